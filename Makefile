@@ -1,0 +1,39 @@
+# `make demo` shows the tool at work, `make test` runs the tests, `make check` formats, lints, types and tests.
+PYTHON ?= python3
+BIN := .venv/bin
+OUT := demo-output
+
+.PHONY: demo test check format clean
+
+demo: .venv/.installed
+	mkdir -p $(OUT)
+	$(BIN)/recurrency check specs/first_element.rnn
+	$(BIN)/recurrency show specs/first_element.rnn --graph $(OUT)/first_element.svg
+	$(BIN)/recurrency show specs/first_element.rnn --graph $(OUT)/first_element.png > /dev/null
+	$(BIN)/recurrency compile specs/first_element.rnn --backend numpy -D H=16 -o $(OUT)/first_element.py
+	$(BIN)/recurrency train readme-sample --runs 5
+
+test: .venv/.installed
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/recurrency check specs/*.rnn
+	$(BIN)/recurrency fmt --check specs/*.rnn
+	$(BIN)/python -m pytest -n 2
+
+format: .venv/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/recurrency fmt specs/*.rnn
+
+# Remade when the dependencies change; everything comes from the package index, in the versions of constraints.txt.
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv $(OUT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

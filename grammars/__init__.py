@@ -1,0 +1,1 @@
+"""The grammar of `.rnn` texts as data: `rnn.lark` is its only copy."""

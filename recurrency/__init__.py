@@ -1,0 +1,68 @@
+"""From a page of equations to fast recurrent networks.
+
+    import recurrency as rc
+
+    spec = rc.load("lstm.rnn")
+    model = spec.compile(backend="numpy", N=64, H=128)
+
+Importing the package is cheap: each name below is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recurrency import library as library
+    from recurrency.errors import RecurrencyError as RecurrencyError
+    from recurrency.errors import ShapeError as ShapeError
+    from recurrency.errors import SpecError as SpecError
+    from recurrency.errors import UsageError as UsageError
+    from recurrency.model import Model as Model
+    from recurrency.spec import Spec as Spec
+    from recurrency.spec import load as load
+    from recurrency.spec import parse as parse
+
+__version__ = "0.1.0"
+
+# Public name -> the module that holds it; a module whose last part is the name itself is the value.
+_HOMES = {
+    "Model": "recurrency.model",
+    "RecurrencyError": "recurrency.errors",
+    "ShapeError": "recurrency.errors",
+    "Spec": "recurrency.spec",
+    "SpecError": "recurrency.errors",
+    "UsageError": "recurrency.errors",
+    "library": "recurrency.library",
+    "load": "recurrency.spec",
+    "parse": "recurrency.spec",
+}
+
+__all__ = [
+    "Model",
+    "RecurrencyError",
+    "ShapeError",
+    "Spec",
+    "SpecError",
+    "UsageError",
+    "__version__",
+    "library",
+    "load",
+    "parse",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the home of a public name on first use (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(home)
+    value = module if home == f"{__name__}.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,108 @@
+"""What a user can do wrong, and how it is told: sources, spans, diagnostics and the exceptions that carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+class RecurrencyError(Exception):
+    """Base of every error that is the user's to mend; the command line prints it without a traceback."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A piece of specification text and the name under which messages mention it."""
+
+    name: str
+    text: str = field(repr=False)
+
+    def line(self, number: int) -> str:
+        """The text of line `number`, counted from 1, without its line end ("" past the end)."""
+        lines = self.text.split("\n")
+        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a source: offsets `[start, end)`, and 1-based line and column of both ends (end exclusive)."""
+
+    source: Source = field(repr=False)
+    start: int
+    end: int
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def to(self, other: Span) -> Span:
+        """The stretch from the start of this span to the end of `other`."""
+        return Span(self.source, self.start, other.end, self.line, self.column, other.end_line, other.end_column)
+
+    @property
+    def text(self) -> str:
+        """The words of the source under this span."""
+        return self.source.text[self.start : self.end]
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One mistake, told in the user's terms.
+
+    `number` never changes its meaning (see `recurrency.language.diagnostics`). `title` is the first line, `label` stands
+    beside the carets, `notes` say where the other half comes from, `help` says how to mend it.
+    """
+
+    number: int
+    title: str
+    span: Span | None = None
+    label: str = ""
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+
+    @property
+    def code(self) -> str:
+        """The printed form of the number, such as `RNN021`."""
+        return f"RNN{self.number:03d}"
+
+
+class SpecError(RecurrencyError):
+    """A specification is malformed; `diagnostics` holds every independent mistake, in the order of the text."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        self.diagnostics = diagnostics
+        super().__init__("\n\n".join(render(d) for d in diagnostics))
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The printed form of a diagnostic: place, line, carets under the exact piece, notes and help."""
+    out = [f"error[{diagnostic.code}]: {diagnostic.title}"]
+    span = diagnostic.span
+    if span is not None:
+        number = str(span.line)
+        gutter = " " * len(number)
+        text = span.source.line(span.line).replace("\t", " ")
+        end = span.end_column if span.end_line == span.line else len(text) + 1
+        carets = "^" * max(1, min(end, len(text) + 1) - span.column)
+        label = f" {diagnostic.label}" if diagnostic.label else ""
+        out.append(f"{gutter} --> {span}")
+        out.append(f"{gutter}  |")
+        out.append(f"{number}  | {text}")
+        out.append(f"{gutter}  | {' ' * (span.column - 1)}{carets}{label}")
+    elif diagnostic.label:
+        out.append(f"  = {diagnostic.label}")
+    pad = " " * (len(str(span.line)) + 2) if span is not None else "  "
+    out += [f"{pad}= {note}" for note in diagnostic.notes]
+    if diagnostic.help:
+        out.append(f"{pad}= help: {diagnostic.help}")
+    return "\n".join(line.rstrip() for line in out)
+
+
+class ShapeError(RecurrencyError):
+    """An array handed to a compiled model has another shape, type or content than the specification says."""
+
+
+class UsageError(RecurrencyError):
+    """A call or command that cannot be carried out as asked (unknown name, unusable option, unwritable file)."""

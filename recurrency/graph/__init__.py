@@ -1,0 +1,1 @@
+"""The stream graph: operations, types, nodes, and the ways to print and verify them."""

@@ -1,0 +1,214 @@
+"""The stream graph: frozen nodes in a networkx multigraph whose edges carry delays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import networkx as nx
+
+from recurrency.errors import Span
+from recurrency.graph.ops import OPS, Attrs, Op
+from recurrency.graph.types import Type
+from recurrency.graph.value import Value
+
+PENDING = -1
+"""Stands for the argument of a delayed use until the stream that it reads is defined."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation: its arguments in order (ids), what else it needs, its type, and where it comes from.
+
+    `name` is the user's name of the value ("" where it has none); `span` the piece of the specification.
+    """
+
+    op: Op
+    args: tuple[int, ...]
+    attrs: Attrs = field(hash=False)
+    type: Type
+    name: str = ""
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two nodes have in common if they compute the same value."""
+        return (self.op.name, self.args, tuple(sorted(self.attrs.items())), self.type)
+
+    @property
+    def delay(self) -> int:
+        """By how many steps the first argument is delayed."""
+        return int(self.attrs["delay"]) if self.op.name == "shift" else 0
+
+
+class Graph:
+    """Nodes by number, with `roots`: the values that are wanted, by name.
+
+    Names of roots: `output:y`, `stream:i` (every name of the user's), `final:h` (a state after the last step), `loss`, and those that passes
+    add. A cycle always passes through a `shift`; its use of the stream is an edge with `delay` other than 0.
+    """
+
+    def __init__(self) -> None:
+        self.nx: nx.MultiDiGraph[int] = nx.MultiDiGraph()
+        self.roots: dict[str, int] = {}
+        self._next = 0
+        self.span: Span | None = None
+        """The origin of the nodes that are added now."""
+        self.limit: int | None = None
+        """The greatest number of nodes, checked by `add` (OverflowError)."""
+
+    def __getitem__(self, id: int) -> Node:
+        node: Node = self.nx.nodes[id]["node"]
+        return node
+
+    def __len__(self) -> int:
+        return int(self.nx.number_of_nodes())
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.nx.nodes)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.nx
+
+    def value(self, id: int) -> Value:
+        """A handle on a node."""
+        return Value(self, id)
+
+    def add(
+        self, op: str | Op, args: Iterable[int] = (), attrs: Attrs | None = None, name: str = "", span: Span | None = None
+    ) -> Value:
+        """A new node.
+
+        Raises:
+            TypeError: the arguments do not fit the op; the text says how.
+            OverflowError: the graph has reached its `limit`.
+        """
+        op = OPS[op] if isinstance(op, str) else op
+        args, attrs = tuple(args), attrs or {}
+        if op.arity is not None and op.arity != len(args):
+            raise TypeError(f"{op.name} takes {op.arity} values, not {len(args)}")
+        type_ = attrs["type"] if "type" in attrs else op.typing(tuple(self[a].type for a in args), attrs)
+        return self.insert(Node(op, args, attrs, type_, name, span or self.span))
+
+    def insert(self, node: Node) -> Value:
+        """A new node with this content."""
+        if self.limit is not None and self._next >= self.limit:
+            raise OverflowError(f"more than {self.limit} operations")
+        id, self._next = self._next, self._next + 1
+        self.nx.add_node(id, node=node)
+        self._connect(id, node)
+        return Value(self, id)
+
+    def _connect(self, id: int, node: Node) -> None:
+        for position, arg in enumerate(node.args):
+            if arg != PENDING:
+                self.nx.add_edge(arg, id, key=position, delay=node.delay if position == 0 else 0)
+
+    def delayed(self, type_: Type, delay: int, first: Iterable[Value] = (), **rest: Any) -> Value:
+        """A delayed use of a stream of `type_` that is not defined yet; `bind` says later which it is."""
+        args = (PENDING, *(f.id for f in first))
+        return self.insert(Node(OPS["shift"], args, {"delay": delay}, type_, span=self.span, **rest))
+
+    def bind(self, shift: int, stream: int) -> None:
+        """Say which stream a delayed use reads."""
+        node = self[shift]
+        self.nx.nodes[shift]["node"] = replace(node, args=(stream, *node.args[1:]))
+        self.nx.add_edge(stream, shift, key=0, delay=node.delay)
+
+    def rename(self, id: int, name: str, span: Span | None = None) -> None:
+        """Give a node the user's name, if it has none yet."""
+        node = self[id]
+        if not node.name:
+            self.nx.nodes[id]["node"] = replace(node, name=name, span=span or node.span)
+
+    def order(self, roots: Iterable[int] | None = None) -> list[int]:
+        """The ids that `roots` need (all of them by default), each after its arguments at the same step.
+
+        Raises:
+            CycleError: a value needs itself at the same step; `.cycle` lists the ids.
+        """
+        wanted = list(self.roots.values()) if roots is None else list(roots)
+        done: dict[int, bool] = {}
+        out: list[int] = []
+        later = list(wanted)
+        while later:
+            stack = [(later.pop(), False)]
+            while stack:
+                id, finished = stack.pop()
+                if finished:
+                    done[id] = True
+                    out.append(id)
+                    continue
+                if id in done:
+                    if not done[id]:
+                        raise CycleError([i for i, f in stack if f and not done.get(i, True)], id)
+                    continue
+                done[id] = False
+                stack.append((id, True))
+                now, delayed = self._uses(self[id])
+                later += delayed
+                for arg in reversed(now):
+                    if arg not in done:
+                        stack.append((arg, False))
+                    elif not done[arg]:
+                        raise CycleError([i for i, f in stack if f and not done.get(i, True)], arg)
+        return out
+
+    @staticmethod
+    def _uses(node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        if node.delay:
+            return node.args[1:], node.args[:1]
+        return node.args, ()
+
+    def sources(self, op: str) -> dict[str, int]:
+        """The nodes of a kind of source (`param`, `input`, `start`), by name."""
+        return {n.attrs["name"]: id for id in self if (n := self[id]).op.name == op}
+
+    def select(self, roots: Mapping[str, int] | Iterable[str]) -> Graph:
+        """A graph with these roots only, and what they need."""
+        chosen = dict(roots) if isinstance(roots, Mapping) else {name: self.roots[name] for name in roots}
+        return rebuild(self, chosen)
+
+
+class CycleError(Exception):
+    """A value needs itself at the same step."""
+
+    def __init__(self, path: list[int], id: int) -> None:
+        self.cycle = path[path.index(id) :] if id in path else [id]
+        super().__init__(f"nodes {self.cycle} need one another at the same step")
+
+
+Visit = Callable[[Graph, Node, int], Value]
+"""Puts a node, whose arguments are already those of the new graph, into it, and says which value stands for it."""
+
+
+def copy_node(graph: Graph, node: Node, old: int) -> Value:
+    """The visit that changes nothing."""
+    return graph.insert(node)
+
+
+def rebuild(graph: Graph, roots: Mapping[str, int] | None = None, visit: Visit = copy_node) -> Graph:
+    """A new graph of what the roots need, each node put there by `visit`, arguments first.
+
+    A delayed use is visited before the stream that it reads exists; its first argument is then `PENDING` and is bound afterwards.
+    """
+    roots = graph.roots if roots is None else roots
+    out = Graph()
+    new: dict[int, int] = {}
+    pending: list[tuple[int, int]] = []
+    for id in graph.order(roots.values()):
+        node = graph[id]
+        args = tuple(PENDING if node.delay and i == 0 else new[a] for i, a in enumerate(node.args))
+        out.span = node.span
+        value = visit(out, replace(node, args=args), id)
+        new[id] = value.id
+        if node.delay and out[value.id].args[:1] == (PENDING,):
+            pending.append((value.id, node.args[0]))
+        if node.name:
+            out.rename(value.id, node.name, node.span)
+    for shift, stream in pending:
+        if out[shift].args[0] == PENDING:
+            out.bind(shift, new[stream])
+    out.roots = {name: new[id] for name, id in roots.items()}
+    return out

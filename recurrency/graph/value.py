@@ -1,0 +1,178 @@
+"""A handle on a node, with the operators of mathematics: what gradient rules and lowerings are written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.types import Kind, Type
+
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+
+
+@dataclass(frozen=True)
+class Value:
+    """Node `id` of `graph`; an operator adds a node to the graph and gives its handle."""
+
+    graph: Graph
+    id: int
+
+    @property
+    def type(self) -> Type:
+        """Kind, shape and clock of the value."""
+        return self.graph[self.id].type
+
+    def apply(self, op: str, *others: Value | float, **attrs: Any) -> Value:
+        """An op on this value and others; scalars are expanded to the shape of the rest."""
+        operands = [self, *(o if isinstance(o, Value) else constant(self.graph, o) for o in others)]
+        shape = max((o.type.shape for o in operands), key=len)
+        return self.graph.add(op, [o.to_shape(shape).id for o in operands], attrs)
+
+    def to_shape(self, shape: tuple[Dim, ...]) -> Value:
+        """A scalar repeated to `shape`; any other value as it is."""
+        if self.type.shape or not shape:
+            return self
+        return self.expand(tuple(range(len(shape))), shape)
+
+    def like(self, other: Value) -> Value:
+        """A scalar repeated to the shape of `other`."""
+        return self.to_shape(other.type.shape)
+
+    def __add__(self, other: Value | float) -> Value:
+        return self.apply("add", other)
+
+    def __radd__(self, other: float) -> Value:
+        return constant(self.graph, other).apply("add", self)
+
+    def __sub__(self, other: Value | float) -> Value:
+        return self.apply("subtract", other)
+
+    def __rsub__(self, other: float) -> Value:
+        return constant(self.graph, other).apply("subtract", self)
+
+    def __mul__(self, other: Value | float) -> Value:
+        return self.apply("multiply", other)
+
+    def __rmul__(self, other: float) -> Value:
+        return constant(self.graph, other).apply("multiply", self)
+
+    def __truediv__(self, other: Value | float) -> Value:
+        return self.apply("divide", other)
+
+    def __neg__(self) -> Value:
+        return self.apply("negative")
+
+    def where(self, yes: Value | float, no: Value | float) -> Value:
+        """`yes` where this value is not zero, else `no`."""
+        return self.apply("where", yes, no)
+
+    def clip(self, limit: float) -> Value:
+        """Cut to `[-limit, limit]`."""
+        return self.apply("maximum", -limit).apply("minimum", limit)
+
+    def product(self, other: Value, spec: str) -> Value:
+        """Einstein sum of two values; see the op `product`."""
+        return self.graph.add("product", [self.id, other.id], {"spec": spec})
+
+    def transpose(self) -> Value:
+        """The axes in reverse order."""
+        return self.graph.add("transpose", [self.id])
+
+    def reshape(self, *shape: Dim) -> Value:
+        """The same elements in another shape."""
+        return self.graph.add("reshape", [self.id], {"shape": shape})
+
+    def expand(self, axes: tuple[int, ...], sizes: tuple[Dim, ...]) -> Value:
+        """Repeated along new axes."""
+        return self.graph.add("expand", [self.id], {"axes": axes, "sizes": sizes})
+
+    def reduce(self, op: str, axes: tuple[int, ...] | None = None) -> Value:
+        """`sum` or `peak` over some axes, or over all."""
+        axes = tuple(range(len(self.type.shape))) if axes is None else axes
+        return self.graph.add(op, [self.id], {"axes": axes}) if axes else self
+
+    def slice(self, start: Dim, stop: Dim) -> Value:
+        """Rows `start` to `stop` (exclusive, from 0) of the first axis."""
+        return self.graph.add("slice", [self.id], {"start": start, "stop": stop})
+
+    def pad(self, start: Dim, size: Dim) -> Value:
+        """Zeros of `size` rows with this value from row `start` on."""
+        return self.graph.add("pad", [self.id], {"start": start, "size": size})
+
+    def take(self, index: Value) -> Value:
+        """The row that `index` says, or zero where it says "no symbol"."""
+        return self.graph.add("take", [self.id, index.id])
+
+    def put(self, index: Value, size: Dim) -> Value:
+        """Zeros of `size` rows with this value in the row that `index` says."""
+        return self.graph.add("put", [self.id, index.id], {"size": size})
+
+    def shift(self, delay: int, *first: Value) -> Value:
+        """The stream `delay` steps before (after, where negative); `first` are its values at steps 1 to `delay`."""
+        return self.graph.add("shift", [self.id, *(f.id for f in first)], {"delay": delay})
+
+    def pick(self, step: int) -> Value:
+        """The value at step 1, 2, ... or, from the end, -1, -2, ...: zero where there is no such step."""
+        return self.graph.add("pick", [self.id], {"step": step})
+
+    def place(self, step: int, clock: str | None) -> Value:
+        """A stream that is this value at one step and zero at all others."""
+        return self.graph.add("place", [self.id], {"step": step, "clock": clock})
+
+    def if_length(self, length: int, clock: str | None) -> Value:
+        """This value for the sequences with exactly `length` steps, zero for the others."""
+        return self.graph.add("if_length", [self.as_sequence().id], {"length": length, "clock": clock})
+
+    def unless_given(self, name: str) -> Value:
+        """This value where the caller did not hand over the first value `name`, else zero."""
+        return self.graph.add("unless_given", [self.id], {"name": name})
+
+    def reverse(self) -> Value:
+        """Each sequence from its end to its start."""
+        return self.graph.add("reverse", [self.id])
+
+    def frames(self) -> Value:
+        """All steps of a stream as one value for each sequence, with the steps as its first axis."""
+        return self.graph.add("frames", [self.id])
+
+    def unframes(self, clock: str | None) -> Value:
+        """The stream whose steps are the first axis of this value."""
+        return self.graph.add("unframes", [self.id], {"clock": clock})
+
+    def valid(self) -> Value:
+        """The same stream, zero after the end of each sequence."""
+        return self.graph.add("valid", [self.id])
+
+    def sum_time(self) -> Value:
+        """The sum over the steps of each sequence."""
+        return self.graph.add("sum_time", [self.id])
+
+    def sum_batch(self) -> Value:
+        """The sum over all sequences."""
+        return self.graph.add("sum_batch", [self.id])
+
+    def as_sequence(self) -> Value:
+        """A static value, the same for each sequence; any other as it is."""
+        if self.type.kind is not Kind.STATIC:
+            return self
+        return self.graph.add("spread", [self.id], {"clock": None})
+
+    def spread_like(self, type_: Type) -> Value:
+        """This value at the kind of `type_`: constant over sequences, and over the steps of its clock."""
+        if self.type.kind >= type_.kind:
+            return self
+        return self.graph.add("spread", [self.id], {"clock": type_.clock})
+
+    def reduced_to(self, kind: Kind) -> Value:
+        """Summed over steps and sequences down to a kind."""
+        value = self
+        if value.type.kind is Kind.STREAM and kind < Kind.STREAM:
+            value = value.sum_time()
+        return value.sum_batch() if value.type.kind is Kind.SEQUENCE and kind is Kind.STATIC else value
+
+
+def constant(graph: Graph, value: float) -> Value:
+    """A number."""
+    return graph.add("constant", [], {"value": float(value)})

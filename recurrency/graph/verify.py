@@ -1,0 +1,110 @@
+"""The invariants of a stream graph, in one place; checked after every pass in the tests and on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import networkx as nx
+
+from recurrency.errors import RecurrencyError
+from recurrency.graph.dimensions import Poly
+from recurrency.graph.graph import PENDING, CycleError, Graph
+from recurrency.graph.text import node_text
+from recurrency.graph.types import Type
+
+LOOPABLE = frozenset({"shift", "valid"})
+"""The operations across time that a recurrence may contain."""
+
+
+class InvalidGraph(RecurrencyError):  # noqa: N818  (a state of affairs, named as such)
+    """A graph breaks an invariant: a bug of the compiler, not of the user."""
+
+
+def verify(graph: Graph) -> None:
+    """Check every invariant.
+
+    Raises:
+        InvalidGraph: one is broken; the text names the node.
+    """
+    for name, id in graph.roots.items():
+        if id not in graph:
+            raise InvalidGraph(f"root {name} is not in the graph: %{id}")
+    for check in CHECKS:
+        check(graph)
+
+
+def _arguments(graph: Graph) -> None:
+    """Arguments exist, are bound, and are as many as the op takes."""
+    for id in graph:
+        node = graph[id]
+        if PENDING in node.args:
+            raise _wrong(graph, id, "a delayed use is not bound")
+        if any(arg not in graph for arg in node.args):
+            raise _wrong(graph, id, "an argument is not in the graph")
+        if node.op.arity is not None and node.op.arity != len(node.args):
+            raise _wrong(graph, id, f"{node.op.name} takes {node.op.arity} values")
+
+
+def _edges(graph: Graph) -> None:
+    """The edges say what the arguments say."""
+    for id in graph:
+        node = graph[id]
+        stated = {(arg, k): (node.delay if k == 0 else 0) for k, arg in enumerate(node.args)}
+        found = {(arg, k): graph.nx.edges[arg, id, k]["delay"] for arg, _, k in graph.nx.in_edges(id, keys=True)}
+        if stated != found:
+            raise _wrong(graph, id, f"edges {found} differ from arguments {stated}")
+
+
+def _types(graph: Graph) -> None:
+    """The type of a node is what the op's rule makes of its arguments."""
+    for id in graph:
+        node = graph[id]
+        if "type" in node.attrs or _symbolic(node.type):
+            continue
+        try:
+            type_ = node.op.typing(tuple(graph[a].type for a in node.args), node.attrs)
+        except TypeError as error:
+            raise _wrong(graph, id, str(error)) from None
+        if type_ != node.type:
+            raise _wrong(graph, id, f"its type should be {type_}")
+
+
+def _firsts(graph: Graph) -> None:
+    """A delayed use has a first value for each step that it reaches back, or none."""
+    for id in graph:
+        node = graph[id]
+        if node.op.name == "shift" and len(node.args) not in (1, 1 + max(node.delay, 0)):
+            raise _wrong(graph, id, f"{len(node.args) - 1} first values for a delay of {node.delay}")
+
+
+def _order(graph: Graph) -> None:
+    """No value needs itself at the same step."""
+    try:
+        graph.order(graph)
+    except CycleError as error:
+        raise _wrong(graph, error.cycle[0], str(error)) from None
+
+
+def _loops(graph: Graph) -> None:
+    """A recurrence runs in one direction and contains nothing else that crosses time."""
+    for component in nx.strongly_connected_components(graph.nx):
+        inner = graph.nx.subgraph(component)
+        if inner.number_of_edges() == 0:
+            continue
+        delays = {graph[id].delay > 0 for id in component if graph[id].delay}
+        if len(delays) > 1:
+            raise _wrong(graph, min(component), "its recurrence has delays of both signs")
+        for id in sorted(component):
+            if graph[id].op.group == "time" and graph[id].op.name not in LOOPABLE:
+                raise _wrong(graph, id, f"{graph[id].op.name} inside a recurrence")
+
+
+CHECKS: tuple[Callable[[Graph], None], ...] = (_arguments, _edges, _types, _firsts, _order, _loops)
+
+
+def _symbolic(type_: Type) -> bool:
+    return any(isinstance(d, Poly) for d in (*type_.shape, type_.index))
+
+
+def _wrong(graph: Graph, id: int, text: str) -> InvalidGraph:
+    return InvalidGraph(f"{node_text(graph, id)}\n  {text}")

@@ -1,0 +1,1 @@
+"""The `.rnn` language: syntax tree, parser, formatter, LaTeX, and the table of all diagnostics."""

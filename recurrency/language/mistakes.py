@@ -1,0 +1,429 @@
+"""What is wrong where the grammar cannot go on: rules in the order in which they are asked; the last always answers."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from lark import Token
+
+from recurrency.errors import Diagnostic, Source
+from recurrency.language.diagnostics import say
+from recurrency.language.outline import Start, open_brackets, opens_line
+from recurrency.language.words import (
+    CLOSERS,
+    OPENERS,
+    STARTERS,
+    TOP_LEVEL,
+    ends_value,
+    is_name,
+    reserved,
+    spellings,
+    where,
+)
+
+HEADER = "cell Name[N, H](x: [N]) -> (h: [H]) {"
+DECLARATIONS = {
+    "PARAM": "param W : [H, N] ~ glorot_uniform",
+    "STATE": "state h : [H] = 0",
+    "CONST": "const A : [H, H] = identity(H)",
+}
+LOOKALIKES = {
+    **dict.fromkeys("·×∙∘•", "write * for a product element by element, @ for one of matrices"),
+    **dict.fromkeys("−–—", "write - for a minus"),
+    **dict.fromkeys("“”„'’‘`", 'a docstring stands between """ and """'),
+    **dict.fromkeys("²³¹⁰⁴⁵⁶⁷⁸⁹", "write ** for a power, as in x ** 2"),
+    **dict.fromkeys("∑Σ", "write sum(x[i] for i in 1..L)"),
+    "^": "write ** for a power",
+    "÷": "write / for a quotient",
+    "→": "write ->",
+    "≤": "write <=",
+    "≥": "write >=",
+    "≠": "write !=",
+    "∈": "write in",
+    "…": "write .. for a range",
+    "&": "write and",
+    "|": "write or; | | is abs(...)",
+    "!": "write != or not",
+    ";": "a statement ends with its line; leave the semicolon out",
+    "\\": "a statement may go on in the next line; nothing has to be written for it",
+    "%": "a comment starts with #",
+    "√": "write sqrt(...)",
+    "\ufeff": "save the file as UTF-8 without a byte order mark",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The place where reading failed: the word at `at` (past the end: the text is over) is none of `accepted`."""
+
+    source: Source
+    words: Sequence[Token]
+    at: int
+    accepted: frozenset[str]
+    starts: Sequence[Start]
+
+    @property
+    def word(self) -> Token:
+        """The word that does not fit, or the last one where the text is over."""
+        return self.words[min(self.at, len(self.words) - 1)]
+
+    @property
+    def over(self) -> bool:
+        """Whether the text ends here."""
+        return self.at >= len(self.words)
+
+    @property
+    def before(self) -> Token | None:
+        """The word in front of the one that does not fit."""
+        return self.words[self.at - 1] if self.at > 0 else None
+
+    @property
+    def kind(self) -> str:
+        """The terminal that does not fit."""
+        return "$END" if self.over else str(self.word.type)
+
+    @cached_property
+    def open(self) -> list[Token]:
+        """The brackets that are open here."""
+        return open_brackets(self.words[: self.at])
+
+    @cached_property
+    def guilty(self) -> Start:
+        """The statement to blame: the one that fails, or the one before it if that one stopped half-way."""
+        known = [s for s in self.starts if s.at <= self.at]
+        if not known:
+            return Start(0, "")
+        last = known[-1]
+        if len(known) == 1 or (last.at == self.at and self.accepted & {"RBRACE", "$END"}):
+            return last
+        return known[-2] if last.at == self.at or self.cut_short else last
+
+    @cached_property
+    def cut_short(self) -> bool:
+        """Whether the line before the statement that fails ends in the middle, as in `a = b +`."""
+        last = [s for s in self.starts if s.at <= self.at][-1:]
+        if not last or last[0].kind != "NAME" or last[0].at == 0:
+            return False
+        before = self.words[last[0].at - 1]
+        return not ends_value(before) and before.type not in {"LBRACE", "RBRACE", "DOC", "STRING", "LIBRARY"}
+
+    @property
+    def in_header(self) -> bool:
+        """Whether the guilty statement is a cell or a loop whose body has not begun."""
+        passed = self.words[self.guilty.at : self.at]
+        return self.guilty.kind in {"CELL", "FOR"} and all(w.type != "LBRACE" for w in passed)
+
+
+Rule: TypeAlias = Callable[[Fault], Diagnostic | None]
+
+
+# -------------------------------------------------------------------------------------------------- stray characters
+
+
+def unclosed_quotes(source: Source, word: Token) -> bool:
+    """Whether a stray word opens a docstring that never ends."""
+    return word.type == "STRAY" and source.text.startswith('"""', word.start_pos or 0)
+
+
+def explain_stray(source: Source, word: Token) -> Diagnostic:
+    """What to say about a character that is no part of the language."""
+    place = where(source, word)
+    if unclosed_quotes(source, word):
+        return say(7, "this docstring never ends", place, 'no """ follows', help='close it with """')
+    if word == '"':
+        return say(7, "this path never ends", place, 'no " follows on this line', help='close it with "')
+    shown = str(word) if word.isprintable() else f"U+{ord(word):04X}"
+    name = unicodedata.name(str(word), "")
+    label = f"{name.lower()} means nothing here" if name and not word.isascii() else "it means nothing in a spec"
+    return say(1, f"unexpected character {shown}", place, label, help=LOOKALIKES.get(str(word)))
+
+
+# ---------------------------------------------------------------------------------------------------------- brackets
+
+
+def wrong_bracket(fault: Fault) -> Diagnostic | None:
+    """`)` without `(`, or `]` where `)` is due."""
+    if fault.kind not in CLOSERS:
+        return None
+    top = fault.open[-1] if fault.open else None
+    if top is not None and top.type == CLOSERS[fault.kind]:
+        return None
+    if fault.kind == "RBRACE" and top is not None:
+        return unclosed(fault, top)
+    place = where(fault.source, fault.word)
+    if top is None or top.type == "LBRACE":
+        return say(6, f"{fault.word} closes nothing", place, f"no {spellings()[CLOSERS[fault.kind]]} is open here")
+    due = spellings()[OPENERS[top.type]]
+    note = f"{top} was opened at line {top.line}, column {top.column}"
+    return say(6, f"{fault.word} cannot close {top}", place, f"{due} is due here", notes=(note,))
+
+
+def never_closed(fault: Fault) -> Diagnostic | None:
+    """A statement, a cell or the end of the text comes while a bracket is open."""
+    if not fault.open:
+        return None
+    top = fault.open[-1]
+    if top.type == "LBRACE" and fault.kind in {"CELL", "USE"}:
+        cells = [fault.words[s.at] for s in fault.starts if s.kind == "CELL" and s.at < fault.at]
+        nested = bool(cells) and (fault.word.column or 1) > (cells[-1].column or 1)
+        return None if nested else unclosed(fault, top)
+    if fault.over:
+        return unclosed(fault, top)
+    inner = [s for s in fault.starts if s.at <= fault.at]
+    if top.type == "LBRACE" or not inner or fault.at - inner[-1].at > 1 or inner[-1].at == 0:
+        return None
+    return unclosed(fault, top) if (top.start_pos or 0) < (fault.words[inner[-1].at].start_pos or 0) else None
+
+
+def unclosed(fault: Fault, opener: Token) -> Diagnostic:
+    end = "the end of the text" if fault.over else f"line {fault.word.line}"
+    place = where(fault.source, opener)
+    return say(3, f"{opener} is never closed", place, f"{spellings()[OPENERS[opener.type]]} is missing before {end}")
+
+
+# ------------------------------------------------------------------------------------------------------------- names
+
+
+def reserved_word(fault: Fault) -> Diagnostic | None:
+    """`state = x`, `x + in`: a word of the grammar where a name stands."""
+    before = fault.before
+    assigned = fault.kind in {"EQUAL", "LSQB", "COMMA", "COLON"} and before is not None and before.type in reserved()
+    if assigned and before is not None and "NAME" in fault.accepted:
+        return refuse_reserved(fault, before)
+    taken = not fault.over and fault.kind in reserved() and "NAME" in fault.accepted
+    apart = fault.kind in {"IF", "ELSE", "FROM", "AND", "OR"}
+    if taken and not apart and (fault.kind not in STARTERS or not opens_line(fault.words, fault.at)):
+        return refuse_reserved(fault, fault.word)
+    return None
+
+
+def refuse_reserved(fault: Fault, word: Token) -> Diagnostic:
+    title = f"{word} is a reserved word, not a name"
+    return say(14, title, where(fault.source, word), "a name is expected here", help="choose another name")
+
+
+def confused_equals(fault: Fault) -> Diagnostic | None:
+    """`x if j = 1 else y`, `a == b` as an equation, `a = b = c`."""
+    if fault.cut_short:
+        return None
+    place = where(fault.source, fault.word)
+    if fault.kind == "EQUAL" and "COMPARE" in fault.accepted:
+        help = "two numbers are compared with =="
+        return say(9, "= defines, it does not compare", place, "only one = belongs to an equation", help=help)
+    if fault.kind == "COMPARE" and fault.word == "==" and "EQUAL" in fault.accepted:
+        return say(9, "== compares, it does not define", place, help="an equation is written with =")
+    return None
+
+
+# -------------------------------------------------------------------------------------------------------- statements
+
+
+def chained(fault: Fault) -> Diagnostic | None:
+    """`a < b < c`."""
+    if fault.kind != "COMPARE" or "AND" not in fault.accepted or "COMPARE" in fault.accepted:
+        return None
+    return say(
+        19,
+        "comparisons do not chain",
+        where(fault.source, fault.word),
+        "a second comparison",
+        help="write a < b and b < c",
+    )
+
+
+def loop_header(fault: Fault) -> Diagnostic | None:
+    """`for j in L {`, `for j = 1..L {`, a range where none may stand."""
+    place = where(fault.source, fault.word)
+    help = "a loop is written: for j in 1..L { ... }"
+    if fault.kind == "DOTS":
+        help = "ranges stand in loops, as in for j in 1..L, and on the left of = and :"
+        return say(18, "a range cannot stand here", place, help=help)
+    if fault.before is not None and fault.before.type == "DOTS":
+        return say(18, "the end of this range is missing", where(fault.source, fault.before), help=help)
+    clause = [at for at in range(fault.guilty.at, fault.at) if fault.words[at].type in {"FOR", "IN"}]
+    if clause and fault.accepted & {"DOTS", "IN"}:
+        return no_range(fault, clause[-1], help)
+    if fault.in_header and fault.guilty.kind == "FOR" and not fault.over:
+        return say(18, "malformed loop", place, expected(fault), help=help)
+    return None
+
+
+def no_range(fault: Fault, at: int, help: str) -> Diagnostic:
+    """`for j in L {`: the carets stand under `L`."""
+    if fault.words[at].type == "FOR":
+        return say(18, "malformed loop", where(fault.source, fault.word), "`in` and a range are due here", help=help)
+    place = where(fault.source, fault.words[min(at + 1, fault.at - 1)], fault.before)
+    return say(18, "this is not a range", place, "`..` and its end are missing", help=help)
+
+
+def header(fault: Fault) -> Diagnostic | None:
+    """Anything wrong between `cell` and `{`."""
+    if fault.guilty.kind != "CELL" or not fault.in_header or fault.over:
+        return None
+    help = f"for example: {HEADER}"
+    return say(8, f"{shown(fault)} does not fit into the header of a cell", where(fault.source, fault.word),
+               expected(fault), help=help)  # fmt: skip
+
+
+def declaration(fault: Fault) -> Diagnostic | None:
+    """`param W : [H, N]` without `~`, `param W [H, N]`, `h : [H] = 0` without a keyword."""
+    if fault.kind == "COLON" and "EQUAL" in fault.accepted and fault.guilty.kind not in DECLARATIONS:
+        label = "a shape is declared, but not what it belongs to"
+        return say(16, "this declaration has no keyword", where(fault.source, fault.word), label,
+                   help="start it with param, state or const")  # fmt: skip
+    if fault.guilty.kind not in DECLARATIONS or not fault.accepted & {"COLON", "TILDE", "EQUAL"}:
+        return None
+    if "PLUS" in fault.accepted:
+        return None
+    example = DECLARATIONS[fault.guilty.kind]
+    start = fault.words[fault.guilty.at]
+    last = fault.before or start
+    beside = opens_line(fault.words, fault.at) or fault.over
+    place = where(fault.source, start, last) if beside else where(fault.source, fault.word)
+    return say(16, f"this {start} is incomplete", place, expected(fault), help=f"for example: {example}")
+
+
+def juxtaposed(fault: Fault) -> Diagnostic | None:
+    """`W x`, wherever the grammar notices it: at `x`, or only after `x` has been taken for the next equation."""
+    if fault.before is None:
+        return None
+    at = fault.at
+    inside = not fault.over and fault.kind in {"NAME", "NUMBER"} and "PLUS" in fault.accepted
+    if not (inside and ends_value(fault.before) and fault.before.end_line == fault.word.line):
+        at = second_value(fault)
+    if at < 1:
+        return None
+    left, right = fault.words[at - 1], fault.words[at]
+    after = fault.words[at + 1].type if at + 1 < len(fault.words) else ""
+    factor = f"{right}{ {'LPAR': '(...)', 'LSQB': '[...]'}.get(after, '') }"
+    help = f"there is no product by juxtaposition; write {left} @ {factor} or {left} * {factor}"
+    if right.line != left.end_line:
+        help = "an equation goes on in the next line only with an operator"
+        return say(4, f"no operator before {right}", where(fault.source, right), help=help)
+    if left.type in CLOSERS:
+        help = "there is no product by juxtaposition; write @ or * between the two"
+    return say(4, f"no operator between {left} and {right}", where(fault.source, left, right), help=help)
+
+
+def second_value(fault: Fault) -> int:
+    """The start of a name (with its subscripts) that ends before the fault and stands beside a value; else 0."""
+    at = fault.at - 1
+    if "EQUAL" not in fault.accepted or fault.words[at].type not in {"NAME", "RSQB"}:
+        return 0
+    depth = 0
+    while at > 0 and (depth or fault.words[at].type != "NAME"):
+        depth += {"RSQB": 1, "LSQB": -1}.get(fault.words[at].type, 0)
+        at -= 1
+    if at < 1 or not ends_value(fault.words[at - 1]):
+        return 0
+    same_line = fault.words[at - 1].end_line == fault.words[at].line
+    statement = fault.words[fault.guilty.at].column or 1
+    return at if same_line or (fault.words[at].column or 1) > statement else 0
+
+
+def misplaced(fault: Fault) -> Diagnostic | None:
+    """`param` outside a cell, `use` inside one, a second argument beside a comprehension."""
+    place = where(fault.source, fault.word)
+    if fault.kind == "FOR" and fault.open and fault.open[-1].type == "LPAR":
+        help = "put brackets of its own around it: f(a, sum(x[i] for i in 1..L))"
+        return say(2, "a comprehension stands alone between its brackets", place, help=help)
+    if fault.kind == "IF" or "ELSE" in fault.accepted:
+        word = next(w for w in reversed(fault.words[: fault.at + 1]) if w.type == "IF")
+        title = "unexpected if" if word is fault.word else "this if has no else"
+        help = "a condition is written: a if j == 1 else b; one that depends on values: where(c, a, b)"
+        return say(2, title, where(fault.source, word), help=help)
+    top = "CELL" in fault.accepted
+    if top and not fault.over and fault.kind not in TOP_LEVEL and fault.kind not in CLOSERS:
+        label = "only cell, fn and use may stand here"
+        return say(2, f"{shown(fault)} stands outside of every cell", place, label)
+    if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
+        return say(2, f"{fault.word} stands inside a cell", place, help="move it out of the cell")
+    if "RBRACE" in fault.accepted and fault.kind == "DOC":
+        return say(2, "a docstring stands at the beginning of a cell", place, help="use # for other comments")
+    return None
+
+
+def missing_value(fault: Fault) -> Diagnostic | None:
+    """Nothing follows an operator, a comma or a `=`."""
+    at = [s for s in fault.starts if s.at <= fault.at][-1].at if fault.cut_short else fault.at
+    if at < 1:
+        return None
+    before = fault.words[at - 1]
+    halfway = before.type in {"PLUS", "MINUS", "STAR", "AT", "SLASH", "POWER", "EQUAL", "COMPARE", "COMMA", "TILDE",
+                              "AND", "OR", "NOT", "IF", "ELSE", "LOSS", "DOT", "COLON"}  # fmt: skip
+    ends = fault.cut_short or fault.over or opens_line(fault.words, at) or fault.kind in CLOSERS
+    if not (halfway and ends):
+        return None
+    what = "a name" if before.type == "DOT" else "a shape" if before.type == "COLON" else "a value"
+    return say(2, f"{what} is missing after {before}", where(fault.source, before), "nothing follows here")
+
+
+def anything(fault: Fault) -> Diagnostic:
+    """Nothing better is known: what was found, and what could have stood here."""
+    if fault.over:
+        return say(2, "the text ends too early", where(fault.source, fault.word), expected(fault))
+    return say(2, f"unexpected {shown(fault)}", where(fault.source, fault.word), expected(fault))
+
+
+RULES: tuple[Rule, ...] = (
+    wrong_bracket,
+    never_closed,
+    missing_value,
+    reserved_word,
+    chained,
+    juxtaposed,
+    confused_equals,
+    header,
+    declaration,
+    loop_header,
+    misplaced,
+    anything,
+)
+
+
+def explain(fault: Fault) -> Diagnostic:
+    """The diagnostic of the first rule that knows the fault."""
+    return next(said for rule in RULES if (said := rule(fault)) is not None)
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+
+def shown(fault: Fault) -> str:
+    """The word as a message mentions it."""
+    text = str(fault.word).split("\n")[0]
+    return text if len(text) <= 30 else text[:27] + "..."
+
+
+GROUPS = (
+    (STARTERS - {"CELL", "USE"}, "a statement"),
+    (frozenset({"NAME", "NUMBER", "LPAR", "MINUS"}), "an expression"),
+    (frozenset({"PLUS", "MINUS", "STAR", "AT", "SLASH", "POWER"}), "an operator"),
+)
+HIDDEN = {
+    "a statement": {"NAME"},
+    "an expression": {"NOT"},
+    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM"},
+}
+PLAIN = {"NAME": "a name", "NUMBER": "a number", "STRING": 'a path in "..."', "COMPARE": "a comparison",
+         "DOC": "a docstring", "$END": "the end of the text"}  # fmt: skip
+
+
+def expected(fault: Fault) -> str:
+    """What could have stood here, as a phrase."""
+    left, told = set(fault.accepted), []
+    for group, phrase in GROUPS:
+        if group <= left:
+            told.append(phrase)
+            left -= group | HIDDEN[phrase]
+    told += sorted(PLAIN.get(name) or f"`{spellings().get(name, name)}`" for name in left)
+    if not told:
+        return ""
+    return "expected " + (told[0] if len(told) == 1 else ", ".join(told[:-1]) + " or " + told[-1])
+
+
+__all__ = ["Fault", "explain", "explain_stray", "is_name", "unclosed_quotes"]

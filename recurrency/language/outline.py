@@ -1,0 +1,88 @@
+"""Where statements start in a list of words, found without the grammar: what error messages and recovery go by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lark import Token
+
+from recurrency.language.words import CLOSERS, OPENERS, STARTERS, is_name, lex
+
+LOOK_AHEAD = 64
+HEADERS = {"CELL": "cell C(x: []) -> (y: []) {", "FOR": "for j in 1..1 {"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A word that begins a line and a statement."""
+
+    at: int
+    kind: str
+
+
+def opens_line(words: Sequence[Token], at: int) -> bool:
+    """Whether the word at `at` is the first of its line."""
+    return at == 0 or words[at - 1].end_line != words[at].line
+
+
+def is_target(words: Sequence[Token], at: int) -> bool:
+    """Whether `name =` or `name[...] =` stands at `at`, or was meant: a reserved word, `==`, `:`."""
+    if not is_name(words[at]):
+        return False
+    after, depth = at + 1, 0
+    for word in words[at + 1 : at + LOOK_AHEAD]:
+        depth += {"LSQB": 1, "RSQB": -1}.get(word.type, 0)
+        if depth == 0 and word.type != "RSQB":
+            break
+        after += 1
+    return after < len(words) and (words[after].type in {"EQUAL", "COLON"} or words[after] == "==")
+
+
+def outline(words: Sequence[Token]) -> list[Start]:
+    """The starts of all statements; inside round or square brackets only a word that is not indented further counts."""
+    starts: list[Start] = []
+    depth, column = 0, 0
+    for at, word in enumerate(words):
+        if opens_line(words, at) and (word.type in STARTERS or is_target(words, at)):
+            inside = depth > 0 and (word.column or 1) > column and word.type not in {"CELL", "USE"}
+            if not inside:
+                starts.append(Start(at, word.type))
+                depth, column = 0, word.column or 1
+        depth += {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}.get(word.type, 0)
+    return starts
+
+
+def open_brackets(words: Sequence[Token]) -> list[Token]:
+    """The brackets that are open after the words; a closing one that matches nothing is passed over."""
+    stack: list[Token] = []
+    for word in words:
+        if word.type in OPENERS:
+            stack.append(word)
+        elif word.type in CLOSERS and stack and stack[-1].type == CLOSERS[word.type]:
+            stack.pop()
+    return stack
+
+
+def without(words: Sequence[Token], start: Start, end: int, fault: int, nested: bool) -> list[Token]:
+    """The words less the statement `start .. end`, of which only the braces stay that others rely on.
+
+    A header whose body begins here gives way to a plain one, so that the body can still be read; `nested` is a cell in
+    a cell.
+    """
+    opened: list[Token] = []
+    kept: list[Token] = []
+    for at in range(start.at, end):
+        word = words[at]
+        if word.type == "LBRACE":
+            opened.append(word)
+        elif word.type == "RBRACE" and opened:
+            opened.pop()
+        elif word.type == "RBRACE" and at != fault:
+            kept.append(word)
+    if start.kind in HEADERS and kept and not opened:
+        kept.pop()
+    elif start.kind in HEADERS and (opened or not any(w.type == "RBRACE" for w in words[start.at : end])):
+        plain = lex(HEADERS["FOR" if nested else start.kind])
+        kept = [Token.new_borrow_pos(w.type, str(w), words[start.at]) for w in plain] + kept
+    return [*words[: start.at], *kept, *words[max(end, start.at + 1) :]]

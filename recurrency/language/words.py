@@ -1,0 +1,91 @@
+"""The words of a source text: the one grammar, read once, and its lexer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+
+from lark import Lark, Token
+from lark.lexer import PatternStr
+
+from recurrency.errors import Source, Span
+
+MAX_WORDS = 20_000
+STARTERS = frozenset({"PARAM", "STATE", "CONST", "FN", "FOR", "LOSS", "CELL", "USE"})
+TOP_LEVEL = frozenset({"CELL", "USE", "FN"})
+OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
+
+
+def grammar_text() -> str:
+    """The text of `rnn.lark`: from the installed package, or from the folder beside this one in a checkout."""
+    try:
+        return files("recurrency.grammars").joinpath("rnn.lark").read_text(encoding="utf-8")
+    except ModuleNotFoundError:
+        beside = Path(__file__).resolve().parents[2] / "grammars" / "rnn.lark"
+        return beside.read_text(encoding="utf-8")
+
+
+@cache
+def grammar() -> Lark:
+    """The parser, built at the first use."""
+    return Lark(
+        grammar_text(),
+        parser="lalr",
+        lexer="basic",
+        start=["file", "trivia"],
+        propagate_positions=True,
+        maybe_placeholders=True,
+    )
+
+
+@cache
+def spellings() -> dict[str, str]:
+    """The terminals that are spelt in one way only: `{"LBRACE": "{", "PARAM": "param", ...}`."""
+    fixed = {t.name: t.pattern.value for t in grammar().terminals if isinstance(t.pattern, PatternStr)}
+    return {**fixed, "STAR": "*"}
+
+
+@cache
+def reserved() -> frozenset[str]:
+    """The terminals that look like names: the reserved words of the grammar."""
+    return frozenset(name for name, spelling in spellings().items() if spelling.isalpha())
+
+
+def lex(text: str) -> Iterator[Token]:
+    """All words of a text, with comments and stray characters; never fails."""
+    reader = grammar().parse_interactive(text, start="file")
+    words: Iterator[Token] = reader.lexer_thread.lex(reader.parser_state)  # type: ignore[no-untyped-call]
+    return words
+
+
+def words_of(text: str) -> list[Token]:
+    """The words of a text, comments and stray characters included, but not more than `MAX_WORDS + 1`."""
+    return list(islice(lex(text), MAX_WORDS + 1))
+
+
+def is_name(word: Token) -> bool:
+    """Whether a word is a name or spelt like one."""
+    return word.type == "NAME" or word.type in reserved()
+
+
+def ends_value(word: Token | None) -> bool:
+    """Whether a value may end with this word."""
+    return word is not None and word.type in {"NAME", "NUMBER", "RPAR", "RSQB"}
+
+
+def where(source: Source, first: Token, last: Token | None = None) -> Span:
+    """The stretch from the word `first` to the end of the word `last` (itself, if not given)."""
+    last = last or first
+    return Span(
+        source,
+        first.start_pos or 0,
+        last.end_pos or 0,
+        first.line or 1,
+        first.column or 1,
+        last.end_line or 1,
+        last.end_column or 1,
+    )

@@ -1,0 +1,1 @@
+"""Passes: functions from graphs to graphs that keep their meaning."""

@@ -1,0 +1,67 @@
+"""What passes are written with: looking at a graph and putting other nodes in the place of some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.types import Type
+from recurrency.graph.value import Value, constant
+
+Rule: TypeAlias = Callable[[Graph, Node], "Value | None"]
+"""Says what may stand in the place of a node that is about to be added (None: no better form is known)."""
+
+UNIFORM = frozenset({"expand", "spread", "reshape", "transpose", "slice"})
+"""Operations whose result has no other elements than their argument."""
+
+
+def number(graph: Graph, id: int) -> float | None:
+    """The number that every element of a value is known to be."""
+    node = graph[id]
+    while node.op.name in UNIFORM:
+        node = graph[node.args[0]]
+    return float(node.attrs["value"]) if node.op.name == "constant" else None
+
+
+def filled(graph: Graph, value: float, type_: Type) -> Value:
+    """A value of a type, all of whose elements are one number."""
+    return constant(graph, value).to_shape(type_.shape).spread_like(type_)
+
+
+def made_by(graph: Graph, id: int, op: str) -> Node | None:
+    """The node, if it is of this operation."""
+    node = graph[id]
+    return node if node.op.name == op else None
+
+
+def rows(node: Node) -> int:
+    """The extent of a value along its first axis."""
+    size = node.type.shape[0]
+    assert isinstance(size, int)
+    return size
+
+
+def known(*dims: Dim) -> bool:
+    """Whether dimensions are numbers."""
+    return all(isinstance(d, int) for d in dims)
+
+
+def redirected(graph: Graph, instead: Mapping[int, int]) -> Graph:
+    """The graph in which other nodes, which must be of the same types, are used in the place of some."""
+
+    def final(id: int) -> int:
+        while id in instead:
+            id = instead[id]
+        return id
+
+    out = Graph()
+    for id in graph:
+        node = graph[id]
+        out.nx.add_node(id, node=replace(node, args=tuple(map(final, node.args))))
+    for old in instead:
+        out.rename(final(old), graph[old].name, graph[old].span)
+    out.roots = {name: final(id) for name, id in graph.roots.items()}
+    return rebuild(out)

@@ -1,0 +1,75 @@
+"""Algebra: each node is replaced by the simplest form that a table of rules knows for it."""
+
+from __future__ import annotations
+
+from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.value import Value
+from recurrency.passes import algebra, layout, timing
+from recurrency.passes.rewriting import Rule, filled, number
+
+RULES: dict[str, tuple[Rule, ...]] = {}
+"""The rules for each operation, the first that knows a form wins; those of "*" are tried for every operation."""
+
+for _table in (algebra.RULES, layout.RULES, timing.RULES):
+    for _op, _rules in _table.items():
+        RULES[_op] = RULES.get(_op, ()) + _rules
+
+ROUNDS = 100
+"""More than any graph has needed; rules only ever shrink or move in one direction."""
+
+
+def simplify(graph: Graph) -> Graph:
+    """Apply the rules of algebra until none fits.
+
+    Real numbers obey them all. Of rounded ones two differ: the products of a literal zero are zero, even where the other
+    factor is not a number, and constant factors are multiplied first. Sums are not reordered here.
+    """
+    for _ in range(ROUNDS):
+        simplifier = _Simplifier(graph)
+        graph = rebuild(graph, visit=simplifier.visit)
+        if not simplifier.changes:
+            break
+    return graph
+
+
+class _Simplifier:
+    """One walk through a graph."""
+
+    def __init__(self, old: Graph) -> None:
+        self.old, self.changes = old, 0
+
+    def visit(self, graph: Graph, node: Node, old: int) -> Value:
+        """Put the simplest form of a node into the new graph."""
+        if node.delay:
+            return self._shifted(graph, node, old)
+        for _ in range(ROUNDS):
+            before = graph.next_id
+            better = _applied(graph, node)
+            if better is None:
+                break
+            self.changes += 1
+            if better.type.kind < node.type.kind:
+                better = better.spread_like(node.type)
+            assert better.type == node.type, f"{node} became {graph[better.id]}"
+            if better.id < before:
+                return better
+            node = graph[better.id]
+        else:
+            raise RuntimeError(f"the rules for {node} do not end")
+        return graph.insert(node)
+
+    def _shifted(self, graph: Graph, node: Node, old: int) -> Value:
+        """A delayed use of nothing but zeros is zero; its stream is known only in the old graph."""
+        stream = self.old[old].args[0]
+        if number(self.old, stream) == 0 and all(number(graph, first) == 0 for first in node.args[1:]):
+            self.changes += 1
+            return filled(graph, 0.0, node.type)
+        return graph.insert(node)
+
+
+def _applied(graph: Graph, node: Node) -> Value | None:
+    for rule in (*RULES["*"], *RULES.get(node.op.name, ())):
+        better = rule(graph, node)
+        if better is not None:
+            return better
+    return None

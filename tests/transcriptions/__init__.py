@@ -1,0 +1,77 @@
+"""Every shipped cell a second time: plain NumPy, one sequence, loops over t, from the papers and not from the specs.
+
+`CASES` is the registry that the tests run over; a new cell is one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.transcriptions import gated_feedback, gru, lstm, matrix_memory, networks, simple
+from tests.transcriptions.trace import Trace, Transcription, transcribe
+
+__all__ = ["CASES", "Case", "Input", "Trace", "transcribe"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """How to draw one input: `[T, B, *shape]` reals, bits, or symbols of a vocabulary."""
+
+    shape: tuple[int, ...] = ()
+    symbols: int | None = None
+    bits: bool = False
+    clock: str = "t"
+
+    def draw(self, rng: np.random.Generator, steps: int, batch: int) -> NDArray[Any]:
+        size = (steps, batch, *self.shape)
+        if self.symbols is not None:
+            return rng.integers(0, self.symbols, size)
+        return rng.integers(0, 2, size).astype(float) if self.bits else rng.standard_normal(size)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One shipped cell, small numbers for its dimensions, and what it is compared with."""
+
+    cell: str
+    transcription: Transcription
+    dimensions: Mapping[str, int]
+    inputs: Mapping[str, Input] = field(default_factory=lambda: {"x": Input((4,))})
+    causal: bool = True
+    """One clock and no look ahead: the cell can be run in chunks and stepped."""
+    handed: bool = True
+    """First states can be handed over as random numbers (not so where one is a symbol)."""
+
+    def __str__(self) -> str:
+        return self.cell
+
+
+BIT = Input((1,), bits=True)
+PAIR = {"src": Input(symbols=7, clock="s"), "tgt": Input(symbols=6)}
+TAGS = {"w": Input(symbols=7), "tag": Input(symbols=3)}
+
+CASES = (
+    Case("Elman", simple.elman, {"N": 4, "H": 5}),
+    Case("IRNN", simple.irnn, {"N": 4, "H": 5}),
+    Case("Linear", simple.linear, {"N": 4, "K": 3}),
+    Case("PlainLSTM", lstm.plain_lstm, {"N": 4, "H": 5}),
+    Case("LSTM", lstm.lstm, {"N": 4, "H": 5}),
+    Case("LSTMP", lstm.lstmp, {"N": 4, "H": 5, "R": 3}),
+    Case("LSTMPBoth", lstm.lstmp_both, {"N": 4, "H": 5, "R": 3, "P": 2}),
+    Case("LSTMOutputProjection", lstm.lstm_output_projection, {"N": 4, "H": 5, "P": 2}),
+    Case("GRU", gru.gru, {"N": 4, "H": 5}),
+    Case("GRUAfter", gru.gru_after, {"N": 4, "H": 5}),
+    Case("GatedFeedback", gated_feedback.gated_feedback, {"N": 4, "H": 3, "L": 3}),
+    Case("LinearAttention", matrix_memory.linear_attention, {"N": 4, "K": 3, "H": 5}),
+    Case("MLSTM", matrix_memory.mlstm, {"N": 4, "K": 3, "H": 5}),
+    Case("Tagger", networks.tagger, {"V": 7, "K": 3, "N": 4, "H": 5}, TAGS, causal=False),
+    Case("Translate", networks.translate, {"V": 7, "K": 6, "N": 4, "H": 5, "L": 2}, PAIR, causal=False, handed=False),
+    Case("FirstElement", networks.first_element, {"H": 5}, {"x": BIT}),
+    Case("FirstElementAbsolute", networks.first_element_absolute, {"H": 5}, {"x": BIT}),
+    Case("Music", networks.music, {"N": 6, "H": 5}, {"x": Input((6,), bits=True)}),
+)
