@@ -102,7 +102,163 @@ SYNTAX: dict[int, Row] = {
     ),
 }
 
-TABLE: dict[int, Row] = {**SYNTAX}
+MEANING: dict[int, Row] = {
+    20: Row(
+        "unknown name",
+        "Neither this cell, its file, the files it uses nor the language defines the name.",
+    ),
+    21: Row(
+        "product of shapes that do not fit",
+        "In `A @ b` the last dimension of A and the first of b are the same unit. Two dimensions with "
+        "different names differ, even where both are given the same number.",
+    ),
+    22: Row(
+        "shapes differ element by element",
+        "`+ - * /`, comparisons and functions of several values work element by element: both sides have one "
+        "shape, or one of them is a scalar. Nothing else broadcasts.",
+    ),
+    23: Row(
+        "equation does not fit its declaration",
+        "A state, an output or a constant has the shape of its declaration; the equation gives another one.",
+    ),
+    24: Row(
+        "value needs itself at the same step",
+        "A cycle of equations must pass through a delay such as `h[t-1]`. The message prints the cycle, name by name.",
+    ),
+    25: Row(
+        "defined twice",
+        "Each name has one definition: a spec is a set of equations, so no later line replaces an earlier one.",
+    ),
+    26: Row(
+        "declared but never defined",
+        "A state needs an equation that says what it becomes, and an output one that says what it is.",
+    ),
+    27: Row(
+        "wrong arguments",
+        "A function got another number of arguments than it takes, an unknown keyword, or a value of a form "
+        "that it cannot use.",
+    ),
+    28: Row(
+        "clocks do not mix",
+        "Streams that run over different clocks meet only through `last`, `first`, sums over time and `attend`.",
+    ),
+    29: Row(
+        "not something that can be called",
+        "Only functions, cells and instances of cells stand before round brackets.",
+    ),
+    30: Row(
+        "no such member of a family",
+        "A family such as `W[1..L]` has the members that its declarations and loops define. A name that is no "
+        "family takes no index other than a step.",
+    ),
+    31: Row(
+        "step out of bounds or malformed",
+        "A time index is `t`, `t-k` or `t+k` with a whole number k that is known when the spec is compiled, "
+        "on a stream that has a name.",
+    ),
+    32: Row(
+        "not known when the spec is compiled",
+        "Loops, conditions, indices, dimensions and some arguments are fixed at compilation: they are made of "
+        "dimensions, numbers and loop indices, not of streams.",
+    ),
+    33: Row(
+        "shape of a feedback can't be found",
+        "A stream that is read at an earlier step inside its own definition needs a shape that can be found "
+        "without it: declare it as a state or an output.",
+    ),
+    34: Row(
+        "unknown or misused initialiser",
+        "After `~` stands one of the initialisers of the language, with the arguments that it takes.",
+    ),
+    35: Row(
+        "initialiser does not fit the shape",
+        "Some initialisers need a matrix, or a square one.",
+    ),
+    36: Row(
+        "cell or file not found",
+        "What `use` names does not exist.",
+    ),
+    37: Row(
+        "files use one another in a circle",
+        "`use` may not lead back to the file it started from.",
+    ),
+    38: Row(
+        "path leaves the folder",
+        "A spec may only use files in its own folder and below it.",
+    ),
+    39: Row(
+        "spec expands to too much",
+        "Loops, families and sub-cells are written out when a spec is compiled. The result is bounded, so "
+        "that a spec cannot exhaust the machine.",
+    ),
+    40: Row(
+        "cell contains itself",
+        "A cell may not use itself, directly or through others: it would expand without end.",
+    ),
+    41: Row(
+        "dimensions of a cell are wrong",
+        "In square brackets stand the dimensions, functions and cells of a header, in order or by name. Those "
+        "that appear in the shapes of the inputs follow from the arguments and may be left out.",
+    ),
+    42: Row(
+        "argument does not fit the input of a cell",
+        "What is handed to a cell has another shape than the header of the cell says.",
+    ),
+    43: Row(
+        "wrong first state",
+        "`from` hands first values to states of the cell, by their names and in their shapes.",
+    ),
+    44: Row(
+        "loss is not a number",
+        "A `loss` line gives one number for each step, for each sequence, or for the whole batch.",
+    ),
+    45: Row(
+        "symbols and numbers mixed up",
+        "An `index[V]` stream holds symbols: it can be delayed, embedded, turned into one-hot vectors or be "
+        "the target of a loss, but there is no arithmetic on it.",
+    ),
+    46: Row(
+        "malformed dimension",
+        "A dimension is a whole number of at least 1, or an expression of dimensions.",
+    ),
+    47: Row(
+        "not causal",
+        "Within one recurrence a value depends on both an earlier and a later step of itself, so that no "
+        "order of the steps computes it.",
+    ),
+    48: Row(
+        "whole stream needed inside its own recurrence",
+        "`last`, `reverse`, sums over time and the like need all steps; they can't feed back into what they "
+        "are computed from.",
+    ),
+    49: Row(
+        "input redefined",
+        "An input is handed in at run time; no equation, parameter or state may have its name.",
+    ),
+    50: Row(
+        "arithmetic that has no value",
+        "A number that is computed at compilation would be infinite, undefined or beyond all bounds.",
+    ),
+    52: Row(
+        "no such stream in a sub-cell",
+        "After the point stands the name of a stream of the cell that is used.",
+    ),
+    53: Row(
+        "no such cell",
+        "The file holds no cell, or none of that name.",
+    ),
+    54: Row(
+        "stream needed",
+        "`last`, `first`, `reverse`, the sums over time and the like take a stream; a parameter or a constant "
+        "has no steps.",
+    ),
+    55: Row(
+        "not a value",
+        "A cell, a function or a family stands where a value is needed. A cell is used by calling it.",
+    ),
+}
+
+TABLE: dict[int, Row] = {**SYNTAX, **MEANING}
 
 
 def say(

@@ -87,7 +87,7 @@ def inline_braces(words: list[Token]) -> set[int]:
 
 def split(words: list[Token]) -> list[Line]:
     """The lines of a text, with the rows into which the author broke them."""
-    inline = inline_braces(words)
+    inline, starts = inline_braces(words), statements(words)
     lines: list[Line] = []
     depth = brackets = 0
     for at, word in enumerate(words):
@@ -95,7 +95,7 @@ def split(words: list[Token]) -> list[Line]:
         fresh = before is None or before.end_line != word.line
         closes = word.type == "RBRACE" and at not in inline
         depth -= closes
-        if before is None or closes or begins_line(words, at, fresh, brackets, at - 1 in inline):
+        if before is None or closes or begins_line(before, word, fresh and brackets == 0, starts, at - 1 in inline):
             blank = before is not None and word.line is not None and word.line - (before.end_line or 0) > 1
             lines.append(Line([word], depth, blank and before is not None and before.type != "LBRACE" and not closes))
             if before is not None and before.type == "RBRACE" and word.type == "CELL":
@@ -109,16 +109,19 @@ def split(words: list[Token]) -> list[Line]:
     return lines
 
 
-def begins_line(words: list[Token], at: int, fresh: bool, brackets: int, after_inline: bool) -> bool:
-    """Whether a line of its own begins with the word at `at`, `fresh` if it does in the text."""
-    word, before = words[at], words[at - 1]
+def begins_line(before: Token, word: Token, fresh: bool, starts: set[int | None], after_inline: bool) -> bool:
+    """Whether a line of its own begins with `word`, which is `fresh` if it begins one in the text, outside of brackets."""
     if word.type == "COMMENT":
-        return fresh and brackets == 0
+        return fresh
     if word.type == "DOC" or (before.type in {"RBRACE", "LBRACE", "DOC"} and not after_inline):
         return True
-    if not fresh or brackets > 0:
-        return False
-    return word.type in STARTERS or (is_target(words, at) and not declares(words, at))
+    return fresh and (word.type in STARTERS or word.start_pos in starts)
+
+
+def statements(words: list[Token]) -> set[int | None]:
+    """Where the names stand that `=` follows, perhaps after subscripts and comments: outside of brackets, equations."""
+    bare = [word for word in words if word.type != "COMMENT"]
+    return {word.start_pos for at, word in enumerate(bare) if is_target(bare, at) and not declares(bare, at)}
 
 
 def declares(words: list[Token], at: int) -> bool:

@@ -10,7 +10,8 @@ from lark import Token, Tree, UnexpectedToken
 from recurrency.errors import Diagnostic, Source, SpecError, UsageError
 from recurrency.language import syntax
 from recurrency.language.diagnostics import say
-from recurrency.language.mistakes import Fault, explain, explain_stray, unclosed_quotes
+from recurrency.language.fault import Fault
+from recurrency.language.mistakes import explain, explain_stray, unclosed_quotes
 from recurrency.language.outline import outline, without
 from recurrency.language.tree import MAX_DEPTH, TooDeepError, TreeBuilder
 from recurrency.language.words import MAX_WORDS, grammar, where, words_of

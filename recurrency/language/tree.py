@@ -81,9 +81,7 @@ class TreeBuilder:
         meta = branch.meta
         if meta.empty:
             return Span(self.source, 0, 0, 1, 1, 1, 1)
-        return Span(
-            self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column
-        )
+        return Span(self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column)
 
     def name_of(self, token: Token) -> str:
         """The name under a token that refers to something."""

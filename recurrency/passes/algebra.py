@@ -8,7 +8,7 @@ from math import frexp, isfinite
 import numpy as np
 
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.value import Value
+from recurrency.graph.value import Value, constant
 from recurrency.passes.rewriting import Rule, filled, made_by, number
 
 
@@ -19,7 +19,7 @@ def fold(graph: Graph, node: Node) -> Value | None:
         return None
     assert node.op.meaning is not None
     with np.errstate(all="ignore"):
-        value = float(node.op.meaning(*map(np.float64, numbers), **node.attrs))  # type: ignore[arg-type]
+        value = float(node.op.meaning(*map(np.float64, numbers), **node.attrs))
     return filled(graph, value, node.type) if isfinite(value) else None
 
 
@@ -160,13 +160,17 @@ def reciprocal(graph: Graph, node: Node) -> Value | None:
     return graph.value(node.args[0]) * (1.0 / value)
 
 
+def _inverse(x: Value) -> Value:
+    return constant(x.graph, 1.0).apply("divide", x)
+
+
 POWERS: dict[float, Callable[[Value], Value]] = {
     1.0: lambda x: x,
     2.0: lambda x: x * x,
     3.0: lambda x: x * x * x,
-    -1.0: lambda x: 1.0 / x,
+    -1.0: lambda x: _inverse(x),
     0.5: lambda x: x.apply("sqrt"),
-    -0.5: lambda x: 1.0 / x.apply("sqrt"),
+    -0.5: lambda x: _inverse(x.apply("sqrt")),
 }
 
 

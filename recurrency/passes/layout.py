@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
-from recurrency.graph.value import Value, constant
+from recurrency.graph.value import Value
 from recurrency.passes.rewriting import Rule, filled, known, made_by, number, rows
 
 
@@ -142,7 +141,8 @@ def parts(graph: Graph, node: Node) -> list[tuple[int, int, int | None]]:
 
 def concat(graph: Graph, node: Node) -> Value | None:
     """Parts of parts are parts; neighbouring pieces of one value, and neighbouring equal numbers, are one."""
-    flat = [a for arg in node.args for a in ((n := graph[arg]).args if n.op.name == "concat" else (arg,))]
+    nested = [graph[arg].args if graph[arg].op.name == "concat" else (arg,) for arg in node.args]
+    flat = [arg for args in nested for arg in args]
     out: list[Value] = []
     for arg in flat:
         joined = _joined(graph, out[-1].id, arg) if out else None
@@ -247,7 +247,11 @@ def product_of_repetition(graph: Graph, node: Node) -> Value | None:
         spec = f"{names[position]},{names[1 - position]}->{names[2]}"
         pair = (graph.value(inner.args[0]), factor)
         value = pair[position].product(pair[1 - position], spec)
-        return value.expand(tuple(out.index(x) for x in sorted(new, key=out.index)), _sizes(out, new, sizes)) if new else value
+        return (
+            value.expand(tuple(out.index(x) for x in sorted(new, key=out.index)), _sizes(out, new, sizes))
+            if new
+            else value
+        )
     return None
 
 

@@ -8,7 +8,7 @@ from recurrency.passes import algebra, layout, timing
 from recurrency.passes.rewriting import Rule, filled, number
 
 RULES: dict[str, tuple[Rule, ...]] = {}
-"""The rules for each operation, the first that knows a form wins; those of "*" are tried for every operation."""
+"""The rules for each operation, of which the first that knows a form wins; "*" is every operation."""
 
 for _table in (algebra.RULES, layout.RULES, timing.RULES):
     for _op, _rules in _table.items():
@@ -43,7 +43,7 @@ class _Simplifier:
         if node.delay:
             return self._shifted(graph, node, old)
         for _ in range(ROUNDS):
-            before = graph.next_id
+            before = len(graph)
             better = _applied(graph, node)
             if better is None:
                 break

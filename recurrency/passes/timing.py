@@ -100,4 +100,3 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "unframes": (of_zero, twice("frames")),
     "valid": (of_zero, once),
 }
-

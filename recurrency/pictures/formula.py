@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from recurrency.language import syntax
 from recurrency.language.syntax import Expression
-from recurrency.pictures.static import Env, numbers_of, resolve, static
+from recurrency.pictures.static import Env, numbers_of, resolve
 from recurrency.pictures.unroll import Key, Reference, reference
 
 BREAK = "\x1f"
 """Stands where a long formula may go on in the next line; never inside braces."""
+COMMA = f",{BREAK}\\,"
+SEMICOLON = f";{BREAK}\\,"
 
 GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
@@ -151,11 +153,11 @@ class Formula:
             return rf"{self(arguments[0], UNARY)}\,{self(arguments[1], ATOM)}^{{\top}}", LEVELS["*"]
         if name in FUNCTIONS:
             inside = (
-                self(arguments[0], ATOM) if name in TIGHT else f",{BREAK}\\,".join(self(a) for a in arguments)
+                self(arguments[0], ATOM) if name in TIGHT else COMMA.join(self(a) for a in arguments)
             )
             return FUNCTIONS[name].format(_solid(inside) if name in TIGHT or name == "sqrt" else inside), ATOM
         inside = [*(self(a) for a in arguments), *(f"{name_latex(k.name)}={self(k.value)}" for k in keywords)]
-        return f"{self._callee(callee)}({f',{BREAK}\\,'.join(inside)})", ATOM
+        return f"{self._callee(callee)}({COMMA.join(inside)})", ATOM
 
     def _callee(self, callee: Expression) -> str:
         match callee:
@@ -182,7 +184,7 @@ class Formula:
         parts = [Formula({**self.env, clause.index: n}, self.stands_for, self.bound)(body) for n in shown]
         if len(shown) < len(numbers):
             parts.insert(2, r"\ldots")
-        return f"[{f';{BREAK}\\,'.join(parts)}]"
+        return f"[{SEMICOLON.join(parts)}]"
 
 
 def _step(delay: int) -> str:
@@ -192,8 +194,3 @@ def _step(delay: int) -> str:
 def _solid(text: str) -> str:
     """A text that goes between braces, where no line may be broken."""
     return text.replace(BREAK, "")
-
-
-def known(expression: Expression, env: Env) -> bool:
-    """Whether an expression is a number before any stream flows."""
-    return static(expression, env) is not None
