@@ -198,6 +198,50 @@ def dropout() -> Graph:
     return b.graph
 
 
+SMOOTH = ("tanh", "sigmoid", "sin", "softplus", "negative")
+BINARY = ("add", "add", "subtract", "multiply", "multiply")
+
+
+def random_graph(seed: int, size: int = 24) -> Graph:
+    """Two recurrences and what lies around them, of operations drawn at random."""
+    rng = np.random.default_rng(seed)
+    b = Builder()
+    states = [b.state("h", 4), b.state("g", 4, delay=2)]
+    pool = [b.input("x", 4), b.param("p", 4), b.param("q", 4), b.start("s", 4), zero(b), *states]
+
+    def pick() -> Value:
+        return pool[int(len(pool) * rng.random() ** 0.7)]
+
+    def grow() -> Value:
+        form = rng.integers(7)
+        if form == 0:
+            return times(b.param(f"W{rng.integers(3)}", 4, 4), pick())
+        if form == 1:
+            return pick().apply(str(rng.choice(SMOOTH)))
+        if form == 2:
+            cut = int(rng.integers(1, 4))
+            return b.graph.add("concat", [pick().slice(4 - cut, 4).id, pick().slice(0, 4 - cut).id])
+        if form == 3:
+            return pick().slice(0, 3).pad(int(rng.integers(2)), 4)
+        if form == 4:
+            return pick() * float(rng.choice([-1.0, 0.0, 0.5, 1.0]))
+        return pick().apply(str(rng.choice(BINARY)), pick())
+
+    for _ in range(size):
+        pool.append(grow())
+    streams = [v for v in pool[7:] if v.type.kind is Kind.STREAM]
+    for name, state in zip("hg", states, strict=True):
+        last = streams[int(rng.integers(len(streams) // 2, len(streams)))] if streams else pool[0]
+        b.define(state, (last + pool[0]).apply("tanh"), name)
+    b.root("output:y", pool[-1])
+    return b.graph
+
+
+def zero(b: Builder) -> Value:
+    """A literal zero."""
+    return constant(b.graph, 0.0).to_shape((4,))
+
+
 GRAPHS: dict[str, Callable[[], Graph]] = {
     make.__name__: make
     for make in (elman, lstm, gru, matrix_state, backward, bidirectional, attention, delay_line, embedding, dropout)

@@ -110,7 +110,7 @@ def split(words: list[Token]) -> list[Line]:
 
 
 def begins_line(before: Token, word: Token, fresh: bool, starts: set[int | None], after_inline: bool) -> bool:
-    """Whether a line of its own begins with `word`, which is `fresh` if it begins one in the text, outside of brackets."""
+    """Whether a line of its own begins with `word`, which is `fresh` if it does in the text, outside of brackets."""
     if word.type == "COMMENT":
         return fresh
     if word.type == "DOC" or (before.type in {"RBRACE", "LBRACE", "DOC"} and not after_inline):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 from recurrency.graph.graph import Graph
@@ -16,3 +16,17 @@ PASSES: dict[str, Pass] = {
     "reassociate": reassociate.reassociate,
     "pack": pack.pack,
 }
+
+
+ORDER = ("simplify", "cse", "reassociate", "simplify", "cse", "pack", "cse")
+"""What one pass leaves behind another tidies up."""
+
+
+def optimised(graph: Graph, without: Collection[str] = (), watch: Callable[[str, Graph], None] | None = None) -> Graph:
+    """The graph after all passes but those `without`; `watch` sees the name of each pass and its result."""
+    for name in ORDER:
+        if name not in without:
+            graph = PASSES[name](graph)
+            if watch is not None:
+                watch(name, graph)
+    return graph

@@ -139,7 +139,7 @@ def _split(out: Graph, node: Node, inside: list[bool]) -> Value:
         vector = out.value(parts[0]) if run == 1 else out.add("concat", parts[:run])
         size = vector.type.shape[0]
         stop = start + size  # type: ignore[operator]
-        term = columns.slice(start, stop).product(vector, "ji,j->i")
+        term = columns.slice(start, stop).transpose().product(vector, "ij,j->i")
         total = term if total is None else total + term
         parts, inside, start = parts[run:], inside[run:], stop  # type: ignore[assignment]
     assert total is not None

@@ -8,7 +8,7 @@ from recurrency.passes import algebra, layout, timing
 from recurrency.passes.rewriting import Rule, filled, number
 
 RULES: dict[str, tuple[Rule, ...]] = {}
-"""The rules for each operation, of which the first that knows a form wins; "*" is every operation."""
+"""The rules for each operation, of which the first that knows a form wins; `*` stands for every operation."""
 
 for _table in (algebra.RULES, layout.RULES, timing.RULES):
     for _op, _rules in _table.items():
@@ -21,8 +21,9 @@ ROUNDS = 100
 def simplify(graph: Graph) -> Graph:
     """Apply the rules of algebra until none fits.
 
-    Real numbers obey them all. Of rounded ones two differ: the products of a literal zero are zero, even where the other
-    factor is not a number, and constant factors are multiplied first. Sums are not reordered here.
+    Real numbers obey them all. Of rounded ones two differ: the products of a literal zero are zero, even where the
+    other factor is not a number, and constant factors are multiplied first. Sums are not reordered here. Parameters and
+    inputs on which nothing depends any more disappear from the graph.
     """
     for _ in range(ROUNDS):
         simplifier = _Simplifier(graph)

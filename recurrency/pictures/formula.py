@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
 
 from recurrency.language import syntax
 from recurrency.language.syntax import Expression
@@ -74,11 +74,12 @@ def _word(word: str) -> str:
 class Formula:
     """Prints expressions of one equation.
 
-    `env` holds the numbers of indices and dimensions, `stands_for` a stream's other name where an equation only renames it,
-    `bound` what the functions and cells of the header are.
+    `env` holds the numbers of indices and dimensions, `dimensions` which of its names stay letters, `stands_for` a stream's other
+    name where an equation only renames it, `bound` what the functions and cells of the header are.
     """
 
     env: Env
+    dimensions: Container[str] = ()
     stands_for: Callable[[Key], Key] = lambda key: key
     bound: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,15 +118,16 @@ class Formula:
 
     def _reference(self, named: Reference) -> str:
         key = named.key(self.env)
+        if named == Reference(named.name) and named.name in self.env and named.name not in self.dimensions:
+            return str(self.env[named.name])
         if key is None:
             name, members = named.name, ",".join(_solid(self(i)) for i in named.indices)
         else:
             name, numbers = self.stands_for(key)
             members = ",".join(map(str, numbers))
-        if not named.indices and name in self.bound:
-            name = self.bound[name]
-        if "#" in name:
-            return r"\mathrm{" + name.partition("#")[0] + "}"
+        cell, lifted, _ = name.partition("#")
+        if lifted or cell in self.bound:
+            return r"\mathrm{" + self.bound.get(cell, cell) + "}"
         return name_latex(name, members, _step(named.delay(self.env)) if named.step is not None else "")
 
     def _binary(self, op: str, left: Expression, right: Expression) -> tuple[str, int]:
@@ -133,13 +135,7 @@ class Formula:
         a, b = self(left, level), self(right, level + (op in "-/"))
         numeric = isinstance(left, syntax.Number)
         sign = r"\," if op == "*" and numeric else SIGNS[op]
-        if level == LEVELS["*"]:
-            a, b = (self._factor(e, s) for e, s in ((left, a), (right, b)))
         return a + sign + b, level
-
-    def _factor(self, expression: Expression, text: str) -> str:
-        """A factor: sums of comprehensions and minus signs get brackets, too."""
-        return f"({text})" if text.startswith("{-}") else text
 
     def _call(
         self, callee: Expression, arguments: tuple[Expression, ...], keywords: tuple[syntax.Keyword, ...]
@@ -181,7 +177,7 @@ class Formula:
         """Parts that are strung together: the first, the second, and so on to the last."""
         numbers = list(numbers_of(clause.range, self.env))
         shown = numbers if len(numbers) <= 3 else [numbers[0], numbers[1], numbers[-1]]
-        parts = [Formula({**self.env, clause.index: n}, self.stands_for, self.bound)(body) for n in shown]
+        parts = [replace(self, env={**self.env, clause.index: n})(body) for n in shown]
         if len(shown) < len(numbers):
             parts.insert(2, r"\ldots")
         return f"[{SEMICOLON.join(parts)}]"

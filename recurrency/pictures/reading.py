@@ -161,8 +161,7 @@ class _Reader:
 
     def _label(self, instance: Instance, letters: set[str] = frozenset()) -> str:  # type: ignore[assignment]
         env = {name: number for name, number in instance.env.items() if name not in letters}
-        env = {name: number for name, number in env.items() if name not in self.env}
-        formula = Formula(env, self.stands_for, self.bound)
+        formula = Formula(env, self.env, self.stands_for, self.bound)
         name, numbers = instance.key
         text = formula(instance.value)
         if "#" in name:
@@ -254,7 +253,7 @@ class _Reader:
         for key, sources in self.firsts.items():
             instance = self.equations[key]
             assert isinstance(instance.value, syntax.From)
-            formula = Formula({n: v for n, v in instance.env.items() if n not in self.env}, self.stands_for, self.bound)
+            formula = Formula(instance.env, self.env, self.stands_for, self.bound)
             lines = [f"{name_latex(k.name, step='0')}={formula(k.value)}" for k in instance.value.first]
             text = ", ".join(" ".join(k.span.text.split()) for k in instance.value.first)
             node = Node(f"{self.node_of(key)}:from", Kind.FIRST, NEWLINE.join(lines), text, None)

@@ -1,0 +1,94 @@
+"""Sequences of different lengths: `valid` (zero after the end) is put where padding would otherwise be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
+
+READS_ALL = ("sum_time", "frames")
+"""Operations that read all steps of their argument."""
+
+VIEWS = frozenset("slice transpose reshape stop_grad clip_grad".split())
+"""Operations of a stream that keep zeros where they are, and pass on what is done to padding."""
+
+
+def lengths(graph: Graph) -> Graph:
+    """Only padding is changed: all values within the sequences stay the same.
+
+    Cleaned are the arguments of what reads other steps than its own (sums over time, advances, `frames`), and the results.
+    Of a product that is summed over time the factors are cleaned, so that the sum may be taken within the product.
+    """
+    return _Cleaner(rebuild(graph)).cleaned()
+
+
+class _Cleaner:
+    """Adds nodes to a graph, and notes which nodes get other arguments."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.known: dict[tuple[int, bool], int] = {}
+        self.args: dict[int, tuple[int, ...]] = {}
+
+    def cleaned(self) -> Graph:
+        """The graph with clean arguments where they are needed."""
+        for id in list(self.graph):
+            node = self.graph[id]
+            if node.op.name in READS_ALL:
+                self.args[id] = (self.summed(node.args[0]),)
+            elif node.delay < 0:
+                self.args[id] = (self.clean(node.args[0], True), *node.args[1:])
+        roots = {name: self.clean(id, True) for name, id in self.graph.roots.items()}
+        out = Graph()
+        for id in self.graph:
+            out.nx.add_node(id, node=replace(self.graph[id], args=self.args.get(id, self.graph[id].args)))
+        return rebuild(out, roots)
+
+    def summed(self, id: int) -> int:
+        """A value whose padding adds nothing to a sum."""
+        node = self.graph[id]
+        if node.op.name == "product":
+            streams = [k for k, a in enumerate(node.args) if self.graph[a].type.kind is Kind.STREAM]
+            exact = min(streams, key=lambda k: (_is_delayed(self.graph, node.args[k]), k))
+            args = list(node.args)
+            for k in streams:
+                args[k] = self.clean(args[k], k == exact)
+            return self._with(id, node, tuple(args))
+        if node.op.name == "put" and self.graph[node.args[0]].type.kind is Kind.STREAM:
+            return self._with(id, node, (self.clean(node.args[0], True), node.args[1]))
+        return self.clean(id, True)
+
+    def clean(self, id: int, exact: bool) -> int:
+        """The same stream, zero in padding, or (not `exact`) with nothing but finite numbers there."""
+        node = self.graph[id]
+        if node.type.kind is not Kind.STREAM or _is_clean(self.graph, id):
+            return id
+        if (id, exact) not in self.known:
+            self.known[id, exact] = self._cleaned(id, node, exact)
+        return self.known[id, exact]
+
+    def _cleaned(self, id: int, node: Node, exact: bool) -> int:
+        if node.op.name in VIEWS:
+            return self._with(id, node, (self.clean(node.args[0], exact), *node.args[1:]))
+        if node.delay > 0 and not exact:
+            return self._with(id, node, (self.clean(node.args[0], True), *node.args[1:]))
+        return self.graph.value(id).valid().id
+
+    def _with(self, id: int, node: Node, args: tuple[int, ...]) -> int:
+        return id if args == node.args else self.graph.insert(replace(node, args=args, name="")).id
+
+
+def _is_delayed(graph: Graph, id: int) -> bool:
+    while graph[id].op.name in VIEWS:
+        id = graph[id].args[0]
+    return graph[id].delay > 0
+
+
+def _is_clean(graph: Graph, id: int) -> bool:
+    """Whether a stream is zero in padding as it is: an input (made so on entry), or a literal zero."""
+    node = graph[id]
+    while node.op.name in VIEWS:
+        node = graph[node.args[0]]
+    return node.op.name in ("input", "valid") or number(graph, id) == 0

@@ -1,0 +1,252 @@
+"""Layered drawings of small graphs without cycles: which layer, in which order, at which place.
+
+The method is that of Sugiyama, Tagawa and Toda (1981): longest-path layers, invisible stand-ins where an edge passes a layer,
+barycentre sweeps against crossings, and coordinates by least squares under the order found. Own code, because what a picture of
+equations needs beyond that is in no kept Python library: nodes pinned to the first or last layer, ports at fixed places of a node
+(a loop with its own drawing inside), and one bundle of edges for all uses of a value.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+Bend = tuple[str, int]
+"""The stand-in of a bundle in a layer."""
+Item = str | Bend
+
+SWEEPS = 24
+RESTARTS = 6
+ROUNDS = 60
+
+
+@dataclass(frozen=True)
+class Wire:
+    """An edge: `bundle` names the edges of one source that may share their way; the offsets are ports, from the middle of a node."""
+
+    source: str
+    target: str
+    bundle: str
+    leave: float = 0.0
+    enter: float | None = None
+
+
+@dataclass
+class Layers:
+    """The outcome: items of each layer from left to right, the middle of each item, and the stretches of wire between layers."""
+
+    rows: list[list[Item]]
+    x: dict[Item, float] = field(default_factory=dict)
+    row_of: dict[Item, int] = field(default_factory=dict)
+    stretches: dict[tuple[Item, Item], Wire] = field(default_factory=dict)
+
+
+def arrange(
+    widths: Mapping[str, float],
+    wires: Sequence[Wire],
+    top: Iterable[str] = (),
+    bottom: Iterable[str] = (),
+    gap: float = 14.0,
+) -> Layers:
+    """Layers, order and horizontal places of nodes of these widths; `top` are pinned to the first layer, `bottom` to the last."""
+    ranks = _ranks(list(widths), wires, frozenset(top), frozenset(bottom))
+    layers = _bundle(ranks, wires)
+    neighbours = _neighbours(layers)
+    layers.rows = _order(layers, neighbours)
+    _place(layers, neighbours, widths, gap)
+    return layers
+
+
+# -------------------------------------------------------------------------------------------------------------- layers
+
+
+def _ranks(nodes: list[str], wires: Sequence[Wire], top: frozenset[str], bottom: frozenset[str]) -> dict[str, int]:
+    after: dict[str, set[str]] = {v: set() for v in nodes}
+    before: dict[str, set[str]] = {v: set() for v in nodes}
+    for wire in wires:
+        after[wire.source].add(wire.target)
+        before[wire.target].add(wire.source)
+    order = _topological(nodes, before, after)
+    rank = {v: 0 for v in nodes}
+    for v in order:
+        rank[v] = max((rank[u] + 1 for u in before[v]), default=0)
+    for v in reversed(order):  # what feeds more than it reads moves down to its readers
+        if v not in top and after[v] and len(after[v]) >= len(before[v]):
+            rank[v] = max(rank[v], min(rank[w] for w in after[v]) - 1)
+    last = max((rank[v] + (v not in bottom and bool(bottom)) for v in nodes), default=0)
+    rank.update({v: last for v in bottom})
+    return rank
+
+
+def _topological(nodes: list[str], before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> list[str]:
+    waiting = {v: len(before[v]) for v in nodes}
+    ready = [v for v in nodes if not waiting[v]]
+    out: list[str] = []
+    while ready:
+        v = ready.pop(0)
+        out.append(v)
+        for w in sorted(after[v]):
+            waiting[w] -= 1
+            if not waiting[w]:
+                ready.append(w)
+    return out
+
+
+def _bundle(rank: Mapping[str, int], wires: Sequence[Wire]) -> Layers:
+    """Stand-ins where the edges of a bundle pass a layer, one for all of them."""
+    rows: list[list[Item]] = [[] for _ in range(max(rank.values(), default=0) + 1)]
+    for v, r in rank.items():
+        rows[r].append(v)
+    layers = Layers(rows, row_of=dict(rank))
+    for wire in wires:
+        here: Item = wire.source
+        for r in range(rank[wire.source] + 1, rank[wire.target]):
+            bend: Bend = (wire.bundle, r)
+            if bend not in layers.row_of:
+                layers.row_of[bend] = r
+                rows[r].append(bend)
+            layers.stretches.setdefault((here, bend), wire)
+            here = bend
+        layers.stretches[here, wire.target] = wire
+    return layers
+
+
+# --------------------------------------------------------------------------------------------------------------- order
+
+
+Neighbours = dict[Item, tuple[list[Item], list[Item]]]
+
+
+def _neighbours(layers: Layers) -> Neighbours:
+    found: Neighbours = defaultdict(lambda: ([], []))
+    for row in layers.rows:
+        for item in row:
+            found[item] = ([], [])
+    for a, b in layers.stretches:
+        found[a][1].append(b)
+        found[b][0].append(a)
+    return found
+
+
+def _order(layers: Layers, neighbours: Neighbours) -> list[list[Item]]:
+    best, fewest = layers.rows, crossings(layers.rows, layers)
+    chance = random.Random(0)
+    for start in range(RESTARTS):
+        rows = [list(row) for row in layers.rows]
+        if start:
+            for row in rows:
+                chance.shuffle(row)
+        for sweep in range(SWEEPS):
+            _sweep(rows, layers, neighbours, down=sweep % 2 == 0)
+            _swap(rows, layers)
+            count = crossings(rows, layers)
+            if count < fewest:
+                best, fewest = [list(row) for row in rows], count
+    return best
+
+
+def _sweep(rows: list[list[Item]], layers: Layers, neighbours: Neighbours, down: bool) -> None:
+    """Sort each layer by the mean place of what its items are joined to in the layer before it."""
+    for r in range(1, len(rows)) if down else range(len(rows) - 2, -1, -1):
+        beside = {item: n for n, item in enumerate(rows[r - 1 if down else r + 1])}
+
+        def mean(pair: tuple[int, Item], beside: dict[Item, int] = beside) -> float:
+            joined = neighbours[pair[1]][0 if down else 1]
+            scale = max(len(beside), 1)
+            return sum((beside[j] + 0.5) / scale for j in joined) / len(joined) if joined else (pair[0] + 0.5) / scale
+
+        rows[r] = [item for _, item in sorted(enumerate(rows[r]), key=mean)]
+
+
+def _swap(rows: list[list[Item]], layers: Layers) -> None:
+    """Exchange neighbours as long as that removes crossings."""
+    for row in rows:
+        count = crossings(rows, layers)
+        for left in range(len(row) - 1):
+            row[left], row[left + 1] = row[left + 1], row[left]
+            new = crossings(rows, layers)
+            if new < count:
+                count = new
+            else:
+                row[left], row[left + 1] = row[left + 1], row[left]
+
+
+def crossings(rows: list[list[Item]], layers: Layers) -> float:
+    """How often stretches cross, those of one bundle not counted against one another; ties prefer short stretches."""
+    place = {item: n for row in rows for n, item in enumerate(row)}
+    across: dict[int, list[tuple[int, int, float, float]]] = defaultdict(list)
+    length = 0.0
+    for (a, b), wire in layers.stretches.items():
+        leave = wire.leave if isinstance(a, str) else 0.0
+        enter = (wire.enter or 0.0) if isinstance(b, str) else 0.0
+        across[layers.row_of[a]].append((place[a], place[b], leave, enter))
+        length += abs(place[a] / len(rows[layers.row_of[a]]) - place[b] / len(rows[layers.row_of[b]]))
+    count = 0
+    for found in across.values():
+        found.sort()
+        for i, (a, b, leave, enter) in enumerate(found):
+            for c, d, leave2, enter2 in found[i + 1 :]:
+                ahead = (c, leave2) > (a, leave)
+                count += ahead and (d, enter2) < (b, enter)
+    return count + 1e-3 * length
+
+
+# -------------------------------------------------------------------------------------------------------------- places
+
+
+def _place(layers: Layers, neighbours: Neighbours, widths: Mapping[str, float], gap: float) -> None:
+    """Middles that keep the order and the distances, and bring what is joined together as far as they can."""
+    width = {item: widths[item] if isinstance(item, str) else 0.0 for row in layers.rows for item in row}
+    for row in layers.rows:
+        layers.x.update(zip(row, spread([0.0] * len(row), [1.0] * len(row), _distances(row, width, gap)), strict=True))
+    for turn in range(ROUNDS):
+        rows = layers.rows if turn % 2 else layers.rows[::-1]
+        for row in rows:
+            wanted = [_wanted(item, layers, neighbours) for item in row]
+            places = spread([w for w, _ in wanted], [s for _, s in wanted], _distances(row, width, gap))
+            layers.x.update(zip(row, places, strict=True))
+
+
+def _distances(row: Sequence[Item], width: Mapping[Item, float], gap: float) -> list[float]:
+    return [(width[a] + width[b]) / 2 + gap * _air(a, b) for a, b in pairwise(row)]
+
+
+def _air(a: Item, b: Item) -> float:
+    return 1.0 if isinstance(a, str) or isinstance(b, str) else 0.7
+
+
+def _wanted(item: Item, layers: Layers, neighbours: Neighbours) -> tuple[float, float]:
+    """Where an item would be best, and how strongly: stand-ins pull hard, so that long edges are straight."""
+    total, strength = 0.0, 1e-3
+    above, below = neighbours[item]
+    for other, wire, upper in (
+        *((o, layers.stretches[o, item], True) for o in above),
+        *((o, layers.stretches[item, o], False) for o in below),
+    ):
+        own, theirs = (wire.enter or 0.0, wire.leave) if upper else (wire.leave, wire.enter or 0.0)
+        own = own if isinstance(item, str) else 0.0
+        theirs = theirs if isinstance(other, str) else 0.0
+        pull = (3.0 if not isinstance(item, str) else 1.0) * (3.0 if not isinstance(other, str) else 1.0)
+        total += pull * (layers.x[other] + theirs - own)
+        strength += pull
+    return total / strength, strength
+
+
+def spread(wanted: Sequence[float], strength: Sequence[float], distances: Sequence[float]) -> list[float]:
+    """The places nearest to the wanted ones (weighted squares) that keep the distances: pooling of adjacent violators."""
+    offsets = [0.0]
+    for d in distances:
+        offsets.append(offsets[-1] + d)
+    pools: list[tuple[float, float, int]] = []
+    for want, weight, offset in zip(wanted, strength, offsets, strict=False):
+        mean, mass, count = want - offset, weight, 1
+        while pools and pools[-1][0] > mean:
+            other, heavy, many = pools.pop()
+            mean = (mean * mass + other * heavy) / (mass + heavy)
+            mass, count = mass + heavy, count + many
+        pools.append((mean, mass, count))
+    flat = [mean for mean, _, count in pools for _ in range(count)]
+    return [mean + offset for mean, offset in zip(flat, offsets, strict=False)]

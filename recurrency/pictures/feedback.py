@@ -1,0 +1,126 @@
+"""The way back: how the edges that close a loop run around its drawing to the delays at its top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from recurrency.pictures.drawing import Path, Point
+from recurrency.pictures.sketch import Edge, Line
+from recurrency.pictures.stack import Stack
+
+LANE = 8.0
+MARGIN = 10.0
+EXIT = 7.0
+MOST = 6
+"""So many delays are tried on both sides; further ones go where they are nearest."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """All edges into one delay: on which side they run (-1 left, 1 right) and in which lane, from inside outwards."""
+
+    delay: str
+    members: tuple[str, ...]
+    side: int
+    number: int = 0
+    above: int = 0
+    """Which of the tracks above the top layer it takes; 0 if it enters the delay from the side."""
+
+
+def plan(placed: Stack, feedback: Sequence[Edge]) -> list[Lane]:
+    """The lanes: the sides that make the way short and keep it from crossing itself."""
+    into: dict[str, list[str]] = {}
+    for edge in feedback:
+        into.setdefault(edge.target, []).append(edge.source)
+    choices = [_sides(placed, d, n) for n, d in enumerate(into)]
+    plans = (
+        [Lane(d, tuple(m), side) for (d, m), side in zip(into.items(), sides, strict=True)]
+        for sides in product(*choices)
+    )
+    best = min(plans, key=lambda lanes: _cost(placed, lanes))
+    return [numbered for side in (-1, 1) for numbered in _number(placed, [lane for lane in best if lane.side == side])]
+
+
+def _sides(placed: Stack, delay: str, number: int) -> tuple[int, ...]:
+    return (1, -1) if number < MOST else ((1,) if placed.layers.x[delay] > 0 else (-1,))
+
+
+def _depth(placed: Stack, lane: Lane) -> float:
+    return max(placed.y(m) for m in lane.members)
+
+
+def outermost(placed: Stack, item: str, side: int) -> bool:
+    """Whether nothing stands between the item and that side of the drawing."""
+    row = placed.layers.rows[placed.layers.row_of[item]]
+    return row[0 if side < 0 else -1] == item
+
+
+def _cost(placed: Stack, lanes: Sequence[Lane]) -> float:
+    x = placed.layers.x
+    cost = 0.0
+    for lane in lanes:
+        for item in (lane.delay, *lane.members):
+            cost -= lane.side * x[item] / 2
+            cost += 0.0 if outermost(placed, item, lane.side) else 60.0
+    for a in lanes:
+        for b in lanes:
+            inner = _depth(placed, a) < _depth(placed, b) and a.side == b.side
+            cost += 80.0 if inner and a.side * (x[a.delay] - x[b.delay]) < 0 else 0.0
+    return cost
+
+
+def _number(placed: Stack, lanes: list[Lane]) -> list[Lane]:
+    out: list[Lane] = []
+    tracks = 0
+    for number, lane in enumerate(sorted(lanes, key=lambda e: (_depth(placed, e), -e.side * placed.layers.x[e.delay]))):
+        beside = outermost(placed, lane.delay, lane.side)
+        tracks += not beside
+        out.append(Lane(lane.delay, lane.members, lane.side, number, 0 if beside else tracks))
+    return out
+
+
+def room(lanes: Sequence[Lane], side: int) -> float:
+    """How much space the lanes of a side need beside the drawing."""
+    used = sum(1 for lane in lanes if lane.side == side)
+    return MARGIN + used * LANE
+
+
+def headroom(lanes: Sequence[Lane]) -> float:
+    """How much space they need above it."""
+    return MARGIN + LANE * max((lane.above for lane in lanes), default=0)
+
+
+def exits(placed: Stack, lanes: Sequence[Lane], row: int) -> float:
+    """How much more space is wanted below a layer, for edges that leave it downwards."""
+    leaving = [m for lane in lanes for m in lane.members if not outermost(placed, m, lane.side)]
+    return EXIT * sum(1 for m in leaving if placed.layers.row_of[m] == row)
+
+
+def ways(placed: Stack, lanes: Sequence[Lane], left: float, right: float) -> list[Path]:
+    """The paths; `left` and `right` are the edges of the drawing beside which the lanes run."""
+    return [_way(placed, lane, member, left, right) for lane in lanes for member in lane.members]
+
+
+def _way(placed: Stack, lane: Lane, member: str, left: float, right: float) -> Path:
+    x = placed.layers.x
+    beside = (lane.number + 0.5) * LANE + 2.0
+    track = right + beside if lane.side > 0 else left - beside
+    points: list[Point] = []
+    row = placed.layers.row_of[member]
+    if outermost(placed, member, lane.side):
+        edge = placed.right(member) if lane.side > 0 else placed.left(member)
+        points += [(edge, placed.y(member)), (track, placed.y(member))]
+    else:
+        out = x[member] + lane.side * 0.3 * placed.size[member][0]
+        low = placed.bottom(row) + EXIT * (lane.number + 1)
+        points += [(out, placed.y(member) + placed.size[member][1] / 2), (out, low), (track, low)]
+    if lane.above:
+        high = placed.top(0) - LANE * lane.above - 3.0
+        enter = placed.y(lane.delay) - placed.size[lane.delay][1] / 2
+        points += [(track, high), (x[lane.delay], high), (x[lane.delay], enter)]
+    else:
+        edge = placed.right(lane.delay) if lane.side > 0 else placed.left(lane.delay)
+        points += [(track, placed.y(lane.delay)), (edge, placed.y(lane.delay))]
+    return Path(tuple(points), Line.DASHED, arrow=True, square=True)

@@ -1,0 +1,105 @@
+"""The picture of a cell, and the files it can become."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from recurrency.errors import UsageError
+from recurrency.language import syntax
+from recurrency.pictures.compose import compose
+from recurrency.pictures.dot import render_dot
+from recurrency.pictures.drawing import Drawing
+from recurrency.pictures.reading import read
+from recurrency.pictures.sketch import Sketch
+from recurrency.pictures.svg import render_svg
+
+LARGEST = 300
+"""More nodes than these are no picture any more."""
+ZOOM = 3.0
+"""Pixels of a PNG for each unit of the SVG: sharp in print at the width of a column."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What `draw` returns: the picture as text, as pixels or as a file."""
+
+    sketch: Sketch
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """All boxes and paths with their places."""
+        return compose(self.sketch)
+
+    def svg(self) -> str:
+        """Scalable, for a paper or a browser; text is outlines and needs no font."""
+        return render_svg(self.drawing)
+
+    def png(self, zoom: float = ZOOM) -> bytes:
+        """Pixels on white, `zoom` of them for each unit of the SVG."""
+        import resvg_py
+
+        return bytes(resvg_py.svg_to_bytes(svg_string=self.svg(), zoom=zoom, background="#ffffff", skip_system_fonts=True))
+
+    def dot(self) -> str:
+        """For Graphviz."""
+        return render_dot(self.sketch)
+
+    def save(self, path: str | Path) -> None:
+        """Write the file that the suffix asks for: .svg, .png or .dot; it is there whole or not at all.
+
+        Raises:
+            UsageError: another suffix.
+            OSError: the file cannot be written.
+        """
+        path = Path(path)
+        makers = {".svg": lambda: self.svg().encode(), ".png": self.png, ".dot": lambda: self.dot().encode()}
+        make = makers.get(path.suffix.lower())
+        if make is None:
+            raise UsageError(f"{path}: a picture ends in .svg, .png or .dot, not in {path.suffix or 'nothing'!r}")
+        write_whole(path, make())
+
+
+def draw(
+    cell: syntax.Cell,
+    file: syntax.File,
+    sizes: Mapping[str, int | str] | None = None,
+    known: Mapping[str, syntax.Cell] | None = None,
+) -> Picture:
+    """The picture of a cell at the level of its equations.
+
+    `sizes` are numbers for dimensions, and names for functions and cells of the header; others have their defaults. A bound of a static
+    loop that has neither counts as 2. `known` are cells that the file uses but does not define: those with states are marked as such.
+
+    Raises:
+        UsageError: the cell unrolls to more nodes than a picture holds.
+    """
+    sketch = read(cell, file, sizes or {}, known or {})
+    if len(sketch.nodes) > LARGEST:
+        raise UsageError(f"{cell.name} has {len(sketch.nodes)} equations once its loops are unrolled, too many for a picture")
+    return Picture(sketch)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside the file, then rename: a reader sees the old content or the new one."""
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        Path(beside).chmod(mode)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The permissions that new files are denied; it can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

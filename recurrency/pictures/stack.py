@@ -1,0 +1,110 @@
+"""From layers to places: how high each layer lies, where edges meet a node, and the paths between."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from recurrency.pictures.arrange import Item, Layers, Wire, spread
+from recurrency.pictures.drawing import Path, Point
+from recurrency.pictures.sketch import Line
+
+GAP = 22.0
+ENTRIES = 11.0
+"""The least distance between two arrow heads on one side of a node."""
+
+
+@dataclass
+class Stack:
+    """Places of a layered drawing: the middle of each layer and its height; `y` runs downwards from 0."""
+
+    layers: Layers
+    size: Mapping[str, Point]
+    middle: list[float] = field(default_factory=list)
+    height: list[float] = field(default_factory=list)
+    total: float = 0.0
+
+    def bottom(self, row: int) -> float:
+        return self.middle[row] + self.height[row] / 2
+
+    def top(self, row: int) -> float:
+        return self.middle[row] - self.height[row] / 2
+
+    def left(self, item: Item) -> float:
+        return self.layers.x[item] - (self.size[item][0] / 2 if isinstance(item, str) else 0.0)
+
+    def right(self, item: Item) -> float:
+        return self.layers.x[item] + (self.size[item][0] / 2 if isinstance(item, str) else 0.0)
+
+    def y(self, item: Item) -> float:
+        return self.middle[self.layers.row_of[item]]
+
+
+def stack(layers: Layers, size: Mapping[str, Point], extra: Callable[[int], float] = lambda row: 0.0) -> Stack:
+    """Pile up the layers; the gap below a layer grows with how far its edges reach sideways, and by `extra`."""
+    out = Stack(layers, size)
+    y = 0.0
+    for row, items in enumerate(layers.rows):
+        height = max((size[i][1] for i in items if isinstance(i, str)), default=0.0)
+        out.middle.append(y + height / 2)
+        out.height.append(height)
+        reach = max((abs(layers.x[a] - layers.x[b]) for a, b in layers.stretches if layers.row_of[a] == row), default=0.0)
+        y += height + GAP + min(14.0, 0.07 * reach) + extra(row)
+    out.total = out.bottom(len(layers.rows) - 1) if layers.rows else 0.0
+    return out
+
+
+def entries(placed: Stack) -> dict[tuple[Item, Item], float]:
+    """Where each stretch meets the top of its lower end: as near above its source as the width and the others allow."""
+    into: dict[Item, list[tuple[Item, Item]]] = defaultdict(list)
+    for a, b in placed.layers.stretches:
+        into[b].append((a, b))
+    found: dict[tuple[Item, Item], float] = {}
+    x = placed.layers.x
+    for b, stretches in into.items():
+        if not isinstance(b, str):
+            found.update((s, x[b]) for s in stretches)
+            continue
+        free = [s for s in stretches if placed.layers.stretches[s].enter is None]
+        found.update((s, x[b] + (placed.layers.stretches[s].enter or 0.0)) for s in stretches if s not in free)
+        free.sort(key=lambda s: _leave(placed, s))
+        found.update(zip(free, _share(placed, b, [_leave(placed, s) for s in free]), strict=True))
+    return found
+
+
+def _leave(placed: Stack, stretch: tuple[Item, Item]) -> float:
+    a = stretch[0]
+    return placed.layers.x[a] + (placed.layers.stretches[stretch].leave if isinstance(a, str) else 0.0)
+
+
+def _share(placed: Stack, node: str, wanted: list[float]) -> list[float]:
+    """Places on the top of a node near the wanted ones."""
+    if not wanted:
+        return []
+    width = placed.size[node][0]
+    half = max(0.0, width / 2 - max(9.0, 0.14 * width))
+    middle = placed.layers.x[node]
+    between = min(ENTRIES, 2 * half / max(len(wanted) - 1, 1))
+    inside = [min(max(w, middle - half), middle + half) for w in wanted]
+    places = spread(inside, [1.0] * len(inside), [between] * (len(inside) - 1))
+    over = min(0.0, middle + half - places[-1]) + max(0.0, middle - half - places[0])
+    return [p + over for p in places]
+
+
+def paths(placed: Stack, line_of: Mapping[str, Line]) -> list[Path]:
+    """One path for each stretch between two layers; those that pass a layer go straight through it."""
+    meets = entries(placed)
+    out: list[Path] = []
+    for (a, b), wire in placed.layers.stretches.items():
+        out.append(_path(placed, a, b, wire, meets[a, b], line_of[wire.bundle]))
+    return out
+
+
+def _path(placed: Stack, a: Item, b: Item, wire: Wire, enter: float, line: Line) -> Path:
+    row_a, row_b = placed.layers.row_of[a], placed.layers.row_of[b]
+    x0 = placed.layers.x[a] + (wire.leave if isinstance(a, str) else 0.0)
+    start = placed.y(a) + placed.size[a][1] / 2 if isinstance(a, str) else placed.top(row_a)
+    end = placed.y(b) - placed.size[b][1] / 2 if isinstance(b, str) else placed.top(row_b)
+    points: list[Point] = [(x0, start), (x0, placed.bottom(row_a)), (enter, placed.top(row_b)), (enter, end)]
+    return Path(tuple(points), line, arrow=isinstance(b, str) and placed.size[b][1] > 0 and wire.enter is None)

@@ -1,0 +1,87 @@
+"""Where each parameter lies in the one flat vector of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from recurrency.graph.graph import Graph
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Offset and shape of each parameter by name, and the number of all elements."""
+
+    entries: dict[str, tuple[int, tuple[int, ...]]]
+    size: int
+
+    def offset(self, name: str) -> int:
+        """Where a parameter begins."""
+        return self.entries[name][0]
+
+
+def layout(graph: Graph) -> Layout:
+    """Parameters that the graph puts together (`concat`) stand next to one another, in that order; the rest by their order.
+
+    The matrix that stands for them is then a view of the flat vector. Where two such wishes contradict one another, the
+    greater one wins.
+    """
+    names = {id: str(graph[id].attrs["name"]) for id in sorted(graph.sources("param").values())}
+    after: dict[int, int] = {}
+    before: dict[int, int] = {}
+    for row in sorted(_rows(graph), key=lambda row: (-sum(_size(graph, p) for p in row), row)):
+        for left, right in zip(row, row[1:], strict=False):
+            if left not in after and right not in before and not _leads_to(after, right, left):
+                after[left], before[right] = right, left
+    entries: dict[str, tuple[int, tuple[int, ...]]] = {}
+    size = 0
+    for id in _chained(list(names), after, before):
+        shape = tuple(int(d) for d in graph[id].type.shape)  # type: ignore[arg-type]
+        entries[names[id]] = (size, shape)
+        size += prod(shape)
+    return Layout(entries, size)
+
+
+def _rows(graph: Graph) -> set[tuple[int, ...]]:
+    """The runs of parameters among the parts of each `concat`."""
+    out = set()
+    for id in graph.order():
+        if graph[id].op.name == "concat":
+            run: list[int] = []
+            for part in (*graph[id].args, None):
+                if part is not None and graph[part].op.name == "param" and part not in run:
+                    run.append(part)
+                    continue
+                out.add(tuple(run))
+                run = []
+    return {row for row in out if len(row) > 1}
+
+
+def _size(graph: Graph, id: int) -> int:
+    return prod(int(d) for d in graph[id].type.shape)  # type: ignore[arg-type]
+
+
+def _leads_to(after: dict[int, int], start: int, goal: int) -> bool:
+    while start in after:
+        start = after[start]
+        if start == goal:
+            return True
+    return start == goal
+
+
+def _chained(ids: list[int], after: dict[int, int], before: dict[int, int]) -> list[int]:
+    """The ids in their order, each chain in one piece at the place of its earliest member."""
+    out: list[int] = []
+    done: set[int] = set()
+    for id in ids:
+        if id in done:
+            continue
+        head = id
+        while head in before:
+            head = before[head]
+        run = [head]
+        while run[-1] in after:
+            run.append(after[run[-1]])
+        out += run
+        done |= set(run)
+    return out

@@ -1,0 +1,224 @@
+"""A program: regions of kernels in order, and where each value lies in memory. Plain data, printable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import TypeAlias, Union
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph
+from recurrency.graph.text import expression
+from recurrency.graph.types import Kind, Type
+
+Steps: TypeAlias = Union[int, Mapping[str, int]]
+
+ALIASES = frozenset("stop_grad clip_grad spread slice transpose reshape expand frames unframes valid shift".split())
+"""Operations whose result may be a view of their first argument."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One step from a value to a view of it: the op (`slice`, `transpose`, `reshape`, `expand`, `frames`, `unframes`).
+
+    `shape` is the shape of one element after it, `numbers` what the op needs (start and stop; axes).
+    """
+
+    op: str
+    shape: tuple[Dim, ...]
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value lies: views of a buffer, each step `delay` rows before that of the buffer itself.
+
+    `kind` may be lower than the kind of the value: what is the same at all steps is kept once.
+    """
+
+    buffer: int
+    kind: Kind
+    views: tuple[View, ...] = ()
+    delay: int = 0
+
+    @property
+    def repeats(self) -> bool:
+        """Whether several elements of the value are one in memory."""
+        return any(view.op == "expand" for view in self.views)
+
+    def columns(self, rows: int) -> tuple[int, int]:
+        """The rows of the first axis of the buffer's elements among which the value lies."""
+        low, high = 0, rows
+        for view in self.views:
+            if view.op != "slice":
+                break
+            low, high = low + view.numbers[0], low + view.numbers[1]
+        return low, high
+
+    def then(self, *views: View) -> Place:
+        """A view of this place."""
+        return Place(self.buffer, self.kind, (*self.views, *views), self.delay)
+
+
+@dataclass
+class Buffer:
+    """Memory: `home` says who owns it ("own", "given": the caller's, "gradient": the flat gradient vector).
+
+    `step` is the number of the region within whose steps alone it lives (None: it holds all steps). Rows in `front` of
+    the first step hold first values: `firsts` maps the row (1: just before the first step) and columns to the node.
+    `behind` rows of zeros follow the last step.
+    """
+
+    id: int
+    node: int
+    type: Type
+    home: str = "own"
+    step: int | None = None
+    front: int = 0
+    behind: int = 0
+    firsts: dict[tuple[int, tuple[int, int]], tuple[int | None, Place]] = field(default_factory=dict)
+    offset: int = 0
+    same: int | None = None
+    """Another buffer whose memory this one uses after it."""
+
+    def elements(self, steps: Steps, batch: int) -> int:
+        """The number of its elements."""
+        kind = Kind.SEQUENCE if self.step is not None else self.type.kind
+        rows = self.front + self.behind
+        return elements(self.type.shape, steps, batch, kind, self.type.clock, rows)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Nodes computed together: `elementwise`, or one node of another kind. `results` are used by other kernels."""
+
+    kind: str
+    nodes: tuple[int, ...]
+    results: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """`once`, `over time`, `scan forwards` or `scan backwards`; the steps are those of `clock`."""
+
+    number: int
+    kind: str
+    clock: str | None
+    kernels: tuple[Kernel, ...]
+
+    @property
+    def scans(self) -> bool:
+        """Whether the kernels run step by step."""
+        return self.kind.startswith("scan")
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The nodes in order."""
+        return tuple(id for kernel in self.kernels for id in kernel.nodes)
+
+
+@dataclass
+class Program:
+    """The regions of a graph, the buffers, and the place of each value that has one (literal numbers have none).
+
+    `copies` are the views that could not be views: their values are copied into buffers of their own.
+    """
+
+    graph: Graph
+    regions: tuple[Region, ...]
+    buffers: dict[int, Buffer]
+    places: dict[int, Place]
+    copies: frozenset[int]
+    sums: dict[int, int] = field(default_factory=dict)
+    """Sums over time and sequences that are computed together with what they sum: the sum -> the product, put or value."""
+
+    def region_of(self, id: int) -> int:
+        """The number of the region that computes a node."""
+        return self._regions[id]
+
+    def __post_init__(self) -> None:
+        self._regions = {id: region.number for region in self.regions for id in region.ids}
+
+    def flops(self, steps: Steps, batch: int) -> int:
+        """Arithmetic operations of one run with so many steps (of each clock) and sequences."""
+        return sum(cost(self.graph, id, steps, batch) for region in self.regions for id in region.ids)
+
+    def bytes(self, steps: Steps, batch: int, itemsize: int = 4) -> int:
+        """Bytes that kernels read and write in one run, if what stays within a kernel costs nothing."""
+        return itemsize * sum(self._traffic(k, steps, batch) for region in self.regions for k in region.kernels)
+
+    def _traffic(self, kernel: Kernel, steps: Steps, batch: int) -> int:
+        if kernel.kind == "view":
+            return 0
+        inside = set(kernel.nodes)
+        touched = {a for id in kernel.nodes for a in self.graph[id].args if a not in inside and a in self.places}
+        return sum(volume(self.graph[id].type, steps, batch) for id in (*touched, *kernel.results))
+
+    def peak(self, steps: Steps, batch: int, itemsize: int = 4) -> int:
+        """Bytes of all buffers that a run needs besides what the caller gives."""
+        own = [b for b in self.buffers.values() if b.home == "own" and b.same is None]
+        return itemsize * sum(b.elements(steps, batch) for b in own)
+
+    def text(self) -> str:
+        """The program, a line for each kernel and buffer; the same for the same graph."""
+        lines: list[str] = []
+        for region in self.regions:
+            lines.append(region.kind + (f" {region.clock}" if region.clock else ""))
+            for kernel in region.kernels:
+                lines += self._kernel_lines(kernel)
+        lines.append("buffers")
+        lines += [self._buffer_line(buffer) for buffer in self.buffers.values()]
+        return "\n".join(lines) + "\n"
+
+    def _kernel_lines(self, kernel: Kernel) -> list[str]:
+        lead = f"  {kernel.kind}"
+        out = []
+        for id in kernel.nodes:
+            node = self.graph[id]
+            mark = "" if id in kernel.results else "   (stays inside)"
+            out.append(f"{lead:14}%{id} {node.name} = {expression(node)} -> {self._place_text(id)}{mark}".replace("  =", " ="))
+            lead = ""
+        return out
+
+    def _place_text(self, id: int) -> str:
+        place = self.places.get(id)
+        if place is None:
+            return "summed at once" if id in self.sums.values() else "literal"
+        views = "".join(f".{view.op}{list(view.numbers) if view.numbers else ''}" for view in place.views)
+        return f"b{place.buffer}{views}" + (f"[{-place.delay:+d}]" if place.delay else "")
+
+    def _buffer_line(self, buffer: Buffer) -> str:
+        rows = f" front {buffer.front}" * bool(buffer.front) + f" behind {buffer.behind}" * bool(buffer.behind)
+        scope = f" in one step of region {buffer.step}" if buffer.step is not None else ""
+        reuse = f" in the memory of b{buffer.same}" if buffer.same is not None else ""
+        return f"  b{buffer.id} {buffer.home} {buffer.type}{rows}{scope}{reuse}"
+
+
+def elements(shape: tuple[Dim, ...], steps: Steps, batch: int, kind: Kind, clock: str | None, rows: int = 0) -> int:
+    """The number of elements of a value of this shape and kind, with so many rows added along time."""
+    lead = 1
+    if kind is not Kind.STATIC:
+        lead = batch * (_count(steps, clock) + rows if kind is Kind.STREAM else 1)
+    return lead * prod(_count(steps, d) if isinstance(d, str) else int(d) for d in shape)  # type: ignore[arg-type]
+
+
+def volume(type_: Type, steps: Steps, batch: int) -> int:
+    """The number of elements of a value of this type."""
+    return elements(type_.shape, steps, batch, type_.kind, type_.clock)
+
+
+def cost(graph: Graph, id: int, steps: Steps, batch: int) -> int:
+    """Arithmetic operations of a node for all steps and sequences."""
+    node = graph[id]
+    if node.op.name != "product":
+        read = (id,) if not node.args or node.op.group not in ("reduce", "time") else node.args[:1]
+        return node.op.cost * max(volume(graph[r].type, steps, batch) for r in read)
+    sizes: dict[str, Dim] = {}
+    for letters, arg in zip(node.attrs["spec"].split("->")[0].split(","), node.args, strict=True):
+        sizes |= dict(zip(letters, graph[arg].type.shape, strict=True))
+    return node.op.cost * elements(tuple(sizes.values()), steps, batch, node.type.kind, node.type.clock)
+
+
+def _count(steps: Steps, clock: str | None) -> int:
+    return steps if isinstance(steps, int) else steps[str(clock)]

@@ -1,0 +1,118 @@
+"""Who reads the memory of a value, through all views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from recurrency.graph.graph import Graph
+from recurrency.program.program import ALIASES
+
+EVERYTHING = (0, 1 << 60)
+
+PARTED = ("concat", "pad")
+SAME_ROWS = ("stop_grad", "clip_grad", "valid", "shift", "spread")
+DISPLACED = ("shift", "frames", "unframes")
+
+
+@dataclass(frozen=True)
+class Read:
+    """A node that reads rows `low` to `high` of the first axis of a value; `displaced`: as it was at another step."""
+
+    reader: int
+    low: int = EVERYTHING[0]
+    high: int = EVERYTHING[1]
+    displaced: bool = False
+
+
+class Readers:
+    """The readers of each value of a graph."""
+
+    def __init__(self, graph: Graph, position: dict[int, int]) -> None:
+        self.graph, self.position = graph, position
+        self.users: dict[int, list[tuple[int, int]]] = {}
+        for id in graph.order():
+            for k, arg in enumerate(graph[id].args):
+                self.users.setdefault(arg, []).append((id, k))
+        self.roots = set(graph.roots.values())
+        self._known: dict[int, tuple[Read, ...]] = {}
+        self._escapes: dict[int, bool] = {}
+
+    def of(self, id: int) -> tuple[Read, ...]:
+        """All reads of a value, those through views among them."""
+        if id not in self._known:
+            self._known[id] = ()
+            out: list[Read] = []
+            for user, k in self.users.get(id, ()):
+                out += self._through(id, user, k)
+            self._known[id] = tuple(dict.fromkeys(out))
+        return self._known[id]
+
+    def _through(self, id: int, user: int, k: int) -> list[Read]:
+        """The reads of a value that one of its users stands for; a view is a reader, in case it turns out a copy."""
+        node = self.graph[user]
+        if user not in self.position:
+            return [r for outer, j in self.users.get(user, ()) for r in self._through(user, outer, j)]
+        if node.op.name in PARTED:
+            return [Read(user), *self._part(user, k)]
+        if node.op.name not in ALIASES or k > 0:
+            return [Read(user)]
+        if node.op.name == "slice":
+            start, stop = node.attrs["start"], node.attrs["stop"]
+            inner = [replace(r, low=start + r.low, high=min(stop, start + r.high)) for r in self.of(user)]
+            return [Read(user, start, stop), *inner]
+        inner = [Read(user), *self.of(user)]
+        if node.op.name not in SAME_ROWS:
+            inner = [replace(r, low=EVERYTHING[0], high=EVERYTHING[1]) for r in inner]
+        return [replace(r, displaced=r.displaced or node.op.name in DISPLACED) for r in inner]
+
+    def _part(self, user: int, k: int) -> list[Read]:
+        """The reads of a concatenation, as reads of its part `k`."""
+        node = self.graph[user]
+        sizes = [self.graph[a].type.shape[0] for a in node.args]
+        if not all(isinstance(s, int) for s in sizes):
+            return list(self.of(user))
+        start = node.attrs.get("start", 0) + sum(sizes[:k])  # type: ignore[arg-type]
+        size = sizes[k]
+        assert isinstance(size, int)
+        moved = [replace(r, low=max(0, r.low - start), high=min(size, r.high - start)) for r in self.of(user)]
+        return [r for r in moved if r.low < r.high]
+
+    def escapes(self, id: int) -> bool:
+        """Whether the value, or a view of it, is a result of the graph."""
+        if id not in self._escapes:
+            self._escapes[id] = id in self.roots
+            ops = {u: self.graph[u].op.name for u, k in self.users.get(id, ()) if k == 0 or self.graph[u].op.name in PARTED}
+            views = [u for u, op in ops.items() if op in ALIASES or op in PARTED]
+            self._escapes[id] = id in self.roots or any([self.escapes(u) for u in views])
+        return self._escapes[id]
+
+    def last(self, arg: int, id: int, copies: Container[int], claims: Mapping[int, Sequence[tuple[int, int, int]]]) -> bool:
+        """Whether node `id` is the last that reads the memory of its argument, so that it may write there.
+
+        `claims` lists for a value the parts that are computed in its memory, with the rows that they take.
+        """
+        owner, low, high = arg, *EVERYTHING
+        while self.graph[owner].op.name in ALIASES and owner not in copies:
+            node = self.graph[owner]
+            if node.op.name == "slice":
+                low, high = node.attrs["start"] + low, min(node.attrs["stop"], node.attrs["start"] + high)
+            elif node.op.name not in SAME_ROWS:
+                low, high = EVERYTHING
+            owner = node.args[0]
+        return self._dead(owner, low, high, id, claims)
+
+    def _dead(
+        self, owner: int, low: int, high: int, id: int, claims: Mapping[int, Sequence[tuple[int, int, int]]]
+    ) -> bool:
+        if self.escapes(owner):
+            return False
+        if not all(self._before(r, id) for r in self.of(owner) if r.low < high and low < r.high):
+            return False
+        parts = [p for p in claims.get(owner, ()) if p[1] < high and low < p[2]]
+        return all(self._dead(part, max(0, low - a), min(b, high) - a, id, claims) for part, a, b in parts)
+
+    def _before(self, read: Read, id: int) -> bool:
+        if read.displaced:
+            return False
+        return self.position[read.reader] <= self.position[id]

@@ -1,0 +1,56 @@
+"""From a graph to a program: regions, kernels, storage."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from recurrency.graph.graph import Graph
+from recurrency.program.layout import Layout
+from recurrency.program.program import Program
+from recurrency.program.regions import cut
+from recurrency.program.reuse import share
+from recurrency.program.storage import Storage
+
+PIECES = frozenset({"fuse", "reuse", "in-place concat", "sums"})
+"""What may be switched off, with equal results."""
+
+SUMS = ("sum_time", "sum_batch")
+SUMMED = ("product", "put")
+
+
+def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str] = frozenset()) -> Program:
+    """The program that computes the roots of a graph.
+
+    With a `layout`, gradients of parameters (roots `gradient:NAME`) are computed where they stand in the flat vector, if
+    they can. `without` names pieces (of `PIECES`) to leave out.
+    """
+    sums, hidden = ({}, frozenset[int]()) if "sums" in without else _sums(graph)
+    regions = cut(graph, hidden, "fuse" not in without)
+    storage = Storage(graph, regions, hidden, layout, without)
+    if "reuse" not in without:
+        share(graph, regions, storage)
+    return Program(graph, regions, storage.buffers, storage.places, frozenset(storage.copies), sums)
+
+
+def _sums(graph: Graph) -> tuple[dict[int, int], frozenset[int]]:
+    """Sums over time and sequences, with what they sum if that is computed together with them; and what so disappears.
+
+    A product summed over time is one product over all steps: the outer products of the steps are never there.
+    """
+    order = graph.order()
+    uses = Counter(arg for id in order for arg in graph[id].args)
+    uses.update(graph.roots.values())
+    sums: dict[int, int] = {}
+    hidden: set[int] = set()
+    for id in order:
+        if graph[id].op.name not in SUMS:
+            continue
+        inner = graph[id].args[0]
+        if inner in sums and uses[inner] == 1:
+            sums[id] = sums.pop(inner)
+            hidden.add(inner)
+        else:
+            sums[id] = inner
+            if graph[inner].op.name in SUMMED and uses[inner] == 1:
+                hidden.add(inner)
+    return sums, frozenset(hidden)

@@ -1,0 +1,328 @@
+"""Where each value lies: buffers of its own, in place of an argument, within a concatenation, or views of other values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.ops import OPS
+from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
+from recurrency.program.layout import Layout
+from recurrency.program.program import ALIASES, Buffer, Place, Region, View
+from recurrency.program.readers import Readers
+
+GIVEN = ("input", "param", "start")
+GRADIENT = "gradient:"
+
+IN_PLACE: dict[str, tuple[int, ...]] = {
+    **{op.name: tuple(range(op.arity or 0)) for op in OPS.values() if op.elementwise},
+    "where": (1,),
+    "softmax": (0,),
+}
+"""The arguments in whose memory the result of an operation may be written while it is computed."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A value is computed where another one (`into`; None: the gradient vector) has it as a part."""
+
+    into: int | None
+    start: int
+
+
+class Storage:
+    """Plans the places of one graph; `buffers`, `places` and `copies` are the result."""
+
+    def __init__(
+        self, graph: Graph, regions: tuple[Region, ...], hidden: frozenset[int], layout: Layout | None, without: frozenset[str]
+    ) -> None:
+        self.graph, self.layout, self.without = graph, layout, without
+        self.order = [id for region in regions for id in region.ids]
+        self.position = {id: k for k, id in enumerate(self.order)}
+        self.region = {id: region for region in regions for id in region.ids}
+        self.hidden = hidden
+        self.readers = Readers(graph, self.position)
+        self.buffers: dict[int, Buffer] = {}
+        self.places: dict[int, Place] = {}
+        self.copies: set[int] = set()
+        self.claims: dict[int, Claim] = {}
+        self.parts: dict[int, list[tuple[int, int, int]]] = {}
+        if "in-place concat" not in without:
+            self._claim_parts()
+        if layout is not None:
+            self._claim_gradients(layout)
+        for id in self._in_order():
+            self.places[id] = self._placed(id, graph[id])
+
+    def _in_order(self) -> Iterator[int]:
+        """All nodes to place, each view after what it is a view of (a delayed use may come before its stream)."""
+        later: list[int] = []
+        for id in self.order:
+            node = self.graph[id]
+            if node.delay and node.args[0] not in self.places and number(self.graph, node.args[0]) is None:
+                later.append(id)
+                continue
+            if any(a in later for a in node.args) and node.op.name in ALIASES:
+                later.append(id)
+                continue
+            yield id
+            yield from self._woken(later)
+        while later:
+            before = len(later)
+            yield from self._woken(later)
+            if len(later) == before:
+                yield later.pop(0)
+
+    def _woken(self, later: list[int]) -> Iterator[int]:
+        for id in list(later):
+            if self.graph[id].args[0] in self.places:
+                later.remove(id)
+                yield id
+
+    # ------------------------------------------------------------------------------------------------------ claims
+
+    def _claim_parts(self) -> None:
+        """Parts of `concat` and `pad` that have no other home are computed where they belong; outer ones first."""
+        for id in reversed(self.order):
+            node = self.graph[id]
+            if node.op.name not in ("concat", "pad"):
+                continue
+            start = node.attrs.get("start", 0)
+            for arg in node.args:
+                if not isinstance(start, int) or not isinstance(node.type.shape[0], int):
+                    break
+                size = self.graph[arg].type.shape[0]
+                assert isinstance(size, int)
+                if arg not in self.claims and self._claimable(arg, node):
+                    self.claims[arg] = Claim(id, start)
+                    self.parts.setdefault(id, []).append((arg, start, start + size))
+                start += size
+
+    def _claimable(self, arg: int, node: Node) -> bool:
+        part = self.graph[arg]
+        same = (part.type.kind, part.type.clock) == (node.type.kind, node.type.clock)
+        return same and self._computed(arg) and not (arg in self.graph.roots.values() and self._is_gradient(arg))
+
+    def _is_gradient(self, id: int) -> bool:
+        return any(name.startswith(GRADIENT) for name, root in self.graph.roots.items() if root == id)
+
+    def _computed(self, id: int) -> bool:
+        """Whether a node computes new elements, which can be put anywhere."""
+        op = self.graph[id].op.name
+        literal = number(self.graph, id) is not None
+        return not literal and id not in self.hidden and op not in ALIASES and op not in GIVEN
+
+    def _claim_gradients(self, layout: Layout) -> None:
+        """A value of which all gradients of parameters are pieces, as they lie in the flat vector, is computed there."""
+        wishes: dict[int, set[int]] = {}
+        for name, id in self.graph.roots.items():
+            if not name.startswith(GRADIENT):
+                continue
+            owner, rows = id, 0
+            while self.graph[owner].op.name in ("slice", "reshape", "stop_grad"):
+                node = self.graph[owner]
+                if node.op.name == "slice":
+                    rows += node.attrs["start"] * _count(node.type.shape[1:])
+                owner = node.args[0]
+            wishes.setdefault(owner, set()).add(layout.offset(name.removeprefix(GRADIENT)) - rows)
+        taken: list[tuple[int, int]] = []
+        for owner, offsets in wishes.items():
+            type_ = self.graph[owner].type
+            start = min(offsets)
+            stop = start + _count(type_.shape)
+            free = all(stop <= a or b <= start for a, b in taken)
+            inside = 0 <= start and stop <= layout.size
+            if len(offsets) == 1 and free and inside and self._computed(owner) and type_.kind is Kind.STATIC:
+                if self._all_wished(owner, layout, start):
+                    self.claims[owner] = Claim(None, start)
+                    taken.append((start, stop))
+
+    def _all_wished(self, owner: int, layout: Layout, start: int) -> bool:
+        """Whether each parameter on the memory of this value has its gradient from it."""
+        stop = start + _count(self.graph[owner].type.shape)
+        covered = 0
+        for name, id in self.graph.roots.items():
+            if name.startswith(GRADIENT):
+                offset, shape = layout.entries[name.removeprefix(GRADIENT)]
+                if start <= offset < stop and owner in self._origins(id):
+                    covered += _count(shape)
+        return covered == stop - start
+
+    def _origins(self, id: int) -> set[int]:
+        out = {id}
+        while self.graph[id].op.name in ("slice", "reshape", "stop_grad"):
+            id = self.graph[id].args[0]
+            out.add(id)
+        return out
+
+    # ------------------------------------------------------------------------------------------------------ places
+
+    def _placed(self, id: int, node: Node) -> Place:
+        if id in self.places:
+            return self.places[id]
+        if node.op.name in GIVEN:
+            return self._fresh(id, home="given")
+        if node.op.name in ALIASES:
+            place = self._alias(id, node)
+            if place is not None:
+                return place
+            self.copies.add(id)
+            return self._copied(id, node)
+        if id in self.claims:
+            return self._claimed(id, self.claims[id])
+        place = self._taken_over(id, node) if "reuse" not in self.without else None
+        return place or self._fresh(id)
+
+    def _fresh(self, id: int, home: str = "own") -> Place:
+        node = self.graph[id]
+        buffer = Buffer(len(self.buffers), id, node.type, home, self._scope(id) if home == "own" else None)
+        self.buffers[buffer.id] = buffer
+        return Place(buffer.id, node.type.kind)
+
+    def _scope(self, id: int) -> int | None:
+        """The region within whose steps alone a value is read; None if it has to be kept for all steps."""
+        region = self.region[id]
+        if not region.scans or self.readers.escapes(id):
+            return None
+        reads = self.readers.of(id)
+        inside = all(not r.displaced and self.region[r.reader] is region for r in reads)
+        return region.number if inside and self._parts_inside(id, region) else None
+
+    def _parts_inside(self, id: int, region: Region) -> bool:
+        """Whether all that is computed in place within this value is computed, and read, within the steps of the region."""
+        parts = [part for part, _, _ in self.parts.get(id, ())]
+        return all(
+            self.region[p] is region
+            and not self.readers.escapes(p)
+            and all(not r.displaced and self.region[r.reader] is region for r in self.readers.of(p))
+            and self._parts_inside(p, region)
+            for p in parts
+        )
+
+    def _copied(self, id: int, node: Node) -> Place:
+        """A buffer for a view that cannot be one; a delayed use gets the rows that it needs before and behind."""
+        place = self._fresh(id)
+        if node.op.name != "shift":
+            return place
+        self.buffers[place.buffer].step = None
+        base = Place(place.buffer, Kind.STREAM)
+        shifted = self._shifted(id, node, base, node.delay)
+        assert shifted is not None
+        return shifted
+
+    def _claimed(self, id: int, claim: Claim) -> Place:
+        node = self.graph[id]
+        if claim.into is None:
+            place = self._fresh(id, home="gradient")
+            self.buffers[place.buffer].offset = claim.start
+            return place
+        if claim.into not in self.places:
+            into = claim.into
+            self.places[into] = self._claimed(into, self.claims[into]) if into in self.claims else self._fresh(into)
+        size = node.type.shape[0]
+        assert isinstance(size, int)
+        return self.places[claim.into].then(View("slice", node.type.shape, (claim.start, claim.start + size)))
+
+    def _taken_over(self, id: int, node: Node) -> Place | None:
+        """The place of an argument that nobody reads any more once this node is computed."""
+        for position in IN_PLACE.get(node.op.name, ()):
+            arg = node.args[position]
+            place = self.places.get(arg)
+            if place is not None and self._free_for(id, node, arg, place):
+                return place
+        return None
+
+    def _free_for(self, id: int, node: Node, arg: int, place: Place) -> bool:
+        buffer = self.buffers[place.buffer]
+        if buffer.home != "own" or place.repeats or place.delay or place.kind is not node.type.kind:
+            return False
+        if self.graph[arg].type.index is not None or self.graph[arg].type.clock != node.type.clock:
+            return False
+        if buffer.step is not None and buffer.step != self._scope(id):
+            return False
+        if any(place == self.places.get(a) for a in node.args if a != arg) and node.op.name == "where":
+            return False
+        return self.readers.last(arg, id, self.copies, self.parts)
+
+    # ------------------------------------------------------------------------------------------------------- views
+
+    def _alias(self, id: int, node: Node) -> Place | None:
+        """The place of a view; None if it has to be a copy."""
+        place = self.places.get(node.args[0])
+        if place is None:
+            return None
+        maker = getattr(self, f"_as_{node.op.name}", None)
+        return maker(id, node, place) if maker else place
+
+    def _as_slice(self, id: int, node: Node, place: Place) -> Place | None:
+        start, stop = node.attrs["start"], node.attrs["stop"]
+        return place.then(View("slice", node.type.shape, (start, stop)))
+
+    def _as_transpose(self, id: int, node: Node, place: Place) -> Place | None:
+        return place.then(View("transpose", node.type.shape))
+
+    def _as_reshape(self, id: int, node: Node, place: Place) -> Place | None:
+        """A new shape is a view as long as the elements lie one after another."""
+        if any(view.op not in ("slice", "reshape") for view in place.views):
+            return None
+        return place.then(View("reshape", node.type.shape))
+
+    def _as_expand(self, id: int, node: Node, place: Place) -> Place | None:
+        return place.then(View("expand", node.type.shape, tuple(node.attrs["axes"])))
+
+    def _as_frames(self, id: int, node: Node, place: Place) -> Place | None:
+        if place.kind is not Kind.STREAM or self.graph[node.args[0]].type.index is not None:
+            return None
+        return Place(place.buffer, Kind.SEQUENCE, (*place.views, View("frames", node.type.shape)), place.delay)
+
+    def _as_unframes(self, id: int, node: Node, place: Place) -> Place | None:
+        if place.kind is not Kind.SEQUENCE:
+            return None
+        return Place(place.buffer, Kind.STREAM, (*place.views, View("unframes", node.type.shape)), place.delay)
+
+    def _as_valid(self, id: int, node: Node, place: Place) -> Place | None:
+        """Padding is set to zero where it lies, except in what is not ours, or where rows mean other steps to others."""
+        own = self.buffers[place.buffer].home == "own"
+        return place if own and not place.repeats and not place.delay and place.kind is Kind.STREAM else None
+
+    def _as_shift(self, id: int, node: Node, place: Place) -> Place | None:
+        buffer = self.buffers[place.buffer]
+        timed = any(view.op in ("frames", "unframes", "expand") for view in place.views)
+        if buffer.home != "own" or timed or place.kind is not Kind.STREAM or buffer.type.kind is not Kind.STREAM:
+            return None
+        if buffer.step is not None or (place.delay and not (place.delay > 0 and node.delay > 0)):
+            return None
+        return self._shifted(id, node, place, place.delay + node.delay)
+
+    def _shifted(self, id: int, node: Node, place: Place, delay: int) -> Place | None:
+        """The place `delay` steps before; its first values are to stand in the rows in front, if these are free."""
+        buffer = self.buffers[place.buffer]
+        moved = Place(place.buffer, place.kind, place.views, delay)
+        rows = buffer.type.shape[0] if buffer.type.shape else 1
+        columns = place.columns(rows if isinstance(rows, int) else 1 << 60)
+        wanted = dict(self._firsts(node, delay, columns, moved))
+        for (row, (low, high)), (first, _) in buffer.firsts.items():
+            for (row2, (low2, high2)), (first2, _) in wanted.items():
+                clash = row == row2 and low < high2 and low2 < high
+                if clash and (first != first2 or (low, high) != (low2, high2)):
+                    return None
+        buffer.firsts |= {key: value for key, value in wanted.items() if key not in buffer.firsts}
+        buffer.front, buffer.behind = max(buffer.front, delay), max(buffer.behind, -delay)
+        return moved
+
+    def _firsts(
+        self, node: Node, delay: int, columns: tuple[int, int], place: Place
+    ) -> Iterator[tuple[tuple[int, tuple[int, int]], tuple[int | None, Place]]]:
+        for step in range(max(node.delay, 0)):
+            first = node.args[1 + step] if len(node.args) > 1 else None
+            yield (delay - step, columns), (first, place)
+
+
+def _count(shape: tuple[object, ...]) -> int:
+    total = 1
+    for size in shape:
+        assert isinstance(size, int)
+        total *= size
+    return total
