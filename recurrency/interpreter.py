@@ -5,6 +5,7 @@ Slow and obvious: every backend and every pass is compared with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from recurrency.draws import draw
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind, Type
+from recurrency.program.layout import Layout
 
 Place: TypeAlias = tuple[int, int, int]
 """Node, sequence and step; -1 where the value does not depend on it."""
@@ -195,3 +197,35 @@ def _at(array: Array, type_: Type, sequence: int, step: int) -> Array:
     if type_.kind is not Kind.STATIC:
         array = array[step, sequence] if type_.kind is Kind.STREAM else array[sequence]
     return np.asarray(array, np.float64 if type_.index is None else np.int64)
+
+
+class InterpreterBackend:
+    """The interpreter behind the protocol of backends: slow, and right by definition."""
+
+    name = "interpreter"
+
+    def available(self) -> str | None:
+        """It always runs."""
+        return None
+
+    def build(self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()) -> Any:
+        """See `recurrency.backend.Backend`."""
+
+        def run(
+            params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
+            batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
+        ) -> dict[str, Array]:  # fmt: skip
+            views = {n: params[o : o + math.prod(s)].reshape(s) for n, (o, s) in layout.entries.items()}
+            full = {clock: np.full(batch, count) for clock, count in steps.items()}
+            values = evaluate(graph, {**views, **given}, {**full, **(lengths or {})}, steps, training, seed, offset)
+            flat = np.zeros(layout.size)
+            for n, (o, s) in layout.entries.items():
+                if f"gradient:{n}" in values:
+                    flat[o : o + math.prod(s)] = values.pop(f"gradient:{n}").reshape(-1)
+            out = {root: v if v.dtype.kind == "i" else v.astype(dtype) for root, v in values.items()}
+            return {**out, "gradient": flat.astype(dtype)}
+
+        return run
+
+
+backend = InterpreterBackend()

@@ -373,8 +373,8 @@ def test_gates_of_input_and_state_together_still_have_one_product_in_the_loop() 
     both = joined(b, b.input("x", 2), old)
     i, z, f, o = (times(b.param(f"W{k}", 3, 5), both).apply("sigmoid") for k in range(4))
     b.define(old, i * z + f * old + o, "h")
-    given = with_gradients(b.graph)
     found = optimised(with_gradients(optimised(b.graph)))
+    given = with_gradients(b.graph)
     assert products(found, 1) == [1]
     assert products(found, -1) == [1]
     assert_same(given, found)

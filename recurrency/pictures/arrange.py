@@ -12,6 +12,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 Bend = tuple[str, int]
@@ -21,6 +22,10 @@ Item = str | Bend
 SWEEPS = 24
 RESTARTS = 6
 ROUNDS = 60
+SMALL = 150
+"""Up to so many stretches the order is polished; beyond that it would take seconds and show little."""
+STRAIGHT = 4.0
+AIR = 14.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,28 @@ class Wire:
     enter: float | None = None
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """The piece of a wire between two layers; ports count at the ends of the wire alone."""
+
+    upper: Item
+    lower: Item
+    wire: Wire
+
+    @property
+    def leave(self) -> float:
+        return self.wire.leave if isinstance(self.upper, str) else 0.0
+
+    @property
+    def enter(self) -> float:
+        return (self.wire.enter or 0.0) if isinstance(self.lower, str) else 0.0
+
+    @property
+    def pull(self) -> float:
+        """Stand-ins pull hard, so that long edges are straight."""
+        return (STRAIGHT if isinstance(self.upper, tuple) else 1.0) * (STRAIGHT if isinstance(self.lower, tuple) else 1.0)
+
+
 @dataclass
 class Layers:
     """The outcome: items of each layer from left to right, the middle of each item, and the stretches of wire between layers."""
@@ -41,7 +68,19 @@ class Layers:
     rows: list[list[Item]]
     x: dict[Item, float] = field(default_factory=dict)
     row_of: dict[Item, int] = field(default_factory=dict)
-    stretches: dict[tuple[Item, Item], Wire] = field(default_factory=dict)
+    stretches: list[Stretch] = field(default_factory=list)
+    outer: frozenset[str] = frozenset()
+
+    def below(self, row: int) -> list[Stretch]:
+        """The stretches between a layer and the next."""
+        return self._by_row.get(row, [])
+
+    @cached_property
+    def _by_row(self) -> dict[int, list[Stretch]]:
+        found: dict[int, list[Stretch]] = defaultdict(list)
+        for stretch in self.stretches:
+            found[self.row_of[stretch.upper]].append(stretch)
+        return found
 
 
 def arrange(
@@ -49,14 +88,20 @@ def arrange(
     wires: Sequence[Wire],
     top: Iterable[str] = (),
     bottom: Iterable[str] = (),
-    gap: float = 14.0,
+    outer: Iterable[str] = (),
+    rows: list[list[Item]] | None = None,
 ) -> Layers:
-    """Layers, order and horizontal places of nodes of these widths; `top` are pinned to the first layer, `bottom` to the last."""
+    """Layers, order and horizontal places of nodes of these widths.
+
+    `top` are pinned to the first layer, `bottom` to the last; `outer` are wanted at the ends of their layer. With `rows`, the layers of an
+    earlier drawing of the same graph, only the places are new.
+    """
     ranks = _ranks(list(widths), wires, frozenset(top), frozenset(bottom))
     layers = _bundle(ranks, wires)
+    layers.outer = frozenset(outer)
     neighbours = _neighbours(layers)
-    layers.rows = _order(layers, neighbours)
-    _place(layers, neighbours, widths, gap)
+    layers.rows = _order(layers, neighbours) if rows is None else rows
+    _place(layers, neighbours, widths)
     return layers
 
 
@@ -101,6 +146,7 @@ def _bundle(rank: Mapping[str, int], wires: Sequence[Wire]) -> Layers:
     for v, r in rank.items():
         rows[r].append(v)
     layers = Layers(rows, row_of=dict(rank))
+    found: dict[tuple[Item, Item, str], Stretch] = {}
     for wire in wires:
         here: Item = wire.source
         for r in range(rank[wire.source] + 1, rank[wire.target]):
@@ -108,40 +154,41 @@ def _bundle(rank: Mapping[str, int], wires: Sequence[Wire]) -> Layers:
             if bend not in layers.row_of:
                 layers.row_of[bend] = r
                 rows[r].append(bend)
-            layers.stretches.setdefault((here, bend), wire)
+            found.setdefault((here, bend, wire.bundle), Stretch(here, bend, wire))
             here = bend
-        layers.stretches[here, wire.target] = wire
+        found[here, wire.target, wire.bundle] = Stretch(here, wire.target, wire)
+    layers.stretches = list(found.values())
     return layers
 
 
 # --------------------------------------------------------------------------------------------------------------- order
 
 
-Neighbours = dict[Item, tuple[list[Item], list[Item]]]
+Neighbours = dict[Item, tuple[list[Stretch], list[Stretch]]]
+"""The stretches that come from the layer above, and those that go to the layer below."""
 
 
 def _neighbours(layers: Layers) -> Neighbours:
-    found: Neighbours = defaultdict(lambda: ([], []))
-    for row in layers.rows:
-        for item in row:
-            found[item] = ([], [])
-    for a, b in layers.stretches:
-        found[a][1].append(b)
-        found[b][0].append(a)
+    found: Neighbours = {item: ([], []) for row in layers.rows for item in row}
+    for stretch in layers.stretches:
+        found[stretch.upper][1].append(stretch)
+        found[stretch.lower][0].append(stretch)
     return found
 
 
 def _order(layers: Layers, neighbours: Neighbours) -> list[list[Item]]:
     best, fewest = layers.rows, crossings(layers.rows, layers)
     chance = random.Random(0)
-    for start in range(RESTARTS):
+    small = len(layers.stretches) <= SMALL
+    for start in range(RESTARTS if small else 1):
         rows = [list(row) for row in layers.rows]
         if start:
             for row in rows:
                 chance.shuffle(row)
         for sweep in range(SWEEPS):
             _sweep(rows, layers, neighbours, down=sweep % 2 == 0)
-            _swap(rows, layers)
+            if small:
+                _swap(rows, layers)
             count = crossings(rows, layers)
             if count < fewest:
                 best, fewest = [list(row) for row in rows], count
@@ -154,7 +201,8 @@ def _sweep(rows: list[list[Item]], layers: Layers, neighbours: Neighbours, down:
         beside = {item: n for n, item in enumerate(rows[r - 1 if down else r + 1])}
 
         def mean(pair: tuple[int, Item], beside: dict[Item, int] = beside) -> float:
-            joined = neighbours[pair[1]][0 if down else 1]
+            above, below = neighbours[pair[1]]
+            joined = [s.upper for s in above] if down else [s.lower for s in below]
             scale = max(len(beside), 1)
             return sum((beside[j] + 0.5) / scale for j in joined) / len(joined) if joined else (pair[0] + 0.5) / scale
 
@@ -163,55 +211,63 @@ def _sweep(rows: list[list[Item]], layers: Layers, neighbours: Neighbours, down:
 
 def _swap(rows: list[list[Item]], layers: Layers) -> None:
     """Exchange neighbours as long as that removes crossings."""
-    for row in rows:
-        count = crossings(rows, layers)
+    for number, row in enumerate(rows):
+        cost = _cost_around(rows, layers, number)
         for left in range(len(row) - 1):
             row[left], row[left + 1] = row[left + 1], row[left]
-            new = crossings(rows, layers)
-            if new < count:
-                count = new
+            new = _cost_around(rows, layers, number)
+            if new < cost:
+                cost = new
             else:
                 row[left], row[left + 1] = row[left + 1], row[left]
 
 
+def _cost_around(rows: list[list[Item]], layers: Layers, number: int) -> float:
+    above = _cost(rows, layers, number - 1) if number else 0.0
+    return above + _cost(rows, layers, number) + _inward(rows[number], layers)
+
+
 def crossings(rows: list[list[Item]], layers: Layers) -> float:
-    """How often stretches cross, those of one bundle not counted against one another; ties prefer short stretches."""
-    place = {item: n for row in rows for n, item in enumerate(row)}
-    across: dict[int, list[tuple[int, int, float, float]]] = defaultdict(list)
-    length = 0.0
-    for (a, b), wire in layers.stretches.items():
-        leave = wire.leave if isinstance(a, str) else 0.0
-        enter = (wire.enter or 0.0) if isinstance(b, str) else 0.0
-        across[layers.row_of[a]].append((place[a], place[b], leave, enter))
-        length += abs(place[a] / len(rows[layers.row_of[a]]) - place[b] / len(rows[layers.row_of[b]]))
-    count = 0
-    for found in across.values():
-        found.sort()
-        for i, (a, b, leave, enter) in enumerate(found):
-            for c, d, leave2, enter2 in found[i + 1 :]:
-                ahead = (c, leave2) > (a, leave)
-                count += ahead and (d, enter2) < (b, enter)
+    """How often stretches cross; ties prefer short stretches, and what is wanted at an end of its layer there."""
+    return sum(_cost(rows, layers, n) + _inward(row, layers) for n, row in enumerate(rows))
+
+
+def _inward(row: list[Item], layers: Layers) -> float:
+    return 0.6 * sum(1 for item in row[1:-1] if item in layers.outer)
+
+
+def _cost(rows: list[list[Item]], layers: Layers, number: int) -> float:
+    """Crossings between a layer and the next."""
+    if number + 1 >= len(rows):
+        return 0.0
+    upper, lower = ({item: n for n, item in enumerate(rows[r])} for r in (number, number + 1))
+    found = sorted((upper[s.upper], s.leave, lower[s.lower], s.enter) for s in layers.below(number))
+    count, length = 0, 0.0
+    for i, (a, leave, b, enter) in enumerate(found):
+        length += abs(a / len(upper) - b / len(lower))
+        for c, leave2, d, enter2 in found[i + 1 :]:
+            count += (c, leave2) > (a, leave) and (d, enter2) < (b, enter)
     return count + 1e-3 * length
 
 
 # -------------------------------------------------------------------------------------------------------------- places
 
 
-def _place(layers: Layers, neighbours: Neighbours, widths: Mapping[str, float], gap: float) -> None:
+def _place(layers: Layers, neighbours: Neighbours, widths: Mapping[str, float]) -> None:
     """Middles that keep the order and the distances, and bring what is joined together as far as they can."""
     width = {item: widths[item] if isinstance(item, str) else 0.0 for row in layers.rows for item in row}
     for row in layers.rows:
-        layers.x.update(zip(row, spread([0.0] * len(row), [1.0] * len(row), _distances(row, width, gap)), strict=True))
+        layers.x.update(zip(row, spread([0.0] * len(row), [1.0] * len(row), _distances(row, width)), strict=True))
     for turn in range(ROUNDS):
         rows = layers.rows if turn % 2 else layers.rows[::-1]
         for row in rows:
             wanted = [_wanted(item, layers, neighbours) for item in row]
-            places = spread([w for w, _ in wanted], [s for _, s in wanted], _distances(row, width, gap))
+            places = spread([w for w, _ in wanted], [s for _, s in wanted], _distances(row, width))
             layers.x.update(zip(row, places, strict=True))
 
 
-def _distances(row: Sequence[Item], width: Mapping[Item, float], gap: float) -> list[float]:
-    return [(width[a] + width[b]) / 2 + gap * _air(a, b) for a, b in pairwise(row)]
+def _distances(row: Sequence[Item], width: Mapping[Item, float]) -> list[float]:
+    return [(width[a] + width[b]) / 2 + AIR * _air(a, b) for a, b in pairwise(row)]
 
 
 def _air(a: Item, b: Item) -> float:
@@ -219,19 +275,15 @@ def _air(a: Item, b: Item) -> float:
 
 
 def _wanted(item: Item, layers: Layers, neighbours: Neighbours) -> tuple[float, float]:
-    """Where an item would be best, and how strongly: stand-ins pull hard, so that long edges are straight."""
+    """Where an item would be best, and how strongly."""
     total, strength = 0.0, 1e-3
     above, below = neighbours[item]
-    for other, wire, upper in (
-        *((o, layers.stretches[o, item], True) for o in above),
-        *((o, layers.stretches[item, o], False) for o in below),
-    ):
-        own, theirs = (wire.enter or 0.0, wire.leave) if upper else (wire.leave, wire.enter or 0.0)
-        own = own if isinstance(item, str) else 0.0
-        theirs = theirs if isinstance(other, str) else 0.0
-        pull = (3.0 if not isinstance(item, str) else 1.0) * (3.0 if not isinstance(other, str) else 1.0)
-        total += pull * (layers.x[other] + theirs - own)
-        strength += pull
+    for stretch in above:
+        total += stretch.pull * (layers.x[stretch.upper] + stretch.leave - stretch.enter)
+        strength += stretch.pull
+    for stretch in below:
+        total += stretch.pull * (layers.x[stretch.lower] + stretch.enter - stretch.leave)
+        strength += stretch.pull
     return total / strength, strength
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from recurrency.pictures.arrange import Wire, arrange
+from recurrency.pictures.arrange import Item, Wire, arrange
 from recurrency.pictures.drawing import Box, Drawing, Frame, Path, Point
 from recurrency.pictures.feedback import Lane, exits, headroom, plan, room, ways
 from recurrency.pictures.labels import Label, make_label
@@ -14,17 +14,21 @@ from recurrency.pictures.stack import Stack, paths, stack
 
 SIZES = {Kind.DELAY: 10.0, Kind.FIRST: 9.0}
 PADDING = {Kind.DELAY: (7.0, 3.0), Kind.FIRST: (6.0, 3.5), Kind.INPUT: (10.0, 4.0), Kind.OUTPUT: (10.0, 4.0)}
-COLUMN = 400.0
+COLUMN = 420.0
 """The width at which a picture is still read easily in one column of a paper."""
-WIDTHS = (220.0, 150.0, 110.0, 88.0)
+WIDTHS = (220.0, 160.0, 130.0, 110.0, 98.0, 86.0)
 """How wide a label may be; narrower ones are tried until the picture fits a column."""
 BORDER = 5.0
+CAPTION = 8.0
+SIGN = 13.0
+"""Room for the sign of a sub-cell that has states."""
 
 
 def compose(sketch: Sketch) -> Drawing:
     """The drawing of a sketch, in the widest labels with which it fits a column."""
+    composer = _Composer(sketch)
     for widest in WIDTHS:
-        drawing = _Composer(sketch, widest).drawing()
+        drawing = composer.drawing(widest)
         if drawing.width <= COLUMN:
             break
     return drawing
@@ -41,12 +45,11 @@ class _Inside:
 
 
 class _Composer:
-    def __init__(self, sketch: Sketch, widest: float) -> None:
+    def __init__(self, sketch: Sketch) -> None:
         self.sketch = sketch
         self.labels: dict[str, Label] = {}
         self.size: dict[str, Point] = {}
-        for node in sketch.nodes.values():
-            self._measure(node, widest)
+        self.rows: dict[str, list[list[Item]]] = {}
         self.home = {id: f"loop:{n}" for n, loop in enumerate(sketch.loops) for id in loop.members}
         self.bundles = {bundle(e): e.line for e in (*sketch.edges, *sketch.feedback)}
 
@@ -54,15 +57,20 @@ class _Composer:
         label = make_label(node.label, SIZES.get(node.kind, 11.0), widest)
         across, down = PADDING.get(node.kind, (8.0, 5.0))
         least = 26.0 if node.kind is not Kind.DELAY else 22.0
+        sign = SIGN if node.recurrent else 0.0
         self.labels[node.id] = label
-        self.size[node.id] = (max(label.width + 2 * across, least), label.height + 2 * down)
+        self.size[node.id] = (max(label.width + 2 * across + sign, least), label.height + 2 * down)
 
-    def drawing(self) -> Drawing:
-        loops = {f"loop:{n}": self._loop(loop) for n, loop in enumerate(self.sketch.loops)}
+    def drawing(self, widest: float) -> Drawing:
+        """The drawing with labels that are not wider than `widest`, where they can be broken."""
+        for node in self.sketch.nodes.values():
+            self._measure(node, widest)
+        loops = {f"loop:{n}": self._loop(f"loop:{n}", loop) for n, loop in enumerate(self.sketch.loops)}
         outside = [id for id in self.sketch.nodes if id not in self.home]
         size = {**{id: self.size[id] for id in outside}, **{id: inside.size for id, inside in loops.items()}}
         wires = list(dict.fromkeys(self._outer(loops)))
-        layers = arrange({id: s[0] for id, s in size.items()}, wires)
+        layers = arrange({id: s[0] for id, s in size.items()}, wires, rows=self.rows.get(""))
+        self.rows[""] = layers.rows
         placed = stack(layers, size)
         out = Drawing(self.sketch.name, self.sketch.doc)
         out.paths = paths(placed, self.bundles)
@@ -86,25 +94,26 @@ class _Composer:
 
     # ------------------------------------------------------------------------------------------------- inside a frame
 
-    def _loop(self, loop: Loop) -> _Inside:
+    def _loop(self, name: str, loop: Loop) -> _Inside:
         members = set(loop.members)
         size = {id: self.size[id] for id in loop.members}
         wires: dict[Wire, None] = {}
-        top = {e.target for e in self.sketch.feedback if e.target in members}
-        bottom: set[str] = set()
+        delays = {e.target for e in self.sketch.feedback if e.target in members}
+        top, bottom = set(delays), set[str]()
         for edge in self.sketch.edges:
-            name, source, target = bundle(edge), edge.source, edge.target
+            way, source, target = bundle(edge), edge.source, edge.target
             if source not in members and target in members:
-                source = f"in:{name}"
+                source = f"in:{way}"
                 top.add(source)
                 size[source] = (4.0, 0.0)
             elif source in members and target not in members:
-                target = f"out:{name}"
+                target = f"out:{way}"
                 bottom.add(target)
                 size[target] = (4.0, 0.0)
             if source in size and target in size:
-                wires[Wire(source, target, name)] = None
-        layers = arrange({id: s[0] for id, s in size.items()}, list(wires), top, bottom)
+                wires[Wire(source, target, way)] = None
+        layers = arrange({id: s[0] for id, s in size.items()}, list(wires), top, bottom, delays, self.rows.get(name))
+        self.rows[name] = layers.rows
         first = stack(layers, size)
         lanes = plan(first, [e for e in self.sketch.feedback if e.target in members])
         return self._frame(loop, stack(layers, size, lambda row: exits(first, lanes, row)), lanes)
@@ -113,9 +122,11 @@ class _Composer:
         x = placed.layers.x
         items = [item for row in placed.layers.rows for item in row]
         left, right = min(map(placed.left, items)), max(map(placed.right, items))
-        label = make_label(rf"\mathrm{{recurrence,\ {loop.kind}}}", 8.5, COLUMN)
+        label = make_label(rf"\mathrm{{{loop.kind}\ recurrence}}", 8.5, COLUMN)
         corner = left - room(lanes, -1), -headroom(lanes)
-        width = max(right + room(lanes, 1) - corner[0], label.width + 24)
+        width = right + room(lanes, 1) - corner[0]
+        leaving = [x[item] - corner[0] for item in items if isinstance(item, str) and item.startswith("out:")]
+        width, label_x = _caption(label, width, leaving)
         height = placed.total - corner[1] + label.height + 9
         out = Drawing("", "")
         out.paths = [*paths(placed, self.bundles), *ways(placed, lanes, left, right)]
@@ -128,7 +139,7 @@ class _Composer:
                 out.paths.append(Path(((x[item], ends[0]), (x[item], ends[1])), self.bundles[name], False))
                 (inside.enter if kind == "in" else inside.leave)[name] = x[item] - corner[0] - width / 2
         inside.drawing = out.moved(-corner[0], -corner[1])
-        at = _free_corner(label, width, height, [v + width / 2 for v in inside.leave.values()])
+        at = label_x, height - label.height - 5
         inside.drawing.frames.append(Frame(label, at, 0.0, 0.0, width, height))
         return inside
 
@@ -138,11 +149,14 @@ def bundle(edge: Edge) -> str:
     return f"{edge.source}|{edge.line}"
 
 
-def _free_corner(label: Label, width: float, height: float, ports: list[float]) -> Point:
-    """Where at the bottom of a frame its label is not struck through by an edge that leaves."""
-    y = height - label.height - 5
-    places = [8.0, width - label.width - 8.0]
-    return max(places, key=lambda x: min((abs(p - x - label.width / 2) for p in ports), default=0.0)), y
+def _caption(label: Label, width: float, ports: list[float]) -> tuple[float, float]:
+    """The width that a frame needs so that no edge that leaves it strikes its label through, and where the label begins."""
+    need = label.width + 2 * CAPTION
+    first, last = min(ports, default=width), max(ports, default=0.0)
+    if first >= need:
+        return width, CAPTION
+    width = max(width, last + need)
+    return width, width - label.width - CAPTION
 
 
 def _fit(drawing: Drawing) -> Drawing:

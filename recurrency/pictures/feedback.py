@@ -99,28 +99,37 @@ def exits(placed: Stack, lanes: Sequence[Lane], row: int) -> float:
 
 
 def ways(placed: Stack, lanes: Sequence[Lane], left: float, right: float) -> list[Path]:
-    """The paths; `left` and `right` are the edges of the drawing beside which the lanes run."""
-    return [_way(placed, lane, member, left, right) for lane in lanes for member in lane.members]
+    """The paths; `left` and `right` are the edges of the drawing beside which the lanes run.
+
+    Where several members share a lane, the lowest one's path is drawn whole and the others join it.
+    """
+    out: list[Path] = []
+    for lane in lanes:
+        beside = (lane.number + 0.5) * LANE + 2.0
+        track = right + beside if lane.side > 0 else left - beside
+        lowest, *others = sorted(lane.members, key=lambda m: -placed.y(m))
+        whole = (*_way_out(placed, lane, lowest, track), *_way_in(placed, lane, track))
+        out.append(Path(whole, Line.DASHED, arrow=True, square=True))
+        out += [Path(_way_out(placed, lane, m, track), Line.DASHED, arrow=False, square=True) for m in others]
+    return out
 
 
-def _way(placed: Stack, lane: Lane, member: str, left: float, right: float) -> Path:
-    x = placed.layers.x
-    beside = (lane.number + 0.5) * LANE + 2.0
-    track = right + beside if lane.side > 0 else left - beside
-    points: list[Point] = []
-    row = placed.layers.row_of[member]
+def _way_out(placed: Stack, lane: Lane, member: str, track: float) -> tuple[Point, ...]:
+    """From a member to its lane: sidewards if nothing is in the way, else downwards first."""
+    middle = placed.y(member)
     if outermost(placed, member, lane.side):
         edge = placed.right(member) if lane.side > 0 else placed.left(member)
-        points += [(edge, placed.y(member)), (track, placed.y(member))]
-    else:
-        out = x[member] + lane.side * 0.3 * placed.size[member][0]
-        low = placed.bottom(row) + EXIT * (lane.number + 1)
-        points += [(out, placed.y(member) + placed.size[member][1] / 2), (out, low), (track, low)]
-    if lane.above:
-        high = placed.top(0) - LANE * lane.above - 3.0
-        enter = placed.y(lane.delay) - placed.size[lane.delay][1] / 2
-        points += [(track, high), (x[lane.delay], high), (x[lane.delay], enter)]
-    else:
+        return (edge, middle), (track, middle)
+    x = placed.layers.x[member] + lane.side * 0.3 * placed.size[member][0]
+    low = placed.bottom(placed.layers.row_of[member]) + EXIT * (lane.number + 1)
+    return (x, middle + placed.size[member][1] / 2), (x, low), (track, low)
+
+
+def _way_in(placed: Stack, lane: Lane, track: float) -> tuple[Point, ...]:
+    """From a lane to its delay: from the side if nothing is in the way, else from above."""
+    middle = placed.y(lane.delay)
+    if not lane.above:
         edge = placed.right(lane.delay) if lane.side > 0 else placed.left(lane.delay)
-        points += [(track, placed.y(lane.delay)), (edge, placed.y(lane.delay))]
-    return Path(tuple(points), Line.DASHED, arrow=True, square=True)
+        return (track, middle), (edge, middle)
+    x, high = placed.layers.x[lane.delay], placed.top(0) - LANE * lane.above - 3.0
+    return (track, high), (x, high), (x, middle - placed.size[lane.delay][1] / 2)

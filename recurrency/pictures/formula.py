@@ -12,14 +12,14 @@ from recurrency.pictures.unroll import Key, Reference, reference
 
 BREAK = "\x1f"
 """Stands where a long formula may go on in the next line; never inside braces."""
-COMMA = f",{BREAK}\\,"
-SEMICOLON = f";{BREAK}\\,"
+COMMA = f",{BREAK}"
+SEMICOLON = f";{BREAK}"
 
 GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split()
 )
-LEVELS = {"or": 1, "and": 2, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "@": 6}
+LEVELS = {"or": 1, "and": 2, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "@": 7}
 SIGNS = {
     "or": r"\mathrm{\;or\;}",
     "and": r"\mathrm{\;and\;}",
@@ -35,7 +35,7 @@ SIGNS = {
     "/": r"\,/\,",
     "@": r"\,",
 }
-UNARY, ATOM = 7, 9
+POWER, ATOM = 8, 9
 FUNCTIONS: dict[str, str] = {
     "sigmoid": r"\sigma({0})",
     "tanh": r"\tanh({0})",
@@ -96,11 +96,11 @@ class Formula:
             case syntax.Number(value=value):
                 return f"{value:g}" if isinstance(value, float) else str(value), ATOM
             case syntax.Unary(op="-", operand=operand):
-                return "{-}" + self(operand, UNARY), 5
+                return "{-}" + self(operand, LEVELS["@"]), LEVELS["+"]
             case syntax.Unary(operand=operand):
                 return r"\mathrm{not}\;" + self(operand, 3), 3
             case syntax.Binary(op="**", left=left, right=right):
-                return f"{self(left, ATOM)}^{{{_solid(self(right))}}}", 8
+                return f"{self(left, ATOM)}^{{{_solid(self(right))}}}", POWER
             case syntax.Binary(op=op, left=left, right=right):
                 return self._binary(op, left, right)
             case syntax.Call(callee=callee, arguments=arguments):
@@ -144,9 +144,9 @@ class Formula:
         if len(arguments) == 1 and isinstance(arguments[0], syntax.Comprehension):
             return self._comprehension(name, arguments[0])
         if name == "dot" and len(arguments) == 2:
-            return rf"{self(arguments[0], UNARY)}\cdot {self(arguments[1], UNARY)}", LEVELS["*"]
+            return rf"{self(arguments[0], LEVELS['@'])}\cdot {self(arguments[1], LEVELS['@'])}", LEVELS["*"]
         if name == "outer" and len(arguments) == 2:
-            return rf"{self(arguments[0], UNARY)}\,{self(arguments[1], ATOM)}^{{\top}}", LEVELS["*"]
+            return rf"{self(arguments[0], LEVELS['@'])}\,{self(arguments[1], ATOM)}^{{\top}}", LEVELS["@"]
         if name in FUNCTIONS:
             inside = (
                 self(arguments[0], ATOM) if name in TIGHT else COMMA.join(self(a) for a in arguments)

@@ -69,7 +69,7 @@ def _fill(pieces: list[str], size: float, widest: float) -> list[tuple[str, floa
         indent = INDENT if rows else 0.0
         if _extent(line + piece, size)[0] + indent > widest:
             rows.append((line, indent))
-            line = piece.removeprefix("\\,")
+            line = piece
         else:
             line += piece
     rows.append((line, INDENT if rows else 0.0))

@@ -233,8 +233,9 @@ class _Reader:
         label = self._label(instance, {group.index} if group else set())
         if group:
             first, last = group.numbers
-            between = "," if last == first + 1 else r",\ldots,"
-            label += f"{NEWLINE}{group.index}={first}{between}{last}"
+            shown = [str(n) for n in range(first, last + 1)]
+            shown = shown if len(shown) <= 3 else [shown[0], r"\ldots", shown[-1]]
+            label += f"{NEWLINE}{group.index}={','.join(shown)}"
         kind = self._kind(instance)
         recurrent = kind is Kind.CELL and self._recurrent(callee(instance.value, self.cell_names))
         text = f"{self.node_of(key)} = {' '.join(instance.value.span.text.split())}"
@@ -265,7 +266,7 @@ class _Reader:
         """Add a node for each delayed use; says which of them belong to which loop."""
         readers: dict[Use, set[Key]] = defaultdict(set)
         for key, used in self.reads.items():
-            for use in used:
+            for use in sorted(used, key=lambda u: (u.key, u.delay)):
                 if use.delay:
                     readers[use].add(key)
         inside: dict[int, list[str]] = defaultdict(list)

@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from recurrency.pictures.arrange import Item, Layers, Wire, spread
+from recurrency.pictures.arrange import Item, Layers, Stretch, spread
 from recurrency.pictures.drawing import Path, Point
 from recurrency.pictures.sketch import Line
 
 GAP = 22.0
+PORTS = 9.0
+"""The gap above a layer that holds nothing but ports."""
 ENTRIES = 11.0
 """The least distance between two arrow heads on one side of a node."""
 
@@ -44,38 +46,36 @@ class Stack:
 def stack(layers: Layers, size: Mapping[str, Point], extra: Callable[[int], float] = lambda row: 0.0) -> Stack:
     """Pile up the layers; the gap below a layer grows with how far its edges reach sideways, and by `extra`."""
     out = Stack(layers, size)
+    heights = [max((size[i][1] for i in items if isinstance(i, str)), default=0.0) for items in layers.rows]
     y = 0.0
-    for row, items in enumerate(layers.rows):
-        height = max((size[i][1] for i in items if isinstance(i, str)), default=0.0)
+    for row, height in enumerate(heights):
         out.middle.append(y + height / 2)
         out.height.append(height)
-        reach = max((abs(layers.x[a] - layers.x[b]) for a, b in layers.stretches if layers.row_of[a] == row), default=0.0)
-        y += height + GAP + min(14.0, 0.07 * reach) + extra(row)
-    out.total = out.bottom(len(layers.rows) - 1) if layers.rows else 0.0
+        out.total = y + height
+        ends = [(_leave(out, s), layers.x[s.lower] + s.enter) for s in layers.stretches if layers.row_of[s.upper] == row]
+        reach = max((abs(a - b) for a, b in ends), default=0.0)
+        ports = row + 1 < len(heights) and not heights[row + 1]
+        y += height + (PORTS if ports else GAP) + min(14.0, 0.07 * reach) + extra(row)
     return out
 
 
-def entries(placed: Stack) -> dict[tuple[Item, Item], float]:
-    """Where each stretch meets the top of its lower end: as near above its source as the width and the others allow."""
-    into: dict[Item, list[tuple[Item, Item]]] = defaultdict(list)
-    for a, b in placed.layers.stretches:
-        into[b].append((a, b))
-    found: dict[tuple[Item, Item], float] = {}
-    x = placed.layers.x
-    for b, stretches in into.items():
-        if not isinstance(b, str):
-            found.update((s, x[b]) for s in stretches)
-            continue
-        free = [s for s in stretches if placed.layers.stretches[s].enter is None]
-        found.update((s, x[b] + (placed.layers.stretches[s].enter or 0.0)) for s in stretches if s not in free)
+def entries(placed: Stack) -> dict[Stretch, float]:
+    """Where each stretch meets the top of its lower end: as near below its source as the width and the others allow."""
+    into: dict[Item, list[Stretch]] = defaultdict(list)
+    for stretch in placed.layers.stretches:
+        into[stretch.lower].append(stretch)
+    found: dict[Stretch, float] = {}
+    for node, stretches in into.items():
+        free = [s for s in stretches if isinstance(node, str) and s.wire.enter is None]
+        found.update((s, placed.layers.x[node] + s.enter) for s in stretches if s not in free)
         free.sort(key=lambda s: _leave(placed, s))
-        found.update(zip(free, _share(placed, b, [_leave(placed, s) for s in free]), strict=True))
+        if isinstance(node, str):
+            found.update(zip(free, _share(placed, node, [_leave(placed, s) for s in free]), strict=True))
     return found
 
 
-def _leave(placed: Stack, stretch: tuple[Item, Item]) -> float:
-    a = stretch[0]
-    return placed.layers.x[a] + (placed.layers.stretches[stretch].leave if isinstance(a, str) else 0.0)
+def _leave(placed: Stack, stretch: Stretch) -> float:
+    return placed.layers.x[stretch.upper] + stretch.leave
 
 
 def _share(placed: Stack, node: str, wanted: list[float]) -> list[float]:
@@ -95,16 +95,15 @@ def _share(placed: Stack, node: str, wanted: list[float]) -> list[float]:
 def paths(placed: Stack, line_of: Mapping[str, Line]) -> list[Path]:
     """One path for each stretch between two layers; those that pass a layer go straight through it."""
     meets = entries(placed)
-    out: list[Path] = []
-    for (a, b), wire in placed.layers.stretches.items():
-        out.append(_path(placed, a, b, wire, meets[a, b], line_of[wire.bundle]))
-    return out
+    return [_path(placed, s, meets[s], line_of[s.wire.bundle]) for s in placed.layers.stretches]
 
 
-def _path(placed: Stack, a: Item, b: Item, wire: Wire, enter: float, line: Line) -> Path:
+def _path(placed: Stack, stretch: Stretch, enter: float, line: Line) -> Path:
+    a, b = stretch.upper, stretch.lower
     row_a, row_b = placed.layers.row_of[a], placed.layers.row_of[b]
-    x0 = placed.layers.x[a] + (wire.leave if isinstance(a, str) else 0.0)
+    x0 = _leave(placed, stretch)
     start = placed.y(a) + placed.size[a][1] / 2 if isinstance(a, str) else placed.top(row_a)
     end = placed.y(b) - placed.size[b][1] / 2 if isinstance(b, str) else placed.top(row_b)
     points: list[Point] = [(x0, start), (x0, placed.bottom(row_a)), (enter, placed.top(row_b)), (enter, end)]
-    return Path(tuple(points), line, arrow=isinstance(b, str) and placed.size[b][1] > 0 and wire.enter is None)
+    arrow = isinstance(b, str) and placed.size[b][1] > 0 and stretch.wire.enter is None
+    return Path(tuple(points), line, arrow)

@@ -80,7 +80,21 @@ def _box(root: ET.Element, box: Box, colour: tuple[str, str]) -> None:
     left, top = box.x - box.width / 2, box.y - box.height / 2
     _element(group, "rect", x=left, y=top, width=box.width, height=box.height, **style)
     ink = "#ffffff" if kind is Kind.OUTPUT else INK
-    _label(group, box.label, box.x - box.label.width / 2, box.y - box.label.height / 2, ink)
+    indent = (box.width - box.label.width) / 2
+    if box.node.recurrent:
+        _turn(group, left + box.width - 11.0, box.y, stroke)
+        indent -= 6.5
+    _label(group, box.label, left + indent, box.y - box.label.height / 2, ink)
+
+
+def _turn(group: ET.Element, x: float, y: float, colour: str) -> None:
+    """The sign of a cell with states: an arrow that comes back to where it began."""
+    r = 3.8
+    d = f"M{_n(x - 0.6 * r)} {_n(y - 0.8 * r)} A{_n(r)} {_n(r)} 0 1 0 {_n(x + 0.6 * r)} {_n(y - 0.8 * r)}"
+    _element(group, "path", d=d, fill="none", stroke=colour, stroke_width=1.1, stroke_linecap="round")
+    tip = (x + 0.15 * r, y - 1.15 * r)
+    corners = f"M{_n(tip[0])} {_n(tip[1])} l{_n(3.6)} {_n(-0.3)} l{_n(-1.2)} {_n(3.4)} Z"
+    _element(group, "path", d=corners, fill=colour)
 
 
 def _label(parent: ET.Element, label: Label, x: float, y: float, ink: str = INK) -> None:

@@ -97,7 +97,7 @@ def signature(graph: Graph, id: int) -> tuple[object, ...]:
 def kernel_kind(graph: Graph, id: int) -> str:
     """The kind of the kernel that a node goes to."""
     node = graph[id]
-    if node.op.name in ALIASES or node.op.group == "source":
+    if node.op.name in ALIASES or node.op.name in ("input", "param"):
         return "view"
     return node.op.group
 

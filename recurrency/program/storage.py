@@ -13,7 +13,7 @@ from recurrency.program.layout import Layout
 from recurrency.program.program import ALIASES, Buffer, Place, Region, View
 from recurrency.program.readers import Readers
 
-GIVEN = ("input", "param", "start")
+GIVEN = ("input", "start")
 GRADIENT = "gradient:"
 
 IN_PLACE: dict[str, tuple[int, ...]] = {
@@ -112,7 +112,7 @@ class Storage:
         """Whether a node computes new elements, which can be put anywhere."""
         op = self.graph[id].op.name
         literal = number(self.graph, id) is not None
-        return not literal and id not in self.hidden and op not in ALIASES and op not in GIVEN
+        return not literal and id not in self.hidden and op not in ALIASES and op not in GIVEN and op != "param"
 
     def _claim_gradients(self, layout: Layout) -> None:
         """A value of which all gradients of parameters are pieces, as they lie in the flat vector, is computed there."""
@@ -162,8 +162,12 @@ class Storage:
     def _placed(self, id: int, node: Node) -> Place:
         if id in self.places:
             return self.places[id]
-        if node.op.name in GIVEN:
+        if node.op.name in GIVEN or (node.op.name == "param" and self.layout is None):
             return self._fresh(id, home="given")
+        if self.layout is not None and (offset := self._in_parameters(id, self.layout)) is not None:
+            place = self._fresh(id, home="params")
+            self.buffers[place.buffer].offset = offset
+            return place
         if node.op.name in ALIASES:
             place = self._alias(id, node)
             if place is not None:
@@ -174,6 +178,20 @@ class Storage:
             return self._claimed(id, self.claims[id])
         place = self._taken_over(id, node) if "reuse" not in self.without else None
         return place or self._fresh(id)
+
+    def _in_parameters(self, id: int, layout: Layout) -> int | None:
+        """Where in the flat vector a concatenation of neighbouring parameters begins."""
+        if self.graph[id].op.name == "param":
+            return layout.offset(self.graph[id].attrs["name"])
+        if self.graph[id].op.name != "concat":
+            return None
+        starts = [self._in_parameters(a, layout) for a in self.graph[id].args]
+        end = starts[0]
+        for start, arg in zip(starts, self.graph[id].args, strict=True):
+            if start is None or start != end:
+                return None
+            end = start + _count(self.graph[arg].type.shape)
+        return starts[0]
 
     def _fresh(self, id: int, home: str = "own") -> Place:
         node = self.graph[id]
@@ -237,6 +255,8 @@ class Storage:
     def _free_for(self, id: int, node: Node, arg: int, place: Place) -> bool:
         buffer = self.buffers[place.buffer]
         if buffer.home != "own" or place.repeats or place.delay or place.kind is not node.type.kind:
+            return False
+        if place.views and self.readers.escapes(id):
             return False
         if self.graph[arg].type.index is not None or self.graph[arg].type.clock != node.type.clock:
             return False

@@ -1,0 +1,52 @@
+"""Names and comments of generated code: the user's words in letters that every compiler takes."""
+
+from __future__ import annotations
+
+import keyword
+import unicodedata
+from collections.abc import Iterable
+
+C_WORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false".split()
+)
+
+
+class Names:
+    """Gives each thing a name that no other thing has."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = {*taken, *keyword.kwlist, *keyword.softkwlist, *C_WORDS}
+
+    def new(self, wish: str) -> str:
+        """The wished name in ASCII, with a number after it if it is taken."""
+        base = ascii_name(wish)
+        name, number = base, 1
+        while name in self.taken:
+            number += 1
+            name = f"{base}_{number}"
+        self.taken.add(name)
+        return name
+
+
+def ascii_name(wish: str) -> str:
+    """A name of ASCII letters, digits and underscores: `σ` becomes `sigma`, `a.b` becomes `a_b`."""
+    letters = "".join(_letter(c) for c in unicodedata.normalize("NFKD", wish))
+    name = letters.strip("_")[:60] or "value"
+    return f"v{name}" if name[0].isdigit() else name
+
+
+def _letter(character: str) -> str:
+    if character.isascii():
+        return character if character.isalnum() else "_"
+    if unicodedata.combining(character):
+        return ""
+    words = unicodedata.name(character, "").split()
+    return words[-1].lower() if words and words[-1].isalnum() and words[-1].isascii() else f"u{ord(character):x}"
+
+
+def comment(text: str, width: int = 100) -> str:
+    """A piece of a specification as it may stand in a comment: on one line, without control characters."""
+    clean = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= width else clean[: width - 3] + "..."

@@ -1,0 +1,129 @@
+"""How an Einstein sum of two arrays is written: as one matrix product, as many, or element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from recurrency.graph.dimensions import Dim
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An array in the text: its name, a letter for each axis, and whether its elements lie one after another."""
+
+    text: str
+    axes: str
+    contiguous: bool = True
+
+
+@dataclass(frozen=True)
+class Product:
+    """`out = a * b` summed over the letters that `out` has not; `sizes` is the text of the size of each letter."""
+
+    a: Operand
+    b: Operand
+    out: Operand
+    sizes: Mapping[str, str]
+
+    def statement(self) -> str:
+        """One statement of NumPy."""
+        a, b, out = set(self.a.axes), set(self.b.axes), set(self.out.axes)
+        repeated = any(len(set(x.axes)) < len(x.axes) for x in (self.a, self.b, self.out))
+        if repeated or (a ^ b) - out or out - (a | b):
+            return self._einsum()
+        if not (a & b) - out:
+            return self._elementwise()
+        if not a & b & out:
+            return self._one_product() or self._einsum()
+        if not (a ^ b):
+            return self._einsum()
+        return self._many_products() or self._einsum()
+
+    def _einsum(self) -> str:
+        return f'einsum("{self.a.axes},{self.b.axes}->{self.out.axes}", {self.a.text}, {self.b.text}, out={self.out.text})'
+
+    def _elementwise(self) -> str:
+        """No sum: each factor gets axes of one element for the letters that it has not."""
+        return f"multiply({self._spread(self.a)}, {self._spread(self.b)}, {self.out.text})"
+
+    def _spread(self, x: Operand) -> str:
+        ordered = "".join(c for c in self.out.axes if c in x.axes)
+        text = transposed(x, ordered)
+        missing = [c not in x.axes for c in self.out.axes]
+        while missing and missing[0]:
+            missing.pop(0)
+        if not any(missing):
+            return text
+        return f"{text}[{', '.join('None' if gone else ':' for gone in missing)}]"
+
+    def _one_product(self) -> str | None:
+        """A single matrix product: each operand has the letters that stay on one side and those of the sum on the other."""
+        summed = "".join(c for c in self.a.axes if c in self.b.axes)
+        left = "".join(c for c in self.out.axes if c in self.a.axes)
+        right = "".join(c for c in self.out.axes if c in self.b.axes)
+        if self.out.axes == right + left and right and left:
+            return Product(self.b, self.a, self.out, self.sizes)._one_product()
+        if self.out.axes != left + right:
+            return None
+        a, b = self._matrix(self.a, left, summed), self._matrix(self.b, summed, right)
+        if a is None or b is None:
+            return None
+        out = self._flat(self.out, *(group for group in (left, right) if group))
+        function = "dot" if self.out.contiguous else "matmul"
+        return f"{function}({a}, {b}, {out})"
+
+    def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
+        """The operand with two axes (one where a side has none), whichever way its letters stand."""
+        if x.axes == rows + columns:
+            return self._flat(x, *(group for group in (rows, columns) if group))
+        if x.axes == columns + rows:
+            return f"{self._flat(x, columns, rows)}.T"
+        return None
+
+    def _flat(self, x: Operand, *groups: str) -> str:
+        if all(len(group) == 1 for group in groups) or not groups:
+            return x.text
+        return f"{x.text}.reshape({', '.join(' * '.join(self.sizes[c] for c in group) for group in groups)})"
+
+    def _many_products(self) -> str | None:
+        """A matrix product for each place of the letters that all three have."""
+        both = "".join(c for c in self.out.axes if c in self.a.axes and c in self.b.axes)
+        summed = "".join(c for c in self.a.axes if c in self.b.axes and c not in both)
+        left = "".join(c for c in self.a.axes if c not in self.b.axes)
+        right = "".join(c for c in self.b.axes if c not in self.a.axes)
+        if max(len(left), len(right), len(summed)) > 1:
+            return None
+        a = transposed(self.a, both + left + summed) + ("" if left else "[..., None, :]")
+        b = transposed(self.b, both + summed + right) + ("" if right else "[..., None]")
+        tail = "" if left else "[..., None, :]"
+        out = transposed(self.out, both + left + right) + (tail if right else "[..., None]")
+        return f"matmul({a}, {b}, {out})"
+
+
+def transposed(x: Operand, axes: str) -> str:
+    """The operand with its letters in this order."""
+    if x.axes == axes:
+        return x.text
+    moved = [k for k, (old, new) in enumerate(zip(x.axes, axes, strict=True)) if old != new]
+    if len(moved) == 2:
+        return f"{x.text}.swapaxes({moved[0]}, {moved[1]})"
+    return f"{x.text}.transpose({', '.join(str(x.axes.index(c)) for c in axes)})"
+
+
+def lettered(spec: str) -> tuple[str, str, str, str, str]:
+    """The letters of both operands and of the result in lower case, and letters for time and sequences."""
+    left, out = spec.split("->")
+    first, second = left.split(",")
+    names = dict.fromkeys(first + second + out)
+    letters = dict(zip(names, "abcdefghijklmnopqrsuvwxyz", strict=False))
+    a, b, c = ("".join(letters[x] for x in part) for part in (first, second, out))
+    return a, b, c, "T", "B"
+
+
+def letter_sizes(spec_letters: tuple[str, str], shapes: tuple[tuple[Dim, ...], ...]) -> dict[str, Dim]:
+    """The size of each letter."""
+    sizes: dict[str, Dim] = {}
+    for letters, shape in zip(spec_letters, shapes, strict=True):
+        sizes |= dict(zip(letters, shape, strict=True))
+    return sizes

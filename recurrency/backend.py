@@ -1,0 +1,86 @@
+"""What a backend is to the rest of `recurrency`, and how backends are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recurrency.errors import UsageError
+
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+    from recurrency.graph.ops import Array
+    from recurrency.program.layout import Layout
+
+GROUP = "recurrency.backends"
+
+
+class Runner(Protocol):
+    """Computes the roots of one graph."""
+
+    def __call__(
+        self,
+        params: Array,
+        given: Mapping[str, Array],
+        lengths: Mapping[str, Array] | None,
+        steps: Mapping[str, int],
+        batch: int,
+        training: bool,
+        seed: int,
+        offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]:
+        """The roots by name: streams [T, B, *shape], sequence values [B, *shape], static ones [*shape].
+
+        `given` holds the inputs, and under `start:NAME` the first values that are handed over; `lengths` is None where all sequences
+        are full. Roots `gradient:PARAMETER` come back as one vector, `gradient`, laid out like the parameters.
+        """
+
+
+class Backend(Protocol):
+    """Turns graphs into something that runs. Found by the entry-point group `recurrency.backends`."""
+
+    name: str
+
+    def available(self) -> str | None:
+        """None, or why it can't run here and what to install."""
+
+    def build(self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()) -> Runner:
+        """A runner for the roots of a graph; `without` names optimisations that are switched off."""
+
+
+def names() -> list[str]:
+    """The installed backends."""
+    return sorted(_points())
+
+
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def find(name: str) -> Backend:
+    """A backend by name.
+
+    Raises:
+        UsageError: there is none, or it can't run here (the message says why).
+    """
+    points = _points()
+    if name not in points:
+        raise UsageError(f"there is no backend {name}; installed are {', '.join(sorted(points)) or 'none'}")
+    backend: Backend = points[name].load()
+    reason = backend.available()
+    if reason is not None:
+        raise UsageError(f"the backend {name} can't run here: {reason}")
+    return backend
+
+
+def describe() -> dict[str, str | None]:
+    """All installed backends, with None for those that can run and the reason for those that can't."""
+    out: dict[str, str | None] = {}
+    for name, point in sorted(_points().items()):
+        try:
+            loaded: Any = point.load()
+            out[name] = loaded.available()
+        except ImportError as error:
+            out[name] = f"it can't be imported: {error}"
+    return out

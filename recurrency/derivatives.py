@@ -1,0 +1,144 @@
+"""The graphs behind a model's calls: gradients, vector-Jacobian, Jacobian-vector, Hessian- and Gauss-Newton-vector products.
+
+Each function takes the graph of a cell and returns a new one. Names of sources and roots:
+
+    d:output:y, d:final:h      inputs: the adjoints of outputs and of states after the last step
+    gradient:W                 roots: gradients of parameters; gradient:input:x and gradient:start:h of inputs and first states
+    tangent:param:W, tangent:input:x, tangent:start:h      inputs: directions
+    tangent:output:y, tangent:final:h                      roots: directional derivatives
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.types import Type
+from recurrency.graph.value import Value, constant
+from recurrency.passes.differentiate import differentiate, zeros
+
+SOURCES = {"params": "param", "inputs": "input", "state": "start"}
+"""What gradients are taken with respect to, and the op of its nodes."""
+
+
+def sources(graph: Graph, wrt: Collection[str]) -> dict[str, int]:
+    """The real-valued parameters, inputs and first states of a graph: name of the gradient's root -> node."""
+    prefix = {"params": "gradient:", "inputs": "gradient:input:", "state": "gradient:start:"}
+    return {
+        prefix[group] + name: id
+        for group, op in SOURCES.items()
+        if group in wrt
+        for name, id in graph.sources(op).items()
+        if graph[id].type.index is None
+    }
+
+
+def results(graph: Graph) -> dict[str, int]:
+    """The real-valued outputs and states after the last step: root -> node."""
+    return {r: id for r, id in graph.roots.items() if r.startswith(("output:", "final:")) and graph[id].type.index is None}
+
+
+def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collection[str] = tuple(SOURCES)) -> Graph:
+    """The graph, and the gradients for given adjoints of its results (all of them, or the roots that are `seeded`)."""
+    out = rebuild(graph)
+    seeds: dict[int, Value] = {}
+    for root, id in results(out).items():
+        if seeded is None or root in seeded:
+            _seed(seeds, id, _source(out, f"d:{root}", out[id].type))
+    _add_gradients(out, seeds, wrt)
+    return out
+
+
+def loss_gradients(graph: Graph, wrt: Collection[str] = ("params",)) -> Graph:
+    """The graph, and the gradients of its loss."""
+    out = rebuild(graph)
+    _add_gradients(out, {out.roots["loss"]: constant(out, 1.0)}, wrt)
+    return out
+
+
+def _add_gradients(graph: Graph, seeds: Mapping[int, Value], wrt: Collection[str]) -> None:
+    wanted = sources(graph, wrt)
+    adjoints = differentiate(graph, seeds, wanted.values())
+    graph.roots.update({root: adjoints[id].id for root, id in wanted.items()})
+
+
+def forward_mode(graph: Graph, along: Collection[str]) -> Graph:
+    """Directional derivatives of the results along the sources `along` (such as `param:W`): the transpose of the transpose.
+
+    The adjoint graph is linear in its seeds, so differentiating it with respect to them, with the directions as adjoints of the gradients,
+    gives the product with the Jacobian.
+    """
+    out = rebuild(graph)
+    wanted = {f"{op}:{name}": id for op in SOURCES.values() for name, id in out.sources(op).items()}
+    wanted = {name: id for name, id in wanted.items() if name in along and out[id].type.index is None}
+    tangents = jacobian_product(out, results(out).values(), {id: _source(out, f"tangent:{name}", out[id].type) for name, id in wanted.items()})
+    roots = {f"tangent:{root}": tangents[id].id for root, id in results(out).items()}
+    return _without_seeds(out, roots)
+
+
+def jacobian_product(graph: Graph, of: Iterable[int], along: Mapping[int, Value]) -> dict[int, Value]:
+    """The derivatives of some nodes along directions of others, added to the graph (it holds inputs `u:` that mean zero)."""
+    of = list(dict.fromkeys(of))
+    u = {id: _source(graph, f"u:{id}", graph[id].type) for id in of}
+    adjoints = differentiate(graph, u, list(along))
+    seeds: dict[int, Value] = {}
+    for id, direction in along.items():
+        _seed(seeds, adjoints[id].id, direction)
+    tangents = differentiate(graph, seeds, [v.id for v in u.values()])
+    return {id: tangents[u[id].id] for id in of}
+
+
+def _without_seeds(graph: Graph, roots: Mapping[str, int]) -> Graph:
+    """The graph with zero for the inputs `u:`, in which it is linear."""
+
+    def visit(out: Graph, node: Node, old: int) -> Value:
+        if node.op.name == "input" and str(node.attrs["name"]).startswith("u:"):
+            return zeros(out, node.type)
+        return out.insert(node)
+
+    return rebuild(graph, roots, visit)
+
+
+def hessian_product(graph: Graph) -> Graph:
+    """The product of the Hessian of the loss in the parameters with a vector (`tangent:param:W`)."""
+    out = loss_gradients(graph)
+    gradients = sources(out, ["params"])
+    seeds: dict[int, Value] = {}
+    for root, id in gradients.items():
+        _seed(seeds, out.roots[root], _source(out, f"tangent:param:{root.removeprefix('gradient:')}", out[id].type))
+    again = differentiate(out, seeds, gradients.values())
+    return _selected(out, {root: again[id].id for root, id in gradients.items()})
+
+
+def gauss_newton_product(graph: Graph, predictions: int) -> Graph:
+    """J' H J v: J the Jacobian of what the losses read as predictions, H the Hessian of the loss in them.
+
+    A regulariser that reads parameters directly contributes its own Hessian. (Martens and Sutskever 2011, section 3; Schraudolph 2002)
+    """
+    out = rebuild(graph)
+    params = sources(out, ["params"])
+    heads = list(dict.fromkeys(out.roots[f"curvature:{k}"] for k in range(predictions)))
+    v = {id: _source(out, f"tangent:param:{root.removeprefix('gradient:')}", out[id].type) for root, id in params.items()}
+    moved = jacobian_product(out, heads, v)
+    leaves = [*heads, *params.values()]
+    first = differentiate(out, {out.roots["loss"]: constant(out, 1.0)}, leaves, set(heads))
+    seeds: dict[int, Value] = {}
+    for id in leaves:
+        _seed(seeds, first[id].id, moved[id] if id in moved else v[id])
+    curved = differentiate(out, seeds, leaves, set(heads))
+    back = differentiate(out, {id: curved[id] for id in heads}, list(params.values()))
+    total = {root: (back[id] + curved[id]).id for root, id in params.items()}
+    return _without_seeds(out, total)
+
+
+def _seed(seeds: dict[int, Value], id: int, value: Value) -> None:
+    """Add to the adjoint of a node (two results may be one node)."""
+    seeds[id] = seeds[id] + value if id in seeds else value
+
+
+def _source(graph: Graph, name: str, type_: Type) -> Value:
+    return graph.add("input", [], {"name": name, "type": type_})
+
+
+def _selected(graph: Graph, roots: Mapping[str, int]) -> Graph:
+    return rebuild(graph, roots)

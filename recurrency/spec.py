@@ -1,0 +1,171 @@
+"""A specification: one cell of a `.rnn` text, to be looked at, checked and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import Source, SpecError, UsageError
+from recurrency.language import syntax
+from recurrency.language.modules import CellDef, Loader, nearest
+from recurrency.language.parser import parse_file, read_source
+
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+    from recurrency.language.elaborate import Elaborated
+    from recurrency.model import Model
+
+
+class Spec:
+    """A cell and the file that it stands in."""
+
+    def __init__(self, definition: CellDef, mistakes: tuple[Any, ...] = ()) -> None:
+        self.definition = definition
+        self._mistakes = mistakes
+
+    @property
+    def name(self) -> str:
+        """The cell's name."""
+        return self.cell.name
+
+    @property
+    def cell(self) -> syntax.Cell:
+        """The cell's syntax tree."""
+        return self.definition.cell
+
+    @property
+    def file(self) -> syntax.File:
+        """The syntax tree of the whole text."""
+        return self.definition.module.file
+
+    @property
+    def source(self) -> Source:
+        """The text."""
+        return self.file.source
+
+    @property
+    def doc(self) -> str:
+        """The cell's docstring ("" where it has none)."""
+        return self.cell.doc or ""
+
+    def __repr__(self) -> str:
+        return f"<cell {self.name} of {self.source.name}>"
+
+    # ----------------------------------------------------------------------------------------------- compilation
+
+    def check(self, all_cells: bool = True) -> None:
+        """Check the cell, or every cell of its file, with dimensions as units.
+
+        Raises:
+            SpecError: with every independent mistake.
+        """
+        from recurrency.language.elaborate import check
+
+        found = list(self._mistakes)
+        own = [c for c in self.definition.module.cells.values() if c.module is self.definition.module]
+        for definition in own if all_cells else [self.definition]:
+            try:
+                check(definition)
+            except SpecError as error:
+                found += [d for d in error.diagnostics if (d.number, d.span) not in {(f.number, f.span) for f in found}]
+        if found:
+            raise SpecError(tuple(found))
+
+    def elaborate(self, **dimensions: Any) -> Elaborated:
+        """The stream graph for these dimensions, with what is known about its sources and results.
+
+        Raises:
+            SpecError: the spec has mistakes. UsageError: a dimension is missing or unknown.
+        """
+        from recurrency.language.elaborate import elaborate
+
+        self.check(all_cells=False)
+        return elaborate(self.definition, dimensions)
+
+    def graph(self, **dimensions: Any) -> Graph:
+        """The stream graph for these dimensions, before any pass."""
+        return self.elaborate(**dimensions).graph
+
+    def compile(
+        self, backend: str = "numpy", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (), **dimensions: Any
+    ) -> Model:
+        """Compile the cell for given dimensions (numbers; functions and cells by name).
+
+        `without` names passes that are switched off.
+
+        Raises:
+            SpecError: the spec has mistakes. UsageError: a dimension is missing or unknown, or the backend can't run here.
+        """
+        from recurrency.backend import find
+        from recurrency.model import Model
+
+        return Model(self, self.elaborate(**dimensions), find(backend), dtype, batch_first, without)
+
+    # --------------------------------------------------------------------------------------------------- pictures
+
+    def latex(self) -> str:
+        """The equations in LaTeX (an `align*` environment)."""
+        from recurrency.language.latex import latex_of_cell
+
+        return latex_of_cell(self.cell)
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def _repr_svg_(self) -> str:
+        from recurrency.pictures import draw
+
+        return str(draw(self.cell, self.file, {}).svg())
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(self.cell.span.text)}</pre>"
+
+
+# ------------------------------------------------------------------------------------------------------------ loading
+
+
+def load(path: str | Path, cell: str | None = None) -> Spec:
+    """A cell of a `.rnn` file: the one that is named (`cell=`, or `"file.rnn:Cell"`), else the last.
+
+    Raises:
+        UsageError: there is no such file. SpecError: the text is malformed, or has no such cell.
+    """
+    text = str(path)
+    if cell is None and ".rnn:" in text:
+        text, cell = text.rsplit(":", 1)
+    file = Path(text)
+    try:
+        source = read_source(file)
+    except OSError as error:
+        near = nearest(file.name, [p.name for p in file.parent.glob("*.rnn")]) if file.parent.is_dir() else None
+        hint = f"; did you mean {file.parent / near}?" if near else ""
+        raise UsageError(f"{text} can't be read: {error.strerror or error}{hint}") from error
+    return _spec(source, file.resolve(), cell)
+
+
+def parse(text: str, name: str = "<text>", cell: str | None = None) -> Spec:
+    """A cell of a text; it may use the library, but no files.
+
+    Raises:
+        SpecError: the text is malformed, or has no such cell.
+    """
+    return _spec(Source(name, text), None, cell)
+
+
+def _spec(source: Source, path: Path | None, cell: str | None) -> Spec:
+    from recurrency.language.diagnostics import say
+
+    loader = Loader()
+    file = parse_file(source)
+    module = loader.module(file, path)
+    names = [c.name for c in file.cells]
+    wanted = cell or (names[-1] if names else None)
+    if wanted not in names:
+        near = nearest(str(wanted), names)
+        title = f"{source.name} has no cell {wanted}" if names else f"{source.name} holds no cell"
+        help = f"did you mean {near}?" if near else (f"it has {', '.join(names)}" if names else "a cell starts with: cell Name[H](x: [H]) -> (y: [H]) {")
+        raise SpecError((say(53, title, None, help=help),))
+    return Spec(module.cells[str(wanted)], tuple(loader.mistakes))
