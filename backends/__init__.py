@@ -1,4 +1,5 @@
 """The backends that ship with `recurrency`: each turns a program into source text that needs nothing of this package.
 
-None of them is imported by name: they are found through the entry-point group `recurrency.backends`, as a third party's would be.
+None of them is imported by name: they are found through the entry-point group `recurrency.backends`, as a third
+party's would be.
 """

@@ -22,7 +22,7 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
         "add({out}, half, {out})",
     ),
     "softplus": ("logaddexp({0}, 0.0, {out})",),
-    "relu": ("maximum({0}, 0.0, {out})",),
+    "relu": ("maximum({0}, 0.0, out={out})",),
     "abs": ("absolute({0}, {out})",),
     "sign": ("sign({0}, {out})",),
     "sin": ("sin({0}, {out})",),
@@ -30,8 +30,8 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "less": ("less({0}, {1}, {out})",),
     "less_equal": ("less_equal({0}, {1}, {out})",),
     "equal": ("equal({0}, {1}, {out})",),
-    "minimum": ("minimum({0}, {1}, {out})",),
-    "maximum": ("maximum({0}, {1}, {out})",),
+    "minimum": ("minimum({0}, {1}, out={out})",),
+    "maximum": ("maximum({0}, {1}, out={out})",),
     "where": ("copyto({out}, {1})", "copyto({out}, {2}, where=equal({0}, 0.0))"),
 }
 """`{0}`, `{1}`, `{2}` are the arguments; the first statement alone may read what `out` overwrites."""
@@ -41,10 +41,44 @@ UFUNCS = frozenset(
     "sign sin sqrt subtract tanh".split()
 )
 
-FUNCTIONS = frozenset("arange copyto dot einsum empty full matmul zeros".split())
+FUNCTIONS = frozenset("arange asarray copyto dot einsum empty full matmul prod zeros".split())
 """What else of NumPy is bound to its own name at the top of a module, if it is used."""
 
 HELPERS: dict[str, str] = {
+    "Arena": '''
+class Arena:
+    """One piece of memory for arrays that are handed to the caller; it is used again when all of them are gone."""
+
+    def __init__(self, *sizes):
+        self.memory, self.used = zeros(sum(-(-size // 16) * 16 for size in sizes), real), 0
+
+    def array(self, shape):
+        start, size = self.used, prod(shape)
+        self.used += -(-size // 16) * 16
+        return self.memory[start : start + size].reshape(shape)
+''',
+    "per_step": '''
+class Steps:
+    """The arrays of each step, made anew in each loop."""
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def __iter__(self):
+        return zip(*self.arrays)
+
+
+def per_step(*arrays):
+    """The arrays of each step, made once, unless there are very many."""
+    return list(zip(*arrays)) if len(arrays[0]) <= 2000 else Steps(*arrays)
+''',
+    "read_only": '''
+def read_only(x):
+    """A result that the backward run is going to read again."""
+    x = x.view()
+    x.flags.writeable = False
+    return x
+''',
     "pick": '''
 def pick(x, step, lengths, ragged, nothing, out):
     """The value at step 1, 2, ... or, from the end, -1, -2, ...; `nothing` where there is no such step."""
@@ -118,14 +152,14 @@ def put(x, index, lead, out):
 def scatter(x, index, out):
     """Add each row of x to the row of out that index says, where it is not -1; all steps and sequences together."""
     at = np.asarray(index).astype(np.intp).ravel()
-    rows = x.reshape(at.size, -1)
+    rows = x.reshape(at.size, out[:1].size)
     order = np.argsort(at, kind="stable")
     order = order[np.searchsorted(at[order], 0) :]
     out[...] = 0
     if order.size:
         sums = at[order]
         starts = np.flatnonzero(np.concatenate(([True], sums[1:] != sums[:-1])))
-        out.reshape(len(out), -1)[sums[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+        out.reshape(len(out), out[:1].size)[sums[starts]] = np.add.reduceat(rows[order], starts, axis=0)
 ''',
     "softmax": '''
 def softmax(x, padding, out):
@@ -155,7 +189,7 @@ def log_softmax(x, padding, out):
     np.subtract(out, np.log(np.exp(out).sum(-1, keepdims=True)), out)
 ''',
     "random": '''
-def random(site, law, p, rest, steps, batch, count, training, seed, out):
+def random(site, law, p, rest, steps, batch, shape, training, seed, out):
     """Random numbers that depend on site, step, sequence and element alone (Philox4x32-10, Salmon et al. 2011).
 
     `steps` are the numbers of the steps, [T, B] or of fewer axes. Out of training all are `rest`.
@@ -164,7 +198,7 @@ def random(site, law, p, rest, steps, batch, count, training, seed, out):
         out[...] = rest
         return
     word, half_word = np.uint64(0xFFFFFFFF), np.uint64(32)
-    elements = np.arange(count, dtype=np.uint64)
+    elements = np.arange(math.prod(shape), dtype=np.uint64)
     sequences = np.arange(batch, dtype=np.uint64)[:, None] if batch is not None else np.uint64(0)
     steps = np.asarray(steps).astype(np.uint64)[..., None]
     a, b, c, d = np.broadcast_arrays(elements, sequences, steps & word, np.uint64(site))
@@ -182,7 +216,23 @@ def random(site, law, p, rest, steps, batch, count, training, seed, out):
         found = np.where(a < threshold, 1.0, 0.0)
     else:
         found = p * np.sqrt(-2.0 * np.log((a + np.uint64(1)) * 2.0**-24)) * np.cos(b * (2.0**-24 * 2.0 * np.pi))
-    out[...] = found.reshape(out.shape)
+    out[...] = found.reshape(found.shape[:-1] + shape)
+''',
+    "expand": '''
+def expand(x, lead, axes, sizes):
+    """A view of x that is repeated along new axes; the first `lead` axes are those of time and sequences."""
+    shape = list(x.shape)
+    for axis, size in zip(axes, sizes):
+        x = np.expand_dims(x, lead + axis)
+        shape.insert(lead + axis, size)
+    return np.broadcast_to(x, shape)
+''',
+    "masked": '''
+def masked(x, padding, sequences, axis, nothing):
+    """A copy of x with `nothing` where the steps along `axis` are padding; `sequences` is the axis of sequences."""
+    shape = [1] * x.ndim
+    shape[sequences], shape[axis] = x.shape[sequences], x.shape[axis]
+    return np.where(padding.T.reshape(shape), x.dtype.type(nothing), x)
 ''',
     "clean": '''
 def clean(x, padding, nothing):

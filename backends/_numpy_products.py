@@ -26,8 +26,8 @@ class Product:
     out: Operand
     sizes: Mapping[str, str]
 
-    def statement(self) -> str:
-        """One statement of NumPy."""
+    def call(self) -> tuple[str, ...]:
+        """A function and its arguments, the last of which is where the result goes."""
         a, b, out = set(self.a.axes), set(self.b.axes), set(self.out.axes)
         repeated = any(len(set(x.axes)) < len(x.axes) for x in (self.a, self.b, self.out))
         if repeated or (a ^ b) - out or out - (a | b):
@@ -40,24 +40,26 @@ class Product:
             return self._einsum()
         return self._many_products() or self._einsum()
 
-    def _einsum(self) -> str:
-        return f'einsum("{self.a.axes},{self.b.axes}->{self.out.axes}", {self.a.text}, {self.b.text}, out={self.out.text})'
+    def _einsum(self) -> tuple[str, ...]:
+        spec = f'"{self.a.axes},{self.b.axes}->{self.out.axes}"'
+        return ("einsum", spec, self.a.text, self.b.text, self.out.text)
 
-    def _elementwise(self) -> str:
+    def _elementwise(self) -> tuple[str, ...]:
         """No sum: each factor gets axes of one element for the letters that it has not."""
-        return f"multiply({self._spread(self.a)}, {self._spread(self.b)}, {self.out.text})"
+        return ("multiply", self._spread(self.a), self._spread(self.b), self.out.text)
 
     def _spread(self, x: Operand) -> str:
         ordered = "".join(c for c in self.out.axes if c in x.axes)
         text = transposed(x, ordered)
         missing = [c not in x.axes for c in self.out.axes]
-        while missing and missing[0]:
-            missing.pop(0)
+        first = next((k for k, c in enumerate(self.out.axes) if c in x.axes), len(missing))
+        missing = missing[first:]
         if not any(missing):
             return text
-        return f"{text}[{', '.join('None' if gone else ':' for gone in missing)}]"
+        missing = missing[missing.index(True) :]
+        return f"{text}[..., {', '.join('None' if gone else ':' for gone in missing)}]"
 
-    def _one_product(self) -> str | None:
+    def _one_product(self) -> tuple[str, ...] | None:
         """A single matrix product: each operand has the letters that stay on one side and those of the sum on the other."""
         summed = "".join(c for c in self.a.axes if c in self.b.axes)
         left = "".join(c for c in self.out.axes if c in self.a.axes)
@@ -71,7 +73,7 @@ class Product:
             return None
         out = self._flat(self.out, *(group for group in (left, right) if group))
         function = "dot" if self.out.contiguous else "matmul"
-        return f"{function}({a}, {b}, {out})"
+        return (function, a, b, out)
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
         """The operand with two axes (one where a side has none), whichever way its letters stand."""
@@ -86,7 +88,7 @@ class Product:
             return x.text
         return f"{x.text}.reshape({', '.join(' * '.join(self.sizes[c] for c in group) for group in groups)})"
 
-    def _many_products(self) -> str | None:
+    def _many_products(self) -> tuple[str, ...] | None:
         """A matrix product for each place of the letters that all three have."""
         both = "".join(c for c in self.out.axes if c in self.a.axes and c in self.b.axes)
         summed = "".join(c for c in self.a.axes if c in self.b.axes and c not in both)
@@ -98,7 +100,7 @@ class Product:
         b = transposed(self.b, both + summed + right) + ("" if right else "[..., None]")
         tail = "" if left else "[..., None, :]"
         out = transposed(self.out, both + left + right) + (tail if right else "[..., None]")
-        return f"matmul({a}, {b}, {out})"
+        return ("matmul", a, b, out)
 
 
 def transposed(x: Operand, axes: str) -> str:

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recurrency import library as library
+    import recurrency.library as library
     from recurrency.errors import RecurrencyError as RecurrencyError
     from recurrency.errors import ShapeError as ShapeError
     from recurrency.errors import SpecError as SpecError

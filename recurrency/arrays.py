@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,16 @@ from recurrency.errors import ShapeError
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind, Type
 
+SYMBOLS = np.dtype(np.int64)
+"""The dtype of symbols, whatever the model's."""
+
 
 @dataclass(frozen=True)
 class Port:
-    """An input, output or inner stream of a compiled model.
+    """An input, output, state or inner stream of a compiled model.
 
-    `shape` is one element's; in memory a stream is [T, B, *shape] and a value per sequence [B, *shape]. `index` is the size of the
-    vocabulary where the port carries symbols. `dimensions` are the shape in the user's words.
+    `shape` is one element's; in memory a stream is [T, B, *shape] and a value per sequence [B, *shape]. `index` is the
+    size of the vocabulary where the port carries symbols. `dimensions` are the shape in the user's words.
     """
 
     name: str
@@ -32,44 +35,68 @@ class Port:
     def of(cls, name: str, type_: Type, dimensions: tuple[str, ...] = ()) -> Port:
         """The port of a value of this type."""
         shape = tuple(d if isinstance(d, int) else -1 for d in type_.shape)
-        return cls(name, shape, type_.clock, type_.index if isinstance(type_.index, int) else None, type_.kind, dimensions)
+        index = type_.index if isinstance(type_.index, int) else None
+        return cls(name, shape, type_.clock, index, type_.kind, dimensions)
+
+    def lead(self, steps: Mapping[str, int], batch: int) -> tuple[int, ...]:
+        """The extents before one element's, time first."""
+        if self.kind is Kind.STREAM:
+            return steps.get(str(self.clock), 0), batch
+        return (batch,) if self.kind is Kind.SEQUENCE else ()
+
+    def dtype(self, real: np.dtype[Any]) -> np.dtype[Any]:
+        """What its arrays hold in a model of the dtype `real`."""
+        return real if self.index is None else SYMBOLS
+
+    def zeros(self, steps: Mapping[str, int], batch: int, real: np.dtype[Any]) -> Array:
+        """An array of zeros for this port, time first."""
+        return np.zeros((*self.lead(steps, batch), *self.shape), real)
 
 
-def converted(name: str, array: Any, index: int | None, dtype: str) -> Array:
-    """An array of real numbers in the model's dtype, or of symbols as int64.
+def as_array(name: str, array: Any) -> Array:
+    """Whatever numpy makes of it.
+
+    Raises:
+        ShapeError: nothing (such as lists of different lengths).
+    """
+    try:
+        return np.asarray(array)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"{name} can't be made an array: {str(error).split('. ')[0]}") from None
+
+
+def converted(name: str, array: Any, index: int | None, real: np.dtype[Any]) -> Array:
+    """An array of real numbers in the dtype `real`, or of symbols as int64.
 
     Raises:
         ShapeError: it holds something else.
     """
-    array = np.asarray(array)
-    wanted = "biu" if index is not None else "biuf"
-    if array.dtype.kind not in wanted:
+    array = as_array(name, array)
+    if array.dtype.kind not in ("biu" if index is not None else "biuf"):
         kind = f"whole numbers below {index}" if index is not None else "real numbers"
         raise ShapeError(f"{name} holds {array.dtype.name}; it must hold {kind}")
-    return array.astype(np.int64 if index is not None else dtype, copy=False)
+    with np.errstate(over="ignore"):
+        return array.astype(SYMBOLS if index is not None else real, copy=False)
 
 
-def described(array: Array, axes: tuple[str, ...]) -> str:
+def described(shape: Sequence[int], axes: Sequence[str]) -> str:
     """A shape with the user's names: `[T=30, B=10, N=3]`."""
-    if array.ndim != len(axes):
-        return str(list(array.shape))
-    return f"[{', '.join(f'{a}={n}' if not a.isdigit() else str(n) for a, n in zip(axes, array.shape, strict=True))}]"
+    if len(shape) != len(axes):
+        return str(list(shape))
+    return f"[{', '.join(f'{a}={n}' if not a.isdigit() else str(n) for a, n in zip(axes, shape, strict=True))}]"
 
 
-def check_shape(model: str, name: str, array: Array, port: Port, lead: tuple[str, ...]) -> None:
+def check_shape(model: str, name: str, shape: tuple[int, ...], port: Port, lead: tuple[str, ...]) -> None:
     """Refuse an array that has not the axes `lead` and the shape of its port."""
-    axes = (*lead, *(port.dimensions or map(str, port.shape)))
-    inner = array.shape[len(lead) :] if array.ndim >= len(lead) else None
-    if inner == port.shape:
+    if len(shape) == len(lead) + len(port.shape) and shape[len(lead) :] == port.shape:
         return
-    found = described(array, axes)
-    if array.ndim != len(axes):
-        wanted = ", ".join((*lead, *(a if a.isdigit() else f"{a}={n}" for a, n in zip(axes[len(lead) :], port.shape, strict=True))))
-        raise ShapeError(f"{name} is {found}; {model} needs [{wanted}]")
-    assert inner is not None
-    wrong = [(a, n) for a, n, m in zip(axes[len(lead) :], port.shape, inner, strict=True) if n != m]
-    said = " and ".join(f"{n} in its place" if a.isdigit() else f"{a}={n}" for a, n in wrong)
-    raise ShapeError(f"{name} is {found}; {model} was compiled for {said}")
+    inner = port.dimensions or tuple(map(str, port.shape))
+    found = described(shape, (*lead, *inner))
+    sized = [a if a.isdigit() else f"{a}={n}" for a, n in zip(inner, port.shape, strict=True)]
+    if len(shape) != len(lead) + len(port.shape):
+        raise ShapeError(f"{name} is {found}; {model} needs [{', '.join((*lead, *sized))}]")
+    wrong = [s for s, n, m in zip(sized, port.shape, shape[len(lead) :], strict=True) if n != m]
+    raise ShapeError(f"{name} is {found}; {model} was compiled for {' and '.join(wrong)}")
 
 
 def check_lengths(lengths: Any, clock: str, steps: int, batch: int) -> Array:
@@ -78,31 +105,35 @@ def check_lengths(lengths: Any, clock: str, steps: int, batch: int) -> Array:
     Raises:
         ShapeError: they are not B whole numbers from 0 to T.
     """
-    array = np.asarray(lengths)
-    if array.dtype.kind not in "iu" or array.shape != (batch,):
-        raise ShapeError(f"lengths must be {batch} whole numbers, one for each sequence, not {array.dtype.name} {list(array.shape)}")
+    array = as_array("lengths", lengths)
+    if array.shape != (batch,) or (array.dtype.kind not in "iu" and batch):
+        found = f"{array.dtype.name} {list(array.shape)}"
+        raise ShapeError(f"lengths must be {batch} whole numbers, one for each sequence, not {found}")
     for b in np.flatnonzero((array < 0) | (array > steps))[:1]:
         raise ShapeError(f"lengths[{b}] is {array[b]}, but the batch has {steps} steps on the clock {clock}")
     return array.astype(np.int64)
 
 
-def check_content(name: str, array: Array, index: int | None, valid: Array | None) -> None:
+def check_content(name: str, array: Array, index: int | None, valid: Array | None = None) -> None:
     """Refuse NaN and unknown symbols, except after the end of a sequence (`valid` [T, B] is False there)."""
-    if index is not None:
-        bad = (array < -1) | (array >= index)
-        what = f"not a symbol: they go from 0 to {index - 1} (-1 for none)"
-    else:
-        if np.isfinite(array.sum(dtype=np.float64) if array.size else 0.0):
-            return
-        bad, what = np.isnan(array), "not a number"
+    bad = np.isnan(array) if index is None else (array < -1) | (array >= index)
+    if not bad.any():
+        return
     if valid is not None:
-        bad = bad & valid.reshape(valid.shape + (1,) * (array.ndim - valid.ndim))
-    if bad.any():
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ShapeError(f"{name}{list(place)} is {array[place]}, {what}")
+        bad &= valid.reshape(valid.shape + (1,) * (array.ndim - valid.ndim))
+    for place in np.argwhere(bad)[:1].tolist():
+        what = "not a number" if index is None else f"not a symbol: they go from 0 to {index - 1} (-1 for none)"
+        raise ShapeError(f"{name}{place} is {array[tuple(place)]}, {what}")
 
 
-def zeros_like_port(port: Port, steps: Mapping[str, int], batch: int, dtype: str) -> Array:
-    """An array of zeros for a port."""
-    lead = {Kind.STREAM: (steps.get(str(port.clock), 0), batch), Kind.SEQUENCE: (batch,), Kind.STATIC: ()}[port.kind]
-    return np.zeros((*lead, *port.shape), dtype)
+def without_padding(array: Array, index: int | None, valid: Array) -> Array:
+    """A copy in which nothing stands after the end of each sequence: zero, or "no symbol"."""
+    array = array.copy()
+    array[~valid] = 0 if index is None else -1
+    return array
+
+
+def words(port: Any, type_: Type) -> tuple[str, ...]:
+    """The dimensions of a port as the header writes them, where they are names."""
+    dimensions = getattr(port.type, "dimensions", ())
+    return tuple(" ".join(d.span.text.split()) for d in dimensions) if len(dimensions) == len(type_.shape) else ()

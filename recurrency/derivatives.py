@@ -41,23 +41,23 @@ def results(graph: Graph) -> dict[str, int]:
 def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collection[str] = tuple(SOURCES)) -> Graph:
     """The graph, and the gradients for given adjoints of its results (all of them, or the roots that are `seeded`)."""
     out = rebuild(graph)
+    wanted = sources(out, wrt)
     seeds: dict[int, Value] = {}
     for root, id in results(out).items():
         if seeded is None or root in seeded:
             _seed(seeds, id, _source(out, f"d:{root}", out[id].type))
-    _add_gradients(out, seeds, wrt)
+    _add_gradients(out, seeds, wanted)
     return out
 
 
 def loss_gradients(graph: Graph, wrt: Collection[str] = ("params",)) -> Graph:
     """The graph, and the gradients of its loss."""
     out = rebuild(graph)
-    _add_gradients(out, {out.roots["loss"]: constant(out, 1.0)}, wrt)
+    _add_gradients(out, {out.roots["loss"]: constant(out, 1.0)}, sources(out, wrt))
     return out
 
 
-def _add_gradients(graph: Graph, seeds: Mapping[int, Value], wrt: Collection[str]) -> None:
-    wanted = sources(graph, wrt)
+def _add_gradients(graph: Graph, seeds: Mapping[int, Value], wanted: Mapping[str, int]) -> None:
     adjoints = differentiate(graph, seeds, wanted.values())
     graph.roots.update({root: adjoints[id].id for root, id in wanted.items()})
 

@@ -11,7 +11,6 @@ from recurrency.backend import Backend, Runner
 from recurrency.graph.graph import Graph
 from recurrency.language.elaborate import Elaborated
 from recurrency.passes import optimised
-from recurrency.passes.keep import partition
 from recurrency.program.layout import Layout, layout
 
 RESULTS = ("output:", "final:")
@@ -61,6 +60,8 @@ class Programs:
 
     def halves(self, streams: tuple[str, ...]) -> tuple[Graph, Graph]:
         """The forward graph with its tape, and the backward one that reads it."""
+        from recurrency.passes.keep import partition
+
         key = ("halves", streams)
         if key not in self._graphs:
             whole = derivatives.backward(self.base(streams))

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurrency.arrays import Port, check_content, check_lengths, check_shape, converted
+from recurrency.arrays import Port, as_array, check_content, check_lengths, check_shape, converted, without_padding
 from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind
+from recurrency.language.modules import nearest
 
 if TYPE_CHECKING:
     from recurrency.model import Model
 
+DTYPES = ("float32", "float64")
+GROUPS = ("params", "inputs", "state")
+"""What gradients can be wanted of."""
+MANY = 20
+"""More names than these are not listed in a message."""
 
-@dataclass
+
+@dataclass(slots=True)
 class Request:
-    """What a runner is called with; see `recurrency.backend.Runner`."""
+    """What a runner is called with; see `recurrency.backend.Runner`.
+
+    `valid` [T, B] is False in padding, for each clock that has any.
+    """
 
     given: dict[str, Array]
     lengths: dict[str, Array] | None
@@ -28,23 +39,28 @@ class Request:
     training: bool
     seed: int
     offset: dict[str, Array] | None
-    params: Array = field(default_factory=lambda: np.empty(0))
+    valid: dict[str, Array] = field(default_factory=dict)
 
     def fitting(self, name: str, array: Any, port: Port, model: Model) -> Array:
-        """An array for a port of this call, time-first.
+        """A gradient or tangent for a port of this call, time-first, nothing in its padding.
 
         Raises:
             ShapeError: it does not fit.
         """
-        array = converted(name, array, port.index, model.dtype)
-        array = _time_first(array, port, model)
-        lead = {Kind.STREAM: (self.steps.get(str(port.clock), 0), self.batch), Kind.SEQUENCE: (self.batch,), Kind.STATIC: ()}[port.kind]
-        if array.shape != (*lead, *port.shape):
-            raise ShapeError(f"{name} is {list(array.shape)}; this call needs {[*lead, *port.shape]}")
-        return array
+        array = converted(name, array, port.index, model.real)
+        swap = model.batch_first and port.kind is Kind.STREAM
+        lead = port.lead(self.steps, self.batch)
+        wanted = (*(lead[::-1] if swap else lead), *port.shape)
+        if array.shape != wanted:
+            raise ShapeError(f"{name} is {list(array.shape)}; this call needs {list(wanted)}")
+        array = np.swapaxes(array, 0, 1) if swap else array
+        valid = self.valid.get(str(port.clock)) if port.kind is Kind.STREAM else None
+        return array if valid is None else without_padding(array, port.index, valid)
 
 
-def gather(model: Model, inputs: Any, state: Mapping[str, Any] | None, lengths: Any, training: bool, seed: int) -> Request:
+def gather(
+    model: Model, inputs: Any, state: Mapping[str, Any] | None, lengths: Any, training: bool, seed: int
+) -> Request:
     """Check the arrays of a call.
 
     Raises:
@@ -52,92 +68,188 @@ def gather(model: Model, inputs: Any, state: Mapping[str, Any] | None, lengths: 
     """
     arrays = _inputs(model, inputs)
     steps, batch = _sizes(model, arrays)
-    ragged = _lengths(model, lengths, steps, batch)
+    ragged = None if lengths is None else _lengths(model, lengths, steps, batch)
+    valid: dict[str, Array] = {}
+    if ragged is not None:
+        valid = {clock: np.arange(steps[clock])[:, None] < n for clock, n in ragged.items() if (n < steps[clock]).any()}
     for name, array in arrays.items():
         port = model.inputs[name]
-        valid = None
-        if ragged and port.clock in ragged:
-            valid = np.arange(array.shape[0])[:, None] < ragged[port.clock]
-        check_content(name, array, port.index, valid)
-        if valid is not None and port.index is not None:
-            arrays[name] = np.where(valid, array, -1)
-    given, offset = _state(model, state, batch)
-    return Request({**arrays, **given}, ragged, steps, batch, training, seed, offset)
+        mask = valid.get(str(port.clock))
+        check_content(name, array, port.index, mask)
+        if mask is not None:
+            arrays[name] = without_padding(array, port.index, mask)
+    offset = None
+    if state:
+        more, offset = _state(model, state, batch)
+        arrays.update(more)
+    if seed.__class__ is not int:
+        seed = whole_seed(seed)
+    return Request(arrays, ragged, steps, batch, bool(training), seed, offset, valid)
+
+
+def by_name(model: Model, inputs: Any) -> Mapping[str, Any]:
+    """The inputs as a mapping; a bare array is the only input."""
+    if isinstance(inputs, Mapping):
+        return inputs
+    if len(model.inputs) != 1:
+        raise UsageError(f"{model.spec.name} has the inputs {', '.join(model.inputs)}: hand them over by name")
+    return dict.fromkeys(model.inputs, inputs)
+
+
+def one_step(model: Model, inputs: Any) -> dict[str, Any]:
+    """Inputs of one step, with an axis of time of length one.
+
+    Raises:
+        ShapeError: an array has not the axes [B, *shape].
+    """
+    axis = 1 if model.batch_first else 0
+    out = {}
+    for name, array in by_name(model, inputs).items():
+        port = model.inputs.get(name)
+        array = as_array(name, array)
+        if port is not None:
+            check_shape(f"a step of {model.spec.name}", name, array.shape, port, ("B",))
+            array = np.expand_dims(array, axis)
+        out[name] = array
+    return out
+
+
+def unknown(model: Model, what: str, name: str, names: Iterable[str]) -> UsageError:
+    """The error of a name that a model has not got."""
+    names = list(names)
+    near = nearest(str(name), names)
+    listed = f"it has {', '.join(names[:MANY])}{', ...' if len(names) > MANY else ''}" if names else "it has none"
+    return UsageError(f"{model.spec.name} has no {what} {name}; {f'did you mean {near}?' if near else listed}")
+
+
+def whole_seed(seed: Any) -> int:
+    """A seed as a whole number.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise UsageError(f"seed must be a whole number, not {seed!r}") from None
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype that a model can have."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    if name not in DTYPES:
+        raise UsageError(f"dtype must be float32 or float64, not {name}")
+    return name
+
+
+def groups(wrt: Sequence[str]) -> tuple[str, ...]:
+    """The groups that are wanted, in their order."""
+    if wrt is GROUPS:
+        return GROUPS
+    wrt = (wrt,) if isinstance(wrt, str) else wrt
+    for name in wrt:
+        if name not in GROUPS:
+            raise UsageError(f"wrt names {', '.join(GROUPS)}, not {name}")
+    return tuple(group for group in GROUPS if group in wrt)
+
+
+def real_results(outputs: Mapping[str, Port], states: Mapping[str, Port]) -> dict[str, Port]:
+    """The ports of outputs and final states through which gradients flow, by root."""
+    ports = {f"output:{n}": p for n, p in outputs.items()} | {f"final:{n}": p for n, p in states.items()}
+    return {root: p for root, p in ports.items() if p.index is None}
+
+
+def of_group(roots: Iterable[str], group: str) -> list[str]:
+    """The names of the roots `group:name`."""
+    return [root[len(group) + 1 :] for root in roots if root.startswith(f"{group}:")]
 
 
 def _inputs(model: Model, inputs: Any) -> dict[str, Array]:
-    names = list(model.inputs)
-    if not isinstance(inputs, Mapping):
-        if len(names) != 1:
-            raise UsageError(f"{model.spec.name} has the inputs {', '.join(names)}: hand them over by name")
-        inputs = {names[0]: inputs}
-    wrong = [f"no {n}" for n in names if n not in inputs] + [f"an unknown {n}" for n in inputs if n not in names]
-    if wrong:
-        raise UsageError(f"{model.spec.name} has the inputs {', '.join(names)}; given are {' and '.join(wrong)}")
-    return {n: _input(model, model.inputs[n], inputs[n]) for n in names}
+    inputs = by_name(model, inputs)
+    if inputs.keys() != model.inputs.keys():
+        wrong = [f"no {n}" for n in model.inputs if n not in inputs]
+        wrong += [f"an unknown {n}" for n in inputs if n not in model.inputs]
+        raise UsageError(f"{model.spec.name} has the inputs {', '.join(model.inputs)}; given are {' and '.join(wrong)}")
+    return {name: _input(model, port, inputs[name]) for name, port in model.inputs.items()}
 
 
 def _input(model: Model, port: Port, array: Any) -> Array:
-    array = converted(port.name, array, port.index, model.dtype)
-    lead = ("B", "T") if model.batch_first else ("T", "B")
-    check_shape(model.spec.name, port.name, array, port, lead)
-    return _time_first(array, port, model)
-
-
-def _time_first(array: Array, port: Port, model: Model) -> Array:
-    swap = model.batch_first and port.kind is Kind.STREAM and array.ndim >= 2
-    return np.swapaxes(array, 0, 1) if swap else array
+    if array.__class__ is not np.ndarray or array.dtype is not port.dtype(model.real):
+        array = converted(port.name, array, port.index, model.real)
+    shape: tuple[int, ...] = array.shape
+    if len(shape) < 2 or shape[2:] != port.shape:
+        check_shape(model.spec.name, port.name, shape, port, ("B", "T") if model.batch_first else ("T", "B"))
+    return array.swapaxes(0, 1) if model.batch_first else array
 
 
 def _sizes(model: Model, arrays: Mapping[str, Array]) -> tuple[dict[str, int], int]:
     """The number of steps on each clock, and of sequences; all inputs must agree on them."""
     steps: dict[str, int] = {}
-    batch: int | None = None
+    batch = -1
     for name, array in arrays.items():
         clock = str(model.inputs[name].clock)
-        if steps.setdefault(clock, array.shape[0]) != array.shape[0]:
-            raise ShapeError(f"{name} has {array.shape[0]} steps, another input on the clock {clock} has {steps[clock]}")
-        batch = array.shape[1] if batch is None else batch
-        if batch != array.shape[1]:
-            raise ShapeError(f"{name} has {array.shape[1]} sequences, {next(iter(arrays))} has {batch}")
+        count, sequences = array.shape[:2]
+        if steps.setdefault(clock, count) != count:
+            other = next(n for n, p in model.inputs.items() if p.clock == clock)
+            raise ShapeError(f"{name} has {count} steps, {other} has {steps[clock]}")
+        batch = sequences if batch < 0 else batch
+        if batch != sequences:
+            raise ShapeError(f"{name} has {sequences} sequences, {next(iter(arrays))} has {batch}")
     for clock in model.clocks:
         steps.setdefault(clock, 0)
-    return steps, batch or 0
+    return steps, max(batch, 0)
 
 
 def _lengths(model: Model, lengths: Any, steps: Mapping[str, int], batch: int) -> dict[str, Array] | None:
-    if lengths is None:
-        return None
+    """The lengths on all clocks, or None where no sequence is shorter than its array."""
     if not isinstance(lengths, Mapping):
         clocks = {str(p.clock) for p in model.inputs.values()}
         if len(clocks) > 1:
-            raise UsageError(f"{model.spec.name} runs over the clocks {', '.join(sorted(clocks))}: give lengths for each by name")
-        lengths = {next(iter(clocks)): lengths}
+            many = f"runs over the clocks {', '.join(sorted(clocks))}"
+            raise UsageError(f"{model.spec.name} {many}: give lengths for each by name")
+        lengths = dict.fromkeys(clocks, lengths)
     out = {}
     for clock, array in lengths.items():
         if clock not in steps:
-            raise UsageError(f"{model.spec.name} has no clock {clock}; it has {', '.join(steps)}")
+            raise unknown(model, "clock", clock, steps)
         if array is not None:
             found = check_lengths(array, clock, steps[clock], batch)
             if (found != steps[clock]).any():
                 out[clock] = found
     if not out:
         return None
-    return {clock: out.get(clock, np.full(batch, count, np.int64)) for clock, count in steps.items()}
+    return {clock: out[clock] if clock in out else np.full(batch, count, np.int64) for clock, count in steps.items()}
 
 
-def _state(model: Model, state: Mapping[str, Any] | None, batch: int) -> tuple[dict[str, Array], dict[str, Array] | None]:
+def _state(
+    model: Model, state: Mapping[str, Any], batch: int
+) -> tuple[dict[str, Array], dict[str, Array] | None]:
     given: dict[str, Array] = {}
     offset: dict[str, Array] | None = None
-    for name, array in (state or {}).items():
+    for name, array in state.items():
         if name == "t" and model.random:
-            offset = {clock: np.broadcast_to(np.asarray(array, np.int64), (batch,)) for clock in model.clocks}
-        elif name not in model.states:
-            raise UsageError(f"{model.spec.name} has no state {name}; it has {', '.join(model.states) or 'none'}")
-        else:
-            port = model.state_ports[name]
-            array = converted(name, array, port.index, model.dtype)
-            if array.shape != (batch, *port.shape):
-                raise ShapeError(f"the state {name} is {list(array.shape)}; this call needs {[batch, *port.shape]} (B={batch} first)")
-            given[f"start:{name}"] = array
+            offset = {model.clock: _steps_before(array, batch)}
+            continue
+        if name not in model.state_ports:
+            raise unknown(model, "state", name, model.states)
+        port = model.state_ports[name]
+        what = f"the state {name}"
+        array = converted(what, array, port.index, model.real)
+        if array.shape != (batch, *port.shape):
+            raise ShapeError(f"{what} is {list(array.shape)}; this call needs {[batch, *port.shape]} (B={batch} first)")
+        if port.index is not None:
+            check_content(what, array, port.index)
+        given[f"start:{name}"] = array
     return given, offset
+
+
+def _steps_before(array: Any, batch: int) -> Array:
+    """How many steps lie before this call for each sequence, [B]; one number means all of them."""
+    array = as_array("the state t", array)
+    if array.dtype.kind not in "iu" or array.shape not in ((), (batch,)) or (array < 0).any():
+        found = f"{array.dtype.name} {list(array.shape)}"
+        raise ShapeError(f"the state t counts steps: {batch} whole numbers from 0, one for each sequence, not {found}")
+    return np.broadcast_to(array.astype(np.int64), (batch,))

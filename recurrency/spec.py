@@ -139,10 +139,10 @@ def load(path: str | Path, cell: str | None = None) -> Spec:
     file = Path(text)
     try:
         source = read_source(file)
-    except OSError as error:
+    except UsageError as error:
         near = nearest(file.name, [p.name for p in file.parent.glob("*.rnn")]) if file.parent.is_dir() else None
         hint = f"; did you mean {file.parent / near}?" if near else ""
-        raise UsageError(f"{text} can't be read: {error.strerror or error}{hint}") from error
+        raise UsageError(f"{error}{hint}") from None
     return _spec(source, file.resolve(), cell)
 
 

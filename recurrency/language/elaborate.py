@@ -1,37 +1,44 @@
 """From syntax to the stream graph: names resolved, loops unrolled, sub-cells inlined, shapes checked.
 
-The same walk checks a spec, with dimensions as units (`check`), and instantiates it, with numbers (`elaborate`). A dimension that
-decides how much there is (the L of a loop) gets a number in the check as well: its default, or 3.
+The same walk checks a spec, with dimensions as units (`check`), and instantiates it, with numbers (`elaborate`). A
+dimension that decides how much there is (the L of a loop) gets a number in the check as well: its default, or a small one.
 """
 
 from __future__ import annotations
 
-import math
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-import networkx as nx
-
-from recurrency.errors import Diagnostic, Span, SpecError, UsageError
-from recurrency.graph.dimensions import Dim, Poly, symbol
+from recurrency.errors import Diagnostic, Span, SpecError
+from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
-from recurrency.graph.value import Value, constant
+from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.binding import bind, sample, units
+from recurrency.language.causality import check_causality
 from recurrency.language.diagnostics import say
-from recurrency.language.instance import Instance
-from recurrency.language.modules import CellDef, library_index, nearest
-from recurrency.language.streams import Busy, CellValue, NeedNumber, ParamInfo, Poisoned, Problem, Stream, Undetermined
-from recurrency.language.vocabulary import FUNCTIONS
+from recurrency.language.instance import Instance, own_clock
+from recurrency.language.modules import CellDef
+from recurrency.language.streams import Busy, NeedNumber, ParamInfo, Poisoned, Problem, Stream, TooMuch
 
 GREATEST_GRAPH = 50_000
 """Bound on the operations that a spec may expand to."""
-GREATEST_DIMENSION = 1 << 24
-"""Bound on a single dimension."""
-SAMPLE = 3
-"""The number of members that a family without a default is checked with."""
+GREATEST_MEMORY = 200_000
+"""Bound on the elements of all delay lines together, each counted as often as it moves."""
+GREATEST_VALUE = 1 << 30
+"""Bound on the elements of one value."""
+GREATEST_DEPTH = 400
+"""Bound on expressions inside expressions, those of functions included."""
+DEEP = 100
+"""From this depth on a stream is computed by itself, before the one that needs it."""
+ROUNDS = 5
+"""How often the shapes of undeclared feedbacks are revised."""
+OF_SHAPES = frozenset({21, 22, 23, 27, 42, 44, 46})
 
 
 @dataclass
@@ -47,29 +54,28 @@ class Elaborated:
     starts: dict[str, Type]
     """First values that a caller may hand over: `h`, and `h[t-1]` for the older entries of a delay line."""
     clocks: tuple[str, ...]
-    curvatures: int = 0
+    curvatures: int
     """How many roots `curvature:K` there are: the predictions that the losses read."""
-    instances: dict[str, Instance] = field(default_factory=dict, repr=False)
 
 
 class Elaboration:
-    """One walk over a cell and all that it uses."""
+    """One walk over a cell and all that it uses; `assumptions` are shapes of undeclared feedbacks, by their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, assumptions: Mapping[str, tuple[Dim, ...]]) -> None:
         self.graph = Graph()
-        self.graph.limit = GREATEST_GRAPH
+        self.graph.limit = 2 * GREATEST_GRAPH  # what is computed once more is in it twice
         self.parameters: dict[str, ParamInfo] = {}
         self.starts: dict[str, tuple[Stream, int]] = {}
-        self.diagnostics: list[Diagnostic] = []
-        self.path: list[Stream] = []
-        self.settled: list[Stream] = []
         self.instances: dict[str, Instance] = {}
         self.losses: list[Value] = []
         self.curvatures: list[Value] = []
-        self.sites: dict[str, int] = {}
-        self.attempts = 0
+        self.diagnostics: list[Diagnostic] = []
+        self.assumptions, self.revised = assumptions, dict[str, tuple[Stream, tuple[Dim, ...]]]()
+        self.path: list[Stream] = []
+        """The streams that are being computed, each needed by the one before it."""
         self.starting: set[Stream] = set()
-        self.definitions = 0
+        """The states whose first values are being computed."""
+        self.depth = self._definitions = self._memory = 0
 
     # -------------------------------------------------------------------------------------------------- mistakes
 
@@ -78,49 +84,71 @@ class Elaboration:
         return Problem(say(number, title, span, **rest))
 
     def report(self, diagnostic: Diagnostic) -> None:
-        """Keep a mistake, once."""
-        place = (diagnostic.number, diagnostic.span)
-        if not any((d.number, d.span) == place for d in self.diagnostics):
-            self.diagnostics.append(diagnostic)
+        """Keep a mistake, once; an unknown name where it stands first."""
+        diagnostic = self._blame_assumption(diagnostic)
+        for i, known in enumerate(self.diagnostics):
+            if (known.number, known.span) == (diagnostic.number, diagnostic.span):
+                return
+            if known.number == diagnostic.number == 20 and known.title == diagnostic.title:
+                assert known.span is not None and diagnostic.span is not None
+                if diagnostic.span.source is known.span.source:
+                    self.diagnostics[i] = min(known, diagnostic, key=lambda d: d.span.start if d.span else 0)
+                    return
+        self.diagnostics.append(diagnostic)
+
+    def _blame_assumption(self, diagnostic: Diagnostic) -> Diagnostic:
+        """A number that does not fit may be one only because an undeclared feedback was taken for a number."""
+        if diagnostic.number in OF_SHAPES and "[]" in diagnostic.title:
+            for stream in reversed(self.path):
+                if stream.assumed and stream.name not in self.assumptions:
+                    return self._shapeless(stream)
+        return diagnostic
+
+    def _shapeless(self, stream: Stream) -> Diagnostic:
+        title = f"the shape of {stream.name} can't be found, because its own equation needs it"
+        help = f"declare it: state {stream.name.rsplit('.', 1)[-1]} : [...] = 0"
+        return say(33, title, stream.span, help=help)
 
     def guarded(self, action: Callable[[], Any]) -> Any:
         """Carry out an action; a mistake is kept and gives None."""
         try:
             return action()
+        except TooMuch:
+            raise
         except Problem as problem:
             self.report(problem.diagnostic)
-        except (Poisoned, Undetermined):
+        except Poisoned:
             pass
-        except Busy as busy:
-            self.report(self.cycle(busy))
         return None
 
-    def attempt(self, action: Callable[[], Value]) -> Value | None:
-        """Carry out an action as if it had not happened: the value, or None where there is a mistake in it."""
-        mark, sites, instances = len(self.settled), dict(self.sites), dict(self.instances)
-        self.attempts += 1
-        try:
-            return action()
-        except (Problem, Poisoned, Busy, Undetermined):
-            return None
-        finally:
-            self.attempts -= 1
-            self.sites, self.instances = sites, instances
-            for stream in self.settled[mark:]:
-                stream.forget()
-            del self.settled[mark:]
+    def cycle(self, busy: Busy) -> Diagnostic:
+        """The mistake of a value that needs itself at the same step."""
+        names = [s.name for s in busy.path]
+        title = " needs ".join([*names, names[0] if len(names) > 1 else "itself"])
+        delayed = next((s.name for s in busy.path if s.first is not None), names[0])
+        where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in busy.path[:8])
+        help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
+        label = f"needs {names[0]} at this step"
+        return say(24, f"{title} at the same step", busy.span or busy.stream.span, label=label, notes=(where,), help=help)
 
     def path_from(self, stream: Stream) -> tuple[Stream, ...]:
         """The streams that are being computed, from this one on."""
         return tuple(self.path[self.path.index(stream) :])
 
-    def cycle(self, busy: Busy) -> Diagnostic:
-        """The mistake of a value that needs itself at the same step."""
-        names = [s.name for s in busy.path]
-        text = " needs ".join([*names, names[0]])
-        label = "itself" if len(names) == 1 else " -> ".join([*names, names[0]])
-        help = f"a cycle must pass through a delay: did you mean {names[0]}[t-1]?"
-        return say(24, f"{text} at the same step", busy.stream.span, label=label, help=help)
+    # ------------------------------------------------------------------------------------- shapes of undeclared feedbacks
+
+    def assumption(self, stream: Stream) -> Type:
+        """What an undeclared stream is taken for while its own equation needs it: a number, until a walk has shown more."""
+        return Type(Kind.STREAM, self.assumptions.get(stream.name, ()), stream.clock)
+
+    def revise(self, stream: Stream, shape: tuple[Dim, ...]) -> None:
+        """The equation of a stream gave another shape than the one it was taken for: walk once more."""
+        self.revised[stream.name] = (stream, shape)
+
+    def give_up_shapes(self) -> None:
+        """Report the streams whose shapes change in each round."""
+        for stream, _ in self.revised.values():
+            self.report(self._shapeless(stream))
 
     # ---------------------------------------------------------------------------------------------------- values
 
@@ -128,26 +156,38 @@ class Elaboration:
         """A value as a stream (the same at each step, where it does not vary)."""
         return value.spread_like(Type(Kind.STREAM, value.type.shape, clock, value.type.index))
 
-    def site(self, where: str) -> int:
-        """A number for a place of random draws, which depends on its name and rank alone."""
-        self.sites[where] = self.sites.get(where, 0) + 1
-        return zlib.crc32(f"{where}/{self.sites[where]}".encode())
+    def add_loss(self, value: Value) -> None:
+        """A loss line as one number: averaged over the valid steps of the batch, or over its sequences."""
+        if value.type.kind is Kind.STREAM:
+            steps = self.graph.add("length", [], {"clock": value.type.clock}).sum_batch().apply("maximum", 1.0)
+            value = value.reduced_to(Kind.STATIC) / steps
+        elif value.type.kind is Kind.SEQUENCE:
+            value = value.sum_batch() / self.graph.add("batch").apply("maximum", 1.0)
+        self.losses.append(value)
 
-    def parameter(self, name: str, shape: tuple[Dim, ...], initialiser: tuple[str, tuple[float, ...]], span: Span) -> Value:
-        """A trained value."""
-        self.parameters[name] = ParamInfo(name, shape, initialiser, span)
-        return self.graph.add("param", [], {"name": name, "type": Type(Kind.STATIC, shape)}, span=span)
+    # ---------------------------------------------------------------------------------------------------- bounds
+
+    @property
+    def too_deep(self) -> bool:
+        """Whether a stream that is needed here had better be computed by itself."""
+        return self.depth > DEEP and bool(self.path)
 
     def count_definition(self, span: Span) -> None:
-        """Bound how much the loops of a spec write out."""
-        self.definitions += 1
-        if self.definitions > GREATEST_GRAPH:
+        """Bound how much the loops and functions of a spec write out."""
+        self._definitions += 1
+        if self._definitions > GREATEST_GRAPH:
             raise self.too_much(span)
 
-    def too_much(self, span: Span | None) -> Problem:
+    def count_slot(self, position: int, span: Span) -> None:
+        """Bound the delay lines: the entry at `position` moves through all those before it."""
+        self._memory += position + 1
+        if self._memory > GREATEST_MEMORY:
+            raise self.too_much(span, "the delays of this spec remember too many steps", "use smaller delays, or fewer of them")
+
+    def too_much(self, span: Span | None, title: str = "", help: str = "") -> TooMuch:
         """The mistake of a spec that expands without bound."""
-        title = f"this spec expands to more than {GREATEST_GRAPH} operations"
-        return self.problem(39, title, span, help="use fewer members, or smaller ranges")
+        title = title or f"this spec expands to more than {GREATEST_GRAPH} operations"
+        return TooMuch(say(39, title, span, help=help or "use fewer members, or smaller ranges"))
 
 
 # -------------------------------------------------------------------------------------------------------- entry points
@@ -160,8 +200,7 @@ def elaborate(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
         UsageError: a dimension is missing, unknown or no positive whole number.
         SpecError: the spec has mistakes.
     """
-    bound = _bind(definition, dimensions)
-    return _walk(definition, bound)
+    return _elaborated(definition, bind(definition, dimensions))
 
 
 def check(definition: CellDef) -> Elaborated:
@@ -173,111 +212,52 @@ def check(definition: CellDef) -> Elaborated:
     numbers: dict[str, int] = {}
     while True:
         try:
-            return _walk(definition, _symbols(definition, numbers))
+            return _elaborated(definition, units(definition, numbers))
         except NeedNumber as need:
-            for name in need.names:
-                numbers[name] = _sample(definition.cell, name)
+            for name in sorted(need.names):
+                numbers[name] = sample(definition.cell, name, numbers)
 
 
-def _sample(cell: syntax.Cell, name: str) -> int:
-    for dimension in cell.dimensions:
-        if dimension.name == name and isinstance(dimension.default, syntax.Number):
-            return int(dimension.default.value)
-    return SAMPLE
+def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
+    """Walk until the shapes of undeclared feedbacks are those that their equations give."""
+    assumptions: dict[str, tuple[Dim, ...]] = {}
+    with _recursion():
+        for round in range(ROUNDS):
+            work = Elaboration(assumptions)
+            top = _walk(work, definition, dimensions, last=round == ROUNDS - 1)
+            if not work.revised:
+                break
+            assumptions.update({name: shape for name, (_, shape) in work.revised.items()})
+        if work.diagnostics:
+            raise SpecError(tuple(sorted(work.diagnostics, key=_place)))
+        return _result(work, top)
 
 
-def _symbols(definition: CellDef, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """Each dimension as a unit of its own; functions and cells by their defaults."""
-    out: dict[str, Any] = {}
-    for dimension in definition.cell.dimensions:
-        if dimension.name in numbers:
-            out[dimension.name] = numbers[dimension.name]
-        elif isinstance(dimension.default, syntax.Name) and dimension.default.name not in out:
-            out[dimension.name] = dimension.default
-        elif isinstance(dimension.default, syntax.Subscript):
-            out[dimension.name] = dimension.default
-        else:
-            out[dimension.name] = symbol(dimension.name)
-    return out
+def _place(diagnostic: Diagnostic) -> tuple[str, int]:
+    return (diagnostic.span.source.name, diagnostic.span.start) if diagnostic.span else ("", -1)
 
 
-def _bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers, functions and cells for all names in the square brackets of the header."""
-    cell = definition.cell
-    names = [d.name for d in cell.dimensions]
-    for name in given:
-        if name not in names:
-            near = nearest(name, names)
-            hint = f"; did you mean {near}?" if near else ""
-            raise UsageError(f"{cell.name} has no dimension {name} (it has {', '.join(names) or 'none'}){hint}")
-    missing = [d.name for d in cell.dimensions if d.default is None and d.name not in given]
-    if missing:
-        each = ", ".join(f"{n}=..." for n in missing)
-        raise UsageError(f"{cell.name} needs {' and '.join(missing)}: give {each} (on the command line: -D {missing[0]}=64)")
-    return {d.name: _bound(definition, d, given.get(d.name, d.default)) for d in cell.dimensions}
-
-
-def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
-    where = f"{definition.cell.name}: {dimension.name}"
-    if isinstance(value, str):
-        return _named(definition, where, value)
-    if isinstance(value, bool) or not isinstance(value, (int, syntax.Number, syntax.Name, syntax.Subscript, syntax.Binary)):
-        try:
-            value = value.__index__()
-        except (AttributeError, TypeError):
-            raise UsageError(f"{where} must be a whole number or the name of a function or cell, not {value!r}") from None
-    if isinstance(value, int) and not 1 <= value <= GREATEST_DIMENSION:
-        raise UsageError(f"{where} must be from 1 to {GREATEST_DIMENSION}, not {value}")
-    return value
-
-
-def _named(definition: CellDef, where: str, name: str) -> Any:
-    """A function or cell that a caller names."""
-    module = definition.module
-    if name in module.cells:
-        return CellValue(module.cells[name])
-    if name in library_index():
-        from recurrency.language.modules import Loader
-
-        return CellValue(Loader().library_cell(name))
-    if name in module.functions or name in FUNCTIONS:
-        return syntax.Name(definition.cell.span, name)
-    near = nearest(name, [*module.cells, *library_index(), *module.functions, *FUNCTIONS])
-    raise UsageError(f"{where}: there is no function or cell {name}" + (f"; did you mean {near}?" if near else ""))
-
-
-def _walk(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
-    work = Elaboration()
-    cell = definition.cell
+def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any], last: bool) -> Instance:
+    clock = own_clock(definition.cell)
+    top = Instance(work, definition, "", "", clock, {p.clock or "t": p.clock or "t" for p in definition.cell.inputs})
     try:
-        top = Instance(work, definition, "", "", "t", {})
         work.guarded(lambda: top.bind_dimensions(dimensions))
         if not work.diagnostics:
             _sources(work, top)
             top.collect()
             top.complete()
-            if not work.diagnostics:
-                _results(work, top)
-                _causality(work)
-    except Problem as problem:
+            if last:
+                work.give_up_shapes()
+            if not work.diagnostics and not work.revised:
+                _roots(work, top)
+                check_causality(work)
+    except TooMuch as problem:
         work.report(problem.diagnostic)
-    except OverflowError:
-        work.report(work.too_much(cell.span).diagnostic)
-    if work.diagnostics:
-        raise SpecError(tuple(sorted(work.diagnostics, key=lambda d: (d.span.source.name, d.span.start) if d.span else ("", -1))))
-    clocks = sorted({str(p.clock or "t") for p in cell.inputs} | {"t"})
-    return Elaborated(
-        work.graph.select(work.graph.roots), cell, top.dimensions, work.parameters,
-        {p.name: _type_of(top.streams[p.name, ()]) for p in cell.inputs},
-        {p.name: work.graph[work.graph.roots[f"output:{p.name}"]].type for p in cell.outputs},
-        {name: work.graph[stream.slots[slot].id].type for name, (stream, slot) in work.starts.items()},
-        tuple(clocks), len(work.curvatures), work.instances,
-    )  # fmt: skip
-
-
-def _type_of(stream: Stream) -> Type:
-    assert stream.type is not None
-    return stream.type
+        work.revised.clear()
+    except (OverflowError, RecursionError):
+        work.report(work.too_much(definition.cell.span).diagnostic)
+        work.revised.clear()
+    return top
 
 
 def _sources(work: Elaboration, top: Instance) -> None:
@@ -289,10 +269,10 @@ def _sources(work: Elaboration, top: Instance) -> None:
             value = work.graph.add("input", [], {"name": port.name, "type": type_}, span=port.span)
             top.add_input(port, value, port.clock or "t")
 
-        work.guarded(make)
+        top.attempt_names([port.name], make)
 
 
-def _results(work: Elaboration, top: Instance) -> None:
+def _roots(work: Elaboration, top: Instance) -> None:
     roots = work.graph.roots
     for port in top.cell.outputs:
         roots[f"output:{port.name}"] = top.stream(port.name).now().id
@@ -300,8 +280,7 @@ def _results(work: Elaboration, top: Instance) -> None:
         roots[f"stream:{name}"] = value.id
         work.graph.rename(value.id, name)
     for name, (stream, slot) in list(work.starts.items()):
-        assert stream.value is not None
-        value = work.at_steps(stream.value, stream.clock)
+        value = work.at_steps(stream.now(), stream.clock)
         first = [stream.slot(k).id for k in range(slot + 1)]
         roots[f"final:{name}"] = work.graph.add("final", [value.id, *first], {"slot": slot}, span=stream.span).id
     if work.losses:
@@ -313,41 +292,55 @@ def _results(work: Elaboration, top: Instance) -> None:
         roots[f"curvature:{k}"] = value.id
 
 
-def _causality(work: Elaboration) -> None:
-    """No recurrence runs both ways, or needs a whole stream of its own."""
-    graph = work.graph
-    for component in nx.strongly_connected_components(graph.nx):
-        if len(component) == 1 and not graph.nx.has_edge(*[next(iter(component))] * 2):
-            continue
-        delays = {graph[i].delay for i in component if graph[i].delay}
-        named = sorted((n for i in component if (n := graph[i]).name), key=lambda n: n.name)
-        span = next((n.span for n in named), None)
-        names = ", ".join(n.name for n in named)
-        if min(delays, default=1) < 0 < max(delays, default=-1):
-            title = f"{names}: this recurrence reads both earlier and later steps of itself"
-            work.report(say(47, title, span, help="split it in two, one for each direction"))
-        for i in component:
-            if graph[i].op.group in ("time", "boundary") and graph[i].op.name != "shift":
-                title = f"{names}: {graph[i].op.name} needs the whole stream that is being computed here"
-                work.report(say(48, title, graph[i].span or span))
-                break
+def _result(work: Elaboration, top: Instance) -> Elaborated:
+    graph = work.graph.select(work.graph.roots)
+    _bound_sizes(work, graph, top.cell)
+    return Elaborated(
+        graph=graph,
+        cell=top.cell,
+        dimensions=top.dimensions,
+        parameters=work.parameters,
+        inputs={p.name: top.stream(p.name).now().type for p in top.cell.inputs},
+        outputs={p.name: graph[graph.roots[f"output:{p.name}"]].type for p in top.cell.outputs},
+        starts={name: work.graph[stream.slots[slot].id].type for name, (stream, slot) in work.starts.items()},
+        clocks=tuple(sorted({str(p.clock or "t") for p in top.cell.inputs} | {"t"})),
+        curvatures=len(work.curvatures),
+    )
 
 
-def mean_loss(work: Elaboration, value: Value) -> Value:
-    """A loss line as one number: averaged over the valid steps of the batch, or over its sequences."""
-    graph = work.graph
-    if value.type.kind is Kind.STREAM:
-        clock = value.type.clock
-        steps = graph.add("length", [], {"clock": clock}).sum_batch().apply("maximum", 1.0)
-        return value.reduced_to(Kind.STATIC) / steps
-    if value.type.kind is Kind.SEQUENCE:
-        return value.sum_batch() / graph.add("batch").apply("maximum", 1.0)
-    return value
+def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
+    """Neither too many operations nor a value that no machine holds."""
+    if len(graph) > GREATEST_GRAPH:
+        raise SpecError((work.too_much(cell.span).diagnostic,))
+    for id in graph:
+        node, count = graph[id], 1
+        for size in node.type.shape:
+            if not isinstance(size, str):
+                count *= size if isinstance(size, int) else max(abs(factor) for _, factor in size.terms)
+        if count > GREATEST_VALUE:
+            title = f"{node.name or 'a value'} has {count:.1e} elements, and more than {GREATEST_VALUE:.1e} are too many"
+            raise SpecError((work.too_much(node.span, title, "use smaller dimensions").diagnostic,))
 
 
-def finite(value: float) -> bool:
-    """Whether a number computed at compilation can be used."""
-    return math.isfinite(value) and abs(value) < 1e300
+_LOCK = threading.Lock()
+_WALKS: list[int] = []
 
 
-__all__ = ["Elaborated", "Elaboration", "Poly", "check", "constant", "elaborate", "finite", "mean_loss"]
+@contextmanager
+def _recursion() -> Iterator[None]:
+    """Room for `GREATEST_DEPTH`: what is nested in a spec is nested in our calls, some ten for each level."""
+    with _LOCK:
+        if not _WALKS:
+            _WALKS.append(sys.getrecursionlimit())
+            sys.setrecursionlimit(max(_WALKS[0], 20 * GREATEST_DEPTH + 2000))
+        _WALKS.append(1)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _WALKS.pop()
+            if len(_WALKS) == 1:
+                sys.setrecursionlimit(_WALKS.pop())
+
+
+__all__ = ["Elaborated", "Elaboration", "Poly", "check", "elaborate"]

@@ -1,59 +1,63 @@
-"""One use of a cell: its dimensions, its definitions written out, its streams and parameters."""
+"""One use of a cell: its dimensions, its streams and parameters."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import Span
-from recurrency.graph.dimensions import Dim, Poly
+from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
-from recurrency.initialisers import INITIALISERS
 from recurrency.language import syntax
+from recurrency.language.binding import EXPRESSIONS
+from recurrency.language.definitions import Definitions, Env, Key, Written, label
+from recurrency.language.firsts import drawn, fitting
 from recurrency.language.modules import CellDef, nearest
-from recurrency.language.streams import CellValue, NeedNumber, ParamInfo, Shared, Stream, Used
+from recurrency.language.streams import CellValue, Problem, Shared, Stream, Used
 from recurrency.language.vocabulary import shown
 
 if TYPE_CHECKING:
     from recurrency.language.elaborate import Elaboration
     from recurrency.language.evaluate import Evaluator
 
-Key: TypeAlias = tuple[str, tuple[int, ...]]
-Env: TypeAlias = Mapping[str, Any]
 
-
-def label(key: Key) -> str:
-    """A name with its indices, as a user writes it."""
-    name, indices = key
-    return f"{name}[{','.join(map(str, indices))}]" if indices else name
+def own_clock(cell: syntax.Cell) -> str:
+    """The clock of a cell's states: that of its inputs where they have one in common, else `t`."""
+    clocks = {port.clock or "t" for port in cell.inputs}
+    return clocks.pop() if len(clocks) == 1 else "t"
 
 
 class Instance:
-    """`prefix` stands before the names of streams, `home` before those of parameters (they differ for shared parameters)."""
+    """`prefix` stands before the names of streams, `home` before those of parameters (which calls of one instance share).
+
+    `clocks` says which clock stands for each of the cell's own ones; `place` is where the cell is used.
+    """
 
     def __init__(
-        self, work: Elaboration, definition: CellDef, prefix: str, home: str, clock: str, clocks: dict[str, str], parent: Instance | None = None
+        self,
+        work: Elaboration,
+        definition: CellDef,
+        prefix: str,
+        home: str,
+        clock: str,
+        clocks: dict[str, str],
+        parent: Instance | None = None,
+        place: Span | None = None,
     ) -> None:
         self.work, self.definition, self.cell = work, definition, definition.cell
-        self.prefix, self.home, self.clock, self.clocks, self.parent = prefix, home, clock, clocks, parent
+        self.prefix, self.home, self.clock, self.clocks = prefix, home, clock, clocks
+        self.parent, self.place = parent, place
         self.dimensions: dict[str, Any] = {}
+        self.defined = Definitions(self)
         self.streams: dict[Key, Stream] = {}
-        self.statics: dict[Key, Callable[[], Value]] = {}
-        self.known: dict[Key, Value] = {}
         self.shared: dict[Key, Shared] = {}
         self.uses: dict[str, Used] = {}
-        self.functions: dict[str, syntax.Fn] = {}
-        self.roles: dict[str, tuple[Span, str]] = {}
-        self.first: dict[str, Callable[[], Value]] = {}
-        """First states that the caller hands over with `from`, by label."""
-        self._params: list[tuple[Key, syntax.Param, Env]] = []
-        self._states: dict[Key, tuple[syntax.State, Env]] = {}
-        self._equations: dict[Key, tuple[syntax.Equation, Env]] = {}
-        self._losses: list[tuple[syntax.Loss, Env]] = []
-        self._spans: dict[Key, Span] = {}
+        self.first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = {}
+        """First states that `from` hands over, by name."""
+        self._known: dict[Key, Value] = {}
+        self._computing: list[Key] = []
 
     def evaluator(self, env: Env, target: str = "") -> Evaluator:
         """Evaluates expressions of this cell; `target` is the name of the definition they stand in."""
@@ -61,14 +65,21 @@ class Instance:
 
         return Evaluator(self, env, target)
 
+    def problem(self, number: int, title: str, span: Span | None, notes: tuple[str, ...] = (), **rest: Any) -> Problem:
+        """A mistake in this use of the cell, to be raised."""
+        if self.parent is not None and self.place is not None:
+            notes = (*notes, f"{self.cell.name} is used as {self.prefix[:-1]} at {self.place}")
+        return self.work.problem(number, title, span, notes=notes, **rest)
+
     # ------------------------------------------------------------------------------------------------ dimensions
 
     def bind_dimensions(self, values: Mapping[str, Any]) -> None:
         """Give each entry of the square brackets its value; expressions (defaults) are evaluated here."""
         for name, value in values.items():
-            if isinstance(value, (syntax.Number, syntax.Name, syntax.Subscript, syntax.Binary, syntax.Unary, syntax.Conditional)):
-                value = self.evaluator({}).static(value)
-            self.dimensions[name] = value
+            if isinstance(value, EXPRESSIONS):
+                self.dimensions[name] = self.evaluator({}).entry(value)
+            else:
+                self.dimensions[name] = value
 
     def port_type(self, port: syntax.Port) -> Type:
         """Shape of an input or output, of no kind yet."""
@@ -82,227 +93,155 @@ class Instance:
         stream = Stream(self.work, self.prefix + port.name, clock, lambda: value, port.span)
         stream.value, stream.type = value, value.type
         self.streams[port.name, ()] = stream
-        self._spans[port.name, ()] = port.span
-        self.roles[port.name] = (port.span, "is an input")
 
-    # ----------------------------------------------------------------------------------------------- definitions
-
-    def collect(self) -> None:
-        """Write out all declarations and equations, loops unrolled, and make their streams (nothing is computed)."""
-        self._body(self.cell.body, {})
-        declared = {key: (state, env) for key, (state, env) in self._states.items()}
-        outputs = {(p.name, ()): p for p in self.cell.outputs}
-        for key, (equation, env) in self._equations.items():
-            if not self._is_shared(key, equation, env):
-                self.work.guarded(lambda k=key, e=equation, v=env: self._stream(k, e, v, declared.get(k), outputs.get(k)))
-        for key, (state, _) in self._states.items():
-            if key not in self._equations:
-                self._undefined(key, state.span, "state")
-        for key, port in outputs.items():
-            if key not in self._equations and key not in self.streams and key not in self._states:
-                self._undefined(key, port.span, "output")
-
-    def _undefined(self, key: Key, span: Span, role: str) -> None:
-        name = label(key)
-        help = f"add an equation: {name} = ..."
-        self.work.report(self.work.problem(26, f"the {role} {name} is never defined", span, help=help).diagnostic)
-
-    def _body(self, body: tuple[syntax.Statement, ...], env: Env) -> None:
-        for statement in body:
-            handler = getattr(self, f"_{type(statement).__name__.lower()}")
-            self.work.guarded(lambda h=handler, s=statement: h(s, env))
-
-    def _for(self, loop: syntax.For, env: Env) -> None:
-        first, last = self.evaluator(env).bounds(loop.range)
-        for i in range(first, last + 1):
-            self.work.count_definition(loop.span)
-            self._body(loop.body, {**env, loop.index: i})
-
-    def _keys(self, targets: tuple[syntax.Target, ...], env: Env) -> Iterator[tuple[Key, syntax.Target]]:
-        for target in targets:
-            evaluator = self.evaluator(env)
-            choices = [
-                range(b[0], b[1] + 1) if isinstance(i, syntax.Range) and (b := evaluator.bounds(i)) else [evaluator.integer(i)]  # type: ignore[arg-type]
-                for i in target.indices
-            ]
-            for indices in itertools.product(*choices):
-                self.work.count_definition(target.span)
-                yield (target.name, tuple(indices)), target
-
-    def _claim(self, key: Key, span: Span, role: str, table: Mapping[Key, Any]) -> bool:
-        """Whether a key may be defined; a second definition is reported."""
-        earlier = self._spans.get(key)
-        port = next((p for p in self.cell.inputs if p.name == key[0]), None)
-        if port is not None:
-            self.work.report(self.work.problem(49, f"{key[0]} is an input and can't be defined again", span, notes=(f"{key[0]} is an input at line {port.span.line}",)).diagnostic)
-            return False
-        if earlier is not None and key in table:
-            note = f"the first definition is at line {earlier.line}"
-            self.work.report(self.work.problem(25, f"{label(key)} is defined twice", span, notes=(note,)).diagnostic)
-            return False
-        self._spans.setdefault(key, span)
-        self.roles.setdefault(key[0], (span, role))
-        return True
-
-    def _param(self, statement: syntax.Param, env: Env) -> None:
-        for key, target in self._keys(statement.targets, env):
-            if self._claim(key, target.span, "is declared", {**self.statics, **self._equations, **self._states}):
-                self.statics[key] = lambda k=key: self._parameter(k, statement, env)  # type: ignore[misc]
-
-    def _const(self, statement: syntax.Const, env: Env) -> None:
-        for key, target in self._keys(statement.targets, env):
-            if self._claim(key, target.span, "is declared", {**self.statics, **self._equations, **self._states}):
-                self.statics[key] = lambda k=key: self._constant(k, statement, env)  # type: ignore[misc]
-
-    def _state(self, statement: syntax.State, env: Env) -> None:
-        for key, target in self._keys(statement.targets, env):
-            if self._claim(key, target.span, "is declared", {**self.statics, **self._states}):
-                self._states[key] = (statement, env)
-                self._spans.pop(key)
-
-    def _fn(self, statement: syntax.Fn, env: Env) -> None:
-        if statement.name in self.functions:
-            raise self.work.problem(25, f"{statement.name} is defined twice", statement.span)
-        self.functions[statement.name] = statement
-
-    def _equation(self, statement: syntax.Equation, env: Env) -> None:
-        for key, target in self._keys((statement.target,), env):
-            if self._claim(key, target.span, "is defined", {**self._equations, **self.statics}):
-                self._equations[key] = (statement, env)
-
-    def _loss(self, statement: syntax.Loss, env: Env) -> None:
-        self._losses.append((statement, env))
+    def attempt_names(self, names: list[str], action: Callable[[], None]) -> None:
+        """Carry out what defines these names; see `Definitions.attempt`."""
+        self.defined.attempt(names, action)
 
     # --------------------------------------------------------------------------------------------------- streams
 
-    def _is_shared(self, key: Key, equation: syntax.Equation, env: Env) -> bool:
+    def collect(self) -> None:
+        """Write out all definitions and make their streams (nothing is computed)."""
+        defined = self.defined
+        defined.collect()
+        outputs = {(p.name, ()): p for p in self.cell.outputs}
+        for key, written in defined.equations.items():
+            shared = self._shared(key, written)
+            if shared is None:
+                self.attempt_names([key[0]], lambda k=key, w=written: self._stream(k, w, outputs.get(k)))  # type: ignore[misc]
+        for key, written in defined.states.items():
+            if key not in defined.equations:
+                self._undefined(key, written.span, "state")
+        for key, port in outputs.items():
+            if not any(key in table for table in (defined.equations, defined.states, self.streams)):
+                self._undefined(key, port.span, "output")
+        for name, (keyword, _) in self.first.items():
+            if not any(k[0] == name for k in defined.states) and name not in defined.spoilt:
+                near = nearest(name, [k[0] for k in defined.states])
+                help = f"did you mean {near}?" if near else None
+                self.work.report(self.problem(43, f"{self.cell.name} has no state {name}", keyword.span, help=help).diagnostic)
+
+    def _undefined(self, key: Key, span: Span, role: str) -> None:
+        if key[0] not in self.defined.spoilt:
+            name = label(key)
+            help = f"add an equation: {name} = ..."
+            self.work.report(self.problem(26, f"the {role} {name} has no equation", span, help=help).diagnostic)
+            self.defined.spoilt.add(key[0])
+
+    def _shared(self, key: Key, written: Written) -> Shared | None:
         """An equation such as `shared = LSTM[H]` names an instance."""
-        base = equation.value.value if isinstance(equation.value, syntax.Subscript) else equation.value
-        if not isinstance(base, syntax.Name) or any(k[0] == base.name for k in self._spans):
-            return False
-        evaluator = self.evaluator(env, label(key))
+        value, evaluator = written.statement.value, self.evaluator(written.env, label(key))
+        base = value.value if isinstance(value, syntax.Subscript) else value
+        if not isinstance(base, syntax.Name) or any(k[0] == base.name for k in self.defined.equations):
+            return None
         if isinstance(self.dimensions.get(base.name), CellValue) or base.name in self.definition.module.cells:
-            cell = self.work.guarded(lambda: evaluator.meaning(equation.value))
+            cell = self.work.guarded(lambda: evaluator.meaning(value))
             if isinstance(cell, CellValue):
                 self.shared[key] = Shared(cell, self.home + label(key))
-            return True
-        return False
+                return self.shared[key]
+            self.defined.spoilt.add(key[0])
+        return None
 
-    def _stream(
-        self, key: Key, equation: syntax.Equation, env: Env, state: tuple[syntax.State, Env] | None, port: syntax.Port | None
-    ) -> None:
-        type_, first = None, None
-        if state is not None:
-            type_ = Type(Kind.STREAM, self.evaluator(state[1]).shape(state[0].shape), self.clock)
-            first = self._first(key, *state, type_)
+    def _stream(self, key: Key, written: Written, port: syntax.Port | None) -> None:
+        type_, first, clock = None, None, self.clock
+        state = self.defined.states.get(key)
         if port is not None:
-            stated = replace(self.port_type(port), kind=Kind.STREAM, clock=self.clock)
-            if type_ is not None and stated != type_:
-                title = f"the output {port.name} is {shown(stated)} in the header, and its state {shown(type_)}"
-                raise self.work.problem(23, title, port.span)
-            type_ = stated
-        self.streams[key] = Stream(
-            self.work, self.prefix + label(key), self.clock, lambda: self._defined(key, equation, env, type_), equation.span, type_, first
-        )
+            clock = self._output_clock(port)
+            type_ = replace(self.port_type(port), kind=Kind.STREAM, clock=clock)
+        if state is not None:
+            own = Type(Kind.STREAM, self.evaluator(state.env).shape(state.statement.shape), clock)
+            if port is not None and own != type_ and type_ is not None:
+                title = f"the output {port.name} is {shown(type_)} in the header, but its state is {shown(own)}"
+                raise self.problem(23, title, state.statement.shape.span, notes=(f"{port.name} is an output at line {port.span.line}",))
+            type_, first = own, self._first(key, state, own)
+        name = self.prefix + label(key)
+        span = written.statement.span
+        self.streams[key] = Stream(self.work, name, clock, lambda: self._defined(key, written, type_), span, type_, first)
 
-    def _defined(self, key: Key, equation: syntax.Equation, env: Env, declared: Type | None) -> Value:
-        graph, before = self.work.graph, self.work.graph.span
-        graph.span = equation.span
+    def _output_clock(self, port: syntax.Port) -> str:
+        if port.clock is None or port.clock == "t":
+            return self.clock
+        if port.clock not in self.clocks:
+            help = f"the inputs run over {' and '.join(sorted(self.clocks)) or 't'}"
+            raise self.problem(28, f"the output {port.name} runs over {port.clock}, but no input does", port.span, help=help)
+        return self.clocks[port.clock]
+
+    def _defined(self, key: Key, written: Written, declared: Type | None) -> Value:
+        graph, before, value_of = self.work.graph, self.work.graph.span, written.statement.value
+        graph.span = written.statement.span
         try:
-            value = self.evaluator(env, label(key)).equation(equation.value)
+            value = self.evaluator(written.env, label(key)).equation(value_of)
         finally:
             graph.span = before
-        if declared is not None and (value.type.shape, value.type.index) != (declared.shape, declared.index):
-            title = f"{label(key)} is declared {shown(declared)}, but its equation gives {shown(value.type)}"
-            raise self.work.problem(23, title, equation.value.span, notes=self.notes(key[0]))
+        if declared is not None:
+            self._agree(key, value.type, declared, value_of.span)
         return value
 
-    def notes(self, name: str) -> tuple[str, ...]:
-        """Where a name comes from."""
-        span, role = self.roles.get(name, (None, ""))
-        for key, (state, _) in self._states.items():
-            if key[0] == name:
-                span, role = state.span, "is declared"
-        return (f"{name} {role} at line {span.line}",) if span is not None else ()
+    def _agree(self, key: Key, found: Type, declared: Type, span: Span) -> None:
+        """An equation gives the shape and the clock of its declaration."""
+        if (found.shape, found.index) != (declared.shape, declared.index):
+            title = f"{label(key)} is declared {shown(declared)}, but its equation gives {shown(found)}"
+            raise self.problem(23, title, span, label=f"this is {shown(found)}", notes=self.notes(key[0]))
+        if found.kind is Kind.STREAM and found.clock != declared.clock:
+            title = f"{label(key)} runs over {declared.clock}, but its equation over {found.clock}"
+            help = f"say so in the header: -> ({key[0]}: {shown(declared)} over {found.clock})"
+            raise self.problem(28, title, span, notes=self.notes(key[0]), help=None if key in self.defined.states else help)
 
-    def _first(self, key: Key, state: syntax.State, env: Env, type_: Type) -> Callable[[], Value]:
+    def _first(self, key: Key, state: Written, type_: Type) -> Callable[[], Value]:
         """The value of a state before its first step."""
 
-        def declared() -> Value:
-            if state.initialiser is not None:
-                value = self._drawn(f"{label(key)}[0]", state.initialiser, type_.shape, env)
-                return value
-            assert state.first is not None
-            return self._fitting(self.evaluator(env, label(key)).value(state.first), type_, state.first.span, label(key))
-
         def first() -> Value:
-            handed = self.first.get(label(key))
-            return handed() if handed is not None else declared()
+            if label(key) in self.first:
+                return self.first[label(key)][1](type_)
+            name, statement = f"{label(key)}[0]", state.statement
+            if statement.initialiser is not None:
+                return drawn(self, name, statement.initialiser, type_.shape, state.env)
+            value = self.evaluator(state.env, name).value(statement.first)
+            return fitting(self, value, type_, statement.first.span, label(key))
 
         return first
 
-    def _fitting(self, value: Value, type_: Type, span: Span, name: str) -> Value:
-        """A first value: not a stream, and of the shape of its state (a number stands for all elements)."""
-        if value.type.kind is Kind.STREAM:
-            raise self.work.problem(43, f"the first value of {name} is a stream", span, help="take one of its steps: last(...) or first(...)")
-        value = value.to_shape(type_.shape)
-        if value.type.shape != type_.shape:
-            raise self.work.problem(43, f"{name} is {shown(type_)}, its first value {shown(value.type)}", span, notes=self.notes(name.split("[")[0]))
-        return value
+    def notes(self, *names: str) -> tuple[str, ...]:
+        """Where names come from, in one line."""
+        notes = [note for name in dict.fromkeys(names) if (note := self.defined.note(name))]
+        return ("; ".join(notes),) if notes else ()
 
     # ------------------------------------------------------------------------------------------------ parameters
 
-    def _parameter(self, key: Key, statement: syntax.Param, env: Env) -> Value:
-        return self._drawn(label(key), statement.initialiser, self.evaluator(env).shape(statement.shape), env)
-
-    def _constant(self, key: Key, statement: syntax.Const, env: Env) -> Value:
-        shape = self.evaluator(env).shape(statement.shape)
-        value = self.evaluator(env, label(key)).value(statement.value).to_shape(shape)
-        if value.type.kind is not Kind.STATIC:
-            raise self.work.problem(32, f"{label(key)} is a constant, but its value varies", statement.value.span)
-        if value.type.shape != shape:
-            title = f"{label(key)} is declared [{', '.join(map(str, shape))}], but its value is {shown(value.type)}"
-            raise self.work.problem(23, title, statement.value.span)
-        return value
-
-    def _drawn(self, name: str, initialiser: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> Value:
-        full = self.home + name
-        if full not in self.work.parameters:
-            self.work.parameters[full] = ParamInfo(full, shape, self._initialiser(initialiser, shape, env), initialiser.span)
-        info = self.work.parameters[full]
-        if info.shape != shape:
-            raise self.work.problem(42, f"{full} is shared, but is {shown(Type(Kind.STATIC, info.shape))} in one use and {shown(Type(Kind.STATIC, shape))} in another", initialiser.span)
-        return self.work.parameter(full, shape, info.initialiser, initialiser.span)
-
-    def _initialiser(self, initialiser: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> tuple[str, tuple[float, ...]]:
-        from recurrency.errors import UsageError
-
-        row = INITIALISERS.get(initialiser.name)
-        if row is None:
-            near = nearest(initialiser.name, INITIALISERS)
-            raise self.work.problem(
-                34, f"there is no initialiser {initialiser.name}", initialiser.span, help=f"did you mean {near}?" if near else f"one of {', '.join(INITIALISERS)}"
-            )  # fmt: skip
-        evaluator = self.evaluator(env)
-        positional = [evaluator.number(a) for a in initialiser.arguments]
-        try:
-            arguments = row.bind(positional, {k.name: evaluator.number(k.value) for k in initialiser.keywords})
-        except UsageError as error:
-            raise self.work.problem(34, str(error), initialiser.span) from None
-        mistake = row.check(tuple(shape), arguments) if not any(isinstance(d, Poly) for d in shape) or initialiser.name != "sparse" else None
-        if mistake:
-            raise self.work.problem(35, mistake, initialiser.span)
-        return initialiser.name, arguments
-
     def static_value(self, key: Key) -> Value:
         """A parameter or a constant."""
-        if key not in self.known:
-            before, self.work.graph.span = self.work.graph.span, self._spans.get(key)
-            try:
-                self.known[key] = self.statics[key]()
-            finally:
-                self.work.graph.span = before
-        return self.known[key]
+        if key in self._known:
+            return self._known[key]
+        written, graph = self.defined.statics[key], self.work.graph
+        if key in self._computing:
+            names = " needs ".join(label(k) for k in [*self._computing[self._computing.index(key) :], key])
+            raise self.problem(24, names, written.span, help="a constant is made of numbers, and of constants that do not need it")
+        before, graph.span = graph.span, written.span
+        self._computing.append(key)
+        try:
+            self._known[key] = self._static(key, written)
+        finally:
+            graph.span = before
+            self._computing.pop()
+        return self._known[key]
+
+    def _static(self, key: Key, written: Written) -> Value:
+        shape = self.evaluator(written.env).shape(written.statement.shape)
+        if isinstance(written.statement, syntax.Param):
+            return drawn(self, label(key), written.statement.initialiser, shape, written.env)
+        return self._constant(key, written, shape)
+
+    def _constant(self, key: Key, written: Written, shape: tuple[Dim, ...]) -> Value:
+        expression, name = written.statement.value, label(key)
+        value = self.evaluator(written.env, name).value(expression).to_shape(shape)
+        if value.type.kind is not Kind.STATIC:
+            help = f"without `const`, {name} = ... is a stream"
+            raise self.problem(32, f"{name} is a constant, but its value changes at run time", expression.span, help=help)
+        if value.type.shape != shape:
+            declared = shown(Type(Kind.STATIC, shape))
+            title = f"{name} is declared {declared}, but its value is {shown(value.type)}"
+            raise self.problem(23, title, expression.span, label=f"this is {shown(value.type)}", notes=self.notes(key[0]))
+        return value
 
     # ------------------------------------------------------------------------------------------------- completion
 
@@ -312,38 +251,35 @@ class Instance:
 
     def complete(self) -> None:
         """Compute everything, so that every mistake is found, and the same for all cells that are used."""
-        for key in list(self.statics):
-            self.work.guarded(lambda k=key: self.static_value(k))
+        guarded = self.work.guarded
+        for key in list(self.defined.statics):
+            guarded(lambda k=key: self.static_value(k))  # type: ignore[misc]
         for stream in list(self.streams.values()):
-            self.work.guarded(stream.now)
-        for key in self._states:
+            guarded(stream.now)
+        for key in self.defined.states:
             if key in self.streams and self.streams[key].value is not None:
-                self.work.guarded(lambda s=self.streams[key]: s.slot(0))
-        for name in self.first:
-            if name not in {label(k) for k in self._states}:
-                near = nearest(name, [label(k) for k in self._states])
-                self.work.report(self.work.problem(43, f"{self.cell.name} has no state {name}", self._from_span, help=f"did you mean {near}?" if near else None).diagnostic)
-        for number, (loss, env) in enumerate(self._losses):
-            self.work.guarded(lambda n=number, s=loss, e=env: self._lost(s, e))
+                guarded(lambda s=self.streams[key]: s.slot(0))  # type: ignore[misc]
+        for number, (loss, env) in enumerate(self.defined.losses, 1):
+            guarded(lambda n=number, s=loss, e=env: self._lost(s, e, f"loss[{n}]"))  # type: ignore[misc]
         done: set[str] = set()
-        if self.parent is None:
-            while len(done) < len(self.work.instances):
-                for name, instance in list(self.work.instances.items()):
-                    if name not in done:
-                        done.add(name)
-                        instance.complete()
+        while self.parent is None and len(done) < len(self.work.instances):
+            for name, instance in list(self.work.instances.items()):
+                if name not in done:
+                    done.add(name)
+                    instance.complete()
 
-    _from_span: Span | None = None
-
-    def _lost(self, loss: syntax.Loss, env: Env) -> None:
-        from recurrency.language.elaborate import mean_loss
-
-        self.work.graph.span = loss.span
-        value = self.evaluator(env, "loss").value(loss.value)
-        if value.type.shape or value.type.index is not None:
-            raise self.work.problem(44, f"a loss is a number, but this is {shown(value.type)}", loss.value.span, help="sum(...) or mean(...) makes one number of a vector")
-        self.work.losses.append(mean_loss(self.work, value))
-        self.work.graph.span = None
+    def _lost(self, loss: syntax.Loss, env: Env, target: str) -> None:
+        graph, before = self.work.graph, self.work.graph.span
+        graph.span = loss.span
+        try:
+            value = self.evaluator(env, target).value(loss.value)
+            if value.type.shape or value.type.index is not None:
+                help = "sum(...) or mean(...) makes one number of a vector"
+                title = f"a loss is one number, but this is {shown(value.type)}"
+                raise self.problem(44, title, loss.value.span, help=help)
+            self.work.add_loss(value)
+        finally:
+            graph.span = before
 
     def named(self) -> Iterator[tuple[str, Value]]:
         """All streams by dotted name, those of sub-cells included."""
@@ -351,6 +287,3 @@ class Instance:
             for stream in instance.streams.values():
                 if stream.value is not None:
                     yield stream.name, stream.value
-
-
-__all__ = ["Instance", "Key", "NeedNumber", "Used", "label"]

@@ -27,19 +27,24 @@ class Problem(Exception):
         super().__init__(diagnostic.title)
 
 
+class TooMuch(Problem):
+    """The spec expands without bound: the walk ends here."""
+
+
 class Poisoned(Exception):  # noqa: N818 - it is no error of its own, and is never reported
     """A definition needs another one in which a mistake was already found."""
 
 
 class Busy(Exception):  # noqa: N818 - the stream that catches it decides what it means
-    """A stream is needed while it is being computed."""
+    """A stream is needed while it is being computed; `span` is the place that needs it."""
 
     def __init__(self, stream: Stream, path: tuple[Stream, ...]) -> None:
         self.stream, self.path = stream, path
+        self.span: Span | None = None
 
 
-class Undetermined(Exception):  # noqa: N818 - as above
-    """The shape of a stream is needed while it is being computed, and nothing declares it."""
+class Postponed(Exception):  # noqa: N818 - a request
+    """A stream is needed so deep inside others that it is computed first, and they afterwards once more."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -107,8 +112,8 @@ class ParamInfo:
 class Stream:
     """A name of the user's and what defines it; computed when it is first needed.
 
-    `name` is dotted. `type` is known beforehand where a declaration says it. `first` gives the value before the first step of
-    a state; other streams are zero there.
+    `name` is dotted. `type` is known beforehand where a declaration says it (`declared`). `first` gives the value before
+    the first step of a state; other streams are zero there.
     """
 
     def __init__(
@@ -124,8 +129,12 @@ class Stream:
         self.owner, self.name, self.clock, self.define, self.span = owner, name, clock, define, span
         self.type, self.first = type_, first
         self.declared = type_ is not None
+        self.assumed = False
+        """Whether `type` is an assumption of this round, because nothing declares it and its own equation needs it."""
         self.value: Value | None = None
         self.busy = self.broken = False
+        self.probed = False
+        """Whether it is computed only because a delayed use needs its type."""
         self.slots: dict[int, Value] = {}
         self.shifts: dict[int, Value] = {}
         self.pending: list[int] = []
@@ -136,7 +145,7 @@ class Stream:
         """The value at this step.
 
         Raises:
-            Poisoned, Busy, Undetermined, Problem (only in an attempt)
+            Poisoned: a mistake was found in it. Busy: it is being computed. Postponed: it must be computed earlier.
         """
         if self.value is not None:
             return self.value
@@ -144,54 +153,97 @@ class Stream:
             raise Poisoned
         if self.busy:
             raise Busy(self, self.owner.path_from(self))
+        if self.owner.too_deep:
+            raise Postponed(self)
+        if not self.owner.path:
+            return self._from_the_ground()
+        self._compute()
+        assert self.value is not None
+        return self.value
+
+    def _from_the_ground(self) -> Value:
+        """Compute this stream, and before it those that turn out to be needed too deep inside it.
+
+        What was begun when that turned out stays busy and on the path, so that a cycle is noticed however long it is.
+        """
+        path, waiting = self.owner.path, [(self, 0)]
+        try:
+            while waiting:
+                stream, start = waiting[-1]
+                _begin_again(path, start)
+                try:
+                    if stream.value is None and not stream.broken:
+                        stream._compute()
+                    waiting.pop()
+                except Postponed as later:
+                    waiting.append((later.stream, len(path)))
+                except Poisoned:
+                    waiting.pop()
+                except Busy as busy:
+                    self._found_waiting(busy, waiting)
+        finally:
+            _begin_again(path, 0)
+        if self.value is None:
+            raise Poisoned
+        return self.value
+
+    def _found_waiting(self, busy: Busy, waiting: list[tuple[Stream, int]]) -> None:
+        """A stream that waits is needed: a cycle, unless a delay lies between, whose stream then gets an assumption."""
+        path = self.owner.path
+        at = path.index(busy.stream)
+        delayed = [i for i in range(at + 1, len(path)) if path[i].probed]
+        if delayed:
+            at = delayed[-1]
+            path[at]._suppose()
+        else:
+            busy.stream._give_up(self.owner.cycle(busy))
+        while len(waiting) > 1 and waiting[-1][1] >= at:
+            waiting.pop()
+
+    def _give_up(self, diagnostic: Diagnostic) -> None:
+        try:
+            self._settle(self._mend(diagnostic))
+        except Poisoned:
+            pass
+
+    def _compute(self) -> None:
         self.busy = True
         self.owner.path.append(self)
         try:
             value = self._defined()
-        except Problem as problem:
-            value = self._mend(problem.diagnostic)
-        except Busy as busy:
-            if busy.stream is not self or self.owner.attempts:
-                raise
-            value = self._mend(self.owner.cycle(busy))
-        except Poisoned:
-            value = self._opaque()
-        finally:
-            self.busy = False
-            self.owner.path.pop()
+        except Postponed:
+            raise  # still busy, and on the path
+        except BaseException:
+            self._leave()
+            raise
+        self._leave()
         self._settle(value)
-        return value
+
+    def _leave(self) -> None:
+        self.busy = False
+        self.owner.path.pop()
 
     def _defined(self) -> Value:
-        """The value by its definition; where its own shape is needed for it, by the shape that confirms itself."""
         try:
-            return self.define()
-        except Undetermined as unknown:
-            if unknown.stream is not self:
+            value = self.define()
+        except TooMuch:
+            raise
+        except Problem as problem:
+            return self._mend(problem.diagnostic)
+        except Busy as busy:
+            if busy.stream is not self:
                 raise
-        shape: tuple[Dim, ...] = ()
-        for _ in range(3):
-            self.type = Type(Kind.STREAM, shape, self.clock)
-            found = self.owner.attempt(self.define)
-            if found is None:
-                break
-            if found.type.shape == shape and found.type.index is None:
-                self.shifts.clear()
-                self.pending.clear()
-                return self.define()
-            shape = found.type.shape
-            self.shifts.clear()
-            self.pending.clear()
-        self.type = None
-        raise self.owner.problem(
-            33, f"the shape of {self.name} can't be found from its own equation", self.span,
-            help=f"declare it: state {self.name.rsplit('.', 1)[-1]} : [...] = 0",
-        )  # fmt: skip
+            return self._mend(self.owner.cycle(busy))
+        except Poisoned:
+            return self._opaque()
+        if self.assumed and self.type is not None and value.type.shape != self.type.shape:
+            self.owner.revise(self, value.type.shape)
+            self.broken = True
+            raise Poisoned
+        return value
 
     def _mend(self, diagnostic: Diagnostic) -> Value:
         """Report a mistake, and stand in for the value where the shape is declared."""
-        if self.owner.attempts:
-            raise Problem(diagnostic)
         self.owner.report(diagnostic)
         return self._opaque()
 
@@ -208,7 +260,6 @@ class Stream:
         for shift in self.pending:
             self.owner.graph.bind(shift, value.id)
         self.pending.clear()
-        self.owner.settled.append(self)
 
     # ----------------------------------------------------------------------------------------------- other steps
 
@@ -221,36 +272,42 @@ class Stream:
         return self.shifts[delay]
 
     def _shifted(self, delay: int) -> Value:
-        if self.value is None and not self.busy and not self.declared:
+        if self.type is None and not self.busy:
             self._probe()
         if self.type is None:
-            if self.broken:
-                raise Poisoned
-            raise Undetermined(self)
-        type_ = self.type if self.type.kind is Kind.STREAM else Type(Kind.STREAM, self.type.shape, self.clock)
-        self.type = type_ if self.value is None else self.type
-        first = tuple(self.slot(delay - k, type_) for k in range(1, delay + 1)) if delay > 0 else ()
+            self._suppose()
+        assert self.type is not None
         if self.value is not None:
-            return self.owner.at_steps(self.value, self.clock).shift(delay, *first)
-        hole = self.owner.graph.delayed(type_, delay, first)
+            value = self.owner.at_steps(self.value, self.clock)
+            return value.shift(delay, *self._before(delay, value.type))
+        type_ = self.type
+        hole = self.owner.graph.delayed(type_, delay, self._before(delay, type_))
         self.pending.append(hole.id)
         return hole
 
     def _probe(self) -> None:
-        """Find the type of a stream that nothing declares."""
+        """Find the type of a stream that nothing declares, if it can be found without the one that reads it."""
+        self.probed = True
         try:
             self.now()
-        except Busy as busy:
-            if busy.stream is self:
-                raise
-            raise self.owner.problem(
-                33, f"the shape of {self.name} can't be found: its equation leads back here", self.span,
-                help=f"declare it: state {self.name.rsplit('.', 1)[-1]} : [...] = 0",
-            ) from None  # fmt: skip
+        except Busy:
+            self.busy = False
+        finally:
+            self.probed = self.busy
+
+    def _suppose(self) -> None:
+        if self.broken:
+            raise Poisoned
+        self.type, self.assumed, self.probed = self.owner.assumption(self), True, False
+
+    def _before(self, delay: int, type_: Type) -> list[Value]:
+        """The values at the steps before the first, as far as a delay reaches."""
+        return [self.slot(delay - k, type_) for k in range(1, delay + 1)]
 
     def slot(self, position: int, type_: Type | None = None) -> Value:
         """The value `position` steps before the first step is preceded: 0 is the last value before it."""
         if position not in self.slots:
+            self.owner.count_slot(position, self.span)
             type_ = type_ or self.type
             assert type_ is not None
             sort = Type(Kind.SEQUENCE, type_.shape, None, type_.index)
@@ -268,10 +325,9 @@ class Stream:
         finally:
             self.owner.starting.discard(self)
 
-    def forget(self) -> None:
-        """Undo the computation (after an attempt that failed)."""
-        self.value = None
-        self.shifts.clear()
-        self.pending.clear()
-        if not self.declared:
-            self.type = None
+
+def _begin_again(path: list[Stream], start: int) -> None:
+    """Forget that the streams from here on were begun."""
+    for begun in path[start:]:
+        begun.busy = False
+    del path[start:]

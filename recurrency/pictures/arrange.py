@@ -1,9 +1,9 @@
 """Layered drawings of small graphs without cycles: which layer, in which order, at which place.
 
-The method is that of Sugiyama, Tagawa and Toda (1981): longest-path layers, invisible stand-ins where an edge passes a layer,
-barycentre sweeps against crossings, and coordinates by least squares under the order found. Own code, because what a picture of
-equations needs beyond that is in no kept Python library: nodes pinned to the first or last layer, ports at fixed places of a node
-(a loop with its own drawing inside), and one bundle of edges for all uses of a value.
+The method is that of Sugiyama, Tagawa and Toda (1981): longest-path layers, invisible stand-ins where an edge passes a
+layer, barycentre sweeps against crossings, and coordinates by least squares under the order found. Own code, because
+what a picture of equations needs beyond that is in no kept Python library: nodes pinned to the first or last layer,
+ports at fixed places of a node (a loop with its own drawing inside), and one bundle of edges for all uses of a value.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AIR = 14.0
 
 @dataclass(frozen=True)
 class Wire:
-    """An edge: `bundle` names the edges of one source that may share their way; the offsets are ports, from the middle of a node."""
+    """An edge: `bundle` names the edges that may share their way; the offsets are ports, from the middle of a node."""
 
     source: str
     target: str
@@ -58,12 +58,13 @@ class Stretch:
     @property
     def pull(self) -> float:
         """Stand-ins pull hard, so that long edges are straight."""
-        return (STRAIGHT if isinstance(self.upper, tuple) else 1.0) * (STRAIGHT if isinstance(self.lower, tuple) else 1.0)
+        stand_ins = isinstance(self.upper, tuple) + isinstance(self.lower, tuple)
+        return STRAIGHT**stand_ins
 
 
 @dataclass
 class Layers:
-    """The outcome: items of each layer from left to right, the middle of each item, and the stretches of wire between layers."""
+    """The outcome: items of each layer from left to right, the middle of each, and the stretches of wire between."""
 
     rows: list[list[Item]]
     x: dict[Item, float] = field(default_factory=dict)
@@ -93,8 +94,8 @@ def arrange(
 ) -> Layers:
     """Layers, order and horizontal places of nodes of these widths.
 
-    `top` are pinned to the first layer, `bottom` to the last; `outer` are wanted at the ends of their layer. With `rows`, the layers of an
-    earlier drawing of the same graph, only the places are new.
+    `top` are pinned to the first layer, `bottom` to the last; `outer` are wanted at the ends of their layer. With
+    `rows`, the layers of an earlier drawing of the same graph, only the places are new.
     """
     ranks = _ranks(list(widths), wires, frozenset(top), frozenset(bottom))
     layers = _bundle(ranks, wires)
@@ -115,14 +116,14 @@ def _ranks(nodes: list[str], wires: Sequence[Wire], top: frozenset[str], bottom:
         after[wire.source].add(wire.target)
         before[wire.target].add(wire.source)
     order = _topological(nodes, before, after)
-    rank = {v: 0 for v in nodes}
+    rank = dict.fromkeys(nodes, 0)
     for v in order:
         rank[v] = max((rank[u] + 1 for u in before[v]), default=0)
     for v in reversed(order):  # what feeds more than it reads moves down to its readers
         if v not in top and after[v] and len(after[v]) >= len(before[v]):
             rank[v] = max(rank[v], min(rank[w] for w in after[v]) - 1)
     last = max((rank[v] + (v not in bottom and bool(bottom)) for v in nodes), default=0)
-    rank.update({v: last for v in bottom})
+    rank.update(dict.fromkeys(bottom, last))
     return rank
 
 
@@ -145,7 +146,8 @@ def _bundle(rank: Mapping[str, int], wires: Sequence[Wire]) -> Layers:
     rows: list[list[Item]] = [[] for _ in range(max(rank.values(), default=0) + 1)]
     for v, r in rank.items():
         rows[r].append(v)
-    layers = Layers(rows, row_of=dict(rank))
+    row_of: dict[Item, int] = dict(rank.items())
+    layers = Layers(rows, row_of=row_of)
     found: dict[tuple[Item, Item, str], Stretch] = {}
     for wire in wires:
         here: Item = wire.source
@@ -288,7 +290,7 @@ def _wanted(item: Item, layers: Layers, neighbours: Neighbours) -> tuple[float, 
 
 
 def spread(wanted: Sequence[float], strength: Sequence[float], distances: Sequence[float]) -> list[float]:
-    """The places nearest to the wanted ones (weighted squares) that keep the distances: pooling of adjacent violators."""
+    """The places nearest to the wanted ones that keep the distances (by pooling adjacent violators)."""
     offsets = [0.0]
     for d in distances:
         offsets.append(offsets[-1] + d)

@@ -150,7 +150,7 @@ def bundle(edge: Edge) -> str:
 
 
 def _caption(label: Label, width: float, ports: list[float]) -> tuple[float, float]:
-    """The width that a frame needs so that no edge that leaves it strikes its label through, and where the label begins."""
+    """The width that a frame needs so that no edge that leaves it crosses its label, and where the label begins."""
     need = label.width + 2 * CAPTION
     first, last = min(ports, default=width), max(ports, default=0.0)
     if first >= need:

@@ -20,7 +20,8 @@ def render_dot(sketch: Sketch) -> str:
     lines = [f"digraph {_quoted(sketch.name)} {{", "  rankdir=TB;"]
     lines += [f"  {_node(node)}" for id, node in sketch.nodes.items() if id not in home]
     for number, loop in enumerate(sketch.loops):
-        lines += [f"  subgraph cluster_{number} {{", f"    label={_quoted(f'recurrence, {loop.kind}')};", "    style=rounded;"]
+        title = _quoted(f"{loop.kind} recurrence")
+        lines += [f"  subgraph cluster_{number} {{", f"    label={title};", "    style=rounded;"]
         lines += [f"    {_node(sketch.nodes[id])}" for id in loop.members]
         lines.append("  }")
     lines += [f"  {_edge(edge)}" for edge in sketch.edges]

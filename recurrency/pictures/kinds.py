@@ -1,104 +1,113 @@
-"""How a recurrence depends on its state: through any function, through an affine one, or element by element."""
+"""How a recurrence depends on its state, read from its equations: the words are those of `recurrency.passes`."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from enum import IntEnum
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+from typing import TypeAlias
 
 from recurrency.language import syntax
 from recurrency.language.syntax import Expression
+from recurrency.language.vocabulary import ELEMENTWISE, FUNCTIONS, GRADIENTS, RANDOM
 from recurrency.pictures.static import Env
 from recurrency.pictures.unroll import Instance, Key, reference
 from recurrency.pictures.uses import operands
 
-
-class Degree(IntEnum):
-    """How an expression depends on the members of the recurrence, the plainest first."""
-
-    CONSTANT = 0
-    DIAGONAL = 1
-    AFFINE = 2
-    FULL = 3
-
-
-LINEAR = {
-    "concat": Degree.AFFINE,
-    "diag": Degree.AFFINE,
-    "mean": Degree.AFFINE,
-    "slice": Degree.AFFINE,
-    "split": Degree.AFFINE,
-    "sum": Degree.AFFINE,
-    "transpose": Degree.AFFINE,
-    "clip_grad": Degree.DIAGONAL,
-    "dropout": Degree.DIAGONAL,
-    "noise": Degree.DIAGONAL,
-    "stop_grad": Degree.DIAGONAL,
-    "zoneout": Degree.DIAGONAL,
-}
-"""Functions that are linear in all their arguments together."""
+LINEAR = frozenset({"concat", "diag", "mean", "slice", "split", "sum", "transpose"})
+"""Functions that are linear, but mix elements."""
 BILINEAR = frozenset({"dot", "outer"})
+TRANSPARENT = frozenset({GRADIENTS, RANDOM})
+"""Groups of functions that scale each element or leave it alone."""
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Whether each element depends on the same element of the state alone, and whether it does so linearly."""
+
+    diagonal: bool
+    affine: bool
+
+    def __and__(self, other: Dependence) -> Dependence:
+        return Dependence(self.diagonal and other.diagonal, self.affine and other.affine)
+
+
+Maybe: TypeAlias = Dependence | None
+"""None for what does not depend on the state at all."""
+STATE = Dependence(True, True)
+DIAGONAL = Dependence(True, False)
+AFFINE = Dependence(False, True)
+FULL = Dependence(False, False)
+NAMES = {STATE: "diagonal, affine", DIAGONAL: "diagonal", AFFINE: "affine", FULL: "full"}
 
 
 def kind_of(instances: Iterable[Instance], functions: Mapping[str, syntax.Fn], cells: Container[Key]) -> str:
-    """`full`, `affine` or `diagonal`: the kind of the recurrence that these equations form.
+    """The kind of the recurrence that these equations form: full, affine, diagonal, or both of the latter.
 
     A member in `cells` is the use of another cell, which may be any function.
     """
     members = list(instances)
     keys = {i.key for i in members}
-    degrees = [Degree.FULL if i.key in cells else _degree(i.value, i.env, keys, functions, {}) for i in members]
-    return max(degrees, default=Degree.FULL).name.lower()
+    found = STATE
+    for instance in members:
+        reader = _Reader(instance.env, keys, functions, {})
+        found &= FULL if instance.key in cells else reader.of(instance.value) or STATE
+    return NAMES[found]
 
 
-def _degree(
-    expression: Expression,
-    env: Env,
-    keys: Container[Key],
-    functions: Mapping[str, syntax.Fn],
-    local: Mapping[str, Degree],
-) -> Degree:
-    def of(e: Expression) -> Degree:
-        return _degree(e, env, keys, functions, local)
+@dataclass(frozen=True)
+class _Reader:
+    env: Env
+    keys: Container[Key]
+    functions: Mapping[str, syntax.Fn]
+    local: Mapping[str, Maybe]
+    """What the parameters of the function whose body is read depend on."""
 
-    named = reference(expression)
-    if named is not None:
-        key = named.key(env)
-        return local.get(named.name, Degree.DIAGONAL if key is None or key in keys else Degree.CONSTANT)
-    match expression:
-        case syntax.Binary(op=op, left=left, right=right):
-            return _binary(op, of(left), of(right))
-        case syntax.Unary(op="-", operand=operand):
-            return of(operand)
-        case syntax.Comprehension(body=body):
-            return of(body)
-        case syntax.Call(callee=syntax.Name(name=name), arguments=arguments):
-            return _call(name, [of(a) for a in arguments], env, keys, functions)
-    inside = max((of(o) for o in operands(expression)), default=Degree.CONSTANT)
-    return Degree.FULL if inside else Degree.CONSTANT
+    def of(self, expression: Expression) -> Maybe:
+        named = reference(expression)
+        if named is not None:
+            key = named.key(self.env)
+            return self.local.get(named.name, STATE if key is None or key in self.keys else None)
+        match expression:
+            case syntax.Binary(op=op, left=left, right=right):
+                return _binary(op, self.of(left), self.of(right))
+            case syntax.Unary(op="-", operand=operand):
+                return self.of(operand)
+            case syntax.Comprehension(body=body):
+                return self.of(body)
+            case syntax.Call(callee=syntax.Name(name=name), arguments=arguments):
+                return self._call(name, [self.of(a) for a in arguments])
+        return _all(self.of(o) for o in operands(expression)) and FULL
+
+    def _call(self, name: str, given: list[Maybe]) -> Maybe:
+        together = _all(given)
+        if together is None:
+            return None
+        if name in self.functions:
+            fn = self.functions[name]
+            rest = {n: f for n, f in self.functions.items() if n != name}
+            return _Reader(self.env, self.keys, rest, dict(zip(fn.parameters, given, strict=False))).of(fn.body)
+        group = FUNCTIONS[name].group if name in FUNCTIONS else ""
+        if group in TRANSPARENT or (name == "where" and given[0] is None):
+            return together
+        if name in LINEAR or (name in BILINEAR and None in given):
+            return together & AFFINE
+        return together & (DIAGONAL if group == ELEMENTWISE else FULL)
 
 
-def _binary(op: str, left: Degree, right: Degree) -> Degree:
-    if not (left or right):
-        return Degree.CONSTANT
-    if op in "+-":
-        return max(left, right)
-    if left and right or op not in "*/@" or (op == "/" and right):
-        return Degree.FULL
-    return max(left, right, Degree.AFFINE) if op == "@" else max(left, right)
+def _all(given: Iterable[Maybe]) -> Maybe:
+    """What something depends on that depends on all of these."""
+    depending = [one for one in given if one is not None]
+    return reduce(and_, depending) if depending else None
 
 
-def _call(
-    name: str, given: list[Degree], env: Env, keys: Container[Key], functions: Mapping[str, syntax.Fn]
-) -> Degree:
-    most = max(given, default=Degree.CONSTANT)
-    if most is Degree.CONSTANT:
-        return most
-    if name in functions:
-        fn = functions[name]
-        rest = {n: f for n, f in functions.items() if n != name}
-        return _degree(fn.body, env, keys, rest, dict(zip(fn.parameters, given, strict=False)))
-    if name == "where" and not given[0]:
-        return most
-    if name in BILINEAR and sum(1 for d in given if d) == 1:
-        return max(most, Degree.AFFINE)
-    return max(most, LINEAR.get(name, Degree.FULL))
+def _binary(op: str, left: Maybe, right: Maybe) -> Maybe:
+    together = _all((left, right))
+    if together is None or op in "+-":
+        return together
+    alone = left is None or right is None
+    if op == "@":
+        return together & (AFFINE if alone else FULL)
+    linear = alone and (op == "*" or (op == "/" and right is None))
+    return together if linear else together & DIAGONAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import ziamath
+from ziamath.zmath import Latex, Math
 
 from recurrency.pictures.formula import BREAK
 
@@ -15,7 +15,7 @@ LEADING = 2.5
 
 @dataclass(frozen=True)
 class TextLine:
-    """One typeset line: its mathematics, how far right of the label's left edge it begins, how far down its base lies."""
+    """One typeset line: its mathematics, how far right of the label's left edge it begins, how far down its base is."""
 
     latex: str
     size: float
@@ -33,9 +33,9 @@ class Label:
 
 
 @lru_cache(maxsize=4096)
-def typeset(latex: str, size: float) -> ziamath.Math:
+def typeset(latex: str, size: float) -> Math:
     """The outlines of one line of mathematics."""
-    return ziamath.Latex(latex, size=size, inline=True)
+    return Latex(latex, size=size, inline=True)
 
 
 def _extent(latex: str, size: float) -> tuple[float, float, float]:

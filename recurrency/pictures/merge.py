@@ -65,7 +65,7 @@ def _varies(index: str, instance: Instance, members: tuple[Key, ...]) -> bool:
 
 
 def same_readers(delays: Mapping[Use, frozenset[Key]], loop: Mapping[Key, int]) -> list[tuple[Use, ...]]:
-    """Delayed uses gathered: members of one family, delayed alike, in one recurrence, and read by the same equations."""
+    """Delayed uses gathered: members of one family, delayed alike, in one recurrence, read by the same equations."""
     alike: dict[object, list[Use]] = defaultdict(list)
     for use, readers in delays.items():
         alike[use.key[0], use.delay, loop.get(use.key), readers].append(use)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from recurrency.errors import UsageError
+from recurrency.files import write_whole
 from recurrency.language import syntax
 from recurrency.pictures.compose import compose
 from recurrency.pictures.dot import render_dot
@@ -41,9 +40,9 @@ class Picture:
 
     def png(self, zoom: float = ZOOM) -> bytes:
         """Pixels on white, `zoom` of them for each unit of the SVG."""
-        import resvg_py
+        from resvg_py import svg_to_bytes
 
-        return bytes(resvg_py.svg_to_bytes(svg_string=self.svg(), zoom=zoom, background="#ffffff", skip_system_fonts=True))
+        return bytes(svg_to_bytes(self.svg(), zoom=zoom, background="#ffffff", skip_system_fonts=True))
 
     def dot(self) -> str:
         """For Graphviz."""
@@ -53,11 +52,14 @@ class Picture:
         """Write the file that the suffix asks for: .svg, .png or .dot; it is there whole or not at all.
 
         Raises:
-            UsageError: another suffix.
-            OSError: the file cannot be written.
+            UsageError: another suffix, or the file can't be written.
         """
         path = Path(path)
-        makers = {".svg": lambda: self.svg().encode(), ".png": self.png, ".dot": lambda: self.dot().encode()}
+        makers: dict[str, Callable[[], bytes]] = {
+            ".svg": lambda: self.svg().encode(),
+            ".png": self.png,
+            ".dot": lambda: self.dot().encode(),
+        }
         make = makers.get(path.suffix.lower())
         if make is None:
             raise UsageError(f"{path}: a picture ends in .svg, .png or .dot, not in {path.suffix or 'nothing'!r}")
@@ -72,34 +74,15 @@ def draw(
 ) -> Picture:
     """The picture of a cell at the level of its equations.
 
-    `sizes` are numbers for dimensions, and names for functions and cells of the header; others have their defaults. A bound of a static
-    loop that has neither counts as 2. `known` are cells that the file uses but does not define: those with states are marked as such.
+    `sizes` are numbers for dimensions, and names for functions and cells of the header; others have their defaults. A
+    bound of a static loop that has neither counts as 2. `known` are cells that the file uses but does not define: those
+    with states are marked as such.
 
     Raises:
         UsageError: the cell unrolls to more nodes than a picture holds.
     """
     sketch = read(cell, file, sizes or {}, known or {})
     if len(sketch.nodes) > LARGEST:
-        raise UsageError(f"{cell.name} has {len(sketch.nodes)} equations once its loops are unrolled, too many for a picture")
+        many = f"{len(sketch.nodes)} equations once its loops are unrolled"
+        raise UsageError(f"{cell.name} has {many}, too many for a picture (at most {LARGEST})")
     return Picture(sketch)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the file, then rename: a reader sees the old content or the new one."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        Path(beside).chmod(mode)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    """The permissions that new files are denied; it can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 
 import networkx as nx
 
 from recurrency.language import syntax
-from recurrency.pictures.formula import Formula, name_latex
+from recurrency.language.latex import scope_of
+from recurrency.language.notation import symbol
+from recurrency.pictures.formula import Formula
 from recurrency.pictures.kinds import kind_of
 from recurrency.pictures.merge import Group, find_groups, same_readers
 from recurrency.pictures.sketch import Edge, Kind, Line, Loop, Node, Sketch
@@ -24,7 +26,10 @@ NEWLINE = "\n"
 def read(
     cell: syntax.Cell, file: syntax.File, sizes: Mapping[str, int | str], known: Mapping[str, syntax.Cell]
 ) -> Sketch:
-    """The sketch of a cell; `sizes` are dimensions, functions and cells by name, `known` cells that `file` does not define."""
+    """The sketch of a cell.
+
+    `sizes` are dimensions, functions and cells by name, `known` cells that `file` does not define.
+    """
     return _Reader(cell, file, sizes, known).sketch()
 
 
@@ -58,8 +63,8 @@ class _Reader:
         named = {n.name for use in self.file.uses for n in use.names}
         found = named | set(self.known)
         found |= {name for name, value in self.bound.items() if value in found or value[:1].isupper()}
-        shared = {s.target.name for s in self.cell.body if isinstance(s, syntax.Equation) and self._is_cell(s.value, found)}
-        return found | shared
+        equations = [s for s in self.cell.body if isinstance(s, syntax.Equation)]
+        return found | {e.target.name for e in equations if self._is_cell(e.value, found)}
 
     @staticmethod
     def _is_cell(value: syntax.Expression, names: set[str]) -> bool:
@@ -87,8 +92,8 @@ class _Reader:
         for key, instance in self.instances.items():
             named = reference(instance.value)
             other = named.key(instance.env) if named is not None and named.step is None else None
-            if other in self.instances or other in self.inputs:
-                found[key] = other  # type: ignore[assignment] - a member of either is no None
+            if other is not None and (other in self.instances or other in self.inputs):
+                found[key] = other
         return found
 
     def stands_for(self, key: Key) -> Key:
@@ -137,7 +142,8 @@ class _Reader:
         """The node in which a stream is drawn."""
         group = self.group_of.get(key)
         if group is not None:
-            letters = (group.index if len({m[1][p] for m in group.members}) > 1 else str(n) for p, n in enumerate(key[1]))
+            numbers = zip(*(m[1] for m in group.members), strict=True)
+            letters = (group.index if len(set(column)) > 1 else str(column[0]) for column in numbers)
             return f"{key[0]}[{', '.join(letters)}]"
         return f"{key[0]}[{', '.join(map(str, key[1]))}]" if key[1] else key[0]
 
@@ -159,15 +165,18 @@ class _Reader:
     def _kind(self, instance: Instance) -> Kind:
         return Kind.CELL if callee(instance.value, self.cell_names) is not None else Kind.EQUATION
 
-    def _label(self, instance: Instance, letters: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+    def _label(self, instance: Instance, letters: Set[str] = frozenset()) -> str:
         env = {name: number for name, number in instance.env.items() if name not in letters}
-        formula = Formula(env, self.env, self.stands_for, self.bound)
+        formula = Formula(scope_of(self.cell), env, self.env, self.stands_for, self.bound)
         name, numbers = instance.key
-        text = formula(instance.value)
+        value = instance.value.call if isinstance(instance.value, syntax.From) else instance.value
+        text = formula(value)
         if "#" in name:
             return text
-        members = ",".join(f if f in letters else str(n) for f, n in zip(instance.free, numbers, strict=True) if f or n)
-        return f"{name_latex(name, members)}={text}"
+        members = ",".join(
+            f if f is not None and f in letters else str(n) for f, n in zip(instance.free, numbers, strict=True)
+        )
+        return f"{symbol(name, members=members)} = {text}"
 
     @cached_property
     def clocks(self) -> dict[Key, str | None]:
@@ -219,13 +228,13 @@ class _Reader:
         several = len(set(self.clocks.values())) > 1
         for key, port in self.inputs.items():
             over = rf"\;\mathrm{{over}}\;{self.clocks[key]}" if several and port.clock else ""
-            yield Node(key[0], Kind.INPUT, name_latex(key[0]) + over, key[0], self.clocks[key])
+            yield Node(key[0], Kind.INPUT, symbol(key[0]) + over, key[0], self.clocks[key])
         for key, instance in self.equations.items():
             yield self._equation(key, instance)
         for key in self.outputs:
             source = self.stands_for(key)
             if source in self.equations or source in self.inputs:
-                label = name_latex(key[0])
+                label = symbol(key[0])
                 yield Node(f"output:{key[0]}", Kind.OUTPUT, label, key[0], self.clocks.get(source))
 
     def _equation(self, key: Key, instance: Instance) -> Node:
@@ -254,8 +263,8 @@ class _Reader:
         for key, sources in self.firsts.items():
             instance = self.equations[key]
             assert isinstance(instance.value, syntax.From)
-            formula = Formula(instance.env, self.env, self.stands_for, self.bound)
-            lines = [f"{name_latex(k.name, step='0')}={formula(k.value)}" for k in instance.value.first]
+            formula = Formula(scope_of(self.cell), instance.env, self.env, self.stands_for, self.bound)
+            lines = [f"{symbol(k.name, '0')} = {formula(k.value)}" for k in instance.value.first]
             text = ", ".join(" ".join(k.span.text.split()) for k in instance.value.first)
             node = Node(f"{self.node_of(key)}:from", Kind.FIRST, NEWLINE.join(lines), text, None)
             sketch.nodes[node.id] = node
@@ -287,7 +296,7 @@ class _Reader:
 
     def _delay(self, bus: tuple[Use, ...]) -> Node:
         step = f"t{-bus[0].delay:+d}"
-        names = [name_latex(u.key[0], ",".join(map(str, u.key[1])), step) for u in bus]
+        names = [symbol(u.key[0], step, ",".join(map(str, u.key[1]))) for u in bus]
         if len(names) > 4:
             names = [names[0], names[1], r"\ldots", names[-1]]
         first, last = self.node_of(bus[0].key), self.node_of(bus[-1].key)

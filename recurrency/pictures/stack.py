@@ -52,7 +52,9 @@ def stack(layers: Layers, size: Mapping[str, Point], extra: Callable[[int], floa
         out.middle.append(y + height / 2)
         out.height.append(height)
         out.total = y + height
-        ends = [(_leave(out, s), layers.x[s.lower] + s.enter) for s in layers.stretches if layers.row_of[s.upper] == row]
+        ends = [
+            (_leave(out, s), layers.x[s.lower] + s.enter) for s in layers.stretches if layers.row_of[s.upper] == row
+        ]
         reach = max((abs(a - b) for a, b in ends), default=0.0)
         ports = row + 1 < len(heights) and not heights[row + 1]
         y += height + (PORTS if ports else GAP) + min(14.0, 0.07 * reach) + extra(row)
@@ -60,7 +62,7 @@ def stack(layers: Layers, size: Mapping[str, Point], extra: Callable[[int], floa
 
 
 def entries(placed: Stack) -> dict[Stretch, float]:
-    """Where each stretch meets the top of its lower end: as near below its source as the width and the others allow."""
+    """Where each stretch meets the top of its lower end: as near below its source as the others allow."""
     into: dict[Item, list[Stretch]] = defaultdict(list)
     for stretch in placed.layers.stretches:
         into[stretch.lower].append(stretch)

@@ -32,8 +32,8 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 def static(expression: Expression, env: Env) -> int | None:
     """The value of an expression over indices and dimensions, None where it is not known."""
     match expression:
-        case syntax.Number(value=int() as value):
-            return value
+        case syntax.Number(value=int() as number):
+            return number
         case syntax.Name(name=name):
             return env.get(name)
         case syntax.Unary(op=op, operand=operand):

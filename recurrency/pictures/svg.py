@@ -76,7 +76,11 @@ def _box(root: ET.Element, box: Box, colour: tuple[str, str]) -> None:
     elif kind is Kind.CELL:
         style |= {"fill": fill, "stroke_width": 1.4}
     elif kind in (Kind.DELAY, Kind.FIRST):
-        style |= {"stroke_dasharray": "2.6 1.8", "stroke_width": 0.8, "rx": box.height / 2 if kind is Kind.DELAY else 6.0}
+        style |= {
+            "stroke_dasharray": "2.6 1.8",
+            "stroke_width": 0.8,
+            "rx": box.height / 2 if kind is Kind.DELAY else 6.0,
+        }
     left, top = box.x - box.width / 2, box.y - box.height / 2
     _element(group, "rect", x=left, y=top, width=box.width, height=box.height, **style)
     ink = "#ffffff" if kind is Kind.OUTPUT else INK
@@ -126,7 +130,8 @@ def _arrow(root: ET.Element, tip: Point, back: Point) -> None:
     """A head at `tip` for a line that comes along an axis."""
     dx, dy = _direction(back, tip)
     (x, y), half = tip, 0.42 * HEAD
-    corners = [tip, (x - HEAD * dx - half * dy, y - HEAD * dy - half * dx), (x - HEAD * dx + half * dy, y - HEAD * dy + half * dx)]
+    x, y = x - HEAD * dx, y - HEAD * dy
+    corners = [tip, (x - half * dy, y - half * dx), (x + half * dy, y + half * dx)]
     _element(root, "path", d="M" + " L".join(f"{_n(a)} {_n(b)}" for a, b in corners) + " Z", fill=EDGE)
 
 

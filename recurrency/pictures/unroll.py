@@ -15,7 +15,7 @@ Key = tuple[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Instance:
-    """One equation with all its indices known. `free[i]` is the loop index that chose the i-th member number, if one did."""
+    """One equation with all its indices known; `free[i]` is the loop index that chose the i-th number, if one did."""
 
     key: Key
     value: Expression

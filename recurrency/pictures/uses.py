@@ -1,4 +1,4 @@
-"""Who reads what: the streams that an expression uses, by how many steps delayed, and on which clock its value lives."""
+"""Who reads what: the streams that an expression uses, how far delayed, and on which clock its value lives."""
 
 from __future__ import annotations
 

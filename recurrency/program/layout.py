@@ -8,6 +8,10 @@ from math import prod
 from recurrency.graph.graph import Graph
 
 
+GRADIENT = "gradient:"
+"""Begins the name of a root that is the gradient of a parameter, if the rest is the name of one."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Offset and shape of each parameter by name, and the number of all elements."""
@@ -18,6 +22,12 @@ class Layout:
     def offset(self, name: str) -> int:
         """Where a parameter begins."""
         return self.entries[name][0]
+
+
+def gradients(graph: Graph, layout: Layout) -> dict[str, int]:
+    """The roots that are gradients of parameters, by the names of these."""
+    named = {root.removeprefix(GRADIENT): id for root, id in graph.roots.items() if root.startswith(GRADIENT)}
+    return {name: id for name, id in named.items() if name in layout.entries}
 
 
 def layout(graph: Graph) -> Layout:

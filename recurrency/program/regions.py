@@ -74,7 +74,7 @@ def _region(
     if first.kind.startswith("scan"):
         waiting.remove(first.ids[0])
         done |= set(first.ids)
-        return kernels(graph, _grouped(graph, first.ids) if fuse else first.ids, fuse)
+        return kernels(graph, _grouped(graph, first.ids, True) if fuse else first.ids, fuse)
     taken: list[int] = []
     found = True
     while found:
@@ -85,7 +85,7 @@ def _region(
                 done |= set(task.ids)
                 taken += task.ids
                 found = True
-    return kernels(graph, _grouped(graph, tuple(taken)) if fuse else tuple(taken), fuse)
+    return kernels(graph, _grouped(graph, tuple(taken), False) if fuse else tuple(taken), fuse)
 
 
 def signature(graph: Graph, id: int) -> tuple[object, ...]:
@@ -102,10 +102,13 @@ def kernel_kind(graph: Graph, id: int) -> str:
     return node.op.group
 
 
-def _grouped(graph: Graph, ids: tuple[int, ...]) -> tuple[int, ...]:
-    """The same nodes in an order in which element-wise nodes of one shape stand together as far as possible."""
+def _grouped(graph: Graph, ids: tuple[int, ...], scans: bool) -> tuple[int, ...]:
+    """The same nodes in an order in which element-wise nodes of one shape stand together as far as possible.
+
+    Within a scan what is read from another step is there already; elsewhere it has to be computed first.
+    """
     inside = set(ids)
-    needs = {id: {a for k, a in enumerate(graph[id].args) if a in inside and not (k == 0 and graph[id].delay)} for id in ids}
+    needs = {id: {a for k, a in enumerate(graph[id].args) if a in inside and not (scans and k == 0 and graph[id].delay)} for id in ids}
     users: dict[int, list[int]] = {id: [] for id in ids}
     for id, args in needs.items():
         for arg in args:

@@ -9,16 +9,15 @@ from recurrency.graph.graph import Graph, Node
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
-from recurrency.program.layout import Layout
+from recurrency.program.layout import Layout, gradients
 from recurrency.program.program import ALIASES, Buffer, Place, Region, View
 from recurrency.program.readers import Readers
 
 GIVEN = ("input", "start")
-GRADIENT = "gradient:"
 
 IN_PLACE: dict[str, tuple[int, ...]] = {
     **{op.name: tuple(range(op.arity or 0)) for op in OPS.values() if op.elementwise},
-    "where": (1,),
+    "where": (),
     "softmax": (0,),
 }
 """The arguments in whose memory the result of an operation may be written while it is computed."""
@@ -106,7 +105,7 @@ class Storage:
         return same and self._computed(arg) and not (arg in self.graph.roots.values() and self._is_gradient(arg))
 
     def _is_gradient(self, id: int) -> bool:
-        return any(name.startswith(GRADIENT) for name, root in self.graph.roots.items() if root == id)
+        return self.layout is not None and id in gradients(self.graph, self.layout).values()
 
     def _computed(self, id: int) -> bool:
         """Whether a node computes new elements, which can be put anywhere."""
@@ -117,16 +116,14 @@ class Storage:
     def _claim_gradients(self, layout: Layout) -> None:
         """A value of which all gradients of parameters are pieces, as they lie in the flat vector, is computed there."""
         wishes: dict[int, set[int]] = {}
-        for name, id in self.graph.roots.items():
-            if not name.startswith(GRADIENT):
-                continue
+        for name, id in gradients(self.graph, layout).items():
             owner, rows = id, 0
             while self.graph[owner].op.name in ("slice", "reshape", "stop_grad"):
                 node = self.graph[owner]
                 if node.op.name == "slice":
                     rows += node.attrs["start"] * _count(node.type.shape[1:])
                 owner = node.args[0]
-            wishes.setdefault(owner, set()).add(layout.offset(name.removeprefix(GRADIENT)) - rows)
+            wishes.setdefault(owner, set()).add(layout.offset(name) - rows)
         taken: list[tuple[int, int]] = []
         for owner, offsets in wishes.items():
             type_ = self.graph[owner].type
@@ -143,11 +140,10 @@ class Storage:
         """Whether each parameter on the memory of this value has its gradient from it."""
         stop = start + _count(self.graph[owner].type.shape)
         covered = 0
-        for name, id in self.graph.roots.items():
-            if name.startswith(GRADIENT):
-                offset, shape = layout.entries[name.removeprefix(GRADIENT)]
-                if start <= offset < stop and owner in self._origins(id):
-                    covered += _count(shape)
+        for name, id in gradients(self.graph, layout).items():
+            offset, shape = layout.entries[name]
+            if start <= offset < stop and owner in self._origins(id):
+                covered += _count(shape)
         return covered == stop - start
 
     def _origins(self, id: int) -> set[int]:
@@ -261,8 +257,6 @@ class Storage:
         if self.graph[arg].type.index is not None or self.graph[arg].type.clock != node.type.clock:
             return False
         if buffer.step is not None and buffer.step != self._scope(id):
-            return False
-        if any(place == self.places.get(a) for a in node.args if a != arg) and node.op.name == "where":
             return False
         return self.readers.last(arg, id, self.copies, self.parts)
 

@@ -1,0 +1,119 @@
+"""What a user of a generated module calls: functions with plain arguments around the generated passes."""
+
+from __future__ import annotations
+
+from recurrency.export import ModuleRequest
+
+COMMON = '''
+
+# ------------------------------------------------------------------------------------------------------- interface
+
+PARAMETERS = {{
+{parameters}
+}}
+"""Parameter -> (offset in the flat vector, shape)."""
+
+SIZE = {size}
+INPUTS, OUTPUTS, STATES = {inputs}, {outputs}, {states}
+
+
+def views(params):
+    """The parameters by name, as views of the flat vector [SIZE]."""
+    return {{n: params[o : o + int(np.prod(s))].reshape(s) for n, (o, s) in PARAMETERS.items()}}
+
+
+def pack(arrays):
+    """The flat vector of parameters that are given by name."""
+    params = np.empty(SIZE, real)
+    for name, view in views(params).items():
+        view[...] = arrays[name]
+    return params
+
+
+def _call(function, params, inputs, state, lengths, training, seed, more=()):
+    given = {{n: np.asarray(inputs[n], dtype) for n, (_, dtype) in INPUTS.items()}}
+    steps = {{clock: given[n].shape[0] for n, (clock, _) in INPUTS.items()}}
+    batch = given[next(iter(INPUTS))].shape[1]
+    state = dict(state or {{}})
+    offset = state.pop("t", None)
+    given.update({{f"start:{{n}}": np.asarray(a, STATES[n][1]) for n, a in state.items()}})
+    given.update(more)
+    if lengths is not None and not isinstance(lengths, dict):
+        lengths = {{clock: np.asarray(lengths) for clock in steps}}
+    if offset is not None:
+        offset = {{clock: offset for clock in steps}}
+    with np.errstate(all="ignore"):
+        return function(np.asarray(params, real), given, lengths, steps, batch, training, seed, offset)
+
+
+def _named(values, prefix, names):
+    return {{n: values[prefix + n] for n in names if prefix + n in values}}
+
+
+def forward(params, inputs, state=None, lengths=None, training=False, seed=0):
+    """Outputs, states after the last step, and the tape for `backward`.
+
+    `inputs` is a dict of arrays [T, B, ...]; `state` hands over first states [B, ...]; `lengths` [B] (or such a list for each clock).
+    """
+    values = _call(forward_pass, params, inputs, state, lengths, training, seed)
+    tape = {{n: a for n, a in values.items() if n.startswith("tape:")}}
+    call = (params, inputs, state, lengths, training, seed, tape)
+    return _named(values, "output:", OUTPUTS), _named(values, "final:", STATES), call
+
+
+def backward(call, output_gradients, state_gradients=None):
+    """Gradients of the parameters (one vector), of the inputs and of the first states, by name.
+
+    `call` is the third result of `forward`; gradients of outputs and final states that are not given are zero.
+    """
+    *arguments, tape = call
+    first = np.shape(next(iter(arguments[1].values())))
+    more = dict(tape)
+    for prefix, ports, gradients in (("output:", OUTPUTS, output_gradients), ("final:", STATES, state_gradients or {{}})):
+        for name, (clock, kind, shape) in ((n, p) for n, p in ports.items() if p[1] == "real" or p[1] is real):
+            lead = (np.shape(arguments[1][next(n for n in INPUTS if INPUTS[n][0] == clock)])[0],) if clock else ()
+            more["d:" + prefix + name] = (
+                np.asarray(gradients[name], real) if name in gradients else np.zeros((*lead, first[1], *shape), real)
+            )
+    values = _call(backward_pass, *arguments, more=more)
+    return values["gradient"], _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
+
+
+def step(params, inputs, state=None):
+    """Outputs and states after one more step; arrays have no time axis: [B, ...]."""
+    outputs, state, _ = forward(params, {{n: np.asarray(a)[None] for n, a in inputs.items()}}, state)
+    return {{n: a[0] if OUTPUTS[n][0] else a for n, a in outputs.items()}}, state
+'''
+
+LOSS = '''
+
+def loss_and_gradients(params, inputs, state=None, lengths=None, training=False, seed=0):
+    """The loss, the gradients of the parameters (one vector), and the final states."""
+    values = _call(loss_pass, params, inputs, state, lengths, training, seed)
+    return float(values["loss"]), values["gradient"], _named(values, "final:", STATES)
+'''
+
+
+def interface_text(request: ModuleRequest) -> str:
+    """The functions at the end of a generated module."""
+    entries = sorted(request.layout.entries.items(), key=lambda item: item[1][0])
+    parameters = "\n".join(f"    {ascii(n)}: ({o}, {s!r})," for n, (o, s) in entries)
+    inputs = {n: (p.clock, _Code("np.int64" if p.index is not None else "real")) for n, p in request.inputs.items()}
+    text = COMMON.format(
+        parameters=parameters, size=request.layout.size, inputs=ascii(inputs), outputs=_ports(request.outputs), states=_ports(request.states)
+    )
+    return text + (LOSS if any(name == "loss_pass" for name, _ in request.functions) else "")
+
+
+class _Code(str):
+    """Text that stands in the source as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _ports(ports: object) -> str:
+    rows = {}
+    for name, port in ports.items():  # type: ignore[attr-defined]
+        rows[name] = (port.clock, _Code("real" if port.index is None else "np.int64"), port.shape)
+    return ascii(rows)

@@ -1,0 +1,249 @@
+"""The names of arrays in generated NumPy: buffers, and views of them, of all steps or of one."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from recurrency.backends._numpy_names import Names
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind, Type
+from recurrency.program.program import Buffer, Place, Program, Region, View
+
+
+@dataclass
+class Loop:
+    """The loop over time that is being written, and the arrays of which it has the part of its step, by name.
+
+    A loop over `blocks` takes several steps at once: as many as stay in the cache.
+    """
+
+    region: Region
+    blocks: bool = False
+    views: dict[str, str] = field(default_factory=dict)
+
+
+class Memory:
+    """Knows by which name a place is called, and writes the lines that make it.
+
+    Lines about our own buffers go to `lines`, which run once for each size; lines about the caller's arrays to `body`.
+    """
+
+    def __init__(self, program: Program, names: Names, clocks: dict[str, str], body: list[str]) -> None:
+        self.program, self.graph, self.names, self.clocks, self.body = program, program.graph, names, clocks, body
+        self.lines: list[str] = []
+        self.own: set[str] = set()
+        self.arenas: dict[str, list[str]] = {"tape": [], "outputs": []}
+        self.homes = _homes(program)
+        self.bases: dict[int, str] = {}
+        self.known: dict[Place, str] = {}
+        self.loop: Loop | None = None
+        self.hints = _hints(program)
+        self.views: dict[str, str] = {}
+
+    def steps(self, clock: str | None) -> str:
+        """The number of steps of a clock."""
+        return f"T{self.clocks[str(clock)]}"
+
+    def size(self, dim: Dim) -> str:
+        """A dimension as text."""
+        return self.steps(dim) if isinstance(dim, str) else str(dim)
+
+    @property
+    def stepping(self) -> bool:
+        """Whether statements are about one step."""
+        return self.loop is not None and not self.loop.blocks
+
+    def lead(self, place: Place) -> int:
+        """How many axes of time and sequences the array at a place has, as `whole` names it."""
+        if place.kind is Kind.STREAM and self.program.buffers[place.buffer].step is not None:
+            return 1
+        return int(place.kind)
+
+    def array(self, place: Place) -> str:
+        """The array at a place: of this step within a loop, else of all steps."""
+        if self.loop is None or place.kind is not Kind.STREAM or self.program.buffers[place.buffer].step is not None:
+            return self.whole(place)
+        return self.stepped(self.whole(place), place.kind)
+
+    def stepped(self, whole: str, kind: Kind = Kind.STREAM) -> str:
+        """The array of this step, of one that holds all steps."""
+        assert self.loop is not None
+        for name, text in self.loop.views.items():
+            if text == whole:
+                return name
+        mark = "s" if self.loop.blocks else "t"
+        base = re.match(r"\w+", whole)
+        name = self.names.new(f"{base[0] if base else 'padding'}_{mark}")
+        self.loop.views[name] = whole
+        return name
+
+    def whole(self, place: Place) -> str:
+        """The array of all steps (of the one step that there is memory for)."""
+        if place not in self.known:
+            self.known[place] = self._named(place)
+        name = self.known[place]
+        return name
+
+    def derived(self, text: str) -> str:
+        """A name for a view (`W.T`) that is the same at all steps, made before the loop; or a view of the step's array."""
+        base = re.match(r"\w+", text)
+        assert base
+        rest = text[base.end() :]
+        if self.loop is None or not rest:
+            return text
+        if base[0] in self.loop.views:
+            timed = rest.startswith("[...") and not rest.endswith(")")
+            return self.stepped(self.loop.views[base[0]] + rest) if timed else text
+        if text not in self.views:
+            name = self.views[text] = self.names.new(base[0] + ("_T" if rest == ".T" else "_view"))
+            self.define(name, text, base[0] in self.own)
+        return self.views[text]
+
+    def define(self, name: str, text: str, own: bool) -> None:
+        """Write the line that gives a view its name, where it belongs."""
+        (self.lines if own else self.body).append(f"{name} = {text}")
+        if own:
+            self.own.add(name)
+
+    def order(self, name: str) -> int:
+        """The line that gives an array its name."""
+        return next(k for k, line in enumerate(self.lines) if line.startswith(f"{name} = "))
+
+    def _ours(self, place: Place) -> bool:
+        return self.program.buffers[place.buffer].home == "own"
+
+    def _named(self, place: Place) -> str:
+        buffer = self.program.buffers[place.buffer]
+        base = self.base(buffer)
+        text = self._rows(buffer, base, place.delay)
+        if not place.views and text == base:
+            return base
+        text = self.viewed(text, place.views, Place(place.buffer, buffer.type.kind))
+        name = self.names.new(self.hints.get(place) or self._wish(buffer, place))
+        self.define(name, text, self._ours(place))
+        return name
+
+    def _wish(self, buffer: Buffer, place: Place) -> str:
+        if place.delay:
+            return f"{self._label(buffer)}_{'before' if place.delay > 0 else 'after'}"
+        return f"{self._label(buffer)}_part" if place.views else self._label(buffer)
+
+    def _rows(self, buffer: Buffer, base: str, delay: int) -> str:
+        """The rows of the steps, or of those `delay` steps before."""
+        if not buffer.front and not buffer.behind:
+            return base
+        start, steps = buffer.front - delay, self.steps(buffer.type.clock)
+        return f"{base}[{start}:{start} + {steps}]" if start else f"{base}[:{steps}]"
+
+    def base(self, buffer: Buffer) -> str:
+        """The array of a whole buffer, with the rows before and after the steps."""
+        if buffer.id not in self.bases:
+            rows = "_rows" if buffer.front or buffer.behind else ""
+            name = self.bases[buffer.id] = self.names.new(self._label(buffer) + rows)
+            if buffer.home == "own":
+                self.own.add(name)
+                self.lines.append(f"{name} = {self._allocation(buffer)}")
+            else:
+                vector = "params" if buffer.home == "params" else "gradient"
+                end = buffer.offset + math.prod(int(d) for d in buffer.type.shape)  # type: ignore[arg-type]
+                self.body.append(f"{name} = {vector}[{buffer.offset}:{end}].reshape({self.shape(buffer.type)})")
+        return self.bases[buffer.id]
+
+    def _allocation(self, buffer: Buffer) -> str:
+        if buffer.same is not None:
+            return self.base(self.program.buffers[buffer.same])
+        rows = buffer.front + buffer.behind
+        shape = self.shape(buffer.type, rows, buffer.step is not None)
+        if buffer.type.index is not None:
+            return f"full({shape}, -1, np.intp)"
+        if buffer.id in self.homes:
+            self.arenas[self.homes[buffer.id]].append(f"prod({shape})")
+            return f"{self.homes[buffer.id]}.array({shape})"
+        return f"{'zeros' if rows else 'empty'}({shape}, real)"
+
+    def shape(self, type_: Type, rows: int = 0, step: bool = False) -> str:
+        """The shape of an array of this type, as text."""
+        lead = []
+        if type_.kind is Kind.STREAM and not step:
+            lead.append(self.steps(type_.clock) + (f" + {rows}" if rows else ""))
+        if type_.kind is not Kind.STATIC:
+            lead.append("B")
+        sizes = [*lead, *map(self.size, type_.shape)]
+        return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+    def _label(self, buffer: Buffer) -> str:
+        """What a buffer holds, in a word."""
+        if buffer.home == "gradient":
+            return "d_packed"
+        if buffer.home == "params" and self.graph[buffer.node].op.name == "concat":
+            return "packed"
+        node = self.graph[buffer.node]
+        return node.name or str(node.attrs.get("name", node.op.name))
+
+    def viewed(self, text: str, views: tuple[View, ...], start: Place) -> str:
+        """Views of an array that lies at `start`."""
+        lead, rank = self.lead(start), len(self.program.buffers[start.buffer].type.shape)
+        for view in views:
+            text, lead = self.view(text, view, lead, rank)
+            rank = len(view.shape)
+        return text
+
+    def view(self, text: str, view: View, lead: int, rank: int) -> tuple[str, int]:
+        """One view of an array with so many axes of time and sequences and so many others; and how many of the former it has."""
+        if view.op == "slice":
+            return f"{text}[{', '.join([':'] * lead + [f'{view.numbers[0]}:{view.numbers[1]}'])}]", lead
+        if view.op == "transpose":
+            axes = [*range(lead), *reversed(range(lead, lead + rank))]
+            return (f"{text}.transpose({', '.join(map(str, axes))})" if rank > 1 else text), lead
+        if view.op == "reshape":
+            sizes = "".join(f"{self.size(d)}, " for d in view.shape)
+            return f"{text}.reshape(({'*' + text + f'.shape[:{lead}], ' if lead else ''}{sizes}))", lead
+        if view.op == "expand":
+            sizes = "".join(f"{self.size(view.shape[a])}, " for a in view.numbers)
+            return f"expand({text}, {lead}, {view.numbers}, ({sizes}))", lead
+        return f"{text}.swapaxes(0, 1)", 1 if view.op == "frames" else 2
+
+
+def _homes(program: Program) -> dict[int, str]:
+    """The buffers of which parts are handed to the caller: streams among the results, or only on the tape."""
+    homes: dict[int, str] = {}
+    for name, id in program.graph.roots.items():
+        place = program.places.get(id)
+        if place is None or not leased(program, id):
+            continue
+        if homes.get(place.buffer) != "outputs":
+            homes[place.buffer] = "tape" if name.startswith("tape:") else "outputs"
+    return homes
+
+
+def leased(program: Program, id: int) -> bool:
+    """Whether a result is handed out as it lies in memory: not a copy, and not written again until the caller is done with it."""
+    place = program.places.get(id)
+    if place is None or place.kind is not Kind.STREAM or program.graph[id].type.index is not None or place.repeats:
+        return False
+    buffer = program.buffers[place.buffer]
+    plain = not any(isinstance(d, str) for d in program.graph[id].type.shape)
+    return plain and buffer.home == "own" and buffer.type.index is None
+
+
+def _hints(program: Program) -> dict[Place, str]:
+    """The user's name for each place that has one."""
+    hints: dict[Place, str] = {}
+    for id, place in program.places.items():
+        name = _name(program.graph, id)
+        if name:
+            hints.setdefault(place, name)
+    return hints
+
+
+def _name(graph: Graph, id: int) -> str:
+    node = graph[id]
+    if node.name or not node.args:
+        return node.name
+    inner = _name(graph, node.args[0]) if node.op.name in ("shift", "valid", "spread", "transpose") and node.args else ""
+    if inner and node.op.name == "shift":
+        return f"{inner}_{'before' if node.delay > 0 else 'after'}"
+    return f"{inner}_T" if inner and node.op.name == "transpose" else inner

@@ -1,0 +1,133 @@
+"""The NumPy backend: a program as a readable module of NumPy, built by executing that very text."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from recurrency.backends._numpy_function import Function
+from recurrency.backends._numpy_names import ascii_name
+from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
+from recurrency.graph.graph import Graph
+from recurrency.passes.lengths import lengths as with_lengths
+from recurrency.program.layout import Layout
+from recurrency.program.schedule import schedule
+
+if TYPE_CHECKING:
+    from recurrency.export import ModuleRequest
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MEMORY = '''
+def references(arrays):
+    """How many things refer to each array, views of it among them."""
+    return [getrefcount(array) for array in arrays]
+
+
+def memory(make, *sizes):
+    """What `make(*sizes)` has made before in this thread, or makes now; a few are remembered.
+
+    What the caller still holds arrays of, as the number of references to their memory shows, is left alone.
+    """
+    kept = _memories.__dict__.setdefault(make.__name__, {})
+    made = kept.setdefault(sizes, [])
+    for arenas, counts, arrays in made:
+        if references(arenas) == counts:
+            return arrays
+    arenas, arrays = make(*sizes)
+    while len(kept) > 8:
+        del kept[next(iter(kept))]
+    made[3:] = []
+    made.insert(0, (arenas, references(arenas), arrays))
+    return arrays
+'''
+
+
+class Runner(Protocol):
+    """A built function; see `recurrency.interpreter.evaluate` for the meaning of the arguments."""
+
+    def __call__(
+        self,
+        params: Array,
+        given: Mapping[str, Array],
+        lengths: Mapping[str, Array] | None,
+        steps: Mapping[str, int],
+        batch: int,
+        training: bool,
+        seed: int,
+        offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]: ...
+
+
+class NumpyBackend:
+    """Runs everywhere; the reference for what generated code looks like."""
+
+    name = "numpy"
+
+    def available(self) -> str | None:
+        """Why this backend can not run here; None: it can."""
+        return None
+
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Runner:
+        """Compile one function, which computes the roots of a graph."""
+        text = self.emit([(name, graph)], layout, dtype, "", without)
+        module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
+        exec(compile(text, f"<recurrency numpy {ascii_name(name)}>", "exec"), module)
+        with_errors = module[ascii_name(name)]
+
+        def run(*args: Any) -> dict[str, Array]:
+            with np.errstate(all="ignore"):
+                found: dict[str, Array] = with_errors(*args)
+            return found
+
+        run.__dict__["source"] = text
+        return run
+
+    def module(self, request: ModuleRequest) -> str:
+        """The text of a whole module: the passes, and the functions that a user calls."""
+        from recurrency.backends._numpy_interface import interface_text
+
+        passes = self.emit(request.functions, request.layout, request.dtype, request.header, request.without)
+        return passes + interface_text(request)
+
+    def emit(
+        self,
+        functions: Sequence[tuple[str, Graph]],
+        layout: Layout,
+        dtype: str,
+        header: str = "",
+        without: frozenset[str] = frozenset(),
+    ) -> str:
+        """The text of a module with these functions, which needs nothing but NumPy."""
+        written = []
+        for name, graph in functions:
+            program = schedule(with_lengths(graph), layout, without)
+            written.append(Function(ascii_name(name), program, layout))
+        functions_text = "\n".join("\n" + f.text() for f in written)
+        helpers = [text for name, text in HELPERS.items() if name in _names(functions_text)]
+        text = "\n".join([*helpers, MEMORY, functions_text])
+        return _preamble(header, dtype, _names(text)) + text
+
+
+def _names(text: str) -> set[str]:
+    """The names that a text uses."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {token.string for token in tokens if token.type == tokenize.NAME}
+
+
+def _preamble(header: str, dtype: str, used: set[str]) -> str:
+    lines = [f'"""{header}"""', ""] if header else []
+    lines += ["import math"] if "math" in used else []
+    lines += ["import threading", "from sys import getrefcount", "", "import numpy as np", ""]
+    lines += [f"{name} = np.{name}" for name in sorted(used & (UFUNCS | FUNCTIONS))]
+    lines += ["nan, inf = np.nan, np.inf", f"real = np.{np.dtype(dtype).name}", "half = real(0.5)", "_memories = threading.local()", ""]
+    return "\n".join(lines) + "\n"
+
+
+backend = NumpyBackend()

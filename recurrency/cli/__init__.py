@@ -1,0 +1,90 @@
+"""The command line. Each command is imported only when it is called, so that help comes at once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from recurrency import __version__
+from recurrency.errors import RecurrencyError
+
+COMMANDS = {
+    "check": ("checking:check", "Find every mistake in specs."),
+    "fmt": ("formatting:fmt", "Lay specs out in the canonical form."),
+    "list": ("listing:list_", "List the cells that are shipped."),
+    "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, picture."),
+    "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
+    "train": ("train:train", "Train a task, or a spec with a loss."),
+    "backends": ("backing:backends", "List the backends, and why one can't run here."),
+}
+"""Command -> where in `recurrency.cli` it is, and what it does."""
+
+
+class Commands(click.Group):
+    """A group whose commands are loaded on use; mistakes of the user are told in one message, without a traceback."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"recurrency.cli.{module}"), attribute)
+        return command
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            context.fail(f"there is no command {args[0]!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help) for name, (_, help) in COMMANDS.items()])
+
+
+EPILOG = """\b
+Examples:
+  recurrency check my.rnn
+  recurrency show LSTM -D N=64 -D H=128
+  recurrency compile my.rnn:Cell --backend numpy -D N=64 -D H=128 -o cell.py
+  recurrency train first-element
+"""
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="recurrency %(version)s")
+def cli() -> None:
+    """From the equations of a recurrent cell to fast code with generated back-propagation through time.
+
+    A SPEC is a .rnn file (its last cell), FILE.rnn:Cell, or the name of a shipped cell.
+    """
+
+
+def main() -> None:
+    """The console script: exit code 0 for success, 1 for bad input, 2 for a wrong call."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (RecurrencyError, OSError) as error:
+        from recurrency.cli.common import complain
+
+        complain(error)
+        sys.exit(1)

@@ -1,0 +1,19 @@
+"""`recurrency backends`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("backends")
+def backends() -> None:
+    """List the backends: which can run here, and for the others why not and what to install."""
+    from rich.text import Text
+
+    from recurrency import backend
+    from recurrency.cli.common import show, table
+
+    out = table("Backend", "Runs here", "Why not, and what to install")
+    for name, reason in backend.describe().items():
+        out.add_row(name, "no" if reason else "yes", Text(reason or ""))
+    show(out)

@@ -1,0 +1,103 @@
+"""What several commands share: the SPEC argument, -D, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from recurrency.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from recurrency.spec import Spec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def find_spec(text: str) -> Spec:
+    """A path, `path:Cell`, or the name of a shipped cell.
+
+    Raises:
+        UsageError: there is none such (with the nearest name). SpecError: the text is malformed.
+    """
+    from recurrency import library
+    from recurrency.spec import load
+
+    if ".rnn" in text or "/" in text or Path(text).exists():
+        return load(text)
+    if text not in library.names():
+        from recurrency.language.modules import nearest
+
+        near = nearest(text, library.names())
+        hint = f"; did you mean {near}?" if near else "; `recurrency list` shows them"
+        raise UsageError(f"{text} is neither a .rnn file nor a shipped cell{hint}")
+    return library.spec(text)
+
+
+def complain(error: Exception) -> None:
+    """Tell a mistake of the user's on standard error; diagnostics have a head of their own."""
+    text = str(error)
+    click.echo(text if text.startswith("error[") else f"error: {text}", err=True)
+
+
+def _parsed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for text in values:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE, such as H=128", context, option)
+        try:
+            out[name] = int(value)
+        except ValueError:
+            out[name] = value
+    return out
+
+
+def dimensions(command: F) -> F:
+    """The option -D NAME=VALUE: numbers for dimensions, names for functions and cells."""
+    return click.option(
+        "-D",
+        "dimensions",
+        multiple=True,
+        callback=_parsed,
+        metavar="NAME=VALUE",
+        help="A dimension, function or cell of the header.",
+    )(command)
+
+
+def without(command: F) -> F:
+    """The option --without PASS."""
+    return click.option("--without", multiple=True, metavar="PASS", help="Switch a pass off (may be repeated).")(
+        command
+    )
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """An empty table in the style of all of them; columns that begin with > are numbers."""
+    from rich import box
+    from rich.table import Table
+
+    out = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
+    for number, column in enumerate(columns):
+        side: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        out.add_column(column.lstrip(">"), justify=side, overflow="fold", no_wrap=number == 0)
+    return out
+
+
+def show(*things: Any) -> None:
+    """Print tables and texts to standard output."""
+    import os
+    import sys
+
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    console = Console(width=width, highlight=False)
+    for thing in things:
+        console.print(thing, markup=False) if isinstance(thing, str) else console.print(thing)

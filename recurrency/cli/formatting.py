@@ -1,0 +1,47 @@
+"""`recurrency fmt`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+EPILOG = """\b
+Examples:
+  recurrency fmt my.rnn
+  recurrency fmt --check specs/*.rnn
+  recurrency fmt - < my.rnn
+
+\b
+Exit code: 0; 1 if a file is malformed, or with --check if one would change.
+"""
+
+
+@click.command("fmt", epilog=EPILOG)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--check", is_flag=True, help="Change nothing; say which files would change.")
+def fmt(files: tuple[str, ...], check: bool) -> None:
+    """Lay specs out in the canonical form, in place; the meaning stays the same. `-` reads standard input."""
+    from recurrency.cli.common import complain
+    from recurrency.errors import RecurrencyError
+    from recurrency.files import write_whole
+    from recurrency.language.format import format_file
+    from recurrency.language.parser import read_source
+
+    code = 0
+    for name in files:
+        try:
+            text = sys.stdin.read() if name == "-" else read_source(name).text
+            formatted = format_file(text, name)
+        except RecurrencyError as error:
+            complain(error)
+            code = 1
+            continue
+        if name == "-":
+            click.echo(formatted, nl=False)
+        elif formatted != text:
+            code = code or int(check)
+            click.echo(f"{name} {'would change' if check else 'changed'}", err=check)
+            if not check:
+                write_whole(name, formatted)
+    sys.exit(code)

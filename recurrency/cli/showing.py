@@ -1,0 +1,130 @@
+"""`recurrency show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recurrency.cli.common import dimensions as dimension_options
+from recurrency.cli.common import without as without_option
+
+if TYPE_CHECKING:
+    from recurrency.report import Entry, Report
+    from recurrency.spec import Spec
+
+EPILOG = """\b
+Examples:
+  recurrency show LSTM
+  recurrency show LSTM -D N=64 -D H=128
+  recurrency show my.rnn:Cell --graph cell.svg
+  recurrency show LSTM --latex
+  recurrency show LSTM -D N=3 -D H=4 --print-after pack --without cse
+
+\b
+What --print-after takes: elaborate, the passes simplify, cse, reassociate, pack, then differentiate,
+and schedule (the program). With differentiate and schedule the gradients are included.
+"""
+
+
+@click.command("show", epilog=EPILOG)
+@click.argument("spec", metavar="SPEC[:CELL]")
+@dimension_options
+@click.option("--latex", is_flag=True, help="Print the equations in LaTeX instead.")
+@click.option("--graph", metavar="FILE", help="Draw the cell to a .svg, .png or .dot file.")
+@click.option("--print-after", "stage", metavar="PASS", help="Print the graph or program after a pass instead.")
+@without_option
+def show(
+    spec: str, dimensions: dict[str, Any], latex: bool, graph: str | None, stage: str | None, without: tuple[str, ...]
+) -> None:
+    """Describe a cell: inputs, outputs, states, parameters, recurrences, flops and bytes per step."""
+    from recurrency.cli.common import find_spec
+    from recurrency.report import report
+
+    found = find_spec(spec)
+    if graph is not None:
+        _draw(found, dimensions, graph)
+    if latex:
+        click.echo(found.latex())
+    elif stage is not None:
+        click.echo(staged(found, dimensions, stage, without), nl=False)
+    elif graph is None:
+        _print(report(found, dimensions))
+
+
+def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
+    from recurrency.pictures import draw
+
+    spec.check(all_cells=False)
+    known = {name: d.cell for name, d in spec.definition.module.cells.items()}
+    draw(spec.cell, spec.file, dimensions, known).save(path)
+    click.echo(f"wrote {path}")
+
+
+def _print(report: Report) -> None:
+    from recurrency.cli.common import show as out
+    from recurrency.report import human
+
+    dims = ", ".join(f"{n} = {v}" if n != v else n for n, v in report.dimensions.items())
+    out(f"{report.name}[{dims}]", report.doc, "")
+    for title, entries in (("Inputs", report.inputs), ("Outputs", report.outputs), ("States", report.states)):
+        if entries:
+            out(_table(title, entries), "")
+    if report.parameters:
+        out(_table(f"Parameters ({report.total})", report.parameters), "")
+    for loop in report.recurrences or []:
+        way = "forwards" if loop.direction > 0 else "backwards"
+        out(f"recurrence over {loop.clock}, {way}, in {', '.join(loop.states)}: {loop.kind}")
+    if not report.recurrences:
+        out("no recurrence")
+    for name, cost in (("forward", report.forward), ("forward and backward", report.training)):
+        if cost is not None:
+            out(f"{name}: {human(cost.flops)}flop and {human(cost.bytes)}B for each step and sequence (float32)")
+    out(*report.notes)
+
+
+def _table(title: str, entries: list[Entry]) -> Any:
+    from rich.text import Text
+
+    from recurrency.cli.common import table
+
+    counted = any(e.count for e in entries)
+    out = table(title, "Shape", *([">Count"] if counted else []), "Drawn" if counted else "")
+    for e in entries:
+        out.add_row(*map(Text, [e.name, e.shape, *([e.count] if counted else []), e.note]))
+    return out
+
+
+def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[str, ...]) -> str:
+    """The text of the graph after a pass, or of the program.
+
+    Raises:
+        UsageError: there is no such pass.
+    """
+    from recurrency import derivatives
+    from recurrency.errors import UsageError
+    from recurrency.graph.text import graph_text
+    from recurrency.language.modules import nearest
+    from recurrency.passes import PASSES, optimised
+    from recurrency.program.schedule import PIECES, schedule
+
+    stages = ["elaborate", *PASSES, "differentiate", "schedule"]
+    for name, known in ((stage, stages), *((w, [*PASSES, *PIECES]) for w in without)):
+        if name not in known:
+            near = nearest(name, known)
+            raise UsageError(
+                f"there is no pass {name}; there are {', '.join(known)}" + (f"; did you mean {near}?" if near else "")
+            )
+    found = spec.elaborate(**dimensions)
+    graph = found.graph.select([r for r in found.graph.roots if r.startswith(("output:", "final:", "loss"))])
+    if stage == "elaborate":
+        return graph_text(graph)
+    seen: dict[str, Any] = {}
+    graph = optimised(graph, without, lambda name, result: seen.__setitem__(name, result))
+    if stage in PASSES:
+        if stage not in seen:
+            raise UsageError(f"{stage} is switched off by --without")
+        return graph_text(seen[stage])
+    both = derivatives.loss_gradients(graph) if "loss" in graph.roots else derivatives.backward(graph)
+    both = optimised(both, without)
+    return graph_text(both) if stage == "differentiate" else schedule(both, None, frozenset(without)).text()

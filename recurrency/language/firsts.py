@@ -1,0 +1,65 @@
+"""First values: of parameters, which are drawn, and of states, which are drawn or computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recurrency.errors import Span, UsageError
+from recurrency.graph.dimensions import Dim, Poly
+from recurrency.graph.types import Kind, Type
+from recurrency.graph.value import Value
+from recurrency.initialisers import INITIALISERS
+from recurrency.language import syntax
+from recurrency.language.definitions import Env
+from recurrency.language.modules import nearest
+from recurrency.language.streams import ParamInfo
+from recurrency.language.vocabulary import shown
+
+if TYPE_CHECKING:
+    from recurrency.language.instance import Instance
+
+
+def fitting(instance: Instance, value: Value, type_: Type, span: Span, name: str) -> Value:
+    """A first value: not a stream, and of the shape of its state (a number stands for all elements)."""
+    if value.type.kind is Kind.STREAM:
+        help = "take one of its steps, with last(...) or first(...)"
+        raise instance.problem(43, f"the first value of {name} is a stream", span, help=help)
+    value = value.to_shape(type_.shape)
+    if value.type.shape != type_.shape:
+        title = f"the state {name} is {shown(type_)}, but its first value is {shown(value.type)}"
+        raise instance.problem(43, title, span, notes=instance.notes(name.split("[")[0]))
+    return value
+
+
+def drawn(instance: Instance, name: str, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> Value:
+    """A trained value; calls of a shared instance get the same one."""
+    full, known = instance.home + name, instance.work.parameters
+    info = known.get(full)
+    if info is None:
+        info = known[full] = ParamInfo(full, shape, _initialiser(instance, draw, shape, env), draw.span)
+    if info.shape != shape:
+        one, other = shown(Type(Kind.STATIC, info.shape)), shown(Type(Kind.STATIC, shape))
+        raise instance.problem(42, f"{full} is shared, but is {one} in one use and {other} in another", draw.span)
+    attrs = {"name": full, "type": Type(Kind.STATIC, shape)}
+    return instance.work.graph.add("param", [], attrs, span=draw.span)
+
+
+def _initialiser(
+    instance: Instance, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env
+) -> tuple[str, tuple[float, ...]]:
+    row = INITIALISERS.get(draw.name)
+    if row is None:
+        near = nearest(draw.name, INITIALISERS)
+        help = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
+        raise instance.problem(34, f"there is no initialiser {draw.name}", draw.span, help=help)
+    evaluator = instance.evaluator(env)
+    positional = [evaluator.number(a) for a in draw.arguments]
+    try:
+        arguments = row.bind(positional, {k.name: evaluator.number(k.value) for k in draw.keywords})
+    except UsageError as error:
+        raise instance.problem(34, str(error), draw.span) from None
+    known = not any(isinstance(d, Poly) for d in shape)
+    mistake = row.check(tuple(shape), arguments) if known or draw.name != "sparse" else None
+    if mistake:
+        raise instance.problem(35, mistake, draw.span, label=f"the shape is {shown(Type(Kind.STATIC, shape))}")
+    return draw.name, arguments

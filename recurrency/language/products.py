@@ -1,0 +1,100 @@
+"""Two values and the sign between them: clocks and shapes are compared, and a mismatch is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.types import Kind
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.definitions import label
+from recurrency.language.numbers import ARITHMETIC
+from recurrency.language.subscripts import brief
+from recurrency.language.vocabulary import shown
+
+if TYPE_CHECKING:
+    from recurrency.language.evaluate import Evaluator
+
+PRODUCTS = {(2, 1): "ij,j->i", (2, 2): "ij,jk->ik", (1, 2): "i,ij->j"}
+"""`A @ b` by the number of dimensions of both."""
+BRIDGES = "last, first, sums over time and attend lead from one clock to another"
+
+
+def combined(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> Value:
+    """`a op b`."""
+    _one_clock(evaluator, expression, a, b)
+    if expression.op == "@":
+        return _product(evaluator, expression, a, b)
+    _one_shape(evaluator, expression, a, b)
+    if expression.op in ARITHMETIC:
+        return a.apply(ARITHMETIC[expression.op][0], b)
+    return _compared(expression.op, a, b)
+
+
+def _compared(op: str, a: Value, b: Value) -> Value:
+    """A comparison, as 1 or 0."""
+    if op in (">", ">="):
+        a, b, op = b, a, {">": "<", ">=": "<="}[op]
+    if op == "!=":
+        return 1.0 - a.apply("equal", b)
+    return a.apply({"<": "less", "<=": "less_equal", "==": "equal"}[op], b)
+
+
+def _one_clock(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> None:
+    clocks = [v.type.clock for v in (a, b) if v.type.kind is Kind.STREAM]
+    if len(set(clocks)) > 1:
+        left, right = brief(expression.left.span.text), brief(expression.right.span.text)
+        title = f"{left} runs over the clock {clocks[0]}, {right} over {clocks[1]}"
+        notes = evaluator.origins(expression.left, expression.right)
+        evaluator.fail(28, title, expression.span, label="clocks do not mix", notes=notes, help=BRIDGES)
+
+
+def _one_shape(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> None:
+    one, two = a.type.shape, b.type.shape
+    if one and two and one != two:
+        left, right = brief(expression.left.span.text), brief(expression.right.span.text)
+        title = f"cannot combine {left} {shown(a.type)} with {right} {shown(b.type)} by {expression.op}"
+        is_product = expression.op == "*" and (len(one), len(two)) in PRODUCTS and one[-1] == two[0]
+        help = f"a product of matrices and vectors is written {left} @ {right}" if is_product else None
+        notes = evaluator.origins(expression.left, expression.right)
+        evaluator.fail(22, title, expression.span, label=_difference(one, two), notes=notes, help=help)
+
+
+def _difference(one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str:
+    if len(one) != len(two):
+        names = {1: "a vector", 2: "a matrix"}
+        return " and ".join(names.get(len(s), f"{len(s)} dimensions") for s in (one, two)) + " do not match"
+    which = next(i for i in range(len(one)) if one[i] != two[i])
+    return f"the dimensions {one[which]} and {two[which]} differ"
+
+
+def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> Value:
+    one, two = a.type.shape, b.type.shape
+    left, right = brief(expression.left.span.text), brief(expression.right.span.text)
+    spec = PRODUCTS.get((len(one), len(two)))
+    if spec is not None and one[-1] == two[0]:
+        return a.product(b, spec)
+    title = f"cannot multiply {left} {shown(a.type)} by {right} {shown(b.type)}"
+    notes = evaluator.origins(expression.left, expression.right)
+    if spec is not None:
+        reason, help = f"the inner dimensions {one[-1]} and {two[0]} differ", _fitting(evaluator, left, right, one, two)
+    elif one and two:
+        reason = "@ needs a matrix"
+        help = f"dot({left}, {right}) multiplies two vectors to a number, outer({left}, {right}) to a matrix"
+    else:
+        reason, help = "@ does not multiply by a number", f"write {left} * {right}"
+    evaluator.fail(21, title, expression.span, label=reason, notes=notes, help=help)
+
+
+def _fitting(evaluator: Evaluator, left: str, right: str, one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str | None:
+    """What would fit behind a matrix: a state, the other way round, or else another stream."""
+    instance = evaluator.instance
+    vectors = [k for k, s in instance.streams.items() if s.type is not None and s.type.shape == (one[-1],)]
+    states = [k for k in vectors if k in instance.defined.states]
+    if states:
+        # The state whose name has a part in the matrix' (U_h: h), else the last that is declared: most often the output.
+        return f"did you mean {left} @ {label(states[-1])}[t-1]?"
+    if len(one) == 2 and one[0] == two[0] and len(two) == 1:
+        return f"did you mean transpose({left}) @ {right}?"
+    return f"did you mean {left} @ {label(vectors[0])}?" if vectors else None

@@ -1,0 +1,187 @@
+"""What stands behind a name: `h[t-1]` (a step), `W[2]` (a member), `LSTM[H]` (dimensions), `fwd.c` (a stream inside)."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from recurrency.graph.types import Kind
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.definitions import Key, label
+from recurrency.language.modules import nearest
+from recurrency.language.numbers import is_number
+from recurrency.language.streams import CellValue, Poisoned, Shared, Stream, Used
+
+if TYPE_CHECKING:
+    from recurrency.language.evaluate import Evaluator
+
+GREATEST_DELAY = 10_000
+
+
+def brief(text: str) -> str:
+    """A piece of source in a message: on one line, not too long."""
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
+    """The meaning of `value[indices]`."""
+    if any(_mentions_time(i) for i in expression.indices):
+        return _step(evaluator, expression)
+    if isinstance(expression.value, syntax.Name):
+        key = _member(evaluator, expression.value.name, expression)
+        if key is not None:
+            return _of_family(evaluator, key, expression)
+    if isinstance(expression.value, syntax.Attribute):
+        return attribute(evaluator, expression.value, tuple([evaluator.integer(i) for i in expression.indices]))
+    base = evaluator.meaning(expression.value)
+    if isinstance(base, CellValue):
+        positional = tuple(evaluator.entry(i) for i in expression.indices)
+        keywords = {k.name: evaluator.entry(k.value) for k in expression.keywords}
+        return CellValue(base.definition, base.positional + positional, {**base.keywords, **keywords})
+    name = brief(expression.value.span.text)
+    if isinstance(base, (Stream, Used)):
+        help = f"for another step write {name}[t-1], for some elements slice({name}, 1, 2)"
+        evaluator.fail(30, f"{name} is not a family", expression.span, help=help, notes=evaluator.origins(expression.value))
+    what = "an instance of a cell, whose dimensions are fixed already" if isinstance(base, Shared) else "no family"
+    evaluator.fail(30, f"{name} is {what}", expression.span, notes=evaluator.origins(expression.value))
+
+
+def _mentions_time(tree: Any) -> bool:
+    """Whether `t` stands somewhere in an expression."""
+    if isinstance(tree, syntax.Name):
+        return tree.name == "t"
+    if isinstance(tree, tuple):
+        return any(_mentions_time(part) for part in tree)
+    return is_dataclass(tree) and any(_mentions_time(getattr(tree, f.name)) for f in fields(tree) if f.compare)
+
+
+# ------------------------------------------------------------------------------------------------------------ steps
+
+
+def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
+    """`h[t-1]`: the value at another step."""
+    if len(expression.indices) != 1 or expression.keywords:
+        name = brief(expression.value.span.text)
+        title = "a member is chosen in one pair of brackets, a step in the next"
+        evaluator.fail(31, title, expression.span, help=f"write {name}[i][t-1]")
+    index = expression.indices[0]
+    delay = -_offset(evaluator, index)
+    if abs(delay) > GREATEST_DELAY:
+        evaluator.fail(31, f"{abs(delay)} steps are more than the greatest delay, {GREATEST_DELAY}", index.span)
+    base = evaluator.meaning(expression.value)
+    if isinstance(base, Used):
+        base = base.output()
+    if isinstance(base, Stream):
+        return base if delay == 0 else base.at(delay)
+    name = brief(expression.value.span.text)
+    if isinstance(base, Value) and base.type.kind is not Kind.STATIC or is_number(base):
+        title = f"only a stream with a name has other steps, and {name} has none"
+        evaluator.fail(31, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
+    what = "is the same at every step" if isinstance(base, Value) else "is no stream"
+    evaluator.fail(31, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value))
+
+
+def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
+    """k of an index `t + k`."""
+    if isinstance(index, syntax.Name) and index.name == "t":
+        return 0
+    if isinstance(index, syntax.Binary) and index.op in "+-":
+        left, right = _mentions_time(index.left), _mentions_time(index.right)
+        if left and not right:
+            k = evaluator.integer(index.right)
+            return _offset(evaluator, index.left) + (k if index.op == "+" else -k)
+        if right and not left and index.op == "+":
+            return _offset(evaluator, index.right) + evaluator.integer(index.left)
+    evaluator.fail(31, f"{brief(index.span.text)} is not a step", index.span, help="a step is written t, t-1 or t+1")
+
+
+# ---------------------------------------------------------------------------------------------------------- members
+
+
+def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Key | None:
+    """The key of a member, if the name is a family."""
+    defined = evaluator.instance.defined
+    if name in evaluator.env:
+        return None
+    if not defined.is_family(name):
+        if name in defined.spoilt:
+            raise Poisoned
+        return None
+    if expression.keywords:
+        evaluator.fail(30, f"the members of {name} have no names", expression.keywords[0].span, help=f"write {name}[1]")
+    return name, tuple([evaluator.integer(i) for i in expression.indices])
+
+
+def _of_family(evaluator: Evaluator, key: Key, expression: syntax.Subscript) -> Any:
+    inside = evaluator.instance
+    if key in inside.streams:
+        return inside.streams[key]
+    if key in inside.shared:
+        return inside.shared[key]
+    if key in inside.defined.statics:
+        return inside.static_value(key)
+    if key[0] in inside.defined.spoilt:
+        raise Poisoned
+    members = inside.defined.members(key[0])
+    help = f"the members are {', '.join(members[:8])}{' ...' if len(members) > 8 else ''}"
+    evaluator.fail(30, f"there is no {label(key)}", expression.span, help=help, notes=inside.notes(key[0]))
+
+
+# -------------------------------------------------------------------------------------------------- inside of a use
+
+
+def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple[int, ...] = ()) -> Any:
+    """`fwd.c`: a stream inside a cell that is used."""
+    used = _used(evaluator, expression.value)
+    if used is not None:
+        return _inside(evaluator, used, expression, (expression.name, indices))
+    name, help = brief(expression.value.span.text), None
+    if isinstance(expression.value, (syntax.Call, syntax.From)):
+        help = f"give the use a name of its own: u = {name}, and read u.{expression.name}"
+    evaluator.fail(52, f"{name} is not the name of a cell that is used here", expression.value.span, help=help)
+
+
+def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:
+    """The use of a cell that an expression names."""
+    if isinstance(base, syntax.Attribute):
+        outer = _used(evaluator, base.value)
+        if outer is None:
+            return None
+        if base.name not in outer.instance.uses and (base.name, ()) in outer.instance.streams:
+            outer.instance.streams[base.name, ()].now()
+        return outer.instance.uses.get(base.name)
+    path = _path(evaluator, base)
+    if path is not None and path not in evaluator.instance.uses:
+        meaning = evaluator.meaning(base)
+        if isinstance(meaning, Stream):
+            meaning.now()
+    return evaluator.instance.uses.get(path) if path is not None else None
+
+
+def _path(evaluator: Evaluator, base: syntax.Expression) -> str | None:
+    """The name of a use: `fwd`, `enc[1]`."""
+    if isinstance(base, syntax.Name):
+        return base.name
+    if isinstance(base, syntax.Subscript) and isinstance(base.value, syntax.Name):
+        if any(_mentions_time(i) for i in base.indices):
+            return None
+        return label((base.value.name, tuple([evaluator.integer(i) for i in base.indices])))
+    return None
+
+
+def _inside(evaluator: Evaluator, used: Used, expression: syntax.Attribute, key: Key) -> Any:
+    inside = used.instance
+    if key in inside.streams:
+        return inside.streams[key]
+    if key in inside.defined.statics:
+        return inside.static_value(key)
+    if label(key) in inside.uses:
+        return inside.uses[label(key)]
+    if expression.name in inside.defined.spoilt:
+        raise Poisoned
+    known = [label(k) for k in inside.streams]
+    near = nearest(label(key), known)
+    help = f"did you mean {near}?" if near else f"its streams are {', '.join(known[:8])}"
+    evaluator.fail(52, f"{inside.cell.name} has no stream {label(key)}", expression.span, help=help)

@@ -1,0 +1,125 @@
+"""What the forward run keeps for the backward run, and what the latter computes again: a minimum cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import networkx as nx
+
+from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.ops import OPS
+from recurrency.graph.types import Kind
+from recurrency.passes.recurrence import components
+from recurrency.passes.rewriting import number
+from recurrency.program.program import volume
+
+TAPE = "tape:"
+
+FREE = frozenset("input param start constant eye length batch".split())
+"""Sources that both runs have."""
+
+MOVES = frozenset("shift spread frames unframes valid pick place if_length unless_given".split())
+"""Operations across time that only move values."""
+
+VIEWS = frozenset("slice transpose reshape expand shift spread stop_grad clip_grad".split())
+"""Operations that are computed again even inside a recurrence, for they compute nothing."""
+
+DEAR = 10
+"""Cost of an element from which on it is kept rather than computed again."""
+
+NOMINAL_STEPS, NOMINAL_BATCH = 64, 16
+"""Sizes with which the costs of keeping are compared."""
+
+
+def partition(
+    graph: Graph, first: Iterable[str], second: Iterable[str], recompute: bool = True
+) -> tuple[Graph, Graph]:
+    """Two graphs: of the roots `first` and further roots `tape:K`, and of the roots `second`, where those are inputs.
+
+    Of all choices that compute no product, reduction, recurrence, transcendental function or random number twice, the
+    one that keeps the fewest numbers is taken. Without `recompute` all is kept that the second part reads.
+    """
+    first, second = list(first), list(second)
+    before = set(graph.order([graph.roots[name] for name in first]))
+    after = graph.order([graph.roots[name] for name in second])
+    shared = [id for id in after if id in before]
+    needed = _read_by_second(graph, second, after, before)
+    kept = _cut(graph, first, shared, needed) if recompute else _boundary(graph, shared, needed)
+    tape = {f"{TAPE}{k}": id for k, id in enumerate(kept)}
+    one = graph.select({**{name: graph.roots[name] for name in first}, **tape})
+    return one, _second(graph, {name: graph.roots[name] for name in second}, tape)
+
+
+def _read_by_second(graph: Graph, second: list[str], after: list[int], before: set[int]) -> set[int]:
+    """The shared values that are read by what only the second part computes, or are its results."""
+    reads = {arg for id in after if id not in before for arg in graph[id].args if arg in before}
+    return reads | ({graph.roots[name] for name in second} & before)
+
+
+def _boundary(graph: Graph, shared: list[int], needed: set[int]) -> list[int]:
+    plain = _plain(graph, shared)
+    return [id for id in shared if id in needed and id not in plain]
+
+
+def _plain(graph: Graph, ids: list[int]) -> set[int]:
+    """What both runs have: sources, literal numbers, and other arrangements of them."""
+    plain: set[int] = set()
+    for id in ids:
+        node = graph[id]
+        arranged = node.op.group == "layout" and node.type.kind is Kind.STATIC and all(a in plain for a in node.args)
+        if node.op.name in FREE or arranged or number(graph, id) is not None:
+            plain.add(id)
+    return plain
+
+
+def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) -> list[int]:
+    """The cheapest values from which all that is needed can be had.
+
+    Each value is an edge as dear as keeping it. What may not be computed again hangs on the source, all else on its arguments.
+    """
+    again = _recomputable(graph, shared)
+    results = {graph.roots[name] for name in first}
+    flow: nx.DiGraph[object] = nx.DiGraph()
+    flow.add_nodes_from(("from", "to"))
+    for id in shared:
+        size = volume(graph[id].type, NOMINAL_STEPS, NOMINAL_BATCH)
+        flow.add_edge((id, 0), (id, 1), capacity=1 if id in results else 1 + size)
+        if id in needed:
+            flow.add_edge((id, 1), "to")
+        if id not in again:
+            flow.add_edge("from", (id, 0))
+            continue
+        for arg in graph[id].args:
+            flow.add_edge((arg, 1), (id, 0))
+    _, (reached, _) = nx.minimum_cut(flow, "from", "to")
+    return [id for id in shared if (id, 0) in reached and (id, 1) not in reached]
+
+
+def _recomputable(graph: Graph, shared: list[int]) -> set[int]:
+    """The values that cost next to nothing to compute again."""
+    loops = components(graph)
+    again = {id for id in shared if _is_cheap(graph[id]) and (id not in loops or graph[id].op.name in VIEWS)}
+    again |= {id for id in shared if number(graph, id) is not None}
+    for cycle in nx.strongly_connected_components(nx.DiGraph(graph.nx.subgraph(again))):
+        if len(cycle) > 1 or graph.nx.has_edge(*cycle, *cycle):
+            again -= cycle
+    return again
+
+
+def _is_cheap(node: Node) -> bool:
+    if node.op.name in FREE or node.op.name in MOVES:
+        return True
+    return node.op.group == "layout" or (node.op.elementwise and node.op.cost < DEAR)
+
+
+def _second(graph: Graph, roots: dict[str, int], tape: dict[str, int]) -> Graph:
+    """The graph of these roots in which the values of the tape are inputs."""
+    names = {id: name for name, id in tape.items()}
+    out = Graph()
+    for id in graph:
+        node = graph[id]
+        if id in names:
+            node = replace(node, op=OPS["input"], args=(), attrs={"name": names[id], "type": node.type})
+        out.nx.add_node(id, node=node)
+    return rebuild(out, roots)

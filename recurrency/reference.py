@@ -1,0 +1,214 @@
+"""The tables of the documentation, written from the tables of the code: `python -m recurrency.reference`.
+
+A page holds `<!-- table: NAME -->` and `<!-- end of NAME -->`; what stands between them is replaced. No page repeats
+by hand what a table of the code says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from recurrency.errors import UsageError
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+"""Where the pages lie in a checkout; an installed package has none."""
+
+MARKED = re.compile(r"(?P<start><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end of (?P=name) -->)", re.DOTALL)
+
+# ------------------------------------------------------------------------------------------------------------- layout
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Rows as a table of Markdown."""
+    head = tuple(head)
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def code(text: str) -> str:
+    """Text as code."""
+    return f"`{text}`"
+
+
+def first_line(thing: object) -> str:
+    """The first sentence or line of a docstring, without its final point."""
+    return (inspect.getdoc(thing) or "").split("\n")[0].rstrip(".")
+
+
+# ------------------------------------------------------------------------------------------------------- the language
+
+
+def functions() -> str:
+    """The functions of the language, one table for each group."""
+    from recurrency.language.vocabulary import FUNCTIONS
+
+    out = []
+    for group in dict.fromkeys(f.group for f in FUNCTIONS.values()):
+        rows = ((code(f.signature), f.meaning) for f in FUNCTIONS.values() if f.group == group)
+        out.append(f"#### {group[0].upper()}{group[1:]}\n\n{table(('function', 'meaning'), rows)}")
+    return "\n".join(out)
+
+
+def initialisers() -> str:
+    """What may stand after `~`."""
+    from recurrency.initialisers import INITIALISERS
+
+    return table(("initialiser", "first value"), ((code(i.signature), i.meaning) for i in INITIALISERS.values()))
+
+
+def diagnostics(part: str) -> str:
+    """The numbers of one part (`SYNTAX` or `MEANING`), a heading each so that they can be linked to."""
+    from recurrency.language import diagnostics as module
+
+    rows: Mapping[int, Any] = getattr(module, part)
+    return "\n".join(f"### RNN{number:03d}: {row.title}\n\n{row.explanation}\n" for number, row in sorted(rows.items()))
+
+
+def words() -> str:
+    """The reserved words, in one line."""
+    from recurrency.language.tree import RESERVED
+    from recurrency.language.words import reserved, spellings
+
+    own = {word for word in RESERVED if word != "sigmoid"} | {"σ"}
+    return ", ".join(code(word) for word in sorted({spellings()[name] for name in reserved()} | own)) + "\n"
+
+
+def bounds() -> str:
+    """How large a spec may be."""
+    from recurrency.language import binding, elaborate, parser, subscripts, tree, words
+
+    rows = (
+        ("characters in a text", parser.MAX_TEXT),
+        ("words and signs in a text", words.MAX_WORDS),
+        ("characters in a name", tree.MAX_NAME),
+        ("digits of a whole number", tree.MAX_DIGITS),
+        ("nesting of expressions and loops", tree.MAX_DEPTH),
+        ("steps of a delay", subscripts.GREATEST_DELAY),
+        ("a dimension", binding.GREATEST_DIMENSION),
+        ("operations that a spec expands to", elaborate.GREATEST_GRAPH),
+    )
+    return table(("what", "at most"), ((what, f"{most:,}") for what, most in rows))
+
+
+def cells() -> str:
+    """The shipped cells."""
+    from recurrency import library
+
+    specs = (library.spec(name) for name in library.names())
+    rows = (
+        (
+            code(s.name),
+            code(Path(s.source.name).name),
+            ", ".join(d.name for d in s.cell.dimensions),
+            s.doc.split("\n")[0],
+        )
+        for s in specs
+    )
+    return table(("cell", "file", "dimensions", "what it is"), rows)
+
+
+# ------------------------------------------------------------------------------------------------------- the compiler
+
+
+def passes() -> str:
+    """The passes in the order of their table."""
+    from recurrency.passes import ORDER, PASSES
+
+    places = {name: ", ".join(str(k) for k, n in enumerate(ORDER, 1) if n == name) for name in PASSES}
+    rows = ((code(name), places[name], first_line(sys.modules[run.__module__])) for name, run in PASSES.items())
+    return table(("pass", "its turns", "what it does"), rows)
+
+
+def operations() -> str:
+    """The ops of the stream graph by group."""
+    from recurrency.graph.ops import OPS
+
+    groups = dict.fromkeys(op.group for op in OPS.values())
+    rows = ((group, ", ".join(code(op.name) for op in OPS.values() if op.group == group)) for group in groups)
+    return table(("group", "operations"), rows)
+
+
+# ----------------------------------------------------------------------------------------------------------- training
+
+
+def optimisers() -> str:
+    """The optimisers with their options and equations."""
+    from recurrency.training.optimisers import OPTIMISERS
+
+    out = []
+    for name, make in OPTIMISERS.items():
+        made = make()
+        options = ", ".join(f"{f.name} = {getattr(made, f.name):g}" for f in fields(made))
+        first, *rest = (inspect.getdoc(make) or "").split("\n\n")
+        out.append(f"### {name}\n\nOptions: {code(options)}\n\n" + "\n\n".join([first, *rest]) + "\n")
+    return "\n".join(out)
+
+
+def tasks() -> str:
+    """The tasks that the command line knows."""
+    from recurrency.training.tasks import RECIPES
+
+    def options(recipe: Any) -> str:
+        sizes = [f"-D {name}={value}" for name, value in recipe.dimensions.items()]
+        return " ".join(sizes + [f"--{name.replace('_', '-')} {value}" for name, value in recipe.defaults.items()])
+
+    rows = ((code(r.name), code(r.cell), r.meaning, code(options(r))) for r in RECIPES.values())
+    return table(("task", "cell", "what is learned", "recipe"), rows)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "functions": functions,
+    "initialisers": initialisers,
+    "syntax-diagnostics": lambda: diagnostics("SYNTAX"),
+    "meaning-diagnostics": lambda: diagnostics("MEANING"),
+    "words": words,
+    "bounds": bounds,
+    "cells": cells,
+    "passes": passes,
+    "operations": operations,
+    "optimisers": optimisers,
+    "tasks": tasks,
+}
+"""The name that a page asks for, and what writes it."""
+
+
+def renewed(page: str) -> str:
+    """The text of a page with all its tables as the code has them now.
+
+    Raises:
+        UsageError: the page asks for a table that does not exist.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in TABLES:
+            raise UsageError(f"there is no table {name}; there are {', '.join(TABLES)}")
+        return f"{match['start']}\n{TABLES[name]()}\n{match['end']}"
+
+    return MARKED.sub(replace, page)
+
+
+def main() -> None:
+    """Renew the tables of all pages in place."""
+    if not DOCS.is_dir():
+        raise SystemExit(f"there are no pages at {DOCS}: run this in a checkout")
+    for path in sorted(DOCS.glob("*.md")):
+        old = path.read_text(encoding="utf-8")
+        new = renewed(old)
+        if new != old:
+            path.write_text(new, encoding="utf-8")
+            print(f"{path.name} renewed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What `recurrency show` tells of a cell: its interface, its recurrences, and what a step costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from recurrency.graph.dimensions import Poly
+from recurrency.graph.types import Kind, Type
+from recurrency.language import syntax
+from recurrency.language.elaborate import Elaborated, check, elaborate
+from recurrency.passes import optimised
+from recurrency.passes.recurrence import Recurrence, recurrences
+from recurrency.spec import Spec
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a table: name, shape as the user writes it, and what else there is to say."""
+
+    name: str
+    shape: str
+    note: str = ""
+    count: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Arithmetic operations, and bytes read and written, of one step of one sequence in float32."""
+
+    flops: int
+    bytes: int
+
+
+@dataclass
+class Report:
+    """Everything that `show` prints. Costs are there only when all dimensions have numbers."""
+
+    name: str
+    doc: str
+    dimensions: dict[str, str]
+    inputs: list[Entry]
+    outputs: list[Entry]
+    states: list[Entry]
+    parameters: list[Entry]
+    total: str
+    recurrences: list[Recurrence]
+    forward: Cost | None = None
+    training: Cost | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def report(spec: Spec, dimensions: Mapping[str, Any]) -> Report:
+    """Describe a cell; dimensions that are needed and not given stay symbols.
+
+    Raises:
+        SpecError, UsageError: as `Spec.compile`.
+    """
+    missing = [d.name for d in spec.cell.dimensions if d.default is None and d.name not in dimensions]
+    spec.check(all_cells=False)
+    found = elaborate(spec.definition, dimensions) if not missing or dimensions else check(spec.definition)
+    numbers = not missing or bool(dimensions)
+    inputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.inputs.items()]
+    outputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.outputs.items()]
+    states = [Entry(n, _shape(t)) for n, t in found.starts.items()]
+    counts = {n: _count(p.shape) for n, p in found.parameters.items()}
+    parameters = [
+        Entry(n, f"[{', '.join(map(str, p.shape))}]", _initialiser(p.initialiser), str(counts[n]))
+        for n, p in found.parameters.items()
+    ]
+    total: Any = 0
+    for count in counts.values():
+        total = total + count
+    dims = {
+        n: v if isinstance(v, (int, str)) else getattr(v, "name", None) or _named(v)
+        for n, v in found.dimensions.items()
+    }
+    out = Report(
+        spec.name,
+        spec.doc,
+        {n: str(v) for n, v in dims.items()},
+        inputs,
+        outputs,
+        states,
+        parameters,
+        str(total),
+        recurrences(found.graph),
+    )
+    if numbers:
+        out.forward, out.training = _costs(found)
+    else:
+        out.notes.append(f"give {', '.join(f'-D {m}=...' for m in missing)} for counts in numbers, flops and bytes")
+    return out
+
+
+def _port(found: Elaborated, name: str) -> syntax.Port | None:
+    return next((p for p in (*found.cell.inputs, *found.cell.outputs) if p.name == name), None)
+
+
+def _named(value: Any) -> str:
+    definition = getattr(value, "definition", None)
+    return definition.cell.name if definition is not None else str(value)
+
+
+def _shape(type_: Type, port: syntax.Port | None = None) -> str:
+    if type_.index is not None:
+        return f"index[{type_.index}]"
+    return f"[{', '.join(map(str, type_.shape))}]"
+
+
+def _over(type_: Type) -> str:
+    return (
+        f"over {type_.clock}"
+        if type_.kind is Kind.STREAM
+        else {Kind.SEQUENCE: "one for each sequence"}.get(type_.kind, "constant")
+    )
+
+
+def _count(shape: tuple[Any, ...]) -> int | Poly:
+    total: int | Poly = 1
+    for d in shape:
+        total = total * d
+    return total
+
+
+def _initialiser(initialiser: tuple[str, tuple[float, ...]]) -> str:
+    name, arguments = initialiser
+    return f"{name}({', '.join(f'{a:g}' for a in arguments)})" if arguments else name
+
+
+def _costs(found: Elaborated) -> tuple[Cost, Cost]:
+    """The cost of one more step: of the forward pass, and of forward and backward with all gradients."""
+    from recurrency import derivatives
+    from recurrency.program.schedule import schedule
+
+    roots = [r for r in found.graph.roots if r.startswith(("output:", "final:"))]
+    base = optimised(found.graph.select(roots))
+    both = derivatives.backward(base, wrt=("params",))
+    out = []
+    for graph in (base, optimised(both)):
+        program = schedule(graph)
+        counts = [
+            (program.flops(dict.fromkeys(found.clocks, t), 1), program.bytes(dict.fromkeys(found.clocks, t), 1))
+            for t in (10, 11)
+        ]
+        out.append(Cost(*(after - before for before, after in zip(*counts, strict=True))))
+    return out[0], out[1]
+
+
+def human(number: float) -> str:
+    """A number with three digits and k, M, G behind it."""
+    if number < 1000:
+        return f"{number:g}"
+    power = min(int(math.log10(number) // 3), 4)
+    return f"{number / 1000**power:.3g} {' kMGT'[power]}".strip()

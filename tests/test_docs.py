@@ -1,0 +1,193 @@
+"""The pages: every spec in them is checked, every message is the real one, Python and commands run as printed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import recurrency as rc
+from recurrency import reference
+from recurrency.cli import COMMANDS, cli
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+QUICK = {"check", "fmt", "list", "show", "compile", "backends"}
+FENCE = re.compile(r"^```(?P<kind>[\w-]+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+MESSAGE = re.compile(
+    r"(?P<spec>^```rnn-error.*?^```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
+)
+INLINE = re.compile(r"`(recurrency [^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+SAID = re.compile(r"^(?:.*\bprint\(.*\)\s+)?# (?P<text>.*)$")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+class Fence(NamedTuple):
+    """A piece of a page between two lines of back quotes."""
+
+    page: Path
+    line: int
+    kind: str
+    name: str | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def fences(page: Path, kind: str) -> list[Fence]:
+    text = page.read_text(encoding="utf-8")
+    found = (
+        Fence(page, text.count("\n", 0, m.start()) + 1, m["kind"], m["name"], m["text"]) for m in FENCE.finditer(text)
+    )
+    return [fence for fence in found if fence.kind == kind]
+
+
+def prepared(page: Path, folder: Path) -> None:
+    """Put the files that a page shows into a folder."""
+    for fence in fences(page, "rnn"):
+        if fence.name:
+            (folder / fence.name).write_text(fence.text, encoding="utf-8")
+
+
+# ---------------------------------------------------------------------------------------------------------------- specs
+
+
+@pytest.mark.parametrize("fence", [fence for page in PAGES for fence in fences(page, "rnn")], ids=str)
+def test_every_spec_of_the_pages_is_well_formed_and_laid_out(fence: Fence) -> None:
+    from recurrency.language.format import format_file
+
+    rc.parse(fence.text, name=fence.name or "<text>").check()
+    assert format_file(fence.text, fence.name or "<text>") == fence.text
+
+
+def message(spec: str) -> str:
+    """What a user is told about the spec of a fence."""
+    match = FENCE.search(spec)
+    assert match is not None
+    with pytest.raises(rc.SpecError) as caught:
+        rc.parse(match["text"], name=match["name"] or "spec.rnn").check()
+    return f"{caught.value}\n"
+
+
+@each_page
+def test_the_tables_and_messages_of_a_page_are_those_of_the_code(
+    page: Path, golden: Callable[[Path, str], None]
+) -> None:
+    text = page.read_text(encoding="utf-8")
+    text = MESSAGE.sub(lambda m: m["spec"] + message(m["spec"]) + m["end"], text)
+    golden(page, reference.renewed(text))
+
+
+def test_every_number_has_its_place_on_the_page() -> None:
+    from recurrency.language.diagnostics import TABLE
+
+    text = (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8")
+    assert [int(n) for n in re.findall(r"^### RNN(\d+):", text, re.MULTILINE)] == sorted(TABLE)
+
+
+def test_a_table_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(rc.UsageError, match="no table nonsense"):
+        reference.renewed("<!-- table: nonsense -->\n<!-- end of nonsense -->")
+
+
+# --------------------------------------------------------------------------------------------------------------- Python
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if fences(page, "python")], ids=lambda page: page.name)
+def test_the_python_of_a_page_prints_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pieces of a page follow on one another; what is printed stands behind the call as a comment, or below it."""
+    prepared(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "example"}
+    for fence in fences(page, "python"):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(fence.text, str(fence), "exec"), names)
+        wanted = [m["text"] for line in fence.text.split("\n") if (m := SAID.match(line))]
+        assert printed.getvalue().splitlines() == wanted, str(fence)
+
+
+# ------------------------------------------------------------------------------------------------------------- commands
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """All commands of a page, as words."""
+    for fence in fences(page, "sh"):
+        yield from (shlex.split(line, comments=True) for line in fence.text.split("\n") if line.strip())
+    yield from (shlex.split(text) for text in INLINE.findall(page.read_text(encoding="utf-8")))
+
+
+def refuse_unknown(words: list[str]) -> None:
+    """Fail if a command that is not one of `recurrency` does not exist."""
+    if words[0] == "make":
+        assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in words[1:])
+    elif words[:2] == ["pip", "install"]:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        extras = {e for word in words[2:] for group in re.findall(r"\[(.*?)\]", word) for e in group.split(",")}
+        assert extras <= set(project["optional-dependencies"])
+    else:
+        assert words[:3] == ["python", "-m", "recurrency.reference"], f"{words} is no command that a page may name"
+
+
+def refuse_wrong(words: list[str]) -> None:
+    """Fail if a command of `recurrency` or one of its options does not exist, or an argument does not fit."""
+    assert words[1] in COMMANDS, words
+    command = cli.get_command(click.Context(cli), words[1])
+    assert command is not None
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words[2:] if word.startswith("-")} <= options | {"-h", "--help"}, words
+    if len(words) > 2:
+        command.make_context(words[1], list(words[2:]))
+
+
+@each_page
+def test_the_commands_of_a_page_exist_and_work(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick ones are run, among the files of the page; one that is only named (`recurrency check`) is not."""
+    prepared(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for words in commands(page):
+        if words[0] != "recurrency":
+            refuse_unknown(words)
+            continue
+        refuse_wrong(words)
+        if words[1] in QUICK and (len(words) > 2 or words[1] in ("list", "backends")):
+            result = CliRunner().invoke(cli, words[1:])
+            assert result.exit_code == 0, f"{shlex.join(words)}: {result.exception}\n{result.output}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_readme_has_an_example_of_every_command(command: str) -> None:
+    assert any(words[:2] == ["recurrency", command] for words in commands(ROOT / "README.md"))
+
+
+# ---------------------------------------------------------------------------------------------------------------- links
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as they are linked to."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if re.match(r"\w+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links to {target}"

@@ -1,0 +1,326 @@
+"""Pictures: what they show, and that nothing in them lies on top of anything else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from pathlib import Path as FilePath
+
+import pytest
+
+from recurrency import library
+from recurrency.errors import Source, UsageError
+from recurrency.language.parser import parse_file
+from recurrency.passes.recurrence import recurrences
+from recurrency.pictures import Picture, draw
+from recurrency.pictures.drawing import Box, Drawing, Path, Point
+from recurrency.pictures.sketch import Kind, Line
+
+CELLS = library.names()
+PLAIN = ["Elman", "GRU", "GatedFeedback", "IRNN", "LSTM", "LSTMP", "LinearAttention", "MLSTM", "PlainLSTM"]
+
+
+def shipped(name: str, **sizes: int | str) -> Picture:
+    """The picture of a shipped cell."""
+    spec = library.spec(name)
+    known = {n: d.cell for n, d in spec.definition.module.cells.items()}
+    return draw(spec.cell, spec.file, sizes, known)
+
+
+def picture(text: str, **sizes: int | str) -> Picture:
+    """The picture of the last cell of a text."""
+    file = parse_file(Source("test.rnn", text))
+    return draw(file.cells[-1], file, sizes, {c.name: c for c in file.cells})
+
+
+def edges(drawn: Picture) -> set[str]:
+    """`x -> h` for uses at the same step, `x ~> h` for the others; first states are `x .> h`."""
+    arrows = {Line.SOLID: "->", Line.DASHED: "~>", Line.DOTTED: ".>"}
+    return {f"{e.source} {arrows[e.line]} {e.target}" for e in (*drawn.sketch.edges, *drawn.sketch.feedback)}
+
+
+# ------------------------------------------------------------------------------------------------------ what is shown
+
+
+def test_a_recurrence_is_a_frame_around_its_equations_and_their_delays() -> None:
+    drawn = picture("cell A[H](x: [H]) -> (h: [H]) { state h : [H] = 0\n h = tanh(x + h[t-1]) }")
+    assert [loop.members for loop in drawn.sketch.loops] == [("h", "h[t-1]")]
+    assert edges(drawn) == {"x -> h", "h[t-1] ~> h", "h ~> h[t-1]", "h -> output:h"}
+
+
+def test_a_delay_without_a_cycle_stands_outside_of_any_frame() -> None:
+    drawn = picture("cell A[H](x: [H]) -> (y: [H]) { y = x + x[t-2] + x[t+1] }")
+    assert drawn.sketch.loops == []
+    assert {"x ~> x[t-2]", "x[t-2] ~> y", "x ~> x[t+1]", "x[t+1] ~> y", "x -> y"} <= edges(drawn)
+
+
+def test_another_name_for_a_stream_is_no_node() -> None:
+    drawn = picture("cell A[H](x: [H]) -> (y: [H]) { a = x\n b = a\n y = tanh(b) }")
+    assert set(drawn.sketch.nodes) == {"x", "y", "output:y"}
+    assert drawn.sketch.nodes["y"].label == r"y = \tanh(x)"
+
+
+def test_loops_are_unrolled_and_conditions_decided() -> None:
+    text = "cell A[H, L = 2](x: [H]) -> (y: [H]) { for l in 1..L { z[l] = tanh(x if l == 1 else z[l-1]) }\n y = z[L] }"
+    assert edges(picture(text)) == {"x -> z[1]", "z[1] -> z[2]", "z[2] -> output:y"}
+    assert "z[3] -> output:y" in edges(picture(text, L=3))
+
+
+def test_members_that_play_the_same_part_are_one_node() -> None:
+    nodes = shipped("GatedFeedback").sketch.nodes
+    assert [id for id in nodes if id.startswith("g")] == ["g[i, 1]", "g[i, 2]", "g[i, 3]"]
+    assert nodes["g[i, 2]"].label.endswith("\ni=1,2,3")
+
+
+def test_members_with_different_equations_stay_apart() -> None:
+    text = "cell A[H](x: [H]) -> (y: [H]) { a[1] = tanh(x)\n a[2] = relu(x)\n y = a[1] + a[2] }"
+    assert {"a[1]", "a[2]"} <= set(picture(text).sketch.nodes)
+
+
+def test_what_is_read_together_a_step_later_is_one_delay() -> None:
+    sketch = shipped("GatedFeedback").sketch
+    delays = [n for n in sketch.nodes.values() if n.kind is Kind.DELAY]
+    assert [n.text for n in delays] == ["h[1][t-1] to h[3][t-1]"]
+    assert [e.source for e in sketch.feedback] == ["h[1]", "h[2]", "h[3]"]
+
+
+def test_a_use_of_a_cell_is_one_box_marked_if_it_has_states() -> None:
+    nodes = shipped("FirstElement").sketch.nodes
+    boxes = {n.label: n.recurrent for n in nodes.values() if n.kind is Kind.CELL}
+    operators = r"\operatorname{Elman}_{H}(x)", r"\operatorname{Linear}_{1}(\operatorname{Elman})"
+    assert boxes == dict(zip(operators, (True, False), strict=True))
+
+
+def test_a_cell_of_the_header_is_called_what_it_is() -> None:
+    assert any("LSTM" in n.label for n in shipped("FirstElement", Cell="LSTM").sketch.nodes.values())
+
+
+def test_calls_of_one_instance_are_boxes_and_the_instance_is_none() -> None:
+    inner = "cell B[H](x: [H]) -> (y: [H]) { y = tanh(x) }"
+    outer = "cell A[H](x: [H], z: [H]) -> (y: [H]) { f = B[H]\n a = f(x)\n y = a + f(z) }"
+    drawn = picture(f"{inner}\n{outer}")
+    assert {"x -> a", "z -> f#1.y", "a -> y", "f#1.y -> y"} <= edges(drawn)
+    assert "f" not in drawn.sketch.nodes
+
+
+def test_first_states_are_handed_over_by_dotted_edges() -> None:
+    drawn = shipped("Translate")
+    assert {"enc[1] .> dec[1]:from", "dec[1]:from .> dec[1]", "enc[2] .> dec[2]:from"} <= edges(drawn)
+    assert "last" in drawn.sketch.nodes["dec[1]:from"].label
+    assert "from" not in drawn.sketch.nodes["dec[1]"].label
+
+
+def test_clocks_are_told_apart() -> None:
+    nodes = shipped("Translate").sketch.nodes
+    assert {id: nodes[id].clock for id in ("src", "enc[2]", "tgt", "dec[1]", "logits")} == {
+        "src": "s",
+        "enc[2]": "s",
+        "tgt": "t",
+        "dec[1]": "t",
+        "logits": "t",
+    }
+    assert "over" in nodes["src"].label
+
+
+def test_one_value_a_sequence_has_no_clock() -> None:
+    drawn = picture("cell A[H](x: [H]) -> (y: [H]) { m = mean_over_time(x)\n y = x - m }")
+    assert drawn.sketch.nodes["m"].clock is None
+    assert drawn.sketch.nodes["y"].clock == "t"
+
+
+def test_a_target_that_only_the_loss_reads_is_left_out() -> None:
+    assert "tag" not in shipped("Tagger").sketch.nodes
+
+
+@pytest.mark.parametrize("cell", PLAIN)
+def test_recurrences_are_of_the_kind_that_the_compiler_finds(cell: str) -> None:
+    spec = library.spec(cell)
+    graph = spec.graph(**{d.name: 4 + n for n, d in enumerate(spec.cell.dimensions) if d.default is None})
+    drawn = [loop.kind for loop in shipped(cell).sketch.loops]
+    assert sorted(drawn) == sorted(loop.kind for loop in recurrences(graph))
+
+
+@pytest.mark.parametrize(
+    ("equation", "kind"),
+    [
+        ("h = a * h[t-1] + x", "diagonal, affine"),
+        ("h = tanh(x + h[t-1])", "diagonal"),
+        ("h = U @ h[t-1] + x", "affine"),
+        ("h = tanh(U @ h[t-1]) + x", "full"),
+        ("h = h[t-1] * h[t-1]", "diagonal"),
+        ("h = scale(h[t-1]) + x", "diagonal, affine"),
+        ("h = softmax(h[t-1] + x)", "full"),
+        ("h = where(x, h[t-1], a)", "diagonal, affine"),
+        ("h = x / h[t-1]", "diagonal"),
+        ("h = dropout(h[t-1], 0.1) + x", "diagonal, affine"),
+    ],
+)
+def test_kinds_of_recurrences(equation: str, kind: str) -> None:
+    head = "fn scale(v) = 2 * v\ncell A[H](x: [H]) -> (h: [H]) { param U : [H, H] ~ zeros\n param a : [H] ~ zeros"
+    drawn = picture(f"{head}\n state h : [H] = 0\n {equation} }}")
+    assert [loop.kind for loop in drawn.sketch.loops] == [kind]
+
+
+# ----------------------------------------------------------------------------------------------------------- geometry
+
+
+def middle_points(path: Path) -> Iterator[Point]:
+    """Points along a path, its ends left out."""
+    for (x0, y0), (x1, y1) in pairwise(path.points):
+        for step in range(1, 20):
+            s = step / 20
+            bend = s if path.square else 3 * s * s - 2 * s * s * s
+            yield x0 + (x1 - x0) * bend, y0 + (y1 - y0) * s
+
+
+def inside(point: Point, box: Box, margin: float) -> bool:
+    """Whether a point is deeper in a box than the margin."""
+    return abs(point[0] - box.x) < box.width / 2 - margin and abs(point[1] - box.y) < box.height / 2 - margin
+
+
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes share more than their edge."""
+    return abs(a.x - b.x) < (a.width + b.width) / 2 and abs(a.y - b.y) < (a.height + b.height) / 2
+
+
+@pytest.fixture(
+    params=[
+        *((c, {}) for c in CELLS),
+        ("GatedFeedback", {"L": 1}),
+        ("GatedFeedback", {"L": 6}),
+        ("Translate", {"L": 5}),
+    ],
+    ids=str,
+)
+def drawing(request: pytest.FixtureRequest) -> Drawing:
+    name, sizes = request.param
+    return shipped(name, **sizes).drawing
+
+
+def test_no_two_boxes_overlap(drawing: Drawing) -> None:
+    assert [(a.node.id, b.node.id) for a, b in combinations(drawing.boxes, 2) if overlap(a, b)] == []
+
+
+def test_no_edge_runs_through_a_box(drawing: Drawing) -> None:
+    struck = {b.node.id for p in drawing.paths for q in middle_points(p) for b in drawing.boxes if inside(q, b, 1.0)}
+    assert struck == set()
+
+
+def test_no_edge_runs_through_the_caption_of_a_frame(drawing: Drawing) -> None:
+    for frame in drawing.frames:
+        (x, y), label = frame.label_at, frame.label
+        for path in drawing.paths:
+            assert not any(x < px < x + label.width and y < py < y + label.height for px, py in middle_points(path))
+
+
+def test_everything_lies_in_the_picture(drawing: Drawing) -> None:
+    for box in drawing.boxes:
+        assert box.width / 2 <= box.x <= drawing.width - box.width / 2
+        assert box.height / 2 <= box.y <= drawing.height - box.height / 2
+    for path in drawing.paths:
+        assert all(0 <= x <= drawing.width and 0 <= y <= drawing.height for x, y in path.points)
+
+
+def test_labels_fit_their_boxes(drawing: Drawing) -> None:
+    assert [b.node.id for b in drawing.boxes if b.label.width > b.width - 8 or b.label.height > b.height - 5] == []
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_frame_holds_its_recurrence_and_nothing_else(cell: str) -> None:
+    drawn = shipped(cell)
+    for loop, frame in zip(drawn.sketch.loops, drawn.drawing.frames, strict=True):
+        for box in drawn.drawing.boxes:
+            within = frame.x < box.x < frame.x + frame.width and frame.y < box.y < frame.y + frame.height
+            assert within == (box.node.id in loop.members)
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GatedFeedback", "Translate"])
+def test_a_picture_fits_the_column_of_a_paper(cell: str) -> None:
+    assert shipped(cell).drawing.width <= 425
+
+
+# -------------------------------------------------------------------------------------------------------------- files
+
+
+def test_text_is_outlines_so_that_no_font_is_needed() -> None:
+    root = ET.fromstring(shipped("LSTM").svg())
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert "text" not in tags
+    assert {"symbol", "use", "title"} <= tags
+
+
+def test_every_node_says_its_equation_as_a_tooltip() -> None:
+    svg = shipped("Elman").svg()
+    assert "<title>h = squash(W @ x + U @ h[t-1] + b)</title>" in svg
+
+
+def test_the_outlines_of_a_letter_are_kept_once() -> None:
+    root = ET.fromstring(shipped("LSTM").svg())
+    ids = [e.get("id") for e in root.iter() if e.tag.endswith("symbol")]
+    used = {str(e.get("href")).removeprefix("#") for e in root.iter() if e.tag.endswith("use")}
+    assert len(ids) == len(set(ids))
+    assert used == set(ids)
+
+
+def test_a_png_has_three_pixels_for_each_unit_of_the_svg() -> None:
+    drawn = shipped("Elman")
+    png = drawn.png()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    size = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+    assert size == pytest.approx((3 * drawn.drawing.width, 3 * drawn.drawing.height), abs=3)
+
+
+def test_dot_has_every_node_and_edge() -> None:
+    drawn = shipped("GatedFeedback")
+    dot = drawn.dot()
+    assert dot.count(" -> ") == len(drawn.sketch.edges) + len(drawn.sketch.feedback)
+    assert all(f'"{id}" [label=' in dot for id in drawn.sketch.nodes)
+    assert 'label="full recurrence"' in dot
+    assert dot.count("{") == dot.count("}")
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".dot", ".SVG"])
+def test_save_chooses_by_suffix(tmp_path: FilePath, suffix: str) -> None:
+    path = tmp_path / f"cell{suffix}"
+    shipped("Elman").save(path)
+    beginnings = {".svg": b"<svg", ".png": b"\x89PNG", ".dot": b"digraph"}
+    assert path.read_bytes().startswith(beginnings[suffix.lower()])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["cell.jpg", "cell"])
+def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: FilePath, name: str) -> None:
+    with pytest.raises(UsageError, match=r"\.svg, \.png or \.dot"):
+        shipped("Elman").save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_is_the_same_every_time() -> None:
+    code = (
+        "from recurrency import library; from recurrency.pictures import draw; import hashlib\n"
+        "s = library.LSTM; g = library.MLSTM\n"
+        "print(hashlib.sha256((draw(s.cell, s.file).svg() + draw(g.cell, g.file).svg()).encode()).hexdigest())"
+    )
+    run = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True
+        )
+        for seed in "12"
+    ]
+    assert run[0].stdout == run[1].stdout != b""
+
+
+def test_too_many_equations_are_no_picture() -> None:
+    with pytest.raises(UsageError, match="too many"):
+        shipped("Translate", L=150)
+
+
+def test_a_bound_that_is_not_known_counts_as_two() -> None:
+    text = (
+        "cell A[H, L](x: [H]) -> (y: [H]) { for l in 1..L { z[l] = tanh(x if l == 1 else z[l-1]) }\n y = tanh(z[1]) }"
+    )
+    assert {"z[1]", "z[2]"} <= set(picture(text).sketch.nodes)
