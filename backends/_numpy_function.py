@@ -9,6 +9,7 @@ from recurrency.backends._numpy_memory import Loop, Memory, leased
 from recurrency.backends._numpy_names import Names, ascii_name, comment
 from recurrency.backends._numpy_ops import ELEMENTWISE, FUNCTIONS, HELPERS, UFUNCS
 from recurrency.backends._numpy_products import Operand, Product, letter_sizes, lettered
+
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
@@ -54,7 +55,7 @@ class Function:
         lines += [f"    {line}" for line in self.memory.lines]
         lines += [f"    return ({_tuple([f'{home}.memory' for home in arenas])}), ({_tuple(kept)})", "", ""]
         lines.append(f"def {self.name}(params, given, lengths, steps, batch, training, seed, offset):")
-        frame = [f"{', '.join(sizes)} = {', '.join([f'int(steps[{ascii(c)}])' for c in self.clocks] + ['int(batch)'])}"]
+        frame = [f"{', '.join(sizes)} = {', '.join([f'int(steps[{c!a}])' for c in self.clocks] + ['int(batch)'])}"]
         if kept:
             frame.append(f"({_tuple(kept)}) = memory({self.name}_memory, {', '.join(sizes)})")
         body = [*frame, *self._measures(), *self.body]
@@ -67,7 +68,7 @@ class Function:
         for clock, s in self.clocks.items():
             if f"n{s}" not in text and f"ragged{s}" not in text:
                 continue
-            out.append(f"n{s} = None if lengths is None else lengths.get({ascii(clock)})")
+            out.append(f"n{s} = None if lengths is None else lengths.get({clock!a})")
             out.append(f"ragged{s} = n{s} is not None and bool((n{s} < T{s}).any())")
             out.append(f"padding{s} = arange(T{s})[:, None] >= n{s} if ragged{s} else None")
             out.append(f"n{s} = full(B, T{s}) if n{s} is None else n{s}")
@@ -85,7 +86,6 @@ class Function:
             target.append(statement + note)
         self.said = here
 
-
     # ---------------------------------------------------------------------------------------------------- regions
 
     def _region(self, region: Region) -> None:
@@ -102,7 +102,9 @@ class Function:
         for id in region.ids:
             if self.graph[id].op.name == "shift" and id in self.program.copies:
                 place = self.program.places[id]
-                self.inner.append(f"{self.memory.array(Place(place.buffer, Kind.STREAM))}[...] = {self.ref(self.graph[id].args[0])}")
+                self.inner.append(
+                    f"{self.memory.array(Place(place.buffer, Kind.STREAM))}[...] = {self.ref(self.graph[id].args[0])}"
+                )
         loop, self.memory.loop, self.said = self.memory.loop, None, None
         self.body.append(self._header(loop))
         self.body += [f"    {line}" for line in self.inner]
@@ -200,7 +202,9 @@ class Function:
             padding = f"padding{s}"
             if self.memory.loop is not None:
                 padding = self.memory.stepped(f"(padding{s} if ragged{s} else [None] * T{s})")
-            self.say(id, f"if ragged{s}:", f"    {self.out(id)}[{padding}] = {'0' if node.type.index is None else '-1'}")
+            self.say(
+                id, f"if ragged{s}:", f"    {self.out(id)}[{padding}] = {'0' if node.type.index is None else '-1'}"
+            )
 
     def _copy(self, id: int, node: Node) -> None:
         arg = self.array(node.args[0])
@@ -221,7 +225,10 @@ class Function:
         buffer = self.program.buffers[place.buffer]
         for step, first in enumerate(node.args[1:]):
             row = place.delay - step
-            key = next((k for k, (f, p) in buffer.firsts.items() if k[0] == row and f == first and p.views == place.views), None)
+            key = next(
+                (k for k, (f, p) in buffer.firsts.items() if k[0] == row and f == first and p.views == place.views),
+                None,
+            )
             assert key is not None
             if (buffer.id, key) in self.filled:
                 continue
@@ -245,7 +252,7 @@ class Function:
             items.append('"gradient": gradient')
         for name, id in self.graph.roots.items():
             if name.removeprefix(GRADIENT) not in parameters or not name.startswith(GRADIENT):
-                items.append(f"{ascii(name)}: {self._result(name, id)}")
+                items.append(f"{name!a}: {self._result(name, id)}")
         self.body += ["return {", *(f"    {item}," for item in items), "}"]
 
     def _result(self, name: str, id: int) -> str:
@@ -295,14 +302,22 @@ class Function:
         for k, (x, letters) in enumerate(zip(node.args, (a, b), strict=True)):
             whole = k == 0 and any(wide < s for s in summed)
             kind = node.type.kind if whole else self.kind(x)
-            lead = ("B" if self.memory.stepping else "TB") if kind is Kind.STREAM else "B" if kind is Kind.SEQUENCE else ""
+            lead = (
+                ("B" if self.memory.stepping else "TB") if kind is Kind.STREAM else "B" if kind is Kind.SEQUENCE else ""
+            )
             text = self._spread_to(x, kind) if whole else self.array(x)
             for letter in letters:
                 if isinstance(sizes[letter], str) and letter not in o:
                     if not self.clean(x, letters.index(letter)):
                         text = self._masked_text(text, kind, letters.index(letter), str(sizes[letter]), "0")
             operands.append(Operand(text, lead + letters))
-        lead = ("B" if self.memory.stepping else "TB") if out_kind is Kind.STREAM else "B" if out_kind is Kind.SEQUENCE else ""
+        lead = (
+            ("B" if self.memory.stepping else "TB")
+            if out_kind is Kind.STREAM
+            else "B"
+            if out_kind is Kind.SEQUENCE
+            else ""
+        )
         function, *args = Product(operands[0], operands[1], Operand(out_text, lead + o, contiguous), texts).call()
         args = [arg if arg.startswith('"') or arg.startswith("(") else self.memory.derived(arg) for arg in args]
         out = f"out={args[-1]}" if function == "einsum" else args[-1]

@@ -97,10 +97,14 @@ def loss_and_gradients(params, inputs, state=None, lengths=None, training=False,
 def interface_text(request: ModuleRequest) -> str:
     """The functions at the end of a generated module."""
     entries = sorted(request.layout.entries.items(), key=lambda item: item[1][0])
-    parameters = "\n".join(f"    {ascii(n)}: ({o}, {s!r})," for n, (o, s) in entries)
+    parameters = "\n".join(f"    {n!a}: ({o}, {s!r})," for n, (o, s) in entries)
     inputs = {n: (p.clock, _Code("np.int64" if p.index is not None else "real")) for n, p in request.inputs.items()}
     text = COMMON.format(
-        parameters=parameters, size=request.layout.size, inputs=ascii(inputs), outputs=_ports(request.outputs), states=_ports(request.states)
+        parameters=parameters,
+        size=request.layout.size,
+        inputs=ascii(inputs),
+        outputs=_ports(request.outputs),
+        states=_ports(request.states),
     )
     return text + (LOSS if any(name == "loss_pass" for name, _ in request.functions) else "")
 

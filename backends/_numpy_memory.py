@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from recurrency.backends._numpy_names import Names
+
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
@@ -243,7 +244,9 @@ def _name(graph: Graph, id: int) -> str:
     node = graph[id]
     if node.name or not node.args:
         return node.name
-    inner = _name(graph, node.args[0]) if node.op.name in ("shift", "valid", "spread", "transpose") and node.args else ""
+    inner = (
+        _name(graph, node.args[0]) if node.op.name in ("shift", "valid", "spread", "transpose") and node.args else ""
+    )
     if inner and node.op.name == "shift":
         return f"{inner}_{'before' if node.delay > 0 else 'after'}"
     return f"{inner}_T" if inner and node.op.name == "transpose" else inner

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recurrency.backends._numpy_products import letter_sizes as letter_sizes
+
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
 
@@ -17,7 +18,7 @@ def _input(f: Function, id: int, node: Node) -> None:
     name = f.names.new(node.attrs["name"].removeprefix("tape:"))
     f.memory.bases[f.program.places[id].buffer] = name
     dtype = "real" if node.type.index is None else "np.intp"
-    f.say(id, f"{name} = asarray(given[{ascii(node.attrs['name'])}], {dtype})")
+    f.say(id, f"{name} = asarray(given[{node.attrs['name']!a}], {dtype})")
     if node.type.kind is Kind.STREAM and not node.attrs["name"].startswith("tape:"):
         s = f.clocks[str(node.type.clock)]
         f.body.append(f"if ragged{s}:")
@@ -35,7 +36,7 @@ def _start(f: Function, id: int, node: Node) -> None:
     nothing, dtype = ("0", "real") if node.type.index is None else ("-1", "np.intp")
     f.memory.lines.append(f"{default} = full({f.memory.shape(node.type)}, {nothing}, {dtype})")
     f.memory.own.add(default)
-    lines = [f"{name} = given.get({ascii('start:' + node.attrs['name'])})"]
+    lines = [f"{name} = given.get({'start:' + node.attrs['name']!a})"]
     lines.append(f"{name} = {default} if {name} is None else asarray({name}, {dtype})")
     if node.args:
         lines += [f"if {name} is {default}:", f"    {name}[...] = {f.ref(node.args[0])}"]
@@ -63,10 +64,10 @@ def _random(f: Function, id: int, node: Node) -> None:
     a = node.attrs
     step = "0"
     if a["per"] == "step":
-        step = f"arange({f.memory.steps(node.type.clock)})[:, None] + np.asarray((offset or {{}}).get({ascii(node.type.clock)}, 0))"
+        step = f"arange({f.memory.steps(node.type.clock)})[:, None] + np.asarray((offset or {{}}).get({node.type.clock!a}, 0))"
     batch = "None" if node.type.kind is Kind.STATIC else "B"
     sizes = f"({''.join(f'{f.memory.size(d)}, ' for d in node.type.shape)})"
-    numbers = f"{int(a['site'])}, {ascii(str(a['law']))}, {float(a['p'])!r}, {float(a.get('rest', 0.0))!r}"
+    numbers = f"{int(a['site'])}, {str(a['law'])!a}, {float(a['p'])!r}, {float(a.get('rest', 0.0))!r}"
     f.say(id, f"random({numbers}, {step}, {batch}, {sizes}, training, seed, {f.out(id)})")
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-
 from recurrency.backends._numpy_function import Function
 from recurrency.backends._numpy_names import ascii_name
 from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
+
 from recurrency.graph.graph import Graph
 from recurrency.passes.lengths import lengths as with_lengths
 from recurrency.program.layout import Layout
@@ -121,12 +121,24 @@ def _names(text: str) -> set[str]:
     return {token.string for token in tokens if token.type == tokenize.NAME}
 
 
+def _docstring(text: str) -> str:
+    """A text as a docstring: whatever it holds, it stays text."""
+    safe = "".join(c if c.isprintable() or c == "\n" else "?" for c in text).replace("\\", "\\\\")
+    return '"""' + safe.replace('"""', "\'\'\'").replace('"', '\\"') + '"""'
+
+
 def _preamble(header: str, dtype: str, used: set[str]) -> str:
-    lines = [f'"""{header}"""', ""] if header else []
+    lines = [_docstring(header), ""] if header else []
     lines += ["import math"] if "math" in used else []
     lines += ["import threading", "from sys import getrefcount", "", "import numpy as np", ""]
     lines += [f"{name} = np.{name}" for name in sorted(used & (UFUNCS | FUNCTIONS))]
-    lines += ["nan, inf = np.nan, np.inf", f"real = np.{np.dtype(dtype).name}", "half = real(0.5)", "_memories = threading.local()", ""]
+    lines += [
+        "nan, inf = np.nan, np.inf",
+        f"real = np.{np.dtype(dtype).name}",
+        "half = real(0.5)",
+        "_memories = threading.local()",
+        "",
+    ]
     return "\n".join(lines) + "\n"
 
 

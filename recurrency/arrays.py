@@ -76,7 +76,8 @@ def converted(name: str, array: Any, index: int | None, real: np.dtype[Any]) -> 
         kind = f"whole numbers below {index}" if index is not None else "real numbers"
         raise ShapeError(f"{name} holds {array.dtype.name}; it must hold {kind}")
     with np.errstate(over="ignore"):
-        return array.astype(SYMBOLS if index is not None else real, copy=False)
+        out: Array = array.astype(SYMBOLS if index is not None else real, copy=False)
+    return out
 
 
 def described(shape: Sequence[int], axes: Sequence[str]) -> str:

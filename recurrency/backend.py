@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from recurrency.errors import UsageError
 
@@ -32,8 +32,10 @@ class Runner(Protocol):
     ) -> dict[str, Array]:
         """The roots by name: streams [T, B, *shape], sequence values [B, *shape], static ones [*shape].
 
-        `given` holds the inputs, and under `start:NAME` the first values that are handed over; `lengths` is None where all sequences
-        are full. Roots `gradient:PARAMETER` come back as one vector, `gradient`, laid out like the parameters.
+        `given` holds the inputs, and under `start:NAME` the first values that are handed over, in the model's dtype
+        (symbols: int64), contiguous or not; after the end of a sequence inputs are zero (symbols: -1). `params` is
+        contiguous. `lengths` is None where all sequences are full. Roots `gradient:PARAMETER` come back as one vector,
+        `gradient`, laid out like the parameters. What comes back is the caller's: no later call changes it.
         """
 
 
@@ -45,7 +47,9 @@ class Backend(Protocol):
     def available(self) -> str | None:
         """None, or why it can't run here and what to install."""
 
-    def build(self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()) -> Runner:
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Runner:
         """A runner for the roots of a graph; `without` names optimisations that are switched off."""
 
 
@@ -67,20 +71,21 @@ def find(name: str) -> Backend:
     points = _points()
     if name not in points:
         raise UsageError(f"there is no backend {name}; installed are {', '.join(sorted(points)) or 'none'}")
-    backend: Backend = points[name].load()
-    reason = backend.available()
-    if reason is not None:
+    backend, reason = _loaded(points[name])
+    if backend is None or reason is not None:
         raise UsageError(f"the backend {name} can't run here: {reason}")
     return backend
 
 
+def _loaded(point: EntryPoint) -> tuple[Backend | None, str | None]:
+    """A backend, and why it can't run here, if it can't."""
+    try:
+        backend: Backend = point.load()
+    except ImportError as error:
+        return None, f"it can't be imported: {error}"
+    return backend, backend.available()
+
+
 def describe() -> dict[str, str | None]:
     """All installed backends, with None for those that can run and the reason for those that can't."""
-    out: dict[str, str | None] = {}
-    for name, point in sorted(_points().items()):
-        try:
-            loaded: Any = point.load()
-            out[name] = loaded.available()
-        except ImportError as error:
-            out[name] = f"it can't be imported: {error}"
-    return out
+    return {name: _loaded(point)[1] for name, point in sorted(_points().items())}

@@ -1,9 +1,10 @@
-"""The graphs behind a model's calls: gradients, vector-Jacobian, Jacobian-vector, Hessian- and Gauss-Newton-vector products.
+"""The graphs behind a model's calls: gradients, and products of Jacobian, Hessian and Gauss-Newton matrix with vectors.
 
 Each function takes the graph of a cell and returns a new one. Names of sources and roots:
 
     d:output:y, d:final:h      inputs: the adjoints of outputs and of states after the last step
-    gradient:W                 roots: gradients of parameters; gradient:input:x and gradient:start:h of inputs and first states
+    gradient:W                 roots: gradients of parameters
+    gradient:input:x, gradient:start:h                     roots: gradients of inputs and first states
     tangent:param:W, tangent:input:x, tangent:start:h      inputs: directions
     tangent:output:y, tangent:final:h                      roots: directional derivatives
 """
@@ -35,7 +36,8 @@ def sources(graph: Graph, wrt: Collection[str]) -> dict[str, int]:
 
 def results(graph: Graph) -> dict[str, int]:
     """The real-valued outputs and states after the last step: root -> node."""
-    return {r: id for r, id in graph.roots.items() if r.startswith(("output:", "final:")) and graph[id].type.index is None}
+    found = {r: id for r, id in graph.roots.items() if r.startswith(("output:", "final:"))}
+    return {root: id for root, id in found.items() if graph[id].type.index is None}
 
 
 def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collection[str] = tuple(SOURCES)) -> Graph:
@@ -63,21 +65,28 @@ def _add_gradients(graph: Graph, seeds: Mapping[int, Value], wanted: Mapping[str
 
 
 def forward_mode(graph: Graph, along: Collection[str]) -> Graph:
-    """Directional derivatives of the results along the sources `along` (such as `param:W`): the transpose of the transpose.
+    """Derivatives of the results along the sources `along` (such as `param:W`): the transpose of the transpose.
 
-    The adjoint graph is linear in its seeds, so differentiating it with respect to them, with the directions as adjoints of the gradients,
-    gives the product with the Jacobian.
+    The adjoint graph is linear in its seeds, so differentiating it with respect to them, with the directions as
+    adjoints of the gradients, gives the product with the Jacobian.
     """
     out = rebuild(graph)
     wanted = {f"{op}:{name}": id for op in SOURCES.values() for name, id in out.sources(op).items()}
-    wanted = {name: id for name, id in wanted.items() if name in along and out[id].type.index is None}
-    tangents = jacobian_product(out, results(out).values(), {id: _source(out, f"tangent:{name}", out[id].type) for name, id in wanted.items()})
+    directions = {
+        id: _source(out, f"tangent:{name}", out[id].type)
+        for name, id in wanted.items()
+        if name in along and out[id].type.index is None
+    }
+    tangents = jacobian_product(out, results(out).values(), directions)
     roots = {f"tangent:{root}": tangents[id].id for root, id in results(out).items()}
     return _without_seeds(out, roots)
 
 
 def jacobian_product(graph: Graph, of: Iterable[int], along: Mapping[int, Value]) -> dict[int, Value]:
-    """The derivatives of some nodes along directions of others, added to the graph (it holds inputs `u:` that mean zero)."""
+    """The derivatives of some nodes along directions of others, added to the graph.
+
+    It then holds inputs `u:` that mean zero; `_without_seeds` takes them out.
+    """
     of = list(dict.fromkeys(of))
     u = {id: _source(graph, f"u:{id}", graph[id].type) for id in of}
     adjoints = differentiate(graph, u, list(along))
@@ -105,30 +114,30 @@ def hessian_product(graph: Graph) -> Graph:
     gradients = sources(out, ["params"])
     seeds: dict[int, Value] = {}
     for root, id in gradients.items():
-        _seed(seeds, out.roots[root], _source(out, f"tangent:param:{root.removeprefix('gradient:')}", out[id].type))
+        _seed(seeds, out.roots[root], _direction(out, root, id))
     again = differentiate(out, seeds, gradients.values())
-    return _selected(out, {root: again[id].id for root, id in gradients.items()})
+    return rebuild(out, {root: again[id].id for root, id in gradients.items()})
 
 
 def gauss_newton_product(graph: Graph, predictions: int) -> Graph:
     """J' H J v: J the Jacobian of what the losses read as predictions, H the Hessian of the loss in them.
 
-    A regulariser that reads parameters directly contributes its own Hessian. (Martens and Sutskever 2011, section 3; Schraudolph 2002)
+    What reads parameters without a prediction in between, such as a regulariser, contributes its own Hessian. The
+    losses must read the very nodes `curvature:K`, so this is for graphs as they are before any pass. (Martens and
+    Sutskever 2011, section 3; Schraudolph 2002)
     """
     out = rebuild(graph)
     params = sources(out, ["params"])
-    heads = list(dict.fromkeys(out.roots[f"curvature:{k}"] for k in range(predictions)))
-    v = {id: _source(out, f"tangent:param:{root.removeprefix('gradient:')}", out[id].type) for root, id in params.items()}
-    moved = jacobian_product(out, heads, v)
-    leaves = [*heads, *params.values()]
-    first = differentiate(out, {out.roots["loss"]: constant(out, 1.0)}, leaves, set(heads))
+    heads = {out.roots[f"curvature:{k}"] for k in range(predictions)} - set(params.values())
+    v = {id: _direction(out, root, id) for root, id in params.items()}
+    moved = {**jacobian_product(out, sorted(heads), v), **v}
+    first = differentiate(out, {out.roots["loss"]: constant(out, 1.0)}, list(moved), heads)
     seeds: dict[int, Value] = {}
-    for id in leaves:
-        _seed(seeds, first[id].id, moved[id] if id in moved else v[id])
-    curved = differentiate(out, seeds, leaves, set(heads))
-    back = differentiate(out, {id: curved[id] for id in heads}, list(params.values()))
-    total = {root: (back[id] + curved[id]).id for root, id in params.items()}
-    return _without_seeds(out, total)
+    for id, direction in moved.items():
+        _seed(seeds, first[id].id, direction)
+    curved = differentiate(out, seeds, list(moved), heads)
+    back = differentiate(out, {id: curved[id] for id in heads}, list(v))
+    return _without_seeds(out, {root: (back[id] + curved[id]).id for root, id in params.items()})
 
 
 def _seed(seeds: dict[int, Value], id: int, value: Value) -> None:
@@ -140,5 +149,6 @@ def _source(graph: Graph, name: str, type_: Type) -> Value:
     return graph.add("input", [], {"name": name, "type": type_})
 
 
-def _selected(graph: Graph, roots: Mapping[str, int]) -> Graph:
-    return rebuild(graph, roots)
+def _direction(graph: Graph, root: str, param: int) -> Value:
+    """The direction of the parameter whose gradient is `root`."""
+    return _source(graph, f"tangent:param:{root.removeprefix('gradient:')}", graph[param].type)

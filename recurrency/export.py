@@ -46,7 +46,10 @@ def module_text(model: Model, options: str = "") -> str:
     if write is None:
         raise UsageError(f"the backend {model.backend} writes no source; numpy does")
     programs = model.programs
-    functions = [("forward_pass", programs.graph("forward_kept", ())), ("backward_pass", programs.graph("backward", ()))]
+    functions = [
+        ("forward_pass", programs.graph("forward_kept", ())),
+        ("backward_pass", programs.graph("backward", ())),
+    ]
     if model.has_loss:
         functions.append(("loss_pass", programs.graph("loss_gradients", ("params",))))
     text = write(

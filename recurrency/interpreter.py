@@ -208,7 +208,9 @@ class InterpreterBackend:
         """It always runs."""
         return None
 
-    def build(self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()) -> Any:
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Any:
         """See `recurrency.backend.Backend`."""
 
         def run(

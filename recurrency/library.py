@@ -25,14 +25,21 @@ def spec(name: str) -> Spec:
     from recurrency.spec import load
 
     if name not in library_index():
-        near = nearest(name, names())
-        raise UsageError(f"the library has no cell {name}" + (f"; did you mean {near}?" if near else ""))
+        raise UsageError(_missing(name))
     return load(library_index()[name], cell=name)
 
 
+def _missing(name: str) -> str:
+    by_letters = {n.lower(): n for n in names()}
+    near = by_letters.get(nearest(name.lower(), by_letters) or "")
+    return f"the library has no cell {name}; " + (f"did you mean {near}?" if near else f"it has {', '.join(names())}")
+
+
 def __getattr__(name: str) -> Spec:
-    if name.startswith("_") or name not in library_index():
-        raise AttributeError(f"the library has no cell {name}")
+    if name.startswith("_"):
+        raise AttributeError(name)
+    if name not in library_index():
+        raise AttributeError(_missing(name))
     return spec(name)
 
 

@@ -14,9 +14,20 @@ from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind
 from recurrency.initialisers import initial_values
-from recurrency.programs import Programs
-from recurrency.request import GROUPS, Request, by_name, dtype_name, gather, groups, of_group, one_step, real_results
-from recurrency.request import unknown, whole_seed
+from recurrency.programs import Programs, obstacle
+from recurrency.request import (
+    GROUPS,
+    Request,
+    by_name,
+    dtype_name,
+    gather,
+    groups,
+    of_group,
+    one_step,
+    real_results,
+    unknown,
+    whole_seed,
+)
 from recurrency.results import Gradients as Gradients
 from recurrency.results import Parameter as Parameter
 from recurrency.results import Run as Run
@@ -31,8 +42,6 @@ Arrays: TypeAlias = Mapping[str, Any]
 
 GREATEST_SIZE = 1 << 33
 """Bound on the number of parameters: 32 GiB in float32."""
-NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), "needs the whole sequence")
-"""Why an operation can't be computed step by step."""
 
 
 class Model:
@@ -65,16 +74,12 @@ class Model:
         self.has_loss = "loss" in graph.roots
         self.random = any(graph[i].op.name == "random" for i in graph)
         self.clocks = elaborated.clocks
-        self._check_size(elaborated)
         self.programs = Programs(elaborated, backend, self.dtype, without)
         self.size = self.programs.layout.size
+        if self.size > GREATEST_SIZE:
+            raise UsageError(f"{spec.name} has {self.size:,} parameters; at most {GREATEST_SIZE:,} are possible")
         self.parameters = self._parameters(elaborated)
         self._results = real_results(self.outputs, self.state_ports)
-
-    def _check_size(self, elaborated: Elaborated) -> None:
-        size = sum(math.prod(map(int, p.shape)) for p in elaborated.parameters.values())  # type: ignore[arg-type]
-        if size > GREATEST_SIZE:
-            raise UsageError(f"{self.spec.name} would have {size:,} parameters; at most {GREATEST_SIZE:,} are possible")
 
     def _parameters(self, elaborated: Elaborated) -> dict[str, Parameter]:
         out = {}
@@ -204,14 +209,7 @@ class Model:
         clocks = sorted({str(p.clock) for p in self.inputs.values()})
         if len(clocks) > 1:
             return f"it runs over the clocks {' and '.join(clocks)}"
-        graph = self.programs.graph("forward", ())
-        for node in map(graph.__getitem__, graph.order()):
-            if node.delay < 0 or node.op.name in NEEDS:
-                span, why = node.span, NEEDS.get(node.op.name, "reads later steps")
-                if span is None:
-                    return f"{node.name or node.op.name} {why}"
-                return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
-        return ""
+        return obstacle(self.programs.graph("forward", ()))
 
     # ------------------------------------------------------------------------------------------------ backwards
 

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from recurrency import derivatives
 from recurrency.backend import Backend, Runner
+from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.language.elaborate import Elaborated
-from recurrency.passes import optimised
+from recurrency.passes import PASSES, optimised
 from recurrency.program.layout import Layout, layout
+from recurrency.program.schedule import PIECES
 
 RESULTS = ("output:", "final:")
 
 
+SWITCHES = frozenset({*PASSES, *PIECES, "keep"})
+"""What may be switched off, with equal results (a backend may add `switches` of its own)."""
+
+
 class Programs:
-    """All graphs and runners of one compiled cell; `without` names passes that are switched off."""
+    """All graphs and runners of one compiled cell.
+
+    `without` names what is switched off.
+
+    Raises:
+        UsageError: there is no such pass.
+    """
 
     def __init__(self, elaborated: Elaborated, backend: Backend, dtype: str, without: Collection[str] = ()) -> None:
+        known = SWITCHES | set(getattr(backend, "switches", ()))
+        for name in without:
+            if name not in known:
+                raise UsageError(
+                    f"there is no pass {name}; those that can be switched off are {', '.join(sorted(known))}"
+                )
         self.elaborated, self.backend, self.dtype, self.without = elaborated, backend, dtype, frozenset(without)
         self._runners: dict[Any, Runner] = {}
         self._graphs: dict[Any, Graph] = {}
@@ -28,17 +47,15 @@ class Programs:
         """The optimised graph of results, loss, predictions and some inner streams."""
         key = ("base", tuple(sorted(streams)))
         if key not in self._graphs:
-            wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")] + [f"stream:{s}" for s in key[1]]
+            wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")]
+            wanted += [f"stream:{s}" for s in key[1]]
             self._graphs[key] = optimised(self.elaborated.graph.select(wanted), self.without)
         return self._graphs[key]
 
     @cached_property
     def layout(self) -> Layout:
         """Where each parameter lies in the flat vector."""
-        found = layout(self.base())
-        names = set(self.elaborated.parameters)
-        assert set(found.entries) <= names
-        return _completed(found, self.elaborated)
+        return _completed(layout(self.base()), self.elaborated)
 
     def graph(self, kind: str, *options: Any) -> Graph:
         """The optimised graph of a kind of program."""
@@ -51,7 +68,8 @@ class Programs:
         """Something that runs the graph of a kind of program."""
         key = (kind, *options)
         if key not in self._runners:
-            self._runners[key] = self.backend.build(self.graph(kind, *options), self.layout, self.dtype, kind, self.without)
+            graph = self.graph(kind, *options)
+            self._runners[key] = self.backend.build(graph, self.layout, self.dtype, kind, self.without)
         return self._runners[key]
 
     def optimised(self, graph: Graph, keep: Callable[[str], bool]) -> Graph:
@@ -80,11 +98,23 @@ def _completed(found: Layout, elaborated: Elaborated) -> Layout:
         if name not in entries:
             shape = tuple(int(d) for d in info.shape)  # type: ignore[arg-type]
             entries[name] = (size, shape)
-            count = 1
-            for d in shape:
-                count *= d
-            size += count
+            size += prod(shape)
     return Layout(entries, size)
+
+
+NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), "needs the whole sequence")
+"""Why an operation can't be computed step by step."""
+
+
+def obstacle(graph: Graph) -> str:
+    """Why a graph can't be computed step by step ("" where it can)."""
+    for node in map(graph.__getitem__, graph.order()):
+        if node.delay < 0 or node.op.name in NEEDS:
+            span, why = node.span, NEEDS.get(node.op.name, "reads later steps")
+            if span is None:
+                return f"{node.name or node.op.name} {why}"
+            return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
+    return ""
 
 
 def _forward(programs: Programs, streams: tuple[str, ...]) -> Graph:
@@ -114,7 +144,10 @@ def _hvp(programs: Programs) -> Graph:
 
 
 def _gnvp(programs: Programs) -> Graph:
-    return optimised(derivatives.gauss_newton_product(programs.base(), programs.elaborated.curvatures), programs.without)
+    found = programs.elaborated
+    heads = [f"curvature:{k}" for k in range(found.curvatures)]
+    graph = derivatives.gauss_newton_product(found.graph.select(["loss", *heads]), found.curvatures)
+    return optimised(graph, programs.without)
 
 
 MAKERS: dict[str, Callable[..., Graph]] = {

@@ -137,7 +137,7 @@ def whole_seed(seed: Any) -> int:
 def dtype_name(dtype: Any) -> str:
     """The name of a dtype that a model can have."""
     try:
-        name = np.dtype(dtype).name
+        name = str(np.dtype(dtype).name)
     except TypeError:
         name = str(dtype)
     if name not in DTYPES:
@@ -182,7 +182,8 @@ def _input(model: Model, port: Port, array: Any) -> Array:
     shape: tuple[int, ...] = array.shape
     if len(shape) < 2 or shape[2:] != port.shape:
         check_shape(model.spec.name, port.name, shape, port, ("B", "T") if model.batch_first else ("T", "B"))
-    return array.swapaxes(0, 1) if model.batch_first else array
+    out: Array = array.swapaxes(0, 1) if model.batch_first else array
+    return out
 
 
 def _sizes(model: Model, arrays: Mapping[str, Array]) -> tuple[dict[str, int], int]:
@@ -224,9 +225,7 @@ def _lengths(model: Model, lengths: Any, steps: Mapping[str, int], batch: int) -
     return {clock: out[clock] if clock in out else np.full(batch, count, np.int64) for clock, count in steps.items()}
 
 
-def _state(
-    model: Model, state: Mapping[str, Any], batch: int
-) -> tuple[dict[str, Array], dict[str, Array] | None]:
+def _state(model: Model, state: Mapping[str, Any], batch: int) -> tuple[dict[str, Array], dict[str, Array] | None]:
     given: dict[str, Array] = {}
     offset: dict[str, Array] | None = None
     for name, array in state.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recurrency.errors import Source, SpecError, UsageError
+from recurrency.errors import RecurrencyError, Source, SpecError, UsageError
 from recurrency.language import syntax
 from recurrency.language.modules import CellDef, Loader, nearest
 from recurrency.language.parser import parse_file, read_source
@@ -88,19 +88,23 @@ class Spec:
         return self.elaborate(**dimensions).graph
 
     def compile(
-        self, backend: str = "numpy", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (), **dimensions: Any
-    ) -> Model:
+        self, backend: str = "numpy", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
+        **dimensions: Any,
+    ) -> Model:  # fmt: skip
         """Compile the cell for given dimensions (numbers; functions and cells by name).
 
-        `without` names passes that are switched off.
+        `dtype` is float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names
+        passes that are switched off.
 
         Raises:
-            SpecError: the spec has mistakes. UsageError: a dimension is missing or unknown, or the backend can't run here.
+            SpecError: the spec has mistakes.
+            UsageError: a dimension is missing or unknown, or the backend can't run here.
         """
         from recurrency.backend import find
         from recurrency.model import Model
 
-        return Model(self, self.elaborate(**dimensions), find(backend), dtype, batch_first, without)
+        chosen = find(backend)
+        return Model(self, self.elaborate(**dimensions), chosen, dtype, batch_first, without)
 
     # --------------------------------------------------------------------------------------------------- pictures
 
@@ -113,15 +117,20 @@ class Spec:
     def _repr_latex_(self) -> str:
         return self.latex()
 
-    def _repr_svg_(self) -> str:
+    def _repr_svg_(self) -> str | None:
+        """The picture, for notebooks; None where there can't be one (a mistake, or too many equations)."""
         from recurrency.pictures import draw
 
-        return str(draw(self.cell, self.file, {}).svg())
+        try:
+            return draw(self.cell, self.file).svg()
+        except RecurrencyError:
+            return None
 
     def _repr_html_(self) -> str:
+        """Picture and text: a notebook that can show this shows nothing else."""
         import html
 
-        return f"<pre>{html.escape(self.cell.span.text)}</pre>"
+        return f"{self._repr_svg_() or ''}<pre>{html.escape(self.cell.span.text)}</pre>"
 
 
 # ------------------------------------------------------------------------------------------------------------ loading
@@ -137,13 +146,23 @@ def load(path: str | Path, cell: str | None = None) -> Spec:
     if cell is None and ".rnn:" in text:
         text, cell = text.rsplit(":", 1)
     file = Path(text)
-    try:
-        source = read_source(file)
-    except UsageError as error:
-        near = nearest(file.name, [p.name for p in file.parent.glob("*.rnn")]) if file.parent.is_dir() else None
-        hint = f"; did you mean {file.parent / near}?" if near else ""
-        raise UsageError(f"{error}{hint}") from None
-    return _spec(source, file.resolve(), cell)
+    if not file.is_file():
+        raise UsageError(f"there is no file {text}{_hint(file)}")
+    return _spec(read_source(file), file.resolve(), cell)
+
+
+def _hint(file: Path) -> str:
+    """What may have been meant by a file that is not there."""
+    from recurrency.language.modules import library_index
+
+    folder = file if file.is_dir() else file.parent
+    files = [p.name for p in sorted(folder.glob("*.rnn"))]
+    near = nearest(file.name, files)
+    if near:
+        return f"; did you mean {folder / near}?"
+    if str(file) in library_index():
+        return f"; the cell of the library is recurrency.library.{file}"
+    return f"; {folder} has {', '.join(files)}" if files and file.is_dir() else ""
 
 
 def parse(text: str, name: str = "<text>", cell: str | None = None) -> Spec:
@@ -165,7 +184,7 @@ def _spec(source: Source, path: Path | None, cell: str | None) -> Spec:
     wanted = cell or (names[-1] if names else None)
     if wanted not in names:
         near = nearest(str(wanted), names)
+        listed = f"it has {', '.join(names)}" if names else "a cell starts with: cell Name[H](x: [H]) -> (y: [H]) {"
         title = f"{source.name} has no cell {wanted}" if names else f"{source.name} holds no cell"
-        help = f"did you mean {near}?" if near else (f"it has {', '.join(names)}" if names else "a cell starts with: cell Name[H](x: [H]) -> (y: [H]) {")
-        raise SpecError((say(53, title, None, help=help),))
+        raise SpecError((say(53, title, None, help=f"did you mean {near}?" if near else listed),))
     return Spec(module.cells[str(wanted)], tuple(loader.mistakes))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from recurrency.backends.numpy import backend
+
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.interpreter import evaluate
@@ -107,7 +107,14 @@ def check(
     full = all(n == steps[clock] for clock, counts in lengths.items() for n in counts)
     batch = len(next(iter(lengths.values())))
     counts = None if full else {clock: np.array(n) for clock, n in lengths.items()}
-    settings = (counts, steps, batch, options.get("training", False), options.get("seed", 0), options.get("step_offset"))
+    settings = (
+        counts,
+        steps,
+        batch,
+        options.get("training", False),
+        options.get("seed", 0),
+        options.get("step_offset"),
+    )
     before = run(flat, given, *settings)
     kept = {name: a.copy() for name, a in before.items()}
     run(flat * 0, {name: a * 0 for name, a in given.items()}, *settings)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path as FilePath
 
@@ -18,12 +19,15 @@ from recurrency.language.parser import parse_file
 from recurrency.passes.recurrence import recurrences
 from recurrency.pictures import Picture, draw
 from recurrency.pictures.drawing import Box, Drawing, Path, Point
+from recurrency.pictures.formula import BREAK
+from recurrency.pictures.labels import make_label
 from recurrency.pictures.sketch import Kind, Line
 
 CELLS = library.names()
 PLAIN = ["Elman", "GRU", "GatedFeedback", "IRNN", "LSTM", "LSTMP", "LinearAttention", "MLSTM", "PlainLSTM"]
 
 
+@cache
 def shipped(name: str, **sizes: int | str) -> Picture:
     """The picture of a shipped cell."""
     spec = library.spec(name)
@@ -31,6 +35,7 @@ def shipped(name: str, **sizes: int | str) -> Picture:
     return draw(spec.cell, spec.file, sizes, known)
 
 
+@cache
 def picture(text: str, **sizes: int | str) -> Picture:
     """The picture of the last cell of a text."""
     file = parse_file(Source("test.rnn", text))
@@ -74,6 +79,12 @@ def test_members_that_play_the_same_part_are_one_node() -> None:
     nodes = shipped("GatedFeedback").sketch.nodes
     assert [id for id in nodes if id.startswith("g")] == ["g[i, 1]", "g[i, 2]", "g[i, 3]"]
     assert nodes["g[i, 2]"].label.endswith("\ni=1,2,3")
+
+
+def test_members_that_are_read_by_different_equations_stay_apart() -> None:
+    loop = "for i in 1..3 { g[i] = tanh(x) }"
+    drawn = picture(f"cell A[H](x: [H]) -> (y: [H]) {{ {loop}\n z = relu(g[1] + g[2])\n y = z + g[3] }}")
+    assert {"g[i] -> z", "g[3] -> y"} <= edges(drawn)
 
 
 def test_members_with_different_equations_stay_apart() -> None:
@@ -165,7 +176,29 @@ def test_kinds_of_recurrences(equation: str, kind: str) -> None:
     assert [loop.kind for loop in drawn.sketch.loops] == [kind]
 
 
+@pytest.mark.parametrize("widest", [60.0, 100.0, 400.0])
+def test_breaking_a_label_loses_nothing(widest: float) -> None:
+    for node in shipped("LSTM").sketch.nodes.values():
+        lines = make_label(node.label, 11.0, widest).lines
+        assert "".join(line.latex for line in lines) == node.label.replace(BREAK, "")
+        assert len(lines) == 1 or widest < 400
+
+
 # ----------------------------------------------------------------------------------------------------------- geometry
+
+THREE_STATES = """\
+cell A[H](x: [H]) -> (y: [H]) {
+    state a : [H] = 0
+    state b : [H] = 0
+    state c : [H] = 0
+    past = a[t-1] + b[t-1] + c[t-1]
+    a = tanh(past + x)
+    b = relu(past + x)
+    c = sigmoid(past + x)
+    y = a + b + c
+}
+"""
+"""Three states side by side: the way back of the one in the middle has to go around its neighbours."""
 
 
 def middle_points(path: Path) -> Iterator[Point]:
@@ -187,18 +220,19 @@ def overlap(a: Box, b: Box) -> bool:
     return abs(a.x - b.x) < (a.width + b.width) / 2 and abs(a.y - b.y) < (a.height + b.height) / 2
 
 
-@pytest.fixture(
-    params=[
-        *((c, {}) for c in CELLS),
-        ("GatedFeedback", {"L": 1}),
-        ("GatedFeedback", {"L": 6}),
-        ("Translate", {"L": 5}),
-    ],
-    ids=str,
-)
+DRAWINGS: dict[str, tuple[str, dict[str, int | str]]] = {
+    **{name: (name, {}) for name in CELLS},
+    "one layer": ("GatedFeedback", {"L": 1}),
+    "six layers": ("GatedFeedback", {"L": 6}),
+    "ten LSTMs": ("Translate", {"L": 5}),
+    "three states": (THREE_STATES, {}),
+}
+
+
+@pytest.fixture(params=DRAWINGS)
 def drawing(request: pytest.FixtureRequest) -> Drawing:
-    name, sizes = request.param
-    return shipped(name, **sizes).drawing
+    what, sizes = DRAWINGS[request.param]
+    return (picture if "cell" in what else shipped)(what, **sizes).drawing
 
 
 def test_no_two_boxes_overlap(drawing: Drawing) -> None:

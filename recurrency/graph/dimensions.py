@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 Monomial: TypeAlias = tuple[str, ...]
 
@@ -73,5 +73,5 @@ def symbol(name: str) -> Poly:
     return Poly((((name,), 1),))
 
 
-Dim: TypeAlias = Union[int, Poly, str]
+Dim: TypeAlias = int | Poly | str
 """A number, a symbolic dimension, or (a string) the number of steps of the clock of that name."""

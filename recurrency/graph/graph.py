@@ -76,7 +76,12 @@ class Graph:
         return Value(self, id)
 
     def add(
-        self, op: str | Op, args: Iterable[int] = (), attrs: Attrs | None = None, name: str = "", span: Span | None = None
+        self,
+        op: str | Op,
+        args: Iterable[int] = (),
+        attrs: Attrs | None = None,
+        name: str = "",
+        span: Span | None = None,
     ) -> Value:
         """A new node.
 

@@ -220,11 +220,21 @@ def _final_gradient(g: Value, y: Value, x: Value, *first: Value, slot: int) -> t
 
 INPUT = _op("input", 0, stated, at=lambda r, a: r.given(a["name"]), group="source", cost=0)
 PARAM = _op("param", 0, stated, at=lambda r, a: r.given(a["name"]), group="source", cost=0)
-CONSTANT = _op("constant", 0, lambda t, a: Type(Kind.STATIC), None, lambda *, value: np.float64(value), group="source", cost=0)
-EYE = _op(
-    "eye", 0, lambda t, a: Type(Kind.STATIC, (a["size"], a["size"])), None, lambda *, size: np.eye(size), group="source", cost=0
+CONSTANT = _op(
+    "constant", 0, lambda t, a: Type(Kind.STATIC), None, lambda *, value: np.float64(value), group="source", cost=0
 )
-LENGTH = _op("length", 0, scalar_of(Kind.SEQUENCE), at=lambda r, a: np.float64(r.length(a["clock"])), group="source", cost=0)
+EYE = _op(
+    "eye",
+    0,
+    lambda t, a: Type(Kind.STATIC, (a["size"], a["size"])),
+    None,
+    lambda *, size: np.eye(size),
+    group="source",
+    cost=0,
+)
+LENGTH = _op(
+    "length", 0, scalar_of(Kind.SEQUENCE), at=lambda r, a: np.float64(r.length(a["clock"])), group="source", cost=0
+)
 BATCH = _op("batch", 0, scalar_of(Kind.STATIC), at=lambda r, a: np.float64(r.batch()), group="source", cost=0)
 RANDOM = _op(
     "random", 0, stated, at=lambda r, a: r.draw(a["site"], a["law"], a["p"], a["per"]), group="source", cost=40
@@ -252,9 +262,17 @@ LOG = _op("log", 1, same, lambda g, y, x: (g / x,), np.log, cost=10)
 LOG1P = _op("log1p", 1, same, lambda g, y, x: (g / (x + 1.0),), np.log1p, cost=10)
 SQRT = _op("sqrt", 1, same, lambda g, y, x: (g / (y * 2.0),), np.sqrt, cost=4)
 TANH = _op("tanh", 1, same, lambda g, y, x: (g * (1.0 - y * y),), np.tanh, cost=10)
-SIGMOID = _op("sigmoid", 1, same, lambda g, y, x: (g * (y * (1.0 - y)),), lambda x: 0.5 * np.tanh(0.5 * x) + 0.5, cost=10)
+SIGMOID = _op(
+    "sigmoid", 1, same, lambda g, y, x: (g * (y * (1.0 - y)),), lambda x: 0.5 * np.tanh(0.5 * x) + 0.5, cost=10
+)
 SOFTPLUS = _op("softplus", 1, same, lambda g, y, x: (g * x.apply("sigmoid"),), lambda x: np.logaddexp(0.0, x), cost=20)
-RELU = _op("relu", 1, same, lambda g, y, x: (g * constant(g.graph, 0.0).like(x).apply("less", x),), lambda x: np.maximum(x, 0.0))
+RELU = _op(
+    "relu",
+    1,
+    same,
+    lambda g, y, x: (g * constant(g.graph, 0.0).like(x).apply("less", x),),
+    lambda x: np.maximum(x, 0.0),
+)
 ABS = _op("abs", 1, same, lambda g, y, x: (g * x.apply("sign"),), np.abs)
 SIGN = _op("sign", 1, same, lambda g, y, x: (None,), np.sign)
 SIN = _op("sin", 1, same, lambda g, y, x: (g * x.apply("cos"),), np.sin, cost=10)
@@ -262,12 +280,8 @@ COS = _op("cos", 1, same, lambda g, y, x: (-(g * x.apply("sin")),), np.cos, cost
 LESS = _op("less", 2, same, lambda g, y, a, b: (None, None), lambda a, b: np.less(a, b) * 1.0)
 LESS_EQUAL = _op("less_equal", 2, same, lambda g, y, a, b: (None, None), lambda a, b: np.less_equal(a, b) * 1.0)
 EQUAL = _op("equal", 2, same, lambda g, y, a, b: (None, None), lambda a, b: np.equal(a, b) * 1.0)
-MINIMUM = _op(
-    "minimum", 2, same, lambda g, y, a, b: (g * a.apply("less_equal", b), g * b.apply("less", a)), np.minimum
-)
-MAXIMUM = _op(
-    "maximum", 2, same, lambda g, y, a, b: (g * b.apply("less_equal", a), g * a.apply("less", b)), np.maximum
-)
+MINIMUM = _op("minimum", 2, same, lambda g, y, a, b: (g * a.apply("less_equal", b), g * b.apply("less", a)), np.minimum)
+MAXIMUM = _op("maximum", 2, same, lambda g, y, a, b: (g * b.apply("less_equal", a), g * a.apply("less", b)), np.maximum)
 WHERE = _op(
     "where", 3, same, lambda g, y, c, a, b: (None, c.where(g, g * 0.0), c.where(g * 0.0, g)),
     lambda c, a, b: np.where(c != 0, a, b),
@@ -301,7 +315,9 @@ PEAK = _op("peak", 1, reduced, _peak_gradient, lambda x, *, axes: np.max(x, axis
 SOFTMAX = _op(
     "softmax", 1, same, _softmax_gradient, lambda x, *, over=None: _softmax_meaning(x), cost=25, group="reduce"
 )
-LOG_SOFTMAX = _op("log_softmax", 1, same, _log_softmax_gradient, lambda x: _log_softmax_meaning(x), cost=25, group="reduce")
+LOG_SOFTMAX = _op(
+    "log_softmax", 1, same, _log_softmax_gradient, lambda x: _log_softmax_meaning(x), cost=25, group="reduce"
+)
 CONCAT = _op("concat", None, concatenated, _concat_gradient, lambda *parts: np.concatenate(parts), group="layout")
 SLICE = _op(
     "slice", 1, lambda t, a: t[0].with_shape(a["stop"] - a["start"], *t[0].shape[1:]),
@@ -417,7 +433,15 @@ SUM_BATCH = _op(
     "sum_batch", 1, lambda t, a: Type(Kind.STATIC, t[0].shape), lambda g, y, x: (g,),
     at=lambda r, a: sum((r.arg(0, sequence=b) for b in range(r.batch())), r.zero()), group="time",
 )  # fmt: skip
-SPREAD = _op("spread", 1, lambda t, a: _spread_type(t[0], a), lambda g, y, x, **attrs: (g,), at=lambda r, a: r.arg(0), cost=0, group="time")
+SPREAD = _op(
+    "spread",
+    1,
+    lambda t, a: _spread_type(t[0], a),
+    lambda g, y, x, **attrs: (g,),
+    at=lambda r, a: r.arg(0),
+    cost=0,
+    group="time",
+)
 FRAMES = _op(
     "frames", 1, lambda t, a: Type(Kind.SEQUENCE, (t[0].clock or "", *t[0].shape)), lambda g, y, x: (g.unframes(x.type.clock),),
     at=lambda r, a: _stack([r.arg(0, t) for t in range(r.length(a["clock"]))], r.zero()), cost=0, group="time",

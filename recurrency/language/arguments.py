@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from recurrency.graph.dimensions import Poly
@@ -9,13 +10,11 @@ from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
-from recurrency.language.streams import NeedNumber
-from recurrency.language.vocabulary import Function, shown
+from recurrency.language.numbers import Estimate, decided, is_number, names_of, whole
+from recurrency.language.vocabulary import ELEMENTWISE, Function, shown
 
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
-
-NUMBERS = (int, float, Poly)
 
 
 def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -> Any:
@@ -23,10 +22,12 @@ def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -
     arguments = CallArguments(evaluator, function, call)
     try:
         return function.lower(arguments)
+    except OverflowError:
+        if not arguments.static():
+            raise  # the graph is full
+        arguments.fail(50, f"{arguments.text} has no finite value")
     except (ArithmeticError, ValueError):
-        arguments.fail(50, f"{' '.join(call.span.text.split())} has no finite value")
-    except TypeError as error:
-        arguments.fail(22, f"{function.name}: {error}")
+        arguments.fail(50, f"{arguments.text} has no finite value")
 
 
 class CallArguments:
@@ -34,57 +35,77 @@ class CallArguments:
 
     def __init__(self, evaluator: Evaluator, function: Function, call: syntax.Call) -> None:
         self.evaluator, self.function, self.call = evaluator, function, call
-        self.graph: Graph = evaluator.work.graph
+        self.graph: Graph = evaluator.graph
         self.clock = evaluator.instance.clock
         self.collected = len(call.arguments) == 1 and isinstance(call.arguments[0], syntax.Comprehension)
         self.expressions: list[syntax.Expression] = list(call.arguments)
         self.keywords = {k.name: k for k in call.keywords}
-        self.meanings = self._terms() if self.collected else [evaluator._plain(e) for e in call.arguments]
         self._count()
+        self.meanings = self._terms() if self.collected else [evaluator.plain(e) for e in call.arguments]
         self._agree()
+
+    @property
+    def text(self) -> str:
+        """The call as it is written."""
+        return " ".join(self.call.span.text.split())
 
     def _terms(self) -> list[Any]:
         expression = self.call.arguments[0]
         assert isinstance(expression, syntax.Comprehension)
         if not self.function.comprehends:
             self.fail(27, f"{self.function.name} takes no `for`", help="sum, mean, concat, max and min do")
-        terms = [m for _, m in self.evaluator.terms(expression, self.evaluator.env, expression.clauses)]
+        terms = self.evaluator.terms(expression, self.evaluator.env, expression.clauses)
         self.expressions = [expression.body] * len(terms)
+        if not terms and self.function.name == "sum":
+            self.expressions = [expression]
+            return [0]
         if not terms:
-            self.fail(27, f"there is nothing to take the {self.function.name} of: the range is empty")
+            self.fail(27, f"there is nothing to take the {self.function.name} of: no index is left")
         return terms
 
     def _count(self) -> None:
+        function, count = self.function, len(self.expressions)
+        usage = f"it is used as {function.signature}: {function.meaning}"
         for name, keyword in self.keywords.items():
-            if name not in self.function.keywords:
-                self.evaluator.fail(27, f"{self.function.name} has no keyword {name}", keyword.span, help=f"it is used as {self.function.signature}")
-        count, function = len(self.meanings), self.function
-        if not self.collected and (count < function.fewest or function.most is not None and count > function.most):
-            self.fail(27, f"{function.name} does not take {count} value{'s' * (count != 1)}", help=f"it is used as {function.signature}: {function.meaning}")
+            if name not in function.keywords:
+                raise self.evaluator.problem(27, f"{function.name} has no keyword {name}", keyword.span, help=usage)
+        if not self.collected and (count < function.fewest or (function.most is not None and count > function.most)):
+            wanted = function.wants
+            title = f"{function.name} takes {wanted} value{'s' * (wanted != '1')}, not {count}"
+            self.fail(27, title, help=usage)
 
     def _agree(self) -> None:
-        """Functions that work element by element take equal shapes and scalars; all take one clock."""
-        values = [m for m in self.meanings if isinstance(m, Value)]
-        clocks = {v.type.clock for v in values if v.type.kind is Kind.STREAM}
-        if len(clocks) > 1 and self.function.name != "attend":
-            self.fail(28, f"{self.function.name} mixes streams of the clocks {' and '.join(sorted(map(str, clocks)))}",
-                      help="last, first, sums over time and attend lead from one clock to another")  # fmt: skip
-        shapes = {v.type.shape for v in values if v.type.shape}
-        both = self.function.group == "element by element" or self.collected and self.function.name != "concat" or self.function.name in ("zoneout",)
-        if both and len(shapes) > 1:
-            self.fail(22, f"{self.function.name} of different shapes: {' and '.join(sorted(shown(v.type) for v in values))}")
+        """All arguments have one clock; those of functions that work element by element have one shape."""
+        name, values = self.function.name, [m for m in self.meanings if isinstance(m, Value)]
+        clocks = {str(v.type.clock) for v in values if v.type.kind is Kind.STREAM}
+        if len(clocks) > 1 and name != "attend":
+            title = f"{name} mixes streams over the clocks {' and '.join(sorted(clocks))}"
+            self.fail(28, title, help="last, first, sums over time and attend lead from one clock to another")
+        shapes = dict.fromkeys(shown(v.type) for v in values if v.type.shape)
+        one_shape = self.function.group == ELEMENTWISE or (self.collected and name != "concat") or name == "zoneout"
+        if one_shape and len(shapes) > 1:
+            title = f"{name} takes values of one shape, not {' and '.join(shapes)}"
+            notes = self.evaluator.origins(*dict.fromkeys(self.expressions))
+            raise self.evaluator.problem(22, title, self.call.span, notes=notes)
 
     def __len__(self) -> int:
         return len(self.meanings)
 
     def fail(self, number: int, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
         """Report a mistake at an argument, or at the call."""
-        span = self.call.span if position is None or self.collected else self.expressions[position].span
-        self.evaluator.fail(number, title, span, help=help)
+        at_call = position is None or self.collected or position >= len(self.expressions)
+        place = self.call if at_call or position is None else self.expressions[position]
+        around = self.call.arguments if at_call else (place,)
+        raise self.evaluator.problem(number, title, place.span, notes=self.evaluator.origins(*around), help=help)
 
     def static(self) -> bool:
         """Whether all arguments are numbers."""
-        return all(isinstance(m, NUMBERS) for m in self.meanings)
+        return all(is_number(m) for m in self.meanings)
+
+    def fold(self, function: Callable[..., Any]) -> Any:
+        """A function of all arguments, which are numbers; an estimate where dimensions have none yet."""
+        names = names_of(*self.meanings)
+        return Estimate.of(*self.meanings) if names else function(*self.meanings)
 
     def either(self, position: int) -> Value:
         """An argument as a value of any sort."""
@@ -93,13 +114,14 @@ class CallArguments:
 
     def value(self, position: int) -> Value:
         """An argument as a real value."""
-        return self.evaluator._real(self.either(position), self.expressions[position])
+        return self.evaluator.real(self.expressions[position], self.either(position))
 
     def symbol(self, position: int) -> Value:
         """An argument as a stream of symbols."""
         value = self.either(position)
         if value.type.index is None:
-            self.fail(45, f"{self.function.name} needs symbols (index[V]) here, not {shown(value.type)}", position=position)
+            title = f"{self.function.name} needs symbols (index[V]) here, not {shown(value.type)}"
+            self.fail(45, title, position=position)
         return value
 
     def stream(self, position: int) -> Value:
@@ -113,9 +135,10 @@ class CallArguments:
     def number(self, position: int) -> float:
         """An argument as a number."""
         meaning = self.meanings[position]
-        if not isinstance(meaning, NUMBERS):
-            self.fail(32, f"{self.function.name} needs a number here that is known when the spec is compiled", position=position)
-        return self.evaluator._float(meaning, self.expressions[position].span)
+        if not is_number(meaning):
+            title = f"{self.function.name} needs a number here that is known when the spec is compiled"
+            self.fail(32, title, position=position)
+        return self.evaluator.finite(meaning, self.expressions[position].span)
 
     def dimension(self, position: int) -> int | Poly:
         """An argument as a dimension."""
@@ -123,13 +146,12 @@ class CallArguments:
 
     def integer(self, position: int) -> int:
         """An argument as a whole number."""
-        meaning = self.meanings[position]
-        if isinstance(meaning, Poly):
-            raise NeedNumber(frozenset(n for names, _ in meaning.terms for n in names))
-        value = self.number(position)
-        if value != int(value):
+        self.number(position)
+        value = decided(self.meanings[position])
+        found = whole(value)
+        if found is None:
             self.fail(32, f"{value:g} is not a whole number", position=position)
-        return int(value)
+        return found
 
     def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:
         """A keyword argument that is one of some words."""
@@ -137,14 +159,18 @@ class CallArguments:
             return default
         value = self.keywords[keyword].value
         if not isinstance(value, syntax.Name) or value.name not in allowed:
-            self.evaluator.fail(27, f"{keyword} is {' or '.join(allowed)}, not {value.span.text}", value.span)
+            title = f"{keyword} is {' or '.join(allowed)}, not {value.span.text}"
+            raise self.evaluator.problem(27, title, value.span)
         return value.name
 
     def site(self) -> int:
-        """A number for a place where random numbers are drawn."""
-        return self.evaluator.work.site(f"{self.evaluator.instance.prefix}{self.evaluator.target}")
+        """A number for a place where random numbers are drawn, which depends on its name and rank alone."""
+        return self.evaluator.work.site(self._place(" draw"))
 
     def curvature(self, value: Value) -> None:
         """Remember what the model predicts."""
-        if not self.evaluator.work.attempts:
-            self.evaluator.work.curvatures.append(value)
+        self.evaluator.work.curvatures[self._place(" prediction")] = value
+
+    def _place(self, what: str) -> str:
+        inside = self.evaluator
+        return f"{inside.instance.prefix}{inside.target}{inside.numbered(what)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, get_args
 
 from recurrency.errors import UsageError
@@ -33,9 +33,11 @@ def units(definition: CellDef, numbers: Mapping[str, int]) -> dict[str, Any]:
     return out
 
 
-def is_choice(default: syntax.Expression | None, dimensions: Mapping[str, Any]) -> bool:
+def is_choice(default: syntax.Expression | None, dimensions: Container[str]) -> bool:
     """Whether a default names a function or a cell."""
-    return isinstance(default, syntax.Subscript) or isinstance(default, syntax.Name) and default.name not in dimensions
+    return isinstance(default, syntax.Subscript) or (
+        isinstance(default, syntax.Name) and default.name not in dimensions
+    )
 
 
 def is_real(default: syntax.Expression | None) -> bool:

@@ -38,7 +38,9 @@ def _check_one(work: Elaboration, graph: Graph, component: list[int]) -> None:
     if whole is not None:
         what = PHRASES.get(whole.op.name, whole.op.name)
         title = f"{names}: {what} needs all steps of what is being computed here"
-        work.report(say(48, title, whole.span or span, help="take it of another stream, or use an earlier step: x[t-1]"))
+        work.report(
+            say(48, title, whole.span or span, help="take it of another stream, or use an earlier step: x[t-1]")
+        )
         return
     delays = [n.delay for n in nodes]
     if min(delays) < 0 < max(delays):

@@ -68,7 +68,7 @@ class Definitions:
     def _body(self, body: tuple[syntax.Statement, ...], env: Env) -> None:
         for statement in body:
             handler = getattr(self, f"_{type(statement).__name__.lower()}")
-            self.attempt(_names(statement), lambda h=handler, s=statement: h(s, env))  # type: ignore[misc]
+            self.attempt(_names(statement), lambda h=handler, s=statement: h(s, env))
 
     def _for(self, loop: syntax.For, env: Env) -> None:
         first, last = self.instance.evaluator(env).bounds(loop.range)
@@ -87,7 +87,7 @@ class Definitions:
                 self.work.count_definition(target.span)
                 yield (target.name, indices), target.span
 
-    # ---------------------------------------------------------------------------------------------- one name, one meaning
+    # ------------------------------------------------------------------------------------------ one name, one meaning
 
     def _claim(self, key: Key, span: Span, tables: tuple[Table, ...]) -> None:
         """Refuse a key that one of the tables has, or whose name means something else."""
@@ -132,7 +132,9 @@ class Definitions:
     def _fn(self, statement: syntax.Fn, env: Env) -> None:
         if env:
             help = "move it out of the loop, and hand the index over"
-            raise self.work.problem(25, f"fn {statement.name} is defined once for each turn of a loop", statement.span, help=help)
+            raise self.work.problem(
+                25, f"fn {statement.name} is defined once for each turn of a loop", statement.span, help=help
+            )
         self._claim((statement.name, ()), statement.span, (self.statics, self.states, self.equations))
         if statement.name in self.functions:
             raise self._twice(statement.name, statement.span, self.functions[statement.name].span)

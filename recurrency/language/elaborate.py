@@ -1,13 +1,14 @@
 """From syntax to the stream graph: names resolved, loops unrolled, sub-cells inlined, shapes checked.
 
 The same walk checks a spec, with dimensions as units (`check`), and instantiates it, with numbers (`elaborate`). A
-dimension that decides how much there is (the L of a loop) gets a number in the check as well: its default, or a small one.
+dimension that decides how much there is (the L of a loop) gets a number in the check as well.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -68,7 +69,8 @@ class Elaboration:
         self.starts: dict[str, tuple[Stream, int]] = {}
         self.instances: dict[str, Instance] = {}
         self.losses: list[Value] = []
-        self.curvatures: list[Value] = []
+        self.curvatures: dict[str, Value] = {}
+        """What the losses read as predictions, by place."""
         self.diagnostics: list[Diagnostic] = []
         self.assumptions, self.revised = assumptions, dict[str, tuple[Stream, tuple[Dim, ...]]]()
         self.path: list[Stream] = []
@@ -90,10 +92,8 @@ class Elaboration:
             if (known.number, known.span) == (diagnostic.number, diagnostic.span):
                 return
             if known.number == diagnostic.number == 20 and known.title == diagnostic.title:
-                assert known.span is not None and diagnostic.span is not None
-                if diagnostic.span.source is known.span.source:
-                    self.diagnostics[i] = min(known, diagnostic, key=lambda d: d.span.start if d.span else 0)
-                    return
+                self.diagnostics[i] = min(known, diagnostic, key=_place)
+                return
         self.diagnostics.append(diagnostic)
 
     def _blame_assumption(self, diagnostic: Diagnostic) -> Diagnostic:
@@ -129,16 +129,18 @@ class Elaboration:
         where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in busy.path[:8])
         help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
         label = f"needs {names[0]} at this step"
-        return say(24, f"{title} at the same step", busy.span or busy.stream.span, label=label, notes=(where,), help=help)
+        return say(
+            24, f"{title} at the same step", busy.span or busy.stream.span, label=label, notes=(where,), help=help
+        )
 
     def path_from(self, stream: Stream) -> tuple[Stream, ...]:
         """The streams that are being computed, from this one on."""
         return tuple(self.path[self.path.index(stream) :])
 
-    # ------------------------------------------------------------------------------------- shapes of undeclared feedbacks
+    # ------------------------------------------------------------------------------- shapes of undeclared feedbacks
 
     def assumption(self, stream: Stream) -> Type:
-        """What an undeclared stream is taken for while its own equation needs it: a number, until a walk has shown more."""
+        """What an undeclared stream is taken for while its own equation needs it: a number, until a walk shows more."""
         return Type(Kind.STREAM, self.assumptions.get(stream.name, ()), stream.clock)
 
     def revise(self, stream: Stream, shape: tuple[Dim, ...]) -> None:
@@ -156,6 +158,10 @@ class Elaboration:
         """A value as a stream (the same at each step, where it does not vary)."""
         return value.spread_like(Type(Kind.STREAM, value.type.shape, clock, value.type.index))
 
+    def site(self, place: str) -> int:
+        """The number of a place of random draws."""
+        return zlib.crc32(place.encode())
+
     def add_loss(self, value: Value) -> None:
         """A loss line as one number: averaged over the valid steps of the batch, or over its sequences."""
         if value.type.kind is Kind.STREAM:
@@ -172,6 +178,17 @@ class Elaboration:
         """Whether a stream that is needed here had better be computed by itself."""
         return self.depth > DEEP and bool(self.path)
 
+    def enter(self, span: Span) -> None:
+        """Count an expression inside others; `depth` is lowered again by whoever evaluates it."""
+        if self.depth >= GREATEST_DEPTH:
+            raise self.too_much(span, "expressions and functions are nested too deeply here", "name a part of them")
+        self.depth += 1
+
+    def count_range(self, count: int, span: Span) -> None:
+        """Bound the members of a family before they are listed."""
+        if count > GREATEST_GRAPH:
+            raise self.too_much(span)
+
     def count_definition(self, span: Span) -> None:
         """Bound how much the loops and functions of a spec write out."""
         self._definitions += 1
@@ -182,7 +199,9 @@ class Elaboration:
         """Bound the delay lines: the entry at `position` moves through all those before it."""
         self._memory += position + 1
         if self._memory > GREATEST_MEMORY:
-            raise self.too_much(span, "the delays of this spec remember too many steps", "use smaller delays, or fewer of them")
+            raise self.too_much(
+                span, "the delays of this spec remember too many steps", "use smaller delays, or fewer of them"
+            )
 
     def too_much(self, span: Span | None, title: str = "", help: str = "") -> TooMuch:
         """The mistake of a spec that expands without bound."""
@@ -288,7 +307,7 @@ def _roots(work: Elaboration, top: Instance) -> None:
         for loss in work.losses[1:]:
             total = total + loss
         roots["loss"] = total.id
-    for k, value in enumerate(work.curvatures):
+    for k, value in enumerate(work.curvatures.values()):
         roots[f"curvature:{k}"] = value.id
 
 
@@ -318,7 +337,9 @@ def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
             if not isinstance(size, str):
                 count *= size if isinstance(size, int) else max(abs(factor) for _, factor in size.terms)
         if count > GREATEST_VALUE:
-            title = f"{node.name or 'a value'} has {count:.1e} elements, and more than {GREATEST_VALUE:.1e} are too many"
+            title = (
+                f"{node.name or 'a value'} has {count:.1e} elements, and more than {GREATEST_VALUE:.1e} are too many"
+            )
             raise SpecError((work.too_much(node.span, title, "use smaller dimensions").diagnostic,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from recurrency.errors import Span
 from recurrency.graph.dimensions import Dim, Poly
@@ -68,9 +68,9 @@ class Evaluator:
         """The graph that is built."""
         return self.work.graph
 
-    def fail(self, number: int, title: str, span: Span, **rest: Any) -> NoReturn:
-        """Report a mistake."""
-        raise self.instance.problem(number, title, span, **rest)
+    def problem(self, number: int, title: str, span: Span, **rest: Any) -> Problem:
+        """A mistake, to be raised."""
+        return self.instance.problem(number, title, span, **rest)
 
     # --------------------------------------------------------------------------------------------- forms of values
 
@@ -102,7 +102,7 @@ class Evaluator:
         if is_number(meaning):
             return constant(self.graph, self.finite(meaning, expression.span))
         what, help = ADVICE.get(type(meaning), ("no value", None))
-        self.fail(55, f"{brief(expression.span.text)} is {what}, not a value", expression.span, help=help)
+        raise self.problem(55, f"{brief(expression.span.text)} is {what}, not a value", expression.span, help=help)
 
     def real(self, expression: syntax.Expression, meaning: Any) -> Value:
         """A value with which arithmetic is possible."""
@@ -110,7 +110,7 @@ class Evaluator:
         if value.type.index is not None:
             title = f"{brief(expression.span.text)} holds symbols, {shown(value.type)}: there is no arithmetic on them"
             help = "embed(E, w) or onehot(w) makes a vector of a symbol"
-            self.fail(45, title, expression.span, notes=self.origins(expression), help=help)
+            raise self.problem(45, title, expression.span, notes=self.origins(expression), help=help)
         return value
 
     # ---------------------------------------------------------------------------------------- known at compilation
@@ -121,28 +121,30 @@ class Evaluator:
         if isinstance(meaning, (Value, Stream, Used)):
             title = f"{brief(expression.span.text)} is not known when the spec is compiled"
             help = "use dimensions, numbers and loop indices; for a choice at each step there is where(c, a, b)"
-            self.fail(32, title, expression.span, notes=self.origins(expression), help=help)
+            raise self.problem(32, title, expression.span, notes=self.origins(expression), help=help)
         return meaning
 
     def entry(self, expression: syntax.Expression) -> Any:
         """Something that stands in square brackets behind a cell: a number, a dimension, a function or a cell."""
         value = self.static(expression)
         if isinstance(value, Shared):
-            self.fail(41, f"{brief(expression.span.text)} is an instance; hand over the cell itself", expression.span)
+            raise self.problem(
+                41, f"{brief(expression.span.text)} is an instance; hand over the cell itself", expression.span
+            )
         return value
 
     def number(self, expression: syntax.Expression) -> float:
         """A number; a dimension that has none yet counts as 1."""
         value = self.static(expression)
         if not is_number(value):
-            self.fail(32, f"{brief(expression.span.text)} is not a number", expression.span)
+            raise self.problem(32, f"{brief(expression.span.text)} is not a number", expression.span)
         return self.finite(value, expression.span)
 
     def finite(self, value: Any, span: Span) -> float:
         """A number as it enters the graph."""
         result = as_float(value)
         if not math.isfinite(result):
-            self.fail(50, f"{brief(span.text)} has no finite value", span)
+            raise self.problem(50, f"{brief(span.text)} has no finite value", span)
         return result
 
     def integer(self, expression: syntax.Expression) -> int:
@@ -150,7 +152,9 @@ class Evaluator:
         value = decided(self.static(expression))
         found = whole(value)
         if found is None:
-            self.fail(32, f"{brief(expression.span.text)}{_equals(expression, value)} is not a whole number", expression.span)
+            raise self.problem(
+                32, f"{brief(expression.span.text)}{_equals(expression, value)} is not a whole number", expression.span
+            )
         return found
 
     def truth(self, expression: syntax.Expression) -> bool:
@@ -165,9 +169,16 @@ class Evaluator:
         size = whole(value)
         text = f"{brief(expression.span.text)}{_equals(expression, value)}"
         if size is None:
-            self.fail(46, f"{text} is not a dimension", expression.span, help="a dimension is a whole number, or made of dimensions")
+            raise self.problem(
+                46,
+                f"{text} is not a dimension",
+                expression.span,
+                help="a dimension is a whole number, or made of dimensions",
+            )
         if not 1 <= size <= GREATEST_DIMENSION:
-            self.fail(46, f"{text} is not a dimension: it must be from 1 to {GREATEST_DIMENSION}", expression.span)
+            raise self.problem(
+                46, f"{text} is not a dimension: it must be from 1 to {GREATEST_DIMENSION}", expression.span
+            )
         return size
 
     def shape(self, shape: syntax.Shape) -> tuple[Dim, ...]:
@@ -202,10 +213,12 @@ class Evaluator:
         if defined.is_family(name):
             members = defined.members(name)
             help = f"its members are {', '.join(members[:6])}{' ...' if len(members) > 6 else ''}"
-            self.fail(55, f"{name} is a family; say which member", expression.span, notes=self.instance.notes(name), help=help)
-        self._unknown(name, expression.span)
+            raise self.problem(
+                55, f"{name} is a family; say which member", expression.span, notes=self.instance.notes(name), help=help
+            )
+        raise self._unknown(name, expression.span)
 
-    def _unknown(self, name: str, span: Span) -> NoReturn:
+    def _unknown(self, name: str, span: Span) -> Problem:
         inside, module = self.instance, self.instance.definition.module
         if name in inside.defined.spoilt or name in module.missing:
             raise Poisoned
@@ -216,7 +229,7 @@ class Evaluator:
             help = f"{name} is a clock; a step is written with t on every clock: x[t-1]"
         elif help is None:
             help = module.where_is(name)
-        self.fail(20, f"{name} is not defined", span, help=help)
+        return self.problem(20, f"{name} is not defined", span, help=help)
 
     def _find(self, name: str) -> Any:
         """What a name stands for, from the inside to the outside; None where nothing has it."""
@@ -254,18 +267,18 @@ class Evaluator:
         if not (is_number(one) and is_number(two)):
             return combined(self, expression, self.real(expression.left, one), self.real(expression.right, two))
         if op == "@":
-            self.fail(21, "@ multiplies matrices and vectors, not numbers", expression.span, help="write *")
+            raise self.problem(21, "@ multiplies matrices and vectors, not numbers", expression.span, help="write *")
         try:
             return compute(op, one, two)
         except (ArithmeticError, ValueError):
-            self.fail(50, f"{brief(expression.span.text)} has no finite value", expression.span)
+            raise self.problem(50, f"{brief(expression.span.text)} has no finite value", expression.span) from None
 
     def _conditional(self, expression: syntax.Conditional, direct: bool = False) -> Any:
         chosen = expression.then if self.truth(expression.condition) else expression.otherwise
         return self.meaning(chosen, direct)
 
     def _comprehension(self, expression: syntax.Comprehension) -> Any:
-        self.fail(27, "`for` stands in the brackets of sum, mean, concat, max or min", expression.span)
+        raise self.problem(27, "`for` stands in the brackets of sum, mean, concat, max or min", expression.span)
 
     def terms(
         self, expression: syntax.Comprehension, env: Mapping[str, Any], clauses: tuple[syntax.Clause, ...]
@@ -299,7 +312,7 @@ class Evaluator:
             return use_cell(self, expression, callee, direct, first)
         what = brief(expression.callee.span.text)
         if first:
-            self.fail(43, f"`from` hands first states to a cell, and {what} is none", expression.span)
+            raise self.problem(43, f"`from` hands first states to a cell, and {what} is none", expression.span)
         if isinstance(callee, FnValue):
             return self._apply(callee, expression)
         if isinstance(callee, Function):
@@ -308,11 +321,13 @@ class Evaluator:
         if isinstance(callee, Poly):
             help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
         notes = self.origins(expression.callee)
-        self.fail(29, f"{what} is neither a function nor a cell", expression.callee.span, notes=notes, help=help)
+        raise self.problem(
+            29, f"{what} is neither a function nor a cell", expression.callee.span, notes=notes, help=help
+        )
 
     def _from(self, expression: syntax.From, direct: bool = False) -> Any:
         if not isinstance(expression.call, syntax.Call):
-            self.fail(43, "`from` stands after the use of a cell", expression.span)
+            raise self.problem(43, "`from` stands after the use of a cell", expression.span)
         return self._call(expression.call, direct, expression.first)
 
     def _callee(self, expression: syntax.Expression) -> Any:
@@ -333,10 +348,10 @@ class Evaluator:
             count = len(expression.arguments) + len(expression.keywords)
             note = f"it is defined in {fn.span.source.name} at line {fn.span.line}"
             title = f"{fn.name} takes {_counted(len(fn.parameters), 'value')}, not {count}"
-            self.fail(27, title, expression.span, notes=(note,), help=f"it is called {wanted}")
+            raise self.problem(27, title, expression.span, notes=(note,), help=f"it is called {wanted}")
         if fn in self.calls:
             names = " calls ".join([f.name for f in self.calls[self.calls.index(fn) :]] + [fn.name])
-            self.fail(40, f"{names}: functions can't be recursive", expression.span)
+            raise self.problem(40, f"{names}: functions can't be recursive", expression.span)
         self.work.count_definition(expression.span)
         values = [self._handed(e) for e in expression.arguments]
         env = dict(zip(fn.parameters, values, strict=True))
@@ -358,13 +373,15 @@ class Evaluator:
     def _init(self, expression: syntax.Call) -> Value:
         """`init(c)`: the value of a state before the first step."""
         if len(expression.arguments) != 1 or expression.keywords:
-            self.fail(27, "init takes the name of one state", expression.span, help="write init(c)")
+            raise self.problem(27, "init takes the name of one state", expression.span, help="write init(c)")
         argument = expression.arguments[0]
         stream = self.meaning(argument)
         if not isinstance(stream, Stream) or stream.first is None:
-            self.fail(43, f"{brief(argument.span.text)} is not a state", argument.span, notes=self.origins(argument))
+            raise self.problem(
+                43, f"{brief(argument.span.text)} is not a state", argument.span, notes=self.origins(argument)
+            )
         if stream in self.work.starting:
-            self.fail(24, f"the first value of {stream.name} needs itself", expression.span)
+            raise self.problem(24, f"the first value of {stream.name} needs itself", expression.span)
         return stream.slot(0)
 
     # ------------------------------------------------------------------------------------------------------- names

@@ -30,7 +30,7 @@ def own_clock(cell: syntax.Cell) -> str:
 
 
 class Instance:
-    """`prefix` stands before the names of streams, `home` before those of parameters (which calls of one instance share).
+    """`prefix` stands before the names of streams, `home` before those of parameters (one for calls of an instance).
 
     `clocks` says which clock stands for each of the cell's own ones; `place` is where the cell is used.
     """
@@ -76,10 +76,8 @@ class Instance:
     def bind_dimensions(self, values: Mapping[str, Any]) -> None:
         """Give each entry of the square brackets its value; expressions (defaults) are evaluated here."""
         for name, value in values.items():
-            if isinstance(value, EXPRESSIONS):
-                self.dimensions[name] = self.evaluator({}).entry(value)
-            else:
-                self.dimensions[name] = value
+            written = isinstance(value, EXPRESSIONS)
+            self.dimensions[name] = self.evaluator({}).entry(value) if written else value
 
     def port_type(self, port: syntax.Port) -> Type:
         """Shape of an input or output, of no kind yet."""
@@ -119,7 +117,9 @@ class Instance:
             if not any(k[0] == name for k in defined.states) and name not in defined.spoilt:
                 near = nearest(name, [k[0] for k in defined.states])
                 help = f"did you mean {near}?" if near else None
-                self.work.report(self.problem(43, f"{self.cell.name} has no state {name}", keyword.span, help=help).diagnostic)
+                self.work.report(
+                    self.problem(43, f"{self.cell.name} has no state {name}", keyword.span, help=help).diagnostic
+                )
 
     def _undefined(self, key: Key, span: Span, role: str) -> None:
         if key[0] not in self.defined.spoilt:
@@ -152,18 +152,24 @@ class Instance:
             own = Type(Kind.STREAM, self.evaluator(state.env).shape(state.statement.shape), clock)
             if port is not None and own != type_ and type_ is not None:
                 title = f"the output {port.name} is {shown(type_)} in the header, but its state is {shown(own)}"
-                raise self.problem(23, title, state.statement.shape.span, notes=(f"{port.name} is an output at line {port.span.line}",))
+                raise self.problem(
+                    23, title, state.statement.shape.span, notes=(f"{port.name} is an output at line {port.span.line}",)
+                )
             type_, first = own, self._first(key, state, own)
         name = self.prefix + label(key)
         span = written.statement.span
-        self.streams[key] = Stream(self.work, name, clock, lambda: self._defined(key, written, type_), span, type_, first)
+        self.streams[key] = Stream(
+            self.work, name, clock, lambda: self._defined(key, written, type_), span, type_, first
+        )
 
     def _output_clock(self, port: syntax.Port) -> str:
         if port.clock is None or port.clock == "t":
             return self.clock
         if port.clock not in self.clocks:
             help = f"the inputs run over {' and '.join(sorted(self.clocks)) or 't'}"
-            raise self.problem(28, f"the output {port.name} runs over {port.clock}, but no input does", port.span, help=help)
+            raise self.problem(
+                28, f"the output {port.name} runs over {port.clock}, but no input does", port.span, help=help
+            )
         return self.clocks[port.clock]
 
     def _defined(self, key: Key, written: Written, declared: Type | None) -> Value:
@@ -185,7 +191,9 @@ class Instance:
         if found.kind is Kind.STREAM and found.clock != declared.clock:
             title = f"{label(key)} runs over {declared.clock}, but its equation over {found.clock}"
             help = f"say so in the header: -> ({key[0]}: {shown(declared)} over {found.clock})"
-            raise self.problem(28, title, span, notes=self.notes(key[0]), help=None if key in self.defined.states else help)
+            raise self.problem(
+                28, title, span, notes=self.notes(key[0]), help=None if key in self.defined.states else help
+            )
 
     def _first(self, key: Key, state: Written, type_: Type) -> Callable[[], Value]:
         """The value of a state before its first step."""
@@ -215,7 +223,9 @@ class Instance:
         written, graph = self.defined.statics[key], self.work.graph
         if key in self._computing:
             names = " needs ".join(label(k) for k in [*self._computing[self._computing.index(key) :], key])
-            raise self.problem(24, names, written.span, help="a constant is made of numbers, and of constants that do not need it")
+            raise self.problem(
+                24, names, written.span, help="a constant is made of numbers, and of constants that do not need it"
+            )
         before, graph.span = graph.span, written.span
         self._computing.append(key)
         try:
@@ -236,11 +246,15 @@ class Instance:
         value = self.evaluator(written.env, name).value(expression).to_shape(shape)
         if value.type.kind is not Kind.STATIC:
             help = f"without `const`, {name} = ... is a stream"
-            raise self.problem(32, f"{name} is a constant, but its value changes at run time", expression.span, help=help)
+            raise self.problem(
+                32, f"{name} is a constant, but its value changes at run time", expression.span, help=help
+            )
         if value.type.shape != shape:
             declared = shown(Type(Kind.STATIC, shape))
             title = f"{name} is declared {declared}, but its value is {shown(value.type)}"
-            raise self.problem(23, title, expression.span, label=f"this is {shown(value.type)}", notes=self.notes(key[0]))
+            raise self.problem(
+                23, title, expression.span, label=f"this is {shown(value.type)}", notes=self.notes(key[0])
+            )
         return value
 
     # ------------------------------------------------------------------------------------------------- completion

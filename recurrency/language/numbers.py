@@ -148,5 +148,3 @@ def whole(value: Any) -> int | None:
     if isinstance(value, (int, float)) and math.isfinite(value) and value == int(value):
         return int(value)
     return None
-
-

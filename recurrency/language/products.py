@@ -47,7 +47,7 @@ def _one_clock(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Val
         left, right = brief(expression.left.span.text), brief(expression.right.span.text)
         title = f"{left} runs over the clock {clocks[0]}, {right} over {clocks[1]}"
         notes = evaluator.origins(expression.left, expression.right)
-        evaluator.fail(28, title, expression.span, label="clocks do not mix", notes=notes, help=BRIDGES)
+        raise evaluator.problem(28, title, expression.span, label="clocks do not mix", notes=notes, help=BRIDGES)
 
 
 def _one_shape(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> None:
@@ -58,7 +58,7 @@ def _one_shape(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Val
         is_product = expression.op == "*" and (len(one), len(two)) in PRODUCTS and one[-1] == two[0]
         help = f"a product of matrices and vectors is written {left} @ {right}" if is_product else None
         notes = evaluator.origins(expression.left, expression.right)
-        evaluator.fail(22, title, expression.span, label=_difference(one, two), notes=notes, help=help)
+        raise evaluator.problem(22, title, expression.span, label=_difference(one, two), notes=notes, help=help)
 
 
 def _difference(one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str:
@@ -84,16 +84,15 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
         help = f"dot({left}, {right}) multiplies two vectors to a number, outer({left}, {right}) to a matrix"
     else:
         reason, help = "@ does not multiply by a number", f"write {left} * {right}"
-    evaluator.fail(21, title, expression.span, label=reason, notes=notes, help=help)
+    raise evaluator.problem(21, title, expression.span, label=reason, notes=notes, help=help)
 
 
 def _fitting(evaluator: Evaluator, left: str, right: str, one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str | None:
     """What would fit behind a matrix: a state, the other way round, or else another stream."""
     instance = evaluator.instance
     vectors = [k for k, s in instance.streams.items() if s.type is not None and s.type.shape == (one[-1],)]
-    states = [k for k in vectors if k in instance.defined.states]
+    states = [k for k in instance.defined.states if k in vectors]
     if states:
-        # The state whose name has a part in the matrix' (U_h: h), else the last that is declared: most often the output.
         return f"did you mean {left} @ {label(states[-1])}[t-1]?"
     if len(one) == 2 and one[0] == two[0] and len(two) == 1:
         return f"did you mean transpose({left}) @ {right}?"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import Diagnostic, Span
-from recurrency.graph.dimensions import Dim, Poly
+from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
@@ -16,15 +17,18 @@ from recurrency.language.modules import CellDef
 if TYPE_CHECKING:
     from recurrency.language.elaborate import Elaboration
     from recurrency.language.instance import Instance
-    from recurrency.language.vocabulary import Function
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - it carries a mistake of the user's to where it is kept
     """A mistake was found; the definition that is being elaborated ends here."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostic = diagnostic
         super().__init__(diagnostic.title)
+
+    def noted(self, note: str) -> Problem:
+        """The same mistake, with a note added."""
+        return Problem(replace(self.diagnostic, notes=(*self.diagnostic.notes, note)))
 
 
 class TooMuch(Problem):
@@ -95,10 +99,6 @@ class Used:
         return self.instance.stream(self.instance.cell.outputs[0].name)
 
 
-Static: TypeAlias = "int | float | bool | Poly"
-Meaning: TypeAlias = "Static | Value | Stream | FnValue | Function | CellValue | Shared | Used"
-
-
 @dataclass
 class ParamInfo:
     """A parameter: shape, and how its first value is drawn."""
@@ -112,8 +112,8 @@ class ParamInfo:
 class Stream:
     """A name of the user's and what defines it; computed when it is first needed.
 
-    `name` is dotted. `type` is known beforehand where a declaration says it (`declared`). `first` gives the value before
-    the first step of a state; other streams are zero there.
+    `name` is dotted. `type` is known beforehand where a declaration says it (`declared`). `first` gives the value
+    before the first step of a state; other streams are zero there.
     """
 
     def __init__(
@@ -157,9 +157,7 @@ class Stream:
             raise Postponed(self)
         if not self.owner.path:
             return self._from_the_ground()
-        self._compute()
-        assert self.value is not None
-        return self.value
+        return self._compute()
 
     def _from_the_ground(self) -> Value:
         """Compute this stream, and before it those that turn out to be needed too deep inside it.
@@ -201,12 +199,10 @@ class Stream:
             waiting.pop()
 
     def _give_up(self, diagnostic: Diagnostic) -> None:
-        try:
+        with suppress(Poisoned):
             self._settle(self._mend(diagnostic))
-        except Poisoned:
-            pass
 
-    def _compute(self) -> None:
+    def _compute(self) -> Value:
         self.busy = True
         self.owner.path.append(self)
         try:
@@ -217,7 +213,7 @@ class Stream:
             self._leave()
             raise
         self._leave()
-        self._settle(value)
+        return self._settle(value)
 
     def _leave(self) -> None:
         self.busy = False
@@ -253,13 +249,14 @@ class Stream:
             raise Poisoned
         return self.owner.graph.add("input", [], {"name": f"?{self.name}", "type": self.type})
 
-    def _settle(self, value: Value) -> None:
+    def _settle(self, value: Value) -> Value:
         if self.shifts or self.first is not None or self.pending:
             value = self.owner.at_steps(value, self.clock)
         self.value, self.type = value, value.type
         for shift in self.pending:
             self.owner.graph.bind(shift, value.id)
         self.pending.clear()
+        return value
 
     # ----------------------------------------------------------------------------------------------- other steps
 

@@ -1,4 +1,4 @@
-"""What stands behind a name: `h[t-1]` (a step), `W[2]` (a member), `LSTM[H]` (dimensions), `fwd.c` (a stream inside)."""
+"""What stands behind a name: `h[t-1]` (a step), `W[2]` (a member), `LSTM[H]` (dimensions), `fwd.c` (inside a use)."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     name = brief(expression.value.span.text)
     if isinstance(base, (Stream, Used)):
         help = f"for another step write {name}[t-1], for some elements slice({name}, 1, 2)"
-        evaluator.fail(30, f"{name} is not a family", expression.span, help=help, notes=evaluator.origins(expression.value))
+        raise evaluator.problem(
+            30, f"{name} is not a family", expression.span, help=help, notes=evaluator.origins(expression.value)
+        )
     what = "an instance of a cell, whose dimensions are fixed already" if isinstance(base, Shared) else "no family"
-    evaluator.fail(30, f"{name} is {what}", expression.span, notes=evaluator.origins(expression.value))
+    raise evaluator.problem(30, f"{name} is {what}", expression.span, notes=evaluator.origins(expression.value))
 
 
 def _mentions_time(tree: Any) -> bool:
@@ -65,22 +67,24 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if len(expression.indices) != 1 or expression.keywords:
         name = brief(expression.value.span.text)
         title = "a member is chosen in one pair of brackets, a step in the next"
-        evaluator.fail(31, title, expression.span, help=f"write {name}[i][t-1]")
+        raise evaluator.problem(31, title, expression.span, help=f"write {name}[i][t-1]")
     index = expression.indices[0]
     delay = -_offset(evaluator, index)
     if abs(delay) > GREATEST_DELAY:
-        evaluator.fail(31, f"{abs(delay)} steps are more than the greatest delay, {GREATEST_DELAY}", index.span)
+        raise evaluator.problem(
+            31, f"{abs(delay)} steps are more than the greatest delay, {GREATEST_DELAY}", index.span
+        )
     base = evaluator.meaning(expression.value)
     if isinstance(base, Used):
         base = base.output()
     if isinstance(base, Stream):
         return base if delay == 0 else base.at(delay)
     name = brief(expression.value.span.text)
-    if isinstance(base, Value) and base.type.kind is not Kind.STATIC or is_number(base):
+    if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):
         title = f"only a stream with a name has other steps, and {name} has none"
-        evaluator.fail(31, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
+        raise evaluator.problem(31, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
     what = "is the same at every step" if isinstance(base, Value) else "is no stream"
-    evaluator.fail(31, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value))
+    raise evaluator.problem(31, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value))
 
 
 def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
@@ -94,7 +98,9 @@ def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
             return _offset(evaluator, index.left) + (k if index.op == "+" else -k)
         if right and not left and index.op == "+":
             return _offset(evaluator, index.right) + evaluator.integer(index.left)
-    evaluator.fail(31, f"{brief(index.span.text)} is not a step", index.span, help="a step is written t, t-1 or t+1")
+    raise evaluator.problem(
+        31, f"{brief(index.span.text)} is not a step", index.span, help="a step is written t, t-1 or t+1"
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- members
@@ -110,7 +116,9 @@ def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Ke
             raise Poisoned
         return None
     if expression.keywords:
-        evaluator.fail(30, f"the members of {name} have no names", expression.keywords[0].span, help=f"write {name}[1]")
+        raise evaluator.problem(
+            30, f"the members of {name} have no names", expression.keywords[0].span, help=f"write {name}[1]"
+        )
     return name, tuple([evaluator.integer(i) for i in expression.indices])
 
 
@@ -126,7 +134,7 @@ def _of_family(evaluator: Evaluator, key: Key, expression: syntax.Subscript) -> 
         raise Poisoned
     members = inside.defined.members(key[0])
     help = f"the members are {', '.join(members[:8])}{' ...' if len(members) > 8 else ''}"
-    evaluator.fail(30, f"there is no {label(key)}", expression.span, help=help, notes=inside.notes(key[0]))
+    raise evaluator.problem(30, f"there is no {label(key)}", expression.span, help=help, notes=inside.notes(key[0]))
 
 
 # -------------------------------------------------------------------------------------------------- inside of a use
@@ -140,7 +148,7 @@ def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple
     name, help = brief(expression.value.span.text), None
     if isinstance(expression.value, (syntax.Call, syntax.From)):
         help = f"give the use a name of its own: u = {name}, and read u.{expression.name}"
-    evaluator.fail(52, f"{name} is not the name of a cell that is used here", expression.value.span, help=help)
+    raise evaluator.problem(52, f"{name} is not the name of a cell that is used here", expression.value.span, help=help)
 
 
 def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:
@@ -184,4 +192,4 @@ def _inside(evaluator: Evaluator, used: Used, expression: syntax.Attribute, key:
     known = [label(k) for k in inside.streams]
     near = nearest(label(key), known)
     help = f"did you mean {near}?" if near else f"its streams are {', '.join(known[:8])}"
-    evaluator.fail(52, f"{inside.cell.name} has no stream {label(key)}", expression.span, help=help)
+    raise evaluator.problem(52, f"{inside.cell.name} has no stream {label(key)}", expression.span, help=help)

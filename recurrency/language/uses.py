@@ -3,42 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from recurrency.graph.dimensions import Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
-from recurrency.language.instance import Instance
+from recurrency.language.binding import is_choice, is_real
+from recurrency.language.firsts import fitting
+from recurrency.language.instance import Instance, own_clock
 from recurrency.language.modules import CellDef, nearest
+from recurrency.language.numbers import is_number, whole
 from recurrency.language.streams import CellValue, Shared, Used
+from recurrency.language.subscripts import brief
 from recurrency.language.vocabulary import shown
 
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
 
+Arguments: TypeAlias = dict[str, tuple[syntax.Expression, Value]]
+"""Each input of a cell with the expression and the value that it gets."""
+
 
 def use_cell(
-    evaluator: Evaluator, call: syntax.Call, callee: CellValue | Shared, direct: bool, first: tuple[syntax.Keyword, ...]
+    evaluator: Evaluator,
+    call: syntax.Call,
+    callee: CellValue | Shared,
+    direct: bool,
+    first: tuple[syntax.Keyword, ...],
 ) -> Used:
     """Inline a cell; `first` are the states that `from` hands over."""
     cell = callee.cell if isinstance(callee, Shared) else callee
     _refuse_circles(evaluator, cell.definition, call)
-    name = evaluator.use_name(_written(call.callee), direct)
-    instance = evaluator.instance
-    home = f"{callee.name}." if isinstance(callee, Shared) else f"{instance.home}{name}."
-    inner = Instance(evaluator.work, cell.definition, f"{instance.prefix}{name}.", home, instance.clock, {}, instance)
+    outer, name = evaluator.instance, evaluator.use_name(_written(call.callee), direct)
+    if name in outer.uses:  # the definition is being evaluated once more: see `Postponed`
+        return outer.uses[name]
+    home = f"{callee.name}." if isinstance(callee, Shared) else f"{outer.home}{name}."
+    inner = Instance(outer.work, cell.definition, f"{outer.prefix}{name}.", home, outer.clock, {}, outer, call.span)
     arguments = _arguments(evaluator, call, inner)
-    _dimensions(evaluator, call, cell, callee, inner, arguments)
+    _dimensions(evaluator, call, cell, inner, arguments)
+    if isinstance(callee, Shared):
+        if callee.dimensions is not None and callee.dimensions != inner.dimensions:
+            raise evaluator.problem(41, f"{callee.name} is shared, but its uses have different dimensions", call.span)
+        callee.dimensions = inner.dimensions
     _inputs(evaluator, call, inner, arguments)
-    inner.first = {k.name: _handed(evaluator, inner, k) for k in first}
-    inner._from_span = first[0].span.to(first[-1].span) if first else None
+    inner.first = {k.name: (k, _handed(evaluator, inner, k)) for k in first}
     inner.collect()
-    for key in list(inner.statics):
-        evaluator.work.guarded(lambda k=key: inner.static_value(k))  # type: ignore[misc]
-    used = Used(inner, name)
-    instance.uses[name] = used
-    evaluator.work.instances[inner.prefix] = inner
-    return used
+    outer.uses[name] = Used(inner, name)
+    outer.work.instances[inner.prefix] = inner
+    return outer.uses[name]
 
 
 def _written(callee: syntax.Expression) -> str:
@@ -48,92 +61,47 @@ def _written(callee: syntax.Expression) -> str:
 
 
 def _refuse_circles(evaluator: Evaluator, definition: CellDef, call: syntax.Call) -> None:
-    outer: Instance | None = evaluator.instance
+    names, outer = [definition.cell.name], evaluator.instance
     while outer is not None:
+        names.append(outer.cell.name)
         if outer.definition.cell is definition.cell:
-            evaluator.fail(40, f"{definition.cell.name} contains itself", call.span, label="used inside itself here")
-        outer = outer.parent
+            title = " uses ".join(reversed(names))
+            label = "a cell can't contain itself"
+            raise evaluator.problem(40, title, call.span, label=label)
+        outer = outer.parent  # type: ignore[assignment]
 
 
-def _arguments(evaluator: Evaluator, call: syntax.Call, inner: Instance) -> dict[str, tuple[syntax.Expression, Value]]:
-    """Each input with the expression and the value that it gets."""
-    ports = inner.cell.inputs
-    names = [p.name for p in ports]
+# -------------------------------------------------------------------------------------------------------- arguments
+
+
+def _arguments(evaluator: Evaluator, call: syntax.Call, inner: Instance) -> Arguments:
+    names = [p.name for p in inner.cell.inputs]
     given: dict[str, syntax.Expression] = dict(zip(names, call.arguments, strict=False))
+    usage = f"it is used as {inner.cell.name}({', '.join(names)})"
     for keyword in call.keywords:
         if keyword.name not in names:
             near = nearest(keyword.name, names)
-            evaluator.fail(27, f"{inner.cell.name} has no input {keyword.name}", keyword.span, help=f"did you mean {near}?" if near else None)
+            help = f"did you mean {near}?" if near else usage
+            raise evaluator.problem(27, f"{inner.cell.name} has no input {keyword.name}", keyword.span, help=help)
         given[keyword.name] = keyword.value
-    if len(call.arguments) + len(call.keywords) != len(ports) or len(given) != len(ports):
-        count = len(call.arguments) + len(call.keywords)
-        evaluator.fail(27, f"{inner.cell.name} takes {len(ports)} inputs ({', '.join(names)}), not {count}", call.span)
+    count = len(call.arguments) + len(call.keywords)
+    if count != len(names) or len(given) != len(names):
+        title = f"{inner.cell.name} takes {len(names)} input{'s' * (len(names) != 1)}, not {count}"
+        raise evaluator.problem(27, title, call.span, help=usage)
     return {name: (e, evaluator.value(e)) for name, e in given.items()}
 
 
-def _dimensions(
-    evaluator: Evaluator, call: syntax.Call, cell: CellValue, callee: CellValue | Shared, inner: Instance,
-    arguments: dict[str, tuple[syntax.Expression, Value]],
-) -> None:  # fmt: skip
-    """Bind the square brackets: what is written, what follows from the arguments, what has a default."""
-    header = inner.cell.dimensions
-    names = [d.name for d in header]
-    following = _following(inner.cell, names)
-    bound = _written_dimensions(evaluator, call, cell, names, following)
-    for port in inner.cell.inputs:
-        type_ = arguments[port.name][1].type
-        sizes = [port.type.size] if isinstance(port.type, syntax.IndexType) else port.type.dimensions
-        found = (type_.index,) if isinstance(port.type, syntax.IndexType) else type_.shape
-        for expression, size in zip(sizes, found, strict=False):
-            if isinstance(expression, syntax.Name) and expression.name in names and size is not None:
-                bound.setdefault(expression.name, size)
-    for dimension in header:
-        value = bound.get(dimension.name, dimension.default)
-        if value is None:
-            evaluator.fail(41, f"{inner.cell.name} needs its dimension {dimension.name}", call.callee.span, help=f"write {inner.cell.name}[{dimension.name} = ...]")
-        inner.bind_dimensions({dimension.name: value})
-    if isinstance(callee, Shared):
-        if callee.dimensions is not None and callee.dimensions != inner.dimensions:
-            evaluator.fail(41, f"{callee.name} is shared, but its uses have different dimensions", call.span)
-        callee.dimensions = inner.dimensions
-
-
-def _following(cell: syntax.Cell, names: list[str]) -> set[str]:
-    """The dimensions that stand alone in the shape of an input."""
-    found: set[str] = set()
-    for port in cell.inputs:
-        sizes = (port.type.size,) if isinstance(port.type, syntax.IndexType) else port.type.dimensions
-        found |= {s.name for s in sizes if isinstance(s, syntax.Name) and s.name in names}
-    return found
-
-
-def _written_dimensions(
-    evaluator: Evaluator, call: syntax.Call, cell: CellValue, names: list[str], following: set[str]
-) -> dict[str, Any]:
-    for name in cell.keywords:
-        if name not in names:
-            near = nearest(name, names)
-            title = f"{cell.definition.cell.name} has no dimension {name} (it has {', '.join(names) or 'none'})"
-            evaluator.fail(41, title, call.callee.span, help=f"did you mean {near}?" if near else None)
-    free = [n for n in names if n not in following and n not in cell.keywords]
-    order = free if len(cell.positional) <= len(free) else [n for n in names if n not in cell.keywords]
-    if len(cell.positional) > len(order):
-        title = f"{cell.definition.cell.name} has the dimensions {', '.join(names)}; {len(cell.positional)} are too many"
-        evaluator.fail(41, title, call.callee.span)
-    return {**dict(zip(order, cell.positional, strict=False)), **cell.keywords}
-
-
-def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments: dict[str, tuple[syntax.Expression, Value]]) -> None:
+def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments: Arguments) -> None:
     """Check the arguments against the header, find the clocks, and let them in."""
     clocks: dict[str, str] = {}
     for port in inner.cell.inputs:
-        expression, value = arguments[port.name]
+        value = arguments[port.name][1]
         if value.type.kind is Kind.STREAM:
             own, actual = port.clock or "t", str(value.type.clock)
             if clocks.setdefault(own, actual) != actual:
-                evaluator.fail(28, f"the inputs of {inner.cell.name} run over the clocks {clocks[own]} and {actual}", call.span)
-    inner.clock = clocks.get("t", evaluator.instance.clock)
-    inner.clocks = clocks
+                title = f"the inputs of {inner.cell.name} run over the clocks {clocks[own]} and {actual}"
+                raise evaluator.problem(28, title, call.span, help=f"in its header all of them run over {own}")
+    inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.instance.clock), clocks
     for port in inner.cell.inputs:
         expression, value = arguments[port.name]
         wanted = inner.port_type(port)
@@ -146,18 +114,87 @@ def _reshaped(
     evaluator: Evaluator, inner: Instance, port: syntax.Port, expression: syntax.Expression, value: Value, wanted: Type
 ) -> Value:
     """A number for any shape; anything else that does not fit is a mistake."""
-    if not value.type.shape and value.type.index is None and wanted.index is None and value.type.kind is Kind.STATIC:
+    number = not value.type.shape and value.type.index is None and value.type.kind is Kind.STATIC
+    if number and wanted.index is None:
         return value.to_shape(wanted.shape)
-    title = f"the input {port.name} of {inner.cell.name} is {shown(wanted)}, but {' '.join(expression.span.text.split())[:40]} is {shown(value.type)}"
-    evaluator.fail(42, title, expression.span, notes=(f"{port.name} is declared in {port.span.source.name} at line {port.span.line}",))
+    given = brief(expression.span.text)
+    title = f"the input {port.name} of {inner.cell.name} is {shown(wanted)}, but {given} is {shown(value.type)}"
+    header = f"{port.name} is declared in {port.span.source.name} at line {port.span.line}"
+    raise evaluator.problem(42, title, expression.span, notes=(*evaluator.origins(expression), header))
 
 
-def _handed(evaluator: Evaluator, inner: Instance, keyword: syntax.Keyword) -> Callable[[], Value]:
-    def first() -> Value:
-        key = (keyword.name, ())
-        stream = inner.streams.get(key)
-        value = evaluator.value(keyword.value)
-        type_ = stream.type if stream is not None else None
-        return inner._fitting(value, type_ or value.type, keyword.span, keyword.name)
+def _handed(evaluator: Evaluator, inner: Instance, keyword: syntax.Keyword) -> Callable[[Type], Value]:
+    def first(type_: Type) -> Value:
+        return fitting(inner, evaluator.value(keyword.value), type_, keyword.span, keyword.name)
 
     return first
+
+
+# ------------------------------------------------------------------------------------------------------- dimensions
+
+
+def _dimensions(
+    evaluator: Evaluator, call: syntax.Call, cell: CellValue, inner: Instance, arguments: Arguments
+) -> None:
+    """Bind the square brackets: what is written, what follows from the arguments, what has a default."""
+    header = inner.cell.dimensions
+    bound = _written_dimensions(evaluator, call, cell, _following(inner.cell))
+    for port in inner.cell.inputs:
+        type_ = arguments[port.name][1].type
+        found = (type_.index,) if isinstance(port.type, syntax.IndexType) else type_.shape
+        for expression, size in zip(_sizes(port), found, strict=False):
+            if isinstance(expression, syntax.Name) and size is not None and expression.name not in bound:
+                bound[expression.name] = size
+    for dimension in header:
+        name = dimension.name
+        value = bound.get(name, dimension.default)
+        if value is None:
+            help = f"write {inner.cell.name}[{name} = ...]"
+            raise evaluator.problem(41, f"{inner.cell.name} needs its dimension {name}", call.callee.span, help=help)
+        if name in bound:
+            _check_entry(evaluator, call, inner, dimension, value)
+        inner.bind_dimensions({name: value})
+
+
+def _check_entry(evaluator: Evaluator, call: syntax.Call, inner: Instance, entry: syntax.Dimension, value: Any) -> None:
+    """A dimension is a unit or a positive whole number; only where the default is a choice may it be one."""
+    where = f"{entry.name} of {inner.cell.name}"
+    choice = is_choice(entry.default, [d.name for d in inner.cell.dimensions])
+    if not is_number(value):
+        if entry.default is not None and not choice:
+            raise evaluator.problem(41, f"{where} is a number, not a function or a cell", call.callee.span)
+    elif choice:
+        raise evaluator.problem(41, f"{where} is a function or a cell, not a number", call.callee.span)
+    elif not is_real(entry.default) and not isinstance(value, Poly):
+        size = whole(value)
+        if size is None or size < 1:
+            raise evaluator.problem(
+                46, f"{where} can't be {value:g}: a dimension is a whole number from 1", call.callee.span
+            )
+
+
+def _sizes(port: syntax.Port) -> tuple[syntax.Expression, ...]:
+    return (port.type.size,) if isinstance(port.type, syntax.IndexType) else port.type.dimensions
+
+
+def _following(cell: syntax.Cell) -> set[str]:
+    """The dimensions that stand alone in the shape of an input."""
+    names = {d.name for d in cell.dimensions}
+    return {s.name for port in cell.inputs for s in _sizes(port) if isinstance(s, syntax.Name) and s.name in names}
+
+
+def _written_dimensions(
+    evaluator: Evaluator, call: syntax.Call, cell: CellValue, following: set[str]
+) -> dict[str, Any]:
+    names = [d.name for d in cell.definition.cell.dimensions]
+    title = f"{cell.definition.cell.name} has the dimensions {', '.join(names) or 'none'}"
+    for name in cell.keywords:
+        if name not in names:
+            near = nearest(name, names)
+            help = f"did you mean {near}?" if near else None
+            raise evaluator.problem(41, f"{title}, and no {name}", call.callee.span, help=help)
+    free = [n for n in names if n not in following and n not in cell.keywords]
+    order = free if len(cell.positional) <= len(free) else [n for n in names if n not in cell.keywords]
+    if len(cell.positional) > len(order):
+        raise evaluator.problem(41, f"{title}: {len(cell.positional)} are too many", call.callee.span)
+    return {**dict(zip(order, cell.positional, strict=False)), **cell.keywords}

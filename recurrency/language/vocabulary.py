@@ -29,6 +29,9 @@ class Arguments(Protocol):
     def static(self) -> bool:
         """Whether all arguments are numbers that are known when the spec is compiled."""
 
+    def fold(self, function: Callable[..., Any]) -> Any:
+        """A function of all arguments, which are numbers."""
+
     def value(self, position: int) -> Value:
         """An argument as a real value (numbers become constants)."""
 
@@ -78,16 +81,30 @@ class Function:
     comprehends: bool = False
     """Whether it takes a comprehension such as `sum(... for i in 1..L)`."""
 
+    @property
+    def wants(self) -> str:
+        """How many arguments it takes, in words."""
+        if self.most is None:
+            return f"at least {self.fewest}"
+        return f"{self.fewest}" if self.most == self.fewest else f"{self.fewest} to {self.most}"
+
 
 FUNCTIONS: dict[str, Function] = {}
 
 
 def _row(
-    group: str, signature: str, meaning: str, lower: Callable[[Arguments], Any], fewest: int = 1, most: int | None = -1, **rest: Any
+    group: str,
+    signature: str,
+    meaning: str,
+    lower: Callable[[Arguments], Any],
+    fewest: int = 1,
+    most: int | None = -1,
+    keywords: tuple[str, ...] = (),
+    comprehends: bool = False,
 ) -> None:
     name = signature.split("(")[0]
     most = fewest if most == -1 else most
-    FUNCTIONS[name] = Function(name, signature, meaning, group, fewest, most, lower, **rest)
+    FUNCTIONS[name] = Function(name, signature, meaning, group, fewest, most, lower, keywords, comprehends)
 
 
 # ----------------------------------------------------------------------------------------------- element by element
@@ -96,7 +113,7 @@ ELEMENTWISE = "element by element"
 
 
 def _unary(op: str, number: Callable[[float], float]) -> Callable[[Arguments], Any]:
-    return lambda a: number(a.number(0)) if a.static() else a.value(0).apply(op)
+    return lambda a: a.fold(number) if a.static() else a.value(0).apply(op)
 
 
 def _sigmoid(x: float) -> float:
@@ -144,7 +161,7 @@ def _fold(op: str) -> Callable[[Arguments], Any]:
 
     def lower(a: Arguments) -> Any:
         if a.static():
-            return {"maximum": max, "minimum": min}[op](a.number(i) for i in range(len(a)))
+            return a.fold(lambda *numbers: {"maximum": max, "minimum": min}[op](numbers))
         if len(a) == 1 and not a.collected:
             x = a.value(0)
             return x.reduce("peak") if op == "maximum" else -(-x).reduce("peak")
@@ -156,8 +173,14 @@ def _fold(op: str) -> Callable[[Arguments], Any]:
     return lower
 
 
-_row(ELEMENTWISE, "square(x)", "x * x", lambda a: a.number(0) ** 2 if a.static() else a.value(0) * a.value(0))
-_row(ELEMENTWISE, "prelu(x, a)", "x where x > 0, else a * x (He et al. 2015)", lambda a: _positive(a.value(0), a.value(0), a.value(0) * a.value(1)), 2)
+_row(ELEMENTWISE, "square(x)", "x * x", lambda a: a.fold(lambda x: x * x) if a.static() else a.value(0) * a.value(0))
+_row(
+    ELEMENTWISE,
+    "prelu(x, a)",
+    "x where x > 0, else a * x (He et al. 2015)",
+    lambda a: _positive(a.value(0), a.value(0), a.value(0) * a.value(1)),
+    2,
+)
 _row(ELEMENTWISE, "elu(x)", "x where x > 0, else exp(x) - 1 (Clevert et al. 2016)", _elu)
 _row(ELEMENTWISE, "gelu(x)", "x times the normal distribution function, by tanh (Hendrycks & Gimpel 2016)", _gelu)
 _row(ELEMENTWISE, "silu(x)", "x * sigmoid(x)", lambda a: a.value(0) * a.value(0).apply("sigmoid"))
@@ -168,13 +191,23 @@ _row(
 _row(ELEMENTWISE, "clip(x, low, high)", "x, cut to the interval from low to high", _clip, 3)
 _row(ELEMENTWISE, "where(c, a, b)", "a where c is not 0, else b", lambda a: a.value(0).where(a.value(1), a.value(2)), 3)
 _row(
-    ELEMENTWISE, "max(a, b, ...)", "the greater, element by element; of one vector, its greatest element", _fold("maximum"), 1, None,
+    ELEMENTWISE,
+    "max(a, b, ...)",
+    "the greater, element by element; of one vector, its greatest element",
+    _fold("maximum"),
+    1,
+    None,
     comprehends=True,
-)  # fmt: skip
+)
 _row(
-    ELEMENTWISE, "min(a, b, ...)", "the smaller, element by element; of one vector, its smallest element", _fold("minimum"), 1, None,
+    ELEMENTWISE,
+    "min(a, b, ...)",
+    "the smaller, element by element; of one vector, its smallest element",
+    _fold("minimum"),
+    1,
+    None,
     comprehends=True,
-)  # fmt: skip
+)
 
 # ----------------------------------------------------------------------------------------------------- over a vector
 
@@ -195,7 +228,7 @@ def shown(type_: Type) -> str:
 
 def _sum(a: Arguments) -> Any:
     if a.static():
-        return sum(a.number(i) for i in range(len(a)))
+        return a.fold(lambda *numbers: sum(numbers))
     if not a.collected and len(a) == 1:
         return a.value(0).reduce("sum")
     total = a.value(0)
@@ -257,13 +290,30 @@ def _maxout(a: Arguments) -> Value:
     return x.reshape(pieces, size).reduce("peak", (0,))
 
 
-def part(a: Arguments, x: Value, pieces: int) -> Dim:
+def part(a: Arguments, x: Value, pieces: int) -> int | Poly:
     """The size of one of some equal pieces of a vector."""
-    size = x.type.shape[0]
-    one = size.divided(pieces) if isinstance(size, Poly) else (None if pieces < 1 or size % pieces else size // pieces)  # type: ignore[operator]
+    size = _known(x.type.shape[0])
+    one: int | Poly | None = None
+    if pieces >= 1 and isinstance(size, Poly):
+        one = size.divided(pieces)
+    elif pieces >= 1 and isinstance(size, int) and size % pieces == 0:
+        one = size // pieces
     if one is None:
         a.fail(46, f"{size} does not divide into {pieces} equal parts", position=1)
     return one
+
+
+def _known(size: Dim) -> int | Poly:
+    """A dimension that is not the number of steps of a clock."""
+    assert not isinstance(size, str)
+    return size
+
+
+def negative(size: int | Poly) -> bool:
+    """Whether a difference of dimensions is negative, whatever they are."""
+    if isinstance(size, Poly):
+        return all(factor < 0 for _, factor in size.terms)
+    return size < 0
 
 
 def _split(a: Arguments) -> Value:
@@ -271,14 +321,13 @@ def _split(a: Arguments) -> Value:
     size = part(a, x, pieces)
     if not 1 <= which <= pieces:
         a.fail(30, f"there are {pieces} parts, counted from 1; there is no part {which}", position=2)
-    return x.slice(size * (which - 1), size * which)  # type: ignore[operator]
+    return x.slice(size * (which - 1), size * which)
 
 
 def _slice(a: Arguments) -> Value:
     x, first, last = _vector(a), a.dimension(1), a.dimension(2)
-    size = x.type.shape[0]
-    if isinstance(first, int) and first < 1 or all(isinstance(d, int) for d in (first, last, size)) and not first <= last <= size:  # type: ignore[operator]
-        a.fail(30, f"elements {first} to {last} are not inside {shown(x.type)}, whose elements count from 1")
+    if negative(_known(x.type.shape[0]) - last) or negative(last - first):
+        a.fail(30, f"there are no elements {first} to {last} in {shown(x.type)}, whose elements count from 1")
     return x.slice(first - 1, last)
 
 
@@ -287,7 +336,11 @@ def _concat(a: Arguments) -> Value:
     parts = [p if p.type.shape else p.reshape(1) for p in parts]
     for i, p in enumerate(parts):
         if p.type.shape[1:] != parts[0].type.shape[1:]:
-            a.fail(22, f"{shown(p.type)} can't stand beside {shown(parts[0].type)}: only the first dimension may differ", position=i)
+            a.fail(
+                22,
+                f"{shown(p.type)} can't stand beside {shown(parts[0].type)}: only the first dimension may differ",
+                position=i,
+            )
     return a.graph.add("concat", [p.id for p in parts]) if len(parts) > 1 else parts[0]
 
 
@@ -298,10 +351,34 @@ _row(VECTOR, "mean(x)", "mean of all elements; with `for`, of all terms", _mean,
 _row(VECTOR, "var(x)", "mean squared deviation from the mean", lambda a: _var(a.value(0)))
 _row(VECTOR, "norm(x)", "Euclidean length", lambda a: (a.value(0) * a.value(0)).reduce("sum").apply("sqrt"))
 _row(VECTOR, "dot(a, b)", "sum of the products of the elements", _dot, 2)
-_row(VECTOR, "layer_norm(x, gain, bias)", "(x - mean) / sqrt(var + 1e-5), scaled and shifted where these are given (Ba et al. 2016)", _layer_norm, 1, 3)
-_row(VECTOR, "rms_norm(x, gain)", "x / sqrt(mean(x * x) + 1e-5), scaled where a gain is given (Zhang & Sennrich 2019)", _rms_norm, 1, 2)
-_row(VECTOR, "maxout(x, k)", "greatest of k consecutive pieces, element by element (Goodfellow et al. 2013)", _maxout, 2)
-_row(VECTOR, "concat(a, b, ...)", "one after the other; matrices along their first dimension", _concat, 1, None, comprehends=True)
+_row(
+    VECTOR,
+    "layer_norm(x, gain, bias)",
+    "(x - mean) / sqrt(var + 1e-5), scaled and shifted where these are given (Ba et al. 2016)",
+    _layer_norm,
+    1,
+    3,
+)
+_row(
+    VECTOR,
+    "rms_norm(x, gain)",
+    "x / sqrt(mean(x * x) + 1e-5), scaled where a gain is given (Zhang & Sennrich 2019)",
+    _rms_norm,
+    1,
+    2,
+)
+_row(
+    VECTOR, "maxout(x, k)", "greatest of k consecutive pieces, element by element (Goodfellow et al. 2013)", _maxout, 2
+)
+_row(
+    VECTOR,
+    "concat(a, b, ...)",
+    "one after the other; matrices along their first dimension",
+    _concat,
+    1,
+    None,
+    comprehends=True,
+)
 _row(VECTOR, "split(x, n, k)", "the k-th (from 1) of n equal parts", _split, 3)
 _row(VECTOR, "slice(x, a, b)", "elements a to b, counted from 1, both included", _slice, 3)
 
@@ -424,10 +501,24 @@ def _noise(a: Arguments) -> Value:
     return x + _random(a, x.type, "normal", a.number(1), 0.0, per)
 
 
-PER = {"keywords": ("per",)}
-_row(RANDOM, "dropout(x, p)", "each element 0 with probability p, else x / (1 - p); `per = sequence` keeps one mask for all steps", _dropout, 2, **PER)
-_row(RANDOM, "zoneout(new, old, p)", "each element old with probability p, else new; out of training their mean (Krueger et al. 2017)", _zoneout, 3, **PER)
-_row(RANDOM, "noise(x, std)", "x plus normal noise of this standard deviation", _noise, 2, **PER)
+PER = ("per",)
+_row(
+    RANDOM,
+    "dropout(x, p)",
+    "each element 0 with probability p, else x / (1 - p); `per = sequence` keeps one mask for all steps",
+    _dropout,
+    2,
+    keywords=PER,
+)
+_row(
+    RANDOM,
+    "zoneout(new, old, p)",
+    "each element old with probability p, else new; out of training their mean (Krueger et al. 2017)",
+    _zoneout,
+    3,
+    keywords=PER,
+)
+_row(RANDOM, "noise(x, std)", "x plus normal noise of this standard deviation", _noise, 2, keywords=PER)
 
 GRADIENTS = "of gradients alone"
 
@@ -498,9 +589,27 @@ def _difference(op: Callable[[Value], Value]) -> Callable[[Arguments], Value]:
     return lower
 
 
-_row(LOSSES, "cross_entropy(logits, target)", "-log softmax(logits)[target]; a target vector holds probabilities", _cross_entropy, 2)
-_row(LOSSES, "binary_cross_entropy(p, target)", "-sum(target * log(p) + (1 - target) * log(1 - p)); exact for p = sigmoid(z)", _binary_cross_entropy, 2)
+_row(
+    LOSSES,
+    "cross_entropy(logits, target)",
+    "-log softmax(logits)[target]; a target vector holds probabilities",
+    _cross_entropy,
+    2,
+)
+_row(
+    LOSSES,
+    "binary_cross_entropy(p, target)",
+    "-sum(target * log(p) + (1 - target) * log(1 - p)); exact for p = sigmoid(z)",
+    _binary_cross_entropy,
+    2,
+)
 _row(LOSSES, "squared_error(y, target)", "sum of the squared differences", _difference(lambda d: d * d), 2)
-_row(LOSSES, "absolute_error(y, target)", "sum of the magnitudes of the differences", _difference(lambda d: d.apply("abs")), 2)
+_row(
+    LOSSES,
+    "absolute_error(y, target)",
+    "sum of the magnitudes of the differences",
+    _difference(lambda d: d.apply("abs")),
+    2,
+)
 _row(LOSSES, "l1(x)", "sum of the magnitudes of all elements", lambda a: a.value(0).apply("abs").reduce("sum"))
 _row(LOSSES, "l2(x)", "sum of the squares of all elements", lambda a: (a.value(0) * a.value(0)).reduce("sum"))

@@ -32,9 +32,7 @@ NOMINAL_STEPS, NOMINAL_BATCH = 64, 16
 """Sizes with which the costs of keeping are compared."""
 
 
-def partition(
-    graph: Graph, first: Iterable[str], second: Iterable[str], recompute: bool = True
-) -> tuple[Graph, Graph]:
+def partition(graph: Graph, first: Iterable[str], second: Iterable[str], recompute: bool = True) -> tuple[Graph, Graph]:
     """Two graphs: of the roots `first` and further roots `tape:K`, and of the roots `second`, where those are inputs.
 
     Of all choices that compute no product, reduction, recurrence, transcendental function or random number twice, the

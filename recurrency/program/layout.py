@@ -7,7 +7,6 @@ from math import prod
 
 from recurrency.graph.graph import Graph
 
-
 GRADIENT = "gradient:"
 """Begins the name of a root that is the gradient of a parameter, if the rest is the name of one."""
 

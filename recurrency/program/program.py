@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.text import expression
 from recurrency.graph.types import Kind, Type
 
-Steps: TypeAlias = Union[int, Mapping[str, int]]
+Steps: TypeAlias = int | Mapping[str, int]
 
 ALIASES = frozenset("stop_grad clip_grad spread slice transpose reshape expand frames unframes valid shift".split())
 """Operations whose result may be a view of their first argument."""
@@ -177,7 +177,9 @@ class Program:
         for id in kernel.nodes:
             node = self.graph[id]
             mark = "" if id in kernel.results else "   (stays inside)"
-            out.append(f"{lead:14}%{id} {node.name} = {expression(node)} -> {self._place_text(id)}{mark}".replace("  =", " ="))
+            out.append(
+                f"{lead:14}%{id} {node.name} = {expression(node)} -> {self._place_text(id)}{mark}".replace("  =", " =")
+            )
             lead = ""
         return out
 

@@ -82,12 +82,16 @@ class Readers:
         """Whether the value, or a view of it, is a result of the graph."""
         if id not in self._escapes:
             self._escapes[id] = id in self.roots
-            ops = {u: self.graph[u].op.name for u, k in self.users.get(id, ()) if k == 0 or self.graph[u].op.name in PARTED}
+            ops = {
+                u: self.graph[u].op.name for u, k in self.users.get(id, ()) if k == 0 or self.graph[u].op.name in PARTED
+            }
             views = [u for u, op in ops.items() if op in ALIASES or op in PARTED]
             self._escapes[id] = id in self.roots or any([self.escapes(u) for u in views])
         return self._escapes[id]
 
-    def last(self, arg: int, id: int, copies: Container[int], claims: Mapping[int, Sequence[tuple[int, int, int]]]) -> bool:
+    def last(
+        self, arg: int, id: int, copies: Container[int], claims: Mapping[int, Sequence[tuple[int, int, int]]]
+    ) -> bool:
         """Whether node `id` is the last that reads the memory of its argument, so that it may write there.
 
         `claims` lists for a value the parts that are computed in its memory, with the rows that they take.

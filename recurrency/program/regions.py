@@ -108,7 +108,10 @@ def _grouped(graph: Graph, ids: tuple[int, ...], scans: bool) -> tuple[int, ...]
     Within a scan what is read from another step is there already; elsewhere it has to be computed first.
     """
     inside = set(ids)
-    needs = {id: {a for k, a in enumerate(graph[id].args) if a in inside and not (scans and k == 0 and graph[id].delay)} for id in ids}
+    needs = {
+        id: {a for k, a in enumerate(graph[id].args) if a in inside and not (scans and k == 0 and graph[id].delay)}
+        for id in ids
+    }
     users: dict[int, list[int]] = {id: [] for id in ids}
     for id, args in needs.items():
         for arg in args:

@@ -35,7 +35,9 @@ def _lives(graph: Graph, regions: tuple[Region, ...], storage: Storage) -> dict[
     for id, place in storage.places.items():
         if id in storage.position:
             at = storage.position[id]
-            reads = [END] if storage.readers.escapes(id) else [storage.position[r.reader] for r in storage.readers.of(id)]
+            reads = (
+                [END] if storage.readers.escapes(id) else [storage.position[r.reader] for r in storage.readers.of(id)]
+            )
             touched.setdefault(place.buffer, []).extend([at, *reads])
     ends = _ends(regions, storage)
     return {id: _life(storage.buffers[id], positions, ends) for id, positions in touched.items()}

@@ -35,7 +35,12 @@ class Storage:
     """Plans the places of one graph; `buffers`, `places` and `copies` are the result."""
 
     def __init__(
-        self, graph: Graph, regions: tuple[Region, ...], hidden: frozenset[int], layout: Layout | None, without: frozenset[str]
+        self,
+        graph: Graph,
+        regions: tuple[Region, ...],
+        hidden: frozenset[int],
+        layout: Layout | None,
+        without: frozenset[str],
     ) -> None:
         self.graph, self.layout, self.without = graph, layout, without
         self.order = [id for region in regions for id in region.ids]
@@ -130,7 +135,7 @@ class Storage:
             start = min(offsets)
             stop = start + _count(type_.shape)
             free = all(stop <= a or b <= start for a, b in taken)
-            inside = 0 <= start and stop <= layout.size
+            inside = start >= 0 and stop <= layout.size
             if len(offsets) == 1 and free and inside and self._computed(owner) and type_.kind is Kind.STATIC:
                 if self._all_wished(owner, layout, start):
                     self.claims[owner] = Claim(None, start)
