@@ -8,8 +8,9 @@ OUT := demo-output
 demo: .venv/.installed
 	mkdir -p $(OUT)
 	$(BIN)/recurrency check specs/first_element.rnn
+	$(BIN)/recurrency show specs/first_element.rnn -D H=16
 	$(BIN)/recurrency show specs/first_element.rnn --graph $(OUT)/first_element.svg
-	$(BIN)/recurrency show specs/first_element.rnn --graph $(OUT)/first_element.png > /dev/null
+	$(BIN)/recurrency show specs/first_element.rnn --graph $(OUT)/first_element.png
 	$(BIN)/recurrency compile specs/first_element.rnn --backend numpy -D H=16 -o $(OUT)/first_element.py
 	$(BIN)/recurrency train readme-sample --runs 5
 

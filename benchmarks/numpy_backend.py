@@ -128,35 +128,84 @@ def naive_backward(p: dict[str, Array], x: Array, dy: Array, kept: list[Any], pe
     return {**out, "x": dx}
 
 
-def fused(W: Array, U: Array, b: Array, p: Array, x: Array, dy: Array, peephole: bool) -> dict[str, Array]:
-    """By hand, for speed: gates packed in the order i f o g, input projection before the loop, all in place."""
-    T, B, N = x.shape
-    H = dy.shape[2]
-    Z = np.empty((T, B, 4 * H), x.dtype)
-    np.matmul(x.reshape(T * B, N), W.T, Z.reshape(T * B, 4 * H))
-    Z += b
-    hs, cs = np.zeros((T + 1, B, H), x.dtype), np.zeros((T + 1, B, H), x.dtype)
-    tanhs, u = np.empty((T, B, H), x.dtype), np.empty((B, 4 * H), x.dtype)
-    v, w, UT = np.empty((B, H), x.dtype), np.empty((B, 2, H), x.dtype), U.T
-    half = x.dtype.type(0.5)
-    for t in range(T):
-        z, c, old = Z[t], cs[t + 1], cs[t]
-        z += np.dot(hs[t], UT, u)
-        ifo = z[:, : 3 * H]
+class ByHand:
+    """For speed: gates packed in the order i f o g, input projection before the loop, all in place, buffers kept."""
+
+    def __init__(self, T: int, B: int, N: int, H: int) -> None:
+        self.Z, self.dZ = np.empty((T, B, 4 * H), np.float32), np.empty((T, B, 4 * H), np.float32)
+        self.hs, self.cs = np.zeros((T + 1, B, H), np.float32), np.zeros((T + 1, B, H), np.float32)
+        self.tanhs, self.u = np.empty((T, B, H), np.float32), np.empty((B, 4 * H), np.float32)
+        self.v, self.w = np.empty((B, H), np.float32), np.empty((B, 2, H), np.float32)
+
+    def __call__(self, W: Array, U: Array, b: Array, p: Array, x: Array, dy: Array, peephole: bool) -> dict[str, Array]:
+        """The gradients of the packed weights and of x."""
+        T, B, N = x.shape
+        H, Z = dy.shape[2], self.Z
+        np.dot(x.reshape(T * B, N), W.T, Z.reshape(T * B, 4 * H))
+        UT, u, v, half = U.T, self.u, self.v, np.float32(0.5)
+        for z, h, c, old, tanh, y in zip(Z, self.hs, self.cs[1:], self.cs, self.tanhs, self.hs[1:], strict=False):
+            z += np.dot(h, UT, u)
+            z += b
+            ifo = z[:, : 3 * H]
+            if peephole:
+                ifo = z[:, : 2 * H]
+                pair = ifo.reshape(B, 2, H)
+                pair += np.multiply(p[:2], old[:, None], self.w)
+            sigmoid_in_place(ifo, half)
+            g = z[:, 3 * H :]
+            np.tanh(g, g)
+            np.multiply(z[:, H : 2 * H], old, c)
+            c += np.multiply(z[:, :H], g, v)
+            o = z[:, 2 * H : 3 * H]
+            if peephole:
+                o += np.multiply(p[2], c, v)
+                sigmoid_in_place(o, half)
+            np.multiply(np.tanh(c, tanh), o, y)
+        return self.backward(W, U, p, x, dy, peephole)
+
+    def backward(self, W: Array, U: Array, p: Array, x: Array, dy: Array, peephole: bool) -> dict[str, Array]:
+        """Weight gradients as one product over all steps."""
+        T, B, H = dy.shape
+        cs, dZ, v = self.cs, self.dZ, self.v
+        dh, dc = np.zeros((B, H), x.dtype), np.zeros((B, H), x.dtype)
+        n = 2 * H if peephole else 3 * H
+        part = self.u[:, :n]
+        for z, dz, tanh, y, old in zip(self.Z[::-1], dZ[::-1], self.tanhs[::-1], dy[::-1], cs[-2::-1], strict=True):
+            i, f, o, g = z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
+            dh += y
+            do = dz[:, 2 * H : 3 * H]
+            np.multiply(dh, tanh, do)
+            np.multiply(tanh, tanh, v)
+            np.subtract(1, v, v)
+            v *= o
+            v *= dh
+            dc += v
+            if peephole:
+                np.subtract(1, o, v)
+                v *= o
+                do *= v
+                dc += np.multiply(do, p[2], v)
+            np.multiply(dc, g, dz[:, :H])
+            np.multiply(dc, old, dz[:, H : 2 * H])
+            np.subtract(1, z[:, :n], part)
+            part *= z[:, :n]
+            dz[:, :n] *= part
+            dg = dz[:, 3 * H :]
+            np.multiply(g, g, dg)
+            np.subtract(1, dg, dg)
+            dg *= i
+            dg *= dc
+            dc *= f
+            if peephole:
+                dc += np.multiply(dz[:, :H], p[0], v)
+                dc += np.multiply(dz[:, H : 2 * H], p[1], v)
+            np.dot(dz, U, dh)
+        flat = dZ.reshape(T * B, 4 * H)
+        out = {"W": flat.T @ x.reshape(T * B, -1), "U": flat.T @ self.hs[:-1].reshape(T * B, H), "b": flat.sum(0)}
         if peephole:
-            ifo = z[:, : 2 * H]
-            pair = ifo.reshape(B, 2, H)
-            pair += np.multiply(p[:2], old[:, None], w)
-        sigmoid_in_place(ifo, half)
-        g = np.tanh(z[:, 3 * H :], z[:, 3 * H :])
-        np.multiply(z[:, H : 2 * H], old, c)
-        c += np.multiply(z[:, :H], g, v)
-        o = z[:, 2 * H : 3 * H]
-        if peephole:
-            o += np.multiply(p[2], c, v)
-            sigmoid_in_place(o, half)
-        np.multiply(np.tanh(c, tanhs[t]), o, hs[t + 1])
-    return fused_backward(W, U, p, x, dy, Z, hs, cs, tanhs, peephole)
+            seen = zip((0, 1, 2), (cs[:-1], cs[:-1], cs[1:]), strict=True)
+            out["p"] = np.stack([np.einsum("tbi,tbi->i", dZ[..., k * H : (k + 1) * H], c) for k, c in seen])
+        return {**out, "x": (flat @ W).reshape(x.shape)}
 
 
 def sigmoid_in_place(x: Array, half: Any) -> None:
@@ -165,53 +214,6 @@ def sigmoid_in_place(x: Array, half: Any) -> None:
     np.tanh(x, x)
     x *= half
     x += half
-
-
-def fused_backward(
-    W: Array, U: Array, p: Array, x: Array, dy: Array, Z: Array, hs: Array, cs: Array, tanhs: Array, peephole: bool
-) -> dict[str, Array]:
-    """Weight gradients as one product over all steps; what does not depend on the later step is computed at once."""
-    T, B, H = dy.shape
-    dZ, dh, dc = np.empty_like(Z), np.zeros((B, H), x.dtype), np.zeros((B, H), x.dtype)
-    u, v = np.empty((B, 3 * H), x.dtype), np.empty((B, H), x.dtype)
-    for t in reversed(range(T)):
-        z, dz, tanh = Z[t], dZ[t], tanhs[t]
-        i, f, o, g = z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
-        dh += dy[t]
-        do = dz[:, 2 * H : 3 * H]
-        np.multiply(dh, tanh, do)
-        np.multiply(tanh, tanh, v)
-        np.subtract(1, v, v)
-        v *= o
-        v *= dh
-        dc += v
-        if peephole:
-            np.subtract(1, o, v)
-            v *= o
-            do *= v
-            dc += np.multiply(do, p[2], v)
-        np.multiply(dc, g, dz[:, :H])
-        np.multiply(dc, cs[t], dz[:, H : 2 * H])
-        n = 2 * H if peephole else 3 * H
-        part = np.subtract(1, z[:, :n], u[:, :n])
-        part *= z[:, :n]
-        dz[:, :n] *= part
-        dg = dz[:, 3 * H :]
-        np.multiply(g, g, dg)
-        np.subtract(1, dg, dg)
-        dg *= i
-        dg *= dc
-        dc *= f
-        if peephole:
-            dc += np.multiply(dz[:, :H], p[0], v)
-            dc += np.multiply(dz[:, H : 2 * H], p[1], v)
-        np.dot(dz, U, dh)
-    flat = dZ.reshape(T * B, 4 * H)
-    out = {"W": flat.T @ x.reshape(T * B, -1), "U": flat.T @ hs[:-1].reshape(T * B, H), "b": flat.sum(0)}
-    if peephole:
-        seen = zip((0, 1, 2), (cs[:-1], cs[:-1], cs[1:]), strict=True)
-        out["p"] = np.stack([np.einsum("tbi,tbi->i", dZ[..., k * H : (k + 1) * H], c) for k, c in seen])
-    return {**out, "x": (flat @ W).reshape(x.shape)}
 
 
 def contestants(size: str, peephole: bool) -> dict[str, Run]:
@@ -224,6 +226,7 @@ def contestants(size: str, peephole: bool) -> dict[str, Run]:
     views = {name: params[a : a + int(np.prod(s))].reshape(s) for name, (a, s) in places.entries.items()}
     W, U, b = (np.concatenate([views[f"{m}{k}"] for k in GATES]) for m in "WUb")
     p = np.stack([views[f"p{k}"] for k in "ifo"]) if peephole else np.zeros((3, H), np.float32)
+    fused = ByHand(T, B, N, H)
     runs: dict[str, Run] = {
         "naive": lambda: naive(views, x, dy, peephole),
         "by hand": lambda: fused(W, U, b, p, x, dy, peephole),

@@ -78,15 +78,15 @@ class _Run:
 
     def _measure(self, lengths: Mapping[str, Any]) -> None:
         """Find the batch size, and the steps and lengths that the caller left out, from the arrays of the inputs."""
-        self.batch = max((len(np.atleast_1d(n)) for n in lengths.values()), default=0)
+        batch = max((len(np.atleast_1d(n)) for n in lengths.values()), default=None)
         for name, id in self.graph.sources("input").items():
             type_ = self.graph[id].type
             if name in self.given and type_.kind is not Kind.STATIC:
                 array = self.given[name]
-                self.batch = self.batch or array.shape[type_.kind is Kind.STREAM]
+                batch = array.shape[type_.kind is Kind.STREAM] if batch is None else batch
                 if type_.kind is Kind.STREAM:
                     self.steps.setdefault(str(type_.clock), array.shape[0])
-        self.batch = self.batch or 1
+        self.batch = 1 if batch is None else batch
         full = {clock: np.full(self.batch, count) for clock, count in self.steps.items()}
         self.lengths = {**full, **{clock: np.broadcast_to(n, (self.batch,)) for clock, n in lengths.items()}}
         for clock, n in self.lengths.items():

@@ -22,11 +22,13 @@ def spec(name: str) -> Spec:
     Raises:
         UsageError: there is none of that name.
     """
-    from recurrency.spec import load
+    from recurrency.errors import Source
+    from recurrency.spec import from_source
 
     if name not in library_index():
         raise UsageError(_missing(name))
-    return load(library_index()[name], cell=name)
+    path = library_index()[name]
+    return from_source(Source(path.name, path.read_text(encoding="utf-8")), path, name)
 
 
 def _missing(name: str) -> str:

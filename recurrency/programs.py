@@ -12,6 +12,7 @@ from recurrency.backend import Backend, Runner
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.language.elaborate import Elaborated
+from recurrency.language.modules import nearest
 from recurrency.passes import PASSES, optimised
 from recurrency.program.layout import Layout, layout
 from recurrency.program.schedule import PIECES
@@ -21,6 +22,20 @@ RESULTS = ("output:", "final:")
 
 SWITCHES = frozenset({*PASSES, *PIECES, "keep"})
 """What may be switched off, with equal results (a backend may add `switches` of its own)."""
+
+
+def known_passes(names: Iterable[str], known: Collection[str] = SWITCHES) -> frozenset[str]:
+    """The names, if they are all known: by default those of passes that can be switched off.
+
+    Raises:
+        UsageError: one is not.
+    """
+    chosen = frozenset(names)
+    for name in sorted(chosen - set(known)):
+        near = nearest(name, known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"there is no pass {name} to be named here; there are {', '.join(sorted(known))}{hint}")
+    return chosen
 
 
 class Programs:
@@ -33,13 +48,8 @@ class Programs:
     """
 
     def __init__(self, elaborated: Elaborated, backend: Backend, dtype: str, without: Collection[str] = ()) -> None:
-        known = SWITCHES | set(getattr(backend, "switches", ()))
-        for name in without:
-            if name not in known:
-                raise UsageError(
-                    f"there is no pass {name}; those that can be switched off are {', '.join(sorted(known))}"
-                )
-        self.elaborated, self.backend, self.dtype, self.without = elaborated, backend, dtype, frozenset(without)
+        self.elaborated, self.backend, self.dtype = elaborated, backend, dtype
+        self.without = known_passes(without, SWITCHES | set(getattr(backend, "switches", ())))
         self._runners: dict[Any, Runner] = {}
         self._graphs: dict[Any, Graph] = {}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -18,6 +19,9 @@ from recurrency.errors import UsageError
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 """Where the pages lie in a checkout; an installed package has none."""
+
+WIDTH = 118
+"""Characters in a line of a page."""
 
 MARKED = re.compile(r"(?P<start><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end of (?P=name) -->)", re.DOTALL)
 
@@ -33,6 +37,13 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def filled(text: str) -> str:
+    """A paragraph in lines of moderate length that break no piece of code."""
+    held = re.sub(r"`[^`]+`", lambda m: m[0].replace(" ", "\0"), " ".join(text.split()))
+    held = re.sub(r" (?=[-+*#] )", "\0", held)  # at the start of a line they would make a list or a heading
+    return textwrap.fill(held, WIDTH, break_long_words=False, break_on_hyphens=False).replace("\0", " ")
 
 
 def code(text: str) -> str:
@@ -71,7 +82,8 @@ def diagnostics(part: str) -> str:
     from recurrency.language import diagnostics as module
 
     rows: Mapping[int, Any] = getattr(module, part)
-    return "\n".join(f"### RNN{number:03d}: {row.title}\n\n{row.explanation}\n" for number, row in sorted(rows.items()))
+    parts = (f"### RNN{number:03d}: {row.title}\n\n{filled(row.explanation)}\n" for number, row in sorted(rows.items()))
+    return "\n".join(parts)
 
 
 def words() -> str:
@@ -150,7 +162,7 @@ def optimisers() -> str:
         made = make()
         options = ", ".join(f"{f.name} = {getattr(made, f.name):g}" for f in fields(made))
         first, *rest = (inspect.getdoc(make) or "").split("\n\n")
-        out.append(f"### {name}\n\nOptions: {code(options)}\n\n" + "\n\n".join([first, *rest]) + "\n")
+        out.append(f"### {name}\n\nOptions: {code(options)}\n\n" + "\n\n".join(map(filled, [first, *rest])) + "\n")
     return "\n".join(out)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from recurrency.language import syntax
 from recurrency.language.elaborate import Elaborated, check, elaborate
 from recurrency.passes import optimised
 from recurrency.passes.recurrence import Recurrence, recurrences
+from recurrency.programs import known_passes
 from recurrency.spec import Spec
 
 
@@ -52,7 +53,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def report(spec: Spec, dimensions: Mapping[str, Any]) -> Report:
+def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] = ()) -> Report:
     """Describe a cell; dimensions that are needed and not given stay symbols.
 
     Raises:
@@ -89,7 +90,7 @@ def report(spec: Spec, dimensions: Mapping[str, Any]) -> Report:
         recurrences(found.graph),
     )
     if numbers:
-        out.forward, out.training = _costs(found)
+        out.forward, out.training = _costs(found, known_passes(without))
     else:
         out.notes.append(f"give {', '.join(f'-D {m}=...' for m in missing)} for counts in numbers, flops and bytes")
     return out
@@ -130,17 +131,17 @@ def _initialiser(initialiser: tuple[str, tuple[float, ...]]) -> str:
     return f"{name}({', '.join(f'{a:g}' for a in arguments)})" if arguments else name
 
 
-def _costs(found: Elaborated) -> tuple[Cost, Cost]:
+def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:
     """The cost of one more step: of the forward pass, and of forward and backward with all gradients."""
     from recurrency import derivatives
     from recurrency.program.schedule import schedule
 
     roots = [r for r in found.graph.roots if r.startswith(("output:", "final:"))]
-    base = optimised(found.graph.select(roots))
+    base = optimised(found.graph.select(roots), without)
     both = derivatives.backward(base, wrt=("params",))
     out = []
-    for graph in (base, optimised(both)):
-        program = schedule(graph)
+    for graph in (base, optimised(both, without)):
+        program = schedule(graph, None, without)
         counts = [
             (program.flops(dict.fromkeys(found.clocks, t), 1), program.bytes(dict.fromkeys(found.clocks, t), 1))
             for t in (10, 11)

@@ -148,7 +148,7 @@ def load(path: str | Path, cell: str | None = None) -> Spec:
     file = Path(text)
     if not file.is_file():
         raise UsageError(f"there is no file {text}{_hint(file)}")
-    return _spec(read_source(file), file.resolve(), cell)
+    return from_source(read_source(file), file.resolve(), cell)
 
 
 def _hint(file: Path) -> str:
@@ -171,10 +171,11 @@ def parse(text: str, name: str = "<text>", cell: str | None = None) -> Spec:
     Raises:
         SpecError: the text is malformed, or has no such cell.
     """
-    return _spec(Source(name, text), None, cell)
+    return from_source(Source(name, text), None, cell)
 
 
-def _spec(source: Source, path: Path | None, cell: str | None) -> Spec:
+def from_source(source: Source, path: Path | None, cell: str | None) -> Spec:
+    """A cell of a text; `path` is where it lies, for the files that it uses."""
     from recurrency.language.diagnostics import say
 
     loader = Loader()

@@ -111,6 +111,7 @@ def test_the_python_of_a_page_prints_what_it_says(page: Path, tmp_path: Path, mo
     """The pieces of a page follow on one another; what is printed stands behind the call as a comment, or below it."""
     prepared(page, tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     names: dict[str, object] = {"__name__": "example"}
     for fence in fences(page, "python"):
         printed = io.StringIO()

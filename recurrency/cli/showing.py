@@ -22,8 +22,9 @@ Examples:
   recurrency show LSTM -D N=3 -D H=4 --print-after pack --without cse
 
 \b
-What --print-after takes: elaborate, the passes simplify, cse, reassociate, pack, then differentiate,
-and schedule (the program). With differentiate and schedule the gradients are included.
+What --print-after takes: elaborate; the passes simplify, cse, reassociate, pack; then, with the
+gradients, differentiate, keep (the two halves and the tape between them), and schedule (the program).
+--without takes simplify, cse, reassociate, pack, keep, and fuse, reuse, sums, in-place concat.
 """
 
 
@@ -49,7 +50,7 @@ def show(
     elif stage is not None:
         click.echo(staged(found, dimensions, stage, without), nl=False)
     elif graph is None:
-        _print(report(found, dimensions))
+        _print(report(found, dimensions, without))
 
 
 def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
@@ -104,27 +105,29 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     from recurrency import derivatives
     from recurrency.errors import UsageError
     from recurrency.graph.text import graph_text
-    from recurrency.language.modules import nearest
     from recurrency.passes import PASSES, optimised
+    from recurrency.passes.keep import partition
     from recurrency.program.schedule import PIECES, schedule
+    from recurrency.programs import known_passes
 
-    stages = ["elaborate", *PASSES, "differentiate", "schedule"]
-    for name, known in ((stage, stages), *((w, [*PASSES, *PIECES]) for w in without)):
-        if name not in known:
-            near = nearest(name, known)
-            raise UsageError(
-                f"there is no pass {name}; there are {', '.join(known)}" + (f"; did you mean {near}?" if near else "")
-            )
+    known_passes([stage], ["elaborate", *PASSES, "differentiate", "keep", *PIECES, "schedule"])
+    known_passes(without)
     found = spec.elaborate(**dimensions)
     graph = found.graph.select([r for r in found.graph.roots if r.startswith(("output:", "final:", "loss"))])
     if stage == "elaborate":
         return graph_text(graph)
     seen: dict[str, Any] = {}
     graph = optimised(graph, without, lambda name, result: seen.__setitem__(name, result))
+    if stage in without:
+        raise UsageError(f"{stage} is switched off by --without")
     if stage in PASSES:
-        if stage not in seen:
-            raise UsageError(f"{stage} is switched off by --without")
         return graph_text(seen[stage])
     both = derivatives.loss_gradients(graph) if "loss" in graph.roots else derivatives.backward(graph)
     both = optimised(both, without)
-    return graph_text(both) if stage == "differentiate" else schedule(both, None, frozenset(without)).text()
+    if stage == "differentiate":
+        return graph_text(both)
+    if stage == "keep":
+        first = [r for r in both.roots if not r.startswith("gradient:")]
+        halves = partition(both, first, [r for r in both.roots if r not in first])
+        return "\n".join(f"# {name}\n{graph_text(half)}" for name, half in zip(("forward", "backward"), halves, strict=True))
+    return schedule(both, None, frozenset(without)).text()
