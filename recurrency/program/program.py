@@ -142,7 +142,22 @@ class Program:
 
     def flops(self, steps: Steps, batch: int) -> int:
         """Arithmetic operations of one run with so many steps (of each clock) and sequences."""
-        return sum(cost(self.graph, id, steps, batch) for region in self.regions for id in region.ids)
+        return sum(self._cost(id, steps, batch) for region in self.regions for id in region.ids)
+
+    def _cost(self, id: int, steps: Steps, batch: int) -> int:
+        """The cost of a node; of a sum, that of what is summed on the way."""
+        inner = self.sums.get(id)
+        if inner is None:
+            return cost(self.graph, id, steps, batch)
+        hidden = inner not in self._regions
+        return cost(self.graph, inner, steps, batch) if hidden else volume(self.graph[inner].type, steps, batch)
+
+    def _reads(self, id: int) -> tuple[int, ...]:
+        """What a node reads; a sum of something that is never there reads that one's arguments."""
+        inner = self.sums.get(id)
+        if inner is None:
+            return self.graph[id].args
+        return (inner,) if inner in self._regions else self.graph[inner].args
 
     def bytes(self, steps: Steps, batch: int, itemsize: int = 4) -> int:
         """Bytes that kernels read and write in one run, if what stays within a kernel costs nothing."""
@@ -152,7 +167,7 @@ class Program:
         if kernel.kind == "view":
             return 0
         inside = set(kernel.nodes)
-        touched = {a for id in kernel.nodes for a in self.graph[id].args if a not in inside and a in self.places}
+        touched = {a for id in kernel.nodes for a in self._reads(id) if a not in inside and a in self.places}
         return sum(volume(self.graph[id].type, steps, batch) for id in (*touched, *kernel.results))
 
     def peak(self, steps: Steps, batch: int, itemsize: int = 4) -> int:
