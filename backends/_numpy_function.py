@@ -63,15 +63,16 @@ class Function:
         return "\n".join(lines) + "\n"
 
     def _measures(self) -> list[str]:
-        text = "\n".join([*self.body, *self.memory.lines])
+        """What the function has to know about the lengths of the sequences."""
+        words = set(re.findall(r"\w+", "\n".join(self.body)))
         out: list[str] = []
         for clock, s in self.clocks.items():
-            if f"n{s}" not in text and f"ragged{s}" not in text:
-                continue
-            out.append(f"n{s} = None if lengths is None else lengths.get({clock!a})")
-            out.append(f"ragged{s} = n{s} is not None and bool((n{s} < T{s}).any())")
-            out.append(f"padding{s} = arange(T{s})[:, None] >= n{s} if ragged{s} else None")
-            out.append(f"n{s} = full(B, T{s}) if n{s} is None else n{s}")
+            if words & {f"n{s}", f"ragged{s}"}:
+                out.append(f"n{s} = None if lengths is None else lengths.get({ascii(clock)})")
+                out.append(f"ragged{s} = n{s} is not None and bool((n{s} < T{s}).any())")
+                out.append(f"padding{s} = arange(T{s})[:, None] >= n{s} if ragged{s} else None")
+            if f"n{s}" in words:
+                out.append(f"n{s} = full(B, T{s}) if n{s} is None else n{s}")
         return out
 
     def say(self, id: int, *statements: str) -> None:
@@ -159,9 +160,12 @@ class Function:
         value = number(self.graph, id)
         if value is None:
             return self.ref(id)
-        shape = f"({''.join(f'{self.memory.size(d)}, ' for d in self.graph[id].type.shape)})"
+        return self.constant(value, f"({''.join(f'{self.memory.size(d)}, ' for d in self.graph[id].type.shape)})")
+
+    def constant(self, value: float, shape: str) -> str:
+        """An array of equal numbers."""
         if (value, shape) not in self.literals:
-            name = self.literals[value, shape] = self.names.new("constant")
+            name = self.literals[value, shape] = self.names.new("ones" if value == 1 else "constant")
             self.memory.define(name, f"full({shape}, {_number(value)}, real)", True)
         return self.literals[value, shape]
 
@@ -290,7 +294,8 @@ class Function:
 
     def product(self, id: int, node: Node, out_kind: Kind, out_text: str, contiguous: bool) -> str:
         """The statement of a product, which may be summed over steps and sequences as well (a lower `out_kind`)."""
-        a, b, o, T, B = lettered(node.attrs["spec"])
+        same = "abcdefghijklmnop"[: len(node.type.shape)]
+        a, b, o, T, B = lettered(node.attrs.get("spec", f"{same},{same}->{same}"))
         sizes = letter_sizes((a, b), tuple(self.graph[x].type.shape for x in node.args))
         texts = {c: self.memory.size(d) for c, d in sizes.items()}
         if not self.memory.stepping and node.type.clock is not None:

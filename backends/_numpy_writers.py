@@ -171,12 +171,17 @@ def _reverse(f: Function, id: int, node: Node) -> None:
 def _sum(f: Function, id: int, node: Node) -> None:
     inner = f.program.sums.get(id, node.args[0])
     summed = f.graph[inner]
-    if inner not in f.program.places and summed.op.name == "product":
+    if inner not in f.program.places and summed.op.name != "put":
         f.say(id, f.product(inner, summed, node.type.kind, f.out(id), f.contiguous(id)))
         return
     axes = "(0, 1)" if summed.type.kind - node.type.kind == 2 else "0"
     if inner not in f.program.places and summed.op.name == "put":
         _sum_put(f, id, inner, axes)
+        return
+    if axes == "(0, 1)" and len(node.type.shape) == 1 and f.contiguous(id):
+        rows = f"{f.memory.steps(summed.type.clock)} * B"
+        ones = f.constant(1.0, f"({rows},)")
+        f.say(id, f"dot({ones}, {f.full(inner)}.reshape({rows}, {node.type.shape[0]}), {f.out(id)})")
         return
     f.say(id, f"add.reduce({f.full(inner)}, {axes}, None, {f.out(id)})")
 

@@ -186,7 +186,8 @@ def test_hessian_vector_products_match_differences_of_gradients(case: Case, back
     vector = np.random.default_rng(4).standard_normal(model.size)
     vector /= np.linalg.norm(vector)
     product = model.hvp(data.params, data.inputs, vector)
-    measured = cells.slope(lambda by: model.loss_and_gradients(data.params + by * vector, data.inputs)[1].params)
+    # A short step: gradients are exact enough for it, and it seldom crosses a kink of `elu` or `relu`.
+    measured = cells.slope(lambda by: model.loss_and_gradients(data.params + by * vector, data.inputs)[1].params, 1e-4)
     assert np.linalg.norm(product - measured) <= 1e-6 * np.linalg.norm(measured)
 
 

@@ -11,7 +11,8 @@ from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
 from recurrency.language.numbers import Estimate, decided, is_number, names_of, whole
-from recurrency.language.vocabulary import ELEMENTWISE, Function, shown
+from recurrency.language.streams import Busy
+from recurrency.language.vocabulary import ELEMENTWISE, TIME, Function, shown
 
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
@@ -41,7 +42,11 @@ class CallArguments:
         self.expressions: list[syntax.Expression] = list(call.arguments)
         self.keywords = {k.name: k for k in call.keywords}
         self._count()
-        self.meanings = self._terms() if self.collected else [evaluator.plain(e) for e in call.arguments]
+        try:
+            self.meanings = self._terms() if self.collected else evaluator.all(evaluator.plain, call.arguments)
+        except Busy as busy:
+            busy.through = busy.through or (function.name if function.group == TIME else "")
+            raise
         self._agree()
 
     @property
@@ -143,6 +148,11 @@ class CallArguments:
     def dimension(self, position: int) -> int | Poly:
         """An argument as a dimension."""
         return self.evaluator.dimension(self.expressions[position])
+
+    def position(self, position: int) -> int | Poly:
+        """An argument that counts elements: a dimension, or any whole number."""
+        value = self.meanings[position]
+        return value if isinstance(value, Poly) else self.integer(position)
 
     def integer(self, position: int) -> int:
         """An argument as a whole number."""

@@ -76,13 +76,13 @@ def bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
     where = f"{definition.cell.name}: {dimension.name}"
-    if isinstance(value, str):
+    if isinstance(value, str) and is_choice(dimension.default, [d.name for d in definition.cell.dimensions]):
         return _named(definition, where, value)
     real = is_real(dimension.default)
     try:
         value = float(value) if real else value.__index__()
     except (AttributeError, TypeError, ValueError, OverflowError):
-        what = "a number" if real else "a whole number or the name of a function or cell"
+        what = "a number" if real else "a whole number"
         raise UsageError(f"{where} must be {what}, not {value!r}") from None
     if not real and not 1 <= value <= GREATEST_DIMENSION:
         raise UsageError(f"{where} must be from 1 to {GREATEST_DIMENSION}, not {value}")

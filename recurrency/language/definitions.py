@@ -105,12 +105,11 @@ class Definitions:
             raise self._twice(label(key), span, known.span)
         member, first = self._forms.setdefault(name, (bool(key[1]), span))
         if member != bool(key[1]):
-            raise self._twice(f"{name} is both a family and a single name:", span, first, "")
+            raise self._twice(f"{name} is both a family and a single name", span, first, "")
 
     def _twice(self, name: str, span: Span, first: Span, ending: str = " is defined twice") -> Problem:
         note = f"the first definition is at line {first.line}"
-        title = f"{name}{ending}" if ending else f"{name} it has two meanings"
-        return self.work.problem(25, title, span, label="the second definition", notes=(note,))
+        return self.work.problem(25, f"{name}{ending}", span, label="the second definition", notes=(note,))
 
     def _param(self, statement: syntax.Param | syntax.Const, env: Env) -> None:
         for key, span in self._keys(statement.targets, env):
@@ -157,6 +156,13 @@ class Definitions:
     def names(self) -> list[str]:
         """All names, for suggestions."""
         return [*dict.fromkeys(k[0] for k in (*self.equations, *self.statics, *self.states)), *self.functions]
+
+    def declaration(self, key: Key) -> str | None:
+        """Where the shape of a name is declared."""
+        if key in self.states:
+            return f"{label(key)} is declared at line {self.states[key].span.line}"
+        line = next((p.span.line for p in self.cell.outputs if p.name == key[0]), None)
+        return f"{label(key)} is an output at line {line}" if line else None
 
     def note(self, name: str) -> str | None:
         """Where a name comes from, such as `U_i is declared at line 5`."""

@@ -30,7 +30,7 @@ from recurrency.language.streams import Busy, NeedNumber, ParamInfo, Poisoned, P
 GREATEST_GRAPH = 50_000
 """Bound on the operations that a spec may expand to."""
 GREATEST_MEMORY = 200_000
-"""Bound on the elements of all delay lines together, each counted as often as it moves."""
+"""Bound on the entries of all delay lines together, each counted as often as it moves."""
 GREATEST_VALUE = 1 << 30
 """Bound on the elements of one value."""
 GREATEST_DEPTH = 400
@@ -125,6 +125,10 @@ class Elaboration:
         """The mistake of a value that needs itself at the same step."""
         names = [s.name for s in busy.path]
         title = " needs ".join([*names, names[0] if len(names) > 1 else "itself"])
+        if busy.through:
+            title = f"{busy.through} needs all steps of {names[0]}, which is computed from it"
+            help = f"use an earlier step, such as {names[0]}[t-1], or the whole of another stream"
+            return say(48, title, busy.span or busy.stream.span, help=help)
         delayed = next((s.name for s in busy.path if s.first is not None), names[0])
         where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in busy.path[:8])
         help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
@@ -195,9 +199,9 @@ class Elaboration:
         if self._definitions > GREATEST_GRAPH:
             raise self.too_much(span)
 
-    def count_slot(self, position: int, span: Span) -> None:
-        """Bound the delay lines: the entry at `position` moves through all those before it."""
-        self._memory += position + 1
+    def count_delay(self, delay: int, span: Span) -> None:
+        """Bound the delay lines, of which each entry moves through all those before it."""
+        self._memory += max(delay, 0) ** 2 // 2
         if self._memory > GREATEST_MEMORY:
             raise self.too_much(
                 span, "the delays of this spec remember too many steps", "use smaller delays, or fewer of them"

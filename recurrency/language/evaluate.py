@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from recurrency.errors import Span
@@ -81,6 +81,26 @@ class Evaluator:
     def value(self, expression: syntax.Expression) -> Value:
         """An expression as a node of the graph (numbers become constants)."""
         return self.value_of(self.meaning(expression), expression)
+
+    def all(self, evaluate: Callable[[Any], Any], expressions: Iterable[syntax.Expression]) -> list[Any]:
+        """Evaluate independent expressions: a mistake in one hides none in the others."""
+        values, problems, poisoned = list[Any](), list[Problem](), False
+        for expression in expressions:
+            try:
+                values.append(evaluate(expression))
+            except TooMuch:
+                raise
+            except Problem as problem:
+                problems.append(problem)
+            except Poisoned:
+                poisoned = True
+        for earlier in problems[:-1]:
+            self.work.report(earlier.diagnostic)
+        if problems:
+            raise problems[-1]
+        if poisoned:
+            raise Poisoned
+        return values
 
     def plain(self, expression: syntax.Expression) -> Any:
         """A number or a value (streams at this step)."""
@@ -205,7 +225,7 @@ class Evaluator:
     def _number(self, expression: syntax.Number) -> Any:
         return expression.value
 
-    def _name(self, expression: syntax.Name) -> Any:
+    def _name(self, expression: syntax.Name, called: bool = False) -> Any:
         found = self._find(expression.name)
         if found is not None:
             return found
@@ -216,14 +236,15 @@ class Evaluator:
             raise self.problem(
                 55, f"{name} is a family; say which member", expression.span, notes=self.instance.notes(name), help=help
             )
-        raise self._unknown(name, expression.span)
+        raise self._unknown(name, expression.span, called)
 
-    def _unknown(self, name: str, span: Span) -> Problem:
+    def _unknown(self, name: str, span: Span, called: bool) -> Problem:
         inside, module = self.instance, self.instance.definition.module
         if name in inside.defined.spoilt or name in module.missing:
             raise Poisoned
         known = [*self.env, *inside.dimensions, *(p.name for p in inside.cell.inputs), *inside.defined.names()]
-        near = nearest(name, [*known, *module.functions, *module.cells, *FUNCTIONS])
+        callable_ = [*inside.dimensions, *inside.defined.functions, *module.functions, *module.cells, *FUNCTIONS]
+        near = nearest(name, callable_ if called else known)
         help = f"did you mean {near}?" if near and len(name) > 1 else None
         if name in inside.clocks.values():
             help = f"{name} is a clock; a step is written with t on every clock: x[t-1]"
@@ -263,7 +284,7 @@ class Evaluator:
         if op in ("and", "or"):
             left = self.truth(expression.left)
             return self.truth(expression.right) if left == (op == "and") else left
-        one, two = self.plain(expression.left), self.plain(expression.right)
+        one, two = self.all(self.plain, (expression.left, expression.right))
         if not (is_number(one) and is_number(two)):
             return combined(self, expression, self.real(expression.left, one), self.real(expression.right, two))
         if op == "@":
@@ -307,7 +328,11 @@ class Evaluator:
     def _call(self, expression: syntax.Call, direct: bool = False, first: tuple[syntax.Keyword, ...] = ()) -> Any:
         if isinstance(expression.callee, syntax.Name) and expression.callee.name == "init":
             return self._init(expression)
-        callee = self._callee(expression.callee)
+        try:
+            callee = self._callee(expression.callee)
+        except (Problem, Poisoned):
+            self._only_check(expression.arguments)
+            raise
         if isinstance(callee, (CellValue, Shared)):
             return use_cell(self, expression, callee, direct, first)
         what = brief(expression.callee.span.text)
@@ -317,6 +342,7 @@ class Evaluator:
             return self._apply(callee, expression)
         if isinstance(callee, Function):
             return call_function(self, callee, expression)
+        self._only_check(expression.arguments)
         help = f"for a product write {what} * (...) or {what} @ (...)"
         if isinstance(callee, Poly):
             help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
@@ -324,6 +350,11 @@ class Evaluator:
         raise self.problem(
             29, f"{what} is neither a function nor a cell", expression.callee.span, notes=notes, help=help
         )
+
+    def _only_check(self, arguments: tuple[syntax.Expression, ...]) -> None:
+        """Look for mistakes in the arguments of something that can't be called."""
+        rest = [a for a in arguments if not isinstance(a, syntax.Comprehension)]
+        self.work.guarded(lambda: self.all(self.meaning, rest))
 
     def _from(self, expression: syntax.From, direct: bool = False) -> Any:
         if not isinstance(expression.call, syntax.Call):
@@ -337,7 +368,7 @@ class Evaluator:
         name = expression.name
         found = self._find(name)
         if found is None:
-            return self._name(expression)
+            return self._name(expression, called=True)
         is_function = name in FUNCTIONS and name not in self.env
         return FUNCTIONS[name] if is_function and isinstance(found, (Value, Stream, int, float)) else found
 
@@ -353,7 +384,7 @@ class Evaluator:
             names = " calls ".join([f.name for f in self.calls[self.calls.index(fn) :]] + [fn.name])
             raise self.problem(40, f"{names}: functions can't be recursive", expression.span)
         self.work.count_definition(expression.span)
-        values = [self._handed(e) for e in expression.arguments]
+        values = self.all(self._handed, expression.arguments)
         env = dict(zip(fn.parameters, values, strict=True))
         home = callee.home or self.instance
         body = Evaluator(home, env, self.target, self.counts, (*self.calls, fn))
@@ -381,6 +412,8 @@ class Evaluator:
                 43, f"{brief(argument.span.text)} is not a state", argument.span, notes=self.origins(argument)
             )
         if stream in self.work.starting:
+            for state in self.work.starting:
+                state.broken_first = True
             raise self.problem(24, f"the first value of {stream.name} needs itself", expression.span)
         return stream.slot(0)
 

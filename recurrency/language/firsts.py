@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from recurrency.language.instance import Instance
 
 
-def fitting(instance: Instance, value: Value, type_: Type, span: Span, name: str) -> Value:
+def fitting(
+    instance: Instance, value: Value, type_: Type, span: Span, name: str, notes: tuple[str, ...] | None = None
+) -> Value:
     """A first value: not a stream, and of the shape of its state (a number stands for all elements)."""
     if value.type.kind is Kind.STREAM:
         help = "take one of its steps, with last(...) or first(...)"
@@ -27,7 +29,8 @@ def fitting(instance: Instance, value: Value, type_: Type, span: Span, name: str
     value = value.to_shape(type_.shape)
     if value.type.shape != type_.shape:
         title = f"the state {name} is {shown(type_)}, but its first value is {shown(value.type)}"
-        raise instance.problem(43, title, span, notes=instance.notes(name.split("[")[0]))
+        notes = instance.notes(name.split("[")[0]) if notes is None else notes
+        raise instance.problem(43, title, span, notes=notes)
     return value
 
 
@@ -52,6 +55,8 @@ def _initialiser(
         near = nearest(draw.name, INITIALISERS)
         help = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
         raise instance.problem(34, f"there is no initialiser {draw.name}", draw.span, help=help)
+    if not row.arguments and (draw.arguments or draw.keywords):
+        raise instance.problem(34, f"{draw.name} takes no arguments", draw.span)
     evaluator = instance.evaluator(env)
     positional = [evaluator.number(a) for a in draw.arguments]
     try:

@@ -15,7 +15,7 @@ from recurrency.language.binding import EXPRESSIONS
 from recurrency.language.definitions import Definitions, Env, Key, Written, label
 from recurrency.language.firsts import drawn, fitting
 from recurrency.language.modules import CellDef, nearest
-from recurrency.language.streams import CellValue, Problem, Shared, Stream, Used
+from recurrency.language.streams import CellValue, Poisoned, Problem, Shared, Stream, Used
 from recurrency.language.vocabulary import shown
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Instance:
         """First states that `from` hands over, by name."""
         self._known: dict[Key, Value] = {}
         self._computing: list[Key] = []
+        self._failed: set[Key] = set()
 
     def evaluator(self, env: Env, target: str = "") -> Evaluator:
         """Evaluates expressions of this cell; `target` is the name of the definition they stand in."""
@@ -117,8 +118,9 @@ class Instance:
             if not any(k[0] == name for k in defined.states) and name not in defined.spoilt:
                 near = nearest(name, [k[0] for k in defined.states])
                 help = f"did you mean {near}?" if near else None
+                outer = self.parent or self
                 self.work.report(
-                    self.problem(43, f"{self.cell.name} has no state {name}", keyword.span, help=help).diagnostic
+                    outer.problem(43, f"{self.cell.name} has no state {name}", keyword.span, help=help).diagnostic
                 )
 
     def _undefined(self, key: Key, span: Span, role: str) -> None:
@@ -185,15 +187,16 @@ class Instance:
 
     def _agree(self, key: Key, found: Type, declared: Type, span: Span) -> None:
         """An equation gives the shape and the clock of its declaration."""
+        notes = tuple([note for note in [self.defined.declaration(key)] if note])
         if (found.shape, found.index) != (declared.shape, declared.index):
             title = f"{label(key)} is declared {shown(declared)}, but its equation gives {shown(found)}"
-            raise self.problem(23, title, span, label=f"this is {shown(found)}", notes=self.notes(key[0]))
+            raise self.problem(23, title, span, label=f"this is {shown(found)}", notes=notes)
         if found.kind is Kind.STREAM and found.clock != declared.clock:
             title = f"{label(key)} runs over {declared.clock}, but its equation over {found.clock}"
             help = f"say so in the header: -> ({key[0]}: {shown(declared)} over {found.clock})"
-            raise self.problem(
-                28, title, span, notes=self.notes(key[0]), help=None if key in self.defined.states else help
-            )
+            if key in self.defined.states:
+                help = f"put a recurrence over {found.clock} in a cell of its own"
+            raise self.problem(28, title, span, notes=notes, help=help)
 
     def _first(self, key: Key, state: Written, type_: Type) -> Callable[[], Value]:
         """The value of a state before its first step."""
@@ -221,7 +224,10 @@ class Instance:
         if key in self._known:
             return self._known[key]
         written, graph = self.defined.statics[key], self.work.graph
+        if key in self._failed:
+            raise Poisoned
         if key in self._computing:
+            self._failed.update(self._computing)
             names = " needs ".join(label(k) for k in [*self._computing[self._computing.index(key) :], key])
             raise self.problem(
                 24, names, written.span, help="a constant is made of numbers, and of constants that do not need it"
@@ -288,7 +294,7 @@ class Instance:
         try:
             value = self.evaluator(env, target).value(loss.value)
             if value.type.shape or value.type.index is not None:
-                help = "sum(...) or mean(...) makes one number of a vector"
+                help = "sum(...) or mean(...) makes one number of a vector" if value.type.shape else None
                 title = f"a loss is one number, but this is {shown(value.type)}"
                 raise self.problem(44, title, loss.value.span, help=help)
             self.work.add_loss(value)

@@ -22,7 +22,7 @@ D = TypeVar("D", "CellDef", syntax.Fn)
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is spelled most like `name`, for a suggestion."""
-    found = difflib.get_close_matches(name[:100], [k for k in dict.fromkeys(known) if k != name], 1, 0.5)
+    found = difflib.get_close_matches(name[:100], [k for k in dict.fromkeys(known) if k != name], 1, 0.6)
     return found[0] if found else None
 
 

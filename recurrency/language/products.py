@@ -78,7 +78,8 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
     title = f"cannot multiply {left} {shown(a.type)} by {right} {shown(b.type)}"
     notes = evaluator.origins(expression.left, expression.right)
     if spec is not None:
-        reason, help = f"the inner dimensions {one[-1]} and {two[0]} differ", _fitting(evaluator, left, right, one, two)
+        reason = f"the inner dimensions {one[-1]} and {two[0]} differ"
+        help = _fitting(evaluator, left, right, one, two)
     elif one and two:
         reason = "@ needs a matrix"
         help = f"dot({left}, {right}) multiplies two vectors to a number, outer({left}, {right}) to a matrix"
@@ -88,12 +89,18 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
 
 
 def _fitting(evaluator: Evaluator, left: str, right: str, one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str | None:
-    """What would fit behind a matrix: a state, the other way round, or else another stream."""
+    """What was meant: the other way round, the matrix transposed, or else something else behind it."""
+    left, right = (f"({s})" if " " in s else s for s in (left, right))
+    if two[-1] == one[0] and len(one) + len(two) == 3 and len(two) == 2:
+        return f"did you mean {right} @ {left}?"
+    if len(one) != 2 or len(two) != 1:
+        return None
     instance = evaluator.instance
     vectors = [k for k, s in instance.streams.items() if s.type is not None and s.type.shape == (one[-1],)]
-    states = [k for k in instance.defined.states if k in vectors]
+    outputs = {p.name for p in instance.cell.outputs}
+    states = sorted((k for k in instance.defined.states if k in vectors), key=lambda k: k[0] not in outputs)
     if states:
-        return f"did you mean {left} @ {label(states[-1])}[t-1]?"
-    if len(one) == 2 and one[0] == two[0] and len(two) == 1:
+        return f"did you mean {left} @ {label(states[0])}[t-1]?"
+    if one[0] == two[0]:
         return f"did you mean transpose({left}) @ {right}?"
     return f"did you mean {left} @ {label(vectors[0])}?" if vectors else None

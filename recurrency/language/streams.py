@@ -45,6 +45,8 @@ class Busy(Exception):  # noqa: N818 - the stream that catches it decides what i
     def __init__(self, stream: Stream, path: tuple[Stream, ...]) -> None:
         self.stream, self.path = stream, path
         self.span: Span | None = None
+        self.through = ""
+        """The whole-stream function that needs it, if there is one."""
 
 
 class Postponed(Exception):  # noqa: N818 - a request
@@ -96,7 +98,10 @@ class Used:
 
     def output(self) -> Stream:
         """The stream that the use alone means."""
-        return self.instance.stream(self.instance.cell.outputs[0].name)
+        stream = self.instance.streams.get((self.instance.cell.outputs[0].name, ()))
+        if stream is None:
+            raise Poisoned
+        return stream
 
 
 @dataclass
@@ -135,6 +140,8 @@ class Stream:
         self.busy = self.broken = False
         self.probed = False
         """Whether it is computed only because a delayed use needs its type."""
+        self.broken_first = False
+        """Whether a mistake was found in its first value."""
         self.slots: dict[int, Value] = {}
         self.shifts: dict[int, Value] = {}
         self.pending: list[int] = []
@@ -233,9 +240,7 @@ class Stream:
         except Poisoned:
             return self._opaque()
         if self.assumed and self.type is not None and value.type.shape != self.type.shape:
-            self.owner.revise(self, value.type.shape)
-            self.broken = True
-            raise Poisoned
+            self.owner.revise(self, value.type.shape)  # the walk is done again; till its end, others need this shape
         return value
 
     def _mend(self, diagnostic: Diagnostic) -> Value:
@@ -260,11 +265,12 @@ class Stream:
 
     # ----------------------------------------------------------------------------------------------- other steps
 
-    def at(self, delay: int) -> Value:
-        """The value `delay` steps before."""
+    def at(self, delay: int, span: Span | None = None) -> Value:
+        """The value `delay` steps before; `span` is the place that reads it."""
         if delay == 0:
             return self.now()
         if delay not in self.shifts:
+            self.owner.count_delay(delay, span or self.span)
             self.shifts[delay] = self._shifted(delay)
         return self.shifts[delay]
 
@@ -304,7 +310,6 @@ class Stream:
     def slot(self, position: int, type_: Type | None = None) -> Value:
         """The value `position` steps before the first step is preceded: 0 is the last value before it."""
         if position not in self.slots:
-            self.owner.count_slot(position, self.span)
             type_ = type_ or self.type
             assert type_ is not None
             sort = Type(Kind.SEQUENCE, type_.shape, None, type_.index)
@@ -316,6 +321,8 @@ class Stream:
         return self.slots[position]
 
     def _first_value(self, first: Callable[[], Value]) -> Value:
+        if self.broken_first:
+            raise Poisoned
         self.owner.starting.add(self)
         try:
             return first()

@@ -78,7 +78,7 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if isinstance(base, Used):
         base = base.output()
     if isinstance(base, Stream):
-        return base if delay == 0 else base.at(delay)
+        return base if delay == 0 else base.at(delay, expression.span)
     name = brief(expression.value.span.text)
     if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):
         title = f"only a stream with a name has other steps, and {name} has none"
@@ -148,7 +148,9 @@ def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple
     name, help = brief(expression.value.span.text), None
     if isinstance(expression.value, (syntax.Call, syntax.From)):
         help = f"give the use a name of its own: u = {name}, and read u.{expression.name}"
-    raise evaluator.problem(52, f"{name} is not the name of a cell that is used here", expression.value.span, help=help)
+    notes = evaluator.origins(expression.value)
+    title = f"{name} is not the name of a cell that is used here"
+    raise evaluator.problem(52, title, expression.value.span, notes=notes, help=help)
 
 
 def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:

@@ -14,7 +14,7 @@ from recurrency.language.firsts import fitting
 from recurrency.language.instance import Instance, own_clock
 from recurrency.language.modules import CellDef, nearest
 from recurrency.language.numbers import is_number, whole
-from recurrency.language.streams import CellValue, Shared, Used
+from recurrency.language.streams import CellValue, Problem, Shared, Used
 from recurrency.language.subscripts import brief
 from recurrency.language.vocabulary import shown
 
@@ -43,15 +43,23 @@ def use_cell(
     arguments = _arguments(evaluator, call, inner)
     _dimensions(evaluator, call, cell, inner, arguments)
     if isinstance(callee, Shared):
-        if callee.dimensions is not None and callee.dimensions != inner.dimensions:
-            raise evaluator.problem(41, f"{callee.name} is shared, but its uses have different dimensions", call.span)
-        callee.dimensions = inner.dimensions
+        _same_dimensions(evaluator, call, callee, inner)
     _inputs(evaluator, call, inner, arguments)
     inner.first = {k.name: (k, _handed(evaluator, inner, k)) for k in first}
     inner.collect()
     outer.uses[name] = Used(inner, name)
     outer.work.instances[inner.prefix] = inner
     return outer.uses[name]
+
+
+def _same_dimensions(evaluator: Evaluator, call: syntax.Call, callee: Shared, inner: Instance) -> None:
+    """All calls of an instance have the same parameters, and so the same dimensions."""
+    first = callee.dimensions = callee.dimensions or inner.dimensions
+    for name, value in inner.dimensions.items():
+        if is_number(value) and first[name] != value:
+            title = f"{callee.name} has {name} = {first[name]} in one use and {name} = {value} in another"
+            help = "its calls share their parameters: give the other use an instance of its own"
+            raise evaluator.problem(41, title, call.span, help=help)
 
 
 def _written(callee: syntax.Expression) -> str:
@@ -88,7 +96,8 @@ def _arguments(evaluator: Evaluator, call: syntax.Call, inner: Instance) -> Argu
     if count != len(names) or len(given) != len(names):
         title = f"{inner.cell.name} takes {len(names)} input{'s' * (len(names) != 1)}, not {count}"
         raise evaluator.problem(27, title, call.span, help=usage)
-    return {name: (e, evaluator.value(e)) for name, e in given.items()}
+    values = evaluator.all(evaluator.value, given.values())
+    return {name: (e, value) for (name, e), value in zip(given.items(), values, strict=True)}
 
 
 def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments: Arguments) -> None:
@@ -117,15 +126,35 @@ def _reshaped(
     number = not value.type.shape and value.type.index is None and value.type.kind is Kind.STATIC
     if number and wanted.index is None:
         return value.to_shape(wanted.shape)
-    given = brief(expression.span.text)
-    title = f"the input {port.name} of {inner.cell.name} is {shown(wanted)}, but {given} is {shown(value.type)}"
-    header = f"{port.name} is declared in {port.span.source.name} at line {port.span.line}"
-    raise evaluator.problem(42, title, expression.span, notes=(*evaluator.origins(expression), header))
+    raise _unfit(evaluator, inner, port, expression, value, shown(wanted))
+
+
+def _formed(
+    evaluator: Evaluator, inner: Instance, port: syntax.Port, expression: syntax.Expression, value: Value
+) -> Type:
+    """The type of an argument that has as many dimensions as its input, or is a number."""
+    symbols = isinstance(port.type, syntax.IndexType)
+    number = not value.type.shape and value.type.kind is Kind.STATIC
+    same = symbols == (value.type.index is not None) and (symbols or len(value.type.shape) == len(_sizes(port)))
+    if not same and not (number and not symbols):
+        raise _unfit(evaluator, inner, port, expression, value, port.type.span.text)
+    return value.type
+
+
+def _unfit(
+    evaluator: Evaluator, inner: Instance, port: syntax.Port, expression: syntax.Expression, value: Value, wanted: str
+) -> Problem:
+    given = f"{brief(expression.span.text)} is {shown(value.type)}"
+    title = f"the input {port.name} of {inner.cell.name} is {wanted}, but {given}"
+    header = f"{port.name} is an input of {inner.cell.name} at {port.span}"
+    return evaluator.problem(42, title, expression.span, notes=(*evaluator.origins(expression), header))
 
 
 def _handed(evaluator: Evaluator, inner: Instance, keyword: syntax.Keyword) -> Callable[[Type], Value]:
     def first(type_: Type) -> Value:
-        return fitting(inner, evaluator.value(keyword.value), type_, keyword.span, keyword.name)
+        state = inner.defined.states[keyword.name, ()]
+        notes = (f"{keyword.name} is declared at {state.span}",)
+        return fitting(evaluator.instance, evaluator.value(keyword.value), type_, keyword.span, keyword.name, notes)
 
     return first
 
@@ -140,7 +169,7 @@ def _dimensions(
     header = inner.cell.dimensions
     bound = _written_dimensions(evaluator, call, cell, _following(inner.cell))
     for port in inner.cell.inputs:
-        type_ = arguments[port.name][1].type
+        type_ = _formed(evaluator, inner, port, *arguments[port.name])
         found = (type_.index,) if isinstance(port.type, syntax.IndexType) else type_.shape
         for expression, size in zip(_sizes(port), found, strict=False):
             if isinstance(expression, syntax.Name) and size is not None and expression.name not in bound:
@@ -161,7 +190,7 @@ def _check_entry(evaluator: Evaluator, call: syntax.Call, inner: Instance, entry
     where = f"{entry.name} of {inner.cell.name}"
     choice = is_choice(entry.default, [d.name for d in inner.cell.dimensions])
     if not is_number(value):
-        if entry.default is not None and not choice:
+        if not choice:
             raise evaluator.problem(41, f"{where} is a number, not a function or a cell", call.callee.span)
     elif choice:
         raise evaluator.problem(41, f"{where} is a function or a cell, not a number", call.callee.span)

@@ -50,6 +50,9 @@ class Arguments(Protocol):
     def dimension(self, position: int) -> int | Poly:
         """An argument as a dimension."""
 
+    def position(self, position: int) -> int | Poly:
+        """An argument that counts elements: a dimension, or any whole number."""
+
     def integer(self, position: int) -> int:
         """An argument as a whole number."""
 
@@ -262,7 +265,11 @@ def _scaled(a: Arguments, x: Value) -> Value:
         if len(a) > position:
             other = a.value(position)
             if other.type.shape not in ((), x.type.shape):
-                a.fail(22, f"{shown(other.type)} does not fit {shown(x.type)}", position=position)
+                a.fail(
+                    22,
+                    f"a gain or bias of {shown(other.type)} does not fit the vector of {shown(x.type)}",
+                    position=position,
+                )
             x = x.apply(op, other)
     return x
 
@@ -299,7 +306,8 @@ def part(a: Arguments, x: Value, pieces: int) -> int | Poly:
     elif pieces >= 1 and isinstance(size, int) and size % pieces == 0:
         one = size // pieces
     if one is None:
-        a.fail(46, f"{size} does not divide into {pieces} equal parts", position=1)
+        help = f"declare the vector as [{pieces} * {size}]" if isinstance(size, Poly) and pieces > 0 else None
+        a.fail(46, f"{size} does not divide into {pieces} equal parts", position=1, help=help)
     return one
 
 
@@ -325,8 +333,8 @@ def _split(a: Arguments) -> Value:
 
 
 def _slice(a: Arguments) -> Value:
-    x, first, last = _vector(a), a.dimension(1), a.dimension(2)
-    if negative(_known(x.type.shape[0]) - last) or negative(last - first):
+    x, first, last = _vector(a), a.position(1), a.position(2)
+    if negative(first - 1) or negative(_known(x.type.shape[0]) - last) or negative(last - first):
         a.fail(30, f"there are no elements {first} to {last} in {shown(x.type)}, whose elements count from 1")
     return x.slice(first - 1, last)
 
@@ -481,7 +489,7 @@ def _random(a: Arguments, like: Type, law: str, p: float, rest: float, per: str)
 def _probability(a: Arguments, position: int) -> float:
     p = a.number(position)
     if not 0 <= p < 1:
-        a.fail(50, f"a probability of {p:g} is not in 0 .. 1 (1 excluded)", position=position)
+        a.fail(50, f"a probability of {p:g} is not between 0 and 1", position=position)
     return p
 
 

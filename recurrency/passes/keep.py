@@ -44,6 +44,7 @@ def partition(graph: Graph, first: Iterable[str], second: Iterable[str], recompu
     shared = [id for id in after if id in before]
     needed = _read_by_second(graph, second, after, before)
     kept = _cut(graph, first, shared, needed) if recompute else _boundary(graph, shared, needed)
+    kept = _with_delayed(graph, shared, second, kept)
     tape = {f"{TAPE}{k}": id for k, id in enumerate(kept)}
     one = graph.select({**{name: graph.roots[name] for name in first}, **tape})
     return one, _second(graph, {name: graph.roots[name] for name in second}, tape)
@@ -94,6 +95,23 @@ def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) ->
     return [id for id in shared if (id, 0) in reached and (id, 1) not in reached]
 
 
+def _with_delayed(graph: Graph, shared: list[int], second: list[str], kept: list[int]) -> list[int]:
+    """A delayed use of what is kept lies in the same memory one row before: it is handed on rather than copied again."""
+    late = [id for id in shared if graph[id].delay > 0 and graph[id].args[0] in kept and id not in kept]
+    known, read = {*kept, *late}, set[int]()
+    later = [graph.roots[name] for name in second]
+    seen = set(later)
+    while later:
+        id = later.pop()
+        if id in known:
+            read.add(id)
+            continue
+        new = [a for a in graph[id].args if a not in seen]
+        seen.update(new)
+        later += new
+    return [id for id in shared if id in read]
+
+
 def _recomputable(graph: Graph, shared: list[int]) -> set[int]:
     """The values that cost next to nothing to compute again."""
     loops = components(graph)
@@ -118,6 +136,7 @@ def _second(graph: Graph, roots: dict[str, int], tape: dict[str, int]) -> Graph:
     for id in graph:
         node = graph[id]
         if id in names:
-            node = replace(node, op=OPS["input"], args=(), attrs={"name": names[id], "type": node.type})
+            late = {"delayed": 1} if node.delay > 0 else {}
+            node = replace(node, op=OPS["input"], args=(), attrs={"name": names[id], "type": node.type, **late})
         out.nx.add_node(id, node=node)
     return rebuild(out, roots)

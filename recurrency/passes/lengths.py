@@ -19,7 +19,8 @@ def lengths(graph: Graph) -> Graph:
     """Only padding is changed: all values within the sequences stay the same.
 
     Cleaned are the arguments of what reads other steps than its own (sums over time, advances, `frames`), and the results.
-    Of a product that is summed over time the factors are cleaned, so that the sum may be taken within the product.
+    Of a product that is summed over time the factors are cleaned, so that the sum may be taken within the product; one
+    that is a delayed stream (whose first step of padding holds the last value) only has to be finite there.
     """
     return _Cleaner(rebuild(graph)).cleaned()
 
@@ -40,16 +41,20 @@ class _Cleaner:
                 self.args[id] = (self.summed(node.args[0]),)
             elif node.delay < 0:
                 self.args[id] = (self.clean(node.args[0], True), *node.args[1:])
-        roots = {name: self.clean(id, True) for name, id in self.graph.roots.items()}
+        roots = {name: self.clean(id, not self._late(name, id)) for name, id in self.graph.roots.items()}
         out = Graph()
         for id in self.graph:
             out.nx.add_node(id, node=replace(self.graph[id], args=self.args.get(id, self.graph[id].args)))
         return rebuild(out, roots)
 
+    def _late(self, name: str, id: int) -> bool:
+        """Whether a root is a delayed stream of the tape: the inputs that it becomes say so (`delayed`)."""
+        return name.startswith("tape:") and self.graph[id].delay > 0
+
     def summed(self, id: int) -> int:
         """A value whose padding adds nothing to a sum."""
         node = self.graph[id]
-        if node.op.name == "product":
+        if node.op.name in ("product", "multiply"):
             streams = [k for k, a in enumerate(node.args) if self.graph[a].type.kind is Kind.STREAM]
             exact = min(streams, key=lambda k: (_is_delayed(self.graph, node.args[k]), k))
             args = list(node.args)
@@ -63,7 +68,7 @@ class _Cleaner:
     def clean(self, id: int, exact: bool) -> int:
         """The same stream, zero in padding, or (not `exact`) with nothing but finite numbers there."""
         node = self.graph[id]
-        if node.type.kind is not Kind.STREAM or _is_clean(self.graph, id):
+        if node.type.kind is not Kind.STREAM or _is_clean(self.graph, id, exact):
             return id
         if (id, exact) not in self.known:
             self.known[id, exact] = self._cleaned(id, node, exact)
@@ -83,12 +88,14 @@ class _Cleaner:
 def _is_delayed(graph: Graph, id: int) -> bool:
     while graph[id].op.name in VIEWS:
         id = graph[id].args[0]
-    return graph[id].delay > 0
+    return graph[id].delay > 0 or "delayed" in graph[id].attrs
 
 
-def _is_clean(graph: Graph, id: int) -> bool:
+def _is_clean(graph: Graph, id: int, exact: bool) -> bool:
     """Whether a stream is zero in padding as it is: an input (made so on entry), or a literal zero."""
     node = graph[id]
     while node.op.name in VIEWS:
         node = graph[node.args[0]]
-    return node.op.name in ("input", "valid") or number(graph, id) == 0
+    if node.op.name == "input":
+        return not exact or "delayed" not in node.attrs
+    return node.op.name == "valid" or number(graph, id) == 0

@@ -15,7 +15,7 @@ PIECES = frozenset({"fuse", "reuse", "in-place concat", "sums"})
 """What may be switched off, with equal results."""
 
 SUMS = ("sum_time", "sum_batch")
-SUMMED = ("product", "put")
+SUMMED = ("product", "multiply", "put")
 
 
 def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str] = frozenset()) -> Program:

@@ -257,7 +257,7 @@ class Storage:
         buffer = self.buffers[place.buffer]
         if buffer.home != "own" or place.repeats or place.delay or place.kind is not node.type.kind:
             return False
-        if place.views and self.readers.escapes(id):
+        if place.views and self.readers.returned(id):
             return False
         if self.graph[arg].type.index is not None or self.graph[arg].type.clock != node.type.clock:
             return False
