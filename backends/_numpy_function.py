@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from math import inf, isnan
 
+from recurrency.backends._numpy_masks import masked_text
 from recurrency.backends._numpy_memory import Loop, Memory, leased
 from recurrency.backends._numpy_names import Names, ascii_name, comment
 from recurrency.backends._numpy_ops import ELEMENTWISE, FUNCTIONS, HELPERS, UFUNCS
-from recurrency.backends._numpy_products import Operand, Product, letter_sizes, lettered
+from recurrency.backends._numpy_writers import WRITERS
 
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
@@ -21,7 +22,6 @@ RESERVED = (
     "params given lengths steps batch training seed offset np real inf nan half gradient threading math "
     "B T t results sizes memories workspace"
 ).split()
-KEEPS_ZERO = frozenset("negative add subtract multiply tanh relu abs sin sign expm1 log1p sqrt".split())
 
 
 class Function:
@@ -175,7 +175,7 @@ class Function:
         text = self.array(id)
         if self.kind(id) is type_.kind:
             return text
-        return f"np.broadcast_to({text}, {self.memory.shape(type_, step=self.memory.stepping)})"
+        return f"np.broadcast_to({text}, {self.memory.shape(type_, step=self.memory.loop is not None)})"
 
     def out(self, id: int) -> str:
         """The array that a node is computed into."""
@@ -183,11 +183,16 @@ class Function:
 
     def lead(self, kind: Kind) -> int:
         """The number of axes of time and sequences of an array of this kind, here."""
-        return 1 if kind is Kind.STREAM and self.memory.stepping else int(kind)
+        return 1 if kind is Kind.STREAM and self.memory.loop is not None else int(kind)
 
     def lead_of(self, id: int) -> int:
         """The number of axes of time and sequences of the array that stands for a value."""
         return self.lead(self.kind(id))
+
+    def contiguous(self, id: int) -> bool:
+        """Whether the elements of the array of a node lie one after another."""
+        place = self.program.places[id]
+        return all(view.op == "reshape" or (view.op == "slice" and place.kind is Kind.STATIC) for view in place.views)
 
     # ------------------------------------------------------------------------------------------------------ views
 
@@ -267,7 +272,7 @@ class Function:
         text = f"{text}.copy()"
         for axis, dim in enumerate(type_.shape):
             if isinstance(dim, str):
-                text = self._masked_text(text, type_.kind, axis, dim, "0")
+                text = masked_text(self, text, type_.kind, axis, dim, "0")
         return text
 
     def _on_tape(self, id: int) -> bool:
@@ -289,86 +294,6 @@ class Function:
             in_place += _count(shape)
         maker = "empty" if in_place == self.layout.size else "zeros"
         self.body.insert(0, f"gradient = {maker}({self.layout.size}, real)")
-
-    # --------------------------------------------------------------------------------------------------- products
-
-    def product(self, id: int, node: Node, out_kind: Kind, out_text: str, contiguous: bool) -> str:
-        """The statement of a product, which may be summed over steps and sequences as well (a lower `out_kind`)."""
-        same = "abcdefghijklmnop"[: len(node.type.shape)]
-        a, b, o, T, B = lettered(node.attrs.get("spec", f"{same},{same}->{same}"))
-        sizes = letter_sizes((a, b), tuple(self.graph[x].type.shape for x in node.args))
-        texts = {c: self.memory.size(d) for c, d in sizes.items()}
-        if not self.memory.stepping and node.type.clock is not None:
-            texts[T] = self.memory.steps(node.type.clock)
-        texts[B] = "B"
-        summed = {k for k in (Kind.STREAM, Kind.SEQUENCE) if out_kind < k <= node.type.kind}
-        wide = max(self.kind(x) for x in node.args)
-        operands = []
-        for k, (x, letters) in enumerate(zip(node.args, (a, b), strict=True)):
-            whole = k == 0 and any(wide < s for s in summed)
-            kind = node.type.kind if whole else self.kind(x)
-            lead = (
-                ("B" if self.memory.stepping else "TB") if kind is Kind.STREAM else "B" if kind is Kind.SEQUENCE else ""
-            )
-            text = self._spread_to(x, kind) if whole else self.array(x)
-            for letter in letters:
-                if isinstance(sizes[letter], str) and letter not in o:
-                    if not self.clean(x, letters.index(letter)):
-                        text = self._masked_text(text, kind, letters.index(letter), str(sizes[letter]), "0")
-            operands.append(Operand(text, lead + letters))
-        lead = (
-            ("B" if self.memory.stepping else "TB")
-            if out_kind is Kind.STREAM
-            else "B"
-            if out_kind is Kind.SEQUENCE
-            else ""
-        )
-        function, *args = Product(operands[0], operands[1], Operand(out_text, lead + o, contiguous), texts).call()
-        args = [arg if arg.startswith('"') or arg.startswith("(") else self.memory.derived(arg) for arg in args]
-        out = f"out={args[-1]}" if function == "einsum" else args[-1]
-        return f"{function}({', '.join(args[:-1])}, {out})"
-
-    def _spread_to(self, id: int, kind: Kind) -> str:
-        type_ = self.graph[id].type
-        lead = {Kind.STREAM: f"{self.memory.steps(type_.clock)}, B, " if type_.clock else "B, ", Kind.SEQUENCE: "B, "}
-        sizes = "".join(f"{self.memory.size(d)}, " for d in type_.shape)
-        return f"np.broadcast_to({self.array(id)}, ({lead.get(kind, '')}{sizes}))"
-
-    def contiguous(self, id: int) -> bool:
-        """Whether the elements of the array of a node lie one after another."""
-        place = self.program.places[id]
-        return all(view.op == "reshape" or (view.op == "slice" and place.kind is Kind.STATIC) for view in place.views)
-
-    # ----------------------------------------------------------------------------------------------------- masks
-
-    def clean(self, id: int, axis: int) -> bool:
-        """Whether a value is known to be zero where the steps along this axis are padding."""
-        node = self.graph[id]
-        if node.op.name in ("frames", "input"):
-            return node.op.name == "input" or axis == 0
-        if node.op.name == "softmax":
-            return axis == len(node.type.shape) - 1
-        if node.op.name in KEEPS_ZERO:
-            return all(self.clean(a, axis) for a in node.args)
-        if node.op.name != "product" or self.kind(id) is Kind.STATIC:
-            return False
-        left, out = node.attrs["spec"].split("->")
-        sides = zip(left.split(","), node.args, strict=True)
-        return all(self.clean(a, letters.index(out[axis])) for letters, a in sides if out[axis] in letters)
-
-    def _masked_text(self, text: str, kind: Kind, axis: int, clock: str, nothing: str) -> str:
-        lead = self.lead(kind)
-        s = self.clocks[clock]
-        return f"(masked({text}, padding{s}, {lead - 1}, {lead + axis}, {nothing}) if ragged{s} else {text})"
-
-    def masked(self, id: int, axes: tuple[int, ...], nothing: str) -> str:
-        """An array with `nothing` in the padding along those of the axes that are steps of a clock."""
-        shape = self.graph[id].type.shape
-        timed = [a for a in axes if isinstance(shape[a], str) and not (nothing == "0" and self.clean(id, a))]
-        text = self.full(id) if timed else self.array(id)
-        for axis in timed:
-            text = self._masked_text(text, self.graph[id].type.kind, axis, str(shape[axis]), nothing)
-        return text
 
 
 def _count(shape: tuple[object, ...]) -> int:
@@ -409,5 +334,3 @@ def _clocks(graph: Graph, names: Names) -> dict[str, str]:
         names.taken |= {f"{word}{suffix}" for word in ("T", "n", "ragged", "padding")}
     return out
 
-
-from recurrency.backends._numpy_writers import WRITERS  # noqa: E402

@@ -11,18 +11,14 @@ from recurrency.backends._numpy_names import Names
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
-from recurrency.program.program import Buffer, Place, Program, Region, View
+from recurrency.program.program import Buffer, Place, Program, Region, View, whole
 
 
 @dataclass
 class Loop:
-    """The loop over time that is being written, and the arrays of which it has the part of its step, by name.
-
-    A loop over `blocks` takes several steps at once: as many as stay in the cache.
-    """
+    """The loop over time that is being written, and the arrays of all steps of which it has the one of its step, by name."""
 
     region: Region
-    blocks: bool = False
     views: dict[str, str] = field(default_factory=dict)
 
 
@@ -52,11 +48,6 @@ class Memory:
         """A dimension as text."""
         return self.steps(dim) if isinstance(dim, str) else str(dim)
 
-    @property
-    def stepping(self) -> bool:
-        """Whether statements are about one step."""
-        return self.loop is not None and not self.loop.blocks
-
     def lead(self, place: Place) -> int:
         """How many axes of time and sequences the array at a place has, as `whole` names it."""
         if place.kind is Kind.STREAM and self.program.buffers[place.buffer].step is not None:
@@ -75,9 +66,8 @@ class Memory:
         for name, text in self.loop.views.items():
             if text == whole:
                 return name
-        mark = "s" if self.loop.blocks else "t"
         base = re.match(r"\w+", whole)
-        name = self.names.new(f"{base[0] if base else 'padding'}_{mark}")
+        name = self.names.new(f"{base[0] if base else 'padding'}_t")
         self.loop.views[name] = whole
         return name
 
@@ -149,7 +139,7 @@ class Memory:
                 self.lines.append(f"{name} = {self._allocation(buffer)}")
             else:
                 vector = "params" if buffer.home == "params" else "gradient"
-                end = buffer.offset + math.prod(int(d) for d in buffer.type.shape)  # type: ignore[arg-type]
+                end = buffer.offset + math.prod(whole(d) for d in buffer.type.shape)
                 self.body.append(f"{name} = {vector}[{buffer.offset}:{end}].reshape({self.shape(buffer.type)})")
         return self.bases[buffer.id]
 
@@ -187,7 +177,7 @@ class Memory:
     def viewed(self, text: str, views: tuple[View, ...], start: Place) -> str:
         """Views of an array that lies at `start`."""
         lead, rank = self.lead(start), len(self.program.buffers[start.buffer].type.shape)
-        for view in views:
+        for view in _joined(views):
             text, lead = self.view(text, view, lead, rank)
             rank = len(view.shape)
         return text
@@ -206,6 +196,18 @@ class Memory:
             sizes = "".join(f"{self.size(view.shape[a])}, " for a in view.numbers)
             return f"expand({text}, {lead}, {view.numbers}, ({sizes}))", lead
         return f"{text}.swapaxes(0, 1)", 1 if view.op == "frames" else 2
+
+
+def _joined(views: tuple[View, ...]) -> list[View]:
+    """The same views, a piece of a piece as one piece."""
+    out: list[View] = []
+    for view in views:
+        if out and out[-1].op == view.op == "slice":
+            start, (low, high) = out[-1].numbers[0], view.numbers
+            out[-1] = View("slice", view.shape, (start + low, start + high))
+        else:
+            out.append(view)
+    return out
 
 
 def _homes(program: Program) -> dict[int, str]:

@@ -106,9 +106,11 @@ def final(x, firsts, slot, lengths, ragged, out):
     if not ragged:
         out[...] = x[steps - 1 - slot] if slot < steps else firsts[slot - steps]
         return
-    for sequence, length in enumerate(lengths):
-        step = length - 1 - slot
-        out[sequence] = x[step, sequence] if step >= 0 else firsts[-step - 1][sequence]
+    at = lengths - 1 - slot
+    found = at >= 0
+    out[found] = x[at[found], np.flatnonzero(found)]
+    for before, first in enumerate(firsts):
+        out[at == -1 - before] = first[at == -1 - before]
 ''',
     "reverse": '''
 def reverse(x, lengths, ragged, out):

@@ -113,14 +113,14 @@ def transposed(x: Operand, axes: str) -> str:
     return f"{x.text}.transpose({', '.join(str(x.axes.index(c)) for c in axes)})"
 
 
-def lettered(spec: str) -> tuple[str, str, str, str, str]:
-    """The letters of both operands and of the result in lower case, and letters for time and sequences."""
+def lettered(spec: str) -> tuple[str, str, str]:
+    """The letters of both operands and of the result in lower case, so that T and B are free for time and sequences."""
     left, out = spec.split("->")
     first, second = left.split(",")
     names = dict.fromkeys(first + second + out)
     letters = dict(zip(names, "abcdefghijklmnopqrsuvwxyz", strict=False))
     a, b, c = ("".join(letters[x] for x in part) for part in (first, second, out))
-    return a, b, c, "T", "B"
+    return a, b, c
 
 
 def letter_sizes(spec_letters: tuple[str, str], shapes: tuple[tuple[Dim, ...], ...]) -> dict[str, Dim]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from recurrency.backends._numpy_products import letter_sizes as letter_sizes
+from recurrency.backends._numpy_masks import masked
+from recurrency.backends._numpy_sums import product
 
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
@@ -72,14 +73,13 @@ def _random(f: Function, id: int, node: Node) -> None:
 
 
 def _product(f: Function, id: int, node: Node) -> None:
-    f.say(id, f.product(id, node, node.type.kind, f.out(id), f.contiguous(id)))
+    f.say(id, product(f, node, node.type.kind, f.out(id), f.contiguous(id)))
 
 
 def _reduce(f: Function, id: int, node: Node) -> None:
     ufunc, nothing = {"sum": ("add", "0"), "peak": ("maximum", "-inf")}[node.op.name]
-    text = f.masked(node.args[0], node.attrs["axes"], nothing)
-    masked = "masked(" in text
-    kind = f.graph[node.args[0]].type.kind if masked else f.kind(node.args[0])
+    text = masked(f, node.args[0], node.attrs["axes"], nothing)
+    kind = f.graph[node.args[0]].type.kind if "masked(" in text else f.kind(node.args[0])
     lead = f.lead(kind)
     axes = ", ".join(str(lead + axis) for axis in node.attrs["axes"])
     call = f"{ufunc}.reduce({text}, ({axes},)"
@@ -172,7 +172,7 @@ def _sum(f: Function, id: int, node: Node) -> None:
     inner = f.program.sums.get(id, node.args[0])
     summed = f.graph[inner]
     if inner not in f.program.places and summed.op.name != "put":
-        f.say(id, f.product(inner, summed, node.type.kind, f.out(id), f.contiguous(id)))
+        f.say(id, product(f, summed, node.type.kind, f.out(id), f.contiguous(id)))
         return
     axes = "(0, 1)" if summed.type.kind - node.type.kind == 2 else "0"
     if inner not in f.program.places and summed.op.name == "put":

@@ -33,7 +33,7 @@ def spec(name: str) -> Spec:
 
 def _missing(name: str) -> str:
     by_letters = {n.lower(): n for n in names()}
-    near = by_letters.get(nearest(name.lower(), by_letters) or "")
+    near = by_letters.get(name.lower()) or by_letters.get(nearest(name.lower(), by_letters) or "")
     return f"the library has no cell {name}; " + (f"did you mean {near}?" if near else f"it has {', '.join(names())}")
 
 

@@ -68,8 +68,8 @@ def test_a_missing_cell_is_told_with_the_nearest(folder: Path) -> None:
         rc.parse("# nothing")
 
 
-def test_all_mistakes_of_a_file_are_found_at_once(folder: Path) -> None:
-    spec = rc.parse("cell A(x: []) -> (y: []) { y = q } cell B(x: []) -> (y: []) { y = r }")
+def test_all_mistakes_of_a_file_are_found_at_once() -> None:
+    spec = rc.parse("cell A(x: []) -> (y: []) { y = q }\ncell B(x: []) -> (y: []) { y = r }")
     with pytest.raises(rc.SpecError) as caught:
         spec.check()
     assert len(caught.value.diagnostics) == 2

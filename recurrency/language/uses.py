@@ -187,19 +187,19 @@ def _dimensions(
 
 def _check_entry(evaluator: Evaluator, call: syntax.Call, inner: Instance, entry: syntax.Dimension, value: Any) -> None:
     """A dimension is a unit or a positive whole number; only where the default is a choice may it be one."""
-    where = f"{entry.name} of {inner.cell.name}"
-    choice = is_choice(entry.default, [d.name for d in inner.cell.dimensions])
-    if not is_number(value):
-        if not choice:
-            raise evaluator.problem(41, f"{where} is a number, not a function or a cell", call.callee.span)
-    elif choice:
-        raise evaluator.problem(41, f"{where} is a function or a cell, not a number", call.callee.span)
-    elif not is_real(entry.default) and not isinstance(value, Poly):
+    where, names = f"{entry.name} of {inner.cell.name}", [d.name for d in inner.cell.dimensions]
+    following = _following(inner.cell)
+    help = f"without names, the square brackets stand for {', '.join(n for n in names if n not in following)}"
+    choice = is_choice(entry.default, names)
+    if is_number(value) == choice:
+        kinds = ("a number", "a function or a cell")
+        title = f"{where} is {kinds[choice]}, not {kinds[not choice]}"
+        raise evaluator.problem(41, title, call.callee.span, help=help)
+    if is_number(value) and not is_real(entry.default) and not isinstance(value, Poly):
         size = whole(value)
         if size is None or size < 1:
-            raise evaluator.problem(
-                46, f"{where} can't be {value:g}: a dimension is a whole number from 1", call.callee.span
-            )
+            title = f"{where} can't be {value:g}: a dimension is a whole number from 1"
+            raise evaluator.problem(46, title, call.callee.span)
 
 
 def _sizes(port: syntax.Port) -> tuple[syntax.Expression, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from recurrency.graph.graph import Graph
+from recurrency.program.program import whole
 
 GRADIENT = "gradient:"
 """Begins the name of a root that is the gradient of a parameter, if the rest is the name of one."""
@@ -45,7 +46,7 @@ def layout(graph: Graph) -> Layout:
     entries: dict[str, tuple[int, tuple[int, ...]]] = {}
     size = 0
     for id in _chained(list(names), after, before):
-        shape = tuple(int(d) for d in graph[id].type.shape)  # type: ignore[arg-type]
+        shape = tuple(whole(d) for d in graph[id].type.shape)
         entries[names[id]] = (size, shape)
         size += prod(shape)
     return Layout(entries, size)
@@ -67,7 +68,7 @@ def _rows(graph: Graph) -> set[tuple[int, ...]]:
 
 
 def _size(graph: Graph, id: int) -> int:
-    return prod(int(d) for d in graph[id].type.shape)  # type: ignore[arg-type]
+    return prod(whole(d) for d in graph[id].type.shape)
 
 
 def _leads_to(after: dict[int, int], start: int, goal: int) -> bool:

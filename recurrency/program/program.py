@@ -217,7 +217,7 @@ def elements(shape: tuple[Dim, ...], steps: Steps, batch: int, kind: Kind, clock
     lead = 1
     if kind is not Kind.STATIC:
         lead = batch * (_count(steps, clock) + rows if kind is Kind.STREAM else 1)
-    return lead * prod(_count(steps, d) if isinstance(d, str) else int(d) for d in shape)  # type: ignore[arg-type]
+    return lead * prod(_count(steps, d) if isinstance(d, str) else whole(d) for d in shape)
 
 
 def volume(type_: Type, steps: Steps, batch: int) -> int:
@@ -235,6 +235,12 @@ def cost(graph: Graph, id: int, steps: Steps, batch: int) -> int:
     for letters, arg in zip(node.attrs["spec"].split("->")[0].split(","), node.args, strict=True):
         sizes |= dict(zip(letters, graph[arg].type.shape, strict=True))
     return node.op.cost * elements(tuple(sizes.values()), steps, batch, node.type.kind, node.type.clock)
+
+
+def whole(dim: Dim) -> int:
+    """A dimension that has a number."""
+    assert isinstance(dim, int)
+    return dim
 
 
 def _count(steps: Steps, clock: str | None) -> int:

@@ -37,8 +37,6 @@ class Readers:
         self.roots = set(graph.roots.values())
         self._known: dict[int, tuple[Read, ...]] = {}
         self._escapes: dict[int, bool] = {}
-        self.results = {id for name, id in graph.roots.items() if not name.startswith("tape:")}
-        self._returned: dict[int, bool] = {}
 
     def of(self, id: int) -> tuple[Read, ...]:
         """All reads of a value, those through views among them."""
@@ -82,18 +80,11 @@ class Readers:
 
     def escapes(self, id: int) -> bool:
         """Whether the value, or a view of it, is a result of the graph."""
-        return self._shown(id, self.roots, self._escapes)
-
-    def returned(self, id: int) -> bool:
-        """Whether the value, or a view of it, is a result for the user; what is on the tape alone may lie anywhere."""
-        return self._shown(id, self.results, self._returned)
-
-    def _shown(self, id: int, results: set[int], known: dict[int, bool]) -> bool:
-        if id not in known:
-            known[id] = id in results
+        if id not in self._escapes:
+            self._escapes[id] = id in self.roots
             views = [u for u, k in self.users.get(id, ()) if self._is_view(self.graph[u].op.name, k)]
-            known[id] = known[id] or any([self._shown(u, results, known) for u in views])
-        return known[id]
+            self._escapes[id] = id in self.roots or any([self.escapes(u) for u in views])
+        return self._escapes[id]
 
     @staticmethod
     def _is_view(op: str, k: int) -> bool:

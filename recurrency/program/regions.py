@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
@@ -21,25 +22,68 @@ class Task:
     clock: str | None
     needs: set[int] = field(default_factory=set)
 
+    @property
+    def scans(self) -> bool:
+        """Whether it runs step by step."""
+        return self.kind.startswith("scan")
+
+
+class Queue:
+    """What is ready to run, in the order of the graph, by the group to which it belongs."""
+
+    def __init__(self) -> None:
+        self.heaps: dict[Hashable, list[int]] = {}
+
+    def push(self, group: Hashable, rank: int) -> None:
+        """Add something that is ready."""
+        heappush(self.heaps.setdefault(group, []), rank)
+
+    def pop(self, group: Hashable) -> int | None:
+        """Take the first of a group, if there is one."""
+        heap = self.heaps.get(group)
+        return heappop(heap) if heap else None
+
+    def first(self) -> Hashable:
+        """The group of the first of all (None: nothing is ready)."""
+        waiting = {group: heap[0] for group, heap in self.heaps.items() if heap}
+        return min(waiting, key=waiting.__getitem__, default=None)
+
 
 def cut(graph: Graph, hidden: frozenset[int], fuse: bool) -> tuple[Region, ...]:
     """The regions; nodes in `hidden`, and literal numbers, are not computed by themselves.
 
     A region takes in every node that is ready and belongs to its kind; the next begins where there is none left.
     """
-    tasks, order = _tasks(graph, hidden)
-    done: set[int] = set()
-    waiting = list(order)
+    tasks = _tasks(graph, hidden)
+    waits = [len(task.needs) for task in tasks]
+    users: dict[int, list[int]] = {}
+    queue = Queue()
+    for rank, task in enumerate(tasks):
+        for need in task.needs:
+            users.setdefault(need, []).append(rank)
+        if not waits[rank]:
+            queue.push((task.kind, task.clock), rank)
     regions: list[Region] = []
-    while waiting:
-        first = next(t for t in _ready(waiting, tasks, done))
-        region = _region(graph, waiting, tasks, done, first, fuse)
-        regions.append(Region(len(regions), first.kind, first.clock, region))
+    while (group := queue.first()) is not None:
+        ids: list[int] = []
+        task = None
+        while (taken := queue.pop(group)) is not None:
+            task = tasks[taken]
+            ids += task.ids
+            for user in (u for id in task.ids for u in users.get(id, ())):
+                waits[user] -= 1
+                if not waits[user]:
+                    queue.push((tasks[user].kind, tasks[user].clock), user)
+            if task.scans:
+                break
+        assert task is not None
+        order = _grouped(graph, ids, task.scans) if fuse else ids
+        regions.append(Region(len(regions), task.kind, task.clock, kernels(graph, order, fuse)))
     return tuple(regions)
 
 
-def _tasks(graph: Graph, hidden: frozenset[int]) -> tuple[dict[int, Task], list[int]]:
-    """The task of each node, and the nodes that stand for their tasks in the order of the graph."""
+def _tasks(graph: Graph, hidden: frozenset[int]) -> list[Task]:
+    """What has to run, in the order of the graph."""
     tasks: dict[int, Task] = {}
     for loop in recurrences(graph):
         task = Task(loop.ids, "scan forwards" if loop.direction > 0 else "scan backwards", loop.clock)
@@ -50,9 +94,10 @@ def _tasks(graph: Graph, hidden: frozenset[int]) -> tuple[dict[int, Task], list[
         if id not in tasks:
             streams = type_.kind is Kind.STREAM
             tasks[id] = Task((id,), "over time" if streams else "once", type_.clock if streams else None)
-    for id in order:
-        tasks[id].needs |= set(_needs(graph, id, hidden)) - set(tasks[id].ids)
-    return tasks, [id for id in order if tasks[id].ids[0] == id]
+        tasks[id].needs |= set(_needs(graph, id, hidden))
+    for task in tasks.values():
+        task.needs -= set(task.ids)
+    return [tasks[id] for id in order if tasks[id].ids[0] == id]
 
 
 def _needs(graph: Graph, id: int, hidden: frozenset[int]) -> Iterator[int]:
@@ -61,31 +106,6 @@ def _needs(graph: Graph, id: int, hidden: frozenset[int]) -> Iterator[int]:
             yield from _needs(graph, arg, hidden)
         elif number(graph, arg) is None:
             yield arg
-
-
-def _ready(waiting: Iterable[int], tasks: dict[int, Task], done: set[int]) -> Iterator[Task]:
-    return (tasks[id] for id in waiting if tasks[id].needs <= done)
-
-
-def _region(
-    graph: Graph, waiting: list[int], tasks: dict[int, Task], done: set[int], first: Task, fuse: bool
-) -> tuple[Kernel, ...]:
-    """Take one region's tasks from those that wait."""
-    if first.kind.startswith("scan"):
-        waiting.remove(first.ids[0])
-        done |= set(first.ids)
-        return kernels(graph, _grouped(graph, first.ids, True) if fuse else first.ids, fuse)
-    taken: list[int] = []
-    found = True
-    while found:
-        found = False
-        for task in list(_ready(waiting, tasks, done)):
-            if task.kind == first.kind and task.clock == first.clock:
-                waiting.remove(task.ids[0])
-                done |= set(task.ids)
-                taken += task.ids
-                found = True
-    return kernels(graph, _grouped(graph, tuple(taken), False) if fuse else tuple(taken), fuse)
 
 
 def signature(graph: Graph, id: int) -> tuple[object, ...]:
@@ -102,37 +122,45 @@ def kernel_kind(graph: Graph, id: int) -> str:
     return node.op.group
 
 
-def _grouped(graph: Graph, ids: tuple[int, ...], scans: bool) -> tuple[int, ...]:
+def _grouped(graph: Graph, ids: Sequence[int], scans: bool) -> list[int]:
     """The same nodes in an order in which element-wise nodes of one shape stand together as far as possible.
 
     Within a scan what is read from another step is there already; elsewhere it has to be computed first.
     """
-    inside = set(ids)
-    needs = {
-        id: {a for k, a in enumerate(graph[id].args) if a in inside and not (scans and k == 0 and graph[id].delay)}
-        for id in ids
-    }
+    rank = {id: k for k, id in enumerate(ids)}
+    waits: dict[int, int] = {}
     users: dict[int, list[int]] = {id: [] for id in ids}
-    for id, args in needs.items():
+    queue = Queue()
+    for id in ids:
+        delayed = scans and graph[id].delay
+        args = {a for k, a in enumerate(graph[id].args) if a in rank and not (k == 0 and delayed)}
+        waits[id] = len(args)
         for arg in args:
             users[arg].append(id)
-    rank = {id: k for k, id in enumerate(ids)}
-    ready = sorted((id for id in ids if not needs[id]), key=rank.__getitem__)
+        if not args:
+            queue.push(_group(graph, id), rank[id])
     out: list[int] = []
-    current: tuple[object, ...] = ()
-    while ready:
-        id = next((r for r in ready if kernel_kind(graph, r) == "view"), None)
-        if id is None:
-            id = next((r for r in ready if graph[r].op.elementwise and signature(graph, r) == current), ready[0])
-            current = signature(graph, id) if graph[id].op.elementwise else ()
-        ready.remove(id)
-        out.append(id)
-        for user in users[id]:
-            needs[user].discard(id)
-            if not needs[user]:
-                ready.append(user)
-        ready.sort(key=rank.__getitem__)
-    return tuple(out)
+    current: Hashable = None
+    while len(out) < len(ids):
+        found = queue.pop("view")
+        if found is None:
+            found = queue.pop(current)
+        if found is None:
+            current = queue.first()
+            found = queue.pop(current)
+        assert found is not None
+        out.append(ids[found])
+        for user in users[out[-1]]:
+            waits[user] -= 1
+            if not waits[user]:
+                queue.push(_group(graph, user), rank[user])
+    return out
+
+
+def _group(graph: Graph, id: int) -> Hashable:
+    """Views come first; nodes of one kernel come together."""
+    kind = kernel_kind(graph, id)
+    return signature(graph, id) if kind == "elementwise" else kind
 
 
 def kernels(graph: Graph, ids: Iterable[int], fuse: bool) -> tuple[Kernel, ...]:
@@ -140,9 +168,9 @@ def kernels(graph: Graph, ids: Iterable[int], fuse: bool) -> tuple[Kernel, ...]:
     runs: list[tuple[str, list[int]]] = []
     for id in ids:
         kind = kernel_kind(graph, id)
-        joins = fuse and runs and runs[-1][0] == kind == "elementwise"
-        if joins and signature(graph, id) == signature(graph, runs[-1][1][0]):
-            runs[-1][1].append(id)
+        last = runs[-1][1] if fuse and runs and runs[-1][0] == kind == "elementwise" else None
+        if last is not None and signature(graph, id) == signature(graph, last[0]):
+            last.append(id)
         else:
             runs.append((kind, [id]))
     users: dict[int, set[int]] = {}

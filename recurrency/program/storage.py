@@ -170,15 +170,12 @@ class Storage:
             self.buffers[place.buffer].offset = offset
             return place
         if node.op.name in ALIASES:
-            place = self._alias(id, node)
-            if place is not None:
-                return place
-            self.copies.add(id)
-            return self._copied(id, node)
+            found = self._alias(id, node)
+            return self._copied(id, node) if found is None else found
         if id in self.claims:
             return self._claimed(id, self.claims[id])
-        place = self._taken_over(id, node) if "reuse" not in self.without else None
-        return place or self._fresh(id)
+        found = self._taken_over(id, node) if "reuse" not in self.without else None
+        return self._fresh(id) if found is None else found
 
     def _in_parameters(self, id: int, layout: Layout) -> int | None:
         """Where in the flat vector a concatenation of neighbouring parameters begins."""
@@ -222,6 +219,7 @@ class Storage:
 
     def _copied(self, id: int, node: Node) -> Place:
         """A buffer for a view that cannot be one; a delayed use gets the rows that it needs before and behind."""
+        self.copies.add(id)
         place = self._fresh(id)
         if node.op.name != "shift":
             return place
@@ -257,8 +255,8 @@ class Storage:
         buffer = self.buffers[place.buffer]
         if buffer.home != "own" or place.repeats or place.delay or place.kind is not node.type.kind:
             return False
-        if place.views and self.readers.returned(id):
-            return False
+        if any(view.op == "slice" for view in place.views):
+            return False  # short rows with gaps between them cost more than memory of one's own
         if self.graph[arg].type.index is not None or self.graph[arg].type.clock != node.type.clock:
             return False
         if buffer.step is not None and buffer.step != self._scope(id):

@@ -1,0 +1,67 @@
+"""Products in generated NumPy, summed over steps and sequences where the program says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recurrency.backends._numpy_masks import clean, masked_text
+from recurrency.backends._numpy_products import Operand, Product, letter_sizes, lettered
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Node
+from recurrency.graph.types import Kind
+
+if TYPE_CHECKING:
+    from recurrency.backends._numpy_function import Function
+
+
+def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool) -> str:
+    """The statement of a product (or `multiply`) with its result in `out`, which may be of a lower kind: a sum.
+
+    `contiguous`: the elements of `out` lie one after another.
+    """
+    same = "abcdefghijklmnop"[: len(node.type.shape)]
+    a, b, o = lettered(node.attrs.get("spec", f"{same},{same}->{same}"))
+    sizes = letter_sizes((a, b), tuple(f.graph[x].type.shape for x in node.args))
+    summed = {c for c in sizes if c not in o}
+    wide = max(f.kind(x) for x in node.args)
+    spread = any(wide < k for k in (Kind.STREAM, Kind.SEQUENCE) if out_kind < k <= node.type.kind)
+    first = _operand(f, node.args[0], a, sizes, summed, node if spread else None)
+    second = _operand(f, node.args[1], b, sizes, summed, None)
+    result = Operand(out, _lead(f, out_kind) + o, contiguous)
+    function, *args = Product(first, second, result, _texts(f, node, sizes)).call()
+    args = [arg if arg[0] in "\"(" else f.memory.derived(arg) for arg in args]
+    last = f"out={args[-1]}" if function == "einsum" else args[-1]
+    return f"{function}({', '.join(args[:-1])}, {last})"
+
+
+def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
+    """The size of each letter as text; those of time and sequences are T and B."""
+    texts = {c: f.memory.size(d) for c, d in sizes.items()}
+    if f.memory.loop is None and node.type.clock is not None:
+        texts["T"] = f.memory.steps(node.type.clock)
+    return {**texts, "B": "B"}
+
+
+def _lead(f: Function, kind: Kind) -> str:
+    """The letters of the axes of time and sequences."""
+    return ["", "B", "TB"][f.lead(kind)]
+
+
+def _operand(
+    f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: set[str], like: Node | None
+) -> Operand:
+    """A factor; with zeros in padding that is summed, and with all axes of the type of `like`, if that is given."""
+    kind = f.kind(id) if like is None else like.type.kind
+    text = f.array(id) if like is None else _spread_to(f, id, like)
+    for axis, letter in enumerate(letters):
+        size = sizes[letter]
+        if isinstance(size, str) and letter in summed and not clean(f, id, axis):
+            text = masked_text(f, text, kind, axis, size, "0")
+    return Operand(text, _lead(f, kind) + letters)
+
+
+def _spread_to(f: Function, id: int, like: Node) -> str:
+    lead = f"{f.memory.steps(like.type.clock)}, B, " if like.type.kind is Kind.STREAM else "B, "
+    sizes = "".join(f"{f.memory.size(d)}, " for d in f.graph[id].type.shape)
+    return f"np.broadcast_to({f.array(id)}, ({lead}{sizes}))"
