@@ -68,7 +68,7 @@ class Function:
         out: list[str] = []
         for clock, s in self.clocks.items():
             if words & {f"n{s}", f"ragged{s}"}:
-                out.append(f"n{s} = None if lengths is None else lengths.get({ascii(clock)})")
+                out.append(f"n{s} = None if lengths is None else lengths.get({clock!a})")
                 out.append(f"ragged{s} = n{s} is not None and bool((n{s} < T{s}).any())")
                 out.append(f"padding{s} = arange(T{s})[:, None] >= n{s} if ragged{s} else None")
             if f"n{s}" in words:
@@ -179,7 +179,8 @@ class Function:
 
     def out(self, id: int) -> str:
         """The array that a node is computed into."""
-        return self.memory.array(self.program.places[id])
+        text: str = self.memory.array(self.program.places[id])
+        return text
 
     def lead(self, kind: Kind) -> int:
         """The number of axes of time and sequences of an array of this kind, here."""
@@ -277,9 +278,8 @@ class Function:
 
     def _on_tape(self, id: int) -> bool:
         """Whether a backward run is going to read the memory of a result."""
-        buffer = self.program.places[id].buffer
-        tape = [i for name, i in self.graph.roots.items() if name.startswith(TAPE)]
-        return any(leased(self.program, i) and self.program.places[i].buffer == buffer for i in tape)
+        tape = [i for name, i in self.graph.roots.items() if name.startswith(TAPE) and leased(self.program, i)]
+        return self.program.places[id].buffer in {self.program.places[i].buffer for i in tape}
 
     def _gradient(self, roots: dict[str, int]) -> None:
         in_place = 0
@@ -333,4 +333,3 @@ def _clocks(graph: Graph, names: Names) -> dict[str, str]:
         out[clock] = suffix
         names.taken |= {f"{word}{suffix}" for word in ("T", "n", "ragged", "padding")}
     return out
-

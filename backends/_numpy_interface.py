@@ -53,7 +53,8 @@ def _named(values, prefix, names):
 def forward(params, inputs, state=None, lengths=None, training=False, seed=0):
     """Outputs, states after the last step, and the tape for `backward`.
 
-    `inputs` is a dict of arrays [T, B, ...]; `state` hands over first states [B, ...]; `lengths` [B] (or such a list for each clock).
+    `inputs` is a dict of arrays [T, B, ...]; `state` hands over first states [B, ...];
+    `lengths` is [B], or such a list for each clock.
     """
     values = _call(forward_pass, params, inputs, state, lengths, training, seed)
     tape = {{n: a for n, a in values.items() if n.startswith("tape:")}}
@@ -69,7 +70,8 @@ def backward(call, output_gradients, state_gradients=None):
     *arguments, tape = call
     first = np.shape(next(iter(arguments[1].values())))
     more = dict(tape)
-    for prefix, ports, gradients in (("output:", OUTPUTS, output_gradients), ("final:", STATES, state_gradients or {{}})):
+    seeds = (("output:", OUTPUTS, output_gradients), ("final:", STATES, state_gradients or {{}}))
+    for prefix, ports, gradients in seeds:
         for name, (clock, kind, shape) in ((n, p) for n, p in ports.items() if p[1] == "real" or p[1] is real):
             lead = (np.shape(arguments[1][next(n for n in INPUTS if INPUTS[n][0] == clock)])[0],) if clock else ()
             more["d:" + prefix + name] = (

@@ -1,4 +1,4 @@
-"""Padding among the axes of one element: values of all steps of a clock (`frames`), of which a sequence may have fewer."""
+"""Padding among the axes of one element: values of all steps of a clock (`frames`), where a sequence may have fewer."""
 
 from __future__ import annotations
 

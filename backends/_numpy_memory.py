@@ -16,7 +16,7 @@ from recurrency.program.program import Buffer, Place, Program, Region, View, who
 
 @dataclass
 class Loop:
-    """The loop over time that is being written, and the arrays of all steps of which it has the one of its step, by name."""
+    """The loop over time that is being written; `views` are its arrays of one step, each with that of all steps."""
 
     region: Region
     views: dict[str, str] = field(default_factory=dict)
@@ -63,11 +63,11 @@ class Memory:
     def stepped(self, whole: str, kind: Kind = Kind.STREAM) -> str:
         """The array of this step, of one that holds all steps."""
         assert self.loop is not None
-        for name, text in self.loop.views.items():
+        for known, text in self.loop.views.items():
             if text == whole:
-                return name
+                return known
         base = re.match(r"\w+", whole)
-        name = self.names.new(f"{base[0] if base else 'padding'}_t")
+        name: str = self.names.new(f"{base[0] if base else 'padding'}_t")
         self.loop.views[name] = whole
         return name
 
@@ -79,7 +79,7 @@ class Memory:
         return name
 
     def derived(self, text: str) -> str:
-        """A name for a view (`W.T`) that is the same at all steps, made before the loop; or a view of the step's array."""
+        """A name for a view such as `W.T`: made before the loop, if it is the same at all steps."""
         base = re.match(r"\w+", text)
         assert base
         rest = text[base.end() :]
@@ -113,7 +113,7 @@ class Memory:
         if not place.views and text == base:
             return base
         text = self.viewed(text, place.views, Place(place.buffer, buffer.type.kind))
-        name = self.names.new(self.hints.get(place) or self._wish(buffer, place))
+        name: str = self.names.new(self.hints.get(place) or self._wish(buffer, place))
         self.define(name, text, self._ours(place))
         return name
 
@@ -183,7 +183,7 @@ class Memory:
         return text
 
     def view(self, text: str, view: View, lead: int, rank: int) -> tuple[str, int]:
-        """One view of an array with so many axes of time and sequences and so many others; and how many of the former it has."""
+        """A view of an array with `lead` axes of time and sequences and `rank` others; and its number of the former."""
         if view.op == "slice":
             return f"{text}[{', '.join([':'] * lead + [f'{view.numbers[0]}:{view.numbers[1]}'])}]", lead
         if view.op == "transpose":
@@ -217,13 +217,15 @@ def _homes(program: Program) -> dict[int, str]:
         place = program.places.get(id)
         if place is None or not leased(program, id):
             continue
-        if homes.get(place.buffer) != "outputs":
-            homes[place.buffer] = "tape" if name.startswith("tape:") else "outputs"
+        buffer = program.buffers[place.buffer]
+        memory = buffer.id if buffer.same is None else buffer.same
+        if homes.get(memory) != "outputs":
+            homes[memory] = "tape" if name.startswith("tape:") else "outputs"
     return homes
 
 
 def leased(program: Program, id: int) -> bool:
-    """Whether a result is handed out as it lies in memory: not a copy, and not written again until the caller is done with it."""
+    """Whether a result is handed out as it lies in memory, not written again until the caller is done with it."""
     place = program.places.get(id)
     if place is None or place.kind is not Kind.STREAM or program.graph[id].type.index is not None or place.repeats:
         return False

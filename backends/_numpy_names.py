@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 C_WORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false".split()
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true "
+    "false".split()
 )
 
 

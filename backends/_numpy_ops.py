@@ -37,8 +37,8 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
 """`{0}`, `{1}`, `{2}` are the arguments; the first statement alone may read what `out` overwrites."""
 
 UFUNCS = frozenset(
-    "absolute add cos divide equal exp expm1 less less_equal log log1p logaddexp maximum minimum multiply negative power "
-    "sign sin sqrt subtract tanh".split()
+    "absolute add cos divide equal exp expm1 less less_equal log log1p logaddexp maximum minimum multiply negative "
+    "power sign sin sqrt subtract tanh".split()
 )
 
 FUNCTIONS = frozenset("arange asarray copyto dot einsum empty full matmul prod zeros".split())

@@ -60,7 +60,7 @@ class Product:
         return f"{text}[..., {', '.join('None' if gone else ':' for gone in missing)}]"
 
     def _one_product(self) -> tuple[str, ...] | None:
-        """A single matrix product: each operand has the letters that stay on one side and those of the sum on the other."""
+        """A single matrix product: in each operand the letters that stay are on one side."""
         summed = "".join(c for c in self.a.axes if c in self.b.axes)
         left = "".join(c for c in self.out.axes if c in self.a.axes)
         right = "".join(c for c in self.out.axes if c in self.b.axes)

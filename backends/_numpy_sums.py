@@ -30,14 +30,14 @@ def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool)
     second = _operand(f, node.args[1], b, sizes, summed, None)
     result = Operand(out, _lead(f, out_kind) + o, contiguous)
     function, *args = Product(first, second, result, _texts(f, node, sizes)).call()
-    args = [arg if arg[0] in "\"(" else f.memory.derived(arg) for arg in args]
+    args = [arg if arg[0] in '"(' else f.memory.derived(arg) for arg in args]
     last = f"out={args[-1]}" if function == "einsum" else args[-1]
     return f"{function}({', '.join(args[:-1])}, {last})"
 
 
 def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
     """The size of each letter as text; those of time and sequences are T and B."""
-    texts = {c: f.memory.size(d) for c, d in sizes.items()}
+    texts: dict[str, str] = {c: f.memory.size(d) for c, d in sizes.items()}
     if f.memory.loop is None and node.type.clock is not None:
         texts["T"] = f.memory.steps(node.type.clock)
     return {**texts, "B": "B"}
@@ -48,12 +48,10 @@ def _lead(f: Function, kind: Kind) -> str:
     return ["", "B", "TB"][f.lead(kind)]
 
 
-def _operand(
-    f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: set[str], like: Node | None
-) -> Operand:
+def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: set[str], like: Node | None) -> Operand:
     """A factor; with zeros in padding that is summed, and with all axes of the type of `like`, if that is given."""
     kind = f.kind(id) if like is None else like.type.kind
-    text = f.array(id) if like is None else _spread_to(f, id, like)
+    text: str = f.array(id) if like is None else _spread_to(f, id, like)
     for axis, letter in enumerate(letters):
         size = sizes[letter]
         if isinstance(size, str) and letter in summed and not clean(f, id, axis):

@@ -65,7 +65,8 @@ def _random(f: Function, id: int, node: Node) -> None:
     a = node.attrs
     step = "0"
     if a["per"] == "step":
-        step = f"arange({f.memory.steps(node.type.clock)})[:, None] + np.asarray((offset or {{}}).get({node.type.clock!a}, 0))"
+        before = f"np.asarray((offset or {{}}).get({node.type.clock!a}, 0))"
+        step = f"arange({f.memory.steps(node.type.clock)})[:, None] + {before}"
     batch = "None" if node.type.kind is Kind.STATIC else "B"
     sizes = f"({''.join(f'{f.memory.size(d)}, ' for d in node.type.shape)})"
     numbers = f"{int(a['site'])}, {str(a['law'])!a}, {float(a['p'])!r}, {float(a.get('rest', 0.0))!r}"

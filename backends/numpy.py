@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import tokenize
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recurrency.backends._numpy_function import Function
@@ -47,8 +47,11 @@ def memory(make, *sizes):
 '''
 
 
-class Runner(Protocol):
-    """A built function; see `recurrency.interpreter.evaluate` for the meaning of the arguments."""
+class Built:
+    """A built function (see `recurrency.backend.Runner`) and its source."""
+
+    def __init__(self, function: Callable[..., dict[str, Array]], source: str) -> None:
+        self.function, self.source = function, source
 
     def __call__(
         self,
@@ -60,7 +63,9 @@ class Runner(Protocol):
         training: bool,
         seed: int,
         offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]: ...
+    ) -> dict[str, Array]:
+        with np.errstate(all="ignore"):
+            return self.function(params, given, lengths, steps, batch, training, seed, offset)
 
 
 class NumpyBackend:
@@ -74,27 +79,20 @@ class NumpyBackend:
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
-    ) -> Runner:
+    ) -> Built:
         """Compile one function, which computes the roots of a graph."""
         text = self.emit([(name, graph)], layout, dtype, "", without)
         module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
         exec(compile(text, f"<recurrency numpy {ascii_name(name)}>", "exec"), module)
-        with_errors = module[ascii_name(name)]
-
-        def run(*args: Any) -> dict[str, Array]:
-            with np.errstate(all="ignore"):
-                found: dict[str, Array] = with_errors(*args)
-            return found
-
-        run.__dict__["source"] = text
-        return run
+        return Built(module[ascii_name(name)], text)
 
     def module(self, request: ModuleRequest) -> str:
         """The text of a whole module: the passes, and the functions that a user calls."""
         from recurrency.backends._numpy_interface import interface_text
 
         passes = self.emit(request.functions, request.layout, request.dtype, request.header, request.without)
-        return passes + interface_text(request)
+        text: str = passes + interface_text(request)
+        return text
 
     def emit(
         self,
@@ -124,7 +122,7 @@ def _names(text: str) -> set[str]:
 def _docstring(text: str) -> str:
     """A text as a docstring: whatever it holds, it stays text."""
     safe = "".join(c if c.isprintable() or c == "\n" else "?" for c in text).replace("\\", "\\\\")
-    return '"""' + safe.replace('"""', "\'\'\'").replace('"', '\\"') + '"""'
+    return '"""' + safe.replace('"""', "'''").replace('"', '\\"') + '"""'
 
 
 def _preamble(header: str, dtype: str, used: set[str]) -> str:

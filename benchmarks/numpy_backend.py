@@ -1,8 +1,9 @@
 #!/usr/bin/env python
 """The NumPy backend against a naive loop and against an LSTM written by hand for speed, all in NumPy.
 
-Forward and backward: the gradients of all weights and of the inputs for a given gradient of the outputs. All run in one process in
-alternating rounds; the table gives medians, and medians of the ratios of one round.
+Forward and backward: the gradients of all weights and of the inputs for a given gradient of the outputs. All run in one
+process in alternating rounds; the table gives medians, and medians of the ratios of one round. Times are CPU time of
+the process, on one thread, so that other work on the machine counts for little.
 
     python benchmarks/numpy_backend.py [--rounds N] [--size tiny|small|medium]
 """

@@ -38,7 +38,9 @@ def _random(name: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, *name.encode()])
 
 
-def run(text: str, given: dict[str, Any] | None = None, options: dict[str, Any] | None = None, **dimensions: Any) -> Any:
+def run(
+    text: str, given: dict[str, Any] | None = None, options: dict[str, Any] | None = None, **dimensions: Any
+) -> Any:
     """All results of a text on random arrays: `run(...)["output:y"]`; `given` replaces some of them."""
     result = elaborated(text, **dimensions)
     return evaluate(result.graph, {**arrays(result), **(given or {})}, **(options or {}))

@@ -38,9 +38,7 @@ BOMBS = {
     "a family": cell("param W[1..100000, 1..100000] : [N] ~ zeros", "y = W[1, 1]"),
     "a long family": cell("param W[1..1000000000000] : [N] ~ zeros", "y = W[1]"),
     "comprehensions": cell("y = sum(x for i in 1..1000 for j in 1..1000 for k in 1..1000)"),
-    "comprehensions in comprehensions": cell(
-        "y = sum(sum(sum(x for i in 1..1000) for j in 1..1000) for k in 1..1000)"
-    ),
+    "comprehensions in comprehensions": cell("y = sum(sum(sum(x for i in 1..1000) for j in 1..1000) for k in 1..1000)"),
     "a large default": cell("for l in 1..L { a[l] = x }", "y = a[1]", header="B[N, L = 100000000](x: [N]) -> (y: [N])"),
     "functions": _functions(40, "?(?(a))", "?(x)"),
     "functions of numbers": _functions(40, "?(?(a))", "x * ?(1)"),
@@ -57,7 +55,7 @@ BOMBS = {
     "powers of numbers": cell("y = x * 9 ** 9 ** 9 ** 9"),
     "concat": _doubling(40, "concat(?, ?)"),
     "outer products": cell("a = outer(concat(x for i in 1..30000), concat(x for i in 1..30000))", "y = x"),
-    "deep functions": _functions(300, "(" * 50 + "?(a)" + " + 1)" * 50, "?(x)"),
+    "deep functions": _functions(100, "(" * 40 + "?(a)" + " + 1)" * 40, "?(x)"),
 }
 
 
@@ -71,8 +69,8 @@ def test_a_spec_that_explodes_is_refused_within_a_second(name: str) -> None:
 
 
 def test_a_long_chain_is_no_bomb() -> None:
-    text = cell("a[1] = x", "for i in 2..9000 { a[i] = tanh(a[i-1]) }", "y = a[9000]")
-    assert len(rc.parse(text).graph(N=1, H=1)) > 9000
+    text = cell("a[1] = x", "for i in 2..6000 { a[i] = tanh(a[i-1]) }", "y = a[6000]")
+    assert len(rc.parse(text).graph(N=1, H=1)) == 6000
 
 
 def test_a_spec_that_doubles_values_without_size_is_no_bomb() -> None:

@@ -171,7 +171,9 @@ def test_an_undeclared_feedback_through_a_product_asks_for_its_shape() -> None:
 
 def test_first_values_are_trained_or_computed() -> None:
     result = elaborated(
-        cell("state c : [N] ~ ones", "state h : [N] = tanh(init(c)) + 1", "c = x", "h = x", "y = h[t-1] + c[t-1]"), N=2, H=1
+        cell("state c : [N] ~ ones", "state h : [N] = tanh(init(c)) + 1", "c = x", "h = x", "y = h[t-1] + c[t-1]"),
+        N=2,
+        H=1,
     )
     assert result.parameters["c[0]"].initialiser == ("ones", ())
     found = run(
@@ -205,7 +207,9 @@ def test_states_may_be_matrices() -> None:
 # ------------------------------------------------------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize("name", ["lambda", "int", "for_", "__global__", "α", "h̃", "def", "None", "self", "x1", "i", "sum"])
+@pytest.mark.parametrize(
+    "name", ["lambda", "int", "for_", "__global__", "α", "h̃", "def", "None", "self", "x1", "i", "sum"]
+)
 def test_names_of_other_languages_are_ordinary_names(name: str) -> None:
     text = cell(f"param {name} : [N] ~ ones", f"{name}_2 = {name} + x", f"y = {name}_2")
     assert set(elaborated(text, N=2, H=1).parameters) == {name}

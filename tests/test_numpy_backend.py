@@ -1,4 +1,4 @@
-"""The NumPy backend computes what the interpreter says: for all graphs, lengths, types, and with each piece switched off."""
+"""The NumPy backend computes what the interpreter says: for all graphs, lengths and types, all pieces on or off."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def optimised(graph: Graph) -> Graph:
 
 @functools.cache
 def differentiated(name: str) -> Graph:
-    """A graph with the gradients of a weighted sum of its roots by all sources, those of parameters as a flat vector."""
+    """A graph with the gradients of a weighted sum of its roots by all sources, those of parameters in one vector."""
     graph = graphs.GRAPHS[name]()
     loss = graphs.scalar_loss(graph)
     wrt = real_sources(graph)
@@ -239,7 +239,7 @@ def test_names_of_a_specification_are_never_code() -> None:
     y = graphs.times(W, x).apply("tanh")
     b.graph.rename(y.id, "lambda")
     b.root("output:\"'\\", y)
-    source = backend.build(b.graph, layout(b.graph), "float64").__dict__["source"]
+    source = backend.build(b.graph, layout(b.graph), "float64").source
     assert "import os" not in source.replace("'x\\'];import os#'", "").replace('"x\'];import os#"', "")
     check(b.graph)
 

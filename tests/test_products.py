@@ -308,11 +308,10 @@ FORMS = {
     "a target that is learned": "param p : [K] ~ normal(0, 1)  y = z  loss squared_error(y, p)",
     "the size of activities": "y = z  loss squared_error(y, goal)  loss 0.1 * l2(h)",
 }
-NOT_YET = {"the size of activities": pytest.mark.xfail(reason="l1 and l2 do not say that they read a prediction")}
 
 
 @each_backend
-@pytest.mark.parametrize("form", [pytest.param(form, marks=NOT_YET.get(form, ())) for form in FORMS])
+@pytest.mark.parametrize("form", FORMS)
 def test_gnvp_is_the_hessian_where_the_model_is_linear_and_never_negative(form: str, backend: str) -> None:
     """With only V and what is next to it moving, predictions are linear in the parameters (but for the tanh)."""
     text = f"cell Net[N, H, K](x: [N], goal: [K]) -> (y: [K]) {{ {BODY} {FORMS[form]} }}".replace("  ", "\n")

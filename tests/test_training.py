@@ -45,9 +45,10 @@ class FirstBit:
         return float(np.mean((params[:-1] @ x + params[-1] - x[0]) ** 2))
 
     def loss_and_gradients(
-        self, params: Array, inputs: Any, *, lengths: Any = None, training: bool = False, seed: int = 0
+        self, params: Array, inputs: Any, *, lengths: Any = None, training: bool = False, seed: int = 0, wrt: Any = ()
     ) -> tuple[float, Any, Any]:
         assert training
+        assert tuple(wrt) == ("params",)
         self.seeds.append(seed)
         x = inputs["x"][:, :, 0]
         error = params[:-1] @ x + params[-1] - x[0]

@@ -87,7 +87,9 @@ def test_a_long_chain_of_files_is_refused(tmp_path: Path) -> None:
     assert 39 in [n for n, _ in told(written(tmp_path, top=using('use "f0.rnn"')))]
 
 
-@pytest.mark.parametrize("target", ["../double.rnn", "/etc/passwd", "a/../../double.rnn", "link.rnn", "folder/double.rnn"])
+@pytest.mark.parametrize(
+    "target", ["../double.rnn", "/etc/passwd", "a/../../double.rnn", "link.rnn", "folder/double.rnn"]
+)
 def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, target: str) -> None:
     inside = tmp_path / "inside"
     path = written(inside, top=using(f'use "{target}"'))

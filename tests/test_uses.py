@@ -79,8 +79,16 @@ def test_cells_and_functions_are_arguments_of_cells() -> None:
 def test_cells_that_take_cells_are_arguments_too() -> None:
     inner = cell("y = Cell[H](x)", header="Wrapped[N, H, Cell = Elman](x: [N]) -> (y: [H])")
     twice = cell("a = Cell[H](x)", "y = Cell[H](a)", header="Twice[N, H, Cell = Elman](x: [N]) -> (y: [H])")
-    text = USE + inner + twice + cell("y = Twice[H, Cell = Wrapped[Cell = LSTM]](x)", header="Top[N, H](x: [N]) -> (y: [H])")
-    assert set(elaborated(text, N=2, H=3).starts) == {f"y.{n}.y.{s}" for n in "a" for s in "hc"} | {"y.y.y.h", "y.y.y.c"}
+    text = (
+        USE
+        + inner
+        + twice
+        + cell("y = Twice[H, Cell = Wrapped[Cell = LSTM]](x)", header="Top[N, H](x: [N]) -> (y: [H])")
+    )
+    assert set(elaborated(text, N=2, H=3).starts) == {f"y.{n}.y.{s}" for n in "a" for s in "hc"} | {
+        "y.y.y.h",
+        "y.y.y.c",
+    }
 
 
 def test_an_entry_of_the_outer_header_is_handed_on() -> None:
@@ -159,7 +167,9 @@ def test_no_symbol_before_the_start_is_embedded_as_zero() -> None:
     assert np.allclose(results["stream:o"][2:].sum(-1), 1)
 
 
-@pytest.mark.parametrize(("expression", "rest"), [("dropout(x, 0.5)", "x"), ("noise(x, 3)", "x"), ("zoneout(x, 2 * x, 0.25)", "1.25 * x")])
+@pytest.mark.parametrize(
+    ("expression", "rest"), [("dropout(x, 0.5)", "x"), ("noise(x, 3)", "x"), ("zoneout(x, 2 * x, 0.25)", "1.25 * x")]
+)
 def test_random_values_rest_out_of_training(expression: str, rest: str) -> None:
     assert same(cell(f"y = {expression}"), cell(f"y = {rest}"), N=3, H=1)
 

@@ -144,6 +144,10 @@ class Definitions:
 
     # ------------------------------------------------------------------------------------------------------- questions
 
+    def defines(self, name: str) -> bool:
+        """Whether a parameter, a stream or a function has the name."""
+        return name in self._forms
+
     def is_family(self, name: str) -> bool:
         """Whether a name has members."""
         return self._forms.get(name, (False, None))[0]

@@ -27,7 +27,7 @@ from recurrency.language.instance import Instance, own_clock
 from recurrency.language.modules import CellDef
 from recurrency.language.streams import Busy, NeedNumber, ParamInfo, Poisoned, Problem, Stream, TooMuch
 
-GREATEST_GRAPH = 50_000
+GREATEST_GRAPH = 20_000
 """Bound on the operations that a spec may expand to."""
 GREATEST_MEMORY = 200_000
 """Bound on the entries of all delay lines together, each counted as often as it moves."""
@@ -193,9 +193,9 @@ class Elaboration:
         if count > GREATEST_GRAPH:
             raise self.too_much(span)
 
-    def count_definition(self, span: Span) -> None:
-        """Bound how much the loops and functions of a spec write out."""
-        self._definitions += 1
+    def count_definition(self, span: Span, weight: int = 1) -> None:
+        """Bound how much the loops, functions and uses of a spec write out."""
+        self._definitions += weight
         if self._definitions > GREATEST_GRAPH:
             raise self.too_much(span)
 

@@ -134,7 +134,7 @@ class Instance:
         """An equation such as `shared = LSTM[H]` names an instance."""
         value, evaluator = written.statement.value, self.evaluator(written.env, label(key))
         base = value.value if isinstance(value, syntax.Subscript) else value
-        if not isinstance(base, syntax.Name) or any(k[0] == base.name for k in self.defined.equations):
+        if not isinstance(base, syntax.Name) or self.defined.defines(base.name):
             return None
         if isinstance(self.dimensions.get(base.name), CellValue) or base.name in self.definition.module.cells:
             cell = self.work.guarded(lambda: evaluator.meaning(value))

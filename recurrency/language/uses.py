@@ -21,6 +21,8 @@ from recurrency.language.vocabulary import shown
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
 
+WEIGHT = 5
+"""How many definitions a use counts as, besides its own: it takes about as long."""
 Arguments: TypeAlias = dict[str, tuple[syntax.Expression, Value]]
 """Each input of a cell with the expression and the value that it gets."""
 
@@ -38,6 +40,7 @@ def use_cell(
     outer, name = evaluator.instance, evaluator.use_name(_written(call.callee), direct)
     if name in outer.uses:  # the definition is being evaluated once more: see `Postponed`
         return outer.uses[name]
+    outer.work.count_definition(call.span, WEIGHT)
     home = f"{callee.name}." if isinstance(callee, Shared) else f"{outer.home}{name}."
     inner = Instance(outer.work, cell.definition, f"{outer.prefix}{name}.", home, outer.clock, {}, outer, call.span)
     arguments = _arguments(evaluator, call, inner)

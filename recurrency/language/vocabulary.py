@@ -588,6 +588,18 @@ def _binary_cross_entropy(a: Arguments) -> Value:
     return each.reduce("sum")
 
 
+def _size_of(op: Callable[[Value], Value]) -> Callable[[Arguments], Value]:
+    """A regulariser: of a parameter, or of an activity, which is then a prediction like those of the other losses."""
+
+    def lower(a: Arguments) -> Value:
+        x = a.value(0)
+        if x.type.kind is not Kind.STATIC:
+            a.curvature(x)
+        return op(x).reduce("sum")
+
+    return lower
+
+
 def _difference(op: Callable[[Value], Value]) -> Callable[[Arguments], Value]:
     def lower(a: Arguments) -> Value:
         y, target = _pair(a)
@@ -619,5 +631,5 @@ _row(
     _difference(lambda d: d.apply("abs")),
     2,
 )
-_row(LOSSES, "l1(x)", "sum of the magnitudes of all elements", lambda a: a.value(0).apply("abs").reduce("sum"))
-_row(LOSSES, "l2(x)", "sum of the squares of all elements", lambda a: (a.value(0) * a.value(0)).reduce("sum"))
+_row(LOSSES, "l1(x)", "sum of the magnitudes of all elements", _size_of(lambda x: x.apply("abs")))
+_row(LOSSES, "l2(x)", "sum of the squares of all elements", _size_of(lambda x: x * x))

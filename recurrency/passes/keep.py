@@ -75,7 +75,8 @@ def _plain(graph: Graph, ids: list[int]) -> set[int]:
 def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) -> list[int]:
     """The cheapest values from which all that is needed can be had.
 
-    Each value is an edge as dear as keeping it. What may not be computed again hangs on the source, all else on its arguments.
+    Each value is an edge as dear as keeping it. What may not be computed again hangs on the source, all else on its
+    arguments.
     """
     again = _recomputable(graph, shared)
     results = {graph.roots[name] for name in first}
@@ -96,7 +97,7 @@ def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) ->
 
 
 def _with_delayed(graph: Graph, shared: list[int], second: list[str], kept: list[int]) -> list[int]:
-    """A delayed use of what is kept lies in the same memory one row before: it is handed on rather than copied again."""
+    """A delayed use of what is kept lies in the same memory, one row before: it is handed on and not copied again."""
     late = [id for id in shared if graph[id].delay > 0 and graph[id].args[0] in kept and id not in kept]
     known, read = {*kept, *late}, set[int]()
     later = [graph.roots[name] for name in second]

@@ -18,7 +18,7 @@ VIEWS = frozenset("slice transpose reshape stop_grad clip_grad".split())
 def lengths(graph: Graph) -> Graph:
     """Only padding is changed: all values within the sequences stay the same.
 
-    Cleaned are the arguments of what reads other steps than its own (sums over time, advances, `frames`), and the results.
+    Cleaned are the arguments of what reads other steps than its own (sums over time, advances, `frames`), and results.
     Of a product that is summed over time the factors are cleaned, so that the sum may be taken within the product; one
     that is a delayed stream (whose first step of padding holds the last value) only has to be finite there.
     """

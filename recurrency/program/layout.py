@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from recurrency.graph.graph import Graph
@@ -31,7 +32,7 @@ def gradients(graph: Graph, layout: Layout) -> dict[str, int]:
 
 
 def layout(graph: Graph) -> Layout:
-    """Parameters that the graph puts together (`concat`) stand next to one another, in that order; the rest by their order.
+    """Parameters that the graph puts together (`concat`) stand next to one another, in that order.
 
     The matrix that stands for them is then a view of the flat vector. Where two such wishes contradict one another, the
     greater one wins.
@@ -40,7 +41,7 @@ def layout(graph: Graph) -> Layout:
     after: dict[int, int] = {}
     before: dict[int, int] = {}
     for row in sorted(_rows(graph), key=lambda row: (-sum(_size(graph, p) for p in row), row)):
-        for left, right in zip(row, row[1:], strict=False):
+        for left, right in pairwise(row):
             if left not in after and right not in before and not _leads_to(after, right, left):
                 after[left], before[right] = right, left
     entries: dict[str, tuple[int, tuple[int, ...]]] = {}

@@ -131,7 +131,7 @@ class Program:
     places: dict[int, Place]
     copies: frozenset[int]
     sums: dict[int, int] = field(default_factory=dict)
-    """Sums over time and sequences that are computed together with what they sum: the sum -> the product, put or value."""
+    """Sums over time and sequences that are computed together with what they sum: the sum -> what it sums."""
 
     def region_of(self, id: int) -> int:
         """The number of the region that computes a node."""

@@ -83,7 +83,7 @@ class Readers:
         if id not in self._escapes:
             self._escapes[id] = id in self.roots
             views = [u for u, k in self.users.get(id, ()) if self._is_view(self.graph[u].op.name, k)]
-            self._escapes[id] = id in self.roots or any([self.escapes(u) for u in views])
+            self._escapes[id] = id in self.roots or any(self.escapes(u) for u in views)
         return self._escapes[id]
 
     @staticmethod

@@ -54,32 +54,46 @@ def cut(graph: Graph, hidden: frozenset[int], fuse: bool) -> tuple[Region, ...]:
 
     A region takes in every node that is ready and belongs to its kind; the next begins where there is none left.
     """
-    tasks = _tasks(graph, hidden)
-    waits = [len(task.needs) for task in tasks]
-    users: dict[int, list[int]] = {}
-    queue = Queue()
-    for rank, task in enumerate(tasks):
-        for need in task.needs:
-            users.setdefault(need, []).append(rank)
-        if not waits[rank]:
-            queue.push((task.kind, task.clock), rank)
+    schedule = _Schedule(_tasks(graph, hidden))
     regions: list[Region] = []
-    while (group := queue.first()) is not None:
-        ids: list[int] = []
-        task = None
-        while (taken := queue.pop(group)) is not None:
-            task = tasks[taken]
-            ids += task.ids
-            for user in (u for id in task.ids for u in users.get(id, ())):
-                waits[user] -= 1
-                if not waits[user]:
-                    queue.push((tasks[user].kind, tasks[user].clock), user)
-            if task.scans:
-                break
-        assert task is not None
-        order = _grouped(graph, ids, task.scans) if fuse else ids
-        regions.append(Region(len(regions), task.kind, task.clock, kernels(graph, order, fuse)))
+    while tasks := schedule.next_region():
+        first = tasks[0]
+        ids = [id for task in tasks for id in task.ids]
+        order = _grouped(graph, ids, first.scans, hidden) if fuse else ids
+        regions.append(Region(len(regions), first.kind, first.clock, kernels(graph, order, fuse)))
     return tuple(regions)
+
+
+class _Schedule:
+    """Hands out tasks as they become ready."""
+
+    def __init__(self, tasks: list[Task]) -> None:
+        self.tasks = tasks
+        self.waits = [len(task.needs) for task in tasks]
+        self.users: dict[int, list[int]] = {}
+        self.queue = Queue()
+        for rank, task in enumerate(tasks):
+            for need in task.needs:
+                self.users.setdefault(need, []).append(rank)
+            if not task.needs:
+                self.queue.push((task.kind, task.clock), rank)
+
+    def next_region(self) -> list[Task]:
+        """All tasks of one kind that can run now; a scan by itself."""
+        group = self.queue.first()
+        taken: list[Task] = []
+        while (rank := self.queue.pop(group)) is not None:
+            taken.append(self.tasks[rank])
+            self._done(taken[-1])
+            if taken[-1].scans:
+                break
+        return taken
+
+    def _done(self, task: Task) -> None:
+        for user in (u for id in task.ids for u in self.users.get(id, ())):
+            self.waits[user] -= 1
+            if not self.waits[user]:
+                self.queue.push((self.tasks[user].kind, self.tasks[user].clock), user)
 
 
 def _tasks(graph: Graph, hidden: frozenset[int]) -> list[Task]:
@@ -122,7 +136,7 @@ def kernel_kind(graph: Graph, id: int) -> str:
     return node.op.group
 
 
-def _grouped(graph: Graph, ids: Sequence[int], scans: bool) -> list[int]:
+def _grouped(graph: Graph, ids: Sequence[int], scans: bool, hidden: frozenset[int]) -> list[int]:
     """The same nodes in an order in which element-wise nodes of one shape stand together as far as possible.
 
     Within a scan what is read from another step is there already; elsewhere it has to be computed first.
@@ -132,8 +146,8 @@ def _grouped(graph: Graph, ids: Sequence[int], scans: bool) -> list[int]:
     users: dict[int, list[int]] = {id: [] for id in ids}
     queue = Queue()
     for id in ids:
-        delayed = scans and graph[id].delay
-        args = {a for k, a in enumerate(graph[id].args) if a in rank and not (k == 0 and delayed)}
+        late = graph[id].args[0] if scans and graph[id].delay else None
+        args = {a for a in _needs(graph, id, hidden) if a in rank and a != late}
         waits[id] = len(args)
         for arg in args:
             users[arg].append(id)

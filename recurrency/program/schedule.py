@@ -21,7 +21,7 @@ SUMMED = ("product", "multiply", "put")
 def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str] = frozenset()) -> Program:
     """The program that computes the roots of a graph.
 
-    With a `layout`, gradients of parameters (roots `gradient:NAME`) are computed where they stand in the flat vector, if
+    With a `layout`, gradients of parameters (roots `gradient:NAME`) are computed in their places in the flat vector, if
     they can. `without` names pieces (of `PIECES`) to leave out.
     """
     sums, hidden = ({}, frozenset[int]()) if "sums" in without else _sums(graph)

@@ -1,4 +1,4 @@
-"""Where each value lies: buffers of its own, in place of an argument, within a concatenation, or views of other values."""
+"""Where each value lies: in a buffer of its own, in place of an argument, within a concatenation, or as a view."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Storage:
         return not literal and id not in self.hidden and op not in ALIASES and op not in GIVEN and op != "param"
 
     def _claim_gradients(self, layout: Layout) -> None:
-        """A value of which all gradients of parameters are pieces, as they lie in the flat vector, is computed there."""
+        """A value whose pieces are gradients of parameters, in the order of the flat vector, is computed there."""
         wishes: dict[int, set[int]] = {}
         for name, id in gradients(self.graph, layout).items():
             owner, rows = id, 0
@@ -134,12 +134,11 @@ class Storage:
             type_ = self.graph[owner].type
             start = min(offsets)
             stop = start + _count(type_.shape)
-            free = all(stop <= a or b <= start for a, b in taken)
-            inside = start >= 0 and stop <= layout.size
-            if len(offsets) == 1 and free and inside and self._computed(owner) and type_.kind is Kind.STATIC:
-                if self._all_wished(owner, layout, start):
-                    self.claims[owner] = Claim(None, start)
-                    taken.append((start, stop))
+            free = start >= 0 and stop <= layout.size and all(stop <= a or b <= start for a, b in taken)
+            plain = len(offsets) == 1 and self._computed(owner) and type_.kind is Kind.STATIC
+            if free and plain and self._all_wished(owner, layout, start):
+                self.claims[owner] = Claim(None, start)
+                taken.append((start, stop))
 
     def _all_wished(self, owner: int, layout: Layout, start: int) -> bool:
         """Whether each parameter on the memory of this value has its gradient from it."""
@@ -207,7 +206,7 @@ class Storage:
         return region.number if inside and self._parts_inside(id, region) else None
 
     def _parts_inside(self, id: int, region: Region) -> bool:
-        """Whether all that is computed in place within this value is computed, and read, within the steps of the region."""
+        """Whether all that is computed within this value is computed, and read, within the steps of the region."""
         parts = [part for part, _, _ in self.parts.get(id, ())]
         return all(
             self.region[p] is region
@@ -300,7 +299,7 @@ class Storage:
         return Place(place.buffer, Kind.STREAM, (*place.views, View("unframes", node.type.shape)), place.delay)
 
     def _as_valid(self, id: int, node: Node, place: Place) -> Place | None:
-        """Padding is set to zero where it lies, except in what is not ours, or where rows mean other steps to others."""
+        """Padding is set to zero where it lies, except in what is not ours, or where rows are other steps to others."""
         own = self.buffers[place.buffer].home == "own"
         return place if own and not place.repeats and not place.delay and place.kind is Kind.STREAM else None
 

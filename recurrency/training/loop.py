@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,7 +39,14 @@ class Trainable(Protocol):
     def init(self, seed: int = 0) -> Any: ...
     def loss(self, params: Any, inputs: Any, *, lengths: Any = None) -> float: ...
     def loss_and_gradients(
-        self, params: Any, inputs: Any, *, lengths: Any = None, training: bool = False, seed: int = 0
+        self,
+        params: Any,
+        inputs: Any,
+        *,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        wrt: Sequence[str] = ...,
     ) -> tuple[float, Any, Any]: ...
 
 
@@ -164,6 +171,7 @@ class _Run:
             lengths=batch.lengths,
             training=True,
             seed=_step_seed(self.options.seed, self.step),
+            wrt=("params",),
         )
         loss = float(loss)
         self._guard("loss", loss, epoch)
