@@ -208,13 +208,19 @@ class Function:
         if id in self.program.copies:
             self._copy(id, node)
         if node.op.name == "valid":
-            s = self.clocks[str(node.type.clock)]
-            padding = f"padding{s}"
-            if self.memory.loop is not None:
-                padding = self.memory.stepped(f"(padding{s} if ragged{s} else [None] * T{s})")
-            self.say(
-                id, f"if ragged{s}:", f"    {self.out(id)}[{padding}] = {'0' if node.type.index is None else '-1'}"
-            )
+            self._clean(id, node)
+
+    def _clean(self, id: int, node: Node) -> None:
+        """Put nothing into padding; neighbouring statements of this kind stand under one condition."""
+        s = self.clocks[str(node.type.clock)]
+        padding = f"padding{s}"
+        if self.memory.loop is not None:
+            padding = self.memory.stepped(f"(padding{s} if ragged{s} else [None] * T{s})")
+        target = self.body if self.memory.loop is None else self.inner
+        out = self.out(id)
+        if next((line for line in reversed(target) if not line.startswith(" ")), "") != f"if ragged{s}:":
+            target.append(f"if ragged{s}:")
+        target.append(f"    {out}[{padding}] = {'0' if node.type.index is None else '-1'}")
 
     def _copy(self, id: int, node: Node) -> None:
         arg = self.array(node.args[0])

@@ -39,6 +39,7 @@ class Memory:
         self.loop: Loop | None = None
         self.hints = _hints(program)
         self.views: dict[str, str] = {}
+        self.pieces = _pieces(self.graph)
 
     def steps(self, clock: str | None) -> str:
         """The number of steps of a clock."""
@@ -75,8 +76,7 @@ class Memory:
         """The array of all steps (of the one step that there is memory for)."""
         if place not in self.known:
             self.known[place] = self._named(place)
-        name = self.known[place]
-        return name
+        return self.known[place]
 
     def derived(self, text: str) -> str:
         """A name for a view such as `W.T`: made before the loop, if it is the same at all steps."""
@@ -172,7 +172,7 @@ class Memory:
         if buffer.home == "params" and self.graph[buffer.node].op.name == "concat":
             return "packed"
         node = self.graph[buffer.node]
-        return node.name or str(node.attrs.get("name", node.op.name))
+        return node.name or self.pieces.get(buffer.node) or str(node.attrs.get("name", node.op.name))
 
     def viewed(self, text: str, views: tuple[View, ...], start: Place) -> str:
         """Views of an array that lies at `start`."""
@@ -242,6 +242,16 @@ def _hints(program: Program) -> dict[Place, str]:
         if name:
             hints.setdefault(place, name)
     return hints
+
+
+def _pieces(graph: Graph) -> dict[int, str]:
+    """A name for each value without one whose pieces have names: `i_f_o`."""
+    names: dict[int, dict[str, int]] = {}
+    for id in graph.order():
+        node = graph[id]
+        if node.op.name == "slice" and node.name and not graph[node.args[0]].name:
+            names.setdefault(node.args[0], {})[node.name] = node.attrs["start"]
+    return {id: "_".join(sorted(found, key=found.__getitem__)[:4]) for id, found in names.items()}
 
 
 def _name(graph: Graph, id: int) -> str:

@@ -45,7 +45,7 @@ def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
 
 def _lead(f: Function, kind: Kind) -> str:
     """The letters of the axes of time and sequences."""
-    return ["", "B", "TB"][f.lead(kind)]
+    return ("", "B", "TB")[int(f.lead(kind))]
 
 
 def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: set[str], like: Node | None) -> Operand:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def _input(f: Function, id: int, node: Node) -> None:
-    name = f.names.new(node.attrs["name"].removeprefix("tape:"))
+    wish = node.attrs["name"]
+    wish = (node.name or f.memory.pieces.get(id) or wish) if wish.startswith("tape:") else wish
+    name = f.names.new(wish)
     f.memory.bases[f.program.places[id].buffer] = name
     dtype = "real" if node.type.index is None else "np.intp"
     f.say(id, f"{name} = asarray(given[{node.attrs['name']!a}], {dtype})")

@@ -11,9 +11,12 @@ the process, on one thread, so that other work on the machine counts for little.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded; threads that wait use CPU time too
 
 import numpy as np
 from recurrency.backends.numpy import backend

@@ -51,8 +51,8 @@ class Span:
 class Diagnostic:
     """One mistake, told in the user's terms.
 
-    `number` never changes its meaning (see `recurrency.language.diagnostics`). `title` is the first line, `label` stands
-    beside the carets, `notes` say where the other half comes from, `help` says how to mend it.
+    `number` never changes its meaning (see `recurrency.language.diagnostics`). `title` is the first line, `label`
+    stands beside the carets, `notes` say where the other half comes from, `help` says how to mend it.
     """
 
     number: int

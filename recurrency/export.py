@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ModuleRequest:
     """What a backend needs to write a whole module: the functions' graphs, and the interface around them.
 
-    `functions` are `forward_pass` (roots output:, final:, tape:), `backward_pass` (reads the tape; roots gradient:), and, for a cell with losses,
-    `loss_pass`. See `recurrency.derivatives` for the names of sources and roots.
+    `functions` are `forward_pass` (roots output:, final:, tape:), `backward_pass` (reads the tape; roots gradient:),
+    and, for a cell with losses, `loss_pass`. See `recurrency.derivatives` for the names of sources and roots.
     """
 
     name: str
@@ -54,8 +54,8 @@ def module_text(model: Model, options: str = "") -> str:
         functions.append(("loss_pass", programs.graph("loss_gradients", ("params",))))
     text = write(
         ModuleRequest(
-            model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions, programs.layout,
-            model.dtype, programs.without,
+            model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
+            programs.layout, model.dtype, programs.without,
         )
     )  # fmt: skip
     return str(text)

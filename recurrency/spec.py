@@ -124,7 +124,8 @@ class Spec:
         from recurrency.pictures import draw
 
         try:
-            return draw(self.cell, self.file).svg()
+            known = {name: d.cell for name, d in self.definition.module.cells.items()}
+            return draw(self.cell, self.file, known=known).svg()
         except RecurrencyError:
             return None
 

@@ -118,6 +118,13 @@ def test_recursive_functions_are_refused(text: str) -> None:
     assert numbers(text + cell("y = f(x)")) == [40]
 
 
+def test_a_function_of_the_file_sees_no_names_of_a_cell() -> None:
+    text = "fn f(a) = a * scale\n" + cell("scale = 3", "y = f(x)")
+    assert [(d.number, d.help) for d in mistakes(text)] == [
+        (20, "a function of the file sees no names of a cell: hand scale over, or define it in the cell")
+    ]
+
+
 def test_a_function_may_be_applied_to_itself() -> None:
     assert same("fn f(a) = 2 * a\n" + cell("y = f(f(f(x)))"), cell("y = 8 * x"), N=2, H=1)
 
@@ -193,6 +200,11 @@ def test_constants_are_fixed() -> None:
     text = cell("const A : [N, N] = 2 * identity(N)", "const b : [N] = 3", "y = A @ x + b")
     assert elaborated(text, N=2, H=1).parameters == {}
     assert same(text, cell("y = 2 * x + 3"), N=2, H=1)
+
+
+def test_a_number_stands_for_all_elements_of_what_is_declared() -> None:
+    text = cell("state h : [N] = 2", "h = 1", "const c : [N] = 3", "y = h[t-1] + c + x")
+    assert np.allclose(run(text, N=2, H=1)["output:y"][1:], run(cell("y = x + 4"), N=2, H=1)["output:y"][1:])
 
 
 def test_states_may_be_matrices() -> None:

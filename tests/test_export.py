@@ -36,8 +36,9 @@ def executed(text: str) -> ModuleType:
 
 def drawn(model: Any, rng: np.random.Generator) -> dict[str, Any]:
     """Inputs of a model, on all its clocks."""
+    lead = (STEPS, BATCH)
     return {
-        name: rng.integers(0, port.index, (STEPS, BATCH)) if port.index else rng.standard_normal((STEPS, BATCH, *port.shape))
+        name: rng.integers(0, port.index, lead) if port.index else rng.standard_normal((*lead, *port.shape))
         for name, port in model.inputs.items()
     }
 

@@ -1,4 +1,4 @@
-"""The NumPy backend never reads memory before it has written it: fresh buffers are filled with NaN and nothing changes."""
+"""The NumPy backend never reads memory before it has written it: fresh buffers full of NaN change nothing."""
 
 from __future__ import annotations
 

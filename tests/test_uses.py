@@ -126,7 +126,8 @@ def test_streams_on_two_clocks_meet_in_attend_only() -> None:
 
 def test_a_used_cell_runs_over_the_clock_of_its_arguments() -> None:
     lines = ["a = Sum(src)", "b = Best(x, src)", "y = last(a) + b"]
-    result = elaborated(SUM + BEST + cell(*lines, header="Two[N](src: [N] over s, x: [N]) -> (y: [N])"), N=2)
+    top = cell(*lines, header="Two[N](src: [N] over s, x: [N]) -> (y: [N])")
+    result = elaborated(SUM + BEST + top, N=2)
     graph = result.graph
     assert graph[graph.roots["stream:a"]].type.clock == "s"
     assert result.clocks == ("s", "t")

@@ -129,5 +129,7 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     if stage == "keep":
         first = [r for r in both.roots if not r.startswith("gradient:")]
         halves = partition(both, first, [r for r in both.roots if r not in first])
-        return "\n".join(f"# {name}\n{graph_text(half)}" for name, half in zip(("forward", "backward"), halves, strict=True))
+        return "\n".join(
+            f"# {name}\n{graph_text(half)}" for name, half in zip(("forward", "backward"), halves, strict=True)
+        )
     return schedule(both, None, frozenset(without)).text()

@@ -12,8 +12,8 @@ Monomial: TypeAlias = tuple[str, ...]
 class Poly:
     """A sum of products of dimension names with integer factors, such as `2 * H + 1`; never a plain number.
 
-    `terms` maps each sorted product of names to its factor, as a sorted tuple. Arithmetic gives an `int` again as soon as no
-    name is left.
+    `terms` maps each sorted product of names to its factor, as a sorted tuple. Arithmetic gives an `int` again as soon
+    as no name is left.
     """
 
     terms: tuple[tuple[Monomial, int], ...]

@@ -45,8 +45,9 @@ class Node:
 class Graph:
     """Nodes by number, with `roots`: the values that are wanted, by name.
 
-    Names of roots: `output:y`, `stream:i` (every name of the user's), `final:h` (a state after the last step), `loss`, and those that passes
-    add. A cycle always passes through a `shift`; its use of the stream is an edge with `delay` other than 0.
+    Names of roots: `output:y`, `stream:i` (every name of the user's), `final:h` (a state after the last step),
+    `loss`, and those that passes add. A cycle always passes through a `shift`; its use of the stream is an edge with
+    `delay` other than 0.
     """
 
     def __init__(self) -> None:
@@ -196,7 +197,8 @@ def copy_node(graph: Graph, node: Node, old: int) -> Value:
 def rebuild(graph: Graph, roots: Mapping[str, int] | None = None, visit: Visit = copy_node) -> Graph:
     """A new graph of what the roots need, each node put there by `visit`, arguments first.
 
-    A delayed use is visited before the stream that it reads exists; its first argument is then `PENDING` and is bound afterwards.
+    A delayed use is visited before the stream that it reads exists; its first argument is then `PENDING` and is bound
+    afterwards.
     """
     roots = graph.roots if roots is None else roots
     out = Graph()

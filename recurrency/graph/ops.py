@@ -1,9 +1,9 @@
 """The operations of the stream graph: one row each, with everything that is to know about it.
 
-A row states name, number of arguments, meaning, type rule, gradient rule and cost. `meaning` works on single elements (no
-time, no batch): arrays of the shapes in the types. The gradient rule gets the adjoint `g` of the result, the result `y` and the
-arguments as `Value`s and gives the adjoint of each argument (None: no gradient). What crosses time or batch has no
-meaning for an element alone; its row says instead at which places the arguments are read (`Reading`).
+A row states name, number of arguments, meaning, type rule, gradient rule and cost. `meaning` works on single elements
+(no time, no batch): arrays of the shapes in the types. The gradient rule gets the adjoint `g` of the result, the
+result `y` and the arguments as `Value`s and gives the adjoint of each argument (None: no gradient). What crosses time
+or batch has no meaning for an element alone; its row says instead at which places the arguments are read (`Reading`).
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ RANDOM = _op(
     "random", 0, stated, at=lambda r, a: r.draw(a["site"], a["law"], a["p"], a["per"]), group="source", cost=40
 )
 START = _op(
-    "start", None, stated, lambda g, y, *x, name, type: tuple(g.unless_given(name) for _ in x),
+    "start", None, stated, lambda g, y, *x, name, **attrs: tuple(g.unless_given(name) for _ in x),
     at=lambda r, a: _read_start(r, a), group="boundary", cost=0,
 )  # fmt: skip
 UNLESS_GIVEN = _op(
@@ -289,7 +289,7 @@ WHERE = _op(
 STOP_GRAD = _op("stop_grad", 1, same, lambda g, y, x: (None,), lambda x: x, cost=0)
 CLIP_GRAD = _op("clip_grad", 1, same, lambda g, y, x, *, limit: (g.clip(limit),), lambda x, *, limit: x, cost=0)
 
-# ------------------------------------------------------------------------------------------ across the axes of an element
+# ---------------------------------------------------------------------------------------- across the axes of an element
 
 PRODUCT = _op(
     "product", 2, product_type, _product_gradient,
@@ -443,7 +443,8 @@ SPREAD = _op(
     group="time",
 )
 FRAMES = _op(
-    "frames", 1, lambda t, a: Type(Kind.SEQUENCE, (t[0].clock or "", *t[0].shape)), lambda g, y, x: (g.unframes(x.type.clock),),
+    "frames", 1, lambda t, a: Type(Kind.SEQUENCE, (t[0].clock or "", *t[0].shape)),
+    lambda g, y, x: (g.unframes(x.type.clock),),
     at=lambda r, a: _stack([r.arg(0, t) for t in range(r.length(a["clock"]))], r.zero()), cost=0, group="time",
 )  # fmt: skip
 UNFRAMES = _op(

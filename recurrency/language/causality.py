@@ -10,7 +10,7 @@ from recurrency.graph.graph import Graph, Node
 from recurrency.language.diagnostics import say
 
 if TYPE_CHECKING:
-    from recurrency.language.elaborate import Elaboration
+    from recurrency.language.elaboration import Elaboration
 
 PHRASES = {
     "pick": "first or last",

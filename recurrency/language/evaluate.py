@@ -11,8 +11,8 @@ from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
-from recurrency.language.arguments import call_function
 from recurrency.language.binding import GREATEST_DIMENSION
+from recurrency.language.calls import call
 from recurrency.language.instance import Instance
 from recurrency.language.modules import nearest
 from recurrency.language.numbers import as_float, compute, decided, is_number, whole
@@ -29,7 +29,6 @@ from recurrency.language.streams import (
     Used,
 )
 from recurrency.language.subscripts import attribute, brief, subscript
-from recurrency.language.uses import use_cell
 from recurrency.language.vocabulary import FUNCTIONS, Function, shown
 
 ADVICE = {
@@ -44,7 +43,7 @@ class Evaluator:
     """Evaluates in one instance of a cell, with local names (`env`), for the definition called `target`.
 
     `counts` numbers what has no name of its own in this definition: uses of cells, and places of random draws. `calls`
-    are the functions whose bodies lead here.
+    are the functions whose bodies lead here. `alone`: in a function of the file, which sees no names of the cell.
     """
 
     def __init__(
@@ -54,14 +53,20 @@ class Evaluator:
         target: str,
         counts: dict[str, int] | None = None,
         calls: tuple[syntax.Fn, ...] = (),
+        alone: bool = False,
     ) -> None:
-        self.instance, self.env, self.target, self.calls = instance, env, target, calls
+        self.instance, self.env, self.target, self.calls, self.alone = instance, env, target, calls, alone
         self.work = instance.work
         self.counts: dict[str, int] = {} if counts is None else counts
 
     def inner(self, env: Mapping[str, Any]) -> Evaluator:
         """The same definition with other local names."""
-        return Evaluator(self.instance, env, self.target, self.counts, self.calls)
+        return Evaluator(self.instance, env, self.target, self.counts, self.calls, self.alone)
+
+    def of_function(self, callee: FnValue, env: Mapping[str, Any]) -> Evaluator:
+        """The same definition, for the body of a function."""
+        home, calls = callee.home or self.instance, (*self.calls, callee.fn)
+        return Evaluator(home, env, self.target, self.counts, calls, callee.home is None)
 
     @property
     def graph(self) -> Graph:
@@ -225,12 +230,16 @@ class Evaluator:
     def _number(self, expression: syntax.Number) -> Any:
         return expression.value
 
-    def _name(self, expression: syntax.Name, called: bool = False) -> Any:
+    def _name(self, expression: syntax.Name) -> Any:
+        return self.named(expression)
+
+    def named(self, expression: syntax.Name, called: bool = False) -> Any:
+        """What a name stands for; `called` where a call follows."""
         found = self._find(expression.name)
         if found is not None:
             return found
         name, defined = expression.name, self.instance.defined
-        if defined.is_family(name):
+        if not self.alone and defined.is_family(name):
             members = defined.members(name)
             help = f"its members are {', '.join(members[:6])}{' ...' if len(members) > 6 else ''}"
             raise self.problem(
@@ -239,8 +248,8 @@ class Evaluator:
         raise self._unknown(name, expression.span, called)
 
     def _unknown(self, name: str, span: Span, called: bool) -> Problem:
-        inside, module = self.instance, self.instance.definition.module
-        if name in inside.defined.spoilt or name in module.missing:
+        inside, module, defined = self.instance, self.instance.definition.module, self.instance.defined
+        if (name in defined.spoilt and not self.alone) or name in module.missing:
             raise Poisoned
         known = [*self.env, *inside.dimensions, *(p.name for p in inside.cell.inputs), *inside.defined.names()]
         callable_ = [*inside.dimensions, *inside.defined.functions, *module.functions, *module.cells, *FUNCTIONS]
@@ -248,15 +257,26 @@ class Evaluator:
         help = f"did you mean {near}?" if near and len(name) > 1 else None
         if name in inside.clocks.values():
             help = f"{name} is a clock; a step is written with t on every clock: x[t-1]"
+        elif self.alone and (name in known or defined.defines(name)):
+            help = f"a function of the file sees no names of a cell: hand {name} over, or define it in the cell"
         elif help is None:
             help = module.where_is(name)
         return self.problem(20, f"{name} is not defined", span, help=help)
 
     def _find(self, name: str) -> Any:
         """What a name stands for, from the inside to the outside; None where nothing has it."""
-        inside, key, module = self.instance, (name, ()), self.instance.definition.module
+        module = self.instance.definition.module
         if name in self.env:
             return self.env[name]
+        if not self.alone and (found := self._of_cell(name)) is not None:
+            return found
+        if name in module.functions:
+            return FnValue(module.functions[name], None)
+        return CellValue(module.cells[name]) if name in module.cells else FUNCTIONS.get(name)
+
+    def _of_cell(self, name: str) -> Any:
+        """What the cell calls by a name."""
+        inside, key = self.instance, (name, ())
         if key in inside.streams:
             return inside.streams[key]
         if key in inside.defined.statics:
@@ -267,11 +287,8 @@ class Evaluator:
             raise Poisoned
         if name in inside.dimensions:
             return inside.dimensions[name]
-        if name in inside.defined.functions:
-            return FnValue(inside.defined.functions[name], inside)
-        if name in module.functions:
-            return FnValue(module.functions[name], None)
-        return CellValue(module.cells[name]) if name in module.cells else FUNCTIONS.get(name)
+        own = inside.defined.functions
+        return FnValue(own[name], inside) if name in own else None
 
     def _unary(self, expression: syntax.Unary) -> Any:
         if expression.op == "not":
@@ -325,97 +342,13 @@ class Evaluator:
 
     # ------------------------------------------------------------------------------------------------------- calls
 
-    def _call(self, expression: syntax.Call, direct: bool = False, first: tuple[syntax.Keyword, ...] = ()) -> Any:
-        if isinstance(expression.callee, syntax.Name) and expression.callee.name == "init":
-            return self._init(expression)
-        try:
-            callee = self._callee(expression.callee)
-        except (Problem, Poisoned):
-            self._only_check(expression.arguments)
-            raise
-        if isinstance(callee, (CellValue, Shared)):
-            return use_cell(self, expression, callee, direct, first)
-        what = brief(expression.callee.span.text)
-        if first:
-            raise self.problem(43, f"`from` hands first states to a cell, and {what} is none", expression.span)
-        if isinstance(callee, FnValue):
-            return self._apply(callee, expression)
-        if isinstance(callee, Function):
-            return call_function(self, callee, expression)
-        self._only_check(expression.arguments)
-        help = f"for a product write {what} * (...) or {what} @ (...)"
-        if isinstance(callee, Poly):
-            help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
-        notes = self.origins(expression.callee)
-        raise self.problem(
-            29, f"{what} is neither a function nor a cell", expression.callee.span, notes=notes, help=help
-        )
-
-    def _only_check(self, arguments: tuple[syntax.Expression, ...]) -> None:
-        """Look for mistakes in the arguments of something that can't be called."""
-        rest = [a for a in arguments if not isinstance(a, syntax.Comprehension)]
-        self.work.guarded(lambda: self.all(self.meaning, rest))
+    def _call(self, expression: syntax.Call, direct: bool = False) -> Any:
+        return call(self, expression, direct)
 
     def _from(self, expression: syntax.From, direct: bool = False) -> Any:
         if not isinstance(expression.call, syntax.Call):
             raise self.problem(43, "`from` stands after the use of a cell", expression.span)
-        return self._call(expression.call, direct, expression.first)
-
-    def _callee(self, expression: syntax.Expression) -> Any:
-        """What is called; functions and cells go before streams of the same name."""
-        if not isinstance(expression, syntax.Name):
-            return self.meaning(expression)
-        name = expression.name
-        found = self._find(name)
-        if found is None:
-            return self._name(expression, called=True)
-        is_function = name in FUNCTIONS and name not in self.env
-        return FUNCTIONS[name] if is_function and isinstance(found, (Value, Stream, int, float)) else found
-
-    def _apply(self, callee: FnValue, expression: syntax.Call) -> Any:
-        fn = callee.fn
-        wanted = f"{fn.name}({', '.join(fn.parameters)})"
-        if expression.keywords or len(expression.arguments) != len(fn.parameters):
-            count = len(expression.arguments) + len(expression.keywords)
-            note = f"it is defined in {fn.span.source.name} at line {fn.span.line}"
-            title = f"{fn.name} takes {_counted(len(fn.parameters), 'value')}, not {count}"
-            raise self.problem(27, title, expression.span, notes=(note,), help=f"it is called {wanted}")
-        if fn in self.calls:
-            names = " calls ".join([f.name for f in self.calls[self.calls.index(fn) :]] + [fn.name])
-            raise self.problem(40, f"{names}: functions can't be recursive", expression.span)
-        self.work.count_definition(expression.span)
-        values = self.all(self._handed, expression.arguments)
-        env = dict(zip(fn.parameters, values, strict=True))
-        home = callee.home or self.instance
-        body = Evaluator(home, env, self.target, self.counts, (*self.calls, fn))
-        try:
-            return body.plain(fn.body)
-        except TooMuch:
-            raise
-        except Problem as problem:
-            raise problem.noted(f"{fn.name} is called at {expression.span}") from None
-
-    def _handed(self, expression: syntax.Expression) -> Any:
-        """An argument of a user's function: anything but a comprehension."""
-        meaning = self.meaning(expression)
-        lazy = isinstance(meaning, (FnValue, Function, CellValue, Shared, Stream)) or is_number(meaning)
-        return meaning if lazy else self.value_of(meaning, expression)
-
-    def _init(self, expression: syntax.Call) -> Value:
-        """`init(c)`: the value of a state before the first step."""
-        if len(expression.arguments) != 1 or expression.keywords:
-            raise self.problem(27, "init takes the name of one state", expression.span, help="write init(c)")
-        argument = expression.arguments[0]
-        stream = self.meaning(argument)
-        if not isinstance(stream, Stream) or stream.first is None:
-            raise self.problem(
-                43, f"{brief(argument.span.text)} is not a state", argument.span, notes=self.origins(argument)
-            )
-        if stream in self.work.starting:
-            for state in self.work.starting:
-                state.broken_first = True
-            raise self.problem(24, f"the first value of {stream.name} needs itself", expression.span)
-        return stream.slot(0)
+        return call(self, expression.call, direct, expression.first)
 
     # ------------------------------------------------------------------------------------------------------- names
 
@@ -443,7 +376,3 @@ def _equals(expression: syntax.Expression, value: Any) -> str:
     """` = 1.5` behind an expression that is not already written so."""
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return f" = {text}" if is_number(value) and text != expression.span.text else ""
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import networkx as nx
+
 from recurrency.errors import Span
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
@@ -19,7 +21,7 @@ from recurrency.language.streams import CellValue, Poisoned, Problem, Shared, St
 from recurrency.language.vocabulary import shown
 
 if TYPE_CHECKING:
-    from recurrency.language.elaborate import Elaboration
+    from recurrency.language.elaboration import Elaboration
     from recurrency.language.evaluate import Evaluator
 
 
@@ -182,6 +184,8 @@ class Instance:
         finally:
             graph.span = before
         if declared is not None:
+            if graph[value.id].op.name == "constant":
+                value = value.to_shape(declared.shape)  # a number stands for all elements, as in a first value
             self._agree(key, value.type, declared, value_of.span)
         return value
 
@@ -255,6 +259,12 @@ class Instance:
             raise self.problem(
                 32, f"{name} is a constant, but its value changes at run time", expression.span, help=help
             )
+        graph = self.work.graph
+        sources = [graph[i] for i in (value.id, *nx.ancestors(graph.nx, value.id))]
+        trained = next((node for node in sources if node.op.name == "param"), None)
+        if trained is not None:
+            title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"
+            raise self.problem(32, title, expression.span, help=f"without `const`, {name} = ... follows its parameters")
         if value.type.shape != shape:
             declared = shown(Type(Kind.STATIC, shape))
             title = f"{name} is declared {declared}, but its value is {shown(value.type)}"
@@ -266,7 +276,9 @@ class Instance:
     # ------------------------------------------------------------------------------------------------- completion
 
     def stream(self, name: str, indices: tuple[int, ...] = ()) -> Stream:
-        """The stream of a name (which must exist)."""
+        """The stream of a name. Raises `Poisoned` where a mistake prevents it."""
+        if (name, indices) not in self.streams:
+            raise Poisoned
         return self.streams[name, indices]
 
     def complete(self) -> None:

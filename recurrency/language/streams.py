@@ -15,7 +15,7 @@ from recurrency.language import syntax
 from recurrency.language.modules import CellDef
 
 if TYPE_CHECKING:
-    from recurrency.language.elaborate import Elaboration
+    from recurrency.language.elaboration import Elaboration
     from recurrency.language.instance import Instance
 
 
@@ -98,10 +98,7 @@ class Used:
 
     def output(self) -> Stream:
         """The stream that the use alone means."""
-        stream = self.instance.streams.get((self.instance.cell.outputs[0].name, ()))
-        if stream is None:
-            raise Poisoned
-        return stream
+        return self.instance.stream(self.instance.cell.outputs[0].name)
 
 
 @dataclass

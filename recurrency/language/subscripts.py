@@ -109,7 +109,7 @@ def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
 def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Key | None:
     """The key of a member, if the name is a family."""
     defined = evaluator.instance.defined
-    if name in evaluator.env:
+    if name in evaluator.env or evaluator.alone:
         return None
     if not defined.is_family(name):
         if name in defined.spoilt:
@@ -155,6 +155,8 @@ def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple
 
 def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:
     """The use of a cell that an expression names."""
+    if evaluator.alone:
+        return None
     if isinstance(base, syntax.Attribute):
         outer = _used(evaluator, base.value)
         if outer is None:

@@ -1,7 +1,7 @@
 """The syntax tree of a `.rnn` text: frozen dataclasses, each with the span it came from.
 
-Nothing here knows what a name means. Three spellings share one node: `h[t-1]` (a step), `W[2]` (a member of a family) and
-`LSTM[H]` (a cell with its dimensions) are all `Subscript`; the elaborator tells them apart.
+Nothing here knows what a name means. Three spellings share one node: `h[t-1]` (a step), `W[2]` (a member of a family)
+and `LSTM[H]` (a cell with its dimensions) are all `Subscript`; the elaborator tells them apart.
 """
 
 from __future__ import annotations

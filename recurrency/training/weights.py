@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from recurrency.errors import UsageError
+from recurrency.files import write_whole
 
 
 class Named(Protocol):
@@ -31,27 +30,7 @@ def save_weights(path: str | Path, model: Named, params: Any, about: Mapping[str
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(value) for name, value in model.views(params).items()}
-    content = save(arrays, metadata=dict(about or {}))
-    path = Path(path)
-    try:
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            # mkstemp keeps its files private; a result should be as readable as any other new file.
-            Path(beside).chmod(0o666 & ~_umask())
-            Path(beside).replace(path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_whole(path, save(arrays, metadata=dict(about or {})))
 
 
 def load_weights(path: str | Path, model: Named) -> Any:

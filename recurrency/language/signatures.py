@@ -1,0 +1,121 @@
+"""What a function of the language is: how it is written, what it takes, and what it asks of its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+from recurrency.graph.dimensions import Poly
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Type
+from recurrency.graph.value import Value
+
+ELEMENTWISE = "element by element"
+VECTOR = "over a vector"
+MATRICES = "matrices"
+INDICES = "indices"
+TIME = "whole streams"
+RANDOM = "in training only"
+GRADIENTS = "of gradients alone"
+LOSSES = "losses"
+
+
+class Arguments(Protocol):
+    """The evaluated arguments of one call, with the questions that lowerings ask."""
+
+    graph: Graph
+    collected: bool
+    """Whether they come from a comprehension."""
+    clock: str
+
+    def __len__(self) -> int: ...
+
+    def static(self) -> bool:
+        """Whether all arguments are numbers that are known when the spec is compiled."""
+
+    def fold(self, function: Callable[..., Any]) -> Any:
+        """A function of all arguments, which are numbers."""
+
+    def value(self, position: int) -> Value:
+        """An argument as a real value (numbers become constants)."""
+
+    def symbol(self, position: int) -> Value:
+        """An argument as a stream of symbols."""
+
+    def either(self, position: int) -> Value:
+        """An argument as a value of any sort."""
+
+    def stream(self, position: int) -> Value:
+        """An argument that has steps, of any sort."""
+
+    def number(self, position: int) -> float:
+        """An argument as a number that is known when the spec is compiled."""
+
+    def dimension(self, position: int) -> int | Poly:
+        """An argument as a dimension."""
+
+    def position(self, position: int) -> int | Poly:
+        """An argument that counts elements: a dimension, or any whole number."""
+
+    def integer(self, position: int) -> int:
+        """An argument as a whole number."""
+
+    def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:
+        """A keyword argument that is one of some words."""
+
+    def site(self) -> int:
+        """A number for a place where random numbers are drawn."""
+
+    def curvature(self, value: Value) -> None:
+        """Remember what the model predicts, as the loss reads it (for Gauss-Newton products)."""
+
+    def fail(self, number: int, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
+        """Report a mistake at an argument, or at the call."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A row: how a user writes it, what it means, how many arguments it takes (`most` None: any number)."""
+
+    name: str
+    signature: str
+    meaning: str
+    group: str
+    fewest: int
+    most: int | None
+    lower: Callable[[Arguments], Any]
+    keywords: tuple[str, ...] = ()
+    comprehends: bool = False
+    """Whether it takes a comprehension such as `sum(... for i in 1..L)`."""
+
+    @property
+    def wants(self) -> str:
+        """How many arguments it takes, in words."""
+        if self.most is None:
+            return f"at least {self.fewest}"
+        return f"{self.fewest}" if self.most == self.fewest else f"{self.fewest} to {self.most}"
+
+
+FUNCTIONS: dict[str, Function] = {}
+
+
+def row(
+    group: str,
+    signature: str,
+    meaning: str,
+    lower: Callable[[Arguments], Any],
+    fewest: int = 1,
+    most: int | None = -1,
+    keywords: tuple[str, ...] = (),
+    comprehends: bool = False,
+) -> None:
+    """Add a function to the language; `most` is `fewest` where it is left out, and None for any number."""
+    name = signature.split("(")[0]
+    most = fewest if most == -1 else most
+    FUNCTIONS[name] = Function(name, signature, meaning, group, fewest, most, lower, keywords, comprehends)
+
+
+def shown(type_: Type) -> str:
+    """A shape as a user writes it."""
+    return f"index[{type_.index}]" if type_.index is not None else f"[{', '.join(map(str, type_.shape))}]"

@@ -1,0 +1,78 @@
+"""The tape: both halves together say what the whole says, and nothing dear is computed twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from recurrency.backends.numpy import backend
+
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind
+from recurrency.graph.verify import verify
+from recurrency.interpreter import evaluate
+from recurrency.passes import optimised
+from recurrency.passes.keep import DEAR, partition
+from recurrency.program.layout import layout
+from tests import graphs
+from tests.test_numpy_backend import differentiated, expected_of, split
+
+
+def halves(graph: Graph, recompute: bool = True) -> tuple[Graph, Graph]:
+    """The graph cut between its results and its gradients."""
+    first = [name for name in graph.roots if name.startswith(("output:", "final:"))]
+    return partition(graph, first, [name for name in graph.roots if name not in first], recompute)
+
+
+@pytest.mark.parametrize("recompute", [True, False])
+@pytest.mark.parametrize("name", graphs.GRAPHS)
+def test_the_halves_say_what_the_whole_says(name: str, recompute: bool) -> None:
+    original = differentiated(name)
+    graph = optimised(original)
+    first, second = halves(graph, recompute)
+    verify(first)
+    verify(second)
+    lengths, arrays = graphs.lengths(graph), graphs.arrays(original)
+    steps = {clock: max(n) for clock, n in lengths.items()}
+    flat, given = split(graph, arrays, "float64")
+    settings: tuple[Any, ...] = ({c: np.array(n) for c, n in lengths.items()}, steps, 3, False, 0, None)
+    places = layout(graph)
+    found = backend.build(first, places, "float64")(flat, given, *settings)
+    found |= backend.build(second, places, "float64")(flat, {**given, **found}, *settings)
+    for root, value in expected_of(original, graph, arrays, lengths, steps, {}).items():
+        np.testing.assert_allclose(found[root], value, rtol=1e-11, atol=1e-11, err_msg=root)
+
+
+@pytest.mark.parametrize("name", graphs.GRAPHS)
+def test_nothing_dear_is_computed_twice(name: str) -> None:
+    first, second = halves(optimised(differentiated(name)))
+    keys = {first[id].name for id in first if first[id].name and first[id].op.cost >= DEAR}
+    again = [second[id].name for id in second if second[id].name in keys and second[id].op.name != "input"]
+    assert not again
+
+
+def test_a_minimum_cut_keeps_no_more_than_the_boundary() -> None:
+    for name in graphs.GRAPHS:
+        graph = optimised(differentiated(name))
+        sizes = [sum(_size(g, i) for r, i in g.roots.items() if r.startswith("tape:")) for g, _ in
+                 (halves(graph, True), halves(graph, False))]  # fmt: skip
+        assert sizes[0] <= sizes[1]
+
+
+def _size(graph: Graph, id: int) -> int:
+    """Numbers kept; a delayed use lies in the memory of its stream."""
+    type_ = graph[id].type
+    lead = {Kind.STATIC: 1, Kind.SEQUENCE: 3, Kind.STREAM: 12}[type_.kind]
+    return 0 if graph[id].delay else lead * int(np.prod([4 if isinstance(d, str) else d for d in type_.shape]))
+
+
+def test_the_tape_of_the_interpreter_is_that_of_the_graph() -> None:
+    graph = optimised(differentiated("gru"))
+    first, second = halves(graph)
+    given = graphs.arrays(graph)
+    tape = evaluate(first, given, graphs.LENGTHS)
+    found = evaluate(second, {**given, **tape}, graphs.LENGTHS)
+    whole = evaluate(graph, given, graphs.LENGTHS)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, whole[name], rtol=1e-12, atol=1e-12)
