@@ -97,7 +97,7 @@ def words() -> str:
 
 def bounds() -> str:
     """How large a spec may be."""
-    from recurrency.language import binding, elaborate, parser, subscripts, tree, words
+    from recurrency.language import binding, elaboration, parser, subscripts, tree, words
 
     rows = (
         ("characters in a text", parser.MAX_TEXT),
@@ -107,7 +107,7 @@ def bounds() -> str:
         ("nesting of expressions and loops", tree.MAX_DEPTH),
         ("steps of a delay", subscripts.GREATEST_DELAY),
         ("a dimension", binding.GREATEST_DIMENSION),
-        ("operations that a spec expands to", elaborate.GREATEST_GRAPH),
+        ("operations that a spec expands to", elaboration.GREATEST_GRAPH),
     )
     return table(("what", "at most"), ((what, f"{most:,}") for what, most in rows))
 

@@ -111,7 +111,7 @@ def test_cells_may_be_nested_deeply(depth: int) -> None:
     assert same("".join(cells), cell(f"y = tanh(x) + {depth}", header=header.format("")), N=2)
 
 
-# ------------------------------------------------------------------------------------------------- clocks, whole streams
+# ------------------------------------------------------------------------------------------- clocks, whole streams
 
 
 def test_streams_on_two_clocks_meet_in_attend_only() -> None:

@@ -177,7 +177,10 @@ def test_the_tables_hold_every_function_of_the_language() -> None:
     assert set(STEPS) | set(STREAMS) == set(FUNCTIONS)
 
 
-@pytest.mark.parametrize(("call", "plain"), [*(row for rows in STEPS.values() for row in rows), *OPERATORS], ids=str)
+CALLS = [*(row for rows in STEPS.values() for row in rows), *OPERATORS]
+
+
+@pytest.mark.parametrize(("call", "plain"), CALLS, ids=[call for call, _ in CALLS])
 def test_a_function_computes_what_numpy_says(call: str, plain: Callable[..., Any]) -> None:
     text = cell(*PARAMS, f"found = {call}", header=HEADER)
     given = arrays(elaborated(text, N=N, V=V))

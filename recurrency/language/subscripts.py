@@ -16,7 +16,7 @@ from recurrency.language.streams import CellValue, Poisoned, Shared, Stream, Use
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
 
-GREATEST_DELAY = 10_000
+GREATEST_DELAY = 600
 
 
 def brief(text: str) -> str:
