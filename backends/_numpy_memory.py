@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from recurrency.backends._numpy_names import Names
 
 from recurrency.graph.dimensions import Dim
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.program.program import Buffer, Place, Program, Region, View, whole
 
@@ -38,6 +38,7 @@ class Memory:
         self.known: dict[Place, str] = {}
         self.loop: Loop | None = None
         self.hints = _hints(program)
+        self.later = _later(program)
         self.views: dict[str, str] = {}
         self.pieces = _pieces(self.graph)
 
@@ -172,7 +173,8 @@ class Memory:
         if buffer.home == "params" and self.graph[buffer.node].op.name == "concat":
             return "packed"
         node = self.graph[buffer.node]
-        return node.name or self.pieces.get(buffer.node) or str(node.attrs.get("name", node.op.name))
+        named = node.name or self.pieces.get(buffer.node) or self.later.get(buffer.id)
+        return named or str(node.attrs.get("name", _within(node)))
 
     def viewed(self, text: str, views: tuple[View, ...], start: Place) -> str:
         """Views of an array that lies at `start`."""
@@ -242,6 +244,26 @@ def _hints(program: Program) -> dict[Place, str]:
         if name:
             hints.setdefault(place, name)
     return hints
+
+
+def _later(program: Program) -> dict[int, str]:
+    """The first user's name among the values that use a buffer's memory after it."""
+    out: dict[int, str] = {}
+    for buffer in program.buffers.values():
+        root = buffer
+        while root.same is not None:
+            root = program.buffers[root.same]
+        name = program.graph[buffer.node].name
+        if name and root is not buffer:
+            out.setdefault(root.id, name)
+    return out
+
+
+def _within(node: Node) -> str:
+    """A part of an equation, named after what the equation defines: `c_multiply`."""
+    head, equals, _ = node.span.text.partition("=") if node.span is not None else ("", "", "")
+    whole = head.strip()
+    return f"{whole}_{node.op.name}" if equals and whole.isidentifier() and node.op.elementwise else node.op.name
 
 
 def _pieces(graph: Graph) -> dict[int, str]:

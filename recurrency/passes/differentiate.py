@@ -73,7 +73,9 @@ class _Sweep:
                 continue
             node = self.graph[id]
             self.graph.span = node.span
-            self.adjoint[id] = self._total(id)
+            self.adjoint[id] = total = self._total(id)
+            if total is not None and node.name:
+                self.graph.rename(total.id, f"d_{node.name}")
             if id not in self.leaves:
                 self._send(id, node)
         for shift, hole in self.holes.items():
