@@ -247,15 +247,14 @@ def _hints(program: Program) -> dict[Place, str]:
 
 
 def _later(program: Program) -> dict[int, str]:
-    """The first user's name among the values that use a buffer's memory after it."""
+    """The first user's name among the values that lie in a buffer, or use its memory after it."""
     out: dict[int, str] = {}
-    for buffer in program.buffers.values():
-        root = buffer
+    for id, place in program.places.items():
+        root = program.buffers[place.buffer]
         while root.same is not None:
             root = program.buffers[root.same]
-        name = program.graph[buffer.node].name
-        if name and root is not buffer:
-            out.setdefault(root.id, name)
+        if program.graph[id].name and not place.views:
+            out.setdefault(root.id, program.graph[id].name)
     return out
 
 
