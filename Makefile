@@ -12,7 +12,7 @@ demo: .venv/.installed
 	$(BIN)/recurrency show specs/first_element.rnn --graph $(OUT)/first_element.svg
 	$(BIN)/recurrency show specs/first_element.rnn --graph $(OUT)/first_element.png
 	$(BIN)/recurrency compile specs/first_element.rnn --backend numpy -D H=16 -o $(OUT)/first_element.py
-	$(BIN)/recurrency train readme-sample --runs 8
+	$(BIN)/recurrency train readme-sample --runs 20
 
 test: .venv/.installed
 	$(BIN)/python -m pytest -n 2
