@@ -78,7 +78,8 @@ def backward(call, output_gradients, state_gradients=None):
                 np.asarray(gradients[name], real) if name in gradients else np.zeros((*lead, first[1], *shape), real)
             )
     values = _call(backward_pass, *arguments, more=more)
-    return values["gradient"], _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
+    gradient = values.get("gradient", np.zeros(SIZE, real))
+    return gradient, _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
 
 
 def step(params, inputs, state=None):
@@ -92,7 +93,7 @@ LOSS = '''
 def loss_and_gradients(params, inputs, state=None, lengths=None, training=False, seed=0):
     """The loss, the gradients of the parameters (one vector), and the final states."""
     values = _call(loss_pass, params, inputs, state, lengths, training, seed)
-    return float(values["loss"]), values["gradient"], _named(values, "final:", STATES)
+    return float(values["loss"]), values.get("gradient", np.zeros(SIZE, real)), _named(values, "final:", STATES)
 '''
 
 

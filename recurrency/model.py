@@ -243,7 +243,9 @@ class Model:
         return out
 
     def _gradients(self, values: Arrays, request: Request, wrt: Iterable[str] = GROUPS) -> Gradients:
-        params = values["gradient"] if "params" in wrt else np.empty(0, self.real)
+        params = np.empty(0, self.real)
+        if "params" in wrt:
+            params = values["gradient"] if "gradient" in values else np.zeros(self.size, self.real)
         inputs, state = {}, {}
         if "inputs" in wrt:
             for n, p in self.inputs.items():

@@ -179,7 +179,7 @@ NAMES: dict[str, tuple[str, Call, str]] = {
     ),
     "a count of steps where nothing is random": (
         "delay lines", lambda m: m.forward(m.init(), X, {"t": 3}),
-        "DelayLines has no state t; it has x[t-2], x[t-1], x, h, h[t-2], h[t-1]",
+        "DelayLines has no state t; it has x, x[t-1], x[t-2], h, h[t-1], h[t-2]",
     ),
     "a gradient of an unknown output": (
         "delay lines", lambda m: m.vjp(m.init(), X, {"z": X}), "DelayLines has no real-valued output z; it has y"

@@ -23,7 +23,7 @@ from recurrency.language.causality import check_causality
 from recurrency.language.elaboration import GREATEST_DEPTH, GREATEST_GRAPH, Elaboration, place_of
 from recurrency.language.instance import Instance, own_clock
 from recurrency.language.modules import CellDef
-from recurrency.language.streams import NeedNumber, ParamInfo, Poisoned, TooMuch
+from recurrency.language.streams import NeedNumber, ParamInfo, Poisoned, Stream, TooMuch
 
 GREATEST_VALUE = 1 << 30
 """Bound on the elements of one value."""
@@ -128,6 +128,30 @@ def _sources(work: Elaboration, top: Instance) -> None:
         top.attempt_names([port.name], make)
 
 
+def _starts(work: Elaboration) -> dict[str, Type]:
+    """The types of all first values, those of a delay line together, the newest first."""
+    streams = list(dict.fromkeys(stream for stream, _ in work.starts.values()))
+    found = sorted(work.starts.items(), key=lambda item: (streams.index(item[1][0]), item[1][1]))
+    return {name: work.graph[stream.slots[slot].id].type for name, (stream, slot) in found}
+
+
+STRIDE = 4
+"""A delay line is read in strides of so many steps: neither long chains of delays nor long lists of first values."""
+
+
+def _carried(work: Elaboration, stream: Stream) -> None:
+    """What a stream hands on after its last step: its last value, and for a delay line those before it."""
+    base = work.at_steps(stream.now(), stream.clock)
+    for slot in range(max(stream.slots, default=-1) + 1):
+        back = slot % STRIDE
+        if slot and not back:
+            base = base.shift(STRIDE, *(stream.slot(slot - k) for k in range(1, STRIDE + 1)))
+        value = base.shift(back, *(stream.slot(slot - k) for k in range(1, back + 1))) if back else base
+        name = stream.name if slot == 0 else f"{stream.name}[t-{slot}]"
+        final = work.graph.add("final", [value.id, stream.slot(slot).id], {"slot": 0}, span=stream.span)
+        work.graph.roots[f"final:{name}"] = final.id
+
+
 def _roots(work: Elaboration, top: Instance) -> None:
     roots = work.graph.roots
     for port in top.cell.outputs:
@@ -135,10 +159,8 @@ def _roots(work: Elaboration, top: Instance) -> None:
     for name, value in top.named():
         roots[f"stream:{name}"] = value.id
         work.graph.rename(value.id, name)
-    for name, (stream, slot) in list(work.starts.items()):
-        value = work.at_steps(stream.now(), stream.clock)
-        first = [stream.slot(k).id for k in range(slot + 1)]
-        roots[f"final:{name}"] = work.graph.add("final", [value.id, *first], {"slot": slot}, span=stream.span).id
+    for stream in dict.fromkeys(stream for stream, _ in work.starts.values()):
+        _carried(work, stream)
     if work.losses:
         total = work.losses[0]
         for loss in work.losses[1:]:
@@ -158,7 +180,7 @@ def _result(work: Elaboration, top: Instance) -> Elaborated:
         parameters=work.parameters,
         inputs={p.name: top.stream(p.name).now().type for p in top.cell.inputs},
         outputs={p.name: graph[graph.roots[f"output:{p.name}"]].type for p in top.cell.outputs},
-        starts={name: work.graph[stream.slots[slot].id].type for name, (stream, slot) in work.starts.items()},
+        starts=_starts(work),
         clocks=tuple(sorted({str(p.clock or "t") for p in top.cell.inputs} | {"t"})),
         curvatures=len(work.curvatures),
     )
