@@ -15,7 +15,7 @@ from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.layout import GRADIENT, Layout, gradients
-from recurrency.program.program import ALIASES, Place, Program, Region, View
+from recurrency.program.program import ALIASES, Place, Program, Region, View, count
 
 TAPE = "tape:"
 RESERVED = (
@@ -293,21 +293,13 @@ class Function:
             offset, shape = self.layout.entries[name]
             place = self.program.places.get(id)
             if place is not None and self.program.buffers[place.buffer].home == "gradient":
-                in_place += _count(shape)
+                in_place += count(shape)
                 continue
             sizes = "".join(f"{n}, " for n in shape)
-            self.body.append(f"gradient[{offset}:{offset + _count(shape)}].reshape(({sizes}))[...] = {self.ref(id)}")
-            in_place += _count(shape)
+            self.body.append(f"gradient[{offset}:{offset + count(shape)}].reshape(({sizes}))[...] = {self.ref(id)}")
+            in_place += count(shape)
         maker = "empty" if in_place == self.layout.size else "zeros"
         self.body.insert(0, f"gradient = {maker}({self.layout.size}, real)")
-
-
-def _count(shape: tuple[object, ...]) -> int:
-    total = 1
-    for size in shape:
-        assert isinstance(size, int)
-        total *= size
-    return total
 
 
 def _number(value: float) -> str:

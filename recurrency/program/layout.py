@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import prod
 
 from recurrency.graph.graph import Graph
-from recurrency.program.program import whole
+from recurrency.program.program import count, whole
 
 GRADIENT = "gradient:"
 """Begins the name of a root that is the gradient of a parameter, if the rest is the name of one."""
@@ -69,7 +69,7 @@ def _rows(graph: Graph) -> set[tuple[int, ...]]:
 
 
 def _size(graph: Graph, id: int) -> int:
-    return prod(whole(d) for d in graph[id].type.shape)
+    return count(graph[id].type.shape)
 
 
 def _leads_to(after: dict[int, int], start: int, goal: int) -> bool:

@@ -133,12 +133,8 @@ class Program:
     sums: dict[int, int] = field(default_factory=dict)
     """Sums over time and sequences that are computed together with what they sum: the sum -> what it sums."""
 
-    def region_of(self, id: int) -> int:
-        """The number of the region that computes a node."""
-        return self._regions[id]
-
     def __post_init__(self) -> None:
-        self._regions = {id: region.number for region in self.regions for id in region.ids}
+        self._computed = {id for region in self.regions for id in region.ids}
 
     def flops(self, steps: Steps, batch: int) -> int:
         """Arithmetic operations of one run with so many steps (of each clock) and sequences."""
@@ -149,7 +145,7 @@ class Program:
         inner = self.sums.get(id)
         if inner is None:
             return cost(self.graph, id, steps, batch)
-        hidden = inner not in self._regions
+        hidden = inner not in self._computed
         return cost(self.graph, inner, steps, batch) if hidden else volume(self.graph[inner].type, steps, batch)
 
     def _reads(self, id: int) -> tuple[int, ...]:
@@ -157,7 +153,7 @@ class Program:
         inner = self.sums.get(id)
         if inner is None:
             return self.graph[id].args
-        return (inner,) if inner in self._regions else self.graph[inner].args
+        return (inner,) if inner in self._computed else self.graph[inner].args
 
     def bytes(self, steps: Steps, batch: int, itemsize: int = 4) -> int:
         """Bytes that kernels read and write in one run, if what stays within a kernel costs nothing."""
@@ -241,6 +237,11 @@ def whole(dim: Dim) -> int:
     """A dimension that has a number."""
     assert isinstance(dim, int)
     return dim
+
+
+def count(shape: tuple[Dim, ...]) -> int:
+    """The number of elements of a shape whose dimensions have numbers."""
+    return prod(map(whole, shape))
 
 
 def _count(steps: Steps, clock: str | None) -> int:

@@ -10,7 +10,7 @@ from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.layout import Layout, gradients
-from recurrency.program.program import ALIASES, Buffer, Place, Region, View
+from recurrency.program.program import ALIASES, Buffer, Place, Region, View, count
 from recurrency.program.readers import Readers
 
 GIVEN = ("input", "start")
@@ -126,14 +126,14 @@ class Storage:
             while self.graph[owner].op.name in ("slice", "reshape", "stop_grad"):
                 node = self.graph[owner]
                 if node.op.name == "slice":
-                    rows += node.attrs["start"] * _count(node.type.shape[1:])
+                    rows += node.attrs["start"] * count(node.type.shape[1:])
                 owner = node.args[0]
             wishes.setdefault(owner, set()).add(layout.offset(name) - rows)
         taken: list[tuple[int, int]] = []
         for owner, offsets in wishes.items():
             type_ = self.graph[owner].type
             start = min(offsets)
-            stop = start + _count(type_.shape)
+            stop = start + count(type_.shape)
             free = start >= 0 and stop <= layout.size and all(stop <= a or b <= start for a, b in taken)
             plain = len(offsets) == 1 and self._computed(owner) and type_.kind is Kind.STATIC
             if free and plain and self._all_wished(owner, layout, start):
@@ -142,12 +142,12 @@ class Storage:
 
     def _all_wished(self, owner: int, layout: Layout, start: int) -> bool:
         """Whether each parameter on the memory of this value has its gradient from it."""
-        stop = start + _count(self.graph[owner].type.shape)
+        stop = start + count(self.graph[owner].type.shape)
         covered = 0
         for name, id in gradients(self.graph, layout).items():
             offset, shape = layout.entries[name]
             if start <= offset < stop and owner in self._origins(id):
-                covered += _count(shape)
+                covered += count(shape)
         return covered == stop - start
 
     def _origins(self, id: int) -> set[int]:
@@ -187,7 +187,7 @@ class Storage:
         for start, arg in zip(starts, self.graph[id].args, strict=True):
             if start is None or start != end:
                 return None
-            end = start + _count(self.graph[arg].type.shape)
+            end = start + count(self.graph[arg].type.shape)
         return starts[0]
 
     def _fresh(self, id: int, home: str = "own") -> Place:
@@ -334,11 +334,3 @@ class Storage:
         for step in range(max(node.delay, 0)):
             first = node.args[1 + step] if len(node.args) > 1 else None
             yield (delay - step, columns), (first, place)
-
-
-def _count(shape: tuple[object, ...]) -> int:
-    total = 1
-    for size in shape:
-        assert isinstance(size, int)
-        total *= size
-    return total
