@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from recurrency.program.layout import Layout
 
 GROUP = "recurrency.backends"
+EMULATED = "recurrency.emulated"
+"""Backends that stand in for a device that is not there: for tests, and found only by their own name."""
 
 
 class Runner(Protocol):
@@ -58,8 +60,8 @@ def names() -> list[str]:
     return sorted(_points())
 
 
-def _points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _points(group: str = GROUP) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
 
 
 def find(name: str) -> Backend:
@@ -70,7 +72,9 @@ def find(name: str) -> Backend:
     """
     points = _points()
     if name not in points:
-        raise UsageError(f"there is no backend {name}; installed are {', '.join(sorted(points)) or 'none'}")
+        points = {**points, **_points(EMULATED)}
+    if name not in points:
+        raise UsageError(f"there is no backend {name}; installed are {', '.join(names()) or 'none'}")
     backend, reason = _loaded(points[name])
     if backend is None or reason is not None:
         raise UsageError(f"the backend {name} can't run here: {reason}")
@@ -86,6 +90,10 @@ def _loaded(point: EntryPoint) -> tuple[Backend | None, str | None]:
     return backend, backend.available()
 
 
-def describe() -> dict[str, str | None]:
-    """All installed backends, with None for those that can run and the reason for those that can't."""
-    return {name: _loaded(point)[1] for name, point in sorted(_points().items())}
+def describe(emulated: bool = False) -> dict[str, str | None]:
+    """All installed backends (with `emulated`, also those that stand in for a device that is not there).
+
+    None stands for those that can run, the reason for those that can't.
+    """
+    points = {**_points(), **(_points(EMULATED) if emulated else {})}
+    return {name: _loaded(point)[1] for name, point in sorted(points.items())}

@@ -20,7 +20,7 @@ EXACT: dict[str, float] = {"rtol": 1e-12, "atol": 1e-12}
 
 BACKENDS = [
     pytest.param(name, marks=[pytest.mark.skip(reason=f"{name}: {reason}")] if reason else [])
-    for name, reason in backend.describe().items()
+    for name, reason in backend.describe(emulated=True).items()
 ]
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
 

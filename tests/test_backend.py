@@ -35,14 +35,20 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [EntryPoint(name, value, backend.GROUP) for name, value in here.items()]
     points[0].__dict__["load"] = lambda: stub
     found = {**backend._points(), **{p.name: p for p in points}}
-    monkeypatch.setattr(backend, "_points", lambda: found)
+    monkeypatch.setattr(backend, "_points", lambda group=backend.GROUP: found if group == backend.GROUP else {})
 
 
 def test_the_interpreter_and_numpy_are_always_there() -> None:
     assert {"interpreter", "numpy"} <= set(backend.names())
     assert backend.describe()["interpreter"] is None
     assert backend.describe()["numpy"] is None
-    assert [p.values[0] for p in BACKENDS] == backend.names()
+    assert [p.values[0] for p in BACKENDS] == list(backend.describe(emulated=True))
+
+
+def test_an_emulated_backend_is_found_by_its_own_name_only() -> None:
+    assert "cupy-emulated" not in backend.names()
+    assert "cupy-emulated" not in backend.describe()
+    assert backend.find("cupy-emulated").name == "cupy-emulated"
 
 
 @each_backend

@@ -1,0 +1,1 @@
+"""Tests of cells and of backends, for their authors."""
