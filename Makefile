@@ -1,9 +1,13 @@
 # `make demo` shows the tool at work, `make test` runs the tests, `make check` formats, lints, types and tests.
+# `make fuzz` tries the compiler on random specs: for 10 minutes, or `make fuzz MINUTES=60 SEED=7`.
 PYTHON ?= python3
 BIN := .venv/bin
 OUT := demo-output
+MINUTES ?= 10
+SEED ?= 0
+BACKENDS ?= numpy,torch,cupy-emulated
 
-.PHONY: demo test check format clean
+.PHONY: demo test check fuzz format clean
 
 demo: .venv/.installed
 	mkdir -p $(OUT)
@@ -24,6 +28,9 @@ check: .venv/.installed
 	$(BIN)/recurrency check specs/*.rnn
 	$(BIN)/recurrency fmt --check specs/*.rnn
 	$(BIN)/python -m pytest -n 2
+
+fuzz: .venv/.installed
+	$(BIN)/python -m recurrency.testing.fuzz --minutes $(MINUTES) --seed $(SEED) --backends $(BACKENDS) --out fuzz-findings
 
 format: .venv/.installed
 	$(BIN)/ruff format .

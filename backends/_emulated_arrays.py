@@ -1,0 +1,220 @@
+"""Device arrays of the stand-in for cupy: NumPy memory that only kernels, products and `asnumpy` can reach."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+Host = np.ndarray[Any, np.dtype[Any]]
+
+GUARD = 4096
+"""Bytes before and behind each allocation that no kernel may change."""
+
+DTYPES = frozenset(map(np.dtype, ("float32", "float64", "int32", "uint32", "int64", "uint64", "uint8")))
+
+
+class OutOfMemoryError(MemoryError):
+    """The device has no room for an allocation, as `cupy.cuda.memory.OutOfMemoryError`."""
+
+
+class Pool:
+    """The memory of one emulated device: at most `limit` bytes, of which `used` are allocated."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit, self.used = limit, 0
+
+    def allocate(self, size: int, poison: int) -> Block:
+        """A block of `size` bytes that hold `poison`, and so do the guards around it.
+
+        Raises:
+            OutOfMemoryError: it would exceed the limit.
+        """
+        if self.limit is not None and self.used + size > self.limit:
+            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes (allocated so far: {self.used:,} bytes).")
+        block = Block(size, poison)
+        self.used += size
+        weakref.finalize(block, self._free, size).atexit = False
+        return block
+
+    def _free(self, size: int) -> None:
+        self.used -= size
+
+
+class Block:
+    """One allocation between two guards."""
+
+    def __init__(self, size: int, poison: int) -> None:
+        self.memory = np.full(GUARD + size + GUARD, poison, np.uint8)
+        self.size = size
+        self._guard = bytes([poison]) * GUARD
+        self._before, self._behind = self.memory[:GUARD], self.memory[GUARD + size :]
+
+    def intact(self) -> bool:
+        """Whether nobody has written outside of the allocation."""
+        return self._before.tobytes() == self._guard and self._behind.tobytes() == self._guard
+
+
+def poison_of(dtype: np.dtype[Any]) -> int:
+    """The byte that memory is filled with: NaN as numbers, wild as integers."""
+    return 0xFF if dtype.kind == "f" else 0x55
+
+
+class Flags:
+    """How an array lies in memory."""
+
+    __slots__ = ("c_contiguous", "f_contiguous")
+
+    def __init__(self, host: Host) -> None:
+        self.c_contiguous, self.f_contiguous = host.flags.c_contiguous, host.flags.f_contiguous
+
+
+class ndarray:  # noqa: N801 - as in cupy
+    """An array on the emulated device. It can be reshaped and sliced, as views; all else is done by kernels."""
+
+    __array_ufunc__ = None
+    __hash__ = None  # type: ignore[assignment]
+    __iter__ = None
+    __slots__ = ("__weakref__", "_address", "block", "dtype", "host")
+
+    def __init__(self, host: Host, block: Block) -> None:
+        self.host, self.block, self.dtype = host, block, host.dtype
+        self._address: int | None = None
+
+    @property
+    def address(self) -> int:
+        """Where the first element lies."""
+        if self._address is None:
+            self._address = self.host.ctypes.data
+        return self._address
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.host.shape
+        return shape
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.host.strides
+
+    @property
+    def ndim(self) -> int:
+        return self.host.ndim
+
+    @property
+    def size(self) -> int:
+        return self.host.size
+
+    @property
+    def nbytes(self) -> int:
+        return self.host.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        return self.host.itemsize
+
+    @property
+    def flags(self) -> Flags:
+        return Flags(self.host)
+
+    @property
+    def T(self) -> ndarray:
+        return ndarray(self.host.T, self.block)
+
+    def transpose(self, *axes: Any) -> ndarray:
+        """The axes in another order."""
+        return ndarray(self.host.transpose(*axes), self.block)
+
+    def swapaxes(self, one: int, other: int) -> ndarray:
+        """Two axes in each other's place."""
+        return ndarray(self.host.swapaxes(one, other), self.block)
+
+    def reshape(self, *shape: Any) -> ndarray:
+        """The same elements in another shape.
+
+        Raises:
+            ValueError: it would be a copy.
+        """
+        new = self.host.reshape(*shape)
+        if new.size and not np.may_share_memory(new, self.host):
+            raise ValueError(f"reshaping {self.shape} with strides {self.strides} to {new.shape} would copy the array")
+        return ndarray(new, self.block)
+
+    def __getitem__(self, index: Any) -> ndarray:
+        parts = index if isinstance(index, tuple) else (index,)
+        for part in parts:
+            if not (part is None or part is Ellipsis or isinstance(part, int | slice | np.integer)):
+                raise TypeError(f"the stand-in's arrays take whole numbers and slices as indices, not {part!r}")
+        view = self.host[(*parts, ...)] if Ellipsis not in parts else self.host[parts]
+        return ndarray(view, self.block)
+
+    def __len__(self) -> int:
+        return len(self.host)
+
+    def __repr__(self) -> str:
+        return f"<device array {self.dtype}{list(self.shape)}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"the stand-in's arrays have no .{name}; it has only what generated drivers may use")
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `asnumpy`.")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("whether a device array is true is not known on the host; use `asnumpy`")
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise TypeError("device arrays are not compared on the host; use `asnumpy`")
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (CUDA, 0)
+
+    def __dlpack__(self, *, stream: Any = None, **_: Any) -> Capsule:
+        return Capsule(self)
+
+
+CUDA = 2
+"""What DLPack calls a CUDA device."""
+
+
+class Capsule:
+    """What goes from one array library to the next by DLPack; it can be used once."""
+
+    def __init__(self, array: ndarray) -> None:
+        self._array: ndarray | None = array
+
+    def take(self) -> ndarray:
+        """The array.
+
+        Raises:
+            RuntimeError: somebody has taken it before.
+        """
+        if self._array is None:
+            raise RuntimeError("this DLPack capsule has been used before")
+        array, self._array = self._array, None
+        return ndarray(array.host, array.block)
+
+
+def allocated(pool: Pool, shape: Any, dtype: Any) -> ndarray:
+    """A fresh array, C-contiguous, filled with poison.
+
+    Raises:
+        OutOfMemoryError: the device is full. TypeError: kernels know no such elements.
+    """
+    dtype = np.dtype(dtype)
+    if dtype not in DTYPES:
+        raise TypeError(f"the stand-in for cupy has no arrays of {dtype}")
+    shape = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    block = pool.allocate(size, poison_of(dtype))
+    inner = block.memory[GUARD : GUARD + size]
+    return ndarray(np.ndarray(shape, dtype, buffer=inner.data if size else None), block)
+
+
+def filled(pool: Pool, host: Host, allocate: Callable[..., ndarray] = allocated) -> ndarray:
+    """A copy of a host array on the device."""
+    made = allocate(pool, host.shape, host.dtype)
+    made.host[...] = host
+    return made

@@ -1,0 +1,89 @@
+"""What a text of CUDA C says of its kernels: names, parameters and their types."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+TYPES = {
+    "float": np.float32,
+    "double": np.float64,
+    "int": np.int32,
+    "unsigned int": np.uint32,
+    "unsigned": np.uint32,
+    "long long": np.int64,
+    "unsigned long long": np.uint64,
+    "unsigned char": np.uint8,
+}
+"""C types of scalars, and of what pointers point to, with NumPy's."""
+
+COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+KERNEL = re.compile(
+    r"__global__\s+(?:__launch_bounds__\s*\(\s*(?P<bound>\d+)[^)]*\)\s*)?void\s+"
+    r"(?:__launch_bounds__\s*\(\s*(?P<after>\d+)[^)]*\)\s*)?(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)"
+)
+WORDS_OF_PLACE = re.compile(r"\b(const|__restrict__|__restrict)\b")
+
+REFUSED = {
+    "__syncthreads": "its threads run one after another and can't wait for one another",
+    "__shared__": "its threads run one after another and share nothing",
+    "__syncwarp": "it knows no warps",
+    "__shfl": "it knows no warps",
+    "atomic": "it has no atomic operations",
+    "#include": "kernels have to do without headers",
+}
+"""What kernel texts may not hold here, and why."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a kernel: a scalar, or a pointer to elements of `dtype`."""
+
+    name: str
+    pointer: bool
+    dtype: np.dtype[np.generic]
+    spelling: str
+    """Its type in C."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A kernel's name and parameters; `bound` is the most threads of a block that it takes."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    bound: int = 1024
+
+
+def signatures(code: str) -> tuple[Signature, ...]:
+    """The kernels of a text.
+
+    Raises:
+        NotImplementedError: it holds what can't be emulated. TypeError: a parameter has a type that is none of `TYPES`.
+    """
+    bare = COMMENT.sub(" ", code)
+    for word, why in REFUSED.items():
+        if word in bare:
+            raise NotImplementedError(f"the stand-in for cupy takes no kernels with {word}: {why}")
+    return tuple(_signature(found) for found in KERNEL.finditer(bare))
+
+
+def _signature(found: re.Match[str]) -> Signature:
+    name, bound = found["name"], found["bound"] or found["after"] or 1024
+    texts = [text for text in found["parameters"].split(",") if text.strip()]
+    return Signature(name, tuple(_parameter(name, text) for text in texts), int(bound))
+
+
+def _parameter(kernel: str, text: str) -> Parameter:
+    words = WORDS_OF_PLACE.sub(" ", text).replace("*", " * ").split()
+    *kind, name = words
+    stars = kind.count("*")
+    element = " ".join(word for word in kind if word != "*")
+    if element not in TYPES or stars > 1:
+        raise TypeError(
+            f"kernel {kernel}, parameter {name}: the type of {text.strip()!r} is none of {', '.join(TYPES)}"
+        )
+    spelling = f"{'const ' if 'const' in text.split() else ''}{element}{'*' * stars}"
+    return Parameter(name, bool(stars), np.dtype(TYPES[element]), spelling)

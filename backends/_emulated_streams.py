@@ -1,0 +1,105 @@
+"""Streams and captured graphs of the stand-in for cupy. Work is done at once, unless its stream is being captured."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+Work = Callable[[], None]
+
+
+class Graph:
+    """What was launched while a stream was captured; `launch` does it. It keeps no buffer alive."""
+
+    def __init__(self, work: list[Work]) -> None:
+        self._work = work
+
+    def launch(self, stream: Any = None) -> None:
+        """Do it all again, with the addresses of then.
+
+        Raises:
+            RuntimeError: a buffer that was in use then is gone.
+        """
+        for piece in self._work:
+            piece()
+
+
+class Streams:
+    """The streams of one device, and which of them is the current one of each thread."""
+
+    def __init__(self) -> None:
+        self.default = Stream(self, default=True)
+        self._local = threading.local()
+
+    def entered(self) -> list[Stream]:
+        """The streams of this thread's `with` blocks, the outermost first."""
+        found: list[Stream] = self._local.__dict__.setdefault("entered", [])
+        return found
+
+    def current(self) -> Stream:
+        """The stream on which this thread's work goes."""
+        entered = self.entered()
+        return entered[-1] if entered else self.default
+
+    def refuse_capture(self, what: str) -> None:
+        """Complain where the current stream is being captured.
+
+        Raises:
+            NotImplementedError: as cupy does for all that is no kernel launch.
+        """
+        if self.current().captured is not None:
+            raise NotImplementedError(f"calling {what} during stream capture is currently unsupported")
+
+
+class Stream:
+    """A queue of work, in which everything is done at once."""
+
+    def __init__(self, streams: Streams, non_blocking: bool = False, default: bool = False) -> None:
+        self._streams, self.non_blocking, self._default = streams, non_blocking, default
+        self.captured: list[Work] | None = None
+        """What has been launched since `begin_capture`; None where nothing is captured."""
+
+    def __enter__(self) -> Stream:
+        self._streams.entered().append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._streams.entered().remove(self)
+
+    def begin_capture(self) -> None:
+        """Collect launches from now on, instead of doing them.
+
+        Raises:
+            RuntimeError: this is the default stream, or it is being captured already.
+        """
+        if self._default or self.captured is not None:
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted on this stream")
+        self.captured = []
+
+    def end_capture(self) -> Graph:
+        """What has been collected.
+
+        Raises:
+            RuntimeError: nothing is being captured.
+        """
+        if self.captured is None:
+            raise RuntimeError("cudaErrorIllegalState: this stream is not being captured")
+        work, self.captured = self.captured, None
+        return Graph(work)
+
+    def synchronize(self) -> None:
+        """Wait for the end of all work.
+
+        Raises:
+            RuntimeError: the stream is being captured.
+        """
+        if self.captured is not None:
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
+
+    def do(self, piece: Work) -> None:
+        """Do a piece of work, or collect it."""
+        if self.captured is None:
+            piece()
+        else:
+            self.captured.append(piece)

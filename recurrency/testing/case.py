@@ -1,0 +1,150 @@
+"""One call of a cell to be compared: its sizes, what is handed over, and the numbers, all from a few plain words."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.graph.types import Kind
+
+if TYPE_CHECKING:
+    from recurrency.arrays import Port
+    from recurrency.graph.ops import Array
+    from recurrency.model import Model
+
+SPECIAL = (np.inf, -np.inf, -0.0, 1e-42, -1e30, 3e38)
+"""What stands here and there in special arrays: infinities, negative zero, a subnormal, and what overflows."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Sizes and settings of one call; equal cases have equal numbers. Its `repr` makes it again.
+
+    `steps` and `lengths` are by clock, `lengths` None where all sequences are full. With `state` every first state is
+    handed over. `values` and `weights` name the laws (see `LAWS`) of inputs and states, and of parameters; `zeroed`
+    lists arrays that are zero instead (`param:W`, `input:x`, `start:h`, `d:output:y`). `cuts` are the steps before
+    which the sequence is cut into chunks.
+    """
+
+    dimensions: Mapping[str, Any]
+    steps: Mapping[str, int]
+    batch: int = 1
+    lengths: Mapping[str, tuple[int, ...]] | None = None
+    dtype: str = "float64"
+    state: bool = False
+    training: bool = False
+    values: str = "normal"
+    weights: str = "normal"
+    zeroed: tuple[str, ...] = ()
+    cuts: tuple[int, ...] = ()
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """Equal for equal cases."""
+        return repr(self)
+
+    @property
+    def ragged(self) -> dict[str, Array] | None:
+        """The lengths as arrays."""
+        return None if self.lengths is None else {c: np.array(n, np.int64) for c, n in self.lengths.items()}
+
+    def length(self, clock: str | None, sequence: int) -> int:
+        """The number of steps of a sequence."""
+        full = self.steps.get(str(clock), 0)
+        return full if self.lengths is None else self.lengths.get(str(clock), (full,) * self.batch)[sequence]
+
+    def valid(self, clock: str | None) -> Array:
+        """Which steps of which sequences are real, [T, B]."""
+        counts = [self.length(clock, b) for b in range(self.batch)]
+        out: Array = np.arange(self.steps.get(str(clock), 0))[:, None] < np.array(counts, np.int64)
+        return out
+
+    def of(self, dtype: str) -> Case:
+        """The same call in another dtype."""
+        return replace(self, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The arrays of a case: everything by name, time first, in float64 but exact in the case's dtype."""
+
+    params: dict[str, Array]
+    inputs: dict[str, Array]
+    state: dict[str, Array] | None
+    seeds: dict[str, Array] = field(default_factory=dict)
+    """The adjoints of the real-valued results, by root."""
+    tangents: dict[str, Array] = field(default_factory=dict)
+    """Directions, by the names `param:W`, `input:x`, `start:h`."""
+
+
+# ------------------------------------------------------------------------------------------------- laws of numbers
+
+
+def _special(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    chosen = rng.choice(SPECIAL, shape)
+    return np.asarray(np.where(rng.random(shape) < 0.15, chosen, rng.standard_normal(shape)))
+
+
+LAWS: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
+    "zeros": lambda rng, shape: np.zeros(shape),
+    "whole": lambda rng, shape: rng.integers(-2, 3, shape).astype(float),
+    "normal": lambda rng, shape: rng.standard_normal(shape),
+    "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
+    "large": lambda rng, shape: 30.0 * rng.standard_normal(shape),
+    "special": _special,
+}
+"""How arrays are filled, the plainest first."""
+
+
+def data(model: Model, case: Case) -> Data:
+    """The arrays of a case for a compiled cell; each depends on the seed and on its own name alone."""
+    draw = _Draw(model, case)
+    state = {n: draw.port("start", p, case.values) for n, p in model.state_ports.items()} if case.state else None
+    real = {n: p for n, p in model.inputs.items() if p.index is None}
+    firsts = {n: p for n, p in model.state_ports.items() if p.index is None and case.state}
+    tangents = {f"param:{n}": draw.array(f"tangent:param:{n}", p.shape, "normal") for n, p in model.parameters.items()}
+    tangents |= {f"input:{n}": draw.port("tangent:input", p, "normal") for n, p in real.items()}
+    tangents |= {f"start:{n}": draw.port("tangent:start", p, "normal") for n, p in firsts.items()}
+    results = {f"output:{n}": p for n, p in model.outputs.items()} | {f"final:{n}": p for n, p in model.state_ports.items()}
+    return Data(
+        {n: 0.6 * draw.array(f"param:{n}", p.shape, case.weights) for n, p in model.parameters.items()},
+        {n: draw.port("input", p, case.values) for n, p in model.inputs.items()},
+        state,
+        {r: draw.port(f"d:{r.partition(':')[0]}", p, "normal") for r, p in results.items() if p.index is None},
+        tangents,
+    )
+
+
+class _Draw:
+    """Fills arrays."""
+
+    def __init__(self, model: Model, case: Case) -> None:
+        self.model, self.case = model, case
+
+    def array(self, name: str, shape: tuple[int, ...], law: str) -> Array:
+        """An array of real numbers, each of which is exact in the dtype of the case."""
+        if name in self.case.zeroed:
+            return np.zeros(shape)
+        with np.errstate(all="ignore"):
+            return LAWS[law](self._rng(name), shape).astype(self.case.dtype).astype(float)
+
+    def _rng(self, name: str) -> np.random.Generator:
+        return np.random.default_rng((self.case.seed, zlib.crc32(name.encode())))
+
+    def port(self, group: str, port: Port, law: str) -> Array:
+        """An array for a port, with nothing in its padding."""
+        name = f"{group}:{port.name}"
+        shape = (*port.lead(self.case.steps, self.case.batch), *port.shape)
+        if port.index is not None:
+            lowest = 0 if group == "input" else -1
+            out: Array = self._rng(name).integers(lowest, port.index, shape)
+        else:
+            out = self.array(name, shape, law)
+        if port.kind is Kind.STREAM:
+            out[~self.case.valid(port.clock)] = 0
+        return out

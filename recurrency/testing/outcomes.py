@@ -1,0 +1,215 @@
+"""What a compiled cell gives for a case: every kind of call as one table of arrays by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from recurrency.graph.types import Kind
+from recurrency.programs import obstacle
+from recurrency.testing.case import Case, Data, data
+
+if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
+    from recurrency.model import Model
+    from recurrency.results import Gradients, Run
+
+Results: TypeAlias = "dict[str, Array]"
+"""Arrays by root: `output:y`, `stream:i`, `final:h`, `loss`, `gradient:W`, `gradient:input:x`, `tangent:output:y`."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A model, a case, and its arrays as the model wants them."""
+
+    model: Model
+    case: Case
+    data: Data
+    params: Array
+
+    @classmethod
+    def of(cls, model: Model, case: Case) -> Call:
+        """The call of a model for a case."""
+        arrays = data(model, case)
+        return cls(model, case, arrays, model.pack(arrays.params))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keywords that all calls take."""
+        return {
+            "state": self.data.state,
+            "lengths": self.case.ragged,
+            "training": self.case.training,
+            "seed": self.case.seed,
+        }
+
+    def seeds(self, group: str) -> dict[str, Array]:
+        """The adjoints of outputs (`output`) or final states (`final`)."""
+        return {r.partition(":")[2]: a for r, a in self.data.seeds.items() if r.startswith(f"{group}:")}
+
+    def direction(self, group: str) -> dict[str, Array]:
+        """Tangents of one group of sources."""
+        return {n.partition(":")[2]: a for n, a in self.data.tangents.items() if n.startswith(f"{group}:")}
+
+    @property
+    def along(self) -> Array:
+        """The direction in the space of the parameters."""
+        return self.model.pack(self.direction("param"))
+
+    def by_name(self, flat: Array) -> Results:
+        """A vector in the space of the parameters."""
+        return {f"gradient:{n}": np.array(v) for n, v in self.model.views(flat).items()}
+
+    def gradients(self, found: Gradients) -> Results:
+        """All gradients; those of first states only where these were handed over."""
+        out = self.by_name(found.params)
+        out |= {f"gradient:input:{n}": a for n, a in found.inputs.items()}
+        return out | ({f"gradient:start:{n}": a for n, a in found.state.items()} if self.case.state else {})
+
+
+def _of_run(run: Run) -> Results:
+    out = {f"output:{n}": a for n, a in run.outputs.items()}
+    out |= {f"stream:{n}": a for n, a in run.streams.items()}
+    return out | {f"final:{n}": a for n, a in run.state.items()}
+
+
+# --------------------------------------------------------------------------------------------------- kinds of calls
+
+
+def _forward(call: Call) -> Results:
+    return _of_run(call.model.forward(call.params, call.data.inputs, keep=False, **call.options))
+
+
+def _streams(call: Call) -> Results:
+    names = list(call.model.streams)
+    return _of_run(call.model.forward(call.params, call.data.inputs, streams=names, keep=False, **call.options))
+
+
+def _backward(call: Call) -> Results:
+    run = call.model.forward(call.params, call.data.inputs, **call.options)
+    found = call.model.backward(run, call.seeds("output"), call.seeds("final"))
+    return _of_run(run) | call.gradients(found)
+
+
+def _vjp(call: Call) -> Results:
+    found = call.model.vjp(call.params, call.data.inputs, call.seeds("output"), call.seeds("final"), **call.options)
+    return call.gradients(found)
+
+
+def _loss(call: Call) -> Results:
+    return {"loss": np.array(call.model.loss(call.params, call.data.inputs, **call.options))}
+
+
+def _loss_gradients(call: Call) -> Results:
+    loss, found, state = call.model.loss_and_gradients(call.params, call.data.inputs, **call.options)
+    return {"loss": np.array(loss)} | call.gradients(found) | {f"final:{n}": a for n, a in state.items()}
+
+
+def _jvp(call: Call) -> Results:
+    outputs, state = call.model.jvp(
+        call.params, call.data.inputs, call.along, call.direction("input"), call.direction("start"), **call.options
+    )
+    return {f"tangent:output:{n}": a for n, a in outputs.items()} | {f"tangent:final:{n}": a for n, a in state.items()}
+
+
+def _hvp(call: Call) -> Results:
+    return call.by_name(call.model.hvp(call.params, call.data.inputs, call.along, **call.options))
+
+
+def _gnvp(call: Call) -> Results:
+    return call.by_name(call.model.gnvp(call.params, call.data.inputs, call.along, **call.options))
+
+
+def _pieces(call: Call, ends: tuple[int, ...]) -> list[tuple[dict[str, Array], dict[str, Array] | None]]:
+    """Inputs and lengths of each chunk; `ends` are the steps where one ends and the next begins."""
+    total, clock = call.case.steps[call.model.clock], call.model.clock
+    edges = [0, *(min(e, total) for e in sorted(ends)), total]
+    out = []
+    for start, stop in zip(edges, edges[1:], strict=False):
+        lengths = call.case.ragged
+        left = None if lengths is None else {clock: np.clip(lengths[clock] - start, 0, stop - start)}
+        out.append(({n: x[start:stop] for n, x in call.data.inputs.items()}, left))
+    return out
+
+
+def _joined(call: Call, parts: list[Mapping[str, Array]], ports: Mapping[str, Any]) -> Results:
+    """Streams of several runs one after another; what is no stream belongs to no chunk."""
+    timed = [n for n, p in ports.items() if p.kind is Kind.STREAM and all(n in part for part in parts)]
+    return {n: np.concatenate([part[n] for part in parts]) for n in timed}
+
+
+def _chunks(call: Call) -> Results:
+    """A run in pieces, and its gradients through all of them."""
+    model, options, runs = call.model, call.options, []
+    pieces = _pieces(call, call.case.cuts)
+    for inputs, lengths in pieces:
+        runs.append(model.forward(call.params, inputs, **{**options, "lengths": lengths}))
+        options["state"] = runs[-1].state
+    parts, later = [], call.seeds("final")
+    edges = np.cumsum([0, *(len(next(iter(i.values()))) for i, _ in pieces)])
+    for k in reversed(range(len(runs))):
+        seeds = {n: s[edges[k] : edges[k + 1]] for n, s in call.seeds("output").items()}
+        parts.insert(0, model.backward(runs[k], seeds, later))
+        later = parts[0].state
+    out = {f"output:{n}": a for n, a in _joined(call, [r.outputs for r in runs], model.outputs).items()}
+    out |= {f"final:{n}": a for n, a in runs[-1].state.items()}
+    out |= call.by_name(np.sum([p.params for p in parts], axis=0))
+    out |= {f"gradient:input:{n}": a for n, a in _joined(call, [p.inputs for p in parts], model.inputs).items()}
+    return out | ({f"gradient:start:{n}": a for n, a in later.items()} if call.case.state else {})
+
+
+def _steps(call: Call) -> Results:
+    """A run in single steps."""
+    model, options, outputs = call.model, call.options, []
+    state, settings = options.pop("state"), {n: options[n] for n in ("training", "seed")}
+    for t in range(call.case.steps[model.clock]):
+        one, state = model.step(call.params, {n: x[t] for n, x in call.data.inputs.items()}, state, **settings)
+        outputs.append({n: a[None] for n, a in one.items()})
+    out = {f"output:{n}": a for n, a in _joined(call, list(outputs), model.outputs).items()}
+    return out | {f"final:{n}": a for n, a in (state or {}).items()}
+
+
+KINDS: dict[str, Callable[[Call], Results]] = {
+    "forward": _forward,
+    "streams": _streams,
+    "backward": _backward,
+    "vjp": _vjp,
+    "loss": _loss,
+    "loss_gradients": _loss_gradients,
+    "jvp": _jvp,
+    "hvp": _hvp,
+    "gnvp": _gnvp,
+    "chunks": _chunks,
+    "steps": _steps,
+}
+"""Kind of call -> what it gives."""
+
+WHOLE = {"chunks": "backward", "steps": "forward"}
+"""What is cut into pieces gives what this kind gives in one piece."""
+
+LOSSES = frozenset({"loss", "loss_gradients", "hvp", "gnvp"})
+"""Kinds that need a loss."""
+
+
+def _is_causal(model: Model) -> bool:
+    """Whether a cell can be cut into chunks and stepped."""
+    return len({p.clock for p in model.inputs.values()}) == 1 and not obstacle(model.programs.graph("forward", ()))
+
+
+def possible(model: Model, case: Case) -> list[str]:
+    """The kinds that a cell can be called in, for a case."""
+    causal = _is_causal(model)
+    able = {
+        "chunks": causal and case.steps.get(model.clock, 0) > 0,
+        "steps": causal and case.lengths is None and case.steps.get(model.clock, 0) > 0,
+        "jvp": bool(model.outputs),
+    }
+    return [k for k in KINDS if able.get(k, model.has_loss or k not in LOSSES)]
+
+
+def outcome(model: Model, case: Case, kind: str) -> Results:
+    """What a model gives for a case."""
+    return KINDS[kind](Call.of(model, case))

@@ -1,0 +1,196 @@
+"""How far two right answers may lie apart: the error model behind all tolerances.
+
+Every operation computes what it says, up to a rounding error of a few units `u` of the dtype (2^-24 in float32, 2^-53
+in float64), relative to what it adds up. That gives two bounds, of which the second is asked only where the first does
+not hold:
+
+1. *Well-conditioned.* An element may be wrong by `u * growth * (|y| + max|Y|)`, Y the array it stands in, where
+   `growth = FIRST + terms`, terms being what the longest sum of the cell adds up: elements of a dimension, steps,
+   sequences.
+2. *Whatever the condition.* The interpreter evaluates the unoptimised graph again, with the result of every operation
+   moved at random within its own rounding error (Monte Carlo arithmetic: Parker 1997), and with the range of the dtype:
+   what overflows is infinite. How far results then scatter is what rounding does to this cell and input, through
+   cancellation, chaos and jumps. An element may be wrong by `SAFETY` times the greatest distance seen among the draws.
+   Where a draw is not finite nothing can be said, and the element is not compared.
+
+An operation's own error is its entry in `ERRORS`, in units u: of sums and products of the sum of the absolute terms, not
+of their sum, as backends and passes may add in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.backend import Backend, find
+from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.value import Value
+
+if TYPE_CHECKING:
+    from recurrency.backend import Runner
+    from recurrency.graph.ops import Array, Attrs, Op, Reading
+    from recurrency.model import Model
+    from recurrency.program.layout import Layout
+    from recurrency.testing.case import Case
+
+UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
+"""The unit roundoff of each dtype."""
+
+FIRST = 24
+"""Roundings behind a result beside those of its sums: some ten operations, of two or three units each."""
+
+SAFETY = 12.0
+"""Draws are few, and roundings of a real run may all point one way."""
+
+DRAWS = (6, 48)
+"""How many draws are made at first, and where an element lies outside what these allow."""
+
+
+def growth(model: Model, case: Case) -> float:
+    """The roundings that may add up in one element."""
+    sizes = [n for p in model.parameters.values() for n in p.shape]
+    sizes += [n for p in model.streams.values() for n in p.shape]
+    return FIRST + max(sizes, default=1) + sum(case.steps.values()) + case.batch
+
+
+def first_bound(model: Model, case: Case, wanted: Array) -> Array:
+    """The bound on the error of each element where a cell is well-conditioned."""
+    size = np.abs(np.where(np.isfinite(wanted), wanted, 0.0))
+    least = 4.0 * float(np.finfo(case.dtype).tiny)
+    out: Array = UNIT[case.dtype] * growth(model, case) * (size + size.max(initial=0.0)) + least
+    return out
+
+
+# ----------------------------------------------------------------------------------------------- errors of operations
+
+
+def _terms(count: int) -> float:
+    return 1.0 + float(np.sqrt(count))
+
+
+def _product(y: Array, a: Array, b: Array, *, spec: str) -> Array:
+    left, out = spec.split("->")
+    sizes = dict(zip(left.replace(",", ""), (*np.shape(a), *np.shape(b)), strict=True))
+    count = int(np.prod([n for letter, n in sizes.items() if letter not in out], dtype=int))
+    return _terms(count) * np.asarray(np.einsum(spec, np.abs(a), np.abs(b)))
+
+
+def _sum(y: Array, x: Array, *, axes: tuple[int, ...]) -> Array:
+    count = int(np.prod([np.shape(x)[a] for a in axes], dtype=int))
+    return _terms(count) * np.asarray(np.sum(np.abs(x), axis=axes))
+
+
+def _softmax(y: Array, x: Array, **_: Any) -> Array:
+    return y * (8.0 + np.ptp(x, axis=-1, keepdims=True)) if x.size else y
+
+
+def _log_softmax(y: Array, x: Array) -> Array:
+    return 8.0 + np.abs(y) + 2.0 * np.abs(x).max(-1, keepdims=True) if x.size else y
+
+
+def _power(y: Array, a: Array, b: Array) -> Array:
+    return np.asarray(np.abs(y) * (8.0 + np.abs(b * np.log(np.abs(a)))))
+
+
+def _units(count: float) -> Callable[..., Array]:
+    return lambda y, *args, **attrs: count * np.abs(y)
+
+
+ERRORS: dict[str, Callable[..., Array]] = {
+    **{name: lambda y, a, b: np.abs(a) + np.abs(b) for name in ("add", "subtract")},
+    **dict.fromkeys(("multiply", "divide", "sqrt"), _units(1.0)),
+    **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh", "softplus"), _units(4.0)),
+    "sigmoid": lambda y, x: np.full_like(y, 2.0),  # as tanh, it loses the digits of small values
+    **{name: lambda y, x: 4.0 * np.abs(y) + np.abs(x) for name in ("sin", "cos")},
+    "power": _power,
+    "product": _product,
+    "sum": _sum,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+}
+"""The rounding error of an operation in units u, from its result, arguments and attributes. Others are exact."""
+
+
+def _over_time(r: Reading, attrs: Attrs) -> Array:
+    count = r.length(attrs["clock"])
+    return _terms(count) * np.asarray(sum((np.abs(r.arg(0, t)) for t in range(count)), r.zero()))
+
+
+def _over_batch(r: Reading, attrs: Attrs) -> Array:
+    return _terms(r.batch()) * np.asarray(sum((np.abs(r.arg(0, sequence=b)) for b in range(r.batch())), r.zero()))
+
+
+ERRORS_AT: dict[str, Callable[..., Array]] = {"sum_time": _over_time, "sum_batch": _over_batch}
+"""The same for operations across time and batch, from where they read."""
+
+
+# ------------------------------------------------------------------------------------------------- jiggled arithmetic
+
+
+@dataclass
+class Jiggler:
+    """The interpreter with rounding errors drawn at random, as a backend; `seed` starts a new series of draws."""
+
+    dtype: str
+    name: str = "interpreter"
+
+    def __post_init__(self) -> None:
+        self.seed(0)
+
+    def seed(self, seed: int) -> None:
+        """Start a new series of draws."""
+        self.rng = np.random.default_rng(seed)
+
+    def available(self) -> str | None:
+        """It always runs."""
+        return None
+
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Runner:
+        """See `recurrency.backend.Backend`."""
+        inner: Backend = find("interpreter")
+        return inner.build(rebuild(graph, visit=self._visit), layout, dtype, name, without)
+
+    def _visit(self, graph: Graph, node: Node, old: int) -> Value:
+        return graph.insert(replace(node, op=self._rounded(node.op)))
+
+    def _rounded(self, op: Op) -> Op:
+        """The operation with errors."""
+        if op.name in ERRORS_AT and op.at is not None:
+            return replace(op, at=partial(self._at, op.at, ERRORS_AT[op.name]))
+        if op.name == "random" and op.at is not None:
+            return replace(op, at=partial(self._at, op.at, lambda r, a: 8.0 * np.abs(r.zero() + 1.0)))
+        if op.name == "constant":
+            return replace(op, meaning=self._constant)
+        if op.meaning is None or op.name not in ERRORS:
+            return op
+        return replace(op, meaning=partial(self._meaning, op.meaning, ERRORS[op.name]))
+
+    def _meaning(self, meaning: Callable[..., Array], error: Callable[..., Array], *args: Array, **attrs: Any) -> Array:
+        y = np.asarray(meaning(*args, **attrs))
+        return self.moved(y, error(y, *args, **attrs))
+
+    def _at(
+        self, at: Callable[[Reading, Attrs], Array], error: Callable[..., Array], r: Reading, attrs: Attrs
+    ) -> Array:
+        y = np.asarray(at(r, attrs))
+        return self.moved(y, error(r, attrs) * (y != 0))
+
+    def _constant(self, *, value: float) -> Array:
+        y = np.float64(value)
+        exact = not np.isfinite(y) or float(np.dtype(self.dtype).type(value)) == value
+        return np.asarray(y) if exact else self.moved(np.asarray(y), np.abs(y))
+
+    def moved(self, y: Array, error: Array) -> Array:
+        """A result moved by up to `error` units, and then within the range of the dtype."""
+        with np.errstate(all="ignore"):
+            y = y + UNIT[self.dtype] * error * self.rng.uniform(-1.0, 1.0, np.shape(y))
+            limits = np.finfo(self.dtype)
+            y = np.where(np.abs(y) > float(limits.max), np.sign(y) * np.inf, y)
+            lost = (np.abs(y) < float(limits.tiny)) & (self.rng.random(np.shape(y)) < 0.5)
+            return np.asarray(np.where(lost, 0.0, y))

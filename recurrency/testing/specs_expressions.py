@@ -1,0 +1,232 @@
+"""Expressions of random specs: a table of forms, each of which writes a value of the wanted shape and kind.
+
+All of them are tame: what could overflow or divide by zero is bounded first, and comparisons are made with numbers that
+no exact computation meets, because a backend may round differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from recurrency.testing.specs_scope import Writer
+from recurrency.testing.specs_terms import Entry, Expr, Level, Want
+
+GREATEST_DEGREE = 3
+NUMBERS = ("1", "0", "0.5", "2", "-1", "0.25 * 3", "1e-1", "-.7", "2 / 3")
+THRESHOLDS = ("0.1234", "-0.2345")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A form whose operands have the shape of the result (s), or that shape or none (e); a is any shape, v a vector, o another
+    one of its size.
+
+    `grows` makes the degree of the result of those of the operands.
+    """
+
+    template: str
+    takes: str = "s"
+    grows: Callable[..., int] = max
+    tight: bool = True
+
+
+def none(*degrees: int) -> int:
+    """What is bounded."""
+    return 0
+
+
+def total(*degrees: int) -> int:
+    """A product."""
+    return sum(degrees)
+
+
+def twice(*degrees: int) -> int:
+    """A square."""
+    return 2 * max(degrees)
+
+
+ELEMENTWISE = (
+    Row("{0:p} + {1:p}", "se", tight=False),
+    Row("{0:p} * {1:p}", "se", total, tight=False),
+    Row("{0:p} - {1:p}", "se", tight=False),
+    Row("{1:p} - {0:p}", "se", tight=False),
+    Row("-{0:p}", tight=False),
+    Row("tanh({0})", grows=none),
+    Row("sigmoid({0})", grows=none),
+    Row("σ({0})", grows=none),
+    Row("{0:p} ⊙ {1:p}", "se", total, tight=False),
+    Row("relu({0})"),
+    Row("abs({0})"),
+    Row("sin({0})", grows=none),
+    Row("cos({0})", grows=none),
+    Row("sign({0} - 0.3456)", grows=none),
+    Row("softplus({0})"),
+    Row("square({0})", grows=twice),
+    Row("elu({0})"),
+    Row("gelu({0})"),
+    Row("silu({0})"),
+    Row("hard_sigmoid({0})", grows=none),
+    Row("prelu({0}, {1})", "se", total),
+    Row("exp(tanh({0}))", grows=none),
+    Row("exp(-square({0}))", grows=none),
+    Row("log(0.5 + square({0}))"),
+    Row("log(1 + abs({0}))"),
+    Row("sqrt(square({0}) + 0.3)"),
+    Row("{0:p} / (1.5 + square({1}))", "se", tight=False),
+    Row("{1:p} / (2 + sin({0}))", "se", tight=False),
+    Row("{0:p} / 2", tight=False),
+    Row("{0:p} ** 2", grows=twice, tight=False),
+    Row("tanh({0}) ** 3", grows=none, tight=False),
+    Row("(1.3 + sin({0})) ** tanh({1})", "se", none, tight=False),
+    Row("2 ** tanh({0})", grows=none, tight=False),
+    Row("max({0}, {1})", "se"),
+    Row("min({1}, {0})", "se"),
+    Row("max({0}, {1}, {2})", "see"),
+    Row("clip({0}, -0.8, {1})", "se"),
+    Row("where({0} < THRESHOLD, {1}, {2})", "sse"),
+    Row("where({0} >= THRESHOLD, {2}, {1})", "see"),
+    Row("where(({0} > THRESHOLD) == ({1} <= 0.4567), {2}, 0.5)", "ses"),
+    Row("{0:p} * ({1} < THRESHOLD)", "se", tight=False),
+    Row("where(({0} > THRESHOLD) != 0, {1}, {2})", "ses"),
+    Row("({0:p} if CONDITION else {1:p})", "ss"),
+    Row("stop_grad({0})"),
+    Row("clip_grad({0}, 0.7)"),
+    Row("dropout({0}, 0.3)"),
+    Row("dropout({0}, 0.4, per = sequence)"),
+    Row("noise({0}, 0.2)"),
+    Row("noise({0}, 0.1, per = sequence)"),
+    Row("zoneout({0}, {1}, 0.25)", "ss"),
+    Row("zoneout({0}, {1}, 0.5, per = sequence)", "ss"),
+    Row("sum({0} for i in 1..2)"),
+    Row("mean(i * {0:p} for i in 1..3 if not i == 2)"),
+    Row("max({0:p} / i for i in 1..2)"),
+    Row("min({0}, {1:p} + 0)", "se"),
+)
+"""Rows of these need nothing of their shape."""
+CONDITIONS = ("2 == 2", "{u} < 1", "not {u} >= 2 or {u} == 1", "{u} + 1 > {u} and 3 != 2")
+VECTORS = (
+    Row("softmax({0})", grows=none),
+    Row("log_softmax({0})"),
+    Row("layer_norm({0})", grows=none),
+    Row("layer_norm({0}, {1}, {2})", "sse"),
+    Row("rms_norm({0})", grows=none),
+    Row("rms_norm({0}, {1})", "se"),
+)
+SCALARS = (
+    Row("sum({0})", "a"),
+    Row("mean({0})", "a"),
+    Row("var({0})", "a", twice),
+    Row("norm(2 + cos({0}))", "a", none),
+    Row("max({0})", "v"),
+    Row("min({0})", "v"),
+    Row("dot({0}, {1})", "vo", total),
+)
+
+
+def expr(w: Writer, want: Want) -> Expr:
+    """An expression of the wanted shape and kind."""
+    w.cell.budget -= 1
+    if want.depth <= 0 or w.cell.budget <= 0:
+        return leaf(w, want)
+    forms = [form for fits, form in FORMS if fits(w, want)]
+    found = w.pick(forms)(w, want)
+    return tamed(found)
+
+
+def tamed(e: Expr) -> Expr:
+    """An expression that does not grow faster than a cube."""
+    return e if e.degree <= GREATEST_DEGREE else Expr(f"tanh({e.text})", e.level)
+
+
+# ------------------------------------------------------------------------------------------------------------- leaves
+
+
+def leaf(w: Writer, want: Want) -> Expr:
+    """A name, a number or a parameter."""
+    options: list[Entry | str] = [*w.readable(want)]
+    if not want.must:
+        options += ["number"] * (not want.shape) + ["param"] * (want.level >= Level.STATIC)
+    found = w.pick(options) if options else "made"
+    if isinstance(found, Entry):
+        return w.read(want, found)
+    return {"number": number, "param": lambda w, want: w.param(want.shape), "made": made}[found](w, want)
+
+
+def number(w: Writer, want: Want) -> Expr:
+    """A number that is known at compilation."""
+    text = w.pick((*NUMBERS, f"1 / {w.cell.units[0]}", f"sqrt({w.cell.units[0]})"))
+    return Expr(text, Level.CONST, 0, text.replace(".", "").replace("e-", "").isdigit())
+
+
+def made(w: Writer, want: Want) -> Expr:
+    """A value of a shape that nothing has: a constant, or made of a stream by a parameter."""
+    if not want.must:
+        return w.const(want.shape, w.pick(("0.5", "-0.3")))
+    source = next(e for e in reversed(w.cell.entries) if w.allows(replace(want, whole=True), e) and not e.first)
+    if source.index is not None:
+        return Expr(f"embed({w.param((source.index, *want.shape))}, {source.text})", Level.STREAM)
+    size = f"mean({source.text})" if source.shape else source.text
+    return Expr(f"{size} * {w.param(want.shape)}", Level.STREAM, 1, False) if want.shape else Expr(size, Level.STREAM, 1)
+
+
+# ----------------------------------------------------------------------------------------------------- rows of tables
+
+
+def row_form(row: Row) -> Callable[[Writer, Want], Expr]:
+    """The form of a row."""
+
+    def write(w: Writer, want: Want) -> Expr:
+        shapes = {"s": want.shape, "a": w.shape(), "v": w.vector()} if set(row.takes) & {"a", "v"} else {}
+        operands = []
+        for place, letter in enumerate(row.takes):
+            shape = shapes.get(letter, want.shape)
+            if letter == "o":
+                shape = shapes["v"]
+            if letter == "e" and want.shape:
+                shape = w.pick((want.shape, ()))
+            part = want.part(shape=shape, must=want.must and place == 0)
+            operands.append(expr(w, part))
+        return filled(w, row, operands)
+
+    return write
+
+
+def filled(w: Writer, row: Row, operands: list[Expr]) -> Expr:
+    """A row with its operands."""
+    template = row.template
+    if "THRESHOLD" in template:
+        template = template.replace("THRESHOLD", w.pick(THRESHOLDS))
+    if "CONDITION" in template:
+        template = template.replace("CONDITION", w.pick(CONDITIONS).format(u=w.cell.units[0]))
+    degree = row.grows(*(o.degree for o in operands))
+    return Expr(template.format(*operands), max(o.level for o in operands), degree, row.tight)
+
+
+FORMS: list[tuple[Callable[[Writer, Want], bool], Callable[[Writer, Want], Expr]]] = [(lambda w, want: True, leaf)]
+"""When a form can be written, and how; the simplest first."""
+
+
+def form(fits: Callable[[Writer, Want], bool]) -> Callable[..., Callable[[Writer, Want], Expr]]:
+    """Enter a form in the table."""
+
+    def enter(write: Callable[[Writer, Want], Expr]) -> Callable[[Writer, Want], Expr]:
+        FORMS.append((fits, write))
+        return write
+
+    return enter
+
+
+def _random(row: Row) -> bool:
+    return any(word in row.template for word in ("dropout", "noise", "zoneout"))
+
+
+def _enter(rows: tuple[Row, ...], fits: Callable[[Want], bool]) -> None:
+    for row in rows:
+        least = Level.STATIC if _random(row) or "grad" in row.template else Level.CONST
+        FORMS.append((lambda w, want, least=least: fits(want) and want.level >= least, row_form(row)))  # type: ignore[misc]
+
+
+_enter(ELEMENTWISE, lambda want: True)
+_enter(VECTORS, lambda want: len(want.shape) == 1)
+_enter(SCALARS, lambda want: not want.shape)

@@ -1,0 +1,255 @@
+"""Forms that depend on the shape of the wanted value: products, pieces, look-ups, whole streams, functions, uses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from recurrency.testing.specs_expressions import expr, form, leaf, row_form, Row, total
+from recurrency.testing.specs_scope import Writer
+from recurrency.testing.specs_terms import Entry, Expr, Fn, Level, Size, Want
+from recurrency.testing.specs_uses import use
+
+# ----------------------------------------------------------------------------------------------------------- products
+
+
+def rank(count: int, least: Level = Level.CONST) -> object:
+    """Fits values with so many dimensions."""
+    return lambda w, want: len(want.shape) == count and want.level >= least
+
+
+@form(rank(1))
+def matrix_times_vector(w: Writer, want: Want) -> Expr:
+    """`W @ x`"""
+    inner = w.size()
+    matrix = expr(w, want.part(shape=(*want.shape, inner), must=False, depth=want.depth - 2))
+    return joined("{0:p} @ {1:p}", matrix, expr(w, want.part(shape=(inner,))))
+
+
+@form(rank(1))
+def vector_times_matrix(w: Writer, want: Want) -> Expr:
+    """`x @ W`"""
+    inner = w.size()
+    vector = expr(w, want.part(shape=(inner,)))
+    return joined("{0:p} @ {1:p}", vector, expr(w, want.part(shape=(inner, *want.shape), must=False)))
+
+
+@form(rank(2))
+def matrix_times_matrix(w: Writer, want: Want) -> Expr:
+    """`A @ B`"""
+    inner = w.size()
+    left = expr(w, want.part(shape=(want.shape[0], inner)))
+    return joined("{0:p} @ {1:p}", left, expr(w, want.part(shape=(inner, want.shape[1]), must=False)))
+
+
+@form(rank(2))
+def outer(w: Writer, want: Want) -> Expr:
+    """`outer(a, b)`"""
+    left = expr(w, want.part(shape=want.shape[:1]))
+    return joined("outer({0}, {1})", left, expr(w, want.part(shape=want.shape[1:], must=False)), True)
+
+
+@form(rank(2))
+def transposed(w: Writer, want: Want) -> Expr:
+    """`transpose(A)`"""
+    return wrapped("transpose({0})", expr(w, want.part(shape=want.shape[::-1])))
+
+
+@form(lambda w, want: len(want.shape) == 2 and want.shape[0] == want.shape[1])
+def diagonal(w: Writer, want: Want) -> Expr:
+    """`diag(x)`"""
+    return wrapped("diag({0})", expr(w, want.part(shape=want.shape[:1])))
+
+
+@form(lambda w, want: len(want.shape) == 2 and want.shape[0] == want.shape[1] and not want.must)
+def identity(w: Writer, want: Want) -> Expr:
+    """`identity(n)`"""
+    return Expr(f"identity({want.shape[0]})", Level.CONST)
+
+
+def joined(template: str, a: Expr, b: Expr, tight: bool = False) -> Expr:
+    """A product of two expressions."""
+    return Expr(template.format(a, b), max(a.level, b.level), a.degree + b.degree, tight)
+
+
+def wrapped(template: str, a: Expr) -> Expr:
+    """A call with an expression in it."""
+    return Expr(template.format(a), a.level, a.degree)
+
+
+# ------------------------------------------------------------------------------------------------------------- pieces
+
+
+@form(lambda w, want: len(want.shape) >= 1 and want.shape[0].pieces() is not None)
+def concatenated(w: Writer, want: Want) -> Expr:
+    """`concat(a, b)`"""
+    pieces = want.shape[0].pieces()
+    assert pieces is not None
+    parts = [expr(w, want.part(shape=(size, *want.shape[1:]), must=want.must and i == 0)) for i, size in enumerate(pieces)]
+    return Expr(f"concat({parts[0]}, {parts[1]})", max(p.level for p in parts), max(p.degree for p in parts))
+
+
+@form(rank(1))
+def half(w: Writer, want: Want) -> Expr:
+    """`split(x, 2, 1)`"""
+    return wrapped(f"split({{0}}, 2, {w.pick((1, 2))})", expr(w, want.part(shape=(2 * want.shape[0],))))
+
+
+@form(rank(1))
+def greatest(w: Writer, want: Want) -> Expr:
+    """`maxout(x, 2)`"""
+    return wrapped("maxout({0}, 2)", expr(w, want.part(shape=(2 * want.shape[0],))))
+
+
+@form(rank(1))
+def sliced(w: Writer, want: Want) -> Expr:
+    """`slice(x, a, b)`"""
+    before, size = w.size(), want.shape[0]
+    whole = expr(w, want.part(shape=(before + size,)))
+    return wrapped(f"slice({{0}}, {before} + 1, {before} + {size})", whole)
+
+
+@form(lambda w, want: bool(families(w, want)))
+def comprehension(w: Writer, want: Want) -> Expr:
+    """`sum(h[i] for i in 1..L)`"""
+    template, name, count, level, degree = w.pick(families(w, want))
+    return Expr(template.format(f=name, n=count), level, degree)
+
+
+def families(w: Writer, want: Want) -> list[tuple[str, str, int, Level, int]]:
+    """The comprehensions over families that have this shape."""
+    found = []
+    for family in w.cell.families:
+        member = family.member
+        if not w.allows(want, replace(member, text=f"{family.name}[1]")):
+            continue
+        about = (family.name, family.count, member.level, member.degree)
+        if member.shape == want.shape:
+            found += [(template, *about) for template in FOLDS]
+        if len(want.shape) == 1 == len(member.shape) and want.shape[0] == family.count * member.shape[0]:
+            found.append(("concat({f}[i] for i in 1..{n})", *about))
+    return found
+
+
+FOLDS = (
+    "sum({f}[i] for i in 1..{n})",
+    "mean({f}[i] for i in 1..{n})",
+    "max({f}[i] for i in 1..{n})",
+    "min({f}[i] / i for i in 1..{n})",
+    "sum({f}[i] * tanh({f}[j]) / j for i in 1..{n} for j in 1..i if i != j or i == 1)",
+)
+
+# ----------------------------------------------------------------------------------------------------------- look-ups
+
+
+@form(lambda w, want: len(want.shape) in (0, 1, 2) and bool(w.symbols(want)) and want.level >= Level.STATIC)
+def embedded(w: Writer, want: Want) -> Expr:
+    """`embed(E, w)`"""
+    found = w.pick(w.symbols(want))
+    assert found.index is not None
+    table = expr(w, Want((found.index, *want.shape), min(want.level, Level.STATIC), want.clock, depth=want.depth - 1)) \
+        if len(want.shape) < 2 else w.param((found.index, *want.shape))
+    symbol = w.read(want, found)
+    return Expr(f"embed({table}, {symbol})", max(table.level, symbol.level), table.degree)
+
+
+@form(lambda w, want: len(want.shape) == 1 and any((e.index,) == want.shape for e in w.symbols(want)))
+def onehot(w: Writer, want: Want) -> Expr:
+    """`onehot(w)`"""
+    symbol = w.read(want, w.pick([e for e in w.symbols(want) if (e.index,) == want.shape]))
+    return Expr(f"onehot({symbol})", symbol.level)
+
+
+# ------------------------------------------------------------------------------------------------------ whole streams
+
+
+def clocks(w: Writer) -> list[str]:
+    """The clocks of the cell's inputs."""
+    return list(dict.fromkeys((w.cell.clock, *(p.clock for p in w.cell.inputs))))
+
+
+@form(lambda w, want: w.cell.ahead and want.level >= Level.SEQUENCE and not want.must)
+def collected(w: Writer, want: Want) -> Expr:
+    """`last(x)`"""
+    w.cell.causal = False
+    clock = w.pick(clocks(w)[::-1])
+    inner = expr(w, want.part(clock=clock, level=Level.STREAM, must=True, whole=True))
+    name = w.pick(("last", "first", "sum_over_time", "mean_over_time"))
+    return Expr(f"{name}({inner})", Level.SEQUENCE, inner.degree)
+
+
+@form(lambda w, want: w.cell.ahead and want.level is Level.STREAM)
+def reversed_(w: Writer, want: Want) -> Expr:
+    """`reverse(x)`"""
+    w.cell.causal = False
+    return wrapped("reverse({0})", expr(w, want.part(must=True, whole=True)))
+
+
+@form(lambda w, want: want.level is Level.STREAM and len(want.shape) in (1, 2) and len(clocks(w)) > 1)
+def attended(w: Writer, want: Want) -> Expr:
+    """`attend(query, keys, values)`"""
+    w.cell.causal = False
+    key, other = w.vector(), next(c for c in clocks(w) if c != want.clock)
+    query = expr(w, want.part(shape=key, must=True))
+    inside = want.part(clock=other, must=True, whole=True)
+    keys, values = expr(w, replace(inside, shape=key)), expr(w, inside)
+    return Expr(f"attend({query}, {keys}, {values})", Level.STREAM, values.degree)
+
+
+@form(lambda w, want: want.level >= Level.SEQUENCE and not want.must and bool(firsts(w, want)))
+def first_value(w: Writer, want: Want) -> Expr:
+    """`init(h)`"""
+    return Expr(f"init({w.pick(firsts(w, want)).text})", Level.SEQUENCE)
+
+
+def firsts(w: Writer, want: Want) -> list[Entry]:
+    """The complete states of this shape."""
+    return [e for e in w.cell.entries if e.first and e.shape == want.shape and e.text not in w.cell.pending]
+
+
+# ------------------------------------------------------------------------------------------------- functions and uses
+
+
+@form(lambda w, want: bool(functions(w, want)))
+def called(w: Writer, want: Want) -> Expr:
+    """A function of the file or of the cell."""
+    fn = w.pick(functions(w, want))
+    if fn.timed:
+        found = w.pick(steady(w, want))
+        return Expr(f"{fn.name}({found.text})", Level.STREAM, found.degree)
+    first = [w.pick(fn.takes.split())] if fn.takes else []
+    part = want.part(must=want.must)
+    operands = [expr(w, part if i == 0 else replace(part, must=False)) for i in range(fn.arity)]
+    text = f"{fn.name}({', '.join([*first, *(o.text for o in operands)])})"
+    return Expr(text, max(fn.level, *(o.level for o in operands)), max(1, sum(o.degree for o in operands)))
+
+
+def functions(w: Writer, want: Want) -> list[Fn]:
+    """The functions that can give a value."""
+    found = []
+    for fn in (*w.file.functions, *w.cell.functions):
+        if fn.shape in (None, want.shape) and fn.level <= want.level and (not fn.timed or steady(w, want)):
+            found.append(fn)
+    return found
+
+
+def steady(w: Writer, want: Want) -> list[Entry]:
+    """The complete streams of this shape, which may be read at other steps."""
+    if want.level is not Level.STREAM:
+        return []
+    return [e for e in w.readable(replace(want, must=True, whole=True)) if e.timed]
+
+
+@form(lambda w, want: want.level is Level.STREAM and not want.whole and len(want.shape) == 1 and bool(w.file.cells))
+def used(w: Writer, want: Want) -> Expr:
+    """A use of a cell without a name of its own, made to fit by a parameter."""
+    text, streams = use(w, want)
+    found = streams[0]
+    if found.shape == want.shape:
+        return Expr(text, Level.STREAM, 1)
+    if len(found.shape) == 1:
+        return Expr(f"{w.param((*want.shape, *found.shape))} @ {text}", Level.STREAM, 1, False)
+    return Expr(f"sum({text}) * {w.param(want.shape)}", Level.STREAM, 1, False)
+
+
+form(rank(1))(row_form(Row("dot({0}, {1}) * {2:p}", "vos", total, tight=False)))
+__all__ = ["Size", "leaf"]
