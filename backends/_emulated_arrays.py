@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -11,7 +12,10 @@ import numpy as np
 Host = np.ndarray[Any, np.dtype[Any]]
 
 GUARD = 4096
-"""Bytes before and behind each allocation that no kernel may change."""
+"""Bytes before and behind each allocation, and beside each argument of a launch, that no kernel may change."""
+
+WALL = 0x7FF8BEEF
+"""What guards hold: NaN in float32 and in float64, and not the NaN of memory that nobody has written."""
 
 DTYPES = frozenset(map(np.dtype, ("float32", "float64", "int32", "uint32", "int64", "uint64", "uint8")))
 
@@ -27,7 +31,7 @@ class Pool:
         self.limit, self.used = limit, 0
 
     def allocate(self, size: int, poison: int) -> Block:
-        """A block of `size` bytes that hold `poison`, and so do the guards around it.
+        """A block of `size` bytes that all hold `poison`.
 
         Raises:
             OutOfMemoryError: it would exceed the limit.
@@ -44,17 +48,13 @@ class Pool:
 
 
 class Block:
-    """One allocation between two guards."""
+    """One allocation between two guards, full of `poison`."""
 
     def __init__(self, size: int, poison: int) -> None:
-        self.memory = np.full(GUARD + size + GUARD, poison, np.uint8)
-        self.size = size
-        self._guard = bytes([poison]) * GUARD
-        self._before, self._behind = self.memory[:GUARD], self.memory[GUARD + size :]
-
-    def intact(self) -> bool:
-        """Whether nobody has written outside of the allocation."""
-        return self._before.tobytes() == self._guard and self._behind.tobytes() == self._guard
+        words = 2 * GUARD // 4 + -(-size // 4)
+        self.memory = np.full(words, WALL, np.uint32).view(np.uint8)
+        self.memory[GUARD : GUARD + size] = poison
+        self.address: int = self.memory.ctypes.data
 
 
 def poison_of(dtype: np.dtype[Any]) -> int:
@@ -207,10 +207,9 @@ def allocated(pool: Pool, shape: Any, dtype: Any) -> ndarray:
     if dtype not in DTYPES:
         raise TypeError(f"the stand-in for cupy has no arrays of {dtype}")
     shape = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     block = pool.allocate(size, poison_of(dtype))
-    inner = block.memory[GUARD : GUARD + size]
-    return ndarray(np.ndarray(shape, dtype, buffer=inner.data if size else None), block)
+    return ndarray(np.ndarray(shape, dtype, buffer=block.memory, offset=GUARD), block)
 
 
 def filled(pool: Pool, host: Host, allocate: Callable[..., ndarray] = allocated) -> ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from recurrency.backends._emulated_arrays import Block, Pool, ndarray
 from recurrency.backends._emulated_compiler import Library, library
+from recurrency.backends._emulated_margins import Margin, Use, margins, use
 from recurrency.backends._emulated_shim import ORDERS
 from recurrency.backends._emulated_signature import Parameter, Signature
 from recurrency.backends._emulated_streams import Stream, Streams
@@ -85,7 +86,7 @@ class Kernel:
 
         Raises:
             ValueError: CUDA launches no such grid. TypeError: an argument is not what the kernel's signature says.
-            MemoryError: the kernel has written outside of an allocation.
+            MemoryError: the kernel has written beside an array.
         """
         name = self._signature.name
         grid, block = _size(name, "grid", grid), _size(name, "block", block)
@@ -98,12 +99,12 @@ class Kernel:
             raise ValueError(
                 f"kernel {name}: {shared_mem} bytes of shared memory; at most {GREATEST_SHARED} are possible"
             )
-        values, blocks = self._packed(args)
+        values, uses = self._packed(args)
         stream = self._device.streams.current()
         self._device.launches.append(Launched(name, grid, block, stream))
-        stream.do(Launch(self, (ctypes.c_uint * 6)(*grid, *block), values, blocks, stream.captured is None))
+        stream.do(Launch(self, (ctypes.c_uint * 6)(*grid, *block), values, uses, stream.captured is None))
 
-    def _packed(self, args: Sequence[Any]) -> tuple[Any, list[tuple[str, Block]]]:
+    def _packed(self, args: Sequence[Any]) -> tuple[Any, list[Use]]:
         """The arguments as bits, 8 bytes each, and the memory that they point to."""
         name, parameters = self._signature.name, self._signature.parameters
         if not isinstance(args, tuple):
@@ -111,24 +112,25 @@ class Kernel:
         if len(args) != len(parameters):
             raise TypeError(f"kernel {name} takes {len(parameters)} arguments, not {len(args)}")
         values = (ctypes.c_uint64 * max(1, len(args)))()
-        blocks = []
+        uses = []
         for i, (parameter, arg) in enumerate(zip(parameters, args, strict=True)):
             wanted = ndarray if parameter.pointer else np.generic
             if not isinstance(arg, wanted) or arg.dtype != parameter.dtype:
                 raise TypeError(_unlike(name, parameter, arg))
-            if parameter.pointer:
+            if isinstance(arg, ndarray):
                 values[i] = arg.address
-                blocks.append((parameter.name, arg.block))
+                uses.append(use(parameter.name, arg, not parameter.constant))
             else:
                 values[i] = int.from_bytes(arg.tobytes(), "little")
-        return values, blocks
+        return values, uses
 
-    def run(self, shape: Any, values: Any, blocks: Iterable[tuple[str, Block]]) -> None:
+    def run(self, shape: Any, values: Any, beside: list[tuple[Block, Margin]]) -> None:
         """All threads, one after another."""
+        before = [margin.of(block) for block, margin in beside]
         self._launcher(ctypes.addressof(shape), self._order, ctypes.addressof(values))
-        for name, block in blocks:
-            if not block.intact():
-                raise MemoryError(f"kernel {self._signature.name} has written outside of the memory of {name}")
+        for (block, margin), bytes_before in zip(beside, before, strict=True):
+            if margin.of(block) != bytes_before:
+                raise MemoryError(f"kernel {self._signature.name} has written outside of {margin.name}")
 
     def gone(self, name: str) -> RuntimeError:
         """The error of a captured buffer that nobody has held on to."""
@@ -138,19 +140,18 @@ class Kernel:
 class Launch:
     """A launch whose arguments have been checked. One that was captured does not hold its memory, as in CUDA."""
 
-    def __init__(self, kernel: Kernel, shape: Any, values: Any, blocks: list[tuple[str, Block]], at_once: bool) -> None:
+    def __init__(self, kernel: Kernel, shape: Any, values: Any, uses: list[Use], at_once: bool) -> None:
         self._kernel, self._shape, self._values = kernel, shape, values
-        self._held = blocks if at_once else []
-        self._known = [] if at_once else [(name, weakref.ref(block)) for name, block in blocks]
+        self._held = uses if at_once else []
+        self._known = [(u.name, weakref.ref(u.block)) for u in uses]
+        self._beside = [(weakref.ref(block), margin) for block, margin in margins(uses)]
 
     def __call__(self) -> None:
-        blocks = list(self._held)
         for name, reference in self._known:
-            block = reference()
-            if block is None:
+            if reference() is None:
                 raise self._kernel.gone(name)
-            blocks.append((name, block))
-        self._kernel.run(self._shape, self._values, blocks)
+        beside = [(block, margin) for reference, margin in self._beside if (block := reference())]
+        self._kernel.run(self._shape, self._values, beside)
 
 
 def _size(kernel: str, what: str, size: Sequence[int]) -> tuple[int, ...]:

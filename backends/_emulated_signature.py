@@ -39,10 +39,11 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a kernel: a scalar, or a pointer to elements of `dtype`."""
+    """One parameter of a kernel: a scalar, or a pointer to elements of `dtype`, which may be constant."""
 
     name: str
     pointer: bool
+    constant: bool
     dtype: np.dtype[np.generic]
     spelling: str
     """Its type in C."""
@@ -85,5 +86,6 @@ def _parameter(kernel: str, text: str) -> Parameter:
         raise TypeError(
             f"kernel {kernel}, parameter {name}: the type of {text.strip()!r} is none of {', '.join(TYPES)}"
         )
-    spelling = f"{'const ' if 'const' in text.split() else ''}{element}{'*' * stars}"
-    return Parameter(name, bool(stars), np.dtype(TYPES[element]), spelling)
+    constant = "const" in text.split("*")[0].split()
+    spelling = f"{'const ' if constant else ''}{element}{'*' * stars}"
+    return Parameter(name, bool(stars), constant, np.dtype(TYPES[element]), spelling)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from recurrency.backends._numpy_function import Function
-from recurrency.backends._numpy_names import ascii_name
+from recurrency.backends._numpy_dialect import Numpy
 from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
+from recurrency.backends._python_function import Function
+from recurrency.backends._python_names import ascii_name
 
 from recurrency.graph.graph import Graph
 from recurrency.passes.lengths import lengths as with_lengths
@@ -106,7 +107,7 @@ class NumpyBackend:
         written = []
         for name, graph in functions:
             program = schedule(with_lengths(graph), layout, without)
-            written.append(Function(ascii_name(name), program, layout))
+            written.append(Function(ascii_name(name), program, layout, Numpy()))
         functions_text = "\n".join("\n" + f.text() for f in written)
         helpers = [text for name, text in HELPERS.items() if name in _names(functions_text)]
         text = "\n".join([*helpers, MEMORY, functions_text])

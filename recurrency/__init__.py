@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import recurrency.convert as convert
     import recurrency.library as library
     from recurrency.errors import RecurrencyError as RecurrencyError
     from recurrency.errors import ShapeError as ShapeError
@@ -34,6 +35,7 @@ _HOMES = {
     "Spec": "recurrency.spec",
     "SpecError": "recurrency.errors",
     "UsageError": "recurrency.errors",
+    "convert": "recurrency.convert",
     "library": "recurrency.library",
     "load": "recurrency.spec",
     "parse": "recurrency.spec",
@@ -47,6 +49,7 @@ __all__ = [
     "SpecError",
     "UsageError",
     "__version__",
+    "convert",
     "library",
     "load",
     "parse",

@@ -2,11 +2,13 @@
 
 Each function takes the graph of a cell and returns a new one. Names of sources and roots:
 
-    d:output:y, d:final:h      inputs: the adjoints of outputs and of states after the last step
+    d:output:y, d:final:h      inputs: the adjoints of outputs and of states after the last step (of any root, if named)
     gradient:W                 roots: gradients of parameters
     gradient:input:x, gradient:start:h                     roots: gradients of inputs and first states
     tangent:param:W, tangent:input:x, tangent:start:h      inputs: directions
     tangent:output:y, tangent:final:h                      roots: directional derivatives
+    d:gradient:W, d:gradient:input:x                       inputs: the adjoints of gradients, for second derivatives
+    gradient:d:output:y                                    roots: gradients of adjoints
 """
 
 from __future__ import annotations
@@ -41,15 +43,28 @@ def results(graph: Graph) -> dict[str, int]:
 
 
 def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collection[str] = tuple(SOURCES)) -> Graph:
-    """The graph, and the gradients for given adjoints of its results (all of them, or the roots that are `seeded`)."""
+    """The graph, and the gradients for given adjoints of its results (all of them, or the real roots `seeded`)."""
     out = rebuild(graph)
     wanted = sources(out, wrt)
     seeds: dict[int, Value] = {}
-    for root, id in results(out).items():
-        if seeded is None or root in seeded:
-            _seed(seeds, id, _source(out, f"d:{root}", out[id].type))
+    for root in results(out) if seeded is None else seeded:
+        id = out.roots[root]
+        _seed(seeds, id, _source(out, f"d:{root}", out[id].type))
     _add_gradients(out, seeds, wanted)
     return out
+
+
+def second(graph: Graph, seeded: Collection[str]) -> Graph:
+    """The gradients of `backward`: for adjoints of the gradients, those of all sources and of the adjoints `seeded`."""
+    out = backward(graph, seeded)
+    wanted = {root: id for root, id in sources(out, SOURCES).items() if root in out.roots}
+    seeds: dict[int, Value] = {}
+    for root, id in wanted.items():
+        _seed(seeds, out.roots[root], _source(out, f"d:{root}", out[id].type))
+    inputs = out.sources("input")
+    wanted |= {f"gradient:d:{root}": inputs[f"d:{root}"] for root in seeded}
+    again = differentiate(out, seeds, wanted.values())
+    return rebuild(out, {root: again[id].id for root, id in wanted.items()})
 
 
 def loss_gradients(graph: Graph, wrt: Collection[str] = ("params",)) -> Graph:

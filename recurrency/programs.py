@@ -88,17 +88,41 @@ class Programs:
 
     def halves(self, streams: tuple[str, ...]) -> tuple[Graph, Graph]:
         """The forward graph with its tape, and the backward one that reads it."""
+
+        def whole() -> Graph:
+            kept = (*RESULTS, "stream:", "gradient:")
+            return self.optimised(derivatives.backward(self.base(streams)), lambda r: r.startswith(kept))
+
+        return self._parted(("halves", streams), whole)
+
+    def pair(self, roots: tuple[str, ...]) -> tuple[Graph, Graph]:
+        """The graph of some roots with its tape, and the one of gradients for given adjoints of those that are real."""
+
+        def whole() -> Graph:
+            base = self.rooted(roots)
+            return optimised(derivatives.backward(base, real_roots(base)), self.without)
+
+        return self._parted(("pair", roots), whole)
+
+    def rooted(self, roots: tuple[str, ...]) -> Graph:
+        """The graph of some results, inner streams (`stream:NAME`) or the loss."""
+        return self.base(r.removeprefix("stream:") for r in roots if r.startswith("stream:")).select(roots)
+
+    def _parted(self, key: tuple[str, tuple[str, ...]], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
         from recurrency.passes.keep import partition
 
-        key = ("halves", streams)
         if key not in self._graphs:
-            whole = derivatives.backward(self.base(streams))
-            whole = self.optimised(whole, lambda r: r.startswith((*RESULTS, "stream:", "gradient:")))
+            whole = make()
             first = [r for r in whole.roots if not r.startswith("gradient:")]
             second = [r for r in whole.roots if r.startswith("gradient:")]
             one, two = partition(whole, first, second, recompute="keep" not in self.without)
-            self._graphs[key], self._graphs[("second", streams)] = one, two
-        return self._graphs[key], self._graphs[("second", streams)]
+            self._graphs[key], self._graphs[("backward of", *key)] = one, two
+        return self._graphs[key], self._graphs[("backward of", *key)]
+
+
+def real_roots(graph: Graph) -> list[str]:
+    """The roots through which gradients flow."""
+    return [root for root, id in graph.roots.items() if graph[id].type.index is None]
 
 
 def _completed(found: Layout, elaborated: Elaborated) -> Layout:
@@ -110,6 +134,12 @@ def _completed(found: Layout, elaborated: Elaborated) -> Layout:
             entries[name] = (size, shape)
             size += prod(shape)
     return Layout(entries, size)
+
+
+def gradient_of(root: str) -> str:
+    """The group (params, inputs, state) that a root `gradient:...` belongs to."""
+    rest = root.removeprefix("gradient:")
+    return {"input": "inputs", "start": "state"}.get(rest.partition(":")[0], "params") if ":" in rest else "params"
 
 
 NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), "needs the whole sequence")
@@ -149,6 +179,18 @@ def _jvp(programs: Programs, along: tuple[str, ...]) -> Graph:
     return optimised(derivatives.forward_mode(programs.base(), along), programs.without)
 
 
+def _pullback(programs: Programs, roots: tuple[str, ...], wanted: tuple[str, ...]) -> Graph:
+    """The second half of `pair`, with the gradients that are wanted of sources that these roots' graph has."""
+    graph = programs.pair(roots)[1]
+    kept = [root for root in graph.roots if gradient_of(root) in wanted]
+    return graph if len(kept) == len(graph.roots) else optimised(graph.select(kept), programs.without)
+
+
+def _second(programs: Programs, roots: tuple[str, ...]) -> Graph:
+    base = programs.rooted(roots)
+    return optimised(derivatives.second(base, real_roots(base)), programs.without)
+
+
 def _hvp(programs: Programs) -> Graph:
     return optimised(derivatives.hessian_product(programs.base()), programs.without)
 
@@ -164,6 +206,10 @@ MAKERS: dict[str, Callable[..., Graph]] = {
     "forward": _forward,
     "forward_kept": lambda programs, streams: programs.halves(streams)[0],
     "backward": lambda programs, streams: programs.halves(streams)[1],
+    "results": lambda programs, roots: optimised(programs.rooted(roots), programs.without),
+    "results_kept": lambda programs, roots: programs.pair(roots)[0],
+    "pullback": _pullback,
+    "second": _second,
     "loss": _loss,
     "loss_gradients": _loss_gradients,
     "vjp": _vjp,

@@ -29,7 +29,7 @@ recurrency.backends recurrency.programs
 recurrency.model
 recurrency.spec
 recurrency.library recurrency.report
-recurrency.training
+recurrency.training recurrency.convert
 recurrency.cli recurrency.reference
 """
 """The lowest first. Pieces of one layer do not know one another; a package counts as one piece.

@@ -19,6 +19,7 @@ COMMANDS = {
     "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, picture."),
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
+    "convert": ("convert:convert", "Carry weights over from PyTorch's or Keras' layers, and back."),
     "backends": ("backing:backends", "List the backends, and why one can't run here."),
 }
 """Command -> where in `recurrency.cli` it is, and what it does."""

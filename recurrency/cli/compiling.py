@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ Examples:
   recurrency compile specs/lstm.rnn --backend numpy -D N=64 -D H=128 -o lstm_numpy.py
   recurrency compile my.rnn:Cell -D H=32 --dtype float64 -o cell.py
   recurrency compile GRU -D N=8 -D H=16
+  recurrency compile LSTM --backend cupy -D N=64 -D H=128 -o lstm_cupy.py --check
 """
 
 
@@ -35,10 +37,12 @@ Examples:
     help="Type of all numbers.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write the source here.  [default: standard output]")
+@click.option("--check", is_flag=True, help="Compile its CUDA kernels with NVRTC, which needs no GPU.")
 @without_option
 def compile(
-    spec: str, backend: str, dimensions: dict[str, Any], dtype: str, output: str | None, without: tuple[str, ...]
-) -> None:
+    spec: str, backend: str, dimensions: dict[str, Any], dtype: str, output: str | None, check: bool,
+    without: tuple[str, ...],
+) -> None:  # fmt: skip
     """Write a cell as source code: forward, generated back-propagation through time, parameter layout.
 
     The source stands alone: it does not need recurrency.
@@ -47,6 +51,7 @@ def compile(
     from recurrency.export import module_text
     from recurrency.files import write_whole
 
+    checker = _checker(backend) if check else None
     found = find_spec(spec)
     model = found.compile(backend=backend, dtype=dtype, without=without, **dimensions)
     text = module_text(model, " ".join(f"{k}={v}" for k, v in dimensions.items()))
@@ -55,3 +60,20 @@ def compile(
     else:
         write_whole(output, text)
         click.echo(f"wrote {output}: {model.size} parameters, backend {backend}, {dtype}", err=True)
+    for line in checker(text) if checker else ():
+        click.echo(line, err=True)
+
+
+def _checker(name: str) -> Callable[[str], list[str]]:
+    """What a backend checks the modules with that it has written.
+
+    Raises:
+        UsageError: it has nothing of the kind.
+    """
+    from recurrency.backend import find
+    from recurrency.errors import UsageError
+
+    checker: Callable[[str], list[str]] | None = getattr(find(name), "check", None)
+    if checker is None:
+        raise UsageError(f"the backend {name} writes no CUDA kernels that --check could compile")
+    return checker

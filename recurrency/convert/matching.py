@@ -24,6 +24,8 @@ GREATEST_SEARCH = 20_000
 """Bound on the comparisons of one search."""
 GREATEST_TURNS = 256
 """Bound on the ways in which gates are turned."""
+TURNED_AT_LEAST = 1
+"""A turned gate is worth telling of only if it leads further by more equations than this."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class State:
 
     pairs: tuple[tuple[object, object], ...] = ()
     equations: tuple[Equation, ...] = ()
+    calls: frozenset[tuple[Call, Call]] = frozenset()
+    """Functions of something that have been compared already."""
 
     def paired(self, ours: object, theirs: object) -> bool | None:
         """Whether the two are known to stand for one another; None where nothing is known about either."""
@@ -87,13 +91,13 @@ class Difference:
 
 def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Difference:
     """The first way found to lay two outputs on top of one another, gates turned where that is needed."""
-    best = Difference()
+    plain, furthest = Difference(), Difference()
     for turned in _turnings(ours, output[0]):
-        search = _Search(ours.turning(turned) if turned else ours, theirs, best)
+        search = _Search(ours.turning(turned) if turned else ours, theirs, furthest if turned else plain)
         a, b = search.ours.output(output[0]), theirs.output(output[1])
         for state in search.sums(a, b, State()):
             return Match(state.equations, search.ours, theirs)
-    return best
+    return furthest if furthest.depth > plain.depth + TURNED_AT_LEAST else plain
 
 
 def _turnings(forms: Forms, output: str) -> Iterator[tuple[Part, ...]]:
@@ -156,7 +160,7 @@ class _Search:
             found = True
             yield result
         depth = len(state.equations)
-        if not found and depth >= self.best.depth:
+        if not found and depth > self.best.depth:
             self.best.depth, self.best.ours, self.best.theirs = depth, a, b
             self.best.forms = (self.ours, self.theirs)
 
@@ -209,10 +213,12 @@ class _Search:
                 yield _paired(state, a.name, b.name)
             case Past(), Past() if a.delay == b.delay:
                 yield from self._pasts(a, b, state)
+            case Call(), Call() if (a, b) in state.calls:
+                yield state
             case Call(), Call() if (a.op, a.attributes, len(a.args)) == (b.op, b.attributes, len(b.args)):
-                yield from self._all(a.args, b.args, state)
-                if a.op in ("minimum", "maximum"):
-                    yield from self._all(a.args[::-1], b.args, state)
+                for args in (a.args, a.args[::-1]) if a.op in ("minimum", "maximum") else (a.args,):
+                    for found in self._all(args, b.args, state):
+                        yield replace(found, calls=found.calls | {(a, b)})
 
     def _pasts(self, a: Past, b: Past, state: State) -> Iterator[State]:
         """Two delayed streams: their first values, and what they are at each step."""
@@ -244,7 +250,8 @@ def _may_be_zero(term: Term) -> bool:
 
 
 def _with(state: State, *equations: Equation) -> State:
-    return replace(state, equations=state.equations + equations)
+    new = tuple(equation for equation in equations if equation not in state.equations)
+    return replace(state, equations=state.equations + new)
 
 
 def _paired(state: State, ours: object, theirs: object) -> State:

@@ -109,9 +109,7 @@ class Sum:
         return collected([*self.terms.items(), *other.terms.items()])
 
     def __mul__(self, other: Sum) -> Sum:
-        pairs = [
-            (Product(p.factors + q.factors), a * b) for p, a in self.terms.items() for q, b in other.terms.items()
-        ]
+        pairs = [(Product(p.factors + q.factors), a * b) for p, a in self.terms.items() for q, b in other.terms.items()]
         return collected(pairs)
 
     def scaled(self, factor: float) -> Sum:

@@ -110,7 +110,8 @@ def data(model: Model, case: Case) -> Data:
     tangents = {f"param:{n}": draw.array(f"tangent:param:{n}", p.shape, "normal") for n, p in model.parameters.items()}
     tangents |= {f"input:{n}": draw.port("tangent:input", p, "normal") for n, p in real.items()}
     tangents |= {f"start:{n}": draw.port("tangent:start", p, "normal") for n, p in firsts.items()}
-    results = {f"output:{n}": p for n, p in model.outputs.items()} | {f"final:{n}": p for n, p in model.state_ports.items()}
+    results = {f"output:{n}": p for n, p in model.outputs.items()}
+    results |= {f"final:{n}": p for n, p in model.state_ports.items()}
     return Data(
         {n: 0.6 * draw.array(f"param:{n}", p.shape, case.weights) for n, p in model.parameters.items()},
         {n: draw.port("input", p, case.values) for n, p in model.inputs.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -128,7 +129,7 @@ def _pieces(call: Call, ends: tuple[int, ...]) -> list[tuple[dict[str, Array], d
     total, clock = call.case.steps[call.model.clock], call.model.clock
     edges = [0, *(min(e, total) for e in sorted(ends)), total]
     out = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         lengths = call.case.ragged
         left = None if lengths is None else {clock: np.clip(lengths[clock] - start, 0, stop - start)}
         out.append(({n: x[start:stop] for n, x in call.data.inputs.items()}, left))
@@ -148,7 +149,8 @@ def _chunks(call: Call) -> Results:
     for inputs, lengths in pieces:
         runs.append(model.forward(call.params, inputs, **{**options, "lengths": lengths}))
         options["state"] = runs[-1].state
-    parts, later = [], call.seeds("final")
+    parts: list[Gradients] = []
+    later = call.seeds("final")
     edges = np.cumsum([0, *(len(next(iter(i.values()))) for i, _ in pieces)])
     for k in reversed(range(len(runs))):
         seeds = {n: s[edges[k] : edges[k + 1]] for n, s in call.seeds("output").items()}

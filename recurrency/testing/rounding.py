@@ -13,8 +13,8 @@ not hold:
    cancellation, chaos and jumps. An element may be wrong by `SAFETY` times the greatest distance seen among the draws.
    Where a draw is not finite nothing can be said, and the element is not compared.
 
-An operation's own error is its entry in `ERRORS`, in units u: of sums and products of the sum of the absolute terms, not
-of their sum, as backends and passes may add in any order.
+An operation's own error is its entry in `ERRORS`, in units u: for sums and products relative to the sum of the absolute
+terms, not to their sum, as backends and passes may add in any order.
 """
 
 from __future__ import annotations

@@ -8,26 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from recurrency.testing.specs_scope import Writer
 from recurrency.testing.specs_terms import Entry, Expr, Level, Want
 
+Fits: TypeAlias = Callable[[Writer, Want], bool]
+Form: TypeAlias = Callable[[Writer, Want], Expr]
 GREATEST_DEGREE = 3
 NUMBERS = ("1", "0", "0.5", "2", "-1", "0.25 * 3", "1e-1", "-.7", "2 / 3")
 THRESHOLDS = ("0.1234", "-0.2345")
 
 
+def most(*degrees: int) -> int:
+    """What grows like its greatest operand."""
+    return max(degrees)
+
+
 @dataclass(frozen=True)
 class Row:
-    """A form whose operands have the shape of the result (s), or that shape or none (e); a is any shape, v a vector, o another
-    one of its size.
+    """A form whose operands have the shape of the result (s), that shape or none (e), any shape (a), that of a vector (v)
+    or of the vector before (o).
 
     `grows` makes the degree of the result of those of the operands.
     """
 
     template: str
     takes: str = "s"
-    grows: Callable[..., int] = max
+    grows: Callable[..., int] = most
     tight: bool = True
 
 
@@ -89,7 +97,6 @@ ELEMENTWISE = (
     Row("where(({0} > THRESHOLD) == ({1} <= 0.4567), {2}, 0.5)", "ses"),
     Row("{0:p} * ({1} < THRESHOLD)", "se", tight=False),
     Row("where(({0} > THRESHOLD) != 0, {1}, {2})", "ses"),
-    Row("({0:p} if CONDITION else {1:p})", "ss"),
     Row("stop_grad({0})"),
     Row("clip_grad({0}, 0.7)"),
     Row("dropout({0}, 0.3)"),
@@ -104,7 +111,6 @@ ELEMENTWISE = (
     Row("min({0}, {1:p} + 0)", "se"),
 )
 """Rows of these need nothing of their shape."""
-CONDITIONS = ("2 == 2", "{u} < 1", "not {u} >= 2 or {u} == 1", "{u} + 1 > {u} and 3 != 2")
 VECTORS = (
     Row("softmax({0})", grows=none),
     Row("log_softmax({0})"),
@@ -143,14 +149,15 @@ def tamed(e: Expr) -> Expr:
 
 
 def leaf(w: Writer, want: Want) -> Expr:
-    """A name, a number or a parameter."""
-    options: list[Entry | str] = [*w.readable(want)]
+    """A name, a number, a parameter, or something made of a stream."""
+    found: list[Entry] = w.readable(want)
+    options: list[Entry | Form] = [*found, *[e for e in found if e.timed]]
     if not want.must:
-        options += ["number"] * (not want.shape) + ["param"] * (want.level >= Level.STATIC)
-    found = w.pick(options) if options else "made"
-    if isinstance(found, Entry):
-        return w.read(want, found)
-    return {"number": number, "param": lambda w, want: w.param(want.shape), "made": made}[found](w, want)
+        options += [number] * (not want.shape) + [parameter] * (want.level >= Level.STATIC)
+    if not found and want.level is Level.STREAM:
+        options += [made, made]
+    chosen = w.pick(options) if options else constant
+    return w.read(want, chosen) if isinstance(chosen, Entry) else chosen(w, want)
 
 
 def number(w: Writer, want: Want) -> Expr:
@@ -159,21 +166,33 @@ def number(w: Writer, want: Want) -> Expr:
     return Expr(text, Level.CONST, 0, text.replace(".", "").replace("e-", "").isdigit())
 
 
+def parameter(w: Writer, want: Want) -> Expr:
+    """A parameter."""
+    return w.param(want.shape)
+
+
+def constant(w: Writer, want: Want) -> Expr:
+    """A declared constant."""
+    return w.const(want.shape, w.pick(("0.5", "-0.3")))
+
+
 def made(w: Writer, want: Want) -> Expr:
-    """A value of a shape that nothing has: a constant, or made of a stream by a parameter."""
-    if not want.must:
-        return w.const(want.shape, w.pick(("0.5", "-0.3")))
-    source = next(e for e in reversed(w.cell.entries) if w.allows(replace(want, whole=True), e) and not e.first)
+    """A shape that no stream has, made of one by a parameter."""
+    stream = replace(want, must=True, whole=True)
+    source = w.pick([e for e in w.cell.entries if w.allows(stream, e)][::-1])
     if source.index is not None:
         return Expr(f"embed({w.param((source.index, *want.shape))}, {source.text})", Level.STREAM)
+    if len(source.shape) == 1 == len(want.shape):
+        return Expr(f"{w.param((*want.shape, *source.shape))} @ {source.text}", Level.STREAM, source.degree, False)
     size = f"mean({source.text})" if source.shape else source.text
-    return Expr(f"{size} * {w.param(want.shape)}", Level.STREAM, 1, False) if want.shape else Expr(size, Level.STREAM, 1)
+    text = f"{size} * {w.param(want.shape)}" if want.shape else size
+    return Expr(text, Level.STREAM, source.degree, not want.shape)
 
 
 # ----------------------------------------------------------------------------------------------------- rows of tables
 
 
-def row_form(row: Row) -> Callable[[Writer, Want], Expr]:
+def row_form(row: Row) -> Form:
     """The form of a row."""
 
     def write(w: Writer, want: Want) -> Expr:
@@ -197,20 +216,18 @@ def filled(w: Writer, row: Row, operands: list[Expr]) -> Expr:
     template = row.template
     if "THRESHOLD" in template:
         template = template.replace("THRESHOLD", w.pick(THRESHOLDS))
-    if "CONDITION" in template:
-        template = template.replace("CONDITION", w.pick(CONDITIONS).format(u=w.cell.units[0]))
     degree = row.grows(*(o.degree for o in operands))
     return Expr(template.format(*operands), max(o.level for o in operands), degree, row.tight)
 
 
-FORMS: list[tuple[Callable[[Writer, Want], bool], Callable[[Writer, Want], Expr]]] = [(lambda w, want: True, leaf)]
+FORMS: list[tuple[Fits, Form]] = [(lambda w, want: True, leaf)]
 """When a form can be written, and how; the simplest first."""
 
 
-def form(fits: Callable[[Writer, Want], bool]) -> Callable[..., Callable[[Writer, Want], Expr]]:
+def form(fits: Fits) -> Callable[[Form], Form]:
     """Enter a form in the table."""
 
-    def enter(write: Callable[[Writer, Want], Expr]) -> Callable[[Writer, Want], Expr]:
+    def enter(write: Form) -> Form:
         FORMS.append((fits, write))
         return write
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recurrency.testing.specs_expressions import expr, form, leaf, row_form, Row, total
+from recurrency.testing.specs_expressions import Fits, Row, expr, form, row_form, total
 from recurrency.testing.specs_scope import Writer
-from recurrency.testing.specs_terms import Entry, Expr, Fn, Level, Size, Want
-from recurrency.testing.specs_uses import use
+from recurrency.testing.specs_terms import Entry, Expr, Fn, Level, Want
+from recurrency.testing.specs_uses import usable, use
 
 # ----------------------------------------------------------------------------------------------------------- products
 
 
-def rank(count: int, least: Level = Level.CONST) -> object:
+def rank(count: int, least: Level = Level.CONST) -> Fits:
     """Fits values with so many dimensions."""
     return lambda w, want: len(want.shape) == count and want.level >= least
 
@@ -84,7 +84,9 @@ def concatenated(w: Writer, want: Want) -> Expr:
     """`concat(a, b)`"""
     pieces = want.shape[0].pieces()
     assert pieces is not None
-    parts = [expr(w, want.part(shape=(size, *want.shape[1:]), must=want.must and i == 0)) for i, size in enumerate(pieces)]
+    parts = [
+        expr(w, want.part(shape=(size, *want.shape[1:]), must=want.must and i == 0)) for i, size in enumerate(pieces)
+    ]
     return Expr(f"concat({parts[0]}, {parts[1]})", max(p.level for p in parts), max(p.degree for p in parts))
 
 
@@ -138,6 +140,26 @@ FOLDS = (
     "sum({f}[i] * tanh({f}[j]) / j for i in 1..{n} for j in 1..i if i != j or i == 1)",
 )
 
+CONDITIONS = (
+    ("2 == 2", True),
+    ("{u} < 1", False),
+    ("not {u} >= 2 or {u} == 1", False),
+    ("{u} + 1 > {u} and 3 != 2", True),
+)
+"""What is known at compilation, and whether it is true."""
+
+
+@form(rank(0))
+@form(rank(1))
+def conditional(w: Writer, want: Want) -> Expr:
+    """`a if N < 1 else b`: only one of the two is there"""
+    template, truth = w.pick(CONDITIONS)
+    both = expr(w, want.part()), expr(w, want.part())
+    chosen = both[0 if truth else 1]
+    text = f"({both[0]:p} if {template.format(u=w.cell.units[0])} else {both[1]:p})"
+    return Expr(text, chosen.level, chosen.degree)
+
+
 # ----------------------------------------------------------------------------------------------------------- look-ups
 
 
@@ -146,8 +168,11 @@ def embedded(w: Writer, want: Want) -> Expr:
     """`embed(E, w)`"""
     found = w.pick(w.symbols(want))
     assert found.index is not None
-    table = expr(w, Want((found.index, *want.shape), min(want.level, Level.STATIC), want.clock, depth=want.depth - 1)) \
-        if len(want.shape) < 2 else w.param((found.index, *want.shape))
+    table = (
+        expr(w, Want((found.index, *want.shape), min(want.level, Level.STATIC), want.clock, depth=want.depth - 1))
+        if len(want.shape) < 2
+        else w.param((found.index, *want.shape))
+    )
     symbol = w.read(want, found)
     return Expr(f"embed({table}, {symbol})", max(table.level, symbol.level), table.degree)
 
@@ -239,7 +264,7 @@ def steady(w: Writer, want: Want) -> list[Entry]:
     return [e for e in w.readable(replace(want, must=True, whole=True)) if e.timed]
 
 
-@form(lambda w, want: want.level is Level.STREAM and not want.whole and len(want.shape) == 1 and bool(w.file.cells))
+@form(lambda w, want: want.level is Level.STREAM and len(want.shape) == 1 and bool(usable(w, want)))
 def used(w: Writer, want: Want) -> Expr:
     """A use of a cell without a name of its own, made to fit by a parameter."""
     text, streams = use(w, want)
@@ -252,4 +277,3 @@ def used(w: Writer, want: Want) -> Expr:
 
 
 form(rank(1))(row_form(Row("dot({0}, {1}) * {2:p}", "vos", total, tight=False)))
-__all__ = ["Size", "leaf"]

@@ -28,9 +28,6 @@ class File:
     functions: list[Fn] = field(default_factory=list)
     cells: list[Written] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    library: list[str] = field(default_factory=list)
-    shelf: tuple[Written, ...] = ()
-    """The library's cells that may be used."""
 
 
 @dataclass
@@ -45,6 +42,7 @@ class Written:
     states: list[tuple[str, Shape]]
     causal: bool
     text: str
+    clock: str = "t"
     options: tuple[str, ...] = ()
     """Entries of the square brackets that a use may add, such as `squash = relu`."""
     sizes: dict[str, int] = field(default_factory=dict)
@@ -61,15 +59,16 @@ class Cell:
     """Whether later steps may be read, and whole streams."""
     depth: int = 2
     """How deep expressions are nested at most."""
-    budget: int = 40
+    budget: int = 60
     """How many expressions may still be written."""
     dimensions: list[str] = field(default_factory=list)
     """Entries of the square brackets beside the units."""
+    layer: str = ""
+    """The cell for which an entry of the square brackets stands, if there is one."""
     inputs: list[Port] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    outputs: list[Entry] = field(default_factory=list)
     families: list[Family] = field(default_factory=list)
     functions: list[Fn] = field(default_factory=list)
     states: list[tuple[str, Shape]] = field(default_factory=list)
@@ -103,14 +102,15 @@ class Writer:
         """A new name."""
         self.cell.numbers[stem] = self.cell.numbers.get(stem, 0) + 1
         number = self.cell.numbers[stem]
-        return stem if number == 1 else f"{stem}{number}"
+        return f"{stem}{number}" if number > 1 else stem
 
     # ------------------------------------------------------------------------------------------------------- sizes
 
     def size(self) -> Size:
-        """Any size: mostly a unit."""
+        """Any size: mostly a unit, or what a stream has."""
         units = [Size.of(unit) for unit in self.cell.units]
-        return self.pick([*units, *units, 2 * units[0], units[0] + units[-1], Size.of(1)])
+        known = [e.shape[0] for e in self.cell.entries if e.timed and len(e.shape) == 1]
+        return self.pick([units[0], *known, *units, 2 * units[0], units[0] + units[-1], Size.of(1)])
 
     def vector(self) -> Shape:
         """The shape of a vector."""
@@ -225,6 +225,7 @@ class Writer:
     def end(self) -> None:
         """The recurrence is complete: its names are like all others."""
         self.cell.pending.clear()
+        self.cell.direction = 1
 
 
 def at(delay: int) -> str:

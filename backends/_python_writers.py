@@ -1,18 +1,19 @@
-"""How what is not element-wise is written in NumPy: a row for each operation."""
+"""How what is not element-wise is written: a row for each operation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from recurrency.backends._numpy_masks import masked
-from recurrency.backends._numpy_sums import product
+from recurrency.backends._python_masks import masked
+from recurrency.backends._python_products import Call
+from recurrency.backends._python_sums import product
 
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
 
 if TYPE_CHECKING:
-    from recurrency.backends._numpy_function import Function
+    from recurrency.backends._python_function import Function
 
 
 def _input(f: Function, id: int, node: Node) -> None:
@@ -20,8 +21,8 @@ def _input(f: Function, id: int, node: Node) -> None:
     wish = (node.name or f.memory.pieces.get(id) or wish) if wish.startswith("tape:") else wish
     name = f.names.new(wish)
     f.memory.bases[f.program.places[id].buffer] = name
-    dtype = "real" if node.type.index is None else "np.intp"
-    f.say(id, f"{name} = asarray(given[{node.attrs['name']!a}], {dtype})")
+    given = f"given[{node.attrs['name']!a}]"
+    f.say(id, f"{name} = {f.dialect.given(given, node.type.index is not None)}")
     if node.type.kind is Kind.STREAM and not node.attrs["name"].startswith("tape:"):
         s = f.clocks[str(node.type.clock)]
         f.body.append(f"if ragged{s}:")
@@ -36,39 +37,38 @@ def _start(f: Function, id: int, node: Node) -> None:
     name = f.names.new(f"{node.attrs['name']}_start")
     default = f.names.new(f"{node.attrs['name']}_default")
     f.memory.bases[f.program.places[id].buffer] = name
-    nothing, dtype = ("0", "real") if node.type.index is None else ("-1", "np.intp")
-    f.memory.lines.append(f"{default} = full({f.memory.shape(node.type)}, {nothing}, {dtype})")
-    f.memory.own.add(default)
+    index = node.type.index is not None
+    f.memory.define(default, f.dialect.full(f.memory.shape(node.type), "-1" if index else "0", index), "kept")
     lines = [f"{name} = given.get({'start:' + node.attrs['name']!a})"]
-    lines.append(f"{name} = {default} if {name} is None else asarray({name}, {dtype})")
+    lines.append(f"{name} = {default} if {name} is None else {f.dialect.given(name, index)}")
     if node.args:
-        lines += [f"if {name} is {default}:", f"    {name}[...] = {f.ref(node.args[0])}"]
+        lines += [f"if {name} is {default}:", f"    {f.dialect.assign(name, f.ref(node.args[0]))}"]
     f.say(id, *lines)
 
 
 def _unless_given(f: Function, id: int, node: Node) -> None:
     given = ascii("start:" + node.attrs["name"])
-    f.say(id, f"{f.out(id)}[...] = {f.ref(node.args[0])} if given.get({given}) is None else 0.0")
+    value = f"{f.ref(node.args[0])} if given.get({given}) is None else {f.dialect.literal(f, 0.0)}"
+    f.say(id, f.dialect.assign(f.out(id), value))
 
 
 def _eye(f: Function, id: int, node: Node) -> None:
-    f.say(id, f"{f.out(id)}[...] = np.eye({node.attrs['size']})")
+    f.say(id, f.dialect.assign(f.out(id), f.dialect.eye.format(node.attrs["size"])))
 
 
 def _length(f: Function, id: int, node: Node) -> None:
-    f.say(id, f"{f.out(id)}[...] = n{f.clocks[node.attrs['clock']]}")
+    f.say(id, f.dialect.assign(f.out(id), f"n{f.clocks[node.attrs['clock']]}"))
 
 
 def _batch(f: Function, id: int, node: Node) -> None:
-    f.say(id, f"{f.out(id)}[...] = B")
+    f.say(id, f.dialect.assign(f.out(id), "B", number=True))
 
 
 def _random(f: Function, id: int, node: Node) -> None:
     a = node.attrs
     step = "0"
     if a["per"] == "step":
-        before = f"np.asarray((offset or {{}}).get({node.type.clock!a}, 0))"
-        step = f"arange({f.memory.steps(node.type.clock)})[:, None] + {before}"
+        step = f.dialect.steps_before.format(T=f.memory.steps(node.type.clock), clock=ascii(node.type.clock))
     batch = "None" if node.type.kind is Kind.STATIC else "B"
     sizes = f"({''.join(f'{f.memory.size(d)}, ' for d in node.type.shape)})"
     numbers = f"{int(a['site'])}, {str(a['law'])!a}, {float(a['p'])!r}, {float(a.get('rest', 0.0))!r}"
@@ -80,16 +80,12 @@ def _product(f: Function, id: int, node: Node) -> None:
 
 
 def _reduce(f: Function, id: int, node: Node) -> None:
-    ufunc, nothing = {"sum": ("add", "0"), "peak": ("maximum", "-inf")}[node.op.name]
+    nothing = {"sum": "0", "peak": "-inf"}[node.op.name]
     text = masked(f, node.args[0], node.attrs["axes"], nothing)
     kind = f.graph[node.args[0]].type.kind if "masked(" in text else f.kind(node.args[0])
     lead = f.lead(kind)
     axes = ", ".join(str(lead + axis) for axis in node.attrs["axes"])
-    call = f"{ufunc}.reduce({text}, ({axes},)"
-    if kind is f.kind(id):
-        f.say(id, f"{call}, None, {f.out(id)})")
-    else:
-        f.say(id, f"{f.out(id)}[...] = {call})")
+    f.say(id, f.dialect.reduced(node.op.name, text, f"({axes},)", f.out(id), kind is f.kind(id)))
 
 
 def _softmax(f: Function, id: int, node: Node) -> None:
@@ -111,11 +107,12 @@ def _concat(f: Function, id: int, node: Node) -> None:
     if node.op.name == "pad":
         end = start + f.graph[node.args[0]].type.shape[0]
         zeros = [(a, b) for a, b in ((0, start), (end, size)) if a != b]
-        f.say(id, *(f"{f.out(id)}[{lead}{f.memory.size(a)}:{f.memory.size(b)}] = 0" for a, b in zeros))
+        gaps = [f"{f.out(id)}[{lead}{f.memory.size(a)}:{f.memory.size(b)}]" for a, b in zeros]
+        f.say(id, *(f.dialect.assign(gap, "0", indexed=True, number=True) for gap in gaps))
     for arg in node.args:
         stop = start + f.graph[arg].type.shape[0]
         if not _in_place(f, id, arg, start):
-            f.say(id, f"{f.out(id)}[{lead}{start}:{stop}] = {f.ref(arg)}")
+            f.say(id, f.dialect.assign(f"{f.out(id)}[{lead}{start}:{stop}]", f.ref(arg), indexed=True))
         start = stop
 
 
@@ -150,7 +147,7 @@ def _place(f: Function, id: int, node: Node) -> None:
     text = f.full(x)
     if f.graph[x].type.kind is Kind.STATIC:
         sizes = "".join(f"{f.memory.size(d)}, " for d in node.type.shape)
-        text = f"np.broadcast_to({text}, (B, {sizes}))"
+        text = f.dialect.spread(text, f"(B, {sizes})")
     f.say(id, f"place({text}, {node.attrs['step']}, n{s}, {f.out(id)})")
 
 
@@ -163,7 +160,9 @@ def _final(f: Function, id: int, node: Node) -> None:
 
 def _if_length(f: Function, id: int, node: Node) -> None:
     n = f"n{f.clocks[node.attrs['clock']]}"
-    f.say(id, f"{f.out(id)}[...] = {f.ref(node.args[0])}", f"{f.out(id)}[{n} != {node.attrs['length']}] = 0")
+    out = f.out(id)
+    others = f.dialect.clear(out, f"{n} != {node.attrs['length']}", "0")
+    f.say(id, f.dialect.assign(out, f.ref(node.args[0])), others)
 
 
 def _reverse(f: Function, id: int, node: Node) -> None:
@@ -184,9 +183,10 @@ def _sum(f: Function, id: int, node: Node) -> None:
     if axes == "(0, 1)" and len(node.type.shape) == 1 and f.contiguous(id):
         rows = f"{f.memory.steps(summed.type.clock)} * B"
         ones = f.constant(1.0, f"({rows},)")
-        f.say(id, f"dot({ones}, {f.full(inner)}.reshape({rows}, {node.type.shape[0]}), {f.out(id)})")
+        matrix = f"{f.full(inner)}.reshape({rows}, {node.type.shape[0]})"
+        f.say(id, f.dialect.product(Call("dot", ones, matrix, f.out(id), axes=(1, 2))))
         return
-    f.say(id, f"add.reduce({f.full(inner)}, {axes}, None, {f.out(id)})")
+    f.say(id, f.dialect.reduced("sum", f.full(inner), axes, f.out(id)))
 
 
 def _sum_put(f: Function, id: int, inner: int, axes: str) -> None:
@@ -194,18 +194,19 @@ def _sum_put(f: Function, id: int, inner: int, axes: str) -> None:
     node = f.graph[inner]
     x, index = node.args
     if f.graph[id].type.kind is Kind.STATIC:
-        lead = f.memory.shape(node.type).split(",")[: int(node.type.kind)]
-        text = f"np.broadcast_to({f.array(index)}, ({', '.join(part.strip(' ()') for part in lead)},))"
+        parts = f.memory.shape(node.type).split(",")[: int(node.type.kind)]
+        lead = ", ".join(part.strip(" ()") for part in parts)
+        text = f.dialect.spread(f.array(index), f"({lead},)")
         sizes = "".join(f"{f.memory.size(d)}, " for d in f.graph[x].type.shape)
-        g = f"np.broadcast_to({f.array(x)}, ({', '.join(part.strip(' ()') for part in lead)}, {sizes}))"
+        g = f.dialect.spread(f.array(x), f"({lead}, {sizes})")
         f.say(id, f"scatter({g}, {text}, {f.out(id)})")
         return
     wide = f.names.new("spread")
     f.say(
         id,
-        f"{wide} = empty({f.memory.shape(node.type)}, real)",
+        f"{wide} = {f.dialect.empty(f.memory.shape(node.type), here=True)}",
         f"put({f.array(x)}, {f.array(index)}, {int(node.type.kind)}, {wide})",
-        f"add.reduce({wide}, {axes}, None, {f.out(id)})",
+        f.dialect.reduced("sum", wide, axes, f.out(id)),
     )
 
 

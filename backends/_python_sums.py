@@ -1,18 +1,18 @@
-"""Products in generated NumPy, summed over steps and sequences where the program says so."""
+"""Products in generated Python, summed over steps and sequences where the program says so."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurrency.backends._numpy_masks import clean, masked_text
-from recurrency.backends._numpy_products import Operand, Product, letter_sizes, lettered
+from recurrency.backends._python_masks import clean, masked_text
+from recurrency.backends._python_products import Operand, Product, letter_sizes, lettered
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
 
 if TYPE_CHECKING:
-    from recurrency.backends._numpy_function import Function
+    from recurrency.backends._python_function import Function
 
 
 def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool) -> str:
@@ -29,10 +29,8 @@ def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool)
     first = _operand(f, node.args[0], a, sizes, summed, node if spread else None)
     second = _operand(f, node.args[1], b, sizes, summed, None)
     result = Operand(out, _lead(f, out_kind) + o, contiguous)
-    function, *args = Product(first, second, result, _texts(f, node, sizes)).call()
-    args = [arg if arg[0] in '"(' else f.memory.derived(arg) for arg in args]
-    last = f"out={args[-1]}" if function == "einsum" else args[-1]
-    return f"{function}({', '.join(args[:-1])}, {last})"
+    call = Product(first, second, result, _texts(f, node, sizes), f.dialect.permute).call()
+    return f.dialect.product(call.named(lambda text: text if text.startswith("(") else f.memory.derived(text)))
 
 
 def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
@@ -62,4 +60,4 @@ def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: 
 def _spread_to(f: Function, id: int, like: Node) -> str:
     lead = f"{f.memory.steps(like.type.clock)}, B, " if like.type.kind is Kind.STREAM else "B, "
     sizes = "".join(f"{f.memory.size(d)}, " for d in f.graph[id].type.shape)
-    return f"np.broadcast_to({f.array(id)}, ({lead}{sizes}))"
+    return f.dialect.spread(f.array(id), f"({lead}{sizes})")

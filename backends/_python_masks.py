@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recurrency.graph.types import Kind
 
 if TYPE_CHECKING:
-    from recurrency.backends._numpy_function import Function
+    from recurrency.backends._python_function import Function
 
 KEEPS_ZERO = frozenset("negative add subtract multiply tanh relu abs sin sign expm1 log1p sqrt".split())
 """Operations whose result is zero where all arguments are."""

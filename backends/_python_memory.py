@@ -1,4 +1,4 @@
-"""The names of arrays in generated NumPy: buffers, and views of them, of all steps or of one."""
+"""The names of arrays in generated Python: buffers, and views of them, of all steps or of one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from recurrency.backends._numpy_names import Names
+from recurrency.backends._python_dialect import Dialect
+from recurrency.backends._python_names import Names
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph, Node
@@ -26,12 +27,17 @@ class Memory:
     """Knows by which name a place is called, and writes the lines that make it.
 
     Lines about our own buffers go to `lines`, which run once for each size; lines about the caller's arrays to `body`.
+    `own` are the names in `lines`, each with the group of buffers that it belongs to: `lent` ones are handed to the
+    caller, `kept` ones are not.
     """
 
-    def __init__(self, program: Program, names: Names, clocks: dict[str, str], body: list[str]) -> None:
+    def __init__(
+        self, program: Program, names: Names, clocks: dict[str, str], body: list[str], dialect: Dialect
+    ) -> None:
         self.program, self.graph, self.names, self.clocks, self.body = program, program.graph, names, clocks, body
+        self.dialect = dialect
         self.lines: list[str] = []
-        self.own: set[str] = set()
+        self.own: dict[str, str] = {}
         self.arenas: dict[str, list[str]] = {"tape": [], "outputs": []}
         self.homes = _homes(program)
         self.bases: dict[int, str] = {}
@@ -91,21 +97,23 @@ class Memory:
             return self.stepped(self.loop.views[base[0]] + rest) if timed else text
         if text not in self.views:
             name = self.views[text] = self.names.new(base[0] + ("_T" if rest == ".T" else "_view"))
-            self.define(name, text, base[0] in self.own)
+            self.define(name, text, self.group(text))
         return self.views[text]
 
-    def define(self, name: str, text: str, own: bool) -> None:
-        """Write the line that gives a view its name, where it belongs."""
-        (self.lines if own else self.body).append(f"{name} = {text}")
-        if own:
-            self.own.add(name)
+    def define(self, name: str, text: str, group: str | None) -> None:
+        """Write the line that gives an array its name, where it belongs: to one of our groups, or to none."""
+        (self.lines if group else self.body).append(f"{name} = {text}")
+        if group:
+            self.own[name] = group
+
+    def group(self, text: str) -> str | None:
+        """The group of what a text is a view of; None if it is not ours."""
+        base = re.match(r"\w+", text)
+        return self.own.get(base[0]) if base else None
 
     def order(self, name: str) -> int:
         """The line that gives an array its name."""
         return next(k for k, line in enumerate(self.lines) if line.startswith(f"{name} = "))
-
-    def _ours(self, place: Place) -> bool:
-        return self.program.buffers[place.buffer].home == "own"
 
     def _named(self, place: Place) -> str:
         buffer = self.program.buffers[place.buffer]
@@ -115,7 +123,7 @@ class Memory:
             return base
         text = self.viewed(text, place.views, Place(place.buffer, buffer.type.kind))
         name: str = self.names.new(self.hints.get(place) or self._wish(buffer, place))
-        self.define(name, text, self._ours(place))
+        self.define(name, text, self.group(base))
         return name
 
     def _wish(self, buffer: Buffer, place: Place) -> str:
@@ -136,8 +144,8 @@ class Memory:
             rows = "_rows" if buffer.front or buffer.behind else ""
             name = self.bases[buffer.id] = self.names.new(self._label(buffer) + rows)
             if buffer.home == "own":
-                self.own.add(name)
-                self.lines.append(f"{name} = {self._allocation(buffer)}")
+                group = "lent" if self.dialect.apart and self._home(buffer) else "kept"
+                self.define(name, self._allocation(buffer), group)
             else:
                 vector = "params" if buffer.home == "params" else "gradient"
                 end = buffer.offset + math.prod(whole(d) for d in buffer.type.shape)
@@ -150,11 +158,16 @@ class Memory:
         rows = buffer.front + buffer.behind
         shape = self.shape(buffer.type, rows, buffer.step is not None)
         if buffer.type.index is not None:
-            return f"full({shape}, -1, np.intp)"
-        if buffer.id in self.homes:
-            self.arenas[self.homes[buffer.id]].append(f"prod({shape})")
-            return f"{self.homes[buffer.id]}.array({shape})"
-        return f"{'zeros' if rows else 'empty'}({shape}, real)"
+            return self.dialect.full(shape, "-1", index=True)
+        home = self._home(buffer)
+        if home:
+            self.arenas[home].append(f"prod({shape})")
+            return self.dialect.lent(home, shape)
+        return self.dialect.empty(shape, zeros=bool(rows))
+
+    def _home(self, buffer: Buffer) -> str | None:
+        """Who gets the memory of a buffer, if it is handed out."""
+        return self.homes.get(buffer.id if buffer.same is None else buffer.same)
 
     def shape(self, type_: Type, rows: int = 0, step: bool = False) -> str:
         """The shape of an array of this type, as text."""
@@ -190,7 +203,7 @@ class Memory:
             return f"{text}[{', '.join([':'] * lead + [f'{view.numbers[0]}:{view.numbers[1]}'])}]", lead
         if view.op == "transpose":
             axes = [*range(lead), *reversed(range(lead, lead + rank))]
-            return (f"{text}.transpose({', '.join(map(str, axes))})" if rank > 1 else text), lead
+            return (f"{text}.{self.dialect.permute}({', '.join(map(str, axes))})" if rank > 1 else text), lead
         if view.op == "reshape":
             sizes = "".join(f"{self.size(d)}, " for d in view.shape)
             return f"{text}.reshape(({'*' + text + f'.shape[:{lead}], ' if lead else ''}{sizes}))", lead

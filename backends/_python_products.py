@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from recurrency.graph.dimensions import Dim
 
@@ -18,6 +18,22 @@ class Operand:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A product as a call: `dot` (of vectors and matrices with so many axes), `matmul`, `multiply` or `einsum`."""
+
+    function: str
+    a: str
+    b: str
+    out: str
+    spec: str = ""
+    axes: tuple[int, int] = (2, 2)
+
+    def named(self, name: Callable[[str], str]) -> Call:
+        """The same call with names for its operands."""
+        return replace(self, a=name(self.a), b=name(self.b), out=name(self.out))
+
+
+@dataclass(frozen=True)
 class Product:
     """`out = a * b` summed over the letters that `out` has not; `sizes` is the text of the size of each letter."""
 
@@ -25,9 +41,11 @@ class Product:
     b: Operand
     out: Operand
     sizes: Mapping[str, str]
+    permute: str = "transpose"
+    """The method that puts the axes of an array in another order."""
 
-    def call(self) -> tuple[str, ...]:
-        """A function and its arguments, the last of which is where the result goes."""
+    def call(self) -> Call:
+        """How it is computed."""
         a, b, out = set(self.a.axes), set(self.b.axes), set(self.out.axes)
         repeated = any(len(set(x.axes)) < len(x.axes) for x in (self.a, self.b, self.out))
         if repeated or (a ^ b) - out or out - (a | b):
@@ -40,17 +58,17 @@ class Product:
             return self._einsum()
         return self._many_products() or self._einsum()
 
-    def _einsum(self) -> tuple[str, ...]:
-        spec = f'"{self.a.axes},{self.b.axes}->{self.out.axes}"'
-        return ("einsum", spec, self.a.text, self.b.text, self.out.text)
+    def _einsum(self) -> Call:
+        spec = f"{self.a.axes},{self.b.axes}->{self.out.axes}"
+        return Call("einsum", self.a.text, self.b.text, self.out.text, spec)
 
-    def _elementwise(self) -> tuple[str, ...]:
+    def _elementwise(self) -> Call:
         """No sum: each factor gets axes of one element for the letters that it has not."""
-        return ("multiply", self._spread(self.a), self._spread(self.b), self.out.text)
+        return Call("multiply", self._spread(self.a), self._spread(self.b), self.out.text)
 
     def _spread(self, x: Operand) -> str:
         ordered = "".join(c for c in self.out.axes if c in x.axes)
-        text = transposed(x, ordered)
+        text = transposed(x, ordered, self.permute)
         missing = [c not in x.axes for c in self.out.axes]
         first = next((k for k, c in enumerate(self.out.axes) if c in x.axes), len(missing))
         missing = missing[first:]
@@ -59,13 +77,13 @@ class Product:
         missing = missing[missing.index(True) :]
         return f"{text}[..., {', '.join('None' if gone else ':' for gone in missing)}]"
 
-    def _one_product(self) -> tuple[str, ...] | None:
+    def _one_product(self) -> Call | None:
         """A single matrix product: in each operand the letters that stay are on one side."""
         summed = "".join(c for c in self.a.axes if c in self.b.axes)
         left = "".join(c for c in self.out.axes if c in self.a.axes)
         right = "".join(c for c in self.out.axes if c in self.b.axes)
         if self.out.axes == right + left and right and left:
-            return Product(self.b, self.a, self.out, self.sizes)._one_product()
+            return Product(self.b, self.a, self.out, self.sizes, self.permute)._one_product()
         if self.out.axes != left + right:
             return None
         a, b = self._matrix(self.a, left, summed), self._matrix(self.b, summed, right)
@@ -73,7 +91,7 @@ class Product:
             return None
         out = self._flat(self.out, *(group for group in (left, right) if group))
         function = "dot" if self.out.contiguous else "matmul"
-        return (function, a, b, out)
+        return Call(function, a, b, out, axes=(1 + bool(left), 1 + bool(right)))
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
         """The operand with two axes (one where a side has none), whichever way its letters stand."""
@@ -88,7 +106,7 @@ class Product:
             return x.text
         return f"{x.text}.reshape({', '.join(' * '.join(self.sizes[c] for c in group) for group in groups)})"
 
-    def _many_products(self) -> tuple[str, ...] | None:
+    def _many_products(self) -> Call | None:
         """A matrix product for each place of the letters that all three have."""
         both = "".join(c for c in self.out.axes if c in self.a.axes and c in self.b.axes)
         summed = "".join(c for c in self.a.axes if c in self.b.axes and c not in both)
@@ -96,21 +114,21 @@ class Product:
         right = "".join(c for c in self.b.axes if c not in self.a.axes)
         if max(len(left), len(right), len(summed)) > 1:
             return None
-        a = transposed(self.a, both + left + summed) + ("" if left else "[..., None, :]")
-        b = transposed(self.b, both + summed + right) + ("" if right else "[..., None]")
+        a = transposed(self.a, both + left + summed, self.permute) + ("" if left else "[..., None, :]")
+        b = transposed(self.b, both + summed + right, self.permute) + ("" if right else "[..., None]")
         tail = "" if left else "[..., None, :]"
-        out = transposed(self.out, both + left + right) + (tail if right else "[..., None]")
-        return ("matmul", a, b, out)
+        out = transposed(self.out, both + left + right, self.permute) + (tail if right else "[..., None]")
+        return Call("matmul", a, b, out, axes=(0, 0))
 
 
-def transposed(x: Operand, axes: str) -> str:
+def transposed(x: Operand, axes: str, permute: str) -> str:
     """The operand with its letters in this order."""
     if x.axes == axes:
         return x.text
     moved = [k for k, (old, new) in enumerate(zip(x.axes, axes, strict=True)) if old != new]
     if len(moved) == 2:
         return f"{x.text}.swapaxes({moved[0]}, {moved[1]})"
-    return f"{x.text}.transpose({', '.join(str(x.axes.index(c)) for c in axes)})"
+    return f"{x.text}.{permute}({', '.join(str(x.axes.index(c)) for c in axes)})"
 
 
 def lettered(spec: str) -> tuple[str, str, str]:

@@ -1,0 +1,122 @@
+"""CUDA kernels compiled by NVIDIA's own compiler, NVRTC, which needs no GPU: are they valid, and do they spill?
+
+A kernel that spills keeps values in memory for which the processor has no registers: it works, but far too slowly.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from recurrency.errors import UsageError
+
+ARCHITECTURES = (80, 90, 100)
+"""A100, H100 and B200, as NVIDIA numbers them."""
+
+OPTIONS = ("--std=c++17", "--ptxas-options=-v")
+INSTALL = "NVRTC is not installed, which compiles CUDA kernels without a GPU; pip install 'recurrency[cuda-check]'"
+
+ENTRY = re.compile(
+    r"Compiling entry function '(?P<name>\w+)'.*?(?P<spilled>\d+) bytes spill stores"
+    r".*?Used (?P<registers>\d+) registers",
+    re.DOTALL,
+)
+"""What the assembler says of a kernel."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A compiled kernel: how many registers a thread needs, and how many bytes it has to keep elsewhere."""
+
+    name: str
+    registers: int
+    spilled: int
+
+
+def obstacle() -> str | None:
+    """Why nothing can be checked here, or None."""
+    return None if _nvrtc() else INSTALL
+
+
+@cache
+def _nvrtc() -> Any:
+    """The bindings, if they and the library that they bind are there."""
+    try:
+        from cuda.bindings import nvrtc
+
+        nvrtc.nvrtcVersion()
+    except (ImportError, RuntimeError):  # what its loader raises for a missing library is a RuntimeError
+        return None
+    return nvrtc
+
+
+def check(source: str) -> list[str]:
+    """Compile all kernels of a module's source for each of `ARCHITECTURES`; a line for each says what came of it.
+
+    Raises:
+        UsageError: NVRTC is not installed, refuses a kernel, or a kernel spills.
+    """
+    codes = kernel_texts(source)
+    if not codes:
+        return ["it has no CUDA kernels"]
+    return [_report(arch, [usage for code in codes for usage in compiled(code, arch)]) for arch in ARCHITECTURES]
+
+
+def _report(arch: int, usages: list[Usage]) -> str:
+    spilling = [f"{usage.name} ({usage.spilled} bytes)" for usage in usages if usage.spilled]
+    if spilling:
+        raise UsageError(f"sm_{arch}: these kernels need more registers than there are: {', '.join(spilling)}")
+    most = max(usage.registers for usage in usages)
+    return f"sm_{arch}: {len(usages)} kernel{'s'[: len(usages) > 1]}, at most {most} registers, spills 0"
+
+
+def kernel_texts(source: str) -> list[str]:
+    """The texts of CUDA C in a module's source."""
+    constants = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    return [text for text in constants if isinstance(text, str) and "__global__" in text]
+
+
+def compiled(code: str, arch: int) -> list[Usage]:
+    """The kernels of a text, compiled for an architecture.
+
+    Raises:
+        UsageError: NVRTC is not installed, does not know the architecture, or refuses the text (with its message).
+    """
+    nvrtc = _nvrtc()
+    if nvrtc is None:
+        raise UsageError(INSTALL)
+    program = _done(nvrtc.nvrtcCreateProgram(code.encode(), b"kernels.cu", 0, None, None))
+    try:
+        options = [option.encode() for option in (f"--gpu-architecture=sm_{arch}", *OPTIONS)]
+        (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+        log = _log(nvrtc, program)
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+    if result:
+        known = _done(nvrtc.nvrtcGetSupportedArchs())
+        if arch not in known:
+            raise UsageError(f"the installed NVRTC knows no sm_{arch}; pip install --upgrade 'recurrency[cuda-check]'")
+        raise UsageError(f"NVRTC refuses the kernels for sm_{arch}:\n{log}")
+    return [Usage(found["name"], int(found["registers"]), int(found["spilled"])) for found in ENTRY.finditer(log)]
+
+
+def _log(nvrtc: Any, program: Any) -> str:
+    """What the compiler has said."""
+    text = b" " * _done(nvrtc.nvrtcGetProgramLogSize(program))
+    _done(nvrtc.nvrtcGetProgramLog(program, text))
+    return str(text.decode(errors="replace")).rstrip("\0 \n")
+
+
+def _done(answer: tuple[Any, ...]) -> Any:
+    """What a call gives besides its status.
+
+    Raises:
+        UsageError: it has failed.
+    """
+    status, *values = answer
+    if status:
+        raise UsageError(f"NVRTC fails: {status}")
+    return values[0] if values else None

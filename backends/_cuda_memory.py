@@ -1,0 +1,139 @@
+"""The arrays of device code: how kernels and the driver call them, and where in them an element lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from recurrency.backends._cuda_index import At, Ix, before_view, clock_size, extent, flat
+from recurrency.backends._python_names import Names
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.types import Kind, Type
+from recurrency.program.program import Buffer, Place, Program
+
+VECTORS = {"params": "params", "gradient": "gradient"}
+"""Homes of buffers that lie in a flat vector, and its name."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """Memory of the device: [T + rows, B, *shape] of a stream, [B, *shape] of a sequence value or of one step only.
+
+    `offset` is where it begins, in a flat vector that it is a part of.
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[Dim, ...]
+    clock: str | None = None
+    real: bool = True
+    home: str = "own"
+    front: int = 0
+    behind: int = 0
+    offset: int = 0
+    whole: bool = True
+    """Whether a stream's array holds all steps."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether it has an axis of steps."""
+        return self.kind is Kind.STREAM and self.whole
+
+    def lead(self) -> list[str]:
+        """The axes before those of one element."""
+        out = []
+        if self.timed:
+            rows = self.front + self.behind
+            out.append(clock_size(self.clock) + (f" + {rows}" if rows else ""))
+        return out if self.kind is Kind.STATIC else [*out, "B"]
+
+    def shape_text(self) -> str:
+        """Its shape as text of Python."""
+        sizes = [*self.lead(), *map(extent, self.shape)]
+        return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+    def element(self, at: At, delay: int = 0) -> str:
+        """The element at an index, `delay` steps before, as text of C."""
+        place = flat(at.idx, self.shape)
+        if self.kind is Kind.STATIC:
+            inner = place if not self.offset else f"{self.offset} + {place}" if place != "0" else str(self.offset)
+            return f"{self.name}[{inner}]"
+        size = " * ".join(extent(d) for d in self.shape if d != 1)
+        if all(isinstance(d, int) for d in self.shape):
+            size = str(prod(d for d in self.shape if isinstance(d, int)))
+        row = self._row(at, self.front - delay) if self.timed else f"{'(long long)' if size else ''}{at.b}"
+        text = row if size in ("", "1") else f"{row} * {size}"
+        return f"{self.name}[{text}]" if place == "0" else f"{self.name}[{text} + {place}]"
+
+    @staticmethod
+    def _row(at: At, rows: int) -> str:
+        if at.t == "t" and at.b == "b":
+            return "tb" if not rows else f"(tb {'+' if rows > 0 else '-'} {'' if abs(rows) == 1 else f'{abs(rows)} * '}B)"
+        step = f"({at.t} + {rows})" if rows else str(at.t)
+        return f"((long long){step} * B + {at.b})"
+
+
+class Memory:
+    """The arrays of one function: one for each buffer of its program that is used, and those made besides."""
+
+    def __init__(self, program: Program, names: Names) -> None:
+        self.program, self.names = program, names
+        self.arrays: dict[int, Array] = {}
+        self.more: list[Array] = []
+        self._hints = _hints(program)
+
+    def array(self, buffer: int) -> Array:
+        """The array of a buffer."""
+        if buffer not in self.arrays:
+            self.arrays[buffer] = self._made(self.program.buffers[buffer])
+        return self.arrays[buffer]
+
+    def _made(self, buffer: Buffer) -> Array:
+        type_, home = buffer.type, buffer.home
+        name = VECTORS.get(home) or self.names.new(self._hints.get(buffer.id) or self._wish(buffer))
+        return Array(
+            name, type_.kind, type_.shape, type_.clock, type_.index is None, home, buffer.front, buffer.behind,
+            buffer.offset, buffer.step is None,
+        )  # fmt: skip
+
+    def _wish(self, buffer: Buffer) -> str:
+        node = self.program.graph[buffer.node]
+        return node.name or str(node.attrs.get("name", node.op.name))
+
+    def made(self, wish: str, type_: Type, whole: bool = True, home: str = "own", lead: int | None = None) -> Array:
+        """An array that no buffer of the program stands for; with `lead` rows of its own instead of those of a kind."""
+        shape = type_.shape if lead is None else (lead, *type_.shape)
+        name = self.names.new(wish)
+        array = Array(name, type_.kind, shape, type_.clock, type_.index is None, home, whole=whole)
+        self.more.append(array)
+        return array
+
+    def find(self, place: Place, at: At) -> tuple[Array, At]:
+        """The array that a value lies in, and which element of it an element of the value is."""
+        array = self.array(place.buffer)
+        shapes = [array.shape, *(view.shape for view in place.views)]
+        for k in reversed(range(len(place.views))):
+            view = place.views[k]
+            if view.op == "frames":
+                at = At(at.idx[0].text, at.b, at.idx[1:])
+            elif view.op == "unframes":
+                at = At(None, at.b, (Ix(str(at.t), 0, shapes[k][0]), *at.idx))
+            else:
+                at = at.to(*before_view(view.op, view.numbers, view.shape, shapes[k], at.idx))
+        if array.kind < Kind.STREAM:
+            at = At(None, at.b if array.kind is Kind.SEQUENCE else None, at.idx)
+        return array, at
+
+    def used(self) -> list[Array]:
+        """All arrays, those that stand for buffers first."""
+        return [*self.arrays.values(), *self.more]
+
+
+def _hints(program: Program) -> dict[int, str]:
+    """The user's name for each buffer that holds a value with one."""
+    hints: dict[int, str] = {}
+    for id, place in program.places.items():
+        if not place.views and not place.delay and program.graph[id].name:
+            hints.setdefault(place.buffer, program.graph[id].name)
+    return hints

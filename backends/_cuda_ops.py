@@ -1,0 +1,243 @@
+"""How each operation is written in device code: a row for each, the text of one element of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from recurrency.backends._cuda_index import At, Ix, before_view, extent
+from recurrency.backends._cuda_reductions import REDUCTIONS
+from recurrency.backends._cuda_values import Body, Fragment
+from recurrency.backends._scalar_c import SCALAR_C
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Node
+
+LAWS = {
+    "keep": "(first >= {threshold}u ? {kept} : {zero})",
+    "bernoulli": "(first < {threshold}u ? {one} : {zero})",
+    "normal": "({real})({p!r} * sqrt(-2.0 * log((first + 1) * 5.9604644775390625e-08)) * "
+    "cos(second * 3.7450702829238634e-07))",
+}
+"""What becomes of two random numbers of 24 bits; see `recurrency.draws`."""
+
+
+def _elementwise(k: Body, id: int, node: Node, at: At) -> str:
+    return k.scalars.call(node.op.name, *(k.real(a, at) for a in node.args))
+
+
+def _same(k: Body, id: int, node: Node, at: At) -> str:
+    return k.value(node.args[0], at)
+
+
+def _view(k: Body, id: int, node: Node, at: At) -> str:
+    """The element of the argument that stands there: slice, transpose, reshape, expand."""
+    numbers = {"slice": ("start", "stop"), "expand": ("axes",)}.get(node.op.name, ())
+    values: Sequence[int] = node.attrs["axes"] if "axes" in numbers else [node.attrs[n] for n in numbers]
+    old = k.graph[node.args[0]].type.shape
+    return k.value(node.args[0], at.to(*before_view(node.op.name, values, node.type.shape, old, at.idx)))
+
+
+def _concat(k: Body, id: int, node: Node, at: At) -> str:
+    """Which part an element lies in is mostly known beforehand."""
+    parts: list[tuple[int, Dim]] = []
+    start = int(node.attrs.get("start", 0))
+    for arg in node.args:
+        size = k.graph[arg].type.shape[0]
+        parts.append((start, size))
+        start += size if isinstance(size, int) else 0
+    return _part(k, node, at, parts, 0)
+
+
+def _part(k: Body, node: Node, at: At, parts: list[tuple[int, Dim]], first: int) -> str:
+    """The element of the part from number `first` on in which it lies; beyond all of them is nothing."""
+    if first == len(parts):
+        return k.nothing(node)
+    (start, size), index = parts[first], at.idx[0]
+    inner: Callable[[], str] = partial(k.value, node.args[first], at.to(index.shifted(-start), *at.idx[1:]))
+    rest: Callable[[], str] = partial(_part, k, node, at, parts, first + 1)
+    interval = index.interval
+    if isinstance(size, int) and interval is not None:
+        if start <= interval[0] and interval[1] <= start + size:
+            return inner()
+        if interval[1] <= start or start + size <= interval[0]:
+            return rest()
+    return k.choose(f"{index} >= {start} && {index} < {start} + {extent(size)}", inner, rest)
+
+
+def _take(k: Body, id: int, node: Node, at: At) -> str:
+    x, index = node.args
+    size = k.graph[x].type.shape[0]
+    if size == 0:
+        return k.nothing(node)
+    row = _row(k, index, at)
+    return k.choose(f"{row} >= 0", lambda: k.value(x, at.to(Ix(row, 0, size), *at.idx)), k.nothing(node))
+
+
+def _row(k: Body, index: int, at: At) -> str:
+    """A symbol as the number of a row."""
+    return k.declare("row", f"(int){k.value(index, at.to())}", "int")
+
+
+def _put(k: Body, id: int, node: Node, at: At) -> str:
+    x, index = node.args
+    row = _row(k, index, at)
+    return k.choose(f"{row} == {at.idx[0]}", lambda: k.value(x, at.to(*at.idx[1:])), k.nothing(node))
+
+
+def _frames(k: Body, id: int, node: Node, at: At) -> str:
+    return k.value(node.args[0], At(str(at.idx[0]), at.b, at.idx[1:]))
+
+
+def _unframes(k: Body, id: int, node: Node, at: At) -> str:
+    return k.value(node.args[0], at.to(Ix(str(at.t), 0, str(node.type.clock)), *at.idx))
+
+
+def _valid(k: Body, id: int, node: Node, at: At) -> str:
+    return f"({at.t} < {k.length(node.type.clock, at)} ? {k.value(node.args[0], at)} : {k.nothing(node)})"
+
+
+def _shift(k: Body, id: int, node: Node, at: At) -> str:
+    """The value of another step; before the first step the first values."""
+    x, delay = node.args[0], node.delay
+    if delay < 0:
+        there = f"({at.t} + {-delay})"
+        inside = f"{there} < {k.steps(node.type.clock)}"
+        return k.choose(inside, lambda: k.value(x, at.step(there)), k.nothing(node), k.ctype(node))
+    return k.choose(
+        f"{at.t} >= {delay}", lambda: k.value(x, at.step(f"({at.t} - {delay})")),
+        lambda: _first(k, node, at, node.args[1:], str(at.t)), k.ctype(node),
+    )  # fmt: skip
+
+
+def _first(k: Body, node: Node, at: At, firsts: Sequence[int], number: str) -> str:
+    """Of some values the one of this number, which counts from 0."""
+    if not firsts:
+        return k.nothing(node)
+    if len(firsts) == 1:
+        return k.value(firsts[0], at)
+    rest = firsts[1:]
+    return k.choose(
+        f"{number} == 0", lambda: k.value(firsts[0], at),
+        lambda: _first(k, node, at, rest, k.declare("left", f"{number} - 1", "int")), k.ctype(node),
+    )  # fmt: skip
+
+
+def _at_step(k: Body, step: int, length: str) -> str:
+    """The step that 1 (first), 2, ... or -1 (last), -2, ... stand for."""
+    return k.declare("at", str(step - 1) if step > 0 else f"{length} - {-step}", "int")
+
+
+def _pick(k: Body, id: int, node: Node, at: At) -> str:
+    x = node.args[0]
+    length = k.length(k.graph[x].type.clock, at)
+    step = _at_step(k, node.attrs["step"], length)
+    inside = f"{step} >= 0 && {step} < {length}"
+    return k.choose(inside, lambda: k.value(x, at.step(step)), k.nothing(node), k.ctype(node))
+
+
+def _place(k: Body, id: int, node: Node, at: At) -> str:
+    length = k.length(node.attrs["clock"], at)
+    step = _at_step(k, node.attrs["step"], length)
+    inside = f"{step} == {at.t} && {at.t} < {length}"
+    return k.choose(inside, lambda: k.value(node.args[0], at), k.nothing(node), k.ctype(node))
+
+
+def _final(k: Body, id: int, node: Node, at: At) -> str:
+    x, *firsts = node.args
+    length = k.length(k.graph[x].type.clock, at)
+    step = k.declare("at", f"{length} - {1 + node.attrs['slot']}", "int")
+    before: Callable[[], str] = lambda: _first(k, node, at, firsts, k.declare("before", f"-1 - {step}", "int"))  # noqa: E731
+    return k.choose(f"{step} >= 0", lambda: k.value(x, at.step(step)), before, k.ctype(node))
+
+
+def _reverse(k: Body, id: int, node: Node, at: At) -> str:
+    length = k.length(node.type.clock, at)
+    there = f"({length} - 1 - {at.t})"
+    inside = f"{at.t} < {length}"
+    return k.choose(inside, lambda: k.value(node.args[0], at.step(there)), k.nothing(node), k.ctype(node))
+
+
+def _if_length(k: Body, id: int, node: Node, at: At) -> str:
+    wanted = f"{k.length(node.attrs['clock'], at)} == {int(node.attrs['length'])}"
+    return f"({wanted} ? {k.value(node.args[0], at)} : {k.nothing(node)})"
+
+
+def _unless_given(k: Body, id: int, node: Node, at: At) -> str:
+    given = k.source.memory.flag(node.attrs["name"])
+    return f"({given} ? {k.nothing(node)} : {k.value(node.args[0], at)})"
+
+
+def _eye(k: Body, id: int, node: Node, at: At) -> str:
+    return f"({k.scalars.real})({at.idx[0]} == {at.idx[1]})"
+
+
+def _length(k: Body, id: int, node: Node, at: At) -> str:
+    return f"({k.scalars.real}){k.length(node.attrs['clock'], at)}"
+
+
+def _batch(k: Body, id: int, node: Node, at: At) -> str:
+    return f"({k.scalars.real})B"
+
+
+def _random(k: Body, id: int, node: Node, at: At) -> str:
+    """Drawn while training; else what stands for it at rest."""
+    return k.choose("training", lambda: _drawn(k, node, at), k.scalars.literal(float(node.attrs.get("rest", 0.0))))
+
+
+def _drawn(k: Body, node: Node, at: At) -> str:
+    from recurrency.backends._cuda_index import clock_name, flat
+
+    attrs, s = node.attrs, k.scalars
+    step = "0"
+    if attrs["per"] == "step":
+        step = f"(unsigned int)({at.t} + before_{clock_name(node.type.clock)}[{at.b}])"
+    sequence = f"(unsigned int){at.b}" if at.b is not None else "0"
+    sizes = [k.bound(d, at) for d in node.type.shape]
+    element = flat(at.idx, [_Text(size) for size in sizes])
+    k.line("unsigned int first, second;")
+    k.line(f"philox({element}, {sequence}, {step}, {int(attrs['site'])}u, seed[0], &first, &second);")
+    p = float(attrs["p"])
+    return LAWS[attrs["law"]].format(
+        threshold=round(p * (1 << 24)), kept=s.literal(1.0 / (1.0 - p) if p < 1 else 0.0), zero=s.literal(0.0),
+        one=s.literal(1.0), real=s.real, p=p,
+    )  # fmt: skip
+
+
+class _Text(str):
+    """A size as text of C."""
+
+
+FRAGMENTS: dict[str, Fragment] = {
+    **dict.fromkeys(SCALAR_C, _elementwise),
+    **REDUCTIONS,
+    "stop_grad": _same,
+    "clip_grad": _same,
+    "spread": _same,
+    "slice": _view,
+    "transpose": _view,
+    "reshape": _view,
+    "expand": _view,
+    "concat": _concat,
+    "pad": _concat,
+    "take": _take,
+    "put": _put,
+    "frames": _frames,
+    "unframes": _unframes,
+    "valid": _valid,
+    "shift": _shift,
+    "pick": _pick,
+    "place": _place,
+    "final": _final,
+    "reverse": _reverse,
+    "if_length": _if_length,
+    "unless_given": _unless_given,
+    "eye": _eye,
+    "length": _length,
+    "batch": _batch,
+    "random": _random,
+}
+"""A row for each operation that is computed; inputs, parameters, first states and numbers lie in memory or in the text.
+
+`softmax` and `log_softmax` are taken apart before (`_cuda_lowering`).
+"""

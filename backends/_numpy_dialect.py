@@ -1,0 +1,112 @@
+"""How generated Python speaks to NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recurrency.backends._numpy_ops import ELEMENTWISE, FUNCTIONS, HELPERS, UFUNCS
+from recurrency.backends._python_dialect import Dialect, listed, number_text
+from recurrency.backends._python_function import Function
+from recurrency.backends._python_masks import masked_text
+from recurrency.backends._python_memory import leased
+from recurrency.backends._python_products import Call
+
+TAPE = "tape:"
+UFUNC = {"sum": "add", "peak": "maximum"}
+
+
+class Numpy(Dialect):
+    """Arrays are NumPy's; what is handed out lies in memory that is used again when the caller has let go of it."""
+
+    reserved = frozenset([*UFUNCS, *FUNCTIONS, *HELPERS, *"np half threading math memories workspace".split()])
+    elementwise = ELEMENTWISE
+    step_padding = "(padding{s} if ragged{s} else [None] * T{s})"
+    length = "full(B, {T})"
+    range = "arange({T})[:, None]"
+    steps_before = "arange({T})[:, None] + np.asarray((offset or {{}}).get({clock}, 0))"
+    eye = "np.eye({0})"
+    permute = "transpose"
+    apart = False
+
+    def text(self, f: Function) -> str:
+        """The function, and the one that makes its memory."""
+        kept = sorted(set(f.memory.own) & f.words(), key=f.memory.order)
+        arenas = {home: parts for home, parts in f.memory.arenas.items() if parts}
+        lines = [f"def {f.name}_memory({', '.join(f.sizes)}):"]
+        lines.append(f'    """The buffers of `{f.name}` for so many steps and sequences, and views of them."""')
+        lines += [f"    {home} = Arena({', '.join(parts)})" for home, parts in arenas.items()]
+        lines += [f"    {line}" for line in f.memory.lines]
+        lines += [f"    return ({listed([f'{home}.memory' for home in arenas])}), ({listed(kept)})", "", ""]
+        borrowed = [f"({listed(kept)}) = memory({f.name}_memory, {', '.join(f.sizes)})"] if kept else []
+        return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
+
+    def literal(self, f: Function, value: float) -> str:
+        """The number itself."""
+        return number_text(value)
+
+    def full(self, shape: str, value: str, index: bool = False) -> str:
+        """A new array of equal numbers."""
+        return f"full({shape}, {value}, {'np.intp' if index else 'real'})"
+
+    def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
+        """A new array."""
+        return f"{'zeros' if zeros else 'empty'}({shape}, real)"
+
+    def lent(self, home: str, shape: str) -> str:
+        """A piece of an arena."""
+        return f"{home}.array({shape})"
+
+    def given(self, text: str, index: bool) -> str:
+        """An array of the caller in our dtype."""
+        return f"asarray({text}, {'np.intp' if index else 'real'})"
+
+    def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
+        """An assignment to all elements."""
+        return f"{out}{'' if indexed else '[...]'} = {value}"
+
+    def clear(self, out: str, where: str, nothing: str) -> str:
+        """An assignment to some elements."""
+        return f"{out}[{where}] = {nothing}"
+
+    def spread(self, text: str, shape: str) -> str:
+        """A repeated view."""
+        return f"np.broadcast_to({text}, {shape})"
+
+    def each(self, whole: str, backwards: bool) -> str:
+        """An array is iterated over by its first axis."""
+        return f"{whole}[::-1]" if backwards else whole
+
+    def product(self, call: Call) -> str:
+        """A function of the same name."""
+        if call.function == "einsum":
+            return f'einsum("{call.spec}", {call.a}, {call.b}, out={call.out})'
+        return f"{call.function}({call.a}, {call.b}, {call.out})"
+
+    def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
+        """The reduction of a ufunc."""
+        call = f"{UFUNC[op]}.reduce({text}, {axes}"
+        return f"{call}, None, {out})" if fits else f"{out}[...] = {call})"
+
+    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
+        """A dict of views of the memory that is lent, and of copies."""
+        items = ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
+        items += [f"{name!a}: {_result(f, name, id)}" for name, id in roots.items()]
+        return ["return {", *(f"    {item}," for item in items), "}"]
+
+
+def _result(f: Function, name: str, id: int) -> str:
+    type_ = f.graph[id].type
+    text = f.full(id)
+    if leased(f.program, id):
+        return f"{text}.view()" if name.startswith(TAPE) or not _on_tape(f, id) else f"read_only({text})"
+    text = f"{text}.copy()"
+    for axis, dim in enumerate(type_.shape):
+        if isinstance(dim, str):
+            text = masked_text(f, text, type_.kind, axis, dim, "0")
+    return text
+
+
+def _on_tape(f: Function, id: int) -> bool:
+    """Whether a backward run is going to read the memory of a result."""
+    tape = [i for name, i in f.graph.roots.items() if name.startswith(TAPE) and leased(f.program, i)]
+    return f.program.places[id].buffer in {f.program.places[i].buffer for i in tape}

@@ -1,0 +1,121 @@
+"""What the texts of NumPy and of PyTorch do not share: words, and how some things are said.
+
+The writer of functions (`_python_function` and its neighbours) is one; a dialect is handed to it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, isnan
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recurrency.backends._python_function import Function
+    from recurrency.backends._python_products import Call
+
+    from recurrency.program.program import Program
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Nodes that one statement computes together: the last of them, and `inner`, which nobody else reads."""
+
+    inner: tuple[int, ...]
+    template: str
+    """The statement, with `{0}`, `{1}`, ... for `args` and `{out}` for the result."""
+    args: tuple[int, ...]
+
+
+class Dialect(ABC):
+    """How generated Python speaks to one library of arrays. Texts go in, texts come out."""
+
+    reserved: frozenset[str]
+    """Names that nothing of a specification may have."""
+    elementwise: Mapping[str, tuple[str, ...]]
+    """Statements for each element-wise operation: `{0}`, `{1}`, ... are its arguments, `{out}` is the result."""
+    step_padding: str
+    """The padding of each step of a clock whose names end in `{s}`, for a loop."""
+    length: str
+    """Lengths of sequences that are all full, with `{T}` steps."""
+    range: str
+    """The numbers of `{T}` steps as a column."""
+    steps_before: str
+    """The numbers of `{T}` steps of `{clock}`, those before the call counted, for random numbers."""
+    eye: str
+    """The unit matrix of size `{0}`."""
+    permute: str
+    """The method that puts the axes of an array in another order."""
+    apart: bool
+    """Whether memory that is lent to the caller is made apart from the rest."""
+
+    @abstractmethod
+    def text(self, f: Function) -> str:
+        """The function, and those that make its memory."""
+
+    @abstractmethod
+    def literal(self, f: Function, value: float) -> str:
+        """A number as an argument of an element-wise function."""
+
+    @abstractmethod
+    def full(self, shape: str, value: str, index: bool = False) -> str:
+        """A new array of equal numbers; `index`: of symbols."""
+
+    @abstractmethod
+    def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
+        """A new array of real numbers: where memory is made, or `here` in the function."""
+
+    @abstractmethod
+    def lent(self, home: str, shape: str) -> str:
+        """A new array that is handed to the caller."""
+
+    @abstractmethod
+    def given(self, text: str, index: bool) -> str:
+        """An array of the caller in our dtype."""
+
+    @abstractmethod
+    def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
+        """Write a value, or a `number`, into an array; `indexed`: the text picks it out of another with an index."""
+
+    @abstractmethod
+    def clear(self, out: str, where: str, nothing: str) -> str:
+        """Write `nothing` where the first axes of an array are True in `where`."""
+
+    @abstractmethod
+    def spread(self, text: str, shape: str) -> str:
+        """A view of an array that is repeated to this shape."""
+
+    @abstractmethod
+    def each(self, whole: str, backwards: bool) -> str:
+        """What a loop over the steps of an array iterates over."""
+
+    @abstractmethod
+    def product(self, call: Call) -> str:
+        """The statement of a product."""
+
+    @abstractmethod
+    def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
+        """The `sum` or `peak` of an array over axes; `fits`: what comes out has the axes of `out`, as it is."""
+
+    @abstractmethod
+    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
+        """The statements that end a function; `roots` are those that are not gradients of parameters."""
+
+    def fusions(self, program: Program) -> dict[int, Fused]:
+        """What is computed together with other nodes: the last node of each -> how."""
+        return {}
+
+
+def number_text(value: float) -> str:
+    """A number as Python text; `nan` and `inf` are names of the module."""
+    if isnan(value):
+        return "nan"
+    if value in (inf, -inf):
+        return "inf" if value > 0 else "-inf"
+    return repr(float(value))
+
+
+def listed(names: list[str]) -> str:
+    """Names as the inside of a tuple."""
+    return ", ".join(names) + ("," if len(names) == 1 else "")

@@ -1,0 +1,239 @@
+"""The text of one function: a program's kernels as statements of Python on arrays."""
+
+from __future__ import annotations
+
+import re
+
+from recurrency.backends._python_aliases import write_alias, write_firsts, write_late_copy
+from recurrency.backends._python_dialect import Dialect, listed, number_text
+from recurrency.backends._python_memory import Loop, Memory
+from recurrency.backends._python_names import Names, ascii_name, comment
+from recurrency.backends._python_writers import WRITERS
+
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
+from recurrency.program.layout import GRADIENT, Layout, gradients
+from recurrency.program.program import ALIASES, Program, Region, count
+
+ARGUMENTS = "params, given, lengths, steps, batch, training, seed, offset"
+RESERVED = frozenset(
+    "params given lengths steps batch training seed offset real inf nan gradient B T t results sizes memory".split()
+)
+
+
+class Function:
+    """Writes one function; `text` is its source."""
+
+    def __init__(self, name: str, program: Program, layout: Layout, dialect: Dialect) -> None:
+        self.name, self.program, self.layout, self.dialect = name, program, layout, dialect
+        self.graph: Graph = program.graph
+        self.names = Names([*RESERVED, *dialect.reserved, name])
+        self.clocks = _clocks(self.graph, self.names)
+        self.body: list[str] = []
+        self.inner: list[str] = []
+        self.memory = Memory(program, self.names, self.clocks, self.body, dialect)
+        self.constants: dict[tuple[float, str], str] = {}
+        self.filled: set[object] = set()
+        self.said: object = None
+        self.fused = dialect.fusions(program)
+        self.skipped = {id for fused in self.fused.values() for id in fused.inner}
+        for region in program.regions:
+            self._region(region)
+        self._results()
+
+    # ------------------------------------------------------------------------------------------------------ frame
+
+    def text(self) -> str:
+        """The function, and what makes its memory."""
+        return self.dialect.text(self)
+
+    @property
+    def sizes(self) -> list[str]:
+        """The names of the numbers of steps and sequences."""
+        return [f"T{suffix}" for suffix in self.clocks.values()] + ["B"]
+
+    def frame(self, borrowed: list[str]) -> list[str]:
+        """The lines of the function; `borrowed` are those that get its memory."""
+        numbers = [f"int(steps[{c!a}])" for c in self.clocks] + ["int(batch)"]
+        body = [f"{', '.join(self.sizes)} = {', '.join(numbers)}", *borrowed, *self._measures(), *self.body]
+        return [f"def {self.name}({ARGUMENTS}):", *(f"    {line}" if line else "" for line in body)]
+
+    def words(self) -> set[str]:
+        """All words of the body."""
+        return set(re.findall(r"\w+", "\n".join(self.body)))
+
+    def _measures(self) -> list[str]:
+        """What the function has to know about the lengths of the sequences."""
+        words = self.words()
+        out: list[str] = []
+        for clock, s in self.clocks.items():
+            if words & {f"n{s}", f"ragged{s}"}:
+                out.append(f"n{s} = None if lengths is None else lengths.get({clock!a})")
+                out.append(f"ragged{s} = n{s} is not None and bool((n{s} < T{s}).any())")
+                steps = self.dialect.range.format(T=f"T{s}")
+                out.append(f"padding{s} = {steps} >= n{s} if ragged{s} else None")
+            if f"n{s}" in words:
+                out.append(f"n{s} = {self.dialect.length.format(T=f'T{s}')} if n{s} is None else n{s}")
+        return out
+
+    def say(self, id: int, *statements: str) -> None:
+        """Write statements, beside the first the line of the specification that they come from."""
+        target = self.body if self.memory.loop is None else self.inner
+        span = self.graph[id].span
+        here = (span.source.name, span.line) if span else None
+        for k, statement in enumerate(statements):
+            note = ""
+            if k == 0 and span is not None and here != self.said:
+                note = f"  # {comment(f'{span.source.name}:{span.line}  {span.source.line(span.line)}')}"
+            target.append(statement + note)
+        self.said = here
+
+    # ---------------------------------------------------------------------------------------------------- regions
+
+    def _region(self, region: Region) -> None:
+        if not region.scans:
+            for id in region.ids:
+                self._node(id)
+            return
+        for id in region.ids:
+            if self.graph[id].op.name == "shift":
+                write_firsts(self, id)
+        self.memory.loop, self.inner, self.said = Loop(region), [], None
+        for id in region.ids:
+            self._node(id)
+        for id in region.ids:
+            write_late_copy(self, id)
+        loop, self.memory.loop, self.said = self.memory.loop, None, None
+        self.body.append(self._header(loop))
+        self.body += [f"    {line}" for line in self.inner]
+
+    def _header(self, loop: Loop) -> str:
+        """The line that begins a loop: views of our own arrays are made once, those of the caller's each time."""
+        backwards = loop.region.kind == "scan backwards"
+        each = {name: self.dialect.each(whole, backwards) for name, whole in loop.views.items()}
+        if not each:
+            return f"for _ in range({self.memory.steps(loop.region.clock)}):"
+        names, lists, grouped = [], [], set()
+        for group in ("kept", "lent"):
+            ours = [name for name, whole in loop.views.items() if self.memory.group(whole) == group]
+            if not ours:
+                continue
+            grouped |= set(ours)
+            steps = self.names.new("each_step")
+            self.memory.define(steps, f"per_step({', '.join(each[name] for name in ours)})", group)
+            names.append(f"({listed(ours)})" if len(ours) < len(each) else listed(ours))
+            lists.append(steps)
+        others = [name for name in each if name not in grouped]
+        names += others
+        lists += [each[name] for name in others]
+        together = f"zip({', '.join(lists)})" if len(lists) > 1 else lists[0]
+        return f"for {', '.join(names)} in {together}:"
+
+    def _node(self, id: int) -> None:
+        node = self.graph[id]
+        if id in self.skipped:
+            return
+        if id in self.fused:
+            fused = self.fused[id]
+            self.say(id, fused.template.format(*map(self.ref, fused.args), out=self.out(id)))
+        elif node.op.elementwise and node.op.name not in ALIASES:
+            args = [self.ref(a) for a in node.args]
+            self.say(id, *(row.format(*args, out=self.out(id)) for row in self.dialect.elementwise[node.op.name]))
+        elif node.op.name in ALIASES:
+            write_alias(self, id, node)
+        else:
+            WRITERS[node.op.name](self, id, node)
+
+    # ----------------------------------------------------------------------------------------------------- arrays
+
+    def kind(self, id: int) -> Kind:
+        """The kind of the array that stands for a value."""
+        place = self.program.places.get(id)
+        return Kind.STATIC if place is None else place.kind
+
+    def ref(self, id: int) -> str:
+        """A value as an argument of an element-wise function."""
+        value = number(self.graph, id)
+        return self.dialect.literal(self, value) if value is not None else self.memory.array(self.program.places[id])
+
+    def array(self, id: int) -> str:
+        """A value as an array, though it be a literal number."""
+        value = number(self.graph, id)
+        if value is None:
+            return self.ref(id)
+        return self.constant(value, f"({''.join(f'{self.memory.size(d)}, ' for d in self.graph[id].type.shape)})")
+
+    def constant(self, value: float, shape: str) -> str:
+        """An array of equal numbers."""
+        if (value, shape) not in self.constants:
+            name = self.constants[value, shape] = self.names.new("ones" if value == 1 else "constant")
+            self.memory.define(name, self.dialect.full(shape, number_text(value)), "kept")
+        return self.constants[value, shape]
+
+    def full(self, id: int) -> str:
+        """A value as an array with all the axes of its type."""
+        type_ = self.graph[id].type
+        text = self.array(id)
+        if self.kind(id) is type_.kind:
+            return text
+        return self.dialect.spread(text, self.memory.shape(type_, step=self.memory.loop is not None))
+
+    def out(self, id: int) -> str:
+        """The array that a node is computed into."""
+        text: str = self.memory.array(self.program.places[id])
+        return text
+
+    def lead(self, kind: Kind) -> int:
+        """The number of axes of time and sequences of an array of this kind, here."""
+        return 1 if kind is Kind.STREAM and self.memory.loop is not None else int(kind)
+
+    def lead_of(self, id: int) -> int:
+        """The number of axes of time and sequences of the array that stands for a value."""
+        return self.lead(self.kind(id))
+
+    def contiguous(self, id: int) -> bool:
+        """Whether the elements of the array of a node lie one after another."""
+        place = self.program.places[id]
+        return all(view.op == "reshape" or (view.op == "slice" and place.kind is Kind.STATIC) for view in place.views)
+
+    # ---------------------------------------------------------------------------------------------------- results
+
+    def _results(self) -> None:
+        parameters = gradients(self.graph, self.layout)
+        if parameters:
+            self._gradient(parameters)
+        own = {GRADIENT + name for name in parameters}
+        self.body += self.dialect.results(self, {r: id for r, id in self.graph.roots.items() if r not in own})
+
+    def _gradient(self, roots: dict[str, int]) -> None:
+        in_place = 0
+        for name, id in roots.items():
+            offset, shape = self.layout.entries[name]
+            in_place += count(shape)
+            place = self.program.places.get(id)
+            if place is None or self.program.buffers[place.buffer].home != "gradient":
+                sizes = "".join(f"{n}, " for n in shape)
+                piece = f"gradient[{offset}:{offset + count(shape)}].reshape(({sizes}))"
+                self.body.append(self.dialect.assign(piece, self.ref(id)))
+        zeros = in_place != self.layout.size
+        self.body.insert(0, f"gradient = {self.dialect.empty(str(self.layout.size), zeros, here=True)}")
+
+
+def _clocks(graph: Graph, names: Names) -> dict[str, str]:
+    """The clocks of a graph, and what is put after names to tell them apart."""
+    found: set[str] = set()
+    for id in graph.order():
+        node = graph[id]
+        found |= {str(c) for c in (node.type.clock, node.attrs.get("clock"), *node.type.shape) if isinstance(c, str)}
+    if len(found) == 1:
+        names.taken |= {"n", "ragged", "padding"}
+        return {next(iter(found)): ""}
+    out: dict[str, str] = {}
+    for clock in sorted(found):
+        suffix = f"_{ascii_name(clock)}"
+        while suffix in out.values():
+            suffix += "_"
+        out[clock] = suffix
+        names.taken |= {f"{word}{suffix}" for word in ("T", "n", "ragged", "padding")}
+    return out

@@ -1,0 +1,80 @@
+"""How each element-wise operation is written in C: one table for float and double, for CUDA and for native code.
+
+`{0}`, `{1}`, `{2}` are the arguments: names or literals, so that each may stand several times. `{f}` is the suffix of
+functions and literals in single precision, `{real}` the type. Special values are those of the interpreter: comparisons
+with NaN are false, `minimum` and `maximum` pass NaN on, `softplus` and `sigmoid` do not overflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isnan
+
+import numpy as np
+
+SCALAR_C: dict[str, str] = {
+    "negative": "-{0}",
+    "add": "{0} + {1}",
+    "subtract": "{0} - {1}",
+    "multiply": "{0} * {1}",
+    "divide": "{0} / {1}",
+    "power": "pow{f}({0}, {1})",
+    "exp": "exp{f}({0})",
+    "expm1": "expm1{f}({0})",
+    "log": "log{f}({0})",
+    "log1p": "log1p{f}({0})",
+    "sqrt": "sqrt{f}({0})",
+    "tanh": "tanh{f}({0})",
+    "sigmoid": "0.5{f} * tanh{f}(0.5{f} * {0}) + 0.5{f}",
+    "softplus": "({0} > 0.0{f} ? {0} + log1p{f}(exp{f}(-{0})) : log1p{f}(exp{f}({0})))",
+    "relu": "({0} < 0.0{f} ? 0.0{f} : {0})",
+    "abs": "fabs{f}({0})",
+    "sign": "({0} > 0.0{f} ? 1.0{f} : {0} < 0.0{f} ? -1.0{f} : {0} == 0.0{f} ? 0.0{f} : {0})",
+    "sin": "sin{f}({0})",
+    "cos": "cos{f}({0})",
+    "less": "({real})({0} < {1})",
+    "less_equal": "({real})({0} <= {1})",
+    "equal": "({real})({0} == {1})",
+    "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
+    "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
+    "where": "({0} != 0.0{f} ? {1} : {2})",
+    "stop_grad": "{0}",
+    "clip_grad": "{0}",
+}
+"""A row for each element-wise operation."""
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """The numbers of one dtype, `float32` or `float64`, in C."""
+
+    dtype: str
+
+    @property
+    def real(self) -> str:
+        """The type."""
+        return {"float32": "float", "float64": "double"}[self.dtype]
+
+    @property
+    def f(self) -> str:
+        """What functions and literals end with."""
+        return {"float32": "f", "float64": ""}[self.dtype]
+
+    def call(self, op: str, *args: str) -> str:
+        """An operation on arguments that are names or literals."""
+        return self.text(SCALAR_C[op]).format(*args)
+
+    def text(self, template: str) -> str:
+        """A template with suffix and type put in; `{0}` and the like stay."""
+        return template.replace("{f}", self.f).replace("{real}", self.real)
+
+    def literal(self, value: float) -> str:
+        """A number, the nearest of this dtype; without any header also where it is none."""
+        with np.errstate(over="ignore"):
+            number = np.dtype(self.dtype).type(value)
+        if isnan(number):
+            return f"(0.0{self.f} / 0.0{self.f})"
+        if number in (inf, -inf):
+            return f"({'-' if number < 0 else ''}1.0{self.f} / 0.0{self.f})"
+        text = f"{number!s}{self.f}"
+        return f"({text})" if text.startswith("-") else text

@@ -1,0 +1,203 @@
+"""Networks on PyTorch: a compiled cell as an `nn.Module`, in memory or as the text of a module that stands alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from recurrency.backends._torch_runtime import Network
+from recurrency.backends._torch_runtime_program import PROGRAMS, Port, Program
+from torch import Tensor
+
+from recurrency.errors import UsageError
+from recurrency.graph.graph import Graph
+from recurrency.graph.text import graph_text
+from recurrency.graph.types import Type
+from recurrency.initialisers import initial_values
+from recurrency.language import syntax
+from recurrency.language.modules import nearest
+from recurrency.programs import Programs
+
+if TYPE_CHECKING:
+    from recurrency.model import Model
+    from recurrency.spec import Spec
+
+KINDS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "": ("results", ()),
+    "_kept": ("results_kept", ()),
+    "_back": ("pullback", (("params", "inputs", "state"),)),
+    "_back_params": ("pullback", (("params",),)),
+    "_second": ("second", ()),
+}
+"""What stands behind the mode in the name of a generated function -> the kind of graph, and its further options."""
+
+
+class InMemory(Program):
+    """The program of a compiled model; its functions are generated when they are first called."""
+
+    def __init__(self, model: Model, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
+        self.model, self.recipe = model, recipe
+        self._functions: dict[str, Callable[..., dict[str, Tensor]]] = {}
+        self._tapes: dict[str, tuple[Port, ...]] = {}
+        super().__init__(**tables)
+
+    def function(self, kind: str) -> Callable[..., dict[str, Tensor]]:
+        """See `Program`."""
+        if kind not in self._functions:
+            mode, _, rest = kind.partition("_")
+            graph, options = KINDS[kind[len(mode) :]]
+            runner: Any = self.model.programs.runner(graph, self.roots[mode], *options)
+            self._functions[kind] = runner.function
+        return self._functions[kind]
+
+    def tape(self, mode: str) -> tuple[Port, ...]:
+        """See `Program`."""
+        if mode not in self._tapes:
+            self._tapes[mode] = tape(self.model.programs.graph("results_kept", self.roots[mode]))
+        return self._tapes[mode]
+
+    def initial(self, seed: int) -> dict[str, Tensor]:
+        """See `Program`: as `Model.init` draws them."""
+        values = initial_values(self.model.parameters.values(), seed)
+        return {name: torch.as_tensor(value) for name, value in values.items()}
+
+    def __reduce__(self) -> Any:
+        return rebuilt, self.recipe
+
+
+class SpecNetwork(Network):
+    """A network in memory; `model` is the compiled model, as `Spec.compile` gives it."""
+
+    program: InMemory
+
+    @property
+    def model(self) -> Model:
+        """The compiled model, on NumPy arrays."""
+        return self.program.model
+
+
+def rebuilt(spec: Spec, dimensions: Mapping[str, Any], streams: tuple[str, ...], without: Sequence[str]) -> InMemory:
+    """The program of a specification, compiled for dimensions."""
+    return program_of(spec.compile(backend="torch", without=without, **dimensions), dimensions, streams)
+
+
+def program_of(model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = ()) -> InMemory:
+    """The program of a model; equal ones are one.
+
+    Raises:
+        UsageError: there is no such inner stream.
+    """
+    streams = (streams,) if isinstance(streams, str) else tuple(streams)
+    for name in streams:
+        if name not in model.streams:
+            near = nearest(name, model.streams)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"{model.spec.name} has no stream {name}{hint}")
+    found = tables(model, streams)
+    known = PROGRAMS.get(found["key"])
+    if isinstance(known, InMemory):
+        return known
+    recipe = (model.spec, dict(dimensions), streams, tuple(sorted(model.programs.without)))
+    return InMemory(model, recipe, found)
+
+
+def network(
+    model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = (), dtype: Any = None, **options: Any
+) -> SpecNetwork:
+    """The module of a model; see `Spec.module`."""
+    return SpecNetwork(program_of(model, dimensions, streams), dtype=torch_dtype(dtype), **options)
+
+
+def torch_dtype(dtype: Any) -> torch.dtype | None:
+    """A dtype of torch, by itself or by name (None: torch's default).
+
+    Raises:
+        UsageError: it is none of real numbers.
+    """
+    if dtype is None:
+        return None
+    found = dtype if isinstance(dtype, torch.dtype) else getattr(torch, str(getattr(dtype, "__name__", dtype)), None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise UsageError(f"dtype must be one of torch's real numbers, such as torch.float32, not {dtype}")
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------- tables
+
+
+def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
+    """What `Program` holds, for a compiled model that gives out some inner streams."""
+    programs = model.programs
+    results = tuple(f"{group}:{n}" for group, names in _results(model, streams).items() for n in names)
+    modes = {"run": programs.rooted(results)}
+    if model.has_loss:
+        modes["loss"] = programs.rooted(("loss", *(f"final:{name}" for name in model.states)))
+    graph = modes["run"]
+    ports = {root: port_of(graph[id].type) for root, id in graph.roots.items()}
+    entries = programs.layout.entries
+    sizes = ", ".join(f"{name}={value}" for name, value in model.dimensions.items())
+    return {
+        "name": model.spec.name,
+        "key": _key(model.spec.name, sizes, [*map(graph_text, modes.values()), repr(entries), _switches(model)]),
+        "sizes": sizes,
+        "equations": equations(model.spec.cell),
+        "inputs": {name: Port(p.shape, p.clock, p.index, int(p.kind)) for name, p in model.inputs.items()},
+        "outputs": {name: ports[f"output:{name}"] for name in model.outputs},
+        "streams": {name: ports[f"stream:{name}"] for name in streams},
+        "states": {name: ports[f"final:{name}"] for name in model.states},
+        "parameters": {name: entries[name] for name in model.parameters},
+        "size": model.size,
+        "sources": {mode: _sources(graph, model) for mode, graph in modes.items()},
+        "random": model.random,
+        "clocks": tuple(model.clocks),
+        "clock": model.clock,
+    }
+
+
+def _results(model: Model, streams: tuple[str, ...]) -> dict[str, Sequence[str]]:
+    return {"output": tuple(model.outputs), "final": tuple(model.states), "stream": streams}
+
+
+def _switches(model: Model) -> str:
+    return ",".join(sorted(model.programs.without))
+
+
+def _key(name: str, sizes: str, contents: Sequence[str]) -> str:
+    digest = hashlib.sha256("\0".join((name, sizes, *contents)).encode()).hexdigest()
+    return f"{name}_{digest[:16]}"
+
+
+def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
+    """The inputs and first states that a graph reads; of each clock at least one input, which says how long it is."""
+    read = set(graph.sources("input"))
+    for clock in model.clocks:
+        on_clock = [name for name, port in model.inputs.items() if port.clock == clock]
+        if on_clock and not read & set(on_clock):
+            read.add(on_clock[0])
+    starts = graph.sources("start")
+    return (*(n for n in model.inputs if n in read), *(f"start:{n}" for n in model.states if n in starts))
+
+
+def port_of(type_: Type) -> Port:
+    """A type of the graph as the runtime knows it."""
+    index = type_.index if isinstance(type_.index, int) else None
+    return Port(type_.shape, type_.clock, index, int(type_.kind))
+
+
+def tape(graph: Graph) -> tuple[Port, ...]:
+    """What a forward graph keeps, in order."""
+    count = sum(root.startswith("tape:") for root in graph.roots)
+    return tuple(port_of(graph[graph.roots[f"tape:{k}"]].type) for k in range(count))
+
+
+def equations(cell: syntax.Cell) -> str:
+    """The equations and loss lines of a cell as they are written."""
+    wanted = (syntax.Equation, syntax.For, syntax.Loss)
+    lines = []
+    for statement in cell.body:
+        if isinstance(statement, wanted):
+            indent = " " * (statement.span.column - 1)
+            lines += [line.removeprefix(indent) for line in statement.span.text.split("\n")]
+    return "\n".join(lines)

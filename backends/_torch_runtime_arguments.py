@@ -1,0 +1,230 @@
+"""The arguments of a network on PyTorch, held against what the specification says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from recurrency.backends._torch_runtime_program import STREAM, Port, Program
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from recurrency.errors import ShapeError, UsageError
+
+
+class Frame:
+    """How the arrays of one call lie: which axis is time, what is packed, how many steps and sequences there are."""
+
+    def __init__(self, program: Program, batch_first: bool) -> None:
+        self.program, self.batch_first = program, batch_first
+        self.packed: dict[str, PackedSequence] = {}
+        self.steps: dict[str, int] = {}
+        self.batch = -1
+        self.lengths: dict[str, Tensor] = {}
+
+    # ------------------------------------------------------------------------------------------------------ inwards
+
+    def inputs(self, arrays: Mapping[str, Any], real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
+        """The inputs, time first.
+
+        Raises:
+            ShapeError: one does not fit.
+        """
+        out = {}
+        for name, array in arrays.items():
+            port = self.program.inputs[name]
+            if isinstance(array, PackedSequence):
+                array = self._padded(name, port, array)
+            else:
+                array = checked(name, array, port, real, device)
+                if array.dim() != 2 + len(port.shape) or array.shape[2:] != port.shape:
+                    self._refuse(name, array, port)
+                if self.batch_first:
+                    array = array.transpose(0, 1)
+            self._count(name, port, array)
+            out[name] = array if port.index is not None or array.dtype is real else array.to(real)
+        for clock in self.program.clocks:
+            self.steps.setdefault(clock, 0)
+        return out
+
+    def _padded(self, name: str, port: Port, packed: PackedSequence) -> Tensor:
+        """A packed sequence as a tensor, the sequences in their own order."""
+        array, lengths = pad_packed_sequence(packed, padding_value=0 if port.index is None else -1)
+        if array.shape[2:] != port.shape:
+            self._refuse(f"{name} (packed)", array, port)
+        self.packed[str(port.clock)], self.lengths[str(port.clock)] = packed, lengths
+        return array
+
+    def _refuse(self, name: str, array: Tensor, port: Port) -> None:
+        lead = ("B", "T") if self.batch_first else ("T", "B")
+        wanted = ", ".join((*lead, *map(str, port.shape)))
+        raise ShapeError(f"{name} is {list(array.shape)}; {self.program.name} needs [{wanted}]")
+
+    def _count(self, name: str, port: Port, array: Tensor) -> None:
+        steps, batch = array.shape[0], array.shape[1]
+        clock = str(port.clock)
+        if self.steps.setdefault(clock, steps) != steps:
+            raise ShapeError(f"{name} has {steps} steps; another input has {self.steps[clock]}")
+        self.batch = batch if self.batch < 0 else self.batch
+        if self.batch != batch:
+            raise ShapeError(f"{name} has {batch} sequences; another input has {self.batch}")
+
+    def measure(self, lengths: Any) -> None:
+        """Take up the lengths that the caller gives: [B], or such a list for each clock."""
+        if lengths is None:
+            return
+        if self.packed:
+            raise UsageError("a PackedSequence has lengths of its own: leave out `lengths`")
+        if not isinstance(lengths, Mapping):
+            clocks = {str(port.clock) for port in self.program.inputs.values()}
+            if len(clocks) > 1:
+                names = ", ".join(sorted(clocks))
+                raise UsageError(f"{self.program.name} runs over the clocks {names}: give lengths for each by name")
+            lengths = dict.fromkeys(clocks, lengths)
+        for clock, numbers in lengths.items():
+            if clock not in self.steps:
+                raise UsageError(f"{self.program.name} has no clock {clock}; it has {', '.join(self.steps)}")
+            if numbers is not None:
+                self.lengths[clock] = self._length(numbers)
+
+    def _length(self, numbers: Any) -> Tensor:
+        out: Tensor = torch.as_tensor(numbers)
+        if out.shape != (self.batch,) or ((out.is_floating_point() or out.dtype is torch.bool) and self.batch):
+            found = f"{str(out.dtype)[6:]} {list(out.shape)}"
+            raise ShapeError(f"lengths must be {self.batch} whole numbers, one for each sequence, not {found}")
+        return out.to(torch.int64)
+
+    def state(self, given: Any, real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
+        """First states by name (and `t`, the steps before them), each [B, *shape].
+
+        Raises:
+            ShapeError: one does not fit; UsageError: it is unknown.
+        """
+        out = {}
+        for name, array in given.items():
+            if name == "t" and self.program.random:
+                out[name] = self._steps_before(array)
+                continue
+            port = self.program.states.get(name)
+            if port is None:
+                raise UsageError(f"{self.program.name} has no state {name}; it has {_listed(self.program.states)}")
+            array = checked(f"the state {name}", array, port, real, device)
+            if array.shape != (self.batch, *port.shape):
+                wanted = [self.batch, *port.shape]
+                raise ShapeError(f"the state {name} is {list(array.shape)}; this call needs {wanted} (B first)")
+            out[f"start:{name}"] = array if port.index is not None or array.dtype is real else array.to(real)
+        return out
+
+    def _steps_before(self, array: Any) -> Tensor:
+        out: Tensor = torch.as_tensor(array)
+        if out.is_floating_point() or out.shape not in ((), (self.batch,)):
+            raise ShapeError(f"the state t counts steps: {self.batch} whole numbers, one for each sequence")
+        return out.to(torch.int64).expand(self.batch)
+
+    # ----------------------------------------------------------------------------------------------------- outwards
+
+    def outward(self, array: Tensor, port: Port) -> Tensor | PackedSequence:
+        """A result as the caller's arrays lie."""
+        if port.kind != STREAM:
+            return array
+        packed = self.packed.get(str(port.clock))
+        if packed is None:
+            return array.transpose(0, 1) if self.batch_first else array
+        lengths = self.lengths[str(port.clock)]
+        if packed.sorted_indices is not None:
+            array = array.index_select(1, packed.sorted_indices)
+            lengths = lengths[packed.sorted_indices.to(lengths.device)]
+        data, _ = torch._VF._pack_padded_sequence(array, lengths, False)
+        return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+
+    def count(self, offset: Tensor | None, device: torch.device) -> Tensor:
+        """The steps so far of each sequence."""
+        clock = self.program.clock
+        lengths = self.lengths.get(clock)
+        steps = torch.full((self.batch,), self.steps[clock]) if lengths is None else lengths
+        return (steps if offset is None else steps + offset.to(steps.device)).to(device)
+
+
+def checked(name: str, array: Any, port: Port, real: torch.dtype | None, device: torch.device) -> Tensor:
+    """A tensor of a port's dtype on the device of the parameters; symbols as int64.
+
+    `real` is the dtype of real numbers; under autocast (`autocast` in `named`) any other will do as well.
+    """
+    if not isinstance(array, Tensor):
+        raise ShapeError(f"{name} is of the type {type(array).__name__}; it must be a tensor (see torch.as_tensor)")
+    if array.device != device:
+        raise ShapeError(f"{name} lies on {array.device}, the module on {device}: move one of them with .to(...)")
+    if port.index is not None:
+        if array.is_floating_point() or array.is_complex() or array.dtype is torch.bool:
+            raise ShapeError(f"{name} holds {_dtype(array)}; it must hold whole numbers below {port.index}")
+        return array if array.dtype is torch.int64 else array.to(torch.int64)
+    if array.dtype is not real and not (array.is_floating_point() and torch.is_autocast_enabled(device.type)):
+        raise ShapeError(f"{name} holds {_dtype(array)}, the module computes in {str(real)[6:]}: convert one of them")
+    return array
+
+
+def _dtype(array: Tensor) -> str:
+    return str(array.dtype)[6:]
+
+
+def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
+    return ", ".join(names) or "none"
+
+
+def by_name(program: Program, mode: str, inputs: Any, named: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs by name: a tensor alone is the only one that is not named otherwise.
+
+    What the mode does not read (such as a target, where the loss is not wanted) may be left out.
+
+    Raises:
+        UsageError: one is missing or unknown.
+    """
+    if isinstance(inputs, Mapping):
+        arrays = {**inputs, **named}
+    elif inputs is None:
+        arrays = dict(named)
+    else:
+        left = [name for name in program.sources[mode] if name in program.inputs and name not in named]
+        if len(left) != 1:
+            raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}: hand them over by name")
+        arrays = {left[0]: inputs, **named}
+    unknown = [name for name in arrays if name not in program.inputs]
+    missing = [name for name in program.sources[mode] if name in program.inputs and arrays.get(name) is None]
+    if unknown or missing:
+        wrong = " and ".join([*(f"no {name}" for name in missing), *(f"an unknown {name}" for name in unknown)])
+        raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}; given are {wrong}")
+    return {name: arrays[name] for name in program.inputs if arrays.get(name) is not None}
+
+
+def order_of_states(program: Program) -> list[str]:
+    """The states in the order of a tuple: first the one that is also an output, as in `nn.LSTM`, then the others."""
+    return sorted(program.states, key=lambda name: name not in program.outputs)
+
+
+def state_by_name(program: Program, state: Any) -> Mapping[str, Any]:
+    """A state as `nn.LSTM` or `nn.GRU` takes it ([1, B, *shape], one or a tuple of them), by name.
+
+    Raises:
+        ShapeError: it is something else.
+    """
+    names = order_of_states(program)
+    parts = (state,) if isinstance(state, Tensor) else tuple(state)
+    if len(parts) != len(names):
+        raise ShapeError(f"{program.name} has {len(names)} states ({', '.join(names)}), not {len(parts)}")
+    for name, part in zip(names, parts, strict=True):
+        if not isinstance(part, Tensor) or part.dim() != 2 + len(program.states[name].shape) or part.shape[0] != 1:
+            shape = ", ".join(("1", "B", *map(str, program.states[name].shape)))
+            found = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
+            raise ShapeError(f"the state {name} is {found}; it must be [{shape}]")
+    return {name: part[0] for name, part in zip(names, parts, strict=True)}
+
+
+def state_as_tuple(program: Program, state: Mapping[str, Tensor]) -> Any:
+    """What `nn.LSTM` (several states) or `nn.GRU` (one) would give."""
+    parts = tuple(state[name].unsqueeze(0) for name in order_of_states(program))
+    return parts[0] if len(parts) == 1 else parts
+
+
+STATES = ("names", "tuple")
+"""How states may be given and taken."""

@@ -1,0 +1,149 @@
+"""Derivatives of a network on PyTorch: each backward function is itself differentiable, up to the second order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from recurrency.backends._torch_runtime_ops import run
+from recurrency.backends._torch_runtime_program import Call
+from torch import Tensor
+
+from recurrency.errors import UsageError
+
+Gradients = tuple[Tensor | None, ...]
+
+
+class Batched(torch.autograd.Function):
+    """A function that `torch.vmap` may call: once for each element of the batch."""
+
+    @classmethod
+    def rows(cls, count: int, dims: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, ...]:
+        """The results for each element, stacked."""
+        found = []
+        for k in range(count):
+            picked = [a if d is None else a.select(d, k) for a, d in zip(arguments, dims, strict=True)]
+            found.append(cls.apply(*picked))
+        return tuple(torch.stack(column) for column in zip(*found, strict=True))
+
+
+class Forward(Batched):
+    """Results and tape of a call: differentiable in parameters, inputs and first states."""
+
+    @staticmethod
+    def forward(call: Call, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """`tensors` are those of `Call.takes("kept")`."""
+        return tuple(run(call, "kept", params, tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep inputs and tape."""
+        call, *tensors = inputs
+        ctx.call, tape = call, output[len(call.roots) :]
+        ports = call.program.ports
+        symbols = [t for root, t in zip(call.roots, output, strict=False) if ports[root].index is not None]
+        ctx.mark_non_differentiable(*symbols, *tape)
+        ctx.save_for_backward(*tensors, *tape)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
+        """The gradients, as a function that can be differentiated."""
+        call: Call = ctx.call
+        params, *saved = ctx.saved_tensors
+        given, count = saved[: len(call.given)], len(call.given) + len(call.extra)
+        known = dict(zip(call.roots, adjoints, strict=False))
+        if all(known[root] is None for root in call.real):
+            return (None,) * (2 + count)
+        seeds = _seeds(call, params, given, [known[root] for root in call.real])
+        kind = "back" if any(ctx.needs_input_grad[2:]) else "back_params"
+        found = Backward.apply(call, kind, params, *saved[:count], *seeds, *saved[count:])
+        gradients = dict(zip(call.differentiable, found[1:], strict=False))
+        return None, found[0], *(gradients.get(name) for name in call.given), *(None,) * len(call.extra)
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
+        """See `Batched`."""
+        found = Forward.rows(info.batch_size, dims, arguments)
+        return found, (0,) * len(found)
+
+
+def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[Tensor | None]) -> list[Tensor]:
+    """The adjoints of all real results; what has none has zeros."""
+    if all(seed is not None for seed in known):
+        return list(known)  # type: ignore[arg-type]
+    steps, batch = call.measure(given)
+    ports = [call.program.ports[root] for root in call.real]
+    return [
+        params.new_zeros(port.extents(steps, batch)) if seed is None else seed
+        for port, seed in zip(ports, known, strict=True)
+    ]
+
+
+class Backward(Batched):
+    """The gradients of a call: differentiable in what `Forward` is, and in the adjoints."""
+
+    @staticmethod
+    def forward(call: Call, kind: str, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """`tensors` are those of `Call.takes(kind)`."""
+        return tuple(run(call, kind, params, tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep all but the tape, which the next function does not need."""
+        call, _, *tensors = inputs
+        count = 1 + len(call.given) + len(call.extra) + len(call.real)
+        ctx.call, ctx.tape = call, len(tensors) - count
+        ctx.save_for_backward(*tensors[:count])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
+        """The gradients of the gradients."""
+        call: Call = ctx.call
+        params, *tensors = ctx.saved_tensors
+        if all(adjoint is None for adjoint in adjoints):
+            return (None,) * (3 + len(tensors) + ctx.tape)
+        known = dict(zip(("params", *call.differentiable), adjoints, strict=False))
+        primal = {"params": params, **dict(zip(call.given, tensors, strict=False))}
+        cotangents = []
+        for name in ("params", *call.differentiable):
+            adjoint = known.get(name)
+            cotangents.append(torch.zeros_like(primal[name]) if adjoint is None else adjoint)
+        found = Second.apply(call, params, *tensors, *cotangents)
+        count = 1 + len(call.differentiable)
+        gradients = dict(zip(call.differentiable, found[1:count], strict=True))
+        of_given = [gradients.get(name) for name in call.given]
+        return None, None, found[0], *of_given, *(None,) * len(call.extra), *found[count:], *(None,) * ctx.tape
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
+        """See `Batched`."""
+        found = Backward.rows(info.batch_size, dims, arguments)
+        return found, (0,) * len(found)
+
+
+class Second(Batched):
+    """The gradients of the gradients, which have no further ones."""
+
+    @staticmethod
+    def forward(call: Call, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """`tensors` are those of `Call.takes("second")`."""
+        return tuple(run(call, "second", params, tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Remember whose it is."""
+        ctx.name = inputs[0].program.name
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
+        """There is none."""
+        raise UsageError(f"{ctx.name} can be differentiated twice, and this asks for third derivatives")
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
+        """See `Batched`."""
+        found = Second.rows(info.batch_size, dims, arguments)
+        return found, (0,) * len(found)

@@ -1,0 +1,138 @@
+"""The operation behind a network on PyTorch: one custom op of tensors in and out, which calls generated functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from recurrency.backends._torch_runtime_program import SEQUENCE, STREAM, Call
+from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from recurrency.errors import ShapeError
+
+NAMESPACE = "recurrency"
+SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
+
+
+def run(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The results of a function of a cell: at once, or through the custom op where a graph is being recorded."""
+    if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
+        out: list[Tensor] = getattr(torch.ops, NAMESPACE).run(call.text, kind, params, list(tensors))
+        return out
+    return compute(call, kind, params, tensors)
+
+
+def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Call a generated function."""
+    arrays = dict(zip(call.takes(kind), tensors, strict=True))
+    steps, batch = call.measure(tensors)
+    seed = int(arrays.pop("seed")) if "seed" in arrays else 0
+    offset = {call.program.clock: arrays.pop("offset")} if "offset" in arrays else None
+    lengths = _lengths(call, arrays, steps, batch, params.device)
+    _check_symbols(call, arrays)
+    if kind == "second":
+        _split_cotangent(call, arrays, params, batch)
+    if lengths is not None:
+        _clean(call, arrays, lengths)
+    function = call.program.function(call.mode if kind == "plain" else f"{call.mode}_{kind}")
+    with torch.no_grad():
+        if torch.is_autocast_enabled(params.device.type) or torch.is_inference_mode_enabled():
+            with torch.inference_mode(False), torch.autocast(params.device.type, enabled=False):
+                values = function(params, arrays, lengths, steps, batch, call.training, seed, offset)
+        else:
+            values = function(params, arrays, lengths, steps, batch, call.training, seed, offset)
+        if "gradient" not in values and kind not in ("plain", "kept"):
+            values["gradient"] = torch.zeros_like(params)
+    return [values[name] for name in call.gives(kind)]
+
+
+def _lengths(
+    call: Call, arrays: dict[str, Tensor], steps: Mapping[str, int], batch: int, device: torch.device
+) -> dict[str, Tensor] | None:
+    """The lengths on each clock, or None where no sequence is shorter than its array (as far as the host can see)."""
+    found = {name[8:]: arrays.pop(name) for name in call.extra if name.startswith("lengths:")}
+    ragged = False
+    for clock, n in found.items():
+        if n.device.type == "cpu":
+            if ((n < 0) | (n > steps[clock])).any():
+                known = f"{n.tolist()[:8]}"
+                raise ShapeError(f"lengths are {known}; the batch has {steps[clock]} steps on the clock {clock}")
+            ragged = ragged or bool((n < steps[clock]).any())
+        else:
+            ragged = True
+    if not ragged:
+        return None
+    full = {c: torch.full((batch,), count, dtype=torch.int64) for c, count in steps.items() if c not in found}
+    return {clock: n.to(device) for clock, n in {**found, **full}.items()}
+
+
+def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
+    """Refuse unknown symbols, where that does not mean to wait for a device."""
+    for name in call.given:
+        size = call.program.ports[name].index
+        symbols = arrays[name]
+        if size is not None and symbols.device.type == "cpu" and symbols.numel():
+            least, most = (int(m) for m in torch.aminmax(symbols))
+            if least < -1 or most >= size:
+                wrong = least if least < -1 else most
+                raise ShapeError(f"{name} holds {wrong}, not a symbol: they go from 0 to {size - 1} (-1 for none)")
+
+
+def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batch: int) -> None:
+    """The adjoint of the flat gradient by parameters; zero for first states that were not handed over."""
+    flat = arrays.pop("d:gradient")
+    for name, (offset, shape) in call.program.parameters.items():
+        arrays[f"d:gradient:{name}"] = flat[offset : offset + prod(shape)].view(shape)
+    for name in call.program.sources[call.mode]:
+        port = call.program.ports[name]
+        key = f"d:gradient:{name}"
+        if port.kind == SEQUENCE and port.index is None and key not in arrays:
+            arrays[key] = params.new_zeros((batch, *port.shape))
+
+
+def _clean(call: Call, arrays: dict[str, Tensor], lengths: Mapping[str, Tensor]) -> None:
+    """Put zeros (or "no symbol") after the end of each sequence."""
+    masks: dict[Any, Tensor] = {}
+    for name, array in arrays.items():
+        port = call.port(name) if not name.startswith("d:gradient:") or name in call.program.ports else None
+        if port is None or port.kind != STREAM or name.startswith("tape:"):
+            continue
+        if port.clock not in masks:
+            time = torch.arange(array.shape[0], device=array.device)
+            masks[port.clock] = time[:, None] >= lengths[str(port.clock)]
+        mask = masks[port.clock]
+        mask = mask.view(*mask.shape, *(1,) * (array.dim() - 2))
+        arrays[name] = array.masked_fill(mask, 0 if port.index is None else -1)
+
+
+def _called(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+    return compute(Call.read(call), kind, params, tensors)
+
+
+def _shapes(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+    """What `run` gives, without its content."""
+    known = Call.read(call)
+    steps, batch = known.measure(tensors)
+    ports = [known.port(name) for name in known.gives(kind)]
+    return [
+        params.new_empty(p.extents(steps, batch), dtype=params.dtype if p.index is None else torch.int64)
+        for p in ports
+    ]
+
+
+def _register() -> None:
+    """Announce the op, unless another copy of this very text has done so."""
+    home = getattr(torch.ops, NAMESPACE)
+    if hasattr(home, "run"):
+        return
+    library = torch.library.Library(NAMESPACE, "FRAGMENT")  # noqa: TOR901
+    library.define(SCHEMA, tags=(torch.Tag.pt2_compliant_tag,))
+    library.impl("run", _called, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"{NAMESPACE}::run", _shapes, lib=library)
+    home.library = library  # it lives as long as the op, whatever becomes of this module
+
+
+_register()

@@ -1,0 +1,173 @@
+"""What a network on PyTorch knows of its cell, and how one call of it is laid out as a list of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from torch import Tensor
+
+STATIC, SEQUENCE, STREAM = 0, 1, 2
+"""Kinds of values: [*shape], [B, *shape], [T, B, *shape]."""
+
+BACKWARD = {"back": ("params", "given"), "back_params": ("params",)}
+"""Kinds of backward functions, and what each gives gradients of."""
+
+
+class Port(NamedTuple):
+    """A value that goes in or comes out; `shape` is one element's, in which the name of a clock means its steps.
+
+    `index` is the size of the vocabulary of symbols (None: real numbers).
+    """
+
+    shape: tuple[Any, ...]
+    clock: str | None
+    index: int | None
+    kind: int
+
+    def extents(self, steps: Mapping[str, int], batch: int) -> tuple[int, ...]:
+        """The shape in memory."""
+        lead = () if self.kind == STATIC else (batch,) if self.kind == SEQUENCE else (steps[str(self.clock)], batch)
+        return (*lead, *(steps[d] if isinstance(d, str) else d for d in self.shape))
+
+
+class Program:
+    """The tables of a compiled cell and its generated functions.
+
+    There are two modes: `run` (results: outputs, states, inner streams) and `loss` (the loss, and states). Each has the
+    functions `MODE`, `MODE_kept` (with the tape), `MODE_back` and `MODE_back_params` (gradients, from the tape) and
+    `MODE_second` (the gradients of those gradients); see `recurrency.backend.Runner` for what they take.
+    """
+
+    name: str
+    key: str
+    """Stands for the program where only text can: equal programs have equal keys."""
+    sizes: str
+    equations: str
+    inputs: dict[str, Port]
+    outputs: dict[str, Port]
+    streams: dict[str, Port]
+    """The inner streams that are given out."""
+    states: dict[str, Port]
+    parameters: dict[str, tuple[int, tuple[int, ...]]]
+    """Offset in the flat vector and shape, in the order of the specification."""
+    size: int
+    sources: dict[str, tuple[str, ...]]
+    """Mode -> the inputs (`x`) and first states (`start:h`) that it reads."""
+    random: bool
+    clocks: tuple[str, ...]
+    clock: str
+
+    def __init__(self, **tables: Any) -> None:
+        """Make this program known by its key, and derive further tables from those that are given."""
+        self.__dict__.update(tables)
+        groups = {"output": self.outputs, "final": self.states, "stream": self.streams}
+        ports = {f"{group}:{name}": port for group, table in groups.items() for name, port in table.items()}
+        self.roots = {"run": tuple(ports), "loss": ("loss", *(f"final:{name}" for name in self.states))}
+        ports["loss"] = Port((), None, None, STATIC)
+        self.real = {mode: tuple(r for r in roots if ports[r].index is None) for mode, roots in self.roots.items()}
+        results = dict(ports)
+        ports |= self.inputs | {f"start:{name}": port for name, port in self.states.items()}
+        gradients = {_gradient(name): ports[name] for name in ports.keys() - results.keys()}
+        gradients["gradient"] = Port((self.size,), None, None, STATIC)
+        self.ports = {
+            **ports,
+            **gradients,
+            **{f"d:{name}": port for name, port in {**results, **gradients}.items()},
+            **{f"gradient:d:{root}": port for root, port in results.items()},
+        }
+        PROGRAMS[self.key] = self
+
+    def function(self, kind: str) -> Callable[..., dict[str, Tensor]]:
+        """A generated function."""
+        raise NotImplementedError
+
+    def tape(self, mode: str) -> tuple[Port, ...]:
+        """What the backward functions of a mode need of the forward function."""
+        raise NotImplementedError
+
+    def initial(self, seed: int) -> dict[str, Tensor]:
+        """First values of all parameters."""
+        raise NotImplementedError
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        return self
+
+
+PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
+COMPILED: dict[str, Program] = {}
+"""Programs that a compiled graph has met, which knows nothing of them but the key: they stay."""
+
+
+def _gradient(name: str) -> str:
+    """The root with the gradient of an input or first state."""
+    return f"gradient:{name}" if name.startswith("start:") else f"gradient:input:{name}"
+
+
+class Call:
+    """How a call is made: which arrays are given, and in what order they and the results travel.
+
+    `given` names inputs (`x`) and first states (`start:h`), `extra` what has no gradient: `lengths:CLOCK`, `offset`
+    (steps before the first, for random numbers) and `seed`.
+    """
+
+    def __init__(
+        self, program: Program, mode: str, given: tuple[str, ...], extra: tuple[str, ...], training: bool
+    ) -> None:
+        self.program, self.mode, self.given, self.extra, self.training = program, mode, given, extra, training
+        self.text = "|".join((program.key, mode, ";".join(given), ";".join(extra), "training" if training else ""))
+        ports = program.ports
+        self.roots, self.real = program.roots[mode], program.real[mode]
+        self.differentiable = tuple(name for name in given if ports[name].index is None)
+        self.gradients = {name: _gradient(name) for name in self.differentiable}
+
+    @staticmethod
+    def read(text: str) -> Call:
+        """The call that a text stands for."""
+        key, mode, given, extra, training = text.split("|")
+        program = COMPILED.get(key) or PROGRAMS[key]
+        COMPILED[key] = program
+        names = [tuple(part.split(";")) if part else () for part in (given, extra)]
+        return Call(program, mode, names[0], names[1], bool(training))
+
+    def takes(self, kind: str) -> list[str]:
+        """The names of the tensors that a function of a kind is called with."""
+        seeds = [f"d:{root}" for root in self.real]
+        more = {
+            "plain": [],
+            "kept": [],
+            "back": [*seeds, *self.tape],
+            "back_params": [*seeds, *self.tape],
+            "second": [*seeds, "d:gradient", *(f"d:{g}" for g in self.gradients.values())],
+        }
+        return [*self.given, *self.extra, *more[kind]]
+
+    def gives(self, kind: str) -> list[str]:
+        """The names of its results, in order."""
+        if kind in ("plain", "kept"):
+            return [*self.roots, *(self.tape if kind == "kept" else ())]
+        if kind == "back_params":
+            return ["gradient"]
+        seeds = [f"gradient:d:{root}" for root in self.real] if kind == "second" else []
+        return ["gradient", *self.gradients.values(), *seeds]
+
+    @property
+    def tape(self) -> list[str]:
+        """The names of what the forward function keeps."""
+        return [f"tape:{k}" for k in range(len(self.program.tape(self.mode)))]
+
+    def port(self, name: str) -> Port:
+        """What is known of a tensor of this call."""
+        if name.startswith("tape:"):
+            return self.program.tape(self.mode)[int(name[5:])]
+        return self.program.ports[name]
+
+    def measure(self, given: Sequence[Tensor]) -> tuple[dict[str, int], int]:
+        """The number of steps on each clock, and of sequences."""
+        steps, batch = dict.fromkeys(self.program.clocks, 0), 0
+        for name, tensor in zip(self.given, given, strict=False):
+            port = self.program.ports[name]
+            if port.kind == STREAM:
+                steps[str(port.clock)], batch = tensor.shape[0], tensor.shape[1]
+        return steps, batch

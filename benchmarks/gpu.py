@@ -1,0 +1,200 @@
+#!/usr/bin/env python
+"""LSTMs and GRUs on a GPU, forward and backward: those that recurrency generates against other people's.
+
+All run in one process in alternating rounds; the table gives medians, and medians of the ratios of one round to
+`nn.LSTM` in float32. Times are those of CUDA events; where a library has a stream of its own, of a clock on the wall
+between two synchronisations. Every contestant first shows that its gradient of the input is that of the others. What is
+not installed is named and left out.
+
+    python benchmarks/gpu.py [--rounds N] [--size small|medium|flashrnn|wide] [--only TEXT] [--json FILE]
+    python benchmarks/gpu.py --emulate      # without a GPU, tiny: shows that the script works, and times nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SIZES = {
+    "emulated": (3, 2, 4, 5),
+    "small": (128, 16, 128, 128),
+    "medium": (256, 64, 256, 512),
+    "flashrnn": (1024, 16, 768, 768),  # that of FlashRNN's own chart
+    "wide": (256, 128, 1024, 1024),
+}
+"""Steps, sequences, inputs, units."""
+
+TOLERANCE = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 2e-1}
+"""What gradients may differ by from the float32 ones, as a part of the greatest: sums over T B H terms in these types."""
+
+BASELINE = "nn.LSTM float32"
+
+
+class AbsentError(Exception):
+    """A contestant that can't run here; the message says what is missing."""
+
+
+class Contestant(NamedTuple):
+    """`step` runs forward and backward once; `gradient` is the gradient of x that it has computed."""
+
+    step: Callable[[], Any]
+    gradient: Callable[[], Array]
+    events: bool = True
+    """Whether its work goes on torch's stream, so that CUDA events time it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all compute: y of x [T, B, N], and the gradients for a gradient dy [T, B, H] of y."""
+
+    device: str
+    x: Array
+    dy: Array
+    W: Array
+    U: Array
+    b: Array
+    """Of the gates i, f, g, o: [4 H, N], [4 H, H], [4 H]."""
+
+    @property
+    def emulated(self) -> bool:
+        return self.device == "cpu"
+
+    def tensor(self, name: str, dtype: str = "float32") -> Any:
+        """One of the arrays as a tensor that needs no gradient."""
+        import torch
+
+        return torch.from_numpy(getattr(self, name)).to(self.device, getattr(torch, dtype))
+
+    def named(self) -> dict[str, Array]:
+        """The weights under the names of the shipped `PlainLSTM`."""
+        rows = len(self.b) // 4
+        return {f"{n}_{k}": getattr(self, n)[i * rows : (i + 1) * rows] for n in "WUb" for i, k in enumerate("ifgo")}
+
+
+def task(size: str, device: str) -> Task:
+    """Random numbers."""
+    T, B, N, H = SIZES[size]
+    rng = np.random.default_rng(0)
+    shapes = ((T, B, N), (T, B, H), (4 * H, N), (4 * H, H), (4 * H,))
+    return Task(device, *(rng.standard_normal(s).astype("f4") * (1.0 if len(s) == 3 else H**-0.5) for s in shapes))
+
+
+# -------------------------------------------------------------------------------------------------- other people's
+
+
+def of_torch(task: Task, model: Callable[[Any], Any], weights: list[Any], dtype: str) -> Contestant:
+    """A function of x in torch, differentiated by torch."""
+    x, dy = task.tensor("x", dtype).requires_grad_(), task.tensor("dy", dtype)
+
+    def step() -> None:
+        for tensor in (x, *weights):
+            tensor.grad = None
+        model(x).backward(dy)
+
+    return Contestant(step, lambda: np.asarray(x.grad.float().cpu()))
+
+
+def cudnn(kind: str, dtype: str) -> Callable[[Task], Contestant]:
+    """`nn.LSTM` or `nn.GRU`."""
+
+    def made(task: Task) -> Contestant:
+        import torch
+
+        H, N = task.dy.shape[2], task.x.shape[2]
+        model = getattr(torch.nn, kind)(N, H)
+        if kind == "LSTM":
+            own = {"weight_ih_l0": task.W, "weight_hh_l0": task.U, "bias_ih_l0": task.b, "bias_hh_l0": 0 * task.b}
+            model.load_state_dict({name: torch.from_numpy(a) for name, a in own.items()})
+        model = model.to(task.device, getattr(torch, dtype))
+        return of_torch(task, lambda x: model(x)[0], list(model.parameters()), dtype)
+
+    return made
+
+
+def eager(task: Task) -> Contestant:
+    """The loop that people write in torch."""
+    import torch
+
+    W, U, b = weights = [task.tensor(name).requires_grad_() for name in "WUb"]
+    T, B, H = task.dy.shape
+
+    def model(x: Any) -> Any:
+        h = c = x.new_zeros(B, H)
+        out = []
+        for t in range(T):
+            i, f, g, o = torch.nn.functional.linear(x[t], W, b).add(h @ U.T).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            out.append(h)
+        return torch.stack(out)
+
+    return of_torch(task, model, weights, "float32")
+
+
+def jax_scan(task: Task) -> Contestant:
+    """`jax.lax.scan`, compiled."""
+    import jax
+    import jax.numpy as jnp
+
+    device = jax.devices()[0]
+    if device.platform != "gpu" and not task.emulated:
+        raise AbsentError("jax sees no GPU; pip install 'jax[cuda13]'")
+    W, U, b, x, dy = (jnp.asarray(getattr(task, name)) for name in ("W", "U", "b", "x", "dy"))
+    start = jnp.zeros(dy.shape[1:])
+
+    def cell(W: Any, U: Any, b: Any, state: Any, x: Any) -> Any:
+        h, c = state
+        i, f, g, o = jnp.split(x @ W.T + h @ U.T + b, 4, 1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    def value(W: Any, U: Any, b: Any, x: Any) -> Any:
+        return jnp.sum(dy * jax.lax.scan(lambda s, x: cell(W, U, b, s, x), (start, start), x)[1])
+
+    gradients = jax.jit(jax.grad(value, (0, 1, 2, 3)))
+    return Contestant(
+        lambda: jax.block_until_ready(gradients(W, U, b, x)), lambda: np.asarray(gradients(W, U, b, x)[3]), events=False
+    )
+
+
+def flashrnn(backend: str, dtype: str) -> Callable[[Task], Contestant]:
+    """FlashRNN, whose input products torch computes."""
+
+    def made(task: Task) -> Contestant:
+        from flashrnn import flashrnn as function
+
+        T, B, H = task.dy.shape
+        W, U, b = (task.tensor(name, dtype).requires_grad_() for name in "WUb")
+
+        def model(x: Any) -> Any:
+            inner = (x @ W.T).reshape(T, B, 4, 1, H).transpose(0, 1)
+            states, _ = function(inner, U.reshape(4, 1, H, H), b.reshape(4, 1, H), function="lstm", backend=backend)
+            return states[0].reshape(B, T, H).transpose(0, 1)
+
+        return of_torch(task, model, [W, U, b], dtype)
+
+    return made
+
+
+OTHERS: dict[str, Callable[[Task], Contestant]] = {
+    BASELINE: cudnn("LSTM", "float32"),
+    "nn.LSTM bfloat16": cudnn("LSTM", "bfloat16"),
+    "nn.LSTM float16": cudnn("LSTM", "float16"),
+    "nn.GRU float32": cudnn("GRU", "float32"),
+    "eager loop in torch": eager,
+    "jax.lax.scan": jax_scan,
+    "FlashRNN alternating bfloat16": flashrnn("cuda", "bfloat16"),
+    "FlashRNN fused bfloat16": flashrnn("cuda_fused", "bfloat16"),
+}

@@ -1,0 +1,101 @@
+"""`recurrency convert`: weights of other libraries to a cell, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recurrency.cli.common import dimensions as dimension_options
+from recurrency.errors import UsageError
+
+if TYPE_CHECKING:
+    from recurrency.spec import Spec
+
+EXAMPLES = """\b
+Examples:
+  recurrency convert PlainLSTM --from torch-lstm lstm.pt -o weights.safetensors
+  recurrency convert PlainLSTM --from torch-lstm model.pt --prefix encoder. --layer 1 -o weights.safetensors
+  recurrency convert Elman -D squash=relu --from torch-rnn-relu rnn.safetensors -o weights.safetensors
+  recurrency convert my.rnn:Stack --from keras-gru gru.npz -o weights.safetensors
+  recurrency convert PlainLSTM --to torch-lstm weights.safetensors -o lstm.pt
+  recurrency convert PlainLSTM --to keras-lstm weights.safetensors -o lstm.npz
+
+\b
+The equations of both sides are compared, so a cell of one's own converts if it computes the same, in whatever
+letters and order; where the two differ, the message says where.
+
+\b
+FILE and OUTPUT are .safetensors, .npz, or .pt, .pth, .bin of PyTorch: a state dict, of which only tensors are read
+(torch.load with weights_only=True). Weights of Keras are kernel, recurrent_kernel and bias, by these names or as
+numpy.savez(path, *layer.get_weights()) writes them.
+"""
+KINDS = (
+    "torch-lstm", "torch-gru", "torch-rnn-tanh", "torch-rnn-relu",
+    "keras-lstm", "keras-gru", "keras-gru-reset-before", "keras-rnn-tanh", "keras-rnn-relu",
+)  # fmt: skip
+
+
+@click.command("convert", epilog=EXAMPLES)
+@click.argument("spec", metavar="SPEC[:CELL]")
+@click.argument("file", metavar="FILE")
+@dimension_options
+@click.option("--from", "source", type=click.Choice(KINDS), metavar="KIND", help="FILE holds weights of this layer.")
+@click.option("--to", "target", type=click.Choice(KINDS), metavar="KIND", help="Write weights of this layer.")
+@click.option("-o", "--output", required=True, metavar="OUTPUT", help="Where the other side's weights go.")
+@click.option("--layer", metavar="LAYER", help="With --from torch-...: one layer of several: 0, 1 or 0_reverse.")
+@click.option("--prefix", default="", metavar="TEXT", help="With --from torch-...: what the names begin with.")
+@click.option("--layers", type=click.IntRange(min=1), default=1, help="With --to torch-...: how many are stacked.")
+@click.option("--bidirectional", is_flag=True, help="With --to: both directions.")
+@click.option("--no-bias", is_flag=True, help="With --to: a layer without biases.")
+def convert(
+    spec: str, file: str, dimensions: dict[str, Any], source: str | None, target: str | None, output: str, **how: Any
+) -> None:
+    """Carry weights over from nn.LSTM, nn.GRU, nn.RNN or Keras to a cell (--from), or back (--to).
+
+    KIND is torch-lstm, torch-gru, torch-rnn-tanh, torch-rnn-relu, keras-lstm, keras-gru, keras-gru-reset-before,
+    keras-rnn-tanh or keras-rnn-relu.
+
+    Dimensions follow from the weights; those that do not are given with -D, and so are functions.
+    """
+    from recurrency.cli.common import find_spec
+    from recurrency.convert import files
+
+    if (source is None) == (target is None):
+        raise click.UsageError("say either --from KIND or --to KIND")
+    found = find_spec(spec)
+    arrays = files.read(file)
+    if source is not None:
+        given = _to_ours(found, source, arrays, how, dimensions)
+        files.write(output, given, {"spec": found.name, "dimensions": json.dumps(dimensions)})
+    else:
+        given = _to_theirs(found, str(target), arrays, how, dimensions)
+        files.write(output, given, {"kind": str(target)})
+    click.echo(f"wrote {output}: {', '.join(given)}", err=True)
+
+
+def _to_ours(
+    spec: Spec, kind: str, arrays: dict[str, Any], how: dict[str, Any], dimensions: dict[str, Any]
+) -> dict[str, Any]:
+    from recurrency.convert import files, foreign, from_keras, from_torch
+
+    if kind.startswith("torch"):
+        return from_torch(spec, arrays, kind, how["layer"], how["prefix"], **dimensions)
+    if how["layer"] is not None or how["prefix"]:
+        raise UsageError("--layer and --prefix choose among the names of PyTorch; weights of Keras have none")
+    return from_keras(spec, files.in_order(arrays, foreign.KERAS_NAMES), kind, **dimensions)
+
+
+def _to_theirs(
+    spec: Spec, kind: str, arrays: dict[str, Any], how: dict[str, Any], dimensions: dict[str, Any]
+) -> dict[str, Any]:
+    from recurrency.convert import foreign, to_keras
+    from recurrency.convert.torch import state_dict
+
+    directions, bias = how["bidirectional"], not how["no_bias"]
+    if kind.startswith("torch"):
+        return state_dict(spec, arrays, kind, how["layers"], directions, bias, **dimensions)
+    weights = to_keras(spec, arrays, kind, directions, bias, **dimensions)
+    names = foreign.KERAS_NAMES if len(weights) <= len(foreign.KERAS_NAMES) else map("arr_{}".format, range(6))
+    return dict(zip(names, weights, strict=False))

@@ -1,0 +1,130 @@
+"""Files of weights: .safetensors, .npz, and PyTorch's own, of which nothing but tensors is ever read."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.files import write_whole
+
+TORCH = (".pt", ".pth", ".bin")
+NUMBERED = re.compile(r"arr_(\d+)")
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The arrays of a file by name (tensors, where PyTorch wrote it).
+
+    Raises:
+        UsageError: it can't be read, is of no known kind, or holds something else than arrays.
+    """
+    reader = _by_suffix(path, READERS)
+    try:
+        found: dict[str, Any] = reader(Path(path))
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
+    except Exception as error:  # whatever a damaged file makes of three libraries
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} can't be read as weights: {str(error).splitlines()[0]}") from error
+    wrong = [name for name, array in found.items() if not hasattr(array, "shape")]
+    if wrong:
+        raise UsageError(f"{path} holds something else than arrays: {', '.join(map(str, wrong[:5]))}")
+    return found
+
+
+def write(path: str | Path, arrays: Mapping[str, Any], about: Mapping[str, str]) -> None:
+    """Writes arrays under their names; `about` goes along where the format has a place for it.
+
+    Raises:
+        UsageError: the file can't be written, or is of no known kind.
+    """
+    write_whole(path, _by_suffix(path, WRITERS)(arrays, about))
+
+
+def _by_suffix(path: str | Path, table: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    suffix = Path(path).suffix.lower()
+    if suffix not in table:
+        raise UsageError(f"{path} should end in {', '.join(table)}, which says how its weights are stored")
+    return table[suffix]
+
+
+def in_order(arrays: Mapping[str, Any], names: tuple[str, ...]) -> list[Any]:
+    """Arrays as a list: those with these names, or all of a file that `numpy.savez(path, *list)` wrote."""
+    numbered = {int(m[1]): array for name, array in arrays.items() if (m := NUMBERED.fullmatch(name))}
+    if numbered:
+        return [numbered[k] for k in sorted(numbered)]
+    found = [arrays[name] for name in names if name in arrays]
+    if len(found) != len(arrays):
+        raise UsageError(
+            f"the arrays should be {', '.join(names)}, or arr_0, arr_1, ...; there are {', '.join(arrays)}"
+        )
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------- formats
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise UsageError("files of PyTorch need it: pip install 'recurrency[torch]', or use .safetensors") from None
+    return torch
+
+
+def _read_torch(path: Path) -> dict[str, Any]:
+    """A state dict, alone or under the key that many training scripts give it; never code."""
+    found = _torch().load(path, map_location="cpu", weights_only=True)
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not isinstance(found, Mapping):
+        raise UsageError(f"{path} holds a {type(found).__name__}, not a state dict")
+    return dict(found)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors.numpy import load
+
+    return dict(load(path.read_bytes()))
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _host(array: Any) -> Any:
+    """An array of NumPy, which has no bfloat16: float32 holds the same numbers."""
+    if not hasattr(array, "detach"):
+        return np.ascontiguousarray(array)
+    array = array.detach().cpu()
+    return np.ascontiguousarray((array.float() if str(array.dtype) == "torch.bfloat16" else array).numpy())
+
+
+def _written_torch(arrays: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
+    torch, buffer = _torch(), io.BytesIO()
+    torch.save({name: torch.as_tensor(array) for name, array in arrays.items()}, buffer)
+    return buffer.getvalue()
+
+
+def _written_safetensors(arrays: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
+    from safetensors.numpy import save
+
+    return save({name: _host(array) for name, array in arrays.items()}, metadata=dict(about))
+
+
+def _written_npz(arrays: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: _host(array) for name, array in arrays.items()})
+    return buffer.getvalue()
+
+
+READERS = {".safetensors": _read_safetensors, ".npz": _read_npz, **dict.fromkeys(TORCH, _read_torch)}
+WRITERS = {".safetensors": _written_safetensors, ".npz": _written_npz, **dict.fromkeys(TORCH, _written_torch)}

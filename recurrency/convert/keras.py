@@ -1,0 +1,107 @@
+"""Weights to and from the recurrent layers of Keras, which need not be installed: they are lists of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurrency.convert import sizes
+from recurrency.convert.foreign import KERAS_NAMES, KINDS, Foreign, Kind, described_keras, kind_of
+from recurrency.convert.torch import blank_like, check_parameters, named, ports
+from recurrency.convert.translating import Translation
+from recurrency.errors import UsageError
+from recurrency.graph.ops import Array
+
+BY_GATES: Mapping[int, str] = {4: "keras-lstm", 3: "keras-gru", 1: "keras-rnn-tanh"}
+"""What a layer is taken for whose kind nobody says."""
+
+
+def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **dimensions: Any) -> dict[str, Array]:
+    """The parameters of a cell from `layer.get_weights()` of a Keras `LSTM`, `GRU` or `SimpleRNN`.
+
+    `target` is a spec, a compiled model or a module of one. `weights` are kernel, recurrent kernel and, where there is
+    one, bias; of a `Bidirectional` layer those of both directions. `kind` is `keras-lstm`, `keras-gru`,
+    `keras-gru-reset-before`, `keras-rnn-tanh` or `keras-rnn-relu`; without it, it follows from the shapes (a
+    `SimpleRNN` is taken to use tanh, a `GRU` without biases to reset after the product). Dimensions as in `from_torch`.
+
+    Returns: arrays by the names of the spec, for `Model.pack`.
+
+    Raises:
+        UsageError: the cells differ (the message says where), or the weights have parts that the cell does not have.
+    """
+    arrays = [np.asarray(array) for array in weights]
+    found = kind_of(kind if kind in KINDS else f"keras-{kind}") if kind is not None else _kind(arrays)
+    given = _unpacked(found, arrays)
+    foreign = described_keras(found, {name: array.shape for name, array in given.items()})
+    wrong = [f"{n} {list(s)}" for n, s in foreign.shapes.items() if n not in given or given[n].shape != s]
+    if wrong:
+        raise UsageError(
+            f"{foreign.title} of {foreign.hidden} units has {', '.join(wrong)}, which is not what is given"
+        )
+    cell = sizes.by_ports(target, foreign.inputs, foreign.outputs, dimensions)
+    return Translation(cell, foreign, _keras_name).to_ours(given, blank_like(given))
+
+
+def to_keras(
+    source: Any, params: Any, kind: str, bidirectional: bool = False, bias: bool = True, **dimensions: Any
+) -> list[Array]:
+    """The list for `layer.set_weights` of a Keras layer from the parameters of a cell; see `from_keras` and `to_torch`.
+
+    Raises:
+        UsageError: the cells differ, or the weights have parts that Keras' layer does not have.
+    """
+    arrays = {name: np.asarray(_on_host(value)) for name, value in named(source, params).items()}
+    cell = sizes.by_parameters(source, {name: a.shape for name, a in arrays.items()}, dimensions)
+    check_parameters(cell.cell.name, {n: p.shape for n, p in cell.parameters.items()}, arrays)
+    row = kind_of(kind if kind in KINDS else f"keras-{kind}")
+    foreign = Foreign(row, *ports(cell, 2 if bidirectional else 1), 1, bidirectional, bias)
+    found = Translation(cell, foreign, _keras_name).to_theirs(arrays, blank_like(arrays))
+    return [array for use in foreign.uses for array in _packed(found, use)]
+
+
+def _on_host(value: Any) -> Any:
+    """A tensor where NumPy can read it."""
+    return value.detach().cpu() if hasattr(value, "detach") else value
+
+
+def _keras_name(name: str) -> str:
+    use, what = name.split(".")
+    side = "backward " if use.endswith("_reverse") else ""
+    return side + {"bias": "bias", "recurrent_bias": "bias[1]"}.get(what, what)
+
+
+def _kind(arrays: Sequence[Array]) -> Kind:
+    """What a layer is by the shapes of its weights."""
+    if len(arrays) < 2 or arrays[1].ndim != 2:
+        raise UsageError(f"weights are {', '.join(KERAS_NAMES)}; given are {[list(a.shape) for a in arrays]}")
+    rows, columns = arrays[1].shape
+    if rows == 0 or columns % rows or columns // rows not in BY_GATES:
+        raise UsageError(f"a recurrent kernel of {rows} rows and {columns} columns belongs to no layer that is known")
+    before = columns == 3 * rows and len(arrays) > 2 and arrays[2].ndim == 1
+    return kind_of("keras-gru-reset-before" if before else BY_GATES[columns // rows])
+
+
+def _unpacked(kind: Kind, arrays: Sequence[Array]) -> dict[str, Array]:
+    """The arrays by the names that they have in the equations; the two rows of a bias are two."""
+    counts = {2: 1, 3: 1, 4: 2, 6: 2}
+    if len(arrays) not in counts:
+        raise UsageError(f"a layer has 2 or 3 arrays, a bidirectional one 4 or 6; given are {len(arrays)}")
+    each = len(arrays) // counts[len(arrays)]
+    found: dict[str, Array] = {}
+    for use, start in zip(("l0", "l0_reverse"), range(0, len(arrays), each), strict=False):
+        found |= {f"{use}.{name}": a for name, a in zip(KERAS_NAMES, arrays[start : start + each], strict=False)}
+        if kind.cell == "KerasGRU" and each == 3:
+            bias = found[f"{use}.bias"]
+            if bias.ndim != 2 or len(bias) != 2:
+                raise UsageError(f"the bias of {kind.title} has two rows; this one is {list(bias.shape)}")
+            found[f"{use}.bias"], found[f"{use}.recurrent_bias"] = bias[0], bias[1]
+    return found
+
+
+def _packed(arrays: Mapping[str, Array], use: str) -> list[Array]:
+    """The arrays of one direction, as Keras lists them."""
+    out = [arrays[f"{use}.{name}"] for name in KERAS_NAMES if f"{use}.{name}" in arrays]
+    second = arrays.get(f"{use}.recurrent_bias")
+    return [*out[:2], np.stack([out[2], second])] if second is not None else out

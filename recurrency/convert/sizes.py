@@ -1,0 +1,65 @@
+"""A spec with numbers for its dimensions, found by comparing the shapes in its text with those of given arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import UsageError
+from recurrency.graph.dimensions import Poly
+from recurrency.language.elaborate import Elaborated, check
+from recurrency.spec import Spec
+
+if TYPE_CHECKING:
+    from recurrency.model import Model
+
+
+def compiled(target: Any) -> tuple[Spec, Model | None]:
+    """The spec behind a target, which is a `Spec`, a `Model`, or the module that `Spec.module` made."""
+    model = target if hasattr(target, "programs") else getattr(target, "model", None)
+    if isinstance(target, Spec):
+        return target, None
+    if model is not None and isinstance(getattr(model, "spec", None), Spec):
+        return model.spec, model
+    raise UsageError(f"a spec, a compiled model or a module of one is needed, not {type(target).__name__}")
+
+
+def by_parameters(target: Any, shapes: Mapping[str, tuple[int, ...]], dimensions: Mapping[str, Any]) -> Elaborated:
+    """The cell whose parameters have these shapes."""
+    spec, model = compiled(target)
+    if model is not None:
+        return _of(model, dimensions)
+    known = check(spec.definition).parameters
+    pairs = [(known[name].shape, shape) for name, shape in shapes.items() if name in known]
+    return spec.elaborate(**{**_solved(spec, pairs), **dimensions})
+
+
+def by_ports(target: Any, inputs: int, outputs: int, dimensions: Mapping[str, Any]) -> Elaborated:
+    """The cell whose one input, and whose first output, are vectors of these sizes."""
+    spec, model = compiled(target)
+    if model is not None:
+        return _of(model, dimensions)
+    known = check(spec.definition)
+    ports = [*known.inputs.values()][:1], [*known.outputs.values()][:1]
+    pairs = [(type_.shape, (size,)) for side, size in zip(ports, (inputs, outputs), strict=True) for type_ in side]
+    return spec.elaborate(**{**_solved(spec, pairs), **dimensions})
+
+
+def _of(model: Model, dimensions: Mapping[str, Any]) -> Elaborated:
+    if dimensions:
+        raise UsageError(f"{model.spec.name} is compiled already; leave {', '.join(dimensions)} out")
+    return model.programs.elaborated
+
+
+def _solved(spec: Spec, pairs: Iterable[tuple[tuple[Any, ...], tuple[int, ...]]]) -> dict[str, int]:
+    """The dimensions that follow from shapes with names and shapes in numbers, where each has one name."""
+    names = {dimension.name for dimension in spec.cell.dimensions}
+    found: dict[str, int] = {}
+    for symbolic, numbers in pairs:
+        for size, number in zip(symbolic, numbers, strict=False):
+            if not isinstance(size, Poly) or len(size.terms) != 1:
+                continue
+            (letters, factor) = size.terms[0]
+            if len(letters) == 1 and letters[0] in names and number % factor == 0:
+                found.setdefault(letters[0], number // factor)
+    return found

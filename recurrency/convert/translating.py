@@ -1,0 +1,107 @@
+"""From one side to the other: match the equations, then move the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recurrency.convert.foreign import Foreign
+from recurrency.convert.forms import Forms
+from recurrency.convert.matching import Difference, Equation, Linear, Match, matched
+from recurrency.convert.moving import Arrays, Blank, moved
+from recurrency.convert.polynomials import Product
+from recurrency.convert.printing import Printer
+from recurrency.errors import UsageError
+from recurrency.language.elaborate import Elaborated
+
+
+class Translation:
+    """The parameters of a cell and those of another library's layers, matched.
+
+    `rename` gives the names under which the library has its parameters.
+
+    Raises:
+        UsageError: the two compute different things; the message says where they part.
+    """
+
+    def __init__(self, cell: Elaborated, foreign: Foreign, rename: Callable[[str], str]) -> None:
+        self.name, self.foreign, self.rename = cell.cell.name, foreign, rename
+        self.shapes = {name: tuple(int(str(size)) for size in p.shape) for name, p in cell.parameters.items()}
+        self.match = self._matched(cell)
+
+    def _matched(self, cell: Elaborated) -> Match:
+        """The first output of the cell that the layers compute."""
+        forms, differences = Forms.of(cell.graph), []
+        for output in cell.outputs:
+            found = matched(forms, self.foreign.forms, (output, "y"))
+            if isinstance(found, Match):
+                return found
+            differences.append(found)
+        raise UsageError(self._difference(max(differences, key=lambda difference: difference.depth)))
+
+    def _difference(self, found: Difference) -> str:
+        assert found.forms is not None
+        ours, theirs = Printer(found.forms[0]), Printer(found.forms[1], self.rename)
+        return (
+            f"{self.name} and {self.foreign.title} are different cells; they part where\n"
+            f"  {self.name} has {ours.equation(found.ours)}\n"
+            f"  {self.foreign.title} has {theirs.equation(found.theirs)}{self._hint()}"
+        )
+
+    def _hint(self) -> str:
+        """What may have been meant, where there is more than one layer."""
+        uses = [use.removeprefix("l") for use in self.foreign.uses]
+        return f"\nchoose one of its layers ({', '.join(uses)}), if a single one is meant" if len(uses) > 1 else ""
+
+    def to_ours(self, given: Mapping[str, Any], blank: Blank) -> dict[str, Any]:
+        """Our parameters from theirs."""
+        source = Arrays(given)
+        equations = [(e.ours, self._present(e.theirs), e) for e in self.match.equations]
+        out = moved(equations, source, self.shapes, blank, self._complaint_of_theirs)
+        self._complete(source, out, self.foreign.title, self.name)
+        return out.arrays
+
+    def to_theirs(self, given: Mapping[str, Any], blank: Blank) -> dict[str, Any]:
+        """Their parameters from ours."""
+        source = Arrays(given)
+        equations = [(self._present(e.theirs), e.ours, e) for e in self.match.equations]
+        out = moved(equations, source, self.foreign.shapes, blank, self._complaint_of_ours)
+        self._complete(source, out, self.name, self.foreign.title)
+        return out.arrays
+
+    def _present(self, pieces: Linear) -> Linear:
+        """Without the biases of layers that have none."""
+        return tuple(piece for piece in pieces if piece[1].name in self.foreign.shapes)
+
+    @staticmethod
+    def _complete(given: Arrays, out: Arrays, source: str, target: str) -> None:
+        """Nothing may be left behind, or left as it happens to be."""
+        for arrays, owner, other in ((given, source, target), (out, target, source)):
+            for name in arrays.untouched():
+                raise UsageError(f"{name} of {owner} has no part in the output that is matched with that of {other}")
+
+    def _complaint_of_ours(self, equation: Equation) -> str:
+        terms = _terms(Printer(self.match.ours), equation.ours, equation.place)
+        if not self._present(equation.theirs):
+            names = " and ".join(dict.fromkeys(block.name for _, block in equation.ours))
+            return f"{self.name} has {terms}; {self.foreign.title} has no such term, and {names} is not zero"
+        others = _terms(Printer(self.match.theirs, self.rename), equation.theirs, Product())
+        return f"{terms} of {self.name} should be {others} of {self.foreign.title}, which stands for something else too"
+
+    def _complaint_of_theirs(self, equation: Equation) -> str:
+        terms = _terms(Printer(self.match.theirs, self.rename), equation.theirs, Product())
+        if not equation.ours:
+            place = Printer(self.match.theirs, self.rename).product(equation.place)
+            times = f" * {place}" if equation.place.factors else ""
+            return (
+                f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and its numbers are not zero"
+            )
+        ours = _terms(Printer(self.match.ours), equation.ours, Product())
+        return f"{terms} of {self.foreign.title} should be {ours} of {self.name}, which stands for something else too"
+
+
+def _terms(printer: Printer, pieces: Linear, place: Product) -> str:
+    """`W + V`, times what they are multiplied with."""
+    text = " + ".join(printer.block(block) for _, block in pieces)
+    text = f"({text})" if len(pieces) > 1 and place.factors else text
+    return f"{text} * {printer.product(place)}" if place.factors else text

@@ -1,0 +1,123 @@
+"""The models of one spec, and what the interpreter says of each case: made once, used for all backends."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.backend import Backend, find
+from recurrency.model import Model
+from recurrency.programs import SWITCHES
+from recurrency.testing.outcomes import WHOLE, Results, outcome, possible
+from recurrency.testing.rounding import DRAWS, SAFETY, Jiggler, first_bound
+
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+    from recurrency.graph.ops import Array
+    from recurrency.language.elaborate import Elaborated
+    from recurrency.spec import Spec
+    from recurrency.testing.case import Case
+
+GREATEST = 4000
+"""How many results are remembered before all are forgotten."""
+
+
+class Bench:
+    """Compiles one spec as often as its comparisons need, each variant once.
+
+    The reference is the interpreter in float64, on the graph as the spec says it: without any pass.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._elaborated: dict[str, Elaborated] = {}
+        self._models: dict[Any, Model] = {}
+        self._graphs: dict[Any, dict[Any, Graph]] = {}  # of one set of dimensions and switches, for all backends
+        self._results: dict[Any, Results] = {}
+        self._jigglers: dict[str, Jiggler] = {}
+
+    def elaborated(self, dimensions: Mapping[str, Any]) -> Elaborated:
+        """The graph for these dimensions."""
+        key = repr(sorted(dimensions.items()))
+        if key not in self._elaborated:
+            self._elaborated[key] = self.spec.elaborate(**dimensions)
+        return self._elaborated[key]
+
+    def model(
+        self, dimensions: Mapping[str, Any], backend: str | Backend, dtype: str, without: Collection[str] = ()
+    ) -> Model:
+        """The cell compiled for a backend.
+
+        Raises:
+            UsageError: the backend can't run here, or there is no such switch.
+        """
+        name, one = (backend, 0) if isinstance(backend, str) else (backend.name, id(backend))
+        sizes = repr(sorted(dimensions.items()))
+        key = (sizes, name, one, dtype, frozenset(without))
+        if key not in self._models:
+            chosen = find(backend) if isinstance(backend, str) else backend
+            model = Model(self.spec, self.elaborated(dimensions), chosen, dtype, False, sorted(without))
+            model.programs._graphs = self._graphs.setdefault((sizes, frozenset(without)), model.programs._graphs)
+            self._models[key] = model
+        return self._models[key]
+
+    def reference_model(self, case: Case) -> Model:
+        """The cell as the interpreter takes it."""
+        return self.model(case.dimensions, "interpreter", "float64", SWITCHES)
+
+    def possible(self, case: Case) -> list[str]:
+        """The kinds of calls that can be compared for a case."""
+        return possible(self.reference_model(case), case)
+
+    def reference(self, case: Case, kind: str) -> Results:
+        """What the interpreter says in float64 (to be read only)."""
+        kind = WHOLE.get(kind, kind)
+        return self._once(("reference", case.key, kind), lambda: outcome(self.reference_model(case), case, kind))
+
+    def scatter(self, case: Case, kind: str, draws: int) -> Results:
+        """How far results move under rounding errors of the case's dtype; infinite where some draw is not finite."""
+        kind = WHOLE.get(kind, kind)
+        return self._once(("scatter", case.key, kind, draws), lambda: self._scatter(case, kind, draws))
+
+    def _once(self, key: Any, make: Any) -> Results:
+        if key not in self._results:
+            if len(self._results) > GREATEST:
+                self._results.clear()
+            self._results[key] = make()
+        return self._results[key]
+
+    def _scatter(self, case: Case, kind: str, draws: int) -> Results:
+        jiggler = self._jigglers.setdefault(case.dtype, Jiggler(case.dtype))
+        model = self.model(case.dimensions, jiggler, "float64", SWITCHES)
+        jiggler.seed(case.seed)
+        wanted = self.reference(case, kind)
+        out = {key: np.zeros(np.shape(a)) for key, a in wanted.items()}
+        for _ in range(draws):
+            for key, moved in outcome(model, case, kind).items():
+                with np.errstate(invalid="ignore"):
+                    distance = np.abs(moved.astype(float) - wanted[key])
+                out[key] = np.maximum(out[key], np.where(np.isfinite(distance), distance, np.inf))
+        return out
+
+    def bound(self, case: Case, kind: str, key: str, effort: int = 0) -> Array:
+        """The bound on the error of each element of one result; with more `effort` the one that asks the condition."""
+        wanted = self.reference(case, kind)[key]
+        if wanted.dtype.kind == "i":
+            return np.zeros(wanted.shape)
+        bound = first_bound(self.reference_model(case), case, wanted)
+        if effort:
+            bound = bound + SAFETY * self.scatter(case, kind, DRAWS[effort - 1])[key]
+        return bound
+
+
+_BENCHES: weakref.WeakKeyDictionary[Spec, Bench] = weakref.WeakKeyDictionary()
+
+
+def bench(spec: Spec) -> Bench:
+    """The bench of a spec, the same one as long as the spec lives."""
+    if spec not in _BENCHES:
+        _BENCHES[spec] = Bench(spec)
+    return _BENCHES[spec]

@@ -1,0 +1,67 @@
+"""Small dimensions for a cell: a few sets, the smallest first, for every set costs a compilation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import RecurrencyError, SpecError, UsageError
+from recurrency.language import syntax
+from recurrency.language.binding import is_choice, is_real
+
+if TYPE_CHECKING:
+    from recurrency.spec import Spec
+
+SIZES = (1, 2, 3, 4, 5, 7)
+"""What a dimension is drawn from."""
+STRUCTURAL = 4
+"""Defaults up to here are kept: they often count layers."""
+TRIES = 40
+
+
+def free_dimensions(spec: Spec, given: Mapping[str, Any] | None = None) -> list[str]:
+    """The dimensions whose number is free to be chosen: neither given, nor functions, cells, or small by default."""
+    names = [d.name for d in spec.cell.dimensions]
+    return [d.name for d in spec.cell.dimensions if d.name not in (given or {}) and _is_free(d, names)]
+
+
+def _is_free(dimension: syntax.Dimension, names: list[str]) -> bool:
+    default = dimension.default
+    if default is None:
+        return True
+    if not isinstance(default, syntax.Number) or is_real(default) or is_choice(default, names):
+        return False
+    return default.value > STRUCTURAL
+
+
+def dimension_sets(
+    spec: Spec, count: int = 3, given: Mapping[str, Any] | None = None, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Up to `count` different sets of dimensions that the cell can be compiled for, the smallest first.
+
+    `given` fixes some. The first set tried is all ones, the second numbers that all differ, so that a swapped axis is
+    seen; the rest is drawn.
+
+    Raises:
+        UsageError, SpecError: the cell can't be compiled for any set that was tried.
+    """
+    given, free, rng = dict(given or {}), free_dimensions(spec, given), random.Random(seed)
+    drawn = [dict.fromkeys(free, 1), {n: 2 + k % 4 for k, n in enumerate(free)}]
+    drawn += [{n: rng.choice(SIZES) for n in free} for _ in range(TRIES)]
+    out: list[dict[str, Any]] = []
+    failure: RecurrencyError | None = None
+    for sizes in drawn:
+        dimensions = {**sizes, **given}
+        if dimensions not in out:
+            try:
+                spec.elaborate(**dimensions)
+            except (UsageError, SpecError) as error:
+                failure = failure or error
+                continue
+            out.append(dimensions)
+        if len(out) == count:
+            break
+    if not out and failure is not None:
+        raise failure
+    return sorted(out, key=lambda d: sum(v for v in d.values() if isinstance(v, int)))

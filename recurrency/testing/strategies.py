@@ -1,0 +1,76 @@
+"""Hypothesis strategies: cases of a spec, which shrink to the smallest sizes and the plainest numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import UsageError
+from recurrency.testing.case import LAWS, Case
+from recurrency.testing.dimensions import dimension_sets
+
+try:
+    from hypothesis import strategies as st
+except ImportError as error:
+    raise UsageError("comparisons draw their cases with Hypothesis: pip install 'recurrency[verify]'") from error
+
+if TYPE_CHECKING:
+    from recurrency.spec import Spec
+
+GREATEST_STEPS = 5
+GREATEST_BATCH = 3
+VALUES = ("zeros", "whole", "normal", "normal", "normal", "tiny", "large", "special")
+"""Laws of inputs and states, the plainest first; `normal` more often than others."""
+WEIGHTS = ("zeros", "whole", "normal", "normal", "normal", "normal")
+assert {*VALUES, *WEIGHTS} <= set(LAWS)
+
+
+def cases(
+    spec: Spec,
+    dimensions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    dtypes: Sequence[str] = ("float64", "float32"),
+    steps: int = GREATEST_STEPS,
+    batch: int = GREATEST_BATCH,
+    values: Sequence[str] = VALUES,
+    sets: int = 3,
+    seed: int = 0,
+) -> st.SearchStrategy[Case]:
+    """Cases of a spec: dimensions, steps (0 and 1 among them), ragged lengths, states, dtypes, numbers, chunks.
+
+    `dimensions` fixes some dimensions, or lists the sets to choose from; else `sets` of them are drawn with `seed`.
+
+    Raises:
+        UsageError, SpecError: the cell can't be compiled.
+    """
+    listed = dimensions is not None and not isinstance(dimensions, Mapping)
+    chosen: Sequence[Mapping[str, Any]] = (
+        dimensions if listed else dimension_sets(spec, sets, dimensions, seed)  # type: ignore[assignment,arg-type]
+    )
+    found = spec.elaborate(**chosen[0])
+    read = sorted({str(t.clock) for t in found.inputs.values()})
+    has_state = bool(found.starts)
+    has_random = any(found.graph[id].op.name == "random" for id in found.graph)
+
+    @st.composite
+    def case(draw: Any) -> Case:
+        sizes = dict(draw(st.sampled_from(chosen)))
+        count = {c: draw(st.integers(1, steps) | st.just(0)) for c in read}
+        sequences = draw(st.integers(1, batch) | st.just(0))
+        ragged = draw(st.booleans())
+        lengths = {c: tuple(draw(st.integers(0, n)) for _ in range(sequences * ragged)) for c, n in count.items()}
+        longest = max(count.values())
+        return Case(
+            sizes,
+            count,
+            sequences,
+            lengths if ragged else None,
+            draw(st.sampled_from(dtypes)),
+            state=has_state and draw(st.booleans()),
+            training=has_random and draw(st.booleans()),
+            values=draw(st.sampled_from(values)),
+            weights=draw(st.sampled_from(WEIGHTS)),
+            cuts=tuple(sorted(draw(st.lists(st.integers(0, longest), max_size=2)))),
+            seed=draw(st.integers(0, 255)),
+        )
+
+    return case()
