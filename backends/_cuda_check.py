@@ -85,6 +85,17 @@ def compiled(code: str, arch: int) -> list[Usage]:
     Raises:
         UsageError: NVRTC is not installed, does not know the architecture, or refuses the text (with its message).
     """
+    log, _ = _compiled(code, arch)
+    return [Usage(found["name"], int(found["registers"]), int(found["spilled"])) for found in ENTRY.finditer(log)]
+
+
+def assembly(code: str, arch: int = 90) -> str:
+    """What NVRTC makes of a text before it knows the very device: PTX. For errors see `compiled`."""
+    return _compiled(code, arch)[1]
+
+
+def _compiled(code: str, arch: int) -> tuple[str, str]:
+    """What the compiler has said, and PTX."""
     nvrtc = _nvrtc()
     if nvrtc is None:
         raise UsageError(INSTALL)
@@ -92,21 +103,20 @@ def compiled(code: str, arch: int) -> list[Usage]:
     try:
         options = [option.encode() for option in (f"--gpu-architecture=sm_{arch}", *OPTIONS)]
         (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
-        log = _log(nvrtc, program)
+        log = _text(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog)
+        if not result:
+            return log, _text(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
     finally:
         nvrtc.nvrtcDestroyProgram(program)
-    if result:
-        known = _done(nvrtc.nvrtcGetSupportedArchs())
-        if arch not in known:
-            raise UsageError(f"the installed NVRTC knows no sm_{arch}; pip install --upgrade 'recurrency[cuda-check]'")
-        raise UsageError(f"NVRTC refuses the kernels for sm_{arch}:\n{log}")
-    return [Usage(found["name"], int(found["registers"]), int(found["spilled"])) for found in ENTRY.finditer(log)]
+    if arch not in _done(nvrtc.nvrtcGetSupportedArchs()):
+        raise UsageError(f"the installed NVRTC knows no sm_{arch}; pip install --upgrade 'recurrency[cuda-check]'")
+    raise UsageError(f"NVRTC refuses the kernels for sm_{arch}:\n{log}")
 
 
-def _log(nvrtc: Any, program: Any) -> str:
-    """What the compiler has said."""
-    text = b" " * _done(nvrtc.nvrtcGetProgramLogSize(program))
-    _done(nvrtc.nvrtcGetProgramLog(program, text))
+def _text(program: Any, size: Any, get: Any) -> str:
+    """A text that a program has got."""
+    text = b" " * _done(size(program))
+    _done(get(program, text))
     return str(text.decode(errors="replace")).rstrip("\0 \n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -70,13 +70,13 @@ def clock_name(clock: str | None) -> str:
     return text if text.isascii() else f"{ascii_name(text)}_{zlib.crc32(text.encode()):x}"
 
 
-def flat(idx: Sequence[Ix], shape: Sequence[Dim]) -> str:
+def flat(idx: Sequence[Ix], shape: Sequence[Dim], size_of: Callable[[Dim], str] = extent) -> str:
     """The number of an element in the order of memory."""
     out = ""
     for index, size in zip(idx, shape, strict=True):
         if size == 1:
             continue
-        out = f"{_factor(out)} * {extent(size)} + {index}" if out else str(index)
+        out = f"{_factor(out)} * {size_of(size)} + {index}" if out else str(index)
     return out or "0"
 
 

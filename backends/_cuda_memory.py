@@ -69,7 +69,9 @@ class Array:
     @staticmethod
     def _row(at: At, rows: int) -> str:
         if at.t == "t" and at.b == "b":
-            return "tb" if not rows else f"(tb {'+' if rows > 0 else '-'} {'' if abs(rows) == 1 else f'{abs(rows)} * '}B)"
+            return (
+                "tb" if not rows else f"(tb {'+' if rows > 0 else '-'} {'' if abs(rows) == 1 else f'{abs(rows)} * '}B)"
+            )
         step = f"({at.t} + {rows})" if rows else str(at.t)
         return f"((long long){step} * B + {at.b})"
 
@@ -81,7 +83,15 @@ class Memory:
         self.program, self.names = program, names
         self.arrays: dict[int, Array] = {}
         self.more: list[Array] = []
-        self._hints = _hints(program)
+        self.flags: dict[str, str] = {}
+        hints = _hints(program)
+        self.labels = {b.id: self._label(b, hints) for b in program.buffers.values() if b.home != "params"}
+
+    def _label(self, buffer: Buffer, hints: dict[int, str]) -> str:
+        """How a buffer is called: after what the user knows of what lies in it."""
+        node = self.program.graph[buffer.node]
+        wish = hints.get(buffer.id) or node.name or str(node.attrs.get("name", node.op.name))
+        return VECTORS.get(buffer.home) or self.names.new(wish)
 
     def array(self, buffer: int) -> Array:
         """The array of a buffer."""
@@ -91,15 +101,11 @@ class Memory:
 
     def _made(self, buffer: Buffer) -> Array:
         type_, home = buffer.type, buffer.home
-        name = VECTORS.get(home) or self.names.new(self._hints.get(buffer.id) or self._wish(buffer))
+        name = VECTORS.get(home) or self.labels[buffer.id]
         return Array(
             name, type_.kind, type_.shape, type_.clock, type_.index is None, home, buffer.front, buffer.behind,
             buffer.offset, buffer.step is None,
         )  # fmt: skip
-
-    def _wish(self, buffer: Buffer) -> str:
-        node = self.program.graph[buffer.node]
-        return node.name or str(node.attrs.get("name", node.op.name))
 
     def made(self, wish: str, type_: Type, whole: bool = True, home: str = "own", lead: int | None = None) -> Array:
         """An array that no buffer of the program stands for; with `lead` rows of its own instead of those of a kind."""
@@ -108,6 +114,12 @@ class Memory:
         array = Array(name, type_.kind, shape, type_.clock, type_.index is None, home, whole=whole)
         self.more.append(array)
         return array
+
+    def flag(self, start: str) -> str:
+        """The name of what says whether the caller hands over a first value."""
+        if start not in self.flags:
+            self.flags[start] = self.names.new(f"given_{start}")
+        return self.flags[start]
 
     def find(self, place: Place, at: At) -> tuple[Array, At]:
         """The array that a value lies in, and which element of it an element of the value is."""

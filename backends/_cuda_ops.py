@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from recurrency.backends._cuda_index import At, Ix, before_view, extent
+from recurrency.backends._cuda_index import At, Ix, before_view, clock_name, extent, flat
 from recurrency.backends._cuda_reductions import REDUCTIONS
 from recurrency.backends._cuda_values import Body, Fragment
 from recurrency.backends._scalar_c import SCALAR_C
@@ -186,15 +186,12 @@ def _random(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _drawn(k: Body, node: Node, at: At) -> str:
-    from recurrency.backends._cuda_index import clock_name, flat
-
     attrs, s = node.attrs, k.scalars
     step = "0"
     if attrs["per"] == "step":
         step = f"(unsigned int)({at.t} + before_{clock_name(node.type.clock)}[{at.b}])"
     sequence = f"(unsigned int){at.b}" if at.b is not None else "0"
-    sizes = [k.bound(d, at) for d in node.type.shape]
-    element = flat(at.idx, [_Text(size) for size in sizes])
+    element = flat(at.idx, node.type.shape, lambda size: k.bound(size, at))
     k.line("unsigned int first, second;")
     k.line(f"philox({element}, {sequence}, {step}, {int(attrs['site'])}u, seed[0], &first, &second);")
     p = float(attrs["p"])
@@ -202,10 +199,6 @@ def _drawn(k: Body, node: Node, at: At) -> str:
         threshold=round(p * (1 << 24)), kept=s.literal(1.0 / (1.0 - p) if p < 1 else 0.0), zero=s.literal(0.0),
         one=s.literal(1.0), real=s.real, p=p,
     )  # fmt: skip
-
-
-class _Text(str):
-    """A size as text of C."""
 
 
 FRAGMENTS: dict[str, Fragment] = {

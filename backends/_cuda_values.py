@@ -33,6 +33,16 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Read:
+    """An element that a kernel reads: the array, the element, and whether it is that of another step (`late`)."""
+
+    array: str
+    element: str
+    late: bool
+    node: int
+
+
+@dataclass(frozen=True)
 class Source:
     """What the bodies of one function's kernels have in common.
 
@@ -63,7 +73,8 @@ class Body:
         self.ready, self.names = ready, names
         self.scopes = [Scope()]
         self.carried: dict[str, str] = {}
-        self.reads: list[tuple[int, str]] = []
+        self.started: dict[str, str] = {}
+        self.reads: list[Read] = []
         self.computed: dict[int, set[At]] = {}
         self._said: object = None
 
@@ -136,7 +147,9 @@ class Body:
 
     def _written(self, id: int, node: Node, at: At) -> str:
         if id in self.source.outputs:
-            return self.source.outputs[id].element(at)
+            array = self.source.outputs[id]
+            self.reads.append(Read(array.name, array.element(at), False, id))
+            return array.element(at)
         if node.op.name in LEAVES or id in self.ready:
             return self._read(id, node, at)
         self.computed.setdefault(id, set()).add(at)
@@ -145,13 +158,13 @@ class Body:
     def _read(self, id: int, node: Node, at: At) -> str:
         place = self.program.places[id]
         array, at = self.source.memory.find(place, at)
-        text = array.element(at, place.delay)
-        if node.delay and at.t == "t":
-            element = array.element(at)
-            self.reads.append((node.delay, element))
-            if abs(place.delay) == 1 and element in self.carried:
-                return self.carried[element]
-        return text
+        element = array.element(at)
+        late = bool(node.delay) and at.t == "t"
+        self.reads.append(Read(array.name, element, late, id))
+        if late and abs(place.delay) == 1 and element in self.carried:
+            self.started[element] = array.element(at, place.delay)
+            return self.carried[element]
+        return array.element(at, place.delay)
 
     def real(self, id: int, at: At) -> str:
         """One element of a value as a real number, though it be a symbol."""

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import weakref
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,16 @@ class Library:
         self._loaded = ctypes.PyDLL(str(_compiled(source(code, tuple(self.kernels.values())))))
         weakref.finalize(self, _ctypes.dlclose, self._loaded._handle).atexit = False
 
-    def launcher(self, name: str) -> Callable[..., Any]:
-        """The C function that runs all threads of a kernel's grid."""
+    def launcher(self, name: str) -> partial[None]:
+        """Runs all threads of a kernel's grid: a function of grid and block, order, arguments, memory."""
         function: Any = self._loaded[f"launch_{name}"]
         function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         function.restype = None
-        return function  # type: ignore[no-any-return]
+        return partial(self._launch, function)
+
+    @staticmethod
+    def _launch(function: Callable[..., None], shape: Any, order: int, values: Any, _: object) -> None:
+        function(ctypes.addressof(shape), order, ctypes.addressof(values))
 
 
 _libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()

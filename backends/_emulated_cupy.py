@@ -6,6 +6,7 @@ against the kernel's signature, allocations lie between guards, captured graphs 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -21,7 +22,9 @@ from recurrency.backends._emulated_arrays import (
     filled,
     ndarray,
 )
-from recurrency.backends._emulated_launch import Device, RawModule
+from recurrency.backends._emulated_compiler import library
+from recurrency.backends._emulated_launch import Device, Library, RawModule
+from recurrency.backends._emulated_ptx_library import ptx_library
 from recurrency.backends._emulated_shim import ORDERS
 from recurrency.backends._emulated_streams import Stream
 
@@ -40,6 +43,10 @@ ATTRIBUTES = {
     "WarpSize": 32,
 }
 """Those of a usual device (an H100), so that plans for it are made and run here too."""
+
+
+ENGINES: dict[str, Callable[[str], Library]] = {"g++": library, "nvrtc": ptx_library}
+"""Who compiles kernels, and what makes of them something that runs."""
 
 
 class Part(SimpleNamespace):
@@ -62,20 +69,22 @@ class StandIn:
     """A device of its own, with the part of cupy's interface that drivers use.
 
     `order` says in which order threads and blocks run: a result that depends on it is a race. `memory` bounds what can
-    be allocated, in bytes. `launches` holds what has been launched, for tests.
+    be allocated, in bytes. `engine` says who compiles the kernels: g++, or NVRTC, of whose PTX every load and store is
+    checked, slowly. `launches` holds what has been launched, for tests.
 
     Raises:
-        UsageError: there is no such order.
+        UsageError: there is no such order or engine.
     """
 
     float32, float64, int32, int64, uint8, uint32, uint64 = (
         np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.uint64,
     )  # fmt: skip
 
-    def __init__(self, order: str = "forward", memory: int | None = None) -> None:
-        if order not in ORDERS:
-            raise UsageError(f"there is no order {order} of threads; there are {', '.join(ORDERS)}")
-        self._device = device = Device(Pool(memory), order)
+    def __init__(self, order: str = "forward", memory: int | None = None, engine: str = "g++") -> None:
+        for what, chosen, there_are in (("order of threads", order, ORDERS), ("engine", engine, ENGINES)):
+            if chosen not in there_are:
+                raise UsageError(f"there is no {what} {chosen}; there are {', '.join(there_are)}")
+        self._device = device = Device(Pool(memory), order, ENGINES[engine])
         self.launches, self.ndarray = device.launches, ndarray
         self.cublas = Part("cublas", gemm=self._gemm)
         self.cuda = Part(

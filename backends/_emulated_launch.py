@@ -6,13 +6,13 @@ import ctypes
 import operator
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 from recurrency.backends._emulated_arrays import Block, Pool, ndarray
-from recurrency.backends._emulated_compiler import Library, library
+from recurrency.backends._emulated_compiler import library
 from recurrency.backends._emulated_margins import Margin, Use, margins, use
 from recurrency.backends._emulated_shim import ORDERS
 from recurrency.backends._emulated_signature import Parameter, Signature
@@ -24,6 +24,9 @@ GREATEST = {
 }
 GREATEST_SHARED = 48 * 1024
 """Bytes of shared memory that a launch can have without asking for more."""
+
+NOTHING = Block(0, 0)
+"""Stands for memory that is not held."""
 
 OPTIONS = ("--std=", "-std=")
 """What may be said to the compiler. What changes numbers there, such as --use_fast_math, would not change them here."""
@@ -39,12 +42,24 @@ class Launched:
     stream: Stream
 
 
+class Library(Protocol):
+    """A compiled kernel text."""
+
+    @property
+    def kernels(self) -> Mapping[str, Signature]:
+        """Its kernels by name."""
+
+    def launcher(self, name: str) -> Callable[..., None]:
+        """Runs all threads of a kernel: a function of grid and block, the order, the arguments, and their memory."""
+
+
 @dataclass
 class Device:
     """What the pieces of one stand-in share."""
 
     pool: Pool
     order: str = "forward"
+    compile: Callable[[str], Library] = library
     streams: Streams = field(default_factory=Streams)
     launches: deque[Launched] = field(default_factory=lambda: deque(maxlen=100_000))
 
@@ -66,7 +81,7 @@ class RawModule:
             CompileError: the text can't be compiled. KeyError: it holds no such kernel.
         """
         if self._library is None:
-            self._library = library(self._code)
+            self._library = self._device.compile(self._code)
         if name not in self._library.kernels:
             raise KeyError(f"no kernel {name}; there are {', '.join(self._library.kernels)}")
         return Kernel(self._device, self._library, self._library.kernels[name])
@@ -124,10 +139,10 @@ class Kernel:
                 values[i] = int.from_bytes(arg.tobytes(), "little")
         return values, uses
 
-    def run(self, shape: Any, values: Any, beside: list[tuple[Block, Margin]]) -> None:
+    def run(self, shape: Any, values: Any, uses: list[Use], beside: list[tuple[Block, Margin]]) -> None:
         """All threads, one after another."""
         before = [margin.of(block) for block, margin in beside]
-        self._launcher(ctypes.addressof(shape), self._order, ctypes.addressof(values))
+        self._launcher(shape, self._order, values, uses)
         for (block, margin), bytes_before in zip(beside, before, strict=True):
             if margin.of(block) != bytes_before:
                 raise MemoryError(f"kernel {self._signature.name} has written outside of {margin.name}")
@@ -142,16 +157,18 @@ class Launch:
 
     def __init__(self, kernel: Kernel, shape: Any, values: Any, uses: list[Use], at_once: bool) -> None:
         self._kernel, self._shape, self._values = kernel, shape, values
-        self._held = uses if at_once else []
-        self._known = [(u.name, weakref.ref(u.block)) for u in uses]
-        self._beside = [(weakref.ref(block), margin) for block, margin in margins(uses)]
+        self._uses = uses if at_once else []
+        self._known = [] if at_once else [(weakref.ref(u.block), replace(u, block=NOTHING)) for u in uses]
 
     def __call__(self) -> None:
-        for name, reference in self._known:
-            if reference() is None:
-                raise self._kernel.gone(name)
-        beside = [(block, margin) for reference, margin in self._beside if (block := reference())]
-        self._kernel.run(self._shape, self._values, beside)
+        uses = self._uses or [self._alive(*known) for known in self._known]
+        self._kernel.run(self._shape, self._values, uses, margins(uses))
+
+    def _alive(self, reference: weakref.ref[Block], use: Use) -> Use:
+        block = reference()
+        if block is None:
+            raise self._kernel.gone(use.name)
+        return replace(use, block=block)
 
 
 def _size(kernel: str, what: str, size: Sequence[int]) -> tuple[int, ...]:

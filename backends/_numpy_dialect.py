@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from recurrency.backends._numpy_ops import ELEMENTWISE, FUNCTIONS, HELPERS, UFUNCS
-from recurrency.backends._python_dialect import Dialect, listed, number_text
+from recurrency.backends._python_dialect import Fused, listed, number_text
 from recurrency.backends._python_function import Function
 from recurrency.backends._python_masks import masked_text
 from recurrency.backends._python_memory import leased
 from recurrency.backends._python_products import Call
 
+from recurrency.program.program import Program
+
 TAPE = "tape:"
 UFUNC = {"sum": "add", "peak": "maximum"}
 
 
-class Numpy(Dialect):
+class Numpy:
     """Arrays are NumPy's; what is handed out lies in memory that is used again when the caller has let go of it."""
 
     reserved = frozenset([*UFUNCS, *FUNCTIONS, *HELPERS, *"np half threading math memories workspace".split()])
@@ -26,6 +28,7 @@ class Numpy(Dialect):
     steps_before = "arange({T})[:, None] + np.asarray((offset or {{}}).get({clock}, 0))"
     eye = "np.eye({0})"
     permute = "transpose"
+    widens = True
     apart = False
 
     def text(self, f: Function) -> str:
@@ -42,7 +45,7 @@ class Numpy(Dialect):
 
     def literal(self, f: Function, value: float) -> str:
         """The number itself."""
-        return number_text(value)
+        return str(number_text(value))
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
         """A new array of equal numbers."""
@@ -52,9 +55,9 @@ class Numpy(Dialect):
         """A new array."""
         return f"{'zeros' if zeros else 'empty'}({shape}, real)"
 
-    def lent(self, home: str, shape: str) -> str:
-        """A piece of an arena."""
-        return f"{home}.array({shape})"
+    def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
+        """An array, or a piece of an arena."""
+        return f"{home}.array({shape})" if home else self.empty(shape, zeros=front + behind > 0)
 
     def given(self, text: str, index: bool) -> str:
         """An array of the caller in our dtype."""
@@ -76,6 +79,10 @@ class Numpy(Dialect):
         """An array is iterated over by its first axis."""
         return f"{whole}[::-1]" if backwards else whole
 
+    def per_step(self, wholes: list[str], backwards: bool) -> str:
+        """The same of several arrays of ours at once."""
+        return f"per_step({', '.join(self.each(whole, backwards) for whole in wholes)})"
+
     def product(self, call: Call) -> str:
         """A function of the same name."""
         if call.function == "einsum":
@@ -93,10 +100,14 @@ class Numpy(Dialect):
         items += [f"{name!a}: {_result(f, name, id)}" for name, id in roots.items()]
         return ["return {", *(f"    {item}," for item in items), "}"]
 
+    def fusions(self, program: Program) -> dict[int, Fused]:
+        """NumPy has no functions of more than one operation."""
+        return {}
+
 
 def _result(f: Function, name: str, id: int) -> str:
     type_ = f.graph[id].type
-    text = f.full(id)
+    text: str = f.full(id)
     if leased(f.program, id):
         return f"{text}.view()" if name.startswith(TAPE) or not _on_tape(f, id) else f"read_only({text})"
     text = f"{text}.copy()"

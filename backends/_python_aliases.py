@@ -34,7 +34,7 @@ def write_late_copy(f: Function, id: int) -> None:
 
 def _into_rows(f: Function, id: int) -> str:
     rows = f.memory.array(Place(f.program.places[id].buffer, Kind.STREAM))
-    return f.dialect.assign(rows, f.ref(f.graph[id].args[0]))
+    return str(f.dialect.assign(rows, f.ref(f.graph[id].args[0])))
 
 
 def _clean(f: Function, id: int, node: Node) -> None:

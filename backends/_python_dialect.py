@@ -5,11 +5,10 @@ The writer of functions (`_python_function` and its neighbours) is one; a dialec
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from recurrency.backends._python_function import Function
@@ -28,7 +27,7 @@ class Fused:
     args: tuple[int, ...]
 
 
-class Dialect(ABC):
+class Dialect(Protocol):
     """How generated Python speaks to one library of arrays. Texts go in, texts come out."""
 
     reserved: frozenset[str]
@@ -47,64 +46,55 @@ class Dialect(ABC):
     """The unit matrix of size `{0}`."""
     permute: str
     """The method that puts the axes of an array in another order."""
+    widens: bool
+    """Whether a function repeats its arguments where its result has more axes than all of them."""
     apart: bool
     """Whether memory that is lent to the caller is made apart from the rest."""
 
-    @abstractmethod
     def text(self, f: Function) -> str:
         """The function, and those that make its memory."""
 
-    @abstractmethod
     def literal(self, f: Function, value: float) -> str:
         """A number as an argument of an element-wise function."""
 
-    @abstractmethod
     def full(self, shape: str, value: str, index: bool = False) -> str:
         """A new array of equal numbers; `index`: of symbols."""
 
-    @abstractmethod
     def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
         """A new array of real numbers: where memory is made, or `here` in the function."""
 
-    @abstractmethod
-    def lent(self, home: str, shape: str) -> str:
-        """A new array that is handed to the caller."""
+    def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
+        """Memory with so many rows before and after the steps; `home`: what part of it is lent to the caller as."""
 
-    @abstractmethod
     def given(self, text: str, index: bool) -> str:
         """An array of the caller in our dtype."""
 
-    @abstractmethod
     def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
         """Write a value, or a `number`, into an array; `indexed`: the text picks it out of another with an index."""
 
-    @abstractmethod
     def clear(self, out: str, where: str, nothing: str) -> str:
         """Write `nothing` where the first axes of an array are True in `where`."""
 
-    @abstractmethod
     def spread(self, text: str, shape: str) -> str:
         """A view of an array that is repeated to this shape."""
 
-    @abstractmethod
     def each(self, whole: str, backwards: bool) -> str:
         """What a loop over the steps of an array iterates over."""
 
-    @abstractmethod
+    def per_step(self, wholes: list[str], backwards: bool) -> str:
+        """The same of several arrays of ours at once."""
+
     def product(self, call: Call) -> str:
         """The statement of a product."""
 
-    @abstractmethod
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
         """The `sum` or `peak` of an array over axes; `fits`: what comes out has the axes of `out`, as it is."""
 
-    @abstractmethod
     def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
         """The statements that end a function; `roots` are those that are not gradients of parameters."""
 
     def fusions(self, program: Program) -> dict[int, Fused]:
         """What is computed together with other nodes: the last node of each -> how."""
-        return {}
 
 
 def number_text(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from recurrency.backends._python_aliases import write_alias, write_firsts, write_late_copy
 from recurrency.backends._python_dialect import Dialect, listed, number_text
@@ -10,7 +11,7 @@ from recurrency.backends._python_memory import Loop, Memory
 from recurrency.backends._python_names import Names, ascii_name, comment
 from recurrency.backends._python_writers import WRITERS
 
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.layout import GRADIENT, Layout, gradients
@@ -46,7 +47,7 @@ class Function:
 
     def text(self) -> str:
         """The function, and what makes its memory."""
-        return self.dialect.text(self)
+        return str(self.dialect.text(self))
 
     @property
     def sizes(self) -> list[str]:
@@ -121,7 +122,7 @@ class Function:
                 continue
             grouped |= set(ours)
             steps = self.names.new("each_step")
-            self.memory.define(steps, f"per_step({', '.join(each[name] for name in ours)})", group)
+            self.memory.define(steps, self.dialect.per_step([loop.views[name] for name in ours], backwards), group)
             names.append(f"({listed(ours)})" if len(ours) < len(each) else listed(ours))
             lists.append(steps)
         others = [name for name in each if name not in grouped]
@@ -138,12 +139,21 @@ class Function:
             fused = self.fused[id]
             self.say(id, fused.template.format(*map(self.ref, fused.args), out=self.out(id)))
         elif node.op.elementwise and node.op.name not in ALIASES:
-            args = [self.ref(a) for a in node.args]
+            args = self._arguments(id, node)
             self.say(id, *(row.format(*args, out=self.out(id)) for row in self.dialect.elementwise[node.op.name]))
         elif node.op.name in ALIASES:
             write_alias(self, id, node)
         else:
             WRITERS[node.op.name](self, id, node)
+
+    def _arguments(self, id: int, node: Node) -> list[str]:
+        """The arguments of an element-wise function, one of which has all axes of the result, if that must be."""
+        args = [self.ref(a) for a in node.args]
+        wide = any(number(self.graph, a) is None and self.kind(a) is self.kind(id) for a in node.args)
+        if not wide and not self.dialect.widens and (self.kind(id) or node.type.shape):
+            type_ = replace(node.type, kind=self.kind(id))
+            args[0] = self.dialect.spread(args[0], self.memory.shape(type_, step=self.memory.loop is not None))
+        return args
 
     # ----------------------------------------------------------------------------------------------------- arrays
 
@@ -155,7 +165,9 @@ class Function:
     def ref(self, id: int) -> str:
         """A value as an argument of an element-wise function."""
         value = number(self.graph, id)
-        return self.dialect.literal(self, value) if value is not None else self.memory.array(self.program.places[id])
+        if value is not None:
+            return str(self.dialect.literal(self, value))
+        return str(self.memory.array(self.program.places[id]))
 
     def array(self, id: int) -> str:
         """A value as an array, though it be a literal number."""
@@ -164,10 +176,11 @@ class Function:
             return self.ref(id)
         return self.constant(value, f"({''.join(f'{self.memory.size(d)}, ' for d in self.graph[id].type.shape)})")
 
-    def constant(self, value: float, shape: str) -> str:
+    def constant(self, value: float, shape: str, wish: str = "") -> str:
         """An array of equal numbers."""
         if (value, shape) not in self.constants:
-            name = self.constants[value, shape] = self.names.new("ones" if value == 1 else "constant")
+            name = self.names.new(wish or ("ones" if value == 1 else "constant"))
+            self.constants[value, shape] = name
             self.memory.define(name, self.dialect.full(shape, number_text(value)), "kept")
         return self.constants[value, shape]
 
@@ -177,7 +190,7 @@ class Function:
         text = self.array(id)
         if self.kind(id) is type_.kind:
             return text
-        return self.dialect.spread(text, self.memory.shape(type_, step=self.memory.loop is not None))
+        return str(self.dialect.spread(text, self.memory.shape(type_, step=self.memory.loop is not None)))
 
     def out(self, id: int) -> str:
         """The array that a node is computed into."""

@@ -158,12 +158,11 @@ class Memory:
         rows = buffer.front + buffer.behind
         shape = self.shape(buffer.type, rows, buffer.step is not None)
         if buffer.type.index is not None:
-            return self.dialect.full(shape, "-1", index=True)
+            return str(self.dialect.full(shape, "-1", index=True))
         home = self._home(buffer)
         if home:
             self.arenas[home].append(f"prod({shape})")
-            return self.dialect.lent(home, shape)
-        return self.dialect.empty(shape, zeros=bool(rows))
+        return str(self.dialect.buffer(shape, buffer.front, buffer.behind, home))
 
     def _home(self, buffer: Buffer) -> str | None:
         """Who gets the memory of a buffer, if it is handed out."""

@@ -30,7 +30,7 @@ def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool)
     second = _operand(f, node.args[1], b, sizes, summed, None)
     result = Operand(out, _lead(f, out_kind) + o, contiguous)
     call = Product(first, second, result, _texts(f, node, sizes), f.dialect.permute).call()
-    return f.dialect.product(call.named(lambda text: text if text.startswith("(") else f.memory.derived(text)))
+    return str(f.dialect.product(call.named(lambda text: text if text.startswith("(") else f.memory.derived(text))))
 
 
 def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
@@ -60,4 +60,4 @@ def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: 
 def _spread_to(f: Function, id: int, like: Node) -> str:
     lead = f"{f.memory.steps(like.type.clock)}, B, " if like.type.kind is Kind.STREAM else "B, "
     sizes = "".join(f"{f.memory.size(d)}, " for d in f.graph[id].type.shape)
-    return f.dialect.spread(f.array(id), f"({lead}{sizes})")
+    return str(f.dialect.spread(f.array(id), f"({lead}{sizes})"))

@@ -218,7 +218,7 @@ def _differentiable(call: Call, params: Tensor, tensors: list[Tensor]) -> dict[s
     """The results by root; nothing is kept for a backward pass that can't come."""
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (params, *tensors))
     if wanted or (not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()):
-        found = Forward.apply(call, params, *tensors)
+        found = Forward.call(call, params, *tensors)
     else:
         found = run(call, "plain", params, tensors)
     return dict(zip(call.roots, found, strict=False))

@@ -15,20 +15,38 @@ from recurrency.errors import UsageError
 Gradients = tuple[Tensor | None, ...]
 
 
-class Batched(torch.autograd.Function):
-    """A function that `torch.vmap` may call: once for each element of the batch."""
+class Function(torch.autograd.Function):
+    """A function that functorch may transform; `torch.vmap` calls it once for each element of its batch."""
+
+    at_once: type[torch.autograd.Function]
+    """The same, spared of what only functorch needs (of the cost of a call, that is the greater part)."""
+
+    def __init_subclass__(cls) -> None:
+        def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
+            output: tuple[Tensor, ...] = cls.forward(*arguments)
+            cls.setup_context(ctx, arguments, output)
+            return output
+
+        members = {"forward": staticmethod(forward), "backward": staticmethod(cls.backward)}
+        cls.at_once = type(f"{cls.__name__}AtOnce", (torch.autograd.Function,), members)
+
+    @classmethod
+    def call(cls, *arguments: Any) -> tuple[Tensor, ...]:
+        """The results."""
+        transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        out: tuple[Tensor, ...] = (cls if transformed else cls.at_once).apply(*arguments)
+        return out
 
     @classmethod
     def rows(cls, count: int, dims: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, ...]:
         """The results for each element, stacked."""
         found = []
         for k in range(count):
-            picked = [a if d is None else a.select(d, k) for a, d in zip(arguments, dims, strict=True)]
-            found.append(cls.apply(*picked))
+            found.append(cls.call(*(a if d is None else a.select(d, k) for a, d in zip(arguments, dims, strict=True))))
         return tuple(torch.stack(column) for column in zip(*found, strict=True))
 
 
-class Forward(Batched):
+class Forward(Function):
     """Results and tape of a call: differentiable in parameters, inputs and first states."""
 
     @staticmethod
@@ -58,13 +76,13 @@ class Forward(Batched):
             return (None,) * (2 + count)
         seeds = _seeds(call, params, given, [known[root] for root in call.real])
         kind = "back" if any(ctx.needs_input_grad[2:]) else "back_params"
-        found = Backward.apply(call, kind, params, *saved[:count], *seeds, *saved[count:])
+        found = Backward.call(call, kind, params, *saved[:count], *seeds, *saved[count:])
         gradients = dict(zip(call.differentiable, found[1:], strict=False))
         return None, found[0], *(gradients.get(name) for name in call.given), *(None,) * len(call.extra)
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
-        """See `Batched`."""
+        """See `Function`."""
         found = Forward.rows(info.batch_size, dims, arguments)
         return found, (0,) * len(found)
 
@@ -81,7 +99,7 @@ def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[
     ]
 
 
-class Backward(Batched):
+class Backward(Function):
     """The gradients of a call: differentiable in what `Forward` is, and in the adjoints."""
 
     @staticmethod
@@ -111,7 +129,7 @@ class Backward(Batched):
         for name in ("params", *call.differentiable):
             adjoint = known.get(name)
             cotangents.append(torch.zeros_like(primal[name]) if adjoint is None else adjoint)
-        found = Second.apply(call, params, *tensors, *cotangents)
+        found = Second.call(call, params, *tensors, *cotangents)
         count = 1 + len(call.differentiable)
         gradients = dict(zip(call.differentiable, found[1:count], strict=True))
         of_given = [gradients.get(name) for name in call.given]
@@ -119,12 +137,12 @@ class Backward(Batched):
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
-        """See `Batched`."""
+        """See `Function`."""
         found = Backward.rows(info.batch_size, dims, arguments)
         return found, (0,) * len(found)
 
 
-class Second(Batched):
+class Second(Function):
     """The gradients of the gradients, which have no further ones."""
 
     @staticmethod
@@ -144,6 +162,6 @@ class Second(Batched):
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
-        """See `Batched`."""
+        """See `Function`."""
         found = Second.rows(info.batch_size, dims, arguments)
         return found, (0,) * len(found)

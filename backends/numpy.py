@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tokenize
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import numpy as np
 from recurrency.backends._numpy_dialect import Numpy
 from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
 from recurrency.backends._python_function import Function
+from recurrency.backends._python_module import docstring, names_of
 from recurrency.backends._python_names import ascii_name
 
 from recurrency.graph.graph import Graph
@@ -109,25 +108,13 @@ class NumpyBackend:
             program = schedule(with_lengths(graph), layout, without)
             written.append(Function(ascii_name(name), program, layout, Numpy()))
         functions_text = "\n".join("\n" + f.text() for f in written)
-        helpers = [text for name, text in HELPERS.items() if name in _names(functions_text)]
+        helpers = [text for name, text in HELPERS.items() if name in names_of(functions_text)]
         text = "\n".join([*helpers, MEMORY, functions_text])
-        return _preamble(header, dtype, _names(text)) + text
-
-
-def _names(text: str) -> set[str]:
-    """The names that a text uses."""
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return {token.string for token in tokens if token.type == tokenize.NAME}
-
-
-def _docstring(text: str) -> str:
-    """A text as a docstring: whatever it holds, it stays text."""
-    safe = "".join(c if c.isprintable() or c == "\n" else "?" for c in text).replace("\\", "\\\\")
-    return '"""' + safe.replace('"""', "'''").replace('"', '\\"') + '"""'
+        return _preamble(header, dtype, names_of(text)) + text
 
 
 def _preamble(header: str, dtype: str, used: set[str]) -> str:
-    lines = [_docstring(header), ""] if header else []
+    lines = [docstring(header), ""] if header else []
     lines += ["import math"] if "math" in used else []
     lines += ["import threading", "from sys import getrefcount", "", "import numpy as np", ""]
     lines += [f"{name} = np.{name}" for name in sorted(used & (UFUNCS | FUNCTIONS))]

@@ -36,7 +36,7 @@ SIZES = {
 """Steps, sequences, inputs, units."""
 
 TOLERANCE = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 2e-1}
-"""What gradients may differ by from the float32 ones, as a part of the greatest: sums over T B H terms in these types."""
+"""What gradients of x may differ by from the others', as a part of the greatest: long recurrences in these types."""
 
 BASELINE = "nn.LSTM float32"
 
@@ -46,10 +46,10 @@ class AbsentError(Exception):
 
 
 class Contestant(NamedTuple):
-    """`step` runs forward and backward once; `gradient` is the gradient of x that it has computed."""
+    """`step` runs forward and backward once; `gradient` is the gradient of x that it has computed, if others have it."""
 
     step: Callable[[], Any]
-    gradient: Callable[[], Array]
+    gradient: Callable[[], Array] | None
     events: bool = True
     """Whether its work goes on torch's stream, so that CUDA events time it."""
 
@@ -108,7 +108,7 @@ def of_torch(task: Task, model: Callable[[Any], Any], weights: list[Any], dtype:
 def cudnn(kind: str, dtype: str) -> Callable[[Task], Contestant]:
     """`nn.LSTM` or `nn.GRU`."""
 
-    def made(task: Task) -> Contestant:
+    def build(task: Task) -> Contestant:
         import torch
 
         H, N = task.dy.shape[2], task.x.shape[2]
@@ -117,9 +117,10 @@ def cudnn(kind: str, dtype: str) -> Callable[[Task], Contestant]:
             own = {"weight_ih_l0": task.W, "weight_hh_l0": task.U, "bias_ih_l0": task.b, "bias_hh_l0": 0 * task.b}
             model.load_state_dict({name: torch.from_numpy(a) for name, a in own.items()})
         model = model.to(task.device, getattr(torch, dtype))
-        return of_torch(task, lambda x: model(x)[0], list(model.parameters()), dtype)
+        made = of_torch(task, lambda x: model(x)[0], list(model.parameters()), dtype)
+        return made if kind == "LSTM" else made._replace(gradient=None)
 
-    return made
+    return build
 
 
 def eager(task: Task) -> Contestant:
@@ -198,3 +199,165 @@ OTHERS: dict[str, Callable[[Task], Contestant]] = {
     "FlashRNN alternating bfloat16": flashrnn("cuda", "bfloat16"),
     "FlashRNN fused bfloat16": flashrnn("cuda_fused", "bfloat16"),
 }
+
+
+# ------------------------------------------------------------------------------------------------------------- ours
+
+
+def our_torch(cell: str) -> Callable[[Task], Contestant]:
+    """A shipped cell as an `nn.Module`; which path it takes is told."""
+
+    def build(task: Task) -> Contestant:
+        import torch
+
+        from recurrency import library
+
+        model = library.spec(cell).module(N=task.x.shape[2], H=task.dy.shape[2], state="tuple").to(task.device)
+        if cell == "PlainLSTM":
+            with torch.no_grad():
+                for name, parameter in model.parameters_by_name().items():
+                    parameter.copy_(torch.from_numpy(task.named()[name]))
+        made = of_torch(task, lambda x: model(x)[0], list(model.parameters()), "float32")
+        print(f"  {cell} in torch takes the path: {model.path}", file=sys.stderr)
+        return made if cell == "PlainLSTM" else made._replace(gradient=None)
+
+    return build
+
+
+CONTESTANTS = OTHERS | {
+    "ours in torch, PlainLSTM float32": our_torch("PlainLSTM"),
+    "ours in torch, GRUAfter float32": our_torch("GRUAfter"),
+}
+
+
+# ----------------------------------------------------------------------------------------------------------- timing
+
+
+def obstacle() -> str | None:
+    """Why nothing can be timed here, or None."""
+    try:
+        import torch
+    except ImportError:
+        return "torch is not installed; pip install torch"
+    if not torch.cuda.is_available():
+        return "torch sees no CUDA device; `--emulate` shows on the processor that the script works"
+    return None
+
+
+def milliseconds(contestant: Contestant, repeats: int, task: Task) -> float:
+    """The time of one step."""
+    if task.emulated or not contestant.events:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            contestant.step()
+        return (time.perf_counter() - start) / repeats * 1e3
+    import torch
+
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
+    for _ in range(repeats):
+        contestant.step()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end)) / repeats
+
+
+def present(task: Task, only: str) -> dict[str, Contestant]:
+    """Those who can run here, and agree with one another; of the others it is told why not."""
+    found: dict[str, Contestant] = {}
+    wanted: Array | None = None
+    for name, build in CONTESTANTS.items():
+        if only not in name and name != BASELINE:
+            continue
+        try:
+            contestant = build(task)
+            contestant.step()
+        except Exception as error:  # other people's code: whatever is missing, the others still run
+            print(f"  without {name}: {type(error).__name__}: {str(error).strip().splitlines()[:1]}", file=sys.stderr)
+            continue
+        if contestant.gradient is not None:
+            gradient = contestant.gradient()
+            wanted = gradient if wanted is None else wanted
+            compare(name, gradient, wanted)
+        found[name] = contestant
+    return found
+
+
+def compare(name: str, found: Array, wanted: Array) -> None:
+    """Complain of a contestant that computes something else.
+
+    Raises:
+        SystemExit: it does.
+    """
+    part = float(np.max(np.abs(found - wanted)) / np.max(np.abs(wanted)))
+    allowed = next((value for dtype, value in TOLERANCE.items() if dtype in name), TOLERANCE["float32"])
+    if not part <= allowed:
+        raise SystemExit(f"{name} computes another gradient: {part:.1e} of the greatest, {allowed:.0e} allowed")
+
+
+def rounds(task: Task, contestants: dict[str, Contestant], count: int) -> dict[str, Array]:
+    """The times of all, in alternating rounds of about 50 ms each."""
+    repeats = {n: max(1, min(1000, int(50 / max(1e-3, milliseconds(c, 2, task))))) for n, c in contestants.items()}
+    repeats = dict.fromkeys(contestants, 1) if task.emulated else repeats
+    times = [[milliseconds(c, repeats[n], task) for n, c in contestants.items()] for _ in range(count)]
+    return dict(zip(contestants, np.array(times).T, strict=True))
+
+
+def rows(task: Task, size: str, times: dict[str, Array]) -> list[dict[str, Any]]:
+    """What the table shows."""
+    base, steps = times[BASELINE], task.x.shape[0]
+    return [
+        {
+            "size": size,
+            "name": name,
+            "ms": float(np.median(ms)),
+            "us per step": float(np.median(ms)) * 1e3 / steps,
+            "against nn.LSTM": float(np.median(base / ms)),
+        }
+        for name, ms in times.items()
+    ]
+
+
+def about(device: str) -> dict[str, str]:
+    """What it ran on."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if device == "cuda" else "none: emulated"
+    return {
+        "gpu": gpu,
+        "torch": torch.__version__,
+        "cuda": str(torch.version.cuda),
+        "python": platform.python_version(),
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--size", choices=[s for s in SIZES if s != "emulated"], action="append")
+    parser.add_argument("--only", default="", metavar="TEXT", help="contestants with this in their name")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here, too")
+    parser.add_argument("--emulate", action="store_true", help="run without a GPU, and time nothing of worth")
+    options = parser.parse_args()
+    reason = None if options.emulate else obstacle()
+    if reason:
+        raise SystemExit(f"nothing to time: {reason}")
+    device, sizes = (
+        ("cpu", ["emulated"]) if options.emulate else ("cuda", options.size or ["small", "medium", "flashrnn"])
+    )
+    machine, table = about(device), []
+    print(", ".join(f"{what} {which}" for what, which in machine.items()))
+    print(f"{'size':10}{'':32}{'ms':>10}{'us/step':>10}{'nn.LSTM/it':>12}")
+    for size in sizes:
+        work = task(size, device)
+        for row in rows(work, size, rounds(work, present(work, options.only), options.rounds)):
+            table.append(row)
+            *names, ms, us, ratio = row.values()
+            print(f"{names[0]:10}{names[1]:32}{ms:10.3f}{us:10.2f}{ratio:12.2f}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, "emulated": options.emulate, "rows": table}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

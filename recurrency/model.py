@@ -333,9 +333,8 @@ class Model:
         training: bool = False, seed: int = 0,
     ) -> Array:  # fmt: skip
         """The Hessian of the loss in the parameters, times a flat vector."""
-        self._need_loss()
         request = gather(self, inputs, state, lengths, training, seed)
-        return self._run(self.programs.runner("hvp"), params, request, self._direction(vector, "vector"))["gradient"]
+        return self._curvature("hvp", params, request, vector)
 
     def gnvp(
         self, params: Array, inputs: Any, vector: Array, state: Arrays | None = None, lengths: Any = None,
@@ -347,6 +346,11 @@ class Model:
         `binary_cross_entropy(sigmoid(z), ...)` as one of z, which matches it (Martens and Sutskever 2011, section 3.1).
         What a loss line computes from parameters without these functions counts with its own Hessian.
         """
-        self._need_loss()
         request = gather(self, inputs, state, lengths, training, seed)
-        return self._run(self.programs.runner("gnvp"), params, request, self._direction(vector, "vector"))["gradient"]
+        return self._curvature("gnvp", params, request, vector)
+
+    def _curvature(self, kind: str, params: Array, request: Request, vector: Array) -> Array:
+        """A matrix of second derivatives, times a vector; a cell without parameters has an empty one."""
+        self._need_loss()
+        values = self._run(self.programs.runner(kind), params, request, self._direction(vector, "vector"))
+        return values["gradient"] if "gradient" in values else np.zeros(self.size, self.real)

@@ -108,6 +108,28 @@ class Spec:
         chosen = find(backend)
         return Model(self, self.elaborate(**dimensions), chosen, dtype, batch_first, without)
 
+    def module(
+        self, batch_first: bool = False, state: str = "names", streams: Sequence[str] = (), dtype: Any = None,
+        device: Any = None, seed: int | None = None, without: Sequence[str] = (), **dimensions: Any,
+    ) -> Any:  # fmt: skip
+        """Compile the cell to a `torch.nn.Module` for given dimensions; docs/torch.md says how it behaves.
+
+        With `state="tuple"` states are given and taken as by `nn.LSTM` or `nn.GRU`, else in a dict by name. `streams`
+        are inner streams that the module gives out as well. `dtype` and `device` are those of torch (by default its
+        own). Parameters are drawn under `seed` as by `Model.init`; without one, under a seed from torch's generator.
+
+        Raises:
+            SpecError: the spec has mistakes.
+            UsageError: a dimension or stream is missing or unknown, or PyTorch is not installed.
+        """
+        from recurrency.backend import find
+
+        chosen: Any = find("torch")
+        model = self.compile(backend="torch", without=without, **dimensions)
+        return chosen.network(
+            model, dimensions, streams, batch_first=batch_first, state=state, dtype=dtype, device=device, seed=seed
+        )
+
     # --------------------------------------------------------------------------------------------------- pictures
 
     def latex(self) -> str:

@@ -84,7 +84,7 @@ def test_a_race_between_threads_shows_in_another_order() -> None:
 
 
 def test_there_is_no_fourth_order() -> None:
-    with pytest.raises(rc.UsageError, match="no order sideways of threads; there are forward, reversed, shuffled"):
+    with pytest.raises(rc.UsageError, match="no order of threads sideways; there are forward, reversed, shuffled"):
         StandIn("sideways")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from recurrency.backends.numpy import backend
 
+from recurrency.backend import Backend
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.interpreter import evaluate
@@ -92,6 +93,7 @@ def check(
     arrays: Mapping[str, Array] | None = None,
     spoil: Callable[[dict[str, Array]], None] | None = None,
     without: frozenset[str] = frozenset(),
+    on: Backend = backend,
     **options: Any,
 ) -> None:
     """Compare a runner with the interpreter, twice in a row so that what a run leaves behind is seen."""
@@ -103,7 +105,7 @@ def check(
     flat, given = split(compiled, arrays, dtype)
     if spoil:
         spoil(given)
-    run = backend.build(compiled, layout(compiled), dtype, without=without)
+    run = on.build(compiled, layout(compiled), dtype, without=without)
     full = all(n == steps[clock] for clock, counts in lengths.items() for n in counts)
     batch = len(next(iter(lengths.values())))
     counts = None if full else {clock: np.array(n) for clock, n in lengths.items()}

@@ -37,9 +37,7 @@ def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **d
     foreign = described_keras(found, {name: array.shape for name, array in given.items()})
     wrong = [f"{n} {list(s)}" for n, s in foreign.shapes.items() if n not in given or given[n].shape != s]
     if wrong:
-        raise UsageError(
-            f"{foreign.title} of {foreign.hidden} units has {', '.join(wrong)}, which is not what is given"
-        )
+        raise UsageError(f"{foreign.title} of {foreign.hidden} units needs {', '.join(wrong)}; given are other arrays")
     cell = sizes.by_ports(target, foreign.inputs, foreign.outputs, dimensions)
     return Translation(cell, foreign, _keras_name).to_ours(given, blank_like(given))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import UsageError
@@ -52,14 +53,26 @@ def _of(model: Model, dimensions: Mapping[str, Any]) -> Elaborated:
 
 
 def _solved(spec: Spec, pairs: Iterable[tuple[tuple[Any, ...], tuple[int, ...]]]) -> dict[str, int]:
-    """The dimensions that follow from shapes with names and shapes in numbers, where each has one name."""
+    """The dimensions that follow from shapes with names and shapes in numbers, as far as each size tells a new one."""
     names = {dimension.name for dimension in spec.cell.dimensions}
+    sizes = [(size, n) for shape, numbers in pairs for size, n in zip(shape, numbers, strict=False)]
     found: dict[str, int] = {}
-    for symbolic, numbers in pairs:
-        for size, number in zip(symbolic, numbers, strict=False):
-            if not isinstance(size, Poly) or len(size.terms) != 1:
-                continue
-            (letters, factor) = size.terms[0]
-            if len(letters) == 1 and letters[0] in names and number % factor == 0:
-                found.setdefault(letters[0], number // factor)
+    for _ in names:
+        for size, number in sizes:
+            if isinstance(size, Poly):
+                found |= {name: n for name, n in _told(size, number, found) if name in names}
     return found
+
+
+def _told(size: Poly, number: int, known: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What `4 * H + N = 23` says of its one unknown name, if there is one and it is a whole number."""
+    unknown = [(letters, factor) for letters, factor in size.terms if not set(letters) <= set(known)]
+    rest = number - sum(
+        factor * prod(known[name] for name in letters)
+        for letters, factor in size.terms
+        if (letters, factor) not in unknown
+    )
+    if len(unknown) != 1 or len(unknown[0][0]) != 1 or rest % unknown[0][1]:
+        return []
+    ((name,), factor) = unknown[0]
+    return [(name, rest // factor)] if rest // factor > 0 else []

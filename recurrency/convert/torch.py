@@ -144,9 +144,8 @@ def _kind(source: Any, name: str | None) -> Kind:
     base = type(source).__name__.removesuffix("Cell")
     if isinstance(source, Mapping) or base not in CLASSES:
         what = "a state dict" if isinstance(source, Mapping) else f"a {type(source).__name__}"
-        raise UsageError(
-            f"say what {what} is with kind=, one of {', '.join(k for k in KINDS if k.startswith('torch'))}"
-        )
+        known = ", ".join(name for name in KINDS if name.startswith("torch"))
+        raise UsageError(f"say what layer {what} is, with kind= one of {known}")
     return kind_of(CLASSES[base] + (f"-{source.nonlinearity}" if base == "RNN" else ""))
 
 

@@ -93,9 +93,7 @@ class Translation:
         if not equation.ours:
             place = Printer(self.match.theirs, self.rename).product(equation.place)
             times = f" * {place}" if equation.place.factors else ""
-            return (
-                f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and its numbers are not zero"
-            )
+            return f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and it is not zero"
         ours = _terms(Printer(self.match.ours), equation.ours, Product())
         return f"{terms} of {self.foreign.title} should be {ours} of {self.name}, which stands for something else too"
 

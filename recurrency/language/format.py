@@ -125,10 +125,10 @@ def statements(words: list[Token]) -> set[int | None]:
 
 
 def declares(words: list[Token], at: int) -> bool:
-    """Whether the name at `at` is followed by `:`, as in a list of names that goes over several rows."""
-    while words[at].type not in {"EQUAL", "COLON"}:
+    """Whether no `=` follows the name at `at`, but `:`, as in a list of names over several rows, or a comparison."""
+    while words[at].type not in {"EQUAL", "COLON", "COMPARE"}:
         at += 1
-    return words[at].type == "COLON"
+    return words[at].type != "EQUAL"
 
 
 # --------------------------------------------------------------------------------------------------------- alignment

@@ -29,7 +29,7 @@ class Difference:
 
     `result` is the name of what differs (`output:y`, `gradient:W`, ...), `place` the first element of it in time that
     does, `found` and `wanted` its two values, `bound` how far they may lie apart, `greatest` the greatest error in
-    units of its bound. Where the call failed, or gave arrays of other names or shapes, `what` says so and the rest is empty.
+    units of its bound. Where the call failed, or gave arrays of other names or shapes, `what` says so instead.
     """
 
     kind: str

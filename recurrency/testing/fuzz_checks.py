@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from recurrency.errors import RecurrencyError
 from recurrency.graph.text import graph_text
 from recurrency.graph.verify import verify
 from recurrency.language.format import format_file
@@ -27,3 +26,130 @@ COMPILING = 20
 """Seconds that the compilation of a page of equations may take at most."""
 COMPARING = 60
 """Seconds for one call, the interpreter's included."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A program and what is done with it; `case` is None where the program can't even be elaborated."""
+
+    program: Program
+    case: Case | None
+    kinds: tuple[str, ...]
+    without: tuple[str, ...]
+    backend: str
+
+    @property
+    def key(self) -> str:
+        """Equal for equal trials."""
+        return repr(self)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, and the trial that shows it. Findings with one `key` are probably one mistake."""
+
+    key: str
+    what: str
+    trial: Trial
+    details: str = ""
+
+
+class Wrong(Exception):  # noqa: N818 - what a check raises, with a key that is short
+    """Something does not hold."""
+
+    def __init__(self, key: str, what: str, details: str = "") -> None:
+        super().__init__(what)
+        self.key, self.what, self.details = key, what, details
+
+
+def checks(trial: Trial) -> tuple[Finding | None, int]:
+    """The first thing that is wrong, and how many elements were compared."""
+    count = 0
+    try:
+        with deadline(COMPILING):
+            spec = trial.program.spec()
+            for check in LANGUAGE:
+                check(spec, trial)
+        for check in NUMBERS:
+            with deadline(COMPARING):
+                count += check(spec, trial)
+    except Wrong as wrong:
+        return Finding(wrong.key, wrong.what, trial, wrong.details), count
+    except Exception as error:  # whatever is raised is a finding: the program is valid
+        place = _place(error)
+        first = (str(error).strip().splitlines() or [""])[0]
+        what = f"{type(error).__name__} in {place}: {first}"
+        return Finding(f"{type(error).__name__} in {place}", what, trial, traceback.format_exc()), count
+    return None, count
+
+
+def _place(error: Exception) -> str:
+    """The innermost function of the compiler that an error came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "recurrency" in f.filename or "backends" in f.filename]
+    last = own[-1] if own else frames[-1]
+    return f"{Path(last.filename).stem}.{last.name}"
+
+
+@contextmanager
+def deadline(seconds: int) -> Iterator[None]:
+    """Raise `TimeoutError` in what takes longer (in the main thread of a system that has alarms; elsewhere never)."""
+    if not hasattr(signal, "SIGPROF"):
+        yield
+        return
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"more than {seconds} s")
+
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+# ------------------------------------------------------------------------------------------------------- the language
+
+
+def _checks(spec: Spec, trial: Trial) -> None:
+    """The spec is valid, with dimensions as units and as numbers, and its graph too."""
+    spec.check()
+    verify(spec.graph(**trial.program.dimensions))
+
+
+def _formats(spec: Spec, trial: Trial) -> None:
+    """The formatted text means the same, and formatting it again changes nothing."""
+    once = format_file(trial.program.text, "random.rnn")
+    if format_file(once, "random.rnn") != once:
+        raise Wrong("format twice", "formatting twice changes the text again", once)
+    sizes = trial.program.dimensions
+    if graph_text(parse(once, "random.rnn").graph(**sizes)) != graph_text(spec.graph(**sizes)):
+        raise Wrong("format meaning", "the formatted text has another graph", once)
+
+
+def _prints(spec: Spec, trial: Trial) -> None:
+    """The equations can be typeset."""
+    spec.latex()
+
+
+LANGUAGE: tuple[Callable[[Spec, Trial], None], ...] = (_checks, _formats, _prints)
+
+# -------------------------------------------------------------------------------------------------------- the numbers
+
+
+def _compares(spec: Spec, trial: Trial) -> int:
+    """A backend gives the interpreter's numbers."""
+    if trial.case is None:
+        raise Wrong("cases", "no case can be drawn for this program")
+    found = compared(spec, trial.case, trial.backend, trial.kinds, trial.without)
+    if found.differences:
+        first = found.differences[0]
+        group = ":".join(first.result.split(":")[:2]) if first.result.startswith("gradient:") else first.result
+        key = f"{trial.backend}: {first.what or first.kind + ' ' + group.split(':')[0]}"
+        raise Wrong(key, f"{trial.backend}: {first}", "\n".join(map(str, found.differences)))
+    return found.compared
+
+
+NUMBERS: tuple[Callable[[Spec, Trial], int], ...] = (_compares,)

@@ -214,4 +214,5 @@ def possible(model: Model, case: Case) -> list[str]:
 
 def outcome(model: Model, case: Case, kind: str) -> Results:
     """What a model gives for a case."""
-    return KINDS[kind](Call.of(model, case))
+    with np.errstate(all="ignore"):
+        return KINDS[kind](Call.of(model, case))

@@ -52,7 +52,7 @@ class Program:
         return parse(self.text, "random.rnn")
 
 
-def programs(cells: int = 3, clauses: int = 5) -> SearchStrategy[Program]:
+def programs(cells: int = 3, clauses: int = 7) -> SearchStrategy[Program]:
     """Valid specs with numbers for their dimensions, from 2 to 5 and mostly different from one another.
 
     `cells` bounds the cells of a text, `clauses` what each of them consists of. What is drawn shrinks to a short text.
@@ -64,8 +64,7 @@ def programs(cells: int = 3, clauses: int = 5) -> SearchStrategy[Program]:
         file = File()
         head = Writer(draw, file, Cell("", list(UNITS)))
         prologue(head)
-        for number in range(head.pick(range(cells))):
-            file.cells.append(cell(Writer(draw, file, Cell(f"Part{number + 1}", list(UNITS[:2]), budget=20)), clauses))
+        head.several(lambda: part(head, draw, clauses), cells - 1)
         main = cell(Writer(draw, file, Cell("Main", list(UNITS))), clauses)
         first = head.pick((2, 3, 4, 5))
         order = {unit: 2 + (first - 2 + place) % 4 for place, unit in enumerate(UNITS)}
@@ -78,13 +77,18 @@ def programs(cells: int = 3, clauses: int = 5) -> SearchStrategy[Program]:
     return found
 
 
+def part(head: Writer, draw: Callable[[Any], Any], clauses: int) -> None:
+    """One more cell, for the last one to use."""
+    inside = Cell(head.name("Part"), list(UNITS[:2]), budget=20)
+    head.file.cells.append(cell(Writer(draw, head.file, inside), clauses))
+
+
 # --------------------------------------------------------------------------------------------------- the file's lines
 
 
 def prologue(w: Writer) -> None:
     """Functions of the file, and cells of the library."""
-    for _ in range(w.pick((0, 0, 1, 2))):
-        w.pick((plain_function, timed_function, higher_function))(w)
+    w.several(lambda: w.pick((plain_function, timed_function, higher_function))(w), 2)
     if w.sometimes():
         name = w.pick(tuple(LIBRARY))
         units, output, states = LIBRARY[name]
@@ -132,11 +136,9 @@ def cell(w: Writer, clauses: int) -> Written:
     c.clock = "s" if w.sometimes(10) else "t"
     w.input(N if not w.sometimes(4) else w.shape())
     options = entries(w)
-    for _ in range(w.pick(range(clauses + 1))):
-        w.pick([write for fits, write in CLAUSES if fits(w)])(w)
+    w.several(lambda: w.pick([write for fits, write in CLAUSES if fits(w)])(w), clauses)
     outputs = results(w)
-    for _ in range(w.pick((0, 1, 2) if c.name == "Main" else (0, 0, 0, 1))):
-        loss(w)
+    w.several(lambda: loss(w), 2 if c.name == "Main" else int(w.sometimes()))
     return finished(w, outputs, options)
 
 

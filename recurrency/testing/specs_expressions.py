@@ -27,8 +27,8 @@ def most(*degrees: int) -> int:
 
 @dataclass(frozen=True)
 class Row:
-    """A form whose operands have the shape of the result (s), that shape or none (e), any shape (a), that of a vector (v)
-    or of the vector before (o).
+    """A form whose operands have the shape of the result (s), that shape or none (e), any shape (a), that of a vector
+    (v), or of the vector before (o).
 
     `grows` makes the degree of the result of those of the operands.
     """
@@ -136,8 +136,7 @@ def expr(w: Writer, want: Want) -> Expr:
     if want.depth <= 0 or w.cell.budget <= 0:
         return leaf(w, want)
     forms = [form for fits, form in FORMS if fits(w, want)]
-    found = w.pick(forms)(w, want)
-    return tamed(found)
+    return w.span(lambda: tamed(w.pick(forms)(w, want)))
 
 
 def tamed(e: Expr) -> Expr:

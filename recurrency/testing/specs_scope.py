@@ -94,6 +94,20 @@ class Writer:
         position: int = self._draw(st.integers(0, len(options) - 1))
         return options[position]
 
+    def span(self, write: Callable[[], X]) -> X:
+        """What `write` writes, as one piece that can be left out or replaced when an example is shrunk."""
+        from hypothesis import strategies as st
+
+        found: X = self._draw(st.builds(write))
+        return found
+
+    def several(self, write: Callable[[], X], most: int) -> list[X]:
+        """As many pieces as are drawn."""
+        from hypothesis import strategies as st
+
+        found: list[X] = self._draw(st.lists(st.builds(write), max_size=most))
+        return found
+
     def sometimes(self, chances: int = 3) -> bool:
         """No, or once in so many times yes."""
         return self.pick(range(chances)) == chances - 1
@@ -135,8 +149,8 @@ class Writer:
 
     def initialiser(self, shape: Shape) -> str:
         """How a value of this shape may be drawn."""
-        square = SQUARE if len(shape) == 2 and shape[0] == shape[1] else ()
-        return self.pick((*INITIALISERS[len(shape)], *square))
+        square = len(shape) == 2 and shape[0] == shape[1]
+        return self.pick([*INITIALISERS[len(shape)], *(SQUARE if square else ())])
 
     def const(self, shape: Shape, text: str) -> Expr:
         """A declared constant of this shape."""

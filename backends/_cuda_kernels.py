@@ -1,0 +1,247 @@
+"""Whole kernels: signature, the element that each thread stands for, body, stores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from recurrency.backends._cuda_index import At, Ix, clock_size, extent
+from recurrency.backends._cuda_memory import Array
+from recurrency.backends._cuda_pieces import Domain, Store
+from recurrency.backends._cuda_values import Body, Source
+from recurrency.backends._python_names import Names
+
+from recurrency.graph.types import Kind
+from recurrency.program.program import Region
+
+BLOCK = 128
+"""Threads of a block."""
+
+PHILOX = """
+static __device__ void philox(unsigned int a, unsigned int b, unsigned int c, unsigned int d, unsigned long long seed,
+                              unsigned int* first, unsigned int* second) {
+    unsigned int low = (unsigned int)seed, high = (unsigned int)(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+        const unsigned long long left = a * 0xD2511F53ull, right = c * 0xCD9E8D57ull;
+        a = (unsigned int)(right >> 32) ^ b ^ low;
+        b = (unsigned int)right;
+        c = (unsigned int)(left >> 32) ^ d ^ high;
+        d = (unsigned int)left;
+        low += 0x9E3779B9u;
+        high += 0xBB67AE85u;
+    }
+    *first = a >> 8;
+    *second = b >> 8;
+}
+"""
+"""Philox4x32-10 (Salmon et al. 2011), as in `recurrency.draws`: two numbers of 24 bits."""
+
+
+class NotDiagonalError(Exception):
+    """A thread would have to read what another one computed one step before."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel's text, and how the driver launches it: `args` and number of threads (`count`) as text of Python."""
+
+    name: str
+    text: str
+    args: tuple[str, ...]
+    count: str
+    only_ragged: bool = False
+    """Whether it does nothing where all sequences are full."""
+
+
+@dataclass
+class Writer:
+    """Writes the kernels of one function. Arrays in the driver are attributes of a plan, `p.NAME`."""
+
+    source: Source
+    made: list[Kernel]
+    prefix: str
+
+    def points(
+        self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region | None = None
+    ) -> Kernel:
+        """A kernel in which each thread computes one element of its domain; within a loop (`scan`) of one step."""
+        mode = "step" if scan is not None else "all"
+        body, at, head = self._begun(domain, ready, mode)
+        written = self._stores(body, stores, at)
+        reads = [(r.array, r.element, r.late) for r in body.reads]
+        found = race(reads, [(a.name, e) for e, (a, _) in written.items()], mode == "step")
+        assert not found, found
+        ragged = all(self._cleans(store, ready) for store in stores)
+        return self._finished(wish, domain, [*head, *body.scopes[0].lines], written, mode, ragged)
+
+    def loop(self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region) -> Kernel:
+        """A kernel that runs over all steps: each thread computes one element at all of them.
+
+        Raises:
+            NotDiagonalError: it would need an element of another thread.
+        """
+        body, at, head = self._begun(domain, ready, "loop")
+        elements = {element: array for array, element in (self._element(store, at) for store in stores)}
+        body.carried = {element: body.names.new("before") for element in elements}
+        written = self._stores(body, stores, at)
+        names = {array.name for array in elements.values()}
+        for read in body.reads:
+            if read.array in names and read.element not in elements:
+                raise NotDiagonalError(self.source.graph[read.node].name or self.source.graph[read.node].op.name)
+        return self._finished(wish, domain, [*head, *self._around(body, written, scan)], written, "loop", False)
+
+    def _around(self, body: Body, written: dict[str, tuple[Array, str]], scan: Region) -> list[str]:
+        """The loop over time around a body, with what stays in registers."""
+        steps, real = clock_size(scan.clock), self.source.scalars.real
+        forwards = scan.kind == "scan forwards"
+        out = [f"int t = {'0' if forwards else f'{steps} - 1'};", "long long tb = (long long)t * B + b;"]
+        out += [f"{real} {body.carried[element]} = {start};" for element, start in body.started.items()]
+        out.append(f"for (; t < {steps}; ++t, tb += B) {{" if forwards else "for (; t >= 0; --t, tb -= B) {")
+        out += [f"    {line}" for line in body.scopes[0].lines]
+        out += [f"    {body.carried[element]} = {written[element][1]};" for element in body.started]
+        return [*out, "}"]
+
+    # ------------------------------------------------------------------------------------------------------- parts
+
+    def _begun(self, domain: Domain, ready: Collection[int], mode: str) -> tuple[Body, At, list[str]]:
+        """A body, the element that a thread stands for, and the lines that say which; `mode`: all steps, step, loop."""
+        names = Names(self.source.memory.names.taken)
+        body = Body(self.source, ready, names)
+        idx = tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(domain.shape))
+        t = "t" if domain.kind is Kind.STREAM else None
+        b = "b" if domain.kind >= Kind.SEQUENCE else None
+        axes = [(ix.text, extent(size)) for ix, size in zip(idx, domain.shape, strict=True) if size != 1]
+        axes = [("b", "B"), *axes] if b else axes
+        axes = [("t", clock_size(domain.clock)), *axes] if t and mode == "all" else axes
+        head = _decoded(axes)
+        if t and mode != "loop":
+            head.append("const long long tb = (long long)t * B + b;")
+        return body, At(t, b, idx), head
+
+    def _element(self, store: Store, at: At) -> tuple[Array, str]:
+        """Where an element of a store goes."""
+        there = at if store.size is None else at.to(at.idx[0].shifted(store.low), *at.idx[1:])
+        if store.row is not None:
+            base = self.source.memory.array(store.place.buffer)
+            there = At(str(base.front - store.row), at.b, there.idx)
+            array, there = self.source.memory.find(store.place, there)
+            return array, array.element(At(there.t, there.b, there.idx), array.front)
+        array, there = self.source.memory.find(store.place, there)
+        return array, array.element(there, store.place.delay)
+
+    def _stores(self, body: Body, stores: Sequence[Store], at: At) -> dict[str, tuple[Array, str]]:
+        """Compute and write; of several values in one place the last."""
+        last = {self._element(store, at)[1]: store for store in stores}
+        written = {}
+        for store in stores:
+            there = at if store.size is None else at.to(at.idx[0].shifted(store.low), *at.idx[1:])
+            text = body.value(store.value, there)
+            array, element = self._element(store, at)
+            if last[element] is store:
+                body.line(f"{element} = {text};", store.node)
+                written[element] = (array, text)
+        return written
+
+    def _cleans(self, store: Store, ready: Collection[int]) -> bool:
+        """Whether a store only puts nothing into padding, in place."""
+        node = self.source.graph[store.value]
+        if node.op.name != "valid" or node.args[0] not in ready or node.args[0] in self.source.outputs:
+            return False
+        return self.source.program.places[node.args[0]] == store.place
+
+    def _finished(
+        self, wish: str, domain: Domain, lines: list[str], written: dict[str, tuple[Array, str]], mode: str,
+        ragged: bool,
+    ) -> Kernel:  # fmt: skip
+        name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
+        params, args = self._signature("\n".join(lines), {array.name for array, _ in written.values()})
+        if mode == "step":
+            params, args = [*params, "int t"], (*args, "t")
+        params.append("int n")
+        head = f'extern "C" __global__ void __launch_bounds__({BLOCK}) {name}('
+        text = "\n".join([f"{head}", *_wrapped(params), ") {", *(f"    {line}" for line in lines), "}"])
+        kernel = Kernel(name, text + "\n", args, self._count(domain, mode), ragged)
+        self.made.append(kernel)
+        return kernel
+
+    def _count(self, domain: Domain, mode: str) -> str:
+        sizes = [extent(size) for size in domain.shape if not isinstance(size, int)]
+        number = prod(size for size in domain.shape if isinstance(size, int))
+        lead = ["B"] if domain.kind >= Kind.SEQUENCE else []
+        lead = [clock_size(domain.clock), *lead] if domain.kind is Kind.STREAM and mode == "all" else lead
+        return " * ".join([*lead, *sizes, *([str(number)] if number != 1 or not (lead or sizes) else [])])
+
+    def _signature(self, text: str, written: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+        """The parameters that a body needs, and the arguments for them."""
+        words = set(re.findall(r"\w+", text))
+        memory, real = self.source.memory, self.source.scalars.real
+        arrays = {array.name: array for array in memory.used()}
+        params, args = [], []
+        for name in sorted(words & arrays.keys(), key=list(arrays).index):
+            kind = real if arrays[name].real else "long long"
+            params.append(
+                f"{'' if name in written else 'const '}{kind}* {'' if name in written else '__restrict__ '}{name}"
+            )
+            args.append(f"p.{name}")
+        for word in sorted(words):
+            found = _known(word, memory.flags.values())
+            if found:
+                params.append(f"{found} {word}")
+                args.append(f"p.{word}")
+        return params, tuple(args)
+
+
+def race(reads: Sequence[tuple[str, str, bool]], written: Sequence[tuple[str, str]], stepped: bool) -> str:
+    """Why threads of one launch would disturb each other ("" where they do not).
+
+    A kernel may write an array and read it only at the elements that the same thread writes, or (`stepped`: it computes
+    one step) at other steps.
+    """
+    own = {element for _, element in written}
+    arrays = {array for array, _ in written}
+    for array, element, late in reads:
+        if array in arrays and element not in own and not (late and stepped):
+            return f"{element} is read while other threads write {array}"
+        if array in arrays and late and not stepped:
+            return f"{element} is read at another step while other threads write {array}"
+    return ""
+
+
+def _decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
+    """The lines that find out which element a thread stands for."""
+    out = ["const int i = blockIdx.x * blockDim.x + threadIdx.x;", "if (i >= n) return;"]
+    inner: list[str] = []
+    for k, (name, size) in reversed(list(enumerate(axes))):
+        divided = f"i / ({' * '.join(reversed(inner))})" if len(inner) > 1 else f"i / {inner[0]}" if inner else "i"
+        out.append(f"const int {name} = {divided if k == 0 else f'{divided} % {size}'};")
+        inner.append(size)
+    return out
+
+
+SCALARS = {"T": "int", "n": "const int*", "before": "const long long*"}
+"""What else kernels read of each clock: the number of steps, the lengths, the steps before the first."""
+
+
+def _known(word: str, flags: Collection[str]) -> str:
+    """The type of a parameter that is no array ("": it is none)."""
+    if word in ("B", "training"):
+        return "int"
+    if word in flags:
+        return "int"
+    if word == "seed":
+        return "const unsigned long long*"
+    return next((SCALARS[p] for p in ("T", "n", "before") if word.startswith(f"{p}_")), "")
+
+
+def _wrapped(params: Sequence[str]) -> list[str]:
+    """Parameters in lines of bearable length."""
+    lines, line = [], ""
+    for k, param in enumerate(params):
+        text = param + ("," if k + 1 < len(params) else "")
+        if len(line) + len(text) > 110:
+            lines.append(f"    {line}")
+            line = ""
+        line = f"{line} {text}".strip()
+    return [*lines, f"    {line}"]

@@ -1,0 +1,180 @@
+"""How generated Python speaks to PyTorch: on any device, in the dtype of the parameters that a call is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from recurrency.backends._python_dialect import Fused, listed
+from recurrency.backends._python_function import Function
+from recurrency.backends._python_masks import masked_text
+from recurrency.backends._python_memory import leased
+from recurrency.backends._python_names import ascii_name
+from recurrency.backends._python_products import Call
+from recurrency.backends._torch_helpers import HELPERS
+from recurrency.backends._torch_ops import ELEMENTWISE, FUNCTIONS
+
+from recurrency.program.program import Buffer, Program
+
+WORDS = "torch math threading borrow give_back handed_out SMALL key lease kept lent like free".split()
+REDUCE = {"sum": "sum_", "peak": "amax"}
+DOTS = {(2, 2): "mm({a}, {b}, out={out})", (2, 1): "mv({a}, {b}, out={out})", (1, 2): "mv({b}.T, {a}, out={out})"}
+
+
+class Torch:
+    """Tensors: what a function needs for itself is used again, what it hands out is never written again."""
+
+    reserved = frozenset([*FUNCTIONS, *HELPERS, *WORDS])
+    elementwise = ELEMENTWISE
+    step_padding = "(padding{s}.unbind(0) if ragged{s} else [None] * T{s})"
+    length = "params.new_full((B,), {T}, dtype=torch.int64)"
+    range = "arange({T}, device=params.device)[:, None]"
+    steps_before = "step_numbers({T}, (offset or {{}}).get({clock}, 0), params.device)"
+    eye = "torch.eye({0}, dtype=params.dtype, device=params.device)"
+    permute = "permute"
+    widens = False
+    apart = True
+
+    def text(self, f: Function) -> str:
+        """The function, and those that make its memory: what it keeps for itself, and what it lends to the caller."""
+        used = f.words()
+        lines: list[str] = []
+        borrowed: list[str] = []
+        for group, suffix, key in (("kept", "memory", "key"), ("lent", "results", "lease")):
+            names = sorted((n for n, g in f.memory.own.items() if g == group and n in used), key=f.memory.order)
+            if not names:
+                continue
+            made = [line for line in f.memory.lines if f.memory.own[line.split(" = ")[0]] == group]
+            made = list(_needed(made, set(names)))
+            size = f"{' + '.join(_bases(made))}, " if group == "lent" else ""
+            lines += [f"def {f.name}_{suffix}(like, {', '.join(f.sizes)}):"]
+            lines += [f'    """{DOCS[group].format(f.name)}"""', *(f"    {line}" for line in made)]
+            lines += [f"    return {size}({listed(names)})", "", ""]
+            borrowed += [f"{key}, {group} = borrow({f.name}_{suffix}, params, {', '.join(f.sizes)})"]
+            borrowed += [f"({listed(names)}) = {group}{'[1]' if group == 'lent' else ''}"]
+        return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
+
+    def literal(self, f: Function, value: float) -> str:
+        """The number as a tensor without axes: quicker than a number of Python's, which becomes one at each call."""
+        known = {0.0: "zero", 1.0: "one", 0.5: "half", 2.0: "two"}
+        text: str = f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
+        return text
+
+    def full(self, shape: str, value: str, index: bool = False) -> str:
+        """A new tensor of equal numbers."""
+        return f"like.new_full({shape}, {value}{', dtype=torch.int64' if index else ''})"
+
+    def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
+        """A new tensor."""
+        return f"{'params' if here else 'like'}.new_{'zeros' if zeros else 'empty'}({shape})"
+
+    def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
+        """A new tensor with zeros in some rows."""
+        made = self.empty(shape)
+        return f"with_rows({made}, {front}, {behind})" if front or behind else made
+
+    def given(self, text: str, index: bool) -> str:
+        """What the caller gives has the dtype of the parameters (symbols: int64)."""
+        return text
+
+    def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
+        """A copy into a tensor."""
+        return f"{out}.{'fill_' if number else 'copy_'}({value})"
+
+    def clear(self, out: str, where: str, nothing: str) -> str:
+        """An assignment to some elements."""
+        return f"clear({out}, {where}, {nothing})"
+
+    def spread(self, text: str, shape: str) -> str:
+        """A repeated view."""
+        return f"{text}.expand({shape})"
+
+    def each(self, whole: str, backwards: bool) -> str:
+        """The views of each step."""
+        views = whole if whole.startswith("(") else f"{whole}.unbind(0)"
+        return f"{views}[::-1]" if backwards else views
+
+    def per_step(self, wholes: list[str], backwards: bool) -> str:
+        """The views of each step of several tensors."""
+        return f"per_step({-1 if backwards else 1}, {', '.join(wholes)})"
+
+    def product(self, call: Call) -> str:
+        """The most special function for it."""
+        a, b, out = call.a, call.b, call.out
+        if call.function in ("dot", "matmul"):
+            return DOTS.get(call.axes, f"{call.function}({{a}}, {{b}}, out={{out}})").format(a=a, b=b, out=out)
+        if call.function == "multiply":
+            return f"mul({a}, {b}, out={out})"
+        first, second, result = call.spec.replace("->", ",").split(",")
+        summed = [str(axis) for axis, letter in enumerate(first) if letter not in result]
+        if first == second and "".join(c for c in first if c in result) == result and len(set(first)) == len(first):
+            return f"sum_({a} * {b}, ({listed(summed)}), out={out})"
+        return f'{out}.copy_(einsum("{call.spec}", {a}, {b}))'
+
+    def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
+        """A reduction."""
+        call = f"{REDUCE[op]}({text}, {axes}"
+        return f"{call}, out={out})" if fits else f"{out}.copy_({call}))"
+
+    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
+        """The results that lie in lent memory, one of each piece of it, and copies of the others."""
+        direct, copies = [], ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
+        lent: set[int] = set()
+        for name, id in roots.items():
+            buffer = f.program.buffers[f.program.places[id].buffer] if id in f.program.places else None
+            if buffer is not None and leased(f.program, id) and f.contiguous(id) and _memory(buffer) not in lent:
+                lent.add(_memory(buffer))
+                direct.append(f"{name!a}: {f.full(id)}")
+            else:
+                copies.append(f"{name!a}: {_copy(f, id)}")
+        lines = ["results = {", *(f"    {item}," for item in copies), "}"]
+        if direct:
+            items = [f"    {item}," for item in direct]
+            lines += [f"results.update(handed_out({f.name}_results, lease, lent, {{", *items, "}))"]
+        elif "lent" in f.memory.own.values():
+            lines.append(f"give_back({f.name}_results, lease, lent)")
+        if "kept" in f.memory.own.values():
+            lines.append(f"give_back({f.name}_memory, key, kept)")
+        return [*lines, "return results"]
+
+    def fusions(self, program: Program) -> dict[int, Fused]:
+        """None yet."""
+        return {}
+
+
+DOCS = {
+    "kept": "The buffers of `{}` for so many steps and sequences, and views of them.",
+    "lent": "The memory of results of `{}`, in bytes and with views of it.",
+}
+
+
+def _needed(lines: list[str], names: set[str]) -> Iterator[str]:
+    """The lines without those that make what nobody uses."""
+    needed, kept = set(names), []
+    for line in reversed(lines):
+        name, text = line.split(" = ", 1)
+        if name in needed:
+            needed |= set(re.findall(r"[^\W\d]\w*", text))
+            kept.append(line)
+    return reversed(kept)
+
+
+def _bases(lines: list[str]) -> list[str]:
+    """The sizes of the tensors that are made, not of views of them."""
+    made = [line.split(" = ", 1) for line in lines]
+    return [f"{name}.nbytes" for name, text in made if "like." in text]
+
+
+def _memory(buffer: Buffer) -> int:
+    """The buffer whose memory it is."""
+    return buffer.id if buffer.same is None else buffer.same
+
+
+def _copy(f: Function, id: int) -> str:
+    """A result as a tensor of its own."""
+    type_ = f.graph[id].type
+    text = f"fresh({f.full(id)})"
+    for axis, dim in enumerate(type_.shape):
+        if isinstance(dim, str):
+            text = masked_text(f, text, type_.kind, axis, dim, "0")
+    return text

@@ -1,0 +1,246 @@
+"""Functions of generated PyTorch modules, written there only if they are called. None of them waits for a device."""
+
+from __future__ import annotations
+
+MEMORY = '''
+_free = {}
+SMALL = 1 << 20
+
+
+def borrow(make, like, *sizes):
+    """What `make` has made before for these sizes and nobody uses now, or makes now; with the key to give it back."""
+    key = (like.dtype, like.device, *sizes)
+    free = _free.get(make.__name__, {}).get(key)
+    try:
+        return key, free.pop()
+    except (AttributeError, IndexError):
+        with torch.inference_mode(False):
+            return key, make(like, *sizes)
+
+
+def give_back(make, key, arrays):
+    """Let a later call have these arrays; on a device its own allocator is better at that, for it knows the streams."""
+    if key[1].type == "cpu":
+        kept = _free.setdefault(make.__name__, {})
+        free = kept.setdefault(key, [])
+        free[2:] = [arrays]
+        for old in list(kept)[:-4]:
+            kept.pop(old, None)
+
+
+def handed_out(make, key, arrays, results):
+    """The results, in memory that is the caller's from now on; small ones as copies, so that we use ours again."""
+    if arrays[0] > SMALL or key[1].type != "cpu":
+        return results
+    results = {name: x.clone() for name, x in results.items()}
+    give_back(make, key, arrays)
+    return results
+'''
+
+HELPERS: dict[str, str] = {
+    "with_rows": '''
+def with_rows(x, front, behind):
+    """A buffer with zeros in the rows before the first and after the last step."""
+    x[:front].zero_()
+    x[len(x) - behind :].zero_()
+    return x
+''',
+    "fresh": '''
+def fresh(x):
+    """A copy of its own, one element after another."""
+    return x.clone(memory_format=torch.contiguous_format)
+''',
+    "per_step": '''
+class Steps:
+    """The arrays of each step, made anew in each loop."""
+
+    def __init__(self, arrays, order):
+        self.arrays, self.order = arrays, order
+
+    def __iter__(self):
+        return zip(*(x.unbind(0)[:: self.order] for x in self.arrays))
+
+
+def per_step(order, *arrays):
+    """The arrays of each step, from the first or (-1) from the last; made once, unless there are very many."""
+    steps = Steps(arrays, order)
+    return list(steps) if len(arrays[0]) <= 2000 else steps
+''',
+    "softplus": '''
+def softplus(x, out):
+    """log(1 + exp(x))."""
+    torch.logaddexp(x, x.new_zeros(()), out=out)
+''',
+    "sign_of": '''
+def sign_of(x, out):
+    """-1, 0 or 1; what is no number stays so."""
+    unknown = torch.isnan(x)
+    torch.sign(x, out=out).masked_fill_(unknown, nan)
+''',
+    "clear": '''
+def clear(out, where, nothing):
+    """Write `nothing` into the elements whose first axes are True in `where`."""
+    out.masked_fill_(where.reshape(where.shape + (1,) * (out.dim() - where.dim())), nothing)
+''',
+    "pick": '''
+def pick(x, step, lengths, ragged, nothing, out):
+    """The value at step 1, 2, ... or, from the end, -1, -2, ...; `nothing` where there is no such step."""
+    steps = len(x)
+    if not ragged and 1 <= (step if step > 0 else -step) <= steps:
+        out.copy_(x[step - 1 if step > 0 else steps + step])
+        return
+    at = torch.full_like(lengths, step - 1) if step > 0 else lengths + step
+    if steps:
+        out.copy_(x[at.clamp(0, steps - 1), torch.arange(len(at), device=at.device)])
+    clear(out, (at < 0) | (at >= lengths), nothing)
+''',
+    "place": '''
+def place(x, step, lengths, out):
+    """A stream that is x at one step (see pick) and zero at all others."""
+    out.zero_()
+    if len(out):
+        at = torch.full_like(lengths, step - 1) if step > 0 else lengths + step
+        rows = x.clone()
+        clear(rows, (at < 0) | (at >= lengths), 0)
+        out[at.clamp(0, len(out) - 1), torch.arange(len(at), device=at.device)] = rows
+''',
+    "final": '''
+def final(x, firsts, slot, lengths, ragged, out):
+    """The value `slot` steps before the end; of a shorter sequence the first value that stands there."""
+    steps = len(x)
+    if not ragged:
+        out.copy_(x[steps - 1 - slot] if slot < steps else firsts[slot - steps])
+        return
+    at = lengths - 1 - slot
+    out.copy_(x[at.clamp(min=0), torch.arange(len(at), device=at.device)])
+    for before, first in enumerate(firsts):
+        here = (at == -1 - before).reshape((-1,) + (1,) * (out.dim() - 1))
+        out.copy_(torch.where(here, first, out))
+''',
+    "reverse": '''
+def reverse(x, lengths, ragged, out):
+    """Each sequence from its end to its start."""
+    if not ragged:
+        out.copy_(x.flip(0))
+        return
+    steps, batch = x.shape[:2]
+    at = (lengths - 1 - torch.arange(steps, device=x.device)[:, None]).clamp(min=0)
+    out.copy_(x[at, torch.arange(batch, device=x.device)])
+''',
+    "grid": '''
+def grid(sizes, device):
+    """The numbers of the rows along each of some axes, to index with."""
+    axes = len(sizes)
+    return tuple(torch.arange(n, device=device).reshape((n,) + (1,) * (axes - 1 - k)) for k, n in enumerate(sizes))
+''',
+    "take": '''
+def take(x, index, lead, out):
+    """The rows of x that index says, zero where it says -1; the first `lead` axes of x are among those of index."""
+    if x.shape[lead] == 0:
+        out.zero_()
+        return
+    axes = out.dim() - (x.dim() - lead - 1)
+    out.copy_(x[(*grid(out.shape[axes - lead : axes], x.device), index.clamp(min=0))])
+    clear(out, (index < 0).expand(out.shape[:axes]), 0)
+''',
+    "put": '''
+def put(x, index, lead, out):
+    """Zeros with x in the row that index says; `lead` is the number of axes of time and sequences."""
+    out.zero_()
+    at = index.expand(out.shape[:lead])
+    rows = x.expand(out.shape[:lead] + out.shape[lead + 1 :]).clone()
+    clear(rows, at < 0, 0)
+    if out.shape[lead]:
+        out[(*grid(out.shape[:lead], out.device), at.clamp(min=0))] = rows
+''',
+    "scatter": '''
+def scatter(x, index, out):
+    """Add each row of x to the row of out that index says, where it is not -1; all steps and sequences together."""
+    at = index.reshape(-1)
+    rows = x.reshape(len(at), out[:1].numel()).masked_fill((at < 0)[:, None], 0)
+    out.zero_()
+    if len(out):
+        out.view(len(out), out[:1].numel()).index_add_(0, at.clamp(min=0), rows)
+''',
+    "softmax": '''
+def softmax(x, padding, out):
+    """exp(x) over its sum along the last axis; zero in padding."""
+    if padding is None:
+        torch.softmax(x.expand_as(out), -1, out=out)
+        return
+    x = x.masked_fill(padding, -inf)
+    peak = x.amax(-1, keepdim=True)
+    torch.exp(x - peak.masked_fill(peak == -inf, 0), out=out)
+    total = out.sum(-1, keepdim=True)
+    out.div_(total.masked_fill(total == 0, 1))
+''',
+    "log_softmax": '''
+def log_softmax(x, padding, out):
+    """x minus the logarithm of the sum of exp(x) along the last axis."""
+    if padding is not None:
+        x = x.masked_fill(padding, -1e30)
+    torch.log_softmax(x.expand_as(out), -1, out=out)
+''',
+    "step_numbers": '''
+def step_numbers(steps, before, device):
+    """The numbers of the steps, [T, 1] or [T, B], after so many that lie before this call."""
+    return torch.arange(steps, device=device)[:, None] + torch.as_tensor(before, device=device)
+''',
+    "random": '''
+def random(site, law, p, rest, steps, batch, shape, training, seed, out):
+    """Random numbers that depend on site, step, sequence and element alone (Philox4x32-10, Salmon et al. 2011).
+
+    `steps` are the numbers of the steps, [T, B] or of fewer axes. Out of training all are `rest`. Words of 32 bits
+    lie in int64; products of two lose what is above 64 bits, of which no bit is needed.
+    """
+    if not training:
+        out.fill_(rest)
+        return
+    word = 0xFFFFFFFF
+    count = lambda n: torch.arange(n, device=out.device)
+    sequences = count(batch)[:, None] if batch is not None else 0
+    steps = torch.as_tensor(steps, device=out.device)[..., None] & word
+    a = count(math.prod(shape)) + 0 * (steps + sequences)
+    b, c, d = sequences + 0 * a, steps + 0 * a, site + 0 * a
+    low, high = seed & word, seed >> 32 & word
+    for _ in range(10):
+        left, right = a * 0xD2511F53, c * 0xCD9E8D57
+        a, b = (right >> 32 & word) ^ b ^ low, right & word
+        c, d = (left >> 32 & word) ^ d ^ high, left & word
+        low, high = (low + 0x9E3779B9) & word, (high + 0xBB67AE85) & word
+    a, b = a >> 8, b >> 8
+    threshold = round(p * (1 << 24))
+    if law == "keep":
+        found = (a >= threshold) * (1.0 / (1.0 - p) if p < 1 else 0.0)
+    elif law == "bernoulli":
+        found = a < threshold
+    else:
+        first, second = (a + 1).double() * 2.0**-24, b.double() * (2.0**-24 * 2.0 * math.pi)
+        found = p * (-2.0 * first.log()).sqrt() * second.cos()
+    out.copy_(found.reshape(found.shape[:-1] + shape))
+''',
+    "expand": '''
+def expand(x, lead, axes, sizes):
+    """A view of x that is repeated along new axes; the first `lead` axes are those of time and sequences."""
+    shape = list(x.shape)
+    for axis, size in zip(axes, sizes):
+        x = x.unsqueeze(lead + axis)
+        shape.insert(lead + axis, size)
+    return x.expand(shape)
+''',
+    "masked": '''
+def masked(x, padding, sequences, axis, nothing):
+    """A copy of x with `nothing` where the steps along `axis` are padding; `sequences` is the axis of sequences."""
+    shape = [1] * x.dim()
+    shape[sequences], shape[axis] = x.shape[sequences], x.shape[axis]
+    return x.masked_fill(padding.T.reshape(shape), nothing)
+''',
+    "clean": '''
+def clean(x, padding, nothing):
+    """A copy of x with `nothing` in padding."""
+    x = x.clone()
+    clear(x, padding, nothing)
+    return x
+''',
+}
+"""Each may call those that stand before it."""

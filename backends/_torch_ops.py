@@ -1,0 +1,46 @@
+"""How each element-wise operation is written in PyTorch: one row for each, statements that leave it in `out`."""
+
+from __future__ import annotations
+
+ELEMENTWISE: dict[str, tuple[str, ...]] = {
+    "negative": ("neg({0}, out={out})",),
+    "add": ("add({0}, {1}, out={out})",),
+    "subtract": ("sub({0}, {1}, out={out})",),
+    "multiply": ("mul({0}, {1}, out={out})",),
+    "divide": ("div({0}, {1}, out={out})",),
+    "power": ("pow_({0}, {1}, out={out})",),
+    "exp": ("exp({0}, out={out})",),
+    "expm1": ("expm1({0}, out={out})",),
+    "log": ("log({0}, out={out})",),
+    "log1p": ("log1p({0}, out={out})",),
+    "sqrt": ("sqrt({0}, out={out})",),
+    "tanh": ("tanh({0}, out={out})",),
+    "sigmoid": ("sigmoid({0}, out={out})",),
+    "softplus": ("softplus({0}, {out})",),
+    "relu": ("clamp_min({0}, 0.0, out={out})",),
+    "abs": ("abs_({0}, out={out})",),
+    "sign": ("sign_of({0}, {out})",),
+    "sin": ("sin({0}, out={out})",),
+    "cos": ("cos({0}, out={out})",),
+    "less": ("lt({0}, {1}, out={out})",),
+    "less_equal": ("le({0}, {1}, out={out})",),
+    "equal": ("eq({0}, {1}, out={out})",),
+    "minimum": ("minimum({0}, {1}, out={out})",),
+    "maximum": ("maximum({0}, {1}, out={out})",),
+    "where": ("where({0}.bool(), {1}, {2}, out={out})",),
+}
+"""`{0}`, `{1}`, `{2}` are the arguments."""
+
+FUNCTIONS: dict[str, str] = {
+    **{
+        name: f"torch.{name}"
+        for name in (
+            "add addcmul addmm amax arange clamp_min cos div dot einsum eq exp expm1 le log log1p lt matmul maximum "
+            "minimum mm mul mv neg sigmoid sin sqrt sub tanh where"
+        ).split()
+    },
+    "abs_": "torch.abs",
+    "pow_": "torch.pow",
+    "sum_": "torch.sum",
+}
+"""What of PyTorch is bound to a name of its own at the top of a module, if it is used."""

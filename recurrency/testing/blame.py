@@ -1,0 +1,82 @@
+"""Who is guilty of a difference: a pass that can be switched off, or the operation whose value is wrong first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recurrency.backend import Backend, find
+from recurrency.graph.graph import Node
+from recurrency.passes import PASSES
+from recurrency.program.schedule import PIECES
+from recurrency.testing.bench import bench
+from recurrency.testing.compare import Difference, compared
+from recurrency.testing.probes import first_wrong
+
+if TYPE_CHECKING:
+    from recurrency.spec import Spec
+    from recurrency.testing.case import Case
+
+STAGES = {**dict.fromkeys(PASSES, "pass"), "keep": "pass", **dict.fromkeys(PIECES, "schedule")}
+"""What can be switched off, in the order in which it happens, and what it belongs to."""
+
+NOBODY = "neither a pass nor a single operation: what plans the program, or writes it as a whole"
+
+
+def guilty(spec: Spec, case: Case, backend: str | Backend, difference: Difference) -> str:
+    """The name of what makes a difference: `pass pack`, `schedule reuse`, `op tanh, line 7 of x.rnn: h = tanh(x)`."""
+    trial = _Trial(spec, case.of(difference.dtype), backend, difference.kind)
+    return trial.guilty_switch() or trial.guilty_op()
+
+
+@dataclass
+class _Trial:
+    """One kind of call on one case, with pieces of the compiler switched off."""
+
+    spec: Spec
+    case: Case
+    backend: str | Backend
+    kind: str
+
+    def __post_init__(self) -> None:
+        found = find(self.backend) if isinstance(self.backend, str) else self.backend
+        self.stages = STAGES | dict.fromkeys(sorted(getattr(found, "switches", ())), found.name)
+
+    def differs(self, without: Collection[str]) -> bool:
+        """Whether the difference is still there."""
+        return bool(compared(self.spec, self.case, self.backend, [self.kind], without).differences)
+
+    def guilty_switch(self) -> str:
+        """The piece whose absence mends it, and which alone is enough to make it ("" where there is none)."""
+        cures = [s for s in self.stages if not self.differs({s})]
+        if not cures:
+            return self._several()
+        alone = [s for s in cures if self.differs(set(self.stages) - {s})]
+        return self._named(alone[:1] or cures[-1:])
+
+    def _several(self) -> str:
+        """The fewest pieces that have to be absent together, found by putting back one after another."""
+        absent = set(self.stages)
+        if self.differs(absent):
+            return ""
+        for switch in self.stages:
+            if not self.differs(absent - {switch}):
+                absent.discard(switch)
+        return self._named([s for s in self.stages if s in absent])
+
+    def _named(self, switches: list[str]) -> str:
+        return " and ".join(f"{self.stages[s]} {s}" for s in switches)
+
+    def guilty_op(self) -> str:
+        """The first operation whose value is wrong though its arguments are right."""
+        node = first_wrong(bench(self.spec), self.case, self.kind, self.backend)
+        return NOBODY if node is None else described(node)
+
+
+def described(node: Node) -> str:
+    """An operation, with the user's name of its value and the line that it comes from."""
+    text = f"op {node.op.name}" + (f" ({node.name})" if node.name else "")
+    if node.span is None:
+        return text
+    return f"{text}, line {node.span.line} of {node.span.source.name}: {node.span.source.line(node.span.line).strip()}"

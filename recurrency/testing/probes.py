@@ -1,0 +1,170 @@
+"""Every value of a program looked at: which operation is the first that a backend does not compute as it should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.backend import Backend, Runner, find
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.types import Kind, Type
+from recurrency.model import Model
+from recurrency.programs import SWITCHES
+from recurrency.testing.bench import Bench
+from recurrency.testing.outcomes import outcome
+from recurrency.testing.rounding import SAFETY, Jiggler, first_bound
+
+if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
+    from recurrency.program.layout import Layout
+    from recurrency.testing.case import Case
+
+DRAWS = 16
+UNSEEN = frozenset({"input", "param", "start", "constant"})
+"""What is handed over, or has no array of its own."""
+
+
+@dataclass
+class Record:
+    """One call of one program: its graph, and the arrays of its nodes."""
+
+    graph: Graph
+    values: dict[int, Array]
+
+
+@dataclass
+class Probe:
+    """A backend whose programs give out all their values, which it remembers; `limit` looks at the first ones only."""
+
+    inner: Backend
+    limit: int | None = None
+    name: str = "probe"
+    records: list[Record] = field(default_factory=list)
+
+    def available(self) -> str | None:
+        """See `recurrency.backend.Backend`."""
+        return self.inner.available()
+
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Runner:
+        """See `recurrency.backend.Backend`."""
+        ids = [id for id in graph.order() if graph[id].op.name not in UNSEEN][: self.limit]
+        probed = graph.select({**graph.roots, **{f"probe:{id}": id for id in ids}})
+        runner = self.inner.build(probed, layout, dtype, name, without)
+
+        def run(*args: Any, **settings: Any) -> dict[str, Array]:
+            values = runner(*args, **settings)
+            self.records.append(Record(graph, {id: np.array(values.pop(f"probe:{id}"), float) for id in ids}))
+            return values
+
+        return run
+
+
+def probed(work: Bench, case: Case, kind: str, inner: Backend, dtype: str, limit: int | None = None) -> list[Record]:
+    """The values of all programs that a kind of call runs, without any pass."""
+    probe = Probe(inner, limit)
+    outcome(Model(work.spec, work.elaborated(case.dimensions), probe, dtype, without=sorted(SWITCHES)), case, kind)
+    return probe.records
+
+
+def first_wrong(work: Bench, case: Case, kind: str, backend: str | Backend) -> Node | None:
+    """The first node whose value is wrong though its arguments are right; None where all values are right."""
+    inner = find(backend) if isinstance(backend, str) else backend
+    wanted = probed(work, case, kind, find("interpreter"), "float64")
+    try:
+        found = probed(work, case, kind, inner, case.dtype)
+    except Exception:  # whatever a backend raises: look for the first operation that makes it do so
+        return _first_refused(work, case, kind, inner, wanted)
+    jiggler = Jiggler(case.dtype)
+    draws = [probed(work, case, kind, jiggler, "float64") for _ in range(DRAWS)]
+    for k, (one, other) in enumerate(zip(found, wanted, strict=False)):
+        wrong = {id: _wrong(work, case, one, other, [d[k] for d in draws], id) for id in other.values}
+        culprit = _culprit(case, other.graph, wrong)
+        if culprit is not None:
+            return other.graph[culprit]
+    return None
+
+
+def _first_refused(work: Bench, case: Case, kind: str, inner: Backend, wanted: list[Record]) -> Node | None:
+    """The first node that a backend can't compute, by bisection."""
+    ids = max((list(r.values) for r in wanted), key=len, default=[])
+    graph = max((r.graph for r in wanted), key=len)
+    low, high = 0, len(ids)
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            inner.build(
+                graph.select({f"probe:{id}": id for id in ids[: middle + 1]}),
+                work.reference_model(case).programs.layout, case.dtype, "probe", SWITCHES,
+            )  # fmt: skip
+            low = middle + 1
+        except Exception:  # it is what is looked for
+            high = middle
+    return graph[ids[low]] if low < len(ids) else None
+
+
+def _wrong(work: Bench, case: Case, one: Record, other: Record, draws: list[Record], id: int) -> Array:
+    """Where the value of a node is wrong: by step and sequence as far as it has them."""
+    type_, want, found = other.graph[id].type, other.values[id], one.values[id]
+    lead = {Kind.STREAM: 2, Kind.SEQUENCE: 1, Kind.STATIC: 0}[type_.kind]
+    if found.shape != want.shape:
+        return np.ones(want.shape[:lead], bool)
+    with np.errstate(all="ignore"):
+        moved = [np.abs(d.values[id] - want) for d in draws]
+        scatter = np.maximum.reduce([np.where(np.isfinite(m), m, np.inf) for m in moved])
+        error = np.abs(found - want)
+    bound = first_bound(work.reference_model(case), case, want) + SAFETY * scatter
+    wrong = ~(error <= bound) & np.isfinite(want) & _real(case, type_, want.shape)
+    return np.asarray(wrong.reshape(*wrong.shape[:lead], -1).any(-1))
+
+
+def _real(case: Case, type_: Type, shape: tuple[int, ...]) -> Array:
+    """Which elements belong to a step that there is."""
+    out = np.ones(shape, bool)
+    lead = {Kind.STREAM: 2, Kind.SEQUENCE: 1, Kind.STATIC: 0}[type_.kind]
+    if type_.kind is Kind.STREAM:
+        valid = case.valid(type_.clock)
+        out &= valid.reshape(valid.shape + (1,) * (len(shape) - 2))
+    for axis, size in enumerate(type_.shape):
+        if isinstance(size, str):
+            rows = case.valid(size).T
+            here = [1] * len(shape)
+            here[lead - 1], here[lead + axis] = rows.shape
+            out &= rows.reshape(here)
+    return out
+
+
+def _culprit(case: Case, graph: Graph, wrong: Mapping[int, Array]) -> int | None:
+    """The first node that is wrong at a place where none of its arguments is."""
+    for id in graph.order():
+        if id in wrong and wrong[id].any():
+            if (wrong[id] & ~_explained(graph, graph[id], wrong)).any():
+                return id
+    return None
+
+
+def _explained(graph: Graph, node: Node, wrong: Mapping[int, Array]) -> Array:
+    """Where a wrong argument is reason enough for a wrong value."""
+    out: Array = np.zeros((), bool)
+    for position, arg in enumerate(node.args):
+        if arg in wrong:
+            out = out | _reached(node, position, graph[arg].type.kind, wrong[arg])
+    return out
+
+
+def _reached(node: Node, position: int, kind: Kind, mask: Array) -> Array:
+    """What places of a node an argument's wrong places reach."""
+    if node.delay and position == 0:
+        out = np.zeros_like(mask)
+        if node.delay > 0:
+            out[node.delay :] = mask[: max(len(mask) - node.delay, 0)]
+        else:
+            out[: node.delay] = mask[-node.delay :]
+        return out
+    if node.op.group in ("time", "boundary") or kind > node.type.kind:
+        return np.asarray(mask.any())
+    return mask

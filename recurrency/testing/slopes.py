@@ -1,0 +1,165 @@
+"""Derivatives held against differences of what they are derivatives of.
+
+All backends share the table of gradient rules, and so does the interpreter: a wrong rule is the same everywhere. Here
+the interpreter's derivatives along random directions are compared with central differences in float64, whose error is
+of the sixth order in the step; where differences of two step sizes do not agree (near a jump, or in chaos) nothing is
+said. `stop_grad` and `clip_grad` change gradients and no values: a cell that has them is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurrency.testing.bench import Bench, bench
+from recurrency.testing.compare import Difference
+from recurrency.testing.outcomes import KINDS, Call, Results
+
+if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
+    from recurrency.spec import Spec
+    from recurrency.testing.case import Case, Data
+
+WEIGHTS = ((1, 45), (2, -9), (3, 1))
+"""Central differences of the sixth order: distance in steps, and weight in 1/60 of a step."""
+STEP = 2e-3
+AGREE = 1e-5
+"""Differences of two step sizes, relative to the terms of the slope, that may be trusted."""
+ROUNDING = 1e-13 / STEP
+"""The relative error of a difference that comes from rounding the values."""
+LEAST = 1e-9
+SILENT = frozenset({"stop_grad", "clip_grad"})
+"""Operations whose gradient is none, by intention."""
+
+
+def slope(f: Callable[[float], float], step: float = STEP) -> float:
+    """The derivative at 0."""
+    return sum(w * (f(k * step) - f(-k * step)) for k, w in WEIGHTS) / (60 * step)
+
+
+def measured(f: Callable[[float], float]) -> tuple[float, float]:
+    """The derivative at 0, and how far differences of another step size lie from it."""
+    fine, coarse = slope(f), slope(f, 2 * STEP)
+    return fine, abs(fine - coarse)
+
+
+def slopes(spec: Spec, case: Case) -> list[Difference]:
+    """Where the interpreter's derivatives are not what differences say: of results, of the loss, of its gradient."""
+    work = bench(spec)
+    call = Call.of(work.reference_model(case), case.of("float64"))
+    graph = work.elaborated(case.dimensions).graph
+    if any(graph[id].op.name in SILENT for id in graph):
+        return []
+    able = set(work.possible(case))
+    checks = (_Checker(work, call, kind) for kind in CHECKS if kind in able)
+    with np.errstate(all="ignore"):
+        return [found for check in checks for found in check.differences()]
+
+
+def moved(data: Data, by: float, only: str | None = None) -> Data:
+    """The arrays of a call, moved along their tangents (or along that of one of them)."""
+
+    def go(group: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        names = {n: f"{group}:{n}" for n in arrays}
+        return {
+            n: a + by * data.tangents[names[n]] if names[n] in data.tangents and only in (None, names[n]) else a
+            for n, a in arrays.items()
+        }
+
+    state = None if data.state is None else go("start", data.state)
+    return replace(data, params=go("param", data.params), inputs=go("input", data.inputs), state=state)
+
+
+def _at(call: Call, data: Data, kind: str) -> Results:
+    return KINDS[kind](Call(call.model, call.case, data, call.model.pack(data.params)))
+
+
+def _along(call: Call, found: Results, groups: tuple[str, ...]) -> Iterator[tuple[str, str, Array]]:
+    """Each gradient with the name of its tangent, and the terms of their product."""
+    for name, direction in call.data.tangents.items():
+        key = "gradient:" + name.removeprefix("param:")
+        if name.partition(":")[0] in groups and key in found:
+            yield key, name, found[key] * direction
+
+
+def _weighted(call: Call, found: Results) -> float:
+    """All results in one number, each with its own weights."""
+    return float(sum((found[r] * seed).sum() for r, seed in call.data.seeds.items() if r in found))
+
+
+def _steepness(call: Call, found: Results) -> float:
+    """The slope of the loss along the direction."""
+    return float(sum(terms.sum() for _, _, terms in _along(call, found, ("param",))))
+
+
+@dataclass(frozen=True)
+class Check:
+    """A number whose derivative is known: the kind of call that gives it, how, and the sources it depends on."""
+
+    value: str
+    number: Callable[[Call, Results], float]
+    sources: tuple[str, ...]
+
+
+ALL = ("param", "input", "start")
+CHECKS = {
+    "vjp": Check("forward", _weighted, ALL),
+    "loss_gradients": Check("loss", lambda call, found: float(found["loss"]), ALL),
+    "hvp": Check("loss_gradients", _steepness, ("param",)),
+}
+"""Kind of call -> what its gradients are the gradients of."""
+
+
+@dataclass
+class _Checker:
+    """One kind of gradients of one case."""
+
+    work: Bench
+    call: Call
+    kind: str
+
+    def differences(self) -> list[Difference]:
+        """All gradients together first; if they are wrong, each by itself."""
+        found = KINDS[self.kind](self.call)
+        check = CHECKS[self.kind]
+        parts = list(_along(self.call, found, check.sources))
+        whole = self._tested("", None, [terms for _, _, terms in parts], check)
+        if whole is None or self.kind == "hvp":
+            return [whole] if whole is not None else self._forward(check)
+        return [d for key, name, terms in parts if (d := self._tested(key, name, [terms], check)) is not None] or [whole]
+
+    def _tested(self, key: str, only: str | None, terms: list[Array], check: Check) -> Difference | None:
+        exact = float(sum(t.sum() for t in terms))
+        return self._compared(key or "gradient", exact, only, check, sum(float(np.abs(t).sum()) for t in terms))
+
+    def _compared(self, key: str, exact: float, only: str | None, check: Check, scale: float) -> Difference | None:
+        def f(by: float) -> float:
+            return check.number(self.call, _at(self.call, self._moved(by, only, check), check.value))
+
+        number, doubt = measured(f)
+        scale = max(scale, abs(number), ROUNDING * abs(f(0.0)) / AGREE, LEAST)
+        if not np.isfinite([exact, number, doubt]).all() or doubt > AGREE * scale:
+            return None
+        bound = 2 * AGREE * scale
+        if abs(exact - number) <= bound:
+            return None
+        greatest = abs(exact - number) / bound
+        what = f"the derivative {key} along a direction is {exact:.9g}, and differences say {number:.9g}"
+        return Difference(self.kind, key, (), exact, number, bound, greatest, "float64", (), what)
+
+    def _moved(self, by: float, only: str | None, check: Check) -> Data:
+        tangents = {n: t for n, t in self.call.data.tangents.items() if n.partition(":")[0] in check.sources}
+        return moved(replace(self.call.data, tangents=tangents), by, only)
+
+    def _forward(self, check: Check) -> list[Difference]:
+        """The same slope by the product with the Jacobian, which is derived by its own way."""
+        if self.kind != "vjp" or not self.call.data.seeds:
+            return []
+        found = {k.removeprefix("tangent:"): a for k, a in KINDS["jvp"](self.call).items()}
+        terms = [found[r] * seed for r, seed in self.call.data.seeds.items() if r in found]
+        scale = sum(float(np.abs(t).sum()) for t in terms)
+        one = self._compared("tangent", float(sum(t.sum() for t in terms)), None, check, scale)
+        return [] if one is None else [replace(one, kind="jvp")]
