@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from recurrency.backends._cuda_index import At, Ix, clock_size, extent
 from recurrency.backends._cuda_memory import Array
 from recurrency.backends._cuda_pieces import Domain, Store
-from recurrency.backends._cuda_values import Body, Source
+from recurrency.backends._cuda_values import Body, Read, Source
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.types import Kind
@@ -37,6 +37,14 @@ static __device__ void philox(unsigned int a, unsigned int b, unsigned int c, un
 }
 """
 """Philox4x32-10 (Salmon et al. 2011), as in `recurrency.draws`: two numbers of 24 bits."""
+
+
+class RaceError(Exception):
+    """In one launch some threads would read elements that others write: `array` is what they are elements of."""
+
+    def __init__(self, array: str, element: str) -> None:
+        self.array = array
+        super().__init__(f"{element} is read while other threads write {array}")
 
 
 class NotDiagonalError(Exception):
@@ -66,13 +74,17 @@ class Writer:
     def points(
         self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region | None = None
     ) -> Kernel:
-        """A kernel in which each thread computes one element of its domain; within a loop (`scan`) of one step."""
+        """A kernel in which each thread computes one element of its domain; within a loop (`scan`) of one step.
+
+        Raises:
+            RaceError: threads would read what others write.
+        """
         mode = "step" if scan is not None else "all"
         body, at, head = self._begun(domain, ready, mode)
         written = self._stores(body, stores, at)
-        reads = [(r.array, r.element, r.late) for r in body.reads]
-        found = race(reads, [(a.name, e) for e, (a, _) in written.items()], mode == "step")
-        assert not found, found
+        found = race(body.reads, {element: array for element, (array, _) in written.items()}, mode == "step")
+        if found is not None:
+            raise found
         ragged = all(self._cleans(store, ready) for store in stores)
         return self._finished(wish, domain, [*head, *body.scopes[0].lines], written, mode, ragged)
 
@@ -120,9 +132,19 @@ class Writer:
             head.append("const long long tb = (long long)t * B + b;")
         return body, At(t, b, idx), head
 
+    def target(self, store: Store) -> Array:
+        """The array that a store writes."""
+        if store.target is not None:
+            return store.target
+        assert store.place is not None
+        return self.source.memory.array(store.place.buffer)
+
     def _element(self, store: Store, at: At) -> tuple[Array, str]:
         """Where an element of a store goes."""
         there = at if store.size is None else at.to(at.idx[0].shifted(store.low), *at.idx[1:])
+        if store.target is not None:
+            return store.target, store.target.element(there)
+        assert store.place is not None
         if store.row is not None:
             base = self.source.memory.array(store.place.buffer)
             there = At(str(base.front - store.row), at.b, there.idx)
@@ -138,11 +160,20 @@ class Writer:
         for store in stores:
             there = at if store.size is None else at.to(at.idx[0].shifted(store.low), *at.idx[1:])
             text = body.value(store.value, there)
+            if store.target is not None:
+                text = self._masked(body, store, there, text)
             array, element = self._element(store, at)
             if last[element] is store:
                 body.line(f"{element} = {text};", store.node)
                 written[element] = (array, text)
         return written
+
+    def _masked(self, body: Body, store: Store, at: At, text: str) -> str:
+        """A result with nothing where the sequence has not that many steps."""
+        node = self.source.graph[store.value]
+        timed = [(ix, dim) for ix, dim in zip(at.idx, node.type.shape, strict=True) if isinstance(dim, str)]
+        inside = " && ".join(f"{ix} < {body.length(dim, at)}" for ix, dim in timed)
+        return f"({inside} ? {text} : {body.nothing(node)})" if timed else text
 
     def _cleans(self, store: Store, ready: Collection[int]) -> bool:
         """Whether a store only puts nothing into padding, in place."""
@@ -156,7 +187,7 @@ class Writer:
         ragged: bool,
     ) -> Kernel:  # fmt: skip
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
-        params, args = self._signature("\n".join(lines), {array.name for array, _ in written.values()})
+        params, args = self._signature(lines, {array.name for array, _ in written.values()})
         if mode == "step":
             params, args = [*params, "int t"], (*args, "t")
         params.append("int n")
@@ -173,40 +204,35 @@ class Writer:
         lead = [clock_size(domain.clock), *lead] if domain.kind is Kind.STREAM and mode == "all" else lead
         return " * ".join([*lead, *sizes, *([str(number)] if number != 1 or not (lead or sizes) else [])])
 
-    def _signature(self, text: str, written: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+    def _signature(self, lines: Iterable[str], written: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
         """The parameters that a body needs, and the arguments for them."""
-        words = set(re.findall(r"\w+", text))
-        memory, real = self.source.memory, self.source.scalars.real
-        arrays = {array.name: array for array in memory.used()}
+        words = _words(lines)
         params, args = [], []
-        for name in sorted(words & arrays.keys(), key=list(arrays).index):
-            kind = real if arrays[name].real else "long long"
-            params.append(
-                f"{'' if name in written else 'const '}{kind}* {'' if name in written else '__restrict__ '}{name}"
-            )
-            args.append(f"p.{name}")
-        for word in sorted(words):
-            found = _known(word, memory.flags.values())
-            if found:
-                params.append(f"{found} {word}")
+        for array in self.source.memory.used():
+            if array.name in words:
+                kind = self.source.scalars.real if array.real else "long long"
+                wrote = array.name in written
+                params.append(f"{kind}* {array.name}" if wrote else f"const {kind}* __restrict__ {array.name}")
+                args.append(f"p.{array.name}")
+        for word, kind in self.source.memory.scalars().items():
+            if word in words:
+                params.append(f"{kind}{word}")
                 args.append(f"p.{word}")
         return params, tuple(args)
 
 
-def race(reads: Sequence[tuple[str, str, bool]], written: Sequence[tuple[str, str]], stepped: bool) -> str:
-    """Why threads of one launch would disturb each other ("" where they do not).
+def race(reads: Iterable[Read], written: Mapping[str, Array], stepped: bool) -> RaceError | None:
+    """Where threads of one launch would disturb each other, if they would; `written`: elements and their arrays.
 
     A kernel may write an array and read it only at the elements that the same thread writes, or (`stepped`: it computes
     one step) at other steps.
     """
-    own = {element for _, element in written}
-    arrays = {array for array, _ in written}
-    for array, element, late in reads:
-        if array in arrays and element not in own and not (late and stepped):
-            return f"{element} is read while other threads write {array}"
-        if array in arrays and late and not stepped:
-            return f"{element} is read at another step while other threads write {array}"
-    return ""
+    arrays = {array.name for array in written.values()}
+    for read in reads:
+        own = stepped if read.late else read.element in written
+        if read.array in arrays and not own:
+            return RaceError(read.array, read.element)
+    return None
 
 
 def _decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
@@ -220,19 +246,9 @@ def _decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
     return out
 
 
-SCALARS = {"T": "int", "n": "const int*", "before": "const long long*"}
-"""What else kernels read of each clock: the number of steps, the lengths, the steps before the first."""
-
-
-def _known(word: str, flags: Collection[str]) -> str:
-    """The type of a parameter that is no array ("": it is none)."""
-    if word in ("B", "training"):
-        return "int"
-    if word in flags:
-        return "int"
-    if word == "seed":
-        return "const unsigned long long*"
-    return next((SCALARS[p] for p in ("T", "n", "before") if word.startswith(f"{p}_")), "")
+def _words(lines: Iterable[str]) -> set[str]:
+    """The words of lines of C, without comments."""
+    return set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
 
 
 def _wrapped(params: Sequence[str]) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from recurrency.backends._cuda_index import At, Ix, before_view, clock_size, extent, flat
+from recurrency.backends._cuda_index import At, Ix, before_view, clock_name, clock_size, extent, flat
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.program.program import Buffer, Place, Program
 
@@ -81,6 +82,8 @@ class Memory:
 
     def __init__(self, program: Program, names: Names) -> None:
         self.program, self.names = program, names
+        self.clocks = clocks(program.graph)
+        names.taken |= {f"{word}_{clock_name(c)}" for c in self.clocks for word in ("T", "n", "before", "steps")}
         self.arrays: dict[int, Array] = {}
         self.more: list[Array] = []
         self.flags: dict[str, str] = {}
@@ -115,6 +118,13 @@ class Memory:
         self.more.append(array)
         return array
 
+    def scalars(self) -> dict[str, str]:
+        """What else kernels read, with the types: sizes, lengths, steps before the first, what was handed over."""
+        out = {"B": "int ", "training": "int ", "seed": "const unsigned long long* "}
+        for clock in map(clock_name, self.clocks):
+            out |= {f"T_{clock}": "int ", f"n_{clock}": "const int* ", f"before_{clock}": "const long long* "}
+        return {**out, **dict.fromkeys(self.flags.values(), "int ")}
+
     def flag(self, start: str) -> str:
         """The name of what says whether the caller hands over a first value."""
         if start not in self.flags:
@@ -138,8 +148,18 @@ class Memory:
         return array, at
 
     def used(self) -> list[Array]:
-        """All arrays, those that stand for buffers first."""
-        return [*self.arrays.values(), *self.more]
+        """All arrays, the flat vectors first."""
+        vectors = [Array(name, Kind.STATIC, (), home=name) for name in VECTORS.values()]
+        return [*vectors, *(a for a in self.arrays.values() if a.home not in VECTORS), *self.more]
+
+
+def clocks(graph: Graph) -> list[str]:
+    """The clocks of a graph."""
+    found: set[str] = set()
+    for id in graph.order():
+        node = graph[id]
+        found |= {str(c) for c in (node.type.clock, node.attrs.get("clock"), *node.type.shape) if isinstance(c, str)}
+    return sorted(found)
 
 
 def _hints(program: Program) -> dict[int, str]:

@@ -1,13 +1,16 @@
-"""What each thread computes: the stores of one launch, cut into pieces that have equally many elements where they meet.
+"""What each thread computes: the stores of one launch, cut into pieces that have equally many elements.
 
-The thread of unit `i` of an LSTM computes element `i` of each of its gates, though these stand one behind another in one
-array: that array is stored in four pieces.
+The thread of unit `i` of an LSTM computes element `i` of each of its gates, though these stand one behind another in
+one array: that array is stored in four pieces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from recurrency.backends._cuda_memory import Array
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
@@ -24,12 +27,16 @@ MOST_STORES = 96
 
 @dataclass(frozen=True)
 class Store:
-    """A value that is written to a place; with `row` into that row in front of the first step (1: the nearest)."""
+    """A value that is written to a place; with `row` into that row in front of the first step (1: the nearest).
+
+    `node` is what the value is computed for. A result is written to a `target`, with nothing in its padding.
+    """
 
     value: int
-    place: Place
+    place: Place | None
     node: int
     row: int | None = None
+    target: Array | None = None
     low: int = 0
     size: Dim | None = None
     """The rows of the first axis that are written (None: there is no axis)."""
@@ -67,7 +74,7 @@ class _Cuts:
         size = self.graph[id].type.shape[0]
         assert isinstance(size, int)
         edges = [0, *sorted(self.cuts[id]), size]
-        return [(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+        return [(a, b - a) for a, b in pairwise(edges)]
 
     def trace(self, origin: int, low: int, size: int) -> bool:
         """Follow a piece of a stored value through what is computed for it; whether that led to new cuts."""
@@ -140,7 +147,7 @@ def pieces(graph: Graph, stores: Iterable[Store], ready: Collection[int]) -> lis
         parts = cuts.pieces(store.value) if store.value in cuts.cuts else [(0, type_.shape[0] if type_.shape else None)]
         for low, size in parts:
             shape = (size, *type_.shape[1:]) if size is not None else ()
-            piece = Store(store.value, store.place, store.node, store.row, low, size)
+            piece = replace(store, low=low, size=size)
             groups.setdefault(Domain(kind, clock, shape), []).append(piece)
     return [(domain, found[k : k + MOST_STORES]) for domain, found in groups.items()
             for k in range(0, len(found), MOST_STORES)]  # fmt: skip

@@ -65,6 +65,7 @@ class Stages:
         self.cut: set[int] = set()
         self.stored: dict[int, int] = {}
         self.rows: dict[int, int] = {}
+        self.wanted_outside: set[int] = set()
         self._inline: dict[int, set[int]] = {}
         self._deadline: dict[int, int] = {}
         self.last: dict[int, int] = {}
@@ -136,7 +137,8 @@ class Stages:
         self.last[region.number] = max((self.at[id] for id in region.ids), default=0)
 
     def _together(self, id: int, arg: int) -> bool:
-        return arg in self.depth and not self.is_late(id, arg) and self.at[arg] == self.at[id]
+        own = not self.is_leaf(arg) and self.region[arg] is self.region[id]
+        return own and not self.is_late(id, arg) and self.at[arg] == self.at[id]
 
     def _after(self, id: int, arg: int, how: str) -> int:
         """The first stage that may read an argument in this way."""
@@ -166,7 +168,7 @@ class Stages:
 
     def _weight_read(self, id: int, arg: int) -> int:
         """What an argument adds to the cost of a node: nothing, if it is going to lie in memory."""
-        weight = 0 if self.is_leaf(arg) or self.is_late(id, arg) else self.weights[arg]
+        weight = 0 if self.is_leaf(arg) or self.is_late(id, arg) or self._is_barrier(arg) else self.weights[arg]
         other = not self.is_leaf(arg) and self.region[arg] is not self.region[id]
         return 0 if other and (weight > LIGHT or self.region[arg].scans) else weight
 
@@ -199,7 +201,8 @@ class Stages:
         elif deadline is None and len(inline) > 1 and self.weights[id] > LIGHT and not self._is_alias(id):
             deadline = min(inline)
         if deadline is not None:
-            stage = min([deadline, last, *inline])
+            deep = any(self._together(id, a) for a, _ in self.reads(id))
+            stage = self.at[id] if deep else min([deadline, last, *inline])
             assert stage >= self.at[id], f"%{id} is wanted in stage {stage}, before it can be computed"
             (self.rows if self._is_row(id) else self.stored)[id] = stage
             inline = {stage}
@@ -230,6 +233,7 @@ class Stages:
             for arg, how in self.reads(id):
                 self._outside(arg, not self._may_compute(id, arg, how if how == "memory" else "other"))
         else:
+            self.wanted_outside.add(id)
             self._deadline.setdefault(id, self.last[self.region[id].number])
 
     # ----------------------------------------------------------------------------------------------------- results

@@ -1,4 +1,4 @@
-"""The text of a kernel's body: each value is computed where it is needed, once for each element, or read from memory."""
+"""The text of a kernel's body: each value is computed where it is needed, once for each element, or read."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Body:
             here = (node.span.source.name, node.span.line)
             if here != self._said:
                 said = comment(f"{here[0]}:{here[1]}  {node.span.source.line(node.span.line)}")
-                text = f"{text}  // {said.rstrip(chr(92))}"
+                text = f"{text}  // {said.replace(chr(39) * 3, '...').rstrip(chr(92))}"
             self._said = here
         self.scopes[-1].lines.append(text)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from recurrency.backends._cuda_index import clock_size
-from recurrency.backends._cuda_memory import Array, Memory
+from recurrency.backends._cuda_memory import VECTORS, Array, Memory
 from recurrency.backends._python_products import letter_sizes, lettered
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
-from recurrency.program.program import Place, Program
+from recurrency.program.program import Place, Program, count
 
 LEADS = ("", "B", "TB")
 """The letters of steps and sequences, by kind."""
@@ -38,7 +38,6 @@ class MatrixProduct:
     rows: str
     columns: str
     sizes: dict[str, Dim]
-    clock: str | None
 
 
 def matrix_product(program: Program, id: int, stepped: bool) -> MatrixProduct | None:
@@ -81,7 +80,7 @@ def _one_product(
     second = _factor(program, args[1], b, leads[1], summed, columns)
     if first is None or second is None:
         return None
-    return MatrixProduct(first, second, rows, columns, sizes, None)
+    return MatrixProduct(first, second, rows, columns, sizes)
 
 
 def _factor(program: Program, id: int, letters: str, lead: str, rows: str, columns: str) -> Factor | None:
@@ -96,16 +95,12 @@ def _factor(program: Program, id: int, letters: str, lead: str, rows: str, colum
         letters = lead + own[::-1]
     elif ops and (set(ops) != {"reshape"} or sliced):
         return None
-    if program.graph[id].type.index is not None or place.kind is not _kind_of(lead, place):
+    if program.graph[id].type.index is not None:
         return None
     for turned, (one, other) in enumerate(((rows, columns), (columns, rows))):
         if letters == one + other and not (sliced and len(one) != len(lead)):
             return Factor(id, letters, len(one), bool(turned))
     return None
-
-
-def _kind_of(lead: str, place: Place) -> Kind:
-    return place.kind if lead or place.kind is Kind.STATIC else Kind.STATIC
 
 
 class ProductText:
@@ -123,9 +118,11 @@ class ProductText:
 
     def factor(self, factor: Factor, sizes: dict[str, Dim], stepped: bool) -> str:
         """An operand as a matrix."""
-        text = self.array(self.program.places[factor.node], stepped)
+        place = self.program.places[factor.node]
+        text = self.array(place, stepped)
         one, other = factor.axes[: factor.split], factor.axes[factor.split :]
-        if len(one) != 1 or len(other) != 1 or "reshape" in text:
+        vector = self.memory.array(place.buffer).home in VECTORS
+        if vector or len(one) != 1 or len(other) != 1 or any(view.op == "reshape" for view in place.views):
             text = f"{text}.reshape({self.size(one, sizes)}, {self.size(other, sizes)})"
         return f"{text}.T" if factor.turned else text
 
@@ -133,17 +130,28 @@ class ProductText:
         """The array of a value as it lies in memory; transposing is left to the letters."""
         array = self.memory.array(place.buffer)
         text = whole(array, place.delay, stepped)
+        if array.home in VECTORS:
+            return self._part(array, place)
         lead = max(int(place.kind) - (1 if place.kind is Kind.STREAM and (stepped or not array.timed) else 0), 0)
         for view in place.views:
             if view.op == "slice":
                 text = f"{text}[{', '.join([*[':'] * lead, f'{view.numbers[0]}:{view.numbers[1]}'])}]"
         return text
 
+    def _part(self, array: Array, place: Place) -> str:
+        """A piece of a flat vector."""
+        start, shape = array.offset, array.shape
+        for view in place.views:
+            if view.op == "slice":
+                start += view.numbers[0] * count(shape[1:])
+            shape = view.shape
+        return f"p.{array.name}[{start}:{start + count(shape)}]"
+
     def out(self, product: MatrixProduct, array: Array, stepped: bool) -> str:
         """Where the result goes, as a matrix."""
         rows, columns = self.size(product.rows, product.sizes), self.size(product.columns, product.sizes)
         text = whole(array, 0, stepped)
-        if len(product.rows) == 1 and len(product.columns) == 1 and array.home not in ("params", "gradient"):
+        if len(product.rows) == 1 and len(product.columns) == 1 and array.home not in VECTORS:
             return text
         return f"{text}.reshape({rows}, {columns})"
 
@@ -155,10 +163,8 @@ class ProductText:
 
 def whole(array: Array, delay: int, stepped: bool) -> str:
     """All rows of an array for the steps, `delay` rows before; or (`stepped`) that of step `t`."""
-    if array.home in ("params", "gradient"):
-        size = prod(d for d in array.shape if isinstance(d, int))
-        shape = "".join(f"{d}, " for d in array.shape)
-        return f"p.{array.name}[{array.offset}:{array.offset + size}].reshape(({shape}))"
+    if array.home in VECTORS:
+        return f"p.{array.name}[{array.offset}:{array.offset + count(array.shape)}]"
     text, first = f"p.{array.name}", array.front - delay
     if not array.timed:
         return text
@@ -168,8 +174,3 @@ def whole(array: Array, delay: int, stepped: bool) -> str:
         return text
     steps = clock_size(array.clock)
     return f"{text}[{first}:{first} + {steps}]" if first else f"{text}[:{steps}]"
-
-
-def with_clock(product: MatrixProduct, clock: str | None) -> MatrixProduct:
-    """The same product over the steps of a clock."""
-    return replace(product, clock=clock)

@@ -79,7 +79,10 @@ class RawModule:
 
         Raises:
             CompileError: the text can't be compiled. KeyError: it holds no such kernel.
+            NotImplementedError: the current stream is being captured, and a device may have to wait for itself to load
+                a kernel.
         """
+        self._device.streams.refuse_capture("cuModuleGetFunction")
         if self._library is None:
             self._library = self._device.compile(self._code)
         if name not in self._library.kernels:

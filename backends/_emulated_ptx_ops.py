@@ -59,6 +59,12 @@ def shifted(a: Lanes, by: Lanes, left: bool) -> Lanes:
     return np.where(by >= bits, moved >> (bits - 1) if a.dtype.kind == "i" else 0, moved).astype(a.dtype)
 
 
+def inserted(a: Lanes, b: Lanes, start: Lanes, count: Lanes) -> Lanes:
+    """The lowest bits of `a` in place of as many bits of `b`."""
+    mask: Lanes = shifted(shifted(np.ones_like(a), count, left=True) - np.ones_like(a), start, left=True)
+    return (b & ~mask) | (shifted(a, start, left=True) & mask)
+
+
 ROUNDED = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
 """Rounding to whole numbers."""
 
@@ -105,6 +111,7 @@ PLAIN: dict[str, Rule] = {
     "and": lambda a, b: a & b,
     "or": lambda a, b: a | b,
     "xor": lambda a, b: a ^ b,
+    "bfi": inserted,
     "div": quotient,
     "rem": lambda a, b: a - quotient(a, b) * b,
     "sqrt": np.sqrt,

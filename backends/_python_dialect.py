@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fused:
-    """Nodes that one statement computes together: the last of them, and `inner`, which nobody else reads."""
+    """Nodes that one statement computes together: a last one, and `inner` ones, which nobody else reads.
+
+    `template` is the statement, with letters for values and `out` for the result; where it is empty, the one inner
+    node is a product, to which the value `x` is added.
+    """
 
     inner: tuple[int, ...]
     template: str
-    """The statement, with `{0}`, `{1}`, ... for `args` and `{out}` for the result."""
-    args: tuple[int, ...]
+    letters: Mapping[str, int]
 
 
 class Dialect(Protocol):

@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 
 from recurrency.backends._python_aliases import write_alias, write_firsts, write_late_copy
-from recurrency.backends._python_dialect import Dialect, listed, number_text
+from recurrency.backends._python_dialect import Dialect, Fused, listed, number_text
 from recurrency.backends._python_memory import Loop, Memory
 from recurrency.backends._python_names import Names, ascii_name, comment
+from recurrency.backends._python_sums import sum_with_product
 from recurrency.backends._python_writers import WRITERS
 
 from recurrency.graph.graph import Graph, Node
@@ -135,21 +136,35 @@ class Function:
         node = self.graph[id]
         if id in self.skipped:
             return
-        if id in self.fused:
-            fused = self.fused[id]
-            self.say(id, fused.template.format(*map(self.ref, fused.args), out=self.out(id)))
-        elif node.op.elementwise and node.op.name not in ALIASES:
-            args = self._arguments(id, node)
+        if id in self.fused and self._together(id, node, self.fused[id]):
+            return
+        if node.op.elementwise and node.op.name not in ALIASES:
+            args = self._arguments(id, node, node.args)
             self.say(id, *(row.format(*args, out=self.out(id)) for row in self.dialect.elementwise[node.op.name]))
         elif node.op.name in ALIASES:
             write_alias(self, id, node)
         else:
             WRITERS[node.op.name](self, id, node)
 
-    def _arguments(self, id: int, node: Node) -> list[str]:
+    def _together(self, id: int, node: Node, fused: Fused) -> bool:
+        """Write what is computed together with other nodes, if that is possible (else the others alone)."""
+        if fused.template:
+            args = dict(zip(fused.letters, self._arguments(id, node, tuple(fused.letters.values())), strict=True))
+            one = {"one": self.dialect.literal(self, 1.0)} if "{one}" in fused.template else {}
+            self.say(id, fused.template.format(**args, **one, out=self.out(id)))
+            return True
+        (inner,) = fused.inner
+        statement = sum_with_product(self, id, inner, fused.letters["x"])
+        if statement:
+            self.say(id, statement)
+        else:
+            WRITERS["product"](self, inner, self.graph[inner])
+        return bool(statement)
+
+    def _arguments(self, id: int, node: Node, ids: tuple[int, ...]) -> list[str]:
         """The arguments of an element-wise function, one of which has all axes of the result, if that must be."""
-        args = [self.ref(a) for a in node.args]
-        wide = any(number(self.graph, a) is None and self.kind(a) is self.kind(id) for a in node.args)
+        args = [self.ref(a) for a in ids]
+        wide = any(number(self.graph, a) is None and self.kind(a) is self.kind(id) for a in ids)
         if not wide and not self.dialect.widens and (self.kind(id) or node.type.shape):
             type_ = replace(node.type, kind=self.kind(id))
             args[0] = self.dialect.spread(args[0], self.memory.shape(type_, step=self.memory.loop is not None))

@@ -27,10 +27,13 @@ class Call:
     out: str
     spec: str = ""
     axes: tuple[int, int] = (2, 2)
+    plus: str = ""
+    """What is added to it, if anything."""
 
     def named(self, name: Callable[[str], str]) -> Call:
         """The same call with names for its operands."""
-        return replace(self, a=name(self.a), b=name(self.b), out=name(self.out))
+        plus = name(self.plus) if self.plus else ""
+        return replace(self, a=name(self.a), b=name(self.b), out=name(self.out), plus=plus)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Product:
     b: Operand
     out: Operand
     sizes: Mapping[str, str]
+    plus: Operand | None = None
+    """What is to be added to it, if anything."""
     permute: str = "transpose"
     """The method that puts the axes of an array in another order."""
 
@@ -64,7 +69,8 @@ class Product:
 
     def _elementwise(self) -> Call:
         """No sum: each factor gets axes of one element for the letters that it has not."""
-        return Call("multiply", self._spread(self.a), self._spread(self.b), self.out.text)
+        plus = self._spread(self.plus) if self.plus else ""
+        return Call("multiply", self._spread(self.a), self._spread(self.b), self.out.text, plus=plus)
 
     def _spread(self, x: Operand) -> str:
         ordered = "".join(c for c in self.out.axes if c in x.axes)
@@ -83,7 +89,7 @@ class Product:
         left = "".join(c for c in self.out.axes if c in self.a.axes)
         right = "".join(c for c in self.out.axes if c in self.b.axes)
         if self.out.axes == right + left and right and left:
-            return Product(self.b, self.a, self.out, self.sizes, self.permute)._one_product()
+            return replace(self, a=self.b, b=self.a)._one_product()
         if self.out.axes != left + right:
             return None
         a, b = self._matrix(self.a, left, summed), self._matrix(self.b, summed, right)
@@ -91,7 +97,7 @@ class Product:
             return None
         out = self._flat(self.out, *(group for group in (left, right) if group))
         function = "dot" if self.out.contiguous else "matmul"
-        return Call(function, a, b, out, axes=(1 + bool(left), 1 + bool(right)))
+        return Call(function, a, b, out, axes=(1 + bool(left), 1 + bool(right)), plus=self._added(left, right))
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
         """The operand with two axes (one where a side has none), whichever way its letters stand."""
@@ -100,6 +106,13 @@ class Product:
         if x.axes == columns + rows:
             return f"{self._flat(x, columns, rows)}.T"
         return None
+
+    def _added(self, left: str, right: str) -> str:
+        """What is added to a matrix product of both sides: a matrix like the result, or a row of it."""
+        fits = self.plus is not None and self.plus.axes in (left + right, right) and left and right
+        if not fits or self.plus is None:
+            return ""
+        return self._flat(self.plus, *((left, right) if self.plus.axes == left + right else (right,)))
 
     def _flat(self, x: Operand, *groups: str) -> str:
         if all(len(group) == 1 for group in groups) or not groups:

@@ -10,6 +10,7 @@ from recurrency.backends._python_products import Operand, Product, letter_sizes,
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
 
 if TYPE_CHECKING:
     from recurrency.backends._python_function import Function
@@ -29,8 +30,21 @@ def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool)
     first = _operand(f, node.args[0], a, sizes, summed, node if spread else None)
     second = _operand(f, node.args[1], b, sizes, summed, None)
     result = Operand(out, _lead(f, out_kind) + o, contiguous)
-    call = Product(first, second, result, _texts(f, node, sizes), f.dialect.permute).call()
+    call = Product(first, second, result, _texts(f, node, sizes), permute=f.dialect.permute).call()
     return str(f.dialect.product(call.named(lambda text: text if text.startswith("(") else f.memory.derived(text))))
+
+
+def sum_with_product(f: Function, id: int, product: int, other: int) -> str:
+    """The statement of a product and another value that is added to it ("" where no function does both)."""
+    node = f.graph[product]
+    a, b, o = lettered(node.attrs["spec"])
+    sizes = letter_sizes((a, b), tuple(f.graph[x].type.shape for x in node.args))
+    summed = {c for c in sizes if c not in o}
+    first, second = (_operand(f, x, letters, sizes, summed, None) for x, letters in zip(node.args, (a, b), strict=True))
+    plus = Operand(f.ref(other), "" if number(f.graph, other) is not None else _lead(f, f.kind(other)) + o)
+    result = Operand(f.out(id), _lead(f, f.kind(id)) + o, f.contiguous(id))
+    call = Product(first, second, result, _texts(f, node, sizes), plus, f.dialect.permute).call()
+    return str(f.dialect.product(call.named(f.memory.derived))) if call.plus else ""
 
 
 def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from recurrency.backends._python_masks import masked_text
 from recurrency.backends._python_memory import leased
 from recurrency.backends._python_names import ascii_name
 from recurrency.backends._python_products import Call
+from recurrency.backends._torch_fusions import fusions
 from recurrency.backends._torch_helpers import HELPERS
 from recurrency.backends._torch_ops import ELEMENTWISE, FUNCTIONS
 
@@ -101,10 +102,12 @@ class Torch:
     def product(self, call: Call) -> str:
         """The most special function for it."""
         a, b, out = call.a, call.b, call.out
+        if call.plus and call.axes == (2, 2) and call.function != "multiply":
+            return f"addmm({call.plus}, {a}, {b}, out={out})"
         if call.function in ("dot", "matmul"):
             return DOTS.get(call.axes, f"{call.function}({{a}}, {{b}}, out={{out}})").format(a=a, b=b, out=out)
         if call.function == "multiply":
-            return f"mul({a}, {b}, out={out})"
+            return f"addcmul({call.plus}, {a}, {b}, out={out})" if call.plus else f"mul({a}, {b}, out={out})"
         first, second, result = call.spec.replace("->", ",").split(",")
         summed = [str(axis) for axis, letter in enumerate(first) if letter not in result]
         if first == second and "".join(c for c in first if c in result) == result and len(set(first)) == len(first):
@@ -138,8 +141,9 @@ class Torch:
         return [*lines, "return results"]
 
     def fusions(self, program: Program) -> dict[int, Fused]:
-        """None yet."""
-        return {}
+        """What PyTorch has one function for."""
+        found: dict[int, Fused] = fusions(program)
+        return found
 
 
 DOCS = {

@@ -18,23 +18,24 @@ from recurrency.graph.types import Type
 from recurrency.initialisers import initial_values
 from recurrency.language import syntax
 from recurrency.language.modules import nearest
-from recurrency.programs import Programs
 
 if TYPE_CHECKING:
     from recurrency.model import Model
     from recurrency.spec import Spec
 
+GROUPS = ("params", "inputs", "state")
+
 KINDS: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "": ("results", ()),
-    "_kept": ("results_kept", ()),
-    "_back": ("pullback", (("params", "inputs", "state"),)),
-    "_back_params": ("pullback", (("params",),)),
-    "_second": ("second", ()),
+    "plain": ("results", ()),
+    "kept": ("results_kept", ()),
+    "back": ("pullback", (GROUPS,)),
+    "back_params": ("pullback", (("params",),)),
+    "second": ("second", ()),
 }
-"""What stands behind the mode in the name of a generated function -> the kind of graph, and its further options."""
+"""Kind of function -> the kind of graph behind it, and its further options."""
 
 
-class InMemory(Program):
+class InMemory(Program):  # type: ignore[misc]
     """The program of a compiled model; its functions are generated when they are first called."""
 
     def __init__(self, model: Model, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
@@ -47,7 +48,7 @@ class InMemory(Program):
         """See `Program`."""
         if kind not in self._functions:
             mode, _, rest = kind.partition("_")
-            graph, options = KINDS[kind[len(mode) :]]
+            graph, options = KINDS[rest]
             runner: Any = self.model.programs.runner(graph, self.roots[mode], *options)
             self._functions[kind] = runner.function
         return self._functions[kind]
@@ -67,7 +68,7 @@ class InMemory(Program):
         return rebuilt, self.recipe
 
 
-class SpecNetwork(Network):
+class SpecNetwork(Network):  # type: ignore[misc]
     """A network in memory; `model` is the compiled model, as `Spec.compile` gives it."""
 
     program: InMemory

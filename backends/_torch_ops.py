@@ -35,12 +35,14 @@ FUNCTIONS: dict[str, str] = {
     **{
         name: f"torch.{name}"
         for name in (
-            "add addcmul addmm amax arange clamp_min cos div dot einsum eq exp expm1 le log log1p lt matmul maximum "
-            "minimum mm mul mv neg sigmoid sin sqrt sub tanh where"
+            "add addcdiv addcmul addmm amax arange clamp_min cos div dot einsum eq exp expm1 le log log1p lt matmul "
+            "maximum minimum mm mul mv neg sigmoid sin sqrt sub tanh where"
         ).split()
     },
     "abs_": "torch.abs",
     "pow_": "torch.pow",
     "sum_": "torch.sum",
+    "sigmoid_backward": "torch.ops.aten.sigmoid_backward.grad_input",
+    "tanh_backward": "torch.ops.aten.tanh_backward.grad_input",
 }
 """What of PyTorch is bound to a name of its own at the top of a module, if it is used."""

@@ -10,6 +10,7 @@ from recurrency.backends._torch_runtime_arguments import (
     STATES,
     Frame,
     by_name,
+    casts,
     order_of_states,
     state_as_tuple,
     state_by_name,
@@ -46,7 +47,6 @@ class Network(nn.Module):
         if state not in STATES:
             raise UsageError(f"state is one of {', '.join(STATES)}, not {state}")
         self.program, self.batch_first, self.state_form = program, batch_first, state
-        self._calls: dict[Any, Call] = {}
         for name, (_, shape) in program.parameters.items():
             owner, leaf = self._owner(name)
             owner._parameters[leaf] = nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
@@ -90,10 +90,9 @@ class Network(nn.Module):
         Raises:
             UsageError: they differ in dtype or device.
         """
-        if not self.program.parameters:
+        names = self.program.order
+        if not names:
             return None
-        layout = self.program.parameters
-        names = sorted(layout, key=lambda name: layout[name][0])
         tensors = self._tensors(names)
         first = tensors[0]
         for name, tensor in zip(names, tensors, strict=True):
@@ -150,7 +149,7 @@ class Network(nn.Module):
         if params is None:
             params = _no_parameters(arrays)
         real = params.dtype
-        if mode == "run" and real.is_floating_point and torch.is_autocast_enabled(params.device.type):
+        if mode == "run" and casts(params.device):
             real = torch.get_autocast_dtype(params.device.type)
             params = params.to(real)
         given = frame.inputs(arrays, real, params.device)
@@ -166,15 +165,9 @@ class Network(nn.Module):
             extra["seed"] = torch.randint(1 << 62, ()) if seed is None else torch.tensor(seed)
             if offset is not None:
                 extra["offset"] = offset
-        call = self._call(mode, names, tuple(extra))
+        call = program.call(mode, names, tuple(extra), self.training and program.random)
         values = _differentiable(call, params, [*(given[name] for name in names), *extra.values()])
         return values, frame, self._state(values, frame, offset, params.device)
-
-    def _call(self, mode: str, given: tuple[str, ...], extra: tuple[str, ...]) -> Call:
-        key = (mode, given, extra, self.training)
-        if key not in self._calls:
-            self._calls[key] = Call(self.program, mode, given, extra, self.training and self.program.random)
-        return self._calls[key]
 
     def _state(self, values: Mapping[str, Tensor], frame: Frame, offset: Tensor | None, device: torch.device) -> Any:
         """The states after the last step as the caller wants them."""
@@ -191,11 +184,10 @@ class Network(nn.Module):
     def path(self) -> str:
         """What computes: `generated torch code on cpu`."""
         tensors = self._tensors(list(self.program.parameters)[:1])
-        device = tensors[0].device if tensors else torch.get_default_device()
-        return f"generated torch code on {device}"
+        return f"generated torch code on {tensors[0].device if tensors else 'the device of its inputs'}"
 
     def _get_name(self) -> str:
-        return self.program.name
+        return str(self.program.name)
 
     def extra_repr(self) -> str:
         """The sizes and the equations."""

@@ -43,14 +43,14 @@ class Frame:
                 if self.batch_first:
                     array = array.transpose(0, 1)
             self._count(name, port, array)
-            out[name] = array if port.index is not None or array.dtype is real else array.to(real)
+            out[name] = array if port.symbols is not None or array.dtype is real else array.to(real)
         for clock in self.program.clocks:
             self.steps.setdefault(clock, 0)
         return out
 
     def _padded(self, name: str, port: Port, packed: PackedSequence) -> Tensor:
         """A packed sequence as a tensor, the sequences in their own order."""
-        array, lengths = pad_packed_sequence(packed, padding_value=0 if port.index is None else -1)
+        array, lengths = pad_packed_sequence(packed, padding_value=0 if port.symbols is None else -1)
         if array.shape[2:] != port.shape:
             self._refuse(f"{name} (packed)", array, port)
         self.packed[str(port.clock)], self.lengths[str(port.clock)] = packed, lengths
@@ -113,7 +113,7 @@ class Frame:
             if array.shape != (self.batch, *port.shape):
                 wanted = [self.batch, *port.shape]
                 raise ShapeError(f"the state {name} is {list(array.shape)}; this call needs {wanted} (B first)")
-            out[f"start:{name}"] = array if port.index is not None or array.dtype is real else array.to(real)
+            out[f"start:{name}"] = array if port.symbols is not None or array.dtype is real else array.to(real)
         return out
 
     def _steps_before(self, array: Any) -> Tensor:
@@ -149,19 +149,27 @@ class Frame:
 def checked(name: str, array: Any, port: Port, real: torch.dtype | None, device: torch.device) -> Tensor:
     """A tensor of a port's dtype on the device of the parameters; symbols as int64.
 
-    `real` is the dtype of real numbers; under autocast (`autocast` in `named`) any other will do as well.
+    `real` is the dtype of real numbers; under autocast any other will do as well.
+
+    Raises:
+        ShapeError: it is something else.
     """
     if not isinstance(array, Tensor):
         raise ShapeError(f"{name} is of the type {type(array).__name__}; it must be a tensor (see torch.as_tensor)")
     if array.device != device:
         raise ShapeError(f"{name} lies on {array.device}, the module on {device}: move one of them with .to(...)")
-    if port.index is not None:
+    if port.symbols is not None:
         if array.is_floating_point() or array.is_complex() or array.dtype is torch.bool:
-            raise ShapeError(f"{name} holds {_dtype(array)}; it must hold whole numbers below {port.index}")
+            raise ShapeError(f"{name} holds {_dtype(array)}; it must hold whole numbers below {port.symbols}")
         return array if array.dtype is torch.int64 else array.to(torch.int64)
-    if array.dtype is not real and not (array.is_floating_point() and torch.is_autocast_enabled(device.type)):
+    if array.dtype is not real and not (array.is_floating_point() and casts(device)):
         raise ShapeError(f"{name} holds {_dtype(array)}, the module computes in {str(real)[6:]}: convert one of them")
     return array
+
+
+def casts(device: torch.device) -> bool:
+    """Whether autocast is on."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
 def _dtype(array: Tensor) -> str:

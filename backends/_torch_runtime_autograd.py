@@ -32,9 +32,14 @@ class Function(torch.autograd.Function):
 
     @classmethod
     def call(cls, *arguments: Any) -> tuple[Tensor, ...]:
-        """The results."""
-        transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-        out: tuple[Tensor, ...] = (cls if transformed else cls.at_once).apply(*arguments)
+        """The results, recorded for a backward pass if there can be one."""
+        out: tuple[Tensor, ...]
+        if torch.compiler.is_compiling():
+            tensors = [a for a in arguments if isinstance(a, Tensor)]
+            recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+            out = _apply(cls, arguments) if recorded else cls.forward(*arguments)
+        else:
+            out = _apply(cls if torch._C._are_functorch_transforms_active() else cls.at_once, arguments)
         return out
 
     @classmethod
@@ -44,6 +49,10 @@ class Function(torch.autograd.Function):
         for k in range(count):
             found.append(cls.call(*(a if d is None else a.select(d, k) for a, d in zip(arguments, dims, strict=True))))
         return tuple(torch.stack(column) for column in zip(*found, strict=True))
+
+
+def _apply(function: Any, arguments: tuple[Any, ...]) -> Any:
+    return function.apply(*arguments)
 
 
 class Forward(Function):
@@ -60,7 +69,7 @@ class Forward(Function):
         call, *tensors = inputs
         ctx.call, tape = call, output[len(call.roots) :]
         ports = call.program.ports
-        symbols = [t for root, t in zip(call.roots, output, strict=False) if ports[root].index is not None]
+        symbols = [t for root, t in zip(call.roots, output, strict=False) if ports[root].symbols is not None]
         ctx.mark_non_differentiable(*symbols, *tape)
         ctx.save_for_backward(*tensors, *tape)
         ctx.set_materialize_grads(False)
@@ -133,7 +142,9 @@ class Backward(Function):
         count = 1 + len(call.differentiable)
         gradients = dict(zip(call.differentiable, found[1:count], strict=True))
         of_given = [gradients.get(name) for name in call.given]
-        return None, None, found[0], *of_given, *(None,) * len(call.extra), *found[count:], *(None,) * ctx.tape
+        none = (None,)
+        out: Gradients = (None, None, found[0], *of_given, *none * len(call.extra), *found[count:], *none * ctx.tape)
+        return out
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -19,7 +19,8 @@ SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
 
 def run(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The results of a function of a cell: at once, or through the custom op where a graph is being recorded."""
-    if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
+    recorded = torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None
+    if recorded or params.device.type == "meta":
         out: list[Tensor] = getattr(torch.ops, NAMESPACE).run(call.text, kind, params, list(tensors))
         return out
     return compute(call, kind, params, tensors)
@@ -37,16 +38,23 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
         _split_cotangent(call, arrays, params, batch)
     if lengths is not None:
         _clean(call, arrays, lengths)
-    function = call.program.function(call.mode if kind == "plain" else f"{call.mode}_{kind}")
-    with torch.no_grad():
-        if torch.is_autocast_enabled(params.device.type) or torch.is_inference_mode_enabled():
-            with torch.inference_mode(False), torch.autocast(params.device.type, enabled=False):
-                values = function(params, arrays, lengths, steps, batch, call.training, seed, offset)
-        else:
-            values = function(params, arrays, lengths, steps, batch, call.training, seed, offset)
-        if "gradient" not in values and kind not in ("plain", "kept"):
-            values["gradient"] = torch.zeros_like(params)
+    function = call.program.function(f"{call.mode}_{kind}")
+    arguments = (params, arrays, lengths, steps, batch, call.training, seed, offset)
+    values = _undisturbed(function, params.device.type, arguments)
+    if "gradient" not in values and kind not in ("plain", "kept"):
+        values["gradient"] = torch.zeros_like(params)
     return [values[name] for name in call.gives(kind)]
+
+
+def _undisturbed(
+    function: Callable[..., dict[str, Tensor]], device: str, arguments: tuple[Any, ...]
+) -> dict[str, Tensor]:
+    """Call a function without autograd, autocast and inference mode (in whose tensors later calls could not write)."""
+    if torch.is_inference_mode_enabled() or torch.is_autocast_enabled(device):
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+            return function(*arguments)
+    with torch.no_grad():
+        return function(*arguments)
 
 
 def _lengths(
@@ -72,7 +80,7 @@ def _lengths(
 def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
     """Refuse unknown symbols, where that does not mean to wait for a device."""
     for name in call.given:
-        size = call.program.ports[name].index
+        size = call.program.ports[name].symbols
         symbols = arrays[name]
         if size is not None and symbols.device.type == "cpu" and symbols.numel():
             least, most = (int(m) for m in torch.aminmax(symbols))
@@ -89,7 +97,7 @@ def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batc
     for name in call.program.sources[call.mode]:
         port = call.program.ports[name]
         key = f"d:gradient:{name}"
-        if port.kind == SEQUENCE and port.index is None and key not in arrays:
+        if port.kind == SEQUENCE and port.symbols is None and key not in arrays:
             arrays[key] = params.new_zeros((batch, *port.shape))
 
 
@@ -105,7 +113,7 @@ def _clean(call: Call, arrays: dict[str, Tensor], lengths: Mapping[str, Tensor])
             masks[port.clock] = time[:, None] >= lengths[str(port.clock)]
         mask = masks[port.clock]
         mask = mask.view(*mask.shape, *(1,) * (array.dim() - 2))
-        arrays[name] = array.masked_fill(mask, 0 if port.index is None else -1)
+        arrays[name] = array.masked_fill(mask, 0 if port.symbols is None else -1)
 
 
 def _called(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list[Tensor]:
@@ -117,10 +125,8 @@ def _shapes(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list
     known = Call.read(call)
     steps, batch = known.measure(tensors)
     ports = [known.port(name) for name in known.gives(kind)]
-    return [
-        params.new_empty(p.extents(steps, batch), dtype=params.dtype if p.index is None else torch.int64)
-        for p in ports
-    ]
+    dtypes = [params.dtype if port.symbols is None else torch.int64 for port in ports]
+    return [params.new_empty(p.extents(steps, batch), dtype=d) for p, d in zip(ports, dtypes, strict=True)]
 
 
 def _register() -> None:
@@ -128,7 +134,7 @@ def _register() -> None:
     home = getattr(torch.ops, NAMESPACE)
     if hasattr(home, "run"):
         return
-    library = torch.library.Library(NAMESPACE, "FRAGMENT")  # noqa: TOR901
+    library: Any = torch.library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call]
     library.define(SCHEMA, tags=(torch.Tag.pt2_compliant_tag,))
     library.impl("run", _called, "CompositeExplicitAutograd")
     torch.library.register_fake(f"{NAMESPACE}::run", _shapes, lib=library)

@@ -6,24 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+import torch
 from torch import Tensor
 
 STATIC, SEQUENCE, STREAM = 0, 1, 2
 """Kinds of values: [*shape], [B, *shape], [T, B, *shape]."""
 
-BACKWARD = {"back": ("params", "given"), "back_params": ("params",)}
-"""Kinds of backward functions, and what each gives gradients of."""
-
 
 class Port(NamedTuple):
     """A value that goes in or comes out; `shape` is one element's, in which the name of a clock means its steps.
 
-    `index` is the size of the vocabulary of symbols (None: real numbers).
+    `symbols` is the size of the vocabulary (None: real numbers).
     """
 
     shape: tuple[Any, ...]
     clock: str | None
-    index: int | None
+    symbols: int | None
     kind: int
 
     def extents(self, steps: Mapping[str, int], batch: int) -> tuple[int, ...]:
@@ -36,8 +34,9 @@ class Program:
     """The tables of a compiled cell and its generated functions.
 
     There are two modes: `run` (results: outputs, states, inner streams) and `loss` (the loss, and states). Each has the
-    functions `MODE`, `MODE_kept` (with the tape), `MODE_back` and `MODE_back_params` (gradients, from the tape) and
-    `MODE_second` (the gradients of those gradients); see `recurrency.backend.Runner` for what they take.
+    functions `MODE_plain`, `MODE_kept` (with a tape), `MODE_back` and `MODE_back_params` (gradients of all, or of the
+    parameters alone, from the tape) and `MODE_second` (gradients of `MODE_back`); they are called as
+    `recurrency.backend.Runner` says, with tensors.
     """
 
     name: str
@@ -66,7 +65,7 @@ class Program:
         ports = {f"{group}:{name}": port for group, table in groups.items() for name, port in table.items()}
         self.roots = {"run": tuple(ports), "loss": ("loss", *(f"final:{name}" for name in self.states))}
         ports["loss"] = Port((), None, None, STATIC)
-        self.real = {mode: tuple(r for r in roots if ports[r].index is None) for mode, roots in self.roots.items()}
+        self.real = {mode: tuple(r for r in roots if ports[r].symbols is None) for mode, roots in self.roots.items()}
         results = dict(ports)
         ports |= self.inputs | {f"start:{name}": port for name, port in self.states.items()}
         gradients = {_gradient(name): ports[name] for name in ports.keys() - results.keys()}
@@ -77,7 +76,18 @@ class Program:
             **{f"d:{name}": port for name, port in {**results, **gradients}.items()},
             **{f"gradient:d:{root}": port for root, port in results.items()},
         }
+        self.order = sorted(self.parameters, key=lambda name: self.parameters[name])
+        self._calls: dict[Any, Call] = {}
         PROGRAMS[self.key] = self
+
+    def call(self, mode: str, given: tuple[str, ...], extra: tuple[str, ...], training: bool) -> Call:
+        """A way to call this program; see `Call`."""
+        if torch.compiler.is_compiling():
+            return Call(self, mode, given, extra, training)  # or what is known so far would be part of its guards
+        key = (mode, given, extra, training)
+        if key not in self._calls:
+            self._calls[key] = Call(self, mode, given, extra, training)
+        return self._calls[key]
 
     def function(self, kind: str) -> Callable[..., dict[str, Tensor]]:
         """A generated function."""
@@ -119,8 +129,9 @@ class Call:
         self.text = "|".join((program.key, mode, ";".join(given), ";".join(extra), "training" if training else ""))
         ports = program.ports
         self.roots, self.real = program.roots[mode], program.real[mode]
-        self.differentiable = tuple(name for name in given if ports[name].index is None)
+        self.differentiable = tuple(name for name in given if ports[name].symbols is None)
         self.gradients = {name: _gradient(name) for name in self.differentiable}
+        self._lists: dict[tuple[str, str], list[str]] = {}
 
     @staticmethod
     def read(text: str) -> Call:
@@ -129,28 +140,37 @@ class Call:
         program = COMPILED.get(key) or PROGRAMS[key]
         COMPILED[key] = program
         names = [tuple(part.split(";")) if part else () for part in (given, extra)]
-        return Call(program, mode, names[0], names[1], bool(training))
+        return program.call(mode, names[0], names[1], bool(training))
 
     def takes(self, kind: str) -> list[str]:
         """The names of the tensors that a function of a kind is called with."""
-        seeds = [f"d:{root}" for root in self.real]
-        more = {
-            "plain": [],
-            "kept": [],
-            "back": [*seeds, *self.tape],
-            "back_params": [*seeds, *self.tape],
-            "second": [*seeds, "d:gradient", *(f"d:{g}" for g in self.gradients.values())],
-        }
-        return [*self.given, *self.extra, *more[kind]]
+        return self._remembered("takes", kind)
+
+    def _takes(self, kind: str) -> list[str]:
+        out = [*self.given, *self.extra]
+        if kind in ("plain", "kept"):
+            return out
+        out += [f"d:{root}" for root in self.real]
+        if kind == "second":
+            return [*out, "d:gradient", *(f"d:{root}" for root in self.gradients.values())]
+        return [*out, *self.tape]
 
     def gives(self, kind: str) -> list[str]:
         """The names of its results, in order."""
+        return self._remembered("gives", kind)
+
+    def _gives(self, kind: str) -> list[str]:
         if kind in ("plain", "kept"):
             return [*self.roots, *(self.tape if kind == "kept" else ())]
         if kind == "back_params":
             return ["gradient"]
         seeds = [f"gradient:d:{root}" for root in self.real] if kind == "second" else []
         return ["gradient", *self.gradients.values(), *seeds]
+
+    def _remembered(self, what: str, kind: str) -> list[str]:
+        if (what, kind) not in self._lists:
+            self._lists[what, kind] = self._takes(kind) if what == "takes" else self._gives(kind)
+        return self._lists[what, kind]
 
     @property
     def tape(self) -> list[str]:

@@ -21,6 +21,7 @@ from recurrency.program.schedule import schedule
 
 if TYPE_CHECKING:
     from recurrency.export import ModuleRequest
+    from recurrency.model import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -92,10 +93,16 @@ class TorchBackend:
 
     def module(self, request: ModuleRequest) -> str:
         """The text of a whole module: an `nn.Module` that needs PyTorch alone."""
-        from recurrency.backends._torch_module import module_text
+        from recurrency.backends._torch_module_text import module_text
 
         text: str = module_text(request)
         return text
+
+    def network(self, model: Model, dimensions: Mapping[str, Any], streams: Sequence[str], **options: Any) -> Any:
+        """A compiled model as an `nn.Module`; see `Spec.module`."""
+        from recurrency.backends._torch_module import network
+
+        return network(model, dimensions, streams, **options)
 
     def emit(
         self,

@@ -46,7 +46,7 @@ class AbsentError(Exception):
 
 
 class Contestant(NamedTuple):
-    """`step` runs forward and backward once; `gradient` is the gradient of x that it has computed, if others have it."""
+    """`step` runs forward and backward once; `gradient` is that of x, where others compute the same."""
 
     step: Callable[[], Any]
     gradient: Callable[[], Array] | None
@@ -224,10 +224,61 @@ def our_torch(cell: str) -> Callable[[Task], Contestant]:
     return build
 
 
-CONTESTANTS = OTHERS | {
-    "ours in torch, PlainLSTM float32": our_torch("PlainLSTM"),
-    "ours in torch, GRUAfter float32": our_torch("GRUAfter"),
+MIN_GRU = """
+cell MinGRU[N, H](x: [N]) -> (h: [H]) {
+    param W_z, W_c : [H, N] ~ glorot_uniform
+    param b_z, b_c : [H]    ~ zeros
+    state h : [H] = 0
+    z = sigmoid(W_z @ x + b_z)
+    h = (1 - z) * h[t-1] + z * (W_c @ x + b_c)
+}"""
+"""Feng et al. 2024: no product reads the state, so that all steps can run in one kernel."""
+
+
+def our_cupy(cell: str, plan: str | None) -> Callable[[Task], Contestant]:
+    """The generated driver and kernels on arrays of the device; without a plan it chooses itself."""
+
+    def build(task: Task) -> Contestant:
+        from recurrency.backends.cupy import CupyBackend
+
+        import recurrency as rc
+        from recurrency.model import Model
+
+        backend = CupyBackend(plan=plan)
+        if task.emulated:
+            from recurrency.backends._emulated_cupy import stand_in
+
+            backend = CupyBackend("cupy-emulated", stand_in, plan)
+        xp = backend.load()
+        T, B, N = task.x.shape
+        spec = rc.parse(MIN_GRU) if cell == "MinGRU" else rc.library.spec(cell)
+        model = Model(spec, spec.elaborate(N=N, H=task.dy.shape[2]), backend)
+        forward, backward = (model.programs.runner(kind, ()).device for kind in ("forward_kept", "backward"))
+        plain = cell == "PlainLSTM"
+        params = xp.asarray(model.pack(task.named()) if plain else model.init(0))
+        given = {"x": xp.asarray(task.x), "d:output:h": xp.asarray(task.dy)}
+        given |= {f"d:final:{n}": xp.zeros((B, *port.shape), xp.float32) for n, port in model.state_ports.items()}
+        call = (None, {model.clock: T}, B)
+
+        def step() -> Any:
+            return backward(params, given | forward(params, given, *call), *call)["gradient:input:x"]
+
+        print(f"  {cell}, {plan or 'chosen'}: {forward.plan({model.clock: T}, B).describe()}", file=sys.stderr)
+        return Contestant(step, (lambda: xp.asnumpy(step())) if plain else None)
+
+    return build
+
+
+OURS: dict[str, Callable[[Task], Contestant]] = {
+    "ours in torch, PlainLSTM": our_torch("PlainLSTM"),
+    "ours in torch, GRUAfter": our_torch("GRUAfter"),
+    "ours in cupy, PlainLSTM": our_cupy("PlainLSTM", None),
+    "ours in cupy, PlainLSTM, gemm": our_cupy("PlainLSTM", "gemm"),
+    "ours in cupy, PlainLSTM, step": our_cupy("PlainLSTM", "step"),
+    "ours in cupy, GRUAfter": our_cupy("GRUAfter", None),
+    "ours in cupy, MinGRU, loop": our_cupy("MinGRU", "loop"),
 }
+CONTESTANTS = OTHERS | OURS
 
 
 # ----------------------------------------------------------------------------------------------------------- timing
@@ -273,6 +324,8 @@ def present(task: Task, only: str) -> dict[str, Contestant]:
             contestant = build(task)
             contestant.step()
         except Exception as error:  # other people's code: whatever is missing, the others still run
+            if name in OURS:
+                raise
             print(f"  without {name}: {type(error).__name__}: {str(error).strip().splitlines()[:1]}", file=sys.stderr)
             continue
         if contestant.gradient is not None:

@@ -64,8 +64,8 @@ def _points(group: str = GROUP) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=group)}
 
 
-def find(name: str) -> Backend:
-    """A backend by name.
+def find(name: str, run: bool = True) -> Backend:
+    """A backend by name; one that is to write source only (not `run`) need not be able to run here.
 
     Raises:
         UsageError: there is none, or it can't run here (the message says why).
@@ -76,7 +76,7 @@ def find(name: str) -> Backend:
     if name not in points:
         raise UsageError(f"there is no backend {name}; installed are {', '.join(names()) or 'none'}")
     backend, reason = _loaded(points[name])
-    if backend is None or reason is not None:
+    if backend is None or (run and reason is not None):
         raise UsageError(f"the backend {name} can't run here: {reason}")
     return backend
 

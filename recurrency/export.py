@@ -33,6 +33,8 @@ class ModuleRequest:
     layout: Layout
     dtype: str
     without: frozenset[str]
+    model: Model
+    """The model itself, for a backend that writes further functions."""
 
 
 def module_text(model: Model, options: str = "") -> str:
@@ -41,7 +43,7 @@ def module_text(model: Model, options: str = "") -> str:
     Raises:
         UsageError: the model's backend writes no source.
     """
-    backend = find(model.backend)
+    backend = find(model.backend, run=False)
     write = getattr(backend, "module", None)
     if write is None:
         raise UsageError(f"the backend {model.backend} writes no source; numpy does")
@@ -55,7 +57,7 @@ def module_text(model: Model, options: str = "") -> str:
     text = write(
         ModuleRequest(
             model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
-            programs.layout, model.dtype, programs.without,
+            programs.layout, model.dtype, programs.without, model,
         )
     )  # fmt: skip
     return str(text)

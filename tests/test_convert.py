@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import recurrency as rc
@@ -29,6 +29,7 @@ nn = torch.nn
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 """Of outputs that are at most 1 (else of the greatest of them), for the few steps and units that these tests have."""
 
+quick = settings(max_examples=6, deadline=None, phases=(Phase.generate,))  # the sizes are small as they are
 SIZES = st.tuples(*(st.integers(1, n) for n in (6, 4, 5, 7)))
 """Steps, sequences, inputs, units."""
 
@@ -122,7 +123,7 @@ def assert_close(a: Any, b: Any) -> None:
 
 
 @each_pair
-@settings(max_examples=6, deadline=None)
+@quick
 @given(sizes=SIZES, bias=st.booleans(), dtype=st.sampled_from(["float64", "float32"]), seed=st.integers(0, 99))
 def test_a_cell_gives_the_outputs_of_the_layer_whose_weights_it_got(
     pair: Any, sizes: tuple[int, ...], bias: bool, dtype: str, seed: int
@@ -322,7 +323,7 @@ MISUSES: dict[str, tuple[Callable[[], Any], str]] = {
     "dimensions of a model": (
         lambda: from_torch(library("Elman").compile(N=3, H=4), nn.RNN(3, 4), H=4), "is compiled already"
     ),
-    "missing parameters": (lambda: to_torch(library("Elman"), {"W": np.ones((4, 3))}, "rnn-tanh"), "given are no U and no b"),
+    "missing parameters": (lambda: to_torch(library("Elman"), {"W": np.ones((4, 3))}, "rnn-tanh"), "no U and no b"),
     "parameters of another shape": (
         lambda: to_torch(library("Elman"), {"W": np.ones((4, 3)), "U": np.ones((4, 3)), "b": np.ones(4)}, "rnn-tanh"),
         "U of shape [4, 3], not [4, 4]",
@@ -422,7 +423,7 @@ def keras_weights(kind: str, inputs: int, units: int, seed: int = 0) -> list[Any
 
 
 @each_kind
-@settings(max_examples=6, deadline=None)
+@quick
 @given(sizes=SIZES, seed=st.integers(0, 99))
 def test_a_cell_gives_the_outputs_of_the_keras_layer_whose_weights_it_got(
     kind: str, sizes: tuple[int, ...], seed: int

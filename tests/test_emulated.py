@@ -299,11 +299,11 @@ def test_a_full_device_raises_and_has_room_again(xp: StandIn) -> None:
 
 
 def captured(xp: StandIn, x: Any) -> Any:
-    stream = xp.cuda.Stream(non_blocking=True)
+    stream, scale = xp.cuda.Stream(non_blocking=True), kernel(xp)
     with stream:
         assert xp.cuda.get_current_stream() is stream
         stream.begin_capture()
-        scaled(xp, x, xp.float32(2), xp.int32(300))
+        scale((2,), (256,), (x, xp.float32(2), xp.int32(300)))
         return stream.end_capture()
 
 
@@ -323,7 +323,7 @@ def test_a_graph_holds_no_memory(xp: StandIn) -> None:
         graph.launch()
 
 
-@pytest.mark.parametrize("name", ["empty", "zeros", "asarray", "asnumpy", "matmul", "gemm", "synchronize"])
+@pytest.mark.parametrize("name", ["empty", "zeros", "asarray", "asnumpy", "matmul", "gemm", "synchronize", "load"])
 def test_nothing_but_launches_can_be_captured(xp: StandIn, name: str) -> None:
     x = xp.asarray(np.ones((4, 4), "f4"))
     stream = xp.cuda.Stream(non_blocking=True)
@@ -335,6 +335,7 @@ def test_nothing_but_launches_can_be_captured(xp: StandIn, name: str) -> None:
         "matmul": lambda: xp.matmul(x, x),
         "gemm": lambda: xp.cublas.gemm("N", "N", x, x),
         "synchronize": stream.synchronize,
+        "load": lambda: kernel(xp),
     }
     with stream:
         stream.begin_capture()

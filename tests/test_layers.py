@@ -31,6 +31,7 @@ recurrency.spec
 recurrency.library recurrency.report
 recurrency.training recurrency.convert
 recurrency.cli recurrency.reference
+recurrency.__main__
 """
 """The lowest first. Pieces of one layer do not know one another; a package counts as one piece.
 

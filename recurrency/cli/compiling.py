@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import without as without_option
+
+if TYPE_CHECKING:
+    from recurrency.backend import Backend
 
 EPILOG = """\b
 Examples:
@@ -47,13 +50,15 @@ def compile(
 
     The source stands alone: it does not need recurrency.
     """
+    from recurrency.backend import find
     from recurrency.cli.common import find_spec
     from recurrency.export import module_text
     from recurrency.files import write_whole
+    from recurrency.model import Model
 
-    checker = _checker(backend) if check else None
-    found = find_spec(spec)
-    model = found.compile(backend=backend, dtype=dtype, without=without, **dimensions)
+    chosen, found = find(backend, run=False), find_spec(spec)
+    checker = _checker(chosen) if check else None
+    model = Model(found, found.elaborate(**dimensions), chosen, dtype, without=without)
     text = module_text(model, " ".join(f"{k}={v}" for k, v in dimensions.items()))
     if output is None:
         click.echo(text, nl=False)
@@ -64,16 +69,15 @@ def compile(
         click.echo(line, err=True)
 
 
-def _checker(name: str) -> Callable[[str], list[str]]:
+def _checker(backend: Backend) -> Callable[[str], list[str]]:
     """What a backend checks the modules with that it has written.
 
     Raises:
         UsageError: it has nothing of the kind.
     """
-    from recurrency.backend import find
     from recurrency.errors import UsageError
 
-    checker: Callable[[str], list[str]] | None = getattr(find(name), "check", None)
+    checker: Callable[[str], list[str]] | None = getattr(backend, "check", None)
     if checker is None:
-        raise UsageError(f"the backend {name} writes no CUDA kernels that --check could compile")
+        raise UsageError(f"the backend {backend.name} writes no CUDA kernels that --check could compile")
     return checker

@@ -15,6 +15,7 @@ Examples:
   recurrency train jsb -D Cell=LSTM -D H=36 --seed 1 --log-form lines
   recurrency train my.rnn --data my.npz -D N=3 -D H=32 --optimiser rmsprop -O momentum=0.9
   recurrency train my_music.rnn --on nottingham -D H=64
+  torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8
 
 \b
 Data of your own are an .npz file with one array [sequences, steps, ...] for each input of the
@@ -24,6 +25,10 @@ valid_lengths, test_x, ... hold the other splits; without them a tenth is set as
 \b
 The music collections are looked for at --data PATH, else in the folder named by the environment
 variable RECURRENCY_DATA, else in ./data and ../shared/data (and in music/ below each).
+
+\b
+Started by torchrun, several processes train together: --batch is then what each of them takes, and
+the result that of one process with all their batches in one (but for random draws, as in dropout).
 """
 
 

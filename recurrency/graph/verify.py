@@ -15,6 +15,9 @@ from recurrency.graph.types import Type
 LOOPABLE = frozenset({"shift", "valid"})
 """The operations across time that a recurrence may contain."""
 
+SOURCES = ("input", "param", "start")
+"""The operations whose nodes have names of their own."""
+
 
 class InvalidGraph(RecurrencyError):  # noqa: N818  (a state of affairs, named as such)
     """A graph breaks an invariant: a bug of the compiler, not of the user."""
@@ -69,6 +72,15 @@ def _types(graph: Graph) -> None:
             raise _wrong(graph, id, f"its type should be {type_}")
 
 
+def _sources(graph: Graph) -> None:
+    """An input, a parameter and a first value is one node: gradients are taken with respect to it."""
+    for op in SOURCES:
+        found: dict[str, int] = {}
+        for id in graph:
+            if graph[id].op.name == op and found.setdefault(graph[id].attrs["name"], id) != id:
+                raise _wrong(graph, id, f"this {op} is there twice")
+
+
 def _firsts(graph: Graph) -> None:
     """A delayed use has a first value for each step that it reaches back, or none."""
     for id in graph:
@@ -99,7 +111,7 @@ def _loops(graph: Graph) -> None:
                 raise _wrong(graph, id, f"{graph[id].op.name} inside a recurrence")
 
 
-CHECKS: tuple[Callable[[Graph], None], ...] = (_arguments, _edges, _types, _firsts, _order, _loops)
+CHECKS: tuple[Callable[[Graph], None], ...] = (_arguments, _edges, _types, _sources, _firsts, _order, _loops)
 
 
 def _symbolic(type_: Type) -> bool:

@@ -35,6 +35,8 @@ class Elaboration:
         self.graph = Graph()
         self.graph.limit = 2 * GREATEST_GRAPH  # what is computed once more is in it twice
         self.parameters: dict[str, ParamInfo] = {}
+        self.drawn: dict[str, Value] = {}
+        """The node of each parameter: gradients are taken with respect to one."""
         self.starts: dict[str, tuple[Stream, int]] = {}
         self.instances: dict[str, Instance] = {}
         self.losses: list[Value] = []

@@ -43,8 +43,10 @@ def drawn(instance: Instance, name: str, draw: syntax.Initialiser, shape: tuple[
     if info.shape != shape:
         one, other = shown(Type(Kind.STATIC, info.shape)), shown(Type(Kind.STATIC, shape))
         raise instance.problem(42, f"{full} is shared, but is {one} in one use and {other} in another", draw.span)
-    attrs = {"name": full, "type": Type(Kind.STATIC, shape)}
-    return instance.work.graph.add("param", [], attrs, span=draw.span)
+    if full not in instance.work.drawn:
+        attrs = {"name": full, "type": Type(Kind.STATIC, shape)}
+        instance.work.drawn[full] = instance.work.graph.add("param", [], attrs, span=draw.span)
+    return instance.work.drawn[full]
 
 
 def _initialiser(

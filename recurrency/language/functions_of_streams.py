@@ -102,7 +102,9 @@ row(
 
 def _random(a: Arguments, like: Type, law: str, p: float, rest: float, per: str) -> Value:
     type_ = like.with_shape(*like.shape)
-    if per == "sequence" and like.kind is Kind.STREAM:
+    if like.kind is not Kind.STREAM:
+        per = "sequence"  # it has no steps, and so one draw for all of them
+    elif per == "sequence":
         type_ = Type(Kind.SEQUENCE, like.shape)
     attrs = {"type": type_, "site": a.site(), "law": law, "p": p, "rest": rest, "per": per}
     return a.graph.add("random", [], attrs)

@@ -1,1 +1,87 @@
-"""Tests of cells and of backends, for their authors."""
+"""Tests of cells and of backends, for their authors.
+
+    from recurrency.testing import verify
+    from recurrency.testing.conformance import BackendConformance
+
+Names are imported when they are first used; what draws cases needs Hypothesis (`pip install 'recurrency[verify]'`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import UsageError
+
+if TYPE_CHECKING:
+    from recurrency.testing.blame import guilty as guilty
+    from recurrency.testing.case import Case as Case
+    from recurrency.testing.compare import Difference as Difference
+    from recurrency.testing.compare import differences as differences
+    from recurrency.testing.compare import tolerance as tolerance
+    from recurrency.testing.conformance import BackendConformance as BackendConformance
+    from recurrency.testing.dimensions import dimension_sets as dimension_sets
+    from recurrency.testing.report import Finding as Finding
+    from recurrency.testing.report import Report as Report
+    from recurrency.testing.report import Row as Row
+    from recurrency.testing.rules import wrong_rule as wrong_rule
+    from recurrency.testing.slopes import slopes as slopes
+    from recurrency.testing.strategies import cases as cases
+    from recurrency.testing.verification import verify as verify
+
+# Public name -> the module that holds it.
+_HOMES = {
+    "BackendConformance": "conformance",
+    "Case": "case",
+    "Difference": "compare",
+    "Finding": "report",
+    "Report": "report",
+    "Row": "report",
+    "cases": "strategies",
+    "differences": "compare",
+    "dimension_sets": "dimensions",
+    "guilty": "blame",
+    "slopes": "slopes",
+    "tolerance": "compare",
+    "verify": "verification",
+    "wrong_rule": "rules",
+}
+
+__all__ = [
+    "BackendConformance",
+    "Case",
+    "Difference",
+    "Finding",
+    "Report",
+    "Row",
+    "cases",
+    "differences",
+    "dimension_sets",
+    "guilty",
+    "slopes",
+    "tolerance",
+    "verify",
+    "wrong_rule",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the home of a public name on first use (PEP 562).
+
+    Raises:
+        UsageError: it needs Hypothesis, which is not here.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != "hypothesis":
+            raise
+        raise UsageError("cases are drawn by Hypothesis: pip install 'recurrency[verify]'") from None
+    globals()[name] = getattr(module, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,8 +18,10 @@ from recurrency.language.format import format_file
 from recurrency.spec import parse
 from recurrency.testing.case import Case
 from recurrency.testing.compare import compared
+from recurrency.testing.slopes import slopes
 
 if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
     from recurrency.spec import Spec
     from recurrency.testing.specs import Program
 
@@ -37,6 +40,8 @@ class Trial:
     kinds: tuple[str, ...]
     without: tuple[str, ...]
     backend: str
+    slopes: bool = False
+    """Whether the interpreter's derivatives are held against differences as well, which takes long."""
 
     @property
     def key(self) -> str:
@@ -68,11 +73,11 @@ def checks(trial: Trial) -> tuple[Finding | None, int]:
     try:
         with deadline(COMPILING):
             spec = trial.program.spec()
-            for check in LANGUAGE:
-                check(spec, trial)
-        for check in NUMBERS:
+            for language in LANGUAGE:
+                language(spec, trial)
+        for numbers in NUMBERS:
             with deadline(COMPARING):
-                count += check(spec, trial)
+                count += numbers(spec, trial)
     except Wrong as wrong:
         return Finding(wrong.key, wrong.what, trial, wrong.details), count
     except Exception as error:  # whatever is raised is a finding: the program is valid
@@ -125,8 +130,13 @@ def _formats(spec: Spec, trial: Trial) -> None:
     if format_file(once, "random.rnn") != once:
         raise Wrong("format twice", "formatting twice changes the text again", once)
     sizes = trial.program.dimensions
-    if graph_text(parse(once, "random.rnn").graph(**sizes)) != graph_text(spec.graph(**sizes)):
+    if nodes(parse(once, "random.rnn").graph(**sizes)) != nodes(spec.graph(**sizes)):
         raise Wrong("format meaning", "the formatted text has another graph", once)
+
+
+def nodes(graph: Graph) -> str:
+    """The text of a graph, without the places in the spec from which its nodes come."""
+    return re.sub("   # .*", "", graph_text(graph))
 
 
 def _prints(spec: Spec, trial: Trial) -> None:
@@ -152,4 +162,16 @@ def _compares(spec: Spec, trial: Trial) -> int:
     return found.compared
 
 
-NUMBERS: tuple[Callable[[Spec, Trial], int], ...] = (_compares,)
+def _slopes(spec: Spec, trial: Trial) -> int:
+    """The interpreter's derivatives are what differences say."""
+    if not trial.slopes or trial.case is None or trial.case.values not in PLAIN:
+        return 0
+    found = slopes(spec, trial.case)
+    if found:
+        raise Wrong(f"slopes: {found[0].kind}", f"interpreter: {found[0]}", "\n".join(map(str, found)))
+    return 0
+
+
+PLAIN = ("normal", "whole", "tiny")
+"""Laws of inputs near which differences can be taken."""
+NUMBERS: tuple[Callable[[Spec, Trial], int], ...] = (_compares, _slopes)

@@ -17,6 +17,8 @@ from recurrency.testing.strategies import cases
 
 VALUES = ("normal", "normal", "normal", "zeros", "whole", "tiny", "large")
 """Laws of inputs: no infinities, as random cells turn most of them into what has no value."""
+SLOPES = 3
+"""One of so many programs, and one, has its derivatives held against differences."""
 FIRST = ("forward", "loss_gradients", "backward")
 """The kinds of calls that come first, and to which others shrink."""
 
@@ -28,7 +30,8 @@ def trials(draw: Any, backends: Sequence[str]) -> Trial:
     case = _case(draw, program)
     order = [*FIRST, *(k for k in KINDS if k not in FIRST)]
     kinds = draw(st.lists(st.sampled_from(order), min_size=1, max_size=4, unique=True))
-    return Trial(program, case, tuple(kinds), draw(switched_off()), draw(st.sampled_from(backends)))
+    backend, checked = draw(st.sampled_from(backends)), draw(st.integers(0, SLOPES)) == SLOPES
+    return Trial(program, case, tuple(kinds), draw(switched_off()), backend, checked)
 
 
 def _case(draw: Any, program: Program) -> Case | None:

@@ -141,9 +141,8 @@ def _real(case: Case, type_: Type, shape: tuple[int, ...]) -> Array:
 def _culprit(case: Case, graph: Graph, wrong: Mapping[int, Array]) -> int | None:
     """The first node that is wrong at a place where none of its arguments is."""
     for id in graph.order():
-        if id in wrong and wrong[id].any():
-            if (wrong[id] & ~_explained(graph, graph[id], wrong)).any():
-                return id
+        if id in wrong and (wrong[id] & ~_explained(graph, graph[id], wrong)).any():
+            return id
     return None
 
 

@@ -14,7 +14,9 @@ from recurrency.errors import UsageError
 from recurrency.training.data import read_user
 from recurrency.training.loop import INTERRUPTED, DivergedError, History, Options, train
 from recurrency.training.optimisers import optimiser
+from recurrency.training.processes import Processes, joined
 from recurrency.training.reporters import REPORTERS, Write
+from recurrency.training.sharing import Shared
 from recurrency.training.tasks import RECIPES, Recipe, Settings, Task, from_sequences
 from recurrency.training.weights import save_weights
 
@@ -75,14 +77,29 @@ class Request:
 def run(request: Request, write: Write) -> list[History]:
     """Trains as asked, once for each seed; writes progress and summary through `write` and the best weights to a file.
 
+    Started by `torchrun`, all processes train together: each takes its share of batches that are as many times larger,
+    and only the first of them reports and writes.
+
     Raises:
         UsageError: something asked for does not exist or does not fit.
         SpecError: the `.rnn` file is malformed.
         DivergedError: a run ended in numbers that are not finite.
+        LostError: another process has ended.
     """
+    with joined() as processes:
+        return _run(request, write if processes.first else _to_nobody, processes)
+
+
+def _to_nobody(words: str) -> None:
+    """Where the other processes report to."""
+
+
+def _run(request: Request, write: Write, processes: Processes) -> list[History]:
     options = request.merged()
+    if not processes.first:
+        options["log_form"] = "quiet"
     spec, model = _model(request, options)
-    session = _Session(request, options, spec.name, model, write)
+    session = _Session(request, options, spec.name, model, write, processes)
     for seed in range(options["seed"], options["seed"] + request.runs):
         if request.runs > 1:
             write(f"seed {seed}")
@@ -103,6 +120,7 @@ class _Session:
     name: str
     model: Any
     write: Write
+    processes: Processes
     histories: list[History] = field(default_factory=list)
 
     def train(self, seed: int) -> History:
@@ -111,9 +129,10 @@ class _Session:
         steps = _optimiser(o, self.request.settings)
         how = Options(steps, o["epochs"], o["clip"], o["clip_value"], o["patience"], o["shrink"], seed)
         report = REPORTERS[_form(o)](self.name, self.write)
-        task = _task(self.request, self.model, {**o, "seed": seed})
+        count = self.processes.size
+        task = _task(self.request, self.model, {**o, "batch": o["batch"] * count, "seed": seed})
         try:
-            history = train(self.model, task, how, report)
+            history = train(Shared(self.model, self.processes) if count > 1 else self.model, task, how, report)
         except DivergedError as error:
             self.save(error.history, seed)
             raise
@@ -123,10 +142,10 @@ class _Session:
         return history
 
     def save(self, history: History, seed: int) -> None:
-        """Writes the weights, if asked, unless an earlier seed gave better ones."""
+        """Writes the weights, if asked, unless an earlier seed gave better ones or another process writes them."""
         path, epoch = self.request.output, history.best_epoch
         better = any(_score(other) <= _score(history) for other in self.histories)
-        if path is None or epoch < 0 or better:
+        if path is None or epoch < 0 or better or not self.processes.first:
             return
         dimensions = json.dumps(dict(self.request.dimensions))
         about = {"spec": self.name, "dimensions": dimensions, "seed": str(seed), "epoch": str(epoch)}

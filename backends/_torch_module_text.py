@@ -1,0 +1,135 @@
+"""The text of a network that stands alone: the runtime, generated functions, and tables, in one file."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recurrency.backends._python_module import docstring
+from recurrency.backends._python_names import ascii_name
+from recurrency.backends._torch_module import KINDS, program_of
+
+from recurrency.backend import find
+
+if TYPE_CHECKING:
+    from recurrency.export import ModuleRequest
+
+RUNTIME = "program initial written ops autograd arguments".split()
+"""The files `_torch_runtime_NAME.py`, in the order in which they can be read; `_torch_runtime.py` comes last."""
+
+ERRORS = '''
+class ShapeError(ValueError):
+    """A tensor has another shape, type or content than the specification says."""
+
+
+class UsageError(ValueError):
+    """A call that cannot be carried out as asked."""
+'''
+
+CLASS = '''
+class {name}(Network):
+    """{title}; see `Network`."""
+
+    def __init__(self, batch_first=False, state="names", dtype=torch.{dtype}, device=None, seed=None):
+        super().__init__(PROGRAM, batch_first=batch_first, state=state, dtype=dtype, device=device, seed=seed)
+'''
+
+
+def module_text(request: ModuleRequest) -> str:
+    """The source of a module that needs PyTorch alone; its class has the name of the cell."""
+    imports: dict[str, set[str]] = defaultdict(set)
+    parts = [ERRORS]
+    folder = Path(__file__).parent
+    for name in [*(f"_torch_runtime_{name}" for name in RUNTIME), "_torch_runtime"]:
+        parts.append(_body((folder / f"{name}.py").read_text(encoding="utf-8"), imports))
+    program = program_of(request.model, {})
+    graphs = {
+        f"{mode}_{kind}": request.model.programs.graph(graph, program.roots[mode], *options)
+        for mode in program.sources
+        for kind, (graph, options) in KINDS.items()
+    }
+    backend: Any = find("torch")
+    parts.append(_body(backend.emit(list(graphs.items()), request.layout, "", request.without), imports))
+    tables = {key: getattr(program, key) for key in TABLES}
+    tables["tapes"] = {mode: program.tape(mode) for mode in program.sources}
+    tables["initialisers"] = {name: p.initialiser for name, p in request.model.parameters.items()}
+    parts.append(_program(tables, graphs))
+    taken = {name for part in parts for name in _defined(part)}
+    parts.append(_class(request, taken))
+    text = "\n\n".join(part.strip("\n") + "\n" for part in parts)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    known = f'NAMESPACE = "recurrency_{ascii_name(request.name)}_{digest}"'
+    head = [docstring(request.header), "", "from __future__ import annotations", "", *_imports(imports), "", ""]
+    return "\n".join(head) + text.replace('NAMESPACE = "recurrency"', known, 1)
+
+
+TABLES = "name key sizes equations inputs outputs streams states parameters size sources random clocks clock".split()
+"""What `Program` is made of."""
+
+
+def _body(text: str, imports: dict[str, set[str]]) -> str:
+    """A file without its docstring and imports, of which those that do not mean this package are noted."""
+    lines = text.split("\n")
+    for number, node in enumerate(ast.parse(text).body):
+        is_docstring = number == 0 and isinstance(node, ast.Expr)
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                imports[alias.name].add("")
+        elif isinstance(node, ast.ImportFrom):
+            if node.module and node.module.split(".")[0] not in ("recurrency", "__future__"):
+                imports[node.module] |= {alias.name for alias in node.names}
+        elif not is_docstring:
+            continue
+        lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+    return "\n".join(lines).strip("\n")
+
+
+def _imports(found: Mapping[str, set[str]]) -> list[str]:
+    """The import statements: whole modules first, those of Python before torch's."""
+    whole = [f"import {module}" for module in sorted(found) if "" in found[module]]
+    parts = {module: sorted(names - {""}) for module, names in sorted(found.items())}
+    return sorted(whole, key=_is_torch) + sorted(
+        (f"from {module} import {', '.join(names)}" for module, names in parts.items() if names), key=_is_torch
+    )
+
+
+def _is_torch(statement: str) -> bool:
+    return statement.split()[1].split(".")[0] == "torch"
+
+
+def _defined(text: str) -> set[str]:
+    """The names that a text defines at its top."""
+    out: set[str] = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            out.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            out |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return out
+
+
+def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
+    """The statement that puts tables and functions together."""
+    lines = ["PROGRAM = Written("]
+    for key, value in tables.items():
+        if isinstance(value, dict) and value:
+            lines += [f"    {key}={{", *(f"        {name!a}: {row!a}," for name, row in value.items()), "    },"]
+        else:
+            lines.append(f"    {key}={value!a},")
+    lines += ["    functions={", *(f"        {name!a}: {ascii_name(name)}," for name in functions), "    },", ")"]
+    return "\n".join(lines)
+
+
+def _class(request: ModuleRequest, taken: set[str]) -> str:
+    """The class that a user makes modules of."""
+    name = ascii_name(request.name)
+    while name in taken:
+        name += "_"
+    title = request.model.spec.doc.split("\n")[0].rstrip(".;") or request.name
+    safe = docstring(title)[3:-3]
+    return CLASS.format(name=name, title=safe, dtype=request.dtype)

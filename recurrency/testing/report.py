@@ -1,0 +1,135 @@
+"""What `verify` has found: a row for each spec and backend, and for each difference what there is to know of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from recurrency.testing.case import Case
+from recurrency.testing.compare import Comparison, Difference
+
+RULES = "gradient rules"
+"""Stands among the backends for the interpreter's derivatives, which are compared with differences."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference, for the smallest case that was found to show it.
+
+    `first` is the stream that differs first, in the order of steps, where one does; `guilty` names the pass or op.
+    """
+
+    spec: str
+    backend: str
+    case: Case
+    difference: Difference
+    first: Difference | None
+    guilty: str
+    file: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.spec}, {self.backend}: {self.difference}"]
+        lines += [f"  first    {self.first}"] if self.first is not None else []
+        lines += [f"  guilty   {self.guilty}", f"  smallest {self.case}"]
+        return "\n".join(lines + ([f"  again    python {self.file}"] if self.file else []))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        one = self.difference
+        return {
+            "difference": str(one),
+            "kind": one.kind,
+            "result": one.result,
+            "dtype": one.dtype,
+            "place": dict(zip(one.axes, one.place, strict=False)),
+            "found": _number(one.found),
+            "wanted": _number(one.wanted),
+            "bound": _number(one.bound),
+            "first": None if self.first is None else str(self.first),
+            "guilty": self.guilty,
+            "case": repr(self.case),
+            "file": self.file,
+        }
+
+
+@dataclass
+class Row:
+    """One spec on one backend."""
+
+    spec: str
+    backend: str
+    examples: int = 0
+    compared: int = 0
+    """Elements that were held against a finite bound."""
+    greatest: float = 0.0
+    """The greatest error, relative to its bound."""
+    conditioned: int = 0
+    """Examples with results so sensitive that only the bound from jiggled arithmetic holds."""
+    finding: Finding | None = None
+
+    @property
+    def verdict(self) -> str:
+        """In a few words."""
+        if self.finding is not None:
+            return f"differs: {self.finding.guilty}"
+        if not self.examples:
+            return "not compared"
+        return f"equal ({self.conditioned} ill-conditioned)" if self.conditioned else "equal"
+
+    def add(self, one: Comparison) -> None:
+        """Count an example."""
+        self.examples += 1
+        self.compared += one.compared
+        self.conditioned += bool(one.conditioned)
+        self.greatest = max(self.greatest, one.greatest)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "spec": self.spec,
+            "backend": self.backend,
+            "examples": self.examples,
+            "compared": self.compared,
+            "greatest": _number(self.greatest),
+            "ill_conditioned": self.conditioned,
+            "verdict": "equal" if self.finding is None else "differs",
+            "finding": None if self.finding is None else self.finding.as_json(),
+        }
+
+
+@dataclass
+class Report:
+    """All rows; `skipped` are the backends that can't run here, with the reason."""
+
+    rows: list[Row] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    examples: int = 0
+    seed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All differences."""
+        return [row.finding for row in self.rows if row.finding is not None]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.findings
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for machines."""
+        return {
+            "ok": self.ok,
+            "examples": self.examples,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+            "skipped": self.skipped,
+            "rows": [row.as_json() for row in self.rows],
+        }
+
+
+def _number(value: float) -> float | str:
+    """A number that JSON has, or the name of one that it has not."""
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,123 @@
+"""The other processes, where `torchrun` started several: who we are among them, and sums over all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurrency.errors import RecurrencyError, UsageError
+
+NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What `torchrun` tells each process in its environment."""
+
+PATIENCE = timedelta(minutes=10)
+"""How long a process waits for the others before it gives up."""
+
+
+class LostError(RecurrencyError):
+    """Another process has ended, or can't be reached."""
+
+
+@dataclass
+class Processes:
+    """All processes that train together; `rank` counts from 0 to `size` - 1."""
+
+    rank: int = 0
+    size: int = 1
+    interrupted: bool = field(default=False, repr=False)
+    """Whether this process was asked to stop (Ctrl-C)."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that reports and writes."""
+        return self.rank == 0
+
+    def sum(self, *arrays: NDArray[Any]) -> None:
+        """Puts the sum over all processes in the place of each array, the same bits in all of them.
+
+        Raises:
+            LostError: a process has ended.
+        """
+        if self.size == 1:
+            return
+        import torch.distributed as dist
+        from torch import from_numpy
+
+        for array in arrays:
+            try:
+                dist.all_reduce(from_numpy(array))
+            except RuntimeError as error:
+                raise LostError(f"another process has ended or can't be reached: {_head(error)}") from error
+
+    def all_interrupted(self) -> bool:
+        """Whether any process was asked to stop; all of them hear it at the same step."""
+        asked = np.array([float(self.interrupted)])
+        self.sum(asked)
+        return bool(asked[0])
+
+
+def _head(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+ALONE = Processes()
+
+
+@contextlib.contextmanager
+def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Processes]:
+    """The processes that `torchrun` started, joined for as long as the context lasts; else this one alone.
+
+    Raises:
+        UsageError: PyTorch is missing. LostError: the others don't come.
+    """
+    if any(name not in environment for name in NEEDED) or int(environment["WORLD_SIZE"]) == 1:
+        yield ALONE
+        return
+    processes = Processes(int(environment["RANK"]), int(environment["WORLD_SIZE"]))
+    with _group(processes), _stopping(processes):
+        try:
+            yield processes
+        except RecurrencyError as error:
+            error.args = (f"process {processes.rank} of {processes.size}: {error}",)
+            raise
+
+
+@contextlib.contextmanager
+def _group(processes: Processes) -> Iterator[None]:
+    try:
+        import torch
+        import torch.distributed as dist
+    except ImportError:
+        what = f"this is one of {processes.size} processes (WORLD_SIZE)"
+        raise UsageError(f"{what}, which talk to one another by PyTorch: pip install 'recurrency[torch]'") from None
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        dist.init_process_group(backend, timeout=PATIENCE)
+    except RuntimeError as error:
+        raise LostError(f"process {processes.rank} can't reach the others: {_head(error)}") from error
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _stopping(processes: Processes) -> Iterator[None]:
+    """Ctrl-C is kept until the next step, so that no process waits for one that has left."""
+
+    def stop(number: int, frame: object) -> None:
+        processes.interrupted = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
