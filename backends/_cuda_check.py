@@ -74,9 +74,10 @@ def _report(arch: int, usages: list[Usage]) -> str:
 
 
 def kernel_texts(source: str) -> list[str]:
-    """The texts of CUDA C in a module's source."""
-    constants = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
-    return [text for text in constants if isinstance(text, str) and "__global__" in text]
+    """The texts of CUDA C in a module's source: what is assigned to `SRC`."""
+    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    named = [node.value for node in assigned if [ast.unparse(target) for target in node.targets] == ["SRC"]]
+    return [ast.literal_eval(value) for value in named]
 
 
 def compiled(code: str, arch: int) -> list[Usage]:

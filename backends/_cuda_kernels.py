@@ -63,6 +63,19 @@ class Kernel:
     """Whether it does nothing where all sequences are full."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """An element that a kernel writes: of which array, the value's text, between which rows it lies."""
+
+    array: Array
+    text: str
+    span: tuple[int, int]
+
+    def meets(self, read: Read) -> bool:
+        """Whether an element that is read may be one that another thread writes."""
+        return read.array == self.array.name and read.span[0] < self.span[1] and self.span[0] < read.span[1]
+
+
 @dataclass
 class Writer:
     """Writes the kernels of one function. Arrays in the driver are attributes of a plan, `p.NAME`."""
@@ -82,7 +95,7 @@ class Writer:
         mode = "step" if scan is not None else "all"
         body, at, head = self._begun(domain, ready, mode)
         written = self._stores(body, stores, at)
-        found = race(body.reads, {element: array for element, (array, _) in written.items()}, mode == "step")
+        found = race(body.reads, written, mode == "step")
         if found is not None:
             raise found
         ragged = all(self._cleans(store, ready) for store in stores)
@@ -95,16 +108,17 @@ class Writer:
             NotDiagonalError: it would need an element of another thread.
         """
         body, at, head = self._begun(domain, ready, "loop")
-        elements = {element: array for array, element in (self._element(store, at) for store in stores)}
+        elements = {element: array for array, element, _ in (self._element(store, at) for store in stores)}
         body.carried = {element: body.names.new("before") for element in elements}
         written = self._stores(body, stores, at)
         names = {array.name for array in elements.values()}
         for read in body.reads:
             if read.array in names and read.element not in elements:
-                raise NotDiagonalError(self.source.graph[read.node].name or self.source.graph[read.node].op.name)
+                name = self.source.graph[read.node].name or self.source.graph[read.node].op.name
+                raise NotDiagonalError(f"{name} is read of other units of the step before")
         return self._finished(wish, domain, [*head, *self._around(body, written, scan)], written, "loop", False)
 
-    def _around(self, body: Body, written: dict[str, tuple[Array, str]], scan: Region) -> list[str]:
+    def _around(self, body: Body, written: dict[str, Written], scan: Region) -> list[str]:
         """The loop over time around a body, with what stays in registers."""
         steps, real = clock_size(scan.clock), self.source.scalars.real
         forwards = scan.kind == "scan forwards"
@@ -112,7 +126,7 @@ class Writer:
         out += [f"{real} {body.carried[element]} = {start};" for element, start in body.started.items()]
         out.append(f"for (; t < {steps}; ++t, tb += B) {{" if forwards else "for (; t >= 0; --t, tb -= B) {")
         out += [f"    {line}" for line in body.scopes[0].lines]
-        out += [f"    {body.carried[element]} = {written[element][1]};" for element in body.started]
+        out += [f"    {body.carried[element]} = {written[element].text};" for element in body.started]
         return [*out, "}"]
 
     # ------------------------------------------------------------------------------------------------------- parts
@@ -139,21 +153,21 @@ class Writer:
         assert store.place is not None
         return self.source.memory.array(store.place.buffer)
 
-    def _element(self, store: Store, at: At) -> tuple[Array, str]:
-        """Where an element of a store goes."""
+    def _element(self, store: Store, at: At) -> tuple[Array, str, tuple[int, int]]:
+        """Where an element of a store goes: array, element, rows."""
         there = at if store.size is None else at.to(at.idx[0].shifted(store.low), *at.idx[1:])
         if store.target is not None:
-            return store.target, store.target.element(there)
+            return store.target, store.target.element(there), store.target.span(there)
         assert store.place is not None
         if store.row is not None:
             base = self.source.memory.array(store.place.buffer)
             there = At(str(base.front - store.row), at.b, there.idx)
             array, there = self.source.memory.find(store.place, there)
-            return array, array.element(At(there.t, there.b, there.idx), array.front)
+            return array, array.element(there, array.front), array.span(there)
         array, there = self.source.memory.find(store.place, there)
-        return array, array.element(there, store.place.delay)
+        return array, array.element(there, store.place.delay), array.span(there)
 
-    def _stores(self, body: Body, stores: Sequence[Store], at: At) -> dict[str, tuple[Array, str]]:
+    def _stores(self, body: Body, stores: Sequence[Store], at: At) -> dict[str, Written]:
         """Compute and write; of several values in one place the last."""
         last = {self._element(store, at)[1]: store for store in stores}
         written = {}
@@ -162,10 +176,10 @@ class Writer:
             text = body.value(store.value, there)
             if store.target is not None:
                 text = self._masked(body, store, there, text)
-            array, element = self._element(store, at)
+            array, element, span = self._element(store, at)
             if last[element] is store:
                 body.line(f"{element} = {text};", store.node)
-                written[element] = (array, text)
+                written[element] = Written(array, text, span)
         return written
 
     def _masked(self, body: Body, store: Store, at: At, text: str) -> str:
@@ -183,11 +197,11 @@ class Writer:
         return self.source.program.places[node.args[0]] == store.place
 
     def _finished(
-        self, wish: str, domain: Domain, lines: list[str], written: dict[str, tuple[Array, str]], mode: str,
+        self, wish: str, domain: Domain, lines: list[str], written: dict[str, Written], mode: str,
         ragged: bool,
     ) -> Kernel:  # fmt: skip
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
-        params, args = self._signature(lines, {array.name for array, _ in written.values()})
+        params, args = self._signature(lines, {w.array.name for w in written.values()})
         if mode == "step":
             params, args = [*params, "int t"], (*args, "t")
         params.append("int n")
@@ -221,16 +235,15 @@ class Writer:
         return params, tuple(args)
 
 
-def race(reads: Iterable[Read], written: Mapping[str, Array], stepped: bool) -> RaceError | None:
-    """Where threads of one launch would disturb each other, if they would; `written`: elements and their arrays.
+def race(reads: Iterable[Read], written: Mapping[str, Written], stepped: bool) -> RaceError | None:
+    """Where threads of one launch would disturb each other, if they would; `written`: what is written, by element.
 
-    A kernel may write an array and read it only at the elements that the same thread writes, or (`stepped`: it computes
-    one step) at other steps.
+    A kernel may write an array and read it only at the elements that the same thread writes, in other rows, or
+    (`stepped`: it computes one step) at other steps.
     """
-    arrays = {array.name for array in written.values()}
     for read in reads:
         own = stepped if read.late else read.element in written
-        if read.array in arrays and not own:
+        if not own and any(w.meets(read) for w in written.values()):
             return RaceError(read.array, read.element)
     return None
 

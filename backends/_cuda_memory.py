@@ -67,6 +67,16 @@ class Array:
         text = row if size in ("", "1") else f"{row} * {size}"
         return f"{self.name}[{text}]" if place == "0" else f"{self.name}[{text} + {place}]"
 
+    def span(self, at: At) -> tuple[int, int]:
+        """Between which rows of the first axis an element lies (in a flat vector: between which elements)."""
+        interval = at.idx[0].interval if at.idx else None
+        low, high = (0, 1 << 60) if interval is None else interval
+        if self.home not in VECTORS:
+            return low, high
+        inner = prod(d for d in self.shape[1:] if isinstance(d, int))
+        size = prod(d for d in self.shape if isinstance(d, int))
+        return self.offset + low * inner, self.offset + min(high * inner, size)
+
     @staticmethod
     def _row(at: At, rows: int) -> str:
         if at.t == "t" and at.b == "b":

@@ -34,12 +34,16 @@ class Scope:
 
 @dataclass(frozen=True)
 class Read:
-    """An element that a kernel reads: the array, the element, and whether it is that of another step (`late`)."""
+    """An element that a kernel reads: the array, the element, and whether it is that of another step (`late`).
+
+    `span` says between which rows of the array's first axis it lies.
+    """
 
     array: str
     element: str
     late: bool
     node: int
+    span: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class Body:
     def _written(self, id: int, node: Node, at: At) -> str:
         if id in self.source.outputs:
             array = self.source.outputs[id]
-            self.reads.append(Read(array.name, array.element(at), False, id))
+            self.reads.append(Read(array.name, array.element(at), False, id, array.span(at)))
             return array.element(at)
         if node.op.name in LEAVES or id in self.ready:
             return self._read(id, node, at)
@@ -160,7 +164,7 @@ class Body:
         array, at = self.source.memory.find(place, at)
         element = array.element(at)
         late = bool(node.delay) and at.t == "t"
-        self.reads.append(Read(array.name, element, late, id))
+        self.reads.append(Read(array.name, element, late, id, array.span(at)))
         if late and abs(place.delay) == 1 and element in self.carried:
             self.started[element] = array.element(at, place.delay)
             return self.carried[element]

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from recurrency.backends._cuda_index import clock_name
+from recurrency.backends._cuda_index import clock_name, extent
 from recurrency.backends._cuda_memory import VECTORS, Array
 from recurrency.backends._cupy_function import Function, Scan
 
 from recurrency.graph.types import Kind
+from recurrency.program.program import whole
+
+
+SAYS = {
+    "loop": "The loop over {states}, all steps in one kernel.",
+    "step": "The loop over {states}: at each step own kernels, products in them.",
+    "gemm": "The loop over {states}: at each step matrix products, and kernels for the rest.",
+}
+"""What is said of each way to run a loop over time."""
 
 
 def class_text(f: Function) -> str:
@@ -18,11 +27,11 @@ def class_text(f: Function) -> str:
     body = [
         *_tables(f),
         "",
-        *_method("largest(self, " + _sizes(f) + ")", "The numbers of elements of all arrays.", _largest(f)),
+        *_method(f"largest(self, {_sizes(f)})", "The numbers of elements of all arrays.", _largest(f)),
         "",
-        *_method("allocate(self, p, " + _sizes(f) + ")", "What a plan holds for ever.", _memory(f, fresh=False)),
+        *_method(f"allocate(self, p, {_sizes(f)})", "What a plan holds for ever.", _memory(f, fresh=False)),
         "",
-        *_method("renew(self, p, " + _sizes(f) + ")", "What belongs to the caller after a run.", _memory(f, fresh=True)),
+        *_method(f"renew(self, p, {_sizes(f)})", "What belongs to the caller after a run.", _memory(f, fresh=True)),
         "",
         *_method("run(self, p)", "All launches, in order.", [*_frame(f, f.body), *f.body]),
         *scans,
@@ -42,27 +51,37 @@ def _sizes(f: Function) -> str:
 
 
 def _tables(f: Function) -> list[str]:
-    scans = [(f"scan_{k}", tuple(s.ways), s.refused) for k, s in enumerate(f.scans)]
     return [
         f'"""{f.name}: {len(f.kernels)} kernels, {len(f.scans)} loops over time."""',
         "",
-        f"CLOCKS = {ascii({c: clock_name(c) for c in f.clocks})}",
-        f"INPUTS = {ascii(_inputs(f))}",
-        f"SCANS = {ascii(tuple(scans))}",
-        f"FLAGS = {ascii(f.memory.flags)}",
-        f"LENT = {ascii(tuple(sorted(f.fresh | {'gradient', 'params'})))}",
+        *_table("CLOCKS", {c: clock_name(c) for c in f.clocks}),
+        *_table("INPUTS", _inputs(f)),
+        *_table("SCANS", {f"scan_{k}": (s.states, tuple(s.ways), s.refused) for k, s in enumerate(f.scans)}),
+        *_table("FLAGS", f.memory.flags),
+        f"LENT = {tuple(sorted(f.fresh | {'gradient', 'params'}))!a}",
         f"RANDOM = {any(f.graph[i].op.name == 'random' for i in f.graph)}",
     ]
 
 
-def _inputs(f: Function) -> dict[str, tuple[str, bool, str | None]]:
-    """The arrays that the caller gives: name -> (array, whether it holds real numbers, the clock that cleans it)."""
+def _table(name: str, rows: Mapping[str, object]) -> list[str]:
+    """A dictionary, a line for each row."""
+    if not rows:
+        return [f"{name} = {{}}"]
+    return [f"{name} = {{", *(f"    {key!a}: {row!a}," for key, row in rows.items()), "}"]
+
+
+def _inputs(f: Function) -> dict[str, tuple[str, bool, str | None, tuple[str | int, ...]]]:
+    """The arrays that the caller gives.
+
+    Name -> array, whether it holds real numbers, the clock after the end of whose steps it is cleaned, shape.
+    """
     out = {}
     for op, prefix in (("input", ""), ("start", "start:")):
         for name, id in f.graph.sources(op).items():
             array = f.memory.array(f.program.places[id].buffer)
             clean = array.kind is Kind.STREAM and not name.startswith("tape:")
-            out[prefix + name] = (array.name, array.real, clock_name(array.clock) if clean else None)
+            axes = (*array.lead(), *(extent(d) if isinstance(d, str) else whole(d) for d in array.shape))
+            out[prefix + name] = (array.name, array.real, clock_name(array.clock) if clean else None, axes)
     return out
 
 
@@ -70,7 +89,7 @@ def _used(f: Function) -> list[Array]:
     """The arrays that something reads or writes, without what the caller gives."""
     text = "\n".join([*(k.text for k in f.kernels), *_all_lines(f), *f.results.values()])
     words = set(re.findall(r"\w+", text))
-    given = {array for name, (array, _, _) in _inputs(f).items() if not name.startswith("start:")}
+    given = {array for name, (array, *_) in _inputs(f).items() if not name.startswith("start:")}
     return [a for a in f.memory.used() if a.name in words and a.name not in given and a.home not in VECTORS]
 
 
@@ -122,7 +141,7 @@ def _ways(f: Function, number: int, scan: Scan) -> list[str]:
     out = []
     for way, lines in scan.ways.items():
         steps = [f"steps = p.steps_{clock_name(scan.region.clock)}"] if any("steps[t]" in x for x in lines) else []
-        head, says = f"scan_{number}_{way}(self, p)", f"The loop of {scan.states}: {way}."
+        head, says = f"scan_{number}_{way}(self, p)", SAYS[way].format(states=scan.states)
         out += ["", *_method(head, says, [*_frame(f, lines), *steps, *lines])]
     return out
 

@@ -28,7 +28,7 @@ from recurrency.program.program import ALIASES, Place, Program, Region
 from recurrency.program.schedule import schedule
 
 TAPE = "tape:"
-PLANS = ("loop", "step", "gemm")
+ARTICLES = {"product": "a product", "sum": "a sum", "peak": "a peak"}
 
 
 @dataclass
@@ -39,7 +39,6 @@ class Scan:
     states: str
     ways: dict[str, list[str]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    launches: dict[str, str] = field(default_factory=dict)
 
 
 class Function:
@@ -48,7 +47,7 @@ class Function:
     def __init__(
         self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
     ) -> None:  # fmt: skip
-        self.name, self.layout = name, layout
+        self.name, self.layout, self.without = name, layout, without
         self.program = schedule(lowered(with_lengths(graph)), layout, without | {"reuse"})
         self.graph = self.program.graph
         self.memory = Memory(self.program, Names([*taken.taken, *RESERVED]))
@@ -127,7 +126,9 @@ class Function:
         stores += [store for id in stage.rows for store in self._firsts(id)]
         return out + self._kernels(stores, ready, scan)
 
-    def _kernels(self, stores: list[Store], ready: Collection[int], scan: Region | None = None, name: str = "") -> list[str]:
+    def _kernels(
+        self, stores: list[Store], ready: Collection[int], scan: Region | None = None, name: str = ""
+    ) -> list[str]:
         """The launches that compute some stores. What would be read by others while it is written is written later."""
         out: list[str] = []
         later: list[Store] = []
@@ -138,7 +139,8 @@ class Function:
                     break
                 except RaceError as error:
                     late = [s for s in group if self.writer.target(s).name == error.array]
-                    assert len(late) < len(group), str(error)
+                    if len(late) == len(group):
+                        raise
                     later += late
                     group = [s for s in group if s not in late]
         whole = dict.fromkeys(replace(s, low=0, size=None) for s in later)
@@ -207,11 +209,11 @@ class Function:
         self.body += self._kernels(firsts, ready, name="firsts")
         scan = Scan(region, self._states(region))
         self.scans.append(scan)
-        try:
-            scan.ways["loop"] = self._loop(region)
-        except NotDiagonalError as error:
-            scan.refused["loop"] = str(error)
-        scan.ways["step"] = self._steps(region, "step")
+        for way, write in (("loop", self._loop), ("step", partial(self._steps, way="step"))):
+            try:
+                scan.ways[way] = write(region)
+            except NotDiagonalError as error:
+                scan.refused[way] = str(error)
         scan.ways["gemm"] = self._steps(region, "gemm")
         self.body.append(f"self.scan(p, {len(self.scans) - 1})")
 
@@ -220,12 +222,15 @@ class Function:
         return ", ".join(self.graph[s].name or self.graph[s].op.name for s in streams)
 
     def _loop(self, region: Region) -> list[str]:
+        if "loop" in self.without:
+            raise NotDiagonalError("it is switched off")
         stages = self.stages["step"]
         found = stages.of(region)
         heavy = [i for i in region.ids if self.graph[i].op.group in ("product", "reduce", "index")]
         if len(found) > 1 or heavy:
             what = self.graph[heavy[0]] if heavy else self.graph[found[1].stores[0]]
-            raise NotDiagonalError(f"{what.op.name}{f' in line {what.span.line}' if what.span else ''} reads it")
+            where = f" (line {what.span.line} of {what.span.source.name})" if what.span else ""
+            raise NotDiagonalError(f"{ARTICLES.get(what.op.name, what.op.name)}{where} reads the step before")
         ready = stages.ready(region, 0)
         stores = [store for id in found[0].stores for store in self._stores_of(id, region)]
         groups = pieces(self.graph, stores, ready)
@@ -236,6 +241,8 @@ class Function:
 
     def _steps(self, region: Region, way: str) -> list[str]:
         """A loop over the steps in the driver."""
+        if way in self.without:
+            raise NotDiagonalError("it is switched off")
         stages = self.stages[way]
         outputs = dict(self.source.outputs)
         lines: list[str] = []

@@ -42,8 +42,7 @@ class Plan:
 
     def describe(self):
         """How each loop over time runs, and why."""
-        lines = [f"{name}: {way}: {why}" for name, way, why in self.ways]
-        return "\n".join(lines) or "no loop over time"
+        return "\n".join(f"{states}: {way}: {why}" for _, states, way, why in self.ways) or "no loop over time"
 
 
 class Function:
@@ -52,7 +51,7 @@ class Function:
     `plan` is `loop`, `step` or `gemm`, or None: it is chosen for each size.
     """
 
-    CLOCKS, INPUTS, SCANS, FLAGS, LENT, RANDOM = {}, {}, (), {}, (), False
+    CLOCKS, INPUTS, SCANS, FLAGS, LENT, RANDOM = {}, {}, {}, {}, (), False
 
     def __init__(self, xp, kernels, real, plan=None):
         self.xp, self.kernels, self.real, self.wanted = xp, kernels, np.dtype(real), plan
@@ -64,8 +63,7 @@ class Function:
                 p = self.plan(steps, batch, [n for n in self.FLAGS if f"start:{n}" in given], bool(training))
                 self.bind(p, params, given, lengths, seed, offset)
                 self.run(p)
-                results = self.results(p)
-                return {name: self.copy(a) for name, a in results.items()} if p.static else self.released(p, given, results)
+                return self.handed(p, given, self.results(p))
             except self.xp.cuda.memory.OutOfMemoryError as error:
                 self.plans.clear()
                 raise MemoryError(f"{type(self).__name__} needs more memory than the device has: {error}") from error
@@ -86,7 +84,7 @@ class Function:
         for name, flag in self.FLAGS.items():
             setattr(p, flag, np.int32(name in given))
         p.ways = [self.way(scan, int(batch)) for scan in self.SCANS]
-        p.static = any(way == "step" for _, way, _ in p.ways)
+        p.static = any(way == "step" for *_, way, _ in p.ways)
         self.check(p)
         self.allocate(p, *sizes, int(batch))
         if p.static:
@@ -97,18 +95,17 @@ class Function:
         return p
 
     def way(self, scan, batch):
-        """How a loop runs: its name, the way, and why."""
-        name, ways, refused = scan
+        """How a loop runs: its name, what it computes, the way, and why."""
+        states, ways, refused = self.SCANS[scan]
+        if self.wanted is not None and self.wanted in ways:
+            return scan, states, self.wanted, "as was asked for"
         if self.wanted is not None:
-            if self.wanted in ways:
-                return name, self.wanted, "as you say"
-            return name, "gemm", f"{self.wanted} can't be: {refused.get(self.wanted, 'there is no such plan')}"
+            return scan, states, ways[-1], f"{self.wanted} can't be: {refused.get(self.wanted, 'there is no such plan')}"
         if "loop" in ways:
-            return name, "loop", "no step reads what other units computed, so that one kernel runs over all steps"
-        why = refused.get("loop", "")
-        if batch <= SMALL_BATCH:
-            return name, "step", f"{batch} sequences are few, so that a captured graph of own kernels is best ({why})"
-        return name, "gemm", f"{batch} sequences are enough for the library's matrix products ({why})"
+            return scan, states, "loop", "each unit reads its own past alone, so that one kernel runs over all steps"
+        if "step" in ways and batch <= SMALL_BATCH:
+            return scan, states, "step", f"{batch} sequences are few: a captured graph of own kernels; {refused['loop']}"
+        return scan, states, "gemm", f"{batch} sequences: products by the library at each step; {refused['loop']}"
 
     def check(self, p):
         """Refuse sizes that 32 bits can't count."""
@@ -132,9 +129,12 @@ class Function:
         if self.RANDOM:
             self.put(p, "seed", xp.asarray(np.array([seed & (2**64 - 1)], np.uint64)))
         self.put(p, "params", self.device(params, self.real))
-        for name, (array, is_real, clock) in self.INPUTS.items():
+        for name, (array, is_real, clock, axes) in self.INPUTS.items():
             if name in given:
-                x = self.device(given[name], self.real if is_real else np.dtype(np.int64))
+                x = self.device(given[name], self.real if is_real else np.dtype(np.int64), name)
+                wanted = tuple(axis if isinstance(axis, int) else int(getattr(p, axis)) for axis in axes)
+                if tuple(x.shape) != wanted:
+                    raise ValueError(f"{name} is {list(x.shape)}; this call needs {list(wanted)}")
                 if p.ragged and clock is not None:
                     x = self.clean(x, getattr(p, f"n_{clock}"))
                 self.put(p, array, x)
@@ -148,19 +148,23 @@ class Function:
         else:
             setattr(p, name, self.copy(array, p.__dict__.get(name)))
 
-    def released(self, p, given, results):
-        """The results; the plan lets go of what is the caller's."""
-        for name in (*self.LENT, *(array for name, (array, _, _) in self.INPUTS.items() if name in given)):
+    def handed(self, p, given, results):
+        """The results, which are the caller's from now on: copies of what a graph writes again, else the arrays."""
+        if p.static:
+            return {name: self.copy(array) for name, array in results.items()}
+        for name in (*self.LENT, *(array for name, (array, *_) in self.INPUTS.items() if name in given)):
             p.__dict__.pop(name, None)
         return results
 
-    def device(self, array, dtype):
-        """An array on the device, of this type, its elements one after another."""
+    def device(self, array, dtype, name="params"):
+        """An array on the device, of this type, its elements one after another; one that is so already is not copied."""
         xp = self.xp
-        if isinstance(array, np.ndarray) or not hasattr(array, "dtype"):
-            return xp.asarray(np.ascontiguousarray(array, dtype))
+        if not isinstance(array, xp.ndarray):
+            if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
+                return xp.asarray(np.ascontiguousarray(array, dtype))
+            array = xp.from_dlpack(array)
         if array.dtype != dtype:
-            raise TypeError(f"an array holds {array.dtype}; {np.dtype(dtype)} is needed")
+            raise TypeError(f"{name} holds {array.dtype}; this module needs {dtype}: convert it first")
         return xp.ascontiguousarray(array)
 
     def copy(self, array, out=None):
@@ -182,7 +186,7 @@ class Function:
 
     def scan(self, p, number):
         """Run a loop over time; its steps with own products as one graph, captured when they are first run."""
-        name, way, _ = p.ways[number]
+        name, _, way, _ = p.ways[number]
         steps = getattr(self, f"{name}_{way}")
         if way != "step":
             steps(p)
@@ -237,7 +241,9 @@ extern "C" __global__ void clean_real(REAL* out, const REAL* x, const int* lengt
     if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : (REAL)0;
 }
 
-extern "C" __global__ void clean_symbols(long long* out, const long long* x, const int* lengths, int B, int row, int n) {
+extern "C" __global__ void clean_symbols(
+    long long* out, const long long* x, const int* lengths, int B, int row, int n
+) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : -1;
 }

@@ -31,10 +31,10 @@ class Network(nn.Module):
     """A compiled cell.
 
     `module(x, state=None, lengths=None)` gives `(output, state)`; several inputs are handed over by name or as a dict,
-    several outputs come as a dict. Tensors are [T, B, *shape], with `batch_first` [B, T, *shape], or packed sequences;
-    symbols are whole numbers [T, B]. Missing first states have their declared values. With `state="tuple"` states are
-    those of `nn.LSTM` and `nn.GRU`, else a dict by name, [B, *shape]. Inner streams that the module was made with come
-    as a third result, a dict.
+    several outputs come as a dict. Tensors are [T, B, *shape], or [B, T, *shape] with `batch_first`, [T, *shape] for
+    one sequence, or packed sequences; symbols are whole numbers. First states that are missing have their declared
+    values. With `state="tuple"` states are those of `nn.LSTM` and `nn.GRU`, else a dict by name, [B, *shape]. Inner
+    streams that the module was made with come as a third result, a dict.
 
     Random draws happen in training mode (`train()`), under a seed from torch's generator, or `seed=`.
     """
@@ -156,8 +156,7 @@ class Network(nn.Module):
         frame.measure(lengths)
         offset = None
         if state is not None:
-            state = state if isinstance(state, Mapping) else state_by_name(program, state)
-            given |= frame.state(state, real, params.device)
+            given |= frame.state(self._by_name(state, frame), real, params.device)
             offset = given.pop("t", None)
         names = tuple(name for name in program.sources[mode] if name in given)
         extra = {f"lengths:{clock}": n for clock, n in frame.lengths.items()}
@@ -169,11 +168,22 @@ class Network(nn.Module):
         values = _differentiable(call, params, [*(given[name] for name in names), *extra.values()])
         return values, frame, self._state(values, frame, offset, params.device)
 
+    def _by_name(self, state: Any, frame: Frame) -> Mapping[str, Any]:
+        if isinstance(state, Mapping):
+            return state
+        if self.state_form == "names":
+            raise UsageError(
+                f"states of this module go by name, in a dict; {self.program.name} can also be made with state='tuple'"
+            )
+        return state_by_name(self.program, state, frame.alone)
+
     def _state(self, values: Mapping[str, Tensor], frame: Frame, offset: Tensor | None, device: torch.device) -> Any:
         """The states after the last step as the caller wants them."""
         state = {name: values[f"final:{name}"] for name in self.program.states}
         if self.state_form == "tuple":
-            return state_as_tuple(self.program, state)
+            return state_as_tuple(self.program, state, frame.alone)
+        if frame.alone:
+            state = {name: value[0] for name, value in state.items()}
         if self.program.random:
             state["t"] = frame.count(offset, device)
         return state

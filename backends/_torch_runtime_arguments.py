@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from recurrency.backends._torch_runtime_program import STREAM, Port, Program
+from recurrency.backends._torch_runtime_program import STATIC, STREAM, Port, Program
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
@@ -21,6 +21,8 @@ class Frame:
         self.packed: dict[str, PackedSequence] = {}
         self.steps: dict[str, int] = {}
         self.batch = -1
+        self.alone = False
+        """Whether there is one sequence, without an axis for it."""
         self.lengths: dict[str, Tensor] = {}
 
     # ------------------------------------------------------------------------------------------------------ inwards
@@ -37,16 +39,21 @@ class Frame:
             if isinstance(array, PackedSequence):
                 array = self._padded(name, port, array)
             else:
-                array = checked(name, array, port, real, device)
-                if array.dim() != 2 + len(port.shape) or array.shape[2:] != port.shape:
-                    self._refuse(name, array, port)
-                if self.batch_first:
-                    array = array.transpose(0, 1)
+                array = self._timed(name, port, checked(name, array, port, real, device))
             self._count(name, port, array)
             out[name] = array if port.symbols is not None or array.dtype is real else array.to(real)
         for clock in self.program.clocks:
             self.steps.setdefault(clock, 0)
         return out
+
+    def _timed(self, name: str, port: Port, array: Tensor) -> Tensor:
+        """An array with time first and then the sequences."""
+        if array.dim() == 1 + len(port.shape) and array.shape[1:] == port.shape:
+            self.alone = True
+            return array.unsqueeze(1)
+        if array.dim() != 2 + len(port.shape) or array.shape[2:] != port.shape or self.alone:
+            self._refuse(name, array, port)
+        return array.transpose(0, 1) if self.batch_first else array
 
     def _padded(self, name: str, port: Port, packed: PackedSequence) -> Tensor:
         """A packed sequence as a tensor, the sequences in their own order."""
@@ -110,6 +117,8 @@ class Frame:
             if port is None:
                 raise UsageError(f"{self.program.name} has no state {name}; it has {_listed(self.program.states)}")
             array = checked(f"the state {name}", array, port, real, device)
+            if self.alone and array.shape == port.shape:
+                array = array.unsqueeze(0)
             if array.shape != (self.batch, *port.shape):
                 wanted = [self.batch, *port.shape]
                 raise ShapeError(f"the state {name} is {list(array.shape)}; this call needs {wanted} (B first)")
@@ -126,6 +135,10 @@ class Frame:
 
     def outward(self, array: Tensor, port: Port) -> Tensor | PackedSequence:
         """A result as the caller's arrays lie."""
+        if port.kind == STATIC:
+            return array
+        if self.alone:
+            return array.squeeze(1 if port.kind == STREAM else 0)
         if port.kind != STREAM:
             return array
         packed = self.packed.get(str(port.clock))
@@ -210,8 +223,10 @@ def order_of_states(program: Program) -> list[str]:
     return sorted(program.states, key=lambda name: name not in program.outputs)
 
 
-def state_by_name(program: Program, state: Any) -> Mapping[str, Any]:
+def state_by_name(program: Program, state: Any, alone: bool) -> Mapping[str, Any]:
     """A state as `nn.LSTM` or `nn.GRU` takes it ([1, B, *shape], one or a tuple of them), by name.
+
+    Where a sequence is `alone`, there is no axis B.
 
     Raises:
         ShapeError: it is something else.
@@ -220,17 +235,18 @@ def state_by_name(program: Program, state: Any) -> Mapping[str, Any]:
     parts = (state,) if isinstance(state, Tensor) else tuple(state)
     if len(parts) != len(names):
         raise ShapeError(f"{program.name} has {len(names)} states ({', '.join(names)}), not {len(parts)}")
+    axes = 1 if alone else 2
     for name, part in zip(names, parts, strict=True):
-        if not isinstance(part, Tensor) or part.dim() != 2 + len(program.states[name].shape) or part.shape[0] != 1:
-            shape = ", ".join(("1", "B", *map(str, program.states[name].shape)))
+        if not isinstance(part, Tensor) or part.dim() != axes + len(program.states[name].shape) or part.shape[0] != 1:
+            shape = ", ".join((*("1", "B")[:axes], *map(str, program.states[name].shape)))
             found = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
             raise ShapeError(f"the state {name} is {found}; it must be [{shape}]")
-    return {name: part[0] for name, part in zip(names, parts, strict=True)}
+    return {name: part if alone else part[0] for name, part in zip(names, parts, strict=True)}
 
 
-def state_as_tuple(program: Program, state: Mapping[str, Tensor]) -> Any:
+def state_as_tuple(program: Program, state: Mapping[str, Tensor], alone: bool) -> Any:
     """What `nn.LSTM` (several states) or `nn.GRU` (one) would give."""
-    parts = tuple(state[name].unsqueeze(0) for name in order_of_states(program))
+    parts = tuple(state[name] if alone else state[name].unsqueeze(0) for name in order_of_states(program))
     return parts[0] if len(parts) == 1 else parts
 
 

@@ -131,7 +131,7 @@ class Backward(Function):
         call: Call = ctx.call
         params, *tensors = ctx.saved_tensors
         if all(adjoint is None for adjoint in adjoints):
-            return (None,) * (3 + len(tensors) + ctx.tape)
+            return (None,) * (3 + len(tensors) + int(ctx.tape))
         known = dict(zip(("params", *call.differentiable), adjoints, strict=False))
         primal = {"params": params, **dict(zip(call.given, tensors, strict=False))}
         cotangents = []

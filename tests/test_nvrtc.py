@@ -24,7 +24,7 @@ extern "C" __global__ void __launch_bounds__(1024) many(float* x, int n) {{
 
 def module(code: str) -> str:
     """The source of a module with these kernels."""
-    return f"KERNELS = r'''{code}'''\n\n\ndef forward():\n    pass\n"
+    return f"SRC = r'''{code}'''\n\n\ndef forward():\n    pass\n"
 
 
 @needs_nvrtc

@@ -20,6 +20,7 @@ COMMANDS = {
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
     "convert": ("convert:convert", "Carry weights over from PyTorch's or Keras' layers, and back."),
+    "verify": ("verify:verify", "Compare backends with the interpreter on a spec, and its gradients with differences."),
     "backends": ("backing:backends", "List the backends, and why one can't run here."),
 }
 """Command -> where in `recurrency.cli` it is, and what it does."""

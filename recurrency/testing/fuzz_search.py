@@ -15,16 +15,21 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
 from recurrency.testing.fuzz_checks import Finding, Trial, checks
+from recurrency.testing.fuzz_reduce import reduced
 from recurrency.testing.fuzz_trials import trials
 
 ROUND = 40
 """Programs in one round of Hypothesis, which varies what it has drawn."""
-SHRINKING = 90.0
-"""Seconds for making a finding smaller."""
+SHRINKING = 30.0
+"""Seconds for Hypothesis to make a finding smaller, and then for leaving out pieces of the text."""
 
 
 class FoundError(Exception):
     """A finding, for Hypothesis to shrink."""
+
+
+class EnoughError(KeyboardInterrupt):
+    """Time to stop shrinking; Hypothesis lets what interrupts it through."""
 
 
 @dataclass
@@ -67,12 +72,12 @@ class Search:
 
         try:
             attempt()
-        except FoundError:
+        except (FoundError, EnoughError):
             pass
-        if run.latest is not None:
-            self.findings.append(run.latest)
-            self.known.add(run.latest.key)
-            self.report(f"found: {run.latest.what}")
+        if run.best is not None:
+            self.findings.append(reduced(run.best, SHRINKING))
+            self.known.add(run.best.key)
+            self.report(f"found: {self.findings[-1].what}")
 
 
 @dataclass
@@ -80,33 +85,31 @@ class _Round:
     """One round: draws until a finding, which is then shrunk."""
 
     search: Search
-    latest: Finding | None = None
+    best: Finding | None = None
     shrinking: float = 0.0
-    failing: set[str] = field(default_factory=set)
-    """The trials that failed, which have to fail again when they are drawn again."""
 
     def attempt(self, data: Any) -> None:
         """One program."""
         search = self.search
-        if self.latest is None and time.monotonic() > search.until:
+        if self.best is None and time.monotonic() > search.until:
             return
-        trial = data.draw(trials(search.backends))
-        if self.shrinking and time.monotonic() > self.shrinking and trial.key not in self.failing:
-            return
-        found = self._examined(trial)
-        if found is None:
+        if self.best is not None and time.monotonic() > self.shrinking:
+            raise EnoughError
+        found = self._examined(data.draw(trials(search.backends)))
+        if found is None or (self.best is not None and found.key != self.best.key):
             return
         if found.key in search.known:
             search.again += 1
             return
-        self.shrinking = self.shrinking or time.monotonic() + SHRINKING
-        self.failing.add(trial.key)
-        self.latest = found
+        if self.best is None:
+            self.shrinking = time.monotonic() + SHRINKING
+        if self.best is None or len(found.trial.program.text) <= len(self.best.trial.program.text):
+            self.best = found
         raise FoundError(found.what)
 
     def _examined(self, trial: Trial) -> Finding | None:
         finding, compared = checks(trial)
-        if self.latest is None:
+        if self.best is None:
             self.search.programs += 1
             self.search.compared += compared
         return finding

@@ -26,12 +26,11 @@ FIRST = ("forward", "loss_gradients", "backward")
 @st.composite
 def trials(draw: Any, backends: Sequence[str]) -> Trial:
     """One program with a case, some kinds of calls, what is switched off, and a backend."""
-    program = draw(programs())
-    case = _case(draw, program)
     order = [*FIRST, *(k for k in KINDS if k not in FIRST)]
     kinds = draw(st.lists(st.sampled_from(order), min_size=1, max_size=4, unique=True))
     backend, checked = draw(st.sampled_from(backends)), draw(st.integers(0, SLOPES)) == SLOPES
-    return Trial(program, case, tuple(kinds), draw(switched_off()), backend, checked)
+    without, program = draw(switched_off()), draw(programs())
+    return Trial(program, _case(draw, program), tuple(kinds), without, backend, checked)
 
 
 def _case(draw: Any, program: Program) -> Case | None:

@@ -153,7 +153,9 @@ def _chunks(call: Call) -> Results:
     later = call.seeds("final")
     edges = np.cumsum([0, *(len(next(iter(i.values()))) for i, _ in pieces)])
     for k in reversed(range(len(runs))):
-        seeds = {n: s[edges[k] : edges[k + 1]] for n, s in call.seeds("output").items()}
+        timed = {n: s for n, s in call.seeds("output").items() if model.outputs[n].kind is Kind.STREAM}
+        seeds = {n: s[edges[k] : edges[k + 1]] for n, s in timed.items()}
+        seeds |= {n: s for n, s in call.seeds("output").items() if n not in timed and k == 0}
         parts.insert(0, model.backward(runs[k], seeds, later))
         later = parts[0].state
     out = {f"output:{n}": a for n, a in _joined(call, [r.outputs for r in runs], model.outputs).items()}

@@ -39,9 +39,9 @@ def verify(
 ) -> Report:
     """Compare backends with the interpreter in float64, and its derivatives with differences.
 
-    `backends` are names, or `all` that can run here; a backend that is not installed is handed over itself. `dimensions`
-    fixes some; the others are small. For each difference a file that shows it again is written into `folder`, if there
-    is one. `notify` hears of each row when it is done.
+    `backends` are names, or `all` that can run here; one that is not installed is handed over itself. `dimensions`
+    fixes some, in the specs that have them; the others are small. For each difference a file that shows it again is
+    written into `folder`, if there is one. `notify` hears of each row when it is done.
 
     Raises:
         UsageError: a backend that was asked for can't run here. SpecError: a spec has mistakes.
@@ -50,7 +50,9 @@ def verify(
     start = time.monotonic()
     report = Report(skipped=skipped, examples=examples, seed=seed)
     for spec in [specs] if isinstance(specs, Spec) else specs:
-        search = Search(spec, names, dict(dimensions or {}), None if folder is None else Path(folder))
+        own = {d.name for d in spec.cell.dimensions}
+        fixed = {n: v for n, v in (dimensions or {}).items() if n in own}
+        search = Search(spec, names, fixed, None if folder is None else Path(folder))
         search.run(examples, seed)
         for row in search.rows.values():
             report.rows.append(row)

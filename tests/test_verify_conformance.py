@@ -1,0 +1,34 @@
+"""Our own backends pass the suite that is there for others'; and it uses every operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recurrency import derivatives
+from recurrency.backend import describe
+from recurrency.graph.ops import OPS
+from recurrency.testing.cells import CELLS, cell
+from recurrency.testing.conformance import BackendConformance
+
+MADE_BY_PASSES = {"log1p", "valid"}
+
+
+def suite(name: str, reason: str | None) -> Any:
+    """The suite of a backend, skipped by name where it can't run."""
+    found = type(f"Test{name.title().replace('-', '')}", (BackendConformance,), {"backend": name, "examples": 2})
+    return pytest.mark.skipif(reason is not None, reason=f"{name}: {reason}")(found)
+
+
+for _name, _reason in describe(emulated=True).items():
+    globals()[f"Test{_name.title().replace('-', '')}"] = suite(_name, _reason)
+
+
+def test_the_cells_of_the_suite_use_every_operation() -> None:
+    used: set[str] = set()
+    for name, small in CELLS.items():
+        graph = cell(name).elaborate(**small.dimensions).graph
+        for one in (graph, derivatives.backward(graph), derivatives.loss_gradients(graph)):
+            used |= {one[id].op.name for id in one}
+    assert used == set(OPS) - MADE_BY_PASSES
