@@ -10,6 +10,7 @@ from math import prod
 from recurrency.backends._cuda_index import At, Ix, clock_size, extent
 from recurrency.backends._cuda_memory import Array
 from recurrency.backends._cuda_pieces import Domain, Store
+from recurrency.backends._cuda_reductions import PARTS
 from recurrency.backends._cuda_values import Body, Read, Source
 from recurrency.backends._python_names import Names
 
@@ -100,6 +101,22 @@ class Writer:
             raise found
         ragged = all(self._cleans(store, ready) for store in stores)
         return self._finished(wish, domain, [*head, *body.scopes[0].lines], written, mode, ragged)
+
+    def parts(self, ids: Sequence[int], ready: Collection[int], wish: str) -> Kernel:
+        """The first half of sums over all sequences, all of one shape: a thread for each part of each element."""
+        types = [self.source.graph[id].type for id in ids]
+        arrays = [self.source.memory.made(f"{wish}_parts", type_, lead=PARTS) for type_ in types]
+        domain = Domain(Kind.STATIC, None, arrays[0].shape)
+        body, at, head = self._begun(domain, ready, "all")
+        body.part = at.idx[0].text
+        written = {}
+        for id, array in zip(ids, arrays, strict=True):
+            text = body.value(id, at.to(*at.idx[1:]))
+            element = array.element(at)
+            body.line(f"{element} = {text};", id)
+            written[element] = Written(array, text, array.span(at))
+        self.source.partials.update(zip(ids, arrays, strict=True))
+        return self._finished(f"{wish}_parts", domain, [*head, *body.scopes[0].lines], written, "all", False)
 
     def loop(self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region) -> Kernel:
         """A kernel that runs over all steps: each thread computes one element at all of them.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from math import prod
 
 from recurrency.backends._cuda_index import At, Ix
-from recurrency.backends._cuda_values import Body, Fragment
+from recurrency.backends._cuda_memory import Array
+from recurrency.backends._cuda_values import Body, Fragment, Source
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
@@ -60,26 +62,61 @@ def _product(k: Body, id: int, node: Node, at: At) -> str:
     return looped(k, [sizes[letter] for letter in summed], at, k.scalars.literal(0.0), element, PLUS)
 
 
-def summed_over(k: Body, id: int, node: Node, at: At) -> tuple[int, bool, bool]:
-    """What a sum over steps or sequences sums, and whether it sums over steps, over sequences."""
-    inner = k.program.sums.get(id, node.args[0])
-    above = k.graph[inner].type.kind
-    return inner, above is Kind.STREAM and node.type.kind < Kind.STREAM, node.type.kind is Kind.STATIC
+PARTS = 128
+"""A sum over all sequences is taken in so many parts, which then are added: their order is always the same."""
+
+LARGEST_PARTED = 1 << 14
+"""Sums with more elements than this have threads enough."""
+
+
+def is_parted(k: Source, id: int) -> bool:
+    """Whether a value is a sum over all sequences that is taken in parts."""
+    type_ = k.graph[id].type
+    whole = type_.kind is Kind.STATIC and k.graph[id].op.name == "sum_batch"
+    return whole and prod(d for d in type_.shape if isinstance(d, int)) <= LARGEST_PARTED
 
 
 def _sum_over(k: Body, id: int, node: Node, at: At) -> str:
     """A sum over the steps of each sequence, over all sequences, or over both."""
-    inner, over_time, over_batch = summed_over(k, id, node, at)
+    if id in k.source.partials:
+        return _sum_of_parts(k, k.source.partials[id], at)
+    inner = k.program.sums.get(id, node.args[0])
+    type_ = k.graph[inner].type
+    over_time = type_.kind is Kind.STREAM and node.type.kind < Kind.STREAM
     name: str = k.names.new("total")
     k.line(f"{k.scalars.real} {name} = {k.scalars.literal(0.0)};")
     with ExitStack() as stack:
-        b = stack.enter_context(k.loop("b", "B")) if over_batch else at.b
-        t = None
-        if over_time:
-            clock = k.graph[inner].type.clock
-            t = stack.enter_context(k.loop("t", k.length(clock, At(None, b))))
-        k.line(f"{name} += {k.real(inner, At(t, b, at.idx))};")
+        t, b = None, at.b
+        if k.part is not None:
+            t, b = _rows_of_part(k, stack, type_.clock if over_time else None)
+        elif node.type.kind is Kind.STATIC:
+            b = stack.enter_context(k.loop("b", "B"))
+        if over_time and k.part is None:
+            t = stack.enter_context(k.loop("t", k.length(type_.clock, At(None, b))))
+        k.line(f"{name} += {k.real(inner, At(t, b, at.idx))};", id)
     return name
+
+
+def _sum_of_parts(k: Body, parts: Array, at: At) -> str:
+    """The second half of a sum over all sequences."""
+    name: str = k.names.new("total")
+    k.line(f"{k.scalars.real} {name} = {k.scalars.literal(0.0)};")
+    with k.loop("part", str(PARTS)) as part:
+        k.line(f"{name} += {parts.element(At(None, None, (Ix(part, 0, PARTS), *at.idx)))};")
+    return name
+
+
+def _rows_of_part(k: Body, stack: ExitStack, clock: str | None) -> tuple[str | None, str]:
+    """The first half: each part has every 128th row of all steps and sequences."""
+    row = k.names.new("row")
+    rows = "B" if clock is None else f"{k.steps(clock)} * B"
+    stack.enter_context(k.block(f"for (int {row} = {k.part}; {row} < {rows}; {row} += {PARTS})"))
+    if clock is None:
+        return None, row
+    t = k.declare("t", f"{row} / B", "int")
+    b = k.declare("b", f"{row} % B", "int")
+    stack.enter_context(k.block(f"if ({t} < {k.length(clock, At(None, b))})"))
+    return t, b
 
 
 REDUCTIONS: dict[str, Fragment] = {

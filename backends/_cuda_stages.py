@@ -150,7 +150,7 @@ class Stages:
 
     def _may_compute(self, id: int, arg: int, how: str) -> bool:
         """Whether a node may compute an argument for itself rather than find it in memory."""
-        if how == "memory" or id in self.cut:
+        if how == "memory" or id in self.cut or self.graph[arg].op.name == "sum_batch":
             return False
         if how == "row":
             return self.users[arg] == 1 or self.weights[arg] <= LIGHT

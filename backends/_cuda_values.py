@@ -50,7 +50,8 @@ class Read:
 class Source:
     """What the bodies of one function's kernels have in common.
 
-    `outputs` are arrays with results of products that are not the places of these products.
+    `outputs` are arrays with results of products that are not the places of these products, `partials` those with the
+    parts of sums over all sequences.
     """
 
     program: Program
@@ -58,6 +59,7 @@ class Source:
     scalars: Scalars
     fragments: dict[str, Fragment]
     outputs: dict[int, Array] = field(default_factory=dict)
+    partials: dict[int, Array] = field(default_factory=dict)
 
     @property
     def graph(self) -> Graph:
@@ -76,6 +78,7 @@ class Body:
         self.source, self.graph, self.program, self.scalars = source, source.graph, source.program, source.scalars
         self.ready, self.names = ready, names
         self.scopes = [Scope()]
+        self.part: str | None = None
         self.carried: dict[str, str] = {}
         self.started: dict[str, str] = {}
         self.reads: list[Read] = []

@@ -12,6 +12,7 @@ from recurrency.backends._cuda_lowering import lowered
 from recurrency.backends._cuda_memory import Array, Memory
 from recurrency.backends._cuda_ops import FRAGMENTS
 from recurrency.backends._cuda_pieces import Store, pieces
+from recurrency.backends._cuda_reductions import is_parted
 from recurrency.backends._cuda_stages import Stage, Stages
 from recurrency.backends._cuda_values import Source
 from recurrency.backends._cupy_products import MatrixProduct, ProductText, matrix_product, whole
@@ -123,6 +124,12 @@ class Function:
             else:
                 out += self._product(id, scan is not None)
         stores = [store for id in stage.stores for store in self._stores_of(id, scan)]
+        parted: dict[object, list[Store]] = {}
+        for store in stores:
+            if is_parted(self.source, store.value):
+                parted.setdefault(self.graph[store.value].type, []).append(store)
+        for group in parted.values():
+            out += self._launch(self.writer.parts([s.value for s in group], ready, self._wish(group)))
         stores += [store for id in stage.rows for store in self._firsts(id)]
         return out + self._kernels(stores, ready, scan)
 

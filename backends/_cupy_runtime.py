@@ -83,7 +83,7 @@ class Function:
             setattr(p, f"steps_{clock}", [np.int32(t) for t in range(size)])
         for name, flag in self.FLAGS.items():
             setattr(p, flag, np.int32(name in given))
-        p.ways = [self.way(scan, int(batch)) for scan in self.SCANS]
+        p.ways = self.ways(int(batch))
         p.static = any(way == "step" for *_, way, _ in p.ways)
         self.check(p)
         self.allocate(p, *sizes, int(batch))
@@ -94,17 +94,31 @@ class Function:
         self.plans[key] = p
         return p
 
+    def ways(self, batch):
+        """How each loop over time runs for so many sequences."""
+        return [self.way(scan, batch) for scan in self.SCANS]
+
     def way(self, scan, batch):
         """How a loop runs: its name, what it computes, the way, and why."""
         states, ways, refused = self.SCANS[scan]
         if self.wanted is not None and self.wanted in ways:
             return scan, states, self.wanted, "as was asked for"
         if self.wanted is not None:
-            return scan, states, ways[-1], f"{self.wanted} can't be: {refused.get(self.wanted, 'there is no such plan')}"
+            return (
+                scan,
+                states,
+                ways[-1],
+                f"{self.wanted} can't be: {refused.get(self.wanted, 'there is no such plan')}",
+            )
         if "loop" in ways:
             return scan, states, "loop", "each unit reads its own past alone, so that one kernel runs over all steps"
         if "step" in ways and batch <= SMALL_BATCH:
-            return scan, states, "step", f"{batch} sequences are few: a captured graph of own kernels; {refused['loop']}"
+            return (
+                scan,
+                states,
+                "step",
+                f"{batch} sequences are few: a captured graph of own kernels; {refused['loop']}",
+            )
         return scan, states, "gemm", f"{batch} sequences: products by the library at each step; {refused['loop']}"
 
     def check(self, p):
@@ -161,11 +175,11 @@ class Function:
         xp = self.xp
         if not isinstance(array, xp.ndarray):
             if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
-                return xp.asarray(np.ascontiguousarray(array, dtype))
+                return xp.asarray(np.asarray(array, dtype, order="C"))
             array = xp.from_dlpack(array)
         if array.dtype != dtype:
             raise TypeError(f"{name} holds {array.dtype}; this module needs {dtype}: convert it first")
-        return xp.ascontiguousarray(array)
+        return array if array.flags.c_contiguous else xp.ascontiguousarray(array)
 
     def copy(self, array, out=None):
         """A copy of an array, in `out` if that is given."""

@@ -27,6 +27,8 @@ class Numpy:
     range = "arange({T})[:, None]"
     steps_before = "arange({T})[:, None] + np.asarray((offset or {{}}).get({clock}, 0))"
     eye = "np.eye({0})"
+    place = "place({x}, {step}, n{s}, {out})"
+    if_length = ("{out}[...] = {x}", "{out}[n{s} != {length}] = 0")
     permute = "transpose"
     widens = True
     apart = False

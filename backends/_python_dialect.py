@@ -47,6 +47,10 @@ class Dialect(Protocol):
     """The numbers of `{T}` steps of `{clock}`, those before the call counted, for random numbers."""
     eye: str
     """The unit matrix of size `{0}`."""
+    place: str
+    """The statement that puts `{x}` into a stream at a step; names of the clock end in `{s}`."""
+    if_length: tuple[str, ...]
+    """The statements that copy `{x}` for sequences of one length, and nothing for others."""
     permute: str
     """The method that puts the axes of an array in another order."""
     widens: bool

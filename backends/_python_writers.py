@@ -148,7 +148,7 @@ def _place(f: Function, id: int, node: Node) -> None:
     if f.graph[x].type.kind is Kind.STATIC:
         sizes = "".join(f"{f.memory.size(d)}, " for d in node.type.shape)
         text = f.dialect.spread(text, f"(B, {sizes})")
-    f.say(id, f"place({text}, {node.attrs['step']}, n{s}, {f.out(id)})")
+    f.say(id, f.dialect.place.format(x=text, step=node.attrs["step"], s=s, out=f.out(id)))
 
 
 def _final(f: Function, id: int, node: Node) -> None:
@@ -159,10 +159,9 @@ def _final(f: Function, id: int, node: Node) -> None:
 
 
 def _if_length(f: Function, id: int, node: Node) -> None:
-    n = f"n{f.clocks[node.attrs['clock']]}"
-    out = f.out(id)
-    others = f.dialect.clear(out, f"{n} != {node.attrs['length']}", "0")
-    f.say(id, f.dialect.assign(out, f.ref(node.args[0])), others)
+    s, length = f.clocks[node.attrs["clock"]], node.attrs["length"]
+    lines = f.dialect.if_length
+    f.say(id, *(line.format(x=f.ref(node.args[0]), length=length, s=s, out=f.out(id)) for line in lines))
 
 
 def _reverse(f: Function, id: int, node: Node) -> None:

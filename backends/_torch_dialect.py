@@ -17,7 +17,7 @@ from recurrency.backends._torch_ops import ELEMENTWISE, FUNCTIONS
 
 from recurrency.program.program import Buffer, Program
 
-WORDS = "torch math threading borrow give_back handed_out SMALL key lease kept lent like free".split()
+WORDS = "torch math threading borrow give_back handed_out lend getrefcount SMALL key lease kept lent like free".split()
 REDUCE = {"sum": "sum_", "peak": "amax"}
 DOTS = {(2, 2): "mm({a}, {b}, out={out})", (2, 1): "mv({a}, {b}, out={out})", (1, 2): "mv({b}.T, {a}, out={out})"}
 
@@ -32,6 +32,8 @@ class Torch:
     range = "arange({T}, device=params.device)[:, None]"
     steps_before = "step_numbers({T}, (offset or {{}}).get({clock}, 0), params.device)"
     eye = "torch.eye({0}, dtype=params.dtype, device=params.device)"
+    place = "place({x}, {step}, n{s}, ragged{s}, {out})"
+    if_length = ("if_length({x}, {length}, n{s}, ragged{s}, T{s}, {out})",)
     permute = "permute"
     widens = False
     apart = True
@@ -67,11 +69,13 @@ class Torch:
 
     def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
         """A new tensor."""
-        return f"{'params' if here else 'like'}.new_{'zeros' if zeros else 'empty'}({shape})"
+        if not here:
+            return f"like.new_{'zeros' if zeros else 'empty'}({shape})"
+        return f"lend(params, {shape if shape[0] == '(' else f'({shape},)'}){'.zero_()' if zeros else ''}"
 
     def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
         """A new tensor with zeros in some rows."""
-        made = self.empty(shape)
+        made = f"lend(like, {shape}, {front})" if home else self.empty(shape)
         return f"with_rows({made}, {front}, {behind})" if front or behind else made
 
     def given(self, text: str, index: bool) -> str:
@@ -111,7 +115,7 @@ class Torch:
         first, second, result = call.spec.replace("->", ",").split(",")
         summed = [str(axis) for axis, letter in enumerate(first) if letter not in result]
         if first == second and "".join(c for c in first if c in result) == result and len(set(first)) == len(first):
-            return f"sum_({a} * {b}, ({listed(summed)}), out={out})"
+            return f"sum_products({a}, {b}, ({listed(summed)}), {out})"
         return f'{out}.copy_(einsum("{call.spec}", {a}, {b}))'
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
@@ -166,7 +170,7 @@ def _needed(lines: list[str], names: set[str]) -> Iterator[str]:
 def _bases(lines: list[str]) -> list[str]:
     """The sizes of the tensors that are made, not of views of them."""
     made = [line.split(" = ", 1) for line in lines]
-    return [f"{name}.nbytes" for name, text in made if "like." in text]
+    return [f"{name}.nbytes" for name, text in made if "like" in text]
 
 
 def _memory(buffer: Buffer) -> int:

@@ -4,7 +4,36 @@ from __future__ import annotations
 
 MEMORY = '''
 _free = {}
+_pieces = []
 SMALL = 1 << 20
+
+
+def lend(like, shape, front=0):
+    """Memory for a result, its row `front` at an even address.
+
+    New memory costs as much as filling it does, so large pieces whose results are gone are used again: the memory of
+    a tensor refers to the piece as long as it lives.
+    """
+    count, item = math.prod(shape), like.element_size()
+    start = -front * math.prod(shape[1:]) % (64 // item)
+    size = (start + count) * item
+    if size < SMALL >> 2 or like.device.type != "cpu":
+        return like.new_empty(start + count)[start:].view(shape)
+    for _ in range(len(_pieces)):
+        try:
+            piece = _pieces.pop(0)
+        except IndexError:  # other threads have the rest
+            continue
+        if getrefcount(piece) == 2 and size + 64 <= len(piece) < 2 * size:
+            break
+        _pieces.append(piece)
+    else:
+        piece = bytearray(size + 64)
+    memory = torch.frombuffer(piece, dtype=torch.uint8)
+    first = -memory.data_ptr() % 64
+    _pieces.append(piece)
+    del _pieces[:-64]
+    return memory[first : first + size].view(like.dtype)[start:].view(shape)
 
 
 def borrow(make, like, *sizes):
@@ -48,7 +77,7 @@ def with_rows(x, front, behind):
     "fresh": '''
 def fresh(x):
     """A copy of its own, one element after another."""
-    return x.clone(memory_format=torch.contiguous_format)
+    return lend(x, x.shape).copy_(x)
 ''',
     "per_step": '''
 class Steps:
@@ -95,14 +124,38 @@ def pick(x, step, lengths, ragged, nothing, out):
     clear(out, (at < 0) | (at >= lengths), nothing)
 ''',
     "place": '''
-def place(x, step, lengths, out):
+def place(x, step, lengths, ragged, out):
     """A stream that is x at one step (see pick) and zero at all others."""
+    steps = len(out)
     out.zero_()
-    if len(out):
+    if not ragged and 1 <= (step if step > 0 else -step) <= steps:
+        out[step - 1 if step > 0 else steps + step].copy_(x)
+    elif steps:
         at = torch.full_like(lengths, step - 1) if step > 0 else lengths + step
         rows = x.clone()
         clear(rows, (at < 0) | (at >= lengths), 0)
         out[at.clamp(0, len(out) - 1), torch.arange(len(at), device=at.device)] = rows
+''',
+    "if_length": '''
+def if_length(x, length, lengths, ragged, steps, out):
+    """x for the sequences that have so many steps, zero for others."""
+    if ragged or steps == length:
+        out.copy_(x)
+    else:
+        out.zero_()
+    if ragged:
+        clear(out, lengths != length, 0)
+''',
+    "sum_products": '''
+def sum_products(a, b, axes, out):
+    """The sum of a * b over axes, the first among them; in pieces, for the memory of a large product has to be got."""
+    rows = max(1, (SMALL >> 2) // max(1, a[:1].nbytes))
+    if len(a) <= rows or axes[0] != 0:
+        torch.sum(a * b, axes, out=out)
+        return
+    out.zero_()
+    for x, y in zip(a.split(rows), b.split(rows)):
+        out.add_(torch.sum(x * y, axes))
 ''',
     "final": '''
 def final(x, firsts, slot, lengths, ragged, out):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from recurrency.backends import _cupy_runtime
 from recurrency.backends._cuda_kernels import PHILOX
 from recurrency.backends._cupy_class import class_text
 from recurrency.backends._cupy_function import Function
+from recurrency.backends._cupy_module import interface_text
+from recurrency.backends._python_module import docstring
 from recurrency.backends._python_names import Names, ascii_name
 from recurrency.backends._scalar_c import Scalars
 
@@ -27,8 +30,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Built:
     """A function that runs on a device (see `recurrency.backend.Runner`), and the source of its module."""
 
-    def __init__(self, name: str, source: str, load: Callable[[], Any], dtype: str, plan: str | None) -> None:
-        self.name, self.source, self._load, self.dtype, self.wanted = name, source, load, dtype, plan
+    def __init__(self, name: str, source: str, load: Callable[[], Any], plan: str | None) -> None:
+        self.name, self.source, self._load, self.plan = name, source, load, plan
         self._function: Any = None
 
     @property
@@ -38,7 +41,8 @@ class Built:
             module: dict[str, Any] = {"__name__": f"recurrency.generated.{self.name}"}
             exec(compile(self.source, f"<recurrency cupy {self.name}>", "exec"), module)
             xp = self._load()
-            self._function = module[self.name](xp, module["Kernels"](xp, module["SRC"]), self.dtype, self.wanted)
+            kernels = module["Kernels"](xp, module["SRC"])
+            self._function = module[self.name](xp, kernels, module["REAL"], self.plan)
         return self._function
 
     def __call__(
@@ -58,14 +62,20 @@ class Built:
 
 
 class CupyBackend:
-    """Kernels and driver for `cupy`, or for what `load` gives in its place."""
+    """Kernels and driver for `cupy`, or for what `load` gives in its place.
+
+    `plan` says how loops over time run, `loop`, `step` or `gemm`; None: as is best for each loop and size.
+    """
+
+    switches = frozenset({"loop", "step"})
+    """Ways to run a loop over time that can be switched off."""
 
     def __init__(self, name: str = "cupy", load: Callable[[], Any] | None = None, plan: str | None = None) -> None:
         self.name, self.plan = name, plan
         self.load = _cupy if load is None else load
 
     def available(self) -> str | None:
-        """Why this backend can not run here; None: it can."""
+        """Why this backend can not run here; None: it can. Source can be written everywhere."""
         if find_spec("cupy") is None:
             return "cupy is not installed: pip install recurrency[cupy-cuda12x]"
         return None if _cupy().cuda.is_available() else "there is no CUDA device"
@@ -75,7 +85,23 @@ class CupyBackend:
     ) -> Built:
         """Compile one function, which computes the roots of a graph."""
         source = self.emit([(name, graph)], layout, dtype, "", without)
-        return Built(ascii_name(name), source, self.load, dtype, self.plan)
+        return Built(ascii_name(name), source, self.load, self.plan)
+
+    def module(self, request: ModuleRequest) -> str:
+        """The text of a whole module: kernels, drivers, and the functions that a user calls."""
+        passes = self.emit(request.functions, request.layout, request.dtype, request.header, request.without)
+        return passes + interface_text(request)
+
+    def check(self, source: str) -> list[str]:
+        """Compile all kernels of a module's source with NVRTC, which needs no device.
+
+        Raises:
+            UsageError: NVRTC is not installed, or a kernel fails.
+        """
+        from recurrency.backends._cuda_check import check
+
+        found: list[str] = check(source)
+        return found
 
     def emit(
         self,
@@ -88,17 +114,29 @@ class CupyBackend:
         """The text of a module with these functions, which needs nothing but an array module like cupy."""
         taken = Names()
         written = [Function(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
-        kernels = "\n".join(kernel.text for f in written for kernel in f.kernels)
-        philox = PHILOX + "\n" if "philox(" in kernels else ""
-        general = _cupy_runtime.GENERAL.replace("REAL", Scalars(dtype).real)
-        runtime = Path(_cupy_runtime.__file__).read_text(encoding="utf-8")
-        source = f"SRC = r'''{philox}{kernels}{general}'''\n"
-        return "\n\n".join([runtime, source, *(class_text(f) for f in written)])
+        constants = f"REAL = {dtype!r}\nSRC = r'''{kernel_text(written, dtype)}'''\n"
+        title = [docstring(header) + "\n"] if header else []
+        return "\n".join([*title, _runtime(), constants, *(f"\n{class_text(f)}" for f in written)])
+
+
+def kernel_text(functions: Sequence[Function], dtype: str) -> str:
+    """The CUDA C of some functions: it needs no header."""
+    kernels = "\n".join(kernel.text for f in functions for kernel in f.kernels)
+    philox = f"{PHILOX}\n" if "philox(" in kernels else ""
+    return f"\n{philox}{kernels}{_cupy_runtime.GENERAL.replace('REAL', Scalars(dtype).real)}"
+
+
+@cache
+def _runtime() -> str:
+    """What every module holds: the text of `_cupy_runtime` without its own title."""
+    text = Path(_cupy_runtime.__file__).read_text(encoding="utf-8")
+    text = text[text.index('"""\n') + 4 :].lstrip()
+    start = text.index("GENERAL = ")
+    return text[:start] + text[text.index('"""Kernels that every module has') :].split('"""', 2)[2].lstrip()
 
 
 def _cupy() -> Any:
     import cupy
-    import cupy.cublas
 
     return cupy
 

@@ -127,7 +127,7 @@ class TorchBackend:
         text = "\n".join([*helpers, MEMORY, functions_text])
         used = names_of(text)
         lines = [docstring(header), ""] if header else []
-        lines += ["import math", "", "import torch", ""]
+        lines += ["import math", "from sys import getrefcount", "", "import torch", ""]
         lines += [f"{name} = {meaning}" for name, meaning in sorted(FUNCTIONS.items()) if name in used]
         lines += ["nan, inf = math.nan, math.inf", ""]
         return "\n".join(lines) + "\n" + text

@@ -7,7 +7,11 @@ from collections.abc import Hashable
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.value import Value
 
-COMMUTATIVE = frozenset({"add", "multiply", "equal", "minimum", "maximum"})
+COMMUTATIVE = frozenset({"add", "multiply", "equal"})
+"""Not `minimum` and `maximum`: where their arguments are equal, the first of them gets the gradient."""
+
+SINGLE = frozenset({"clip_grad"})
+"""What stays as it is: two gradients, each of them cut, are not the same as their sum, cut."""
 
 
 def cse(graph: Graph) -> Graph:
@@ -53,12 +57,14 @@ def _numbers(graph: Graph, order: list[int], classes: dict[int, int]) -> dict[in
     ranks: dict[Hashable, int] = {}
     for id in order:
         node = graph[id]
-        key: Hashable = ("delayed", classes[id]) if id in classes else _key(node, numbers)
+        key: Hashable = ("delayed", classes[id]) if id in classes else _key(id, node, numbers)
         numbers[id] = ranks.setdefault(key, len(ranks))
     return numbers
 
 
-def _key(node: Node, numbers: dict[int, int]) -> Hashable:
+def _key(id: int, node: Node, numbers: dict[int, int]) -> Hashable:
+    if node.op.name in SINGLE:
+        return node.op.name, id
     args = [numbers[a] for a in node.args]
     if node.op.name in COMMUTATIVE:
         args.sort()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from recurrency.backend import Backend, find
 from recurrency.model import Model
 from recurrency.programs import SWITCHES
-from recurrency.testing.outcomes import WHOLE, Results, outcome, possible
+from recurrency.testing.outcomes import PARTS, Results, outcome, possible
 from recurrency.testing.rounding import DRAWS, SAFETY, Jiggler, first_bound
 
 if TYPE_CHECKING:
@@ -74,15 +75,23 @@ class Bench:
 
     def reference(self, case: Case, kind: str) -> Results:
         """What the interpreter says in float64 (to be read only)."""
-        kind = WHOLE.get(kind, kind)
-        return self._once(("reference", case.key, kind), lambda: outcome(self.reference_model(case), case, kind))
+        make = partial(outcome, self.reference_model(case), case)
+        return self._known(("reference", case.key), kind, make)
 
     def scatter(self, case: Case, kind: str, draws: int) -> Results:
         """How far results move under rounding errors of the case's dtype; infinite where some draw is not finite."""
-        kind = WHOLE.get(kind, kind)
-        return self._once(("scatter", case.key, kind, draws), lambda: self._scatter(case, kind, draws))
+        return self._known(("scatter", case.key, draws), kind, lambda part: self._scatter(case, part, draws))
 
-    def _once(self, key: Any, make: Any) -> Results:
+    def _known(self, key: tuple[Any, ...], kind: str, make: Callable[[str], Results]) -> Results:
+        """The results of a kind, put together from the kinds that they are known from."""
+        parts, prefixes = PARTS.get(kind, ((kind,), ("",)))
+        out = {}
+        for part in parts:
+            found = self._once((*key, part), partial(make, part))
+            out |= {result: array for result, array in found.items() if result.startswith(prefixes)}
+        return out
+
+    def _once(self, key: Any, make: Callable[[], Results]) -> Results:
         if key not in self._results:
             if len(self._results) > GREATEST:
                 self._results.clear()

@@ -91,9 +91,7 @@ class _Round:
     def attempt(self, data: Any) -> None:
         """One program."""
         search = self.search
-        if self.best is None and time.monotonic() > search.until:
-            return
-        if self.best is not None and time.monotonic() > self.shrinking:
+        if time.monotonic() > (self.shrinking or search.until):
             raise EnoughError
         found = self._examined(data.draw(trials(search.backends)))
         if found is None or (self.best is not None and found.key != self.best.key):

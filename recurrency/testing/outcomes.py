@@ -191,8 +191,15 @@ KINDS: dict[str, Callable[[Call], Results]] = {
 }
 """Kind of call -> what it gives."""
 
-WHOLE = {"chunks": "backward", "steps": "forward"}
-"""What is cut into pieces gives what this kind gives in one piece."""
+RUN, GRADIENTS = ("output:", "final:"), ("output:", "final:", "gradient:")
+PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "forward": (("streams",), RUN),
+    "steps": (("streams",), RUN),
+    "backward": (("streams", "vjp"), GRADIENTS),
+    "chunks": (("streams", "vjp"), GRADIENTS),
+    "loss": (("loss_gradients",), ("loss",)),
+}
+"""What a kind must give is known from other kinds, in one piece and without a tape: which, and which results of them."""
 
 LOSSES = frozenset({"loss", "loss_gradients", "hvp", "gnvp"})
 """Kinds that need a loss."""

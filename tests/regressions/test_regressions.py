@@ -38,6 +38,7 @@ def cases(spec: Spec) -> Iterator[Case]:
     """Few calls that differ in everything that matters: no steps, one, ragged ones, a state, chunks, draws."""
     clocks = sorted({p.clock or "t" for p in spec.cell.inputs})
     yield Case(sizes(spec), dict.fromkeys(clocks, 0), batch=1)
+    yield Case(sizes(spec), dict.fromkeys(clocks, 2), weights="zeros", training=True)
     yield Case(sizes(spec), dict.fromkeys(clocks, 1), state=True, training=True, seed=1)
     ragged = dict.fromkeys(clocks, (2, 4, 0))
     yield Case(sizes(spec), dict.fromkeys(clocks, 4), batch=3, lengths=ragged, cuts=(1, 3), seed=2)
