@@ -1,80 +1,21 @@
-"""Whole kernels: signature, the element that each thread stands for, body, stores."""
+"""The kernels of one function: of all steps, of one step, over a whole loop, and for parts of sums."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import prod
 
 from recurrency.backends._cuda_index import At, Ix, clock_size, extent
 from recurrency.backends._cuda_memory import Array
 from recurrency.backends._cuda_pieces import Domain, Store
+from recurrency.backends._cuda_races import NotDiagonalError, Written, race
 from recurrency.backends._cuda_reductions import PARTS
-from recurrency.backends._cuda_values import Body, Read, Source
+from recurrency.backends._cuda_text import Kernel, decoded, kernel
+from recurrency.backends._cuda_values import Body, Source
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.types import Kind
 from recurrency.program.program import Region
-
-BLOCK = 128
-"""Threads of a block."""
-
-PHILOX = """
-static __device__ void philox(unsigned int a, unsigned int b, unsigned int c, unsigned int d, unsigned long long seed,
-                              unsigned int* first, unsigned int* second) {
-    unsigned int low = (unsigned int)seed, high = (unsigned int)(seed >> 32);
-    for (int round = 0; round < 10; ++round) {
-        const unsigned long long left = a * 0xD2511F53ull, right = c * 0xCD9E8D57ull;
-        a = (unsigned int)(right >> 32) ^ b ^ low;
-        b = (unsigned int)right;
-        c = (unsigned int)(left >> 32) ^ d ^ high;
-        d = (unsigned int)left;
-        low += 0x9E3779B9u;
-        high += 0xBB67AE85u;
-    }
-    *first = a >> 8;
-    *second = b >> 8;
-}
-"""
-"""Philox4x32-10 (Salmon et al. 2011), as in `recurrency.draws`: two numbers of 24 bits."""
-
-
-class RaceError(Exception):
-    """In one launch some threads would read elements that others write: `array` is what they are elements of."""
-
-    def __init__(self, array: str, element: str) -> None:
-        self.array = array
-        super().__init__(f"{element} is read while other threads write {array}")
-
-
-class NotDiagonalError(Exception):
-    """A thread would have to read what another one computed one step before."""
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel's text, and how the driver launches it: `args` and number of threads (`count`) as text of Python."""
-
-    name: str
-    text: str
-    args: tuple[str, ...]
-    count: str
-    only_ragged: bool = False
-    """Whether it does nothing where all sequences are full."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """An element that a kernel writes: of which array, the value's text, between which rows it lies."""
-
-    array: Array
-    text: str
-    span: tuple[int, int]
-
-    def meets(self, read: Read) -> bool:
-        """Whether an element that is read may be one that another thread writes."""
-        return read.array == self.array.name and read.span[0] < self.span[1] and self.span[0] < read.span[1]
 
 
 @dataclass
@@ -116,7 +57,7 @@ class Writer:
             body.line(f"{element} = {text};", id)
             written[element] = Written(array, text, array.span(at))
         self.source.partials.update(zip(ids, arrays, strict=True))
-        return self._finished(f"{wish}_parts", domain, [*head, *body.scopes[0].lines], written, "all", False)
+        return self._finished(f"{wish}_parts", domain, [*head, *body.scopes[0].lines], written, "all")
 
     def loop(self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region) -> Kernel:
         """A kernel that runs over all steps: each thread computes one element at all of them.
@@ -133,7 +74,7 @@ class Writer:
             if read.array in names and read.element not in elements:
                 name = self.source.graph[read.node].name or self.source.graph[read.node].op.name
                 raise NotDiagonalError(f"{name} is read of other units of the step before")
-        return self._finished(wish, domain, [*head, *self._around(body, written, scan)], written, "loop", False)
+        return self._finished(wish, domain, [*head, *self._around(body, written, scan)], written, "loop")
 
     def _around(self, body: Body, written: dict[str, Written], scan: Region) -> list[str]:
         """The loop over time around a body, with what stays in registers."""
@@ -158,7 +99,7 @@ class Writer:
         axes = [(ix.text, extent(size)) for ix, size in zip(idx, domain.shape, strict=True) if size != 1]
         axes = [("b", "B"), *axes] if b else axes
         axes = [("t", clock_size(domain.clock)), *axes] if t and mode == "all" else axes
-        head = _decoded(axes)
+        head = decoded(axes)
         if t and mode != "loop":
             head.append("const long long tb = (long long)t * B + b;")
         return body, At(t, b, idx), head
@@ -211,83 +152,13 @@ class Writer:
         node = self.source.graph[store.value]
         if node.op.name != "valid" or node.args[0] not in ready or node.args[0] in self.source.outputs:
             return False
-        return self.source.program.places[node.args[0]] == store.place
+        return bool(self.source.program.places[node.args[0]] == store.place)
 
     def _finished(
-        self, wish: str, domain: Domain, lines: list[str], written: dict[str, Written], mode: str,
-        ragged: bool,
-    ) -> Kernel:  # fmt: skip
+        self, wish: str, domain: Domain, lines: list[str], written: dict[str, Written], mode: str, ragged: bool = False
+    ) -> Kernel:
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
-        params, args = self._signature(lines, {w.array.name for w in written.values()})
-        if mode == "step":
-            params, args = [*params, "int t"], (*args, "t")
-        params.append("int n")
-        head = f'extern "C" __global__ void __launch_bounds__({BLOCK}) {name}('
-        text = "\n".join([f"{head}", *_wrapped(params), ") {", *(f"    {line}" for line in lines), "}"])
-        kernel = Kernel(name, text + "\n", args, self._count(domain, mode), ragged)
-        self.made.append(kernel)
-        return kernel
-
-    def _count(self, domain: Domain, mode: str) -> str:
-        sizes = [extent(size) for size in domain.shape if not isinstance(size, int)]
-        number = prod(size for size in domain.shape if isinstance(size, int))
-        lead = ["B"] if domain.kind >= Kind.SEQUENCE else []
-        lead = [clock_size(domain.clock), *lead] if domain.kind is Kind.STREAM and mode == "all" else lead
-        return " * ".join([*lead, *sizes, *([str(number)] if number != 1 or not (lead or sizes) else [])])
-
-    def _signature(self, lines: Iterable[str], written: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
-        """The parameters that a body needs, and the arguments for them."""
-        words = _words(lines)
-        params, args = [], []
-        for array in self.source.memory.used():
-            if array.name in words:
-                kind = self.source.scalars.real if array.real else "long long"
-                wrote = array.name in written
-                params.append(f"{kind}* {array.name}" if wrote else f"const {kind}* __restrict__ {array.name}")
-                args.append(f"p.{array.name}")
-        for word, kind in self.source.memory.scalars().items():
-            if word in words:
-                params.append(f"{kind}{word}")
-                args.append(f"p.{word}")
-        return params, tuple(args)
-
-
-def race(reads: Iterable[Read], written: Mapping[str, Written], stepped: bool) -> RaceError | None:
-    """Where threads of one launch would disturb each other, if they would; `written`: what is written, by element.
-
-    A kernel may write an array and read it only at the elements that the same thread writes, in other rows, or
-    (`stepped`: it computes one step) at other steps.
-    """
-    for read in reads:
-        own = stepped if read.late else read.element in written
-        if not own and any(w.meets(read) for w in written.values()):
-            return RaceError(read.array, read.element)
-    return None
-
-
-def _decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
-    """The lines that find out which element a thread stands for."""
-    out = ["const int i = blockIdx.x * blockDim.x + threadIdx.x;", "if (i >= n) return;"]
-    inner: list[str] = []
-    for k, (name, size) in reversed(list(enumerate(axes))):
-        divided = f"i / ({' * '.join(reversed(inner))})" if len(inner) > 1 else f"i / {inner[0]}" if inner else "i"
-        out.append(f"const int {name} = {divided if k == 0 else f'{divided} % {size}'};")
-        inner.append(size)
-    return out
-
-
-def _words(lines: Iterable[str]) -> set[str]:
-    """The words of lines of C, without comments."""
-    return set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
-
-
-def _wrapped(params: Sequence[str]) -> list[str]:
-    """Parameters in lines of bearable length."""
-    lines, line = [], ""
-    for k, param in enumerate(params):
-        text = param + ("," if k + 1 < len(params) else "")
-        if len(line) + len(text) > 110:
-            lines.append(f"    {line}")
-            line = ""
-        line = f"{line} {text}".strip()
-    return [*lines, f"    {line}"]
+        arrays = {w.array.name for w in written.values()}
+        made = kernel(name, domain, mode, lines, arrays, self.source.memory, self.source.scalars.real, ragged)
+        self.made.append(made)
+        return made

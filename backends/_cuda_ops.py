@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import pi
+from typing import TYPE_CHECKING
 
 from recurrency.backends._cuda_index import At, Ix, before_view, clock_name, extent, flat
 from recurrency.backends._cuda_reductions import REDUCTIONS
-from recurrency.backends._cuda_values import Body, Fragment
 from recurrency.backends._scalar_c import SCALAR_C
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
 
+if TYPE_CHECKING:
+    from backends._cuda_values import Body, Fragment  # under this name its types are known
+
 LAWS = {
     "keep": "(first >= {threshold}u ? {kept} : {zero})",
     "bernoulli": "(first < {threshold}u ? {one} : {zero})",
-    "normal": "({real})({p!r} * sqrt(-2.0 * log((first + 1) * 5.9604644775390625e-08)) * "
-    "cos(second * 3.7450702829238634e-07))",
+    "normal": f"({{real}})({{p!r}} * sqrt(-2.0 * log((first + 1) * {2.0**-24!r})) * cos(second * {2.0**-24 * 2.0 * pi!r}))",
 }
 """What becomes of two random numbers of 24 bits; see `recurrency.draws`."""
 

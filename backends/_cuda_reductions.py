@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from math import prod
+from typing import TYPE_CHECKING
 
 from recurrency.backends._cuda_index import At, Ix
 from recurrency.backends._cuda_memory import Array
-from recurrency.backends._cuda_values import Body, Fragment, Source
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
+
+if TYPE_CHECKING:
+    from backends._cuda_values import Body, Fragment, Source  # under this name its types are known
 
 
 def looped(k: Body, sizes: Sequence[Dim], at: At, start: str, inner: Callable[[list[Ix]], str], join: str) -> str:

@@ -12,7 +12,6 @@ from recurrency.backends._cupy_function import Function, Scan
 from recurrency.graph.types import Kind
 from recurrency.program.program import whole
 
-
 SAYS = {
     "loop": "The loop over {states}, all steps in one kernel.",
     "step": "The loop over {states}: at each step own kernels, products in them.",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from recurrency.backends._cuda_index import clock_name, clock_size
+from recurrency.backends._cuda_index import clock_size
 from recurrency.backends._cuda_kernels import Kernel, NotDiagonalError, RaceError, Writer
 from recurrency.backends._cuda_lowering import lowered
 from recurrency.backends._cuda_memory import Array, Memory
@@ -23,9 +23,8 @@ from recurrency.backends._scalar_c import Scalars
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.passes.lengths import lengths as with_lengths
-from recurrency.passes.rewriting import number
 from recurrency.program.layout import GRADIENT, Layout, gradients
-from recurrency.program.program import ALIASES, Place, Program, Region
+from recurrency.program.program import ALIASES, Place, Region
 from recurrency.program.schedule import schedule
 
 TAPE = "tape:"

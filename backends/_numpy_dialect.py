@@ -31,6 +31,7 @@ class Numpy:
     if_length = ("{out}[...] = {x}", "{out}[n{s} != {length}] = 0")
     permute = "transpose"
     widens = True
+    hoists = False
     apart = False
 
     def text(self, f: Function) -> str:

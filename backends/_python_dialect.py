@@ -55,6 +55,8 @@ class Dialect(Protocol):
     """The method that puts the axes of an array in another order."""
     widens: bool
     """Whether a function repeats its arguments where its result has more axes than all of them."""
+    hoists: bool
+    """Whether pieces of the arrays of a step are better cut out before the loop."""
     apart: bool
     """Whether memory that is lent to the caller is made apart from the rest."""
 

@@ -93,12 +93,19 @@ class Memory:
         if self.loop is None or not rest:
             return text
         if base[0] in self.loop.views:
-            timed = rest.startswith("[...") and not rest.endswith(")")
-            return self.stepped(self.loop.views[base[0]] + rest) if timed else text
+            return self._piece(self.loop.views[base[0]], rest) or text
         if text not in self.views:
             name = self.views[text] = self.names.new(base[0] + ("_T" if rest == ".T" else "_view"))
             self.define(name, text, self.group(text))
         return self.views[text]
+
+    def _piece(self, whole: str, rest: str) -> str:
+        """The piece of this step of an array, as one of the pieces of all steps; "" if it can't be had so."""
+        if rest[0] != "[" or rest[-1] != "]":
+            return ""
+        if rest.startswith("[..."):
+            return self.stepped(whole + rest)
+        return self.stepped(f"{whole}[:, {rest[1:]}") if self.dialect.hoists else ""
 
     def define(self, name: str, text: str, group: str | None) -> None:
         """Write the line that gives an array its name, where it belongs: to one of our groups, or to none."""

@@ -108,11 +108,11 @@ class Product:
         return None
 
     def _added(self, left: str, right: str) -> str:
-        """What is added to a matrix product of both sides: a matrix like the result, or a row of it."""
-        fits = self.plus is not None and self.plus.axes in (left + right, right) and left and right
-        if not fits or self.plus is None:
+        """What is added to a product with so many letters on both sides: an array like the result, or a row of it."""
+        if self.plus is None or not left + right or self.plus.axes not in (left + right, right or left):
             return ""
-        return self._flat(self.plus, *((left, right) if self.plus.axes == left + right else (right,)))
+        sides = (left, right) if self.plus.axes == left + right else (right or left,)
+        return self._flat(self.plus, *(side for side in sides if side))
 
     def _flat(self, x: Operand, *groups: str) -> str:
         if all(len(group) == 1 for group in groups) or not groups:

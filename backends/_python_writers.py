@@ -112,7 +112,9 @@ def _concat(f: Function, id: int, node: Node) -> None:
     for arg in node.args:
         stop = start + f.graph[arg].type.shape[0]
         if not _in_place(f, id, arg, start):
-            f.say(id, f.dialect.assign(f"{f.out(id)}[{lead}{start}:{stop}]", f.ref(arg), indexed=True))
+            piece = f"{f.out(id)}[{lead}{start}:{stop}]"
+            piece = f.memory.derived(piece) if f.dialect.hoists else piece
+            f.say(id, f.dialect.assign(piece, f.ref(arg), indexed=True))
         start = stop
 
 

@@ -19,7 +19,18 @@ from recurrency.program.program import Buffer, Program
 
 WORDS = "torch math threading borrow give_back handed_out lend getrefcount SMALL key lease kept lent like free".split()
 REDUCE = {"sum": "sum_", "peak": "amax"}
-DOTS = {(2, 2): "mm({a}, {b}, out={out})", (2, 1): "mv({a}, {b}, out={out})", (1, 2): "mv({b}.T, {a}, out={out})"}
+DOTS = {
+    (2, 2): "mm({a}, {b}, out={out})",
+    (2, 1): "mv({a}, {b}, out={out})",
+    (1, 2): "mv({b_T}, {a}, out={out})",
+    (1, 1): "dot({a}, {b}, out={out})",
+    (0, 0): "matmul({a}, {b}, out={out})",
+}
+SUMS = {
+    (2, 2): "addmm({plus}, {a}, {b}, out={out})",
+    (2, 1): "addmv({plus}, {a}, {b}, out={out})",
+    (1, 2): "addmv({plus}, {b_T}, {a}, out={out})",
+}
 
 
 class Torch:
@@ -36,6 +47,7 @@ class Torch:
     if_length = ("if_length({x}, {length}, n{s}, ragged{s}, T{s}, {out})",)
     permute = "permute"
     widens = False
+    hoists = True
     apart = True
 
     def text(self, f: Function) -> str:
@@ -106,10 +118,10 @@ class Torch:
     def product(self, call: Call) -> str:
         """The most special function for it."""
         a, b, out = call.a, call.b, call.out
-        if call.plus and call.axes == (2, 2) and call.function != "multiply":
-            return f"addmm({call.plus}, {a}, {b}, out={out})"
         if call.function in ("dot", "matmul"):
-            return DOTS.get(call.axes, f"{call.function}({{a}}, {{b}}, out={{out}})").format(a=a, b=b, out=out)
+            b_T = b.removesuffix(".T") if b.endswith(".T") else f"{b}.T"
+            row = (SUMS if call.plus else DOTS)[call.axes]
+            return row.format(a=a, b=b, b_T=b_T, out=out, plus=call.plus)
         if call.function == "multiply":
             return f"addcmul({call.plus}, {a}, {b}, out={out})" if call.plus else f"mul({a}, {b}, out={out})"
         first, second, result = call.spec.replace("->", ",").split(",")

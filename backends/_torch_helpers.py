@@ -153,9 +153,8 @@ def sum_products(a, b, axes, out):
     if len(a) <= rows or axes[0] != 0:
         torch.sum(a * b, axes, out=out)
         return
-    out.zero_()
-    for x, y in zip(a.split(rows), b.split(rows)):
-        out.add_(torch.sum(x * y, axes))
+    sums = [torch.sum(x * y, axes) for x, y in zip(a.split(rows), b.split(rows))]
+    torch.sum(torch.stack(sums), 0, out=out)
 ''',
     "final": '''
 def final(x, firsts, slot, lengths, ragged, out):
@@ -264,7 +263,7 @@ def random(site, law, p, rest, steps, batch, shape, training, seed, out):
     a, b = a >> 8, b >> 8
     threshold = round(p * (1 << 24))
     if law == "keep":
-        found = (a >= threshold) * (1.0 / (1.0 - p) if p < 1 else 0.0)
+        found = (a >= threshold).to(out.dtype) * (1.0 / (1.0 - p) if p < 1 else 0.0)
     elif law == "bernoulli":
         found = a < threshold
     else:

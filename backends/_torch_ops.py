@@ -35,8 +35,8 @@ FUNCTIONS: dict[str, str] = {
     **{
         name: f"torch.{name}"
         for name in (
-            "add addcdiv addcmul addmm amax arange clamp_min cos div dot einsum eq exp expm1 le log log1p lt matmul "
-            "maximum minimum mm mul mv neg sigmoid sin sqrt sub tanh where"
+            "add addcdiv addcmul addmm addmv amax arange clamp_min cos div dot einsum eq exp expm1 le log log1p lt "
+            "matmul maximum minimum mm mul mv neg sigmoid sin sqrt sub tanh where"
         ).split()
     },
     "abs_": "torch.abs",

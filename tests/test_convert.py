@@ -5,6 +5,7 @@ PyTorch is compared with itself; of Keras, which is not installed, the documente
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from recurrency.cli import convert as command
 from recurrency.cli.convert import convert as convert_command
 from recurrency.convert import foreign, from_keras, from_torch, to_keras, to_torch
 from recurrency.convert.files import read, write
+from recurrency.convert.translating import Translation
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -259,6 +261,30 @@ def test_one_parameter_at_two_places_goes_to_both_and_comes_from_equal_ones() ->
     assert from_torch(spec, layer)["W"].equal(torch.eye(3))
     with pytest.raises(rc.UsageError, match=r"weight_hh_l0 of nn\.RNN should be W of Own, which"):
         from_torch(spec, nn.RNN(3, 3, bias=False))
+
+
+# ---------------------------------------------------------------------------------------------------- shipped cells
+
+SAME = {
+    ("PlainLSTM", "torch-lstm"), ("PlainLSTM", "keras-lstm"), ("LSTM", "torch-lstm"), ("LSTM", "keras-lstm"),
+    ("GRUAfter", "torch-gru"), ("GRUAfter", "keras-gru"), ("GRU", "keras-gru-reset-before"),
+    ("Elman", "torch-rnn-tanh"), ("Elman", "keras-rnn-tanh"), ("IRNN", "torch-rnn-relu"), ("IRNN", "keras-rnn-relu"),
+}  # fmt: skip
+"""The shipped cells of inputs N and units H that are layers elsewhere; biases and peepholes may be zero."""
+
+
+def test_no_other_shipped_cell_passes_for_a_layer() -> None:
+    layers = {name: foreign.Foreign(kind, 3, 4) for name, kind in foreign.KINDS.items()}
+    found = set()
+    for spec in map(library, rc.library.names()):
+        if [d.name for d in spec.cell.dimensions if d.default is None] != ["N", "H"]:
+            continue
+        elaborated = spec.elaborate(N=3, H=4)
+        for name, layer in layers.items():
+            with contextlib.suppress(rc.UsageError):
+                Translation(elaborated, layer, str)
+                found.add((spec.name, name))
+    assert found == SAME
 
 
 # --------------------------------------------------------------------------------------------------------- messages

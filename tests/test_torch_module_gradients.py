@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 import recurrency as rc
+from tests.specimens import SPECIMENS
 from tests.torch_modules import CELLS, flat, inputs_of, lengths_of, lstm, random, shared, spec_of, state_of, torch
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # from within torch
 
 
 class Loss(torch.nn.Module):  # type: ignore[misc]
@@ -22,7 +25,7 @@ class Loss(torch.nn.Module):  # type: ignore[misc]
         return self.module.loss_and_state(*arguments, **keywords)
 
 
-def function(module: Any, prefix: str, lengths: Any) -> tuple[Callable[..., Any], list[Any]]:
+def function(module: Any, lengths: Any) -> tuple[Callable[..., Any], list[Any]]:
     """The real results as a function of all that is real: parameters, inputs and first states."""
     inner = getattr(module, "module", module)
     inputs, state = inputs_of(inner), state_of(inner)
@@ -39,21 +42,24 @@ def function(module: Any, prefix: str, lengths: Any) -> tuple[Callable[..., Any]
     return call, [t.detach().clone().requires_grad_() for t in tensors]
 
 
-def agree(module: Any, lengths: Any = None) -> None:
+def agree(module: Any, lengths: Any = None, twice: bool = True) -> None:
     """First and second derivatives are those that differences give."""
-    call, tensors = function(module, "", lengths)
+    call, tensors = function(module, lengths)
     assert torch.autograd.gradcheck(call, tensors, fast_mode=True)
-    assert torch.autograd.gradgradcheck(call, tensors, fast_mode=True)
+    assert not twice or torch.autograd.gradgradcheck(call, tensors, fast_mode=True)
+
+
+WITH_LOSS = [name for name in CELLS if "loss " in spec_of(name).cell.span.text]
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_derivatives_of_first_and_second_order_agree_with_differences(name: str) -> None:
-    module = shared(name)
-    agree(module)
-    agree(module, lengths_of(module))
+    module, twice = shared(name), name not in WITH_LOSS or name in SPECIMENS
+    agree(module, None, twice)
+    agree(module, lengths_of(module), twice)
 
 
-@pytest.mark.parametrize("name", [n for n in CELLS if any("loss " in s.text for s in [spec_of(n).cell.span])])
+@pytest.mark.parametrize("name", WITH_LOSS)
 def test_derivatives_of_losses_agree_with_differences(name: str) -> None:
     module = Loss(shared(name))
     agree(module)
@@ -73,13 +79,11 @@ def test_third_derivatives_are_refused() -> None:
         torch.autograd.grad(h.square().sum(), x)
 
 
-def test_what_nothing_depends_on_has_no_gradient() -> None:
-    module, x = lstm(), random(5, 2, 3)
-    y, state = module(x)
-    state["c"].sum().backward()
-    assert module.W_i.grad.abs().sum() > 0
+def test_what_a_result_does_not_depend_on_has_no_gradient() -> None:
+    module = lstm()
+    module(random(1, 2, 3))[1]["c"].sum().backward()
+    assert module.W_i.grad.all()
     assert not module.W_o.grad.any()  # the output gate comes after the memory
-    assert not y.grad_fn._undefined if hasattr(y.grad_fn, "_undefined") else True
 
 
 def test_frozen_parameters_get_no_gradient_and_inputs_do() -> None:

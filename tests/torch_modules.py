@@ -14,6 +14,7 @@ from tests.helpers_cells import CASE
 from tests.specimens import SPECIMENS
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # tiny tensors: more threads would only wait for one another
 
 STEPS = {"t": 3, "s": 2}
 BATCH = 2
@@ -49,10 +50,10 @@ def lstm(**options: Any) -> Any:
     return rc.library.spec("LSTM").module(**{"N": 3, "H": 4, "dtype": torch.float64, "seed": 0, **options})
 
 
-def random(*shape: int, seed: int = 0, **options: Any) -> Any:
+def random(*shape: int, seed: int = 0, requires_grad: bool = False) -> Any:
     """Random numbers in float64."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_(**options)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=requires_grad)
 
 
 def inputs_of(module: Any, seed: int = 0) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Linear: TypeAlias = tuple[tuple[float, Block], ...]
 """Pieces of parameters, each times a number, that are added up."""
 
 GREATEST_SEARCH = 20_000
-"""Bound on the comparisons of one search."""
+"""Bound on the comparisons of sums, without turned gates and with them."""
 GREATEST_TURNS = 256
 """Bound on the ways in which gates are turned."""
 TURNED_AT_LEAST = 1
@@ -81,12 +81,13 @@ class Match:
 
 @dataclass
 class Difference:
-    """The place where the search came furthest: two sums, and the term of ours that has no counterpart."""
+    """The place where the search came furthest: two sums that don't match; and how many have been compared so far."""
 
     depth: int = -1
     ours: Sum = field(default_factory=Sum)
     theirs: Sum = field(default_factory=Sum)
     forms: tuple[Forms, Forms] | None = None
+    comparisons: int = 0
 
 
 def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Difference:
@@ -148,12 +149,11 @@ class _Search:
 
     def __init__(self, ours: Forms, theirs: Forms, best: Difference) -> None:
         self.ours, self.theirs, self.best = ours, theirs, best
-        self.count = 0
 
     def sums(self, a: Sum, b: Sum, state: State) -> Iterator[State]:
         """Sums, term by term in any order."""
-        self.count += 1
-        if self.count > GREATEST_SEARCH:
+        self.best.comparisons += 1
+        if self.best.comparisons > GREATEST_SEARCH:
             raise UsageError("the equations can't be compared: too many of their terms may stand for one another")
         found = False
         for result in self._terms(terms(a), terms(b), state):

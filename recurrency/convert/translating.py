@@ -33,7 +33,10 @@ class Translation:
         """The first output of the cell that the layers compute."""
         forms, differences = Forms.of(cell.graph), []
         for output in cell.outputs:
-            found = matched(forms, self.foreign.forms, (output, "y"))
+            try:
+                found = matched(forms, self.foreign.forms, (output, "y"))
+            except RecursionError:
+                raise UsageError(f"the equations of {self.name} are nested too deeply to be compared") from None
             if isinstance(found, Match):
                 return found
             differences.append(found)

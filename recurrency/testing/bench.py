@@ -85,7 +85,7 @@ class Bench:
     def _known(self, key: tuple[Any, ...], kind: str, make: Callable[[str], Results]) -> Results:
         """The results of a kind, put together from the kinds that they are known from."""
         parts, prefixes = PARTS.get(kind, ((kind,), ("",)))
-        out = {}
+        out: Results = {}
         for part in parts:
             found = self._once((*key, part), partial(make, part))
             out |= {result: array for result, array in found.items() if result.startswith(prefixes)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from itertools import pairwise
 from typing import Any, TypeAlias, get_args
 
 from recurrency.errors import RecurrencyError, Span
@@ -95,9 +96,9 @@ def _rows(text: str, span: Span) -> Edit:
 def _ports(text: str, cell: syntax.Cell) -> Iterator[Edit]:
     """Inputs and outputs, of which one of each has to stay, and entries of the square brackets."""
     for group in (cell.outputs, cell.inputs, cell.dimensions):
-        for one, two in zip(group, group[1:], strict=False):
-            yield one.span.end, two.span.end, ""
-            yield one.span.start, two.span.start, ""
+        for one, two in pairwise([piece.span for piece in group]):
+            yield one.end, two.end, ""
+            yield one.start, two.start, ""
 
 
 def _operands(tree: Any) -> Iterator[tuple[Span, Span]]:
@@ -108,7 +109,7 @@ def _operands(tree: Any) -> Iterator[tuple[Span, Span]]:
     elif is_dataclass(tree):
         if isinstance(tree, EXPRESSIONS):
             inner = [i for f in fields(tree) for i in _inside(getattr(tree, f.name))]
-            yield from ((tree.span, i.span) for i in inner)  # type: ignore[attr-defined]
+            yield from ((getattr(tree, "span"), i.span) for i in inner)  # noqa: B009 - no type has all of them
         for f in fields(tree):
             if f.compare:
                 yield from _operands(getattr(tree, f.name))
@@ -117,5 +118,3 @@ def _operands(tree: Any) -> Iterator[tuple[Span, Span]]:
 def _inside(value: Any) -> list[Any]:
     values = value if isinstance(value, tuple) else (value,)
     return [v for v in values if isinstance(v, EXPRESSIONS)]
-
-

@@ -1,4 +1,4 @@
-"""The search of the fuzzer: one program after another, until one is found on which something is wrong; then a small one.
+"""The search of the fuzzer: one program after another, until something is wrong with one, and then a small one.
 
 Hypothesis draws and shrinks. A round ends with its first new finding, so that each is shrunk by itself.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +39,7 @@ class Search:
 
     backends: Sequence[str]
     until: float
-    report: Callable[[str], None]
+    report: Callable[[Finding], None]
     programs: int = 0
     compared: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -70,14 +71,12 @@ class Search:
         def attempt(data: Any) -> None:
             run.attempt(data)
 
-        try:
+        with suppress(FoundError, EnoughError):
             attempt()
-        except (FoundError, EnoughError):
-            pass
         if run.best is not None:
             self.findings.append(reduced(run.best, SHRINKING))
             self.known.add(run.best.key)
-            self.report(f"found: {self.findings[-1].what}")
+            self.report(self.findings[-1])
 
 
 @dataclass

@@ -199,7 +199,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "chunks": (("streams", "vjp"), GRADIENTS),
     "loss": (("loss_gradients",), ("loss",)),
 }
-"""What a kind must give is known from other kinds, in one piece and without a tape: which, and which results of them."""
+"""What a kind must give is known from others, in one piece and without a tape: which, and which results of them."""
 
 LOSSES = frozenset({"loss", "loss_gradients", "hvp", "gnvp"})
 """Kinds that need a loss."""

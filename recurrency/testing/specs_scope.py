@@ -149,8 +149,10 @@ class Writer:
 
     def initialiser(self, shape: Shape) -> str:
         """How a value of this shape may be drawn."""
-        square = len(shape) == 2 and shape[0] == shape[1]
-        return self.pick([*INITIALISERS[len(shape)], *(SQUARE if square else ())])
+        options = list(INITIALISERS[len(shape)])
+        if len(shape) == 2 and shape[0] == shape[1]:
+            options += SQUARE
+        return self.pick(options)
 
     def const(self, shape: Shape, text: str) -> Expr:
         """A declared constant of this shape."""

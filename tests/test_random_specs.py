@@ -1,0 +1,190 @@
+"""Random specs are valid by construction, reach everything that the language has, and shrink to short texts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, seed, settings
+
+import recurrency as rc
+from recurrency import derivatives
+from recurrency.graph.ops import OPS
+from recurrency.graph.verify import verify
+from recurrency.initialisers import INITIALISERS
+from recurrency.language.format import format_file
+from recurrency.language.vocabulary import FUNCTIONS
+from recurrency.passes import PASSES
+from recurrency.testing.fuzz_checks import nodes
+from recurrency.testing.specs import Program, programs
+
+COUNT = 250
+QUIET = settings(
+    max_examples=COUNT, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
+UNREACHED = {"spread", "place", "unframes", "if_length", "unless_given", "valid", "put", "frames"}
+"""Operations that only gradients, or passes, are made of (the others have to stand in the graphs of the specs)."""
+
+FEATURES = {
+    "state with a number": r"state \w+ : \S.* = -?\d",
+    "trained first value": r"state \w+ : .*~",
+    "computed first value": r"state \w+ : \[.*\] = .*[a-zA-Z]",
+    "scalar state": r"state \w+ : \[\]",
+    "vector state": r"state \w+ : \[[^,\]]+\]",
+    "matrix state": r"state \w+ : \[[^,\]]+,",
+    "first value read": r"init\(",
+    "delay": r"\[t-1\]",
+    "long delay": r"\[t-3\]",
+    "later step": r"\[t\+2\]",
+    "backward recurrence": r"h = .*h\[t\+1\]",
+    "undeclared feedback": r"f = -0.7 \* f\[t-1\]",
+    "family": r"\w\[1\]",
+    "loop": r"for j in 1\.\.",
+    "loop over a dimension": r"for j in 1\.\.L",
+    "comprehension": r"for i in 1\.\.",
+    "nested comprehension": r"for i in 1\.\.\w for j in",
+    "conditional": r" if .* else ",
+    "use of a cell": r"= Part",
+    "use inside an expression": r"\(Part",
+    "use from the library": r"use \w+ from library",
+    "use with first states": r"from \(",
+    "arguments by name": r"\(x = ",
+    "dimensions by name": r"\[N = ",
+    "stream inside of a use": r"\bu\d?\.\w",
+    "instance": r"\br = (Part|Layer|GRU|LSTM|Elman|Linear)",
+    "function in square brackets": r"squash = tanh",
+    "number in square brackets": r"rate = 0.5",
+    "cell in square brackets": r"Layer = ",
+    "function of the file": r"^fn ",
+    "function of a cell": r"^    fn ",
+    "function that takes a function": r"twice\((tanh|sin|sigmoid|relu)",
+    "function that reads other steps": r"change\(",
+    "constant": r"const ",
+    "another clock": r" over s",
+    "symbols": r": index\[",
+    "delayed symbols": r"embed\(\w+, \w+\[t",
+    "output of symbols": r"-> .*index\[",
+    "several outputs": r"-> \(\w+: [^)]*\w+: ",
+    "sum of sizes": r"\[H \+ N|\[K \+ N",
+    "per sequence": r"per = sequence",
+    "loss": r"loss ",
+    "loss of a sub-cell": r"(?s)loss .*cell Main",
+    "@": "@", "**": r"\*\*", "⊙": "⊙", "σ": "σ", "==": "==", "!=": "!=", "<=": "<=", ">=": ">=",
+    "and": " and ", "or": " or ", "not": "not ",
+}  # fmt: skip
+"""What a text has to match, some of the many."""
+
+
+@cache
+def drawn() -> tuple[Program, ...]:
+    """Many programs, always the same ones."""
+    found: list[Program] = []
+
+    @seed(20260)
+    @QUIET
+    @given(programs())
+    def collect(program: Program) -> None:
+        found.append(program)
+
+    collect()
+    return tuple(dict.fromkeys(found))
+
+
+@cache
+def graphs() -> tuple[Any, ...]:
+    """The graph of each of them."""
+    return tuple(program.spec().graph(**program.dimensions) for program in drawn())
+
+
+def test_each_is_valid_with_units_and_with_numbers() -> None:
+    for program, graph in zip(drawn(), graphs(), strict=True):
+        program.spec().check()
+        verify(graph)
+
+
+def test_each_is_formatted_once_and_for_all() -> None:
+    for program, graph in zip(drawn(), graphs(), strict=True):
+        once = format_file(program.text, "random.rnn")
+        assert format_file(once, "random.rnn") == once
+        assert nodes(rc.parse(once).graph(**program.dimensions)) == nodes(graph)
+
+
+@pytest.mark.parametrize("start", range(5))
+def test_each_survives_all_passes_and_differentiation(start: int) -> None:
+    for graph in graphs()[start::5][:12]:
+        for step in PASSES.values():
+            graph = step(graph)
+            verify(graph)
+        verify(derivatives.backward(graph.select([r for r in graph.roots if r.startswith(("output:", "final:"))])))
+
+
+def test_each_compiles() -> None:
+    for program in drawn()[::10]:
+        model = program.spec().compile(**program.dimensions)
+        assert model.programs.runner("forward", ())
+
+
+def test_dimensions_are_small_and_mostly_different() -> None:
+    sizes = [list(program.dimensions.values()) for program in drawn()]
+    assert {n for each in sizes for n in each} == {2, 3, 4, 5}
+    assert sum(len(set(each)) == len(each) for each in sizes) > 0.8 * len(sizes)
+
+
+# ----------------------------------------------------------------------------------------------------------- coverage
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_each_feature_of_the_language_appears(feature: str) -> None:
+    pattern = re.compile(FEATURES[feature], re.MULTILINE)
+    assert sum(bool(pattern.search(program.text)) for program in drawn()) >= 2
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_of_the_language_appears(name: str) -> None:
+    assert any(f"{name}(" in program.text for program in drawn())
+
+
+@pytest.mark.parametrize("name", sorted(set(OPS) - UNREACHED))
+def test_each_operation_appears(name: str) -> None:
+    assert any(graph[id].op.name == name for graph in graphs() for id in graph)
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_each_initialiser_appears(name: str) -> None:
+    assert any(re.search(rf"~ {name}\b", program.text) for program in drawn())
+
+
+def test_most_have_states_and_many_can_be_stepped() -> None:
+    counts: Counter[str] = Counter()
+    for program, graph in zip(drawn(), graphs(), strict=True):
+        counts["recurrent"] += any(graph[id].op.name == "shift" for id in graph)
+        counts["loss"] += "loss" in graph.roots
+        counts["one clock"] += " over " not in program.text
+    assert counts["recurrent"] > 0.5 * len(drawn())
+    assert counts["loss"] > 0.3 * len(drawn())
+    assert counts["one clock"] > 0.4 * len(drawn())
+
+
+# ---------------------------------------------------------------------------------------------------------- shrinking
+
+
+def smallest(holds: Callable[[Program], bool]) -> str:
+    """The text of the smallest program for which something holds."""
+    return str(find(programs(), holds, settings=settings(QUIET, phases=[Phase.generate, Phase.shrink])).text)
+
+
+def test_the_smallest_program_is_one_equation() -> None:
+    assert smallest(lambda program: True) == "cell Main[N](x: [N]) -> (y: [N]) {\n    y = x\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "rows"), [("state", 6), ("@", 6), ("reverse(", 4), ("dropout(", 4), ("embed(", 6), ("attend(", 7)]
+)
+def test_a_feature_shrinks_to_a_few_lines(part: str, rows: int) -> None:
+    text = smallest(lambda program: part in program.text)
+    assert part in text
+    assert text.count("\n") <= rows, text
