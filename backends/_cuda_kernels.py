@@ -59,6 +59,18 @@ class Writer:
         self.source.partials.update(zip(ids, arrays, strict=True))
         return self._finished(f"{wish}_parts", domain, [*head, *body.scopes[0].lines], written, "all")
 
+    def turned(self, id: int, ready: Collection[int], wish: str) -> Kernel:
+        """A matrix transposed, so that neighbouring threads read neighbouring elements of it."""
+        rows, columns = self.source.graph[id].type.shape
+        array = self.source.memory.made(f"{wish}_turned", self.source.graph[id].type.with_shape(columns, rows))
+        domain = Domain(Kind.STATIC, None, array.shape)
+        body, at, head = self._begun(domain, ready, "all")
+        text, element = body.value(id, at.to(*at.idx[::-1])), array.element(at)
+        body.line(f"{element} = {text};", id)
+        written = {element: Written(array, text, array.span(at))}
+        self.source.turned[id] = array
+        return self._finished(f"{wish}_turned", domain, [*head, *body.scopes[0].lines], written, "all")
+
     def loop(self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region) -> Kernel:
         """A kernel that runs over all steps: each thread computes one element at all of them.
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LAWS = {
     "keep": "(first >= {threshold}u ? {kept} : {zero})",
     "bernoulli": "(first < {threshold}u ? {one} : {zero})",
-    "normal": f"({{real}})({{p!r}} * sqrt(-2.0 * log((first + 1) * {2.0**-24!r})) * cos(second * {2.0**-24 * 2.0 * pi!r}))",
+    "normal": f"({{real}})({{p!r}} * sqrt(-2.0 * log((first + 1) * {2.0**-24!r})) * "
+    f"cos(second * {2.0**-24 * 2.0 * pi!r}))",
 }
 """What becomes of two random numbers of 24 bits; see `recurrency.draws`."""
 

@@ -51,7 +51,7 @@ class Source:
     """What the bodies of one function's kernels have in common.
 
     `outputs` are arrays with results of products that are not the places of these products, `partials` those with the
-    parts of sums over all sequences.
+    parts of sums over all sequences, `turned` those with the transposes of matrices.
     """
 
     program: Program
@@ -60,6 +60,7 @@ class Source:
     fragments: dict[str, Fragment]
     outputs: dict[int, Array] = field(default_factory=dict)
     partials: dict[int, Array] = field(default_factory=dict)
+    turned: dict[int, Array] = field(default_factory=dict)
 
     @property
     def graph(self) -> Graph:
@@ -153,6 +154,8 @@ class Body:
         return At(at.t if kind is Kind.STREAM else None, at.b if kind >= Kind.SEQUENCE else None, at.idx)
 
     def _written(self, id: int, node: Node, at: At) -> str:
+        if id in self.source.turned:
+            return str(self.source.turned[id].element(at.to(*at.idx[::-1])))
         if id in self.source.outputs:
             array = self.source.outputs[id]
             self.reads.append(Read(array.name, array.element(at), False, id, array.span(at)))
@@ -171,7 +174,7 @@ class Body:
         if late and abs(place.delay) == 1 and element in self.carried:
             self.started[element] = array.element(at, place.delay)
             return self.carried[element]
-        return array.element(at, place.delay)
+        return str(array.element(at, place.delay))
 
     def real(self, id: int, at: At) -> str:
         """One element of a value as a real number, though it be a symbol."""
@@ -195,11 +198,11 @@ class Body:
 
     def steps(self, clock: str | None) -> str:
         """How many steps there is room for."""
-        return clock_size(clock)
+        return str(clock_size(clock))
 
     def bound(self, dim: Dim, at: At) -> str:
         """How far a loop over an axis goes: an axis of steps has as many as the sequence."""
-        return self.length(dim, at) if isinstance(dim, str) else extent(dim)
+        return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))
 
     @contextmanager
     def loop(self, wish: str, bound: str) -> Iterator[str]:

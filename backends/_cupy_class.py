@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from recurrency.backends._cuda_index import clock_name, extent
 from recurrency.backends._cuda_memory import VECTORS, Array
-from recurrency.backends._cupy_function import Function, Scan
+from recurrency.backends._cupy_function import Function
+from recurrency.backends._cupy_loops import Scan
 
 from recurrency.graph.types import Kind
 from recurrency.program.program import whole
@@ -46,14 +47,14 @@ def _method(head: str, says: str, body: Sequence[str]) -> list[str]:
 
 
 def _sizes(f: Function) -> str:
-    return ", ".join([*(f"T_{clock_name(c)}" for c in f.clocks), "B"])
+    return ", ".join([*(f"T_{clock_name(c)}" for c in f.memory.clocks), "B"])
 
 
 def _tables(f: Function) -> list[str]:
     return [
         f'"""{f.name}: {len(f.kernels)} kernels, {len(f.scans)} loops over time."""',
         "",
-        *_table("CLOCKS", {c: clock_name(c) for c in f.clocks}),
+        *_table("CLOCKS", {c: clock_name(c) for c in f.memory.clocks}),
         *_table("INPUTS", _inputs(f)),
         *_table("SCANS", {f"scan_{k}": (s.states, tuple(s.ways), s.refused) for k, s in enumerate(f.scans)}),
         *_table("FLAGS", f.memory.flags),

@@ -3,6 +3,8 @@
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,25 +24,36 @@ PLANS = ("loop", "step", "gemm")
 """How a loop over time runs: in one kernel; with own products, captured as a graph; with products by the library."""
 
 
-def launch(kernel, threads, *args):
+def launch(kernel: Any, threads: int, *args: Any) -> None:
     """Launch a kernel with so many threads; its last argument is their number."""
     if threads:
         kernel(((threads + BLOCK - 1) // BLOCK,), (BLOCK,), (*args, np.int32(threads)))
 
 
-def product(xp, a, b, out):
+def product(xp: Any, a: Any, b: Any, out: Any) -> None:
     """`out = a @ b`, matrices; nothing is done where there are no elements."""
     if 0 not in out.shape:
         xp.matmul(a, b, out=out)
 
 
+def size_of(array: Any) -> int:
+    """The number of elements of an array."""
+    size = 1
+    for extent in array.shape:
+        size *= extent
+    return size
+
+
 class Plan:
     """Memory and sizes for one run of a function: arrays, numbers of steps and sequences, how each loop runs."""
 
-    def __init__(self, **sizes):
-        self.__dict__.update(sizes)
+    def __init__(self, **known: Any) -> None:
+        self.__dict__.update(known)
 
-    def describe(self):
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"this plan has no {name} now")
+
+    def describe(self) -> str:
         """How each loop over time runs, and why."""
         return "\n".join(f"{states}: {way}: {why}" for _, states, way, why in self.ways) or "no loop over time"
 
@@ -48,44 +61,68 @@ class Plan:
 class Function:
     """One function on a device: see `recurrency.backend.Runner`, with arrays of the device in the place of NumPy's.
 
-    `plan` is `loop`, `step` or `gemm`, or None: it is chosen for each size.
+    `wanted` is `loop`, `step` or `gemm`: how loops run where they can; None: it is chosen for each size.
     """
 
-    CLOCKS, INPUTS, SCANS, FLAGS, LENT, RANDOM = {}, {}, {}, {}, (), False
+    CLOCKS: ClassVar[dict[str, str]] = {}
+    INPUTS: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    SCANS: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    FLAGS: ClassVar[dict[str, str]] = {}
+    LENT: tuple[str, ...] = ()
+    RANDOM = False
 
-    def __init__(self, xp, kernels, real, plan=None):
-        self.xp, self.kernels, self.real, self.wanted = xp, kernels, np.dtype(real), plan
-        self.plans, self.lock = OrderedDict(), threading.RLock()
+    largest: Callable[..., Iterable[int]]
+    allocate: Callable[..., None]
+    renew: Callable[..., None]
+    run: Callable[[Plan], None]
+    results: Callable[[Plan], dict[str, Any]]
 
-    def __call__(self, params, given, lengths, steps, batch, training=False, seed=0, offset=None):
+    def __init__(self, xp: Any, kernels: Any, real: str, wanted: str | None = None) -> None:
+        self.xp, self.kernels, self.real, self.wanted = xp, kernels, np.dtype(real), wanted
+        self.plans: OrderedDict[Any, Plan] = OrderedDict()
+        self.lock = threading.RLock()
+
+    def __call__(
+        self, params: Any, given: Mapping[str, Any], lengths: Mapping[str, Any] | None, steps: Mapping[str, int],
+        batch: int, training: bool = False, seed: int = 0, offset: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        starts = [name for name in self.FLAGS if f"start:{name}" in given]
+        ends = self.ends(lengths or {}, steps, batch)
+        ragged = any(bool((n < steps[clock]).any()) for clock, n in ends.items())
         with self.lock:
             try:
-                p = self.plan(steps, batch, [n for n in self.FLAGS if f"start:{n}" in given], bool(training))
-                self.bind(p, params, given, lengths, seed, offset)
+                p = self.plan(steps, batch, starts, training, ragged)
+                self.bind(p, params, given, ends, seed, offset or {})
                 self.run(p)
                 return self.handed(p, given, self.results(p))
             except self.xp.cuda.memory.OutOfMemoryError as error:
                 self.plans.clear()
                 raise MemoryError(f"{type(self).__name__} needs more memory than the device has: {error}") from error
 
+    def ends(self, lengths: Mapping[str, Any], steps: Mapping[str, int], batch: int) -> dict[str, Any]:
+        """The number of steps of each sequence, for each clock."""
+        out = {}
+        for clock in self.CLOCKS:
+            n, most = lengths.get(clock), int(steps[clock])
+            out[clock] = np.full(batch, most, np.int32) if n is None else np.asarray(n, np.int32)
+            if out[clock].shape != (batch,) or (batch and not 0 <= out[clock].min() <= out[clock].max() <= most):
+                raise ValueError(f"lengths are {batch} numbers from 0 to {most}, the steps of the clock {clock}")
+        return out
+
     # ----------------------------------------------------------------------------------------------------- planning
 
-    def plan(self, steps, batch, given=(), training=False):
-        """The plan for these sizes, made when they are first used."""
+    def plan(
+        self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), training: bool = False,
+        ragged: bool = False,
+    ) -> Plan:  # fmt: skip
+        """The plan for these sizes, made when they are first used; `given` names first values that are handed over."""
         sizes = tuple(int(steps[clock]) for clock in self.CLOCKS)
-        key = (sizes, int(batch), tuple(given), training, self.wanted)
+        key = (sizes, int(batch), tuple(given), bool(training), ragged, self.wanted)
         if key in self.plans:
             self.plans.move_to_end(key)
             return self.plans[key]
-        p = Plan(sizes=sizes, B=np.int32(batch), training=np.int32(training), graphs={}, real=self.real)
-        for clock, size in zip(self.CLOCKS.values(), sizes):
-            setattr(p, f"T_{clock}", np.int32(size))
-            setattr(p, f"steps_{clock}", [np.int32(t) for t in range(size)])
-        for name, flag in self.FLAGS.items():
-            setattr(p, flag, np.int32(name in given))
-        p.ways = self.ways(int(batch))
-        p.static = any(way == "step" for *_, way, _ in p.ways)
-        self.check(p)
+        self.check(sizes, int(batch))
+        p = self.empty_plan(sizes, int(batch), given, training, ragged)
         self.allocate(p, *sizes, int(batch))
         if p.static:
             self.renew(p, *sizes, int(batch))
@@ -94,75 +131,79 @@ class Function:
         self.plans[key] = p
         return p
 
-    def ways(self, batch):
-        """How each loop over time runs for so many sequences."""
-        return [self.way(scan, batch) for scan in self.SCANS]
+    def empty_plan(
+        self, sizes: tuple[int, ...], batch: int, given: Collection[str], training: bool, ragged: bool
+    ) -> Plan:
+        """A plan without memory. It is `static` if graphs of it are captured: then its arrays stay where they are."""
+        ways = self.ways(batch)
+        static = any(way == "step" for *_, way, _ in ways)
+        p = Plan(sizes=sizes, B=np.int32(batch), training=np.int32(training), ragged=ragged, ways=ways, static=static)
+        p.graphs = {}
+        for clock, size in zip(self.CLOCKS.values(), sizes, strict=True):
+            setattr(p, f"T_{clock}", np.int32(size))
+            setattr(p, f"steps_{clock}", [np.int32(t) for t in range(size)])
+        for name, flag in self.FLAGS.items():
+            setattr(p, flag, np.int32(name in given))
+        return p
 
-    def way(self, scan, batch):
-        """How a loop runs: its name, what it computes, the way, and why."""
-        states, ways, refused = self.SCANS[scan]
-        if self.wanted is not None and self.wanted in ways:
-            return scan, states, self.wanted, "as was asked for"
+    def ways(self, batch: int) -> list[tuple[str, str, str, str]]:
+        """How each loop over time runs for so many sequences: its name, what it computes, the way, and why."""
+        return [(name, row[0], *self.way(row[1], row[2], batch)) for name, row in self.SCANS.items()]
+
+    def way(self, ways: tuple[str, ...], refused: Mapping[str, str], batch: int) -> tuple[str, str]:
+        """Of some ways to run a loop the best, and why; `refused` says why there are no others."""
+        if self.wanted in ways:
+            return str(self.wanted), "as was asked for"
         if self.wanted is not None:
-            return (
-                scan,
-                states,
-                ways[-1],
-                f"{self.wanted} can't be: {refused.get(self.wanted, 'there is no such plan')}",
-            )
+            return ways[-1], f"there is no {self.wanted}: {refused.get(self.wanted, 'it is unknown')}"
         if "loop" in ways:
-            return scan, states, "loop", "each unit reads its own past alone, so that one kernel runs over all steps"
+            return "loop", "each unit reads its own past alone, so that one kernel runs over all steps"
+        why = refused.get("loop", "")
         if "step" in ways and batch <= SMALL_BATCH:
-            return (
-                scan,
-                states,
-                "step",
-                f"{batch} sequences are few: a captured graph of own kernels; {refused['loop']}",
-            )
-        return scan, states, "gemm", f"{batch} sequences: products by the library at each step; {refused['loop']}"
+            return "step", f"{batch} sequences are few, so that a graph of own kernels is captured; {why}"
+        return "gemm", f"{batch} sequences, products by the library at each step; {why}"
 
-    def check(self, p):
+    def check(self, sizes: tuple[int, ...], batch: int) -> None:
         """Refuse sizes that 32 bits can't count."""
-        largest = max(self.largest(*p.sizes, int(p.B)), default=0)
+        largest = max(self.largest(*sizes, batch), default=0)
         if largest > LARGEST:
             raise ValueError(f"an array would have {largest:,} elements; at most {LARGEST:,} are possible: split it up")
 
     # ------------------------------------------------------------------------------------------------------ running
 
-    def bind(self, p, params, given, lengths, seed, offset):
+    def bind(
+        self, p: Plan, params: Any, given: Mapping[str, Any], ends: Mapping[str, Any], seed: int,
+        offset: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         """Give a plan the arrays of one call."""
         xp, batch = self.xp, int(p.B)
-        lengths, offset = lengths or {}, offset or {}
-        p.ragged = False
-        for (name, clock), size in zip(self.CLOCKS.items(), p.sizes):
-            n = np.full(batch, size, np.int32) if lengths.get(name) is None else np.asarray(lengths[name], np.int32)
-            p.ragged |= bool((n < size).any())
-            before = np.broadcast_to(np.asarray(offset.get(name, 0), np.int64), (batch,))
-            self.put(p, f"n_{clock}", xp.asarray(n))
-            self.put(p, f"before_{clock}", xp.asarray(before))
+        for name, clock in self.CLOCKS.items():
+            self.put(p, f"n_{clock}", xp.asarray(ends[name]))
+            if self.RANDOM:
+                before = np.broadcast_to(np.asarray(offset.get(name, 0), np.int64), (batch,))
+                self.put(p, f"before_{clock}", xp.asarray(before))
         if self.RANDOM:
             self.put(p, "seed", xp.asarray(np.array([seed & (2**64 - 1)], np.uint64)))
         self.put(p, "params", self.device(params, self.real))
         for name, (array, is_real, clock, axes) in self.INPUTS.items():
             if name in given:
                 x = self.device(given[name], self.real if is_real else np.dtype(np.int64), name)
-                wanted = tuple(axis if isinstance(axis, int) else int(getattr(p, axis)) for axis in axes)
-                if tuple(x.shape) != wanted:
-                    raise ValueError(f"{name} is {list(x.shape)}; this call needs {list(wanted)}")
-                if p.ragged and clock is not None:
-                    x = self.clean(x, getattr(p, f"n_{clock}"))
-                self.put(p, array, x)
+                self.fits(name, x, [axis if isinstance(axis, int) else int(getattr(p, axis)) for axis in axes])
+                self.put(p, array, self.clean(x, getattr(p, f"n_{clock}")) if p.ragged and clock is not None else x)
         if not p.static:
             self.renew(p, *p.sizes, batch)
 
-    def put(self, p, name, array):
-        """Make an array a plan's; where a graph has been captured it is copied to where that reads it."""
-        if not p.static:
-            setattr(p, name, array)
-        else:
-            setattr(p, name, self.copy(array, p.__dict__.get(name)))
+    @staticmethod
+    def fits(name: str, array: Any, wanted: list[int]) -> None:
+        """Refuse an array of another shape."""
+        if list(array.shape) != wanted:
+            raise ValueError(f"{name} is {list(array.shape)}; this call needs {wanted}")
 
-    def handed(self, p, given, results):
+    def put(self, p: Plan, name: str, array: Any) -> None:
+        """Make an array a plan's; where graphs are captured it is copied to where these read it."""
+        setattr(p, name, self.copy(array, p.__dict__.get(name)) if p.static else array)
+
+    def handed(self, p: Plan, given: Mapping[str, Any], results: dict[str, Any]) -> dict[str, Any]:
         """The results, which are the caller's from now on: copies of what a graph writes again, else the arrays."""
         if p.static:
             return {name: self.copy(array) for name, array in results.items()}
@@ -170,8 +211,8 @@ class Function:
             p.__dict__.pop(name, None)
         return results
 
-    def device(self, array, dtype, name="params"):
-        """An array on the device, of this type, its elements one after another; one that is so already is not copied."""
+    def device(self, array: Any, dtype: Any, name: str = "params") -> Any:
+        """An array on the device, of this type, its elements one after another; if it is that already, itself."""
         xp = self.xp
         if not isinstance(array, xp.ndarray):
             if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
@@ -181,16 +222,14 @@ class Function:
             raise TypeError(f"{name} holds {array.dtype}; this module needs {dtype}: convert it first")
         return array if array.flags.c_contiguous else xp.ascontiguousarray(array)
 
-    def copy(self, array, out=None):
+    def copy(self, array: Any, out: Any = None) -> Any:
         """A copy of an array, in `out` if that is given."""
         out = self.xp.empty(array.shape, array.dtype) if out is None else out
-        if out.shape != array.shape:
-            raise ValueError(f"an array is {list(array.shape)}; this plan needs {list(out.shape)}")
         kernel = self.kernels.copy_real if array.dtype == self.real else self.kernels.others[str(array.dtype)]
         launch(kernel, size_of(array), out, array)
         return out
 
-    def clean(self, x, lengths):
+    def clean(self, x: Any, lengths: Any) -> Any:
         """A copy of a stream with nothing after the end of each sequence."""
         out = self.xp.empty(x.shape, x.dtype)
         kernel = self.kernels.clean_real if x.dtype == self.real else self.kernels.clean_symbols
@@ -198,7 +237,7 @@ class Function:
         launch(kernel, size_of(x), out, x, lengths, np.int32(x.shape[1]), np.int32(row))
         return out
 
-    def scan(self, p, number):
+    def scan(self, p: Plan, number: int) -> None:
         """Run a loop over time; its steps with own products as one graph, captured when they are first run."""
         name, _, way, _ = p.ways[number]
         steps = getattr(self, f"{name}_{way}")
@@ -209,7 +248,7 @@ class Function:
             p.graphs[number] = self.captured(steps, p)
         p.graphs[number].launch()
 
-    def captured(self, steps, p):
+    def captured(self, steps: Callable[[Plan], None], p: Plan) -> Any:
         """The launches of a loop as a graph."""
         stream = self.xp.cuda.Stream(non_blocking=True)
         with stream:
@@ -219,14 +258,6 @@ class Function:
             finally:
                 graph = stream.end_capture()
         return graph
-
-
-def size_of(array):
-    """The number of elements of an array."""
-    size = 1
-    for extent in array.shape:
-        size *= extent
-    return size
 
 
 GENERAL = r"""
@@ -268,8 +299,11 @@ extern "C" __global__ void clean_symbols(
 class Kernels:
     """The kernels of a text by name, all compiled at once: a captured graph can't wait for that."""
 
-    def __init__(self, xp, source):
+    def __init__(self, xp: Any, source: str) -> None:
         module = xp.RawModule(code=source, options=("--std=c++17",))
-        for name in re.findall(r"__global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(", source):
-            setattr(self, name, module.get_function(name))
-        self.others = {"int64": self.copy_int64, "int32": self.copy_int32, "uint64": self.copy_uint64}
+        names = re.findall(r"__global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(", source)
+        self.named = {name: module.get_function(name) for name in names}
+        self.others = {kind: self.named[f"copy_{kind}"] for kind in ("int64", "int32", "uint64")}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.named[name]

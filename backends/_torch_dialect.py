@@ -17,7 +17,7 @@ from recurrency.backends._torch_ops import ELEMENTWISE, FUNCTIONS
 
 from recurrency.program.program import Buffer, Program
 
-WORDS = "torch math threading borrow give_back handed_out lend getrefcount SMALL key lease kept lent like free".split()
+WORDS = "torch math getrefcount borrow give_back handed_out lend piece Piece SMALL key lease kept lent like".split()
 REDUCE = {"sum": "sum_", "peak": "amax"}
 DOTS = {
     (2, 2): "mm({a}, {b}, out={out})",

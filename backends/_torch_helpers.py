@@ -8,32 +8,48 @@ _pieces = []
 SMALL = 1 << 20
 
 
-def lend(like, shape, front=0):
-    """Memory for a result, its row `front` at an even address.
+class Piece:
+    """Large memory for results. New memory costs as much as filling it does, so that of results that are gone is used
+    again: what lies in it refers to it as long as it lives."""
 
-    New memory costs as much as filling it does, so large pieces whose results are gone are used again: the memory of
-    a tensor refers to the piece as long as it lives.
-    """
+    def __init__(self, size):
+        self.memory = bytearray(size + 64)
+        self.idle = self.holders()
+
+    def holders(self):
+        return getrefcount(self.memory)
+
+    def tensor(self, size):
+        whole = torch.frombuffer(self.memory, dtype=torch.uint8)
+        first = -whole.data_ptr() % 64
+        return whole[first : first + size]
+
+
+def piece(size):
+    """A piece that nothing lies in. While we look at one, no other thread sees it."""
+    for _ in range(len(_pieces)):
+        try:
+            found = _pieces.pop(0)
+        except IndexError:
+            continue
+        if found.holders() == found.idle and size + 64 <= len(found.memory) < 2 * size:
+            return found
+        _pieces.append(found)
+    return Piece(size)
+
+
+def lend(like, shape, front=0):
+    """Memory for a result; row `front`, its first step, begins at an even address."""
     count, item = math.prod(shape), like.element_size()
     start = -front * math.prod(shape[1:]) % (64 // item)
     size = (start + count) * item
     if size < SMALL >> 2 or like.device.type != "cpu":
         return like.new_empty(start + count)[start:].view(shape)
-    for _ in range(len(_pieces)):
-        try:
-            piece = _pieces.pop(0)
-        except IndexError:  # other threads have the rest
-            continue
-        if getrefcount(piece) == 2 and size + 64 <= len(piece) < 2 * size:
-            break
-        _pieces.append(piece)
-    else:
-        piece = bytearray(size + 64)
-    memory = torch.frombuffer(piece, dtype=torch.uint8)
-    first = -memory.data_ptr() % 64
-    _pieces.append(piece)
+    found = piece(size)
+    memory = found.tensor(size)
+    _pieces.append(found)
     del _pieces[:-64]
-    return memory[first : first + size].view(like.dtype)[start:].view(shape)
+    return memory.view(like.dtype)[start:].view(shape)
 
 
 def borrow(make, like, *sizes):

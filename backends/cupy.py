@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recurrency.backends import _cupy_runtime
-from recurrency.backends._cuda_kernels import PHILOX
+from recurrency.backends._cuda_text import PHILOX
 from recurrency.backends._cupy_class import class_text
 from recurrency.backends._cupy_function import Function
 from recurrency.backends._cupy_module import interface_text
@@ -90,7 +90,7 @@ class CupyBackend:
     def module(self, request: ModuleRequest) -> str:
         """The text of a whole module: kernels, drivers, and the functions that a user calls."""
         passes = self.emit(request.functions, request.layout, request.dtype, request.header, request.without)
-        return passes + interface_text(request)
+        return str(passes + interface_text(request))
 
     def check(self, source: str) -> list[str]:
         """Compile all kernels of a module's source with NVRTC, which needs no device.

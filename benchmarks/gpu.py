@@ -236,34 +236,30 @@ cell MinGRU[N, H](x: [N]) -> (h: [H]) {
 
 
 def our_cupy(cell: str, plan: str | None) -> Callable[[Task], Contestant]:
-    """The generated driver and kernels on arrays of the device; without a plan it chooses itself."""
+    """The module as it is written for users, on arrays of the device; without a plan it chooses itself."""
 
     def build(task: Task) -> Contestant:
-        from recurrency.backends.cupy import CupyBackend
-
         import recurrency as rc
+        from recurrency.backend import find
+        from recurrency.export import module_text
         from recurrency.model import Model
 
-        backend = CupyBackend(plan=plan)
-        if task.emulated:
-            from recurrency.backends._emulated_cupy import stand_in
-
-            backend = CupyBackend("cupy-emulated", stand_in, plan)
+        backend: Any = find("cupy-emulated" if task.emulated else "cupy")
         xp = backend.load()
         T, B, N = task.x.shape
         spec = rc.parse(MIN_GRU) if cell == "MinGRU" else rc.library.spec(cell)
         model = Model(spec, spec.elaborate(N=N, H=task.dy.shape[2]), backend)
-        forward, backward = (model.programs.runner(kind, ()).device for kind in ("forward_kept", "backward"))
+        module: dict[str, Any] = {}
+        exec(module_text(model), module)
+        module["use"](xp, plan)
         plain = cell == "PlainLSTM"
         params = xp.asarray(model.pack(task.named()) if plain else model.init(0))
-        given = {"x": xp.asarray(task.x), "d:output:h": xp.asarray(task.dy)}
-        given |= {f"d:final:{n}": xp.zeros((B, *port.shape), xp.float32) for n, port in model.state_ports.items()}
-        call = (None, {model.clock: T}, B)
+        x, dy = {"x": xp.asarray(task.x)}, {"h": xp.asarray(task.dy)}
 
         def step() -> Any:
-            return backward(params, given | forward(params, given, *call), *call)["gradient:input:x"]
+            return module["backward"](module["forward"](params, x)[2], dy)[1]["x"]
 
-        print(f"  {cell}, {plan or 'chosen'}: {forward.plan({model.clock: T}, B).describe()}", file=sys.stderr)
+        print(f"  {cell}, {plan or 'chosen'}:\n{module['explain'](T, B)}", file=sys.stderr)
         return Contestant(step, (lambda: xp.asnumpy(step())) if plain else None)
 
     return build

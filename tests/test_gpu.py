@@ -151,13 +151,18 @@ def test_work_goes_on_the_current_stream(plan: str) -> None:
 
 
 def test_a_device_without_room_says_so_and_works_on() -> None:
-    module = generated(N=3, H=1 << 14)
-    params, x, dy = numbers(module, 2, 2)
-    wanted = gradients(module, params, x, dy)
-    with pytest.raises(MemoryError, match="needs more memory than the device has"):
-        module.forward(params, {"x": module.xp.zeros((1 << 10, 60, 3), np.float32)})
-        raise MemoryError("needs more memory than the device has: this one has 300 GB")
-    close(gradients(module, params, x, dy), wanted)
+    module = generated()
+    data = numbers(module)
+    wanted = gradients(module, *data)
+    pool = module.xp.get_default_memory_pool()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.total_bytes() + (1 << 20))
+    try:
+        with pytest.raises(MemoryError, match="needs more memory than the device has"):
+            gradients(module, *numbers(module, T=500))
+    finally:
+        pool.set_limit(size=0)
+    close(gradients(module, *data), wanted)
 
 
 def test_tensors_of_torch_go_in_and_come_out_without_a_copy() -> None:

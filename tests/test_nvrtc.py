@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from click.testing import CliRunner
 from recurrency.backends import _cuda_check as nvrtc
 
+from recurrency import backend, library
+from recurrency.cli import cli
 from recurrency.errors import UsageError
+from recurrency.export import module_text
+from recurrency.model import Model
+from recurrency.testing.dimensions import dimension_sets
 from tests import driving
 
 needs_nvrtc = pytest.mark.skipif(nvrtc.obstacle() is not None, reason=f"kernels not compiled: {nvrtc.obstacle()}")
@@ -52,3 +61,55 @@ def test_a_kernel_that_spills_is_named() -> None:
 
 def test_a_module_without_kernels_has_nothing_to_compile() -> None:
     assert nvrtc.check("x = 'text'") == ["it has no CUDA kernels"]
+
+
+def cuda_text(name: str, dtype: str) -> str:
+    """The module of a shipped cell, with dimensions of a hundred and some."""
+    spec, chosen = library.spec(name), backend.find("cupy", run=False)
+    small = dimension_sets(spec, 2)[-1]
+    sizes = {n: v + 100 if isinstance(v, int) and n != "L" else v for n, v in small.items()}
+    return module_text(Model(spec, spec.elaborate(**sizes), chosen, dtype))
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", library.names())
+def test_no_kernel_of_a_shipped_cell_spills(name: str, dtype: str) -> None:
+    lines = nvrtc.check(cuda_text(name, dtype))
+    assert [line.split(":")[0] for line in lines] == [f"sm_{n}" for n in nvrtc.ARCHITECTURES]
+
+
+# -------------------------------------------------------------------------------------------------------- the command
+
+
+def said(folder: Path, *more: str, cell: str = "Elman", to: str = "cupy") -> Any:
+    """What `recurrency compile` says of a cell, and how it ends."""
+    words = ["compile", cell, "--backend", to, "-D", "N=2", "-D", "H=3", "-o", str(folder / "cell.py"), *more]
+    return CliRunner().invoke(cli, words)
+
+
+@needs_nvrtc
+def test_the_command_compiles_the_kernels_of_what_it_writes(tmp_path: Path) -> None:
+    result = said(tmp_path, "--check")
+    assert result.exit_code == 0
+    assert [line.split(":")[0] for line in result.output.splitlines()[1:]] == ["sm_80", "sm_90", "sm_100"]
+
+
+def test_without_nvrtc_the_module_is_written_and_it_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nvrtc, "_nvrtc", lambda: None)
+    result = said(tmp_path, "--check")
+    assert result.exit_code != 0
+    assert "NVRTC is not installed" in result.output + str(result.exception)
+    assert "pip install 'recurrency[cuda-check]'" in result.output + str(result.exception)
+    assert "RawModule" in (tmp_path / "cell.py").read_text()
+
+
+def test_a_backend_without_kernels_has_nothing_to_check(tmp_path: Path) -> None:
+    result = said(tmp_path, "--check", to="numpy")
+    assert result.exit_code != 0
+    assert "the backend numpy writes no CUDA kernels that --check could compile" in result.output + str(
+        result.exception
+    )
+    assert not (tmp_path / "cell.py").exists()

@@ -9,9 +9,21 @@ import pytest
 
 import recurrency as rc
 from tests.specimens import SPECIMENS
-from tests.torch_modules import CELLS, flat, inputs_of, lengths_of, lstm, random, shared, spec_of, state_of, torch
+from tests.torch_modules import (
+    CELLS,
+    QUIET,
+    flat,
+    inputs_of,
+    lengths_of,
+    lstm,
+    random,
+    shared,
+    spec_of,
+    state_of,
+    torch,
+)
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # from within torch
+pytestmark = QUIET
 
 
 class Loss(torch.nn.Module):  # type: ignore[misc]

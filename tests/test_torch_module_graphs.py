@@ -10,14 +10,9 @@ import pytest
 
 import recurrency as rc
 from tests.test_torch_module import noisy
-from tests.torch_modules import lstm, random, torch
+from tests.torch_modules import QUIET, lstm, random, torch
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning"),  # from within torch
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:torch"),
-    pytest.mark.filterwarnings("ignore::FutureWarning:torch"),
-    pytest.mark.filterwarnings("ignore::UserWarning:torch"),
-]
+pytestmark = QUIET
 close = torch.testing.assert_close
 
 
@@ -58,7 +53,8 @@ def test_compiled_code_takes_other_lengths_and_batches_without_compiling_again(c
 def test_compiled_code_takes_lengths_states_and_forms(compiled: Callable[..., Any]) -> None:
     module, x = lstm(state="tuple", batch_first=True), random(2, 5, 3)
     call = compiled(module)
-    _, state = call(x)
+    with torch.no_grad():
+        _, state = call(x)
     lengths = torch.tensor([3, 5])
     found, wanted = (gradients(module, f(x, state, lengths)[0].square().sum()) for f in (call, module))
     close(found, wanted)

@@ -16,6 +16,14 @@ from tests.specimens import SPECIMENS
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # tiny tensors: more threads would only wait for one another
 
+QUIET = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:torch"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:torch"),
+    pytest.mark.filterwarnings("ignore::UserWarning:torch"),
+]
+"""For what torch says of itself while it records graphs."""
+
 STEPS = {"t": 3, "s": 2}
 BATCH = 2
 LENGTHS = {"t": [1, 3], "s": [2, 1]}

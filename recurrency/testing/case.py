@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from recurrency.graph.ops import Array
     from recurrency.model import Model
 
-SPECIAL = (np.inf, -np.inf, -0.0, 1e-42, -1e30, 3e38)
-"""What stands here and there in special arrays: infinities, negative zero, a subnormal, and what overflows."""
+SPECIAL = (-0.0, 1e-42, -1e30, 3e38)
+"""What stands here and there in special arrays: negative zero, a subnormal, and what overflows."""
+INFINITE = (np.inf, -np.inf)
+"""Inputs may hold these as well. (What a state that is not finite does to sequences that have no step is undefined.)"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,14 @@ class Case:
     zeroed: tuple[str, ...] = ()
     cuts: tuple[int, ...] = ()
     seed: int = 0
+
+    def __str__(self) -> str:
+        sizes = [f"{n}={v}" for n, v in (*self.dimensions.items(), *self.steps.items(), ("B", self.batch))]
+        words = [f"lengths {dict(self.lengths)}"] if self.lengths is not None else []
+        words += [n for n in ("state", "training") if getattr(self, n)]
+        words += [f"cut before {', '.join(map(str, self.cuts))}"] if self.cuts else []
+        zeroed = f"; {len(self.zeroed)} arrays are zero" if self.zeroed else ""
+        return f"{', '.join([*sizes, self.dtype, *words])}; {self.values} values, {self.weights} weights{zeroed}"
 
     @property
     def key(self) -> str:
@@ -85,8 +95,8 @@ class Data:
 # ------------------------------------------------------------------------------------------------- laws of numbers
 
 
-def _special(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    chosen = rng.choice(SPECIAL, shape)
+def _special(rng: np.random.Generator, shape: tuple[int, ...], among: tuple[float, ...] = SPECIAL) -> Array:
+    chosen = rng.choice(among, shape)
     return np.asarray(np.where(rng.random(shape) < 0.15, chosen, rng.standard_normal(shape)))
 
 
@@ -97,15 +107,16 @@ LAWS: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
     "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
     "large": lambda rng, shape: 30.0 * rng.standard_normal(shape),
     "special": _special,
+    "infinite": lambda rng, shape: _special(rng, shape, SPECIAL + INFINITE),
 }
 """How arrays are filled, the plainest first."""
 
 
 def data(model: Model, case: Case) -> Data:
     """The arrays of a case for a compiled cell; each depends on the seed and on its own name alone."""
-    draw = _Draw(model, case)
+    draw, inputs = _Draw(model, case), model.inputs.items()
     state = {n: draw.port("start", p, case.values) for n, p in model.state_ports.items()} if case.state else None
-    real = {n: p for n, p in model.inputs.items() if p.index is None}
+    real = {n: p for n, p in inputs if p.index is None}
     firsts = {n: p for n, p in model.state_ports.items() if p.index is None and case.state}
     tangents = {f"param:{n}": draw.array(f"tangent:param:{n}", p.shape, "normal") for n, p in model.parameters.items()}
     tangents |= {f"input:{n}": draw.port("tangent:input", p, "normal") for n, p in real.items()}
@@ -114,7 +125,7 @@ def data(model: Model, case: Case) -> Data:
     results |= {f"final:{n}": p for n, p in model.state_ports.items()}
     return Data(
         {n: 0.6 * draw.array(f"param:{n}", p.shape, case.weights) for n, p in model.parameters.items()},
-        {n: draw.port("input", p, case.values) for n, p in model.inputs.items()},
+        {n: draw.port("input", p, "infinite" if case.values == "special" else case.values) for n, p in inputs},
         state,
         {r: draw.port(f"d:{r.partition(':')[0]}", p, "normal") for r, p in results.items() if p.index is None},
         tangents,

@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 
 RAGGED = {"t": (5, 1, 0), "s": (2, 4, 1)}
 STEPS = {"t": 5, "s": 4}
-SITUATIONS: dict[str, dict[str, Any]] = {
+FULLY: dict[str, dict[str, Any]] = {
     "full": {"batch": 3},
     "ragged, from given states": {"batch": 3, "lengths": RAGGED, "state": True},
+}
+"""What is asked of any cell, in all kinds of calls."""
+SITUATIONS: dict[str, dict[str, Any]] = {
     "no sequence": {"batch": 0},
     "no step": {"batch": 2, "steps": dict.fromkeys(STEPS, 0)},
     "one step": {"batch": 1, "steps": dict.fromkeys(STEPS, 1), "state": True},
@@ -42,7 +45,8 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "large numbers": {"batch": 2, "values": "large"},
     "infinite numbers here and there": {"batch": 3, "values": "special", "state": True},
 }
-"""What may be asked of any cell."""
+"""What is asked of any cell besides, in these kinds of calls:"""
+KINDS = ["forward", "backward", "loss_gradients", "chunks"]
 
 
 def case_of(name: str, dtype: str = "float64", **settings: Any) -> Case:
@@ -96,8 +100,10 @@ class BackendConformance:
     # ---------------------------------------------------------------------------------------------- what it computes
 
     def test_it_computes_what_the_interpreter_does(self, name: str, dtype: str) -> None:
-        for situation in SITUATIONS.values():
+        for situation in FULLY.values():
             self.agrees(name, case_of(name, dtype, **situation))
+        for situation in SITUATIONS.values():
+            self.agrees(name, case_of(name, dtype, **situation), KINDS)
 
     def test_it_computes_what_the_interpreter_does_in_cases_that_are_drawn(self, name: str) -> None:
         @hypothesis.settings(

@@ -72,7 +72,7 @@ class Row:
     def verdict(self) -> str:
         """In a few words."""
         if self.finding is not None:
-            return f"differs: {self.finding.guilty}"
+            return f"differs: {self.finding.guilty.split(', line')[0]}"
         if not self.examples:
             return "not compared"
         return f"equal ({self.conditioned} ill-conditioned)" if self.conditioned else "equal"

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from recurrency_jax.walk import Walk
 
 ELEMENTWISE: dict[str, Callable[..., Any]] = {
-    **{name: getattr(jnp, name) for name in "negative add subtract multiply divide power exp expm1 log log1p sqrt".split()},
+    **{
+        name: getattr(jnp, name)
+        for name in "negative add subtract multiply divide power exp expm1 log log1p sqrt".split()
+    },
     **{name: getattr(jnp, name) for name in "tanh abs sign sin cos less less_equal equal minimum maximum".split()},
     "sigmoid": jax.nn.sigmoid,
     "softplus": lambda x: jnp.logaddexp(x, 0.0),

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from recurrency_jax.ops import ELEMENTWISE, INSIDE, TIME
 
 from recurrency.draws import draw
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.passes.recurrence import recurrences
 from recurrency.program.layout import Layout
+from recurrency_jax.ops import ELEMENTWISE, INSIDE, TIME
 
 
 @dataclass(frozen=True)
