@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -53,8 +54,8 @@ def _nvrtc() -> Any:
     return nvrtc
 
 
-def check(source: str) -> list[str]:
-    """Compile all kernels of a module's source for each of `ARCHITECTURES`; a line for each says what came of it.
+def check(source: str, architectures: Sequence[int] = ARCHITECTURES) -> list[str]:
+    """Compile all kernels of a module's source for some architectures; a line for each says what came of it.
 
     Raises:
         UsageError: NVRTC is not installed, refuses a kernel, or a kernel spills.
@@ -62,7 +63,7 @@ def check(source: str) -> list[str]:
     codes = kernel_texts(source)
     if not codes:
         return ["it has no CUDA kernels"]
-    return [_report(arch, [usage for code in codes for usage in compiled(code, arch)]) for arch in ARCHITECTURES]
+    return [_report(arch, [usage for code in codes for usage in compiled(code, arch)]) for arch in architectures]
 
 
 def _report(arch: int, usages: list[Usage]) -> str:

@@ -135,7 +135,8 @@ def groups(new: Sequence[Dim], old: Sequence[Dim]) -> list[tuple[list[int], list
     out: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(new) or j < len(old):
-        left, right = [], []
+        left: list[int] = []
+        right: list[int] = []
         while True:
             a, b = prod_of([new[k] for k in left]), prod_of([old[k] for k in right])
             if (left or right) and a == b:

@@ -172,5 +172,8 @@ class Writer:
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
         arrays = {w.array.name for w in written.values()}
         made = kernel(name, domain, mode, lines, arrays, self.source.memory, self.source.scalars.real, ragged)
+        for known in self.made:
+            if known.text.replace(known.name, name) == made.text and known.args == made.args:
+                return known  # the same at each step, whoever multiplies matrices
         self.made.append(made)
         return made

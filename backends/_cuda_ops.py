@@ -27,7 +27,8 @@ LAWS = {
 
 
 def _elementwise(k: Body, id: int, node: Node, at: At) -> str:
-    return k.scalars.call(node.op.name, *(k.real(a, at) for a in node.args))
+    text: str = k.scalars.call(node.op.name, *(k.real(a, at) for a in node.args))
+    return text
 
 
 def _same(k: Body, id: int, node: Node, at: At) -> str:
@@ -123,7 +124,7 @@ def _first(k: Body, node: Node, at: At, firsts: Sequence[int], number: str) -> s
     rest = firsts[1:]
     return k.choose(
         f"{number} == 0", lambda: k.value(firsts[0], at),
-        lambda: _first(k, node, at, rest, k.declare("left", f"{number} - 1", "int")), k.ctype(node),
+        lambda: _first(k, node, at, rest, f"({number} - 1)"), k.ctype(node),
     )  # fmt: skip
 
 
@@ -151,8 +152,10 @@ def _final(k: Body, id: int, node: Node, at: At) -> str:
     x, *firsts = node.args
     length = k.length(k.graph[x].type.clock, at)
     step = k.declare("at", f"{length} - {1 + node.attrs['slot']}", "int")
-    before: Callable[[], str] = lambda: _first(k, node, at, firsts, k.declare("before", f"-1 - {step}", "int"))  # noqa: E731
-    return k.choose(f"{step} >= 0", lambda: k.value(x, at.step(step)), before, k.ctype(node))
+    return k.choose(
+        f"{step} >= 0", lambda: k.value(x, at.step(step)),
+        lambda: _first(k, node, at, firsts, f"(-1 - {step})"), k.ctype(node),
+    )  # fmt: skip
 
 
 def _reverse(k: Body, id: int, node: Node, at: At) -> str:

@@ -141,16 +141,25 @@ def pieces(graph: Graph, stores: Iterable[Store], ready: Collection[int]) -> lis
                 again |= cuts.trace(id, low, size)
     groups: dict[Domain, list[Store]] = {}
     for store in stores:
-        type_ = graph[store.value].type
-        kind = Kind.SEQUENCE if store.row is not None else graph[store.node].type.kind
-        clock = type_.clock if store.row is None else None
-        parts = cuts.pieces(store.value) if store.value in cuts.cuts else [(0, type_.shape[0] if type_.shape else None)]
-        for low, size in parts:
-            shape = (size, *type_.shape[1:]) if size is not None else ()
-            piece = replace(store, low=low, size=size)
-            groups.setdefault(Domain(kind, clock, shape), []).append(piece)
+        parts = cuts.pieces(store.value) if store.value in cuts.cuts else [_whole(graph[store.value].type)]
+        for low, rows in parts:
+            groups.setdefault(_domain(graph, store, rows), []).append(replace(store, low=low, size=rows))
     return [(domain, found[k : k + MOST_STORES]) for domain, found in groups.items()
             for k in range(0, len(found), MOST_STORES)]  # fmt: skip
+
+
+def _whole(type_: Type) -> tuple[int, Dim | None]:
+    """A value in one piece."""
+    return 0, type_.shape[0] if type_.shape else None
+
+
+def _domain(graph: Graph, store: Store, rows: Dim | None) -> Domain:
+    """What threads that write so many rows of a value stand for."""
+    type_ = graph[store.value].type
+    shape = (rows, *type_.shape[1:]) if rows is not None else ()
+    if store.row is not None:
+        return Domain(Kind.SEQUENCE, None, shape)
+    return Domain(graph[store.node].type.kind, type_.clock, shape)
 
 
 def _rows(type_: Type) -> int | None:

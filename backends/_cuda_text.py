@@ -87,8 +87,8 @@ def _signature(
 
 
 def _words(lines: Iterable[str]) -> set[str]:
-    """The words of lines of C, without comments."""
-    return set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
+    """The words of lines of C, without comments and what stands after a point (`blockIdx.x`)."""
+    return set(re.findall(r"(?<![.\w])\w+", "\n".join(line.split("//")[0] for line in lines)))
 
 
 def _count(domain: Domain, mode: str) -> str:

@@ -159,7 +159,7 @@ class Body:
         if id in self.source.outputs:
             array = self.source.outputs[id]
             self.reads.append(Read(array.name, array.element(at), False, id, array.span(at)))
-            return array.element(at)
+            return str(array.element(at))
         if node.op.name in LEAVES or id in self.ready:
             return self._read(id, node, at)
         self.computed.setdefault(id, set()).add(at)

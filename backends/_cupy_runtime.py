@@ -137,8 +137,8 @@ class Function:
         """A plan without memory. It is `static` if graphs of it are captured: then its arrays stay where they are."""
         ways = self.ways(batch)
         static = any(way == "step" for *_, way, _ in ways)
-        p = Plan(sizes=sizes, B=np.int32(batch), training=np.int32(training), ragged=ragged, ways=ways, static=static)
-        p.graphs = {}
+        p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, graphs={})
+        p.__dict__.update(B=np.int32(batch), training=np.int32(training))
         for clock, size in zip(self.CLOCKS.values(), sizes, strict=True):
             setattr(p, f"T_{clock}", np.int32(size))
             setattr(p, f"steps_{clock}", [np.int32(t) for t in range(size)])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 CPP = (
-    "alignas alignof and asm bitand bitor bool catch char8_t char16_t char32_t class compl concept const_cast consteval "
-    "constexpr constinit decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not nullptr "
-    "operator or private protected public reinterpret_cast requires static_assert static_cast template this "
-    "thread_local throw try typeid typename using virtual wchar_t xor"
+    "alignas alignof and asm bitand bitor bool catch char8_t char16_t char32_t class compl concept const_cast "
+    "consteval constexpr constinit decltype delete dynamic_cast explicit export friend mutable namespace new noexcept "
+    "not nullptr operator or private protected public reinterpret_cast requires static_assert static_cast template "
+    "this thread_local throw try typeid typename using virtual wchar_t xor"
 )
 """Of C++ those that C has not."""
 

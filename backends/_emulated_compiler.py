@@ -40,6 +40,8 @@ def compiler() -> str | None:
 
 def obstacle() -> str | None:
     """Why nothing can be compiled here, or None."""
+    if os.name != "posix":
+        return f"its libraries can't be unloaded on {platform.system()}; it runs on Linux and macOS"
     return None if compiler() else "needs g++, a C++ compiler, for the kernels; apt-get install g++"
 
 

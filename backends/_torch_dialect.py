@@ -61,12 +61,12 @@ class Torch:
                 continue
             made = [line for line in f.memory.lines if f.memory.own[line.split(" = ")[0]] == group]
             made = list(_needed(made, set(names)))
-            size = f"{' + '.join(_bases(made))}, " if group == "lent" else ""
+            size = " + ".join(_bases(made)) or "0"
             lines += [f"def {f.name}_{suffix}(like, {', '.join(f.sizes)}):"]
             lines += [f'    """{DOCS[group].format(f.name)}"""', *(f"    {line}" for line in made)]
-            lines += [f"    return {size}({listed(names)})", "", ""]
+            lines += [f"    return {size}, ({listed(names)})", "", ""]
             borrowed += [f"{key}, {group} = borrow({f.name}_{suffix}, params, {', '.join(f.sizes)})"]
-            borrowed += [f"({listed(names)}) = {group}{'[1]' if group == 'lent' else ''}"]
+            borrowed += [f"_, ({listed(names)}) = {group}"]
         return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
 
     def literal(self, f: Function, value: float) -> str:
@@ -163,8 +163,8 @@ class Torch:
 
 
 DOCS = {
-    "kept": "The buffers of `{}` for so many steps and sequences, and views of them.",
-    "lent": "The memory of results of `{}`, in bytes and with views of it.",
+    "kept": "The bytes of the buffers of `{}` for so many steps and sequences, and the buffers and views of them.",
+    "lent": "The same of the buffers of which parts are handed out.",
 }
 
 

@@ -13,7 +13,7 @@ class Piece:
     again: what lies in it refers to it as long as it lives."""
 
     def __init__(self, size):
-        self.memory = bytearray(size + 64)
+        self.memory = bytearray(size)
         self.idle = self.holders()
 
     def holders(self):
@@ -25,17 +25,27 @@ class Piece:
         return whole[first : first + size]
 
 
-def piece(size):
-    """A piece that nothing lies in. While we look at one, no other thread sees it."""
+def idle_piece(least, most):
+    """An idle piece with so many bytes, out of the list. While we look at one, no other thread sees it."""
     for _ in range(len(_pieces)):
         try:
             found = _pieces.pop(0)
         except IndexError:
             continue
-        if found.holders() == found.idle and size + 64 <= len(found.memory) < 2 * size:
+        if found.holders() == found.idle and least <= len(found.memory) <= most:
             return found
         _pieces.append(found)
-    return Piece(size)
+    return None
+
+
+def piece(size):
+    """A piece that nothing lies in, of at most an eighth more; a new one takes the place of idle ones."""
+    unit = 1 << max(6, size.bit_length() - 4)
+    size = (size + 64 + unit - 1) // unit * unit
+    found, gone = idle_piece(size, size), 0
+    while found is None and gone < size and (old := idle_piece(0, inf)):
+        gone += len(old.memory)
+    return found or Piece(size)
 
 
 def lend(like, shape, front=0):
@@ -63,22 +73,24 @@ def borrow(make, like, *sizes):
             return key, make(like, *sizes)
 
 
-def give_back(make, key, arrays):
-    """Let a later call have these arrays; on a device its own allocator is better at that, for it knows the streams."""
+def give_back(make, key, made):
+    """Let a later call have what was made; of few sizes, and of one if that is much.
+
+    On a device its own allocator is better at that, for it knows the streams.
+    """
     if key[1].type == "cpu":
         kept = _free.setdefault(make.__name__, {})
-        free = kept.setdefault(key, [])
-        free[2:] = [arrays]
-        for old in list(kept)[:-4]:
+        kept.setdefault(key, [])[2:] = [made]
+        for old in list(kept)[: -4 if made[0] < 64 * SMALL else -1]:
             kept.pop(old, None)
 
 
-def handed_out(make, key, arrays, results):
+def handed_out(make, key, made, results):
     """The results, in memory that is the caller's from now on; small ones as copies, so that we use ours again."""
-    if arrays[0] > SMALL or key[1].type != "cpu":
+    if made[0] > SMALL or key[1].type != "cpu":
         return results
     results = {name: x.clone() for name, x in results.items()}
-    give_back(make, key, arrays)
+    give_back(make, key, made)
     return results
 '''
 

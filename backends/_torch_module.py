@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from recurrency.backends import _torch_module_kernels as kernels
 from recurrency.backends._torch_runtime import Network
 from recurrency.backends._torch_runtime_program import PROGRAMS, Port, Program
 from torch import Tensor
@@ -40,18 +41,34 @@ class InMemory(Program):  # type: ignore[misc]
 
     def __init__(self, model: Model, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
         self.model, self.recipe = model, recipe
-        self._functions: dict[str, Callable[..., dict[str, Tensor]]] = {}
+        self._functions: dict[Any, Callable[..., dict[str, Tensor]]] = {}
         self._tapes: dict[str, tuple[Port, ...]] = {}
         super().__init__(**tables)
 
-    def function(self, kind: str) -> Callable[..., dict[str, Tensor]]:
+    def function(self, kind: str, like: Tensor) -> Callable[..., dict[str, Tensor]]:
         """See `Program`."""
-        if kind not in self._functions:
+        key = (kind, like.device.type, like.dtype)
+        if key not in self._functions:
             mode, _, rest = kind.partition("_")
             graph, options = KINDS[rest]
-            runner: Any = self.model.programs.runner(graph, self.roots[mode], *options)
-            self._functions[kind] = runner.function
-        return self._functions[kind]
+            self._functions[key] = self._built(like, graph, (self.roots[mode], *options))
+        return self._functions[key]
+
+    def _built(self, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
+        function: Callable[..., dict[str, Tensor]]
+        if kernels.obstacle(like.device, like.dtype) is None:
+            function = kernels.built(self.model.programs, like, kind, options)
+        else:
+            runner: Any = self.model.programs.runner(kind, *options)
+            function = runner.function
+        return function
+
+    def path(self, device: torch.device, dtype: torch.dtype) -> str:
+        """See `Program`."""
+        reason = kernels.obstacle(device, dtype)
+        if reason is None:
+            return f"CUDA kernels of the backend {kernels.KERNELS[device.type]} on {device}"
+        return f"generated torch code on {device}" + (f" ({reason})" if device.type == "cuda" else "")
 
     def tape(self, mode: str) -> tuple[Port, ...]:
         """See `Program`."""

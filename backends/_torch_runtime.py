@@ -175,7 +175,8 @@ class Network(nn.Module):
             raise UsageError(
                 f"states of this module go by name, in a dict; {self.program.name} can also be made with state='tuple'"
             )
-        return state_by_name(self.program, state, frame.alone)
+        found: Mapping[str, Any] = state_by_name(self.program, state, frame.alone)
+        return found
 
     def _state(self, values: Mapping[str, Tensor], frame: Frame, offset: Tensor | None, device: torch.device) -> Any:
         """The states after the last step as the caller wants them."""
@@ -193,8 +194,8 @@ class Network(nn.Module):
     @property
     def path(self) -> str:
         """What computes: `generated torch code on cpu`."""
-        tensors = self._tensors(list(self.program.parameters)[:1])
-        return f"generated torch code on {tensors[0].device if tensors else 'the device of its inputs'}"
+        tensors = self._tensors(list(self.program.parameters)[:1]) or [torch.empty(0)]
+        return str(self.program.path(tensors[0].device, tensors[0].dtype))
 
     def _get_name(self) -> str:
         return str(self.program.name)

@@ -38,7 +38,7 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
         _split_cotangent(call, arrays, params, batch)
     if lengths is not None:
         _clean(call, arrays, lengths)
-    function = call.program.function(f"{call.mode}_{kind}")
+    function = call.program.function(f"{call.mode}_{kind}", params)
     arguments = (params, arrays, lengths, steps, batch, call.training, seed, offset)
     values = _undisturbed(function, params.device.type, arguments)
     if "gradient" not in values and kind not in ("plain", "kept"):

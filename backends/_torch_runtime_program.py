@@ -89,9 +89,13 @@ class Program:
             self._calls[key] = Call(self, mode, given, extra, training)
         return self._calls[key]
 
-    def function(self, kind: str) -> Callable[..., dict[str, Tensor]]:
-        """A generated function."""
+    def function(self, kind: str, like: Tensor) -> Callable[..., dict[str, Tensor]]:
+        """A generated function for tensors with the device and dtype of `like`."""
         raise NotImplementedError
+
+    def path(self, device: torch.device, dtype: torch.dtype) -> str:
+        """What computes there."""
+        return f"generated torch code on {device}"
 
     def tape(self, mode: str) -> tuple[Port, ...]:
         """What the backward functions of a mode need of the forward function."""

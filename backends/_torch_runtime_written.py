@@ -18,7 +18,7 @@ class Written(Program):  # type: ignore[misc]
     initialisers: dict[str, tuple[str, tuple[float, ...]]]
     """Parameter -> the name of its initialiser, and the arguments."""
 
-    def function(self, kind: str) -> Callable[..., dict[str, Tensor]]:
+    def function(self, kind: str, like: Tensor) -> Callable[..., dict[str, Tensor]]:
         """See `Program`."""
         return self.functions[kind]
 

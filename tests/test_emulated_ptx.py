@@ -11,10 +11,8 @@ from recurrency.backends import _emulated_compiler as compiler
 from recurrency.backends._emulated_cupy import ENGINES, StandIn
 from recurrency.backends._scalar_c import SCALAR_C, Scalars
 
-import recurrency as rc
-from recurrency import backend
-from recurrency.model import Model
 from tests import driving, specimens
+from tests.emulating import results
 from tests.test_emulated import error
 
 MISSING = nvrtc.obstacle() or compiler.obstacle()
@@ -98,36 +96,15 @@ cell Loop[N, H](x: [N]) -> (h: [H]) {
     h = tanh(a * h[t-1] + W @ x)
 }"""
 """No product reads the state: all steps run in one kernel."""
-TEXTS = {
-    "loop": LOOP,
-    **{n: s.text for n, s in specimens.SPECIMENS.items() if n in ("delay lines", "random", "symbols")},
-}
-CELLS = (*TEXTS, "GRU", "LSTM", "MLSTM", "Tagger")
+CELLS = {"loop": LOOP} | {name: name for name in ("GRU", "LSTM", "MLSTM", "Tagger")}
+CELLS |= {name: specimens.SPECIMENS[name].text for name in ("delay lines", "random", "symbols")}
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_generated_module_computes_the_same_on_what_nvidias_compiler_makes_of_it(name: str) -> None:
     """Every load and store of it is held against the arguments of its launch, too."""
-    found, want = (of_a_cell(name, engine) for engine in ENGINES)
+    found, want = (results(CELLS[name], StandIn(engine=engine)) for engine in ENGINES)
     assert set(found) == set(want)
     for root, array in want.items():
         scale = max(1.0, float(np.abs(array).max(initial=0)))
         np.testing.assert_allclose(found[root], array, rtol=0, atol=1e-11 * scale, err_msg=root)
-
-
-def of_a_cell(name: str, engine: str) -> dict[str, Any]:
-    """Outputs, final states and gradients of a cell in training, by an engine, in float64."""
-    emulated: Any = backend.find("cupy-emulated")
-    xp = StandIn(engine=engine)
-    spec = rc.parse(TEXTS[name]) if name in TEXTS else rc.library.spec(name)
-    sizes = {"N": 2, "H": 3, "V": 4, "K": 5}
-    sizes = {d.name: sizes[d.name] for d in spec.cell.dimensions}
-    model = Model(spec, spec.elaborate(**sizes), type(emulated)("cupy-emulated", lambda: xp), "float64")
-    params, x = specimens.params_of(model), specimens.inputs_of(model)
-    lengths = specimens.lengths_of(model)
-    outcome = model.forward(params, x, lengths=lengths, training=True, seed=3)
-    rng = np.random.default_rng(0)
-    real = {n: a for n, a in outcome.outputs.items() if a.dtype.kind == "f"}
-    back = model.backward(outcome, {n: rng.standard_normal(a.shape) for n, a in real.items()})
-    gradients = {f"gradient:{n}": a for n, a in (*back.inputs.items(), *back.state.items())}
-    return {**real, **outcome.state, **gradients, "gradient": back.params}

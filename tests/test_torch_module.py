@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import recurrency as rc
+from recurrency import backend
 from tests.torch_modules import CELLS, inputs_of, lengths_of, lstm, random, shared, state_of, torch
 
 nn = torch.nn
@@ -140,6 +141,18 @@ def test_padding_is_never_read() -> None:
         assert module.W_i.grad.isfinite().all()
 
 
+def test_gradients_that_come_from_padding_count_for_nothing() -> None:
+    module, x = lstm(), random(5, 2, 3, requires_grad=True)
+    parts = x.detach()[:3, :1].requires_grad_(), x.detach()[:, 1:].requires_grad_()
+    weight = random(5, 2, 4, seed=1)
+    (module(x, lengths=[3, 5])[0] * weight).sum().backward()
+    whole = {name: p.grad for name, p in module.named_parameters()}
+    module.zero_grad()
+    ((module(parts[0])[0] * weight[:3, :1]).sum() + (module(parts[1])[0] * weight[:, 1:]).sum()).backward()
+    close(whole, {name: p.grad for name, p in module.named_parameters()})
+    close(x.grad, torch.cat([torch.cat([parts[0].grad, torch.zeros(2, 1, 3)]), parts[1].grad], 1))
+
+
 def test_inner_streams_come_on_request() -> None:
     y, state, streams = lstm(streams=["c", "o"])(random(5, 2, 3))
     assert list(streams) == ["c", "o"]
@@ -241,8 +254,9 @@ def test_autocast_is_followed_as_nn_lstm_does() -> None:
 def test_losses_stay_in_the_dtype_of_the_parameters_under_autocast() -> None:
     module = rc.library.spec("Music").module(N=3, H=4)
     x = torch.ones(5, 2, 3)
+    wanted = module.loss(x)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(module.loss(x.bfloat16()), module.loss(x))
+        assert torch.equal(module.loss(x.bfloat16()), wanted)
         assert module.loss(x).dtype is torch.float32
 
 
@@ -303,6 +317,28 @@ def test_strides_do_not_matter() -> None:
 
 def test_the_path_is_visible() -> None:
     assert lstm().path == "generated torch code on cpu"
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "Tagger"])
+def test_device_kernels_compute_what_torch_code_computes(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the stand-in for a device in the place of CuPy: the tensors' memory goes to kernels and back as it is."""
+    from recurrency.backends import _torch_module_kernels
+
+    reason = backend.describe(emulated=True)["cupy-emulated"]
+    if reason:
+        pytest.skip(reason)
+    inputs, lengths = inputs_of(shared(cell)), lengths_of(shared(cell))
+    found = []
+    for kernels in {}, {"cpu": "cupy-emulated"}:
+        monkeypatch.setattr(_torch_module_kernels, "KERNELS", kernels)
+        module = copy.deepcopy(shared(cell))
+        module.program._functions.clear()
+        y = module(inputs, lengths=lengths)[0]
+        y.square().sum().backward()
+        found.append([y, {n: p.grad for n, p in module.named_parameters()}])
+        assert ("kernels" in module.path) == bool(kernels)
+    shared(cell).program._functions.clear()
+    close(*found, rtol=1e-11, atol=1e-11)
 
 
 # ------------------------------------------------------------------------------------------------------------- errors

@@ -13,6 +13,7 @@ from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.model import Model
 from recurrency.programs import SWITCHES
+from recurrency.testing.alone import Alone, distinct
 from recurrency.testing.bench import Bench
 from recurrency.testing.outcomes import outcome
 from recurrency.testing.rounding import SAFETY, Jiggler, first_bound
@@ -37,10 +38,9 @@ class Record:
 
 @dataclass
 class Probe:
-    """A backend whose programs give out all their values, which it remembers; `limit` looks at the first ones only."""
+    """A backend whose programs give out all their values, which it remembers."""
 
     inner: Backend
-    limit: int | None = None
     name: str = "probe"
     records: list[Record] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class Probe:
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Runner:
         """See `recurrency.backend.Backend`."""
-        ids = [id for id in graph.order() if graph[id].op.name not in UNSEEN][: self.limit]
+        ids = [id for id in graph.order() if graph[id].op.name not in UNSEEN]
         probed = graph.select({**graph.roots, **{f"probe:{id}": id for id in ids}})
         runner = self.inner.build(probed, layout, dtype, name, without)
 
@@ -64,9 +64,9 @@ class Probe:
         return run
 
 
-def probed(work: Bench, case: Case, kind: str, inner: Backend, dtype: str, limit: int | None = None) -> list[Record]:
+def probed(work: Bench, case: Case, kind: str, inner: Backend, dtype: str) -> list[Record]:
     """The values of all programs that a kind of call runs, without any pass."""
-    probe = Probe(inner, limit)
+    probe = Probe(inner)
     outcome(Model(work.spec, work.elaborated(case.dimensions), probe, dtype, without=sorted(SWITCHES)), case, kind)
     return probe.records
 
@@ -78,7 +78,7 @@ def first_wrong(work: Bench, case: Case, kind: str, backend: str | Backend) -> N
     try:
         found = probed(work, case, kind, inner, case.dtype)
     except Exception:  # whatever a backend raises: look for the first operation that makes it do so
-        return _first_refused(work, case, kind, inner, wanted)
+        return _first_refused(wanted, inner, case.dtype)
     jiggler = Jiggler(case.dtype)
     draws = [probed(work, case, kind, jiggler, "float64") for _ in range(DRAWS)]
     for k, (one, other) in enumerate(zip(found, wanted, strict=False)):
@@ -89,22 +89,17 @@ def first_wrong(work: Bench, case: Case, kind: str, backend: str | Backend) -> N
     return None
 
 
-def _first_refused(work: Bench, case: Case, kind: str, inner: Backend, wanted: list[Record]) -> Node | None:
-    """The first node that a backend can't compute, by bisection."""
-    ids = max((list(r.values) for r in wanted), key=len, default=[])
-    graph = max((r.graph for r in wanted), key=len)
-    low, high = 0, len(ids)
-    while low < high:
-        middle = (low + high) // 2
+def _first_refused(wanted: list[Record], inner: Backend, dtype: str) -> Node | None:
+    """The first node whose operation a backend can't compute even by itself."""
+    for node, types in distinct(record.graph for record in wanted):
+        if node.op.group == "source":
+            continue
+        one = Alone.of(node, types)
         try:
-            inner.build(
-                graph.select({f"probe:{id}": id for id in ids[: middle + 1]}),
-                work.reference_model(case).programs.layout, case.dtype, "probe", SWITCHES,
-            )  # fmt: skip
-            low = middle + 1
+            one.runner(inner, dtype)(one.arrays(lambda rng, shape: np.ones(shape, dtype), np.random.default_rng(0)))
         except Exception:  # it is what is looked for
-            high = middle
-    return graph[ids[low]] if low < len(ids) else None
+            return node
+    return None
 
 
 def _wrong(work: Bench, case: Case, one: Record, other: Record, draws: list[Record], id: int) -> Array:

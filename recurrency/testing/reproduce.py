@@ -23,7 +23,7 @@ import recurrency as rc
 from recurrency.testing import Case, {function}
 
 {spec}
-case = {case}
+case = {case!r}
 
 for difference in (found := {call}):
     print(difference)

@@ -138,7 +138,7 @@ def cell(w: Writer, clauses: int) -> Written:
     options = entries(w)
     w.several(lambda: w.pick([write for fits, write in CLAUSES if fits(w)])(w), clauses)
     outputs = results(w)
-    w.several(lambda: loss(w), 2 if c.name == "Main" else int(w.sometimes()))
+    w.several(lambda: loss(w), 3 if c.name == "Main" else int(w.sometimes()))
     return finished(w, outputs, options)
 
 
@@ -162,6 +162,7 @@ def results(w: Writer) -> list[Entry]:
     outputs = [w.define(w.name("y"), want.shape, expr(w, want), want.clock)]
     plain = [e for e in w.cell.entries if e.timed and e.text.isalnum() and not is_input(w, e) and e not in outputs]
     plain = [e for e in plain if e.level is Level.STREAM or e.clock == w.cell.clock]
+    plain.sort(key=lambda e: e.index is None)
     return [*outputs, *([w.pick(plain)] if plain and w.sometimes() else [])]
 
 

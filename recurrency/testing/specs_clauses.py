@@ -131,8 +131,9 @@ def update(w: Writer, state: Entry) -> Expr:
     if "{e" in template:
         parts["e"] = expr(w, want)
     if "{g}" in template:
-        gate = Expr(f"sigmoid({expr(w, want.part())})", Level.STREAM)
-        parts["g"] = Expr(w.define(w.name("g"), want.shape, gate, want.clock).text, Level.STREAM)
+        inner = expr(w, want.part())
+        gate = w.define(w.name("g"), want.shape, Expr(f"sigmoid({inner})", inner.level), want.clock)
+        parts["g"] = Expr(gate.text, gate.level)
     return Expr(template.format(**parts), Level.STREAM, 1, False)
 
 

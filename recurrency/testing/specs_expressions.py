@@ -223,11 +223,15 @@ FORMS: list[tuple[Fits, Form]] = [(lambda w, want: True, leaf)]
 """When a form can be written, and how; the simplest first."""
 
 
+WEIGHT = 2
+"""How many rows of a table a form counts as that is a function of its own."""
+
+
 def form(fits: Fits) -> Callable[[Form], Form]:
     """Enter a form in the table."""
 
     def enter(write: Form) -> Form:
-        FORMS.append((fits, write))
+        FORMS.extend([(fits, write)] * WEIGHT)
         return write
 
     return enter

@@ -134,10 +134,10 @@ def families(w: Writer, want: Want) -> list[tuple[str, str, int, Level, int]]:
 
 FOLDS = (
     "sum({f}[i] for i in 1..{n})",
+    "sum({f}[i] * tanh({f}[j]) / j for i in 1..{n} for j in 1..i if i != j or i == 1)",
     "mean({f}[i] for i in 1..{n})",
     "max({f}[i] for i in 1..{n})",
     "min({f}[i] / i for i in 1..{n})",
-    "sum({f}[i] * tanh({f}[j]) / j for i in 1..{n} for j in 1..i if i != j or i == 1)",
 )
 
 CONDITIONS = (

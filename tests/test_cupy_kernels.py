@@ -1,0 +1,136 @@
+"""Kernel texts: a row for each operation, no race in any order of threads, and what one cell's kernels look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recurrency.backends._cuda_lowering import SOFTMAXES
+from recurrency.backends._cuda_memory import Array
+from recurrency.backends._cuda_ops import FRAGMENTS
+from recurrency.backends._cuda_races import Written, race
+from recurrency.backends._cuda_values import LEAVES, Read
+from recurrency.backends.cupy import CupyBackend
+
+import recurrency as rc
+from recurrency.backend import describe
+from recurrency.graph.ops import OPS
+from recurrency.graph.types import Kind
+from recurrency.model import Model
+from tests import helpers_cells as cells
+from tests import specimens
+
+GOLDEN = Path(__file__).parent / "golden"
+REASON = describe(emulated=True).get("cupy-emulated", "not installed")
+emulated = pytest.mark.skipif(REASON is not None, reason=f"cupy-emulated: {REASON}")
+
+AVERAGE = """
+cell Average[H](x: [H]) -> (y: [H]) {
+    param p : [H] ~ zeros
+    state c : [H] = 0
+    f = sigmoid(p)
+    c = f * c[t-1] + (1 - f) * x
+    y = tanh(c)
+}
+"""
+
+
+def source_of(spec: Any, kind: str = "forward_kept", dtype: str = "float32", **dimensions: Any) -> str:
+    """The module of one program of a cell."""
+    model = spec.compile(dtype=dtype, **dimensions)
+    graph = model.programs.graph(kind, ())
+    return CupyBackend().emit([(kind, graph)], model.programs.layout, dtype)
+
+
+def kernels_of(source: str) -> str:
+    """The cell's own kernels in the text of a module, without those that every module has."""
+    text = source.split("SRC = r'''")[1].split("'''")[0]
+    return text[: text.index('extern "C" __global__ void copy_real')]
+
+
+def test_every_operation_that_is_computed_has_a_fragment() -> None:
+    assert set(OPS) == set(FRAGMENTS) | set(LEAVES) | set(SOFTMAXES) | {"constant"}
+
+
+def test_kernels_need_no_header() -> None:
+    source = source_of(rc.library.spec("Translate"), V=7, K=6, N=4, H=5, L=2)
+    assert "#include" not in source
+    assert "__shared__" not in source
+
+
+def test_scalars_of_kernels_have_stated_widths() -> None:
+    """CuPy hands a Python int over as 8 bytes."""
+    source = source_of(rc.library.spec("LSTM"), N=3, H=4)
+    for call in re.findall(r"launch\(k\.\w+, [^,]+, (.*)\)", source):
+        assert all(re.fullmatch(r"p\.\w+|steps\[t\]", argument) for argument in call.split(", ")), call
+
+
+def test_a_line_says_which_line_of_the_specification_it_comes_from() -> None:
+    assert "// average.rnn:6 c = f * c[t-1] + (1 - f) * x" in kernels_of(source_of(average(), H=3))
+
+
+def average() -> Any:
+    return rc.parse(AVERAGE, name="average.rnn")
+
+
+@pytest.mark.parametrize("kind", ["forward_kept", "backward"])
+def test_kernels_of_a_small_cell_read_like_this(kind: str, golden: Callable[[Path, str], None]) -> None:
+    golden(GOLDEN / f"average_{kind}.cu", kernels_of(source_of(average(), kind, H=3)))
+
+
+def test_the_state_of_a_loop_in_one_kernel_stays_in_a_register() -> None:
+    loop = next(k for k in kernels_of(source_of(average(), H=3)).split("extern") if "for (; t < T_t" in k)
+    body = loop.split("for (; t < T_t")[1]
+    assert not re.search(r"= \w+\[\(?tb\) \* 3", body)
+    assert "before_2 = " in body
+
+
+def test_what_other_threads_write_is_not_read() -> None:
+    array = Array("h", Kind.STREAM, (4,), "t")
+    mine = {"h[tb * 4 + i0]": Written(array, "x", (0, 4))}
+    assert race([Read("h", "h[tb * 4 + i0]", False, 0, (0, 4))], mine, False) is None
+    assert race([Read("h", "h[tb * 4 + k]", False, 0, (0, 4))], mine, False) is not None
+    assert race([Read("h", "h[tb * 4 + k]", True, 0, (0, 4))], mine, True) is None, "a row of another step"
+    assert race([Read("h", "h[tb * 4 + i0]", True, 0, (0, 4))], mine, False) is not None, "all steps run at once"
+    assert race([Read("h", "h[tb * 8 + k]", False, 0, (4, 8))], mine, False) is None, "other columns"
+
+
+@emulated
+@pytest.mark.parametrize("name", specimens.SPECIMENS)
+def test_the_order_of_threads_changes_no_number(name: str) -> None:
+    from recurrency.backends._emulated_cupy import StandIn
+    from recurrency.backends.cupy_emulated import EmulatedBackend
+
+    found = []
+    specimen = specimens.SPECIMENS[name]
+    for order in ("forward", "shuffled"):
+        device = StandIn(order=order)
+        spec = rc.parse(specimen.text, name="cell.rnn", cell=specimen.text.split("[")[0].split()[-1])
+        backend = EmulatedBackend(name="cupy-emulated", load=lambda device=device: device)
+        model: Any = Model(spec, spec.elaborate(**specimen.dimensions), backend, "float64")
+        inputs, lengths = specimens.inputs_of(model), specimens.lengths_of(model)
+        found.append(model.loss_and_gradients(specimens.params_of(model), inputs, lengths=lengths, training=True))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1].params, found[1][1].params)
+
+
+@emulated
+@pytest.mark.parametrize("cell", ["LSTM", "Translate"])
+def test_sizes_beyond_one_block_are_covered(cell: str) -> None:
+    """More elements than a block has threads, and numbers that it does not divide."""
+    from recurrency.backends.cupy_emulated import backend
+
+    spec = rc.library.spec(cell)
+    dimensions = {name: 37 if name == "H" else n for name, n in cells.CASE[cell].dimensions.items()}
+    models = [Model(spec, spec.elaborate(**dimensions), b, "float64") for b in (backend, rc.backend.find("numpy"))]
+    rng = np.random.default_rng(0)
+    params = 0.3 * rng.standard_normal(models[0].size)
+    inputs = {n: port.draw(rng, 3 + (port.clock == "s"), 5) for n, port in cells.CASE[cell].inputs.items()}
+    runs = [model.forward(params, inputs) for model in models]
+    weights = {n: rng.standard_normal(y.shape) for n, y in runs[0].outputs.items()}
+    found, wanted = (m.backward(r, weights) for m, r in zip(models, runs, strict=True))
+    np.testing.assert_allclose(found.params, wanted.params, rtol=1e-11, atol=1e-12)
