@@ -16,6 +16,9 @@ from recurrency.graph.types import Kind
 BLOCK = 128
 """Threads of a block."""
 
+BLOCKS = 4
+"""So many blocks are to fit a multiprocessor, which leaves 128 registers to each thread: enough, as NVRTC says."""
+
 LINE = 110
 """Characters of a line of parameters."""
 
@@ -62,7 +65,7 @@ def kernel(
     params, args = _signature(lines, written, memory, real)
     if mode == "step":
         params, args = [*params, "int t"], [*args, "t"]
-    head = f'extern "C" __global__ void __launch_bounds__({BLOCK}) {name}('
+    head = f'extern "C" __global__ void __launch_bounds__({BLOCK}, {BLOCKS}) {name}('
     text = "\n".join([head, *_wrapped([*params, "int n"]), ") {", *(f"    {line}" for line in lines), "}"])
     return Kernel(name, text + "\n", tuple(args), _count(domain, mode), only_ragged)
 

@@ -301,7 +301,7 @@ class Kernels:
 
     def __init__(self, xp: Any, source: str) -> None:
         module = xp.RawModule(code=source, options=("--std=c++17",))
-        names = re.findall(r"__global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(", source)
+        names = re.findall(r"__global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(", source)
         self.named = {name: module.get_function(name) for name in names}
         self.others = {kind: self.named[f"copy_{kind}"] for kind in ("int64", "int32", "uint64")}
 

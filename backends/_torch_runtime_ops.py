@@ -33,11 +33,11 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
     seed = int(arrays.pop("seed")) if "seed" in arrays else 0
     offset = {call.program.clock: arrays.pop("offset")} if "offset" in arrays else None
     lengths = _lengths(call, arrays, steps, batch, params.device)
-    _check_symbols(call, arrays)
     if kind == "second":
         _split_cotangent(call, arrays, params, batch)
     if lengths is not None:
         _clean(call, arrays, lengths)
+    _check_symbols(call, arrays)
     function = call.program.function(f"{call.mode}_{kind}", params)
     arguments = (params, arrays, lengths, steps, batch, call.training, seed, offset)
     values = _undisturbed(function, params.device.type, arguments)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from recurrency.testing.specs_expressions import GREATEST_DEGREE, expr, leaf
-from recurrency.testing.specs_forms import clocks
+from recurrency.testing.specs_forms import clocks, families
 from recurrency.testing.specs_scope import Writer, Written, at
 from recurrency.testing.specs_terms import Entry, Expr, Family, Fn, Level, Shape, Size, Want, shown
 from recurrency.testing.specs_uses import usable, use
@@ -37,7 +37,21 @@ def constant(w: Writer) -> None:
 def sequence(w: Writer) -> None:
     """An equation with one value for each sequence, or for all."""
     want = wanted(w, level=w.pick((Level.SEQUENCE, Level.STATIC)))
-    w.define(w.name("b"), want.shape, expr(w, want), w.cell.clock)
+    states = [e for e in w.cell.entries if e.first]
+    if states and w.sometimes(2):
+        state = w.pick(states)
+        value = Expr(f"init({state.text})", Level.SEQUENCE)
+        w.define(w.name("b"), state.shape, value, w.cell.clock)
+    else:
+        w.define(w.name("b"), want.shape, expr(w, want), w.cell.clock)
+
+
+def folded(w: Writer) -> None:
+    """An equation over all members of a family."""
+    found = w.pick(w.cell.families)
+    want = wanted(w, found.member.shape, clock=found.member.clock)
+    template, name, count, level, degree = w.pick(families(w, want))
+    w.define(w.name("a"), want.shape, Expr(template.format(f=name, n=count), level, degree), want.clock)
 
 
 def port(w: Writer) -> None:
@@ -49,11 +63,14 @@ def symbols(w: Writer) -> None:
     """An input of symbols, and perhaps a name for what it was a step ago."""
     clock = w.pick(clocks(w))
     found = w.input((), Size.of(w.pick(w.cell.units)), clock)
+    read = w.read(wanted(w, (), clock=clock), found)
     if w.sometimes():
-        read = w.read(wanted(w, (), clock=clock), found)
         name = w.name("v")
         w.cell.lines.append(f"{name} = {read.text}")
         w.cell.entries.append(replace(found, text=name))
+    elif w.sometimes():
+        assert found.index is not None
+        w.define(w.name("a"), (found.index,), Expr(f"onehot({read.text})", Level.STREAM), clock)
 
 
 def another_clock(w: Writer) -> None:
@@ -291,6 +308,7 @@ CLAUSES: tuple[tuple[Callable[[Writer], bool], Callable[[Writer], None]], ...] =
     (anywhere, sequence),
     (anywhere, constant),
     (anywhere, function),
+    (lambda w: bool(w.cell.families), folded),
     (lambda w: bool(usable(w, wanted(w, ()))), shared),
     (lambda w: w.cell.ahead and bool(one_clock(w)), both_ways),
 )
