@@ -86,7 +86,7 @@ class Numpy:
         """The same of several arrays of ours at once."""
         return f"per_step({', '.join(self.each(whole, backwards) for whole in wholes)})"
 
-    def product(self, call: Call) -> str:
+    def product(self, f: Function, call: Call) -> str:
         """A function of the same name."""
         if call.function == "einsum":
             return f'einsum("{call.spec}", {call.a}, {call.b}, out={call.out})'

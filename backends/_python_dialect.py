@@ -93,7 +93,7 @@ class Dialect(Protocol):
     def per_step(self, wholes: list[str], backwards: bool) -> str:
         """The same of several arrays of ours at once."""
 
-    def product(self, call: Call) -> str:
+    def product(self, f: Function, call: Call) -> str:
         """The statement of a product."""
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:

@@ -29,6 +29,8 @@ class Call:
     axes: tuple[int, int] = (2, 2)
     plus: str = ""
     """What is added to it, if anything."""
+    sizes: tuple[str, ...] = ()
+    """Rows, summed letters and columns of a product of two matrices."""
 
     def named(self, name: Callable[[str], str]) -> Call:
         """The same call with names for its operands."""
@@ -97,7 +99,8 @@ class Product:
             return None
         out = self._flat(self.out, *(group for group in (left, right) if group))
         function = "dot" if self.out.contiguous else "matmul"
-        return Call(function, a, b, out, axes=(1 + bool(left), 1 + bool(right)), plus=self._added(left, right))
+        sizes = tuple(" * ".join(self.sizes[c] for c in group) for group in (left, summed, right))
+        return Call(function, a, b, out, "", (1 + bool(left), 1 + bool(right)), self._added(left, right), sizes)
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
         """The operand with two axes (one where a side has none), whichever way its letters stand."""

@@ -26,12 +26,12 @@ def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool)
     sizes = letter_sizes((a, b), tuple(f.graph[x].type.shape for x in node.args))
     summed = {c for c in sizes if c not in o}
     wide = max(f.kind(x) for x in node.args)
-    spread = any(wide < k for k in (Kind.STREAM, Kind.SEQUENCE) if out_kind < k <= node.type.kind)
+    spread = f.lead(wide) < f.lead(node.type.kind)
     first = _operand(f, node.args[0], a, sizes, summed, node if spread else None)
     second = _operand(f, node.args[1], b, sizes, summed, None)
     result = Operand(out, _lead(f, out_kind) + o, contiguous)
     call = Product(first, second, result, _texts(f, node, sizes), permute=f.dialect.permute).call()
-    return str(f.dialect.product(call.named(lambda text: text if text.startswith("(") else f.memory.derived(text))))
+    return str(f.dialect.product(f, call.named(lambda text: text if text.startswith("(") else f.memory.derived(text))))
 
 
 def sum_with_product(f: Function, id: int, product: int, other: int) -> str:
@@ -44,7 +44,7 @@ def sum_with_product(f: Function, id: int, product: int, other: int) -> str:
     plus = Operand(f.ref(other), "" if number(f.graph, other) is not None else _lead(f, f.kind(other)) + o)
     result = Operand(f.out(id), _lead(f, f.kind(id)) + o, f.contiguous(id))
     call = Product(first, second, result, _texts(f, node, sizes), plus, f.dialect.permute).call()
-    return str(f.dialect.product(call.named(f.memory.derived))) if call.plus else ""
+    return str(f.dialect.product(f, call.named(f.memory.derived))) if call.plus else ""
 
 
 def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
@@ -72,6 +72,6 @@ def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: 
 
 
 def _spread_to(f: Function, id: int, like: Node) -> str:
-    lead = f"{f.memory.steps(like.type.clock)}, B, " if like.type.kind is Kind.STREAM else "B, "
+    lead = f"{f.memory.steps(like.type.clock)}, B, " if f.lead(like.type.kind) == 2 else "B, "
     sizes = "".join(f"{f.memory.size(d)}, " for d in f.graph[id].type.shape)
     return str(f.dialect.spread(f.array(id), f"({lead}{sizes})"))

@@ -185,7 +185,7 @@ def _sum(f: Function, id: int, node: Node) -> None:
         rows = f"{f.memory.steps(summed.type.clock)} * B"
         ones = f.constant(1.0, f"({rows},)")
         matrix = f"{f.full(inner)}.reshape({rows}, {node.type.shape[0]})"
-        f.say(id, f.dialect.product(Call("dot", ones, matrix, f.out(id), axes=(1, 2))))
+        f.say(id, f.dialect.product(f, Call("dot", ones, matrix, f.out(id), axes=(1, 2))))
         return
     f.say(id, f.dialect.reduced("sum", f.full(inner), axes, f.out(id)))
 

@@ -17,17 +17,17 @@ from recurrency.backends._torch_ops import ELEMENTWISE, FUNCTIONS
 
 from recurrency.program.program import Buffer, Program
 
-WORDS = "torch math getrefcount borrow give_back handed_out lend piece Piece SMALL key lease kept lent like".split()
+WORDS = "torch math getrefcount borrow give_back handed_out lend piece idle_piece Piece SMALL LARGE oneDNN key lease kept lent like".split()
 REDUCE = {"sum": "sum_", "peak": "amax"}
 DOTS = {
-    (2, 2): "mm({a}, {b}, out={out})",
+    (2, 2): "{best}({a}, {b}, out={out})",
     (2, 1): "mv({a}, {b}, out={out})",
     (1, 2): "mv({b_T}, {a}, out={out})",
     (1, 1): "dot({a}, {b}, out={out})",
     (0, 0): "matmul({a}, {b}, out={out})",
 }
 SUMS = {
-    (2, 2): "addmm({plus}, {a}, {b}, out={out})",
+    (2, 2): "{best}({plus}, {a}, {b}, out={out})",
     (2, 1): "addmv({plus}, {a}, {b}, out={out})",
     (1, 2): "addmv({plus}, {b_T}, {a}, out={out})",
 }
@@ -115,13 +115,14 @@ class Torch:
         """The views of each step of several tensors."""
         return f"per_step({-1 if backwards else 1}, {', '.join(wholes)})"
 
-    def product(self, call: Call) -> str:
+    def product(self, f: Function, call: Call) -> str:
         """The most special function for it."""
         a, b, out = call.a, call.b, call.out
         if call.function in ("dot", "matmul"):
             b_T = b.removesuffix(".T") if b.endswith(".T") else f"{b}.T"
             row = (SUMS if call.plus else DOTS)[call.axes]
-            return row.format(a=a, b=b, b_T=b_T, out=out, plus=call.plus)
+            best = self._best("addmm" if call.plus else "mm", f, call.sizes) if "{best}" in row else ""
+            return row.format(a=a, b=b, b_T=b_T, out=out, plus=call.plus, best=best)
         if call.function == "multiply":
             return f"addcmul({call.plus}, {a}, {b}, out={out})" if call.plus else f"mul({a}, {b}, out={out})"
         first, second, result = call.spec.replace("->", ",").split(",")
@@ -129,6 +130,14 @@ class Torch:
         if first == second and "".join(c for c in first if c in result) == result and len(set(first)) == len(first):
             return f"sum_products({a}, {b}, ({listed(summed)}), {out})"
         return f'{out}.copy_(einsum("{call.spec}", {a}, {b}))'
+
+    def _best(self, name: str, f: Function, sizes: tuple[str, ...]) -> str:
+        """The function that is quickest for a product of such sizes, chosen where memory is made for them."""
+        text = f"best(like, {name}, large_{name}, {', '.join(sizes)})"
+        if text not in f.memory.views:
+            f.memory.views[text] = f.names.new(name)
+            f.memory.define(f.memory.views[text], text, "kept")
+        return str(f.memory.views[text])
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
         """A reduction."""
@@ -182,7 +191,7 @@ def _needed(lines: list[str], names: set[str]) -> Iterator[str]:
 def _bases(lines: list[str]) -> list[str]:
     """The sizes of the tensors that are made, not of views of them."""
     made = [line.split(" = ", 1) for line in lines]
-    return [f"{name}.nbytes" for name, text in made if "like" in text]
+    return [f"{name}.nbytes" for name, text in made if re.search(r"new_|lend", text)]
 
 
 def _memory(buffer: Buffer) -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""The tests run in several processes; small products on several threads each would wait for one another."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

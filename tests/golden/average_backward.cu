@@ -1,5 +1,5 @@
 
-extern "C" __global__ void __launch_bounds__(128) backward_add(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_add(
     float* add, const float* __restrict__ d_y, const float* __restrict__ y, const float* __restrict__ d_final_c,
     int B, const int* n_t, int n
 ) {
@@ -24,7 +24,7 @@ extern "C" __global__ void __launch_bounds__(128) backward_add(
     add[tb * 3 + i0] = add_3;
 }
 
-extern "C" __global__ void __launch_bounds__(128) backward_d_c_loop(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_d_c_loop(
     const float* __restrict__ add, float* d_c, float* multiply_4, const float* __restrict__ f, int B, int T_t,
     const int* n_t, int n
 ) {
@@ -47,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(128) backward_d_c_loop(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128) backward_d_c(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_d_c(
     const float* __restrict__ add, float* d_c, float* multiply_4, const float* __restrict__ f, int B,
     const int* n_t, int t, int n
 ) {
@@ -66,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(128) backward_d_c(
     multiply_4[tb * 3 + i0] = valid;
 }
 
-extern "C" __global__ void __launch_bounds__(128) backward_add_2(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_add_2(
     const float* __restrict__ d_final_c, const float* __restrict__ multiply_4, float* add_2, int B, const int* n_t,
     int n
 ) {
@@ -86,7 +86,7 @@ extern "C" __global__ void __launch_bounds__(128) backward_add_2(
     add_2[(long long)b * 3 + i0] = add_3;
 }
 
-extern "C" __global__ void __launch_bounds__(128) backward_valid(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_valid(
     const float* __restrict__ d_c, const float* __restrict__ f, float* d_x, int B, const int* n_t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(128) backward_valid(
     d_x[tb * 3 + i0] = valid;
 }
 
-extern "C" __global__ void __launch_bounds__(128) backward_sum_batch_parts(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_sum_batch_parts(
     const float* __restrict__ d_c, const float* __restrict__ tape_1, const float* __restrict__ x,
     float* sum_batch_parts, float* sum_batch_parts_2, int B, int T_t, const int* n_t, int n
 ) {
@@ -139,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(128) backward_sum_batch_parts(
     sum_batch_parts_2[i0 * 3 + i1] = total_3;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
 }
 
-extern "C" __global__ void __launch_bounds__(128) backward_sum_batch(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_sum_batch(
     float* sum_batch, float* sum_batch_2, const float* __restrict__ sum_batch_parts,
     const float* __restrict__ sum_batch_parts_2, int n
 ) {
@@ -158,7 +158,7 @@ extern "C" __global__ void __launch_bounds__(128) backward_sum_batch(
     sum_batch_2[i0] = total_3;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
 }
 
-extern "C" __global__ void __launch_bounds__(128) backward_multiply(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_multiply(
     float* gradient, const float* __restrict__ f, const float* __restrict__ sum_batch,
     const float* __restrict__ sum_batch_2, int n
 ) {

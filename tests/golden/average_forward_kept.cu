@@ -1,5 +1,5 @@
 
-extern "C" __global__ void __launch_bounds__(128) forward_kept_f(
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_f(
     const float* __restrict__ params, float* f, float* subtract, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -12,7 +12,7 @@ extern "C" __global__ void __launch_bounds__(128) forward_kept_f(
     subtract[i0] = subtract_2;
 }
 
-extern "C" __global__ void __launch_bounds__(128) forward_kept_firsts(
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_firsts(
     const float* __restrict__ c, float* c_2, int B, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(128) forward_kept_firsts(
     c_2[((long long)0 * B + b) * 3 + i0] = start;
 }
 
-extern "C" __global__ void __launch_bounds__(128) forward_kept_c_loop(
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c_loop(
     const float* __restrict__ f, const float* __restrict__ subtract, float* c_2, const float* __restrict__ x,
     int B, int T_t, int n
 ) {
@@ -46,7 +46,7 @@ extern "C" __global__ void __launch_bounds__(128) forward_kept_c_loop(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128) forward_kept_c(
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c(
     const float* __restrict__ f, const float* __restrict__ subtract, float* c_2, const float* __restrict__ x,
     int B, int t, int n
 ) {
@@ -65,7 +65,7 @@ extern "C" __global__ void __launch_bounds__(128) forward_kept_c(
     c_2[(tb + B) * 3 + i0] = c_3;
 }
 
-extern "C" __global__ void __launch_bounds__(128) forward_kept_valid(
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid(
     float* c_2, float* y, int B, const int* n_t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -82,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(128) forward_kept_valid(
     y[tb * 3 + i0] = valid_2;
 }
 
-extern "C" __global__ void __launch_bounds__(128) forward_kept_final(
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_final(
     const float* __restrict__ c, const float* __restrict__ c_2, float* final, int B, const int* n_t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;

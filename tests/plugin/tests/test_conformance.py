@@ -1,23 +1,28 @@
-"""The whole test suite of a third party's backend."""
+"""The test suite of a third party's backend: one class, and what is its own affair."""
 
 from __future__ import annotations
 
 import recurrency_jax
 
-from recurrency.testing.conformance import BackendConformance
+from recurrency import backend
+from recurrency.testing import differences
+from recurrency.testing.cells import cell
+from recurrency.testing.conformance import BackendConformance, case_of
 
 
 class TestJax(BackendConformance):
-    """Node by node, without compilation: that alone would take minutes."""
+    """Operation by operation: to compile all these small programs would take minutes."""
 
     backend = recurrency_jax.JaxBackend(jit=False)
+    cells = ("whole sequences", "later steps", "both ways", "random")
     examples = 2
 
 
-class TestCompiledJax(BackendConformance):
-    """Compiled loops."""
+def test_it_is_found_by_its_name() -> None:
+    assert backend.find("jax") is recurrency_jax.backend
+    assert backend.describe()["jax"] is None
 
-    backend = recurrency_jax.backend
-    dtypes = ("float32",)
-    cells = ("delay lines",)
-    examples = 1
+
+def test_compiled_loops_compute_the_same() -> None:
+    case = case_of("delay lines", "float32", batch=3, lengths={"t": (5, 1, 0)}, state=True)
+    assert not differences(cell("delay lines"), case, "jax", ["forward", "backward"])

@@ -1,0 +1,100 @@
+"""Mistakes that are planted into the compiler, to see them found: tables of edits to its functions, tables and texts."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+from recurrency.testing import Case
+
+SIZES = {"N": 2, "H": 3}
+CASE = Case(SIZES, {"t": 4}, 2, {"t": (4, 2)}, seed=3)
+FULL = Case(SIZES, {"t": 4}, 2, seed=3)
+TRAINING = replace(FULL, training=True)
+LARGE = replace(FULL, values="large")
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One mistake: `old` becomes `new` in the text of what stands at `where`; `said` is how it is to be named.
+
+    `where` is a function (`module:function`, `module:Class.method`), whose code is compiled anew; an entry of a table
+    of texts (`module:TABLE[key]`), or the gradient rule of an operation (`ops:tanh`), which `new` is then. `cell` is the
+    body of a cell of `x: [N]` and `z: [H]` on which it shows, in a call of this `kind`.
+    """
+
+    name: str
+    where: str
+    old: str
+    new: str
+    cell: str
+    said: str
+    kind: str = "forward"
+    case: Case = CASE
+    backend: str = "numpy"
+    head: str = "cell Main[N, H](x: [N], z: [H]) -> (y: [H])"
+
+    @property
+    def text(self) -> str:
+        """The spec on which it shows."""
+        return f"{self.head} {{\n{textwrap.indent(textwrap.dedent(self.cell).strip(), '    ')}\n}}\n"
+
+
+@contextmanager
+def planted(plant: Plant) -> Iterator[None]:
+    """The compiler with the mistake in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        module, _, place = plant.where.partition(":")
+        if module == "ops":
+            _rule(patch, place, plant.new)
+        elif "[" in place:
+            _entry(patch, module, place, plant)
+        else:
+            _code(patch, module, place, plant)
+        yield
+
+
+def _rule(patch: pytest.MonkeyPatch, op: str, new: str) -> None:
+    ops = importlib.import_module("recurrency.graph.ops")
+    patch.setitem(ops.OPS, op, replace(ops.OPS[op], gradient=eval(new, vars(ops))))
+
+
+def _entry(patch: pytest.MonkeyPatch, module: str, place: str, plant: Plant) -> None:
+    table, _, key = place.rstrip("]").partition("[")
+    found = vars(importlib.import_module(module))[table]
+    patch.setitem(found, key, _edited(found[key], plant))
+
+
+def _edited(entry: Any, plant: Plant) -> Any:
+    """A text, or a tuple of texts, with the edit in it."""
+    if isinstance(entry, tuple):
+        assert any(plant.old in part for part in entry), plant.name
+        return tuple(part.replace(plant.old, plant.new) for part in entry)
+    assert plant.old in entry, plant.name
+    return entry.replace(plant.old, plant.new)
+
+
+def _code(patch: pytest.MonkeyPatch, module: str, place: str, plant: Plant) -> None:
+    """Compile the edited source of a function, and put its code where the old one is (others hold the function)."""
+    home = importlib.import_module(module)
+    owner: Any = home
+    *outer, name = place.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    right = inspect.unwrap(inspect.getattr_static(owner, name))
+    text = textwrap.dedent(inspect.getsource(right))
+    assert plant.old in text, plant.name
+    space = dict(vars(home))
+    exec("from __future__ import annotations\n" + text.replace(plant.old, plant.new), space)
+    wrong = space[name]
+    assert isinstance(right, FunctionType)
+    assert isinstance(wrong, FunctionType)
+    patch.setattr(right, "__code__", wrong.__code__)
