@@ -9,7 +9,7 @@ from recurrency.backends._cuda_index import At, Ix, before_view, clock_name, clo
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.dimensions import Dim
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.program.program import Buffer, Place, Program
 
@@ -103,8 +103,10 @@ class Memory:
     def _label(self, buffer: Buffer, hints: dict[int, str]) -> str:
         """How a buffer is called: after what the user knows of what lies in it."""
         node = self.program.graph[buffer.node]
-        wish = hints.get(buffer.id) or node.name or str(node.attrs.get("name", node.op.name))
-        return VECTORS.get(buffer.home) or self.names.new(wish)
+        if node.op.name == "start":
+            return str(self.names.new(f"{node.attrs['name']}_start"))
+        wish = hints.get(buffer.id) or node.name or str(node.attrs.get("name", _within(node)))
+        return VECTORS.get(buffer.home) or str(self.names.new(wish))
 
     def array(self, buffer: int) -> Array:
         """The array of a buffer."""
@@ -170,6 +172,13 @@ def clocks(graph: Graph) -> list[str]:
         node = graph[id]
         found |= {str(c) for c in (node.type.clock, node.attrs.get("clock"), *node.type.shape) if isinstance(c, str)}
     return sorted(found)
+
+
+def _within(node: Node) -> str:
+    """A part of an equation, named after what the equation defines: `c_multiply`."""
+    head, equals, _ = node.span.text.partition("=") if node.span is not None else ("", "", "")
+    whole = head.strip()
+    return f"{whole}_{node.op.name}" if equals and whole.isidentifier() else node.op.name
 
 
 def _hints(program: Program) -> dict[int, str]:

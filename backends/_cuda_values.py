@@ -83,7 +83,6 @@ class Body:
         self.carried: dict[str, str] = {}
         self.started: dict[str, str] = {}
         self.reads: list[Read] = []
-        self.computed: dict[int, set[At]] = {}
         self._said: object = None
 
     # ------------------------------------------------------------------------------------------------------- lines
@@ -162,7 +161,6 @@ class Body:
             return str(array.element(at))
         if node.op.name in LEAVES or id in self.ready:
             return self._read(id, node, at)
-        self.computed.setdefault(id, set()).add(at)
         return self.source.fragments[node.op.name](self, id, node, at)
 
     def _read(self, id: int, node: Node, at: At) -> str:

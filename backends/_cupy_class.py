@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 
 from recurrency.backends._cuda_index import clock_name, extent
 from recurrency.backends._cuda_memory import VECTORS, Array
@@ -12,6 +13,9 @@ from recurrency.backends._cupy_loops import Scan
 
 from recurrency.graph.types import Kind
 from recurrency.program.program import whole
+
+WIDTH = 104
+"""Characters of a line within a method."""
 
 SAYS = {
     "loop": "The loop over {states}, all steps in one kernel.",
@@ -43,7 +47,21 @@ def class_text(f: Function) -> str:
 
 
 def _method(head: str, says: str, body: Sequence[str]) -> list[str]:
-    return [f"def {head}:", f'    """{says}"""', *(f"    {line}" for line in body)]
+    return [f"def {head}:", f'    """{says}"""', *(f"    {part}" for line in body for part in _laid_out(line))]
+
+
+def _laid_out(line: str) -> Iterator[str]:
+    """A line as several, what it comes from above it."""
+    indent = line[: len(line) - len(line.lstrip())]
+    text, _, said = line.partition("  # ")
+    if said:
+        yield f"{indent}# {said}"
+    if "(" not in text:
+        yield text
+        return
+    first, *rest = textwrap.wrap(text.strip(), WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
+    yield f"{indent}{first}"
+    yield from (f"{indent}    {part}" for part in rest)
 
 
 def _sizes(f: Function) -> str:
@@ -52,7 +70,7 @@ def _sizes(f: Function) -> str:
 
 def _tables(f: Function) -> list[str]:
     return [
-        f'"""{f.name}: {len(f.kernels)} kernels, {len(f.scans)} loops over time."""',
+        f'"""{f.name}: kernels: {len(f.kernels)}, loops over time: {len(f.scans)}."""',
         "",
         *_table("CLOCKS", {c: clock_name(c) for c in f.memory.clocks}),
         *_table("INPUTS", _inputs(f)),

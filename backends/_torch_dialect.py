@@ -15,9 +15,13 @@ from recurrency.backends._torch_fusions import fusions
 from recurrency.backends._torch_helpers import HELPERS
 from recurrency.backends._torch_ops import ELEMENTWISE, FUNCTIONS
 
-from recurrency.program.program import Buffer, Program
+from recurrency.program.program import Program
 
-WORDS = "torch math getrefcount borrow give_back handed_out lend piece idle_piece Piece SMALL LARGE oneDNN key lease kept lent like".split()
+WORDS = (
+    "torch math getrefcount key lease kept lent like "
+    "borrow give_back handed_out lend piece idle_piece Piece Buffers LARGE_RESULT LARGE oneDNN"
+).split()
+TAPE = "tape:"
 REDUCE = {"sum": "sum_", "peak": "amax"}
 DOTS = {
     (2, 2): "{best}({a}, {b}, out={out})",
@@ -61,12 +65,11 @@ class Torch:
                 continue
             made = [line for line in f.memory.lines if f.memory.own[line.split(" = ")[0]] == group]
             made = list(_needed(made, set(names)))
-            size = " + ".join(_bases(made)) or "0"
             lines += [f"def {f.name}_{suffix}(like, {', '.join(f.sizes)}):"]
             lines += [f'    """{DOCS[group].format(f.name)}"""', *(f"    {line}" for line in made)]
-            lines += [f"    return {size}, ({listed(names)})", "", ""]
+            lines += [f"    return Buffers(({listed(_owners(made))}), ({listed(names)}))", "", ""]
             borrowed += [f"{key}, {group} = borrow({f.name}_{suffix}, params, {', '.join(f.sizes)})"]
-            borrowed += [f"_, ({listed(names)}) = {group}"]
+            borrowed += [f"({listed(names)}) = {group}.tensors"]
         return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
 
     def literal(self, f: Function, value: float) -> str:
@@ -145,13 +148,11 @@ class Torch:
         return f"{call}, out={out})" if fits else f"{out}.copy_({call}))"
 
     def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
-        """The results that lie in lent memory, one of each piece of it, and copies of the others."""
+        """The results that lie in lent memory, and copies of the others."""
         direct, copies = [], ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
-        lent: set[int] = set()
+        handed = _handed_out(f, roots)
         for name, id in roots.items():
-            buffer = f.program.buffers[f.program.places[id].buffer] if id in f.program.places else None
-            if buffer is not None and leased(f.program, id) and f.contiguous(id) and _memory(buffer) not in lent:
-                lent.add(_memory(buffer))
+            if name in handed:
                 direct.append(f"{name!a}: {f.full(id)}")
             else:
                 copies.append(f"{name!a}: {_copy(f, id)}")
@@ -172,8 +173,8 @@ class Torch:
 
 
 DOCS = {
-    "kept": "The bytes of the buffers of `{}` for so many steps and sequences, and the buffers and views of them.",
-    "lent": "The same of the buffers of which parts are handed out.",
+    "kept": "The buffers of `{}` for so many steps and sequences, and views of them.",
+    "lent": "The buffers of results of `{}`, and views of them.",
 }
 
 
@@ -188,15 +189,28 @@ def _needed(lines: list[str], names: set[str]) -> Iterator[str]:
     return reversed(kept)
 
 
-def _bases(lines: list[str]) -> list[str]:
-    """The sizes of the tensors that are made, not of views of them."""
+def _owners(lines: list[str]) -> list[str]:
+    """The tensors that are made, not views of them."""
     made = [line.split(" = ", 1) for line in lines]
-    return [f"{name}.nbytes" for name, text in made if re.search(r"new_|lend", text)]
+    return [name for name, text in made if re.search(r"\.new_|\blend\(", text)]
 
 
-def _memory(buffer: Buffer) -> int:
-    """The buffer whose memory it is."""
-    return buffer.id if buffer.same is None else buffer.same
+def _handed_out(f: Function, roots: Mapping[str, int]) -> set[str]:
+    """The results that are handed out as they lie in memory.
+
+    Those of the tape may lie in one memory, for nobody writes there; what a user may write on has its memory alone.
+    """
+    found: set[str] = set()
+    taken: dict[int, bool] = {}
+    for name in sorted(roots, key=lambda name: not name.startswith(TAPE)):
+        id = roots[name]
+        if leased(f.program, id) and f.contiguous(id):
+            buffer = f.program.buffers[f.program.places[id].buffer]
+            memory = buffer.id if buffer.same is None else buffer.same
+            if memory not in taken or (name.startswith(TAPE) and taken[memory]):
+                taken[memory] = name.startswith(TAPE)
+                found.add(name)
+    return found
 
 
 def _copy(f: Function, id: int) -> str:

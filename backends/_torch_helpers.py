@@ -2,99 +2,10 @@
 
 from __future__ import annotations
 
-MEMORY = '''
-_free = {}
-_pieces = []
-SMALL = 1 << 20
-
-
-class Piece:
-    """Large memory for results. New memory costs as much as filling it does, so that of results that are gone is used
-    again: what lies in it refers to it as long as it lives."""
-
-    def __init__(self, size):
-        self.memory = bytearray(size)
-        self.idle = self.holders()
-
-    def holders(self):
-        return getrefcount(self.memory)
-
-    def tensor(self, size):
-        whole = torch.frombuffer(self.memory, dtype=torch.uint8)
-        first = -whole.data_ptr() % 64
-        return whole[first : first + size]
-
-
-def idle_piece(least, most):
-    """An idle piece with so many bytes, out of the list. While we look at one, no other thread sees it."""
-    for _ in range(len(_pieces)):
-        try:
-            found = _pieces.pop(0)
-        except IndexError:
-            continue
-        if found.holders() == found.idle and least <= len(found.memory) <= most:
-            return found
-        _pieces.append(found)
-    return None
-
-
-def piece(size):
-    """A piece that nothing lies in, of at most an eighth more; a new one takes the place of idle ones."""
-    unit = 1 << max(6, size.bit_length() - 4)
-    size = (size + 64 + unit - 1) // unit * unit
-    found, gone = idle_piece(size, size), 0
-    while found is None and gone < size and (old := idle_piece(0, inf)):
-        gone += len(old.memory)
-    return found or Piece(size)
-
-
-def lend(like, shape, front=0):
-    """Memory for a result; row `front`, its first step, begins at an even address."""
-    count, item = math.prod(shape), like.element_size()
-    start = -front * math.prod(shape[1:]) % (64 // item)
-    size = (start + count) * item
-    if size < SMALL >> 2 or like.device.type != "cpu":
-        return like.new_empty(start + count)[start:].view(shape)
-    found = piece(size)
-    memory = found.tensor(size)
-    _pieces.append(found)
-    del _pieces[:-64]
-    return memory.view(like.dtype)[start:].view(shape)
-
-
-def borrow(make, like, *sizes):
-    """What `make` has made before for these sizes and nobody uses now, or makes now; with the key to give it back."""
-    key = (like.dtype, like.device, *sizes)
-    free = _free.get(make.__name__, {}).get(key)
-    try:
-        return key, free.pop()
-    except (AttributeError, IndexError):
-        with torch.inference_mode(False):
-            return key, make(like, *sizes)
-
-
-def give_back(make, key, made):
-    """Let a later call have what was made; of few sizes, and of one if that is much.
-
-    On a device its own allocator is better at that, for it knows the streams.
-    """
-    if key[1].type == "cpu":
-        kept = _free.setdefault(make.__name__, {})
-        kept.setdefault(key, [])[2:] = [made]
-        for old in list(kept)[: -4 if made[0] < 64 * SMALL else -1]:
-            kept.pop(old, None)
-
-
-def handed_out(make, key, made, results):
-    """The results, in memory that is the caller's from now on; small ones as copies, so that we use ours again."""
-    if made[0] > SMALL or key[1].type != "cpu":
-        return results
-    results = {name: x.clone() for name, x in results.items()}
-    give_back(make, key, made)
-    return results
-'''
+from recurrency.backends._torch_memory import PRODUCTS
 
 HELPERS: dict[str, str] = {
+    **PRODUCTS,
     "with_rows": '''
 def with_rows(x, front, behind):
     """A buffer with zeros in the rows before the first and after the last step."""
@@ -105,7 +16,8 @@ def with_rows(x, front, behind):
     "fresh": '''
 def fresh(x):
     """A copy of its own, one element after another."""
-    return lend(x, x.shape).copy_(x)
+    small = x.nbytes < LARGE_RESULT
+    return x.clone(memory_format=torch.contiguous_format) if small else lend(x, x.shape).copy_(x)
 ''',
     "per_step": '''
 class Steps:
@@ -122,45 +34,6 @@ def per_step(order, *arrays):
     """The arrays of each step, from the first or (-1) from the last; made once, unless there are very many."""
     steps = Steps(arrays, order)
     return list(steps) if len(arrays[0]) <= 2000 else steps
-''',
-    "dense": '''
-def oneDNN():
-    """A product of oneDNN, which PyTorch brings along: on some processors it takes half the time of `mm`."""
-    known = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None) if known else None
-
-
-dense = oneDNN()
-''',
-    "best": '''
-LARGE = 1 << 21
-
-
-def best(like, small, large, rows, inner, columns):
-    """The function for products of these sizes: `large` where it has more to gain than it costs to call."""
-    fits = dense is not None and like.dtype == torch.float32 and like.device.type == "cpu"
-    return large if fits and rows * inner * columns >= LARGE else small
-''',
-    "pieces": '''
-def pieces(*matrices):
-    """The rows of matrices in pieces, so that the last one's are still in the cache when they are copied."""
-    rows = max(64, (1 << 19) // max(1, matrices[-1].shape[1]))
-    return zip(*(x.split(rows) for x in matrices))
-''',
-    "large_mm": '''
-def large_mm(a, b, out):
-    """a @ b."""
-    if a.stride(1) != 1:
-        out.copy_(dense(b.T, a, None, "none", [], "").T)
-        return
-    for x, y in pieces(a, out):
-        y.copy_(dense(x, b.T, None, "none", [], ""))
-''',
-    "large_addmm": '''
-def large_addmm(plus, a, b, out):
-    """plus + a @ b."""
-    for x, y, z in pieces(a, plus.expand(out.shape), out):
-        torch.add(y, dense(x, b.T, None, "none", [], ""), out=z)
 ''',
     "softplus": '''
 def softplus(x, out):
@@ -216,7 +89,7 @@ def if_length(x, length, lengths, ragged, steps, out):
     "sum_products": '''
 def sum_products(a, b, axes, out):
     """The sum of a * b over axes, the first among them; in pieces, for the memory of a large product has to be got."""
-    rows = max(1, (SMALL >> 2) // max(1, a[:1].nbytes))
+    rows = max(1, LARGE_RESULT // max(1, a[:1].nbytes))
     if len(a) <= rows or axes[0] != 0:
         torch.sum(a * b, axes, out=out)
         return

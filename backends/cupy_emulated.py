@@ -10,12 +10,13 @@ from recurrency.backends._emulated_cupy import stand_in
 from recurrency.backends.cupy import CupyBackend
 
 
-class EmulatedBackend(CupyBackend):
+class EmulatedBackend(CupyBackend):  # type: ignore[misc]  # its types are checked under the folder's name
     """Runs wherever there is a C++ compiler."""
 
     def available(self) -> str | None:
         """Why this backend can not run here; None: it can."""
-        return obstacle()
+        reason: str | None = obstacle()
+        return reason
 
 
 backend = EmulatedBackend(name="cupy-emulated", load=stand_in)

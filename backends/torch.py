@@ -11,7 +11,8 @@ from recurrency.backends._python_function import Function
 from recurrency.backends._python_module import docstring, names_of
 from recurrency.backends._python_names import ascii_name
 from recurrency.backends._torch_dialect import Torch
-from recurrency.backends._torch_helpers import HELPERS, MEMORY
+from recurrency.backends._torch_helpers import HELPERS
+from recurrency.backends._torch_memory import MEMORY
 from recurrency.backends._torch_ops import FUNCTIONS
 
 from recurrency.graph.graph import Graph

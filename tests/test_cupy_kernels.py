@@ -99,6 +99,24 @@ def test_what_other_threads_write_is_not_read() -> None:
     assert race([Read("h", "h[tb * 8 + k]", False, 0, (4, 8))], mine, False) is None, "other columns"
 
 
+@pytest.mark.parametrize("name", specimens.SPECIMENS)
+@pytest.mark.parametrize("kind", ["forward_kept", "backward"])
+def test_no_kernel_over_all_steps_reads_at_another_index_what_it_writes(name: str, kind: str) -> None:
+    """Told from the texts alone."""
+    specimen = specimens.SPECIMENS[name]
+    spec = rc.parse(specimen.text, name="cell.rnn", cell=specimen.text.split("[")[0].split()[-1])
+    for kernel in kernels_of(source_of(spec, kind, **specimen.dimensions)).split("extern")[1:]:
+        head, _, body = kernel.partition("{")
+        if "int t, " in head or "for (; t" in body:
+            continue
+        lines = [line.split("//")[0].strip() for line in body.split("\n")]
+        writes = {line.split(" = ")[0] for line in lines if re.match(r"\w+\[.*\] = ", line)}
+        arrays = {element.partition("[")[0] for element in writes} - {"gradient"}
+        for line in lines:
+            read = re.fullmatch(r"const \w+ \w+ = ((\w+)\[.*\]);", line)
+            assert read is None or read[2] not in arrays or read[1] in writes, line
+
+
 @emulated
 @pytest.mark.parametrize("name", specimens.SPECIMENS)
 def test_the_order_of_threads_changes_no_number(name: str) -> None:

@@ -17,7 +17,7 @@ from tests.transcriptions import CASES, Case
 REASON = describe(emulated=True).get("cupy-emulated", "not installed")
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"cupy-emulated: {REASON}")
 
-PLANS = {"chosen": None, "step": "step", "gemm": "gemm"}
+PLANS = {"loop, else gemm": "loop", "step": "step"}
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_plan = pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
 

@@ -9,10 +9,9 @@ import pytest
 import recurrency as rc
 from recurrency import backend
 from recurrency.testing import differences, guilty, slopes, wrong_rule
-from tests.planted import Plant, planted
-from tests.planted import passes
+from tests.planted import Plant, kernels, passes, planted, rules, writers
 
-ROWS = {row.name: row for row in (*passes.ROWS,)}
+ROWS = {row.name: row for table in (passes, rules, writers, kernels) for row in table.ROWS}
 
 
 def named(row: Plant) -> str:

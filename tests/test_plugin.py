@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 PLUGIN = Path(__file__).parent / "plugin"
+COMMAND = [sys.executable, "-c", "from recurrency.cli import main; main()"]
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax: not installed (pip install jax)")
 
 
@@ -48,13 +49,11 @@ def test_it_is_listed_verified_and_used_by_its_name(site: Path) -> None:
         "params = np.arange(9, dtype='float32')\n"
         "print(model.forward(params, np.ones((1, 1, 2))).output.tolist())\n"
     )
-    assert "jax" in run(["recurrency", "backends"], site.parent, site).split()
+    assert "jax" in run([*COMMAND, "backends"], site.parent, site).split()
     W, b = [[0, 1], [2, 3], [4, 5]], [6, 7, 8]
     assert (
         run([sys.executable, "-c", code], site.parent, site)
         == f"{[[[sum(r) + c + 0.0 for r, c in zip(W, b, strict=True)]]]}\n"
     )
-    said = run(
-        ["recurrency", "verify", "Linear", "--backends", "jax", "--examples", "2", "-D", "K=1"], site.parent, site
-    )
+    said = run([*COMMAND, "verify", "Linear", "--backends", "jax", "--examples", "2", "-D", "K=1"], site.parent, site)
     assert "no difference" in said

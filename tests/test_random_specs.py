@@ -182,9 +182,7 @@ def test_the_smallest_program_is_one_equation() -> None:
     assert smallest(lambda program: True) == "cell Main[N](x: [N]) -> (y: [N]) {\n    y = x\n}\n"
 
 
-@pytest.mark.parametrize(
-    ("part", "rows"), [("state", 6), ("@", 6), ("reverse(", 8), ("dropout(", 4), ("embed(", 6)]
-)
+@pytest.mark.parametrize(("part", "rows"), [("state", 6), ("@", 6), ("reverse(", 8), ("dropout(", 4), ("embed(", 6)])
 def test_a_feature_shrinks_to_a_few_lines(part: str, rows: int) -> None:
     text = smallest(lambda program: part in program.text)
     assert part in text

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from recurrency.testing.report import Row as Row
     from recurrency.testing.rules import wrong_rule as wrong_rule
     from recurrency.testing.slopes import slopes as slopes
+    from recurrency.testing.specs import Program as Program
+    from recurrency.testing.specs import programs as programs
     from recurrency.testing.strategies import cases as cases
     from recurrency.testing.verification import verify as verify
 
@@ -35,12 +37,14 @@ _HOMES = {
     "Case": "case",
     "Difference": "compare",
     "Finding": "report",
+    "Program": "specs",
     "Report": "report",
     "Row": "report",
     "cases": "strategies",
     "differences": "compare",
     "dimension_sets": "dimensions",
     "guilty": "blame",
+    "programs": "specs",
     "slopes": "slopes",
     "tolerance": "compare",
     "verify": "verification",
@@ -52,12 +56,14 @@ __all__ = [
     "Case",
     "Difference",
     "Finding",
+    "Program",
     "Report",
     "Row",
     "cases",
     "differences",
     "dimension_sets",
     "guilty",
+    "programs",
     "slopes",
     "tolerance",
     "verify",

@@ -1,4 +1,4 @@
-"""Mistakes that are planted into the compiler, to see them found: tables of edits to its functions, tables and texts."""
+"""Mistakes that are planted into the compiler, to see them found: edits to its functions, tables and texts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ LARGE = replace(FULL, values="large")
 class Plant:
     """One mistake: `old` becomes `new` in the text of what stands at `where`; `said` is how it is to be named.
 
-    `where` is a function (`module:function`, `module:Class.method`), whose code is compiled anew; an entry of a table
-    of texts (`module:TABLE[key]`), or the gradient rule of an operation (`ops:tanh`), which `new` is then. `cell` is the
-    body of a cell of `x: [N]` and `z: [H]` on which it shows, in a call of this `kind`.
+    `where` is a function (`module:function`, `module:Class.method`), whose code is compiled anew; what it gives, a text
+    (`module:Class.method()`); an entry of a table of texts (`module:TABLE[key]`), or the gradient rule of an operation
+    (`ops:tanh`), which `new` is then. `cell` is the body of a cell of `x: [N]` and `z: [H]` on which it shows, in a
+    call of this `kind`.
     """
 
     name: str
@@ -57,6 +58,8 @@ def planted(plant: Plant) -> Iterator[None]:
             _rule(patch, place, plant.new)
         elif "[" in place:
             _entry(patch, module, place, plant)
+        elif place.endswith("()"):
+            _result(patch, module, place[:-2], plant)
         else:
             _code(patch, module, place, plant)
         yield
@@ -82,19 +85,27 @@ def _edited(entry: Any, plant: Plant) -> Any:
     return entry.replace(plant.old, plant.new)
 
 
-def _code(patch: pytest.MonkeyPatch, module: str, place: str, plant: Plant) -> None:
-    """Compile the edited source of a function, and put its code where the old one is (others hold the function)."""
-    home = importlib.import_module(module)
-    owner: Any = home
+def _found(module: str, place: str) -> tuple[Any, str, FunctionType]:
+    """Where a function or method is, its name, and itself."""
+    owner: Any = importlib.import_module(module)
     *outer, name = place.split(".")
     for part in outer:
         owner = getattr(owner, part)
-    right = inspect.unwrap(inspect.getattr_static(owner, name))
+    found = inspect.unwrap(inspect.getattr_static(owner, name))
+    assert isinstance(found, FunctionType)
+    return owner, name, found
+
+
+def _result(patch: pytest.MonkeyPatch, module: str, place: str, plant: Plant) -> None:
+    owner, name, right = _found(module, place)
+    patch.setattr(owner, name, lambda *args, **settings: _edited(right(*args, **settings), plant))
+
+
+def _code(patch: pytest.MonkeyPatch, module: str, place: str, plant: Plant) -> None:
+    """Compile the edited source of a function, and put its code where the old one is (others hold the function)."""
+    _, name, right = _found(module, place)
     text = textwrap.dedent(inspect.getsource(right))
     assert plant.old in text, plant.name
-    space = dict(vars(home))
+    space = dict(vars(importlib.import_module(module)))
     exec("from __future__ import annotations\n" + text.replace(plant.old, plant.new), space)
-    wrong = space[name]
-    assert isinstance(right, FunctionType)
-    assert isinstance(wrong, FunctionType)
-    patch.setattr(right, "__code__", wrong.__code__)
+    patch.setattr(right, "__code__", space[name].__code__)
