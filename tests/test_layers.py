@@ -29,7 +29,7 @@ recurrency.backends recurrency.programs
 recurrency.model
 recurrency.spec
 recurrency.library recurrency.report
-recurrency.training recurrency.convert
+recurrency.training recurrency.convert recurrency.testing
 recurrency.cli recurrency.reference
 recurrency.__main__
 """
