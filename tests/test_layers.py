@@ -25,7 +25,8 @@ recurrency.program recurrency.derivatives recurrency.pictures
 recurrency.interpreter recurrency.arrays recurrency.backend recurrency.passes.keep
 recurrency.export recurrency.request
 recurrency.results
-recurrency.backends recurrency.programs
+recurrency.programs
+recurrency.backends
 recurrency.model
 recurrency.spec
 recurrency.library recurrency.report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from recurrency.backend import Backend, find
@@ -22,6 +22,9 @@ STAGES = {**dict.fromkeys(PASSES, "pass"), "keep": "pass", **dict.fromkeys(PIECE
 """What can be switched off, in the order in which it happens, and what it belongs to."""
 
 NOBODY = "neither a pass nor a single operation: what plans the program, or writes it as a whole"
+
+
+PADDING = "op valid, or what else puts nothing after the end of shorter sequences: where all are full it is right"
 
 
 def guilty(spec: Spec, case: Case, backend: str | Backend, difference: Difference) -> str:
@@ -71,7 +74,14 @@ class _Trial:
     def guilty_op(self) -> str:
         """The first operation whose value is wrong though its arguments are right."""
         node = first_wrong(bench(self.spec), self.case, self.kind, self.backend)
-        return NOBODY if node is None else described(node)
+        if node is not None:
+            return described(node)
+        return PADDING if self._is_right_where_full() else NOBODY
+
+    def _is_right_where_full(self) -> bool:
+        """Whether there are shorter sequences, and nothing differs without them."""
+        full = replace(self.case, lengths=None)
+        return full != self.case and not compared(self.spec, full, self.backend, [self.kind]).differences
 
 
 def described(node: Node) -> str:

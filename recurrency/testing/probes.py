@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,20 +27,25 @@ DRAWS = 16
 UNSEEN = frozenset({"input", "param", "start", "constant"})
 """What is handed over, or has no array of its own."""
 
+MOST = 500
+"""More values than these are not asked for one by one."""
+
 
 @dataclass
 class Record:
-    """One call of one program: its graph, and the arrays of its nodes."""
+    """One call of one program: its graph, the arrays of its nodes, and which steps of each clock are real, [T, B]."""
 
     graph: Graph
     values: dict[int, Array]
+    valid: Mapping[str, Array]
 
 
 @dataclass
 class Probe:
-    """A backend whose programs give out all their values, which it remembers."""
+    """A backend whose programs give out all their values (or those of some nodes), which it remembers."""
 
     inner: Backend
+    only: Collection[int] | None = None
     name: str = "probe"
     records: list[Record] = field(default_factory=list)
 
@@ -52,41 +57,71 @@ class Probe:
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Runner:
         """See `recurrency.backend.Backend`."""
-        ids = [id for id in graph.order() if graph[id].op.name not in UNSEEN]
+        seen = [id for id in graph.order() if graph[id].op.name not in UNSEEN]
+        ids = [id for id in seen if self.only is None or id in self.only]
         probed = graph.select({**graph.roots, **{f"probe:{id}": id for id in ids}})
         runner = self.inner.build(probed, layout, dtype, name, without)
 
-        def run(*args: Any, **settings: Any) -> dict[str, Array]:
-            values = runner(*args, **settings)
-            self.records.append(Record(graph, {id: np.array(values.pop(f"probe:{id}"), float) for id in ids}))
+        def run(params: Array, given: Any, lengths: Any, steps: Any, batch: int, *rest: Any) -> dict[str, Array]:
+            values = runner(params, given, lengths, steps, batch, *rest)
+            found = {id: np.array(values.pop(f"probe:{id}"), float) for id in ids}
+            self.records.append(Record(graph, found, _valid(lengths, steps, batch)))
             return values
 
         return run
 
 
-def probed(work: Bench, case: Case, kind: str, inner: Backend, dtype: str) -> list[Record]:
-    """The values of all programs that a kind of call runs, without any pass."""
-    probe = Probe(inner)
+def _valid(lengths: Mapping[str, Array] | None, steps: Mapping[str, int], batch: int) -> dict[str, Array]:
+    """Which steps of which sequences are real, [T, B], for each clock."""
+    ends = {clock: (lengths or {}).get(clock, np.full(batch, count)) for clock, count in steps.items()}
+    return {clock: np.arange(count)[:, None] < ends[clock] for clock, count in steps.items()}
+
+
+def probed(
+    work: Bench, case: Case, kind: str, inner: Backend, dtype: str, only: Collection[int] | None = None
+) -> list[Record]:
+    """The values of all programs that a kind of call runs, without any pass (of the nodes `only`)."""
+    probe = Probe(inner, only)
     outcome(Model(work.spec, work.elaborated(case.dimensions), probe, dtype, without=sorted(SWITCHES)), case, kind)
     return probe.records
 
 
 def first_wrong(work: Bench, case: Case, kind: str, backend: str | Backend) -> Node | None:
-    """The first node whose value is wrong though its arguments are right; None where all values are right."""
+    """The first node whose value is wrong though its arguments are right; None where all values are right.
+
+    They are asked for together, and then one by one: what a backend computes at once with what nobody else reads it
+    computes otherwise where all is read.
+    """
     inner = find(backend) if isinstance(backend, str) else backend
     wanted = probed(work, case, kind, find("interpreter"), "float64")
-    try:
-        found = probed(work, case, kind, inner, case.dtype)
-    except Exception:  # whatever a backend raises: look for the first operation that makes it do so
-        return _first_refused(wanted, inner, case.dtype)
     jiggler = Jiggler(case.dtype)
     draws = [probed(work, case, kind, jiggler, "float64") for _ in range(DRAWS)]
-    for k, (one, other) in enumerate(zip(found, wanted, strict=False)):
-        wrong = {id: _wrong(work, case, one, other, [d[k] for d in draws], id) for id in other.values}
-        culprit = _culprit(case, other.graph, wrong)
-        if culprit is not None:
-            return other.graph[culprit]
+    for look in (_together, _one_by_one):
+        try:
+            found = look(work, case, kind, inner, wanted)
+        except Exception:  # whatever a backend raises: look for the first operation that makes it do so
+            return _first_refused(wanted, inner, case.dtype)
+        for k, (one, other) in enumerate(zip(found, wanted, strict=False)):
+            wrong = {id: _wrong(work, case, one, other, [d[k] for d in draws], id) for id in one.values}
+            culprit = _culprit(other.graph, wrong)
+            if culprit is not None:
+                return other.graph[culprit]
     return None
+
+
+def _together(work: Bench, case: Case, kind: str, inner: Backend, wanted: list[Record]) -> list[Record]:
+    """All values at once."""
+    return probed(work, case, kind, inner, case.dtype)
+
+
+def _one_by_one(work: Bench, case: Case, kind: str, inner: Backend, wanted: list[Record]) -> list[Record]:
+    """Each value from a run in which it alone is asked for; none if there are too many."""
+    out = [Record(record.graph, {}, record.valid) for record in wanted]
+    ids = dict.fromkeys(id for record in wanted for id in record.values)
+    for id in ids if len(ids) <= MOST else ():
+        for record, one in zip(out, probed(work, case, kind, inner, case.dtype, {id}), strict=False):
+            record.values.update(one.values)
+    return out
 
 
 def _first_refused(wanted: list[Record], inner: Backend, dtype: str) -> Node | None:
@@ -113,27 +148,27 @@ def _wrong(work: Bench, case: Case, one: Record, other: Record, draws: list[Reco
         scatter = np.maximum.reduce([np.where(np.isfinite(m), m, np.inf) for m in moved])
         error = np.abs(found - want)
     bound = first_bound(work.reference_model(case), case, want) + SAFETY * scatter
-    wrong = ~(error <= bound) & np.isfinite(want) & _real(case, type_, want.shape)
+    wrong = ~(error <= bound) & np.isfinite(want) & _real(other, type_, want.shape)
     return np.asarray(wrong.reshape(*wrong.shape[:lead], -1).any(-1))
 
 
-def _real(case: Case, type_: Type, shape: tuple[int, ...]) -> Array:
+def _real(record: Record, type_: Type, shape: tuple[int, ...]) -> Array:
     """Which elements belong to a step that there is."""
     out = np.ones(shape, bool)
     lead = {Kind.STREAM: 2, Kind.SEQUENCE: 1, Kind.STATIC: 0}[type_.kind]
     if type_.kind is Kind.STREAM:
-        valid = case.valid(type_.clock)
+        valid = record.valid[str(type_.clock)]
         out &= valid.reshape(valid.shape + (1,) * (len(shape) - 2))
     for axis, size in enumerate(type_.shape):
         if isinstance(size, str):
-            rows = case.valid(size).T
+            rows = record.valid[size].T
             here = [1] * len(shape)
             here[lead - 1], here[lead + axis] = rows.shape
             out &= rows.reshape(here)
     return out
 
 
-def _culprit(case: Case, graph: Graph, wrong: Mapping[int, Array]) -> int | None:
+def _culprit(graph: Graph, wrong: Mapping[int, Array]) -> int | None:
     """The first node that is wrong at a place where none of its arguments is."""
     for id in graph.order():
         if id in wrong and (wrong[id] & ~_explained(graph, graph[id], wrong)).any():
