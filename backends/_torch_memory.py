@@ -148,7 +148,7 @@ def best(like, small, large, rows, inner, columns):
     "rows_of": '''
 def rows_of(*matrices):
     """The rows of matrices in pieces, so that the last one's are still in the cache when they are copied."""
-    rows = max(64, (1 << 16) // max(1, matrices[-1].shape[1]))
+    rows = max(64, (1 << 18) // max(1, matrices[-1].shape[1]))
     if len(matrices[-1]) <= rows:
         return (matrices,)
     return zip(*(x.split(rows) for x in matrices))

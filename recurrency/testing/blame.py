@@ -10,6 +10,7 @@ from recurrency.backend import Backend, find
 from recurrency.graph.graph import Node
 from recurrency.passes import PASSES
 from recurrency.program.schedule import PIECES
+from recurrency.programs import SWITCHES
 from recurrency.testing.bench import bench
 from recurrency.testing.compare import Difference, compared
 from recurrency.testing.probes import first_wrong
@@ -22,15 +23,12 @@ STAGES = {**dict.fromkeys(PASSES, "pass"), "keep": "pass", **dict.fromkeys(PIECE
 """What can be switched off, in the order in which it happens, and what it belongs to."""
 
 NOBODY = "neither a pass nor a single operation: what plans the program, or writes it as a whole"
-
-
 PADDING = "op valid, or what else puts nothing after the end of shorter sequences: where all are full it is right"
 
 
 def guilty(spec: Spec, case: Case, backend: str | Backend, difference: Difference) -> str:
     """The name of what makes a difference: `pass pack`, `schedule reuse`, `op tanh, line 7 of x.rnn: h = tanh(x)`."""
-    trial = _Trial(spec, case.of(difference.dtype), backend, difference.kind)
-    return trial.guilty_switch() or trial.guilty_op()
+    return _Trial(spec, case.of(difference.dtype), backend, difference.kind).guilty()
 
 
 @dataclass
@@ -50,33 +48,40 @@ class _Trial:
         """Whether the difference is still there."""
         return bool(compared(self.spec, self.case, self.backend, [self.kind], without).differences)
 
-    def guilty_switch(self) -> str:
-        """The piece whose absence mends it, and which alone is enough to make it ("" where there is none)."""
-        cures = [s for s in self.stages if not self.differs({s})]
-        if not cures:
-            return self._several()
-        alone = [s for s in cures if self.differs(set(self.stages) - {s})]
-        return self._named(alone[:1] or cures[-1:])
+    def guilty(self) -> str:
+        """See the function of this name."""
+        switches, rest = self._guilty_switches()
+        named = " and ".join(f"{self.stages[s]} {s}" for s in switches)
+        if switches and not self._only_provoke(switches):
+            return named
+        node = first_wrong(bench(self.spec), self.case, self.kind, self.backend, SWITCHES & rest)
+        if node is not None:
+            return described(node)
+        return named or (PADDING if self._is_right_where_full() else NOBODY)
 
-    def _several(self) -> str:
+    def _guilty_switches(self) -> tuple[list[str], Collection[str]]:
+        """The piece whose absence mends it, and which alone is enough to make it; and without what it still differs."""
+        everything = set(self.stages)
+        cures = [s for s in self.stages if not self.differs({s})]
+        for switch in cures:
+            if self.differs(everything - {switch}):
+                return [switch], everything - {switch}
+        if cures:
+            return cures[-1:], set()
+        return ([], everything) if self.differs(everything) else (self._several(everything), set())
+
+    def _several(self, absent: set[str]) -> list[str]:
         """The fewest pieces that have to be absent together, found by putting back one after another."""
-        absent = set(self.stages)
-        if self.differs(absent):
-            return ""
+        absent = set(absent)
         for switch in self.stages:
             if not self.differs(absent - {switch}):
                 absent.discard(switch)
-        return self._named([s for s in self.stages if s in absent])
+        return [s for s in self.stages if s in absent]
 
-    def _named(self, switches: list[str]) -> str:
-        return " and ".join(f"{self.stages[s]} {s}" for s in switches)
-
-    def guilty_op(self) -> str:
-        """The first operation whose value is wrong though its arguments are right."""
-        node = first_wrong(bench(self.spec), self.case, self.kind, self.backend)
-        if node is not None:
-            return described(node)
-        return PADDING if self._is_right_where_full() else NOBODY
+    def _only_provoke(self, switches: Collection[str]) -> bool:
+        """Whether these are passes whose graphs are right, as the interpreter says: then the backend is wrong there."""
+        passes = all(self.stages[s] == "pass" for s in switches)
+        return passes and not compared(self.spec, self.case, "interpreter", [self.kind]).differences
 
     def _is_right_where_full(self) -> bool:
         """Whether there are shorter sequences, and nothing differs without them."""

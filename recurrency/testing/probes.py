@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -62,8 +62,11 @@ class Probe:
         probed = graph.select({**graph.roots, **{f"probe:{id}": id for id in ids}})
         runner = self.inner.build(probed, layout, dtype, name, without)
 
-        def run(params: Array, given: Any, lengths: Any, steps: Any, batch: int, *rest: Any) -> dict[str, Array]:
-            values = runner(params, given, lengths, steps, batch, *rest)
+        def run(
+            params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
+            batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
+        ) -> dict[str, Array]:  # fmt: skip
+            values = runner(params, given, lengths, steps, batch, training, seed, offset)
             found = {id: np.array(values.pop(f"probe:{id}"), float) for id in ids}
             self.records.append(Record(graph, found, _valid(lengths, steps, batch)))
             return values
@@ -77,28 +80,40 @@ def _valid(lengths: Mapping[str, Array] | None, steps: Mapping[str, int], batch:
     return {clock: np.arange(count)[:, None] < ends[clock] for clock, count in steps.items()}
 
 
-def probed(
-    work: Bench, case: Case, kind: str, inner: Backend, dtype: str, only: Collection[int] | None = None
-) -> list[Record]:
-    """The values of all programs that a kind of call runs, without any pass (of the nodes `only`)."""
-    probe = Probe(inner, only)
-    outcome(Model(work.spec, work.elaborated(case.dimensions), probe, dtype, without=sorted(SWITCHES)), case, kind)
-    return probe.records
+@dataclass(frozen=True)
+class Call:
+    """A kind of call of one case, compiled without some passes and pieces."""
+
+    work: Bench
+    case: Case
+    kind: str
+    without: Collection[str]
+
+    def probed(self, inner: Backend, dtype: str, only: Collection[int] | None = None) -> list[Record]:
+        """The values of all programs that it runs (of the nodes `only`)."""
+        probe = Probe(inner, only)
+        elaborated = self.work.elaborated(self.case.dimensions)
+        model = Model(self.work.spec, elaborated, probe, dtype, without=sorted(self.without))
+        outcome(model, self.case, self.kind)
+        return probe.records
 
 
-def first_wrong(work: Bench, case: Case, kind: str, backend: str | Backend) -> Node | None:
+def first_wrong(
+    work: Bench, case: Case, kind: str, backend: str | Backend, without: Collection[str] = SWITCHES
+) -> Node | None:
     """The first node whose value is wrong though its arguments are right; None where all values are right.
 
     They are asked for together, and then one by one: what a backend computes at once with what nobody else reads it
     computes otherwise where all is read.
     """
     inner = find(backend) if isinstance(backend, str) else backend
-    wanted = probed(work, case, kind, find("interpreter"), "float64")
+    call = Call(work, case, kind, without)
+    wanted = call.probed(find("interpreter"), "float64")
     jiggler = Jiggler(case.dtype)
-    draws = [probed(work, case, kind, jiggler, "float64") for _ in range(DRAWS)]
+    draws = [call.probed(jiggler, "float64") for _ in range(DRAWS)]
     for look in (_together, _one_by_one):
         try:
-            found = look(work, case, kind, inner, wanted)
+            found = look(call, inner, wanted)
         except Exception:  # whatever a backend raises: look for the first operation that makes it do so
             return _first_refused(wanted, inner, case.dtype)
         for k, (one, other) in enumerate(zip(found, wanted, strict=False)):
@@ -109,17 +124,17 @@ def first_wrong(work: Bench, case: Case, kind: str, backend: str | Backend) -> N
     return None
 
 
-def _together(work: Bench, case: Case, kind: str, inner: Backend, wanted: list[Record]) -> list[Record]:
+def _together(call: Call, inner: Backend, wanted: list[Record]) -> list[Record]:
     """All values at once."""
-    return probed(work, case, kind, inner, case.dtype)
+    return call.probed(inner, call.case.dtype)
 
 
-def _one_by_one(work: Bench, case: Case, kind: str, inner: Backend, wanted: list[Record]) -> list[Record]:
+def _one_by_one(call: Call, inner: Backend, wanted: list[Record]) -> list[Record]:
     """Each value from a run in which it alone is asked for; none if there are too many."""
     out = [Record(record.graph, {}, record.valid) for record in wanted]
     ids = dict.fromkeys(id for record in wanted for id in record.values)
     for id in ids if len(ids) <= MOST else ():
-        for record, one in zip(out, probed(work, case, kind, inner, case.dtype, {id}), strict=False):
+        for record, one in zip(out, call.probed(inner, call.case.dtype, {id}), strict=False):
             record.values.update(one.values)
     return out
 

@@ -1,11 +1,11 @@
-"""Mistakes in what PyTorch computes at once."""
+"""Mistakes in what PyTorch computes at once: seen only where nobody else reads what lies in between."""
 
 from __future__ import annotations
 
-from tests.planted import CASE, FULL, Plant
+from tests.planted import Plant
 
-FUSIONS = "recurrency.backends._torch_fusions:_Finder."
-TORCH = "recurrency.backends._torch_dialect:Torch."
+FINDER = "recurrency.backends._torch_fusions:_Finder."
+DIALECT = "recurrency.backends._torch_dialect:Torch."
 
 
 def _torch(name: str, where: str, old: str, new: str, cell: str, said: str, kind: str = "forward") -> Plant:
@@ -13,14 +13,14 @@ def _torch(name: str, where: str, old: str, new: str, cell: str, said: str, kind
 
 
 ROWS = (
-    _torch("a difference that is fused as a sum", FUSIONS + "look_at", "match.inner, template,", 'match.inner, template.replace("value=-1", "value=1"),',
-           "y = z - sin(z) * cos(z)", "?"),
-    _torch("a derivative of another function", FUSIONS + "look_at", "match.inner, template,", 'match.inner, template.replace("tanh_backward", "sigmoid_backward"),',
-           "y = tanh(z)", "?", "backward"),
-    _torch("an argument read too late", FUSIONS + "_may", "for a in read for b in written", "for a in read for b in ()",
-           "a = sin(z)\nb = a * z\ny = cos(a) + b", "?", "backward"),
-    _torch("what is added to a product lost", TORCH + "product", "plus=call.plus", "plus=call.out",
-           "param U : [H, H] ~ ones\ny = z + U @ z", "?"),
-    _torch("vectors in the place of one another", TORCH + "product", "a=a, b=b,", "a=b, b=a,",
-           "param U : [H, H] ~ ones\ny = U @ z", "?"),
+    _torch("a difference that is fused as a sum", FINDER + "look_at", "match.inner, template,",
+           'match.inner, template.replace("value=-1", "value=1"),', "y = z - sin(z) * cos(z)", "op subtract (y)"),
+    _torch("a derivative of another function", FINDER + "look_at", "match.inner, template,",
+           'match.inner, template.replace("tanh_", "sigmoid_"),', "y = tanh(z)", "op multiply (d_z)", "backward"),
+    _torch("a number that fits any pattern", FINDER + "_matches", "== pattern:", "is not None:",
+           "y = tanh(z) * (2 - tanh(z))", "op multiply (y)"),
+    _torch("what is added to a product counts twice", DIALECT + "product", "plus=call.plus,", 'plus=call.plus and f"2 * {call.plus}",',
+           "param U : [H, H] ~ ones\ny = z + U @ z", "op add (y)"),
+    _torch("backward loops of torch that run forwards", DIALECT + "per_step", "-1 if backwards else 1", "1",
+           "h = sin(h[t+1]) + z\ny = h", "op shift"),
 )  # fmt: skip
