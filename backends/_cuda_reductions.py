@@ -86,17 +86,19 @@ def _sum_over(k: Body, id: int, node: Node, at: At) -> str:
     inner = k.program.sums.get(id, node.args[0])
     type_ = k.graph[inner].type
     over_time = type_.kind is Kind.STREAM and node.type.kind < Kind.STREAM
+    part, k.part = k.part, None  # the outermost sum is taken in parts; those within it are whole
     name: str = k.names.new("total")
     k.line(f"{k.scalars.real} {name} = {k.scalars.literal(0.0)};")
     with ExitStack() as stack:
         t, b = None, at.b
-        if k.part is not None:
-            t, b = _rows_of_part(k, stack, type_.clock if over_time else None)
+        if part is not None:
+            t, b = _rows_of_part(k, stack, part, type_.clock if over_time else None)
         elif node.type.kind is Kind.STATIC:
             b = stack.enter_context(k.loop("b", "B"))
-        if over_time and k.part is None:
+        if over_time and part is None:
             t = stack.enter_context(k.loop("t", k.length(type_.clock, At(None, b))))
         k.line(f"{name} += {k.real(inner, At(t, b, at.idx))};", id)
+    k.part = part
     return name
 
 
@@ -109,11 +111,11 @@ def _sum_of_parts(k: Body, parts: Array, at: At) -> str:
     return name
 
 
-def _rows_of_part(k: Body, stack: ExitStack, clock: str | None) -> tuple[str | None, str]:
+def _rows_of_part(k: Body, stack: ExitStack, part: str, clock: str | None) -> tuple[str | None, str]:
     """The first half: each part has every 128th row of all steps and sequences."""
     row = k.names.new("row")
     rows = "B" if clock is None else f"{k.steps(clock)} * B"
-    stack.enter_context(k.block(f"for (int {row} = {k.part}; {row} < {rows}; {row} += {PARTS})"))
+    stack.enter_context(k.block(f"for (int {row} = {part}; {row} < {rows}; {row} += {PARTS})"))
     if clock is None:
         return None, row
     t = k.declare("t", f"{row} / B", "int")

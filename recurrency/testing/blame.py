@@ -59,7 +59,7 @@ class _Trial:
             return described(node)
         return named or (PADDING if self._is_right_where_full() else NOBODY)
 
-    def _guilty_switches(self) -> tuple[list[str], Collection[str]]:
+    def _guilty_switches(self) -> tuple[list[str], set[str]]:
         """The piece whose absence mends it, and which alone is enough to make it; and without what it still differs."""
         everything = set(self.stages)
         cures = [s for s in self.stages if not self.differs({s})]

@@ -114,8 +114,8 @@ def first_wrong(
     for look in (_together, _one_by_one):
         try:
             found = look(call, inner, wanted)
-        except Exception:  # whatever a backend raises: look for the first operation that makes it do so
-            return _first_refused(wanted, inner, case.dtype)
+        except Exception as error:  # whatever a backend raises: look for the first operation that makes it do so
+            return _first_refused(wanted, inner, case.dtype, type(error))
         for k, (one, other) in enumerate(zip(found, wanted, strict=False)):
             wrong = {id: _wrong(work, case, one, other, [d[k] for d in draws], id) for id in one.values}
             culprit = _culprit(other.graph, wrong)
@@ -139,16 +139,17 @@ def _one_by_one(call: Call, inner: Backend, wanted: list[Record]) -> list[Record
     return out
 
 
-def _first_refused(wanted: list[Record], inner: Backend, dtype: str) -> Node | None:
-    """The first node whose operation a backend can't compute even by itself."""
+def _first_refused(wanted: list[Record], inner: Backend, dtype: str, kind: type[Exception]) -> Node | None:
+    """The first node whose operation a backend can't compute even by itself, with the same kind of error."""
     for node, types in distinct(record.graph for record in wanted):
         if node.op.group == "source":
             continue
         one = Alone.of(node, types)
         try:
             one.runner(inner, dtype)(one.arrays(lambda rng, shape: np.ones(shape, dtype), np.random.default_rng(0)))
-        except Exception:  # it is what is looked for
-            return node
+        except Exception as error:  # it is what is looked for
+            if type(error) is kind:
+                return node
     return None
 
 

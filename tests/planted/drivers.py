@@ -43,7 +43,7 @@ ROWS = (
     _driver("a captured graph of old arrays", TEXT, "self.copy(array, p.__dict__.get(name)) if p.static else array",
             "array", ELMAN, "cupy-emulated step", "steps", FULL),
     _driver("a plan that was made for other sizes", TEXT, "key = (sizes, int(batch)", "key = (int(batch)", ELMAN,
-            "?", "chunks", replace(FULL, cuts=(1, 2))),
+            "neither a pass nor a single operation", "chunks", replace(FULL, cuts=(1, 2))),
     _driver("a loop over terms without the last", CUDA + "values:Body.bound", "else str(extent(dim))",
             'else f"{extent(dim)} - 1"', "y = z * sum(sin(z))", "op sum"),
     _driver("a sum that forgets what came before", CUDA + "reductions:looped", "join.format(",

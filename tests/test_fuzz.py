@@ -1,0 +1,147 @@
+"""The fuzzer: what it calls a finding, how it makes one small, what it writes, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from recurrency.testing import Case, fuzz_checks, fuzz_search
+from recurrency.testing.fuzz import main, write
+from recurrency.testing.fuzz_checks import Finding, Trial, checks
+from recurrency.testing.fuzz_reduce import edits, reduced
+from recurrency.testing.specs import Program
+from tests.planted import Plant, planted
+
+TEXT = """\
+cell Part[N, H](x: [N]) -> (y: [H]) {
+    param W : [H, N] ~ ones
+    y = tanh(W @ x) + 1
+}
+
+cell Main[N, H](x: [N], z: [H]) -> (y: [H], a: [N]) {
+    param b : [H] ~ ones
+    state h : [H] = 0
+    a = sin(x) * 2
+    h = 0.5 * h[t-1] + sigmoid(z * b)
+    for j in 1..2 { m[j] = a * j }
+    y = (h - 0.3 * Part[H](m[2])) * (1 if N > 1 else 2)
+    loss squared_error(y, z)
+}
+"""
+CASE = Case({"N": 2, "H": 3}, {"t": 3}, 2, {"t": (3, 1)}, seed=1)
+TRIAL = Trial(Program(TEXT, {"N": 2, "H": 3}), CASE, ("forward", "backward"), (), "numpy")
+BUG = Plant("", "recurrency.backends._numpy_ops:ELEMENTWISE[sigmoid]", "half", "0.25", "", "")
+
+
+def found(trial: Trial) -> Finding:
+    finding, _ = checks(trial)
+    assert finding is not None
+    return finding
+
+
+def test_a_program_without_mistakes_gives_no_finding_but_numbers() -> None:
+    assert checks(replace(TRIAL, slopes=True)) == (None, checks(TRIAL)[1])
+    assert checks(TRIAL)[1] > 50
+
+
+def test_what_a_backend_computes_wrongly_is_a_finding() -> None:
+    with planted(BUG):
+        assert found(TRIAL).key == "numpy: forward output"
+    assert checks(TRIAL)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("where", "old", "new", "key"),
+    [
+        ("recurrency.language.format:format_file()", "cell", "cell ", "format twice"),
+        ("recurrency.language.format:format_file()", "sin", "cos", "format meaning"),
+        ("recurrency.language.latex:latex_of_cell", "lines", "lines[99999]", "NameError in latex.latex_of_cell"),
+    ],
+)
+def test_what_the_compiler_stumbles_over_is_a_finding(
+    where: str, old: str, new: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bug = Plant("", where, old, new, "", "")
+    if "()" not in where:
+        monkeypatch.setattr("recurrency.spec.Spec.latex", lambda spec: undefined)  # type: ignore[name-defined] # noqa: F821
+        assert re.match("NameError in ", found(TRIAL).key)
+        return
+    right = fuzz_checks.format_file
+    with planted(bug):
+        from recurrency.language import format
+
+        monkeypatch.setattr(fuzz_checks, "format_file", format.format_file)
+        assert found(TRIAL).key == key
+    monkeypatch.setattr(fuzz_checks, "format_file", right)
+
+
+def test_an_invalid_program_is_a_finding_for_all_are_valid() -> None:
+    wrong = replace(TRIAL, program=replace(TRIAL.program, text=TEXT.replace("sin(x)", "sin(z)")))
+    assert found(wrong).what.startswith("SpecError in ")
+
+
+def test_what_takes_too_long_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(spec: object, trial: Trial) -> None:
+        while True:
+            time.process_time()
+
+    monkeypatch.setattr(fuzz_checks, "LANGUAGE", (slow,))
+    monkeypatch.setattr(fuzz_checks, "COMPILING", 1)
+    assert found(TRIAL).what.endswith("more than 1 s")
+
+
+def test_a_finding_is_made_small() -> None:
+    with planted(BUG):
+        small = reduced(found(TRIAL), 60.0).trial.program
+    assert "sigmoid" in small.text
+    assert small.text.count("\n") <= 4, small.text
+    assert len(small.text) < 90, small.text
+
+
+def test_everything_may_be_left_out_but_the_last_cell() -> None:
+    left = {TEXT[start:end] for start, end, new in edits(TEXT) if not new}
+    assert any(piece.startswith("cell Part") for piece in left)
+    assert not any(piece.startswith("cell Main") for piece in left)
+    assert "    a = sin(x) * 2\n" in left
+    assert ("(h - 0.3 * Part[H](m[2]))", "h") in {(TEXT[a:b], new) for a, b, new in edits(TEXT)} | {
+        (TEXT[a - 1 : b + 1], new) for a, b, new in edits(TEXT)
+    }
+
+
+def test_a_finding_is_written_with_a_script_that_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with planted(BUG):
+        script = write(found(TRIAL), tmp_path)
+        assert "# guilty: op sigmoid" in script.with_suffix(".rnn").read_text(encoding="utf-8")
+        runpy.run_path(str(script))
+        assert "forward, float64: output:y at step 0" in capsys.readouterr().out
+    runpy.run_path(str(script))
+    assert capsys.readouterr().out == "nothing is wrong any more\n"
+
+
+def test_the_command_ends_with_0_where_nothing_is_found(tmp_path: Path) -> None:
+    run = CliRunner().invoke(main, ["--seconds", "2", "--backends", "numpy", "--out", str(tmp_path / "found")])
+    assert run.exit_code == 0, run.output
+    assert re.search(r"\d+ programs in \d+ s \(\d+ a minute\), [\d,]+ numbers compared, 0 findings", run.output)
+    assert not (tmp_path / "found").exists()
+
+
+def test_the_command_finds_a_planted_mistake_and_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_search, "SHRINKING", 2.0)
+    bug = Plant("", "recurrency.backends._numpy_ops:ELEMENTWISE[multiply]", "{0}, {1}", "{0}, {0}", "", "")
+    with planted(bug):
+        run = CliRunner().invoke(main, ["--seconds", "5", "--backends", "numpy", "--seed", "3", "--out", str(tmp_path)])
+    assert run.exit_code == 1, run.output
+    assert "found: numpy: " in run.output
+    assert list(tmp_path.glob("found-*.rnn"))
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    run = CliRunner().invoke(main, ["--seconds", "1", "--backends", "nunpy"])
+    assert run.exit_code == 1
+    assert "there is no backend nunpy" in run.output
