@@ -151,7 +151,7 @@ def _frame(f: Function, lines: Sequence[str]) -> list[str]:
     if "xp" in words:
         out.append("xp = self.xp")
     if words & set(_sizes(f).split(", ")):
-        out.append(f"({_sizes(f)}) = (*p.sizes, int(p.B))")
+        out.append(f"[{_sizes(f)}] = (*p.sizes, int(p.B))")
     return out
 
 

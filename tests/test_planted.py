@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import recurrency as rc
 from recurrency import backend
+from recurrency.cli import cli
+from recurrency.files import write_whole
 from recurrency.testing import differences, guilty, slopes, wrong_rule
-from tests.planted import Plant, kernels, passes, planted, rules, writers
+from tests.planted import Plant, drivers, fusions, kernels, passes, planted, programs, rules, writers
 
-ROWS = {row.name: row for table in (passes, rules, writers, kernels) for row in table.ROWS}
+TABLES = (passes, programs, rules, writers, fusions, kernels, drivers)
+ROWS = {row.name: row for table in TABLES for row in table.ROWS}
+BY_SLOPES = ("gradient rule", "no rule")
+"""What is found by differences alone, for the interpreter has it as well, is named so."""
 
 
 def named(row: Plant) -> str:
     """What is said to be wrong with a new spec ("" where nothing is)."""
     spec = rc.parse(row.text, "planted.rnn")
-    if row.where.startswith("ops:"):
+    if row.said.startswith(BY_SLOPES):
         return wrong_rule(spec, row.case) if slopes(spec, row.case) else ""
     found = differences(spec, row.case, row.backend, [row.kind])
     return guilty(spec, row.case, row.backend, found[0]) if found else ""
@@ -35,4 +42,27 @@ def test_a_planted_mistake_is_found_and_named(name: str) -> None:
 
 
 def test_there_are_many_of_every_sort() -> None:
-    assert len(ROWS) >= 25
+    assert len(ROWS) == sum(len(table.ROWS) for table in TABLES) >= 25
+    assert all(len(table.ROWS) >= 5 for table in TABLES)
+
+
+@pytest.mark.parametrize("name", ["cse without delays", "another function", "a sign in a rule"])
+def test_the_command_line_finds_and_names_it(name: str, tmp_path: Path) -> None:
+    row = ROWS[name]
+    write_whole(tmp_path / "planted.rnn", row.text)
+    command = [
+        "verify",
+        str(tmp_path / "planted.rnn"),
+        "--backends",
+        "numpy",
+        "--examples",
+        "6",
+        "--folder",
+        str(tmp_path),
+    ]
+    result = CliRunner().invoke(cli, command)
+    assert (result.exit_code, "no difference" in result.output) == (0, True)
+    with planted(row):
+        result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 1
+    assert row.said in result.output

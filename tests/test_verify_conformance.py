@@ -15,10 +15,10 @@ from recurrency.testing.conformance import BackendConformance
 MADE_BY_PASSES = {"log1p", "valid"}
 
 SHARES = {
-    "numpy": ("delay lines", "random", "functions", "two clocks", "whole sequences"),
-    "torch": ("symbols", "random", "arrangements"),
-    "interpreter": ("both ways", "random", "no state"),
-    "cupy-emulated": ("matrix state", "random"),
+    "numpy": ("functions", "two clocks"),
+    "torch": ("symbols", "random"),
+    "interpreter": ("both ways",),
+    "cupy-emulated": ("matrix state",),
 }
 """All backends run the specimens of the other tests; here each has a share of the cells, to save time."""
 

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from recurrency.spec import Spec
     from recurrency.testing.specs import Program
 
+ROOTS = tuple(
+    Path(spec.origin).parent
+    for name in ("recurrency", "recurrency.backends")
+    if (spec := find_spec(name)) and spec.origin
+)
+"""The folders of the compiler."""
 COMPILING = 20
 """Seconds that the compilation of a page of equations may take at most."""
 COMPARING = 60
@@ -91,7 +98,7 @@ def checks(trial: Trial) -> tuple[Finding | None, int]:
 def _place(error: Exception) -> str:
     """The innermost function of the compiler that an error came through."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "recurrency" in f.filename or "backends" in f.filename]
+    own = [f for f in frames if any(Path(f.filename).is_relative_to(root) for root in ROOTS)]
     last = own[-1] if own else frames[-1]
     return f"{Path(last.filename).stem}.{last.name}"
 

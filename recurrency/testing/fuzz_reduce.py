@@ -41,7 +41,7 @@ def _tried(finding: Finding, edit: Edit) -> Finding | None:
     """The finding after an edit, if it is still one."""
     start, end, text = edit
     program = finding.trial.program
-    trial = fitted(finding.trial, program.text[:start] + text + program.text[end:])
+    trial = fitted(finding.trial, (program.text[:start] + text + program.text[end:]).lstrip())
     if trial is None:
         return None
     found, _ = checks(trial)

@@ -160,9 +160,17 @@ def _chunks(call: Call) -> Results:
         later = parts[0].state
     out = {f"output:{n}": a for n, a in _joined(call, [r.outputs for r in runs], model.outputs).items()}
     out |= {f"final:{n}": a for n, a in runs[-1].state.items()}
+    if _clips_whole(model):
+        return out
     out |= call.by_name(np.sum([p.params for p in parts], axis=0))
     out |= {f"gradient:input:{n}": a for n, a in _joined(call, [p.inputs for p in parts], model.inputs).items()}
     return out | ({f"gradient:start:{n}": a for n, a in later.items()} if call.case.state else {})
+
+
+def _clips_whole(model: Model) -> bool:
+    """Whether the gradient of something that all steps share is clipped: the sum of clipped parts is not the whole."""
+    graph = model.programs.elaborated.graph
+    return any(graph[id].op.name == "clip_grad" and graph[id].type.kind is not Kind.STREAM for id in graph)
 
 
 def _steps(call: Call) -> Results:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tests.planted import CASE, TRAINING, Plant
+from tests.planted import TRAINING, Plant
 
 READERS = "recurrency.program.readers:Readers."
 STORAGE = "recurrency.program.storage:Storage."
@@ -16,16 +14,8 @@ DELAYED = """
     h = tanh(z + 0.5 * h[t-1])
     y = h * z[t-2]
 """
-CONTRARY = """
-    state h, g : [H] ~ ones
-    h = sin(h[t-1] * z + g[t-1])
-    g = cos(h)
-    y = g
-"""
 
 ROWS = (
-    Plant("memory taken over while a later step reads it", READERS + "_before", "if read.displaced", "if False",
-          CONTRARY, "schedule reuse", "vjp"),
     Plant("memory taken over while it is still to be read", READERS + "_before", "<= self.position[id]",
           "<= self.position[id] + 2", "a = sin(z)\nb = cos(a)\ny = b * sin(b + a) - a", "schedule reuse"),
     Plant("results whose memory is used again", "recurrency.program.reuse:_lives",
