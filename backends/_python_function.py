@@ -8,7 +8,7 @@ from dataclasses import replace
 from recurrency.backends._python_aliases import write_alias, write_firsts, write_late_copy
 from recurrency.backends._python_dialect import Dialect, Fused, listed, number_text
 from recurrency.backends._python_memory import Loop, Memory
-from recurrency.backends._python_names import Names, ascii_name, comment
+from recurrency.backends._python_names import Names, clock_suffixes, comment
 from recurrency.backends._python_sums import sum_with_product
 from recurrency.backends._python_writers import WRITERS
 
@@ -31,7 +31,7 @@ class Function:
         self.name, self.program, self.layout, self.dialect = name, program, layout, dialect
         self.graph: Graph = program.graph
         self.names = Names([*RESERVED, *dialect.reserved, name])
-        self.clocks = _clocks(self.graph, self.names)
+        self.clocks = clock_suffixes(self.graph, self.names)
         self.body: list[str] = []
         self.inner: list[str] = []
         self.memory = Memory(program, self.names, self.clocks, self.body, dialect)
@@ -246,22 +246,3 @@ class Function:
                 self.body.append(self.dialect.assign(piece, self.ref(id)))
         zeros = in_place != self.layout.size
         self.body.insert(0, f"gradient = {self.dialect.empty(str(self.layout.size), zeros, here=True)}")
-
-
-def _clocks(graph: Graph, names: Names) -> dict[str, str]:
-    """The clocks of a graph, and what is put after names to tell them apart."""
-    found: set[str] = set()
-    for id in graph.order():
-        node = graph[id]
-        found |= {str(c) for c in (node.type.clock, node.attrs.get("clock"), *node.type.shape) if isinstance(c, str)}
-    if len(found) == 1:
-        names.taken |= {"n", "ragged", "padding"}
-        return {next(iter(found)): ""}
-    out: dict[str, str] = {}
-    for clock in sorted(found):
-        suffix = f"_{ascii_name(clock)}"
-        while suffix in out.values():
-            suffix += "_"
-        out[clock] = suffix
-        names.taken |= {f"{word}{suffix}" for word in ("T", "n", "ragged", "padding")}
-    return out

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field
 
 from recurrency.backends._python_dialect import Dialect
+from recurrency.backends._python_labels import hints, later, pieces, within
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.dimensions import Dim
-from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.program.program import Buffer, Place, Program, Region, View, whole
 
@@ -43,10 +43,10 @@ class Memory:
         self.bases: dict[int, str] = {}
         self.known: dict[Place, str] = {}
         self.loop: Loop | None = None
-        self.hints = _hints(program)
-        self.later = _later(program)
+        self.hints = hints(program)
+        self.later = later(program)
         self.views: dict[str, str] = {}
-        self.pieces = _pieces(self.graph)
+        self.pieces = pieces(self.graph)
 
     def steps(self, clock: str | None) -> str:
         """The number of steps of a clock."""
@@ -193,7 +193,7 @@ class Memory:
             return "packed"
         node = self.graph[buffer.node]
         named = node.name or self.pieces.get(buffer.node) or self.later.get(buffer.id)
-        return named or str(node.attrs.get("name", _within(node)))
+        return named or str(node.attrs.get("name", within(node)))
 
     def viewed(self, text: str, views: tuple[View, ...], start: Place) -> str:
         """Views of an array that lies at `start`."""
@@ -253,54 +253,3 @@ def leased(program: Program, id: int) -> bool:
     buffer = program.buffers[place.buffer]
     plain = not any(isinstance(d, str) for d in program.graph[id].type.shape)
     return plain and buffer.home == "own" and buffer.type.index is None
-
-
-def _hints(program: Program) -> dict[Place, str]:
-    """The user's name for each place that has one."""
-    hints: dict[Place, str] = {}
-    for id, place in program.places.items():
-        name = _name(program.graph, id)
-        if name:
-            hints.setdefault(place, name)
-    return hints
-
-
-def _later(program: Program) -> dict[int, str]:
-    """The first user's name among the values that lie in a buffer, or use its memory after it."""
-    out: dict[int, str] = {}
-    for id, place in program.places.items():
-        root = program.buffers[place.buffer]
-        while root.same is not None:
-            root = program.buffers[root.same]
-        if program.graph[id].name and not place.views:
-            out.setdefault(root.id, program.graph[id].name)
-    return out
-
-
-def _within(node: Node) -> str:
-    """A part of an equation, named after what the equation defines: `c_multiply`."""
-    head, equals, _ = node.span.text.partition("=") if node.span is not None else ("", "", "")
-    whole = head.strip()
-    return f"{whole}_{node.op.name}" if equals and whole.isidentifier() and node.op.elementwise else node.op.name
-
-
-def _pieces(graph: Graph) -> dict[int, str]:
-    """A name for each value without one whose pieces have names: `i_f_o`."""
-    names: dict[int, dict[str, int]] = {}
-    for id in graph.order():
-        node = graph[id]
-        if node.op.name == "slice" and node.name and not graph[node.args[0]].name:
-            names.setdefault(node.args[0], {})[node.name] = node.attrs["start"]
-    return {id: "_".join(sorted(found, key=found.__getitem__)[:4]) for id, found in names.items()}
-
-
-def _name(graph: Graph, id: int) -> str:
-    node = graph[id]
-    if node.name or not node.args:
-        return node.name
-    inner = (
-        _name(graph, node.args[0]) if node.op.name in ("shift", "valid", "spread", "transpose") and node.args else ""
-    )
-    if inner and node.op.name == "shift":
-        return f"{inner}_{'before' if node.delay > 0 else 'after'}"
-    return f"{inner}_T" if inner and node.op.name == "transpose" else inner

@@ -6,6 +6,8 @@ import keyword
 import unicodedata
 from collections.abc import Iterable
 
+from recurrency.graph.graph import Graph
+
 C_WORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
     "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true "
@@ -44,6 +46,25 @@ def _letter(character: str) -> str:
         return ""
     words = unicodedata.name(character, "").split()
     return words[-1].lower() if words and words[-1].isalnum() and words[-1].isascii() else f"u{ord(character):x}"
+
+
+def clock_suffixes(graph: Graph, names: Names) -> dict[str, str]:
+    """The clocks of a graph, and what is put after names to tell them apart."""
+    found: set[str] = set()
+    for id in graph.order():
+        node = graph[id]
+        found |= {str(c) for c in (node.type.clock, node.attrs.get("clock"), *node.type.shape) if isinstance(c, str)}
+    if len(found) == 1:
+        names.taken |= {"n", "ragged", "padding"}
+        return {next(iter(found)): ""}
+    out: dict[str, str] = {}
+    for clock in sorted(found):
+        suffix = f"_{ascii_name(clock)}"
+        while suffix in out.values():
+            suffix += "_"
+        out[clock] = suffix
+        names.taken |= {f"{word}{suffix}" for word in ("T", "n", "ragged", "padding")}
+    return out
 
 
 def comment(text: str, width: int = 100) -> str:

@@ -54,6 +54,9 @@ class Torch:
     hoists = True
     apart = True
 
+    def __init__(self, fuses: bool = True) -> None:
+        self.fuses = fuses
+
     def text(self, f: Function) -> str:
         """The function, and those that make its memory: what it keeps for itself, and what it lends to the caller."""
         used = f.words()
@@ -168,7 +171,7 @@ class Torch:
 
     def fusions(self, program: Program) -> dict[int, Fused]:
         """What PyTorch has one function for."""
-        found: dict[int, Fused] = fusions(program)
+        found: dict[int, Fused] = fusions(program) if self.fuses else {}
         return found
 
 

@@ -23,23 +23,22 @@ def fresh(x):
 class Steps:
     """The arrays of each step, made anew in each loop."""
 
-    def __init__(self, arrays, order):
-        self.arrays, self.order = arrays, order
+    def __init__(self, order, arrays):
+        self.order, self.arrays = order, arrays
 
     def __iter__(self):
-        known = {}
-        return zip(*(self.rows(x, known)[:: self.order] for x in self.arrays))
-
-    @staticmethod
-    def rows(x, known):
-        """The views of the steps; that of a row is one, though it be this step's here and the one before's there."""
-        return [known.setdefault((row.data_ptr(), row.shape, row.stride()), row) for row in x.unbind(0)]
+        return zip(*(x.unbind(0)[:: self.order] for x in self.arrays))
 
 
 def per_step(order, *arrays):
-    """The arrays of each step, from the first or (-1) from the last; made once, unless there are very many."""
-    steps = Steps(arrays, order)
-    return list(steps) if len(arrays[0]) <= 2000 else steps
+    """The arrays of each step, from the first or (-1) from the last; made once, unless there are very many.
+
+    There is one view of a row, though it be this step's here and the one before's there: the fewer, the warmer.
+    """
+    if len(arrays[0]) > 2000:
+        return Steps(order, arrays)
+    rows, known = [x.unbind(0)[::order] for x in arrays], {}
+    return list(zip(*([known.setdefault((v.data_ptr(), v.shape, v.stride()), v) for v in row] for row in rows)))
 ''',
     "softplus": '''
 def softplus(x, out):

@@ -9,8 +9,10 @@ LARGE_RESULT = 1 << 18
 
 
 class Piece:
-    """Memory for a large result. New memory costs as much as filling it does, so that of results that are gone is used
-    again: the storage of a tensor holds the bytes as long as it lives."""
+    """Memory for a large result, which is used again when that is gone: the storage of a tensor holds the bytes.
+
+    New memory would cost as much as filling it does.
+    """
 
     def __init__(self, size):
         self.memory = bytearray(size)

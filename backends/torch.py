@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from recurrency.export import ModuleRequest
     from recurrency.model import Model
 
+FUSIONS = "fusions"
+"""Switches off that operations which PyTorch has one function for become one."""
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -76,6 +79,8 @@ class TorchBackend:
     """Generated PyTorch: on arrays like any backend, and as an `nn.Module`."""
 
     name = "torch"
+    switches = frozenset({FUSIONS})
+    """What may be switched off besides the passes and the pieces of the schedule."""
 
     def available(self) -> str | None:
         """Why this backend can not run here; None: it can."""
@@ -122,7 +127,7 @@ class TorchBackend:
         written = []
         for name, graph in functions:
             program = schedule(with_lengths(graph), layout, without)
-            written.append(Function(ascii_name(name), program, layout, Torch()))
+            written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)))
         functions_text = "\n".join("\n" + f.text() for f in written)
         helpers = _helpers(names_of(functions_text + MEMORY))
         text = "\n".join([*helpers, MEMORY, functions_text])

@@ -16,7 +16,7 @@ from recurrency.testing import differences, guilty, slopes, wrong_rule
 from tests.planted import Plant, drivers, fusions, kernels, passes, planted, programs, rules, writers
 
 TABLES = (passes, programs, rules, writers, fusions, kernels, drivers)
-ROWS = {row.name: row for table in TABLES for row in table.ROWS}
+ROWS = {f"{table.__name__.rpartition('.')[2]}: {row.name}": row for table in TABLES for row in table.ROWS}
 BY_SLOPES = ("gradient rule", "no rule")
 """What is found by differences alone, for the interpreter has it as well, is named so."""
 
@@ -46,20 +46,11 @@ def test_there_are_many_of_every_sort() -> None:
     assert all(len(table.ROWS) >= 5 for table in TABLES)
 
 
-@pytest.mark.parametrize("name", ["cse without delays", "another function", "a sign in a rule"])
+@pytest.mark.parametrize("name", ["passes: cse without delays", "writers: another function", "rules: a sign in a rule"])
 def test_the_command_line_finds_and_names_it(name: str, tmp_path: Path) -> None:
     row = ROWS[name]
     write_whole(tmp_path / "planted.rnn", row.text)
-    command = [
-        "verify",
-        str(tmp_path / "planted.rnn"),
-        "--backends",
-        "numpy",
-        "--examples",
-        "6",
-        "--folder",
-        str(tmp_path),
-    ]
+    command = f"verify {tmp_path / 'planted.rnn'} --backends numpy --examples 6 --folder {tmp_path}".split()
     result = CliRunner().invoke(cli, command)
     assert (result.exit_code, "no difference" in result.output) == (0, True)
     with planted(row):

@@ -47,7 +47,7 @@ def test_passes_change_nothing(name: str) -> None:
     check(graph, optimised(graph))
 
 
-@pytest.mark.parametrize("piece", sorted(PIECES))
+@pytest.mark.parametrize("piece", sorted(PIECES | backend.switches))
 @pytest.mark.parametrize("name", ["lstm", "attention", "embedding", "matrix_state"])
 def test_each_piece_of_scheduling_can_be_left_out(name: str, piece: str) -> None:
     graph = differentiated(name)
@@ -379,3 +379,31 @@ def test_names_of_a_specification_are_never_code() -> None:
 def test_a_missing_pytorch_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_backend, "find_spec", lambda name: None)
     assert backend.available() == "PyTorch is not installed: pip install 'recurrency[torch]'"
+
+
+@pytest.mark.parametrize("name", ["delay_line", "gru"])
+def test_long_sequences_compute_what_short_ones_do(name: str) -> None:
+    graph = optimised(differentiated(name))
+    source = backend.build(graph, layout(graph), "float64").source
+    modules: list[dict[str, Any]] = [{}, {}]
+    for module, limit in zip(modules, ("> 2000", "> 1"), strict=True):
+        exec(source.replace("> 2000", limit), module)
+    once, anew = (called(module["run"], graph)[0] for module in modules)
+    assert all(torch.equal(value, anew[root]) for root, value in once.items())
+
+
+def test_large_products_are_the_same_to_rounding() -> None:
+    graph = optimised(differentiated("lstm"))
+    source = backend.build(graph, layout(graph), "float64").source
+    module: dict[str, Any] = {}
+    exec(source.replace("LARGE = 1 << 22", "LARGE = 0").replace("max(64,", "max(2,").replace("1 << 18", "4"), module)
+    if module["dense"] is None:
+        pytest.skip("this processor has no products of oneDNN that are quicker")
+    calls: list[str] = []
+    dense = module["dense"]
+    module["dense"] = lambda *args: calls.append("dense") or dense(*args)
+    plain, _ = called(backend.build(graph, layout(graph), "float64").function, graph, torch.float32)
+    found, _ = called(module["run"], graph, torch.float32)
+    assert len(calls) > 10
+    for root, value in plain.items():
+        torch.testing.assert_close(found[root], value, rtol=1e-5, atol=1e-5 * max(1.0, float(value.abs().max())))

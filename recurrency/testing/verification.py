@@ -14,6 +14,7 @@ from hypothesis.errors import Flaky
 from recurrency.backend import Backend, describe, find
 from recurrency.errors import UsageError
 from recurrency.spec import Spec
+from recurrency.testing.bench import bench
 from recurrency.testing.blame import guilty
 from recurrency.testing.case import Case
 from recurrency.testing.compare import Comparison, Difference, compared
@@ -193,6 +194,8 @@ def plain(case: Case) -> Case:
 
 
 def first_stream(spec: Spec, case: Case, backend: str | Backend) -> Difference | None:
-    """The stream that differs first: in the earliest step, and there in the order of the equations."""
+    """The stream that differs first: in the earliest step, and there in the order of computation."""
+    graph = bench(spec).elaborated(case.dimensions).graph
+    turn = {id: number for number, id in enumerate(graph.order())}
     found = [d for d in compared(spec, case, backend, ["streams"]).differences if d.axes[:1] == ("step",)]
-    return min(found, key=lambda d: d.place[0], default=None)
+    return min(found, key=lambda d: (d.place[0], turn[graph.roots[d.result]]), default=None)
