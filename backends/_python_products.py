@@ -10,11 +10,15 @@ from recurrency.graph.dimensions import Dim
 
 @dataclass(frozen=True)
 class Operand:
-    """An array in the text: its name, a letter for each axis, and whether its elements lie one after another."""
+    """An array in the text: its name, a letter for each axis, and whether its elements lie one after another.
+
+    `fixed` says that it is the same at all steps of the loop that is being written.
+    """
 
     text: str
     axes: str
     contiguous: bool = True
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Call:
     """What is added to it, if anything."""
     sizes: tuple[str, ...] = ()
     """Rows, summed letters and columns of a product of two matrices."""
+    fixed: bool = False
+    """Whether `b` is the same at all steps of a loop."""
 
     def named(self, name: Callable[[str], str]) -> Call:
         """The same call with names for its operands."""
@@ -100,7 +106,8 @@ class Product:
         out = self._flat(self.out, *(group for group in (left, right) if group))
         function = "dot" if self.out.contiguous else "matmul"
         sizes = tuple(" * ".join(self.sizes[c] for c in group) for group in (left, summed, right))
-        return Call(function, a, b, out, "", (1 + bool(left), 1 + bool(right)), self._added(left, right), sizes)
+        axes = (1 + bool(left), 1 + bool(right))
+        return Call(function, a, b, out, "", axes, self._added(left, right), sizes, self.b.fixed)
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
         """The operand with two axes (one where a side has none), whichever way its letters stand."""

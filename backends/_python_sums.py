@@ -68,7 +68,9 @@ def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: 
         size = sizes[letter]
         if isinstance(size, str) and letter in summed and not clean(f, id, axis):
             text = masked_text(f, text, kind, axis, size, "0")
-    return Operand(text, _lead(f, kind) + letters)
+    loop = f.memory.loop
+    fixed = loop is not None and kind is Kind.STATIC and id not in loop.region.ids
+    return Operand(text, _lead(f, kind) + letters, fixed=fixed)
 
 
 def _spread_to(f: Function, id: int, like: Node) -> str:

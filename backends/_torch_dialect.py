@@ -19,7 +19,7 @@ from recurrency.program.program import Program
 
 WORDS = (
     "torch math getrefcount key lease kept lent like "
-    "borrow give_back handed_out lend piece idle_piece Piece Buffers LARGE_RESULT LARGE oneDNN"
+    "borrow give_back handed_out lend piece idle_piece Piece Buffers LARGE_RESULT LARGE oneDNN packed_weights"
 ).split()
 TAPE = "tape:"
 REDUCE = {"sum": "sum_", "peak": "amax"}
@@ -126,8 +126,9 @@ class Torch:
         a, b, out = call.a, call.b, call.out
         if call.function in ("dot", "matmul"):
             b_T = b.removesuffix(".T") if b.endswith(".T") else f"{b}.T"
-            row = (SUMS if call.plus else DOTS)[call.axes]
-            best = self._best("addmm" if call.plus else "mm", f, call.sizes) if "{best}" in row else ""
+            row, best = (SUMS if call.plus else DOTS)[call.axes], ""
+            if "{best}" in row:
+                best, b = self._best("addmm" if call.plus else "mm", f, call)
             return row.format(a=a, b=b, b_T=b_T, out=out, plus=call.plus, best=best)
         if call.function == "multiply":
             return f"addcmul({call.plus}, {a}, {b}, out={out})" if call.plus else f"mul({a}, {b}, out={out})"
@@ -137,13 +138,18 @@ class Torch:
             return f"sum_products({a}, {b}, ({listed(summed)}), {out})"
         return f'{out}.copy_(einsum("{call.spec}", {a}, {b}))'
 
-    def _best(self, name: str, f: Function, sizes: tuple[str, ...]) -> str:
-        """The function that is quickest for a product of such sizes, chosen where memory is made for them."""
-        text = f"best(like, {name}, large_{name}, {', '.join(sizes)})"
-        if text not in f.memory.views:
-            f.memory.views[text] = f.names.new(name)
-            f.memory.define(f.memory.views[text], text, "kept")
-        return str(f.memory.views[text])
+    def _best(self, name: str, f: Function, call: Call) -> tuple[str, str]:
+        """The function that is quickest for a product of such sizes, chosen where memory is made; and its factor b.
+
+        In a loop a factor that stays the same is brought into the function's own form before.
+        """
+        loop = f.memory.loop
+        large = "step" if call.fixed and loop is not None else "large"
+        best = _named(f, name, f"best(like, {name}, {large}_{name}, {', '.join(call.sizes)})", "kept")
+        if not call.fixed or loop is None:
+            return best, call.b
+        steps = f.memory.steps(loop.region.clock)
+        return best, _named(f, f"{call.b}_ready", f"ready({best}, {call.b}, {call.sizes[0]}, {steps})", None)
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
         """A reduction."""
@@ -179,6 +185,14 @@ DOCS = {
     "kept": "The buffers of `{}` for so many steps and sequences, and views of them.",
     "lent": "The buffers of results of `{}`, and views of them.",
 }
+
+
+def _named(f: Function, wish: str, text: str, group: str | None) -> str:
+    """A name for what a text makes once: among our memory, or (None) in the function before the loop."""
+    if text not in f.memory.views:
+        f.memory.views[text] = f.names.new(wish)
+        f.memory.define(f.memory.views[text], text, group)
+    return str(f.memory.views[text])
 
 
 def _needed(lines: list[str], names: set[str]) -> Iterator[str]:

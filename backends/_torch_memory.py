@@ -129,22 +129,28 @@ def handed_out(make, key, buffers, results):
 '''
 
 PRODUCTS: dict[str, str] = {
-    "dense": '''
+    "linear": '''
 def oneDNN():
-    """A product of oneDNN, which PyTorch brings along: on some processors it takes half the time of `mm`."""
+    """What PyTorch has of oneDNN for products: on some processors they take half the time of `mm`."""
     known = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None) if known else None
+    names = ("_linear_pointwise", "_reorder_linear_weight")
+    return tuple(getattr(torch.ops.mkldnn, name, None) if known else None for name in names)
 
 
-dense = oneDNN()
+linear, packed_weights = oneDNN()
+''',
+    "dense": '''
+def dense(a, w):
+    """a @ w.T"""
+    return linear(a, w, None, "none", [], "")
 ''',
     "best": '''
-LARGE = 1 << 22
+LARGE = 1 << 21
 
 
 def best(like, small, large, rows, inner, columns):
     """The function for products of these sizes: `large` where it has more to gain than it costs to call."""
-    fits = dense is not None and like.dtype == torch.float32 and like.device.type == "cpu"
+    fits = linear is not None and like.dtype == torch.float32 and like.device.type == "cpu"
     return large if fits and rows * inner * columns >= LARGE else small
 ''',
     "rows_of": '''
@@ -159,18 +165,35 @@ def rows_of(*matrices):
 def large_mm(a, b, out):
     """a @ b."""
     if a.stride(1) != 1:
-        out.copy_(dense(b.T, a, None, "none", [], "").T)
+        out.copy_(dense(b.T, a).T)
         return
     b = b.T
     for x, y in rows_of(a, out):
-        y.copy_(dense(x, b, None, "none", [], ""))
+        y.copy_(dense(x, b))
 ''',
     "large_addmm": '''
 def large_addmm(plus, a, b, out):
     """plus + a @ b."""
     b = b.T
     for x, y, z in rows_of(a, plus.expand(out.shape), out):
-        torch.add(y, dense(x, b, None, "none", [], ""), out=z)
+        torch.add(y, dense(x, b), out=z)
+''',
+    "ready": '''
+def ready(product, b, rows, steps):
+    """b as a function wants it that multiplies so many rows with it at each step."""
+    if product in (torch.mm, torch.addmm):
+        return b
+    return packed_weights(b.T.contiguous(), rows) if packed_weights is not None and steps >= 16 else b.T
+''',
+    "step_mm": '''
+def step_mm(a, w, out):
+    """a @ b, where w is b made ready."""
+    out.copy_(dense(a, w))
+''',
+    "step_addmm": '''
+def step_addmm(plus, a, w, out):
+    """plus + a @ b, where w is b made ready."""
+    torch.add(plus, dense(a, w), out=out)
 ''',
 }
 """How products are computed, according to their sizes."""

@@ -22,7 +22,7 @@ from recurrency.passes import PASSES
 from recurrency.testing.fuzz_checks import nodes
 from recurrency.testing.specs import Program, programs
 
-ROUNDS, COUNT = 10, 30
+ROUNDS, COUNT = 12, 30
 QUIET = settings(
     max_examples=COUNT, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
@@ -66,7 +66,7 @@ FEATURES = {
     "constant": r"const ",
     "another clock": r" over s",
     "symbols": r": index\[",
-    "delayed symbols": r"embed\(\w+, \w+\[t",
+    "delayed symbols": r"\bw\d?\[t-",
     "output of symbols": r"-> .*index\[",
     "several outputs": r"-> \(\w+: [^)]*\w+: ",
     "sum of sizes": r"\[H \+ N|\[K \+ N",

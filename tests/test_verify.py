@@ -232,3 +232,11 @@ def test_without_hypothesis_the_command_says_what_to_install() -> None:
     assert result.returncode == 2
     assert "pip install 'recurrency[verify]'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_public_names_are_what_they_are_in_whatever_order_they_are_imported() -> None:
+    code = (
+        "import recurrency.testing as t; from recurrency.testing import verify\n"
+        "import sys; assert all(callable(getattr(t, n)) for n in t.__all__), 'a module has taken a name'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)

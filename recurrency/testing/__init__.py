@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from recurrency.testing.compare import tolerance as tolerance
     from recurrency.testing.conformance import BackendConformance as BackendConformance
     from recurrency.testing.dimensions import dimension_sets as dimension_sets
+    from recurrency.testing.measured_slopes import slopes as slopes
     from recurrency.testing.report import Finding as Finding
     from recurrency.testing.report import Report as Report
     from recurrency.testing.report import Row as Row
     from recurrency.testing.rules import wrong_rule as wrong_rule
-    from recurrency.testing.slopes import slopes as slopes
     from recurrency.testing.specs import Program as Program
     from recurrency.testing.specs import programs as programs
     from recurrency.testing.strategies import cases as cases
     from recurrency.testing.verification import verify as verify
 
-# Public name -> the module that holds it.
+# Public name -> the module that holds it. None is called like its module, which would take its place once imported.
 _HOMES = {
     "BackendConformance": "conformance",
     "Case": "case",
@@ -45,7 +45,7 @@ _HOMES = {
     "dimension_sets": "dimensions",
     "guilty": "blame",
     "programs": "specs",
-    "slopes": "slopes",
+    "slopes": "measured_slopes",
     "tolerance": "compare",
     "verify": "verification",
     "wrong_rule": "rules",

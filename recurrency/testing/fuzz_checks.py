@@ -19,7 +19,7 @@ from recurrency.language.format import format_file
 from recurrency.spec import parse
 from recurrency.testing.case import Case
 from recurrency.testing.compare import compared
-from recurrency.testing.slopes import slopes
+from recurrency.testing.measured_slopes import slopes
 
 if TYPE_CHECKING:
     from recurrency.graph.graph import Graph

@@ -13,7 +13,7 @@ from recurrency.passes.differentiate import differentiate
 from recurrency.testing.alone import Alone, Law, distinct
 from recurrency.testing.bench import bench
 from recurrency.testing.blame import described
-from recurrency.testing.slopes import AGREE, SILENT, measured
+from recurrency.testing.measured_slopes import AGREE, SILENT, measured
 
 if TYPE_CHECKING:
     from recurrency.graph.ops import Array

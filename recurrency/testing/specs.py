@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from recurrency.testing.specs_clauses import CLAUSES, wanted
+from recurrency.testing.specs_clauses import CLAUSES
 from recurrency.testing.specs_expressions import ELEMENTWISE, expr, most, none
-from recurrency.testing.specs_forms import clocks
 from recurrency.testing.specs_losses import loss
+from recurrency.testing.specs_recurrences import wanted
 from recurrency.testing.specs_scope import Cell, File, Writer, Written, used
+from recurrency.testing.specs_streams import clocks
 from recurrency.testing.specs_terms import Entry, Expr, Fn, Level, Port, Size, shown
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def results(w: Writer) -> list[Entry]:
     plain = [e for e in w.cell.entries if e.timed and e.text.isalnum() and not is_input(w, e) and e not in outputs]
     plain = [e for e in plain if e.level is Level.STREAM or e.clock == w.cell.clock]
     plain.sort(key=lambda e: e.index is None)
-    return [*outputs, *([w.pick(plain)] if plain and w.sometimes() else [])]
+    return [*outputs, *([w.pick(plain)] if plain and w.sometimes(2) else [])]
 
 
 def is_input(w: Writer, entry: Entry) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from recurrency.testing.specs_clauses import wanted
 from recurrency.testing.specs_expressions import expr
-from recurrency.testing.specs_forms import clocks
+from recurrency.testing.specs_recurrences import wanted
 from recurrency.testing.specs_scope import Writer
+from recurrency.testing.specs_streams import clocks
 from recurrency.testing.specs_terms import Level, Want
 
 

@@ -7,18 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from recurrency.testing.specs_terms import Entry, Expr, Family, Fn, Level, Port, Shape, Size, Want, shown
+from recurrency.testing.specs_terms import (
+    INITIALISERS,
+    SQUARE,
+    Entry,
+    Expr,
+    Family,
+    Fn,
+    Level,
+    Port,
+    Shape,
+    Size,
+    Want,
+    shown,
+)
 
 X = TypeVar("X")
-INITIALISERS: dict[int, tuple[str, ...]] = {
-    0: ("normal(0, 0.5)", "zeros", "ones", "constant(0.4)", "uniform(0.5)"),
-    1: ("normal(0, 0.5)", "zeros", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "constant(-0.3)"),
-    2: ("normal(0, 0.5)", "glorot_uniform", "lecun_uniform", "lecun_normal", "orthogonal", "orthogonal(0.7)",
-        "sparse(2, 0.5)", "uniform(a = 0.5)"),
-    3: ("normal(0, 0.5)", "uniform(0.5)"),
-}  # fmt: skip
-"""By the number of dimensions, the plainest first."""
-SQUARE = ("identity", "identity(0.5)")
 
 
 @dataclass

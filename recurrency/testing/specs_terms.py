@@ -151,3 +151,14 @@ class Port:
 
     def __str__(self) -> str:
         return f"{self.name}: {shown(self.shape) if self.index is None else f'index[{self.index}]'}"
+
+
+INITIALISERS: dict[int, tuple[str, ...]] = {
+    0: ("normal(0, 0.5)", "zeros", "ones", "constant(0.4)", "uniform(0.5)"),
+    1: ("normal(0, 0.5)", "zeros", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "constant(-0.3)"),
+    2: ("normal(0, 0.5)", "glorot_uniform", "lecun_uniform", "lecun_normal", "orthogonal", "orthogonal(0.7)",
+        "sparse(2, 0.5)", "uniform(a = 0.5)"),
+    3: ("normal(0, 0.5)", "uniform(0.5)"),
+}  # fmt: skip
+"""By the number of dimensions, the plainest first."""
+SQUARE = ("identity", "identity(0.5)")

@@ -18,11 +18,11 @@ from recurrency.testing.bench import bench
 from recurrency.testing.blame import guilty
 from recurrency.testing.case import Case
 from recurrency.testing.compare import Comparison, Difference, compared
+from recurrency.testing.measured_slopes import slopes
 from recurrency.testing.report import RULES, Finding, Report, Row
 from recurrency.testing.reproduce import reproduction, write_reproduction
 from recurrency.testing.rules import wrong_rule
 from recurrency.testing.shrink import SECONDS, smallest
-from recurrency.testing.slopes import slopes
 from recurrency.testing.strategies import cases
 
 SETS = 3

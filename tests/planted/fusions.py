@@ -14,13 +14,13 @@ def _torch(name: str, where: str, old: str, new: str, cell: str, said: str, kind
 
 ROWS = (
     _torch("a difference that is fused as a sum", FINDER + "look_at", "match.inner, template,",
-           'match.inner, template.replace("value=-1", "value=1"),', "y = z - sin(z) * cos(z)", r"op subtract \(y\)"),
+           'match.inner, template.replace("value=-1", "value=1"),', "y = z - sin(z) * cos(z)", "torch fusions"),
     _torch("a derivative of another function", FINDER + "look_at", "match.inner, template,",
-           'match.inner, template.replace("tanh_", "sigmoid_"),', "y = tanh(z)", r"op multiply \(d_z\)", "backward"),
+           'match.inner, template.replace("tanh_", "sigmoid_"),', "y = tanh(z)", "torch fusions", "backward"),
     _torch("a number that fits any pattern", FINDER + "_matches", "== pattern:", "is not None:",
-           "y = tanh(z) * (2 - tanh(z))", r"op multiply \(y\)"),
+           "y = tanh(z) * (2 - tanh(z))", "torch fusions"),
     _torch("what is added to a product counts twice", DIALECT + "product", "plus=call.plus,",
-           'plus=call.plus and f"2 * {call.plus}",', "param U : [H, H] ~ ones\ny = z + U @ z", r"op add \(y\)"),
+           'plus=call.plus and f"2 * {call.plus}",', "param U : [H, H] ~ ones\ny = z + U @ z", "torch fusions"),
     _torch("backward loops of torch that run forwards", DIALECT + "per_step", "-1 if backwards else 1", "1",
            "h = sin(h[t+1]) + z\ny = h", "op shift"),
 )  # fmt: skip
