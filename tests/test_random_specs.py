@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, seed, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 
 import recurrency as rc
 from recurrency import derivatives
@@ -20,12 +20,11 @@ from recurrency.language.format import format_file
 from recurrency.language.vocabulary import FUNCTIONS
 from recurrency.passes import PASSES
 from recurrency.testing.fuzz_checks import nodes
-from recurrency.testing.specs import Program, programs
+from recurrency.testing.specs import Program, programs, written
+from recurrency.testing.specs_sources import Dice
 
-ROUNDS, COUNT = 12, 30
-QUIET = settings(
-    max_examples=COUNT, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-)
+COUNT = 300
+QUIET = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
 UNREACHED = {"if_length", "log1p", "pad", "place", "unframes", "unless_given", "valid"}
 """Operations that only gradients, or passes, are made of (the others have to stand in the graphs of the specs)."""
 
@@ -82,17 +81,7 @@ FEATURES = {
 @cache
 def drawn() -> tuple[Program, ...]:
     """Many programs, always the same ones."""
-    found: list[Program] = []
-    for number in range(ROUNDS):
-
-        @seed(number)
-        @QUIET
-        @given(programs())
-        def collect(program: Program) -> None:
-            found.append(program)
-
-        collect()
-    return tuple({program.text: program for program in found}.values())
+    return tuple(written(Dice(seed)) for seed in range(COUNT))
 
 
 @cache
@@ -105,6 +94,13 @@ def test_each_is_valid_with_units_and_with_numbers() -> None:
     for program, graph in zip(drawn(), graphs(), strict=True):
         program.spec().check()
         verify(graph)
+
+
+@settings(QUIET, max_examples=20)
+@given(programs())
+def test_each_that_hypothesis_draws_is_valid_as_well(program: Program) -> None:
+    program.spec().check()
+    verify(program.spec().graph(**program.dimensions))
 
 
 def test_each_is_formatted_once_and_for_all() -> None:
@@ -175,7 +171,9 @@ def test_most_have_states_and_many_can_be_stepped() -> None:
 
 def smallest(holds: Callable[[Program], bool]) -> str:
     """The text of the smallest program for which something holds."""
-    return str(find(programs(), holds, settings=settings(QUIET, phases=[Phase.generate, Phase.shrink])).text)
+    return str(
+        find(programs(), holds, settings=settings(QUIET, max_examples=300, phases=[Phase.generate, Phase.shrink])).text
+    )
 
 
 def test_the_smallest_program_is_one_equation() -> None:

@@ -11,15 +11,15 @@ where that leads into no circle, and what could overflow is bounded. Nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recurrency.testing.specs_clauses import CLAUSES
 from recurrency.testing.specs_expressions import ELEMENTWISE, expr, most, none
 from recurrency.testing.specs_losses import loss
 from recurrency.testing.specs_recurrences import wanted
 from recurrency.testing.specs_scope import Cell, File, Writer, Written, used
+from recurrency.testing.specs_sources import Choices, Drawn
 from recurrency.testing.specs_streams import clocks
 from recurrency.testing.specs_terms import Entry, Expr, Fn, Level, Port, Size, shown
 
@@ -60,28 +60,29 @@ def programs(cells: int = 3, clauses: int = 7) -> SearchStrategy[Program]:
     """
     from hypothesis import strategies as st
 
-    @st.composite
-    def write(draw: Callable[[Any], Any]) -> Program:
-        file = File()
-        head = Writer(draw, file, Cell("", list(UNITS)))
-        prologue(head)
-        head.several(lambda: part(head, draw, clauses), cells - 1)
-        main = cell(Writer(draw, file, Cell("Main", list(UNITS))), clauses)
-        first = head.pick((2, 3, 4, 5))
-        order = {unit: 2 + (first - 2 + place) % 4 for place, unit in enumerate(UNITS)}
-        if head.sometimes(8):
-            order = dict.fromkeys(UNITS, first)
-        needed = [c.text for c in file.cells if c.text]
-        return Program("\n".join([*file.lines, *needed, main.text]), {u: order[u] for u in main.units})
-
-    found: SearchStrategy[Program] = write()
+    found: SearchStrategy[Program] = st.composite(lambda draw: written(Drawn(draw), cells, clauses))()
     return found
 
 
-def part(head: Writer, draw: Callable[[Any], Any], clauses: int) -> None:
+def written(choices: Choices, cells: int = 3, clauses: int = 7) -> Program:
+    """The program that some choices lead to; `written(Dice(7))` needs no Hypothesis."""
+    file = File()
+    head = Writer(choices, file, Cell("", list(UNITS)))
+    prologue(head)
+    choices.several(lambda: part(head, clauses), cells - 1)
+    main = cell(Writer(choices, file, Cell("Main", list(UNITS))), clauses)
+    first = head.pick((2, 3, 4, 5))
+    order = {unit: 2 + (first - 2 + place) % 4 for place, unit in enumerate(UNITS)}
+    if head.sometimes(8):
+        order = dict.fromkeys(UNITS, first)
+    needed = [c.text for c in file.cells if c.text]
+    return Program("\n".join([*file.lines, *needed, main.text]), {u: order[u] for u in main.units})
+
+
+def part(head: Writer, clauses: int) -> None:
     """One more cell, for the last one to use."""
     inside = Cell(head.name("Part"), list(UNITS[:2]), budget=20)
-    head.file.cells.append(cell(Writer(draw, head.file, inside), clauses))
+    head.file.cells.append(cell(Writer(head.choices, head.file, inside), clauses))
 
 
 # --------------------------------------------------------------------------------------------------- the file's lines
@@ -89,7 +90,7 @@ def part(head: Writer, draw: Callable[[Any], Any], clauses: int) -> None:
 
 def prologue(w: Writer) -> None:
     """Functions of the file, and cells of the library."""
-    w.several(lambda: w.pick((plain_function, timed_function, higher_function))(w), 2)
+    w.choices.several(lambda: w.pick((plain_function, timed_function, higher_function))(w), 2)
     if w.sometimes():
         name = w.pick(tuple(LIBRARY))
         units, output, states = LIBRARY[name]
@@ -137,9 +138,9 @@ def cell(w: Writer, clauses: int) -> Written:
     c.clock = "s" if w.sometimes(10) else "t"
     w.input(N if not w.sometimes(4) else w.shape())
     options = entries(w)
-    w.several(lambda: w.pick([write for fits, write in CLAUSES if fits(w)])(w), clauses)
+    w.choices.several(lambda: w.pick([write for fits, write in CLAUSES if fits(w)])(w), clauses)
     outputs = results(w)
-    w.several(lambda: loss(w), 3 if c.name == "Main" else int(w.sometimes()))
+    w.choices.several(lambda: loss(w), 3 if c.name == "Main" else int(w.sometimes()))
     return finished(w, outputs, options)
 
 

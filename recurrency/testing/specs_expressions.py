@@ -136,7 +136,7 @@ def expr(w: Writer, want: Want) -> Expr:
     if want.depth <= 0 or w.cell.budget <= 0:
         return leaf(w, want)
     forms = [form for fits, form in FORMS if fits(w, want)]
-    return w.span(lambda: tamed(w.pick(forms)(w, want)))
+    return w.choices.span(lambda: tamed(w.pick(forms)(w, want)))
 
 
 def tamed(e: Expr) -> Expr:

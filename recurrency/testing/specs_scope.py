@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from recurrency.testing.specs_sources import Choices
 from recurrency.testing.specs_terms import (
     INITIALISERS,
     SQUARE,
@@ -84,33 +85,14 @@ class Cell:
 
 
 class Writer:
-    """Writes one cell of a file, as `draw` decides."""
+    """Writes one cell of a file, as `choices` decide."""
 
-    def __init__(self, draw: Callable[[Any], Any], file: File, cell: Cell) -> None:
-        self._draw, self.file, self.cell = draw, file, cell
+    def __init__(self, choices: Choices, file: File, cell: Cell) -> None:
+        self.choices, self.file, self.cell = choices, file, cell
 
     def pick(self, options: Sequence[X]) -> X:
         """One of some options, the simplest first."""
-        from hypothesis import strategies as st
-
-        if len(options) == 1:
-            return options[0]
-        position: int = self._draw(st.integers(0, len(options) - 1))
-        return options[position]
-
-    def span(self, write: Callable[[], X]) -> X:
-        """What `write` writes, as one piece that can be left out or replaced when an example is shrunk."""
-        from hypothesis import strategies as st
-
-        found: X = self._draw(st.builds(write))
-        return found
-
-    def several(self, write: Callable[[], X], most: int) -> list[X]:
-        """As many pieces as are drawn."""
-        from hypothesis import strategies as st
-
-        found: list[X] = self._draw(st.lists(st.builds(write), max_size=most))
-        return found
+        return options[self.choices.number(len(options))]
 
     def sometimes(self, chances: int = 3) -> bool:
         """No, or once in so many times yes."""
@@ -212,7 +194,7 @@ class Writer:
         if e.text in self.cell.pending:
             earlier = tuple(self.cell.direction * k for k in (1, 2))
             return (0, *earlier) if self.cell.pending[e.text] else earlier
-        if want.level is not Level.STREAM or (e.level is not Level.STREAM and want.clock != self.cell.clock):
+        if want.level is not Level.STREAM or (e.level is not Level.STREAM and want.clock != e.clock):
             return (0,)
         return (0, 0, 0, 1, 3, *((-1, -2) if self.cell.ahead else ()))
 
