@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -210,6 +211,9 @@ class Body:
             yield name
 
 
+PLAIN = re.compile(r"\w+|\d[\d.]*f?|\(-\d[\d.]*(e[+-]?\d+)?f?\)", re.ASCII)
+
+
 def _is_plain(text: str) -> bool:
     """Whether a text is a name or a number, which costs nothing to repeat."""
-    return text.replace("_", "a").isalnum() or text.startswith("(-") or text.replace(".", "").rstrip("f").isdigit()
+    return PLAIN.fullmatch(text) is not None

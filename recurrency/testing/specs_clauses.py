@@ -84,7 +84,7 @@ def function(w: Writer) -> None:
     name = w.name("g")
     template = w.pick(("{0:p} * z", "z + {0:p}", "max(z, {0})", "where(z < 0.1234, z, {0})"))
     w.cell.lines.append(f"fn {name}(z) = {template.format(body)}")
-    w.cell.functions.append(Fn(name, 1, want.shape, body.level))
+    w.cell.functions.append(Fn(name, 1, want.shape, body.level, want.clock))
 
 
 # --------------------------------------------------------------------------------------------------- families, loops

@@ -78,8 +78,9 @@ def functions(w: Writer, want: Want) -> list[Fn]:
     """The functions that can give a value."""
     found = []
     for fn in (*w.file.functions, *w.cell.functions):
-        if fn.shape in (None, want.shape) and fn.level <= want.level and (not fn.timed or steady(w, want)):
-            found.append(fn)
+        here = fn.level < Level.STREAM or fn.clock in ("", want.clock)
+        fits = fn.shape in (None, want.shape) and fn.level <= want.level and (not fn.timed or steady(w, want))
+        found += [fn] if here and fits else []
     return found
 
 

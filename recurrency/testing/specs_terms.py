@@ -129,12 +129,16 @@ class Family:
 
 @dataclass(frozen=True)
 class Fn:
-    """A function of the file (for any `shape`) or of the cell; `timed`: it reads other steps of its argument."""
+    """A function of the file (for any `shape`), or of the cell, where it may read streams over one clock.
+
+    `timed`: it reads other steps of its argument.
+    """
 
     name: str
     arity: int
     shape: Shape | None = None
     level: Level = Level.CONST
+    clock: str = ""
     timed: bool = False
     takes: str = ""
     """The functions of one value that the first argument may be, where it is one."""
