@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,7 @@ from recurrency.language import syntax
 from recurrency.language.parser import MAX_MISTAKES, MAX_TEXT, parse_file, read_source
 from recurrency.language.words import grammar
 from tests.language_page import PAGE, PIECES, plain, spoilt_specs
-
-BOUND = 1.0
+from tests.work import SECOND, at_most
 
 
 def parse(text: str) -> syntax.File:
@@ -238,15 +236,14 @@ def test_the_grammar_is_read_once() -> None:
 
 
 def survives(text: str) -> None:
-    """Parsing gives a file or a `SpecError` that can be printed, within the bound."""
-    start = time.process_time()
-    told = None
-    try:
-        parse(text)
-    except SpecError as error:
-        told = error
-    assert told is None or (told.diagnostics and str(told))
-    assert time.process_time() - start < BOUND
+    """Parsing gives a file or a `SpecError` that can be printed, within about a second."""
+    told, shown = None, ""
+    with at_most(SECOND):
+        try:
+            parse(text)
+        except SpecError as error:
+            told, shown = error, str(error)
+    assert told is None or (told.diagnostics and shown)
 
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
