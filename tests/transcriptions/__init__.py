@@ -1,55 +1,15 @@
 """Every shipped cell a second time: plain NumPy, one sequence, loops over t, from the papers and not from the specs.
 
-`CASES` is the registry that the tests run over; a new cell is one row.
+`CASES` is the registry that the tests run over; a new cell is one row, beside its transcription or below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from tests.transcriptions import gated_feedback, gru, lstm, matrix_memory, networks, simple
-from tests.transcriptions.trace import Trace, Transcription, transcribe
+from tests.transcriptions import gated, gated_feedback, gru, linear, lstm, matrix_memory, networks, parts, simple
+from tests.transcriptions.case import Case, Input
+from tests.transcriptions.trace import Trace, transcribe
 
 __all__ = ["CASES", "Case", "Input", "Trace", "transcribe"]
-
-
-@dataclass(frozen=True)
-class Input:
-    """How to draw one input: `[T, B, *shape]` reals, bits, or symbols of a vocabulary."""
-
-    shape: tuple[int, ...] = ()
-    symbols: int | None = None
-    bits: bool = False
-    clock: str = "t"
-
-    def draw(self, rng: np.random.Generator, steps: int, batch: int) -> NDArray[Any]:
-        size = (steps, batch, *self.shape)
-        if self.symbols is not None:
-            return rng.integers(0, self.symbols, size)
-        return rng.integers(0, 2, size).astype(float) if self.bits else rng.standard_normal(size)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One shipped cell, small numbers for its dimensions, and what it is compared with."""
-
-    cell: str
-    transcription: Transcription
-    dimensions: Mapping[str, int]
-    inputs: Mapping[str, Input] = field(default_factory=lambda: {"x": Input((4,))})
-    causal: bool = True
-    """One clock and no look ahead: the cell can be run in chunks and stepped."""
-    handed: bool = True
-    """First states can be handed over as random numbers (not so where one is a symbol)."""
-
-    def __str__(self) -> str:
-        return self.cell
-
 
 BIT = Input((1,), bits=True)
 PAIR = {"src": Input(symbols=7, clock="s"), "tgt": Input(symbols=6)}
@@ -74,4 +34,7 @@ CASES = (
     Case("FirstElement", networks.first_element, {"H": 5}, {"x": BIT}),
     Case("FirstElementAbsolute", networks.first_element_absolute, {"H": 5}, {"x": BIT}),
     Case("Music", networks.music, {"N": 6, "H": 5}, {"x": Input((6,), bits=True)}),
+    *gated.CASES,
+    *linear.CASES,
+    *parts.CASES,
 )
