@@ -151,7 +151,8 @@ def test_processes_draw_different_numbers() -> None:
     class Seen:
         """Writes down the seeds that it is called with."""
 
-        size, batch_first, has_loss, real, inputs = 2, False, False, np.dtype("float64"), dict[str, Any]()
+        size, batch_first, has_loss, real, random = 2, False, False, np.dtype("float64"), False
+        inputs, state_ports = dict[str, Any](), dict[str, Any]()
         seeds: list[int] = []  # noqa: RUF012
 
         def loss_and_gradients(self, *values: Any, seed: int, **rest: Any) -> Any:

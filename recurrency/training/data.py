@@ -26,12 +26,15 @@ class Batch:
     """What one step of training sees.
 
     `inputs` are arrays [T, B, *shape] by name; `lengths` is [B], {clock: [B]}, or None where no sequence is padded;
-    `weight` is the number of things (steps or sequences) of which the batch's loss is the mean.
+    `weight` is the number of things (steps or sequences) of which the batch's loss is the mean. A batch that is not
+    `fresh` goes on with the sequences of the batch before it, whose last states are its first ones (truncated
+    back-propagation through time).
     """
 
     inputs: dict[str, Array]
     lengths: Lengths
     weight: int
+    fresh: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,222 +1,182 @@
-"""The training loop: batches in, better parameters out; clipping, validation, early stopping, a guard against NaN."""
+"""The training loop: batches in, better parameters out; validation, early stopping, a guard against NaN.
+
+All that the loop will do next follows from its `Snapshot`, its options and its task: a run that goes on from one ends
+with the same bits as one that was never stopped.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from recurrency.errors import RecurrencyError, UsageError
+from recurrency.errors import UsageError
 from recurrency.training.data import Batch
-from recurrency.training.optimisers import Adam, Optimiser, State, Vector, clip_by_norm, clip_by_value, norm
+from recurrency.training.interrupts import Interrupts
+from recurrency.training.optimisers import SCRATCH, Vector
+from recurrency.training.records import DONE, AskedError
+from recurrency.training.records import INTERRUPTED as INTERRUPTED
+from recurrency.training.records import DivergedError as DivergedError
+from recurrency.training.records import Epoch as Epoch
+from recurrency.training.records import History as History
+from recurrency.training.records import Options as Options
+from recurrency.training.records import Reporter as Reporter
+from recurrency.training.records import Silent as Silent
+from recurrency.training.snapshots import Snapshot, Sums
 from recurrency.training.tasks import Task
+from recurrency.training.tracing import trace
+from recurrency.training.updates import Learner, Trainable, mean, states_of
 
-INTERRUPTED = "interrupted"
-"""Why training ended, where it was by Ctrl-C."""
-
-
-class Gradients(Protocol):
-    """The part of a model's gradients that training needs: the flat vector `params`."""
-
-    @property
-    def params(self) -> Vector: ...
-
-
-class Trainable(Protocol):
-    """What the loop asks of a model, which every `recurrency.model.Model` with loss lines can do."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def batch_first(self) -> bool: ...
-    @property
-    def has_loss(self) -> bool: ...
-    def init(self, seed: int = 0) -> Any: ...
-    def loss(self, params: Any, inputs: Any, *, lengths: Any = None) -> float: ...
-    def loss_and_gradients(
-        self,
-        params: Any,
-        inputs: Any,
-        *,
-        lengths: Any = None,
-        training: bool = False,
-        seed: int = 0,
-        wrt: Sequence[str] = ...,
-    ) -> tuple[float, Any, Any]: ...
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to train.
-
-    `clip` bounds the norm of a gradient, `clip_value` each of its elements; `patience` is the number of epochs without
-    a better validation loss after which training stops (None: never); after each such epoch the rate is multiplied by
-    `shrink`.
-    """
-
-    optimiser: Optimiser = field(default_factory=Adam)
-    epochs: int = 50
-    clip: float | None = None
-    clip_value: float | None = None
-    patience: int | None = 10
-    shrink: float = 1.0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What happened in one epoch, counted from 0.
-
-    `train` is the mean loss of its batches, each before its update, `total` the plain sum of them, `valid` the mean
-    validation loss after the epoch (None without validation data), `norm` the mean length of the gradients before
-    clipping.
-    """
-
-    number: int
-    steps: int
-    train: float
-    total: float
-    valid: float | None
-    norm: float
-    rate: float
-    seconds: float
-
-
-@dataclass
-class History:
-    """The outcome: every epoch, the best parameters and their epoch, their test loss, and why training ended."""
-
-    epochs: list[Epoch] = field(default_factory=list)
-    params: Any = None
-    best_epoch: int = -1
-    best_valid: float | None = None
-    test: float | None = None
-    stopped: str = "all epochs done"
-    seconds: float = 0.0
-
-
-class Reporter(Protocol):
-    """Who is told of progress; see `recurrency.training.reporters`."""
-
-    def begin(self, task: Task, options: Options) -> None: ...
-    def step(self, epoch: int, step: int, loss: float) -> None: ...
-    def epoch(self, record: Epoch) -> None: ...
-    def end(self, history: History) -> None: ...
-    def close(self) -> None: ...
-
-
-class Silent:
-    """Tells nobody."""
-
-    def begin(self, task: Task, options: Options) -> None:
-        """Training starts."""
-
-    def step(self, epoch: int, step: int, loss: float) -> None:
-        """A batch was learned; `step` counts from 1 over all epochs."""
-
-    def epoch(self, record: Epoch) -> None:
-        """An epoch is over."""
-
-    def end(self, history: History) -> None:
-        """Training is over."""
-
-    def close(self) -> None:
-        """Called last, also after an error."""
-
-
-class DivergedError(RecurrencyError):
-    """The loss or its gradient is not a finite number any more; `history` holds the epochs before."""
-
-    def __init__(self, message: str, history: History) -> None:
-        super().__init__(message)
-        self.history = history
-
-
-# -------------------------------------------------------------------------------------------------------------- parts
+Save: TypeAlias = Callable[[Callable[[], Snapshot], bool], None]
+"""Told after each update, with a way to make a snapshot, and whether it is needed now (training stops)."""
 
 
 def evaluate(model: Trainable, params: Any, stream: Iterable[Batch]) -> float | None:
     """The mean loss over all batches, each weighed by what it is the mean of; None where there is no batch."""
     total, weight = 0.0, 0
-    for batch in stream:
-        total += batch.weight * model.loss(params, batch.inputs, lengths=batch.lengths)
+    state: Any = {}
+    for batch, goes_on in _with_next(stream):
+        known = states_of(batch, state)
+        if goes_on:
+            loss, _, state = model.loss_and_gradients(params, batch.inputs, lengths=batch.lengths, wrt=(), **known)
+        else:
+            loss = model.loss(params, batch.inputs, lengths=batch.lengths, **known)
+        total += batch.weight * float(loss)
         weight += batch.weight
     return total / weight if weight else None
 
 
-@dataclass
+def _with_next(stream: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
+    """Each batch, and whether the next one goes on with its sequences."""
+    before: Batch | None = None
+    for batch in stream:
+        if before is not None:
+            yield before, not batch.fresh
+        before = batch
+    if before is not None:
+        yield before, False
+
+
+def _groups(stream: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """As many batches at a time as one update takes; the last group may be smaller."""
+    batches = iter(stream)
+    while group := list(islice(batches, size)):
+        yield group
+
+
 class _Run:
     """The moving parts of one training run."""
 
-    model: Trainable
-    options: Options
-    report: Reporter
-    optimiser: Optimiser
-    params: Vector
-    state: State
-    history: History
-    step: int = 0
+    def __init__(self, model: Trainable, task: Task, options: Options, report: Reporter, params: Vector) -> None:
+        self.model, self.task, self.options, self.report = model, task, options, report
+        self.optimiser, self.params = options.optimiser, params
+        self.state = options.optimiser.init(model.size, params.dtype)
+        self.learner = Learner(model, options)
+        self.history = History(params=params.copy())
+        self.rng = np.random.default_rng([options.seed, 0])
+        self.drawn = self.rng.bit_generator.state
+        self.number, self.step, self.sums = 0, 0, Sums()
+        self.save: Save = lambda snapshot, needed: None
 
-    def learn(self, batch: Batch, epoch: int) -> tuple[float, float]:
-        """One update; returns the loss before it and the length of the gradient."""
+    # ------------------------------------------------------------------------------------------------- snapshots
+
+    def snapshot(self) -> Snapshot:
+        """All that what comes next depends on, between two updates."""
+        slots = {name: slot.copy() for name, slot in self.state.items() if name != SCRATCH}
+        history = dataclasses.replace(self.history, epochs=list(self.history.epochs))
+        return Snapshot(
+            self.params.copy(), slots, dict(self.learner.carried), self.optimiser.rate, self.number, self.step,
+            self.learner.batches, self.sums, dict(self.drawn), history,
+        )  # fmt: skip
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from there."""
+        if snapshot.params.shape != self.params.shape or set(snapshot.slots) != set(self.state) - {SCRATCH}:
+            raise UsageError("this checkpoint is one of another model or another optimiser")
+        self.params[...] = snapshot.params
+        for name, slot in snapshot.slots.items():
+            self.state[name][...] = slot
+        self.optimiser = dataclasses.replace(self.optimiser, rate=snapshot.rate)
+        self.learner.carried, self.learner.batches = dict(snapshot.carried), snapshot.batches
+        self.number, self.step, self.sums = snapshot.epoch, snapshot.step, snapshot.sums
+        self.drawn, self.history = snapshot.drawn, snapshot.history
+        self.rng.bit_generator.state = self.drawn
+
+    # --------------------------------------------------------------------------------------------------- updates
+
+    def learn(self, group: list[Batch]) -> None:
+        """One update."""
+        parts, grad = self.learner.gradient(self.params, group)
         self.step += 1
-        loss, gradients, _ = self.model.loss_and_gradients(
-            self.params,
-            batch.inputs,
-            lengths=batch.lengths,
-            training=True,
-            seed=_step_seed(self.options.seed, self.step),
-            wrt=("params",),
-        )
-        loss = float(loss)
-        self._guard("loss", loss, epoch)
-        grad = gradients.params
-        if self.options.clip_value is not None:
-            clip_by_value(grad, self.options.clip_value)
-        length = norm(grad) if self.options.clip is None else clip_by_norm(grad, self.options.clip)
-        self._guard("length of the gradient", length, epoch)
-        self.optimiser.update(self.params, grad, self.state, self.step)
-        self.report.step(epoch, self.step, loss)
-        return loss, length
+        for part in parts:
+            self._guard("loss", part.loss)
+        length = self.learner.regularise(self.params, grad)
+        self._guard("length of the gradient", length)
+        rate = self.optimiser.rate * self.options.schedule.factor(self._time(), self.options.epochs)
+        dataclasses.replace(self.optimiser, rate=rate).update(self.params, grad, self.state, self.step)
+        self.sums = self.sums.plus(parts, length, rate)
+        self.report.step(self.number, self.step, mean(parts))
 
-    def _guard(self, what: str, value: float, epoch: int) -> None:
-        if not math.isfinite(value):
-            cure = "a lower rate" if self.options.clip is not None else "a lower rate, or clip the gradient"
-            raise DivergedError(f"the {what} is {value} at step {self.step} (epoch {epoch}); try {cure}", self.history)
+    def _time(self) -> float:
+        """How many epochs are done, with parts."""
+        steps = max(self.task.steps / self.options.accumulate, self.sums.steps + 1.0)
+        return self.number + self.sums.steps / steps
 
-    def epoch(self, number: int, task: Task, rng: np.random.Generator) -> Epoch:
-        """All batches of one epoch, then validation."""
-        start, before = time.perf_counter(), self.step
-        total = weighed = lengths = 0.0
-        weight = 0
-        for batch in task.train(number, rng):
-            loss, length = self.learn(batch, number)
-            total, weighed, lengths = total + loss, weighed + batch.weight * loss, lengths + length
-            weight += batch.weight
-        steps = self.step - before
-        if not steps:
-            raise UsageError(f"the task {task.name} has nothing to learn from")
-        valid = evaluate(self.model, self.params, task.valid())
-        rate, seconds = self.optimiser.rate, time.perf_counter() - start
-        return Epoch(number, steps, weighed / weight, total, valid, lengths / steps, rate, seconds)
+    def _guard(self, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        cure = "a lower rate" if self.options.clip is not None else "a lower rate, or clip the gradient"
+        told = f"the {what} is {value} at step {self.step} (epoch {self.number})"
+        raise DivergedError("; ".join([told, *trace(self.learner, self.params), f"try {cure}"]), self.history)
 
-    def epochs(self, task: Task) -> None:
+    # ---------------------------------------------------------------------------------------------------- epochs
+
+    def epochs(self, asked: Interrupts) -> None:
         """All epochs, or as many as early stopping or an interrupt leave."""
-        rng = np.random.default_rng([self.options.seed, 0])
+        if self.history.stopped != DONE:
+            return  # it had ended when the snapshot was taken
         try:
-            for number in range(self.options.epochs):
-                record = self.epoch(number, task, rng)
+            while self.number < self.options.epochs:
+                record = self.epoch(asked)
+                if record is None:
+                    self.history.stopped = INTERRUPTED
+                    break
                 on = self.judge(record)
+                self.number, self.sums = self.number + 1, Sums()
+                self.drawn = self.rng.bit_generator.state
                 self.report.epoch(record)
+                self.save(self.snapshot, not on or self.number == self.options.epochs)
                 if not on:
-                    return
-        except KeyboardInterrupt:
+                    break
+        except AskedError:
             self.history.stopped = INTERRUPTED
+            self.save(self.snapshot, True)
+        except KeyboardInterrupt:  # perhaps in the middle of an update
+            self.history.stopped = INTERRUPTED
+
+    def epoch(self, asked: Interrupts) -> Epoch | None:
+        """What is left of an epoch, then validation; None where it was interrupted."""
+        start = time.perf_counter()
+        stream = islice(self.task.train(self.number, self.rng), self.sums.batches, None)
+        for group in _groups(stream, self.options.accumulate):
+            self.learn(group)
+            if asked.now():
+                self.save(self.snapshot, True)
+                return None
+            self.save(self.snapshot, False)
+        if not self.sums.steps:
+            raise UsageError(f"the task {self.task.name} has nothing to learn from")
+        valid = evaluate(self.model, self.params, self.task.valid())
+        s = self.sums
+        return Epoch(
+            self.number, s.steps, s.weighed / s.weight, s.total, valid, s.lengths / s.steps, s.rate,
+            time.perf_counter() - start,
+        )  # fmt: skip
 
     def judge(self, record: Epoch) -> bool:
         """Keeps the parameters if they are the best so far; says whether to go on."""
@@ -235,23 +195,26 @@ class _Run:
         return True
 
 
-def _step_seed(seed: int, step: int) -> int:
-    """The seed of the randomness inside a model (dropout, noise) at one step: another one for each seed and step."""
-    return ((seed & 0xFFFFFFFF) << 32) | step
-
-
 def train(
-    model: Trainable, task: Task, options: Options | None = None, report: Reporter | None = None, params: Any = None
+    model: Trainable,
+    task: Task,
+    options: Options | None = None,
+    report: Reporter | None = None,
+    params: Any = None,
+    *,
+    resume: Snapshot | None = None,
+    save: Save | None = None,
 ) -> History:
     """Trains `model` on `task` from `params` (default: `model.init(options.seed)`), and returns its history.
 
     The parameters in the history are the ones with the best validation loss, or the last ones where there is nothing
-    to validate on. All randomness follows from `options.seed`. An interrupt (Ctrl-C) ends training as early stopping
-    does.
+    to validate on. All randomness follows from `options.seed`. An interrupt (Ctrl-C, SIGTERM) ends training after the
+    update at hand as early stopping does; a second one ends it at once. `save` is told after each update and may take a
+    snapshot; training that goes on from it (`resume`) ends with the same bits.
 
     Raises:
-        UsageError: the model has no loss, or is compiled batch first.
-        DivergedError: loss or gradient became NaN or infinite; the message names the step.
+        UsageError: the model has no loss, or is compiled batch first; the snapshot is one of another model.
+        DivergedError: loss or gradient became NaN or infinite; the message names the step, and where it came up.
     """
     options, report = options or Options(), report or Silent()
     if not model.has_loss:
@@ -259,15 +222,17 @@ def train(
     if model.batch_first:
         raise UsageError("training feeds [T, B, ...] arrays: compile the spec without batch_first")
     start = time.perf_counter()
-    params = np.array(model.init(options.seed) if params is None else params)
-    state = options.optimiser.init(model.size, params.dtype)
-    run = _Run(model, options, report, options.optimiser, params, state, History(params=params.copy()))
-    history = run.history
+    run = _Run(model, task, options, report, np.array(model.init(options.seed) if params is None else params))
+    if resume is not None:
+        run.restore(resume)
+    run.save = save or run.save
     try:
-        report.begin(task, options)
-        run.epochs(task)
+        with Interrupts() as asked:
+            report.begin(task, options)
+            run.epochs(asked)
+        history = run.history
         history.test = evaluate(model, history.params, task.test())
-        history.seconds = time.perf_counter() - start
+        history.seconds += time.perf_counter() - start
         report.end(history)
     finally:
         report.close()

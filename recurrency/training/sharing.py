@@ -18,6 +18,9 @@ from recurrency.graph.graph import Graph
 from recurrency.model import Model
 from recurrency.training.data import Array, Lengths
 from recurrency.training.processes import Processes
+from recurrency.training.records import AskedError
+
+States: TypeAlias = Mapping[str, Any] | None
 
 Kind: TypeAlias = tuple[str, str]
 """What a line is a mean over: ("steps", its clock), ("sequences", "") or ("once", "")."""
@@ -58,43 +61,69 @@ class Shared:
         """The flat vector of parameters that are given by name."""
         return self.model.pack(arrays)
 
-    def loss(self, params: Any, inputs: Any, *, lengths: Any = None) -> float:
+    def loss(self, params: Any, inputs: Any, *, lengths: Any = None, state: States = None) -> float:
         """The loss of the whole batch."""
         own, steps = self._share(inputs, lengths)
+        first = self._of_state(state)
         total = np.zeros(1)
         for kind, part in self.parts.items() if own else ():
             weight = self._weight(kind, inputs, lengths)
-            total += weight * part.loss(_carried(self.model, part, params), own, lengths=steps)
+            total += weight * part.loss(_carried(self.model, part, params), own, lengths=steps, state=first)
         self.processes.sum(total)
         return float(total[0])
 
     def loss_and_gradients(
         self, params: Any, inputs: Any, *, lengths: Any = None, training: bool = False, seed: int = 0,
-        wrt: Sequence[str] = ("params",),
+        wrt: Sequence[str] = ("params",), state: States = None,
     ) -> tuple[float, Sum, dict[str, Any]]:  # fmt: skip
-        """The loss of the whole batch and its gradients in the parameters.
+        """The loss of the whole batch, its gradients in the parameters, and the last states of the whole batch.
 
         Raises:
-            KeyboardInterrupt: any of the processes was asked to stop.
+            AskedError: any of the processes was asked to stop.
         """
         if self.processes.all_interrupted():
-            raise KeyboardInterrupt
+            raise AskedError
         own, steps = self._share(inputs, lengths)
-        total, gradient = np.zeros(1), np.zeros(self.size, self.model.real)
+        first = self._of_state(state)
+        total, gradient = np.zeros(1), np.zeros(self.size if "params" in wrt else 0, self.model.real)
+        last: dict[str, Any] = {}
         seed = (seed + self.processes.rank * SPREAD) % (1 << 64)
         for kind, part in self.parts.items() if own else ():
             weight = self._weight(kind, inputs, lengths)
-            loss, found, _ = part.loss_and_gradients(
-                _carried(self.model, part, params), own, lengths=steps, training=training, seed=seed, wrt=("params",)
-            )
+            loss, found, last = part.loss_and_gradients(
+                _carried(self.model, part, params), own, lengths=steps, training=training, seed=seed, wrt=wrt,
+                state=first,
+            )  # fmt: skip
             total += weight * loss
-            gradient += self.model.real.type(weight) * _carried(part, self.model, found.params)
-        self.processes.sum(total, gradient)
-        return float(total[0]), Sum(gradient), {}
+            if "params" in wrt:
+                gradient += self.model.real.type(weight) * _carried(part, self.model, found.params)
+        states = self._whole(last, _batch(inputs))
+        self.processes.sum(total, gradient, *states.values())
+        return float(total[0]), Sum(gradient), states
+
+    @property
+    def _mine(self) -> slice:
+        """Every so manieth sequence, so that long and short ones (a batch is sorted) are dealt out evenly."""
+        return slice(self.processes.rank, None, self.processes.size)
+
+    def _of_state(self, state: States) -> States:
+        """Our share of the first states."""
+        return None if state is None else {n: np.ascontiguousarray(a[self._mine]) for n, a in state.items()}
+
+    def _whole(self, last: Mapping[str, Array], batch: int) -> dict[str, Array]:
+        """Our share of the last states among zeros, to be added up with those of the others."""
+        like = {
+            n: (p.shape, self.model.real if p.index is None else np.int64) for n, p in self.model.state_ports.items()
+        }
+        like |= {"t": ((), np.int64)} if self.model.random else {}
+        out = {n: np.zeros((batch, *shape), dtype) for n, (shape, dtype) in like.items()}
+        for name, own in last.items():
+            out[name][self._mine] = own
+        return out
 
     def _share(self, inputs: Mapping[str, Array], lengths: Lengths) -> tuple[dict[str, Array], Lengths]:
-        """Every so manieth sequence, so that long and short ones (a batch is sorted) are dealt out evenly."""
-        mine = slice(self.processes.rank, None, self.processes.size)
+        """Our sequences and their lengths."""
+        mine = self._mine
         if isinstance(lengths, dict):
             steps: Lengths = {clock: each[mine] for clock, each in lengths.items()}
         else:

@@ -1,0 +1,132 @@
+"""One update: the gradient of one batch or several, with noise on the weights, penalties and clipping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from recurrency.training.data import Batch
+from recurrency.training.optimisers import Vector, clip_by_norm, clip_by_value, norm
+from recurrency.training.records import Options
+
+NOISE = 1
+"""Tells the noise on the weights from other draws under the same seed."""
+
+
+class Gradients(Protocol):
+    """The part of a model's gradients that training needs: the flat vector `params`."""
+
+    @property
+    def params(self) -> Vector: ...
+
+
+class Trainable(Protocol):
+    """What the loop asks of a model, which every `recurrency.model.Model` with loss lines can do.
+
+    Of the keywords of `loss` and `loss_and_gradients`, `state` is used only for batches that go on with sequences.
+    """
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def batch_first(self) -> bool: ...
+    @property
+    def has_loss(self) -> bool: ...
+    def init(self, seed: int = 0) -> Any: ...
+    def views(self, params: Any) -> Mapping[str, Any]: ...
+    @property
+    def loss(self) -> Any: ...
+    @property
+    def loss_and_gradients(self) -> Any: ...
+
+
+def states_of(batch: Batch, carried: Any) -> dict[str, Any]:
+    """The keyword with the first states of a batch: none where it starts new sequences."""
+    return {} if batch.fresh or not carried else {"state": carried}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One batch as the model is called with it in training."""
+
+    batch: Batch
+    seed: int
+    state: dict[str, Any]
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """All but parameters and inputs."""
+        return {"lengths": self.batch.lengths, "training": True, "seed": self.seed, **self.state}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of one batch: its loss before the update, and the weight of that mean."""
+
+    loss: float
+    weight: int
+
+
+@dataclass
+class Learner:
+    """Gradients for a model; `batches` counts those seen so far, `carried` are the states after the last one."""
+
+    model: Trainable
+    options: Options
+    batches: int = 0
+    carried: Any = field(default_factory=dict)
+    last: list[Call] = field(default_factory=list)
+    """The calls of the last update, for an account of what went wrong in it."""
+
+    def gradient(self, params: Vector, group: Sequence[Batch]) -> tuple[list[Part], Vector]:
+        """The losses of some batches and the gradient of their mean, without penalties."""
+        parts, total = [], np.zeros(0, params.dtype)
+        weights = sum(batch.weight for batch in group)
+        self.last, carried = [], self.carried
+        for number, batch in enumerate(group, self.batches + 1):
+            call = Call(batch, step_seed(self.options.seed, number), states_of(batch, carried))
+            self.last.append(call)
+            loss, gradients, carried = self.model.loss_and_gradients(
+                self.noisy(params, number), batch.inputs, wrt=("params",), **call.keywords
+            )
+            parts.append(Part(float(loss), batch.weight))
+            share = params.dtype.type(batch.weight / weights)
+            own = gradients.params if len(group) == 1 else share * gradients.params
+            total = own if number == self.batches + 1 else total + own
+        self.batches, self.carried = self.batches + len(group), carried
+        return parts, total
+
+    def noisy(self, params: Vector, batch: int) -> Vector:
+        """The parameters with the noise of a batch, counted from 1."""
+        spread = self.options.weight_noise
+        if not spread:
+            return params
+        rng = np.random.default_rng([self.options.seed, NOISE, batch])
+        noise: Vector = rng.standard_normal(len(params), dtype=params.dtype)
+        return params + params.dtype.type(spread) * noise
+
+    def regularise(self, params: Vector, grad: Vector) -> float:
+        """Add what the penalties contribute, and clip, in place; gives the length before clipping."""
+        o = self.options
+        if o.l2:
+            grad += params.dtype.type(o.l2) * params
+        if o.l1:
+            grad += params.dtype.type(o.l1) * np.sign(params)
+        if o.clip_value is not None:
+            clip_by_value(grad, o.clip_value)
+        return norm(grad) if o.clip is None else clip_by_norm(grad, o.clip)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The seed of the randomness inside a model (dropout, noise) at one step: another one for each seed and step."""
+    return ((seed & 0xFFFFFFFF) << 32) | step
+
+
+def mean(parts: Sequence[Part]) -> float:
+    """The loss of several batches, each weighed by what it is the mean of."""
+    weight = sum(part.weight for part in parts)
+    return math.fsum(part.weight * part.loss for part in parts) / weight if weight else math.nan
