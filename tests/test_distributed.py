@@ -294,6 +294,7 @@ for wrapped in (alone, replicated, sharded):
     torch.optim.SGD(wrapped.parameters(), lr=0.1).step()
 after = [loss(alone, half).item(), loss(replicated, half).item(), loss(sharded, half).item()]
 assert max(after) - min(after) < 1e-15, after
+del replicated, sharded, wrapped, found  # they must not outlive the group, whose threads they would wait for
 distributed.destroy_process_group()
 """
 

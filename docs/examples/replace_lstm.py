@@ -113,6 +113,7 @@ def main() -> None:
         theirs = mine.clone()
         distributed.broadcast(theirs, src=0)
         assert torch.equal(mine, theirs), "the processes have parted"
+        del running  # a wrapper that outlives its group can wait for ever for the threads of the group (PyTorch 2.13)
         distributed.destroy_process_group()
         say(f"{size} processes have the same weights")
 
