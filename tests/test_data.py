@@ -217,7 +217,7 @@ def test_a_tenth_is_set_aside_where_there_are_no_other_splits(tmp_path: Path) ->
         ({"x": np.zeros((9, 5, 4))}, Port((3,)), r"x of .* is \[9, 5, 4\]; the spec needs \[sequences, steps, 3\]"),
         ({"x": np.zeros((9, 5))}, Port((), index=7), "symbols of index.7. must be integers"),
         ({"x": np.zeros((9, 5, 3)), "lengths": np.full(8, 5)}, Port((3,)), r"lengths of .* it must be \[9\] integers"),
-        ({"x": np.zeros((9, 5, 3)), "lengths": np.full(9, 6)}, Port((3,)), "from 6 to 6; the arrays have 5 steps"),
+        ({"x": np.zeros((9, 5, 3)), "lengths": np.full(9, 6)}, Port((3,)), "sequence 0, is 6; the arrays have 5 steps"),
         ({"x": np.zeros((2, 5, 3))}, Port((3,)), "2 sequences, too few to set some aside"),
     ],
 )

@@ -1,0 +1,145 @@
+"""A user's data in a .csv file: one row a step, a column that tells the sequence, a column for each number.
+
+    sequence,split,x.0,x.1,label
+    a,train,0.5,1,3
+    a,train,0.25,0,3
+    b,test,1,0,0
+
+An input with one number a step, or with symbols, is a column of its name; `x.0`, `x.1` are the elements of a vector,
+`x.0.1` those of a matrix. The rows of a sequence stand together. `split` may be missing, as in an .npz file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.language.modules import nearest
+from recurrency.training.npz import SPLITS
+from recurrency.training.places import read_text
+from recurrency.training.rows import first_wrong
+from recurrency.training.sequences import Array, InputPort, Sequences
+
+SEQUENCE, SPLIT = "sequence", "split"
+MARKS = ",;\t"
+"""What may stand between the cells; that which is most frequent in the header."""
+
+
+def read_csv(path: str | Path, ports: Mapping[str, InputPort]) -> dict[str, Sequences]:
+    """The splits of a .csv file, plain or packed; without a column `split` all sequences are in `train`.
+
+    Raises:
+        UsageError: a column is missing, or a row does not fit; the message names the line.
+    """
+    if len({port.clock for port in ports.values()}) > 1:
+        raise UsageError(f"the inputs {', '.join(ports)} run over several clocks; put them into an .npz file")
+    table = _Table.of(path, ports)
+    pieces = list(_pieces(table))
+    symbols = frozenset(name for name, port in ports.items() if port.index is not None)
+    out = {}
+    for split in dict.fromkeys(piece.split for piece in pieces):
+        own = [piece for piece in pieces if piece.split == split]
+        inputs = {name: [_array(table, piece, name, port) for piece in own] for name, port in ports.items()}
+        out[split] = Sequences(inputs, {name: port.clock or "t" for name, port in ports.items()}, symbols)
+    if SPLITS[0] not in out:
+        raise UsageError(f"{path} has no sequence of the split train")
+    return out
+
+
+def columns_of(name: str, port: InputPort) -> list[str]:
+    """The columns of an input: one of its name, or one for each element of a step."""
+    if np.prod(port.shape, dtype=int) == 1:
+        return [name]
+    return [".".join([name, *map(str, place)]) for place in np.ndindex(*port.shape)]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The cells of a file, and where in a row those of each input stand."""
+
+    path: str | Path
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+    places: Mapping[str, list[int]]
+
+    @classmethod
+    def of(cls, path: str | Path, ports: Mapping[str, InputPort]) -> _Table:
+        text = read_text(path)
+        mark = max(MARKS, key=text.partition("\n")[0].count)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+        if len(lines) < 2:
+            raise UsageError(f"{path} has no rows below its header")
+        header = lines[0][1]
+        wanted = {name: columns_of(name, port) for name, port in ports.items()}
+        for column in [SEQUENCE, *(column for columns in wanted.values() for column in columns)]:
+            if column not in header:
+                raise UsageError(f"{path} has no column {column}; {_instead(column, header)}")
+        for line, row in lines[1:]:
+            if len(row) != len(header):
+                raise UsageError(f"{path}, line {line}: {len(row)} cells; the header has {len(header)}")
+        return cls(path, header, lines[1:], {n: [header.index(c) for c in columns] for n, columns in wanted.items()})
+
+
+def _instead(column: str, header: list[str]) -> str:
+    near = nearest(column, header)
+    return f"did you mean {near}?" if near else f"it has {', '.join(header)}"
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The rows of one sequence, with the numbers of their lines."""
+
+    name: str
+    split: str
+    rows: list[tuple[int, list[str]]] = field(default_factory=list)
+
+
+def _pieces(table: _Table) -> Iterator[_Piece]:
+    """The sequences in the order of the file."""
+    at = table.header.index(SEQUENCE)
+    split_at = table.header.index(SPLIT) if SPLIT in table.header else None
+    seen: set[str] = set()
+    piece: _Piece | None = None
+    for line, row in table.rows:
+        split = SPLITS[0] if split_at is None else row[split_at]
+        if split not in SPLITS:
+            raise UsageError(f"{table.path}, line {line}: the split is {split!r}; it must be train, valid or test")
+        if piece is None or row[at] != piece.name:
+            if piece is not None:
+                yield piece
+            if row[at] in seen:
+                raise UsageError(
+                    f"{table.path}, line {line}: sequence {row[at]} goes on after another one; put its rows together"
+                )
+            seen.add(row[at])
+            piece = _Piece(row[at], split)
+        if split != piece.split:
+            raise UsageError(f"{table.path}, line {line}: sequence {piece.name} is in {piece.split} and in {split}")
+        piece.rows.append((line, row))
+    if piece is not None:
+        yield piece
+
+
+def _array(table: _Table, piece: _Piece, name: str, port: InputPort) -> Array:
+    """The numbers of an input in one sequence, [T, *shape]."""
+    places = table.places[name]
+    numbers = np.empty((len(piece.rows), len(places)))
+    for step, (line, row) in enumerate(piece.rows):
+        for column, place in enumerate(places):
+            try:
+                numbers[step, column] = float(row[place])
+            except ValueError:
+                head = table.header[place]
+                raise UsageError(f"{table.path}, line {line}, {head}: {row[place]!r} is not a number") from None
+    array = numbers.reshape(len(numbers), *port.shape)
+    found = first_wrong(array, port)
+    if found is not None:
+        raise UsageError(f"{table.path}, line {piece.rows[found[0]][0]}, {name}: {found[1]}")
+    return array if port.index is None else array.astype(np.int64)

@@ -1,0 +1,61 @@
+"""A user's own data, whatever file they are in, as sequences in splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.training.csv_rows import read_csv
+from recurrency.training.npz import SPLITS, read_arrays
+from recurrency.training.places import PACKED
+from recurrency.training.sequences import InputPort, Sequences
+
+Reader: TypeAlias = Callable[[str | Path, Mapping[str, InputPort]], dict[str, Sequences]]
+
+READERS: Mapping[str, Reader] = {".npz": read_arrays, ".csv": read_csv}
+"""What reads a file of sequences, by the end of its name; a text (.txt) is read by `recurrency.training.text`."""
+
+
+def ending(path: str | Path) -> str:
+    """The end of a file's name that says what it holds: `.csv` of `my.csv.xz`."""
+    path = Path(path)
+    return Path(path.stem).suffix if path.suffix in PACKED and path.suffix else path.suffix
+
+
+def read_user(path: str | Path, ports: Mapping[str, InputPort], hold_out: float = 0.1) -> dict[str, Sequences]:
+    """The splits of a user's own file, for the inputs of a spec.
+
+    Where there is no `valid` or `test`, the part `hold_out` of the sequences is set aside for each, always the same
+    ones.
+
+    Raises:
+        UsageError: the file cannot be read or does not fit the spec (the message names the first bad row), or there
+            are too few sequences to set some aside.
+    """
+    read = READERS.get(ending(path))
+    if read is None:
+        raise UsageError(f"{path} is not of a known kind; data are in {', '.join(READERS)} or .txt files")
+    found = read(path, ports)
+    for split in SPLITS[1:]:
+        if split not in found:
+            found["train"], found[split] = set_aside(found["train"], hold_out, path)
+    return found
+
+
+def set_aside(data: Sequences, part: float, path: str | Path) -> tuple[Sequences, Sequences]:
+    """The sequences without a part of them, and that part; always the same ones.
+
+    Raises:
+        UsageError: there are too few.
+    """
+    aside = max(1, round(part * len(data)))
+    if len(data) <= 2 * aside:
+        raise UsageError(
+            f"{path} has {len(data)} sequences, too few to set some aside: add more, or arrays valid_... and test_..."
+        )
+    order = np.random.RandomState(0).permutation(len(data))
+    return data.take(order[aside:]), data.take(order[:aside])

@@ -1,0 +1,56 @@
+"""The first row of the data that does not fit, in the user's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.training.sequences import Array, InputPort
+
+
+def shown(port: InputPort, *lead: str) -> str:
+    """What a port takes, as a message says it: `[sequences, steps, 3]`."""
+    return f"[{', '.join([*lead, *map(str, port.shape)])}]"
+
+
+def first_wrong(rows: Array, port: InputPort) -> tuple[int, str] | None:
+    """The first of the rows [count, *shape] that the port cannot take, and what is wrong with it."""
+    if rows.dtype.kind not in "biuf":
+        return 0, f"{rows.dtype} values are not numbers"
+    if port.index is None:
+        bad = ~np.isfinite(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
+        words = "is not a finite number"
+    else:
+        bad = (rows < -1) | (rows >= port.index) | (rows != np.floor(rows))
+        words = f"is not one of the symbols 0 to {port.index - 1} of the spec"
+    if not bad.any():
+        return None
+    place = np.argwhere(bad)[0].tolist()
+    element = f"element {', '.join(map(str, place[1:]))}: " if len(place) > 1 and rows[0].size > 1 else ""
+    return place[0], f"{element}{rows[tuple(place)]:g} {words}{_more(rows, port, bad)}"
+
+
+def _more(rows: Array, port: InputPort, bad: Array) -> str:
+    """What the spec would need if the symbols themselves are sound."""
+    if port.index is None or not np.isfinite(rows).all() or rows.min() < -1 or (rows != np.floor(rows)).any():
+        return ""
+    return f"; the data have {int(rows.max()) + 1}"
+
+
+def check_sequences(name: str, sequences: Sequence[Array], port: InputPort, where: str) -> None:
+    """Refuse sequences [T_i, *shape] of which the port cannot take a step.
+
+    Raises:
+        UsageError: one has another shape, no steps, a number that is not finite, or a symbol that the spec has not.
+    """
+    for number, rows in enumerate(sequences):
+        place = f"{name} of {where}, sequence {number}"
+        if len(rows) == 0:
+            raise UsageError(f"{place}: it has no steps")
+        if rows.shape[1:] != tuple(port.shape):
+            raise UsageError(f"{place}: a step is {list(rows.shape[1:])}; the spec needs {shown(port)}")
+        found = first_wrong(rows, port)
+        if found is not None:
+            raise UsageError(f"{place}, step {found[0]}: {found[1]}")

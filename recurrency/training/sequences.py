@@ -1,0 +1,133 @@
+"""Sequences of unequal length: how they are cut, sorted, padded and put into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from recurrency.errors import UsageError
+
+Array: TypeAlias = NDArray[Any]
+Lengths: TypeAlias = Array | dict[str, Array] | None
+
+SEQUENCES = "sequences"
+"""What a loss is a mean over, if it is not the steps of a clock."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step of training sees.
+
+    `inputs` are arrays [T, B, *shape] by name; `lengths` is [B], {clock: [B]}, or None where no sequence is padded;
+    `weight` is the number of things (steps or sequences) of which the batch's loss is the mean. A batch that is not
+    `fresh` goes on with the sequences of the batch before it, whose last states are its first ones (truncated
+    back-propagation through time).
+    """
+
+    inputs: dict[str, Array]
+    lengths: Lengths
+    weight: int
+    fresh: bool = True
+
+    def steps(self, name: str, clock: str = "t") -> Array:
+        """The number of real steps of each sequence [B] of the input `name`, which runs over `clock`."""
+        array = self.inputs[name]
+        if self.lengths is None:
+            return np.full(array.shape[1], len(array))
+        return self.lengths[clock] if isinstance(self.lengths, dict) else self.lengths
+
+
+class InputPort(Protocol):
+    """What data need to know of an input of a compiled model."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def clock(self) -> str | None: ...
+    @property
+    def index(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Input:
+    """What data have for an input: the shape of a step, or the number of different symbols."""
+
+    shape: tuple[int, ...] = ()
+    index: int | None = None
+    clock: str = "t"
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A data set: for each input a list of arrays [T_i, *shape], one a sequence, and the clock it runs over.
+
+    `symbols` names the inputs that are integers out of a vocabulary; all others become real numbers in a batch.
+    `counted` is the clock over whose steps a loss is a mean, or `SEQUENCES`; without it, that of the first input.
+    """
+
+    inputs: Mapping[str, Sequence[Array]]
+    clocks: Mapping[str, str]
+    symbols: frozenset[str] = frozenset()
+    counted: str | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def lengths(self, clock: str) -> Array:
+        """The number of steps of every sequence over `clock`, [count]."""
+        name = next(name for name, other in self.clocks.items() if other == clock)
+        return np.array([len(a) for a in self.inputs[name]], dtype=np.int64)
+
+    def take(self, chosen: Sequence[int] | Array) -> Sequences:
+        """The sequences with these numbers, in this order."""
+        return replace(self, inputs={k: [v[int(i)] for i in chosen] for k, v in self.inputs.items()})
+
+    def cut(self, chunk: int) -> Sequences:
+        """Every sequence of more than `chunk` steps in the fewest even pieces of at most `chunk` steps."""
+        if len(set(self.clocks.values())) > 1:
+            raise UsageError(
+                "sequences whose inputs run over several clocks cannot be cut into chunks; leave --chunk out"
+            )
+        return replace(
+            self, inputs={k: [piece for a in v for piece in _pieces(a, chunk)] for k, v in self.inputs.items()}
+        )
+
+
+def _pieces(a: Array, chunk: int) -> list[Array]:
+    return np.array_split(a, max(1, -(-len(a) // chunk)))
+
+
+def pad(arrays: Sequence[Array], dtype: DTypeLike) -> Array:
+    """Arrays [T_i, *shape] side by side as [T, B, *shape], zero after their ends."""
+    out = np.zeros((max(len(a) for a in arrays), len(arrays), *arrays[0].shape[1:]), dtype)
+    for column, a in enumerate(arrays):
+        out[: len(a), column] = a
+    return out
+
+
+def joined(data: Sequences, dtype: DTypeLike) -> Batch:
+    """All sequences of `data` as one batch, weighed by what its loss counts."""
+    inputs = {k: pad(v, np.int64 if k in data.symbols else dtype) for k, v in data.inputs.items()}
+    by_clock = {clock: data.lengths(clock) for clock in dict.fromkeys(data.clocks.values())}
+    first = next(iter(by_clock.values()))
+    lengths: Lengths = by_clock if len(by_clock) > 1 else first
+    if all((steps == steps[0]).all() for steps in by_clock.values()):
+        lengths = None
+    if data.counted == SEQUENCES:
+        return Batch(inputs, lengths, len(data))
+    return Batch(inputs, lengths, int((first if data.counted is None else by_clock[data.counted]).sum()))
+
+
+def batches(data: Sequences, size: int, dtype: DTypeLike, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+    """Batches of at most `size` sequences of like length; with `rng` their order is random, and so are ties."""
+    count = len(data)
+    order = np.arange(count) if rng is None else rng.permutation(count)
+    steps = [data.lengths(clock)[order] for clock in dict.fromkeys(data.clocks.values())]
+    order = order[np.lexsort(steps[::-1])]  # by the first clock, then by the others
+    groups = [order[start : start + size] for start in range(0, count, size)]
+    for group in range(len(groups)) if rng is None else rng.permutation(len(groups)):
+        yield joined(data.take(groups[group]), dtype)
