@@ -95,7 +95,8 @@ PAIRS: dict[str, tuple[rc.Spec, Callable[..., Any], dict[str, Any]]] = {
     "LSTM with peepholes": (library("LSTM"), nn.LSTM, {}),
     "LSTM packed": (rc.parse(PACKED), nn.LSTM, {}),
     "LSTM bidirectional stack": (rc.parse(STACK), lambda n, h, **o: nn.LSTM(n, h, 2, bidirectional=True, **o), {}),
-    "GRU": (library("GRUAfter"), gru, {}),
+    "GRU": (library("TorchGRU"), nn.GRU, {}),
+    "GRU of one bias": (library("GRUAfter"), gru, {}),
     "GRU in other letters": (rc.parse(GRU_OF_TWO_BIASES), nn.GRU, {}),
     "RNN": (library("Elman"), nn.RNN, {}),
     "RNN relu": (library("IRNN"), lambda n, h, **o: nn.RNN(n, h, nonlinearity="relu", **o), {}),
@@ -153,11 +154,11 @@ def test_there_and_back_is_the_same(pair: Any) -> None:
     assert all(torch.equal(params[name], again[name]) for name in params)
 
 
-@pytest.mark.parametrize("name", ["PlainLSTM", "GRUAfter", "Elman"])
+@pytest.mark.parametrize("name", ["PlainLSTM", "TorchGRU", "GRUAfter", "Elman"])
 def test_a_layer_gives_the_outputs_of_the_cell_whose_weights_it_got(name: str) -> None:
     model = library(name).compile(N=3, H=4, dtype="float64")
-    params = model.init(1) + 0.1
-    layer = {"PlainLSTM": nn.LSTM, "GRUAfter": nn.GRU, "Elman": nn.RNN}[name](3, 4).double()
+    params = np.random.default_rng(1).normal(size=model.size)
+    layer = {"PlainLSTM": nn.LSTM, "Elman": nn.RNN}.get(name, nn.GRU)(3, 4).double()
     layer.load_state_dict(to_torch(model, params, layer))
     x = torch.randn(6, 2, 3, dtype=torch.float64)
     run = model.forward(params, x.numpy())
@@ -267,7 +268,8 @@ def test_one_parameter_at_two_places_goes_to_both_and_comes_from_equal_ones() ->
 
 SAME = {
     ("PlainLSTM", "torch-lstm"), ("PlainLSTM", "keras-lstm"), ("LSTM", "torch-lstm"), ("LSTM", "keras-lstm"),
-    ("GRUAfter", "torch-gru"), ("GRUAfter", "keras-gru"), ("GRU", "keras-gru-reset-before"),
+    ("TorchGRU", "torch-gru"), ("TorchGRU", "keras-gru"), ("GRUAfter", "torch-gru"), ("GRUAfter", "keras-gru"),
+    ("GRU", "keras-gru-reset-before"),
     ("Elman", "torch-rnn-tanh"), ("Elman", "keras-rnn-tanh"), ("IRNN", "torch-rnn-relu"), ("IRNN", "keras-rnn-relu"),
 }  # fmt: skip
 """The shipped cells of inputs N and units H that are layers elsewhere; biases and peepholes may be zero."""
@@ -287,6 +289,14 @@ def test_no_other_shipped_cell_passes_for_a_layer() -> None:
     assert found == SAME
 
 
+@pytest.mark.parametrize("kind", foreign.KINDS)
+def test_the_shipped_cell_of_a_layer_takes_all_of_its_weights(kind: str) -> None:
+    layer = foreign.Foreign(foreign.KINDS[kind], 3, 4)
+    match = Translation(library(layer.shipped).elaborate(N=3, H=4), layer, str).match
+    assert match.equations
+    assert all(equation.ours for equation in match.equations), "nothing has to be zero"
+
+
 # --------------------------------------------------------------------------------------------------------- messages
 
 
@@ -301,6 +311,10 @@ def test_different_cells_are_told_where_they_part() -> None:
     assert "GRU and nn.GRU are different cells" in text
     assert "U_c @ (r * h[t-1])" in text
     assert "r * weight_hh_l0[8:12, :] @ h[t-1]" in text
+    assert text.endswith("\nnn.GRU is the shipped cell TorchGRU")
+    assert said(lambda: from_torch(library("GRU"), nn.LSTM(3, 4, proj_size=2), H=4)).endswith(
+        "\nnn.LSTM (proj_size=2) is the shipped cell LSTMP"
+    )
 
 
 def test_a_coupled_gate_is_no_gate_of_its_own() -> None:
@@ -322,7 +336,7 @@ def test_peepholes_have_no_place_in_torch_unless_they_are_zero() -> None:
 
 def test_a_bias_that_the_cell_has_not_must_be_zero() -> None:
     text = said(lambda: from_torch(library("GRUAfter"), nn.GRU(3, 4)))
-    assert "nn.GRU has bias_hh_l0[8:12] * r; GRUAfter has no such term, and it is not zero" in text
+    assert "nn.GRU has bias_hh_l0[8:12] * r; GRUAfter has no such term, and it is not zero; the shipped" in text
 
 
 def test_first_values_that_are_trained_must_be_zero_elsewhere() -> None:
@@ -435,7 +449,7 @@ def keras_simple(x: Any, weights: Any) -> Any:
 
 KERAS: dict[str, tuple[rc.Spec, Callable[[Any, Any], Any], int, tuple[int, ...]]] = {
     "keras-lstm": (library("PlainLSTM"), keras_lstm, 4, ()),
-    "keras-gru": (rc.parse(GRU_OF_TWO_BIASES), keras_gru, 3, (2,)),
+    "keras-gru": (library("TorchGRU"), keras_gru, 3, (2,)),
     "keras-gru-reset-before": (library("GRU"), keras_gru_reset_before, 3, ()),
     "keras-rnn-tanh": (library("Elman"), keras_simple, 1, ()),
 }
@@ -486,7 +500,7 @@ def test_a_bidirectional_layer_of_keras_is_two() -> None:
 
 
 def test_from_keras_to_torch_by_way_of_a_cell() -> None:
-    spec, weights = rc.parse(GRU_OF_TWO_BIASES), keras_weights("keras-gru", 3, 4)
+    spec, weights = library("TorchGRU"), keras_weights("keras-gru", 3, 4)
     layer = nn.GRU(3, 4).double()
     layer.load_state_dict(to_torch(spec, from_keras(spec, weights), layer))
     x = np.random.default_rng(1).normal(size=(4, 2, 3))

@@ -73,7 +73,7 @@ def test_symbols_of_the_loss_may_be_left_out_where_no_loss_is_wanted() -> None:
 
 def test_states_as_a_tuple_are_those_of_torch() -> None:
     x = random(5, 2, 3).float()
-    for cell, theirs in ("PlainLSTM", nn.LSTM(3, 4)), ("GRU", nn.GRU(3, 4)), ("Elman", nn.RNN(3, 4)):
+    for cell, theirs in ("PlainLSTM", nn.LSTM(3, 4)), ("TorchGRU", nn.GRU(3, 4)), ("Elman", nn.RNN(3, 4)):
         ours = rc.library.spec(cell).module(N=3, H=4, state="tuple")
         for given in x, x[:, 0]:
             found, wanted = ours(given), theirs(given)

@@ -19,30 +19,31 @@ from recurrency.spec import parse
 
 @dataclass(frozen=True)
 class Kind:
-    """A row of the table of layers: the name of the library's class, its equations, and how many gates are packed."""
+    """A row of the table of layers: the library's class, its equations, how many gates are packed, our shipped cell."""
 
     title: str
     file: str
     cell: str
     gates: int
+    shipped: str
     options: Mapping[str, str] = field(default_factory=dict)
 
 
 KINDS: Mapping[str, Kind] = {
-    "torch-lstm": Kind("nn.LSTM", "torch", "TorchLSTM", 4),
-    "torch-gru": Kind("nn.GRU", "torch", "TorchGRU", 3),
-    "torch-rnn-tanh": Kind("nn.RNN", "torch", "TorchRNN", 1, {"squash": "tanh"}),
-    "torch-rnn-relu": Kind("nn.RNN (relu)", "torch", "TorchRNN", 1, {"squash": "relu"}),
-    "keras-lstm": Kind("Keras' LSTM", "keras", "KerasLSTM", 4),
-    "keras-gru": Kind("Keras' GRU", "keras", "KerasGRU", 3),
-    "keras-gru-reset-before": Kind("Keras' GRU (reset_after=False)", "keras", "KerasGRUResetBefore", 3),
-    "keras-rnn-tanh": Kind("Keras' SimpleRNN", "keras", "KerasSimpleRNN", 1, {"squash": "tanh"}),
-    "keras-rnn-relu": Kind("Keras' SimpleRNN (relu)", "keras", "KerasSimpleRNN", 1, {"squash": "relu"}),
+    "torch-lstm": Kind("nn.LSTM", "torch", "TorchLSTM", 4, "PlainLSTM"),
+    "torch-gru": Kind("nn.GRU", "torch", "TorchGRU", 3, "TorchGRU"),
+    "torch-rnn-tanh": Kind("nn.RNN", "torch", "TorchRNN", 1, "Elman", {"squash": "tanh"}),
+    "torch-rnn-relu": Kind("nn.RNN (relu)", "torch", "TorchRNN", 1, "IRNN", {"squash": "relu"}),
+    "keras-lstm": Kind("Keras' LSTM", "keras", "KerasLSTM", 4, "PlainLSTM"),
+    "keras-gru": Kind("Keras' GRU", "keras", "KerasGRU", 3, "TorchGRU"),
+    "keras-gru-reset-before": Kind("Keras' GRU (reset_after=False)", "keras", "KerasGRUResetBefore", 3, "GRU"),
+    "keras-rnn-tanh": Kind("Keras' SimpleRNN", "keras", "KerasSimpleRNN", 1, "Elman", {"squash": "tanh"}),
+    "keras-rnn-relu": Kind("Keras' SimpleRNN (relu)", "keras", "KerasSimpleRNN", 1, "IRNN", {"squash": "relu"}),
 }
 """What weights can come from and go to."""
 
-PROJECTED: Mapping[str, str] = {"TorchLSTM": "TorchLSTMP"}
-"""The equations of a layer whose output is projected."""
+PROJECTED: Mapping[str, tuple[str, str]] = {"TorchLSTM": ("TorchLSTMP", "LSTMP")}
+"""The equations of a layer whose output is projected, and our shipped cell."""
 
 
 def kind_of(name: str) -> Kind:
@@ -77,7 +78,13 @@ class Foreign:
         """What it is called in messages."""
         more = [f"{self.layers} layers"] if self.layers > 1 else []
         more += ["bidirectional"] if self.bidirectional else []
+        more += [f"proj_size={self.projected}"] if self.projected else []
         return f"{self.kind.title} ({', '.join(more)})" if more else self.kind.title
+
+    @property
+    def shipped(self) -> str:
+        """The shipped cell that is one such layer."""
+        return PROJECTED[self.kind.cell][1] if self.projected else self.kind.shipped
 
     @property
     def uses(self) -> list[str]:
@@ -101,7 +108,7 @@ class Foreign:
 
     def _text(self) -> str:
         """The equations of one layer, and a cell `Layers` that uses it as often as wanted."""
-        cell = PROJECTED[self.kind.cell] if self.projected else self.kind.cell
+        cell = PROJECTED[self.kind.cell][0] if self.projected else self.kind.cell
         squash = "".join(f", {name} = {value}" for name, value in self.kind.options.items())
         sizes = f"H{', P' if self.projected else ''}{squash}"
         lines, below = [f"{use} = {cell}[{sizes}]" for use in self.uses], "x"

@@ -52,9 +52,11 @@ class Translation:
         )
 
     def _hint(self) -> str:
-        """What may have been meant, where there is more than one layer."""
+        """What may have been meant: a single layer, or the shipped cell that is this one."""
         uses = [use.removeprefix("l") for use in self.foreign.uses]
-        return f"\nchoose one of its layers ({', '.join(uses)}), if a single one is meant" if len(uses) > 1 else ""
+        if len(uses) > 1:
+            return f"\nchoose one of its layers ({', '.join(uses)}), if a single one is meant"
+        return f"\n{self.foreign.title} is the shipped cell {self.foreign.shipped}"
 
     def to_ours(self, given: Mapping[str, Any], blank: Blank) -> dict[str, Any]:
         """Our parameters from theirs."""
@@ -96,7 +98,8 @@ class Translation:
         if not equation.ours:
             place = Printer(self.match.theirs, self.rename).product(equation.place)
             times = f" * {place}" if equation.place.factors else ""
-            return f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and it is not zero"
+            known = f"the shipped cell {self.foreign.shipped} has one"
+            return f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and it is not zero; {known}"
         ours = _terms(Printer(self.match.ours), equation.ours, Product())
         return f"{terms} of {self.foreign.title} should be {ours} of {self.name}, which stands for something else too"
 

@@ -26,6 +26,7 @@ CASES = (
     Case("LSTMOutputProjection", lstm.lstm_output_projection, {"N": 4, "H": 5, "P": 2}),
     Case("GRU", gru.gru, {"N": 4, "H": 5}),
     Case("GRUAfter", gru.gru_after, {"N": 4, "H": 5}),
+    Case("TorchGRU", gru.torch_gru, {"N": 4, "H": 5}),
     Case("GatedFeedback", gated_feedback.gated_feedback, {"N": 4, "H": 3, "L": 3}),
     Case("LinearAttention", matrix_memory.linear_attention, {"N": 4, "K": 3, "H": 5}),
     Case("MLSTM", matrix_memory.mlstm, {"N": 4, "K": 3, "H": 5}),

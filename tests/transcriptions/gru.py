@@ -1,4 +1,4 @@
-"""Chung et al. 2014, section 3.2, with the biases that its parameter counts imply."""
+"""Chung et al. 2014, section 3.2, with the biases that its parameter counts imply; and the layer of PyTorch."""
 
 from __future__ import annotations
 
@@ -29,5 +29,21 @@ def gru_after(p: Arrays, first: Arrays, x: Array) -> Trace:
         r = sigmoid(p["W_r"] @ x_t + p["U_r"] @ h + p["b_r"])
         c = np.tanh(p["W_c"] @ x_t + np.diag(r) @ p["U_c"] @ h + p["b_c"])
         h = h + z * (c - h)
+        outputs.append(h)
+    return Trace({"h": np.array(outputs)}, {"h": h})
+
+
+def torch_gru(p: Arrays, first: Arrays, x: Array) -> Trace:
+    """The documentation of `torch.nn.GRU`; of its pairs of biases only that of n can't be one."""
+    (hidden,) = p["b_n"].shape
+    h = first.get("h", np.zeros(hidden))
+    weight_ih, weight_hh = (np.concatenate([p[f"{name}_{gate}"] for gate in "rzn"]) for name in "WU")
+    bias_ih = np.concatenate([p["b_r"], p["b_z"], p["b_n"]])
+    bias_hh = np.concatenate([np.zeros(2 * hidden), p["b_hn"]])
+    outputs = []
+    for x_t in x:
+        (i_r, i_z, i_n), (h_r, h_z, h_n) = np.split(weight_ih @ x_t + bias_ih, 3), np.split(weight_hh @ h + bias_hh, 3)
+        new = np.tanh(i_n + sigmoid(i_r + h_r) * h_n)
+        h = new + sigmoid(i_z + h_z) * (h - new)
         outputs.append(h)
     return Trace({"h": np.array(outputs)}, {"h": h})
