@@ -30,7 +30,7 @@ CANCELLATION = """
 
 
 def elman() -> rc.Spec:
-    return rc.parse(ELMAN, "elman.rnn", "Elman")
+    return rc.parse(ELMAN, "simple.rnn", "Elman")
 
 
 # --------------------------------------------------------------------------------------------------------- the bounds

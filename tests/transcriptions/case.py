@@ -34,7 +34,7 @@ class Case:
 
     cell: str
     transcription: Transcription
-    dimensions: Mapping[str, int]
+    dimensions: Mapping[str, float]
     inputs: Mapping[str, Input] = field(default_factory=lambda: {"x": Input((4,))})
     causal: bool = True
     """One clock and no look ahead: the cell can be run in chunks and stepped."""
