@@ -2,113 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-from numpy.typing import DTypeLike
+from recurrency.training import marks, phrases, programs, symbols, toys
+from recurrency.training.frames import music
+from recurrency.training.kinds import Kind
+from recurrency.training.task import Feed as Feed
+from recurrency.training.task import Settings as Settings
+from recurrency.training.task import Task as Task
+from recurrency.training.task import from_sequences as from_sequences
+from recurrency.training.toys import first_element as first_element
+from recurrency.training.toys import readme_sample as readme_sample
 
-from recurrency.training.data import Batch, Sequences, batches, find_data, read_ragged
+_MODULES = (toys, marks, symbols, phrases, programs)
 
-Feed: TypeAlias = Callable[[int, np.random.Generator], Iterable[Batch]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """Batches to learn from and to be judged by.
-
-    `train(epoch, rng)` yields the batches of an epoch, counted from 0; `steps` is their number. `valid` and `test` are
-    called for each pass; a task that has none of them yields nothing there.
-    """
-
-    name: str
-    train: Feed
-    steps: int
-    valid: Callable[[], Iterable[Batch]] = field(default=tuple)
-    test: Callable[[], Iterable[Batch]] = field(default=tuple)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a task is made from: where data may lie, sizes, and the type of the numbers.
-
-    `length` is the number of steps of a generated sequence, `chunk` the longest piece of a training sequence (None:
-    whole).
-    """
-
-    data: str | Path | None = None
-    batch: int = 16
-    length: int = 30
-    chunk: int | None = None
-    dtype: DTypeLike = np.float64
-    seed: int = 0
-
-
-# ------------------------------------------------------------------------------------------------ generated sequences
-
-
-def _bits(rng: np.random.Generator, settings: Settings) -> Batch:
-    x = rng.integers(0, 2, (settings.length, settings.batch, 1)).astype(settings.dtype)
-    return Batch({"x": x}, None, settings.batch)
-
-
-def first_element(settings: Settings, steps: int = 100) -> Task:
-    """Sequences of random bits x [T, B, 1], fresh ones at every step; the first bit is to be told at the end."""
-
-    def train(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
-        return (_bits(rng, settings) for _ in range(steps))
-
-    def fixed(key: int) -> Callable[[], Iterable[Batch]]:
-        rng = np.random.default_rng([settings.seed, key])
-        kept = [_bits(rng, settings) for _ in range(max(1, 1000 // settings.batch))]
-        return lambda: kept
-
-    return Task("first-element", train, steps, fixed(1), fixed(2))
-
-
-def readme_sample(settings: Settings, steps: int = 1000) -> Task:
-    """The data of the sample run in the first README (August 2015): `steps` single sequences an epoch.
-
-    All sequences come one after the other out of one generator with seed 123, so that they are the same whatever the
-    weights; there is no validation, and what was printed is the sum over an epoch of |x_1 - y_T|, each before its
-    update.
-    """
-    stream = np.random.RandomState(123)
-
-    def train(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
-        if epoch == 0:
-            stream.seed(123)
-        for _ in range(steps):
-            x = stream.randint(2, size=(settings.length, 1), dtype=np.int64)
-            yield Batch({"x": x[:, None, :].astype(settings.dtype)}, None, 1)
-
-    return Task("readme-sample", train, steps)
-
-
-# -------------------------------------------------------------------------------------------------- sequences of files
-
-
-def from_sequences(name: str, splits: Mapping[str, Sequences], settings: Settings) -> Task:
-    """A task over given sequences: training ones cut to `settings.chunk`, the others whole."""
-    learned = splits["train"].cut(settings.chunk) if settings.chunk else splits["train"]
-    feed = partial(batches, size=settings.batch, dtype=settings.dtype)
-
-    def whole(split: str) -> Callable[[], Iterable[Batch]]:
-        data = splits.get(split)
-        return partial(feed, data) if data is not None else tuple
-
-    steps = -(-len(learned) // settings.batch)
-    return Task(name, lambda epoch, rng: feed(learned, rng=rng), steps, whole("valid"), whole("test"))
-
-
-def music(settings: Settings, file: str) -> Task:
-    """Piano rolls x [T, B, 88] of one collection (Boulanger-Lewandowski et al. 2012), in its published splits."""
-    path = find_data(f"music/{file}.npz", settings.data)
-    return from_sequences(file, read_ragged(path, "x"), settings)
-
+TASKS: Mapping[str, Kind] = {kind.name: kind for module in _MODULES for kind in module.KINDS}
+"""The table of tasks; each row lies beside what it makes."""
 
 # ------------------------------------------------------------------------------------------------------------- recipes
 
