@@ -39,6 +39,7 @@ class Writer:
         written = self._stores(body, stores, at)
         found = race(body.reads, written, mode == "step")
         if found is not None:
+            found.stores = [s for s in stores if self._element(s, at)[1] in found.written]
             raise found
         ragged = all(self._cleans(store, ready) for store in stores)
         return self._finished(wish, domain, [*head, *body.scopes[0].lines], written, mode, ragged)

@@ -126,13 +126,14 @@ class _Cuts:
 
 
 def pieces(graph: Graph, stores: Iterable[Store], ready: Collection[int]) -> list[tuple[Domain, list[Store]]]:
-    """The stores in pieces, those with equally many elements together, each group one kernel.
+    """The stores in pieces, those with equally many elements together, each group one kernel. Pieces stay as they are.
 
     `ready` are the values that lie in memory before.
     """
     stores = list(stores)
     cuts = _Cuts(graph, ready)
-    cuts.cuts = {s.value: set() for s in stores if _rows(graph[s.value].type) is not None and s.value not in ready}
+    whole = [s for s in stores if s.size is None]
+    cuts.cuts = {s.value: set() for s in whole if _rows(graph[s.value].type) is not None and s.value not in ready}
     again = True
     while again:
         again = False
@@ -141,7 +142,12 @@ def pieces(graph: Graph, stores: Iterable[Store], ready: Collection[int]) -> lis
                 again |= cuts.trace(id, low, size)
     groups: dict[Domain, list[Store]] = {}
     for store in stores:
-        parts = cuts.pieces(store.value) if store.value in cuts.cuts else [_whole(graph[store.value].type)]
+        if store.size is not None:
+            parts: list[tuple[int, Dim | None]] = [(store.low, store.size)]
+        elif store.value in cuts.cuts:
+            parts = [*cuts.pieces(store.value)]
+        else:
+            parts = [_whole(graph[store.value].type)]
         for low, rows in parts:
             groups.setdefault(_domain(graph, store, rows), []).append(replace(store, low=low, size=rows))
     return [(domain, found[k : k + MOST_STORES]) for domain, found in groups.items()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from recurrency.backends._cuda_memory import Array
+from recurrency.backends._cuda_pieces import Store
 from recurrency.backends._cuda_values import Read
 
 
 class RaceError(Exception):
-    """In one launch some threads would read elements that others write: `array` is what they are elements of."""
+    """In one launch some threads would read elements that others write: what is read, and what is written there."""
 
-    def __init__(self, array: str, element: str) -> None:
-        self.array = array
-        super().__init__(f"{element} is read while other threads write {array}")
+    def __init__(self, read: Read, written: Collection[str]) -> None:
+        self.written = written
+        self.stores: list[Store] = []
+        """The stores that write it, if they are known."""
+        super().__init__(f"{read.element} is read while other threads write {read.array}")
 
 
 class NotDiagonalError(Exception):
@@ -42,6 +45,7 @@ def race(reads: Iterable[Read], written: Mapping[str, Written], stepped: bool) -
     """
     for read in reads:
         own = stepped if read.late else read.element in written
-        if not own and any(w.meets(read) for w in written.values()):
-            return RaceError(read.array, read.element)
+        met = () if own else [element for element, w in written.items() if w.meets(read)]
+        if met:
+            return RaceError(read, met)
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
 from recurrency.backends._cuda_kernels import Writer
 from recurrency.backends._cuda_memory import Memory
@@ -108,13 +107,11 @@ class Launches:
                     out.append(launch(self.writer.points(domain, group, ready, name or self.wish(group), scan)))
                     break
                 except RaceError as error:
-                    late = [s for s in group if self.writer.target(s).name == error.array]
-                    if len(late) == len(group):
+                    if not error.stores or len(error.stores) == len(group):
                         raise
-                    later += late
-                    group = [s for s in group if s not in late]
-        whole = dict.fromkeys(replace(s, low=0, size=None) for s in later)
-        return out + (self.launches(list(whole), ready, scan, name) if later else [])
+                    later += error.stores
+                    group = [s for s in group if s not in error.stores]
+        return out + (self.launches(later, ready, scan, name) if later else [])
 
     def _parts(self, stores: Sequence[Store], ready: Collection[int]) -> list[str]:
         """The first halves of sums over all sequences, those of one shape together."""

@@ -25,6 +25,8 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
             Path(beside).chmod(mode)
             Path(beside).replace(path)

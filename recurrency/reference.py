@@ -166,16 +166,18 @@ def optimisers() -> str:
     return "\n".join(out)
 
 
-def tasks() -> str:
-    """The tasks that the command line knows."""
-    from recurrency.training.tasks import RECIPES
+def experiments() -> str:
+    """The shipped experiments."""
+    from recurrency.training.experiments import Experiment, named, shipped
 
-    def options(recipe: Any) -> str:
-        sizes = [f"-D {name}={value}" for name, value in recipe.dimensions.items()]
-        return " ".join(sizes + [f"--{name.replace('_', '-')} {value}" for name, value in recipe.defaults.items()])
+    def options(experiment: Experiment) -> str:
+        sizes = [f"-D {name}={value}" for name, value in experiment.dimensions.items()]
+        sizes += [f"-T {name}={value}" for name, value in experiment.task_options.items()]
+        sizes += [f"--{name} {value}" for name, value in experiment.training.items()]
+        return " ".join([*sizes, *(f"-O {name}={value}" for name, value in experiment.optimiser.items())])
 
-    rows = ((code(r.name), code(r.cell), r.meaning, code(options(r))) for r in RECIPES.values())
-    return table(("task", "cell", "what is learned", "recipe"), rows)
+    rows = ((code(e.name), code(e.spec), e.about, code(options(e))) for e in map(named, shipped()))
+    return table(("experiment", "cell", "what is learned", "recipe"), rows)
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
@@ -189,7 +191,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "passes": passes,
     "operations": operations,
     "optimisers": optimisers,
-    "tasks": tasks,
+    "experiments": experiments,
 }
 """The name that a page asks for, and what writes it."""
 

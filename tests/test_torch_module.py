@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import re
@@ -251,7 +252,10 @@ def test_autocast_is_followed_as_nn_lstm_does() -> None:
     module, x = lstm().float(), random(5, 2, 3).float()
     with torch.autocast("cpu", torch.bfloat16):
         y, state = module(x)
-        assert y.dtype is state["h"].dtype is nn.LSTM(3, 4)(x)[0].dtype is torch.bfloat16
+        with torch.backends.mkldnn.flags(
+            enabled=False, allow_tf32=None
+        ):  # oneDNN's LSTM fails in bfloat16 on some processors
+            assert y.dtype is state["h"].dtype is nn.LSTM(3, 4)(x)[0].dtype is torch.bfloat16
         y, _ = module(x, state)
     y.float().sum().backward()
     assert module.W_i.grad.dtype is torch.float32

@@ -19,12 +19,14 @@ from click.testing import CliRunner
 from recurrency.cli.train import train as train_command
 from recurrency.errors import UsageError
 from recurrency.training import command
-from recurrency.training.command import Request, outcome, spread
+from recurrency.training.command import Request
 from recurrency.training.data import Array, Batch
+from recurrency.training.experiments import Experiment, named
 from recurrency.training.loop import DivergedError, Epoch, History, Options, Silent, evaluate, train
 from recurrency.training.optimisers import Adam, Sgd
 from recurrency.training.reporters import REPORTERS, Bar, Lines, Readme
-from recurrency.training.tasks import RECIPES, Settings, Task, first_element
+from recurrency.training.summaries import outcome, spread
+from recurrency.training.tasks import Settings, Task, first_element
 from recurrency.training.weights import load_weights, save_weights
 
 
@@ -330,8 +332,9 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Stands in for the compiler; collects the options that it was asked to compile with."""
     asked: list[dict[str, Any]] = []
 
-    def model(request: Request, options: dict[str, Any]) -> tuple[Any, Any]:
-        asked.append(dict(options))
+    def model(experiment: Experiment) -> tuple[Any, Any]:
+        options = experiment.options()
+        asked.append(options)
         steps = FirstBit(options["length"], options["dtype"])
         steps.inputs = {"x": SimpleNamespace(shape=(1,), clock="t", index=None)}  # type: ignore[attr-defined]
         return SimpleNamespace(name="FirstBit"), steps
@@ -340,7 +343,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return asked
 
 
-QUICK = {"epochs": 2, "length": 4, "log_form": "lines"}
+QUICK = {"epochs": 2, "length": 4, "log-form": "lines"}
 
 
 def test_a_run_tells_its_epochs_and_its_outcome(compiled: list[dict[str, Any]]) -> None:
@@ -351,13 +354,13 @@ def test_a_run_tells_its_epochs_and_its_outcome(compiled: list[dict[str, Any]]) 
     assert lines[-1].startswith(f"test {history.test:.4f}, valid {history.best_valid:.4f} at epoch 1 of 2 (all epochs")
 
 
-def test_options_come_from_the_user_then_the_recipe_then_the_defaults(compiled: list[dict[str, Any]]) -> None:
-    recipe = RECIPES["readme-sample"]
-    merged = Request("readme-sample", options={"epochs": 3}).merged()
-    assert merged["epochs"] == 3
-    assert merged["rate"] == recipe.defaults["rate"]
-    assert merged["clip"] is None
-    assert Request("readme-sample", options={"optimiser": "adam"}).merged()["rate"] is None
+def test_options_come_from_the_user_then_the_experiment_then_the_defaults(compiled: list[dict[str, Any]]) -> None:
+    experiment = named("readme-sample")
+    options = Request("readme-sample", options={"epochs": 3}).experiment().options()
+    assert options["epochs"] == 3
+    assert options["rate"] == experiment.training["rate"]
+    assert options["clip"] is None
+    assert Request("readme-sample", options={"optimiser": "adam"}).experiment().options()["rate"] is None
 
 
 def test_several_seeds_are_compared(compiled: list[dict[str, Any]]) -> None:
@@ -390,7 +393,7 @@ def test_the_sample_run_reports_sums_and_how_many_seeds_learned() -> None:
 
 def test_weights_from_before_the_numbers_went_bad_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Scripted([1.0] * 9999, [*[1.0] * 150, float("nan")])
-    monkeypatch.setattr(command, "_model", lambda request, options: (SimpleNamespace(name="Scripted"), model))
+    monkeypatch.setattr(command, "_model", lambda experiment: (SimpleNamespace(name="Scripted"), model))
     request = Request("first-element", options={"length": 5}, output=str(tmp_path / "w"))
     with pytest.raises(DivergedError, match="at step 151"):
         command.run(request, lambda line: None)
@@ -412,15 +415,15 @@ def test_a_spec_without_data_is_answered_with_the_arrays_that_it_needs(compiled:
 
 @pytest.mark.parametrize(("target", "on"), [("jazz", None), ("my.rnn", "jazz")])
 def test_an_unknown_task_is_answered_with_the_known_ones(target: str, on: str | None) -> None:
-    with pytest.raises(UsageError, match="no task or file jazz; the tasks are first-element, readme-sample, jsb"):
-        Request(target, on).recipe()
+    with pytest.raises(UsageError, match=r"there is no .*jazz; the \w+ are .*first-element, jsb, musedata"):
+        Request(target, on).experiment()
 
 
 def test_the_help_shows_examples() -> None:
     result = CliRunner().invoke(train_command, ["--help"])
     assert result.exit_code == 0
     assert "recurrency train readme-sample --runs 5" in result.output
-    assert all(name in result.output for name in RECIPES)
+    assert all(name in result.output for name in ("readme-sample", "jsb"))
 
 
 def test_the_command_line_becomes_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,7 +454,7 @@ def test_a_wrong_command_line_is_told(words: str, message: str) -> None:
 
 @pytest.mark.parametrize("cell", ["Elman", "GRU", "LSTM"])
 def test_the_first_element_is_learned_by_any_shipped_cell(cell: str) -> None:
-    request = Request("first-element", None, {"Cell": cell}, {"length": 5, "epochs": 5, "log_form": "quiet"})
+    request = Request("first-element", None, {"Cell": cell}, {"length": 5, "epochs": 5, "log-form": "quiet"})
     (history,) = command.run(request, lambda line: None)
     assert history.epochs[0].train > 0.1
     assert history.test is not None
@@ -468,7 +471,7 @@ def test_the_sample_run_starts_like_the_one_of_the_first_readme() -> None:
 
 def test_music_gets_better_from_the_first_epoch_on() -> None:
     """On the test set independent notes have 11.06 nats a frame, and a fair coin for each of the 88 has 61."""
-    options = {"epochs": 2, "log_form": "quiet"}
+    options = {"epochs": 2, "log-form": "quiet"}
     try:
         (history,) = command.run(Request("jsb", options=options), lambda line: None)
     except UsageError as error:
@@ -488,7 +491,7 @@ def test_an_own_spec_is_trained_on_own_ragged_data_and_its_weights_come_back(tmp
     lengths = np.random.default_rng(1).integers(1, 7, 40)
     np.savez(tmp_path / "my.npz", x=x, z=np.tanh(x.sum(axis=2, keepdims=True)), lengths=lengths)
     weights = tmp_path / "w.safetensors"
-    options = {"epochs": 30, "rate": 0.02, "log_form": "quiet"}
+    options = {"epochs": 30, "rate": 0.02, "log-form": "quiet"}
     target, data = str(tmp_path / "sum.rnn"), str(tmp_path / "my.npz")
     request = Request(target, None, {"H": 8}, options, data=data, output=str(weights))
     (history,) = command.run(request, lambda line: None)

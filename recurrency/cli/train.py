@@ -15,6 +15,9 @@ Examples:
   recurrency train jsb -D Cell=LSTM -D H=36 --seed 1 --log-form lines
   recurrency train my.rnn --data my.npz -D N=3 -D H=32 --optimiser rmsprop -O momentum=0.9
   recurrency train my_music.rnn --on nottingham -D H=64
+  recurrency train jsb --run runs/jsb
+  recurrency train runs/jsb
+  recurrency train my.toml --rate 0.01 --schedule cosine -S warmup=2
   torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8
 
 \b
@@ -25,6 +28,11 @@ valid_lengths, test_x, ... hold the other splits; without them a tenth is set as
 \b
 The music collections are looked for at --data PATH, else in the folder named by the environment
 variable RECURRENCY_DATA, else in ./data and ../shared/data (and in music/ below each).
+
+\b
+With --run, Ctrl-C ends training after a checkpoint, and `recurrency train FOLDER` goes on from it
+with the same numbers as if nothing had happened; so it does after a crash. A run that is finished
+is repeated, and its numbers compared.
 
 \b
 Started by torchrun, several processes train together: --batch is then what each of them takes, and
@@ -62,34 +70,34 @@ def _numbers(context: click.Context, option: click.Parameter, values: tuple[str,
 
 POSITIVE = click.IntRange(min=1)
 ABOVE = click.FloatRange(min=0, min_open=True)
+NOT_LESS = click.FloatRange(min=0)
+NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 
 
 @click.command("train", epilog=EXAMPLES)
-@click.argument("target", metavar="SPEC_OR_TASK")
-@click.option(
-    "-D",
-    "dimensions",
-    multiple=True,
-    callback=pairs,
-    metavar="NAME=VALUE",
-    help="A dimension, function or cell of the spec.",
-)
-@click.option("--on", metavar="TASK", help="Train the spec on the data of this task.")
-@click.option("--data", metavar="PATH", help="The .npz file with the data, or the folder that holds it.")
+@click.argument("target", metavar="WHAT")
+@click.option("-D", "dimensions", callback=pairs, help="A dimension, function or cell of the spec.", **NAMED)
+@click.option("--on", metavar="TASK", help="Train a spec on the data of this task or experiment.")
+@click.option("--data", metavar="PATH", help="The file with the data, or the folder that holds it.")
+@click.option("-T", "task_options", callback=pairs, help="An option of the task.", **NAMED)
 @click.option(
     "--optimiser",
     "--optimizer",
     metavar="NAME",
     help="sgd, momentum, adagrad, adadelta, rmsprop, rmsprop-graves or adam.",
 )
-@click.option("--rate", type=ABOVE, help="Step size.  [default: the optimiser's or the task's]")
-@click.option(
-    "-O", "settings", multiple=True, callback=_numbers, metavar="NAME=VALUE", help="Another option of the optimiser."
-)
+@click.option("--rate", type=ABOVE, help="Step size.  [default: the optimiser's or the experiment's]")
+@click.option("-O", "settings", callback=_numbers, help="Another option of the optimiser.", **NAMED)
+@click.option("--schedule", metavar="NAME", help="How the rate changes: constant, step, exponential or cosine.")
+@click.option("-S", "schedule_options", callback=_numbers, help="An option of the schedule.", **NAMED)
 @click.option("--epochs", type=POSITIVE, help="Epochs at most.")
 @click.option("--batch", type=POSITIVE, help="Sequences in a batch.")
+@click.option("--accumulate", type=POSITIVE, help="Batches whose gradients make one update.")
 @click.option("--clip", type=ABOVE, help="Longest gradient; a longer one is scaled down.")
 @click.option("--clip-value", type=ABOVE, help="Largest element of a gradient; larger ones are cut.")
+@click.option("--l1", type=NOT_LESS, help="Penalty on the sum of |w|.")
+@click.option("--l2", type=NOT_LESS, help="Penalty on half of the sum of w^2.")
+@click.option("--weight-noise", type=NOT_LESS, help="Standard deviation of the noise on all weights in training.")
 @click.option("--patience", type=POSITIVE, help="Epochs without a better validation loss before training stops.")
 @click.option("--shrink", type=ABOVE, help="Factor on the rate after an epoch without a better validation loss.")
 @click.option("--length", type=POSITIVE, help="Steps of a generated sequence.")
@@ -98,25 +106,41 @@ ABOVE = click.FloatRange(min=0, min_open=True)
 @click.option("--runs", type=POSITIVE, default=1, help="Train with this many seeds and report their spread.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Type of all numbers.")
 @click.option("--backend", metavar="NAME", help="What the spec is compiled to.")
+@click.option("--run", "folder", metavar="FOLDER", help="Keep the run here: checkpoints, metrics, weights, curve.")
+@click.option(
+    "--save-every", type=NOT_LESS, default=30.0, show_default=True, help="Seconds between two checkpoints of --run."
+)
 @click.option("--output", metavar="FILE", help="Write the best parameters to this .safetensors file.")
 @click.option("--log-form", type=click.Choice(["bar", "lines", "readme", "quiet"]), help="How progress is told.")
+@click.option("--log-every", type=POSITIVE, help="Updates between two lines of metrics in --run.")
 def train(
     target: str,
     dimensions: dict[str, Any],
     on: str | None,
     data: str | None,
+    task_options: dict[str, Any],
     settings: dict[str, float],
+    schedule_options: dict[str, float],
     output: str | None,
     runs: int,
+    folder: str | None,
+    save_every: float,
     **options: Any,
 ) -> None:
-    """Train a task, or a .rnn file with a loss.
+    """Train an experiment, or a spec with a loss.
 
-    The tasks are first-element, readme-sample, jsb, nottingham, piano-midi and musedata.
+    WHAT is the name of a shipped experiment, an experiment file (.toml), a .rnn file or a shipped cell together with
+    --on or --data, or the folder of a run, which goes on or is repeated.
 
-    Options that are not given have the values of the task's recipe.
+    Options that are not given have the values of the experiment.
     """
     from recurrency.training.command import Request, run
+    from recurrency.training.records import INTERRUPTED
 
-    given = {name: value for name, value in options.items() if value is not None}
-    run(Request(target, on, dimensions, given, settings, data, output, runs), click.echo)
+    given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
+    request = Request(
+        target, on, dimensions, given, settings, data, output, runs, schedule_options, task_options, folder, save_every
+    )
+    histories = run(request, click.echo)
+    if any(history.stopped == INTERRUPTED for history in histories or ()):
+        raise SystemExit(130)

@@ -1,50 +1,40 @@
-"""What `recurrency train` does once its command line is read: recipe and options to runs, runs to a summary."""
+"""What `recurrency train` does once its command line is read: an experiment to runs, runs to a summary."""
 
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError
 from recurrency.training.data import read_user
-from recurrency.training.loop import INTERRUPTED, DivergedError, History, Options, train
+from recurrency.training.experiments import Experiment, check_option
+from recurrency.training.finding import experiment_of
+from recurrency.training.folders import RUN, RunFolder
+from recurrency.training.loop import DivergedError, History, Options, Reporter, train
 from recurrency.training.optimisers import optimiser
 from recurrency.training.processes import Processes, joined
+from recurrency.training.records import INTERRUPTED
 from recurrency.training.reporters import REPORTERS, Write
+from recurrency.training.running import in_folder, repeated
+from recurrency.training.schedules import schedule
 from recurrency.training.sharing import Shared
-from recurrency.training.tasks import RECIPES, Recipe, Settings, Task, from_sequences
+from recurrency.training.summaries import outcome, score, spread
+from recurrency.training.tasks import RECIPES, Settings, Task, from_sequences
 from recurrency.training.weights import save_weights
-
-DEFAULTS: Mapping[str, Any] = {
-    "optimiser": "adam",
-    "rate": None,
-    "epochs": 50,
-    "batch": 16,
-    "clip": None,
-    "clip_value": None,
-    "patience": 10,
-    "shrink": 1.0,
-    "length": 30,
-    "chunk": None,
-    "dtype": "float32",
-    "backend": "numpy",
-    "log_form": "bar",
-    "seed": 0,
-}
-"""Every option of a run, with the value it has where neither the recipe nor the user says anything else."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What the user asked for.
 
-    `target` is the name of a task or the path of a `.rnn` file; `on` the task whose data such a file is trained on;
-    `options` are those given out of `DEFAULTS`; `settings` belong to the optimiser, such as `momentum`.
+    `target` is the name of an experiment, an experiment file, a run folder, or a spec; `on` the task or the experiment
+    whose data a spec is trained on; `options` are those given of training, by the names of `experiments.OPTIONS`;
+    `settings`, `schedule` and `task_options` those of the optimiser, the schedule and the task. With `folder` the run
+    is kept there, with a checkpoint every `save_every` seconds.
     """
 
     target: str
@@ -55,23 +45,32 @@ class Request:
     data: str | None = None
     output: str | None = None
     runs: int = 1
+    schedule: Mapping[str, float] = field(default_factory=dict)
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str | None = None
+    save_every: float = 30.0
 
-    def recipe(self) -> Recipe | None:
-        """The row of the table of tasks, or None for a user's own file with a user's own data."""
-        name = self.on or self.target
-        if name in RECIPES:
-            return RECIPES[name]
-        if self.on is None and (".rnn" in name or Path(name).exists()):
-            return None
-        raise UsageError(f"there is no task or file {name}; the tasks are {', '.join(RECIPES)}")
+    @property
+    def changes(self) -> bool:
+        """Whether anything of the experiment is to be other than it says."""
+        return bool(self.dimensions or self.options or self.settings or self.schedule or self.task_options or self.data)
 
-    def merged(self) -> dict[str, Any]:
-        """All options: the user's over the recipe's over the defaults; another optimiser brings its own rate."""
-        recipe = self.recipe()
-        defaults = dict(recipe.defaults) if recipe else {}
-        if self.options.get("optimiser", defaults.get("optimiser")) != defaults.get("optimiser"):
-            defaults.pop("rate", None)
-        return {**DEFAULTS, **defaults, **self.options}
+    def experiment(self) -> Experiment:
+        """The experiment with all that the user wants otherwise.
+
+        Raises:
+            UsageError: there is none such, or an option can't have its value.
+        """
+        for name, value in self.options.items():
+            check_option(name, value)
+        found = experiment_of(self.target, self.on).changed(
+            self.options,
+            dimensions=self.dimensions,
+            optimiser=self.settings,
+            schedule=self.schedule,
+            task_options=self.task_options,
+        )
+        return replace(found, data=str(Path(self.data).resolve())) if self.data else found
 
 
 def run(request: Request, write: Write) -> list[History]:
@@ -95,44 +94,106 @@ def _to_nobody(words: str) -> None:
 
 
 def _run(request: Request, write: Write, processes: Processes) -> list[History]:
-    options = request.merged()
-    if not processes.first:
-        options["log_form"] = "quiet"
-    spec, model = _model(request, options)
-    session = _Session(request, options, spec.name, model, write, processes)
-    for seed in range(options["seed"], options["seed"] + request.runs):
+    folder = _folder(request)
+    session = Session.of(request.experiment(), write, processes, request.output)
+    if folder is not None:
         if request.runs > 1:
-            write(f"seed {seed}")
-        if session.train(seed).stopped == INTERRUPTED:
+            raise UsageError("a run folder holds one run: leave --runs or --run out")
+        finished = request.folder is None and folder.finished
+        session.histories = [repeated(session, folder) if finished else in_folder(session, folder)]
+        return session.histories
+    seed = session.options["seed"]
+    for number in range(seed, seed + request.runs):
+        if request.runs > 1:
+            write(f"seed {number}")
+        if session.train(number).stopped == INTERRUPTED:
             break
-    recipe = request.recipe()
-    for words in spread(session.histories, recipe.solved if recipe else None):
+    for words in spread(session.histories, session.experiment.solved):
         write(words)
     return session.histories
 
 
-@dataclass
-class _Session:
-    """The runs of one request, seed after seed."""
+def _folder(request: Request) -> RunFolder | None:
+    """Where the run is kept, if anywhere."""
+    target = Path(request.target)
+    if request.folder is not None:
+        return RunFolder(Path(request.folder), request.save_every)
+    if not (target / RUN).is_file():
+        return None
+    if request.changes:
+        raise UsageError(f"{target} goes on as it began; to train otherwise, name a new folder with --run")
+    return RunFolder(target, request.save_every)
 
-    request: Request
-    options: Mapping[str, Any]
-    name: str
+
+@dataclass
+class Session:
+    """The runs of one experiment, seed after seed."""
+
+    experiment: Experiment
+    spec: Any
     model: Any
     write: Write
     processes: Processes
+    output: str | None = None
     histories: list[History] = field(default_factory=list)
 
-    def train(self, seed: int) -> History:
-        """One run; its best parameters are written also where it ends in NaN."""
+    @classmethod
+    def of(cls, experiment: Experiment, write: Write, processes: Processes, output: str | None = None) -> Session:
+        """A session whose spec is loaded and compiled."""
+        spec, model = _model(experiment)
+        return cls(experiment, spec, model, write, processes, output)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option of training."""
+        return self.experiment.options()
+
+    def how(self, seed: int) -> Options:
+        """The options as the loop takes them."""
         o = self.options
-        steps = _optimiser(o, self.request.settings)
-        how = Options(steps, o["epochs"], o["clip"], o["clip_value"], o["patience"], o["shrink"], seed)
-        report = REPORTERS[_form(o)](self.name, self.write)
-        count = self.processes.size
-        task = _task(self.request, self.model, {**o, "batch": o["batch"] * count, "seed": seed})
+        rate = {} if o["rate"] is None else {"rate": o["rate"]}
+        return Options(
+            optimiser=optimiser(o["optimiser"], **{**rate, **self.experiment.optimiser}),
+            schedule=schedule(o["schedule"], **self.experiment.schedule),
+            epochs=o["epochs"],
+            clip=o["clip"],
+            clip_value=o["clip-value"],
+            patience=o["patience"],
+            shrink=o["shrink"],
+            seed=seed,
+            weight_noise=o["weight-noise"],
+            l1=o["l1"],
+            l2=o["l2"],
+            accumulate=o["accumulate"],
+        )
+
+    def reporter(self) -> Reporter:
+        """Who tells the user; a bar needs a terminal, elsewhere lines are told instead."""
+        form = self.options["log-form"]
+        if not self.processes.first:
+            form = "quiet"
+        elif form == "bar" and not sys.stderr.isatty():
+            form = "lines"
+        return REPORTERS[form](self.spec.name, self.write)
+
+    def task(self, seed: int) -> Task:
+        """Where the batches come from: as large as those of all processes."""
+        o, e = self.options, self.experiment
+        sizes = Settings(e.data, o["batch"] * self.processes.size, o["length"], o["chunk"], o["dtype"], seed)
+        if e.task is not None:
+            return RECIPES[e.task].build(sizes)
+        if e.data is None:
+            raise UsageError(_needed(self.model))
+        return from_sequences(Path(e.data).stem, read_user(e.data, self.model.inputs), sizes)
+
+    def trainable(self) -> Any:
+        """The model, shared where there are several processes."""
+        return Shared(self.model, self.processes) if self.processes.size > 1 else self.model
+
+    def train(self, seed: int) -> History:
+        """One run that is not kept; its best parameters are written also where it ends in NaN."""
         try:
-            history = train(Shared(self.model, self.processes) if count > 1 else self.model, task, how, report)
+            history = train(self.trainable(), self.task(seed), self.how(seed), self.reporter())
         except DivergedError as error:
             self.save(error.history, seed)
             raise
@@ -143,92 +204,36 @@ class _Session:
 
     def save(self, history: History, seed: int) -> None:
         """Writes the weights, if asked, unless an earlier seed gave better ones or another process writes them."""
-        path, epoch = self.request.output, history.best_epoch
-        better = any(_score(other) <= _score(history) for other in self.histories)
-        if path is None or epoch < 0 or better or not self.processes.first:
+        better = any(score(other) <= score(history) for other in self.histories)
+        if self.output is None or history.best_epoch < 0 or better or not self.processes.first:
             return
-        dimensions = json.dumps(dict(self.request.dimensions))
-        about = {"spec": self.name, "dimensions": dimensions, "seed": str(seed), "epoch": str(epoch)}
+        self.save_best(self.output, history, seed)
+        self.write(f"weights of epoch {history.best_epoch} written to {self.output}")
+
+    def save_best(self, path: str | Path, history: History, seed: int) -> None:
+        """Writes the best weights, with what they belong to."""
+        dimensions = json.dumps(dict(self.experiment.dimensions))
+        about = {"spec": self.spec.name, "dimensions": dimensions, "seed": str(seed), "epoch": str(history.best_epoch)}
         save_weights(path, self.model, history.params, about)
-        self.write(f"weights of epoch {epoch} written to {path}")
 
 
-def _model(request: Request, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def _model(experiment: Experiment) -> tuple[Any, Any]:
     """The spec and its compiled model."""
     import recurrency as rc
 
-    recipe = request.recipe()
-    shipped = recipe is not None and request.on is None
-    spec = rc.library.spec(recipe.cell) if recipe is not None and shipped else rc.load(request.target)
-    dimensions = {**(recipe.dimensions if recipe is not None and shipped else {}), **request.dimensions}
-    return spec, spec.compile(backend=options["backend"], dtype=options["dtype"], **dimensions)
+    options = experiment.options()
+    file, _, cell = experiment.spec.partition(".rnn:")
+    if cell or ".rnn" in file or "/" in file:
+        file = f"{file}.rnn" if cell else file
+        path = Path(file) if experiment.folder is None else experiment.folder / file
+        spec = rc.load(path, cell or None)
+    else:
+        spec = rc.library.spec(experiment.spec)
+    return spec, spec.compile(backend=options["backend"], dtype=options["dtype"], **experiment.dimensions)
 
 
-def _form(options: Mapping[str, Any]) -> str:
-    """A bar needs a terminal; elsewhere lines are told instead."""
-    form: str = options["log_form"]
-    return "lines" if form == "bar" and not sys.stderr.isatty() else form
-
-
-def _optimiser(options: Mapping[str, Any], settings: Mapping[str, float]) -> Any:
-    rate = {} if options["rate"] is None else {"rate": options["rate"]}
-    return optimiser(options["optimiser"], **{**rate, **settings})
-
-
-def _task(request: Request, model: Any, options: Mapping[str, Any]) -> Task:
-    """The task of the recipe, or one made from the user's file."""
-    sizes = Settings(
-        request.data, options["batch"], options["length"], options["chunk"], options["dtype"], options["seed"]
+def _needed(model: Any) -> str:
+    arrays = ", ".join(
+        f"{k} [{', '.join(['sequences', 'steps', *map(str, p.shape)])}]" for k, p in model.inputs.items()
     )
-    recipe = request.recipe()
-    if recipe is not None:
-        return recipe.build(sizes)
-    if request.data is None:
-        arrays = ", ".join(
-            f"{k} [{', '.join(['sequences', 'steps', *map(str, p.shape)])}]" for k, p in model.inputs.items()
-        )
-        raise UsageError(f"say where the data are with --data FILE.npz, which holds {arrays} and, if need be, lengths")
-    return from_sequences(Path(request.data).stem, read_user(request.data, model.inputs), sizes)
-
-
-def _score(history: History) -> float:
-    """What the seeds are ranked by: the best validation loss, else the last training loss."""
-    if history.best_valid is not None:
-        return history.best_valid
-    return history.epochs[-1].train if history.epochs else float("inf")
-
-
-# ------------------------------------------------------------------------------------------------------------ summary
-
-
-def outcome(history: History) -> str:
-    """One run in one line."""
-    last = history.epochs[-1] if history.epochs else None
-    words = [f"test {history.test:.4f}"] if history.test is not None else []
-    if history.best_valid is not None:
-        words.append(f"valid {history.best_valid:.4f} at epoch {history.best_epoch} of {len(history.epochs)}")
-    elif last is not None:
-        words.append(f"train {last.train:.4f} in epoch {last.number}")
-    return f"{', '.join(words)} ({history.stopped}; {history.seconds:.1f} s)"
-
-
-def spread(histories: list[History], solved: float | None = None) -> list[str]:
-    """How several seeds differ: smallest, median and largest value of what each run is judged by."""
-    done = [history for history in histories if history.epochs]
-    if len(done) < 2:
-        return []
-    if all(history.test is not None for history in done):
-        return [f"over {len(done)} seeds: test {_range([h.test for h in done if h.test is not None], 4)}"]
-    lasts = [history.epochs[-1].total for history in done]
-    out = [
-        f"over {len(done)} seeds: epoch 0 {_range([h.epochs[0].total for h in done], 1)}",
-        f"over {len(done)} seeds: last epoch {_range(lasts, 1)}",
-    ]
-    if solved is not None:
-        out.append(f"{sum(last < solved for last in lasts)} of {len(done)} seeds ended below {solved:g}")
-    return out
-
-
-def _range(values: list[float], digits: int) -> str:
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"min {low:.{digits}f}, median {middle:.{digits}f}, max {high:.{digits}f}"
+    return f"say where the data are with --data FILE.npz, which holds {arrays} and, if need be, lengths"

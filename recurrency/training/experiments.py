@@ -1,0 +1,235 @@
+"""Experiments: small TOML files that say what is trained, on what, and how. The shipped ones lie in specs/experiments.
+
+about = "what it shows"
+task  = "jsb"               # a task by name; without it, `data` is a file of the user's
+spec  = "Music"             # a shipped cell, or a .rnn file beside this one (file.rnn:Cell)
+data  = "path"              # where the data lie, if not in the usual places
+
+[dimensions]                # of the spec
+[training]                  # optimiser, rate, epochs, ...: the names of `OPTIONS`
+[optimiser]                 # other options of the optimiser
+[schedule]                  # other options of the schedule
+[task-options]              # options of the task
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import recurrency.specs
+from recurrency.errors import UsageError
+from recurrency.language.modules import nearest
+
+Kinds: TypeAlias = tuple[type, ...]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of training: its default, the types that a file may give it, and the least value that it may have."""
+
+    default: Any
+    kinds: Kinds
+    least: float | None = None
+    above: bool = False
+    """Whether it must be more than `least`."""
+    words: tuple[str, ...] = ()
+    """The words that it may be, if they are few."""
+
+
+_NUMBER: Kinds = (int, float)
+_COUNT: Kinds = (int,)
+OPTIONS: Mapping[str, Option] = {
+    "optimiser": Option("adam", (str,)),
+    "rate": Option(None, _NUMBER, 0, above=True),
+    "schedule": Option("constant", (str,)),
+    "epochs": Option(50, _COUNT, 1),
+    "batch": Option(16, _COUNT, 1),
+    "accumulate": Option(1, _COUNT, 1),
+    "clip": Option(None, _NUMBER, 0, above=True),
+    "clip-value": Option(None, _NUMBER, 0, above=True),
+    "patience": Option(10, _COUNT, 1),
+    "shrink": Option(1.0, _NUMBER, 0, above=True),
+    "l1": Option(0.0, _NUMBER, 0),
+    "l2": Option(0.0, _NUMBER, 0),
+    "weight-noise": Option(0.0, _NUMBER, 0),
+    "length": Option(30, _COUNT, 1),
+    "chunk": Option(None, _COUNT, 1),
+    "dtype": Option("float32", (str,), words=("float32", "float64")),
+    "backend": Option("numpy", (str,)),
+    "log-form": Option("bar", (str,), words=("bar", "lines", "readme", "quiet")),
+    "log-every": Option(100, _COUNT, 1),
+    "seed": Option(0, _COUNT, 0),
+}
+"""Every option of a run, with the value it has where neither the experiment nor the user says anything else."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is trained, on what, and how; `training` holds the options that are not left at their defaults.
+
+    `folder` is what paths in it are relative to; `solved` the sum of an epoch's losses below which a run counts as
+    having learned the task, where there is such a mark.
+    """
+
+    name: str
+    spec: str
+    task: str | None = None
+    about: str = ""
+    data: str | None = None
+    dimensions: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    optimiser: Mapping[str, float] = field(default_factory=dict)
+    schedule: Mapping[str, float] = field(default_factory=dict)
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    solved: float | None = None
+    folder: Path | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Every option."""
+        return {name: self.training.get(name, option.default) for name, option in OPTIONS.items()}
+
+    def changed(self, training: Mapping[str, Any], **more: Mapping[str, Any]) -> Experiment:
+        """The same with other options; another optimiser, or another schedule, brings its own settings."""
+        kept: dict[str, Any] = {
+            "training": dict(self.training),
+            "optimiser": dict(self.optimiser),
+            "schedule": dict(self.schedule),
+        }
+        if training.get("optimiser", self.options()["optimiser"]) != self.options()["optimiser"]:
+            kept["training"].pop("rate", None)
+            kept["optimiser"] = {}
+        if training.get("schedule", self.options()["schedule"]) != self.options()["schedule"]:
+            kept["schedule"] = {}
+        kept["training"].update(training)
+        kept |= {"dimensions": dict(self.dimensions), "task_options": dict(self.task_options)}
+        for name, given in more.items():
+            kept[name].update(given)
+        return replace(self, **kept)
+
+    def tables(self) -> dict[str, Any]:
+        """The experiment as the tables of a TOML file, with every option."""
+        heads = {"about": self.about, "task": self.task, "spec": self.spec, "data": self.data, "solved": self.solved}
+        parts = {
+            "dimensions": self.dimensions,
+            "training": self.options(),
+            "optimiser": self.optimiser,
+            "schedule": self.schedule,
+            "task-options": self.task_options,
+        }
+        out: dict[str, Any] = {name: value for name, value in heads.items() if value not in (None, "")}
+        for name, part in parts.items():
+            known = {key: value for key, value in part.items() if value is not None}
+            if known:
+                out[name] = known
+        return out
+
+
+# ------------------------------------------------------------------------------------------------------------ reading
+
+HEADS: Mapping[str, Kinds] = {"about": (str,), "task": (str,), "spec": (str,), "data": (str,), "solved": _NUMBER}
+PARTS = ("dimensions", "training", "optimiser", "schedule", "task-options")
+
+
+def shipped() -> dict[str, Path]:
+    """The shipped experiments: name -> file."""
+    folder = Path(str(recurrency.specs.__file__)).parent / "experiments"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+@cache
+def named(name: str) -> Experiment:
+    """A shipped experiment.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in shipped():
+        near = nearest(name, shipped())
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"there is no experiment {name}; there are {', '.join(shipped())}{hint}")
+    return load(shipped()[name])
+
+
+def load(path: Path) -> Experiment:
+    """The experiment in a file.
+
+    Raises:
+        UsageError: the file can't be read, or has a key or a value that it can't have (the message names both).
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML file: {error}") from error
+    return checked(tables, path)
+
+
+def checked(tables: Mapping[str, Any], path: Path) -> Experiment:
+    """The experiment that the tables of a file say."""
+    for key, value in tables.items():
+        if key in HEADS:
+            _typed(value, HEADS[key], key, path)
+        elif key in PARTS:
+            _typed(value, (dict,), key, path)
+        elif key != "versions":
+            _unknown(key, [*HEADS, *PARTS], "", path)
+    if "spec" not in tables:
+        raise UsageError(f'{path}: there is no spec; say which cell is trained: spec = "Music"')
+    training = tables.get("training", {})
+    for key, value in training.items():
+        if key not in OPTIONS:
+            _unknown(key, list(OPTIONS), " in [training]", path)
+        check_option(key, value, f"{path}: ")
+    for part in ("optimiser", "schedule"):
+        for key, value in tables.get(part, {}).items():
+            _typed(value, _NUMBER, f"{key} in [{part}]", path)
+    for part in ("dimensions", "task-options"):
+        for key, value in tables.get(part, {}).items():
+            _typed(value, (int, float, str, bool), f"{key} in [{part}]", path)
+    heads: dict[str, Any] = {key: tables[key] for key in HEADS if key in tables}
+    parts: dict[str, Any] = {part.replace("-", "_"): dict(tables.get(part, {})) for part in PARTS}
+    return Experiment(path.stem, folder=path.resolve().parent, **heads, **parts)
+
+
+def check_option(name: str, value: Any, where: str = "") -> None:
+    """Refuse a value that an option of training can't have.
+
+    Raises:
+        UsageError: it can't.
+    """
+    option = OPTIONS[name]
+    if isinstance(value, bool) or not isinstance(value, option.kinds):
+        raise UsageError(f"{where}{name} must be {_words(option.kinds)}, not {value!r}")
+    if option.words and value not in option.words:
+        near = nearest(str(value), option.words)
+        raise UsageError(f"{where}{name} must be {' or '.join(option.words)}, not {value!r}" + _hint(near))
+    low, number = option.least, value if isinstance(value, int | float) else 0.0
+    if low is not None and not (number > low if option.above else number >= low):
+        raise UsageError(f"{where}{name} must be {'more than' if option.above else 'at least'} {low:g}, not {value}")
+
+
+def _typed(value: Any, kinds: Kinds, what: str, path: Path) -> None:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise UsageError(f"{path}: {what} must be {_words(kinds)}, not {value!r}")
+
+
+def _words(kinds: Kinds) -> str:
+    names = {str: "a text", int: "a whole number", dict: "a table", bool: "true or false"}
+    if int in kinds and float in kinds:
+        return "a number" if str not in kinds else "a number or a text"
+    return " or ".join(names.get(kind, kind.__name__) for kind in kinds)
+
+
+def _unknown(key: str, known: list[str], where: str, path: Path) -> None:
+    near = nearest(key, known)
+    raise UsageError(f"{path}: there is no key {key}{where}; there are {', '.join(known)}" + _hint(near))
+
+
+def _hint(near: str | None) -> str:
+    return f"; did you mean {near}?" if near else ""

@@ -1,0 +1,141 @@
+"""Metrics of a run: a file of JSON lines while it goes on, and a picture of the losses."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recurrency.errors import UsageError
+from recurrency.files import write_whole
+from recurrency.training.records import Epoch, History, Options, Silent
+from recurrency.training.snapshots import Snapshot
+from recurrency.training.tasks import Task
+
+
+class Metrics(Silent):
+    """Writes `{"event": "update", "step", "epoch", "loss"}` for every so manieth update, and a line for each epoch.
+
+    A file that is there is gone on with: what lies after the snapshot from which training goes on is left out first.
+    """
+
+    def __init__(self, path: Path, every: int = 100, resume: Snapshot | None = None) -> None:
+        self.path, self.every, self.last = path, every, 0 if resume is None else resume.step
+        kept = [line for line in read_metrics(path) if resume is not None and _before(line, resume)]
+        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def _write(self, **facts: Any) -> None:
+        try:
+            self._file.write(json.dumps(facts) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise UsageError(f"{self.path} can't be written: {error.strerror or error}") from error
+
+    def step(self, epoch: int, step: int, loss: float) -> None:
+        """Writes a line, if it is one for this update."""
+        self.last = step
+        if step % self.every == 0:
+            self._write(event="update", step=step, epoch=epoch, loss=loss)
+
+    def epoch(self, record: Epoch) -> None:
+        """Writes the line of the epoch."""
+        facts = dataclasses.asdict(record)
+        self._write(event="epoch", epoch=facts.pop("number"), step=self.last, updates=facts.pop("steps"), **facts)
+
+    def end(self, history: History) -> None:
+        """Writes the outcome."""
+        facts = {"best_epoch": history.best_epoch, "best_valid": history.best_valid, "test": history.test}
+        self._write(event="end", step=self.last, stopped=history.stopped, seconds=history.seconds, **facts)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def _before(line: Mapping[str, Any], resume: Snapshot) -> bool:
+    """Whether a line tells of what is done in a snapshot."""
+    if line.get("event") == "epoch":
+        return bool(line["epoch"] < resume.epoch)
+    return line.get("event") == "update" and bool(line["step"] <= resume.step)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of metrics; one that a killed process has written in part is left out."""
+    if not path.exists():
+        return []
+    out = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            out.append(line)
+    return out
+
+
+class Several(Silent):
+    """Tells several reporters."""
+
+    def __init__(self, *reporters: Any) -> None:
+        self.reporters = reporters
+
+    def begin(self, task: Task, options: Options) -> None:
+        """Tells all."""
+        for reporter in self.reporters:
+            reporter.begin(task, options)
+
+    def step(self, epoch: int, step: int, loss: float) -> None:
+        """Tells all."""
+        for reporter in self.reporters:
+            reporter.step(epoch, step, loss)
+
+    def epoch(self, record: Epoch) -> None:
+        """Tells all."""
+        for reporter in self.reporters:
+            reporter.epoch(record)
+
+    def end(self, history: History) -> None:
+        """Tells all."""
+        for reporter in self.reporters:
+            reporter.end(history)
+
+    def close(self) -> None:
+        """Tells all."""
+        for reporter in self.reporters:
+            reporter.close()
+
+
+# ---------------------------------------------------------------------------------------------------------- pictures
+
+
+def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path, log: bool = False) -> None:
+    """Draw training and validation losses over updates, a colour for each run, as a PNG (or what the suffix says).
+
+    Raises:
+        UsageError: matplotlib is missing, or the file can't be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError("a picture of the losses needs matplotlib: pip install 'recurrency[plots]'") from None
+    figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for number, (name, lines) in enumerate(runs.items()):
+        colour, label = f"C{number}", f"{name} " if len(runs) > 1 else ""
+        epochs = [line for line in lines if line.get("event") == "epoch"]
+        steps = [line["step"] for line in epochs]
+        axes.plot(steps, [line["train"] for line in epochs], colour, alpha=0.45, lw=1, label=f"{label}training")
+        if any(line["valid"] is not None for line in epochs):
+            axes.plot(steps, [line["valid"] for line in epochs], colour, lw=1.8, label=f"{label}validation")
+    axes.set(xlabel="updates", ylabel="loss", yscale="log" if log else "linear")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    data = io.BytesIO()
+    figure.savefig(data, format=Path(path).suffix.lstrip(".") or "png")
+    write_whole(path, data.getvalue())
