@@ -68,6 +68,7 @@ DRAWS: dict[str, Draw] = {
     "ones": lambda shape, a, generator: _full(1.0, shape),
     "constant": lambda shape, a, generator: _full(float(a[0]), shape),
     "uniform": lambda shape, a, generator: _uniform(a[0], shape, generator),
+    "between": lambda shape, a, generator: (a[0] + a[1]) / 2 + _uniform((a[1] - a[0]) / 2, shape, generator),
     "normal": lambda shape, a, generator: a[0] + _normal(a[1], shape, generator),
     "glorot_uniform": _uniform_by(1.0, _mean_fan),
     "glorot_normal": _normal_by(1.0, _mean_fan),

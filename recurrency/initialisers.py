@@ -152,6 +152,11 @@ def _width(index: int) -> Check:
     return check
 
 
+def _interval(shape: Sequence[object], arguments: Arguments) -> str | None:
+    low, high = arguments
+    return None if low <= high else f"low cannot be above high, and here they are {low:g} and {high:g}"
+
+
 def _sparse_check(shape: Sequence[object], arguments: Arguments) -> str | None:
     if arguments[0] < 1 or arguments[0] != int(arguments[0]):
         return f"k is the number of weights into a unit, a whole number from 1; here it is {arguments[0]:g}"
@@ -165,6 +170,13 @@ _ROWS = (
     Initialiser("ones", (), lambda rng, s, a: np.ones(s), "1", _anything),
     Initialiser("constant", (("c", None),), lambda rng, s, a: np.full(s, float(a[0])), "c", _anything),
     Initialiser("uniform", (("a", None),), lambda rng, s, a: rng.uniform(-a[0], a[0], s), "U(-a, a)", _width(0)),
+    Initialiser(
+        "between",
+        (("low", None), ("high", None)),
+        lambda rng, s, a: rng.uniform(a[0], a[1], s),
+        "U(low, high)",
+        _interval,
+    ),
     Initialiser(
         "normal",
         (("mean", None), ("std", None)),

@@ -23,12 +23,14 @@ def rng() -> np.random.Generator:
     return generator(0, "test")
 
 
-ARGUMENTS = {"constant": (2.5,), "uniform": (0.08,), "normal": (1.0, 0.1), "sparse": (15.0, 0.5)}
+ARGUMENTS = {
+    "constant": (2.5,), "uniform": (0.08,), "between": (-7.0, -2.0), "normal": (1.0, 0.1), "sparse": (15.0, 0.5)
+}  # fmt: skip
 
 
 def test_the_table_holds_the_initialisers_of_the_language() -> None:
     words = (
-        "zeros ones constant uniform normal glorot_uniform glorot_normal he_uniform he_normal "
+        "zeros ones constant uniform between normal glorot_uniform glorot_normal he_uniform he_normal "
         "lecun_uniform lecun_normal orthogonal identity sparse"
     )
     assert list(INITIALISERS) == words.split()
@@ -43,7 +45,7 @@ def test_every_initialiser_draws_a_float64_array_of_the_shape(name: str) -> None
     assert np.isfinite(value).all()
 
 
-@pytest.mark.parametrize("name", ["zeros", "ones", "constant", "uniform", "normal"])
+@pytest.mark.parametrize("name", ["zeros", "ones", "constant", "uniform", "between", "normal"])
 def test_a_scalar_is_an_array_without_dimensions(name: str) -> None:
     assert draw(name, ARGUMENTS.get(name, ()), (), rng()).shape == ()
 
@@ -83,6 +85,13 @@ def test_normal_draws_have_the_variance_of_their_paper(name: str, deviation: flo
     assert value.std() == pytest.approx(deviation, rel=0.01)
     assert value.mean() == pytest.approx(0, abs=0.02 * deviation)
     assert abs(value).max() > 3 * deviation
+
+
+def test_between_fills_the_interval_that_it_names() -> None:
+    value = draw("between", (-7.0, -2.0), (OUT, IN), rng())
+    assert -7 <= value.min() < -6.999 < -2.001 < value.max() <= -2
+    assert value.mean() == pytest.approx(-4.5, abs=0.02)
+    assert value.std() == pytest.approx(5 / math.sqrt(12), rel=0.01)
 
 
 def test_normal_has_mean_and_deviation() -> None:
@@ -130,6 +139,7 @@ def test_a_fan_is_read_from_out_in_and_a_vector_is_one_row() -> None:
         ("sparse", (1.5, 1), (3, 3), "whole number"),
         ("uniform", (-1,), (3,), "cannot be negative"),
         ("normal", (0, -1), (3,), "cannot be negative"),
+        ("between", (1, 0.5), (3,), "low cannot be above high, and here they are 1 and 0.5"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_the_reason(

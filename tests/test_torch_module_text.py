@@ -134,7 +134,10 @@ def test_the_text_depends_on_the_specification_alone() -> None:
 
 # ------------------------------------------------------------------------------------------------------ initialisers
 
-ARGUMENTS = {"constant": (2.0,), "uniform": (0.3,), "normal": (1.0, 0.2), "orthogonal": (1.5,), "identity": (0.5,)}
+ARGUMENTS = {
+    "constant": (2.0,), "uniform": (0.3,), "between": (-3.0, -1.0), "normal": (1.0, 0.2),
+    "orthogonal": (1.5,), "identity": (0.5,),
+}  # fmt: skip
 SIZE = 60
 
 
