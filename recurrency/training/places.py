@@ -77,3 +77,8 @@ def read_text(path: str | Path) -> str:
             f"{path}, line {line}: byte {content[error.start]} is not UTF-8; save the text as UTF-8"
         ) from error
     return text.replace("\r\n", "\n")
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text without their ends; other marks of Unicode that part lines are characters like any other."""
+    return read_text(path).removesuffix("\n").split("\n")

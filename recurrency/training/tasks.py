@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from recurrency.training import marks, phrases, programs, symbols, toys
-from recurrency.training.frames import music
+from recurrency.training import frames, images, labelled, marks, phrases, programs, symbols, text, toys, translation
 from recurrency.training.kinds import Kind
 from recurrency.training.task import Feed as Feed
 from recurrency.training.task import Settings as Settings
@@ -17,7 +16,7 @@ from recurrency.training.task import from_sequences as from_sequences
 from recurrency.training.toys import first_element as first_element
 from recurrency.training.toys import readme_sample as readme_sample
 
-_MODULES = (toys, marks, symbols, phrases, programs)
+_MODULES = (toys, marks, symbols, phrases, programs, text, labelled, images, translation, frames)
 
 TASKS: Mapping[str, Kind] = {kind.name: kind for module in _MODULES for kind in module.KINDS}
 """The table of tasks; each row lies beside what it makes."""
@@ -53,12 +52,6 @@ _README: Mapping[str, Any] = {
     "log_form": "readme",
 }
 _NOTES = "what sounds next, in nats a frame (sum over the 88 keys, mean over all frames): "
-_COLLECTIONS: Sequence[tuple[str, str, str]] = (
-    ("jsb", "JSB_Chorales", "Bach's chorales"),
-    ("nottingham", "Nottingham", "folk tunes"),
-    ("piano-midi", "Piano_midi", "classical piano"),
-    ("musedata", "MuseData", "orchestral and piano works"),
-)
 
 _ROWS = (
     Recipe(
@@ -79,8 +72,8 @@ _ROWS = (
         solved=100.0,
     ),
     *(
-        Recipe(name, "Music", partial(music, file=file), _NOTES + words, {"H": 46}, _MUSIC)
-        for name, file, words in _COLLECTIONS
+        Recipe(name, "Music", partial(frames.music, file=file), _NOTES + words, {"H": 46}, _MUSIC)
+        for name, file, words in frames.COLLECTIONS
     ),
 )
 
