@@ -21,6 +21,9 @@ from recurrency.program.program import Program
 LEAVES = frozenset(("input", "param", "start"))
 """Operations whose values always lie in memory."""
 
+UNROLLED = 16
+"""So many turns of a longer loop stand side by side: NVRTC would unroll hundreds, and run out of registers."""
+
 Fragment = Callable[["Body", int, Node, At], str]
 """The text of one element of the result of an operation; what it needs before is written into the body."""
 
@@ -207,6 +210,8 @@ class Body:
     def loop(self, wish: str, bound: str) -> Iterator[str]:
         """A loop from 0 to `bound`; gives the name of its variable."""
         name: str = self.names.new(wish)
+        if bound.isdigit() and int(bound) > UNROLLED:
+            self.line(f"#pragma unroll {UNROLLED}")
         with self.block(f"for (int {name} = 0; {name} < {bound}; ++{name})"):
             yield name
 

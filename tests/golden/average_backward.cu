@@ -147,11 +147,13 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_sum_batch(
     if (i >= n) return;
     const int i0 = i;
     float total_2 = 0.0f;
+    #pragma unroll 16
     for (int part = 0; part < 128; ++part) {
         total_2 += sum_batch_parts[part * 3 + i0];
     }
     c_sum_batch[i0] = total_2;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
     float total_3 = 0.0f;
+    #pragma unroll 16
     for (int part_2 = 0; part_2 < 128; ++part_2) {
         total_3 += sum_batch_parts_2[part_2 * 3 + i0];
     }
