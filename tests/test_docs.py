@@ -73,6 +73,13 @@ def test_every_spec_of_the_pages_is_well_formed_and_laid_out(fence: Fence) -> No
     assert format_file(fence.text, fence.name or "<text>") == fence.text
 
 
+@pytest.mark.parametrize("fence", [fence for page in PAGES for fence in fences(page, "toml")], ids=str)
+def test_every_experiment_of_the_pages_can_be_read(fence: Fence) -> None:
+    from recurrency.training.experiments import checked
+
+    assert checked(tomllib.loads(fence.text), Path(fence.name or "experiment.toml")).options()
+
+
 def message(spec: str) -> str:
     """What a user is told about the spec of a fence."""
     match = FENCE.search(spec)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError
+from recurrency.language.modules import nearest
 from recurrency.training.data import read_user
 from recurrency.training.experiments import Experiment, check_option
 from recurrency.training.finding import experiment_of
@@ -23,7 +24,7 @@ from recurrency.training.running import in_folder, repeated
 from recurrency.training.schedules import schedule
 from recurrency.training.sharing import Shared
 from recurrency.training.summaries import outcome, score, spread
-from recurrency.training.tasks import RECIPES, Settings, Task, from_sequences
+from recurrency.training.tasks import RECIPES, TASKS, Settings, Task, from_sequences
 from recurrency.training.weights import save_weights
 
 
@@ -181,7 +182,7 @@ class Session:
         o, e = self.options, self.experiment
         sizes = Settings(e.data, o["batch"] * self.processes.size, o["length"], o["chunk"], o["dtype"], seed)
         if e.task is not None:
-            return RECIPES[e.task].build(sizes)
+            return task_of(e, sizes)
         if e.data is None:
             raise UsageError(_needed(self.model))
         return from_sequences(Path(e.data).stem, read_user(e.data, self.model.inputs), sizes)
@@ -230,6 +231,25 @@ def _model(experiment: Experiment) -> tuple[Any, Any]:
     else:
         spec = rc.library.spec(experiment.spec)
     return spec, spec.compile(backend=options["backend"], dtype=options["dtype"], **experiment.dimensions)
+
+
+def task_of(experiment: Experiment, sizes: Settings) -> Task:
+    """The task of an experiment; options of training that the task has as its own go to it.
+
+    Raises:
+        UsageError: there is no such task or option of it (with the nearest name), or its data are missing.
+    """
+    name = experiment.task or ""
+    if name in TASKS:
+        own = {option.name for option in TASKS[name].options}
+        shared = {key: value for key, value in experiment.training.items() if key in own}
+        return TASKS[name].build(sizes, **{**shared, **experiment.task_options})
+    if name not in RECIPES:
+        known = [*TASKS, *RECIPES]
+        near = nearest(name, known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"there is no task {name}; there are {', '.join(known)}{hint}")
+    return RECIPES[name].build(sizes)
 
 
 def _needed(model: Any) -> str:

@@ -9,6 +9,7 @@ from recurrency.errors import UsageError
 from recurrency.language.modules import library_index, nearest
 from recurrency.training.experiments import Experiment, load, named, shipped
 from recurrency.training.folders import RUN
+from recurrency.training.tasks import TASKS
 
 
 def experiment_of(target: str, on: str | None = None) -> Experiment:
@@ -42,6 +43,9 @@ def _task(name: str) -> Experiment:
         return load(path)
     if name in shipped():
         return named(name)
-    near = nearest(name, shipped())
+    if name in TASKS:
+        return Experiment(name, "", task=name)
+    known = list(dict.fromkeys([*shipped(), *TASKS]))
+    near = nearest(name, known)
     hint = f"; did you mean {near}?" if near else ""
-    raise UsageError(f"there is no task {name}; the tasks are {', '.join(shipped())}{hint}")
+    raise UsageError(f"there is no task {name}; the tasks are {', '.join(known)}{hint}")
