@@ -116,7 +116,7 @@ def test_a_task_that_does_not_say_what_it_holds_is_left_alone() -> None:
     assert fitted(plain, SimplePorts(x=Input(()))) is plain
 
 
-def test_sequences_over_two_clocks_keep_their_weights() -> None:
+def test_sequences_over_two_clocks_are_weighed_by_that_of_the_loss() -> None:
     made = TASKS["programs"].build(Settings(batch=3))
     net = rc.library.spec("Translate").compile(
         dtype="float64", V=made.inputs["src"].index, K=made.inputs["tgt"].index, N=3, H=3

@@ -22,8 +22,7 @@ def fitted(task: Task, model: Any) -> Task:
         return task
     for name, port in model.inputs.items():
         _check(task, name, port)
-    clocks = {port.clock for port in task.inputs.values()}
-    weigh = _weigher(model) if len(clocks) == 1 else None
+    weigh = _weigher(model)
 
     def fit(batch: Batch) -> Batch:
         kept = {name: batch.inputs[name] for name in model.inputs}
@@ -68,8 +67,13 @@ def _weigher(model: Any) -> Callable[[Batch], int] | None:
     """What counts the things that all lines of a model's loss are means over; None where they differ."""
     from recurrency.training.sharing import kinds
 
-    found = {what for what, _ in kinds(model.programs.elaborated.graph)} - {"once"} if model.has_loss else set()
-    name = next(iter(model.inputs))
-    if found == {"sequences"}:
+    found = set(kinds(model.programs.elaborated.graph)) - {("once", "")} if model.has_loss else set()
+    if len(found) != 1:
+        return None
+    ((what, clock),) = found
+    name = next((n for n, port in model.inputs.items() if what != "steps" or port.clock == clock), None)
+    if name is None:
+        return None
+    if what == "sequences":
         return lambda batch: int(batch.inputs[name].shape[1])
-    return (lambda batch: int(batch.steps(name).sum())) if found == {"steps"} else None
+    return lambda batch: int(batch.steps(name, clock).sum())

@@ -40,22 +40,23 @@ def read_user(path: str | Path, ports: Mapping[str, InputPort], hold_out: float 
     if read is None:
         raise UsageError(f"{path} is not of a known kind; data are in {', '.join(READERS)} or .txt files")
     found = read(path, ports)
+    aside = max(1, round(hold_out * len(found["train"])))
     for split in SPLITS[1:]:
         if split not in found:
-            found["train"], found[split] = set_aside(found["train"], hold_out, path)
+            found["train"], found[split] = set_aside(found["train"], aside, path)
     return found
 
 
-def set_aside(data: Sequences, part: float, path: str | Path) -> tuple[Sequences, Sequences]:
-    """The sequences without a part of them, and that part; always the same ones.
+def set_aside(data: Sequences, count: int, path: str | Path) -> tuple[Sequences, Sequences]:
+    """The sequences without `count` of them, and these; always the same ones.
 
     Raises:
-        UsageError: there are too few.
+        UsageError: fewer than these would be left.
     """
-    aside = max(1, round(part * len(data)))
-    if len(data) <= 2 * aside:
+    if len(data) <= 2 * count:
         raise UsageError(
-            f"{path} has {len(data)} sequences, too few to set some aside: add more, or arrays valid_... and test_..."
+            f"{path} has {len(data)} sequences, too few to set some aside: add more, or say which ones are to validate "
+            "and to test on"
         )
     order = np.random.RandomState(0).permutation(len(data))
-    return data.take(order[aside:]), data.take(order[:aside])
+    return data.take(order[count:]), data.take(order[:count])
