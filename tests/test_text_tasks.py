@@ -179,9 +179,9 @@ def test_a_text_has_to_be_named() -> None:
 # --------------------------------------------------------------------------------------------------- published texts
 
 
-def built(name: str, **options: Any) -> Task:
+def built(name: str, batch: int = 64, **options: Any) -> Task:
     try:
-        return TASKS[name].build(Settings(batch=64), **options)
+        return TASKS[name].build(Settings(batch=batch), **options)
     except UsageError as error:
         if "is not at" not in str(error):
             raise
