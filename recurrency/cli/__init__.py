@@ -19,6 +19,7 @@ COMMANDS = {
     "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, picture."),
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
+    "probe": ("probing:probe", "Show how large activations and gradients are before training."),
     "convert": ("convert:convert", "Carry weights over from PyTorch's or Keras' layers, and back."),
     "verify": ("verify:verify", "Compare backends with the interpreter on a spec, and its gradients with differences."),
     "backends": ("backing:backends", "List the backends, and why one can't run here."),

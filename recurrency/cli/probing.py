@@ -1,0 +1,84 @@
+"""`recurrency probe`."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import click
+
+from recurrency.cli.common import dimensions
+
+EPILOG = """\b
+Examples:
+  recurrency probe LSTM -D N=10 -D H=50
+  recurrency probe IRNN -D N=2 -D H=100 --steps 200 --picture irnn.png
+  recurrency probe Elman -D N=10 -D H=50 --init "U=orthogonal(1.2)" --stream h
+"""
+
+
+def _pairs(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    out = {}
+    for text in values:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=INITIALISER", context, option)
+        out[name] = value
+    return out
+
+
+@click.command(epilog=EPILOG)
+@click.argument("spec")
+@dimensions
+@click.option("--steps", type=click.IntRange(min=1, max=100_000), default=100, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1, max=10_000), default=32, show_default=True, help="Sequences.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and inputs.")
+@click.option("--stream", "streams", multiple=True, metavar="NAME", help="Only this inner stream (may be repeated).")
+@click.option(
+    "--init",
+    "instead",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=INITIALISER",
+    help="Draw parameters (a name, or a pattern such as U*) by another initialiser.",
+)
+@click.option("--picture", metavar="FILE", help="Draw both over time, as .png, .svg or .pdf.")
+@click.option("--json", "as_json", is_flag=True, help="All numbers, for machines.")
+def probe(
+    spec: str,
+    dimensions: dict[str, Any],
+    steps: int,
+    batch: int,
+    seed: int,
+    streams: tuple[str, ...],
+    instead: dict[str, str],
+    picture: str | None,
+    as_json: bool,
+) -> None:
+    """Show how large activations and gradients are, over time and depth, before any training.
+
+    Inputs are standard normal numbers. Gradients are those of the cell's loss or, where it has none, of a random sum
+    of its outputs at the last step. For each inner stream the table has the root mean square of its elements at the
+    first and last step, that of its gradient, and how much of the last gradient is left at the first step: below 1 it
+    vanishes on its way back, above 1 it explodes.
+    """
+    from recurrency.cli.common import find_spec, show, table
+    from recurrency.probe import draw, initialised, random_inputs
+    from recurrency.probe import probe as probed
+
+    model = find_spec(spec).compile(dtype="float64", **dimensions)
+    params = initialised(model, seed, instead)
+    found = probed(model, params, random_inputs(model, steps, batch, seed), streams, seed)
+    if picture:
+        sizes = ", ".join(f"{n}={v}" for n, v in model.dimensions.items() if isinstance(v, int))
+        draw(found, f"{model.spec.name} ({sizes}), as initialised", picture)
+    if as_json:
+        click.echo(json.dumps([{"stream": s.name, "activations": s.activations.tolist(),
+                                "gradients": s.gradients.tolist()} for s in found]))  # fmt: skip
+        return
+    out = table("stream", ">activation 1", f">{steps}", ">gradient 1", f">{steps} ", ">gradient kept")
+    for s in found:
+        numbers = (s.activations[0], s.activations[-1], s.gradients[0], s.gradients[-1])
+        out.add_row(s.name, *(f"{n:.3g}" for n in numbers), "" if math.isnan(s.kept) else f"{s.kept:.2g}")
+    show(out)
