@@ -180,6 +180,36 @@ def experiments() -> str:
     return table(("experiment", "cell", "what is learned", "recipe"), rows)
 
 
+def tasks() -> str:
+    """The tasks: what is learned, and what a batch holds."""
+    from recurrency.training.tasks import TASKS
+
+    def held(inputs: Mapping[str, str]) -> str:
+        return "; ".join(f"{code(name)} {words}" for name, words in inputs.items())
+
+    rows = ((code(k.name), k.meaning, held(k.inputs), k.source) for k in TASKS.values())
+    return table(("task", "what is learned", "inputs", "source"), rows)
+
+
+def task_options() -> str:
+    """The options of each task, but those that all made-up ones have, and when it counts as solved."""
+    from recurrency.training.kinds import HELD, STEPS
+    from recurrency.training.tasks import TASKS
+
+    def described(option: Any) -> str:
+        words = f", one of {', '.join(map(code, option.words))}" if option.words else ""
+        return f"- {code(f'{option.name} = {option.default}')}: {option.meaning}{words}\n"
+
+    def one(kind: Any) -> str:
+        options = (
+            "".join(described(option) for option in kind.options if option not in (STEPS, HELD))
+            or "It has no options.\n"
+        )
+        return f"### {kind.name}\n\n{options}" + (f"\n{filled(f'Solved: {kind.solved}.')}\n" if kind.solved else "")
+
+    return "\n".join(map(one, TASKS.values()))
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "functions": functions,
     "initialisers": initialisers,
@@ -192,6 +222,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "operations": operations,
     "optimisers": optimisers,
     "experiments": experiments,
+    "tasks": tasks,
+    "task-options": task_options,
 }
 """The name that a page asks for, and what writes it."""
 

@@ -38,7 +38,7 @@ def mapped(data: Sequences, name: str, change: Callable[[Array], Array]) -> Sequ
 def strokes(settings: Settings, file: str, chunk: int) -> Task:
     """Steps of a pen x [T, B, 3]: how far it goes in either direction, and whether it is lifted after that.
 
-    Distances are divided by their standard deviations over the training part (Graves 2013, section 4.2).
+    Distances are divided by their standard deviations over the training part (Graves 2013).
     """
     splits = read_ragged(find_data(f"strokes/{file}.npz", settings.data, STROKES), "x")
     scale = np.concatenate(splits["train"].inputs["x"])[:, :2].std(0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Handwritten digits read pixel by pixel or row by row (MNIST; Le et al. 2015, section 4.2)."""
+"""Handwritten digits read pixel by pixel or row by row (MNIST; Le et al. 2015)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ KINDS = (
     Kind(
         "mnist",
         "read a handwritten digit pixel by pixel, or row by row, and tell which one it is",
-        "Le et al. 2015, section 4.2",
+        "Le et al. 2015",
         {"x": "[1], or the pixels of a row", "label": "symbol of 10, at every step"},
         mnist,
         (

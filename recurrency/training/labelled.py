@@ -64,18 +64,25 @@ def dna(settings: Settings, split: str, name: str, letters: str, labels: tuple[s
     )
 
 
-def _kind(name: str, meaning: str, letters: str, labels: tuple[str, ...]) -> Kind:
+def _kind(name: str, meaning: str, source: str, letters: str, labels: tuple[str, ...]) -> Kind:
     inputs = {"x": f"symbol of {len(letters)}", "label": f"symbol of {len(labels)}, at every step"}
     split = Option("split", "80/10/10", "percents to train, to validate and to test on, drawn once and for all")
     make = partial(dna, name=name, letters=letters, labels=labels)
-    return Kind(name, meaning, "Towell, Shavlik & Noordewier 1990 (UCI)", inputs, make, (split,))
+    return Kind(name, meaning, source, inputs, make, (split,))
 
 
 KINDS = (
-    _kind("promoters", "does a gene begin after these 57 bases? 106 sequences", "acgt", ("+", "-")),
+    _kind(
+        "promoters",
+        "does a gene begin after these 57 bases? 106 sequences",
+        "Towell, Shavlik & Noordewier 1990",
+        "acgt",
+        ("+", "-"),
+    ),
     _kind(
         "splice",
         "is there a boundary of exon and intron, or of intron and exon, in these 60 bases? 3,190 sequences",
+        "Noordewier, Towell & Shavlik 1991",
         "ACGTDNRS",
         ("EI", "IE", "N"),
     ),

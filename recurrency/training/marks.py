@@ -156,7 +156,7 @@ KINDS = (
     _kind(
         "addition",
         "at the end tell the sum of the two numbers that are marked",
-        "Hochreiter & Schmidhuber 1997, section 5.4; Martens & Sutskever 2011; Le et al. 2015, section 4.1",
+        "Hochreiter & Schmidhuber 1997, section 5.4; Martens & Sutskever 2011; Le et al. 2015",
         ADDITION,
         "fewer than 1 % off by more than 0.04; `le`: mean squared error below 0.002",
     ),

@@ -122,7 +122,7 @@ KINDS = (
     Kind(
         "arithmetic",
         "read a sum or difference with letters strewn in, and write its result",
-        "Jozefowicz et al. 2015, section 3",
+        "Jozefowicz et al. 2015",
         {"x": "symbol of 40", "target": "symbol of 40, the next one"},
         arithmetic,
         (
@@ -136,7 +136,7 @@ KINDS = (
     Kind(
         "xml",
         "predict the next character of nested tags",
-        "Jozefowicz et al. 2015, section 3",
+        "Jozefowicz et al. 2015",
         {"x": "symbol of 29", "target": "symbol of 29, the next one"},
         xml,
         (

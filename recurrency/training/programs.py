@@ -150,7 +150,7 @@ KINDS = (
     Kind(
         "programs",
         "read a small Python program and write what it prints",
-        "Zaremba & Sutskever 2014; Chung et al. 2015, section 4.2",
+        "Zaremba & Sutskever 2014; Chung et al. 2015",
         {"src": "symbol of 41, over the clock s", "tgt": "symbol of 12"},
         programs,
         (

@@ -142,8 +142,8 @@ def _memory(
         HELD,
     )
     inputs = {
-        "x": "symbol of symbols + 2 (a blank, a cue)",
-        "target": "symbol of symbols + 1 (a blank)",
+        "x": "symbol of `symbols` + 2: they, a blank, a cue",
+        "target": "symbol of `symbols` + 1: they, a blank",
     }
     return Kind(name, meaning, source, inputs, partial(memorisation, name=name), options, solved=solved)
 
@@ -154,8 +154,8 @@ KINDS = (
     Kind(
         "temporal-order",
         "tell in which order two or three symbols came, each of them X or Y, among noise",
-        "Hochreiter & Schmidhuber 1997, sections 5.6; Martens & Sutskever 2011",
-        {"x": "symbol of 8", "label": "symbol of 2^bits, at every step"},
+        "Hochreiter & Schmidhuber 1997, section 5.6; Martens & Sutskever 2011",
+        {"x": "symbol of 8", "label": "symbol of 4, or of 8, at every step"},
         temporal_order,
         (
             Option("length", 100, "T: sequences have T to 1.1 T steps, just T with the layout `pascanu`", 1),
@@ -170,7 +170,7 @@ KINDS = (
         "random-permutation",
         "predict the next of a sequence of random symbols, and at its end the first one",
         _HF,
-        {"x": "symbol of symbols", "target": "symbol of symbols"},
+        {"x": "symbol of `symbols`", "target": "symbol of `symbols`, the next one"},
         random_permutation,
         (
             Option("length", 100, "steps", 2),
@@ -197,7 +197,7 @@ KINDS = (
     _memory(
         "copy",
         "read five letters and give them back in their order",
-        "Jozefowicz et al. 2015, section 3",
+        "Jozefowicz et al. 2015",
         "fewer than 5 % of the answered symbols wrong",
         5,
         26,
