@@ -176,6 +176,12 @@ def test_kinds_of_recurrences(equation: str, kind: str) -> None:
     assert [loop.kind for loop in drawn.sketch.loops] == [kind]
 
 
+def test_a_function_of_the_header_is_of_the_kind_that_it_was_given() -> None:
+    text = "cell A[H, squash = relu](x: [H]) -> (h: [H]) { state h : [H] = 0\n h = squash(x + h[t-1]) }"
+    assert [loop.kind for loop in picture(text).sketch.loops] == ["diagonal"]
+    assert [loop.kind for loop in picture(text, squash="softmax").sketch.loops] == ["full"]
+
+
 @pytest.mark.parametrize("widest", [60.0, 100.0, 400.0])
 def test_breaking_a_label_loses_nothing(widest: float) -> None:
     for node in shipped("LSTM").sketch.nodes.values():

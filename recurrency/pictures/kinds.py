@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import and_
 from typing import TypeAlias
@@ -42,16 +42,22 @@ FULL = Dependence(False, False)
 NAMES = {STATE: "diagonal, affine", DIAGONAL: "diagonal", AFFINE: "affine", FULL: "full"}
 
 
-def kind_of(instances: Iterable[Instance], functions: Mapping[str, syntax.Fn], cells: Container[Key]) -> str:
+def kind_of(
+    instances: Iterable[Instance],
+    functions: Mapping[str, syntax.Fn],
+    cells: Container[Key],
+    bound: Mapping[str, str],
+) -> str:
     """The kind of the recurrence that these equations form: full, affine, diagonal, or both of the latter.
 
-    A member in `cells` is the use of another cell, which may be any function.
+    A member in `cells` is the use of another cell, which may be any function; `bound` says which function an entry of
+    the header is.
     """
     members = list(instances)
     keys = {i.key for i in members}
     found = STATE
     for instance in members:
-        reader = _Reader(instance.env, keys, functions, {})
+        reader = _Reader(instance.env, keys, functions, bound, {})
         found &= FULL if instance.key in cells else reader.of(instance.value) or STATE
     return NAMES[found]
 
@@ -61,6 +67,7 @@ class _Reader:
     env: Env
     keys: Container[Key]
     functions: Mapping[str, syntax.Fn]
+    bound: Mapping[str, str]
     local: Mapping[str, Maybe]
     """What the parameters of the function whose body is read depend on."""
 
@@ -77,7 +84,7 @@ class _Reader:
             case syntax.Comprehension(body=body):
                 return self.of(body)
             case syntax.Call(callee=syntax.Name(name=name), arguments=arguments):
-                return self._call(name, [self.of(a) for a in arguments])
+                return self._call(self.bound.get(name, name), [self.of(a) for a in arguments])
         return _all(self.of(o) for o in operands(expression)) and FULL
 
     def _call(self, name: str, given: list[Maybe]) -> Maybe:
@@ -87,7 +94,8 @@ class _Reader:
         if name in self.functions:
             fn = self.functions[name]
             rest = {n: f for n, f in self.functions.items() if n != name}
-            return _Reader(self.env, self.keys, rest, dict(zip(fn.parameters, given, strict=False))).of(fn.body)
+            local = dict(zip(fn.parameters, given, strict=False))
+            return replace(self, functions=rest, local=local).of(fn.body)
         group = FUNCTIONS[name].group if name in FUNCTIONS else ""
         if group in TRANSPARENT or (name == "where" and given[0] is None):
             return together

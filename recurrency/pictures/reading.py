@@ -214,7 +214,7 @@ class _Reader:
         for number, loop in enumerate(self.loops):
             members = dict.fromkeys(self.node_of(key) for key in loop)
             cells = {k for k in loop if self._kind(self.equations[k]) is Kind.CELL}
-            kind = kind_of((self.equations[k] for k in loop), {f.name: f for f in self._functions()}, cells)
+            kind = kind_of((self.equations[k] for k in loop), {f.name: f for f in self._functions()}, cells, self.bound)
             sketch.loops.append(Loop((*members, *inside[number]), kind))
         used = {e.source for e in sketch.edges} | {e.target for e in sketch.edges} | {e.source for e in sketch.feedback}
         sketch.nodes = {id: n for id, n in sketch.nodes.items() if id in used or n.kind is not Kind.INPUT}
