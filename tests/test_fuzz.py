@@ -132,7 +132,16 @@ def test_the_command_finds_a_planted_mistake_and_ends_with_1(tmp_path: Path, mon
     assert list(tmp_path.glob("found-*.rnn"))
 
 
-def test_an_unknown_backend_is_refused() -> None:
-    run = CliRunner().invoke(main, ["--seconds", "1", "--backends", "nunpy"])
-    assert run.exit_code == 1
-    assert "there is no backend nunpy" in run.output
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--backends", "nunpy"], "error: there is no backend nunpy"),
+        (["--backends", " , "], "error: there is no backend to be tried"),
+        (["--jobs", "0"], "0 is not in the range"),
+        (["--minutes", "-1"], "-1.0 is not in the range"),
+    ],
+)
+def test_a_wrong_call_ends_with_2_and_says_why(words: list[str], said: str) -> None:
+    run = CliRunner().invoke(main, ["--seconds", "1", *words])
+    assert run.exit_code == 2
+    assert said in run.output

@@ -46,6 +46,12 @@ class Search:
     known: set[str] = field(default_factory=set)
     again: int = 0
     """How often something was found that is known already."""
+    stopped: bool = False
+
+    def stop(self, *_: object) -> None:
+        """End now; or else, where exceptions are lost (in callbacks and destructors), with the next program."""
+        self.stopped = True
+        raise KeyboardInterrupt
 
     def run(self, seed: int) -> None:
         """Rounds until the time is over."""
@@ -71,12 +77,20 @@ class Search:
         def attempt(data: Any) -> None:
             run.attempt(data)
 
-        with suppress(FoundError, EnoughError):
-            attempt()
-        if run.best is not None:
-            self.findings.append(reduced(run.best, SHRINKING))
-            self.known.add(run.best.key)
-            self.report(self.findings[-1])
+        try:
+            with suppress(FoundError, EnoughError):
+                attempt()
+            found = reduced(run.best, SHRINKING) if run.best is not None else None
+        except KeyboardInterrupt:
+            self._found(run.best)  # as small as it has become
+            raise
+        self._found(found)
+
+    def _found(self, finding: Finding | None) -> None:
+        if finding is not None:
+            self.findings.append(finding)
+            self.known.add(finding.key)
+            self.report(finding)
 
 
 @dataclass
@@ -90,6 +104,8 @@ class _Round:
     def attempt(self, data: Any) -> None:
         """One program."""
         search = self.search
+        if search.stopped:
+            raise KeyboardInterrupt
         if time.monotonic() > (self.shrinking or search.until):
             raise EnoughError
         found = self._examined(data.draw(trials(search.backends)))
