@@ -17,7 +17,8 @@ from recurrency.errors import UsageError
 ARCHITECTURES = (80, 90, 100)
 """A100, H100 and B200, as NVIDIA numbers them."""
 
-OPTIONS = ("--std=c++17", "--ptxas-options=-v")
+OPTIONS = ("--std=c++17", "-ftz=true", "--ptxas-options=-v")
+"""As cupy compiles kernels: it always asks for `-ftz=true`, denormal numbers of float are zero."""
 INSTALL = "NVRTC is not installed, which compiles CUDA kernels without a GPU; pip install 'recurrency[cuda-check]'"
 
 ENTRY = re.compile(

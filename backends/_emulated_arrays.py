@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,10 +26,10 @@ class OutOfMemoryError(MemoryError):
 
 
 class Pool:
-    """The memory of one emulated device: at most `limit` bytes, of which `used` are allocated."""
+    """The memory of the emulated device `number`: at most `limit` bytes, of which `used` are allocated."""
 
-    def __init__(self, limit: int | None = None) -> None:
-        self.limit, self.used = limit, 0
+    def __init__(self, limit: int | None = None, number: int = 0) -> None:
+        self.limit, self.used, self.number = limit, 0, number
 
     def allocate(self, size: int, poison: int) -> Block:
         """A block of `size` bytes that all hold `poison`.
@@ -38,7 +39,7 @@ class Pool:
         """
         if self.limit is not None and self.used + size > self.limit:
             raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes (allocated so far: {self.used:,} bytes).")
-        block = Block(size, poison)
+        block = Block(size, poison, self.number)
         self.used += size
         weakref.finalize(block, self._free, size).atexit = False
         return block
@@ -48,9 +49,10 @@ class Pool:
 
 
 class Block:
-    """One allocation between two guards, full of `poison`."""
+    """One allocation between two guards, full of `poison`, on the device of a number."""
 
-    def __init__(self, size: int, poison: int) -> None:
+    def __init__(self, size: int, poison: int, device: int = 0) -> None:
+        self.device = SimpleNamespace(id=device)
         words = 2 * GUARD // 4 + -(-size // 4)
         self.memory = np.full(words, WALL, np.uint32).view(np.uint8)
         self.memory[GUARD : GUARD + size] = poison
@@ -116,6 +118,10 @@ class ndarray:  # noqa: N801 - as in cupy
         return self.host.itemsize
 
     @property
+    def device(self) -> Any:
+        return self.block.device
+
+    @property
     def flags(self) -> Flags:
         return Flags(self.host)
 
@@ -169,7 +175,7 @@ class ndarray:  # noqa: N801 - as in cupy
         raise TypeError("device arrays are not compared on the host; use `asnumpy`")
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return (CUDA, 0)
+        return (CUDA, self.device.id)
 
     def __dlpack__(self, *, stream: Any = None, **_: Any) -> Capsule:
         return Capsule(self)

@@ -70,7 +70,7 @@ class StandIn:
 
     `order` says in which order threads and blocks run: a result that depends on it is a race. `memory` bounds what can
     be allocated, in bytes. `engine` says who compiles the kernels: g++, or NVRTC, of whose PTX every load and store is
-    checked, slowly. `launches` holds what has been launched, for tests.
+    checked, slowly. `number` is that of the device. `launches` holds what has been launched, for tests.
 
     Raises:
         UsageError: there is no such order or engine.
@@ -80,11 +80,11 @@ class StandIn:
         np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.uint64,
     )  # fmt: skip
 
-    def __init__(self, order: str = "forward", memory: int | None = None, engine: str = "g++") -> None:
+    def __init__(self, order: str = "forward", memory: int | None = None, engine: str = "g++", number: int = 0) -> None:
         for what, chosen, there_are in (("order of threads", order, ORDERS), ("engine", engine, ENGINES)):
             if chosen not in there_are:
                 raise UsageError(f"there is no {what} {chosen}; there are {', '.join(there_are)}")
-        self._device = device = Device(Pool(memory), order, ENGINES[engine])
+        self._device = device = Device(Pool(memory, number), order, ENGINES[engine])
         self.launches, self.ndarray = device.launches, ndarray
         self.cublas = Part("cublas", gemm=self._gemm)
         self.cuda = Part(
@@ -94,6 +94,8 @@ class StandIn:
             memory=Part("cuda.memory", OutOfMemoryError=OutOfMemoryError),
             get_current_stream=device.streams.current,
             is_available=lambda: True,
+            nvrtc=Part("cuda.nvrtc", getVersion=lambda: (0, 0)),
+            runtime=Part("cuda.runtime", getDevice=lambda: number),
         )
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from recurrency.backends._emulated_ptx_ops import PLAIN, TYPES, Lanes, compared, converted, fused, high, shifted
+from recurrency.backends._emulated_ptx_ops import (
+    PLAIN,
+    TYPES,
+    Lanes,
+    compared,
+    converted,
+    flushed,
+    fused,
+    high,
+    shifted,
+)
 from recurrency.backends._emulated_ptx_text import Entry, Instruction
 
 ADDRESS = re.compile(r"\[([%$\w]+)(?:\+(-?\d+))?\]")
@@ -106,11 +116,16 @@ class Machine:
 
     def _value(self, step: Instruction) -> Lanes:
         """What an instruction computes, for all threads."""
-        words, operands = step.words, step.operands[1:]
+        words, operands = tuple(word for word in step.words if word != "ftz"), step.operands[1:]
         type_ = TYPES.get(words[-1])
+        flush = flushed if "ftz" in step.words else np.asarray
         if type_ is None or words[0] in FAST or "cc" in words:
             raise NotImplementedError(f"the interpreter of PTX knows no {step.name}")
-        a = [self._read(o, type_) for o in operands[: 2 if words[0] in ("setp", "selp", "slct") else None]]
+        a = [flush(self._read(o, type_)) for o in operands[: 2 if words[0] in ("setp", "selp", "slct") else None]]
+        return flush(self._applied(step, words, operands, a))
+
+    def _applied(self, step: Instruction, words: tuple[str, ...], operands: Sequence[str], a: Sequence[Lanes]) -> Lanes:
+        """The instruction of these words on arguments `a`."""
         match words[0]:
             case "ld":
                 return a[0]
@@ -121,7 +136,7 @@ class Machine:
             case "fma":
                 return fused(*a, rounding=words[1])
             case "mul" | "mad":
-                return self._multiplied(words, operands, type_)
+                return self._multiplied(words, operands, *a[:2])
             case "shl" | "shr":
                 return shifted(a[0], self._read(operands[1], np.dtype("u4")), words[0] == "shl")
             case "cvt":
@@ -130,11 +145,10 @@ class Machine:
                 return PLAIN[name](*a)
         raise NotImplementedError(f"the interpreter of PTX knows no {step.name}")
 
-    def _multiplied(self, words: tuple[str, ...], operands: Sequence[str], type_: np.dtype[Any]) -> Lanes:
+    def _multiplied(self, words: tuple[str, ...], operands: Sequence[str], a: Lanes, b: Lanes) -> Lanes:
         """`mul` and `mad`, of which whole numbers keep the lower half, the upper half, or all."""
-        a, b = (self._read(o, type_) for o in operands[:2])
         if "wide" in words:
-            wide = np.dtype(f"{type_.kind}{2 * type_.itemsize}")
+            wide = np.dtype(f"{a.dtype.kind}{2 * a.dtype.itemsize}")
             product = a.astype(wide) * b.astype(wide)
         else:
             product = high(a, b) if "hi" in words else a * b

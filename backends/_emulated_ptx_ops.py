@@ -33,6 +33,13 @@ def fused(a: Lanes, b: Lanes, c: Lanes, rounding: str) -> Lanes:
     return near
 
 
+def flushed(a: Lanes) -> Lanes:
+    """Denormal numbers of float as zero, with their sign; everything else as it is."""
+    if a.dtype != np.float32:
+        return a
+    return np.where(np.abs(a) < np.finfo(np.float32).tiny, np.copysign(np.float32(0), a), a)
+
+
 def high(a: Lanes, b: Lanes) -> Lanes:
     """The upper half of a product of whole numbers."""
     bits = a.dtype.itemsize * 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from recurrency.backends._emulated_signature import Signature
 
 ONE = "exp expm1 exp2 log log1p log2 sqrt tanh sinh cosh sin cos tan atan fabs floor ceil rint trunc erf"
@@ -48,6 +49,23 @@ static inline bool isinf(double x) { return __builtin_isinf(x); }
 static inline bool isfinite(double x) { return __builtin_isfinite(x); }
 """
 
+FLUSHING = """
+// Denormal numbers become zero, as in kernels that cupy compiles: bits of the processor's control register.
+#if defined(__x86_64__)
+enum { FLUSH = 0x8040 };
+static unsigned int control() { return __builtin_ia32_stmxcsr(); }
+static void control(unsigned int bits) { __builtin_ia32_ldmxcsr(bits); }
+#elif defined(__aarch64__)
+enum { FLUSH = 1 << 24 };
+static unsigned int control() { unsigned long bits; __asm__ volatile("mrs %0, fpcr" : "=r"(bits)); return bits; }
+static void control(unsigned int bits) { __asm__ volatile("msr fpcr, %0" : : "r"((unsigned long)bits)); }
+#else
+enum { FLUSH = 0 };
+static unsigned int control() { return 0; }
+static void control(unsigned int) {}
+#endif
+"""
+
 THREADS = """
 struct index3 { unsigned int x, y, z; };
 static index3 threadIdx, blockIdx, blockDim, gridDim;
@@ -61,7 +79,9 @@ static index3 at(unsigned long long i, index3 size) {
     return {(unsigned int)(i % size.x), (unsigned int)(i / size.x % size.y), (unsigned int)(i / size.x / size.y)};
 }
 static unsigned long long count(index3 size) { return (unsigned long long)size.x * size.y * size.z; }
-static void run(void (*thread)(values), const unsigned int* shape, int order, values given) {
+static void run(void (*thread)(values), const unsigned int* shape, int order, values given, bool flush) {
+    const unsigned int before = control();
+    if (flush) control(before | FLUSH);
     gridDim = {shape[0], shape[1], shape[2]};
     blockDim = {shape[3], shape[4], shape[5]};
     for (unsigned long long b = 0; b < count(gridDim); b++) {
@@ -71,17 +91,26 @@ static void run(void (*thread)(values), const unsigned int* shape, int order, va
             thread(given);
         }
     }
+    control(before);
 }
 """
 
 
+ZEROED = """static inline float zeroed(float x) {
+    return x > -1.17549435e-38f && x < 1.17549435e-38f ? __builtin_copysignf(0.0f, x) : x;
+}"""
+
+
 def _mathematics() -> str:
-    lines = []
-    for real, tail in (("double", ""), ("float", "f")):
-        lines += [f"{real} {name}{tail}({real});" for name in ONE.split()]
-        lines += [f"{real} {name}{tail}({real}, {real});" for name in TWO.split()]
-        lines += [f"{real} fma{tail}({real}, {real}, {real});"]
-    return 'extern "C" {\n' + "\n".join(lines) + "\n}\n"
+    """The functions of the C library. It takes denormal numbers apart even where they are zero: first they are."""
+    arguments = {**dict.fromkeys(ONE.split(), "x"), **dict.fromkeys(TWO.split(), "xy"), "fma": "xyz"}
+    lines = [ZEROED]
+    for name, letters in arguments.items():
+        double, single = (", ".join(f"{real} {x}" for x in letters) for real in ("double", "float"))
+        lines += [f'extern "C" double {name}({double});', f'extern "C" float {name}f({single});']
+        zeroed = ", ".join(f"zeroed({x})" for x in letters)
+        lines += [f"static inline float device_{name}f({single}) {{ return {name}f({zeroed}); }}"]
+    return "\n".join([*lines, *(f"#define {name}f device_{name}f" for name in arguments), ""])
 
 
 def _extremes() -> str:
@@ -92,17 +121,18 @@ def _extremes() -> str:
     )
 
 
-HEADER = "\n".join((QUALIFIERS, _mathematics(), _extremes(), BUILTINS, THREADS))
+HEADER = "\n".join((QUALIFIERS, _mathematics(), _extremes(), BUILTINS, FLUSHING, THREADS))
 
 
 def _launcher(kernel: Signature) -> str:
     """`launch_NAME`: every thread of a grid; each argument lies in 8 bytes of its own, as bits."""
     given = ", ".join(f"*({p.spelling}*)(a + {i})" for i, p in enumerate(kernel.parameters))
+    flush = str(any(p.dtype == np.float32 for p in kernel.parameters)).lower()
     return (
         f"static void thread_{kernel.name}(values a) {{ {kernel.name}({given}); }}\n"
         f'extern "C" __attribute__((visibility("default")))\n'
         f"void launch_{kernel.name}(const unsigned int* shape, int order, values a) "
-        f"{{ run(thread_{kernel.name}, shape, order, a); }}\n"
+        f"{{ run(thread_{kernel.name}, shape, order, a, {flush}); }}\n"
     )
 
 

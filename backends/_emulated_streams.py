@@ -57,6 +57,7 @@ class Stream:
 
     def __init__(self, streams: Streams, non_blocking: bool = False, default: bool = False) -> None:
         self._streams, self.non_blocking, self._default = streams, non_blocking, default
+        self.ptr = 0 if default else id(self)
         self.captured: list[Work] | None = None
         """What has been launched since `begin_capture`; None where nothing is captured."""
 

@@ -25,11 +25,11 @@ UNITS = {"sigmoid": 16, "power": 8}
 """Units of the last place by which results may differ, where these are more than 4: the sum of 1/2 and nearly -1/2."""
 
 
-def run(code: str, name: str, *args: Any, grid: int = 2, engine: str = "nvrtc") -> list[Any]:
+def run(code: str, name: str, *args: Any, grid: int = 2, threads: int = 256, engine: str = "nvrtc") -> list[Any]:
     """All arguments after one launch; arrays on the host."""
     xp = StandIn(engine=engine)
     on = [xp.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
-    xp.RawModule(code=code).get_function(name)((grid,), (256,), tuple(on))
+    xp.RawModule(code=code).get_function(name)((grid,), (threads,), tuple(on))
     return [xp.asnumpy(a) for a in on if not isinstance(a, np.generic)]
 
 
@@ -55,6 +55,19 @@ def test_every_operation_is_the_same_to_its_last_places(dtype: str) -> None:
     for op, one, other in zip(ops, found, want, strict=True):
         units = UNITS.get(op, 4) * np.finfo(dtype).eps
         np.testing.assert_allclose(one, other, rtol=units, atol=np.finfo(dtype).tiny, err_msg=op)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_denormal_numbers_of_float_are_zero_as_cupy_compiles_kernels(engine: str) -> None:
+    code = """extern "C" __global__ void all(float* x, double* y) {
+        x[0] = x[0] + x[0]; x[1] = logf(x[1]); x[2] = x[2] * 0.5f; x[3] = x[3] != 0.0f;
+    }
+    extern "C" __global__ void wide(double* y) { y[0] = y[0] + y[0]; }"""
+    x = np.array([1e-42, 1e-42, -1.5e-38, 1e-42], "f4")
+    (found, _) = run(code, "all", x, np.ones(1), grid=1, threads=1, engine=engine)
+    np.testing.assert_array_equal(found, [0, -np.inf, 0, 0])
+    assert np.signbit(found[2])
+    assert run(code, "wide", np.array([1e-310]), grid=1, threads=1, engine=engine)[0][0] == 2e-310
 
 
 def test_whole_numbers_are_computed_as_c_does() -> None:
