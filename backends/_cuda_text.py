@@ -41,6 +41,41 @@ static __device__ void philox(unsigned int a, unsigned int b, unsigned int c, un
 """
 """Philox4x32-10 (Salmon et al. 2011), as in `recurrency.draws`: two numbers of 24 bits."""
 
+GENERAL = r"""
+extern "C" __global__ void copy_real(REAL* out, const REAL* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void copy_int64(long long* out, const long long* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void copy_int32(int* out, const int* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void copy_uint64(unsigned long long* out, const unsigned long long* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void clean_real(REAL* out, const REAL* x, const int* lengths, int B, int row, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : (REAL)0;
+}
+
+extern "C" __global__ void clean_symbols(
+    long long* out, const long long* x, const int* lengths, int B, int row, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : -1;
+}
+"""
+"""Kernels that every module has; REAL stands for its type."""
+
 
 @dataclass(frozen=True)
 class Kernel:

@@ -77,6 +77,7 @@ def _tables(f: Function) -> list[str]:
         *_table("SCANS", {f"scan_{k}": (s.states, tuple(s.ways), s.refused) for k, s in enumerate(f.scans)}),
         *_table("FLAGS", f.memory.flags),
         f"LENT = {tuple(sorted(f.fresh | {'gradient', 'params'}))!a}",
+        f"SIZE = {f.layout.size}",
         f"RANDOM = {any(f.graph[i].op.name == 'random' for i in f.graph)}",
     ]
 
@@ -88,10 +89,11 @@ def _table(name: str, rows: Mapping[str, object]) -> list[str]:
     return [f"{name} = {{", *(f"    {key!a}: {row!a}," for key, row in rows.items()), "}"]
 
 
-def _inputs(f: Function) -> dict[str, tuple[str, bool, str | None, tuple[str | int, ...]]]:
+def _inputs(f: Function) -> dict[str, tuple[str, int | None, str | None, tuple[str | int, ...]]]:
     """The arrays that the caller gives.
 
-    Name -> array, whether it holds real numbers, the clock after the end of whose steps it is cleaned, shape.
+    Name -> array, how many symbols there are (None: it holds real numbers), the clock after the end of whose steps it
+    is cleaned, shape.
     """
     out = {}
     for op, prefix in (("input", ""), ("start", "start:")):
@@ -99,7 +101,9 @@ def _inputs(f: Function) -> dict[str, tuple[str, bool, str | None, tuple[str | i
             array = f.memory.array(f.program.places[id].buffer)
             clean = array.kind is Kind.STREAM and not name.startswith("tape:")
             axes = (*array.lead(), *(extent(d) if isinstance(d, str) else whole(d) for d in array.shape))
-            out[prefix + name] = (array.name, array.real, clock_name(array.clock) if clean else None, axes)
+            symbols = f.graph[id].type.index
+            index = None if symbols is None else whole(symbols)
+            out[prefix + name] = (array.name, index, clock_name(array.clock) if clean else None, axes)
     return out
 
 

@@ -19,7 +19,7 @@ SIZE = {size}
 INPUTS = {inputs}
 OUTPUTS = {outputs}
 STATES = {states}
-"""Name -> (clock, whether it holds real numbers, shape of one element)."""
+"""Name -> (clock, how many symbols there are, or None where it holds real numbers, shape of one element)."""
 
 _made = {{}}
 
@@ -37,9 +37,7 @@ def use(xp=None, plan=None):
 
 def _xp():
     if _made.get("xp") is None:
-        import cupy
-
-        _made["xp"] = cupy
+        _made["xp"] = installed()
     return _made["xp"]
 
 
@@ -60,41 +58,19 @@ def views(params):
 
 def pack(arrays):
     """The flat vector of parameters that are given by name, on the device."""
+    known("parameters", arrays, PARAMETERS, every=True)
     function = _function(forward_pass)
-    params = _xp().empty((SIZE,), function.real)
+    params = function.zeros(SIZE)
     for name, view in views(params).items():
-        if name not in arrays:
-            raise ValueError(f"no {{name}}: the parameters are {{', '.join(PARAMETERS)}}")
-        array = function.device(arrays[name], function.real, name)
-        if tuple(array.shape) != tuple(view.shape):
-            raise ValueError(f"{{name}} is {{list(array.shape)}}; it must be {{list(view.shape)}}")
+        array = function.device(arrays[name], name)
+        function.fits(name, array, view.shape)
         function.copy(array, view)
     return params
 
 
-def _sizes(inputs):
-    """The number of steps of each clock, and of sequences."""
-    if set(inputs) != set(INPUTS):
-        raise ValueError(f"the inputs are {{', '.join(INPUTS)}}, not {{', '.join(inputs)}}")
-    steps, batch = {{}}, 0
-    for name, (clock, _, _) in INPUTS.items():
-        shape = tuple(inputs[name].shape)
-        steps[clock], batch = shape[0], shape[1]
-    return steps, batch
-
-
-def _call(cls, params, inputs, state, lengths, training, seed, more=()):
-    steps, batch = _sizes(inputs)
-    state = dict(state or {{}})
-    offset = state.pop("t", None)
-    given = {{**inputs, **{{f"start:{{n}}": a for n, a in state.items()}}, **dict(more)}}
-    if lengths is not None and not isinstance(lengths, dict):
-        lengths = dict.fromkeys(steps, lengths)
-    if lengths is not None:
-        lengths = {{clock: _host(n) for clock, n in lengths.items()}}
-    if offset is not None:
-        offset = dict.fromkeys(steps, _host(offset))
-    return _function(cls)(params, given, lengths, steps, batch, training, seed, offset)
+def _placed(ports, values, prefix=""):
+    """Arrays on the device, under the names by which the functions know them."""
+    return {{prefix + n: _function(forward_pass).device(a, n, ports[n][1]) for n, a in values.items()}}
 
 
 def _host(array):
@@ -102,20 +78,54 @@ def _host(array):
     return _xp().asnumpy(array) if isinstance(array, _xp().ndarray) else np.asarray(array)
 
 
+def _sizes(inputs):
+    """The number of steps of each clock, and of sequences."""
+    steps, batch = {{}}, 0
+    for name, (clock, _, shape) in INPUTS.items():
+        found = inputs[name].shape
+        if len(found) != 2 + len(shape):
+            raise ValueError(f"{{name}} is {{list(found)}}; it must be [{{', '.join(['T', 'B', *map(str, shape)])}}]")
+        steps[clock], batch = found[:2]
+    return steps, batch
+
+
+def _arguments(params, inputs, state, lengths, training, seed):
+    """What a function takes: arrays on the device, numbers on the host."""
+    if isinstance(params, Mapping):
+        raise TypeError("params is one vector [SIZE]; pack(...) makes it of parameters by name")
+    known("inputs", inputs, INPUTS, every=True)
+    known("states", state or {{}}, (*STATES, "t"))
+    state = dict(state or {{}})
+    offset = state.pop("t", None)
+    given = _placed(INPUTS, inputs)
+    steps, batch = _sizes(given)
+    if lengths is not None:
+        lengths = lengths if isinstance(lengths, Mapping) else dict.fromkeys(steps, lengths)
+        known("clocks", lengths, steps)
+        lengths = {{clock: _host(n) for clock, n in lengths.items()}}
+    if offset is not None:
+        offset = dict.fromkeys(steps, _host(offset))
+    return {{
+        "params": _function(forward_pass).device(params), "given": {{**given, **_placed(STATES, state, "start:")}},
+        "lengths": lengths, "steps": steps, "batch": batch, "training": training, "seed": seed, "offset": offset,
+    }}
+
+
 def _named(values, prefix, names):
     return {{n: values[prefix + n] for n in names if prefix + n in values}}
 
 
 def forward(params, inputs, state=None, lengths=None, training=False, seed=0):
-    """Outputs, states after the last step, and the tape for `backward`, all on the device.
+    """Outputs, states after the last step, and the call for `backward`, all on the device.
 
     `inputs` is a dict of arrays [T, B, ...], `state` hands over first states [B, ...]: arrays of the device, of any
-    library that knows DLPack, or of NumPy; `lengths` is [B], or such a list for each clock.
+    library that knows DLPack, or of NumPy; `lengths` is [B], or such a list for each clock. `state["t"]` is how many
+    steps came before, where `training` draws random numbers.
     """
-    values = _call(forward_pass, params, inputs, state, lengths, training, seed)
+    arguments = _arguments(params, inputs, state, lengths, training, seed)
+    values = _function(forward_pass)(**arguments)
     tape = {{n: a for n, a in values.items() if n.startswith("tape:")}}
-    call = (params, inputs, state, lengths, training, seed, tape)
-    return _named(values, "output:", OUTPUTS), _named(values, "final:", STATES), call
+    return _named(values, "output:", OUTPUTS), _named(values, "final:", STATES), (arguments, tape)
 
 
 def backward(call, output_gradients, state_gradients=None):
@@ -123,45 +133,47 @@ def backward(call, output_gradients, state_gradients=None):
 
     `call` is the third result of `forward`; gradients of outputs and final states that are not given are zero.
     """
-    *arguments, tape = call
-    steps, batch = _sizes(arguments[1])
-    more = dict(tape)
-    seeds = (("output:", OUTPUTS, output_gradients), ("final:", STATES, state_gradients or {{}}))
-    for prefix, ports, gradients in seeds:
-        for name, (clock, is_real, shape) in ports.items():
-            if is_real and name in gradients:
-                more["d:" + prefix + name] = gradients[name]
-            elif is_real:
+    arguments, tape = call
+    steps, batch, given = arguments["steps"], arguments["batch"], {{**arguments["given"], **tape}}
+    seeds = (("outputs", "output:", OUTPUTS, output_gradients), ("states", "final:", STATES, state_gradients or {{}}))
+    for what, prefix, ports, gradients in seeds:
+        ports = {{n: port for n, port in ports.items() if port[1] is None}}
+        known(f"{{what}} with gradients", gradients, ports)
+        given.update(_placed(ports, gradients, f"d:{{prefix}}"))
+        for name, (clock, _, shape) in ports.items():
+            if name not in gradients:
                 lead = (steps[clock],) if clock else ()
-                more["d:" + prefix + name] = _xp().zeros((*lead, batch, *shape), np.dtype(REAL))
-    values = _call(backward_pass, *arguments, more=more)
+                given[f"d:{{prefix}}{{name}}"] = _function(backward_pass).zeros(*lead, batch, *shape)
+    values = _function(backward_pass)(**{{**arguments, "given": given}})
     return _gradient(values), _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
 
 
 def _gradient(values):
-    return values["gradient"] if "gradient" in values else _xp().zeros((SIZE,), np.dtype(REAL))
+    return values["gradient"] if "gradient" in values else _function(backward_pass).zeros(SIZE)
 
 
 def step(params, inputs, state=None):
     """Outputs and states after one more step; arrays have no time axis: [B, ...]."""
-    outputs, state, _ = forward(params, {{n: a.reshape(1, *a.shape) for n, a in inputs.items()}}, state)
+    known("inputs", inputs, INPUTS, every=True)
+    now = {{n: a.reshape(1, *a.shape) for n, a in _placed(INPUTS, inputs).items()}}
+    outputs, state, _ = forward(params, now, state)
     return {{n: a[0] if OUTPUTS[n][0] else a for n, a in outputs.items()}}, state
 
 
 def plan(T, B):
     """The plan of `forward` for T steps (a number, or one for each clock by name) and B sequences, made beforehand."""
-    return _function(forward_pass).plan(_steps(T), B)
-
-
-def _steps(T):
-    return T if isinstance(T, dict) else {{clock: T for clock, _, _ in INPUTS.values()}}
+    clocks = {{clock for clock, _, _ in INPUTS.values()}}
+    steps = T if isinstance(T, Mapping) else dict.fromkeys(clocks, T)
+    known("clocks", steps, clocks, every=True)
+    function = _function(forward_pass)
+    return function.roomy(lambda: function.plan(steps, B))
 
 
 def explain(T, B):
-    """How the loops over time of every function run for these sizes, and why."""
+    """How the loops over time of every function run for these sizes, and why; this needs no device."""
     lines = []
     for cls in FUNCTIONS:
-        ways = _function(cls).ways(B)
+        ways = cls(None, None, REAL, _made.get("plan")).ways(B)
         lines += [f"{{cls.__name__}}: {{states}}: {{way}}: {{why}}" for _, states, way, why in ways]
     return "\\n".join(lines) or "no loop over time"
 
@@ -173,7 +185,7 @@ LOSS = '''
 
 def loss_and_gradients(params, inputs, state=None, lengths=None, training=False, seed=0):
     """The loss, the gradients of the parameters (one vector), and the final states."""
-    values = _call(loss_pass, params, inputs, state, lengths, training, seed)
+    values = _function(loss_pass)(**_arguments(params, inputs, state, lengths, training, seed))
     return float(_host(values["loss"])), _gradient(values), _named(values, "final:", STATES)
 '''
 
@@ -194,4 +206,4 @@ def interface_text(request: ModuleRequest) -> str:
 
 def _ports(ports: dict[str, Port]) -> str:
     """Ports as the text of a table."""
-    return ascii({n: (p.clock if p.kind is Kind.STREAM else None, p.index is None, p.shape) for n, p in ports.items()})
+    return ascii({n: (p.clock if p.kind is Kind.STREAM else None, p.index, p.shape) for n, p in ports.items()})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from recurrency.backends import _cupy_runtime
-from recurrency.backends._cuda_text import PHILOX
+from recurrency.backends import _cupy_runtime, _cupy_runtime_arguments, _cupy_runtime_plans
+from recurrency.backends._cuda_text import GENERAL, PHILOX
 from recurrency.backends._cupy_class import class_text
 from recurrency.backends._cupy_function import Function
 from recurrency.backends._cupy_module import interface_text
@@ -76,9 +77,11 @@ class CupyBackend:
 
     def available(self) -> str | None:
         """Why this backend can not run here; None: it can. Source can be written everywhere."""
-        if find_spec("cupy") is None:
-            return "cupy is not installed: pip install recurrency[cupy-cuda12x]"
-        return None if _cupy().cuda.is_available() else "there is no CUDA device"
+        try:
+            _cupy_runtime_arguments.installed()
+        except (ImportError, RuntimeError) as error:
+            return str(error)
+        return None
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
@@ -123,16 +126,31 @@ def kernel_text(functions: Sequence[Function], dtype: str) -> str:
     """The CUDA C of some functions: it needs no header."""
     kernels = "\n".join(kernel.text for f in functions for kernel in f.kernels)
     philox = f"{PHILOX}\n" if "philox(" in kernels else ""
-    return f"\n{philox}{kernels}{_cupy_runtime.GENERAL.replace('REAL', Scalars(dtype).real)}"
+    return f"\n{philox}{kernels}{GENERAL.replace('REAL', Scalars(dtype).real)}"
 
 
 @cache
 def _runtime() -> str:
-    """What every module holds: the text of `_cupy_runtime` without its own title."""
-    text = Path(_cupy_runtime.__file__).read_text(encoding="utf-8")
-    text = text[text.index('"""\n') + 4 :].lstrip()
-    start = text.index("GENERAL = ")
-    return text[:start] + text[text.index('"""Kernels that every module has') :].split('"""', 2)[2].lstrip()
+    """What every module holds: the files of the runtime as one, without their titles."""
+    plain: set[str] = set()
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    bodies = []
+    for part in (_cupy_runtime_arguments, _cupy_runtime_plans, _cupy_runtime):
+        text = Path(part.__file__).read_text(encoding="utf-8")
+        nodes = ast.parse(text).body
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                plain |= {f"import {ast.unparse(alias)}" for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith("recurrency"):
+                names[str(node.module)] |= {alias.name for alias in node.names}
+        last = max(node.end_lineno or 0 for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+        body = "\n".join(text.split("\n")[last:]).strip("\n")
+        bodies.append(body.replace("  # type: ignore[misc]", ""))
+    imports = [
+        *sorted(plain, key="import numpy as np".__eq__),
+        *(f"from {m} import {', '.join(sorted(names[m]))}" for m in sorted(names)),
+    ]
+    return "\n".join(imports) + "\n\n" + "\n\n\n".join(bodies) + "\n"
 
 
 def _cupy() -> Any:

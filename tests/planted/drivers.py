@@ -42,7 +42,7 @@ ROWS = (
             "param U : [H, H] ~ ones\ny = U @ z", "op product"),
     _driver("a captured graph of old arrays", TEXT, "self.copy(array, p.__dict__.get(name)) if p.static else array",
             "array", ELMAN, "cupy-emulated step", "steps", FULL),
-    _driver("a plan that was made for other sizes", TEXT, "key = (sizes, int(batch)", "key = (int(batch)", ELMAN,
+    _driver("a plan that was made for other sizes", TEXT, "key = (self.queue(), sizes,", "key = (self.queue(),", ELMAN,
             "neither a pass nor a single operation", "chunks", replace(FULL, cuts=(1, 2))),
     _driver("a loop over terms without the last", CUDA + "values:Body.bound", "else str(extent(dim))",
             'else f"{extent(dim)} - 1"', "y = z * sum(sin(z))", "op sum"),

@@ -1,0 +1,85 @@
+"""What a generated CuPy module says of the arguments that it gets, and of what it needs to run."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+LARGEST = 2**31 - 2**10
+"""More elements than these are not counted in 32 bits."""
+
+HOST = 1
+"""What DLPack calls the memory of the host."""
+
+SAID = {"start:": "the first ", "d:output:": "the gradient of ", "d:final:": "the gradient of the last "}
+"""How sources of functions are called, by the beginnings of their names."""
+
+INSTALL = "pip install 'cupy-cuda13x[ctk]', or 'cupy-cuda12x[ctk]' where the driver is one for CUDA 12"
+
+
+def installed() -> Any:
+    """CuPy, with a device and the libraries that it loads.
+
+    Raises:
+        ImportError: CuPy or one of its libraries is not there; the message says how to install it. RuntimeError: there
+            is no device.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError(f"cupy can't be imported ({error}): {INSTALL}") from error
+    if not cupy.cuda.is_available():
+        raise RuntimeError("there is no CUDA device, or its driver is too old for this cupy")
+    try:
+        cupy.cuda.nvrtc.getVersion()
+        import cupy.cublas
+    except (ImportError, RuntimeError) as error:  # what its loader raises is a RuntimeError
+        raise ImportError(f"cupy finds no NVRTC or no cuBLAS: {INSTALL} ({str(error).strip()})") from error
+    return cupy
+
+
+def size_of(array: Any) -> int:
+    """The number of elements of an array."""
+    size = 1
+    for extent in array.shape:
+        size *= extent
+    return size
+
+
+def said(name: str) -> str:
+    """A source of a function in the words of its user."""
+    prefix = next((p for p in SAID if name.startswith(p)), "")
+    return SAID.get(prefix, "") + name[len(prefix) :]
+
+
+def known(what: str, given: Any, names: Collection[str], every: bool = False) -> None:
+    """Refuse what is no dictionary, or holds other names than these; `every`: or lacks one of them."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"the {what} are a dict of {', '.join(names)}, not {type(given).__name__}")
+    wrong, missing = [n for n in given if n not in names], [n for n in names if n not in given]
+    if wrong:
+        raise ValueError(f"no {wrong[0]}: the {what} are {', '.join(names) or 'none'}")
+    if every and missing:
+        raise ValueError(f"{missing[0]} is missing: the {what} are {', '.join(names)}")
+
+
+def from_host(array: Any, dtype: Any, name: str, symbols: int | None) -> Any:
+    """An array of the host in C order, of this type; `symbols`: so many there are, where it holds symbols.
+
+    Raises:
+        TypeError: its elements can't be made this type. ValueError: there are no such symbols.
+    """
+    foreign = hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray)
+    found = np.from_dlpack(array) if foreign else np.asarray(array)
+    countable(said(name), found.size)
+    if found.size and not np.can_cast(found.dtype, dtype, "same_kind"):
+        raise TypeError(f"{said(name)} holds {found.dtype}; this module needs {np.dtype(dtype)}")
+    if symbols is not None and found.size and not -1 <= found.min() <= found.max() < symbols:
+        raise ValueError(f"{said(name)} holds {found.min()} to {found.max()}; symbols go from 0 to {symbols - 1}")
+    return np.asarray(found, dtype, order="C")
+
+
+def countable(name: str, elements: int) -> None:
+    """Refuse more elements than 32 bits can count."""
+    if elements > LARGEST:
+        raise ValueError(f"{name} has {elements:,} elements; at most {LARGEST:,} are possible: split it up")
