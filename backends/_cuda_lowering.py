@@ -19,16 +19,11 @@ def _visit(out: Graph, node: Node, old: int) -> Value:
     x = out.value(node.args[0])
     if x.type.shape[-1] == 0:
         return x
-    total = _less_peak(x).apply("exp")
-    total = _along_row(total.reduce("sum", (len(x.type.shape) - 1,)), x)
-    if node.op.name == "softmax":
-        return _less_peak(x).apply("exp") / total
-    return _less_peak(x) - total.apply("log")
-
-
-def _less_peak(x: Value) -> Value:
-    """Computed twice: it is read from what lies in memory anyway."""
-    return x - _along_row(x.reduce("peak", (len(x.type.shape) - 1,)), x)
+    last = (len(x.type.shape) - 1,)
+    peak = x.reduce("peak", last)
+    total = _along_row((x - _along_row(peak, x)).apply("exp").reduce("sum", last), x)
+    less = x - _along_row(peak, x)  # again: it is cheaper to compute than to store
+    return less.apply("exp") / total if node.op.name == "softmax" else less - total.apply("log")
 
 
 def _along_row(value: Value, like: Value) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import pi
+from math import nan, pi
 from typing import TYPE_CHECKING
 
 from recurrency.backends._cuda_index import At, Ix, before_view, clock_name, extent, flat
@@ -76,7 +76,11 @@ def _take(k: Body, id: int, node: Node, at: At) -> str:
     if size == 0:
         return k.nothing(node)
     row = _row(k, index, at)
-    return k.choose(f"{row} >= 0", lambda: k.value(x, at.to(Ix(row, 0, size), *at.idx)), k.nothing(node))
+    nothing = k.nothing(node)
+    if node.type.index is None:  # no memory is read beyond the last row, and it does not go unnoticed
+        nothing = f"({row} < 0 ? {nothing} : {k.scalars.literal(nan)})"
+    inside = f"{row} >= 0 && {row} < {extent(size)}"
+    return k.choose(inside, lambda: k.value(x, at.to(Ix(row, 0, size), *at.idx)), nothing, k.ctype(node))
 
 
 def _row(k: Body, index: int, at: At) -> str:

@@ -89,6 +89,12 @@ def test_the_state_of_a_loop_in_one_kernel_stays_in_a_register() -> None:
     assert "before_2 = " in body
 
 
+@pytest.mark.parametrize("of", ["softmax(x)", "log(softmax(x))"])
+def test_the_peak_of_a_softmax_is_searched_once(of: str) -> None:
+    spec = rc.parse(f"cell Soft[H](x: [H]) -> (y: [H]) {{ y = {of} }}", name="soft.rnn")
+    assert kernels_of(source_of(spec, "forward", H=3)).count("-1.0f / 0.0f") == 1
+
+
 def test_what_other_threads_write_is_not_read() -> None:
     array = Array("h", Kind.STREAM, (4,), "t")
     mine = {"h[tb * 4 + i0]": Written(array, "x", (0, 4))}
