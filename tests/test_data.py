@@ -21,7 +21,7 @@ from recurrency.training.data import (
     read_ragged,
     read_user,
 )
-from recurrency.training.tasks import RECIPES, Settings, first_element, from_sequences, readme_sample
+from recurrency.training.tasks import TASKS, Settings, first_element, from_sequences, readme_sample
 
 
 @dataclass(frozen=True)
@@ -280,9 +280,9 @@ FRAMES = {
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_music_feeds_every_frame_of_the_published_splits(name: str) -> None:
-    settings = Settings(chunk=100, batch=64, dtype=np.float32)
+    settings = Settings(batch=64, dtype=np.float32)
     try:
-        task = RECIPES[name].build(settings)
+        task = TASKS[name].build(settings, chunk=100)
     except UsageError as error:
         pytest.skip(str(error))
     streams = (task.train(0, np.random.default_rng(0)), task.valid(), task.test())
@@ -293,5 +293,5 @@ def test_music_is_summed_over_notes_and_averaged_over_frames(tmp_path: Path) -> 
     """Batch weights are frames, so a mean over batches by weight is the frame mean that the papers print."""
     arrays: dict[str, Any] = {k: np.ones((6, 88), np.uint8) for k in ("train", "valid", "test")}
     np.savez(tmp_path / "JSB_Chorales.npz", **arrays, train_len=[6], valid_len=[6], test_len=[4, 2])
-    task = RECIPES["jsb"].build(Settings(data=tmp_path, batch=1))
+    task = TASKS["jsb"].build(Settings(data=tmp_path, batch=1))
     assert [batch.weight for batch in task.test()] == [2, 4]

@@ -13,7 +13,7 @@ import pytest
 from recurrency.errors import UsageError
 from recurrency.training.data import Array, Batch
 from recurrency.training.images import read_idx
-from recurrency.training.tasks import RECIPES, TASKS, Settings, Task
+from recurrency.training.tasks import TASKS, Settings, Task
 from tests.test_text_tasks import built
 
 
@@ -298,15 +298,6 @@ def test_strokes_are_divided_by_their_deviations_in_training(tmp_path: Path, chu
     np.testing.assert_allclose(x[:, :2].std(0), 1)
     np.testing.assert_allclose(x[:, :2] * task.facts["scale"], rows[:, :2])
     np.testing.assert_array_equal(x[:, 2], rows[:, 2])
-
-
-@pytest.mark.parametrize("name", [name for name, kind in TASKS.items() if "88" in kind.inputs.get("x", "")])
-def test_music_of_the_table_is_that_of_its_recipe(name: str) -> None:
-    task = built(name, chunk=50)
-    recipe = RECIPES[name].build(Settings(batch=64, chunk=50))
-    assert task.inputs["x"].shape == (88,)
-    for a, b in zip(epoch(task), epoch(recipe), strict=True):
-        np.testing.assert_array_equal(a.inputs["x"], b.inputs["x"])
 
 
 def spoken(folder: Path) -> tuple[Path, Array, Array]:

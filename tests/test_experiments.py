@@ -16,7 +16,7 @@ from recurrency.training.experiments import OPTIONS, Experiment, checked, load, 
 from recurrency.training.finding import experiment_of
 from recurrency.training.optimisers import optimiser
 from recurrency.training.schedules import schedule
-from recurrency.training.tasks import RECIPES, TASKS
+from recurrency.training.tasks import TASKS
 
 GOOD = """
 about = "what it shows"
@@ -64,7 +64,7 @@ def test_every_shipped_experiment_can_be_read_and_names_what_there_is(name: str)
     options = found.options()
     optimiser(options["optimiser"], **found.optimiser)
     schedule(options["schedule"], **found.schedule)
-    assert found.task in TASKS or found.task in RECIPES
+    assert found.task in TASKS
 
 
 def test_what_is_written_is_read_back() -> None:

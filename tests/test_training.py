@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from recurrency.cli.train import train as train_command
 from recurrency.errors import UsageError
-from recurrency.training import command
+from recurrency.training import command, own
 from recurrency.training.command import Request
 from recurrency.training.data import Array, Batch
 from recurrency.training.experiments import Experiment, named
@@ -339,8 +339,15 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         steps.inputs = {"x": SimpleNamespace(shape=(1,), clock="t", index=None)}  # type: ignore[attr-defined]
         return SimpleNamespace(name="FirstBit"), steps
 
-    monkeypatch.setattr(command, "_model", model)
+    stub(monkeypatch, model)
     return asked
+
+
+def stub(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
+    """A model by hand in the place of a compiled one; it takes every task as it is."""
+    monkeypatch.setattr(command, "_model", model)
+    for module in (command, own):
+        monkeypatch.setattr(module, "fitted", lambda task, model: task)
 
 
 QUICK = {"epochs": 2, "length": 4, "log-form": "lines"}
@@ -393,7 +400,7 @@ def test_the_sample_run_reports_sums_and_how_many_seeds_learned() -> None:
 
 def test_weights_from_before_the_numbers_went_bad_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Scripted([1.0] * 9999, [*[1.0] * 150, float("nan")])
-    monkeypatch.setattr(command, "_model", lambda experiment: (SimpleNamespace(name="Scripted"), model))
+    stub(monkeypatch, lambda experiment: (SimpleNamespace(name="Scripted"), model))
     request = Request("first-element", options={"length": 5}, output=str(tmp_path / "w"))
     with pytest.raises(DivergedError, match="at step 151"):
         command.run(request, lambda line: None)

@@ -11,12 +11,13 @@ from typing import Any
 
 from recurrency.errors import UsageError
 from recurrency.language.modules import nearest
-from recurrency.training.data import read_user
 from recurrency.training.experiments import Experiment, check_option
 from recurrency.training.finding import experiment_of
+from recurrency.training.fitting import fitted
 from recurrency.training.folders import RUN, RunFolder
 from recurrency.training.loop import DivergedError, History, Options, Reporter, train
 from recurrency.training.optimisers import optimiser
+from recurrency.training.own import own_task
 from recurrency.training.processes import Processes, joined
 from recurrency.training.records import INTERRUPTED
 from recurrency.training.reporters import REPORTERS, Write
@@ -24,7 +25,8 @@ from recurrency.training.running import in_folder, repeated
 from recurrency.training.schedules import schedule
 from recurrency.training.sharing import Shared
 from recurrency.training.summaries import outcome, score, spread
-from recurrency.training.tasks import RECIPES, TASKS, Settings, Task, from_sequences
+from recurrency.training.task import Settings, Task
+from recurrency.training.tasks import TASKS
 from recurrency.training.weights import save_weights
 
 
@@ -182,10 +184,10 @@ class Session:
         o, e = self.options, self.experiment
         sizes = Settings(e.data, o["batch"] * self.processes.size, o["length"], o["chunk"], o["dtype"], seed)
         if e.task is not None:
-            return task_of(e, sizes)
+            return fitted(task_of(e, sizes), self.model)
         if e.data is None:
             raise UsageError(_needed(self.model))
-        return from_sequences(Path(e.data).stem, read_user(e.data, self.model.inputs), sizes)
+        return own_task(sizes, self.model, **e.task_options)
 
     def trainable(self) -> Any:
         """The model, shared where there are several processes."""
@@ -240,16 +242,13 @@ def task_of(experiment: Experiment, sizes: Settings) -> Task:
         UsageError: there is no such task or option of it (with the nearest name), or its data are missing.
     """
     name = experiment.task or ""
-    if name in TASKS:
-        own = {option.name for option in TASKS[name].options}
-        shared = {key: value for key, value in experiment.training.items() if key in own}
-        return TASKS[name].build(sizes, **{**shared, **experiment.task_options})
-    if name not in RECIPES:
-        known = [*TASKS, *RECIPES]
-        near = nearest(name, known)
+    if name not in TASKS:
+        near = nearest(name, list(TASKS))
         hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"there is no task {name}; there are {', '.join(known)}{hint}")
-    return RECIPES[name].build(sizes)
+        raise UsageError(f"there is no task {name}; there are {', '.join(TASKS)}{hint}")
+    own = {option.name for option in TASKS[name].options}
+    shared = {key: value for key, value in experiment.training.items() if key in own}
+    return TASKS[name].build(sizes, **{**shared, **experiment.task_options})
 
 
 def _needed(model: Any) -> str:
