@@ -100,6 +100,19 @@ def test_an_instance_of_a_cell_carries_no_time() -> None:
     assert equations_of_cell(cell)[0] == r"\mathit{shared} &= \operatorname{LSTM}_{H}"
 
 
+def test_what_is_computed_from_parameters_alone_carries_no_time() -> None:
+    body = "rate = exp(alpha) * s\nslow[1] = rate\nslow[2] = rate + sum(s for j in 1..L)\nfast = rate * x\n"
+    rows = equations_of_cell(cell_of(HEADER + DECLARED + body + "count = count[t-1] + 1\nh = slow[1] * fast}"))
+    assert rows[:3] == [
+        r"\mathit{rate} &= \exp(\alpha) \, s", r"\mathit{slow}^{(1)} &= \mathit{rate}",
+        r"\mathit{slow}^{(2)} &= \mathit{rate} + \sum_{j=1}^{L} s",
+    ]  # fmt: skip
+    assert rows[3:6] == [
+        r"\mathit{fast}_{t} &= \mathit{rate} \odot x_{t}", r"\mathit{count}_{t} &= \mathit{count}_{t-1} + 1",
+        r"h_{t} &= \mathit{slow}^{(1)} \odot \mathit{fast}_{t}",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("cell", all_cells(), ids=lambda cell: cell.name)
 def test_brackets_and_environments_are_balanced(cell: syntax.Cell) -> None:
     for row in equations_of_cell(cell):

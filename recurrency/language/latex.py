@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from recurrency.language import syntax
 from recurrency.language.notation import COMPARISONS, bracketed, index_letters, number, operator, symbol
+from recurrency.language.vocabulary import FUNCTIONS
 
 OR, AND, COMPARE, SUM, BIG, PRODUCT, MATMUL, UNARY, POWER, ATOM = range(10)
 """How tightly a piece of print holds together; `BIG` is a sum sign with what stands behind it."""
@@ -54,7 +55,7 @@ def flatten(body: Sequence[syntax.Statement]) -> list[syntax.Statement]:
 
 
 def scope_of(cell: syntax.Cell) -> Scope:
-    """The scope of a cell: parameters, constants, dimensions and instances of cells carry no time."""
+    """The scope of a cell: parameters, constants, dimensions, instances of cells, and what is computed from these."""
     statements = flatten(cell.body)
     declared = [s for s in statements if isinstance(s, syntax.Param | syntax.State | syntax.Const)]
     fixed = {t.name for s in declared if not isinstance(s, syntax.State) for t in s.targets}
@@ -66,7 +67,25 @@ def scope_of(cell: syntax.Cell) -> Scope:
     known = {s.target.name for s in equations} | {t.name for s in declared for t in s.targets}
     known |= {p.name for p in (*cell.inputs, *cell.outputs)}
     instances = {s.target.name for s in equations if is_instance(s.value, known)}
-    return Scope(frozenset(fixed | dimensions | instances), frozenset(scalars | dimensions), frozenset(known))
+    indices = {s.index for part in cell.body for s in syntax.walk(part) if isinstance(s, syntax.For | syntax.Clause)}
+    streams = {t.name for s in declared if isinstance(s, syntax.State) for t in s.targets} | {
+        p.name for p in cell.outputs
+    }
+    values = [(s.target.name, names_in(s.value)) for s in equations if s.target.name not in streams]
+    bare = without_time(values, fixed | dimensions | instances, (indices | set(FUNCTIONS)) - known)
+    return Scope(frozenset(bare), frozenset(scalars | dimensions), frozenset(known))
+
+
+def names_in(expression: syntax.Expression) -> set[str]:
+    """All names that an expression mentions, those of functions included."""
+    return {e.name for e in syntax.walk(expression) if isinstance(e, syntax.Name)}
+
+
+def without_time(values: Sequence[tuple[str, set[str]]], bare: set[str], harmless: set[str]) -> set[str]:
+    """`bare`, and the names whose equations mention nothing but these and what is harmless."""
+    moving = {name for name, mentioned in values if not mentioned <= bare | harmless}
+    more = {name for name, _ in values} - moving - bare
+    return without_time(values, bare | more, harmless) if more else bare
 
 
 def is_instance(value: syntax.Expression, known: set[str]) -> bool:

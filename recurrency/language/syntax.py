@@ -6,8 +6,9 @@ and `LSTM[H]` (a cell with its dimensions) are all `Subscript`; the elaborator t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeAlias
 
 from recurrency.errors import Source, Span
 
@@ -283,3 +284,16 @@ class File:
     uses: tuple[Use, ...]
     functions: tuple[Fn, ...]
     cells: tuple[Cell, ...]
+
+
+# ---------------------------------------------------------------------------------------------------------- walks
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """A piece of syntax and all syntax below it."""
+    yield node
+    for part in fields(node):
+        value = getattr(node, part.name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if part.name != "span" and is_dataclass(item):
+                yield from walk(item)

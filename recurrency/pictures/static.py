@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from recurrency.language import syntax
-from recurrency.language.syntax import Expression
+from recurrency.language.syntax import Expression, walk
 
 Env = Mapping[str, int]
 
@@ -65,13 +65,6 @@ def mentions_time(expression: Expression) -> bool:
     return any(isinstance(e, syntax.Name) and e.name == "t" for e in walk(expression))
 
 
-def walk(expression: Any) -> Iterator[Any]:
-    """The expression and all syntax below it."""
-    yield expression
-    for child in _children(expression):
-        yield from walk(child)
-
-
 def transform(expression: Any, change: Callable[[Any], Any]) -> Any:
     """The expression rebuilt from below, each piece of syntax replaced by what `change` makes of it."""
     return change(transform_below(expression, change))
@@ -87,14 +80,6 @@ def transform_below(expression: Any, change: Callable[[Any], Any]) -> Any:
         elif field.name != "span" and dataclasses.is_dataclass(value):
             fields[field.name] = transform(value, change)
     return dataclasses.replace(expression, **fields)
-
-
-def _children(expression: Any) -> Iterator[Any]:
-    for field in dataclasses.fields(expression):
-        value = getattr(expression, field.name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if field.name != "span" and dataclasses.is_dataclass(item):
-                yield item
 
 
 def numbers_of(bounds: syntax.Range, env: Env, unknown: int = 2) -> range:
