@@ -19,6 +19,7 @@ from recurrency.graph.types import Type
 from recurrency.initialisers import initial_values
 from recurrency.language import syntax
 from recurrency.language.modules import nearest
+from recurrency.language.streams import dimension_text
 
 if TYPE_CHECKING:
     from recurrency.model import Model
@@ -79,7 +80,7 @@ class InMemory(Program):  # type: ignore[misc]
     def initial(self, seed: int) -> dict[str, Tensor]:
         """See `Program`: as `Model.init` draws them."""
         values = initial_values(self.model.parameters.values(), seed)
-        return {name: torch.as_tensor(value) for name, value in values.items()}
+        return {name: torch.as_tensor(value, device="cpu") for name, value in values.items()}
 
     def __reduce__(self) -> Any:
         return rebuilt, self.recipe
@@ -155,7 +156,7 @@ def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
     graph = modes["run"]
     ports = {root: port_of(graph[id].type) for root, id in graph.roots.items()}
     entries = programs.layout.entries
-    sizes = ", ".join(f"{name}={value}" for name, value in model.dimensions.items())
+    sizes = ", ".join(f"{name}={dimension_text(value)}" for name, value in model.dimensions.items())
     return {
         "name": model.spec.name,
         "key": _key(model.spec.name, sizes, [*map(graph_text, modes.values()), repr(entries), _switches(model)]),

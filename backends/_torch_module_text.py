@@ -18,7 +18,7 @@ from recurrency.backend import find
 if TYPE_CHECKING:
     from recurrency.export import ModuleRequest
 
-RUNTIME = "program initial written ops autograd arguments".split()
+RUNTIME = "program initial written ops autograd checks arguments".split()
 """The files `_torch_runtime_NAME.py`, in the order in which they can be read; `_torch_runtime.py` comes last."""
 
 ERRORS = '''
@@ -29,6 +29,12 @@ class ShapeError(ValueError):
 class UsageError(ValueError):
     """A call that cannot be carried out as asked."""
 '''
+
+GUIDE = """
+The module is the class {name} at the end of this file; `Network` says how it is called. What it computes stands in the
+functions `run_plain` (results), `run_kept` (the same, with what the backward pass needs of it), `run_back` and
+`run_back_params` (gradients) and `run_second` (gradients of gradients).{losses} The rest serves them.
+"""
 
 CLASS = '''
 class {name}(Network):
@@ -58,12 +64,23 @@ def module_text(request: ModuleRequest) -> str:
     tables["tapes"] = {mode: program.tape(mode) for mode in program.sources}
     tables["initialisers"] = {name: p.initialiser for name, p in request.model.parameters.items()}
     parts.append(_program(tables, graphs))
-    taken = {name for part in parts for name in _defined(part)}
-    parts.append(_class(request, taken))
+    name = _free_name(request, {name for part in parts for name in _defined(part)})
+    parts.append(_class(request, name))
     text = "\n\n".join(part.strip("\n") + "\n" for part in parts)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     known = f'NAMESPACE = "recurrency_{ascii_name(request.name)}_{digest}"'
-    head = [docstring(request.header), "", "from __future__ import annotations", "", *_imports(imports), "", ""]
+    losses = " There are `loss_...` of all of them." if "loss" in program.sources else ""
+    guide = GUIDE.format(name=name, losses=losses)
+    head = [
+        docstring(request.header + guide),
+        "",
+        "from __future__ import annotations",
+        "",
+        *_imports(imports),
+        "",
+        "",
+        "",
+    ]
     return "\n".join(head) + text.replace('NAMESPACE = "recurrency"', known, 1)
 
 
@@ -89,16 +106,12 @@ def _body(text: str, imports: dict[str, set[str]]) -> str:
 
 
 def _imports(found: Mapping[str, set[str]]) -> list[str]:
-    """The import statements: whole modules first, those of Python before torch's."""
+    """The import statements: Python's, an empty line, and torch's; in both whole modules come first."""
     whole = [f"import {module}" for module in sorted(found) if "" in found[module]]
     parts = {module: sorted(names - {""}) for module, names in sorted(found.items())}
-    return sorted(whole, key=_is_torch) + sorted(
-        (f"from {module} import {', '.join(names)}" for module, names in parts.items() if names), key=_is_torch
-    )
-
-
-def _is_torch(statement: str) -> bool:
-    return statement.split()[1].split(".")[0] == "torch"
+    lines = whole + [f"from {module} import {', '.join(names)}" for module, names in parts.items() if names]
+    theirs = [line for line in lines if line.split()[1].split(".")[0] == "torch"]
+    return [*(line for line in lines if line not in theirs), "", *theirs]
 
 
 def _defined(text: str) -> set[str]:
@@ -125,11 +138,16 @@ def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def _class(request: ModuleRequest, taken: set[str]) -> str:
-    """The class that a user makes modules of."""
-    name = ascii_name(request.name)
+def _free_name(request: ModuleRequest, taken: set[str]) -> str:
+    """The name of the class: the cell's, if nothing else is called so."""
+    name: str = ascii_name(request.name)
     while name in taken:
         name += "_"
+    return name
+
+
+def _class(request: ModuleRequest, name: str) -> str:
+    """The class that a user makes modules of."""
     title = request.model.spec.doc.split("\n")[0].rstrip(".;") or request.name
     safe = docstring(title)[3:-3]
     return CLASS.format(name=name, title=safe, dtype=request.dtype)

@@ -10,12 +10,12 @@ from recurrency.backends._torch_runtime_arguments import (
     STATES,
     Frame,
     by_name,
-    casts,
     order_of_states,
     state_as_tuple,
     state_by_name,
 )
 from recurrency.backends._torch_runtime_autograd import Forward
+from recurrency.backends._torch_runtime_checks import casts, fresh_seed, whole_seed
 from recurrency.backends._torch_runtime_ops import run
 from recurrency.backends._torch_runtime_program import Call, Program
 from torch import Tensor, nn
@@ -76,10 +76,13 @@ class Network(nn.Module):
         return out
 
     def reset_parameters(self, seed: int | None = None) -> None:
-        """Draw all parameters as the specification says; without a `seed`, one is drawn from torch's generator."""
-        if seed is None:
-            seed = int(torch.randint(1 << 31, ()))
-        values = self.program.initial(seed)
+        """Draw all parameters as the specification says; without a `seed`, one is drawn from torch's generator.
+
+        Parameters that hold no numbers (on `meta`, or in a `FakeTensorMode`) stay as they are.
+        """
+        if all(parameter.device.type == "meta" for parameter in self.parameters()) or _fake():
+            return
+        values = self.program.initial(int(fresh_seed(1 << 31)) if seed is None else whole_seed(seed))
         with torch.no_grad():
             for name, parameter in self.parameters_by_name().items():
                 parameter.copy_(values[name])
@@ -88,7 +91,7 @@ class Network(nn.Module):
         """All parameters in one vector, in the order of the layout; None where there are none.
 
         Raises:
-            UsageError: they differ in dtype or device.
+            UsageError: they differ in dtype or device, or one has been replaced by one of another shape.
         """
         names = self.program.order
         if not names:
@@ -101,6 +104,9 @@ class Network(nn.Module):
                     f"the parameter {name} is {tensor.dtype} on {tensor.device}, {names[0]} is {first.dtype} on "
                     f"{first.device}: convert the whole module"
                 )
+            if tensor.shape != self.program.parameters[name][1]:
+                wanted = list(self.program.parameters[name][1])
+                raise UsageError(f"the parameter {name} is {list(tensor.shape)}; {self.program.name} needs {wanted}")
         return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
     # ------------------------------------------------------------------------------------------------------ calls
@@ -142,18 +148,24 @@ class Network(nn.Module):
     def _called(
         self, mode: str, inputs: Any, state: Any, lengths: Any, seed: int | None, named: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], Frame, Any]:
-        """The results by root, and the states after the last step."""
+        """The results by root, and the states after the last step.
+
+        Raises:
+            UsageError: torch.jit records the call, and would take its lengths and loops for those of all calls.
+        """
         program, frame = self.program, Frame(self.program, self.batch_first)
+        if not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None:
+            raise UsageError(f"torch.jit can't record {program.name}: use torch.export or torch.compile")
         params = self._vector()
         arrays = by_name(program, mode, inputs, named)
         if params is None:
             params = _no_parameters(arrays)
         real = params.dtype
-        if mode == "run" and casts(params.device):
+        if mode == "run" and casts(params.device) and real is not torch.float64:  # which autocast leaves alone
             real = torch.get_autocast_dtype(params.device.type)
             params = params.to(real)
         given = frame.inputs(arrays, real, params.device)
-        frame.measure(lengths)
+        frame.measure(lengths, params.device)
         offset = None
         if state is not None:
             given |= frame.state(self._by_name(state, frame), real, params.device)
@@ -161,7 +173,7 @@ class Network(nn.Module):
         names = tuple(name for name in program.sources[mode] if name in given)
         extra = {f"lengths:{clock}": n for clock, n in frame.lengths.items()}
         if program.random and self.training:
-            extra["seed"] = torch.randint(1 << 62, ()) if seed is None else torch.tensor(seed)
+            extra["seed"] = fresh_seed(1 << 62) if seed is None else torch.tensor(whole_seed(seed), device="cpu")
             if offset is not None:
                 extra["offset"] = offset
         call = program.call(mode, names, tuple(extra), self.training and program.random)
@@ -210,11 +222,17 @@ class Network(nn.Module):
 
 def _no_parameters(arrays: Mapping[str, Any]) -> Tensor:
     """An empty vector where the inputs lie."""
-    for array in arrays.values():
-        tensor = array if isinstance(array, Tensor) else getattr(array, "data", None)
-        if isinstance(tensor, Tensor) and tensor.is_floating_point():
+    tensors = [array if isinstance(array, Tensor) else getattr(array, "data", None) for array in arrays.values()]
+    found = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
+    for tensor in found:
+        if tensor.is_floating_point():
             return tensor.new_empty(0)
-    return torch.empty(0)
+    return torch.empty(0, device=found[0].device if found else None)
+
+
+def _fake() -> bool:
+    """Whether tensors that are made now hold no numbers."""
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
 
 
 def _differentiable(call: Call, params: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from recurrency.backends._torch_runtime_checks import checked, whole_numbers
 from recurrency.backends._torch_runtime_program import STATIC, STREAM, Port, Program
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
@@ -37,6 +38,7 @@ class Frame:
         for name, array in arrays.items():
             port = self.program.inputs[name]
             if isinstance(array, PackedSequence):
+                checked(f"{name} (packed)", array.data, port, real, device)
                 array = self._padded(name, port, array)
             else:
                 array = self._timed(name, port, checked(name, array, port, real, device))
@@ -77,7 +79,7 @@ class Frame:
         if self.batch != batch:
             raise ShapeError(f"{name} has {batch} sequences; another input has {self.batch}")
 
-    def measure(self, lengths: Any) -> None:
+    def measure(self, lengths: Any, device: torch.device) -> None:
         """Take up the lengths that the caller gives: [B], or such a list for each clock."""
         if lengths is None:
             return
@@ -93,14 +95,8 @@ class Frame:
             if clock not in self.steps:
                 raise UsageError(f"{self.program.name} has no clock {clock}; it has {', '.join(self.steps)}")
             if numbers is not None:
-                self.lengths[clock] = self._length(numbers)
-
-    def _length(self, numbers: Any) -> Tensor:
-        out: Tensor = torch.as_tensor(numbers)
-        if out.shape != (self.batch,) or ((out.is_floating_point() or out.dtype is torch.bool) and self.batch):
-            found = f"{str(out.dtype)[6:]} {list(out.shape)}"
-            raise ShapeError(f"lengths must be {self.batch} whole numbers, one for each sequence, not {found}")
-        return out.to(torch.int64)
+                rule = f"lengths must be {self.batch} whole numbers, one for each sequence"
+                self.lengths[clock] = whole_numbers(rule, numbers, ((self.batch,),), device)
 
     def state(self, given: Any, real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
         """First states by name (and `t`, the steps before them), each [B, *shape].
@@ -111,7 +107,8 @@ class Frame:
         out = {}
         for name, array in given.items():
             if name == "t" and self.program.random:
-                out[name] = self._steps_before(array)
+                rule = f"the state t counts steps: {self.batch} whole numbers, one for each sequence"
+                out[name] = whole_numbers(rule, array, ((), (self.batch,)), device).expand(self.batch)
                 continue
             port = self.program.states.get(name)
             if port is None:
@@ -124,12 +121,6 @@ class Frame:
                 raise ShapeError(f"the state {name} is {list(array.shape)}; this call needs {wanted} (B first)")
             out[f"start:{name}"] = array if port.symbols is not None or array.dtype is real else array.to(real)
         return out
-
-    def _steps_before(self, array: Any) -> Tensor:
-        out: Tensor = torch.as_tensor(array)
-        if out.is_floating_point() or out.shape not in ((), (self.batch,)):
-            raise ShapeError(f"the state t counts steps: {self.batch} whole numbers, one for each sequence")
-        return out.to(torch.int64).expand(self.batch)
 
     # ----------------------------------------------------------------------------------------------------- outwards
 
@@ -155,38 +146,8 @@ class Frame:
         """The steps so far of each sequence."""
         clock = self.program.clock
         lengths = self.lengths.get(clock)
-        steps = torch.full((self.batch,), self.steps[clock]) if lengths is None else lengths
+        steps = torch.full((self.batch,), self.steps[clock], device="cpu") if lengths is None else lengths
         return (steps if offset is None else steps + offset.to(steps.device)).to(device)
-
-
-def checked(name: str, array: Any, port: Port, real: torch.dtype | None, device: torch.device) -> Tensor:
-    """A tensor of a port's dtype on the device of the parameters; symbols as int64.
-
-    `real` is the dtype of real numbers; under autocast any other will do as well.
-
-    Raises:
-        ShapeError: it is something else.
-    """
-    if not isinstance(array, Tensor):
-        raise ShapeError(f"{name} is of the type {type(array).__name__}; it must be a tensor (see torch.as_tensor)")
-    if array.device != device:
-        raise ShapeError(f"{name} lies on {array.device}, the module on {device}: move one of them with .to(...)")
-    if port.symbols is not None:
-        if array.is_floating_point() or array.is_complex() or array.dtype is torch.bool:
-            raise ShapeError(f"{name} holds {_dtype(array)}; it must hold whole numbers below {port.symbols}")
-        return array if array.dtype is torch.int64 else array.to(torch.int64)
-    if array.dtype is not real and not (array.is_floating_point() and casts(device)):
-        raise ShapeError(f"{name} holds {_dtype(array)}, the module computes in {str(real)[6:]}: convert one of them")
-    return array
-
-
-def casts(device: torch.device) -> bool:
-    """Whether autocast is on."""
-    return device.type != "meta" and torch.is_autocast_enabled(device.type)
-
-
-def _dtype(array: Tensor) -> str:
-    return str(array.dtype)[6:]
 
 
 def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
@@ -232,7 +193,7 @@ def state_by_name(program: Program, state: Any, alone: bool) -> Mapping[str, Any
         ShapeError: it is something else.
     """
     names = order_of_states(program)
-    parts = (state,) if isinstance(state, Tensor) else tuple(state)
+    parts = tuple(state) if isinstance(state, (tuple, list)) else (state,)
     if len(parts) != len(names):
         raise ShapeError(f"{program.name} has {len(names)} states ({', '.join(names)}), not {len(parts)}")
     axes = 1 if alone else 2

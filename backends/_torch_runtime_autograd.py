@@ -43,12 +43,26 @@ class Function(torch.autograd.Function):
         return out
 
     @classmethod
+    def of_adjoints(cls, adjoints: Sequence[Tensor | None], *arguments: Any) -> tuple[Tensor, ...]:
+        """`call` with arguments that are made of `adjoints`: also of many at once, under `is_grads_batched=True`."""
+        if torch.compiler.is_compiling() or not any(a is not None and _is_batched(a) for a in adjoints):
+            return cls.call(*arguments)
+        dims = tuple(0 if isinstance(a, Tensor) and _is_batched(a) else None for a in arguments)
+        # The batching of `autograd.grad` is older than `torch.vmap`, and knows no rules for a `Function`.
+        parts = [a if d is None else torch._remove_batch_dim(a, 1, 0, 0) for a, d in zip(arguments, dims, strict=True)]
+        found = cls.rows(len(parts[dims.index(0)]), dims, tuple(parts))
+        return tuple(torch._add_batch_dim(column, 0, 1) for column in found)
+
+    @classmethod
     def rows(cls, count: int, dims: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, ...]:
         """The results for each element, stacked."""
         found = []
         for k in range(count):
             found.append(cls.call(*(a if d is None else a.select(d, k) for a, d in zip(arguments, dims, strict=True))))
         return tuple(torch.stack(column) for column in zip(*found, strict=True))
+
+
+_is_batched: Any = torch._C._functorch.is_legacy_batchedtensor
 
 
 def _apply(function: Any, arguments: tuple[Any, ...]) -> Any:
@@ -85,7 +99,7 @@ class Forward(Function):
             return (None,) * (2 + count)
         seeds = _seeds(call, params, given, [known[root] for root in call.real])
         kind = "back" if any(ctx.needs_input_grad[2:]) else "back_params"
-        found = Backward.call(call, kind, params, *saved[:count], *seeds, *saved[count:])
+        found = Backward.of_adjoints(adjoints, call, kind, params, *saved[:count], *seeds, *saved[count:])
         gradients = dict(zip(call.differentiable, found[1:], strict=False))
         return None, found[0], *(gradients.get(name) for name in call.given), *(None,) * len(call.extra)
 
@@ -138,7 +152,7 @@ class Backward(Function):
         for name in ("params", *call.differentiable):
             adjoint = known.get(name)
             cotangents.append(torch.zeros_like(primal[name]) if adjoint is None else adjoint)
-        found = Second.call(call, params, *tensors, *cotangents)
+        found = Second.of_adjoints(adjoints, call, params, *tensors, *cotangents)
         count = 1 + len(call.differentiable)
         gradients = dict(zip(call.differentiable, found[1:count], strict=True))
         of_given = [gradients.get(name) for name in call.given]

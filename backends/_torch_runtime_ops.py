@@ -73,7 +73,9 @@ def _lengths(
             ragged = True
     if not ragged:
         return None
-    full = {c: torch.full((batch,), count, dtype=torch.int64) for c, count in steps.items() if c not in found}
+    full = {
+        c: torch.full((batch,), count, dtype=torch.int64, device="cpu") for c, count in steps.items() if c not in found
+    }
     return {clock: n.to(device) for clock, n in {**found, **full}.items()}
 
 

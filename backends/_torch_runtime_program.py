@@ -9,6 +9,8 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
+from recurrency.errors import UsageError
+
 STATIC, SEQUENCE, STREAM = 0, 1, 2
 """Kinds of values: [*shape], [B, *shape], [T, B, *shape]."""
 
@@ -35,8 +37,9 @@ class Program:
 
     There are two modes: `run` (results: outputs, states, inner streams) and `loss` (the loss, and states). Each has the
     functions `MODE_plain`, `MODE_kept` (with a tape), `MODE_back` and `MODE_back_params` (gradients of all, or of the
-    parameters alone, from the tape) and `MODE_second` (gradients of `MODE_back`); they are called as
-    `recurrency.backend.Runner` says, with tensors.
+    parameters alone, from the tape) and `MODE_second` (gradients of `MODE_back`). They take the vector of parameters,
+    other tensors by name, lengths and numbers of steps by clock, the number of sequences, whether to draw random
+    numbers, their seed, and the steps before the first by clock; they give results by name.
     """
 
     name: str
@@ -139,9 +142,18 @@ class Call:
 
     @staticmethod
     def read(text: str) -> Call:
-        """The call that a text stands for."""
+        """The call that a text stands for.
+
+        Raises:
+            UsageError: it comes from a graph of another process, and this one does not know the program yet.
+        """
         key, mode, given, extra, training = text.split("|")
-        program = COMPILED.get(key) or PROGRAMS[key]
+        program = COMPILED.get(key) or PROGRAMS.get(key)
+        if program is None:
+            raise UsageError(
+                f"this graph runs the module {key}, which is not known here: make it once before (or import the file "
+                "that it was written to), with the specification and sizes that it had"
+            )
         COMPILED[key] = program
         names = [tuple(part.split(";")) if part else () for part in (given, extra)]
         return program.call(mode, names[0], names[1], bool(training))

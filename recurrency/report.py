@@ -11,6 +11,7 @@ from recurrency.graph.dimensions import Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.language import syntax
 from recurrency.language.elaborate import Elaborated, check, elaborate
+from recurrency.language.streams import dimension_text
 from recurrency.passes import optimised
 from recurrency.passes.recurrence import Recurrence, recurrences
 from recurrency.programs import known_passes
@@ -74,14 +75,10 @@ def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] =
     total: Any = 0
     for count in counts.values():
         total = total + count
-    dims = {
-        n: v if isinstance(v, (int, str)) else getattr(v, "name", None) or _named(v)
-        for n, v in found.dimensions.items()
-    }
     out = Report(
         spec.name,
         spec.doc,
-        {n: str(v) for n, v in dims.items()},
+        {n: dimension_text(v) for n, v in found.dimensions.items()},
         inputs,
         outputs,
         states,
@@ -98,11 +95,6 @@ def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] =
 
 def _port(found: Elaborated, name: str) -> syntax.Port | None:
     return next((p for p in (*found.cell.inputs, *found.cell.outputs) if p.name == name), None)
-
-
-def _named(value: Any) -> str:
-    definition = getattr(value, "definition", None)
-    return definition.cell.name if definition is not None else str(value)
 
 
 def _shape(type_: Type, port: syntax.Port | None = None) -> str:

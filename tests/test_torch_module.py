@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import io
 import re
@@ -248,14 +247,11 @@ def test_a_module_computes_in_the_dtype_of_its_parameters(dtype: Any) -> None:
     assert module.W_i.grad.dtype is dtype
 
 
-def test_autocast_is_followed_as_nn_lstm_does() -> None:
+def test_autocast_is_followed_as_other_layers_do() -> None:
     module, x = lstm().float(), random(5, 2, 3).float()
     with torch.autocast("cpu", torch.bfloat16):
         y, state = module(x)
-        with torch.backends.mkldnn.flags(
-            enabled=False, allow_tf32=None
-        ):  # oneDNN's LSTM fails in bfloat16 on some processors
-            assert y.dtype is state["h"].dtype is nn.LSTM(3, 4)(x)[0].dtype is torch.bfloat16
+        assert y.dtype is state["h"].dtype is nn.Linear(3, 4)(x).dtype is torch.bfloat16
         y, _ = module(x, state)
     y.float().sum().backward()
     assert module.W_i.grad.dtype is torch.float32
@@ -376,6 +372,12 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "axes": (lambda m: m(X[None]), "x is [1, 5, 2, 3]; LSTM needs [T, B, 3]"),
     "device": (lambda m: m(X.to("meta")), "x lies on meta, the module on cpu"),
     "an array": (lambda m: m(X.numpy()), "x is of the type ndarray"),
+    "sparse": (lambda m: m(X.to_sparse()), "x is a tensor of the layout sparse_coo; it must be a dense one"),
+    "nested": (lambda m: m(torch.nested.as_nested_tensor([X[:, 0]] * 2, layout=torch.jagged)), "pad it, and give the"),
+    "packed dtype": (lambda m: m(rnn.pack_sequence([X[:, 0].float()])), "x (packed) holds float32"),
+    "packed device": (lambda m: m(rnn.pack_sequence([X[:, 0]]).to("meta")), "x (packed) lies on meta"),
+    "packed width": (lambda m: m(rnn.pack_sequence([X[:, 0, :2]])), "x (packed) is [5, 1, 2]; LSTM needs [T, B, 3]"),
+    "packed and lengths": (lambda m: m(rnn.pack_sequence([X[:, 0]]), lengths=[5]), "has lengths of its own"),
     "no input": (lambda m: m(), "LSTM has the inputs x; given are no x"),
     "unknown input": (lambda m: m(z=X), "given are no x and an unknown z"),
     "state's form": (lambda m: m(X, (X, X)), "states of this module go by name"),
@@ -385,6 +387,12 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "negative": (lambda m: m(X, lengths=[1, -1]), "lengths are [1, -1]"),
     "too few": (lambda m: m(X, lengths=[1]), "lengths must be 2 whole numbers"),
     "fractions": (lambda m: m(X, lengths=[1.0, 2.0]), "lengths must be 2 whole numbers"),
+    "words": (lambda m: m(X, lengths=["a", "b"]), "lengths must be 2 whole numbers, one for each sequence, not ['a"),
+    "lengths elsewhere": (lambda m: m(X, lengths=torch.ones(2, device="meta").long()), "these lie on meta, the module"),
+    "no states": (lambda m: lstm(state="tuple")(X, 3), "LSTM has 2 states (h, c), not 1"),
+    "seed": (lambda m: noisy().train()(X, seed=1.5), "seed must be a whole number, not 1.5"),
+    "long seed": (lambda m: m.reset_parameters(1 << 63), "seed must be a whole number of at most 63 bits"),
+    "steps before": (lambda m: noisy().train()(X, {"t": "a"}), "the state t counts steps: 2 whole numbers"),
     "clock": (lambda m: m(X, lengths={"q": [1, 2]}), "LSTM has no clock q"),
     "no loss": (lambda m: m.loss(X), "LSTM has no loss line"),
     "form": (lambda m: lstm(state="list"), "state is one of names, tuple, not list"),

@@ -80,6 +80,15 @@ class CellValue:
     keywords: dict[str, Any] = field(default_factory=dict)
 
 
+def dimension_text(value: Any) -> str:
+    """What stands for a dimension as a user writes it: a number, or a function or cell by its name."""
+    if isinstance(value, CellValue):
+        given = [*map(dimension_text, value.positional)]
+        given += [f"{name} = {dimension_text(v)}" for name, v in value.keywords.items()]
+        return value.definition.cell.name + (f"[{', '.join(given)}]" if given else "")
+    return str(getattr(value.fn if isinstance(value, FnValue) else value, "name", value))
+
+
 @dataclass(eq=False)
 class Shared:
     """An instance whose calls have the same parameters."""
