@@ -41,7 +41,7 @@ class Writer:
         if found is not None:
             found.stores = [s for s in stores if self._element(s, at)[1] in found.written]
             raise found
-        ragged = all(self._cleans(store, ready) for store in stores)
+        ragged = all(_cleans(body, element, w.text) for element, w in written.items())
         return self._finished(wish, domain, [*head, *body.scopes[0].lines], written, mode, ragged)
 
     def parts(self, ids: Sequence[int], ready: Collection[int], wish: str) -> Kernel:
@@ -160,13 +160,6 @@ class Writer:
         inside = " && ".join(f"{ix} < {body.length(dim, at)}" for ix, dim in timed)
         return f"({inside} ? {text} : {body.nothing(node)})" if timed else text
 
-    def _cleans(self, store: Store, ready: Collection[int]) -> bool:
-        """Whether a store only puts nothing into padding, in place."""
-        node = self.source.graph[store.value]
-        if node.op.name != "valid" or node.args[0] not in ready or node.args[0] in self.source.outputs:
-            return False
-        return bool(self.source.program.places[node.args[0]] == store.place)
-
     def _finished(
         self, wish: str, domain: Domain, lines: list[str], written: dict[str, Written], mode: str, ragged: bool = False
     ) -> Kernel:
@@ -178,3 +171,9 @@ class Writer:
                 return known  # the same at each step, whoever multiplies matrices
         self.made.append(made)
         return made
+
+
+def _cleans(body: Body, element: str, name: str) -> bool:
+    """Whether what is written to an element is what it held, but for padding."""
+    inner = body.cleaned.get(body.texts.get(name, name))
+    return inner is not None and body.texts.get(inner, inner) == element

@@ -103,7 +103,10 @@ def _unframes(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _valid(k: Body, id: int, node: Node, at: At) -> str:
-    return f"({at.t} < {k.length(node.type.clock, at)} ? {k.value(node.args[0], at)} : {k.nothing(node)})"
+    inner = k.value(node.args[0], at)
+    text = f"({at.t} < {k.length(node.type.clock, at)} ? {inner} : {k.nothing(node)})"
+    k.cleaned[text] = inner
+    return text
 
 
 def _shift(k: Body, id: int, node: Node, at: At) -> str:

@@ -76,7 +76,8 @@ class Body:
     """Writes the body of one kernel. `ready` are the values that lie in memory when it runs.
 
     Within a kernel that runs over all steps, `carried` are values of the step before that stay in registers: the
-    element of memory that they stand for -> their name.
+    element of memory that they stand for -> their name. `texts` are the definitions of names, and `cleaned` says what a
+    text is outside of padding.
     """
 
     def __init__(self, source: Source, ready: Collection[int], names: Names) -> None:
@@ -86,6 +87,8 @@ class Body:
         self.part: str | None = None
         self.carried: dict[str, str] = {}
         self.started: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        self.cleaned: dict[str, str] = {}
         self.reads: list[Read] = []
         self._said: object = None
 
@@ -147,7 +150,8 @@ class Body:
                 return scope.known[id, at]
         text = self._written(id, node, at)
         if not _is_plain(text):
-            text = self.declare(node.name or node.op.name, text, self.ctype(node), id)
+            name = self.declare(node.name or node.op.name, text, self.ctype(node), id)
+            self.texts[name], text = text, name
         self.scopes[-1].known[id, at] = text
         return text
 

@@ -95,6 +95,23 @@ def test_the_peak_of_a_softmax_is_searched_once(of: str) -> None:
     assert kernels_of(source_of(spec, "forward", H=3)).count("-1.0f / 0.0f") == 1
 
 
+@pytest.mark.parametrize(("cell", "dimensions"), [("GRU", {}), ("GatedFeedback", {"L": 2})])
+@pytest.mark.parametrize("kind", ["forward_kept", "backward"])
+def test_what_only_cleans_padding_is_launched_where_there_is_some(cell: str, dimensions: Any, kind: str) -> None:
+    source = source_of(rc.library.spec(cell), kind, N=3, H=4, **dimensions)
+    cleaning = set()
+    for kernel in kernels_of(source).split("extern")[1:]:
+        named = dict(re.findall(r"const float (\w+) = (.*?);", kernel))
+        kept = {n: named[inner] for n, inner in re.findall(r"const float (\w+) = \(t < n_t\[b\] \? (\w+) :", kernel)}
+        written = re.findall(r"^    (\w+\[.*\]) = (\w+);", kernel, re.MULTILINE)
+        if all(kept.get(name) == element for element, name in written):
+            cleaning |= set(re.findall(r"(\w+)\(\n", kernel))
+    launched = re.findall(r"(if p.ragged: )?launch\(k\.(\w+),", source)
+    assert cleaning
+    assert {name for condition, name in launched if condition} == cleaning
+    assert not {name for condition, name in launched if not condition} & cleaning
+
+
 def test_what_other_threads_write_is_not_read() -> None:
     array = Array("h", Kind.STREAM, (4,), "t")
     mine = {"h[tb * 4 + i0]": Written(array, "x", (0, 4))}
