@@ -52,16 +52,17 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option(
     "--folder", default=".", show_default=True, metavar="FOLDER", help="Where files that show a difference are written."
 )
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes for several specs.  [default: processors]")
 def verify(
     specs: tuple[str, ...], backends: list[str], examples: int, seed: int, dimensions: dict[str, Any],
-    json_file: str | None, folder: str,
+    json_file: str | None, folder: str, jobs: int | None,
 ) -> None:  # fmt: skip
     """Compare backends with the interpreter in float64: results, gradients, states, chunks, second-order products.
 
     Dimensions, lengths and numbers are drawn at random; dimensions are small, but for those that -D fixes. The
     interpreter's own gradients are compared with differences.
     """
-    report = _checked(lambda: _run(specs, backends, examples, seed, dimensions, folder))
+    report = _checked(lambda: _run(specs, backends, examples, seed, dimensions, folder, jobs))
     text = json.dumps(report.as_json(), indent=2) + "\n"
     if json_file == "-":
         click.echo(text, nl=False)
@@ -88,15 +89,20 @@ def _checked(run: Callable[[], Report]) -> Report:
 
 
 def _run(
-    specs: tuple[str, ...], backends: list[str], examples: int, seed: int, dimensions: dict[str, Any], folder: str
+    specs: tuple[str, ...], backends: list[str], examples: int, seed: int, dimensions: dict[str, Any], folder: str,
+    jobs: int | None,
 ) -> Report:  # fmt: skip
     from recurrency.cli.common import find_spec
     from recurrency.testing import verify
+    from recurrency.testing.verify_jobs import processors, verify_together
 
     found = [find_spec(text) for text in specs]
     for spec in found:
         spec.check(all_cells=False)
     _refuse_unknown(found, dimensions)
+    jobs = min(jobs or processors(), len(specs))
+    if jobs > 1:
+        return verify_together(specs, backends, examples, seed, dimensions, folder, jobs)
     return verify(found, backends, examples, seed, dimensions, folder, _say)
 
 
