@@ -70,6 +70,12 @@ def _stream_of(device: torch.device) -> ExitStack:
 
     stack = ExitStack()
     stack.enter_context(cupy.cuda.Device(device.index))
-    stream = torch.cuda.current_stream(device)
-    stack.enter_context(cupy.cuda.ExternalStream(stream.cuda_stream, device.index))
+    stack.enter_context(_of_cupy(torch.cuda.current_stream(device), device.index, cupy.cuda))
     return stack
+
+
+def _of_cupy(stream: Any, number: int, cuda: Any) -> Any:
+    """A stream of torch's as one of CuPy's (`cuda`); from version 14 on it warns of the class that it had for them."""
+    if hasattr(cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
+        return cuda.Stream.from_external(stream)
+    return cuda.ExternalStream(stream.cuda_stream, number)

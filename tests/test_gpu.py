@@ -152,14 +152,14 @@ def test_work_goes_on_the_current_stream(plan: str) -> None:
 
 def test_a_device_without_room_says_so_and_works_on() -> None:
     module = generated()
-    data = numbers(module)
+    data, large = numbers(module), numbers(module, T=500)
     wanted = gradients(module, *data)
     pool = module.xp.get_default_memory_pool()
     pool.free_all_blocks()
     pool.set_limit(size=pool.total_bytes() + (1 << 20))
     try:
         with pytest.raises(MemoryError, match="needs more memory than the device has"):
-            gradients(module, *numbers(module, T=500))
+            gradients(module, *large)
     finally:
         pool.set_limit(size=0)
     close(gradients(module, *data), wanted)

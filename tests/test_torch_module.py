@@ -6,6 +6,7 @@ import copy
 import io
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -360,6 +361,17 @@ def test_device_kernels_compute_what_torch_code_computes(cell: str, monkeypatch:
         assert ("kernels" in module.path) == bool(kernels)
     shared(cell).program._functions.clear()
     close(*found, rtol=1e-11, atol=1e-11)
+
+
+def test_a_stream_goes_to_cupy_as_its_version_wants_it() -> None:
+    """From version 14 on ExternalStream warns, and warnings are errors here."""
+    from recurrency.backends._torch_module_kernels import _of_cupy
+
+    stream = SimpleNamespace(cuda_stream=7, __cuda_stream__=lambda: (0, 7))
+    old = SimpleNamespace(Stream=SimpleNamespace(), ExternalStream=lambda *about: ("external", *about))
+    new = SimpleNamespace(Stream=SimpleNamespace(from_external=lambda one: ("of", one.cuda_stream)))
+    assert _of_cupy(stream, 1, old) == ("external", 7, 1)
+    assert _of_cupy(stream, 1, new) == ("of", 7)
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
