@@ -71,3 +71,27 @@ def lstm_output_projection(p: Arrays, first: Arrays, x: Array) -> Trace:
     """The recurrence of eq. 1-5, read through p_t = W_pm m_t."""
     inner = lstm(below(p, "m"), below(first, "m"), x)
     return Trace({"p": inner.outputs["h"] @ p["W_pm"].T}, named("m", inner.state))
+
+
+def full_peephole_lstm(p: Arrays, first: Arrays, x: Array) -> Trace:
+    """Gates of [x_t; h_{t-1}; c], c the old memory for i and f and the new one for o, each by one full matrix."""
+    n = len(p["b_i"])
+    h, c = first.get("h", np.zeros(n)), first.get("c", np.zeros(n))
+    gate = {k: np.hstack([p[f"W_{k}"], p[f"U_{k}"], p[f"P_{k}"]]) for k in "ifo"}
+    outputs = []
+    for x_t in x:
+        before = np.concatenate([x_t, h, c])
+        g = np.tanh(p["W_g"] @ x_t + p["U_g"] @ h + p["b_g"])
+        c = sigmoid(gate["f"] @ before + p["b_f"]) * c + sigmoid(gate["i"] @ before + p["b_i"]) * g
+        h = sigmoid(gate["o"] @ np.concatenate([x_t, h, c]) + p["b_o"]) * np.tanh(c)
+        outputs.append(h)
+    return Trace({"h": np.array(outputs)}, {"h": h, "c": c})
+
+
+def cifg(p: Arrays, first: Arrays, x: Array) -> Trace:
+    """Greff et al. 2017: the vanilla LSTM of Sak et al., eq. 1-5, with f_t = 1 - i_t in place of a forget gate.
+
+    1 - s(a) = s(-a), so its forget gate is an ordinary one whose weights are those of the input gate, negated.
+    """
+    negated = {name.replace("_i", "_f"): -p[name] for name in ("W_i", "U_i", "p_i", "b_i")}
+    return lstm({**p, **negated}, first, x)
