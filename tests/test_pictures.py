@@ -24,7 +24,12 @@ from recurrency.pictures.labels import make_label
 from recurrency.pictures.sketch import Kind, Line
 
 CELLS = library.names()
-PLAIN = ["Elman", "GRU", "GatedFeedback", "IRNN", "LSTM", "LSTMP", "LinearAttention", "MLSTM", "PlainLSTM"]
+PLAIN = [
+    "CIFG", "ClockworkRNN", "Elman", "FullPeepholeLSTM", "GRU", "GatedFeedback", "GatedFeedbackGRU",
+    "GatedFeedbackLSTM", "GatedFeedbackSkip", "IRNN", "Jordan", "LSTM", "LSTMP", "LayerNormLSTM", "LinearAttention",
+    "MGU", "MLSTM", "MUT1", "MUT2", "MUT3", "MultiplicativeLSTM", "PlainLSTM", "RHN", "SCRN", "UGRNN", "UncoupledRHN",
+    "VariationalLSTM", "ZoneoutLSTM",
+]  # fmt: skip
 
 
 @cache

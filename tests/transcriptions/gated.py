@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from tests.transcriptions import clockwork, simple
+from tests.transcriptions import clockwork, gated_feedback, lstm, lstm_variants, simple
 from tests.transcriptions.case import Case
 from tests.transcriptions.trace import Array, Arrays, Trace, sigmoid
 
@@ -95,6 +95,12 @@ def highway(p: Arrays, first: Arrays, x: Array) -> Trace:
 CASES: tuple[Case, ...] = (
     Case("Jordan", partial(simple.jordan, mu=0.75), {"N": 4, "H": 5, "K": 3, "mu": 0.75}),
     Case("SCRN", partial(simple.scrn, alpha=0.6), {"N": 4, "H": 5, "S": 3, "alpha": 0.6}),
+    Case("FullPeepholeLSTM", lstm.full_peephole_lstm, {"N": 4, "H": 5}),
+    Case("CIFG", lstm.cifg, {"N": 4, "H": 5}),
+    Case("VariationalLSTM", lstm_variants.variational, {"N": 4, "H": 5}),
+    Case("ZoneoutLSTM", partial(lstm_variants.zoneout, d_c=0.4, d_h=0.1), {"N": 4, "H": 5, "p_c": 0.4, "p_h": 0.1}),
+    Case("MultiplicativeLSTM", lstm_variants.multiplicative, {"N": 4, "H": 5, "M": 3}),
+    Case("LayerNormLSTM", lstm_variants.layer_normalised, {"N": 4, "H": 5}),
     Case("UGRNN", ugrnn, {"N": 4, "H": 5}),
     Case("MGU", mgu, {"N": 4, "H": 5}),
     Case("MUT1", mut1, {"N": 4, "H": 5}),
@@ -103,4 +109,7 @@ CASES: tuple[Case, ...] = (
     Case("UncoupledRHN", highway, {"N": 4, "H": 5, "L": 2}),
     Case("RHN", highway, {"N": 4, "H": 5, "L": 3}),
     Case("ClockworkRNN", clockwork.clockwork, {"N": 4, "H": 3, "M": 3}),
+    Case("GatedFeedbackSkip", gated_feedback.gated_feedback_skip, {"N": 4, "H": 3, "L": 3}),
+    Case("GatedFeedbackLSTM", gated_feedback.gated_feedback_lstm, {"N": 4, "H": 3, "L": 2}),
+    Case("GatedFeedbackGRU", gated_feedback.gated_feedback_gru, {"N": 4, "H": 3, "L": 3}),
 )
