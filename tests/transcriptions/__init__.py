@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import gated, gated_feedback, gru, linear, lstm, matrix_memory, networks, parts, simple
+from tests.transcriptions import gated, gated_feedback, gru, linear, lstm, networks, parts, simple
 from tests.transcriptions.case import Case, Input
 from tests.transcriptions.trace import Trace, transcribe
 
@@ -28,8 +28,6 @@ CASES = (
     Case("GRUAfter", gru.gru_after, {"N": 4, "H": 5}),
     Case("TorchGRU", gru.torch_gru, {"N": 4, "H": 5}),
     Case("GatedFeedback", gated_feedback.gated_feedback, {"N": 4, "H": 3, "L": 3}),
-    Case("LinearAttention", matrix_memory.linear_attention, {"N": 4, "K": 3, "H": 5}),
-    Case("MLSTM", matrix_memory.mlstm, {"N": 4, "K": 3, "H": 5}),
     Case("Tagger", networks.tagger, {"V": 7, "K": 3, "N": 4, "H": 5}, TAGS, causal=False),
     Case("Translate", networks.translate, {"V": 7, "K": 6, "N": 4, "H": 5, "L": 2}, PAIR, causal=False, handed=False),
     Case("FirstElement", networks.first_element, {"H": 5}, {"x": BIT}),

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from tests.transcriptions import matrix_memory, xlstm
 from tests.transcriptions.case import Case
 from tests.transcriptions.trace import Array, Arrays, Trace, sigmoid
 
@@ -101,4 +102,14 @@ CASES: tuple[Case, ...] = (
     Case("IndRNN", ind_rnn, {"N": 4, "H": 5}),
     Case("RGLRU", rg_lru, {"N": 4, "H": 5}),
     Case("LRU", lru, {"N": 4, "K": 3, "H": 5}),
+    Case("SLSTM", xlstm.slstm, {"N": 4, "H": 5}),
+    Case("MLSTM", xlstm.mlstm, {"N": 4, "K": 3, "H": 5}),
+    Case("LinearAttention", matrix_memory.linear_attention, {"N": 4, "K": 3, "H": 5}),
+    Case("DeltaNet", matrix_memory.delta_net, {"N": 4, "K": 3, "H": 5}),
+    Case("GatedDeltaNet", matrix_memory.gated_delta_net, {"N": 4, "K": 3, "H": 5}),
+    Case(
+        "FastWeights",
+        partial(matrix_memory.fast_weights, steps=2, decay=0.75, rate=0.25),
+        {"N": 4, "H": 5, "S": 2, "decay": 0.75, "rate": 0.25},
+    ),
 )

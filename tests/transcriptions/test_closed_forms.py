@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.transcriptions import gated_feedback, gru, lstm, matrix_memory, networks, simple
+from tests.transcriptions import gated_feedback, gru, lstm, matrix_memory, networks, simple, xlstm
 from tests.transcriptions.trace import Arrays, Trace, sigmoid, transcribe
 
 RNG = np.random.default_rng(20150818)
@@ -131,8 +131,8 @@ def test_mlstm_reads_the_same_however_its_memory_is_scaled() -> None:
     p = draw(**{f"W_{g}": (3, 4) for g in "qk"}, **{f"W_{g}": (5, 4) for g in "vo"}, w_i=(4,), w_f=(4,), b_i=(), b_f=())
     p |= draw(b_q=(3,), b_k=(3,), b_v=(5,), b_o=(5,))
     C, n = RNG.uniform(size=(5, 3)), RNG.uniform(size=3)
-    a = matrix_memory.mlstm(p, {"C": C, "n": n, "m": np.array(0.3)}, X)
-    b = matrix_memory.mlstm(p, {"C": C * np.exp(-2), "n": n * np.exp(-2), "m": np.array(2.3)}, X)
+    a = xlstm.mlstm(p, {"C": C, "n": n, "m": np.array(0.3)}, X)
+    b = xlstm.mlstm(p, {"C": C * np.exp(-2), "n": n * np.exp(-2), "m": np.array(2.3)}, X)
     np.testing.assert_allclose(a.outputs["h"], b.outputs["h"], atol=1e-13)
 
 
