@@ -269,7 +269,7 @@ def test_one_parameter_at_two_places_goes_to_both_and_comes_from_equal_ones() ->
 SAME = {
     ("PlainLSTM", "torch-lstm"), ("PlainLSTM", "keras-lstm"), ("LSTM", "torch-lstm"), ("LSTM", "keras-lstm"),
     ("TorchGRU", "torch-gru"), ("TorchGRU", "keras-gru"), ("GRUAfter", "torch-gru"), ("GRUAfter", "keras-gru"),
-    ("GRU", "keras-gru-reset-before"),
+    ("GRU", "keras-gru-reset-before"), ("ChoGRU", "keras-gru-reset-before"),
     ("Elman", "torch-rnn-tanh"), ("Elman", "keras-rnn-tanh"), ("IRNN", "torch-rnn-relu"), ("IRNN", "keras-rnn-relu"),
 }  # fmt: skip
 """The shipped cells of inputs N and units H that are layers elsewhere; biases and peepholes may be zero."""

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from tests.transcriptions import clockwork, gated_feedback, lstm, lstm_variants, simple
+from tests.transcriptions import clockwork, gated_feedback, gru, lstm, lstm_variants, simple
 from tests.transcriptions.case import Case
 from tests.transcriptions.trace import Array, Arrays, Trace, sigmoid
 
@@ -101,6 +101,7 @@ CASES: tuple[Case, ...] = (
     Case("ZoneoutLSTM", partial(lstm_variants.zoneout, d_c=0.4, d_h=0.1), {"N": 4, "H": 5, "p_c": 0.4, "p_h": 0.1}),
     Case("MultiplicativeLSTM", lstm_variants.multiplicative, {"N": 4, "H": 5, "M": 3}),
     Case("LayerNormLSTM", lstm_variants.layer_normalised, {"N": 4, "H": 5}),
+    Case("ChoGRU", gru.cho_gru, {"N": 4, "H": 5}),
     Case("UGRNN", ugrnn, {"N": 4, "H": 5}),
     Case("MGU", mgu, {"N": 4, "H": 5}),
     Case("MUT1", mut1, {"N": 4, "H": 5}),

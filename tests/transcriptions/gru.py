@@ -47,3 +47,15 @@ def torch_gru(p: Arrays, first: Arrays, x: Array) -> Trace:
         h = new + sigmoid(i_z + h_z) * (h - new)
         outputs.append(h)
     return Trace({"h": np.array(outputs)}, {"h": h})
+
+
+def cho_gru(p: Arrays, first: Arrays, x: Array) -> Trace:
+    """h = z * h + (1 - z) * h~, h~ = tanh(W x + U (r * h)); so in Jozefowicz et al. 2015, with its biases."""
+    W, U, b = ({k: p[f"{kind}_{k}"] for k in "zrc"} for kind in "WUb")
+    h = first.get("h", np.zeros(len(b["z"])))
+    outputs = []
+    for x_t in x:
+        z, r = (1 / (1 + np.exp(-(W[k] @ x_t) - U[k] @ h - b[k])) for k in "zr")
+        h = z * h + (1 - z) * np.tanh(W["c"] @ x_t + (U["c"] * r) @ h + b["c"])
+        outputs.append(h)
+    return Trace({"h": np.array(outputs)}, {"h": h})

@@ -54,6 +54,12 @@ def test_a_unit_whose_gate_always_updates_is_an_elman_network(
     assert_outputs(cell(p | {gate: np.full(5, -bias)}, {"h": kept}, X), np.tile(kept, (len(X), 1)))
 
 
+def test_a_gru_that_keeps_by_z_is_one_that_updates_by_z_with_its_weights_negated() -> None:
+    p = gru_parameters(4, 5)
+    negated = {name: -p[name] for name in ("W_z", "U_z", "b_z")}
+    assert_same(gru.cho_gru(p | negated, {}, X), gru.gru(p, {}, X))
+
+
 def test_mutations_are_grus_with_a_matrix_less() -> None:
     p, none = gru_parameters(4, 4), np.zeros((4, 4))
     assert_same(gated.mut3(p | {"U_z": none}, {}, X), gru.gru(p | {"U_z": none}, {}, X))
