@@ -114,19 +114,14 @@ def bounds() -> str:
 
 def cells() -> str:
     """The shipped cells."""
-    from recurrency import library
+    from recurrency.catalogue import families
 
-    specs = (library.spec(name) for name in library.names())
     rows = (
-        (
-            code(s.name),
-            code(Path(s.source.name).name),
-            ", ".join(d.name for d in s.cell.dimensions),
-            s.doc.split("\n")[0],
-        )
-        for s in specs
+        (code(cell.name), code(family.file), ", ".join(cell.dimensions), cell.parameters, cell.kind, cell.doc)
+        for family in families()
+        for cell in family.cells
     )
-    return table(("cell", "file", "dimensions", "what it is"), rows)
+    return table(("cell", "file", "dimensions", "parameters", "recurrence", "what it is"), rows)
 
 
 # ------------------------------------------------------------------------------------------------------- the compiler

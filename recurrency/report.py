@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recurrency.graph.dimensions import Poly
+from recurrency import facts
 from recurrency.graph.types import Kind, Type
 from recurrency.language import syntax
 from recurrency.language.elaborate import Elaborated, check, elaborate
-from recurrency.language.streams import dimension_text
+from recurrency.language.streams import ParamInfo, dimension_text
 from recurrency.passes import optimised
 from recurrency.passes.recurrence import Recurrence, recurrences
 from recurrency.programs import known_passes
@@ -67,14 +67,11 @@ def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] =
     inputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.inputs.items()]
     outputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.outputs.items()]
     states = [Entry(n, _shape(t)) for n, t in found.starts.items()]
-    counts = {n: _count(p.shape) for n, p in found.parameters.items()}
+    names = [d.name for d in spec.cell.dimensions]
     parameters = [
-        Entry(n, f"[{', '.join(map(str, p.shape))}]", _initialiser(p.initialiser), str(counts[n]))
+        Entry(n, shape_text(p.shape), initialiser_text(p), facts.formula(facts.size(p.shape), names))
         for n, p in found.parameters.items()
     ]
-    total: Any = 0
-    for count in counts.values():
-        total = total + count
     out = Report(
         spec.name,
         spec.doc,
@@ -83,7 +80,7 @@ def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] =
         outputs,
         states,
         parameters,
-        str(total),
+        facts.formula(facts.parameters(found), names),
         recurrences(found.graph),
     )
     if numbers:
@@ -100,7 +97,7 @@ def _port(found: Elaborated, name: str) -> syntax.Port | None:
 def _shape(type_: Type, port: syntax.Port | None = None) -> str:
     if type_.index is not None:
         return f"index[{type_.index}]"
-    return f"[{', '.join(map(str, type_.shape))}]"
+    return shape_text(type_.shape)
 
 
 def _over(type_: Type) -> str:
@@ -111,15 +108,14 @@ def _over(type_: Type) -> str:
     )
 
 
-def _count(shape: tuple[Any, ...]) -> int | Poly:
-    total: int | Poly = 1
-    for d in shape:
-        total = total * d
-    return total
+def shape_text(shape: tuple[Any, ...]) -> str:
+    """A shape as a user writes it."""
+    return f"[{', '.join(map(str, shape))}]"
 
 
-def _initialiser(initialiser: tuple[str, tuple[float, ...]]) -> str:
-    name, arguments = initialiser
+def initialiser_text(parameter: ParamInfo) -> str:
+    """What stands behind the `~` of a parameter."""
+    name, arguments = parameter.initialiser
     return f"{name}({', '.join(f'{a:g}' for a in arguments)})" if arguments else name
 
 

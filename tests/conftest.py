@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.calling import Run, runner
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """The tests run in several processes; small products on several threads each would wait for one another."""
 
@@ -27,3 +29,9 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         assert text == path.read_text(encoding="utf-8"), "the golden file says something else (pytest --update-golden)"
 
     return compare
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`run("show", "LSTM")` runs the console script, and gives its exit code and what it wrote."""
+    return runner(monkeypatch, capsys)

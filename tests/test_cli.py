@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from recurrency import library
-from recurrency.cli import COMMANDS, main
+from recurrency.cli import COMMANDS
+from tests.calling import Outcome, Run
 
 GOOD = """\
 cell Tiny[H](x: [H]) -> (h: [H]) {
@@ -31,36 +28,6 @@ cell Wrong[N, H](x: [N]) -> (h: [H]) {
     g = tanh(W @ W)
 }
 """
-
-
-class Outcome(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the console script with some arguments."""
-
-    def call(*arguments: str | Path) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["recurrency", *map(str, arguments)])
-        capsys.readouterr()
-        code: int | str | None = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return Outcome(code if isinstance(code, int) else int(code is not None), out, err)
-
-    return call
 
 
 @pytest.fixture
@@ -191,15 +158,7 @@ def test_fmt_names_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
     assert "none.rnn" in shown.err
 
 
-# ------------------------------------------------------------------------------------------------------ list, backends
-
-
-def test_list_has_every_shipped_cell(run: Run) -> None:
-    shown = run("list")
-    first_words = {line.split()[0] for line in shown.out.splitlines() if line.strip()}
-    assert set(library.names()) <= first_words
-    assert "[N, H]" in shown.out
-    assert "lstm.rnn" in shown.out
+# ----------------------------------------------------------------------------------------------------------- backends
 
 
 def test_backends_says_which_can_run(run: Run) -> None:

@@ -26,6 +26,9 @@ FENCE = re.compile(r"^```(?P<kind>[\w-]+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$
 MESSAGE = re.compile(
     r"(?P<spec>^```rnn-error.*?^```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
 )
+PRINTED = re.compile(
+    r"(?P<head>^```sh\n(?P<command>[^\n]+)\n```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
+)
 INLINE = re.compile(r"`(recurrency [^`\n]+)`")
 CODE = re.compile(r"`[^`]+`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -174,6 +177,22 @@ def test_the_commands_of_a_page_exist_and_work(page: Path, tmp_path: Path, monke
         if words[1] in QUICK and (len(words) > 2 or words[1] in ("list", "backends")):
             result = CliRunner().invoke(cli, words[1:])
             assert result.exit_code == 0, f"{shlex.join(words)}: {result.exception}\n{result.output}"
+
+
+def test_the_page_of_cells_shows_what_the_commands_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]
+) -> None:
+    """A block of text there is what the command above it prints, among the files of the page."""
+    page = ROOT / "docs" / "cells.md"
+    prepared(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def printed(match: re.Match[str]) -> str:
+        result = CliRunner().invoke(cli, shlex.split(match["command"])[1:])
+        return f"{match['head']}{result.output}{match['end']}"
+
+    golden(page, PRINTED.sub(printed, page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

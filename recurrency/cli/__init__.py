@@ -15,7 +15,7 @@ from recurrency.errors import RecurrencyError
 COMMANDS = {
     "check": ("checking:check", "Find every mistake in specs."),
     "fmt": ("formatting:fmt", "Lay specs out in the canonical form."),
-    "list": ("listing:list_", "List the cells that are shipped."),
+    "list": ("listing:list_", "List the shipped cells by family: parameters, recurrence, source."),
     "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, picture."),
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
@@ -74,7 +74,7 @@ def cli() -> None:
 def main() -> None:
     """The console script: exit code 0 for success, 1 for bad input, 2 for a wrong call."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="recurrency", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
