@@ -36,6 +36,13 @@ def _gelu(x: Array) -> Array:
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
+def _window(alpha: Array, beta: Array, kappa: Array, places: Array, values: Array) -> Array:
+    out = np.zeros((len(alpha), values.shape[1]))
+    for t, u, k in np.ndindex(len(alpha), len(places), alpha.shape[1]):
+        out[t] += alpha[t, k] * np.exp(-beta[t, k] * (kappa[t, k] - places[u]) ** 2) * values[u]
+    return out
+
+
 def _entropy(x: Array, p: Array) -> float:
     return float(-np.sum(p * np.log(_softmax(x))))
 
@@ -163,13 +170,19 @@ OPERATORS: list[tuple[str, Callable[..., Any]]] = [
 ]
 
 # function -> (call, the same of all steps of one sequence [T, ...])
-STREAMS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "reverse": ("reverse(x)", lambda x, **_: x[::-1]),
-    "first": ("first(x)", lambda x, **_: x[0]),
-    "last": ("last(x)", lambda x, **_: x[-1]),
-    "sum_over_time": ("sum_over_time(x)", lambda x, **_: x.sum(0)),
-    "mean_over_time": ("mean_over_time(x)", lambda x, **_: x.mean(0)),
-    "attend": ("attend(x, z, z)", lambda x, z, **_: np.stack([_softmax(z @ q) @ z for q in x])),
+STREAMS: dict[str, list[tuple[str, Callable[..., Any]]]] = {
+    "reverse": [("reverse(x)", lambda x, **_: x[::-1])],
+    "first": [("first(x)", lambda x, **_: x[0])],
+    "last": [("last(x)", lambda x, **_: x[-1])],
+    "sum_over_time": [("sum_over_time(x)", lambda x, **_: x.sum(0))],
+    "mean_over_time": [("mean_over_time(x)", lambda x, **_: x.mean(0))],
+    "attend": [
+        ("attend(x, z, z)", lambda x, z, **_: np.stack([_softmax(z @ q) @ z for q in x])),
+        ("attend(x, z, x, g)", lambda x, z, g, **_: np.stack([_softmax(np.tanh(z + q) @ g) @ x for q in x])),
+    ],
+    "window": [
+        ("window(x, square(z), x + z, s, z)", lambda x, z, s, **_: _window(x, z * z, x + z, s, z)),
+    ],
 }
 
 
@@ -192,15 +205,14 @@ def test_a_function_computes_what_numpy_says(call: str, plain: Callable[..., Any
             assert np.allclose(value, plain(**here)), call
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_function_of_whole_streams_computes_what_numpy_says(name: str) -> None:
-    call, plain = STREAMS[name]
+@pytest.mark.parametrize(("call", "plain"), [row for rows in STREAMS.values() for row in rows])
+def test_a_function_of_whole_streams_computes_what_numpy_says(call: str, plain: Callable[..., Any]) -> None:
     text = cell(*PARAMS, f"found = {call}", header=HEADER)
     given = arrays(elaborated(text, N=N, V=V))
     found = run(text, N=N, V=V)["stream:found"]
     for b in range(B):
-        value = found[b] if name in ("first", "last", "sum_over_time", "mean_over_time") else found[:, b]
-        assert np.allclose(value, plain(**{n: a[:, b] for n, a in given.items() if n not in "Ag"}))
+        value = found[b] if len(found) == B else found[:, b]
+        assert np.allclose(value, plain(**{n: a if n in "Ag" else a[:, b] for n, a in given.items()}))
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

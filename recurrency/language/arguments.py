@@ -11,6 +11,7 @@ from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
 from recurrency.language.numbers import Estimate, decided, is_number, names_of, whole
+from recurrency.language.products import BRIDGES
 from recurrency.language.streams import Busy
 from recurrency.language.vocabulary import ELEMENTWISE, TIME, Function, shown
 
@@ -83,9 +84,9 @@ class CallArguments:
         """All arguments have one clock; those of functions that work element by element have one shape."""
         name, values = self.function.name, [m for m in self.meanings if isinstance(m, Value)]
         clocks = {str(v.type.clock) for v in values if v.type.kind is Kind.STREAM}
-        if len(clocks) > 1 and name != "attend":
+        if len(clocks) > 1 and not self.function.bridges:
             title = f"{name} mixes streams over the clocks {' and '.join(sorted(clocks))}"
-            self.fail(28, title, help="last, first, sums over time and attend lead from one clock to another")
+            self.fail(28, title, help=BRIDGES)
         shapes = dict.fromkeys(shown(v.type) for v in values if v.type.shape)
         one_shape = self.function.group == ELEMENTWISE or (self.collected and name != "concat") or name == "zoneout"
         if one_shape and len(shapes) > 1:

@@ -16,7 +16,7 @@ PHRASES = {
     "pick": "first or last",
     "reverse": "reverse",
     "sum_time": "a sum over time",
-    "frames": "attend",
+    "frames": "attend or window",
     "spread": "a value of the whole stream",
 }
 

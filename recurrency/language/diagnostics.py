@@ -140,7 +140,8 @@ MEANING: dict[int, Row] = {
     ),
     28: Row(
         "clocks do not mix",
-        "Streams that run over different clocks meet only through `last`, `first`, sums over time and `attend`.",
+        "Streams that run over different clocks meet only through `last`, `first`, sums over time, `attend` and "
+        "`window`.",
     ),
     29: Row(
         "not something that can be called",

@@ -80,8 +80,39 @@ def _attend(a: Arguments) -> Value:
         a.fail(28, f"keys run over {keys.type.clock}, values over {values.type.clock}")
     if keys.type.shape != query.type.shape:
         a.fail(22, f"query {shown(query.type)} and keys {shown(keys.type)} have different shapes")
-    scores = keys.frames().product(query, "sd,d->s")
-    weights = a.graph.add("softmax", [scores.id], {"over": keys.type.clock})
+    scores = _additive(a, query, keys) if len(a) == 4 else keys.frames().product(query, "sd,d->s")
+    return _weighed(a.graph.add("softmax", [scores.id], {"over": keys.type.clock}), values)
+
+
+def _additive(a: Arguments, query: Value, keys: Value) -> Value:
+    v = vector(a, 3)
+    if v.type.shape != query.type.shape:
+        a.fail(22, f"query {shown(query.type)} and v {shown(v.type)} have different shapes", position=3)
+    both = keys.frames() + _at_all(query, keys)
+    return both.apply("tanh").product(v, "sd,d->s")
+
+
+def _window(a: Arguments) -> Value:
+    alpha, beta, kappa = (vector(a, i) for i in range(3))
+    places, values = a.stream(3), a.stream(4)
+    if places.type.clock != values.type.clock:
+        a.fail(28, f"places run over {places.type.clock}, values over {values.type.clock}")
+    if not alpha.type.shape == beta.type.shape == kappa.type.shape:
+        sizes = ", ".join(shown(v.type) for v in (alpha, beta, kappa))
+        a.fail(22, f"window needs alpha, beta and kappa of one size, not {sizes}")
+    if places.type.shape:
+        a.fail(22, f"a place is a number; these are {shown(places.type)}", position=3)
+    off = _at_all(kappa, places) - places.frames().expand((1,), kappa.type.shape)
+    bumps = (-(_at_all(beta, places) * off * off)).apply("exp")
+    return _weighed(bumps.product(alpha, "sk,k->s"), values)
+
+
+def _at_all(x: Value, stream: Value) -> Value:
+    """The same for all steps of another clock."""
+    return x.expand((0,), (stream.type.clock or "",))
+
+
+def _weighed(weights: Value, values: Value) -> Value:
     letters = "defgh"[: len(values.type.shape)]
     return weights.product(values.frames(), f"s,s{letters}->{letters}")
 
@@ -92,9 +123,16 @@ row(TIME, "last(x)", "the value at the last step of each sequence", lambda a: a.
 row(TIME, "sum_over_time(x)", "sum over the steps of each sequence", lambda a: a.stream(0).sum_time())
 row(TIME, "mean_over_time(x)", "mean over the steps of each sequence", _mean_over_time)
 row(
-    TIME, "attend(query, keys, values)",
-    "sum of the values of all steps of another clock, weighted by softmax(dot(key, query)); the softmax is not scaled",
-    _attend, 3,
+    TIME, "attend(query, keys, values, v)",
+    "sum of the values of all steps of another clock, weighted by softmax(dot(key, query)), not scaled; where v is "
+    "given, by softmax(dot(v, tanh(key + query))) (Bahdanau et al. 2015)",
+    _attend, 3, 4, bridges=True,
+)  # fmt: skip
+row(
+    TIME, "window(alpha, beta, kappa, places, values)",
+    "sum of the values of all steps of another clock, weighted by sum(alpha * exp(-beta * square(kappa - place))) "
+    "(Graves 2013)",
+    _window, 5, bridges=True,
 )  # fmt: skip
 
 # --------------------------------------------------------------------------------------------------------- randomness

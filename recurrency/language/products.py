@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PRODUCTS = {(2, 1): "ij,j->i", (2, 2): "ij,jk->ik", (1, 2): "i,ij->j"}
 """`A @ b` by the number of dimensions of both."""
-BRIDGES = "last, first, sums over time and attend lead from one clock to another"
+BRIDGES = "last, first, sums over time, attend and window lead from one clock to another"
 
 
 def combined(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> Value:

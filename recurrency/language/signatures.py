@@ -88,6 +88,8 @@ class Function:
     keywords: tuple[str, ...] = ()
     comprehends: bool = False
     """Whether it takes a comprehension such as `sum(... for i in 1..L)`."""
+    bridges: bool = False
+    """Whether its arguments may run over different clocks; its value runs over that of the first."""
 
     @property
     def wants(self) -> str:
@@ -109,11 +111,12 @@ def row(
     most: int | None = -1,
     keywords: tuple[str, ...] = (),
     comprehends: bool = False,
+    bridges: bool = False,
 ) -> None:
     """Add a function to the language; `most` is `fewest` where it is left out, and None for any number."""
     name = signature.split("(")[0]
     most = fewest if most == -1 else most
-    FUNCTIONS[name] = Function(name, signature, meaning, group, fewest, most, lower, keywords, comprehends)
+    FUNCTIONS[name] = Function(name, signature, meaning, group, fewest, most, lower, keywords, comprehends, bridges)
 
 
 def shown(type_: Type) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from recurrency.language import syntax
 from recurrency.language.syntax import Expression
+from recurrency.language.vocabulary import FUNCTIONS
 from recurrency.pictures.static import Env, numbers_of, static
 from recurrency.pictures.unroll import Key, reference
 
@@ -83,7 +84,7 @@ def clock_of(expression: Expression, env: Env, clocks: Mapping[Key, str | None])
         case syntax.Call(callee=syntax.Name(name=name), arguments=arguments):
             if name in OVER_TIME:
                 return None
-            if name == "attend" and arguments:
+            if name in FUNCTIONS and FUNCTIONS[name].bridges and arguments:
                 return clock_of(arguments[0], env, clocks)
         case syntax.From(call=call):
             return clock_of(call, env, clocks)

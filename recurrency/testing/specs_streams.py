@@ -35,15 +35,35 @@ def reversed_(w: Writer, want: Want) -> Expr:
     return wrapped("reverse({0})", expr(w, want.part(must=True, whole=True)))
 
 
-@form(lambda w, want: want.level is Level.STREAM and len(want.shape) in (1, 2) and len(clocks(w)) > 1)
-def attended(w: Writer, want: Want) -> Expr:
-    """`attend(query, keys, values)`"""
+def bridged(w: Writer, want: Want) -> bool:
+    """Whether a value can come from another clock step by step."""
+    return want.level is Level.STREAM and len(want.shape) in (1, 2) and len(clocks(w)) > 1
+
+
+def beyond(w: Writer, want: Want) -> Want:
+    """The value of an operand that runs over another clock."""
     w.cell.causal = False
-    key, other = w.vector(), next(c for c in clocks(w) if c != want.clock)
+    return want.part(clock=next(c for c in clocks(w) if c != want.clock), must=True, whole=True)
+
+
+@form(bridged)
+def attended(w: Writer, want: Want) -> Expr:
+    """`attend(query, keys, values)`, or with `v`"""
+    key, inside = w.vector(), beyond(w, want)
     query = expr(w, want.part(shape=key, must=True))
-    inside = want.part(clock=other, must=True, whole=True)
     keys, values = expr(w, replace(inside, shape=key)), expr(w, inside)
-    return Expr(f"attend({query}, {keys}, {values})", Level.STREAM, values.degree)
+    v = f", {expr(w, want.part(shape=key))}" if w.pick((False, True)) else ""
+    return Expr(f"attend({query}, {keys}, {values}{v})", Level.STREAM, values.degree)
+
+
+@form(bridged)
+def windowed(w: Writer, want: Want) -> Expr:
+    """`window(alpha, beta, kappa, places, values)`"""
+    size, inside = w.vector(), beyond(w, want)
+    alpha, beta, kappa = (expr(w, want.part(shape=size, must=i == 0)) for i in range(3))
+    places, values = expr(w, replace(inside, shape=())), expr(w, inside)
+    text = f"window(sin({alpha}), exp(tanh({beta})), {kappa}, {places}, {values})"
+    return Expr(text, Level.STREAM, values.degree)
 
 
 @form(lambda w, want: want.level >= Level.SEQUENCE and not want.must and bool(firsts(w, want)))
