@@ -16,7 +16,7 @@ def clockwork(p: Arrays, first: Arrays, x: Array) -> Trace:
     order = range(1, modules + 1)
     W_I = np.concatenate([p[f"W[{i}]"] for i in order])
     bias = np.concatenate([p[f"b[{i}]"] for i in order])
-    W_H = np.block([[p.get(f"U[{i},{j}]", np.zeros((size, size))) for j in order] for i in order])
+    W_H = np.block([[p[f"U[{i},{j}]"] if j >= i else np.zeros((size, size)) for j in order] for i in order])
     periods = np.repeat([2 ** (i - 1) for i in order], size)
     sleep = np.array([first.get(f"sleep[{i}]", 0.0) for i in order])
     late = np.repeat(np.maximum(np.floor(sleep), 0), size)
