@@ -11,7 +11,7 @@ from recurrency.backends._cuda_pieces import Domain, Store
 from recurrency.backends._cuda_races import NotDiagonalError, Written, race
 from recurrency.backends._cuda_reductions import PARTS
 from recurrency.backends._cuda_text import Kernel, decoded, kernel
-from recurrency.backends._cuda_values import Body, Source
+from recurrency.backends._cuda_values import Asked, Body, Source
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.types import Kind
@@ -35,7 +35,9 @@ class Writer:
             RaceError: threads would read what others write.
         """
         mode = "step" if scan is not None else "all"
-        body, at, head = self._begun(domain, ready, mode)
+        draft, at, _ = self._begun(domain, ready, mode)
+        self._stores(draft, stores, at)
+        body, at, head = self._begun(domain, ready, mode, draft.asked)
         written = self._stores(body, stores, at)
         found = race(body.reads, written, mode == "step")
         if found is not None:
@@ -102,10 +104,12 @@ class Writer:
 
     # ------------------------------------------------------------------------------------------------------- parts
 
-    def _begun(self, domain: Domain, ready: Collection[int], mode: str) -> tuple[Body, At, list[str]]:
+    def _begun(
+        self, domain: Domain, ready: Collection[int], mode: str, asked: Asked | None = None
+    ) -> tuple[Body, At, list[str]]:
         """A body, the element that a thread stands for, and the lines that say which; `mode`: all steps, step, loop."""
         names = Names(self.source.memory.names.taken)
-        body = Body(self.source, ready, names)
+        body = Body(self.source, ready, names, asked)
         idx = tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(domain.shape))
         t = "t" if domain.kind is Kind.STREAM else None
         b = "b" if domain.kind >= Kind.SEQUENCE else None

@@ -18,16 +18,23 @@ if TYPE_CHECKING:
     from backends._cuda_values import Body, Fragment, Source  # under this name its types are known
 
 
-def looped(k: Body, sizes: Sequence[Dim], at: At, start: str, inner: Callable[[list[Ix]], str], join: str) -> str:
-    """What `join` makes of all elements along some axes; `{0}` there is what has been found, `{1}` the next."""
-    name: str = k.names.new("total")
-    k.line(f"{k.scalars.real} {name} = {start};")
-    with ExitStack() as stack:
-        idx = [Ix(stack.enter_context(k.loop("k", k.bound(size, at))), 0, size) for size in sizes]
-        next_ = inner(idx)
-        k.line(join.format(name, next_))
-    return name
+def looped(k: Body, sizes: Sequence[Dim], ats: Sequence[At], start: str, inner: Inner, join: str) -> list[str]:
+    """What `join` makes of all elements along some axes; `{0}` there is what has been found, `{1}` the next.
 
+    It is made for several elements of a result (`ats`) at once: what they share is read once, and no sum waits.
+    """
+    names: list[str] = [k.names.new("total") for _ in ats]
+    for name in names:
+        k.line(f"{k.scalars.real} {name} = {start};")
+    with ExitStack() as stack:
+        idx = [Ix(stack.enter_context(k.loop("k", k.bound(size, ats[0]), len(ats))), 0, size) for size in sizes]
+        for name, at in zip(names, ats, strict=True):
+            k.line(join.format(name, inner(at, idx)))
+    return names
+
+
+Inner = Callable[[At, list[Ix]], str]
+"""The text of one element along the axes of a loop, for one element of its result."""
 
 PLUS = "{0} += {1};"
 
@@ -36,15 +43,15 @@ def _reduce(k: Body, id: int, node: Node, at: At) -> str:
     x, axes = node.args[0], node.attrs["axes"]
     shape = k.graph[x].type.shape
 
-    def element(found: list[Ix]) -> str:
+    def element(at: At, found: list[Ix]) -> str:
         rest, inner = iter(at.idx), iter(found)
         return k.real(x, at.to(*(next(inner) if axis in axes else next(rest) for axis in range(len(shape)))))
 
     sizes = [shape[axis] for axis in range(len(shape)) if axis in axes]
     if node.op.name == "sum":
-        return looped(k, sizes, at, k.scalars.literal(0.0), element, PLUS)
+        return looped(k, sizes, [at], k.scalars.literal(0.0), element, PLUS)[0]
     greatest = "{0} = " + k.scalars.call("maximum", "{0}", "{1}") + ";"
-    return looped(k, sizes, at, k.scalars.literal(float("-inf")), element, greatest)
+    return looped(k, sizes, [at], k.scalars.literal(float("-inf")), element, greatest)[0]
 
 
 def _product(k: Body, id: int, node: Node, at: At) -> str:
@@ -55,14 +62,17 @@ def _product(k: Body, id: int, node: Node, at: At) -> str:
         sizes |= dict(zip(letters, k.graph[arg].type.shape, strict=True))
     summed = [letter for letter in sizes if letter not in out]
 
-    def element(found: list[Ix]) -> str:
+    def element(at: At, found: list[Ix]) -> str:
         where = {**dict(zip(out, at.idx, strict=True)), **dict(zip(summed, found, strict=True))}
         a, b = (k.real(arg, at.to(*(where[c] for c in letters))) for letters, arg in zip(sides, node.args, strict=True))
         return f"{a} * {b}"
 
     if not summed:
-        return element([])
-    return looped(k, [sizes[letter] for letter in summed], at, k.scalars.literal(0.0), element, PLUS)
+        return element(at, [])
+    ats = k.beside(id, at)
+    names = looped(k, [sizes[letter] for letter in summed], ats, k.scalars.literal(0.0), element, PLUS)
+    k.scopes[-1].known |= {(id, there): name for there, name in zip(ats, names, strict=True)}
+    return names[0]
 
 
 PARTS = 128

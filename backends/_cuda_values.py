@@ -28,6 +28,10 @@ Fragment = Callable[["Body", int, Node, At], str]
 """The text of one element of the result of an operation; what it needs before is written into the body."""
 
 
+Asked = dict[int, list[At]]
+"""Elements of values."""
+
+
 @dataclass
 class Scope:
     """Lines between two braces, and the values that are known there by name."""
@@ -77,10 +81,11 @@ class Body:
 
     Within a kernel that runs over all steps, `carried` are values of the step before that stay in registers: the
     element of memory that they stand for -> their name. `texts` are the definitions of names, and `cleaned` says what a
-    text is outside of padding.
+    text is outside of padding. `asked` are the elements of products that the whole kernel needs; where they are known
+    from a body that was written before, they are computed together.
     """
 
-    def __init__(self, source: Source, ready: Collection[int], names: Names) -> None:
+    def __init__(self, source: Source, ready: Collection[int], names: Names, asked: Asked | None = None) -> None:
         self.source, self.graph, self.program, self.scalars = source, source.graph, source.program, source.scalars
         self.ready, self.names = ready, names
         self.scopes = [Scope()]
@@ -89,6 +94,8 @@ class Body:
         self.started: dict[str, str] = {}
         self.texts: dict[str, str] = {}
         self.cleaned: dict[str, str] = {}
+        self.asked: Asked = {}
+        self.together = asked or {}
         self.reads: list[Read] = []
         self._said: object = None
 
@@ -182,6 +189,13 @@ class Body:
             return self.carried[element]
         return str(array.element(at, place.delay))
 
+    def beside(self, id: int, at: At) -> list[At]:
+        """The elements of a product that are computed together with one, that one first."""
+        if len(self.scopes) > 1:
+            return [at]
+        self.asked.setdefault(id, []).append(at)
+        return [at, *(other for other in self.together.get(id, ()) if other != at)]
+
     def real(self, id: int, at: At) -> str:
         """One element of a value as a real number, though it be a symbol."""
         text = self.value(id, at)
@@ -211,11 +225,11 @@ class Body:
         return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))
 
     @contextmanager
-    def loop(self, wish: str, bound: str) -> Iterator[str]:
-        """A loop from 0 to `bound`; gives the name of its variable."""
+    def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
+        """A loop from 0 to `bound` that does `count` things alike; gives the name of its variable."""
         name: str = self.names.new(wish)
-        if bound.isdigit() and int(bound) > UNROLLED:
-            self.line(f"#pragma unroll {UNROLLED}")
+        if bound.isdigit() and int(bound) * count > UNROLLED:
+            self.line(f"#pragma unroll {max(1, UNROLLED // count)}")
         with self.block(f"for (int {name} = 0; {name} < {bound}; ++{name})"):
             yield name
 

@@ -9,14 +9,22 @@ import numpy as np
 from recurrency.backends._cupy_runtime_arguments import HOST, countable, from_host, said, size_of
 from recurrency.backends._cupy_runtime_plans import Plan, Planner
 
-BLOCK = 128
-"""Threads of a block."""
+BLOCK, SMALL_BLOCK = 128, 32
+"""Threads of a block, and of a block of a small launch."""
+
+FEW_THREADS = 2**15
+"""Up to so many threads are a small launch: in blocks of one warp, it is spread over more of the multiprocessors."""
+
+
+MOST_STEPS = 2**12
+"""Loops over more steps are launched one by one: a graph of so many launches takes long to make, and much memory."""
 
 
 def launch(kernel: Any, threads: int, *args: Any) -> None:
     """Launch a kernel with so many threads; its last argument is their number."""
     if threads:
-        kernel(((threads + BLOCK - 1) // BLOCK,), (BLOCK,), (*args, np.int32(threads)))
+        block = BLOCK if threads > FEW_THREADS else SMALL_BLOCK
+        kernel((-(-threads // block),), (block,), (*args, np.int32(threads)))
 
 
 def product(xp: Any, a: Any, b: Any, out: Any) -> None:
@@ -165,7 +173,8 @@ class Function(Planner):  # type: ignore[misc]
         """Run a loop over time; its steps with own products as one graph, captured when they are first run."""
         name, _, way, _ = p.ways[number]
         steps = getattr(self, f"{name}_{way}")
-        if way != "step" or 0 in (*p.sizes, int(p.B)):  # no graph of nothing
+        none, many = 0 in (*p.sizes, int(p.B)), max(p.sizes, default=0) > MOST_STEPS
+        if way != "step" or none or many:
             steps(p)
             return
         if number not in p.graphs:

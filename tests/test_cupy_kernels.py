@@ -95,6 +95,16 @@ def test_the_peak_of_a_softmax_is_searched_once(of: str) -> None:
     assert kernels_of(source_of(spec, "forward", H=3)).count("-1.0f / 0.0f") == 1
 
 
+def test_products_that_share_an_operand_are_computed_together() -> None:
+    """The four gates of a unit read the state once, and no sum waits for the sum before."""
+    text = kernels_of(source_of(rc.library.spec("LSTM"), N=3, H=5))
+    (step,) = (k for k in text.split("extern") if "for (int k" in k)
+    assert step.count("for (int k") == 1
+    assert len(re.findall(r"float total_\d+ = 0.0f;", step)) == 4
+    assert step.count("= h[tb * 5 + k_2];") == 1
+    assert "#pragma unroll 4\n" in step
+
+
 @pytest.mark.parametrize(("cell", "dimensions"), [("GRU", {}), ("GatedFeedback", {"L": 2})])
 @pytest.mark.parametrize("kind", ["forward_kept", "backward"])
 def test_what_only_cleans_padding_is_launched_where_there_is_some(cell: str, dimensions: Any, kind: str) -> None:
