@@ -75,7 +75,10 @@ def _placed(ports, values, prefix=""):
 
 def _host(array):
     """An array on the host."""
-    return _xp().asnumpy(array) if isinstance(array, _xp().ndarray) else np.asarray(array)
+    xp = _xp()
+    if not isinstance(array, xp.ndarray) and getattr(array, "__dlpack_device__", lambda: (HOST, 0))()[0] != HOST:
+        array = xp.from_dlpack(array)
+    return xp.asnumpy(array) if isinstance(array, xp.ndarray) else np.asarray(array)
 
 
 def _sizes(inputs):

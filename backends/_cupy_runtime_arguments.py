@@ -27,7 +27,8 @@ def installed() -> Any:
     try:
         import cupy
     except ImportError as error:
-        raise ImportError(f"cupy can't be imported ({error}): {INSTALL}") from error
+        missing = "is not installed" if error.name == "cupy" else f"can't be imported ({error})"
+        raise ImportError(f"cupy {missing}: {INSTALL}") from error
     if not cupy.cuda.is_available():
         raise RuntimeError("there is no CUDA device, or its driver is too old for this cupy")
     try:

@@ -166,7 +166,7 @@ def cupy_with(device: bool, nvrtc: Exception | None) -> Any:
 @pytest.mark.parametrize(
     ("cupy", "message"),
     [
-        (None, "cupy can't be imported .*: pip install 'cupy-cuda13x"),
+        (None, "cupy is not installed: pip install 'cupy-cuda13x"),
         (cupy_with(False, None), "there is no CUDA device"),
         (cupy_with(True, RuntimeError("no libnvrtc.so")), r"no NVRTC or no cuBLAS: pip install .*libnvrtc"),
         (cupy_with(True, None), r"no NVRTC or no cuBLAS: pip install .*cupy\.cublas"),

@@ -58,6 +58,15 @@ def test_a_captured_graph_is_not_launched_where_nothing_is_to_be_done() -> None:
         assert bool(module.plan(steps, batch).graphs) is bool(steps and batch)
 
 
+def test_very_long_loops_are_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, params = module_of()
+    captured = host(module, module.forward(params, drawn())[0]["y"])
+    monkeypatch.setattr(module, "MOST_STEPS", T - 1)
+    module.use(module._xp())
+    np.testing.assert_array_equal(host(module, module.forward(params, drawn())[0]["y"]), captured)
+    assert not module.plan(T, B).graphs
+
+
 def test_plans_of_other_sizes_make_room() -> None:
     module, params = module_of()
     module.backward(module.forward(params, drawn(400, B))[2], {})

@@ -193,6 +193,10 @@ def test_device_arrays_of_any_library_go_in_without_a_copy(small: tuple[Any, Any
     found, _, _ = module.forward(xp.asarray(params), foreign)
     wanted, _, _ = module.forward(params, inputs)
     np.testing.assert_array_equal(host(module, found["y"]), host(module, wanted["y"]))
+    lengths = np.array([5, 2, 0])
+    found, _, _ = module.forward(params, inputs, lengths=Foreign(xp.asarray(lengths)))
+    wanted, _, _ = module.forward(params, inputs, lengths=lengths)
+    np.testing.assert_array_equal(host(module, found["y"]), host(module, wanted["y"]))
 
 
 @emulated
@@ -244,6 +248,19 @@ def test_plans_are_kept_for_the_last_sizes(small: tuple[Any, Any]) -> None:
     for steps in range(20, 20 + module.MOST_PLANS):
         module.plan(steps, B)
     assert module.plan(T, B) is not first
+
+
+@pytest.mark.parametrize("threads", [0, 1, 31, 32, 33, 2**15, 2**15 + 1, 2**31 - 2**10])
+def test_a_launch_has_a_block_for_each_thread_and_no_block_without(threads: int) -> None:
+    launched = []
+    module: dict[str, Any] = {}
+    exec(module_text(models(AVERAGE, H=H)[0]), module)
+    module["launch"](lambda *shape_and_arguments: launched.append(shape_and_arguments), threads, "x")
+    for (grid,), (block,), arguments in launched:
+        assert arguments == ("x", threads)
+        assert block == (32 if threads <= module["FEW_THREADS"] else 128)
+        assert grid * block - block < threads <= grid * block < 2**31
+    assert bool(launched) is bool(threads)
 
 
 @emulated
