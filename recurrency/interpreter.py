@@ -178,7 +178,8 @@ class _Reading:
             if not first:
                 raise KeyError(f"no array is given for {name}")
             return None
-        return np.asarray(_at(array, self.node.type, self.sequence, self.step))
+        found = _at(array, self.node.type, self.sequence, self.step)
+        return found[tuple(slice(n) for n in self.sizes(self.node.type.shape))]
 
     def draw(self, site: int, law: str, p: float, per: str) -> Array:
         shape = self.sizes(self.node.type.shape)

@@ -188,3 +188,11 @@ def test_a_state_named_like_an_input_is_given_apart() -> None:
     given = {"x": np.ones((2, 1, 2))}
     assert evaluate(b.graph, given)["old"][:, 0, 0].tolist() == [0.0, 1.0]
     assert evaluate(b.graph, {**given, "start:x": np.full((1, 2), 5.0)})["old"][:, 0, 0].tolist() == [5.0, 1.0]
+
+
+def test_of_a_given_array_whose_axis_counts_steps_each_sequence_reads_its_own() -> None:
+    b = graphs.Builder()
+    weights = b.source("input", "tape:w", Type(Kind.SEQUENCE, ("s",)))
+    b.root("total", weights.reduce("sum"))
+    given = {"tape:w": np.array([[1.0, 2.0, 4.0], [1.0, 2.0, np.nan], [np.nan] * 3])}
+    assert evaluate(b.graph, given, {"s": [3, 2, 0]})["total"].tolist() == [7.0, 3.0, 0.0]
