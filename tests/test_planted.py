@@ -13,9 +13,9 @@ from recurrency import backend
 from recurrency.cli import cli
 from recurrency.files import write_whole
 from recurrency.testing import differences, guilty, slopes, wrong_rule
-from tests.planted import Plant, drivers, fusions, kernels, passes, planted, programs, rules, writers
+from tests.planted import Plant, drivers, entries, fusions, kernels, passes, planted, programs, rules, writers
 
-TABLES = (passes, programs, rules, writers, fusions, kernels, drivers)
+TABLES = (passes, programs, rules, writers, fusions, kernels, drivers, entries)
 ROWS = {f"{table.__name__.rpartition('.')[2]}: {row.name}": row for table in TABLES for row in table.ROWS}
 BY_SLOPES = ("gradient rule", "no rule")
 """What is found by differences alone, for the interpreter has it as well, is named so."""

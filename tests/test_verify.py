@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +19,10 @@ from recurrency import backend as backends
 from recurrency.cli import cli
 from recurrency.passes import PASSES
 from recurrency.testing import Case, Report, cases, differences, dimension_sets, verify
+from recurrency.testing.bench import bench
+from recurrency.testing.cells import CELLS, cell
+from recurrency.testing.conformance import RAGGED, case_of
+from recurrency.testing.outcomes import outcome
 from recurrency.testing.report import RULES
 from recurrency.testing.verification import chosen
 from tests.planting import Wrong, edited, scaled
@@ -73,6 +79,64 @@ def test_dimensions_that_a_cell_can_not_have_are_left_out() -> None:
     found = dimension_sets(wide)
     assert len(found) == 3
     assert all(d["N"] > d["K"] for d in found)
+
+
+# ------------------------------------------------------------------------------------------- what stands in padding
+
+
+class Listening:
+    """A backend that remembers what its programs are given; with `module` it says that it writes modules."""
+
+    def __init__(self, inner: str = "interpreter", module: bool = True) -> None:
+        self.inner, self.heard = backends.find(inner), list[dict[str, Any]]()
+        self.name, self.available = self.inner.name, self.inner.available
+        if module:
+            self.module = None
+
+    def build(self, *arguments: Any) -> Any:
+        runner = self.inner.build(*arguments)
+
+        def run(params: Any, given: dict[str, Any], *rest: Any) -> Any:
+            self.heard.append(given)
+            return runner(params, given, *rest)
+
+        return run
+
+
+def ragged_case(name: str, **more: Any) -> Case:
+    return case_of(name, batch=3, lengths=RAGGED, state=True, **more)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_interpreter_reads_nothing_of_padding(name: str) -> None:
+    case, work = ragged_case(name), bench(cell(name))
+    clean, spoilt = (work.model(case.dimensions, Listening(), "float64", spoilt=spoilt) for spoilt in (False, True))
+    for kind in work.possible(case):
+        wanted = outcome(clean, case.clean(), kind)
+        for key, array in outcome(spoilt, case, kind).items():
+            np.testing.assert_array_equal(array, wanted[key], err_msg=f"{kind} {key}")
+
+
+def padding_of(spoilt: Listening) -> tuple[np.ndarray, np.ndarray]:
+    """The symbols, and the real numbers that stood in padding."""
+    differences(cell("symbols"), ragged_case("symbols"), spoilt, ["backward", "loss_gradients", "jvp"])
+    past = np.arange(5)[:, None] >= RAGGED["t"]
+    streams = [a[past] for given in spoilt.heard for n, a in given.items() if a.shape[:2] == (5, 3) and "tape" not in n]
+    return tuple(np.concatenate([a.ravel() for a in streams if a.dtype.kind == kind]) for kind in "if")
+
+
+def test_anything_stands_in_the_padding_of_what_is_given_to_a_backend_that_writes_modules() -> None:
+    symbols, real = padding_of(Listening())
+    assert set(symbols) <= {-1, 0, 1, 2, 3}
+    assert len(set(symbols)) > 2
+    assert np.isnan(real).any()
+    assert set(real[~np.isnan(real)]) == {1e30, -1e30, 1.0}
+
+
+def test_nothing_stands_there_for_one_that_writes_none() -> None:
+    symbols, real = padding_of(Listening(module=False))
+    assert set(symbols) == {-1}
+    assert set(real) == {0.0}
 
 
 # ------------------------------------------------------------------------------------------------ what is told of it

@@ -13,6 +13,7 @@ from recurrency.backend import Backend, find
 from recurrency.model import Model
 from recurrency.programs import SWITCHES
 from recurrency.testing.outcomes import PARTS, Results, outcome, possible
+from recurrency.testing.padding import Spoilt
 from recurrency.testing.rounding import DRAWS, SAFETY, Jiggler, first_bound
 
 if TYPE_CHECKING:
@@ -48,18 +49,20 @@ class Bench:
         return self._elaborated[key]
 
     def model(
-        self, dimensions: Mapping[str, Any], backend: str | Backend, dtype: str, without: Collection[str] = ()
-    ) -> Model:
-        """The cell compiled for a backend.
+        self, dimensions: Mapping[str, Any], backend: str | Backend, dtype: str, without: Collection[str] = (),
+        spoilt: bool = False,
+    ) -> Model:  # fmt: skip
+        """The cell compiled for a backend; with `spoilt` programs find anything in padding.
 
         Raises:
             UsageError: the backend can't run here, or there is no such switch.
         """
         name, one = (backend, 0) if isinstance(backend, str) else (backend.name, id(backend))
         sizes = repr(sorted(dimensions.items()))
-        key = (sizes, name, one, dtype, frozenset(without))
+        key = (sizes, name, one, dtype, frozenset(without), spoilt)
         if key not in self._models:
             chosen = find(backend) if isinstance(backend, str) else backend
+            chosen = Spoilt(chosen) if spoilt else chosen
             model = Model(self.spec, self.elaborated(dimensions), chosen, dtype, False, sorted(without))
             model.programs._graphs = self._graphs.setdefault((sizes, frozenset(without)), model.programs._graphs)
             self._models[key] = model
@@ -74,12 +77,14 @@ class Bench:
         return possible(self.reference_model(case), case)
 
     def reference(self, case: Case, kind: str) -> Results:
-        """What the interpreter says in float64 (to be read only)."""
+        """What the interpreter says in float64 (to be read only), with nothing in the padding."""
+        case = case.clean()
         make = partial(outcome, self.reference_model(case), case)
         return self._known(("reference", case.key), kind, make)
 
     def scatter(self, case: Case, kind: str, draws: int) -> Results:
         """How far results move under rounding errors of the case's dtype; infinite where some draw is not finite."""
+        case = case.clean()
         return self._known(("scatter", case.key, draws), kind, lambda part: self._scatter(case, part, draws))
 
     def _known(self, key: tuple[Any, ...], kind: str, make: Callable[[str], Results]) -> Results:

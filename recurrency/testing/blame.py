@@ -23,6 +23,7 @@ STAGES = {**dict.fromkeys(PASSES, "pass"), "keep": "pass", **dict.fromkeys(PIECE
 """What can be switched off, in the order in which it happens, and what it belongs to."""
 
 NOBODY = "neither a pass nor a single operation: what plans the program, or writes it as a whole"
+ENTRY = "what takes in the arrays of a call: it is right where nothing stands in their padding"
 PADDING = "op valid, or what else puts nothing after the end of shorter sequences: where all are full it is right"
 
 
@@ -50,6 +51,8 @@ class _Trial:
 
     def guilty(self) -> str:
         """See the function of this name."""
+        if self._is_right_where(self.case.clean()):
+            return ENTRY
         switches, rest = self._guilty_switches()
         named = " and ".join(f"{self.stages[s]} {s}" for s in switches)
         if switches and not self._only_provoke(switches):
@@ -57,7 +60,8 @@ class _Trial:
         node = first_wrong(bench(self.spec), self.case, self.kind, self.backend, SWITCHES & rest)
         if node is not None:
             return described(node)
-        return named or (PADDING if self._is_right_where_full() else NOBODY)
+        full = replace(self.case, lengths=None)
+        return named or (PADDING if self._is_right_where(full) else NOBODY)
 
     def _guilty_switches(self) -> tuple[list[str], set[str]]:
         """The piece whose absence mends it, and which alone is enough to make it; and without what it still differs."""
@@ -83,10 +87,9 @@ class _Trial:
         passes = all(self.stages[s] == "pass" for s in switches)
         return passes and not compared(self.spec, self.case, "interpreter", [self.kind]).differences
 
-    def _is_right_where_full(self) -> bool:
-        """Whether there are shorter sequences, and nothing differs without them."""
-        full = replace(self.case, lengths=None)
-        return full != self.case and not compared(self.spec, full, self.backend, [self.kind]).differences
+    def _is_right_where(self, other: Case) -> bool:
+        """Whether nothing differs in another case."""
+        return other != self.case and not compared(self.spec, other, self.backend, [self.kind]).differences
 
 
 def described(node: Node) -> str:

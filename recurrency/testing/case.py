@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.graph.types import Kind
+from recurrency.testing.padding import anything
 
 if TYPE_CHECKING:
     from recurrency.arrays import Port
@@ -44,11 +45,13 @@ class Case:
     zeroed: tuple[str, ...] = ()
     cuts: tuple[int, ...] = ()
     seed: int = 0
+    spoilt: bool = True
 
     def __str__(self) -> str:
         sizes = [f"{n}={v}" for n, v in (*self.dimensions.items(), *self.steps.items(), ("B", self.batch))]
         words = [f"lengths {dict(self.lengths)}"] if self.lengths is not None else []
         words += [n for n in ("state", "training") if getattr(self, n)]
+        words += ["anything in the padding"] if self.spoilt and self.lengths is not None else []
         words += [f"cut before {', '.join(map(str, self.cuts))}"] if self.cuts else []
         zeroed = f"; {len(self.zeroed)} arrays are zero" if self.zeroed else ""
         return f"{', '.join([*sizes, self.dtype, *words])}; {self.values} values, {self.weights} weights{zeroed}"
@@ -77,6 +80,10 @@ class Case:
     def of(self, dtype: str) -> Case:
         """The same call in another dtype."""
         return replace(self, dtype=dtype)
+
+    def clean(self) -> Case:
+        """The same call with zeros after the end of sequences."""
+        return replace(self, spoilt=False)
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ class _Draw:
         return np.random.default_rng((self.case.seed, zlib.crc32(name.encode())))
 
     def port(self, group: str, port: Port, law: str) -> Array:
-        """An array for a port, with nothing in its padding."""
+        """An array for a port."""
         name = f"{group}:{port.name}"
         shape = (*port.lead(self.case.steps, self.case.batch), *port.shape)
         if port.index is not None:
@@ -158,5 +165,6 @@ class _Draw:
         else:
             out = self.array(name, shape, law)
         if port.kind is Kind.STREAM:
-            out[~self.case.valid(port.clock)] = 0
+            padding, rng = ~self.case.valid(port.clock), self._rng(f"padding:{name}")
+            out[padding] = anything(rng, out[padding].shape, port.index) if self.case.spoilt else 0
         return out

@@ -128,7 +128,8 @@ class _Comparer:
     def compare(self) -> None:
         """Add to the comparison."""
         wanted = self.work.reference(self.case, self.kind)
-        model = self.work.model(self.case.dimensions, self.backend, self.case.dtype, self.without)
+        case = self.case
+        model = self.work.model(case.dimensions, self.backend, case.dtype, self.without, case.spoilt)
         try:
             found = outcome(model, self.case, self.kind)
         except RecurrencyError as error:

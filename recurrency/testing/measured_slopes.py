@@ -56,7 +56,7 @@ def measured(f: Callable[[float], float]) -> tuple[float, float]:
 def slopes(spec: Spec, case: Case) -> list[Difference]:
     """Where the interpreter's derivatives are not what differences say: of results, of the loss, of its gradient."""
     work = bench(spec)
-    call = _off_ties(Call.of(work.reference_model(case), case.of("float64")))
+    call = _off_ties(Call.of(work.reference_model(case), case.of("float64").clean()))
     graph = work.elaborated(case.dimensions).graph
     if any(graph[id].op.name in SILENT for id in graph):
         return []

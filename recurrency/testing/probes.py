@@ -107,10 +107,10 @@ def first_wrong(
     computes otherwise where all is read.
     """
     inner = find(backend) if isinstance(backend, str) else backend
-    call = Call(work, case, kind, without)
-    wanted = call.probed(find("interpreter"), "float64")
+    call, measure = (Call(work, one, kind, without) for one in (case, case.clean()))
+    wanted = measure.probed(find("interpreter"), "float64")
     jiggler = Jiggler(case.dtype)
-    draws = [call.probed(jiggler, "float64") for _ in range(DRAWS)]
+    draws = [measure.probed(jiggler, "float64") for _ in range(DRAWS)]
     for look in (_together, _one_by_one):
         try:
             found = look(call, inner, wanted)

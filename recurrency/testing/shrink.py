@@ -51,7 +51,7 @@ def _smaller(spec: Spec, case: Case) -> Iterator[Case]:
         yield from (
             replace(case, dimensions={**sizes, name: n}) for n in sorted({1, sizes[name] - 1}) if 0 < n < sizes[name]
         )
-    plainer = {"lengths": None, "state": False, "training": False, "cuts": (), "batch": 1}
+    plainer = {"lengths": None, "state": False, "training": False, "spoilt": False, "cuts": (), "batch": 1}
     for field, value in plainer.items():
         ragged = field == "batch" and case.lengths is not None
         if getattr(case, field) != value and case.batch and not ragged:

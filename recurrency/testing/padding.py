@@ -1,0 +1,84 @@
+"""What stands after the end of sequences, in what a backend gets: anything, and it must make no difference.
+
+`Model` puts nothing there before a program sees it, which is what programs may rely on (`recurrency.backend.Runner`).
+Those of a backend that writes modules of its own have to do without, for there they get what the caller has.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.backend import Backend, Runner
+from recurrency.errors import RecurrencyError
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind, Type
+
+if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
+    from recurrency.program.layout import Layout
+
+ANYTHING = (np.nan, np.nan, 1e30, -1e30, 1.0)
+"""Numbers that spread, or stand out."""
+
+
+class PaddingError(RecurrencyError):
+    """Something stands where a program may rely on nothing."""
+
+
+def anything(rng: np.random.Generator, shape: tuple[int, ...], index: int | None) -> Array:
+    """Real numbers that nobody should read; where there is an `index`, symbols or none."""
+    return rng.integers(-1, index, shape) if index is not None else rng.choice(ANYTHING, shape)
+
+
+@dataclass
+class Spoilt:
+    """A backend in whose programs anything stands in the padding of inputs, adjoints and tangents.
+
+    If it writes no modules, nothing stands there, as it may expect; that `Model` sees to this is checked in any case.
+    """
+
+    inner: Backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Runner:
+        """See `recurrency.backend.Backend`."""
+        runner = self.inner.build(graph, layout, dtype, name, without)
+        types = {n: graph[i].type for n, i in graph.sources("input").items() if not n.startswith("tape:")}
+        streams = {n: t for n, t in types.items() if t.kind is Kind.STREAM}
+        spoils = hasattr(self.inner, "module")
+
+        def run(
+            params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
+            batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
+        ) -> dict[str, Array]:  # fmt: skip
+            cleaned = {n: given[n] for n in streams if n in given} if lengths is not None else {}
+            for n, array in cleaned.items():
+                padding = np.arange(len(array))[:, None] >= (lengths or {})[str(streams[n].clock)]
+                _check(n, array[padding], streams[n])
+                if spoils:
+                    cleaned[n] = _spoilt(n, array, padding, streams[n])
+            return runner(params, {**given, **cleaned}, lengths, steps, batch, training, seed, offset)
+
+        return run
+
+
+def _check(name: str, padding: Array, type_: Type) -> None:
+    if (padding != (0 if type_.index is None else -1)).any():
+        raise PaddingError(f"{name} comes to the backend with something after the end of a sequence")
+
+
+def _spoilt(name: str, array: Array, padding: Array, type_: Type) -> Array:
+    rng = np.random.default_rng((zlib.crc32(name.encode()), zlib.crc32(array.tobytes())))
+    index = None if type_.index is None else int(str(type_.index))
+    out = array.copy()
+    out[padding] = anything(rng, out[padding].shape, index)
+    return out

@@ -1,0 +1,45 @@
+"""Mistakes in what takes in the arrays of a call: they show only where something stands after the end of sequences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from recurrency.testing.blame import ENTRY
+from tests.planted import CASE, Plant
+
+GATHER, FITTING, CLEAN = (
+    f"recurrency.{name}" for name in ("request:gather", "request:Request.fitting", "arrays:without_padding")
+)
+OWN = "recurrency.backends._python_writers:_input"
+HELPERS = "recurrency.backends._{}:HELPERS[clean]"
+DRIVER = "recurrency.backends._cupy_class:_inputs"
+MEAN = "y = tanh(z) * mean_over_time(z)"
+LATER = "y = z[t+1]"
+WORDS = replace(CASE, dimensions={"V": 4, "H": 3})
+SYMBOLS = "cell Main[V, H](w: index[V]) -> (y: [H])"
+
+
+def _entry(name: str, where: str, old: str, new: str, cell: str = MEAN, kind: str = "forward", **more: Any) -> Plant:
+    return Plant(name, where, old, new, cell, ENTRY, kind, **more)
+
+
+ROWS = (
+    _entry("inputs as they come", GATHER, "if mask is not None:", "if False:"),
+    _entry("one step too many", GATHER, "[:, None] < n for", "[:, None] <= n for"),
+    _entry("only where all sequences are shorter", GATHER, "< steps[clock]).any()", "< steps[clock]).all()"),
+    _entry("nothing by multiplication", CLEAN, "array[~valid] = 0 if", "array[~valid] *= 0 if"),
+    _entry("adjoints as they come", FITTING, "if valid is None", "if True", kind="backward"),
+    _entry("adjoints as they come, in one call", FITTING, "if valid is None", "if True", kind="vjp"),
+    _entry("tangents as they come", FITTING, "if valid is None", "if True", kind="jvp"),
+    _entry("code that relies on others", OWN, "if node.type.kind is", "if not node.type.kind is"),
+    _entry("code that relies on others for adjoints", OWN, 'startswith("tape:")', 'startswith(("tape:", "d:"))',
+           kind="backward"),
+    _entry("symbols that are not cleaned", OWN, "STREAM and", "STREAM and node.type.index is None and",
+           "param E : [V, H] ~ ones\ny = embed(E, w[t+1])", head=SYMBOLS, case=WORDS),
+    _entry("zeros by multiplication", HELPERS.format("numpy_ops"), "= nothing", "*= nothing"),
+    _entry("zeros by multiplication, in torch", HELPERS.format("torch_helpers"), "clear(x, padding, nothing)",
+           "x *= ~padding.reshape(*padding.shape, *[1] * (x.dim() - 2))", backend="torch"),
+    _entry("a driver that relies on others", DRIVER, "clean = array", "clean = not array",
+           LATER, backend="cupy-emulated"),
+)  # fmt: skip
