@@ -318,8 +318,8 @@ def test_different_cells_are_told_where_they_part() -> None:
 
 
 def test_a_coupled_gate_is_no_gate_of_its_own() -> None:
-    text = library("PlainLSTM").source.text.replace("c = f * c[t-1] + i * g", "c = f * c[t-1] + (1 - f) * g", 1)
-    text = text.split("cell LSTM")[0].replace("    i = sigmoid(W_i @ x + U_i @ h[t-1] + b_i)\n", "")
+    text = library("PlainLSTM").cell.span.text.replace("c = f * c[t-1] + i * g", "c = f * c[t-1] + (1 - f) * g", 1)
+    text = text.replace("    i = sigmoid(W_i @ x + U_i @ h[t-1] + b_i)\n", "")
     spec = rc.parse(text.replace("W_i, ", "").replace("U_i, ", "").replace("b_i, ", ""))
     assert "nn.LSTM has f * c[t-1] + i * g" in said(lambda: from_torch(spec, nn.LSTM(3, 4)))
 

@@ -29,7 +29,8 @@ recurrency.programs
 recurrency.backends
 recurrency.model
 recurrency.spec
-recurrency.library recurrency.report
+recurrency.facts
+recurrency.library recurrency.report recurrency.probe recurrency.catalogue
 recurrency.training recurrency.convert recurrency.testing
 recurrency.cli recurrency.reference
 recurrency.__main__

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from recurrency.cli import cli
+from recurrency.cli.common import find_spec
 from recurrency.errors import UsageError
 from recurrency.testing import verify_jobs
 
@@ -29,7 +30,7 @@ def test_two_processes_find_what_one_finds_in_the_same_order() -> None:
 
 def test_what_keeps_a_process_from_its_work_is_told() -> None:
     with pytest.raises(UsageError, match=r"neither a .rnn file nor a shipped cell"):
-        verify_jobs.verify_together(["Elman", "Nothing"], ["numpy"], 1, 0, {}, ".", 2)
+        verify_jobs.verify_together(find_spec, ["Elman", "Nothing"], ["numpy"], 1, 0, {}, ".", 2)
 
 
 def test_there_is_at_least_one_processor() -> None:

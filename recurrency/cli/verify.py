@@ -102,7 +102,7 @@ def _run(
     _refuse_unknown(found, dimensions)
     jobs = min(jobs or processors(), len(specs))
     if jobs > 1:
-        return verify_together(specs, backends, examples, seed, dimensions, folder, jobs)
+        return verify_together(find_spec, specs, backends, examples, seed, dimensions, folder, jobs)
     return verify(found, backends, examples, seed, dimensions, folder, _say)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recurrency.errors import RecurrencyError, UsageError
+from recurrency.spec import Spec
 from recurrency.testing.fuzz_jobs import together
 from recurrency.testing.report import Report
 from recurrency.testing.verification import chosen, verify
@@ -19,17 +20,17 @@ def processors() -> int:
 
 
 def verify_together(
-    specs: Sequence[str], backends: Sequence[str], examples: int, seed: int, dimensions: Mapping[str, Any],
+    load: Callable[[str], Spec], specs: Sequence[str], backends: Sequence[str], examples: int, seed: int, dimensions: Mapping[str, Any],
     folder: str, jobs: int,
 ) -> Report:  # fmt: skip
-    """As `verify` for specs that are given as on the command line; the rows are in their order.
+    """As `verify` for specs that `load`, a function of a module, finds by their names; the rows are in their order.
 
     Raises:
         UsageError: a backend can't run here, or a process was killed. KeyboardInterrupt: Ctrl-C.
     """
     _, skipped = chosen(backends)
     start = time.monotonic()
-    given = (list(backends), examples, seed, dict(dimensions), folder)
+    given = (load, list(backends), examples, seed, dict(dimensions), folder)
     gathered = together(_share, [(list(enumerate(specs))[k::jobs], *given) for k in range(jobs)])
     if gathered.interrupted:
         raise KeyboardInterrupt
@@ -48,13 +49,11 @@ def verify_together(
 
 
 def _share(
-    specs: Sequence[tuple[int, str]], backends: Sequence[str], examples: int, seed: int, dimensions: dict[str, Any],
+    specs: Sequence[tuple[int, str]], load: Callable[[str], Spec], backends: Sequence[str], examples: int, seed: int, dimensions: dict[str, Any],
     folder: str,
 ) -> dict[int, Report] | str:  # fmt: skip
     """The reports of one process's share of the specs by their numbers; the message of what keeps it from its work."""
-    from recurrency.cli.common import find_spec
-
     try:
-        return {n: verify(find_spec(text), backends, examples, seed, dimensions, folder) for n, text in specs}
+        return {n: verify(load(text), backends, examples, seed, dimensions, folder) for n, text in specs}
     except RecurrencyError as error:
         return str(error)
