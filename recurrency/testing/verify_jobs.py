@@ -20,8 +20,8 @@ def processors() -> int:
 
 
 def verify_together(
-    load: Callable[[str], Spec], specs: Sequence[str], backends: Sequence[str], examples: int, seed: int, dimensions: Mapping[str, Any],
-    folder: str, jobs: int,
+    load: Callable[[str], Spec], specs: Sequence[str], backends: Sequence[str], examples: int, seed: int,
+    dimensions: Mapping[str, Any], folder: str, jobs: int,
 ) -> Report:  # fmt: skip
     """As `verify` for specs that `load`, a function of a module, finds by their names; the rows are in their order.
 
@@ -49,8 +49,8 @@ def verify_together(
 
 
 def _share(
-    specs: Sequence[tuple[int, str]], load: Callable[[str], Spec], backends: Sequence[str], examples: int, seed: int, dimensions: dict[str, Any],
-    folder: str,
+    specs: Sequence[tuple[int, str]], load: Callable[[str], Spec], backends: Sequence[str], examples: int, seed: int,
+    dimensions: dict[str, Any], folder: str,
 ) -> dict[int, Report] | str:  # fmt: skip
     """The reports of one process's share of the specs by their numbers; the message of what keeps it from its work."""
     try:
