@@ -31,10 +31,15 @@ def spec(name: str) -> Spec:
     return from_source(Source(path.name, path.read_text(encoding="utf-8")), path, name)
 
 
-def _missing(name: str) -> str:
+def near(name: str) -> str | None:
+    """The shipped cell that is spelled most like `name`, however its letters are."""
     by_letters = {n.lower(): n for n in names()}
-    near = by_letters.get(name.lower()) or by_letters.get(nearest(name.lower(), by_letters) or "")
-    return f"the library has no cell {name}; " + (f"did you mean {near}?" if near else f"it has {', '.join(names())}")
+    return by_letters.get(name.lower()) or by_letters.get(nearest(name.lower(), by_letters) or "")
+
+
+def _missing(name: str) -> str:
+    meant = near(name)
+    return f"the library has no cell {name}; " + (f"did you mean {meant}?" if meant else f"it has {', '.join(names())}")
 
 
 def __getattr__(name: str) -> Spec:

@@ -21,7 +21,7 @@ from recurrency.cli import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK = {"check", "fmt", "list", "show", "compile", "backends"}
+QUICK = {"check", "fmt", "list", "new", "show", "compile", "backends"}
 FENCE = re.compile(r"^```(?P<kind>[\w-]+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 MESSAGE = re.compile(
     r"(?P<spec>^```rnn-error.*?^```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL

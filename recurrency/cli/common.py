@@ -30,9 +30,7 @@ def find_spec(text: str) -> Spec:
     if ".rnn" in text or "/" in text or Path(text).exists():
         return load(text)
     if text not in library.names():
-        from recurrency.language.modules import nearest
-
-        near = nearest(text, library.names())
+        near = library.near(text)
         hint = f"; did you mean {near}?" if near else "; `recurrency list` shows them"
         raise UsageError(f"{text} is neither a .rnn file nor a shipped cell{hint}")
     return library.spec(text)

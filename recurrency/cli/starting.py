@@ -1,0 +1,54 @@
+"""`recurrency new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+EPILOG = """\b
+Examples:
+  recurrency new MyLSTM --from LSTM
+  recurrency new MyLSTM --from LSTM -o cells/memory.rnn
+  recurrency new Mine --from my.rnn:Cell
+  recurrency new Mine
+
+\b
+Then:
+  recurrency check Mine.rnn
+  recurrency show Mine.rnn -D N=64 -D H=128
+"""
+
+
+@click.command("new", epilog=EPILOG)
+@click.argument("name")
+@click.option("--from", "origin", metavar="SPEC[:CELL]", help="The cell to copy; without it there is a small one.")
+@click.option("-o", "--output", metavar="FILE", help="Where to write it, instead of NAME.rnn; a folder will do.")
+def new(name: str, origin: str | None, output: str | None) -> None:
+    """Start NAME.rnn, a file with a cell NAME.
+
+    It is a copy of a shipped cell (or of one of your own) with its comments and with the functions and cells that it
+    needs, or a small cell that says what is what. It is checked before it is written; no file is overwritten.
+    """
+    from recurrency.cli.common import find_spec
+    from recurrency.errors import UsageError
+    from recurrency.files import write_whole
+    from recurrency.starting import refuse_name, started
+
+    refuse_name(name)
+    path = _path(name, output)
+    if path.exists():
+        raise UsageError(f"{path} is there already; write to another file by -o")
+    write_whole(path, started(name, path, find_spec(origin) if origin is not None else None))
+    click.echo(f"wrote {path}")
+
+
+def _path(name: str, output: str | None) -> Path:
+    from recurrency.errors import UsageError
+
+    path = Path(f"{name}.rnn" if output is None else output)
+    if path.is_dir():
+        path /= f"{name}.rnn"
+    if path.suffix != ".rnn":
+        raise UsageError(f"{path} must end in .rnn, as all files of specs do: -o {path.with_suffix('.rnn')}")
+    return path
