@@ -25,10 +25,11 @@ from recurrency.pictures.sketch import Kind, Line
 
 CELLS = library.names()
 PLAIN = [
-    "CIFG", "ClockworkRNN", "Elman", "FullPeepholeLSTM", "GRU", "GatedFeedback", "GatedFeedbackGRU",
-    "GatedFeedbackLSTM", "GatedFeedbackSkip", "IRNN", "Jordan", "LSTM", "LSTMP", "LayerNormLSTM", "LinearAttention",
-    "MGU", "MLSTM", "MUT1", "MUT2", "MUT3", "MultiplicativeLSTM", "PlainLSTM", "RHN", "SCRN", "UGRNN", "UncoupledRHN",
-    "VariationalLSTM", "ZoneoutLSTM",
+    "CIFG", "CfC", "ClockworkRNN", "DeltaNet", "Elman", "FastWeights", "FullPeepholeLSTM", "GRU", "GatedDeltaNet",
+    "GatedFeedback", "GatedFeedbackGRU", "GatedFeedbackLSTM", "GatedFeedbackSkip", "IRNN", "IndRNN", "Jordan", "LRU",
+    "LSTM", "LSTMP", "LTC", "LayerNormLSTM", "LinearAttention", "MGU", "MLSTM", "MUT1", "MUT2", "MUT3", "MinGRU",
+    "MinLSTM", "MultiplicativeLSTM", "PlainLSTM", "QRNN", "RGLRU", "RHN", "S6", "SCRN", "SLSTM", "SRU", "UGRNN",
+    "UncoupledRHN", "VariationalLSTM", "ZoneoutLSTM",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from tests.transcriptions import matrix_memory, xlstm
+from tests.transcriptions import continuous, matrix_memory, xlstm
 from tests.transcriptions.case import Case
 from tests.transcriptions.trace import Array, Arrays, Trace, sigmoid
 
@@ -112,4 +112,5 @@ CASES: tuple[Case, ...] = (
         partial(matrix_memory.fast_weights, steps=2, decay=0.75, rate=0.25),
         {"N": 4, "H": 5, "S": 2, "decay": 0.75, "rate": 0.25},
     ),
+    *continuous.CASES,
 )

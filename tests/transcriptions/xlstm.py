@@ -10,7 +10,7 @@ from tests.transcriptions.trace import Array, Arrays, Trace, sigmoid
 def slstm(p: Arrays, first: Arrays, x: Array) -> Trace:
     """Eq. 8-14 as printed; c and n are divided by exp(m) only to be compared at the end."""
     nothing = np.zeros(len(p["b_z"]))
-    m = first.get("m", nothing - 1000)
+    m = first.get("m", nothing - 1e30)
     c, n = np.exp(m) * first.get("c", nothing), np.exp(m) * first.get("n", nothing)
     h = first.get("h", nothing)
     outputs = []
