@@ -31,6 +31,7 @@ recurrency.model
 recurrency.spec
 recurrency.facts
 recurrency.library recurrency.report recurrency.probe recurrency.catalogue
+recurrency.starting
 recurrency.training recurrency.convert recurrency.testing
 recurrency.cli recurrency.reference
 recurrency.__main__
