@@ -168,6 +168,41 @@ def test_a_layer_gives_the_outputs_of_the_cell_whose_weights_it_got(name: str) -
     assert_close(run.state["h"], (state[0] if name == "PlainLSTM" else state)[0].numpy())
 
 
+def test_gates_of_all_layers_are_turned_where_all_are_the_same() -> None:
+    layer = gru(3, 4, 3, bidirectional=True).double()
+    spec = stack("GRUAfter", 3)
+    params = from_torch(spec, layer)
+    model = spec.compile(N=3, H=4, dtype="float64")
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    assert_close(model.forward(model.pack(params), x.numpy()).outputs["y"], layer(x)[0].detach().numpy())
+    again = from_torch(spec, to_torch(spec, params, layer), "gru")
+    assert all(torch.equal(params[name], again[name]) for name in params)
+
+
+def stack(cell: str, layers: int, first: str | None = None) -> rc.Spec:
+    """Cells in both directions, one on top of the other; the lowest may be another one."""
+    lines, below = [], "x"
+    for k in range(layers):
+        used = first if first and k == 0 else cell
+        lines += [f"f{k} = {used}[H]({below})", f"b{k} = reverse({used}[H](reverse({below})))"]
+        lines += [f"y{k} = concat(f{k}, b{k})"]
+        below = f"y{k}"
+    names = ", ".join(sorted({cell, first or cell}))
+    body = "\n".join([*lines, f"y = {below}"])
+    return rc.parse(f"use {names} from library\ncell Stack[N, H](x: [N]) -> (y: [2 * H]) {{\n{body}\n}}")
+
+
+@pytest.mark.parametrize(("cell", "first"), [("TorchGRU", None), ("GRUAfter", None), ("TorchGRU", "GRU")])
+def test_the_work_of_comparing_grows_with_the_layers(cell: str, first: str | None) -> None:
+    """Not with the number of ways through them: each of eight layers stands three times in the one above."""
+    layers = foreign.Foreign(foreign.KINDS["torch-gru"], 3, 4, 8, True)
+    elaborated = stack(cell, 8, first).elaborate(N=3, H=4)
+    if first:
+        assert "f0.U_c @ (r * f0[t-1])" in said(lambda: Translation(elaborated, layers, str))
+    else:
+        assert len(Translation(elaborated, layers, str).match.equations) >= 8 * 2 * 9
+
+
 def test_the_projection_of_an_lstm_is_carried_over() -> None:
     layer = nn.LSTM(3, 6, proj_size=2).double()
     spec = library("LSTMP")
@@ -183,6 +218,13 @@ def test_one_layer_of_several_is_chosen() -> None:
     params = from_torch(library("PlainLSTM"), layer, layer="1_reverse")
     assert params["U_g"].equal(layer.weight_hh_l1_reverse[8:12].detach())
     assert params["b_f"].equal((layer.bias_ih_l1_reverse + layer.bias_hh_l1_reverse)[4:8].detach())
+
+
+def test_a_class_made_from_a_layer_is_one() -> None:
+    class Own(nn.GRU):  # type: ignore[name-defined,misc]
+        pass
+
+    assert from_torch(library("TorchGRU"), Own(3, 4)).keys() == from_torch(library("TorchGRU"), nn.GRU(3, 4)).keys()
 
 
 def test_single_steps_are_layers_too() -> None:
@@ -312,7 +354,7 @@ def test_different_cells_are_told_where_they_part() -> None:
     assert "U_c @ (r * h[t-1])" in text
     assert "r * weight_hh_l0[8:12, :] @ h[t-1]" in text
     assert text.endswith("\nnn.GRU is the shipped cell TorchGRU")
-    assert said(lambda: from_torch(library("GRU"), nn.LSTM(3, 4, proj_size=2), H=4)).endswith(
+    assert said(lambda: from_torch(library("GRU"), nn.LSTM(3, 4, proj_size=2), H=2)).endswith(
         "\nnn.LSTM (proj_size=2) is the shipped cell LSTMP"
     )
 
@@ -353,6 +395,11 @@ MISUSES: dict[str, tuple[Callable[[], Any], str]] = {
     "a stack into one layer": (
         lambda: from_torch(library("PlainLSTM"), nn.LSTM(3, 4, 2)), "choose one of its layers (0, 1)"
     ),
+    "another size": (
+        lambda: from_torch(library("TorchGRU").compile(N=3, H=5), nn.GRU(3, 4)),
+        "TorchGRU has the inputs x [3] and the outputs h [5]; nn.GRU has 3 inputs and 4 outputs",
+    ),
+    "a size that does not follow": (lambda: from_torch(library("TorchGRU"), nn.GRU(3, 4), N=2), "has the inputs x [2]"),
     "a layer that is not there": (lambda: from_torch(library("PlainLSTM"), nn.LSTM(3, 4), layer=1), "no layer 1"),
     "a state dict alone": (lambda: from_torch(library("Elman"), nn.RNN(3, 4).state_dict()), "with kind="),
     "another module": (lambda: from_torch(library("Elman"), nn.Linear(3, 4)), "say what layer a Linear is"),

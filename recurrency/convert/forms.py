@@ -43,10 +43,16 @@ class Forms:
         """The same equations with other gates turned."""
         return Forms(self.graph, turned)
 
-    def gates(self) -> list[Part]:
-        """All values of `sigmoid` that have been looked at, in the order of the text."""
-        found = [part for part in self._known if self.graph[part[0]].op.name == "sigmoid"]
-        return sorted(found, key=lambda part: (part[0], part[1] or (0, 0)))
+    def gates(self) -> list[list[Part]]:
+        """All values of `sigmoid` that have been looked at, in the order of the text.
+
+        Those of one place of the text, in cells that are used more than once, are one gate.
+        """
+        found: dict[object, list[Part]] = {}
+        parts = [part for part in self._known if self.graph[part[0]].op.name == "sigmoid"]
+        for id, rows in sorted(parts, key=lambda part: (part[0], part[1] or (0, 0))):
+            found.setdefault((self.graph[id].span or id, rows), []).append((id, rows))
+        return list(found.values())
 
     def output(self, name: str) -> Sum:
         """An output."""

@@ -107,23 +107,25 @@ def _turnings(forms: Forms, output: str) -> Iterator[tuple[Part, ...]]:
     gates = forms.gates()
     every = chain.from_iterable(combinations(gates, count) for count in range(len(gates) + 1))
     for _, turned in zip(range(GREATEST_TURNS), every, strict=False):
-        yield turned
+        yield tuple(chain.from_iterable(turned))
 
 
-def _visit(forms: Forms, form: Sum, seen: set[Past]) -> None:
-    """Look at all streams that a sum needs, also at earlier steps."""
+def _visit(forms: Forms, form: Sum, seen: set[Factor]) -> None:
+    """Look at all streams that a sum needs, also at earlier steps; at what stands in many places once."""
     later = [form]
     while later:
         for product in later.pop().terms:
             factors = list(product.factors)
             while factors:
                 factor = factors.pop()
+                if factor in seen:
+                    continue
+                seen.add(factor)
                 if isinstance(factor, Call):
                     later += factor.args
                 elif isinstance(factor, Times):
                     factors += factor.vector.factors
-                elif isinstance(factor, Past) and factor not in seen:
-                    seen.add(factor)
+                elif isinstance(factor, Past):
                     later.append(forms.form((factor.stream, factor.rows)))
 
 
@@ -180,6 +182,8 @@ class _Search:
     def _term(self, a: Term, b: Term, state: State) -> Iterator[State]:
         if not math.isclose(a.coefficient, b.coefficient, rel_tol=1e-12) or bool(a.parameters) != bool(b.parameters):
             return
+        if a.rest.kinds != b.rest.kinds or (a.vector or Product()).kinds != (b.vector or Product()).kinds:
+            return  # before their factors are looked at, which may need all that lies below
         if not a.parameters:
             yield from self._factors(a.rest.factors, b.rest.factors, state)
             return
@@ -192,8 +196,6 @@ class _Search:
 
     def _factors(self, ours: Sequence[Factor], theirs: Sequence[Factor], state: State) -> Iterator[State]:
         """Factors in any order."""
-        if len(ours) != len(theirs):
-            return
         if not ours:
             yield state
             return
@@ -206,7 +208,7 @@ class _Search:
         match a, b:
             case Block(), Block() if a.shape == b.shape:
                 yield _with(state, Equation(((1.0, a),), ((1.0, b),), Product()))
-            case Times(), Times() if a.matrix.shape == b.matrix.shape:
+            case Times(), Times() if a.matrix.shape == b.matrix.shape and a.vector.kinds == b.vector.kinds:
                 equal = Equation(((1.0, a.matrix),), ((1.0, b.matrix),), Product())
                 yield from self._factors(a.vector.factors, b.vector.factors, _with(state, equal))
             case Input(), Input() if a.rows == b.rows and state.paired(a.name, b.name) is not False:

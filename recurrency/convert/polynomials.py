@@ -81,11 +81,30 @@ class Product:
         """What equal products have in common."""
         return frozenset(Counter(self.factors).items())
 
+    @cached_property
+    def kinds(self) -> frozenset[tuple[object, int]]:
+        """What a product has in common with those that may stand for it: how many factors of each kind there are."""
+        return frozenset(Counter(map(_kind, self.factors)).items())
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Product) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def _kind(factor: Factor) -> object:
+    match factor:
+        case Call():
+            return factor.op, factor.attributes, len(factor.args)
+        case Past():
+            return Past, factor.delay
+        case Input():
+            return Input, factor.rows
+        case Times():
+            return Times, factor.matrix.shape
+        case Block():
+            return Block, factor.shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -141,8 +141,9 @@ def _kind(source: Any, name: str | None) -> Kind:
     """The row of the table for a layer, or for the name that is given."""
     if name is not None:
         return kind_of(name if name in KINDS else f"torch-{name}")
-    base = type(source).__name__.removesuffix("Cell")
-    if isinstance(source, Mapping) or base not in CLASSES:
+    bases = [base.__name__.removesuffix("Cell") for base in type(source).__mro__]
+    base = next((name for name in bases if name in CLASSES), None)
+    if base is None:
         what = "a state dict" if isinstance(source, Mapping) else f"a {type(source).__name__}"
         known = ", ".join(name for name in KINDS if name.startswith("torch"))
         raise UsageError(f"say what layer {what} is, with kind= one of {known}")

@@ -40,7 +40,19 @@ class Translation:
             if isinstance(found, Match):
                 return found
             differences.append(found)
+        self._same_sizes(cell)
         raise UsageError(self._difference(max(differences, key=lambda difference: difference.depth)))
+
+    def _same_sizes(self, cell: Elaborated) -> None:
+        """What differs in its sizes is not told to be another cell."""
+        layer, sides = self.foreign, (cell.inputs, cell.outputs)
+        wanted = (layer.inputs,), (layer.outputs,)
+        if any(all(type_.shape != size for type_ in side.values()) for side, size in zip(sides, wanted, strict=True)):
+            ours = [", ".join(f"{n} [{', '.join(map(str, t.shape))}]" for n, t in side.items()) for side in sides]
+            raise UsageError(
+                f"{self.name} has the inputs {ours[0]} and the outputs {ours[1]}; {layer.title} has {layer.inputs} "
+                f"inputs and {layer.outputs} outputs"
+            )
 
     def _difference(self, found: Difference) -> str:
         assert found.forms is not None
