@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ import recurrency.passes
 from recurrency import backend as backends
 from recurrency.cli import cli
 from recurrency.passes import PASSES
-from recurrency.testing import Case, Report, cases, differences, dimension_sets, verify
+from recurrency.testing import Case, Report, cases, differences, dimension_sets, verification, verify
 from recurrency.testing.bench import bench
 from recurrency.testing.cells import CELLS, cell
+from recurrency.testing.compare import Comparison
 from recurrency.testing.conformance import RAGGED, case_of
 from recurrency.testing.outcomes import outcome
 from recurrency.testing.report import RULES
+from recurrency.testing.shrink import smallest
 from recurrency.testing.verification import chosen
 from tests.planting import Wrong, edited, scaled
 
@@ -59,6 +63,59 @@ def test_cases_have_all_lengths_states_dtypes_and_numbers() -> None:
     assert {c.dtype for c in found} == {"float32", "float64"}
     assert {c.values for c in found} >= {"normal", "large", "tiny", "zeros", "special"}
     assert {len(c.cuts) for c in found} == {0, 1, 2}
+
+
+SETTINGS: dict[str, Callable[[Case], Any]] = {
+    "dtype": lambda case: case.dtype,
+    "ragged": lambda case: case.lengths is not None,
+    "state": lambda case: case.state,
+    "training": lambda case: case.training,
+}
+
+
+def verified(monkeypatch: pytest.MonkeyPatch, name: str, examples: int, seed: int) -> tuple[list[Case], list[Case]]:
+    """The cases on which a backend is compared with the interpreter, and derivatives with differences."""
+    cases_, sloped = list[Case](), list[Case]()
+    monkeypatch.setattr(verification, "compared", lambda spec, case, *_: cases_.append(case) or Comparison([]))
+    monkeypatch.setattr(verification, "slopes", lambda spec, case: sloped.append(case) or [])
+    verify(cell(name), "numpy", examples, seed)
+    return cases_, sloped
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "without"), [("random", ()), ("two states", ("training",)), ("no state", ("training", "state"))]
+)
+def test_every_pair_of_settings_comes_early(
+    name: str, without: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, sloped = verified(monkeypatch, name, 12, seed)
+    able = {n: of for n, of in SETTINGS.items() if n not in without}
+    for one, other in itertools.combinations(able.values(), 2):
+        assert len({(one(case), other(case)) for case in found}) == 4
+    for setting, of in able.items():
+        assert len({of(case) for case in found[:3]}) == 2
+        assert len({of(case) for case in sloped}) == 2 or setting == "dtype"  # which is float64 there
+    assert all(not case.training for case in found) == ("training" in without)
+
+
+@pytest.mark.parametrize("name", ["random", "two clocks"])
+def test_what_is_rare_comes_early(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, sloped = verified(monkeypatch, name, 12, 0)
+    steps = {max(case.steps.values()) for case in found}
+    assert {0, 1} < steps
+    assert {0, 1} < {case.batch for case in found}
+    assert {0, 1, 2} == {
+        len(case.cuts) for case in found if case.lengths is None and case.batch and max(case.steps.values())
+    }
+    assert {0, 1, 2} == {len(case.cuts) for case in found if case.lengths is not None}
+    assert {"normal", "large", "special"} == {case.values for case in found}
+    assert {0} < {n for case in found if case.lengths for n in case.lengths["t"]}
+    assert len({repr(case.dimensions) for case in found}) == 3
+    assert all(case.batch and max(case.steps.values()) for case in sloped)
+    if name == "random":
+        causal = [case for case in found if case.lengths is None and case.steps["t"] > 1 and case.batch]
+        assert {case.training for case in causal if case.cuts} == {True, False}
 
 
 def test_a_case_can_be_made_again_from_what_is_printed_of_it() -> None:
@@ -178,6 +235,13 @@ def test_a_difference_is_shrunk_and_its_first_stream_told(red: tuple[Report, Pat
     line = "h = squash(W @ x + U @ h[t-1] + b)"
     number = 1 + [text.strip() for text in ELMAN.splitlines()].index(line)
     assert f"line {number} of simple.rnn: {line}" in str(found)
+
+
+def test_a_ragged_case_becomes_small_as_well() -> None:
+    case = Case({"N": 2, "H": 3}, {"t": 5}, 3, {"t": (5, 3, 0)}, state=True, values="large", cuts=(1, 3))
+    small = smallest(elman(), case, lambda c: c.lengths is not None and len(set(c.lengths["t"])) > 1)
+    assert (small.dimensions, small.steps, small.batch, small.lengths) == ({"N": 1, "H": 1}, {"t": 1}, 2, {"t": (1, 0)})
+    assert (small.values, small.weights, small.cuts, small.state, small.spoilt) == ("zeros", "zeros", (), False, False)
 
 
 def test_the_report_is_plain_data(red: tuple[Report, Path]) -> None:

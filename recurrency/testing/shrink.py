@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import RecurrencyError
+from recurrency.testing.case import LAWS
 from recurrency.testing.dimensions import free_dimensions
 
 if TYPE_CHECKING:
@@ -56,12 +57,29 @@ def _smaller(spec: Spec, case: Case) -> Iterator[Case]:
         ragged = field == "batch" and case.lengths is not None
         if getattr(case, field) != value and case.batch and not ragged:
             yield replace(case, **{field: value})  # type: ignore[arg-type]
-    if case.lengths is None:
-        shorter = ({**case.steps, c: n - 1} for c, n in case.steps.items() if n > 1)
-        yield from (replace(case, steps=steps) for steps in shorter)
+    yield from _shorter(case)
+    for field in ("values", "weights"):
+        before = list(LAWS)[: list(LAWS).index(getattr(case, field))]
+        yield from (replace(case, **{field: law}) for law in before)  # type: ignore[arg-type]
     for name in _arrays(spec, case):
         if name not in case.zeroed:
             yield replace(case, zeroed=(*case.zeroed, name))
+
+
+def _shorter(case: Case) -> Iterator[Case]:
+    """With fewer sequences or steps, ragged as it is."""
+    for clock, count in case.steps.items():
+        longest = max((case.length(clock, b) for b in range(case.batch)), default=0)
+        if longest < count or (case.lengths is None and count > 1):
+            yield replace(case, steps={**case.steps, clock: count - 1})
+    if case.lengths is None:
+        return
+    for b in range(case.batch):
+        left = {clock: (*n[:b], *n[b + 1 :]) for clock, n in case.lengths.items()}
+        yield replace(case, lengths=left, batch=case.batch - 1)
+        for clock, n in case.lengths.items():
+            if n[b]:
+                yield replace(case, lengths={**case.lengths, clock: (*n[:b], n[b] - 1, *n[b + 1 :])})
 
 
 def _arrays(spec: Spec, case: Case) -> list[str]:

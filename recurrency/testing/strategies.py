@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recurrency.errors import UsageError
 from recurrency.testing.case import LAWS, Case
 from recurrency.testing.dimensions import dimension_sets
+from recurrency.testing.strata import Traits
 
 try:
     from hypothesis import strategies as st
@@ -51,15 +52,12 @@ def cases(
     chosen: Sequence[Mapping[str, Any]] = (
         dimensions if listed else dimension_sets(spec, sets, dimensions, seed)  # type: ignore[assignment,arg-type]
     )
-    found = spec.elaborate(**chosen[0])
-    read = sorted({str(t.clock) for t in found.inputs.values()})
-    has_state = bool(found.starts)
-    has_random = any(found.graph[id].op.name == "random" for id in found.graph)
+    traits = Traits.of(spec, chosen[0])
 
     @st.composite
     def case(draw: Any) -> Case:
         sizes = dict(draw(st.sampled_from(chosen)))
-        count = {c: draw(_size(steps)) for c in read}
+        count = {c: draw(_size(steps)) for c in traits.clocks}
         sequences = draw(_size(batch))
         ragged = draw(st.booleans())
         lengths = {c: tuple(draw(st.integers(0, n)) for _ in range(sequences * ragged)) for c, n in count.items()}
@@ -70,8 +68,8 @@ def cases(
             sequences,
             lengths if ragged else None,
             draw(st.sampled_from(dtypes)),
-            state=has_state and draw(st.booleans()),
-            training=has_random and draw(st.booleans()),
+            state=traits.state and draw(st.booleans()),
+            training=traits.random and draw(st.booleans()),
             values=draw(st.sampled_from(values)),
             weights=draw(st.sampled_from(WEIGHTS)),
             cuts=tuple(sorted(draw(st.lists(st.integers(0, longest), max_size=2)))),

@@ -18,11 +18,13 @@ from recurrency.testing.bench import bench
 from recurrency.testing.blame import guilty
 from recurrency.testing.case import Case
 from recurrency.testing.compare import Comparison, Difference, compared
+from recurrency.testing.dimensions import dimension_sets
 from recurrency.testing.measured_slopes import slopes
 from recurrency.testing.report import RULES, Finding, Report, Row
 from recurrency.testing.reproduce import reproduction, write_reproduction
 from recurrency.testing.rules import wrong_rule
 from recurrency.testing.shrink import SECONDS, smallest
+from recurrency.testing.strata import listed
 from recurrency.testing.strategies import cases
 
 SETS = 3
@@ -112,15 +114,32 @@ class Search:
 
     def run(self, examples: int, seed: int) -> None:
         """Compare until each backend has had all its examples, or differs."""
-        strategy = cases(self.spec, self.dimensions, sets=SETS, seed=seed)
+        sets = dimension_sets(self.spec, SETS, self.dimensions, seed)
+        first, strategy = iter(listed(self.spec, sets, seed)[:examples]), cases(self.spec, sets)
         for turn in range(len(self.rows)):
             alive = [n for n, row in self.rows.items() if row.finding is None]
-            if not alive or self.tried >= examples:
+            if not alive:
                 break
-            hit = self._hunted(strategy, alive, examples - self.tried, seed + turn)
+            hit = next((hit for case in first if (hit := self._example(case, alive))), None)
+            if hit is None and self.tried < examples:
+                hit = self._hunted(strategy, alive, examples - self.tried, seed + turn)
             if hit is None:
                 break
             self.rows[hit.backend].finding = self._finding(hit)
+
+    def _example(self, case: Case, alive: list[str]) -> _Hit | None:
+        """One case on all backends, up to the first that differs."""
+        self.tried += 1
+        for name in alive:
+            if name == RULES:
+                if self.tried % RARELY:
+                    continue
+                case = plain(case)
+            found = self.compared(name, case)
+            self.rows[name].add(found)
+            if found.differences:
+                return _Hit(name, found.differences[0].kind, case)
+        return None
 
     def _hunted(self, strategy: Any, alive: list[str], count: int, seed: int) -> _Hit | None:
         """The first difference, as small as Hypothesis makes it."""
@@ -137,17 +156,10 @@ class Search:
             if hits:
                 self._again(hits[0], case)
                 return
-            self.tried += 1
-            for name in alive:
-                if name == RULES:
-                    if self.tried % RARELY:
-                        continue
-                    case = plain(case)
-                found = self.compared(name, case)
-                self.rows[name].add(found)
-                if found.differences:
-                    hits.append(_Hit(name, found.differences[0].kind, case))
-                    raise _FoundError
+            hit = self._example(case, alive)
+            if hit is not None:
+                hits.append(hit)
+                raise _FoundError
 
         try:
             look()
