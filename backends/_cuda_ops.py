@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import nan, pi
+from math import inf, nan, pi
 from typing import TYPE_CHECKING
 
 from recurrency.backends._cuda_index import At, Ix, before_view, clock_name, extent, flat
@@ -45,29 +45,42 @@ def _view(k: Body, id: int, node: Node, at: At) -> str:
 
 def _concat(k: Body, id: int, node: Node, at: At) -> str:
     """Which part an element lies in is mostly known beforehand."""
-    parts: list[tuple[int, Dim]] = []
+    parts: list[Part] = []
     start = int(node.attrs.get("start", 0))
     for arg in node.args:
         size = k.graph[arg].type.shape[0]
-        parts.append((start, size))
+        if size != 0:
+            parts.append((start, size, arg))
         start += size if isinstance(size, int) else 0
-    return _part(k, node, at, parts, 0)
+    return _part(k, node, at, parts, at.idx[0].interval or (-inf, inf))
 
 
-def _part(k: Body, node: Node, at: At, parts: list[tuple[int, Dim]], first: int) -> str:
-    """The element of the part from number `first` on in which it lies; beyond all of them is nothing."""
-    if first == len(parts):
+Part = tuple[int, Dim, int]
+"""Where a part begins, its size, and its node."""
+
+
+def _part(k: Body, node: Node, at: At, parts: Sequence[Part], between: tuple[float, float]) -> str:
+    """The element of the part in which it lies, found by halves; beyond all of them is nothing.
+
+    The index goes from one number `between` to below the other.
+    """
+    index, (low, high) = at.idx[0], between
+    near = [p for p in parts if not isinstance(p[1], int) or (p[0] < high and low < p[0] + p[1])]
+    if not near:
         return k.nothing(node)
-    (start, size), index = parts[first], at.idx[0]
-    inner: Callable[[], str] = partial(k.value, node.args[first], at.to(index.shifted(-start), *at.idx[1:]))
-    rest: Callable[[], str] = partial(_part, k, node, at, parts, first + 1)
-    interval = index.interval
-    if isinstance(size, int) and interval is not None:
-        if start <= interval[0] and interval[1] <= start + size:
-            return inner()
-        if interval[1] <= start or start + size <= interval[0]:
-            return rest()
-    return k.choose(f"{index} >= {start} && {index} < {start} + {extent(size)}", inner, rest)
+    if len(near) > 1:
+        half = len(near) // 2
+        middle = near[half][0]
+        return k.choose(
+            f"{index} < {middle}", lambda: _part(k, node, at, near[:half], (low, middle)),
+            lambda: _part(k, node, at, near[half:], (middle, high)), k.ctype(node),
+        )  # fmt: skip
+    start, size, arg = near[0]
+    inner: Callable[[], str] = partial(k.value, arg, at.to(index.shifted(-start), *at.idx[1:]))
+    if isinstance(size, int) and start <= low and high <= start + size:
+        return inner()
+    inside = f"{index} >= {start} && {index} < {start} + {extent(size)}"
+    return k.choose(inside, inner, k.nothing(node), k.ctype(node))
 
 
 def _take(k: Body, id: int, node: Node, at: At) -> str:

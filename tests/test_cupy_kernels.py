@@ -170,6 +170,22 @@ def test_the_order_of_threads_changes_no_number(name: str) -> None:
 
 
 @emulated
+def test_a_concatenation_of_very_many_parts_is_found_by_halves() -> None:
+    from recurrency.backends.cupy_emulated import backend
+
+    count = 350
+    text = f"cell Many(x: [2]) -> (y: [{2 * count}]) {{ y = concat({', '.join(f'{k} + x' for k in range(count))}) }}"
+    spec = rc.parse(text, name="many.rnn")
+    source = source_of(spec, "forward")
+    depth = max(len(line) - len(line.lstrip()) for line in kernels_of(source).split("\n")) // 4
+    assert depth <= 2 + np.log2(count)
+    model: Any = Model(spec, spec.elaborate(), backend, "float64")
+    x = np.random.default_rng(0).standard_normal((3, 4, 2))
+    found = model.forward(np.zeros(0), x).output
+    np.testing.assert_array_equal(found, np.concatenate([k + x for k in range(count)], 2))
+
+
+@emulated
 @pytest.mark.parametrize("cell", ["LSTM", "Translate"])
 def test_sizes_beyond_one_block_are_covered(cell: str) -> None:
     """More elements than a block has threads, and numbers that it does not divide."""

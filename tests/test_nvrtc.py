@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,24 +64,28 @@ def test_a_module_without_kernels_has_nothing_to_compile() -> None:
     assert nvrtc.check("x = 'text'") == ["it has no CUDA kernels"]
 
 
-def cuda_text(name: str, dtype: str) -> str:
-    """The module of a shipped cell, with dimensions of a hundred and some."""
+SIZES: dict[str, Callable[[int], int]] = {"odd": lambda n: n + 100, "one": lambda n: 1, "large": lambda n: 1024}
+"""What becomes of small dimensions that all differ. Loops of 1024 turns and none at all are compiled differently."""
+
+
+def cuda_text(name: str, dtype: str, size: str) -> str:
+    """The module of a shipped cell, its dimensions (but the number of layers) of some size."""
     spec, chosen = library.spec(name), backend.find("cupy", run=False)
     small = dimension_sets(spec, 2)[-1]
-    sizes = {n: v + 100 if isinstance(v, int) and n != "L" else v for n, v in small.items()}
+    sizes = {n: SIZES[size](v) if isinstance(v, int) and n != "L" else v for n, v in small.items()}
     return module_text(Model(spec, spec.elaborate(**sizes), chosen, dtype))
 
 
 NAMES = library.names()
-COMBINATIONS = [(name, dtype, nvrtc.ARCHITECTURES[(i + j) % 3]) for j, dtype in enumerate(("float32", "float64"))
-                for i, name in enumerate(NAMES)]  # fmt: skip
-"""Each cell and dtype for one architecture: all three of everything take some minutes; `--check` takes them all."""
+COMBINATIONS = [(name, dtype, nvrtc.ARCHITECTURES[(i + j) % 3], list(SIZES)[(i // 3 + j) % 3])
+                for j, dtype in enumerate(("float32", "float64")) for i, name in enumerate(NAMES)]  # fmt: skip
+"""Each cell and dtype for one architecture, at one size: all of everything take half an hour."""
 
 
 @needs_nvrtc
-@pytest.mark.parametrize(("name", "dtype", "arch"), COMBINATIONS)
-def test_no_kernel_of_a_shipped_cell_spills(name: str, dtype: str, arch: int) -> None:
-    (line,) = nvrtc.check(cuda_text(name, dtype), (arch,))
+@pytest.mark.parametrize(("name", "dtype", "arch", "size"), COMBINATIONS)
+def test_no_kernel_of_a_shipped_cell_spills(name: str, dtype: str, arch: int, size: str) -> None:
+    (line,) = nvrtc.check(cuda_text(name, dtype, size), (arch,))
     assert line.startswith(f"sm_{arch}: ")
     assert line.endswith("spills 0")
 
