@@ -19,8 +19,7 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
     path = Path(path)
     data = data.encode() if isinstance(data, str) else data
     try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder; name a file in it")
+        require_file(path)
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -36,6 +35,31 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
             raise
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror or error}") from error
+
+
+def require_file(path: str | Path) -> None:
+    """See before long work whether there is a place for the file that is to hold its result.
+
+    Raises:
+        UsageError: there is none (the message says why).
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} can't be written: there is no folder {path.parent}")
+
+
+def require_folder(path: str | Path) -> None:
+    """The same for a folder, which need not be there yet.
+
+    Raises:
+        UsageError: it can't be made, for a file is in its way.
+    """
+    path = Path(path)
+    first = next(p for p in (path, *path.parents) if p.exists())
+    if not first.is_dir():
+        raise UsageError(f"{path} can't be a folder: {first} is a file")
 
 
 def _umask() -> int:

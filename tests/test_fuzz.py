@@ -137,6 +137,7 @@ def test_the_command_finds_a_planted_mistake_and_ends_with_1(tmp_path: Path, mon
     [
         (["--backends", "nunpy"], "error: there is no backend nunpy"),
         (["--backends", " , "], "error: there is no backend to be tried"),
+        (["--out", __file__], f"error: {__file__} can't be a folder: {__file__} is a file"),
         (["--jobs", "0"], "0 is not in the range"),
         (["--minutes", "-1"], "-1.0 is not in the range"),
     ],

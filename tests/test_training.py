@@ -320,7 +320,7 @@ def test_weights_that_cannot_be_read_or_written_are_told(tmp_path: Path) -> None
     for name in ("bad", "absent"):
         with pytest.raises(UsageError, match="cannot read weights"):
             load_weights(tmp_path / name, FirstBit())
-    with pytest.raises(UsageError, match="can't be written: No such file"):
+    with pytest.raises(UsageError, match="can't be written: there is no folder"):
         save_weights(tmp_path / "no" / "folder", FirstBit(), np.zeros(6))
 
 

@@ -136,6 +136,9 @@ def test_dimensions_that_a_cell_can_not_have_are_left_out() -> None:
     found = dimension_sets(wide)
     assert len(found) == 3
     assert all(d["N"] > d["K"] for d in found)
+    assert all(d["N"] > d["K"] == 50 for d in dimension_sets(wide, given={"K": 50}))
+    with pytest.raises(rc.SpecError, match="N - K = -47 is not a dimension"):
+        dimension_sets(wide, given={"K": 50, "N": 3})
 
 
 # ------------------------------------------------------------------------------------------- what stands in padding
@@ -284,6 +287,12 @@ def test_all_leaves_out_what_can_not_run_and_what_is_emulated() -> None:
     assert skipped == {n: r for n, r in backends.describe().items() if r is not None}
 
 
+def test_all_may_stand_beside_one_that_is_named() -> None:
+    names, skipped = chosen(["all", "cupy-emulated"])
+    assert (set(names), skipped) == ({*chosen("all")[0], "cupy-emulated"}, chosen("all")[1])
+    assert chosen("all") == chosen(["all"]) == chosen(["numpy", "all", "numpy"])
+
+
 def test_a_backend_that_is_named_must_be_able_to_run() -> None:
     with pytest.raises(rc.UsageError, match="there is no backend nunpy"):
         verify(elman(), ["numpy", "nunpy"])
@@ -326,12 +335,13 @@ def test_the_command_ends_with_1_where_something_differs(tmp_path: Path, monkeyp
     right = PASSES["simplify"]
     wrong = lambda graph: edited(right(graph), "product", lambda y: y * 2.0)  # noqa: E731
     monkeypatch.setitem(recurrency.passes.PASSES, "simplify", wrong)
-    words = ["verify", "Linear", "--backends", "numpy", "--examples", "3", "--folder", str(tmp_path)]
+    folder = tmp_path / "not" / "yet"
+    words = ["verify", "Linear", "--backends", "numpy", "--examples", "3", "--folder", str(folder)]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 1, result.output
     assert "guilty   pass simplify" in result.output
     assert "1 difference, seed 0" in result.output
-    assert [p.name for p in tmp_path.iterdir()] == ["recurrency-verify-Linear-numpy.py"]
+    assert [p.name for p in folder.iterdir()] == ["recurrency-verify-Linear-numpy.py"]
     machine = CliRunner().invoke(cli, [*words, "--json", "-"])
     assert (machine.exit_code, json.loads(machine.output)["rows"][0]["finding"]["guilty"]) == (1, "pass simplify")
 
@@ -341,13 +351,23 @@ def test_the_command_ends_with_1_where_something_differs(tmp_path: Path, monkeyp
     [
         (["Linear", "--backends", "nunpy"], "error: there is no backend nunpy"),
         (["Linear", "--backends", " , "], "name backends, such as numpy,torch, or all"),
-        (["Linear", "-D", "Q=3"], "error: -D Q: none of Linear has this dimension"),
+        (["Linear", "-D", "Q=3"], "error: -D Q: Linear has no dimension Q (it has N, K)"),
+        (["Linear", "IRNN", "-D", "Q=3"], "none of Linear, IRNN has the dimension Q (they have N, K, H)"),
+        (["Linear", "-D", "N=3", "-D", "N=4"], "N is given twice"),
+        (["Linear", "--json", "no/such.json"], "error: no/such.json can't be written: there is no folder no"),
+        (["Linear", "--json", "."], "error: . is a folder; name a file in it"),
+        (["Linear", "--folder", f"{__file__}/x"], f"error: {__file__}/x can't be a folder: {__file__} is a file"),
+        (["Lin.rn"], "error: there is no file Lin.rn"),
+        ([" "], "error: name a .rnn file or a shipped cell"),
         (["Linear", "--examples", "0"], "0 is not in the range"),
         (["no_such.rnn"], "error: there is no file no_such.rnn"),
         ([], "Missing argument"),
     ],
 )
-def test_a_wrong_call_ends_with_2_and_says_why(words: list[str], said: str) -> None:
+def test_a_wrong_call_ends_with_2_and_says_why_before_any_work(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "compared", None)
     result = CliRunner().invoke(cli, ["verify", *words])
     assert result.exit_code == 2
     assert said in result.output

@@ -27,7 +27,9 @@ def find_spec(text: str) -> Spec:
     from recurrency import library
     from recurrency.spec import load
 
-    if ".rnn" in text or "/" in text or Path(text).exists():
+    if not text.strip():
+        raise UsageError("name a .rnn file or a shipped cell, and not nothing")
+    if "." in text or "/" in text or Path(text).exists():
         return load(text)
     if text not in library.names():
         near = library.near(text)
@@ -48,6 +50,8 @@ def _parsed(context: click.Context, option: click.Parameter, values: tuple[str, 
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name or not value:
             raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE, such as H=128", context, option)
+        if name in out:
+            raise click.BadParameter(f"{name} is given twice", context, option)
         try:
             out[name] = int(value)
         except ValueError:

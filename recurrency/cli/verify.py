@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from recurrency.spec import Spec
     from recurrency.testing.report import Report, Row
+
+T = TypeVar("T")
 
 EPILOG = """\b
 Examples:
@@ -59,9 +62,14 @@ def verify(
 ) -> None:  # fmt: skip
     """Compare backends with the interpreter in float64: results, gradients, states, chunks, second-order products.
 
-    Dimensions, lengths and numbers are drawn at random; dimensions are small, but for those that -D fixes. The
-    interpreter's own gradients are compared with differences.
+    SPEC is a .rnn file, whose last cell is taken, or file.rnn:Cell, or the name of a shipped cell.
+
+    Dimensions, lengths and numbers are drawn at random; dimensions are small, but for those that -D fixes. In every
+    third case the interpreter's own gradients are compared with differences: the row `gradient rules`.
     """
+    from recurrency.files import write_whole
+
+    _checked(lambda: _require_places(json_file, folder))
     report = _checked(lambda: _run(specs, backends, examples, seed, dimensions, folder, jobs))
     text = json.dumps(report.as_json(), indent=2) + "\n"
     if json_file == "-":
@@ -69,14 +77,12 @@ def verify(
     else:
         _print(report)
         if json_file is not None:
-            from recurrency.files import write_whole
-
-            write_whole(json_file, text)
+            _checked(partial(write_whole, json_file, text))
     sys.exit(0 if report.ok else 1)
 
 
-def _checked(run: Callable[[], Report]) -> Report:
-    """Whatever keeps the comparison from being made is a wrong call."""
+def _checked(run: Callable[[], T]) -> T:
+    """Whatever keeps the comparison from being made, or its result from being written, is a wrong call."""
     from recurrency.errors import RecurrencyError
 
     try:
@@ -86,6 +92,15 @@ def _checked(run: Callable[[], Report]) -> Report:
 
         complain(error)
         sys.exit(2)
+
+
+def _require_places(json_file: str | None, folder: str) -> None:
+    """See that there is a place for results before they are worked for."""
+    from recurrency.files import require_file, require_folder
+
+    if json_file not in (None, "-"):
+        require_file(str(json_file))
+    require_folder(folder)
 
 
 def _run(
@@ -110,10 +125,15 @@ def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
     """Several specs need not have the same dimensions, but one that none has is a slip."""
     from recurrency.errors import UsageError
 
-    known = {d.name for spec in specs for d in spec.cell.dimensions}
+    known = dict.fromkeys(d.name for spec in specs for d in spec.cell.dimensions)
     for name in dimensions:
         if name not in known:
-            raise UsageError(f"-D {name}: none of {', '.join(s.name for s in specs)} has this dimension")
+            names = [s.name for s in specs]
+            lacking = f"{names[0]} has no" if len(specs) == 1 else f"none of {', '.join(names)} has the"
+            raise UsageError(
+                f"-D {name}: {lacking} dimension {name} ({'they have' if names[1:] else 'it has'} "
+                f"{', '.join(known) or 'none'})"
+            )
 
 
 def _say(row: Row) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import RecurrencyError, SpecError, UsageError
@@ -41,7 +41,7 @@ def dimension_sets(
     """Up to `count` different sets of dimensions that the cell can be compiled for, the smallest first.
 
     `given` fixes some. The first set tried is all ones, the second numbers that all differ, so that a swapped axis is
-    seen; the rest is drawn.
+    seen; the rest is drawn, if need be beyond the numbers that are fixed.
 
     Raises:
         UsageError, SpecError: the cell can't be compiled for any set that was tried.
@@ -49,10 +49,23 @@ def dimension_sets(
     given, free, rng = dict(given or {}), free_dimensions(spec, given), random.Random(seed)
     drawn = [dict.fromkeys(free, 1), {n: 2 + k % 4 for k, n in enumerate(free)}]
     drawn += [{n: rng.choice(SIZES) for n in free} for _ in range(TRIES)]
+    out, failure = _fitting(spec, [{**sizes, **given} for sizes in drawn], count)
+    fixed = [v for v in given.values() if isinstance(v, int)]
+    if not out and fixed and free:
+        larger = [{n: rng.choice(SIZES) + rng.choice((0, *fixed)) for n in free} for _ in range(TRIES)]
+        out, _ = _fitting(spec, [{**sizes, **given} for sizes in larger], count)
+    if not out and failure is not None:
+        raise failure
+    return sorted(out, key=lambda d: sum(v for v in d.values() if isinstance(v, int)))
+
+
+def _fitting(
+    spec: Spec, drawn: Iterable[dict[str, Any]], count: int
+) -> tuple[list[dict[str, Any]], RecurrencyError | None]:
+    """The first sets that the cell can be compiled for, and why it can't for the first that does not fit."""
     out: list[dict[str, Any]] = []
     failure: RecurrencyError | None = None
-    for sizes in drawn:
-        dimensions = {**sizes, **given}
+    for dimensions in drawn:
         if dimensions not in out:
             try:
                 spec.elaborate(**dimensions)
@@ -62,6 +75,4 @@ def dimension_sets(
             out.append(dimensions)
         if len(out) == count:
             break
-    if not out and failure is not None:
-        raise failure
-    return sorted(out, key=lambda d: sum(v for v in d.values() if isinstance(v, int)))
+    return out, failure

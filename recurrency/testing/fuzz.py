@@ -17,7 +17,7 @@ import click
 
 from recurrency.backend import find
 from recurrency.errors import RecurrencyError, UsageError
-from recurrency.files import write_whole
+from recurrency.files import require_folder, write_whole
 from recurrency.testing.blame import guilty
 from recurrency.testing.case import Case
 from recurrency.testing.compare import differences
@@ -65,12 +65,14 @@ def fuzz(seconds: float, backends: Sequence[str], seed: int = 0, out: Path | Non
     Ctrl-C ends it before, with what was found so far.
 
     Raises:
-        UsageError: no backend is named, or one is not installed or can't run here.
+        UsageError: no backend is named, one is not installed or can't run here, or `out` is a file.
     """
     if not backends:
         raise UsageError("there is no backend to be tried: name some, such as numpy,torch")
     for name in backends:
         find(name)
+    if out is not None:
+        require_folder(out)
     if jobs < 2:
         return _alone(seconds, tuple(backends), seed, out)
     begin = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recurrency.files import write_whole
+from recurrency.files import require_folder, write_whole
 
 if TYPE_CHECKING:
     from recurrency.spec import Spec
@@ -53,11 +53,13 @@ def _spec(spec: Spec) -> str:
 
 
 def write_reproduction(folder: Path, spec: Spec, backend: str | None, text: str) -> Path:
-    """Write the file into a folder.
+    """Write the file into a folder, which is made if need be.
 
     Raises:
         UsageError: it can't be written.
     """
+    require_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"recurrency-verify-{spec.name}-{backend or 'gradients'}.py"
     write_whole(path, text)
     return path

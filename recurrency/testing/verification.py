@@ -27,6 +27,7 @@ from recurrency.testing.shrink import SECONDS, smallest
 from recurrency.testing.strata import listed
 from recurrency.testing.strategies import cases
 
+ALL = "all"
 SETS = 3
 """How many sets of dimensions are drawn: each is compiled for every backend and dtype."""
 
@@ -66,18 +67,18 @@ def verify(
 
 
 def chosen(backends: Sequence[str | Backend] | str) -> tuple[dict[str, str | Backend], dict[str, str]]:
-    """The backends to be compared by name, and why others can't be.
+    """The backends to be compared by name, and why others can't be; `all` may stand beside others that are named.
 
     Raises:
         UsageError: one that is named can't run here, or none is.
     """
-    if backends in ("all", ["all"], ("all",)):
-        found = describe()
-        return {n: n for n, r in found.items() if r is None}, {n: r for n, r in found.items() if r is not None}
     listed = [backends] if isinstance(backends, str) else list(backends)
     if not listed:
         raise UsageError("there is no backend to be compared: name some, or all")
-    return {find(b).name if isinstance(b, str) else b.name: b for b in listed}, {}
+    installed = describe() if ALL in listed else {}
+    names: dict[str, str | Backend] = {n: n for n, reason in installed.items() if reason is None}
+    names |= {find(b).name if isinstance(b, str) else b.name: b for b in listed if b != ALL}
+    return names, {n: reason for n, reason in installed.items() if reason is not None}
 
 
 RARELY = 3
