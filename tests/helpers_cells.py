@@ -33,16 +33,23 @@ def compiled_with_loss(cell: str, backend: str) -> Any:
     case, model = CASE[cell], compiled(cell, backend)
     if model.has_loss:
         return model
-    (source,), (target,) = model.inputs.values(), model.outputs.values()
+    inputs = ", ".join(f"{name}: {written(port)}" for name, port in model.inputs.items())
+    wanted = written(next(iter(model.outputs.values())))
     bound = ", ".join(f"{name} = {size}" for name, size in case.dimensions.items() if name != "N")  # N is inferred
     text = f"""
         use {cell} from library
 
-        cell Probe(x: [{source.shape[0]}], target: [{target.shape[0]}]) -> (y: [{target.shape[0]}]) {{
-            y = {cell}[{bound}](x)
+        cell Probe({inputs}, target: {wanted}) -> (y: {wanted}) {{
+            y = {cell}{f"[{bound}]" if bound else ""}({", ".join(model.inputs)})
             loss squared_error(y, target)
         }}"""
     return rc.parse(text, name=f"{cell} with a loss").compile(backend=backend, dtype="float64")
+
+
+def written(port: Any) -> str:
+    """An input or output as a header has it."""
+    type_ = f"[{', '.join(map(str, port.shape))}]" if port.index is None else f"index[{port.index}]"
+    return type_ if port.clock == "t" else f"{type_} over {port.clock}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ def random_data(case: Case, model: Any, handed: bool = False, ragged: bool = Fal
     rng = np.random.default_rng(seed)
     params = random_params(model, rng)
     inputs = {name: port.draw(rng, STEPS[port.clock], BATCH) for name, port in case.inputs.items()}
-    if "target" in model.inputs:
+    if "target" in model.inputs and "target" not in inputs:
         inputs["target"] = rng.standard_normal((STEPS["t"], BATCH, *model.inputs["target"].shape))
     state = {name: rng.uniform(0.1, 1.0, (BATCH, *shape)) for name, shape in model.states.items()}
     clocks = {port.clock for port in case.inputs.values()}

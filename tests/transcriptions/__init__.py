@@ -18,7 +18,6 @@ TAGS = {"w": Input(symbols=7), "tag": Input(symbols=3)}
 CASES = (
     Case("Elman", simple.elman, {"N": 4, "H": 5}),
     Case("IRNN", simple.irnn, {"N": 4, "H": 5}),
-    Case("Linear", simple.linear, {"N": 4, "K": 3}),
     Case("PlainLSTM", lstm.plain_lstm, {"N": 4, "H": 5}),
     Case("LSTM", lstm.lstm, {"N": 4, "H": 5}),
     Case("LSTMP", lstm.lstmp, {"N": 4, "H": 5, "R": 3}),

@@ -1,7 +1,8 @@
-"""Attention, outputs, and networks that take a cell as an argument."""
+"""Attention, outputs, and networks that take a cell as an argument: the rows of their modules."""
 
 from __future__ import annotations
 
+from tests.transcriptions import outputs
 from tests.transcriptions.case import Case
 
-CASES: tuple[Case, ...] = ()
+CASES: tuple[Case, ...] = (*outputs.CASES,)
