@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import outputs
+from tests.transcriptions import composition, outputs
 from tests.transcriptions.case import Case
 
-CASES: tuple[Case, ...] = (*outputs.CASES,)
+CASES: tuple[Case, ...] = (*outputs.CASES, *composition.CASES)
