@@ -153,7 +153,7 @@ class Stages:
         if how == "memory" or id in self.cut or self.graph[arg].op.name == "sum_batch":
             return False
         if how == "row":
-            return self.users[arg] == 1 or self.weights[arg] <= LIGHT
+            return self.weights[arg] <= LIGHT or (self.users[arg] == 1 and self.weights[arg] < HEAVY)
         return how == "same" or self.weights[arg] <= LIGHT
 
     def _weight(self, id: int) -> int:

@@ -105,6 +105,14 @@ def test_products_that_share_an_operand_are_computed_together() -> None:
     assert "#pragma unroll 4\n" in step
 
 
+def test_a_sum_finds_the_sums_of_its_terms_in_memory() -> None:
+    """A thread that computed them for each of its terms would do the work of all others over again."""
+    text = kernels_of(source_of(rc.library.spec("FastWeights"), "backward", N=3, H=5))
+    sums = re.findall(r"^( *)for \(int k", text, re.MULTILINE)
+    assert len(sums) > 5
+    assert set(sums) == {" " * 4}
+
+
 @pytest.mark.parametrize(("cell", "dimensions"), [("GRU", {}), ("GatedFeedback", {"L": 2})])
 @pytest.mark.parametrize("kind", ["forward_kept", "backward"])
 def test_what_only_cleans_padding_is_launched_where_there_is_some(cell: str, dimensions: Any, kind: str) -> None:

@@ -26,8 +26,8 @@ from time import sleep
 from recurrency.testing.fuzz_jobs import together
 
 def work(name, seconds):
-    print(f"{name} is at work", flush=True)
     try:
+        print(f"{name} is at work", flush=True)
         sleep(seconds)
     except KeyboardInterrupt:
         return name
