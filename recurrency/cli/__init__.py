@@ -20,6 +20,7 @@ COMMANDS = {
     "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, picture."),
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
+    "curves": ("curves:curves", "Draw the losses of several runs in one picture."),
     "probe": ("probing:probe", "Show how large activations and gradients are before training."),
     "convert": ("convert:convert", "Carry weights over from PyTorch's or Keras' layers, and back."),
     "verify": ("verify:verify", "Compare backends with the interpreter on a spec, and its gradients with differences."),

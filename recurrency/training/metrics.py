@@ -114,10 +114,11 @@ class Several(Silent):
 
 
 def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path, log: bool = False) -> None:
-    """Draw training and validation losses over updates, a colour for each run, as a PNG (or what the suffix says).
+    """Draw losses over updates, as a PNG (or what the suffix says): training and validation of one run, or the
+    validation loss (else the training loss) of each of several.
 
     Raises:
-        UsageError: matplotlib is missing, or the file can't be written.
+        UsageError: matplotlib is missing, the suffix is that of no picture, or the file can't be written.
     """
     try:
         from matplotlib.figure import Figure
@@ -126,16 +127,26 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Pat
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
     axes = figure.subplots()
     for number, (name, lines) in enumerate(runs.items()):
-        colour, label = f"C{number}", f"{name} " if len(runs) > 1 else ""
-        epochs = [line for line in lines if line.get("event") == "epoch"]
-        steps = [line["step"] for line in epochs]
-        axes.plot(steps, [line["train"] for line in epochs], colour, alpha=0.45, lw=1, label=f"{label}training")
-        if any(line["valid"] is not None for line in epochs):
-            axes.plot(steps, [line["valid"] for line in epochs], colour, lw=1.8, label=f"{label}validation")
+        for kind, points in _curves(lines, alone=len(runs) == 1).items():
+            thin = kind == "train" and len(runs) == 1
+            label = {"train": "training", "valid": "validation"}[kind] if len(runs) == 1 else name
+            style: dict[str, Any] = {"alpha": 0.45, "lw": 1} if thin else {"lw": 1.8}
+            axes.plot(*zip(*points, strict=True), f"C{number}", label=label, **style)
     axes.set(xlabel="updates", ylabel="loss", yscale="log" if log else "linear")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    data = io.BytesIO()
-    figure.savefig(data, format=Path(path).suffix.lstrip(".") or "png")
+    data, suffix = io.BytesIO(), Path(path).suffix.lstrip(".") or "png"
+    try:
+        figure.savefig(data, format=suffix)
+    except ValueError:
+        raise UsageError(f"{path}: a picture of the losses ends in .png, .svg or .pdf") from None
     write_whole(path, data.getvalue())
+
+
+def _curves(lines: Sequence[Mapping[str, Any]], alone: bool) -> dict[str, list[tuple[int, float]]]:
+    """The points (update, loss) of a run, by which loss it is."""
+    epochs = [line for line in lines if line.get("event") == "epoch"]
+    found = {k: [(line["step"], line[k]) for line in epochs if line[k] is not None] for k in ("train", "valid")}
+    found = {kind: points for kind, points in found.items() if points}
+    return found if alone else dict([found.popitem()])

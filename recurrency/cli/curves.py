@@ -1,0 +1,42 @@
+"""`recurrency curves`."""
+
+from __future__ import annotations
+
+import click
+
+EPILOG = """\b
+Examples:
+  recurrency curves runs/irnn runs/lstm -o curves.png
+  recurrency curves runs/* --log -o curves.svg
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--output", "-o", metavar="FILE", required=True, help="A .png, .svg or .pdf file.")
+@click.option("--log", is_flag=True, help="Draw losses on a logarithmic scale.")
+def curves(runs: tuple[str, ...], output: str, log: bool) -> None:
+    """Draw the losses of several runs in one picture.
+
+    RUN is a folder that `recurrency train --run` has made; one that is still in work will do, too. Over the updates
+    the picture has the validation loss of each run (its training loss, where it has no other), and of a single run
+    both. A run is called as its folder.
+    """
+    from pathlib import Path
+
+    from recurrency.errors import UsageError
+    from recurrency.training.folders import METRICS, RunFolder
+    from recurrency.training.metrics import draw_losses, read_metrics
+
+    found = {}
+    for run in runs:
+        folder = RunFolder(Path(run))
+        if not folder.exists:
+            raise UsageError(f"{run} holds no run; `recurrency train ... --run {run}` makes one")
+        lines = read_metrics(folder / METRICS)
+        if not any(line.get("event") == "epoch" for line in lines):
+            raise UsageError(f"the run in {run} has ended no epoch yet, so there is nothing to draw")
+        name = Path(run).resolve().name
+        found[name if name not in found else run] = lines
+    draw_losses(found, output, log)
+    click.echo(f"wrote {output}")
