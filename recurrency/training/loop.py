@@ -195,6 +195,17 @@ class _Run:
         return True
 
 
+def _measure(history: History, model: Any, task: Task) -> None:
+    """Judge the best parameters by the task's own measure, if the model answers what it asks.
+
+    Of several processes none has a whole model that could be asked.
+    """
+    if task.measure is None or history.test is None or not hasattr(model, "forward") or not task.measure.fits(model):
+        return
+    history.measured = task.measure.of(model, history.params, task.test())
+    history.verdict = task.measure.told(history.measured)
+
+
 def train(
     model: Trainable,
     task: Task,
@@ -232,6 +243,7 @@ def train(
             run.epochs(asked)
         history = run.history
         history.test = evaluate(model, history.params, task.test())
+        _measure(history, model, task)
         history.seconds += time.perf_counter() - start
         report.end(history)
     finally:

@@ -17,12 +17,37 @@ from recurrency.training.sequences import Array, Batch
 
 @dataclass(frozen=True)
 class Measure:
-    """`each(outputs, batch)` is what is averaged; the task counts as solved where the mean is below `solved`."""
+    """`each(outputs, batch)` is what is averaged; the task counts as solved where the mean is below `solved`.
+
+    `reads` is the input that tells what is right.
+    """
 
     name: str
     meaning: str
     each: Callable[[Array, Batch], Array]
     solved: float | None = None
+    reads: str = "target"
+
+    def fits(self, model: Any) -> bool:
+        """Whether a compiled model reads that input, and its first output is an answer to it."""
+        port = model.inputs.get(self.reads)
+        answer = next(iter(model.outputs.values()), None)
+        if port is None or answer is None or answer.clock != port.clock:
+            return False
+        wanted = tuple(port.shape) if port.index is None else (port.index,)
+        return tuple(answer.shape) == wanted
+
+    def told(self, value: float) -> str:
+        """A value in words: `wrong 0.4 % (solved)`."""
+        number = f"{100 * value:.3g} %" if self.name == "wrong" else f"{value:.4g}"
+        solved = (
+            "" if self.solved is None else " (solved)" if value < self.solved else f" (solved below {self.bound()})"
+        )
+        return f"{self.name} {number}{solved}"
+
+    def bound(self) -> str:
+        """Below what the task counts as solved, in words."""
+        return f"{100 * (self.solved or 0):g} %" if self.name == "wrong" else f"{self.solved:g}"
 
     def of(self, model: Any, params: Any, stream: Iterable[Batch]) -> float:
         """The mean over all batches for a compiled model; NaN where there is none."""
@@ -55,7 +80,7 @@ def squared_error(name: str, solved: float) -> Measure:
         off = at_end(y, batch, name) - at_end(batch.inputs[name], batch, name)
         return np.square(off.astype(np.float64)).sum(1)
 
-    return Measure("error", "squared error of the last answer", each, solved)
+    return Measure("error", "squared error of the last answer", each, solved, name)
 
 
 def off(name: str, most: float, solved: float) -> Measure:
@@ -64,7 +89,7 @@ def off(name: str, most: float, solved: float) -> Measure:
     def each(y: Array, batch: Batch) -> Any:
         return np.abs(at_end(y, batch, name) - at_end(batch.inputs[name], batch, name)).max(1) > most
 
-    return Measure("wrong", f"part of the sequences whose last answer is off by more than {most:g}", each, solved)
+    return Measure("wrong", f"part of the sequences whose last answer is off by more than {most:g}", each, solved, name)
 
 
 def wrong_side(name: str, solved: float) -> Measure:
@@ -73,7 +98,7 @@ def wrong_side(name: str, solved: float) -> Measure:
     def each(y: Array, batch: Batch) -> Any:
         return ((at_end(y, batch, name) > 0.5) != (at_end(batch.inputs[name], batch, name) > 0.5)).any(1)
 
-    return Measure("wrong", "part of the sequences whose last answer is on the wrong side of 1/2", each, solved)
+    return Measure("wrong", "part of the sequences whose last answer is on the wrong side of 1/2", each, solved, name)
 
 
 def wrong_at_end(name: str, solved: float | None = None) -> Measure:
@@ -82,7 +107,9 @@ def wrong_at_end(name: str, solved: float | None = None) -> Measure:
     def each(y: Array, batch: Batch) -> Any:
         return at_end(y, batch, name).argmax(-1) != at_end(batch.inputs[name], batch, name)
 
-    return Measure("wrong", "part of the sequences whose likeliest symbol at the last step is wrong", each, solved)
+    return Measure(
+        "wrong", "part of the sequences whose likeliest symbol at the last step is wrong", each, solved, name
+    )
 
 
 def wrong_anywhere(name: str, solved: float | None = None) -> Measure:
@@ -91,7 +118,7 @@ def wrong_anywhere(name: str, solved: float | None = None) -> Measure:
     def each(y: Array, batch: Batch) -> Any:
         return ((y.argmax(-1) != batch.inputs[name]) & _real(batch, name)).any(0)
 
-    return Measure("wrong", "part of the sequences whose likeliest symbol is wrong at any step", each, solved)
+    return Measure("wrong", "part of the sequences whose likeliest symbol is wrong at any step", each, solved, name)
 
 
 def wrong_steps(name: str, solved: float | None = None) -> Measure:
@@ -100,4 +127,4 @@ def wrong_steps(name: str, solved: float | None = None) -> Measure:
     def each(y: Array, batch: Batch) -> Any:
         return (y.argmax(-1) != batch.inputs[name])[_real(batch, name)]
 
-    return Measure("wrong", "part of the steps at which the likeliest symbol is wrong", each, solved)
+    return Measure("wrong", "part of the steps at which the likeliest symbol is wrong", each, solved, name)

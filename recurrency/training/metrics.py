@@ -48,7 +48,12 @@ class Metrics(Silent):
 
     def end(self, history: History) -> None:
         """Writes the outcome."""
-        facts = {"best_epoch": history.best_epoch, "best_valid": history.best_valid, "test": history.test}
+        facts: dict[str, Any] = {
+            "best_epoch": history.best_epoch,
+            "best_valid": history.best_valid,
+            "test": history.test,
+        }
+        facts |= {} if history.measured is None else {"measured": history.measured, "verdict": history.verdict}
         self._write(event="end", step=self.last, stopped=history.stopped, seconds=history.seconds, **facts)
 
     def close(self) -> None:

@@ -62,13 +62,19 @@ class Epoch:
 
 @dataclass
 class History:
-    """The outcome: every epoch, the best parameters and their epoch, their test loss, and why training ended."""
+    """The outcome: every epoch, the best parameters and their epoch, their test loss, and why training ended.
+
+    `measured` is what the task's own measure says of the test data, `verdict` the same in words, where there is one and
+    the model answers what it asks.
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
     params: Any = None
     best_epoch: int = -1
     best_valid: float | None = None
     test: float | None = None
+    measured: float | None = None
+    verdict: str = ""
     stopped: str = DONE
     seconds: float = 0.0
 

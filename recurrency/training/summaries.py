@@ -15,6 +15,7 @@ def outcome(history: History) -> str:
         words.append(f"valid {history.best_valid:.4f} at epoch {history.best_epoch} of {len(history.epochs)}")
     elif last is not None:
         words.append(f"train {last.train:.4f} in epoch {last.number}")
+    words += [history.verdict] if history.verdict else []
     return f"{', '.join(words)} ({history.stopped}; {history.seconds:.1f} s)"
 
 

@@ -30,7 +30,9 @@ def _forgotten(y: Array, batch: Batch) -> Any:
     return (y[-1, :, 0] > 0.5) != (batch.inputs["x"][0, :, 0] > 0.5)
 
 
-FORGOTTEN = Measure("wrong", "part of the sequences whose last answer is on the wrong side of 1/2", _forgotten, 0.01)
+FORGOTTEN = Measure(
+    "wrong", "part of the sequences whose last answer is on the wrong side of 1/2", _forgotten, 0.01, "x"
+)
 
 
 def readme_sample(settings: Settings, steps: int = 1000) -> Task:

@@ -1,0 +1,78 @@
+"""What a run says of success: the task's own measure on the test data, where the model answers what it asks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recurrency as rc
+from recurrency.training.fitting import fitted
+from recurrency.training.loop import Options, train
+from recurrency.training.measures import off, squared_error, wrong_at_end
+from recurrency.training.metrics import Metrics, read_metrics
+from recurrency.training.records import History
+from recurrency.training.summaries import outcome
+from recurrency.training.tasks import TASKS, Settings
+
+ADDING = """
+use GRU, Linear from library
+
+cell Sums[N, H](x: [N], target: [1]) -> (y: [1]) {
+    y = Linear[1](GRU[H](x))
+    loss squared_error(last(y), last(target))
+}
+"""
+STATES_FIRST = ADDING.replace("-> (y: [1])", "-> (h: [H], y: [1])").replace(
+    "y = Linear[1](GRU[H](x))", "h = GRU[H](x)\n    y = Linear[1](h)"
+)
+UNTOLD = ADDING.replace(", target: [1]", "").replace("last(target)", "first(x)").replace("Linear[1]", "Linear[N]")
+UNTOLD = UNTOLD.replace("(y: [1])", "(y: [N])")
+
+
+def trained(text: str) -> tuple[rc.Model, History]:
+    model = rc.parse(text).compile(N=2, H=4, dtype="float64")
+    task = TASKS["addition"].build(Settings(batch=8), length=6, layout="le", steps=3, held=20)
+    return model, train(model, fitted(task, model), Options(epochs=1))
+
+
+def test_a_run_tells_the_measure_of_its_best_parameters_on_the_test_data(tmp_path: Path) -> None:
+    model, history = trained(ADDING)
+    task = TASKS["addition"].build(Settings(batch=8), length=6, layout="le", steps=3, held=20)
+    errors = []
+    for batch in task.test():
+        y = model.forward(history.params, {n: batch.inputs[n] for n in model.inputs}).output
+        errors += list((y[-1, :, 0] - batch.inputs["target"][-1, :, 0]) ** 2)
+    assert len(errors) == 20
+    assert history.measured == pytest.approx(np.mean(errors), rel=1e-12)
+    assert history.verdict == f"error {history.measured:.4g} (solved below 0.002)"
+    assert f", {history.verdict} (all epochs done; " in outcome(history)
+    metrics = Metrics(tmp_path / "metrics.jsonl")
+    metrics.end(history)
+    metrics.close()
+    (line,) = read_metrics(tmp_path / "metrics.jsonl")
+    assert (line["measured"], line["verdict"]) == (history.measured, history.verdict)
+    json.dumps(line)
+
+
+@pytest.mark.parametrize("text", [STATES_FIRST, UNTOLD], ids=["another output is first", "nothing is told"])
+def test_a_model_that_does_not_answer_is_not_measured(text: str) -> None:
+    _, history = trained(text)
+    assert history.test is not None
+    assert (history.measured, history.verdict) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "words"),
+    [
+        (squared_error("target", 0.002), 0.0015, "error 0.0015 (solved)"),
+        (squared_error("target", 0.002), 0.002, "error 0.002 (solved below 0.002)"),
+        (off("target", 0.04, 0.01), 0.125, "wrong 12.5 % (solved below 1 %)"),
+        (off("target", 0.04, 0.01), 0.0, "wrong 0 % (solved)"),
+        (wrong_at_end("label"), 0.07, "wrong 7 %"),
+    ],
+)
+def test_a_measure_is_told_with_its_mark(measure: object, value: float, words: str) -> None:
+    assert measure.told(value) == words  # type: ignore[attr-defined]
