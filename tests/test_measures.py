@@ -11,7 +11,7 @@ import pytest
 import recurrency as rc
 from recurrency.training.fitting import fitted
 from recurrency.training.loop import Options, train
-from recurrency.training.measures import off, squared_error, wrong_at_end
+from recurrency.training.measures import bits, off, squared_error, wrong_at_end
 from recurrency.training.metrics import Metrics, read_metrics
 from recurrency.training.records import History
 from recurrency.training.summaries import outcome
@@ -72,7 +72,31 @@ def test_a_model_that_does_not_answer_is_not_measured(text: str) -> None:
         (off("target", 0.04, 0.01), 0.125, "wrong 12.5 % (solved below 1 %)"),
         (off("target", 0.04, 0.01), 0.0, "wrong 0 % (solved)"),
         (wrong_at_end("label"), 0.07, "wrong 7 %"),
+        (bits("target"), 2.0, "2.000 bits a symbol, perplexity 4"),
     ],
 )
 def test_a_measure_is_told_with_its_mark(measure: object, value: float, words: str) -> None:
     assert measure.told(value) == words  # type: ignore[attr-defined]
+
+
+TEXT = """
+cell Text[V](x: index[V], target: index[V]) -> (logits: [V]) {
+    param E : [V, V] ~ normal(0, 1)
+    logits = embed(E, x)
+    loss cross_entropy(logits, target)
+}
+"""
+
+
+def test_bits_are_the_loss_of_logits(tmp_path: Path) -> None:
+    """And of nothing else that has the shape of logits."""
+    (tmp_path / "my.txt").write_text("the rain in spain stays mainly in the plain\n" * 9, encoding="utf-8")
+    task = TASKS["text"].build(Settings(tmp_path / "my.txt", batch=2), chunk=7)
+    size = task.inputs["x"].index
+    targets = [batch.inputs["target"] for batch in task.test()]
+    counted = sum(t.size for t in targets) / sum(int((t >= 0).sum()) for t in targets)  # the loss counts all steps
+    for text, told in ((TEXT, True), (TEXT.replace("logits", "other"), False)):
+        model = rc.parse(text).compile(V=size, dtype="float64")
+        history = train(model, fitted(task, model), Options(epochs=1))
+        assert history.test is not None
+        assert history.measured == (pytest.approx(history.test * counted / np.log(2), rel=1e-12) if told else None)

@@ -21,10 +21,25 @@ STROKES = "https://github.com/hardmaru/sketch-rnn-datasets (as arrays); see docs
 SPEECH = "https://github.com/Jakobovski/free-spoken-digit-dataset (as log mel energies); see docs/tasks.md"
 
 
+LOWEST = 21
+"""The lowest key of a piano, as MIDI counts."""
+
+
+def usual(data: Sequences) -> int:
+    """The median number of steps of a sequence."""
+    return int(np.median(data.lengths("t")))
+
+
 def music(settings: Settings, file: str) -> Task:
     """Piano rolls x [T, B, 88] of one collection (Boulanger-Lewandowski et al. 2012), in its published splits."""
     splits = read_ragged(find_data(f"music/{file}.npz", settings.data, MUSIC), "x")
-    return from_sequences(file, splits, settings, inputs={"x": Input(splits["train"].inputs["x"][0].shape[1:])})
+    return from_sequences(
+        file,
+        splits,
+        settings,
+        inputs={"x": Input(splits["train"].inputs["x"][0].shape[1:])},
+        facts={"lowest": LOWEST, "steps": usual(splits["train"])},
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------- strokes
@@ -49,7 +64,7 @@ def strokes(settings: Settings, file: str, chunk: int) -> Task:
         splits,
         replace(settings, chunk=chunk or None),
         inputs={"x": Input((3,))},
-        facts={"scale": scale.tolist()},
+        facts={"scale": scale.tolist(), "steps": usual(splits["train"])},
     )
 
 

@@ -6,7 +6,7 @@ counts, sequences or steps; its value is their mean, and less is better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from recurrency.training.sequences import Array, Batch
 class Measure:
     """`each(outputs, batch)` is what is averaged; the task counts as solved where the mean is below `solved`.
 
-    `reads` is the input that tells what is right.
+    `reads` is the input that tells what is right. `answer` is the name that the model's first output must have, where
+    its shape alone does not say what it is.
     """
 
     name: str
@@ -27,27 +28,24 @@ class Measure:
     each: Callable[[Array, Batch], Array]
     solved: float | None = None
     reads: str = "target"
+    answer: str | None = None
 
     def fits(self, model: Any) -> bool:
         """Whether a compiled model reads that input, and its first output is an answer to it."""
         port = model.inputs.get(self.reads)
-        answer = next(iter(model.outputs.values()), None)
-        if port is None or answer is None or answer.clock != port.clock:
+        first, answer = next(iter(model.outputs.items()), ("", None))
+        if port is None or answer is None or answer.clock != port.clock or self.answer not in (None, first):
             return False
         wanted = tuple(port.shape) if port.index is None else (port.index,)
         return tuple(answer.shape) == wanted
 
     def told(self, value: float) -> str:
         """A value in words: `wrong 0.4 % (solved)`."""
-        number = f"{100 * value:.3g} %" if self.name == "wrong" else f"{value:.4g}"
-        solved = (
-            "" if self.solved is None else " (solved)" if value < self.solved else f" (solved below {self.bound()})"
-        )
-        return f"{self.name} {number}{solved}"
-
-    def bound(self) -> str:
-        """Below what the task counts as solved, in words."""
-        return f"{100 * (self.solved or 0):g} %" if self.name == "wrong" else f"{self.solved:g}"
+        words, mark = WORDS[self.name](value), self.solved
+        if mark is None:
+            return words
+        bound = WORDS[self.name](mark).removeprefix(f"{self.name} ")
+        return f"{words} (solved)" if value < mark else f"{words} (solved below {bound})"
 
     def of(self, model: Any, params: Any, stream: Iterable[Batch]) -> float:
         """The mean over all batches for a compiled model; NaN where there is none."""
@@ -60,6 +58,14 @@ class Measure:
             numbers = self.each(np.asarray(run.output), batch)
             total, count = total + float(numbers.sum()), count + numbers.size
         return total / count if count else float("nan")
+
+
+WORDS: Mapping[str, Callable[[float], str]] = {
+    "error": lambda value: f"error {value:.4g}",
+    "wrong": lambda value: f"wrong {100 * value:.3g} %",
+    "bits": lambda value: f"{value:.3f} bits a symbol, perplexity {2**value:.4g}",
+}
+"""How a value of a measure is told, by the name of the measure."""
 
 
 def at_end(array: Array, batch: Batch, name: str) -> Array:
@@ -128,3 +134,16 @@ def wrong_steps(name: str, solved: float | None = None) -> Measure:
         return (y.argmax(-1) != batch.inputs[name])[_real(batch, name)]
 
     return Measure("wrong", "part of the steps at which the likeliest symbol is wrong", each, solved, name)
+
+
+def bits(name: str) -> Measure:
+    """The negative logarithm to base 2 of the probability of each symbol, from outputs that are called `logits`."""
+
+    def each(y: Array, batch: Batch) -> Any:
+        real, symbols = _real(batch, name), batch.inputs[name]
+        logits = y[real].astype(np.float64)
+        highest = logits.max(-1)
+        total = highest + np.log(np.exp(logits - highest[:, None]).sum(-1))
+        return (total - logits[np.arange(len(logits)), symbols[real]]) / np.log(2)
+
+    return Measure("bits", "bits a symbol", each, None, name, "logits")

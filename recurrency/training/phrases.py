@@ -70,15 +70,16 @@ def arithmetic(settings: Settings, digits: int, distractors: int, scored: str, s
         texts, equals = zip(*(problem(rng, digits, distractors) for _ in range(count)), strict=True)
         return followed(texts, places, equals if scored == "answer" else [0] * count)
 
-    return _predicted("arithmetic", draw, settings, ARITHMETIC, steps, held)
+    return _predicted("arithmetic", draw, settings, ARITHMETIC, steps, held, {"x": "."})
 
 
 def _predicted(
-    name: str, draw: Callable[[Generator, int], Batch], settings: Settings, vocabulary: str, steps: int, held: int
-) -> Task:
+    name: str, draw: Callable[[Generator, int], Batch], settings: Settings, vocabulary: str, steps: int, held: int,
+    ends: Mapping[str, str],
+) -> Task:  # fmt: skip
     inputs = {"x": Input((), len(vocabulary)), "target": Input((), len(vocabulary))}
-    known = {"inputs": inputs, "measure": wrong_steps("target"), "facts": {"vocabulary": list(vocabulary)}}
-    return from_draws(name, draw, settings, steps, held, **known)
+    facts = {"vocabulary": list(vocabulary), "unit": "characters", "ends": dict(ends)}
+    return from_draws(name, draw, settings, steps, held, inputs=inputs, measure=wrong_steps("target"), facts=facts)
 
 
 # ----------------------------------------------------------------------------------------------------------------- XML
@@ -115,7 +116,7 @@ def xml(settings: Settings, least: int, longest: int, most: int, steps: int, hel
         texts = [document(rng, (least, longest), most) for _ in range(count)]
         return followed(texts, places, [0] * count)
 
-    return _predicted("xml", draw, settings, XML, steps, held)
+    return _predicted("xml", draw, settings, XML, steps, held, {})
 
 
 KINDS = (

@@ -142,7 +142,11 @@ def programs(settings: Settings, length: int, nesting: int, curriculum: str, ste
         return joined(Sequences(inputs, {"src": "s", "tgt": "t"}, frozenset(inputs), counted="t"), np.float64)
 
     inputs = {"src": Input((), len(WRITTEN), "s"), "tgt": Input((), len(PRINTED))}
-    facts = {"vocabulary": {"src": list(WRITTEN), "tgt": list(PRINTED)}}
+    facts = {
+        "vocabulary": {"src": list(WRITTEN), "tgt": list(PRINTED)},
+        "unit": "characters",
+        "ends": {"src": "@", "tgt": "."},
+    }
     return from_draws("programs", draw, settings, steps, held, inputs=inputs, measure=wrong_steps("tgt"), facts=facts)
 
 

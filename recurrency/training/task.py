@@ -25,7 +25,10 @@ class Task:
     run can go on in the middle of an epoch. `steps` is their number. `valid` and `test` are called for each pass; a
     task that has none of them yields nothing there. `inputs` says what the batches hold, where that is known, and
     `measure` by what success is told apart from the loss. `facts` are what a user of the trained model needs to know
-    of the data, as JSON can hold it: `vocabulary`, a list of words or characters, or `scale`.
+    of the data, as JSON can hold it, and are kept in a run folder. `vocabulary` is the list of symbols, or such a list
+    for each input that has another one; `unit` says what they are (see `text.UNITS`), `ends` which of them ends a
+    sequence of which input, `steps` how long sequences are as a rule; `scale` is what distances were divided by, and
+    `lowest` the key of the first bit, as MIDI counts.
     """
 
     name: str

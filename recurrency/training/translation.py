@@ -67,7 +67,11 @@ def translation(settings: Settings, source: str, target: str, least: int, longes
         settings,
         inputs={"src": Input((), len(known[0]), "s"), "tgt": Input((), len(known[1]))},
         measure=wrong_steps("tgt"),
-        facts={"vocabulary": {"src": known[0], "tgt": known[1]}},
+        facts={
+            "vocabulary": {"src": known[0], "tgt": known[1]},
+            "unit": "words",
+            "ends": {"src": END, "tgt": END},
+        },
     )
 
 
