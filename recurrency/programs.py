@@ -20,7 +20,9 @@ from recurrency.program.schedule import PIECES
 RESULTS = ("output:", "final:")
 
 
-SWITCHES = frozenset({*PASSES, *PIECES, "keep"})
+GRAPHS = frozenset({*PASSES, "keep"})
+"""What may be switched off of that which makes the graphs."""
+SWITCHES = GRAPHS | frozenset(PIECES)
 """What may be switched off, with equal results (a backend may add `switches` of its own)."""
 
 
@@ -39,7 +41,7 @@ def known_passes(names: Iterable[str], known: Collection[str] = SWITCHES) -> fro
 
 
 class Programs:
-    """All graphs and runners of one compiled cell.
+    """All graphs and runners of one compiled cell; the graphs are those of all models that were elaborated at once.
 
     `without` names what is switched off.
 
@@ -51,7 +53,7 @@ class Programs:
         self.elaborated, self.backend, self.dtype = elaborated, backend, dtype
         self.without = known_passes(without, SWITCHES | set(getattr(backend, "switches", ())))
         self._runners: dict[Any, Runner] = {}
-        self._graphs: dict[Any, Graph] = {}
+        self._graphs = elaborated.programs.setdefault(self.without & GRAPHS, {})
 
     def base(self, streams: Iterable[str] = ()) -> Graph:
         """The optimised graph of results, loss, predictions and some inner streams."""
@@ -146,10 +148,11 @@ NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), "needs the whol
 """Why an operation can't be computed step by step."""
 
 
-def obstacle(graph: Graph) -> str:
-    """Why a graph can't be computed step by step ("" where it can)."""
+def obstacle(graph: Graph, clock: str | None = None) -> str:
+    """Why a graph can't be computed step by step ("" where it can): over this clock, without one over any."""
     for node in map(graph.__getitem__, graph.order()):
-        if node.delay < 0 or node.op.name in NEEDS:
+        over = {graph[arg].type.clock for arg in node.args}
+        if (node.delay < 0 or node.op.name in NEEDS) and (clock is None or clock in over):
             span, why = node.span, NEEDS.get(node.op.name, "reads later steps")
             if span is None:
                 return f"{node.name or node.op.name} {why}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from recurrency.errors import RecurrencyError, Source, SpecError, UsageError
 from recurrency.language import syntax
@@ -23,6 +24,8 @@ class Spec:
     def __init__(self, definition: CellDef, mistakes: tuple[Any, ...] = ()) -> None:
         self.definition = definition
         self._mistakes = mistakes
+        self._checked = False
+        self._elaborated: WeakValueDictionary[str, Elaborated] = WeakValueDictionary()
 
     @property
     def name(self) -> str:
@@ -77,13 +80,24 @@ class Spec:
     def elaborate(self, **dimensions: Any) -> Elaborated:
         """The stream graph for these dimensions, with what is known about its sources and results.
 
+        As long as a model of these dimensions is there, it is its graph, to be read only.
+
         Raises:
             SpecError: the spec has mistakes. UsageError: a dimension is missing or unknown.
         """
         from recurrency.language.elaborate import elaborate
 
-        self.check(all_cells=False)
-        return elaborate(self.definition, dimensions)
+        key = repr(sorted(dimensions.items()))
+        found = self._elaborated.get(key)
+        if found is None:
+            self._check_once()
+            found = self._elaborated[key] = elaborate(self.definition, dimensions)
+        return found
+
+    def _check_once(self) -> None:
+        if not self._checked:
+            self.check(all_cells=False)
+            self._checked = True
 
     def graph(self, **dimensions: Any) -> Graph:
         """The stream graph for these dimensions, before any pass."""

@@ -17,7 +17,6 @@ from recurrency.testing.padding import Spoilt
 from recurrency.testing.rounding import DRAWS, SAFETY, Jiggler, first_bound
 
 if TYPE_CHECKING:
-    from recurrency.graph.graph import Graph
     from recurrency.graph.ops import Array
     from recurrency.language.elaborate import Elaborated
     from recurrency.spec import Spec
@@ -37,7 +36,6 @@ class Bench:
         self.spec = spec
         self._elaborated: dict[str, Elaborated] = {}
         self._models: dict[Any, Model] = {}
-        self._graphs: dict[Any, dict[Any, Graph]] = {}  # of one set of dimensions and switches, for all backends
         self._results: dict[Any, Results] = {}
         self._jigglers: dict[str, Jiggler] = {}
 
@@ -63,9 +61,7 @@ class Bench:
         if key not in self._models:
             chosen = find(backend) if isinstance(backend, str) else backend
             chosen = Spoilt(chosen) if spoilt else chosen
-            model = Model(self.spec, self.elaborated(dimensions), chosen, dtype, False, sorted(without))
-            model.programs._graphs = self._graphs.setdefault((sizes, frozenset(without)), model.programs._graphs)
-            self._models[key] = model
+            self._models[key] = Model(self.spec, self.elaborated(dimensions), chosen, dtype, False, sorted(without))
         return self._models[key]
 
     def reference_model(self, case: Case) -> Model:
