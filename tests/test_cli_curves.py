@@ -40,7 +40,7 @@ def test_each_run_has_a_curve_under_the_name_of_its_folder(run: Run, tmp_path: P
     drawn = words(picture)
     assert "<!-- irnn -->" in drawn
     assert "<!-- lstm -->" in drawn
-    assert "validation" not in drawn
+    assert "<!-- validation -->" not in drawn
 
 
 def test_two_folders_of_one_name_are_told_apart(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recurrency.errors import SpecError
@@ -46,6 +46,8 @@ class Elaborated:
     clocks: tuple[str, ...]
     curvatures: int
     """How many roots `curvature:K` there are: the predictions that the losses read."""
+    programs: dict[frozenset[str], dict[Any, Graph]] = field(default_factory=dict, repr=False, compare=False)
+    """The optimised graphs of all programs that were asked for, by what is switched off: one for all backends."""
 
 
 # -------------------------------------------------------------------------------------------------------- entry points

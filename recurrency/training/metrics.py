@@ -137,7 +137,9 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Pat
             label = {"train": "training", "valid": "validation"}[kind] if len(runs) == 1 else name
             style: dict[str, Any] = {"alpha": 0.45, "lw": 1} if thin else {"lw": 1.8}
             axes.plot(*zip(*points, strict=True), f"C{number}", label=label, **style)
-    axes.set(xlabel="updates", ylabel="loss", yscale="log" if log else "linear")
+    axes.set(
+        xlabel="updates", ylabel="loss" if len(runs) == 1 else "validation loss", yscale="log" if log else "linear"
+    )
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
