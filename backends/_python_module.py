@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 import tokenize
+from functools import cache
 
 
 def names_of(text: str) -> set[str]:
     """The names that a text uses."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return {token.string for token in tokens if token.type == tokenize.NAME}
+
+
+@cache
+def names_of_helper(text: str) -> frozenset[str]:
+    """The names that a text uses which is a part of many modules."""
+    return frozenset(names_of(text))
 
 
 def docstring(text: str) -> str:

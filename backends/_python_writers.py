@@ -11,6 +11,7 @@ from recurrency.backends._python_sums import product
 
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
+from recurrency.program.schedule import SUMMED
 
 if TYPE_CHECKING:
     from recurrency.backends._python_function import Function
@@ -174,11 +175,12 @@ def _reverse(f: Function, id: int, node: Node) -> None:
 def _sum(f: Function, id: int, node: Node) -> None:
     inner = f.program.sums.get(id, node.args[0])
     summed = f.graph[inner]
-    if inner not in f.program.places and summed.op.name != "put":
+    hidden = inner not in f.program.places and summed.op.name in SUMMED  # other things without a place are literals
+    if hidden and summed.op.name != "put":
         f.say(id, product(f, summed, node.type.kind, f.out(id), f.contiguous(id)))
         return
     axes = "(0, 1)" if summed.type.kind - node.type.kind == 2 else "0"
-    if inner not in f.program.places and summed.op.name == "put":
+    if hidden:
         _sum_put(f, id, inner, axes)
         return
     if axes == "(0, 1)" and len(node.type.shape) == 1 and f.contiguous(id):

@@ -9,7 +9,7 @@ import numpy as np
 from recurrency.backends._numpy_dialect import Numpy
 from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
 from recurrency.backends._python_function import Function
-from recurrency.backends._python_module import docstring, names_of
+from recurrency.backends._python_module import docstring, names_of, names_of_helper
 from recurrency.backends._python_names import ascii_name
 
 from recurrency.graph.graph import Graph
@@ -108,9 +108,10 @@ class NumpyBackend:
             program = schedule(with_lengths(graph), layout, without)
             written.append(Function(ascii_name(name), program, layout, Numpy()))
         functions_text = "\n".join("\n" + f.text() for f in written)
-        helpers = [text for name, text in HELPERS.items() if name in names_of(functions_text)]
-        text = "\n".join([*helpers, MEMORY, functions_text])
-        return _preamble(header, dtype, names_of(text)) + text
+        used = names_of(functions_text)
+        helpers = [text for name, text in HELPERS.items() if name in used]
+        used = used.union(*map(names_of_helper, [*helpers, MEMORY]))
+        return _preamble(header, dtype, used) + "\n".join([*helpers, MEMORY, functions_text])
 
 
 def _preamble(header: str, dtype: str, used: set[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recurrency.backends._python_function import Function
-from recurrency.backends._python_module import docstring, names_of
+from recurrency.backends._python_module import docstring, names_of, names_of_helper
 from recurrency.backends._python_names import ascii_name
 from recurrency.backends._torch_dialect import Torch
 from recurrency.backends._torch_helpers import HELPERS
@@ -129,9 +129,10 @@ class TorchBackend:
             program = schedule(with_lengths(graph), layout, without)
             written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)))
         functions_text = "\n".join("\n" + f.text() for f in written)
-        helpers = _helpers(names_of(functions_text + MEMORY))
+        used = names_of(functions_text) | names_of_helper(MEMORY)
+        helpers = _helpers(used)
+        used = used.union(*map(names_of_helper, helpers))
         text = "\n".join([*helpers, MEMORY, functions_text])
-        used = names_of(text)
         lines = [docstring(header), ""] if header else []
         lines += ["import math", "from sys import getrefcount", "", "import torch", ""]
         lines += [f"{name} = {meaning}" for name, meaning in sorted(FUNCTIONS.items()) if name in used]
@@ -145,7 +146,7 @@ def _helpers(used: set[str]) -> list[str]:
     for name, text in reversed(HELPERS.items()):
         if name in used:
             found[name] = text
-            used = used | names_of(text)
+            used = used | names_of_helper(text)
     return list(reversed(found.values()))
 
 

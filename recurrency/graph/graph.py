@@ -36,6 +36,10 @@ class Node:
         """What two nodes have in common if they compute the same value."""
         return (self.op.name, self.args, tuple(sorted(self.attrs.items())), self.type)
 
+    def reading(self, args: tuple[int, ...]) -> Node:
+        """The same operation on other arguments."""
+        return Node(self.op, args, self.attrs, self.type, self.name, self.span)
+
     @property
     def delay(self) -> int:
         """By how many steps the first argument is delayed."""
@@ -52,6 +56,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nx: nx.MultiDiGraph[int] = nx.MultiDiGraph()
+        self._data: dict[int, dict[str, Any]] = self.nx._node  # type: ignore[attr-defined]  # `nx.nodes` is a slow view
         self.roots: dict[str, int] = {}
         self._next = 0
         self.span: Span | None = None
@@ -60,7 +65,7 @@ class Graph:
         """The greatest number of nodes, checked by `add` (OverflowError)."""
 
     def __getitem__(self, id: int) -> Node:
-        node: Node = self.nx.nodes[id]["node"]
+        node: Node = self._data[id]["node"]
         return node
 
     def __len__(self) -> int:
@@ -208,7 +213,7 @@ def rebuild(graph: Graph, roots: Mapping[str, int] | None = None, visit: Visit =
         node = graph[id]
         args = tuple(PENDING if node.delay and i == 0 else new[a] for i, a in enumerate(node.args))
         out.span = node.span
-        value = visit(out, replace(node, args=args), id)
+        value = visit(out, node if args == node.args else node.reading(args), id)
         new[id] = value.id
         if node.delay and out[value.id].args[:1] == (PENDING,):
             pending.append((value.id, node.args[0]))

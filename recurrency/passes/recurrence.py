@@ -36,13 +36,16 @@ class Recurrence:
 def recurrences(graph: Graph) -> list[Recurrence]:
     """All recurrences, each after those that it reads."""
     order = graph.order()
+    if not any(graph[id].delay for id in order):
+        return []
     place = {id: number for number, id in enumerate(order)}
-    live = graph.nx.subgraph(order)
-    condensed = nx.condensation(nx.DiGraph(live))
+    live: nx.DiGraph[int] = nx.DiGraph()  # a new graph: views of one are slow to walk
+    live.add_nodes_from(order)
+    live.add_edges_from((arg, id) for id in order for arg in graph[id].args)
+    condensed = nx.condensation(live)
+    first = {c: min(place[id] for id in members(condensed, c)) for c in condensed}
     found = []
-    for number in nx.lexicographical_topological_sort(
-        condensed, key=lambda c: min(place[i] for i in members(condensed, c))
-    ):
+    for number in nx.lexicographical_topological_sort(condensed, key=first.__getitem__):
         ids = sorted(members(condensed, number), key=place.__getitem__)
         if len(ids) > 1 or live.has_edge(ids[0], ids[0]):
             found.append(_recurrence(graph, ids))
