@@ -66,7 +66,19 @@ LAWS: dict[str, Callable[[Words, Words, float], Floats]] = {"keep": _keep, "bern
 
 def draw(seed: int, site: int, step: Any, sequence: Any, count: int, law: str, p: float) -> Floats:
     """Random numbers in float64, of the common shape of `step` and `sequence` and then [count]."""
+    words = _words(seed, site, step, sequence, count)
+    return LAWS[law](words[0] >> np.uint64(8), words[1] >> np.uint64(8), p)
+
+
+def _words(seed: int, site: int, step: Any, sequence: Any, count: int) -> tuple[Words, Words]:
+    """Two random words for each place."""
     places = [np.asarray(number, np.uint64)[..., None] for number in (step, sequence)]
     steps, sequences, elements = np.broadcast_arrays(*places, np.arange(count, dtype=np.uint64))
-    words = philox((elements, sequences, steps & WORD, np.full(elements.shape, site, np.uint64)), seed)
-    return LAWS[law](words[0] >> np.uint64(8), words[1] >> np.uint64(8), p)
+    first, second, _, _ = philox((elements, sequences, steps & WORD, np.full(elements.shape, site, np.uint64)), seed)
+    return first, second
+
+
+def uniforms(seed: int, site: int, step: Any, sequence: Any, count: int) -> Floats:
+    """Numbers from 0 to 1, without 1, of all bits that a float64 has; places as in `draw`."""
+    first, second = _words(seed, site, step, sequence, count)
+    return np.asarray(((first >> np.uint64(5)) * 2.0**26 + (second >> np.uint64(6))) * 2.0**-53)

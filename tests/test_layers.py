@@ -33,6 +33,7 @@ recurrency.facts
 recurrency.library recurrency.report recurrency.probe recurrency.catalogue
 recurrency.starting
 recurrency.training recurrency.convert recurrency.testing
+recurrency.generating
 recurrency.cli recurrency.reference
 recurrency.__main__
 """

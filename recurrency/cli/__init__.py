@@ -21,6 +21,7 @@ COMMANDS = {
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
     "curves": ("curves:curves", "Draw the losses of several runs in one picture."),
+    "generate": ("generating:generate", "Let a trained model write on: text, music, strokes of a pen."),
     "probe": ("probing:probe", "Show how large activations and gradients are before training."),
     "convert": ("convert:convert", "Carry weights over from PyTorch's or Keras' layers, and back."),
     "verify": ("verify:verify", "Compare backends with the interpreter on a spec, and its gradients with differences."),

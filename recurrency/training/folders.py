@@ -1,6 +1,7 @@
 """A run folder: the spec, what was asked for, how it went, and a checkpoint from which it goes on.
 
 run.toml                        the experiment with every option, and the versions it was started with
+facts.json                      what is known of the data: symbols, scales
 spec/                           the text of the spec and of all that it uses
 metrics.jsonl                   a line for each epoch, and for every so manieth update
 checkpoint.safetensors          the whole state of training; checkpoint.previous.safetensors the one before
@@ -12,9 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
@@ -25,6 +28,7 @@ from recurrency.training.records import INTERRUPTED
 from recurrency.training.snapshots import Snapshot, read, write
 
 RUN, METRICS, BEST, CURVE, LOCK = "run.toml", "metrics.jsonl", "best.safetensors", "loss.png", ".lock"
+FACTS = "facts.json"
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 LIBRARY = "library"
 """The folder below `spec/` with the shipped files that are used, to tell whether they have changed."""
@@ -102,6 +106,30 @@ class RunFolder:
         folder = self.path / "spec"
         kept = {str(p.relative_to(folder)): p.read_text(encoding="utf-8") for p in folder.rglob("*.rnn")}
         return _difference(kept, texts)
+
+    # --------------------------------------------------------------------------------------------------- the data
+
+    def keep_facts(self, facts: Mapping[str, Any]) -> None:
+        """Write what is known of the data, if it is not there yet."""
+        if not (self / FACTS).exists():
+            write_whole(self / FACTS, json.dumps(facts, ensure_ascii=False) + "\n")
+
+    def facts(self) -> dict[str, Any] | None:
+        """What is known of the data; None where it was not written.
+
+        Raises:
+            UsageError: the file can't be read.
+        """
+        path = self / FACTS
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} can't be read: {error}; remove it, and it is made again of the data") from error
+        if not isinstance(found, dict):
+            raise UsageError(f"{path} holds no table; remove it, and it is made again of the data")
+        return found
 
     # ----------------------------------------------------------------------------------------------- the checkpoint
 

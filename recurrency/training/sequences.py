@@ -97,6 +97,11 @@ class Sequences:
         )
 
 
+def usual(data: Sequences) -> int:
+    """The median number of steps of a sequence, over the first clock."""
+    return int(np.median(data.lengths(next(iter(data.clocks.values())))))
+
+
 def _pieces(a: Array, chunk: int) -> list[Array]:
     return np.array_split(a, max(1, -(-len(a) // chunk)))
 

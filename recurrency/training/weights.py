@@ -42,3 +42,14 @@ def load_weights(path: str | Path, model: Named) -> Any:
         return model.pack(load_file(path))
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot read weights from {path}: {error}") from error
+
+
+def read_about(path: str | Path) -> dict[str, str]:
+    """What `save_weights` wrote beside the parameters; UsageError where the file cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"cannot read weights from {path}: {error}") from error

@@ -1,0 +1,105 @@
+"""Text as the symbols of a task, and back: characters, words with `<eos>` at the ends of lines, or bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.training.text import END, UNKNOWN
+
+Symbols = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+def _words(text: str) -> list[str]:
+    lines = text.split("\n")
+    return [word for i, line in enumerate(lines) for word in (*line.split(), *([END] * (i + 1 < len(lines))))]
+
+
+def _lines(words: Sequence[str]) -> str:
+    """Words with spaces between them; a line ends where `<eos>` is."""
+    out = ""
+    for word in words:
+        out += "\n" if word == END else f" {word}" if out and not out.endswith("\n") else word
+    return out
+
+
+SPLIT: Mapping[str, Callable[[str], Sequence[str]]] = {
+    "characters": list,
+    "words": _words,
+    "bytes": lambda text: list(text.encode().decode("latin-1")),
+}
+JOIN: Mapping[str, Callable[[Sequence[str]], str]] = {
+    "characters": "".join,
+    "words": _lines,
+    "bytes": lambda units: "".join(units).encode("latin-1").decode(errors="replace"),
+}
+BETWEEN: Mapping[str, str] = {"characters": "", "words": " ", "bytes": ""}
+"""What stands between a beginning and what goes on from it."""
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The symbols of one input of a model, what they are, and the one that ends a sequence ("": none does)."""
+
+    units: tuple[str, ...]
+    unit: str = "characters"
+    end: str = ""
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], name: str, vocabulary: int) -> Alphabet:
+        """The alphabet of the input `name` of a model compiled for a vocabulary of this size.
+
+        Raises:
+            UsageError: the facts of the task have none.
+        """
+        known = facts.get("vocabulary", ())
+        units = known.get(name, ()) if isinstance(known, Mapping) else known
+        if not units or "labels" in facts:
+            raise UsageError(f"its task has no text to write: {name} holds symbols without names")
+        if len(units) > vocabulary:
+            raise UsageError(f"{name} has {len(units)} symbols; the spec was compiled for {vocabulary}")
+        return cls(tuple(units), facts.get("unit", "characters"), facts.get("ends", {}).get(name, ""))
+
+    @property
+    def last(self) -> int | None:
+        """The symbol that ends a sequence."""
+        return self.units.index(self.end) if self.end else None
+
+    @property
+    def first(self) -> Symbols | None:
+        """What a text goes on from where nothing else is said: the end of a line, if there is such a symbol."""
+        mark = END if self.unit == "words" else "\n"
+        return np.array([self.units.index(mark)]) if mark in self.units else None
+
+    def read(self, text: str, what: str) -> Symbols:
+        """A text as symbols; what is not known is `<unk>`, if there is such a symbol.
+
+        Raises:
+            UsageError: the text has something else that is not known; the message names it.
+        """
+        places = {unit: place for place, unit in enumerate(self.units)}
+        units = SPLIT[self.unit](text)
+        strange = list(dict.fromkeys(unit for unit in units if unit not in places))
+        if strange and UNKNOWN not in places:
+            shown = ", ".join(map(repr, strange[:MANY])) + (", ..." if len(strange) > MANY else "")
+            raise UsageError(f"{what} has {shown}, and the model knows no such {self.unit}; it knows {self._known()}")
+        return np.array([places.get(unit, places.get(UNKNOWN, -1)) for unit in units], np.int64)
+
+    def write(self, symbols: Sequence[int] | Symbols) -> str:
+        """Symbols as text; the end of a sequence is left out."""
+        units = [self.units[symbol] if symbol < len(self.units) else UNKNOWN for symbol in symbols]
+        if self.end and units[-1:] == [self.end] and self.unit == "words":
+            units.pop()
+        return JOIN[self.unit](units)
+
+    def _known(self) -> str:
+        if self.unit == "characters":
+            return repr("".join(self.units))
+        return f"{len(self.units)} {self.unit}"
+
+
+MANY = 8

@@ -1,0 +1,156 @@
+"""What `recurrency generate` does once its command line is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.files import require_file, write_whole
+from recurrency.generating import music, strokes
+from recurrency.generating.alphabet import BETWEEN, Alphabet
+from recurrency.generating.choice import Choice
+from recurrency.generating.decoding import Piece, generate
+from recurrency.generating.folder import Trained, trained
+from recurrency.generating.kinds import kind_of
+from recurrency.generating.search import Beam
+from recurrency.generating.steps import Writer
+
+Tell: TypeAlias = Callable[[str], None]
+
+USUAL = {"characters": 500, "words": 100, "bytes": 500}
+"""Symbols that are written where neither the user nor the task says how many."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; what is None was left open. `path` is where the result goes, None for the terminal."""
+
+    folder: str
+    steps: int | None = None
+    prompt: str | None = None
+    source: str | None = None
+    choice: Choice = field(default_factory=Choice)
+    beam: Beam | None = None
+    samples: int = 1
+    seed: int = 0
+    path: str | None = None
+    backend: str | None = None
+
+    def written(self, of: Trained, usual: int, **more: Any) -> list[Piece]:
+        """All samples, of so many steps if the user says nothing else."""
+        steps = usual if self.steps is None else self.steps
+        return generate(of.model, of.params, steps, choice=self.choice, beam=self.beam, samples=self.samples,
+                        seed=self.seed, **more)  # fmt: skip
+
+    def file(self, what: str, suffix: str) -> Path:
+        """The file that the result goes to.
+
+        Raises:
+            UsageError: it was not named, or ends in something else.
+        """
+        if self.path is None or Path(self.path).suffix != suffix:
+            given = "" if self.path is None else f", not {self.path}"
+            raise UsageError(f"{what} is written to a file: name it with -o NAME{suffix}{given}")
+        return Path(self.path)
+
+    def refuse(self, kind: str, **given: Any) -> None:
+        """Refuse options that have no meaning for what is written."""
+        for name, value in given.items():
+            if value is not None:
+                raise UsageError(f"--{name} is for text; this run writes {kind}")
+
+
+def run(request: Request, say: Tell, tell: Tell) -> None:
+    """Writes as asked: text is said, or written to a file like all else; `tell` gets the news.
+
+    Raises:
+        UsageError: something asked for does not exist, or what was trained can't do it.
+    """
+    if request.path is not None:
+        require_file(request.path)
+    found = trained(request.folder, request.backend, tell)
+    writer = Writer(found.model, found.params)
+    kind = kind_of(writer).name
+    if NEEDED[kind] not in found.facts:
+        raise UsageError(
+            f"{request.folder} was trained on a task that is not written on: its data are no text, piano rolls or "
+            "strokes of a pen"
+        )
+    WRITERS[kind](request, found, writer, say, tell)
+
+
+# ----------------------------------------------------------------------------------------------------------------- text
+
+
+def _text(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
+    alphabet = Alphabet.of(found.facts, writer.name, _size(writer, writer.name))
+    start = alphabet.read(request.prompt, "the prompt") if request.prompt else None
+    if start is None and not writer.reads_before:
+        start = alphabet.first
+        if start is None:
+            raise UsageError("say with --prompt what the text goes on from; the task has no end of a line")
+    source = _source(request, found, writer)
+    usual = USUAL[alphabet.unit]
+    pieces = request.written(found, usual, start=start, source=source, end=alphabet.last)
+    before = request.prompt + BETWEEN[alphabet.unit] if request.prompt else ""
+    texts = [before + alphabet.write(piece.values) for piece in pieces]
+    if len(texts) > 1:
+        texts = [f"--- {number} ---\n{text}" for number, text in enumerate(texts, 1)]
+    if request.path is None:
+        say("\n".join(texts))
+    else:
+        write_whole(request.path, "\n".join(texts) + "\n")
+
+
+def _size(writer: Writer, name: str) -> int:
+    return writer.model.inputs[name].index or 0
+
+
+def _source(request: Request, found: Trained, writer: Writer) -> Any:
+    """What is read over the other clock, with its end."""
+    if not writer.sources:
+        request.refuse("without a source", source=request.source)
+        return None
+    if request.source is None:
+        raise UsageError("this run answers to a text: name it with --source TEXT")
+    alphabet = Alphabet.of(found.facts, writer.sources[0], _size(writer, writer.sources[0]))
+    symbols = alphabet.read(request.source, "the source")
+    last = alphabet.last
+    return symbols if last is None or symbols[-1:] == last else np.append(symbols, last)
+
+
+# --------------------------------------------------------------------------------------------------------- other things
+
+
+def _music(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
+    request.refuse("music", prompt=request.prompt, source=request.source)
+    path, lowest = request.file("music", ".npz"), int(found.facts["lowest"])
+    rolls = [piece.values for piece in request.written(found, int(found.facts.get("steps", 100)))]
+    music.save(rolls, lowest, path)
+    picture = path.with_suffix(".png")
+    try:
+        music.draw(rolls, lowest, picture)
+    except UsageError as error:
+        tell(f"{picture} is not drawn: {error}")
+
+
+def _strokes(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
+    request.refuse("strokes", prompt=request.prompt, source=request.source)
+    path, scale = request.file("a drawing", ".svg"), np.append(found.facts["scale"], 1.0)
+    pieces = request.written(found, int(found.facts.get("steps", 100)))
+    write_whole(path, strokes.svg([piece.values * scale for piece in pieces]))
+
+
+NEEDED: Mapping[str, str] = {"symbols": "vocabulary", "keys": "lowest", "pen": "scale"}
+"""The fact of a task without which what is written has no meaning."""
+
+WRITERS: Mapping[str, Callable[[Request, Trained, Writer, Tell, Tell], None]] = {
+    "symbols": _text,
+    "keys": _music,
+    "pen": _strokes,
+}

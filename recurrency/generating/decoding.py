@@ -1,0 +1,84 @@
+"""What a model writes on by itself: by draws, greedily, or by beam search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.generating.choice import Choice, Dice
+from recurrency.generating.kinds import Kind, kind_of, require_symbols
+from recurrency.generating.search import Beam, search
+from recurrency.generating.steps import Array, Writer
+from recurrency.model import Model
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What was written, [n] symbols or [n, *shape] numbers, and the logarithm of its probability under the model.
+
+    That is a density for a pen, and is not computed there (NaN).
+    """
+
+    values: Array
+    likely: float
+
+
+def generate(
+    model: Model,
+    params: Array,
+    steps: int,
+    *,
+    start: Any = None,
+    source: Any = None,
+    choice: Choice | None = None,
+    beam: Beam | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    end: int | None = None,
+) -> list[Piece]:
+    """What a model writes on by itself, `samples` times.
+
+    It goes on from `start` [T, *shape], which is not a part of what is written, for `steps` steps, or up to the symbol
+    `end`, which is. `source` [S] is what a model with two clocks reads over the other one. Draws follow from the seed,
+    the number of the sample and the step, so that a sample is the same one among few and among many. With a `beam`
+    nothing is drawn, and the samples are the best sequences, best first.
+
+    Raises:
+        UsageError: the model can't go on by itself, or can't do what is asked for; ShapeError: an array does not fit.
+    """
+    writer = Writer(model, params)
+    kind = kind_of(writer)
+    choice = Choice() if choice is None else choice
+    if steps < 1 or samples < 1:
+        raise UsageError(f"at least one step and one sample must be written, not {steps} and {samples}")
+    for what, there in (("an end", end is not None), ("a beam", beam is not None), ("a top", choice.top is not None)):
+        if there:
+            require_symbols(kind, what)
+    if beam is None:
+        return _drawn(writer, kind, steps, choice, samples, seed, end, (start, source))
+    if samples > beam.width:
+        raise UsageError(f"a beam of {beam.width} finds at most {beam.width} sequences, not {samples}")
+    found = search(writer, writer.begin(1, start, source), steps, beam, end, samples)
+    return [Piece(one.symbols, one.likely) for one in found[:samples]]
+
+
+def _drawn(
+    writer: Writer, kind: Kind, steps: int, choice: Choice, samples: int, seed: int, end: int | None,
+    beginning: tuple[Any, Any],
+) -> list[Piece]:  # fmt: skip
+    ahead = writer.begin(samples, *beginning)
+    written, likely, lengths = [], np.zeros(samples), np.full(samples, steps)
+    for step in range(steps):
+        values, more = kind.draw(writer, ahead.outputs, choice, Dice(seed, step, samples))
+        written.append(values)
+        likely += np.where(step < lengths, more, 0)
+        if end is not None:
+            lengths = np.where((values == end) & (step < lengths), step + 1, lengths)
+        if step + 1 >= lengths.max():
+            break
+        ahead = writer.go_on(ahead, values)
+    columns = np.stack(written, 1)
+    return [Piece(a[:n], float(s)) for a, n, s in zip(columns, lengths, likely, strict=True)]

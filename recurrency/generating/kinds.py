@@ -1,0 +1,162 @@
+"""What a model can write: symbols, the keys of a piano roll, or the steps of a pen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.generating.choice import Choice, Dice, log_softmax, picked
+from recurrency.generating.steps import Array, Writer
+
+PEN = ("pi", "mu_1", "mu_2", "sigma_1", "sigma_2", "rho", "e")
+"""The outputs of `MixtureDensity`."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the table: whether a model is of this kind, and how its next step is drawn.
+
+    `draw(writer, outputs, choice, dice)` gives the steps [B, *shape], and the logarithms of their probabilities [B]
+    under the model, whatever the temperature.
+    """
+
+    name: str
+    needs: str
+    fits: Callable[[Writer], bool]
+    draw: Callable[[Writer, Mapping[str, Array], Choice, Dice], tuple[Array, Array]]
+
+
+def _only(writer: Writer) -> tuple[str, tuple[int, ...]]:
+    """The one output and its shape, if there is one."""
+    (name, port), *more = writer.model.outputs.items()
+    return (name, port.shape) if not more and port.index is None else ("", (-1,))
+
+
+def _squashed(writer: Writer, by: str) -> bool:
+    """Whether the output is what `softmax` or `sigmoid` gives."""
+    graph = writer.graph
+    return graph[graph.roots[f"output:{_only(writer)[0]}"]].op.name == by
+
+
+def _number(array: Array) -> Array:
+    return np.asarray(array, np.float64)
+
+
+# -------------------------------------------------------------------------------------------------------------- symbols
+
+
+def logits(writer: Writer, outputs: Mapping[str, Array]) -> Array:
+    """What the softmax of is the distribution of the next symbol, [B, V]."""
+    scores = _number(outputs[_only(writer)[0]])
+    if not _squashed(writer, "softmax"):
+        return scores
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(scores))
+
+
+def _symbols(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dice) -> tuple[Array, Array]:
+    scores = logits(writer, outputs)
+    if choice.greedy:
+        chosen = scores.argmax(1)
+    else:
+        chosen = picked(choice.log_probabilities(scores), dice.uniform(1)[:, 0])
+    return chosen, log_softmax(scores)[np.arange(len(chosen)), chosen]
+
+
+# ----------------------------------------------------------------------------------------------------------------- keys
+
+
+def _keys(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dice) -> tuple[Array, Array]:
+    """Each key by itself; a greedy choice takes those that are likelier than not."""
+    p = _number(outputs[_only(writer)[0]])
+    with np.errstate(divide="ignore"):
+        scores = np.log(p) - np.log1p(-p)
+    if choice.greedy:
+        pressed = scores > 0
+    else:
+        pressed = dice.uniform(scores.shape[1]) < sigmoid(scores / choice.temperature)
+    likely = -np.logaddexp(0, np.where(pressed, -scores, scores)).sum(1)
+    return pressed.astype(writer.model.real), likely
+
+
+def sigmoid(a: Array) -> Array:
+    """1 / (1 + exp(-a)), without overflow."""
+    return np.asarray((1 + np.tanh(a / 2)) / 2)
+
+
+# ------------------------------------------------------------------------------------------------------------------ pen
+
+
+def _pen(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dice) -> tuple[Array, Array]:
+    """One of the Gaussians, a place of it, and whether the pen is lifted there (Graves 2013, section 4.1).
+
+    A temperature T divides the logits of the mixture and of the pen, and multiplies the variances (Ha & Eck 2017).
+    """
+    with np.errstate(divide="ignore"):
+        weights = np.log(_number(outputs["pi"]))
+        lift = np.log(_number(outputs["e"])) - np.log1p(-_number(outputs["e"]))
+    if choice.greedy:
+        which, z, lifted = weights.argmax(1), np.zeros((dice.batch, 2)), lift > 0
+    else:
+        T, uniform = choice.temperature, dice.uniform(2)
+        which = picked(log_softmax(weights / T), uniform[:, 0])
+        z = dice.normal(2) * np.sqrt(T)
+        lifted = uniform[:, 1:] < sigmoid(lift / T)
+    rows = np.arange(dice.batch)
+    mu_1, mu_2, sigma_1, sigma_2, rho = (_number(outputs[name])[rows, which] for name in PEN[1:6])
+    first = mu_1 + sigma_1 * z[:, 0]
+    second = mu_2 + sigma_2 * (rho * z[:, 0] + np.sqrt(1 - rho * rho) * z[:, 1])
+    steps = np.stack([first, second, lifted[:, 0]], 1)
+    return steps.astype(writer.model.real), np.full(dice.batch, np.nan)
+
+
+# ---------------------------------------------------------------------------------------------------------------- table
+
+
+def _is_pen(writer: Writer) -> bool:
+    shapes = [port.shape for port in writer.model.outputs.values()]
+    return tuple(writer.model.outputs) == PEN and writer.port.shape == (3,) and shapes == [*shapes[:1] * 6, (1,)]
+
+
+KINDS = (
+    Kind(
+        "symbols",
+        "reads a symbol of V, index[V], and has one output [V]",
+        lambda w: w.port.index is not None and _only(w)[1] == (w.port.index,),
+        _symbols,
+    ),
+    Kind(
+        "keys",
+        "reads bits [N], and has one output [N], which is sigmoid(...)",
+        lambda w: len(w.port.shape) == 1 and _only(w)[1] == w.port.shape and _squashed(w, "sigmoid"),
+        _keys,
+    ),
+    Kind("pen", f"reads [3], and has the outputs of MixtureDensity ({', '.join(PEN)})", _is_pen, _pen),
+)
+
+
+def kind_of(writer: Writer) -> Kind:
+    """What a model writes.
+
+    Raises:
+        UsageError: nothing that is known; the message says what is.
+    """
+    for kind in KINDS:
+        if kind.fits(writer):
+            return kind
+    known = "; ".join(f"{kind.name}: a spec that {kind.needs}" for kind in KINDS)
+    raise UsageError(f"{writer.model.spec.name} writes nothing that can be read on. What can be written is {known}")
+
+
+def require_symbols(kind: Kind, what: Any) -> None:
+    """Refuse what only a model of symbols can do.
+
+    Raises:
+        UsageError: this is another one.
+    """
+    if kind.name != "symbols":
+        raise UsageError(f"{what} is for models that write symbols; this one writes {kind.name}")

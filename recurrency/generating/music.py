@@ -1,0 +1,94 @@
+"""Piano rolls as files: the bits and the notes in an .npz file, and a picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.files import write_whole
+from recurrency.generating.steps import Array
+
+DRAWN = 8
+"""Rolls in one picture at most."""
+NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+
+
+def notes(roll: Array, lowest: int) -> Array:
+    """The notes [count, 3] of a piano roll [T, N]: key (60 is the middle C), first frame, frames; in order of time."""
+    edges = np.diff(np.pad(roll > 0, ((1, 1), (0, 0))).astype(np.int8), axis=0)
+    keys, starts = np.nonzero(edges.T == 1)
+    _, ends = np.nonzero(edges.T == -1)
+    order = np.lexsort((keys, starts))
+    return np.stack([keys + lowest, starts, ends - starts], 1)[order].astype(np.int32)
+
+
+def arrays(rolls: Sequence[Array], lowest: int) -> dict[str, Array]:
+    """The arrays of the file, laid out as the collections are.
+
+    `roll` [frames, N] holds the bits of all rolls one after the other, `roll_len` their numbers of frames; `notes`
+    [count, 4] has for each note the number of its roll, its key, its first frame and how many frames it sounds.
+    """
+    found = [np.insert(notes(roll, lowest), 0, number, 1) for number, roll in enumerate(rolls)]
+    return {
+        "roll": np.concatenate(rolls).astype(np.uint8),
+        "roll_len": np.array([len(roll) for roll in rolls], np.int32),
+        "notes": np.concatenate(found),
+    }
+
+
+def save(rolls: Sequence[Array], lowest: int, path: str | Path) -> None:
+    """Write piano rolls [T, N] as an .npz file (see `arrays`).
+
+    Raises:
+        UsageError: the file can't be written.
+    """
+    data = io.BytesIO()
+    np.savez_compressed(data, **arrays(rolls, lowest))  # type: ignore[arg-type]
+    write_whole(path, data.getvalue())
+
+
+def draw(rolls: Sequence[Array], lowest: int, path: str | Path) -> None:
+    """Draw the first piano rolls [T, N] one below the other, as a PNG (or what the suffix says).
+
+    Raises:
+        UsageError: matplotlib is missing, or the file can't be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError("a picture of a piano roll needs matplotlib: pip install 'recurrency[plots]'") from None
+    rolls = rolls[:DRAWN]
+    low, high = _range(rolls, lowest)
+    steps = max(len(roll) for roll in rolls)
+    size = (min(max(4.0, 0.06 * steps), 16.0), 0.6 + 2.0 * len(rolls))
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    for roll, axes in zip(rolls, figure.subplots(len(rolls), 1, sharex=True, squeeze=False)[:, 0], strict=True):
+        for key, start, length in notes(roll, lowest):
+            axes.broken_barh([(start, length)], (key - 0.4, 0.8), color="C0")
+        octaves = [key for key in range(low, high + 1) if key % 12 == 0]
+        axes.set(xlim=(0, steps), ylim=(low - 0.5, high + 0.5), yticks=octaves, ylabel="key")
+        axes.set_yticklabels([name(key) if lowest else str(key) for key in octaves])
+        axes.grid(alpha=0.25)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("frame")
+    data = io.BytesIO()
+    figure.savefig(data, format=Path(path).suffix.lstrip(".") or "png")
+    write_whole(path, data.getvalue())
+
+
+def _range(rolls: Sequence[Array], lowest: int) -> tuple[int, int]:
+    """The lowest and the highest key that are shown: all that sound, and two octaves at least."""
+    keys = np.flatnonzero(np.concatenate(rolls).any(0)) + lowest
+    low, high = (int(keys.min()), int(keys.max())) if len(keys) else (lowest, lowest + rolls[0].shape[1] - 1)
+    spare = max(0, 24 - (high - low))
+    return low - (spare + 1) // 2 - 1, high + spare // 2 + 1
+
+
+def name(key: int) -> str:
+    """A key by its note and octave: 60 is C4."""
+    return f"{NAMES[key % 12]}{key // 12 - 1}"

@@ -1,0 +1,77 @@
+"""Beam search: the likeliest sequences that are found by keeping a few of the best beginnings at each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.generating.choice import log_softmax
+from recurrency.generating.kinds import logits
+from recurrency.generating.steps import Ahead, Array, Writer
+
+
+@dataclass(frozen=True)
+class Beam:
+    """How many beginnings are kept, and how much longer sequences are favoured: 0 is not at all."""
+
+    width: int
+    penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise UsageError(f"a beam keeps at least one beginning, not {self.width}")
+        if not (np.isfinite(self.penalty) and self.penalty >= 0):
+            raise UsageError(f"the length penalty must be a number from 0, not {self.penalty:g}")
+
+    def rank(self, likely: float, length: int) -> float:
+        """What sequences are ranked by: log-probability / ((5 + n) / 6)^penalty (Wu et al. 2016, section 7)."""
+        return float(likely / ((5 + length) / 6) ** self.penalty)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A sequence [n] of symbols, the logarithm of its probability, and what it is ranked by."""
+
+    symbols: Array
+    likely: float
+    rank: float
+
+
+def search(writer: Writer, ahead: Ahead, steps: int, beam: Beam, end: int | None, wanted: int = 1) -> list[Found]:
+    """The best sequences, the very best first, of at most `steps` symbols; they may stop before with the symbol `end`.
+
+    `ahead` holds one sequence. A sequence that has ended leaves the beam, which is narrower from then on (Sutskever et
+    al. 2014, section 3.2). The search stops where none of those that go on can come to the best `wanted` ones.
+    """
+    paths, likely = np.zeros((1, 0), np.int64), np.zeros(1)
+    found: list[Found] = []
+    for step in range(steps):
+        totals = likely[:, None] + log_softmax(logits(writer, ahead.outputs))
+        rows, symbols = _best(totals, beam.width - len(found))
+        paths, likely = np.concatenate([paths[rows], symbols[:, None]], 1), totals[rows, symbols]
+        done = (symbols == end) if end is not None and step + 1 < steps else np.full(len(rows), step + 1 == steps)
+        found += [Found(p, float(s), beam.rank(s, len(p))) for p, s in zip(paths[done], likely[done], strict=True)]
+        paths, likely, rows = paths[~done], likely[~done], rows[~done]
+        if not len(paths) or _settled(found, beam.rank(likely[0], steps), wanted):
+            break
+        ahead = writer.go_on(ahead.take(rows), paths[:, -1])
+    return sorted(found, key=lambda one: -one.rank)
+
+
+def _best(totals: Array, count: int) -> tuple[Array, Array]:
+    """The rows and columns of the greatest numbers, the greatest first; of equal ones those that stand first.
+
+    What has no probability at all is not among them.
+    """
+    flat = totals.ravel()
+    order = np.argsort(-flat, kind="stable")[:count]
+    order = order[flat[order] > -np.inf]
+    rows, columns = np.divmod(order, totals.shape[1])
+    return rows, columns
+
+
+def _settled(found: list[Found], limit: float, wanted: int) -> bool:
+    """Whether enough of those that have ended are as good as what those that go on can come to."""
+    return sum(one.rank >= limit for one in found) >= wanted

@@ -1,0 +1,175 @@
+"""A model that goes on by itself, step by step: what it reads is what was chosen, its states are carried along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.types import Kind
+from recurrency.model import Model
+from recurrency.programs import obstacle
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Where B sequences stand: the outputs [B, *shape] that say what comes next, and all that they follow from.
+
+    `given` are whole inputs over other clocks, [S, B].
+    """
+
+    outputs: Mapping[str, Array]
+    state: Mapping[str, Array] | None
+    given: Mapping[str, Array] = field(default_factory=dict)
+
+    def take(self, rows: Array) -> Ahead:
+        """The same for some of the sequences, [rows]; one may be there several times."""
+        state = None if self.state is None else {name: a[rows] for name, a in self.state.items()}
+        given = {name: a[:, rows] for name, a in self.given.items()}
+        return Ahead({name: a[rows] for name, a in self.outputs.items()}, state, given)
+
+
+class Writer:
+    """A compiled model with its parameters [size], and the one input that it both reads and predicts.
+
+    A spec may read the symbol of the step at hand and tell the next one, or tell the one at hand from those before it;
+    the graph shows which. What other clocks have is read whole.
+
+    Raises:
+        UsageError: the model can't go on by itself; the message says why.
+    """
+
+    def __init__(self, model: Model, params: Array) -> None:
+        self.model, self.params = model, params
+        self.graph: Graph = model.programs.elaborated.graph
+        clocks = {port.clock for port in model.outputs.values() if port.kind is Kind.STREAM}
+        if len(clocks) != 1 or any(port.kind is not Kind.STREAM for port in model.outputs.values()):
+            raise self._refusal("its outputs are not streams over one clock")
+        (self.clock,) = clocks
+        self._require_causal()
+        needed = self._inputs(delayed=True)
+        self.sources = [name for name in needed if model.inputs[name].clock != self.clock]
+        read = [name for name in needed if name not in self.sources]
+        if len(read) != 1:
+            raise self._refusal(f"it must read one input over the clock {self.clock}, and reads {_listed(read)}")
+        self.name = read[0]
+        self.port = model.inputs[self.name]
+
+    def _refusal(self, why: str) -> UsageError:
+        return UsageError(f"{self.model.spec.name} can't go on by itself: {why}")
+
+    # ------------------------------------------------------------------------------------------------- what it is
+
+    def _nodes(self, delayed: bool) -> Iterator[Node]:
+        """The operations that the outputs need, or need at the same step."""
+        later = [id for root, id in self.graph.roots.items() if root.startswith("output:")]
+        seen = set(later)
+        while later:
+            node = self.graph[later.pop()]
+            yield node
+            for arg in node.args if delayed or not node.delay else node.args[1:]:
+                if arg not in seen:
+                    seen.add(arg)
+                    later.append(arg)
+
+    def _inputs(self, delayed: bool) -> list[str]:
+        found = {node.attrs["name"] for node in self._nodes(delayed) if node.op.name == "input"}
+        return [name for name in self.model.inputs if name in found]
+
+    def _require_causal(self) -> None:
+        """Refuse a spec whose outputs need later steps of their own clock."""
+        outputs = {root: id for root, id in self.graph.roots.items() if root.startswith("output:")}
+        why = obstacle(self.graph.select(outputs), self.clock)
+        if why:
+            raise self._refusal(why)
+
+    @cached_property
+    def reads_before(self) -> bool:
+        """Whether the outputs of a step come from the steps before it alone, so that they tell what the step is."""
+        return self.name not in self._inputs(delayed=False)
+
+    @cached_property
+    def carried(self) -> frozenset[str]:
+        """The states that go on; those over other clocks start anew, as what they read is read anew."""
+        starts = self.graph.sources("start")
+
+        def own(id: int) -> bool:
+            return any(self.graph[use].type.clock == self.clock for use in self.graph.nx.successors(id))
+
+        return frozenset(name for name, id in starts.items() if own(id)) | {"t"}
+
+    # ------------------------------------------------------------------------------------------------- how it goes on
+
+    def begin(self, batch: int, start: Any = None, source: Any = None) -> Ahead:
+        """B times the same beginning: after `start` [T, *shape], or after nothing.
+
+        `source` [S] is what a model with another clock reads there. A model that tells what comes after the step at
+        hand gets, with nothing to start from, one step of "no symbol", or of zeros.
+
+        Raises:
+            UsageError: a source is missing, or there is no place for one. ShapeError: an array does not fit.
+        """
+        if (source is not None) != bool(self.sources) or len(self.sources) > 1:
+            has = f"reads {_listed(self.sources)} over another clock" if self.sources else "has no other clock"
+            raise self._refusal(f"it {has}, and the source given is {'none' if source is None else 'one array'}")
+        given = {name: _repeated(source, batch) for name in self.sources}
+        if start is not None and len(start):
+            return self._read(_repeated(start, batch), Ahead({}, None, given))
+        if self.reads_before:
+            return Ahead(self._forward(self._nothing(batch), None, given)[0], None, given)
+        return self._read(self._nothing(batch), Ahead({}, None, given))
+
+    def go_on(self, ahead: Ahead, chosen: Array) -> Ahead:
+        """After one more step, which is `chosen` [B, *shape]."""
+        return self._read(chosen[None], ahead)
+
+    def _read(self, steps: Array, ahead: Ahead) -> Ahead:
+        """After more steps [T, B, *shape]."""
+        outputs, state = self._forward(steps, ahead.state, ahead.given)
+        if self.reads_before:
+            outputs, _ = self._forward(self._nothing(steps.shape[1]), state, ahead.given)
+        return Ahead(outputs, state, ahead.given)
+
+    def _nothing(self, batch: int) -> Array:
+        """One step [1, B, *shape] of no symbol, or of zeros."""
+        shape = (1, batch, *self.port.shape)
+        return np.full(shape, -1) if self.port.index is not None else np.zeros(shape, self.model.real)
+
+    def _forward(
+        self, steps: Array, state: Mapping[str, Array] | None, given: Mapping[str, Array]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Outputs at the last of these steps, and states after it."""
+        inputs = {name: self._filled(name, steps, given) for name in self.model.inputs}
+        axis = 1 if self.model.batch_first else 0
+        if axis:
+            inputs = {name: a.swapaxes(0, 1) for name, a in inputs.items()}
+        run = self.model.forward(self.params, inputs, state, keep=False)
+        outputs = {name: a.take(-1, axis) for name, a in run.outputs.items()}
+        return outputs, {name: a for name, a in run.state.items() if name in self.carried}
+
+    def _filled(self, name: str, steps: Array, given: Mapping[str, Array]) -> Array:
+        """An input of one call; those that only a loss reads hold nothing."""
+        if name == self.name:
+            return steps
+        if name in given:
+            return given[name]
+        port = self.model.inputs[name]
+        shape = (len(steps), steps.shape[1], *port.shape)
+        return np.full(shape, -1) if port.index is not None else np.zeros(shape, self.model.real)
+
+
+def _repeated(array: Any, batch: int) -> Array:
+    """An array [T, *shape] as [T, B, *shape]."""
+    array = np.asarray(array)
+    return np.repeat(array[:, None], batch, 1)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(names) or "none"

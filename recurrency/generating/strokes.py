@@ -1,0 +1,52 @@
+"""What a pen wrote, as lines in an SVG file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from recurrency.generating.steps import Array
+
+CELL, MARGIN, PEN = 200.0, 0.08, 2.0
+"""The side of the square that a drawing has, how much of it is left free on each side, and the width of a line."""
+
+
+def lines(steps: Array) -> list[Array]:
+    """The strokes of a pen as points [n, 2], from steps [T, 3]: two distances, and whether the pen is lifted then.
+
+    The pen begins at the first point: what lies before it is not drawn.
+    """
+    points = np.cumsum(steps[:, :2], 0, dtype=np.float64)
+    ends = np.flatnonzero(steps[:, 2] > 0.5) + 1
+    return [piece for piece in np.split(points, ends) if len(piece)]
+
+
+def svg(drawings: Sequence[Array]) -> str:
+    """Drawings [T, 3] side by side, each as large as its square allows; y goes down, as in the data."""
+    columns = math.ceil(math.sqrt(len(drawings)))
+    width, height = columns * CELL, math.ceil(len(drawings) / columns) * CELL
+    parts = []
+    for number, drawing in enumerate(drawings):
+        row, column = divmod(number, columns)
+        paths = "".join(f'<path d="{_path(line)}"/>' for line in _fitted(lines(drawing)))
+        parts.append(f'<g transform="translate({column * CELL:g} {row * CELL:g})">{paths}</g>')
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+    head += f'viewBox="0 0 {width:g} {height:g}">\n<rect width="100%" height="100%" fill="white"/>\n'
+    style = f'<g fill="none" stroke="black" stroke-width="{PEN:g}" stroke-linecap="round" stroke-linejoin="round">'
+    return f"{head}{style}\n" + "\n".join(parts) + "\n</g>\n</svg>\n"
+
+
+def _fitted(strokes: Sequence[Array]) -> list[Array]:
+    """Strokes in the middle of a square of the side CELL."""
+    points = np.concatenate(strokes)
+    low, high = points.min(0), points.max(0)
+    scale = CELL * (1 - 2 * MARGIN) / max(float((high - low).max()), 1e-9)
+    return [(stroke - (low + high) / 2) * scale + CELL / 2 for stroke in strokes]
+
+
+def _path(line: Array) -> str:
+    """The points of a line; a single point is a line to itself, which is drawn as a dot."""
+    points = [f"{x:.2f} {y:.2f}" for x, y in (line if len(line) > 1 else np.repeat(line, 2, 0))]
+    return f"M{' L'.join(points)}"
