@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import composition, outputs
+from tests.transcriptions import attention, composition, outputs, tasks
 from tests.transcriptions.case import Case
 
-CASES: tuple[Case, ...] = (*outputs.CASES, *composition.CASES)
+CASES: tuple[Case, ...] = (*attention.CASES, *outputs.CASES, *composition.CASES, *tasks.CASES)
