@@ -17,6 +17,7 @@ COMMANDS = {
     "fmt": ("formatting:fmt", "Lay specs out in the canonical form."),
     "list": ("listing:list_", "List the shipped cells by family: parameters, recurrence, source."),
     "new": ("starting:new", "Start a file with a cell of one's own: a copy of another one, or a small one."),
+    "diff": ("differing:diff", "Say how two cells differ: parameters, recurrence, equations."),
     "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, picture."),
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),

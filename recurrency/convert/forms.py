@@ -61,7 +61,7 @@ class Forms:
     def whole(self, id: int) -> Sum:
         """All elements of a value."""
         shape = self.graph[id].type.shape
-        return self.form((id, (0, _size(shape[0])) if shape else None))
+        return self.form((id, (0, whole_size(shape[0])) if shape else None))
 
     def form(self, part: Part) -> Sum:
         """Some rows of a value (None: a scalar), as a sum."""
@@ -84,7 +84,7 @@ class Forms:
         if rows is None or node.op.name not in ("slice", "concat"):
             return [part]
         if node.op.name == "slice":
-            start = _size(node.attrs["start"])
+            start = whole_size(node.attrs["start"])
             return self.pieces((node.args[0], (rows[0] + start, rows[1] + start)))
         return [piece for p in self._parts(node, rows) for piece in self.pieces(p)]
 
@@ -93,7 +93,7 @@ class Forms:
         out: list[Part] = []
         start = 0
         for arg in node.args:
-            size = _size(self.graph[arg].type.shape[0])
+            size = whole_size(self.graph[arg].type.shape[0])
             low, high = max(rows[0] - start, 0), min(rows[1] - start, size)
             if low < high:
                 out.append((arg, (low, high)))
@@ -119,7 +119,12 @@ class Forms:
         return step(self, node, ranges) if step else None
 
 
-def _size(dimension: object) -> int:
+def whole_size(dimension: object) -> int:
+    """A dimension as a number.
+
+    Raises:
+        UsageError: it is the number of steps of a clock.
+    """
     if not isinstance(dimension, int):
         raise UsageError(f"the equations work on all {dimension} steps of a stream at once, as no cell elsewhere does")
     return dimension
@@ -142,7 +147,7 @@ def _block_of_transpose(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> 
 
 def _block_of_parts(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> tuple[float, Block] | None:
     if node.op.name == "slice":
-        start = _size(node.attrs["start"])
+        start = whole_size(node.attrs["start"])
         return forms.block(node.args[0], ((ranges[0][0] + start, ranges[0][1] + start), *ranges[1:]))
     parts = forms._parts(node, ranges[0])
     if len(parts) != 1 or parts[0][1] is None:
@@ -176,7 +181,7 @@ def _input(forms: Forms, id: int, rows: Range | None) -> Sum:
 
 def _param(forms: Forms, id: int, rows: Range | None) -> Sum:
     node = forms.graph[id]
-    ranges = tuple((0, _size(size)) for size in node.type.shape)
+    ranges = tuple((0, whole_size(size)) for size in node.type.shape)
     return single(Block(node.attrs["name"], (rows, *ranges[1:]) if rows is not None else ranges))
 
 
@@ -240,7 +245,7 @@ def _product(forms: Forms, id: int, rows: Range | None) -> Sum:
     place, transposed = LETTERS[node.attrs["spec"]]
     matrix, vector = node.args[place], node.args[1 - place]
     terms, start = [], 0
-    for piece in forms.pieces((vector, (0, _size(forms.graph[vector].type.shape[0])))):
+    for piece in forms.pieces((vector, (0, whole_size(forms.graph[vector].type.shape[0])))):
         assert piece[1] is not None
         columns = (start, start + piece[1][1] - piece[1][0])
         start = columns[1]
@@ -258,13 +263,19 @@ def _expand(forms: Forms, id: int, rows: Range | None) -> Sum:
     return _call(forms, id, rows) if forms.graph[arg].type.shape else single(Call("expand", "", (forms.whole(arg),)))
 
 
+def source(node: Node) -> str:
+    """What a draw reads: a stream of random numbers of its own, which stands for another one as an input does."""
+    return f"draw {node.attrs['site']}"
+
+
 def _call(forms: Forms, id: int, rows: Range | None) -> Sum:
     """A function of values: element by element of the same rows of each, else of each as a whole."""
     node = forms.graph[id]
-    attributes = ", ".join(f"{key}={value}" for key, value in sorted(node.attrs.items()) if key != "type")
+    attributes = ", ".join(f"{key}={value}" for key, value in sorted(node.attrs.items()) if key not in ("type", "site"))
     if node.op.elementwise:
         return single(Call(node.op.name, attributes, tuple(_args(forms, id, rows))))
-    result = single(Call(node.op.name, attributes, tuple(forms.whole(arg) for arg in node.args)))
+    args = (single(Input(source(node), None)),) if "site" in node.attrs else tuple(map(forms.whole, node.args))
+    result = single(Call(node.op.name, attributes, args))
     if rows is None or rows == (0, node.type.shape[0]):
         return result
     return single(Call("slice", f"rows={rows}", (result,)))

@@ -14,7 +14,7 @@ from itertools import chain, combinations
 from typing import TypeAlias
 
 from recurrency.convert.forms import Forms, Part
-from recurrency.convert.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times
+from recurrency.convert.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, factors, parted
 from recurrency.errors import UsageError
 
 Linear: TypeAlias = tuple[tuple[float, Block], ...]
@@ -94,7 +94,7 @@ def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Diff
     """The first way found to lay two outputs on top of one another, gates turned where that is needed."""
     plain, furthest = Difference(), Difference()
     for turned in _turnings(ours, output[0]):
-        search = _Search(ours.turning(turned) if turned else ours, theirs, furthest if turned else plain)
+        search = Search(ours.turning(turned) if turned else ours, theirs, furthest if turned else plain)
         a, b = search.ours.output(output[0]), theirs.output(output[1])
         for state in search.sums(a, b, State()):
             return Match(state.equations, search.ours, theirs)
@@ -103,30 +103,20 @@ def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Diff
 
 def _turnings(forms: Forms, output: str) -> Iterator[tuple[Part, ...]]:
     """No gate, each gate, each two of them, ..."""
-    _visit(forms, forms.output(output), set())
+    _visit(forms, forms.output(output))
     gates = forms.gates()
     every = chain.from_iterable(combinations(gates, count) for count in range(len(gates) + 1))
     for _, turned in zip(range(GREATEST_TURNS), every, strict=False):
         yield tuple(chain.from_iterable(turned))
 
 
-def _visit(forms: Forms, form: Sum, seen: set[Factor]) -> None:
+def _visit(forms: Forms, form: Sum) -> None:
     """Look at all streams that a sum needs, also at earlier steps; at what stands in many places once."""
-    later = [form]
+    later, seen = [form], set[Factor]()
     while later:
-        for product in later.pop().terms:
-            factors = list(product.factors)
-            while factors:
-                factor = factors.pop()
-                if factor in seen:
-                    continue
-                seen.add(factor)
-                if isinstance(factor, Call):
-                    later += factor.args
-                elif isinstance(factor, Times):
-                    factors += factor.vector.factors
-                elif isinstance(factor, Past):
-                    later.append(forms.form((factor.stream, factor.rows)))
+        for factor in factors(later.pop(), seen):
+            if isinstance(factor, Past):
+                later.append(forms.form((factor.stream, factor.rows)))
 
 
 def terms(form: Sum) -> list[Term]:
@@ -134,19 +124,18 @@ def terms(form: Sum) -> list[Term]:
     groups: dict[tuple[Product, Product | None], list[tuple[float, Block]]] = {}
     out = []
     for product, coefficient in form.terms.items():
-        movable = [factor for factor in product.factors if isinstance(factor, Block | Times)]
-        if len(movable) != 1:
+        split = parted(product)
+        if split is None:
             out.append(Term(coefficient, product))
             continue
-        factor = movable[0]
-        rest = Product(tuple(f for f in product.factors if f is not factor))
+        factor, rest = split
         block, vector = (factor.matrix, factor.vector) if isinstance(factor, Times) else (factor, None)
         groups.setdefault((rest, vector), []).append((coefficient, block))
     found = [Term(1.0, rest, tuple(linear), vector) for (rest, vector), linear in groups.items()]
     return out + sorted(found, key=lambda term: term.vector is None)
 
 
-class _Search:
+class Search:
     """One search; its methods give every state in which two things match."""
 
     def __init__(self, ours: Forms, theirs: Forms, best: Difference) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -155,6 +155,30 @@ def collected(pairs: Iterable[tuple[Product, float]]) -> Sum:
     if len(terms) > GREATEST_SUM:
         raise UsageError("the equations are too long to be compared: multiplied out, a sum has too many terms")
     return Sum({product: coefficient for product, coefficient in terms.items() if coefficient})
+
+
+def parted(product: Product) -> tuple[Block | Times, Product] | None:
+    """A product as its one piece of parameters and the other factors; None where it has none or several."""
+    pieces = [factor for factor in product.factors if isinstance(factor, Block | Times)]
+    if len(pieces) != 1:
+        return None
+    return pieces[0], Product(tuple(factor for factor in product.factors if factor is not pieces[0]))
+
+
+def factors(form: Sum, seen: set[Factor] | None = None) -> Iterator[Factor]:
+    """All factors of a sum, those inside of functions and products included, but for those that have been `seen`."""
+    seen = set() if seen is None else seen
+    later: list[Factor] = [factor for product in form.terms for factor in product.factors]
+    while later:
+        factor = later.pop()
+        if factor in seen:
+            continue
+        seen.add(factor)
+        yield factor
+        if isinstance(factor, Call):
+            later += [inner for arg in factor.args for product in arg.terms for inner in product.factors]
+        elif isinstance(factor, Times):
+            later += factor.vector.factors
 
 
 def constant(value: float) -> Sum:

@@ -19,12 +19,18 @@ SAMPLE = 3
 EXPRESSIONS: tuple[type, ...] = get_args(syntax.Expression)
 
 
-def units(definition: CellDef, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """Each dimension as a unit of its own, but for those with numbers; functions and cells by their defaults."""
+def units(definition: CellDef, numbers: Mapping[str, int], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Each dimension as a unit of its own, but for those with numbers or `given`; functions and cells by defaults.
+
+    Raises:
+        UsageError: what is given does not fit.
+    """
     out: dict[str, Any] = {}
     for dimension in definition.cell.dimensions:
         default = dimension.default
-        if dimension.name in numbers:
+        if given and dimension.name in given:
+            out[dimension.name] = _bound(definition, dimension, given[dimension.name])
+        elif dimension.name in numbers:
             out[dimension.name] = numbers[dimension.name]
         elif is_choice(default, out) or is_real(default):
             out[dimension.name] = default

@@ -63,16 +63,16 @@ def elaborate(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
     return _elaborated(definition, bind(definition, dimensions))
 
 
-def check(definition: CellDef) -> Elaborated:
-    """Elaborate a cell with dimensions as units.
+def check(definition: CellDef, given: Mapping[str, Any] | None = None) -> Elaborated:
+    """Elaborate a cell with dimensions as units, but for those that are given.
 
     Raises:
-        SpecError: with every independent mistake.
+        SpecError: with every independent mistake. UsageError: what is given does not fit.
     """
     numbers: dict[str, int] = {}
     while True:
         try:
-            return _elaborated(definition, units(definition, numbers))
+            return _elaborated(definition, units(definition, numbers, given))
         except NeedNumber as need:
             for name in sorted(need.names):
                 numbers[name] = sample(definition.cell, name, numbers)

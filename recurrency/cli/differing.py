@@ -1,0 +1,142 @@
+"""`recurrency diff`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recurrency.cli.common import dimensions as dimension_options
+
+if TYPE_CHECKING:
+    from recurrency.comparing import Comparison
+    from recurrency.comparing.parameters import Pair
+    from recurrency.spec import Spec
+
+EPILOG = """\b
+Examples:
+  recurrency diff GRU GRUAfter
+  recurrency diff LSTM my.rnn
+  recurrency diff my.rnn:Before my.rnn:After
+  recurrency diff Elman IRNN -D squash=relu
+  recurrency diff LSTM CIFG --json
+
+\b
+Exit code: 0 if they are the same, 1 if they differ, 2 for a wrong call (as diff has it).
+"""
+
+
+@click.command("diff", epilog=EPILOG)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@dimension_options
+@click.option("--json", "as_json", is_flag=True, help="Everything, for machines.")
+def diff(a: str, b: str, dimensions: dict[str, Any], as_json: bool) -> None:
+    """Say how two cells differ: dimensions, inputs, outputs, states, parameters, recurrence, equations.
+
+    A and B are .rnn files, FILE.rnn:Cell, or names of shipped cells. Names make no difference, nor does the order of
+    equations, terms and factors. What is told is B as seen from A: lines of A begin with -, lines of B with +.
+
+    Dimensions keep their letters; functions and cells among them are those of the defaults, or of -D for both.
+    """
+    from recurrency.cli.common import complain, find_spec
+    from recurrency.comparing import compare
+    from recurrency.errors import RecurrencyError
+
+    try:
+        found = compare(find_spec(a), find_spec(b), dimensions)
+    except (RecurrencyError, OSError) as error:
+        complain(error)
+        sys.exit(2)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(data(found), indent=2, ensure_ascii=False))
+    else:
+        for line in lines(found):
+            click.echo(line)
+    sys.exit(0 if found.same else 1)
+
+
+def lines(found: Comparison) -> list[str]:
+    """What is printed."""
+    if found.same:
+        names = ", ".join(f"{a} is {b}" for a, b in found.names.items())
+        return ["the same" + (f", but for names: {names}" if names else ""), *([found.note] if found.note else [])]
+    out = [
+        click.style(f"{sign} {_title(spec)}", bold=True) for sign, spec in (("---", found.ours), ("+++", found.theirs))
+    ]
+    out += [f"{found.theirs.name}: {found.summary}"] * bool(found.summary) + [found.note] * bool(found.note)
+    for section in found.sections:
+        if not section.same:
+            out += [
+                "",
+                section.name,
+                *_lines("-", [", ".join(section.ours)]),
+                *_lines("+", [", ".join(section.theirs)]),
+            ]
+    if not all(pair.same for pair in found.parameters):
+        counts = " and ".join(dict.fromkeys(found.counts))
+        out += [
+            "",
+            f"parameters ({'both ' * (found.counts[0] == found.counts[1])}{counts})",
+            *_parameters(found.parameters),
+        ]
+    if found.equations:
+        out += ["", "equations"]
+        for ours, theirs in found.equations:
+            out += _lines("-", ours) + _lines("+", theirs)
+    same = _same(found)
+    return out + (["", f"the same: {', '.join(same)}"] if same else [])
+
+
+def _same(found: Comparison) -> list[str]:
+    """The parts that do not differ."""
+    same = [section.name for section in found.sections if section.same and section.ours]
+    same += [f"parameters ({found.counts[0]})"] if found.parameters and all(p.same for p in found.parameters) else []
+    return same + ([] if found.equations else ["equations"])
+
+
+def _title(spec: Spec) -> str:
+    return f"{spec.name} ({spec.source.name})"
+
+
+def _lines(sign: str, texts: Iterable[str]) -> list[str]:
+    return [click.style(f"{sign} {text}", fg="red" if sign == "-" else "green") for text in texts]
+
+
+def _parameters(pairs: Sequence[Pair]) -> list[str]:
+    """The parameters that differ, as they are declared; those with the same difference in one line."""
+    groups: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    for pair in pairs:
+        if not pair.same:
+            sides = [(p.name, f"{p.shape} ~ {p.first}") if p else ("", "") for p in (pair.ours, pair.theirs)]
+            lists = groups.setdefault((sides[0][1], sides[1][1]), ([], []))
+            for found, (name, _) in zip(lists, sides, strict=True):
+                found.append(re.sub(r"\[.*\]", "[...]", name))
+    out: list[str] = []
+    for declared, names in groups.items():
+        for sign, several, text in zip("-+", names, declared, strict=True):
+            out += _lines(sign, [f"{', '.join(dict.fromkeys(several))} : {text}"] if text else [])
+    return out
+
+
+def data(found: Comparison) -> dict[str, Any]:
+    """What `--json` prints."""
+    spec = {"a": found.ours, "b": found.theirs}
+    return {
+        "same": found.same,
+        "summary": found.summary or None,
+        "note": found.note or None,
+        **{side: {"cell": s.name, "file": s.source.name, "parameters": count}
+           for (side, s), count in zip(spec.items(), found.counts, strict=True)},
+        **{part.name: {"a": part.ours, "b": part.theirs, "same": part.same} for part in found.sections},
+        "parameters": [{"a": asdict(p.ours) if p.ours else None, "b": asdict(p.theirs) if p.theirs else None,
+                        "same_shape": p.same_shape, "same_first": p.same_first} for p in found.parameters],
+        "equations": [{"a": ours, "b": theirs} for ours, theirs in found.equations],
+        "names": found.names,
+    }  # fmt: skip

@@ -1,0 +1,84 @@
+"""Two cells side by side: everything in which they differ, and the difference in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from recurrency.comparing.difference import Lines, difference
+from recurrency.comparing.interface import Cell, Section, sections
+from recurrency.comparing.pairing import numbered
+from recurrency.comparing.parameters import Pair, pairs
+from recurrency.comparing.wording import listed
+from recurrency.spec import Spec
+
+MOST_PHRASES = 4
+"""A difference of more phrases has no summary."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two cells differ: `same` if in nothing but names; `summary` is "" where a few words don't tell.
+
+    `counts` are the numbers of parameters. `equations` are lines of both that stand at the same places, as far as they
+    differ. `names` are streams of ours with those of theirs that stand for them under another name. `note` says why
+    equations were compared as text, if they were.
+    """
+
+    ours: Spec
+    theirs: Spec
+    sections: Sequence[Section]
+    parameters: Sequence[Pair]
+    counts: tuple[str, str]
+    equations: Sequence[Lines] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    summary: str = ""
+    note: str = ""
+    same: bool = False
+
+
+def compare(ours: Spec, theirs: Spec, dimensions: Mapping[str, Any] | None = None) -> Comparison:
+    """Compare two cells; `dimensions` are given to each of them that has such a one.
+
+    Raises:
+        SpecError: a spec has mistakes. UsageError: a dimension is unknown or does not fit.
+    """
+    for spec in (ours, theirs):
+        spec.check(all_cells=False)
+    given = dimensions or {}
+    numbers = numbered(ours, theirs, given)
+    a, b = Cell(ours, given, numbers[0]), Cell(theirs, given, numbers[1])
+    found = difference(a, b)
+    parameters = pairs((a.letters, a.numbers), (b.letters, b.numbers), found.parameters)
+    phrases = [*found.phrases, *_first_values(parameters)]
+    parts = sections(a, b)
+    ports = all(len(part.ours) == len(part.theirs) for part in parts if part.name in ("inputs", "outputs"))
+    told = ports and None not in phrases and len(phrases) <= MOST_PHRASES
+    return Comparison(
+        ours=ours,
+        theirs=theirs,
+        sections=parts,
+        parameters=parameters,
+        counts=(a.count, b.count),
+        equations=found.lines,
+        names=_other_names(found.names, parameters),
+        summary="; ".join(text for text in phrases if text) if told else "",
+        note=found.note,
+        same=found.same and all([part.same for part in parts] + [pair.same for pair in parameters]),
+    )
+
+
+def _other_names(streams: Mapping[str, str], parameters: Sequence[Pair]) -> dict[str, str]:
+    """What is called otherwise in the second cell."""
+    both = {pair.ours.name: pair.theirs.name for pair in parameters if pair.ours and pair.theirs}
+    return {name: other for name, other in {**streams, **both}.items() if name != other}
+
+
+def _first_values(parameters: Sequence[Pair]) -> list[str]:
+    """A phrase for all parameters whose first values differ in the same way."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for pair in parameters:
+        if pair.ours and pair.theirs and not pair.same_first:
+            groups.setdefault((pair.ours.first, pair.theirs.first), []).append(pair.theirs.name)
+    return [f"first value of {listed(names)}: {theirs}, not {ours}" for (ours, theirs), names in groups.items()]

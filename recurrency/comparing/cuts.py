@@ -1,0 +1,157 @@
+"""The equations of a graph, cut at its states: each state has an equation, and is a name in all the others.
+
+A named sum that is multiplied or used more than once is kept together as well, as a function that does nothing: bracket
+by bracket multiplied out, a recurrence that is deep within one step would be endless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recurrency.convert.forms import Forms, Part, source, whole_size
+from recurrency.convert.polynomials import Call, Past, Product, Range, Sum, collected, constant, factors, single
+from recurrency.graph.graph import Graph
+from recurrency.passes import cse, simplify
+
+RESULTS = ("output:", "loss")
+"""The roots whose equations are compared."""
+TOGETHER = ""
+"""The function that keeps a named sum together."""
+MULTIPLY = frozenset({"multiply", "product", "divide"})
+"""Operations under which brackets would be multiplied out."""
+
+
+class Cut(Forms):
+    """The equations of one graph.
+
+    `readings` are gates that are read otherwise than they are written: as one minus another gate, or minus themselves
+    (None).
+    """
+
+    def __init__(self, graph: Graph, readings: Mapping[Part, Part | None] | None = None) -> None:
+        super().__init__(graph)
+        self.readings = dict(readings or {})
+        self.first: dict[int, tuple[int, ...]] = {}
+        """For each stream that is read with a delay, the nodes of its first values, the newest first."""
+        for node in map(graph.__getitem__, graph):
+            if node.delay:
+                self.first[node.args[0]] = max(self.first.get(node.args[0], ()), node.args[1:], key=len)
+        self.cuts = frozenset(id for id in self.first if graph[id].op.name != "input")
+
+    @classmethod
+    def of(cls, graph: Graph) -> Cut:
+        """The equations of the outputs and losses of a graph as it was elaborated, tidied up first."""
+        results = graph.select([root for root in graph.roots if root.startswith(RESULTS)])
+        return cls(cse.cse(simplify.simplify(results)))
+
+    def reading(self, readings: Mapping[Part, Part | None]) -> Cut:
+        """The same equations with more gates read otherwise."""
+        return Cut(self.graph, {**self.readings, **readings})
+
+    def pieces(self, part: Part) -> list[Part]:
+        """As in `Forms`, but not into states."""
+        return [part] if part[0] in self.cuts else super().pieces(part)
+
+    def results(self) -> list[Sum]:
+        """The equations of all roots."""
+        return [self.whole(id) for id in self.graph.roots.values()]
+
+    def draws(self) -> list[str]:
+        """What its random numbers are read from."""
+        return [source(node) for node in map(self.graph.__getitem__, self.graph) if "site" in node.attrs]
+
+    def outputs(self) -> set[int]:
+        """The states that are results as they are."""
+        found = [form.terms for form in self.results() if len(form.terms) == 1]
+        factors = [product.factors[0] for terms in found for product in terms if len(product.factors) == 1]
+        return {factor.stream for factor in factors if isinstance(factor, Past)}
+
+    def definition(self, id: int) -> Sum:
+        """What a state is at each step."""
+        part = id, self.rows(id)
+        pieces = super().pieces(part)
+        if len(pieces) > 1:
+            return single(Call("concat", "", tuple(self.form(piece) for piece in pieces)))
+        return super()._made(*part) if pieces[0] == part else self.form(pieces[0])
+
+    def rows(self, id: int) -> Range | None:
+        """All rows of a value."""
+        shape = self.graph[id].type.shape
+        return (0, whole_size(shape[0])) if shape else None
+
+    def _made(self, id: int, rows: Range | None) -> Sum:
+        if id in self.cuts:
+            return single(Past(id, rows, 0, ()))
+        made = super()._made(id, rows)
+        if len(made.terms) > 1 and Product() not in made.terms and self._is_kept(id):
+            call = Call(TOGETHER, "", (made,))
+            self.names[call] = self.graph[id].name
+            return single(call)
+        if (id, rows) not in self.readings:
+            return made
+        other = self.readings[id, rows]
+        return constant(1.0) + (made if other is None else self.form(other)).scaled(-1.0)
+
+    def _is_kept(self, id: int) -> bool:
+        """Whether a named sum is kept together."""
+        users = [self.graph[user].op.name for user in self.graph.nx.successors(id)]
+        return bool(self.graph[id].name) and (len(users) > 1 or any(op in MULTIPLY for op in users))
+
+    def states(self, results: list[Sum]) -> list[int]:
+        """The states that some equations need, also those of their equations, in the order in which they are met."""
+        found: dict[int, None] = {}
+        later = list(results)
+        while later:
+            for factor in factors(later.pop(0)):
+                if isinstance(factor, Past) and factor.stream in self.cuts and factor.stream not in found:
+                    found[factor.stream] = None
+                    later.append(self.definition(factor.stream))
+        return list(found)
+
+    def needs(self, part: Part, wanted: int) -> bool:
+        """Whether a value needs a node at the same step, the way gates are read now."""
+        later, seen = [part[0]], set()
+        others = {id: other for (id, _), other in self.readings.items()}
+        while later:
+            id = later.pop()
+            if id == wanted:
+                return True
+            if id in seen or (id in self.cuts and id != part[0]):
+                continue
+            seen.add(id)
+            other = others.get(id)
+            node = self.graph[id]
+            later += [other[0]] if other else list(node.args[1:] if node.delay else node.args)
+        return False
+
+    def families(self) -> dict[str, dict[str, Part]]:
+        """The named gates that have been looked at (values of `sigmoid`), as families with their indices."""
+        found: dict[str, dict[str, Part]] = {}
+        for id, rows in sorted(self._known, key=lambda part: (part[0], part[1] or (0, 0))):
+            node = self.graph[id]
+            if node.op.name == "sigmoid" and node.name:
+                base, index = unindexed(node.name)
+                found.setdefault(base, {})[f"{index}{rows}"] = id, rows
+        return found
+
+
+def unindexed(name: str) -> tuple[str, str]:
+    """A name without its last index, and that index: `enc[1].g[2]` is `enc[1].g` and `[2]`."""
+    base, bracket, index = name.rpartition("[") if name.endswith("]") else (name, "", "")
+    return base, bracket + index
+
+
+def spliced(form: Sum) -> Sum:
+    """A sum with the terms of those that it adds, where these have been kept together."""
+    if not any(_kept(product) for product in form.terms):
+        return form
+    pairs: list[tuple[Product, float]] = []
+    for product, coefficient in form.terms.items():
+        inner = spliced(product.factors[0].args[0]) if _kept(product) else Sum({product: 1.0})  # type: ignore[union-attr]
+        pairs += inner.scaled(coefficient).terms.items()
+    return collected(pairs)
+
+
+def _kept(product: Product) -> bool:
+    factor = product.factors[0] if len(product.factors) == 1 else None
+    return isinstance(factor, Call) and factor.op == TOGETHER

@@ -1,0 +1,80 @@
+"""Which dimensions, inputs and outputs of two cells stand for one another; and numbers with which both are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from recurrency.errors import UsageError
+from recurrency.language import syntax
+from recurrency.language.elaborate import Elaborated, check
+from recurrency.language.modules import nearest
+from recurrency.spec import Spec
+
+STEP = 12
+"""Numbers for dimensions are multiples of it, so that they can be halved, and cut in three or four."""
+
+
+def paired(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
+    """Ours to theirs: equal names first, then the others in their order."""
+    mine, others = list(ours), list(theirs)
+    found = {name: name for name in mine if name in others}
+    rest = [name for name in mine if name not in found], [name for name in others if name not in found]
+    return found | dict(zip(*rest, strict=False))
+
+
+def numbered(ours: Spec, theirs: Spec, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Numbers for the dimensions of both: equal ones for those that stand for one another.
+
+    `given` are those of the user, for each of the cells that has such a dimension.
+
+    Raises:
+        UsageError: neither has.
+    """
+    names = [[dimension.name for dimension in spec.cell.dimensions] for spec in (ours, theirs)]
+    for name in given:
+        if name not in names[0] + names[1]:
+            near = nearest(name, names[0] + names[1])
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"neither {ours.name} nor {theirs.name} has a dimension {name}{hint}")
+    sizes = _sizes()
+    mine, others = ({n: v for n, v in given.items() if n in side} for side in names)
+    known = _numbers(ours), _numbers(theirs)
+    pairs = paired(known[0], known[1])
+    for a in known[0]:
+        b = pairs.get(a, "")
+        found = mine.get(a, others.get(b, known[0][a] or known[1].get(b)))
+        if found is not None or a in pairs or _is_free(ours, a):
+            mine[a] = found or next(sizes)
+            others |= {b: mine[a]} if a in pairs and b not in others else {}
+    others |= {b: known[1][b] or next(sizes) for b in known[1] if b not in others and _is_free(theirs, b)}
+    return mine, others
+
+
+def _numbers(spec: Spec) -> dict[str, int | None]:
+    """The dimensions that are numbers and follow from no other one, with their number if they come with one."""
+    found, out = check(spec.definition).dimensions, dict[str, int | None]()
+    for dimension in spec.cell.dimensions:
+        literal = dimension.default.value if isinstance(dimension.default, syntax.Number) else None
+        if dimension.default is None:
+            out[dimension.name] = found[dimension.name] if isinstance(found[dimension.name], int) else None
+        elif isinstance(literal, int):
+            out[dimension.name] = literal
+    return out
+
+
+def _is_free(spec: Spec, name: str) -> bool:
+    return any(d.name == name and d.default is None for d in spec.cell.dimensions)
+
+
+def _sizes() -> Iterator[int]:
+    number = 5
+    while True:
+        yield STEP * number
+        number += 2 if number % 3 else 4
+
+
+def results(ours: Elaborated, theirs: Elaborated) -> list[tuple[str, str]]:
+    """The roots that are compared: outputs in pairs, and losses if both have one."""
+    pairs = [(f"output:{a}", f"output:{b}") for a, b in paired(ours.outputs, theirs.outputs).items()]
+    return pairs + [("loss", "loss")] * ("loss" in ours.graph.roots and "loss" in theirs.graph.roots)
