@@ -33,8 +33,7 @@ recurrency.facts
 recurrency.library recurrency.report recurrency.probe recurrency.catalogue
 recurrency.starting
 recurrency.training recurrency.convert recurrency.testing
-recurrency.comparing
-recurrency.generating
+recurrency.comparing recurrency.generating
 recurrency.cli recurrency.reference
 recurrency.__main__
 """
