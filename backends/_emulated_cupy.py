@@ -6,7 +6,7 @@ against the kernel's signature, allocations lie between guards, captured graphs 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -65,6 +65,11 @@ def missing(name: str) -> AttributeError:
     return AttributeError(f"the stand-in for cupy has no {name}; it has only what generated drivers may use")
 
 
+def _check(what: str, chosen: str, there_are: Iterable[str]) -> None:
+    if chosen not in there_are:
+        raise UsageError(f"there is no {what} {chosen}; there are {', '.join(there_are)}")
+
+
 class StandIn:
     """A device of its own, with the part of cupy's interface that drivers use.
 
@@ -81,9 +86,8 @@ class StandIn:
     )  # fmt: skip
 
     def __init__(self, order: str = "forward", memory: int | None = None, engine: str = "g++", number: int = 0) -> None:
-        for what, chosen, there_are in (("order of threads", order, ORDERS), ("engine", engine, ENGINES)):
-            if chosen not in there_are:
-                raise UsageError(f"there is no {what} {chosen}; there are {', '.join(there_are)}")
+        _check("order of threads", order, ORDERS)
+        _check("engine", engine, ENGINES)
         self._device = device = Device(Pool(memory, number), order, ENGINES[engine])
         self.launches, self.ndarray = device.launches, ndarray
         self.cublas = Part("cublas", gemm=self._gemm)
@@ -100,6 +104,15 @@ class StandIn:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise missing(name)
+
+    def turn(self, order: str) -> None:
+        """Launch in another order from now on.
+
+        Raises:
+            UsageError: there is no such order.
+        """
+        _check("order of threads", order, ORDERS)
+        self._device.order = order
 
     def RawModule(self, *, code: str, options: tuple[str, ...] = ()) -> RawModule:
         """The kernels of a text of CUDA C."""

@@ -97,7 +97,6 @@ class Kernel:
         self._device, self._signature = device, signature
         self._library = made  # holds the code in memory
         self._launcher = made.launcher(signature.name)
-        self._order = ORDERS.index(device.order)
 
     def __call__(self, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], *, shared_mem: int = 0) -> None:
         """Run all threads, or collect the launch where the current stream is being captured.
@@ -145,7 +144,7 @@ class Kernel:
     def run(self, shape: Any, values: Any, uses: list[Use], beside: list[tuple[Block, Margin]]) -> None:
         """All threads, one after another."""
         before = [margin.of(block) for block, margin in beside]
-        self._launcher(shape, self._order, values, uses)
+        self._launcher(shape, ORDERS.index(self._device.order), values, uses)
         for (block, margin), bytes_before in zip(beside, before, strict=True):
             if margin.of(block) != bytes_before:
                 raise MemoryError(f"kernel {self._signature.name} has written outside of {margin.name}")

@@ -23,19 +23,28 @@ def spec_of(cell: str) -> tuple[Any, dict[str, Any]]:
     return spec, dimension_sets(spec, 2)[-1]
 
 
+@cache
+def elaborated(cell: str) -> Any:
+    """The cell with its dimensions, kept so that all its models share their graphs."""
+    spec, sizes = spec_of(cell)
+    known = {name.name for name in spec.cell.dimensions}
+    return spec.elaborate(**{name: size for name, size in sizes.items() if name in known})
+
+
 def compiled(cell: str, xp: Any, plan: str | None = None, dtype: str = "float64") -> Model:
     """A cell for one stand-in, with one plan."""
-    spec, sizes = spec_of(cell)
     emulated: Any = backend.find("cupy-emulated")
-    known = {name.name for name in spec.cell.dimensions}
-    sizes = {name: size for name, size in sizes.items() if name in known}
-    return Model(spec, spec.elaborate(**sizes), type(emulated)("cupy-emulated", lambda: xp, plan), dtype)
+    return Model(spec_of(cell)[0], elaborated(cell), type(emulated)("cupy-emulated", lambda: xp, plan), dtype)
 
 
 def results(cell: str, xp: Any, plan: str | None = None, dtype: str = "float64") -> dict[str, Any]:
+    """What a cell computes on one stand-in, with one plan."""
+    return results_of(compiled(cell, xp, plan, dtype))
+
+
+def results_of(model: Model) -> dict[str, Any]:
     """Outputs, final states and gradients, in training, of sequences of several lengths."""
-    model = compiled(cell, xp, plan, dtype)
-    params, x = specimens.params_of(model).astype(dtype), specimens.inputs_of(model)
+    params, x = specimens.params_of(model).astype(model.dtype), specimens.inputs_of(model)
     run = model.forward(params, x, lengths=specimens.lengths_of(model), training=True, seed=3)
     rng = np.random.default_rng(0)
     real = {name: a for name, a in run.outputs.items() if a.dtype.kind == "f"}

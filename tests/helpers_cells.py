@@ -22,17 +22,27 @@ CASE = {case.cell: case for case in CASES}
 
 
 @cache
+def spec_of(cell: str) -> Any:
+    """The shipped cell: one for all backends, whose models then share its graphs."""
+    return rc.library.spec(cell)
+
+
+@cache
 def compiled(cell: str, backend: str) -> Any:
-    case = CASE[cell]
-    return rc.library.spec(cell).compile(backend=backend, dtype="float64", **case.dimensions)
+    return spec_of(cell).compile(backend=backend, dtype="float64", **CASE[cell].dimensions)
 
 
 @cache
 def compiled_with_loss(cell: str, backend: str) -> Any:
     """The cell itself if it has a loss; else the cell used in another, whose loss is a distance from a target."""
-    case, model = CASE[cell], compiled(cell, backend)
-    if model.has_loss:
-        return model
+    model = compiled(cell, backend)
+    return model if model.has_loss else with_loss(cell).compile(backend=backend, dtype="float64")
+
+
+@cache
+def with_loss(cell: str) -> Any:
+    """A cell that uses another one, with a loss."""
+    case, model = CASE[cell], compiled(cell, "interpreter")
     inputs = ", ".join(f"{name}: {written(port)}" for name, port in model.inputs.items())
     wanted = written(next(iter(model.outputs.values())))
     bound = ", ".join(f"{name} = {size}" for name, size in case.dimensions.items() if name != "N")  # N is inferred
@@ -43,7 +53,7 @@ def compiled_with_loss(cell: str, backend: str) -> Any:
             y = {cell}{f"[{bound}]" if bound else ""}({", ".join(model.inputs)})
             loss squared_error(y, target)
         }}"""
-    return rc.parse(text, name=f"{cell} with a loss").compile(backend=backend, dtype="float64")
+    return rc.parse(text, name=f"{cell} with a loss")
 
 
 def written(port: Any) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import recurrency as rc
 from recurrency.backend import describe
 from recurrency.model import Model
 from tests import helpers_cells as cells
@@ -27,7 +26,7 @@ def compiled(cell: str, plan: str | None, dtype: str = "float64") -> Any:
     """A shipped cell on the emulated device, its loops run in one way."""
     from recurrency.backends.cupy_emulated import EmulatedBackend, stand_in
 
-    spec = rc.library.spec(cell)
+    spec = cells.spec_of(cell)
     backend = EmulatedBackend(name="cupy-emulated", load=stand_in, plan=plan)
     return Model(spec, spec.elaborate(**cells.CASE[cell].dimensions), backend, dtype)
 

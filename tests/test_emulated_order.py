@@ -11,7 +11,7 @@ from recurrency.backends import _emulated_compiler as compiler
 from recurrency.backends._emulated_cupy import StandIn
 
 from recurrency import library
-from tests.emulating import results
+from tests.emulating import compiled, results_of
 
 pytestmark = pytest.mark.skipif(compiler.obstacle() is not None, reason=f"cupy-emulated: {compiler.obstacle()}")
 
@@ -19,6 +19,10 @@ pytestmark = pytest.mark.skipif(compiler.obstacle() is not None, reason=f"cupy-e
 @pytest.mark.parametrize("plan", ["step", "gemm"])
 @pytest.mark.parametrize("name", library.names())
 def test_the_order_of_threads_changes_nothing(name: str, plan: str) -> None:
-    forwards, backwards = (results(name, StandIn(order), plan) for order in ("forward", "reversed"))
+    device = StandIn()
+    model = compiled(name, device, plan)
+    forwards = results_of(model)
+    device.turn("reversed")
+    backwards = results_of(model)
     for root, array in forwards.items():
         np.testing.assert_array_equal(backwards[root], array, err_msg=root)
