@@ -41,8 +41,9 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
     function = call.program.function(f"{call.mode}_{kind}", params)
     arguments = (params, arrays, lengths, steps, batch, call.training, seed, offset)
     values = _undisturbed(function, params.device.type, arguments)
-    if "gradient" not in values and kind not in ("plain", "kept"):
-        values["gradient"] = torch.zeros_like(params)
+    for name in call.gives(kind):
+        if name.startswith("gradient") and name not in values:  # that of an input which only tells the time
+            values[name] = params.new_zeros(call.port(name).extents(steps, batch))
     return [values[name] for name in call.gives(kind)]
 
 

@@ -38,20 +38,26 @@ class Loss(torch.nn.Module):  # type: ignore[misc]
 
 
 def function(module: Any, lengths: Any) -> tuple[Callable[..., Any], list[Any]]:
-    """The real results as a function of all that is real: parameters, inputs and first states."""
+    """The real results as a function of all that is real: one vector of parameters, of inputs and of first states."""
     inner = getattr(module, "module", module)
-    inputs, state = inputs_of(inner), state_of(inner)
-    groups = [dict(module.named_parameters()), inputs, state]
-    names = [[name for name, value in group.items() if value.is_floating_point()] for group in groups]
+    groups = [dict(module.named_parameters()), inputs_of(inner), state_of(inner)]
+    real = [{n: value for n, value in group.items() if value.is_floating_point()} for group in groups]
 
-    def call(*tensors: Any) -> tuple[Any, ...]:
-        rest = iter(tensors)
-        params, x, s = ({**group, **{n: next(rest) for n in known}} for group, known in zip(groups, names, strict=True))
+    def call(*vectors: Any) -> tuple[Any, ...]:
+        rest = iter(vectors)
+        params, x, s = (
+            {**group, **parts(next(rest), own)} if own else group for group, own in zip(groups, real, strict=True)
+        )
         found = torch.func.functional_call(module, params, (x,), {"state": s, "lengths": lengths, "seed": 3})
         return tuple(flat(found))
 
-    tensors = [group[n] for group, known in zip(groups, names, strict=True) for n in known]
-    return call, [t.detach().clone().requires_grad_() for t in tensors]
+    return call, [torch.cat([v.detach().flatten() for v in own.values()]).requires_grad_() for own in real if own]
+
+
+def parts(vector: Any, like: dict[str, Any]) -> dict[str, Any]:
+    """The values in a vector, by name."""
+    pieces = vector.split([value.numel() for value in like.values()])
+    return {name: piece.view(value.shape) for (name, value), piece in zip(like.items(), pieces, strict=True)}
 
 
 def agree(module: Any, lengths: Any = None, twice: bool = True) -> None:
