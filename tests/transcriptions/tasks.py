@@ -91,7 +91,7 @@ CASES = (
     Case("Classifier", classifier, {"N": 4, "K": 3, "H": 5}, FRAMES),
     Case("FrameRegressor", frame_regressor, {"N": 4, "K": 2, "H": 5}, NUMBERS),
     Case("Adding", adding, {"N": 4, "K": 2, "H": 5}, NUMBERS),
-    Case("CharacterModel", character_model, {"V": 6, "H": 5, "L": 2}, TEXT),
+    Case("CharacterModel", character_model, {"V": 6, "H": 5, "L": 1}, TEXT),
     Case("LanguageModel", language_model, {"V": 6, "H": 5, "N": 4, "L": 2}, TEXT),
     Case("Strokes", strokes, {"H": 3, "M": 2, "L": 2}, {"x": Input((3,))}),
 )
