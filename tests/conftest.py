@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ from tests.calling import Run, runner
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """The tests run in several processes; small products on several threads each would wait for one another."""
+
+gc.set_threshold(100_000, 50, 100)
+"""Graphs are many small objects that live long; to look for garbage among them as often as usual takes a tenth longer."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 import recurrency as rc
+from recurrency.model import Model
 from tests import specimens
 
 REAL_EMPTY = np.empty
@@ -20,13 +22,23 @@ def poisoned(shape: Any, dtype: Any = float, **rest: Any) -> Any:
     return array
 
 
+@cache
+def spec_of(name: str) -> Any:
+    text = specimens.SPECIMENS[name].text
+    return rc.parse(text, name=name, cell=text.split("[")[0].split()[-1])
+
+
+@cache
+def elaborated_of(name: str) -> Any:
+    """What a specimen is elaborated to, once, so that all its models share their graphs."""
+    return spec_of(name).elaborate(**specimens.SPECIMENS[name].dimensions)
+
+
 @pytest.mark.parametrize("off", ["", "fuse", "reuse", "sums", "in-place concat", "pack", "cse", "reassociate", "keep"])
 @pytest.mark.parametrize("name", list(specimens.SPECIMENS))
 def test_memory_is_written_before_it_is_read(name: str, off: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    specimen = specimens.SPECIMENS[name]
-    cell = specimen.text.split("[")[0].split()[-1]
-    spec = rc.parse(specimen.text, name=name, cell=cell)
-    model = spec.compile("numpy", dtype="float64", without=[off] * bool(off), **specimen.dimensions)
+    elaborated = elaborated_of(name)
+    model = Model(spec_of(name), elaborated, rc.backend.find("numpy"), "float64", without=[off] * bool(off))
     params, inputs = specimens.params_of(model), specimens.inputs_of(model)
     monkeypatch.setattr(np, "empty", poisoned)
     run = model.forward(params, inputs)
