@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 """The tests run in several processes; small products on several threads each would wait for one another."""
 
 gc.set_threshold(100_000, 50, 100)
-"""Graphs are many small objects that live long; to look for garbage among them as often as usual takes a tenth longer."""
+"""Graphs are many small objects that live long: to look for garbage among them as often as usual costs a tenth."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
