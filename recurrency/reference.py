@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,39 @@ def task_options() -> str:
     return "\n".join(map(one, TASKS.values()))
 
 
+# ----------------------------------------------------------------------------------------------------------- commands
+
+
+def command(name: str) -> str:
+    """A command as its help has it: what it does, how it is called, options, examples."""
+    import click
+
+    from recurrency.cli import cli
+
+    context = click.Context(cli, info_name="recurrency")
+    found = cli.get_command(context, name)
+    assert found is not None
+    context = click.Context(found, context, info_name=name)
+    usage = " ".join([context.command_path, *found.collect_usage_pieces(context)])
+    paragraphs = [filled(part) for part in inspect.cleandoc(found.help or "").split("\n\n")]
+    options_of = (option for option in found.params if isinstance(option, click.Option))
+    rows = [record for option in options_of if (record := option.get_help_record(context))]
+    options = table(("option", "meaning"), ((code(words), meaning) for words, meaning in rows)) if rows else ""
+    epilog = (found.epilog or "").replace("\b\n", "").strip()
+    parts = [f"```text\n{usage}\n```\n", *(f"{text}\n" for text in paragraphs), options]
+    parts.append(f"```text\n{epilog}\n```\n" if epilog else "")
+    return "\n".join(part for part in parts if part)
+
+
+def commands() -> dict[str, Callable[[], str]]:
+    """The text of each command."""
+    from recurrency.cli import COMMANDS
+
+    return {f"command-{name}": partial(command, name) for name in COMMANDS}
+
+
+# ------------------------------------------------------------------------------------------------------------- pages
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "functions": functions,
     "initialisers": initialisers,
@@ -232,9 +266,10 @@ def renewed(page: str) -> str:
 
     def replace(match: re.Match[str]) -> str:
         name = match["name"]
-        if name not in TABLES:
-            raise UsageError(f"there is no table {name}; there are {', '.join(TABLES)}")
-        return f"{match['start']}\n{TABLES[name]()}\n{match['end']}"
+        tables = {**TABLES, **(commands() if name.startswith("command-") else {})}
+        if name not in tables:
+            raise UsageError(f"there is no table {name}; there are {', '.join(tables)}")
+        return f"{match['start']}\n{tables[name]()}\n{match['end']}"
 
     return MARKED.sub(replace, page)
 
@@ -243,7 +278,7 @@ def main() -> None:
     """Renew the tables of all pages in place."""
     if not DOCS.is_dir():
         raise SystemExit(f"there are no pages at {DOCS}: run this in a checkout")
-    for path in sorted(DOCS.glob("*.md")):
+    for path in sorted(DOCS.rglob("*.md")):
         old = path.read_text(encoding="utf-8")
         new = renewed(old)
         if new != old:

@@ -20,7 +20,7 @@ from recurrency import reference
 from recurrency.cli import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LITERAL = "tutorial.md"
 """A page whose commands and Python follow on one another: test_tutorial.py runs all of it."""
 QUICK = {"check", "fmt", "list", "new", "diff", "show", "compile", "backends"}

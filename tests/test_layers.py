@@ -34,7 +34,8 @@ recurrency.library recurrency.report recurrency.probe recurrency.catalogue
 recurrency.starting
 recurrency.training recurrency.convert recurrency.testing
 recurrency.comparing recurrency.generating
-recurrency.cli recurrency.reference
+recurrency.cli
+recurrency.reference
 recurrency.__main__
 """
 """The lowest first. Pieces of one layer do not know one another; a package counts as one piece.

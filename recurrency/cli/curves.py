@@ -18,9 +18,9 @@ Examples:
 def curves(runs: tuple[str, ...], output: str, log: bool) -> None:
     """Draw the losses of several runs in one picture.
 
-    RUN is a folder that `recurrency train --run` has made; one that is still in work will do, too. Over the updates
-    the picture has the validation loss of each run (its training loss, where it has no other), and of a single run
-    both. A run is called as its folder.
+    RUN is a folder that the option --run of `recurrency train` has made; one that is still in work will do, too. Over
+    the updates the picture has the validation loss of each run (its training loss, where it has no other), and of a
+    single run both. A run is called as its folder.
     """
     from pathlib import Path
 
