@@ -105,8 +105,8 @@ def begun(folder, target, **more):
 def size(path):
     return path.stat().st_size if path.exists() else 0
 
-options = {"epochs": 3, "length": 6, "batch": 4, "log-form": "quiet", "log-every": 7}
-fresh = {"dimensions": {"H": 3}, "options": options}
+options = {"epochs": 3, "length": 6, "batch": 4, "log-form": "quiet", "log-every": 3}
+fresh = {"dimensions": {"H": 3}, "options": options, "task_options": {"steps": 40, "held": 100}}
 os.waitpid(begun("unbroken", "first-element", **fresh), 0)
 kills = 0
 for seed in range(20):
