@@ -183,7 +183,7 @@ def test_the_simplest_choices_lead_to_one_equation() -> None:
     assert written(Simplest(0)).text == "cell Main[N](x: [N]) -> (y: [N]) {\n    y = x\n}\n"
 
 
-@pytest.mark.parametrize("part", ["state", "@", "reverse(", "dropout("])
+@pytest.mark.parametrize("part", ["state", "@", "dropout("])
 def test_a_feature_shrinks_to_a_few_lines(part: str) -> None:
     text = smallest(lambda program: part in program.text)
     assert part in text
