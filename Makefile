@@ -19,7 +19,7 @@ demo: .venv/.installed
 	$(BIN)/recurrency train readme-sample --runs 20
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/.installed
 	$(BIN)/ruff format --check .
@@ -27,7 +27,7 @@ check: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/recurrency check specs/*.rnn
 	$(BIN)/recurrency fmt --check specs/*.rnn
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 fuzz: .venv/.installed
 	$(BIN)/python -m recurrency.testing.fuzz --minutes $(MINUTES) --seed $(SEED) --backends $(BACKENDS) --out fuzz-findings
