@@ -27,6 +27,13 @@ class Spec:
         self._checked = False
         self._elaborated: WeakValueDictionary[str, Elaborated] = WeakValueDictionary()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: not the graphs of this process."""
+        return {**self.__dict__, "_elaborated": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "_elaborated": WeakValueDictionary()})
+
     @property
     def name(self) -> str:
         """The cell's name."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,22 @@ def test_a_notebook_shows_equations_picture_and_text() -> None:
 def test_a_spec_with_a_mistake_is_still_shown_as_text() -> None:
     spec = rc.parse("cell A(x: []) -> (y: []) { y = q[j] }")
     assert "y = q[j]" in spec._repr_html_()
+
+
+def test_models_of_equal_dimensions_share_their_graphs_and_no_others() -> None:
+    spec = rc.library.GRU
+    one, other = (spec.compile(backend=name, dtype="float64", N=2, H=3) for name in ("interpreter", "numpy"))
+    assert other.programs.graph("backward", ()) is one.programs.graph("backward", ())
+    without = spec.compile(N=2, H=3, without=["pack"])
+    assert without.programs.graph("backward", ()) is not one.programs.graph("backward", ())
+    assert spec.compile(N=2, H=4).programs.graph("backward", ()) is not one.programs.graph("backward", ())
+    changed = replace(one.programs.elaborated)
+    assert changed.programs == {}
+
+
+def test_a_spec_can_be_copied_and_pickled() -> None:
+    spec = rc.parse(rc.library.GRU.source.text, cell="GRU")
+    model = spec.compile(N=2, H=3)
+    for copied in (copy.deepcopy(spec), pickle.loads(pickle.dumps(spec))):
+        assert copied.name == "GRU"
+        assert copied.compile(N=2, H=3).size == model.size

@@ -46,8 +46,13 @@ class Elaborated:
     clocks: tuple[str, ...]
     curvatures: int
     """How many roots `curvature:K` there are: the predictions that the losses read."""
-    programs: dict[frozenset[str], dict[Any, Graph]] = field(default_factory=dict, repr=False, compare=False)
-    """The optimised graphs of all programs that were asked for, by what is switched off: one for all backends."""
+    programs: dict[frozenset[str], dict[Any, Graph]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The optimised graphs of all programs that were asked for, by what is switched off: one for all backends.
+
+    What is made of this by `replace` begins with none.
+    """
 
 
 # -------------------------------------------------------------------------------------------------------- entry points
