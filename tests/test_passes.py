@@ -461,13 +461,9 @@ def broken(kind: str) -> Graph:
     elif kind == "pending":
         b.graph.delayed(x(b).type, 1)
     elif kind == "type":
-        b.graph.nx.nodes[y.id]["node"] = replace(node, type=Type(Kind.STREAM, (5,), "t"))
-    elif kind == "edges":
-        b.graph.nx.remove_edge(x(b).id, y.id)
+        b.graph.put(y.id, replace(node, type=Type(Kind.STREAM, (5,), "t")))
     elif kind == "cycle":
-        b.graph.nx.nodes[y.id]["node"] = replace(node, args=(y.id, node.args[1]))
-        b.graph.nx.remove_edge(node.args[0], y.id)
-        b.graph.nx.add_edge(y.id, y.id, key=0, delay=0)
+        b.graph.put(y.id, node.reading((y.id, node.args[1])))
     elif kind == "firsts":
         x(b).shift(2, p(b))
     else:
@@ -483,7 +479,6 @@ def broken(kind: str) -> Graph:
         ("root", "root z is not in the graph: %99"),
         ("pending", r"%3 : .* shift\(\?\[t-1\]\)\n  a delayed use is not bound"),
         ("type", r"%2 : .*add.*\n  its type should be \[4\] over t"),
-        ("edges", "differ from arguments"),
         ("cycle", "need one another at the same step"),
         ("firsts", "1 first values for a delay of 2"),
         ("signs", "delays of both signs"),

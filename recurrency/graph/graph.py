@@ -1,4 +1,4 @@
-"""The stream graph: frozen nodes in a networkx multigraph whose edges carry delays."""
+"""The stream graph: frozen nodes, and the same as a networkx multigraph whose edges carry delays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import networkx as nx
+import networkx
 
 from recurrency.errors import Span
 from recurrency.graph.ops import OPS, Attrs, Op
@@ -55,8 +55,8 @@ class Graph:
     """
 
     def __init__(self) -> None:
-        self.nx: nx.MultiDiGraph[int] = nx.MultiDiGraph()
-        self._data: dict[int, dict[str, Any]] = self.nx._node  # type: ignore[attr-defined]  # `nx.nodes` is a slow view
+        self._nodes: dict[int, Node] = {}
+        self._nx: networkx.MultiDiGraph[int] | None = None
         self.roots: dict[str, int] = {}
         self._next = 0
         self.span: Span | None = None
@@ -65,17 +65,31 @@ class Graph:
         """The greatest number of nodes, checked by `add` (OverflowError)."""
 
     def __getitem__(self, id: int) -> Node:
-        node: Node = self._data[id]["node"]
-        return node
+        return self._nodes[id]
 
     def __len__(self) -> int:
-        return int(self.nx.number_of_nodes())
+        return len(self._nodes)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.nx.nodes)
+        return iter(self._nodes)
 
     def __contains__(self, id: object) -> bool:
-        return id in self.nx
+        return id in self._nodes
+
+    @property
+    def nx(self) -> networkx.MultiDiGraph[int]:
+        """The graph as networkx has it, to be read: an edge from each argument to its user, with `delay`.
+
+        It is made when it is asked for after a change; passes make many graphs whose edges nobody asks for.
+        """
+        if self._nx is None:
+            self._nx = networkx.MultiDiGraph()
+            self._nx.add_nodes_from(self._nodes)
+            for id, node in self._nodes.items():
+                for position, arg in enumerate(node.args):
+                    if arg != PENDING:
+                        self._nx.add_edge(arg, id, key=position, delay=node.delay if position == 0 else 0)
+        return self._nx
 
     def value(self, id: int) -> Value:
         """A handle on a node."""
@@ -107,14 +121,13 @@ class Graph:
         if self.limit is not None and self._next >= self.limit:
             raise OverflowError(f"more than {self.limit} operations")
         id, self._next = self._next, self._next + 1
-        self.nx.add_node(id, node=node)
-        self._connect(id, node)
+        self.put(id, node)
         return Value(self, id)
 
-    def _connect(self, id: int, node: Node) -> None:
-        for position, arg in enumerate(node.args):
-            if arg != PENDING:
-                self.nx.add_edge(arg, id, key=position, delay=node.delay if position == 0 else 0)
+    def put(self, id: int, node: Node) -> None:
+        """Say what the node with this number is."""
+        self._nodes[id] = node
+        self._nx = None
 
     def delayed(self, type_: Type, delay: int, first: Iterable[Value] = (), **rest: Any) -> Value:
         """A delayed use of a stream of `type_` that is not defined yet; `bind` says later which it is."""
@@ -124,14 +137,13 @@ class Graph:
     def bind(self, shift: int, stream: int) -> None:
         """Say which stream a delayed use reads."""
         node = self[shift]
-        self.nx.nodes[shift]["node"] = replace(node, args=(stream, *node.args[1:]))
-        self.nx.add_edge(stream, shift, key=0, delay=node.delay)
+        self.put(shift, node.reading((stream, *node.args[1:])))
 
     def rename(self, id: int, name: str, span: Span | None = None) -> None:
         """Give a node the user's name, if it has none yet."""
         node = self[id]
         if not node.name:
-            self.nx.nodes[id]["node"] = replace(node, name=name, span=span or node.span)
+            self.put(id, replace(node, name=name, span=span or node.span))
 
     def order(self, roots: Iterable[int] | None = None) -> list[int]:
         """The ids that `roots` need (all of them by default), each after its arguments at the same step.
@@ -171,6 +183,15 @@ class Graph:
         if node.delay:
             return node.args[1:], node.args[:1]
         return node.args, ()
+
+    def needed(self, id: int) -> set[int]:
+        """A value and all that it depends on, as far as that is defined yet."""
+        found, later = {id}, [id]
+        while later:
+            new = {arg for arg in self[later.pop()].args if arg != PENDING} - found
+            found |= new
+            later += new
+        return found
 
     def sources(self, op: str) -> dict[str, int]:
         """The nodes of a kind of source (`param`, `input`, `start`), by name."""

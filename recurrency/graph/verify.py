@@ -48,16 +48,6 @@ def _arguments(graph: Graph) -> None:
             raise _wrong(graph, id, f"{node.op.name} takes {node.op.arity} values")
 
 
-def _edges(graph: Graph) -> None:
-    """The edges say what the arguments say."""
-    for id in graph:
-        node = graph[id]
-        stated = {(arg, k): (node.delay if k == 0 else 0) for k, arg in enumerate(node.args)}
-        found = {(arg, k): graph.nx.edges[arg, id, k]["delay"] for arg, _, k in graph.nx.in_edges(id, keys=True)}
-        if stated != found:
-            raise _wrong(graph, id, f"edges {found} differ from arguments {stated}")
-
-
 def _types(graph: Graph) -> None:
     """The type of a node is what the op's rule makes of its arguments."""
     for id in graph:
@@ -111,7 +101,7 @@ def _loops(graph: Graph) -> None:
                 raise _wrong(graph, id, f"{graph[id].op.name} inside a recurrence")
 
 
-CHECKS: tuple[Callable[[Graph], None], ...] = (_arguments, _edges, _types, _sources, _firsts, _order, _loops)
+CHECKS: tuple[Callable[[Graph], None], ...] = (_arguments, _types, _sources, _firsts, _order, _loops)
 
 
 def _symbolic(type_: Type) -> bool:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
-
 from recurrency.errors import Span
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
@@ -260,7 +258,7 @@ class Instance:
                 32, f"{name} is a constant, but its value changes at run time", expression.span, help=help
             )
         graph = self.work.graph
-        sources = [graph[i] for i in (value.id, *nx.ancestors(graph.nx, value.id))]
+        sources = [graph[id] for id in sorted(graph.needed(value.id))]
         trained = next((node for node in sources if node.op.name == "param"), None)
         if trained is not None:
             title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"

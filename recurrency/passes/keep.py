@@ -139,5 +139,5 @@ def _second(graph: Graph, roots: dict[str, int], tape: dict[str, int]) -> Graph:
         if id in names:
             late = {"delayed": 1} if node.delay > 0 else {}
             node = replace(node, op=OPS["input"], args=(), attrs={"name": names[id], "type": node.type, **late})
-        out.nx.add_node(id, node=node)
+        out.put(id, node)
     return rebuild(out, roots)

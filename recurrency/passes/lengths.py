@@ -44,7 +44,7 @@ class _Cleaner:
         roots = {name: self.clean(id, not self._late(name, id)) for name, id in self.graph.roots.items()}
         out = Graph()
         for id in self.graph:
-            out.nx.add_node(id, node=replace(self.graph[id], args=self.args.get(id, self.graph[id].args)))
+            out.put(id, self.graph[id].reading(self.args.get(id, self.graph[id].args)))
         return rebuild(out, roots)
 
     def _late(self, name: str, id: int) -> bool:

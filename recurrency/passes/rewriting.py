@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TypeAlias
 
 from recurrency.graph.dimensions import Dim
@@ -60,7 +59,7 @@ def redirected(graph: Graph, instead: Mapping[int, int]) -> Graph:
     out = Graph()
     for id in graph:
         node = graph[id]
-        out.nx.add_node(id, node=replace(node, args=tuple(map(final, node.args))))
+        out.put(id, node.reading(tuple(map(final, node.args))))
     for old in instead:
         out.rename(final(old), graph[old].name, graph[old].span)
     out.roots = {name: final(id) for name, id in graph.roots.items()}
