@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurrency import plots
 from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.graph import Graph, rebuild
 from recurrency.graph.types import Kind
@@ -170,30 +171,19 @@ def draw(found: Sequence[Stream], title: str, path: str) -> None:
     Raises:
         UsageError: matplotlib is missing, or the file can't be written.
     """
-    import io
-    from pathlib import Path
+    figure = plots.figure("activations and gradients", 9, 4)
+    import matplotlib
 
-    from recurrency.files import write_whole
-
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("a picture needs matplotlib: pip install 'recurrency[plots]'") from None
-    figure = Figure(figsize=(9, 4), dpi=120, layout="constrained")
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, len(found)))
     for axes, what in zip(figure.subplots(1, 2), ("activations", "gradients"), strict=True):
         for stream, colour in zip(found, colours, strict=True):
             size = getattr(stream, what)
             axes.plot(np.arange(1, len(size) + 1), np.where(size > 0, size, np.nan), color=colour, label=stream.name)
         axes.set(title=what, xlabel="step", ylabel="root mean square", yscale="log")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        plots.unframed(axes)
     columns = 1 + len(found) // 24
     figure.legend(
         *axes.get_legend_handles_labels(), loc="outside right center", frameon=False, ncols=columns, fontsize=8
     )
     figure.suptitle(title, fontsize=10)
-    data = io.BytesIO()
-    figure.savefig(data, format=Path(path).suffix.lstrip(".") or "png")
-    write_whole(path, data.getvalue())
+    plots.save(figure, path)

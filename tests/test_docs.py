@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import recurrency as rc
 from recurrency import reference
 from recurrency.cli import COMMANDS, cli
+from tests.pages import FENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,7 +27,6 @@ LITERAL = "tutorial.md"
 QUICK = {"check", "fmt", "list", "new", "diff", "show", "compile", "backends"}
 DIFFERENT = 1
 """The exit code of `recurrency diff` where two cells differ."""
-FENCE = re.compile(r"^```(?P<kind>[\w-]+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 MESSAGE = re.compile(
     r"(?P<spec>^```rnn-error.*?^```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
 )

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.pages import FENCE
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "tutorial.md"
-FENCE = re.compile(r"^```(?P<kind>[\w-]+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d,.]*(?:e[+-]?\d+)?")
 MORE = "…"
 """A line for lines that are left out."""

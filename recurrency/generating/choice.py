@@ -9,6 +9,7 @@ import numpy as np
 
 from recurrency.draws import Floats, draw, uniforms
 from recurrency.errors import UsageError
+from recurrency.training.measures import log_softmax
 
 UNIFORM, NORMAL = 0, 1
 """The sites of the draws."""
@@ -43,12 +44,6 @@ class Choice:
             scores = scores.copy()
             np.put_along_axis(scores, order[:, self.top :], -np.inf, 1)
         return log_softmax(scores / self.temperature)
-
-
-def log_softmax(scores: Floats) -> Floats:
-    """Logarithms of probabilities [B, V], of logits."""
-    scores = scores - scores.max(1, keepdims=True)
-    return np.asarray(scores - np.log(np.exp(scores).sum(1, keepdims=True)))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrency.errors import UsageError
+from recurrency import plots
 from recurrency.files import write_whole
 from recurrency.generating.steps import Array
 
@@ -57,28 +57,20 @@ def draw(rolls: Sequence[Array], lowest: int, path: str | Path) -> None:
     Raises:
         UsageError: matplotlib is missing, or the file can't be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("a picture of a piano roll needs matplotlib: pip install 'recurrency[plots]'") from None
     rolls = rolls[:DRAWN]
     low, high = _range(rolls, lowest)
     steps = max(len(roll) for roll in rolls)
-    size = (min(max(4.0, 0.06 * steps), 16.0), 0.6 + 2.0 * len(rolls))
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    figure = plots.figure("a piano roll", min(max(4.0, 0.06 * steps), 16.0), 0.6 + 2.0 * len(rolls))
     for roll, axes in zip(rolls, figure.subplots(len(rolls), 1, sharex=True, squeeze=False)[:, 0], strict=True):
         for key, start, length in notes(roll, lowest):
             axes.broken_barh([(start, length)], (key - 0.4, 0.8), color="C0")
         octaves = [key for key in range(low, high + 1) if key % 12 == 0]
         axes.set(xlim=(0, steps), ylim=(low - 0.5, high + 0.5), yticks=octaves, ylabel="key")
         axes.set_yticklabels([name(key) if lowest else str(key) for key in octaves])
-        axes.grid(alpha=0.25)
+        plots.unframed(axes)
         axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("frame")
-    data = io.BytesIO()
-    figure.savefig(data, format=Path(path).suffix.lstrip(".") or "png")
-    write_whole(path, data.getvalue())
+    plots.save(figure, path)
 
 
 def _range(rolls: Sequence[Array], lowest: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.graph.graph import Graph, Node
+from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.model import Model
 from recurrency.programs import obstacle
@@ -67,26 +67,19 @@ class Writer:
 
     # ------------------------------------------------------------------------------------------------- what it is
 
-    def _nodes(self, delayed: bool) -> Iterator[Node]:
-        """The operations that the outputs need, or need at the same step."""
-        later = [id for root, id in self.graph.roots.items() if root.startswith("output:")]
-        seen = set(later)
-        while later:
-            node = self.graph[later.pop()]
-            yield node
-            for arg in node.args if delayed or not node.delay else node.args[1:]:
-                if arg not in seen:
-                    seen.add(arg)
-                    later.append(arg)
+    @cached_property
+    def _outputs(self) -> dict[str, int]:
+        return {root: id for root, id in self.graph.roots.items() if root.startswith("output:")}
 
     def _inputs(self, delayed: bool) -> list[str]:
-        found = {node.attrs["name"] for node in self._nodes(delayed) if node.op.name == "input"}
-        return [name for name in self.model.inputs if name in found]
+        """The inputs that the outputs need, or need at the same step."""
+        needed = self.graph.needed(self._outputs.values(), delayed)
+        found = self.graph.sources("input")
+        return [name for name in self.model.inputs if found.get(name) in needed]
 
     def _require_causal(self) -> None:
         """Refuse a spec whose outputs need later steps of their own clock."""
-        outputs = {root: id for root, id in self.graph.roots.items() if root.startswith("output:")}
-        why = obstacle(self.graph.select(outputs), self.clock)
+        why = obstacle(self.graph.select(self._outputs), self.clock)
         if why:
             raise self._refusal(why)
 

@@ -184,11 +184,13 @@ class Graph:
             return node.args[1:], node.args[:1]
         return node.args, ()
 
-    def needed(self, id: int) -> set[int]:
-        """A value and all that it depends on, as far as that is defined yet."""
-        found, later = {id}, [id]
+    def needed(self, ids: Iterable[int], late: bool = True) -> set[int]:
+        """Values and all that they depend on, as far as that is defined yet; without `late` at the same step alone."""
+        found = set(ids)
+        later = list(found)
         while later:
-            new = {arg for arg in self[later.pop()].args if arg != PENDING} - found
+            now, delayed = self._uses(self[later.pop()])
+            new = {arg for arg in (*now, *(delayed if late else ())) if arg != PENDING} - found
             found |= new
             later += new
         return found

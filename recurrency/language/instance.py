@@ -258,7 +258,7 @@ class Instance:
                 32, f"{name} is a constant, but its value changes at run time", expression.span, help=help
             )
         graph = self.work.graph
-        sources = [graph[id] for id in sorted(graph.needed(value.id))]
+        sources = [graph[id] for id in sorted(graph.needed([value.id]))]
         trained = next((node for node in sources if node.op.name == "param"), None)
         if trained is not None:
             title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"

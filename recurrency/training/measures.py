@@ -68,6 +68,12 @@ WORDS: Mapping[str, Callable[[float], str]] = {
 """How a value of a measure is told, by the name of the measure."""
 
 
+def log_softmax(scores: Array) -> Array:
+    """Logarithms of probabilities [B, V], of logits."""
+    scores = scores - scores.max(1, keepdims=True)
+    return np.asarray(scores - np.log(np.exp(scores).sum(1, keepdims=True)))
+
+
 def at_end(array: Array, batch: Batch, name: str) -> Array:
     """The values [B, ...] of a stream at the last step of each sequence; the input `name` runs over the same clock."""
     return np.asarray(array[batch.steps(name) - 1, np.arange(array.shape[1])])
@@ -141,9 +147,7 @@ def bits(name: str) -> Measure:
 
     def each(y: Array, batch: Batch) -> Any:
         real, symbols = _real(batch, name), batch.inputs[name]
-        logits = y[real].astype(np.float64)
-        highest = logits.max(-1)
-        total = highest + np.log(np.exp(logits - highest[:, None]).sum(-1))
-        return (total - logits[np.arange(len(logits)), symbols[real]]) / np.log(2)
+        likely = log_softmax(y[real].astype(np.float64))
+        return -likely[np.arange(len(likely)), symbols[real]] / np.log(2)
 
     return Measure("bits", "bits a symbol", each, None, name, "logits")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recurrency import plots
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
 from recurrency.training.records import Epoch, History, Options, Silent
@@ -125,11 +125,7 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Pat
     Raises:
         UsageError: matplotlib is missing, the suffix is that of no picture, or the file can't be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("a picture of the losses needs matplotlib: pip install 'recurrency[plots]'") from None
-    figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    figure = plots.figure("the losses", 7, 4)
     axes = figure.subplots()
     for number, (name, lines) in enumerate(runs.items()):
         for kind, points in _curves(lines, alone=len(runs) == 1).items():
@@ -140,15 +136,9 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Pat
     axes.set(
         xlabel="updates", ylabel="loss" if len(runs) == 1 else "validation loss", yscale="log" if log else "linear"
     )
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plots.unframed(axes)
     axes.legend(frameon=False)
-    data, suffix = io.BytesIO(), Path(path).suffix.lstrip(".") or "png"
-    try:
-        figure.savefig(data, format=suffix)
-    except ValueError:
-        raise UsageError(f"{path}: a picture of the losses ends in .png, .svg or .pdf") from None
-    write_whole(path, data.getvalue())
+    plots.save(figure, path)
 
 
 def _curves(lines: Sequence[Mapping[str, Any]], alone: bool) -> dict[str, list[tuple[int, float]]]:
