@@ -273,3 +273,12 @@ def test_the_curve_is_a_picture_of_all_runs(tmp_path: Path) -> None:
     lines = [{"event": "epoch", "step": 10 * i, "train": 1 / i, "valid": 1.1 / i} for i in range(1, 9)]
     draw_losses({"one": lines, "two": lines[:4]}, tmp_path / "loss.png")
     assert (tmp_path / "loss.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_run_without_an_epoch_has_an_empty_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    lines = [{"event": "epoch", "step": 10, "train": 1.0, "valid": None}]
+    draw_losses({"one": []}, tmp_path / "one.png")
+    draw_losses({"one": [], "two": lines}, tmp_path / "two.png")
+    assert (tmp_path / "one.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "two.png").read_bytes()[:4] == b"\x89PNG"

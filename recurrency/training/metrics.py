@@ -137,7 +137,8 @@ def draw_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Pat
         xlabel="updates", ylabel="loss" if len(runs) == 1 else "validation loss", yscale="log" if log else "linear"
     )
     plots.unframed(axes)
-    axes.legend(frameon=False)
+    if axes.lines:
+        axes.legend(frameon=False)
     plots.save(figure, path)
 
 
@@ -146,4 +147,4 @@ def _curves(lines: Sequence[Mapping[str, Any]], alone: bool) -> dict[str, list[t
     epochs = [line for line in lines if line.get("event") == "epoch"]
     found = {k: [(line["step"], line[k]) for line in epochs if line[k] is not None] for k in ("train", "valid")}
     found = {kind: points for kind, points in found.items() if points}
-    return found if alone else dict([found.popitem()])
+    return found if alone else dict(list(found.items())[-1:])
