@@ -27,7 +27,11 @@ def looped(k: Body, sizes: Sequence[Dim], ats: Sequence[At], start: str, inner: 
     for name in names:
         k.line(f"{k.scalars.real} {name} = {start};")
     with ExitStack() as stack:
-        idx = [Ix(stack.enter_context(k.loop("k", k.bound(size, ats[0]), len(ats))), 0, size) for size in sizes]
+        idx = []
+        for left, size in enumerate(sizes, 1 - len(sizes)):
+            if join == PLUS and not left:
+                k.reduction(names)
+            idx.append(Ix(stack.enter_context(k.loop("k", k.bound(size, ats[0]), len(ats))), 0, size))
         for name, at in zip(names, ats, strict=True):
             k.line(join.format(name, inner(at, idx)))
     return names

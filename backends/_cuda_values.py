@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -232,6 +232,9 @@ class Body:
             self.line(f"#pragma unroll {max(1, UNROLLED // count)}")
         with self.block(f"for (int {name} = 0; {name} < {bound}; ++{name})"):
             yield name
+
+    def reduction(self, names: Sequence[str]) -> None:
+        """Called before the innermost of some loops that add to these names."""
 
 
 PLAIN = re.compile(r"\w+|\d[\d.]*f?|\(-\d[\d.]*(e[+-]?\d+)?f?\)", re.ASCII)

@@ -45,6 +45,8 @@ class Function:
         self.results: dict[str, str] = {}
         self.fresh: set[str] = set()
         self._results()
+        if gradients(self.graph, layout):
+            self.results["gradient"] = "p.gradient"
         taken.taken |= self.memory.names.taken
         self.scans: list[Scan] = loops.scans
         self.kernels, self.body, self.nothing = self.launches.kernels, self.launches.body, self.launches.nothing
@@ -58,8 +60,6 @@ class Function:
             is_gradient = root.startswith(GRADIENT) and name in parameters
             stores += self._gradient(name, id) if is_gradient else self._result(root, id)
         self.launches.body += self.launches.launches(stores, self._in_memory(), name="results")
-        if parameters:
-            self.results["gradient"] = "p.gradient"
 
     def _in_memory(self) -> Collection[int]:
         after = Region(len(self.program.regions), "once", None, ())

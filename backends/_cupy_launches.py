@@ -28,12 +28,16 @@ class Launches:
     `nothing` are arrays of first values that are zero unless the caller hands them over.
     """
 
+    reserved = RESERVED
+    scalars = Scalars
+    writes = Writer
+
     def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
         self.name, self.program, self.graph = name, program, program.graph
-        self.memory = Memory(program, Names([*taken.taken, *RESERVED]))
-        self.source = Source(program, self.memory, Scalars(dtype), FRAGMENTS)
+        self.memory = Memory(program, Names([*taken.taken, *self.reserved]))
+        self.source = Source(program, self.memory, self.scalars(dtype), FRAGMENTS)
         self.kernels: list[Kernel] = []
-        self.writer = Writer(self.source, self.kernels, name)
+        self.writer = self.writes(self.source, self.kernels, name)
         self.products = ProductText(program, self.memory)
         self.forms = {i: found for i in self.computed() if (found := self._form(i)) is not None}
         self.stages = self._planned()
@@ -91,7 +95,7 @@ class Launches:
             is_start = self.graph[id].op.name == "start"
             out += self._start(id, ready) if is_start else [self._product(id, scan is not None)]
         stores = [store for id in stage.stores for store in self.stores_of(id, scan)]
-        out += self._parts(stores, ready)
+        out += self.first_halves(stores, ready)
         stores += [store for id in stage.rows for store in self.firsts(id)]
         return out + self.launches(stores, ready, scan)
 
@@ -104,7 +108,7 @@ class Launches:
         for domain, group in pieces(self.graph, stores, ready):
             while group:
                 try:
-                    out.append(launch(self.writer.points(domain, group, ready, name or self.wish(group), scan)))
+                    out.append(self.launch(self.writer.points(domain, group, ready, name or self.wish(group), scan)))
                     break
                 except RaceError as error:
                     if not error.stores or len(error.stores) == len(group):
@@ -113,7 +117,11 @@ class Launches:
                     group = [s for s in group if s not in error.stores]
         return out + (self.launches(later, ready, scan, name) if later else [])
 
-    def _parts(self, stores: Sequence[Store], ready: Collection[int]) -> list[str]:
+    def launch(self, kernel: Kernel) -> str:
+        """The line that launches a kernel."""
+        return launch(kernel)
+
+    def first_halves(self, stores: Sequence[Store], ready: Collection[int]) -> list[str]:
         """The first halves of sums over all sequences, those of one shape together."""
         groups: dict[object, list[Store]] = {}
         for store in stores:

@@ -14,6 +14,9 @@ from tests.calling import Run, runner
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """The tests run in several processes; small products on several threads each would wait for one another."""
 
+os.environ.setdefault("RECURRENCY_CFLAGS", "-O0")
+"""To compile takes longer than to run; tests of what users get ask for more."""
+
 gc.set_threshold(100_000, 50, 100)
 """Graphs are many small objects that live long: to look for garbage among them as often as usual costs a tenth."""
 

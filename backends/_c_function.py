@@ -1,0 +1,238 @@
+"""One function in C: its program as kernels and the statements that call them, its memory, where its results lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from recurrency.backends._c_kernels import array_elements, indented, memory_scalars
+from recurrency.backends._c_launches import CLaunches
+from recurrency.backends._cuda_index import clock_name, clock_size
+from recurrency.backends._cuda_lowering import lowered
+from recurrency.backends._cuda_memory import VECTORS, Array
+from recurrency.backends._cuda_pieces import Store
+from recurrency.backends._cupy_function import KERNELS_FUSE, Function
+from recurrency.backends._python_names import Names
+
+from recurrency.graph.graph import Graph
+from recurrency.passes.lengths import lengths as with_lengths
+from recurrency.program.layout import Layout, gradients
+from recurrency.program.program import count
+from recurrency.program.schedule import schedule
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where a result lies: in an array that becomes the caller's, from a row on; `copied`: as others do."""
+
+    array: Array
+    row: int
+    copied: bool
+
+
+class CFunction(Function):  # type: ignore[misc]  # its types are checked under the folder's name
+    """A function of a file in C. `results` says where each lies, `fresh` names arrays that become the caller's."""
+
+    results: dict[str, Result]
+
+    def __init__(
+        self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
+    ) -> None:  # fmt: skip
+        self.name, self.layout = name, layout
+        self.program = schedule(lowered(with_lengths(graph)), layout, without | KERNELS_FUSE)
+        self.graph = self.program.graph
+        self.launches = CLaunches(name, self.program, dtype, taken)
+        self.memory = self.launches.memory
+        for region in self.program.regions:
+            (self.launches.loop if region.scans else self.launches.region)(region)
+        self.results = {}
+        self.fresh: set[str] = set()
+        self._results()
+        taken.taken |= self.memory.names.taken
+        self.kernels, self.body, self.nothing = self.launches.kernels, self.launches.body, self.launches.nothing
+        self.real = self.launches.source.scalars.real
+        self.inputs = dict(self._inputs())
+        self.taped = {r.array.name for root, r in self.results.items() if root.startswith("tape:")}
+        self.random = any(self.graph[i].op.name == "random" for i in self.graph)
+        words = set(re.findall(r"\w+", "\n".join([*(k.text for k in self.kernels), *self.body])))
+        held = {r.array.name for r in self.results.values()}
+        given = {a.name for a in self.inputs.values()}
+        self.arrays = [a for a in self.memory.used() if a.name in words | held | given and a.home not in VECTORS]
+
+    def _inputs(self) -> Iterator[tuple[str, Array]]:
+        """The arrays that the caller gives, by the name of what they are: inputs and first states."""
+        for op, prefix in (("input", ""), ("start", "start:")):
+            for name, id in self.graph.sources(op).items():
+                yield prefix + name, self.memory.array(self.program.places[id].buffer)
+
+    def _result(self, root: str, id: int) -> list[Store]:
+        place = self.program.places.get(id)
+        if place is not None and self._is_plain(id, place):
+            array = self.memory.array(place.buffer)
+            row = array.front - place.delay if array.timed else 0
+            self.results[root] = Result(array, row, self._is_shared(root, place))
+            self.fresh.add(array.name)
+            return []
+        target = self.memory.made(f"{root.split(':')[-1]}_result", self.graph[id].type, home="result")
+        self.fresh.add(target.name)
+        self.results[root] = Result(target, 0, False)
+        return [Store(id, None, id, target=target)]
+
+    def _is_shared(self, root: str, place: object) -> bool:
+        """Whether another result lies in the same memory: the pieces of the tape may, nothing else."""
+        if root.startswith("tape:"):
+            return False
+        name = self.memory.array(place.buffer).name  # type: ignore[attr-defined]
+        others = [r for r, i in self.graph.roots.items() if r != root and self._buffer(i) == place.buffer]  # type: ignore[attr-defined]
+        handed = any(r.array.name == name for r in self.results.values())
+        return handed or any(r.startswith("tape:") for r in others)
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether it computes gradients of parameters."""
+        return bool(gradients(self.graph, self.layout))
+
+    # ------------------------------------------------------------------------------------------------------- text
+
+    def text(self) -> str:
+        """Struct, kernels and entry points."""
+        kernels = [k.text for k in self.kernels]
+        return "\n".join([self._structs(), *kernels, self._lay(), self._zeros(), self._run(), self._entry()])
+
+    def call_fields(self) -> list[tuple[str, str]]:
+        """The fields of the struct of a call, each of 8 bytes: name and declaration."""
+        const, real = "const ", self.real
+        out = [("params", f"const {real} *params;"), ("gradient", f"{real} *gradient;")]
+        for array in self._outside():
+            kind = real if array.real else "long long"
+            out.append((array.name, f"{const * (array.name not in self.fresh)}{kind} *{array.name};"))
+        for clock in map(clock_name, self.memory.clocks):
+            out.append((f"n_{clock}", f"const long long *n_{clock};"))
+            out.append((f"before_{clock}", f"const long long *before_{clock};"))
+            out.append((f"T_{clock}", f"long long T_{clock};"))
+        out += [(flag, f"long long {flag};") for flag in self.memory.flags.values()]
+        return [
+            *out, ("B", "long long B;"), ("training", "long long training;"), ("seed", "unsigned long long seed;"),
+            ("work", "void *work;"), ("bytes", "long long bytes;"), ("barrier", "void *barrier;"),
+        ]  # fmt: skip
+
+    def _outside(self) -> list[Array]:
+        """The arrays that the caller hands over, to be read or to be written."""
+        given = {array.name for array in self.inputs.values()}
+        return [a for a in self.arrays if a.name in self.fresh or a.name in given]
+
+    def _structs(self) -> str:
+        lines = [f"struct {self.name}_call {{", *(f"    {text}" for _, text in self.call_fields()), "};", ""]
+        lines += [f"struct {self.name}_memory {{", f"    const {self.real} *params;", f"    {self.real} *gradient;"]
+        for array in self.arrays:
+            lines.append(f"    {self.real if array.real else 'long long'} *{array.name};")
+        lines += [f"    {kind}{word};" for word, kind in memory_scalars(self.memory).items()]
+        lines += [f"    {self.real} *{name};" for name in self.launches.products.packed.values()]
+        lines += [f"    {self.real} *work;", "    long long room, ragged;", "    void *barrier;", "};", ""]
+        return "\n".join(lines)
+
+    def _lay(self) -> str:
+        """The function that says where everything lies."""
+        n = self.name
+        given = {array.name for array in self.inputs.values()}
+        starts = {a.name for name, a in self.inputs.items() if name.startswith("start:")}
+        out = [
+            f"static size_t {n}_lay(struct {n}_memory *w, const struct {n}_call *call, char *base, long long count) {{",
+            "size_t at = 0;",
+            "const long long B = call->B;",
+            *(f"const long long {clock_size(c)} = call->{clock_size(c)};" for c in self.memory.clocks),
+            *(f"w->{clock_size(c)} = {clock_size(c)};" for c in self.memory.clocks),
+            "w->params = call->params; w->gradient = call->gradient; w->B = B;",
+            "w->training = call->training; w->seed = &call->seed; w->barrier = call->barrier;",
+            "w->ragged = 0;",
+            *(f"w->{flag} = call->{flag};" for flag in self.memory.flags.values()),
+        ]
+        for clock in map(clock_name, self.memory.clocks):
+            out += [
+                f"w->n_{clock} = call->n_{clock}; w->before_{clock} = call->before_{clock};",
+                f"if (call->n_{clock}) w->ragged = 1;",
+                f"if (!call->n_{clock}) {{ REC_ROOM(n_{clock}, long long, B); }}",
+                f"if (!call->before_{clock}) {{ REC_ROOM(before_{clock}, long long, B); }}",
+            ]
+        for array in self.arrays:
+            kind = self.real if array.real else "long long"
+            if array.name in given and array.name not in starts:
+                out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
+                continue
+            if array.name in self.fresh or array.name in starts:
+                out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
+            if array.name in starts:
+                out.append(f"if (!call->{array.name}) {{ REC_ROOM({array.name}, {kind}, {array_elements(array)}); }}")
+            elif array.name not in self.fresh:
+                out.append(f"REC_ROOM({array.name}, {kind}, {array_elements(array)});")
+        for (_, _, _, k, columns), name in self.launches.products.packed.items():
+            out.append(f"REC_ROOM({name}, {self.real}, rec_packed({k}, {columns}));")
+        out.append("w->room = 0;")
+        for m, columns, k in dict.fromkeys(self.launches.products.work):
+            m = m.replace("(b1 - b0)", "B")
+            out.append(f"REC_MORE(w->room, rec_product_work({m}, {columns}, {k}));")
+        out += [f"REC_ROOM(work, {self.real}, w->room * count);", "(void)B; (void)count;"]
+        out += [f"(void){clock_size(c)};" for c in self.memory.clocks]
+        return _function([*out, "return at;"])
+
+    def _zeros(self) -> str:
+        """What has to be there before anything is computed: rows in front and behind, missing first states."""
+        n = self.name
+        out = [f"static void {n}_begin(const struct {n}_memory *w, const struct {n}_call *call) {{"]
+        out.append("const long long B = w->B;")
+        out += [f"const long long {clock_size(c)} = w->{clock_size(c)};" for c in self.memory.clocks]
+        for clock in map(clock_name, self.memory.clocks):
+            for word, size in ((f"n_{clock}", f"T_{clock}"), (f"before_{clock}", "0")):
+                out.append(f"if (!call->{word}) {{ REC_FILL((long long *)w->{word}, B, {size}); }}")
+        starts = {a.name: name[6:] for name, a in self.inputs.items() if name.startswith("start:")}
+        for array in self.arrays:
+            inner = " * ".join(["B", *array_elements(array).split(" * ")[2:]]) if array.timed else ""
+            nothing = "0" if array.real else "-1"
+            if array.timed and array.front:
+                out.append(f"REC_FILL(w->{array.name}, {array.front} * {inner}, {nothing});")
+            if array.timed and array.behind:
+                behind = f"w->{array.name} + ({clock_size(array.clock)} + {array.front}) * {inner}"
+                out.append(f"REC_FILL({behind}, {array.behind} * {inner}, {nothing});")
+            if array.name in self.nothing and array.name in starts:
+                out.append(
+                    f"if (!call->{array.name}) {{ REC_FILL(w->{array.name}, {array_elements(array)}, {nothing}); }}"
+                )
+        if self.has_gradient and not self._covered():
+            out.append(f"REC_FILL(w->gradient, {self.layout.size}, 0);")
+        out += ["(void)B;", *(f"(void){clock_size(c)};" for c in self.memory.clocks)]
+        return _function(out)
+
+    def _covered(self) -> bool:
+        return sum(count(self.layout.entries[n][1]) for n in gradients(self.graph, self.layout)) == self.layout.size
+
+    def _run(self) -> str:
+        n = self.name
+        out = [f"static void {n}_run(const struct {n}_memory *w, long long id, long long count) {{"]
+        out += ["const long long B = w->B;", *(f"const long long {clock_size(c)} = w->{clock_size(c)};"
+                                               for c in self.memory.clocks)]  # fmt: skip
+        out += ["(void)B; (void)id; (void)count;", *(f"(void){clock_size(c)};" for c in self.memory.clocks)]
+        return _function([*out, *self.body])
+
+    def _entry(self) -> str:
+        n = self.name
+        return f"""
+REC_PUBLIC long long {n}_workspace(const struct {n}_call *call, long long count) {{
+    struct {n}_memory w;
+    return (long long){n}_lay(&w, call, NULL, count);
+}}
+
+REC_PUBLIC int {n}_part(const struct {n}_call *call, long long id, long long count) {{
+    struct {n}_memory memory, *w = &memory;
+    if ((long long){n}_lay(w, call, NULL, count) > call->bytes) return 1;
+    {n}_lay(w, call, (char *)call->work, count);
+    if (id == 0) {n}_begin(w, call);
+    REC_BARRIER;
+    {n}_run(w, id, count);
+    return 0;
+}}
+"""
+
+
+def _function(lines: list[str]) -> str:
+    return "\n".join([lines[0], *indented(lines[1:]), "}"]) + "\n"

@@ -1,0 +1,130 @@
+"""What a function in C does, stage by stage: statements that call kernels and multiply."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from recurrency.backends._c_kernels import CWriter
+from recurrency.backends._c_products import CProducts
+from recurrency.backends._c_scalars import CScalars
+from recurrency.backends._c_words import RESERVED
+from recurrency.backends._cuda_index import clock_size
+from recurrency.backends._cuda_pieces import Store
+from recurrency.backends._cuda_stages import Stage, Stages
+from recurrency.backends._cuda_text import Kernel
+from recurrency.backends._cupy_launches import Launches
+from recurrency.backends._python_names import Names, comment
+
+from recurrency.program.program import Program, Region
+
+BARRIER = "REC_BARRIER;"
+"""All threads wait here for one another."""
+
+SUMS = ("sum_time", "sum_batch")
+
+
+class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under the folder's name
+    """Writes the stages of one program as statements that several threads execute, each with its part of the work."""
+
+    reserved = RESERVED
+    scalars = CScalars
+    writes = CWriter
+
+    def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
+        super().__init__(name, program, dtype, taken)
+        self.products: CProducts = CProducts(program, self.memory, name)
+        self.scan: Region | None = None
+        self.before: list[str] = []
+
+    def _planned(self) -> dict[str, Stages]:
+        """Sums over time and sequences always lie in memory: whole rows are added at once."""
+        sums = {id for id in self.computed() if self.graph[id].op.name in SUMS}
+        return {"gemm": Stages(self.program, self.forms.__contains__, sums)}
+
+    def region(self, region: Region) -> None:
+        """Write a region that is no loop."""
+        stages = self.stages["gemm"]
+        for number, stage in enumerate(stages.of(region)):
+            for line in self.stage(stage, stages.ready(region, number), None):
+                self.body += [line, BARRIER]
+
+    def loop(self, region: Region) -> None:
+        """Write a loop over time; each thread runs over all steps of some sequences."""
+        stages = self.stages["gemm"]
+        ready = stages.ready(region, 0)
+        firsts = [store for id in region.ids if self.graph[id].delay for store in self.firsts(id)]
+        for line in self.launches(firsts, ready, name="firsts"):
+            self.body += [line, BARRIER]
+        self.scan, self.before = region, []
+        lines: list[str] = []
+        for number, stage in enumerate(stages.of(region)):
+            lines += self.stage(stage, stages.ready(region, number), region)
+        self.scan = None
+        for line in self.before:
+            self.body += [line, BARRIER]
+        steps = clock_size(region.clock)
+        order = f"t = 0; t < {steps}; ++t" if region.kind == "scan forwards" else f"t = {steps} - 1; t >= 0; --t"
+        bounds = "const long long b0 = B * id / count, b1 = B * (id + 1) / count;"
+        self.body += ["{", bounds, f"for (long long {order}) {{", *lines, "}", "}", BARRIER]
+
+    def stage(self, stage: Stage, ready: Collection[int], scan: Region | None) -> list[str]:
+        """The lines of one stage; within a loop (`scan`) those of one step."""
+        out: list[str] = []
+        for id in stage.barriers:
+            is_start = self.graph[id].op.name == "start"
+            out += self._start(id, ready) if is_start else [self._product(id, scan is not None)]
+        sums = [id for id in stage.stores if self.graph[id].op.name in SUMS]
+        out += self._sums(sums, ready)
+        stores = [store for id in stage.stores if id not in sums for store in self.stores_of(id, scan)]
+        stores += [store for id in stage.rows for store in self.firsts(id)]
+        return out + list(self.launches(stores, ready, scan))
+
+    def _sums(self, ids: Sequence[int], ready: Collection[int]) -> list[str]:
+        """Sums over time and sequences, those of one type together."""
+        groups: dict[object, list[int]] = {}
+        for id in ids:
+            inner = self.graph[self.program.sums.get(id, self.graph[id].args[0])].type
+            groups.setdefault((self.graph[id].type, inner.kind, inner.clock), []).append(id)
+        return [self.launch(self.writer.sums(g, ready, self.graph[g[-1]].name or "sums")) for g in groups.values()]
+
+    def launch(self, kernel: Kernel) -> str:
+        """The statement that calls a kernel for this thread's part."""
+        args = {
+            (): [],
+            ("b0", "b1"): ["B * id / count", "B * (id + 1) / count"],
+            ("t", "b0", "b1"): ["t", "b0", "b1"],
+        }
+        if kernel.args == ("t0", "t1", "b0", "b1"):
+            steps = kernel.count
+            call = f"{kernel.name}(w, {steps} * id / count, {steps} * (id + 1) / count, 0, B);"
+        else:
+            call = f"{kernel.name}({', '.join(['w', *args[kernel.args]])});"
+        conditions = ["id == 0"] if not kernel.args else []
+        conditions += ["w->ragged"] if kernel.only_ragged else []
+        return f"if ({' && '.join(conditions)}) {call}" if conditions else call
+
+    def _start(self, id: int, ready: Collection[int]) -> list[str]:
+        """A first value that the caller did not hand over is the declared one."""
+        node, place = self.graph[id], self.program.places[id]
+        flag = self.memory.flag(node.attrs["name"])
+        if not node.args:
+            self.nothing.add(self.memory.array(place.buffer).name)
+            return []
+        lines = self.launches([Store(node.args[0], place, id)], ready, name=f"{node.attrs['name']}_start")
+        return [f"if (!w->{flag}) {{ {line} }}" for line in lines]
+
+    def _product(self, id: int, stepped: bool) -> str:
+        form = self.forms[id]
+        array = self.products.output(id)
+        if array is None:
+            wish = f"{self.graph[id].name or 'product'}_whole"
+            array = self.memory.made(wish, self.graph[id].type, whole=not stepped)
+            self.source.outputs[id] = array
+        before, text = self.products.statements(form, array, stepped)
+        if self.scan is not None:
+            self.before += before
+        else:
+            self.body += [line for text in before for line in (text, BARRIER)]
+        span = self.graph[id].span
+        said = f"{span.source.name}:{span.line}  {span.source.line(span.line)}" if span is not None else ""
+        return f"{text}  // {comment(said)}" if said else text

@@ -1,0 +1,128 @@
+"""Threads for generated C: one pool for the process, made of the same C as everything else."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from typing import Any
+
+from recurrency.backends import _c_cache
+
+from recurrency.errors import UsageError
+
+SOURCE = r"""
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Workers that run the parts of a call. They wait for the next call awake for a while, then asleep. */
+
+enum { MOST = 256, TURNS = 20000 };
+typedef int (*part)(const void *call, long long id, long long count);
+
+static pthread_mutex_t one_call = PTHREAD_MUTEX_INITIALIZER, door = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t bell = PTHREAD_COND_INITIALIZER;
+static int workers, turn, left, failed, first_turn[MOST];
+static long long wanted;
+static pid_t owner;
+static part work;
+static const void *argument;
+
+static void breathe(int turns) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+    if (turns % 1000 == 999) sched_yield();
+}
+
+static void *worker(void *number) {
+    const long long id = (long long)(size_t)number;
+    int seen = first_turn[id];
+    for (;;) {
+        int turns = 0, now = seen;
+        while ((now = __atomic_load_n(&turn, __ATOMIC_ACQUIRE)) == seen && turns < TURNS) breathe(turns++);
+        if (now == seen) {
+            pthread_mutex_lock(&door);
+            while ((now = __atomic_load_n(&turn, __ATOMIC_ACQUIRE)) == seen) pthread_cond_wait(&bell, &door);
+            pthread_mutex_unlock(&door);
+        }
+        seen = now;
+        if (id < wanted && work(argument, id, wanted)) __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+        __atomic_sub_fetch(&left, 1, __ATOMIC_ACQ_REL);
+    }
+    return NULL;
+}
+
+/* Called between turns: a new worker takes part from the next one on. After a fork there are no workers. */
+static void hire(long long count) {
+    if (owner != getpid()) {
+        owner = getpid();
+        workers = 0;
+        left = 0;
+    }
+    while (workers < count - 1 && workers < MOST - 1) {
+        pthread_t thread;
+        pthread_attr_t attributes;
+        pthread_attr_init(&attributes);
+        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+        first_turn[workers + 1] = turn;
+        const int wrong = pthread_create(&thread, &attributes, worker, (void *)(size_t)(workers + 1));
+        pthread_attr_destroy(&attributes);
+        if (wrong) break;
+        ++workers;
+    }
+}
+
+__attribute__((visibility("default"))) int run(void *f, const void *call, long long count) {
+    pthread_mutex_lock(&one_call);
+    hire(count);
+    if (workers < count - 1) {
+        pthread_mutex_unlock(&one_call);
+        return -1;
+    }
+    work = (part)f;
+    argument = call;
+    wanted = count;
+    failed = 0;
+    __atomic_store_n(&left, workers, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&door);
+    __atomic_add_fetch(&turn, 1, __ATOMIC_ACQ_REL);
+    pthread_cond_broadcast(&bell);
+    pthread_mutex_unlock(&door);
+    int wrong = work(call, 0, count), turns = 0;
+    while (__atomic_load_n(&left, __ATOMIC_ACQUIRE)) breathe(turns++ % 1000000);
+    wrong |= __atomic_load_n(&failed, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&one_call);
+    return wrong;
+}
+"""
+
+
+def threads() -> int:
+    """How many threads a call may use: `RECURRENCY_THREADS`, else as many as this process has processors."""
+    return _wanted(os.environ.get("RECURRENCY_THREADS"))
+
+
+@cache
+def _wanted(text: str | None) -> int:
+    if text is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
+        raise UsageError(f"RECURRENCY_THREADS is a whole number from 1 to 256, not {text!r}")
+    return int(text)
+
+
+@cache
+def _pool() -> Any:
+    run: Any = _c_cache.library(SOURCE)["run"]
+    run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong)
+    return run
+
+
+def run(part: Any, call: int, count: int) -> int:
+    """Run `part(call, id, count)` in as many threads; not 0 if one of them has failed."""
+    done = int(_pool()(ctypes.cast(part, ctypes.c_void_p), call, count))
+    return int(part(call, 0, 1)) if done < 0 else done  # there are no more threads to be had

@@ -1,0 +1,248 @@
+"""Calls of compiled functions: arrays by their addresses, memory that is kept for the sizes used last."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+from recurrency.backends import _c_cache, _c_pool
+from recurrency.backends._c_function import CFunction
+from recurrency.backends._cuda_index import clock_name
+from recurrency.backends._cuda_memory import Array as Place
+
+from recurrency.graph.types import Kind
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LINE = 64
+"""Bytes of a cache line, at multiples of which arrays of ours begin."""
+
+MOST_PLANS = 8
+"""For so many sizes memory is kept."""
+
+SMALL = 1 << 21
+"""Less arithmetic than this is done faster by one thread than by several."""
+
+GREATEST_WORKSPACE = 1 << 46
+"""No machine has more bytes than this."""
+
+
+class Arena:
+    """One piece of memory for arrays that become the caller's; it is used again when all of them are gone."""
+
+    def __init__(self, shapes: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
+        sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in shapes.values()]
+        self.memory = np.empty(sum(-(-size // LINE) * LINE for size in sizes) + LINE, np.uint8)
+        at = -self.memory.ctypes.data % LINE
+        self.arrays: dict[str, Array] = {}
+        self.addresses: dict[str, int] = {}
+        for (name, (shape, dtype)), size in zip(shapes.items(), sizes, strict=True):
+            self.arrays[name] = self.memory[at : at + size].view(dtype).reshape(shape)
+            self.addresses[name] = self.arrays[name].ctypes.data
+            at += -(-size // LINE) * LINE
+        self.count = getrefcount(self.memory)
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody holds an array of it."""
+        return getrefcount(self.memory) == self.count
+
+
+class Plan:
+    """What calls for the same sizes have in common: the words of the call, and memory."""
+
+    def __init__(self, built: Built, steps: Sequence[int], batch: int, given: frozenset[str], ragged: bool) -> None:
+        f = self.function = built.function
+        self.steps = dict(zip(f.memory.clocks, steps, strict=True))
+        self.batch = batch
+        self.words = np.zeros(len(built.places), np.uint64)
+        self.address = self.words.ctypes.data
+        self.places = built.places
+        self.inputs = [
+            (name, built.places[array.name], built.real if array.real else np.dtype(np.int64))
+            for name, array in f.inputs.items()
+            if name in given
+        ]
+        for clock, count in self.steps.items():
+            self.words[self.places[f"T_{clock_name(clock)}"]] = count
+        for start, flag in f.memory.flags.items():
+            self.words[self.places[flag]] = f"start:{start}" in given
+        self.words[self.places["B"]] = batch
+        self.shapes = [self._shapes(built.real, tape) for tape in (True, False)]
+        self.arenas: list[list[Arena]] = [[], []]
+        self.threads = built.threads(self.steps, batch)
+        self.work: Array | None = None
+        self.barrier = np.zeros(2 * LINE, np.uint8)
+        self.words[self.places["barrier"]] = self.barrier.ctypes.data + -self.barrier.ctypes.data % LINE
+        self.views = [self._views(tape) for tape in (True, False)]
+        # With lengths, `n_t` is not null: it is set to anything until the size of the workspace is known.
+        for clock in f.memory.clocks if ragged else ():
+            self.words[self.places[f"n_{clock_name(clock)}"]] = 1
+        self.bytes = int(built.workspace(self.address, self.threads))
+        if not 0 <= self.bytes < GREATEST_WORKSPACE:
+            raise MemoryError(f"{f.name} would need {self.bytes:,} bytes for these sizes")
+        self.words[self.places["bytes"]] = self.bytes
+
+    def _shapes(self, real: np.dtype[Any], tape: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """The arrays that become the caller's: those that a backward run reads, or the others."""
+        f = self.function
+        out = {
+            array.name: (self.shape(array), real if array.real else np.dtype(np.int64))
+            for array in f.arrays
+            if array.name in f.fresh and (array.name in f.taped) is tape
+        }
+        if f.has_gradient and not tape:
+            out["gradient"] = ((f.layout.size,), real)
+        return out
+
+    def shape(self, array: Place) -> tuple[int, ...]:
+        """The shape of an array with all its rows."""
+        lead: tuple[int, ...] = (self.batch,) if array.kind >= Kind.SEQUENCE else ()
+        if array.timed:
+            lead = (self.steps[str(array.clock)] + array.front + array.behind, self.batch)
+        return (*lead, *(self.steps[d] if isinstance(d, str) else d for d in array.shape))
+
+    def _views(self, tape: bool) -> list[tuple[str, str, slice | None, bool, bool]]:
+        """The results in the memory of the tape or of the rest: name, array, rows, whether it is copied, or locked."""
+        f, out = self.function, []
+        for root, result in f.results.items():
+            array = result.array
+            if (array.name in f.taped) is tape:
+                steps = self.steps[str(array.clock)] if array.timed else 0
+                whole = not array.timed or (not array.front and not array.behind)
+                rows = None if whole else slice(result.row, result.row + steps)
+                locked = tape and not root.startswith("tape:")
+                out.append((root, array.name, rows, result.copied and not locked, locked))
+        if f.has_gradient and not tape:
+            out.append(("gradient", "gradient", None, False, False))
+        return out
+
+    def arena(self, tape: bool) -> Arena:
+        """Memory for results that nobody holds."""
+        kept = self.arenas[not tape]
+        for k, arena in enumerate(kept):
+            if arena.free:
+                if not k:
+                    return arena
+                del kept[k]
+                break
+        else:
+            arena = Arena(self.shapes[not tape])
+            kept[2:] = []
+        kept.insert(0, arena)
+        for name, address in arena.addresses.items():
+            self.words[self.places[name]] = address
+        return arena
+
+
+class Built:
+    """A compiled function (see `recurrency.backend.Runner`), and its source."""
+
+    def __init__(self, function: CFunction, source: str, dtype: str) -> None:
+        self.function, self.source, self.real = function, source, np.dtype(dtype)
+        self.places = {name: k for k, (name, _) in enumerate(function.call_fields())}
+        self.optional = [f"start:{start}" for start in function.memory.flags]
+        self.optional += [name for name in function.inputs if name not in self.optional]
+        self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
+        self._library: Any = None
+
+    def _load(self) -> None:
+        name = self.function.name
+        self._library = _c_cache.library(self.source)
+        self.part: Any = self._library[f"{name}_part"]
+        self.part.argtypes = (ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong)
+        self.workspace: Any = self._library[f"{name}_workspace"]
+        self.workspace.argtypes, self.workspace.restype = (ctypes.c_void_p, ctypes.c_longlong), ctypes.c_longlong
+
+    def threads(self, steps: Mapping[str, int], batch: int) -> int:
+        """How many threads such a call is worth."""
+        most = _c_pool.threads()
+        if most == 1:
+            return 1
+        program = self.function.program
+        scans = any(region.scans for region in program.regions)
+        work = program.flops(steps, batch)
+        return 1 if work < SMALL else min(most, max(1, batch)) if scans else most
+
+    def __call__(
+        self,
+        params: Array,
+        given: Mapping[str, Array],
+        lengths: Mapping[str, Array] | None,
+        steps: Mapping[str, int],
+        batch: int,
+        training: bool,
+        seed: int,
+        offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]:
+        if self._library is None:
+            self._load()
+        f = self.function
+        sizes = [steps[clock] for clock in f.memory.clocks]
+        key = (batch, *sizes, lengths is None, _c_pool.threads(), *[name in given for name in self.optional])
+        try:
+            plan = self.plans[key].pop()
+        except (KeyError, IndexError):
+            plan = Plan(self, sizes, batch, frozenset(given), lengths is not None)
+        out = self._run(plan, params, given, lengths, training, seed, offset)
+        self.plans.setdefault(key, []).append(plan)
+        if len(self.plans) > MOST_PLANS:
+            self.plans.popitem(last=False)
+        return out
+
+    def _run(
+        self, plan: Plan, params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None,
+        training: bool, seed: int, offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]:  # fmt: skip
+        f, words, places = self.function, plan.words, plan.places
+        held: list[Any] = [params]
+        words[places["params"]] = params.__array_interface__["data"][0]
+        for name, place, dtype in plan.inputs:
+            array = given[name]
+            if array.dtype != dtype or not array.flags.c_contiguous:
+                array = np.ascontiguousarray(array, dtype)
+                held.append(array)
+            words[place] = array.__array_interface__["data"][0]
+        if lengths is not None or offset is not None or f.random:
+            self._counts(plan, held, lengths, offset)
+            words[places["training"]] = training
+            words[places["seed"]] = seed & (2**64 - 1)
+        arenas = [plan.arena(True), plan.arena(False)]
+        if plan.work is None:
+            plan.work = np.empty(plan.bytes + LINE, np.uint8)
+            words[places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
+        count = plan.threads
+        failed = self.part(plan.address, 0, 1) if count == 1 else _c_pool.run(self.part, plan.address, count)
+        if failed:
+            raise MemoryError(f"{f.name} needs a larger workspace than it was given")
+        out = {}
+        for arena, views in zip(arenas, plan.views, strict=True):
+            for root, name, rows, copied, locked in views:
+                array = arena.arrays[name]
+                array = array.view() if rows is None else array[rows]
+                if copied:
+                    array = array.copy()
+                elif locked:
+                    array.flags.writeable = False
+                out[root] = array
+        return out
+
+    def _counts(
+        self, plan: Plan, held: list[Any], lengths: Mapping[str, Array] | None, offset: Mapping[str, Array] | None
+    ) -> None:
+        """How many steps sequences have, and how many came before."""
+        for clock, steps in plan.steps.items():
+            word = clock_name(clock)
+            for table, prefix, missing in ((lengths, "n", steps), (offset, "before", 0)):
+                address = 0
+                if table is not None:
+                    found = np.broadcast_to(np.asarray(table.get(clock, missing), np.int64), (plan.batch,))
+                    array = np.ascontiguousarray(found)
+                    held.append(array)
+                    address = array.ctypes.data
+                plan.words[plan.places[f"{prefix}_{word}"]] = address
