@@ -1,13 +1,14 @@
 # `make demo` shows the tool at work, `make test` runs the tests, `make check` formats, lints, types and tests.
 # `make fuzz` tries the compiler on random specs: for 10 minutes, or `make fuzz MINUTES=60 SEED=7`.
+# `make sanitize` runs generated C under the sanitizers of its compiler.
 PYTHON ?= python3
 BIN := .venv/bin
 OUT := demo-output
 MINUTES ?= 10
 SEED ?= 0
-BACKENDS ?= numpy,torch,cupy-emulated
+BACKENDS ?= numpy,torch,c,cupy-emulated
 
-.PHONY: demo test check fuzz format clean
+.PHONY: demo test check fuzz sanitize format clean
 
 demo: .venv/.installed
 	mkdir -p $(OUT)
@@ -31,6 +32,12 @@ check: .venv/.installed
 
 fuzz: .venv/.installed
 	$(BIN)/python -m recurrency.testing.fuzz --minutes $(MINUTES) --seed $(SEED) --backends $(BACKENDS) --out fuzz-findings
+
+# The C backend under AddressSanitizer and UndefinedBehaviorSanitizer, which the interpreter of Python loads first.
+sanitize: .venv/.installed
+	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	RECURRENCY_CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	$(BIN)/python -m pytest -p no:cacheprovider tests/test_verify_conformance.py -k TestC
 
 format: .venv/.installed
 	$(BIN)/ruff format .

@@ -16,6 +16,7 @@ from recurrency.backends._cupy_function import KERNELS_FUSE, Function
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind
 from recurrency.passes.lengths import lengths as with_lengths
 from recurrency.program.layout import Layout, gradients
 from recurrency.program.program import count
@@ -54,6 +55,12 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
         self.real = self.launches.source.scalars.real
         self.inputs = dict(self._inputs())
         self.taped = {r.array.name for root, r in self.results.items() if root.startswith("tape:")}
+        self.padded = {
+            a.name
+            for name, a in self.inputs.items()
+            if a.kind is Kind.STREAM and not name.startswith(("tape:", "start:"))
+        }
+        """Streams of the caller, in whose padding anything may stand."""
         self.random = any(self.graph[i].op.name == "random" for i in self.graph)
         words = set(re.findall(r"\w+", "\n".join([*(k.text for k in self.kernels), *self.body])))
         held = {r.array.name for r in self.results.values()}
@@ -95,10 +102,10 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
 
     # ------------------------------------------------------------------------------------------------------- text
 
-    def text(self) -> str:
-        """Struct, kernels and entry points."""
+    def text(self, structs: bool = True) -> str:
+        """Struct (with `structs` that of a call as well), kernels and entry points."""
         kernels = [k.text for k in self.kernels]
-        return "\n".join([self._structs(), *kernels, self._lay(), self._zeros(), self._run(), self._entry()])
+        return "\n".join([self._structs(structs), *kernels, self._lay(), self._zeros(), self._run(), self._entry()])
 
     def call_fields(self) -> list[tuple[str, str]]:
         """The fields of the struct of a call, each of 8 bytes: name and declaration."""
@@ -122,8 +129,9 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
         given = {array.name for array in self.inputs.values()}
         return [a for a in self.arrays if a.name in self.fresh or a.name in given]
 
-    def _structs(self) -> str:
+    def _structs(self, call: bool) -> str:
         lines = [f"struct {self.name}_call {{", *(f"    {text}" for _, text in self.call_fields()), "};", ""]
+        lines = lines if call else []
         lines += [f"struct {self.name}_memory {{", f"    const {self.real} *params;", f"    {self.real} *gradient;"]
         for array in self.arrays:
             lines.append(f"    {self.real if array.real else 'long long'} *{array.name};")
@@ -159,6 +167,9 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
             kind = self.real if array.real else "long long"
             if array.name in given and array.name not in starts:
                 out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
+                if array.name in self.padded:
+                    ragged = f"if (call->n_{clock_name(array.clock)})"
+                    out.append(f"{ragged} {{ REC_ROOM({array.name}, {kind}, {array_elements(array)}); }}")
                 continue
             if array.name in self.fresh or array.name in starts:
                 out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
@@ -166,7 +177,7 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
                 out.append(f"if (!call->{array.name}) {{ REC_ROOM({array.name}, {kind}, {array_elements(array)}); }}")
             elif array.name not in self.fresh:
                 out.append(f"REC_ROOM({array.name}, {kind}, {array_elements(array)});")
-        for (_, _, _, k, columns), name in self.launches.products.packed.items():
+        for (*_, k, columns), name in self.launches.products.packed.items():
             out.append(f"REC_ROOM({name}, {self.real}, rec_packed({k}, {columns}));")
         out.append("w->room = 0;")
         for m, columns, k in dict.fromkeys(self.launches.products.work):
@@ -186,6 +197,10 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
             for word, size in ((f"n_{clock}", f"T_{clock}"), (f"before_{clock}", "0")):
                 out.append(f"if (!call->{word}) {{ REC_FILL((long long *)w->{word}, B, {size}); }}")
         starts = {a.name: name[6:] for name, a in self.inputs.items() if name.startswith("start:")}
+        for array in (a for a in self.arrays if a.name in self.padded):
+            clock, inner = clock_name(array.clock), " * ".join(["1", *array_elements(array).split(" * ")[2:]])
+            sides = f"w->{array.name}, call->{array.name}, T_{clock}, {inner}, w->n_{clock}, {0 if array.real else -1}"
+            out.append(f"if (call->n_{clock}) {{ REC_CLEAN({sides}); }}")
         for array in self.arrays:
             inner = " * ".join(["B", *array_elements(array).split(" * ")[2:]]) if array.timed else ""
             nothing = "0" if array.real else "-1"

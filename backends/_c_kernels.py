@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class CWriter(Writer):  # type: ignore[misc]
         inner = source.graph[inners[0]].type
         over_time = inner.kind is Kind.STREAM and type_.kind < Kind.STREAM
         names = Names(source.memory.names.taken)
-        body = CBody(source, ready, names)
+        self.body = body = CBody(source, ready, names)
         idx = _indices(type_.shape)
         at = At("t" if over_time else None, "b", idx)
         out = At(None, "b" if type_.kind is Kind.SEQUENCE else None, idx)
@@ -91,7 +92,7 @@ class CWriter(Writer):  # type: ignore[misc]
     ) -> tuple[Body, At, list[str]]:
         """A body, the element that one turn computes, and the heads of the loops around it."""
         names = Names(self.source.memory.names.taken)
-        body = CBody(self.source, ready, names, asked)
+        self.body = body = CBody(self.source, ready, names, asked)
         idx = _indices(domain.shape)
         t = "t" if domain.kind is Kind.STREAM else None
         b = "b" if domain.kind >= Kind.SEQUENCE else None
@@ -103,11 +104,13 @@ class CWriter(Writer):  # type: ignore[misc]
             head += [*([] if axes else ["REC_ALONE"]), f"for ({INDEX} b = b0; b < b1; ++b) {{"]
         if t:
             head.append(f"const {INDEX} tb = t * B + b;")
-        return body, At(t, b, idx), [*head, *_loops(axes)]
+        return body, At(t, b, idx), [*head, *_tiled(_loops(axes))]
 
     def _finished(
         self, wish: str, domain: Domain, lines: list[str], written: dict[str, Written], mode: str, ragged: bool = False
     ) -> Kernel:
+        if any(not read.late and w.meets(read) for read in self.body.reads for w in written.values()):
+            lines = _untiled(lines)
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
         arrays = {w.array.name for w in written.values()}
         made = kernel(self.prefix, name, domain, mode, lines, arrays, self.source, ragged)
@@ -128,11 +131,37 @@ def _loops(axes: Sequence[tuple[str, str]]) -> list[str]:
     return [*heads[:-1], *(["REC_ALONE"] if heads else []), *heads[-1:]]
 
 
+TILE = re.compile(r"for \(long long (\w+) = 0; \1 < (\d+); \+\+\1\) \{")
+TILED = "REC_TILED("
+
+
+def _tiled(heads: list[str]) -> list[str]:
+    """The innermost loop in whole vectors: the last one begins so early that it ends with the loop.
+
+    What two vectors share is computed twice, so nothing may be read that is written (see `_untiled`).
+    """
+    found = TILE.fullmatch(heads[-1]) if heads else None
+    return heads if found is None else [*heads[:-2], f"{TILED}{found[1]}, {found[2]}) {{"]
+
+
+def _untiled(lines: Iterable[str]) -> list[str]:
+    """The same with a plain innermost loop."""
+    out = []
+    for line in lines:
+        if line.startswith(TILED):
+            name, size = line[len(TILED) : -3].split(", ")
+            out += _loops([(name, size)])
+        else:
+            out.append(line)
+    return out
+
+
 def kernel(
     function: str, name: str, domain: Domain, mode: str, lines: Sequence[str], written: Collection[str],
     source: Source, only_ragged: bool,
 ) -> Kernel:  # fmt: skip
     """A kernel as a function of C; `args` are what it is called with besides the memory, `count` its steps."""
+    lines = _needed(lines)
     params = []
     if domain.kind is Kind.STREAM:
         params += ["t"] if mode == "step" else ["t0", "t1"]
@@ -140,9 +169,28 @@ def kernel(
         params += ["b0", "b1"]
     head = f"static void {name}(const struct {function}_memory *w{''.join(f', {INDEX} {p}' for p in params)}) {{"
     known = locals_of(lines, written, source.memory, source.scalars.real)
+    words = set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
+    known += [f"(void){name};" for name in params if name not in words]
+    known += [] if known else ["(void)w;"]
     text = [head, *(f"    {line}" for line in known), *indented(lines), "}"]
     steps = clock_size(domain.clock) if domain.kind is Kind.STREAM else ""
     return Kernel(name, "\n".join(text) + "\n", tuple(params), steps, only_ragged)
+
+
+DECLARED = re.compile(r"const (?:long long|float|double) (\w+) = ")
+
+
+def _needed(lines: Sequence[str]) -> list[str]:
+    """Lines without the definitions of names that no other line uses."""
+    out = list(lines)
+    while True:
+        words: Counter[str] = Counter()
+        for line in out:
+            words.update(set(re.findall(r"\w+", line.split("//")[0])))
+        kept = [line for line in out if not (found := DECLARED.match(line.strip())) or words[found[1]] > 1]
+        if len(kept) == len(out):
+            return out
+        out = kept
 
 
 def locals_of(lines: Iterable[str], written: Collection[str], memory: Memory, real: str) -> list[str]:

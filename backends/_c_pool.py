@@ -7,6 +7,7 @@ import os
 from functools import cache
 from typing import Any
 
+import numpy as np
 from recurrency.backends import _c_cache
 
 from recurrency.errors import UsageError
@@ -98,16 +99,29 @@ __attribute__((visibility("default"))) int run(void *f, const void *call, long l
     pthread_mutex_unlock(&one_call);
     return wrong;
 }
+
+/* One call from Python: the objects of NumPy whose data it reads, in pairs with the words that hold their addresses.
+   The data's address stands behind the head of an object, `behind` bytes from its beginning. */
+struct request { part f; void *call; long long count, behind, arrays; struct { char *object; void **place; } pair[]; };
+
+__attribute__((visibility("default"))) int enter(const struct request *r) {
+    for (long long k = 0; k < r->arrays; ++k) *r->pair[k].place = *(void **)(r->pair[k].object + r->behind);
+    if (r->count > 1) {
+        const int done = run((void *)r->f, r->call, r->count);
+        if (done >= 0) return done;
+    }
+    return r->f(r->call, 0, 1); /* also where there are no more threads to be had */
+}
 """
 
 
-def threads() -> int:
-    """How many threads a call may use: `RECURRENCY_THREADS`, else as many as this process has processors."""
-    return _wanted(os.environ.get("RECURRENCY_THREADS"))
-
-
 @cache
-def _wanted(text: str | None) -> int:
+def threads() -> int:
+    """How many threads a call may use: `RECURRENCY_THREADS`, else as many as this process has processors.
+
+    The variable is read once.
+    """
+    text = os.environ.get("RECURRENCY_THREADS")
     if text is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
@@ -116,13 +130,22 @@ def _wanted(text: str | None) -> int:
 
 
 @cache
-def _pool() -> Any:
-    run: Any = _c_cache.library(SOURCE)["run"]
-    run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong)
-    return run
+def behind() -> int:
+    """How many bytes behind the beginning of an array of NumPy the address of its data stands.
+
+    Raises:
+        RuntimeError: it is not where all versions of NumPy have it.
+    """
+    array = np.empty(3)
+    for place in range(8, 64, 8):
+        if ctypes.c_void_p.from_address(id(array) + place).value == array.ctypes.data:
+            return place
+    raise RuntimeError("this NumPy has another layout in memory than all others")
 
 
-def run(part: Any, call: int, count: int) -> int:
-    """Run `part(call, id, count)` in as many threads; not 0 if one of them has failed."""
-    done = int(_pool()(ctypes.cast(part, ctypes.c_void_p), call, count))
-    return int(part(call, 0, 1)) if done < 0 else done  # there are no more threads to be had
+@cache
+def enter() -> Any:
+    """A function of the address of a request, which is made of whole numbers of 8 bytes: see `struct request`."""
+    found: Any = _c_cache.library(SOURCE)["enter"]
+    found.argtypes = (ctypes.c_void_p,)
+    return found

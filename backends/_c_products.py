@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from recurrency.backends._cuda_index import extent
+from recurrency.backends._cuda_index import clock_size, extent
 from recurrency.backends._cuda_memory import VECTORS, Array, Memory
 from recurrency.backends._cupy_products import Factor, MatrixProduct, ProductText
 
@@ -44,22 +44,23 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
             m = "(b1 - b0)" if rest == "1" else f"(b1 - b0) * {rest}"
         fixed = self.program.places[form.b.node].kind is Kind.STATIC
         if fixed and a.columns == "1":
-            before, name = self.pack(b, k, columns)
+            rows = f"{clock_size(str(form.sizes['T']))} * B" if stepped else m
+            before, name = self.pack(b, k, columns, rows)
             part = "0, 1" if stepped else "id, count"
-            call = f"rec_multiply_part({m}, {columns}, {k}, {a.start}, {a.rows}, w->{name}, {out}, {columns}, {part});"
-            return before, call
+            sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
+            return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
         self.work.append((m, columns, k))
         part = "w->work + id * w->room, 0, 0, 1" if stepped else "w->work, w->room, id, count"
         sides = f"{a.start}, {a.rows}, {a.columns}, {b.start}, {b.rows}, {b.columns}"
         return [], f"rec_product_part({m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
 
-    def pack(self, b: Matrix, k: str, n: str) -> tuple[list[str], str]:
-        """The statement that packs a matrix, unless that was done before, and the name of the packed one."""
-        key = (b.start, b.rows, b.columns, k, n)
+    def pack(self, b: Matrix, k: str, n: str, rows: str) -> tuple[list[str], str]:
+        """The statement that packs a matrix for so many rows, unless that was done, and the name of the packed one."""
+        key = (rows, b.start, b.rows, b.columns, k, n)
         if key in self.packed:
             return [], self.packed[key]
         self.packed[key] = name = self.memory.names.new("packed")
-        return [f"if (id == 0) rec_pack({k}, {n}, {b.start}, {b.rows}, {b.columns}, w->{name});"], name
+        return [f"if (id == 0) rec_pack_for({rows}, {k}, {n}, {b.start}, {b.rows}, {b.columns}, w->{name});"], name
 
     def matrix(self, factor: Factor, form: MatrixProduct, stepped: bool) -> Matrix:
         """An operand, with rows and columns as the product has them."""

@@ -60,14 +60,15 @@ class Plan:
         f = self.function = built.function
         self.steps = dict(zip(f.memory.clocks, steps, strict=True))
         self.batch = batch
-        self.words = np.zeros(len(built.places), np.uint64)
-        self.address = self.words.ctypes.data
+        self.words = (ctypes.c_uint64 * len(built.places))()
+        self.address = ctypes.addressof(self.words)
         self.places = built.places
         self.inputs = [
-            (name, built.places[array.name], built.real if array.real else np.dtype(np.int64))
+            (name, built.real if array.real else np.dtype(np.int64))
             for name, array in f.inputs.items()
             if name in given
         ]
+        self.read = ["params", *(f.inputs[name].name for name, _ in self.inputs)]
         for clock, count in self.steps.items():
             self.words[self.places[f"T_{clock_name(clock)}"]] = count
         for start, flag in f.memory.flags.items():
@@ -87,6 +88,17 @@ class Plan:
         if not 0 <= self.bytes < GREATEST_WORKSPACE:
             raise MemoryError(f"{f.name} would need {self.bytes:,} bytes for these sizes")
         self.words[self.places["bytes"]] = self.bytes
+        self._request(built)
+
+    def _request(self, built: Built) -> None:
+        """What `enter` is called with: see `_c_pool`."""
+        pairs = [number for name in self.read for number in (0, self.address + 8 * self.places[name])]
+        code = ctypes.cast(built.part, ctypes.c_void_p).value
+        head = [code or 0, self.address, self.threads, _c_pool.behind(), len(self.read)]
+        self.request = (ctypes.c_uint64 * (len(head) + len(pairs)))()
+        self.request[:] = [*head, *pairs]
+        self.enter = ctypes.addressof(self.request)
+        self.objects = range(len(head), len(self.request), 2)
 
     def _shapes(self, real: np.dtype[Any], tape: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """The arrays that become the caller's: those that a backward run reads, or the others."""
@@ -156,6 +168,8 @@ class Built:
         self._library = _c_cache.library(self.source)
         self.part: Any = self._library[f"{name}_part"]
         self.part.argtypes = (ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong)
+        self.enter = _c_pool.enter()
+        self.counts = self.function.random
         self.workspace: Any = self._library[f"{name}_workspace"]
         self.workspace.argtypes, self.workspace.restype = (ctypes.c_void_p, ctypes.c_longlong), ctypes.c_longlong
 
@@ -199,32 +213,28 @@ class Built:
         self, plan: Plan, params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None,
         training: bool, seed: int, offset: Mapping[str, Array] | None,
     ) -> dict[str, Array]:  # fmt: skip
-        f, words, places = self.function, plan.words, plan.places
+        request, objects = plan.request, plan.objects
         held: list[Any] = [params]
-        words[places["params"]] = params.__array_interface__["data"][0]
-        for name, place, dtype in plan.inputs:
+        for name, dtype in plan.inputs:
             array = given[name]
-            if array.dtype != dtype or not array.flags.c_contiguous:
+            if array.dtype is not dtype or not array.flags.c_contiguous:
                 array = np.ascontiguousarray(array, dtype)
-                held.append(array)
-            words[place] = array.__array_interface__["data"][0]
-        if lengths is not None or offset is not None or f.random:
-            self._counts(plan, held, lengths, offset)
-            words[places["training"]] = training
-            words[places["seed"]] = seed & (2**64 - 1)
+            held.append(array)
+        for place, array in zip(objects, held, strict=True):
+            request[place] = id(array)
+        if self.counts or lengths is not None:
+            held += self._counts(plan, lengths, offset, training, seed)
         arenas = [plan.arena(True), plan.arena(False)]
         if plan.work is None:
             plan.work = np.empty(plan.bytes + LINE, np.uint8)
-            words[places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
-        count = plan.threads
-        failed = self.part(plan.address, 0, 1) if count == 1 else _c_pool.run(self.part, plan.address, count)
-        if failed:
-            raise MemoryError(f"{f.name} needs a larger workspace than it was given")
+            plan.words[plan.places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
+        if self.enter(plan.enter):
+            raise MemoryError(f"{self.function.name} needs a larger workspace than it was given")
         out = {}
         for arena, views in zip(arenas, plan.views, strict=True):
             for root, name, rows, copied, locked in views:
                 array = arena.arrays[name]
-                array = array.view() if rows is None else array[rows]
+                array = array[...] if rows is None else array[rows]
                 if copied:
                     array = array.copy()
                 elif locked:
@@ -233,16 +243,20 @@ class Built:
         return out
 
     def _counts(
-        self, plan: Plan, held: list[Any], lengths: Mapping[str, Array] | None, offset: Mapping[str, Array] | None
-    ) -> None:
-        """How many steps sequences have, and how many came before."""
+        self, plan: Plan, lengths: Mapping[str, Array] | None, offset: Mapping[str, Array] | None, training: bool,
+        seed: int,
+    ) -> list[Array]:  # fmt: skip
+        """How many steps sequences have, how many came before, and what draws depend on; gives what is to be held."""
+        held, words, places = [], plan.words, plan.places
+        words[places["training"]] = training
+        words[places["seed"]] = seed & (2**64 - 1)
         for clock, steps in plan.steps.items():
             word = clock_name(clock)
             for table, prefix, missing in ((lengths, "n", steps), (offset, "before", 0)):
                 address = 0
                 if table is not None:
                     found = np.broadcast_to(np.asarray(table.get(clock, missing), np.int64), (plan.batch,))
-                    array = np.ascontiguousarray(found)
-                    held.append(array)
-                    address = array.ctypes.data
-                plan.words[plan.places[f"{prefix}_{word}"]] = address
+                    held.append(np.ascontiguousarray(found))
+                    address = held[-1].ctypes.data
+                words[places[f"{prefix}_{word}"]] = address
+        return held

@@ -7,7 +7,11 @@ COMMON = r"""
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if (defined(__unix__) || defined(__APPLE__)) && defined(__GNUC__) && !defined(REC_PORTABLE)
+#include <sched.h>
+#endif
 
+#define REC_WHOLE (REC_WIDTH / (long long)sizeof(REAL))
 #define REC_PRAGMA(text) _Pragma(#text)
 #if defined(__GNUC__) && !defined(__clang__)
 #define REC_ALONE REC_PRAGMA(GCC ivdep)
@@ -16,15 +20,33 @@ COMMON = r"""
 #else
 #define REC_ALONE
 #endif
+#if defined(__GNUC__)
+#define REC_UNUSED __attribute__((unused))
+#else
+#define REC_UNUSED
+#endif
 #if defined(__GNUC__) && !defined(REC_PORTABLE)
 #define REC_SUMS(...) REC_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #define REC_PUBLIC __attribute__((visibility("default")))
-#define REC_UNUSED __attribute__((unused))
 #else
 #define REC_SUMS(...)
 #define REC_PUBLIC
-#define REC_UNUSED
 #endif
+
+#if defined(__AVX512F__)
+#define REC_WIDTH 64
+#elif defined(__AVX__)
+#define REC_WIDTH 32
+#else
+#define REC_WIDTH 16
+#endif
+/* A loop in whole vectors; the last one begins so early that it ends with the loop. */
+#define REC_STEP(n) ((n) % REC_WHOLE == 0 || (n) < REC_WHOLE ? (n) : REC_WHOLE)
+#define REC_FIRST(j, n) ((j) + REC_STEP(n) > (n) ? (n) - REC_STEP(n) : (j))
+#define REC_TILED(i, n)                                                          \
+    for (long long rec_##i = 0; rec_##i < (n); rec_##i += REC_STEP(n))           \
+        REC_ALONE                                                                \
+        for (long long i = REC_FIRST(rec_##i, n); i < REC_FIRST(rec_##i, n) + REC_STEP(n); ++i)
 
 #define REC_ROOM(field, type, number)                                   \
     w->field = base ? (type *)(void *)(base + at) : NULL;               \
@@ -33,6 +55,12 @@ COMMON = r"""
     do { const long long rec_n = (number); if (rec_n > (most)) (most) = rec_n; } while (0)
 #define REC_FILL(start, number, value) \
     for (long long rec_i = 0; rec_i < (number); ++rec_i) (start)[rec_i] = (value)
+#define REC_CLEAN(to, from, steps, size, lengths, nothing)                      \
+    for (long long rec_t = 0; rec_t < (steps); ++rec_t)                         \
+        for (long long rec_b = 0; rec_b < B; ++rec_b)                           \
+            for (long long rec_i = 0; rec_i < (size); ++rec_i)                  \
+                (to)[(rec_t * B + rec_b) * (size) + rec_i] =                    \
+                    rec_t < (lengths)[rec_b] ? (from)[(rec_t * B + rec_b) * (size) + rec_i] : (nothing)
 #define REC_BARRIER rec_wait(w->barrier, count)
 
 #if defined(__GNUC__) && !defined(REC_PORTABLE)
@@ -46,20 +74,26 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
         __atomic_store_n(turn, now + 1, __ATOMIC_RELEASE);
         return;
     }
-    while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) == now) {
+    for (int turns = 0; __atomic_load_n(turn, __ATOMIC_ACQUIRE) == now; ++turns) {
 #if defined(__x86_64__) || defined(__i386__)
         __builtin_ia32_pause();
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+        if (turns % 2000 == 1999) sched_yield();
 #endif
     }
 }
 #else
-static void rec_wait(void *barrier, long long count) { (void)barrier; (void)count; }
+static REC_UNUSED void rec_wait(void *barrier, long long count) {
+    (void)barrier;
+    (void)count;
+}
 #endif
 """
 
 PHILOX = """
-static void philox(unsigned int a, unsigned int b, unsigned int c, unsigned int d, unsigned long long seed,
-                   unsigned int *first, unsigned int *second) {
+static void rec_philox(unsigned int a, unsigned int b, unsigned int c, unsigned int d, unsigned long long seed,
+                       unsigned int *first, unsigned int *second) {
     unsigned int low = (unsigned int)seed, high = (unsigned int)(seed >> 32);
     for (int round = 0; round < 10; ++round) {
         const unsigned long long left = a * 0xD2511F53ull, right = c * 0xCD9E8D57ull;
@@ -73,23 +107,42 @@ static void philox(unsigned int a, unsigned int b, unsigned int c, unsigned int 
     *first = a >> 8;
     *second = b >> 8;
 }
+#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)
 """
 """Philox4x32-10 (Salmon et al. 2011), as in `recurrency.draws`: two numbers of 24 bits."""
 
 PARTS = """
+/* So few rows are multiplied with a matrix as it lies, if it lies as it is summed; packing would take longer. */
+#define REC_FEW 4
+
+static REC_UNUSED void rec_pack_for(
+    long long rows, long long k, long long n, const REAL *b, long long b_k, long long b_n, REAL *packed
+) {
+    if (rows >= REC_FEW || b_k != 1) rec_pack((long)k, (long)n, b, (long)b_k, (long)b_n, packed);
+}
+
 static REC_UNUSED void rec_multiply_part(
-    long long m, long long n, long long k, const REAL *a, long long a_m, const REAL *packed, REAL *c, long long c_m,
-    long long id, long long count
+    long long rows, long long m, long long n, long long k, const REAL *a, long long a_m, const REAL *b, long long b_k,
+    long long b_n, const REAL *packed, REAL *c, long long c_m, long long id, long long count
 ) {
     const long panels = (long)((n + REC_COLUMNS - 1) / REC_COLUMNS);
-    if (m >= count * REC_ROWS || count == 1) {
-        const long long m0 = id * m / count, m1 = (id + 1) * m / count;
-        rec_multiply((long)(m1 - m0), (long)n, (long)k, a + m0 * a_m, (long)a_m, packed, c + m0 * c_m, (long)c_m, 0, 0,
-                     panels);
+    const long long m0 = id * m / count, m1 = (id + 1) * m / count;
+    if (rows < REC_FEW && b_k == 1) {
+        for (long long i = m0; i < m1; ++i)
+            for (long long j = 0; j < n; ++j) {
+                REAL sum = 0;
+                REC_SUMS(sum)
+                for (long long l = 0; l < k; ++l) sum += a[i * a_m + l] * b[j * b_n + l];
+                c[i * c_m + j] = sum;
+            }
         return;
     }
-    rec_multiply((long)m, (long)n, (long)k, a, (long)a_m, packed, c, (long)c_m, 0, (long)(panels * id / count),
-                 (long)(panels * (id + 1) / count));
+    if (m >= count * REC_ROWS || count == 1)
+        rec_multiply((long)(m1 - m0), (long)n, (long)k, a + m0 * a_m, (long)a_m, packed, c + m0 * c_m, (long)c_m, 0, 0,
+                     panels);
+    else
+        rec_multiply((long)m, (long)n, (long)k, a, (long)a_m, packed, c, (long)c_m, 0, (long)(panels * id / count),
+                     (long)(panels * (id + 1) / count));
 }
 
 static REC_UNUSED void rec_product_part(

@@ -68,8 +68,8 @@ class InMemory(Program):  # type: ignore[misc]
         """See `Program`."""
         reason = kernels.obstacle(device, dtype)
         if reason is None:
-            return f"CUDA kernels of the backend {kernels.KERNELS[device.type]} on {device}"
-        return f"generated torch code on {device}" + (f" ({reason})" if device.type == "cuda" else "")
+            return f"kernels of the backend {kernels.KERNELS[device.type]} on {device}"
+        return f"generated torch code on {device}" + (f" ({reason})" if device.type in kernels.KERNELS else "")
 
     def tape(self, mode: str) -> tuple[Port, ...]:
         """See `Program`."""

@@ -1,4 +1,4 @@
-"""A network's functions as CUDA kernels: those of the CuPy backend, on torch's memory and in torch's current stream."""
+"""A network's functions as kernels on torch's memory: those of the C backend, or of CuPy's in torch's stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recurrency import backend
 from recurrency.errors import UsageError
 from recurrency.programs import Programs
 
-KERNELS = {"cuda": "cupy"}
+KERNELS = {"cuda": "cupy", "cpu": "c"}
 """Kind of device -> the backend whose kernels run there."""
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
@@ -41,7 +41,7 @@ def built(programs: Programs, like: Tensor, kind: str, options: tuple[Any, ...])
 
 
 def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
-    """A function of the CuPy backend as one of tensors: without copies, where these lie on a device."""
+    """A function of a backend as one of tensors, without copies."""
 
     def function(
         params: Tensor, given: Mapping[str, Tensor], lengths: Mapping[str, Tensor] | None, steps: Mapping[str, int],
@@ -55,7 +55,7 @@ def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
                 return {name: from_dlpack(array) for name, array in found.items()}
         arrays = _on_host(arrays)
         found = runner(params.detach().numpy(), arrays, counts, steps, batch, training, seed, before)
-        return {name: torch.from_numpy(array) for name, array in found.items()}
+        return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
 
     return function
 

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from recurrency.backends import _c_cache
 from recurrency.backends._c_function import CFunction
 from recurrency.backends._c_gemm import gemm_text
+from recurrency.backends._c_math import FUNCTIONS
 from recurrency.backends._c_math import text as math_text
+from recurrency.backends._c_module import Interface, checked, commented
 from recurrency.backends._c_runtime import Built
 from recurrency.backends._c_text import COMMON, PARTS, PHILOX
 from recurrency.backends._python_names import Names, ascii_name
 
+from recurrency.export import ModuleRequest
 from recurrency.graph.graph import Graph
 from recurrency.program.layout import Layout
 
@@ -31,20 +34,39 @@ class CBackend:
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Built:
         """Compile one function, which computes the roots of a graph."""
-        source, (function,) = self.emit([(name, graph)], layout, dtype, without)
+        source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without)
         return Built(function, source, dtype)
 
+    def module(self, request: ModuleRequest) -> str:
+        """The text of a file that any compiler of C99 takes, for other programs: forward, backward, loss."""
+        interface, written, parts = self._module(request)
+        prefix = interface.prefix
+        ends = [checked(f, prefix) for f in written]
+        return "\n".join([commented(request.header), "", interface.text(), *parts, *ends, interface.step.text])
+
+    def header(self, request: ModuleRequest) -> str:
+        """The header that belongs to it."""
+        return str(self._module(request)[0].header())
+
+    def _module(self, request: ModuleRequest) -> tuple[Interface, list[CFunction], list[str]]:
+        prefix = ascii_name(request.name).lower()
+        graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in request.functions]
+        graphs.insert(0, (f"{prefix}_infer", request.model.programs.graph("forward", ())))
+        text, written = self.emit(graphs, request.layout, request.dtype, request.without, portable=True)
+        return Interface(request, written, prefix), written, [text]
+
     def emit(
-        self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset()
-    ) -> tuple[str, list[CFunction]]:
-        """The text of a file with these functions, which needs nothing but a C compiler."""
+        self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset(),
+        portable: bool = False,
+    ) -> tuple[str, list[CFunction]]:  # fmt: skip
+        """The text of a file with these functions, which needs nothing but a C compiler; `portable`: of C99."""
         real = {"float32": "float", "float64": "double"}[dtype]
         gemm = gemm_text(real)
-        taken = Names(re.findall(r"\b(?:rec|REC)_\w+", gemm + COMMON + PARTS + math_text(["rec_exp"], real)))
-        written = [CFunction(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
-        body = "\n".join(f.text() for f in written)
+        taken = re.findall(r"\b(?:rec|REC)_\w+", gemm + COMMON + PARTS + math_text(FUNCTIONS, real))
+        written = [CFunction(name, graph, layout, dtype, without, Names(taken)) for name, graph in functions]
+        body = "\n".join(f.text(structs=not portable) for f in written)
         words = set(re.findall(r"\w+", body))
-        parts = [COMMON, math_text(words, real)]
+        parts = [COMMON.replace("REAL", real), math_text(words, real)]
         parts += [PHILOX] if "philox" in words else []
         if words & {"rec_packed", "rec_product_part"}:
             parts += [gemm, PARTS.replace("REAL", real)]

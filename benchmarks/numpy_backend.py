@@ -19,6 +19,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded; threads that wait use CPU time too
 
 import numpy as np
+from _rounds import alternate
 from recurrency.backends.numpy import backend
 
 from recurrency import derivatives
@@ -257,14 +258,6 @@ def close(found: Array, wanted: Array) -> None:
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3 * float(abs(wanted).max()))
 
 
-def timed(run: Run, repeats: int) -> float:
-    """Seconds for one call."""
-    start = CLOCK()
-    for _ in range(repeats):
-        run()
-    return (CLOCK() - start) / repeats
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -275,9 +268,8 @@ def main() -> None:
     for size in options.size or SIZES:
         for peephole in (False, True):
             runs = contestants(size, peephole)
-            repeats = max(1, int(0.02 / timed(runs["compiled"], 3)))
-            rounds = np.array([[timed(run, repeats) for run in runs.values()] for _ in range(options.rounds)])
-            ms, ratios = np.median(rounds, 0) * 1e3, np.median(rounds / rounds[:, 2:], 0)
+            rounds = np.array(list(alternate(runs, options.rounds, CLOCK, least=0.02).values()))
+            ms, ratios = np.median(rounds, 1) * 1e3, np.median(rounds / rounds[2:], 1)
             title = f"{size}, {'peephole' if peephole else 'plain'}"
             print(
                 f"{title:24}" + "".join(f"{m:8.3f} ms" for m in ms) + f"{ratios[0]:17.2f}{ratios[1]:18.2f}", flush=True

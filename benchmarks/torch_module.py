@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from _rounds import alternate
 from torch import Tensor, nn
 
 import recurrency as rc
@@ -168,17 +169,11 @@ def measured(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, An
     x, dy = torch.randn(T, B, N, requires_grad=True), torch.randn(T, B, H)
     agree(modules, x)
     jobs = {name: job(module, x, dy) for name, module in modules.items()}
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for turn in range(rounds + 2):
-        for name, run in jobs.items():
-            start = clock()
-            run()
-            if turn > 1:  # the first rounds load and plan
-                times[name].append(clock() - start)
-    ratios = {n: statistics.median(a / b for a, b in zip(t, times["generated"], strict=True)) for n, t in times.items()}
+    times = alternate(jobs, rounds, clock)
+    ratios = {name: float(np.median(seconds / times["generated"])) for name, seconds in times.items()}
     return {
         "size": size, "T": T, "B": B, "N": N, "H": H, "path": getattr(modules["generated"], "path", ""),
-        "rounds": rounds, "ms": {name: 1e3 * statistics.median(t) for name, t in times.items()}, "ratios": ratios,
+        "rounds": rounds, "ms": {name: 1e3 * float(np.median(t)) for name, t in times.items()}, "ratios": ratios,
         "target": TARGETS[size], "reached": ratios["per step"] >= TARGETS[size],
     }  # fmt: skip
 

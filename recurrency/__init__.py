@@ -3,7 +3,7 @@
     import recurrency as rc
 
     spec = rc.load("lstm.rnn")
-    model = spec.compile(backend="numpy", N=64, H=128)
+    model = spec.compile(N=64, H=128)
 
 Importing the package is cheap: each name below is imported when it is first used.
 """

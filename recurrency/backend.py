@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from recurrency.program.layout import Layout
 
 GROUP = "recurrency.backends"
+AUTO = "auto"
+"""The name that stands for the fastest backend that can run here."""
+DEFAULT = "RECURRENCY_BACKEND"
+"""The environment variable that names the backend for which `auto` stands."""
 EMULATED = "recurrency.emulated"
 """Backends that stand in for a device that is not there: for tests, and found only by their own name."""
 
@@ -64,12 +69,25 @@ def _points(group: str = GROUP) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=group)}
 
 
+def automatic() -> tuple[str, str]:
+    """The name of the backend for which `auto` stands, and why: `c` where it can run, else `numpy`."""
+    named = os.environ.get(DEFAULT, "") or AUTO
+    if named != AUTO:
+        return named, f"{DEFAULT} says so"
+    points = _points()
+    reason = _loaded(points["c"])[1] if "c" in points else "it is not installed"
+    return ("c", "native code is the fastest") if reason is None else ("numpy", f"c can't run here: {reason}")
+
+
 def find(name: str, run: bool = True) -> Backend:
     """A backend by name; one that is to write source only (not `run`) need not be able to run here.
+
+    `auto` stands for the fastest one that can run here.
 
     Raises:
         UsageError: there is none, or it can't run here (the message says why).
     """
+    name = automatic()[0] if name == AUTO else name
     points = _points()
     if name not in points:
         points = {**points, **_points(EMULATED)}

@@ -47,6 +47,16 @@ def module_text(model: Model, options: str = "") -> str:
     write = getattr(backend, "module", None)
     if write is None:
         raise UsageError(f"the backend {model.backend} writes no source; numpy does")
+    return str(write(_request(model, options)))
+
+
+def header_text(model: Model, options: str = "") -> str | None:
+    """The header file that belongs to the source of a module; None: its language has none."""
+    write = getattr(find(model.backend, run=False), "header", None)
+    return None if write is None else str(write(_request(model, options)))
+
+
+def _request(model: Model, options: str) -> ModuleRequest:
     programs = model.programs
     functions = [
         ("forward_pass", programs.graph("forward_kept", ())),
@@ -54,13 +64,10 @@ def module_text(model: Model, options: str = "") -> str:
     ]
     if model.has_loss:
         functions.append(("loss_pass", programs.graph("loss_gradients", ("params",))))
-    text = write(
-        ModuleRequest(
-            model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
-            programs.layout, model.dtype, programs.without, model,
-        )
+    return ModuleRequest(
+        model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
+        programs.layout, model.dtype, programs.without, model,
     )  # fmt: skip
-    return str(text)
 
 
 def _header(model: Model, options: str) -> str:

@@ -111,13 +111,14 @@ class Spec:
         return self.elaborate(**dimensions).graph
 
     def compile(
-        self, backend: str = "numpy", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
+        self, backend: str = "auto", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
         **dimensions: Any,
     ) -> Model:  # fmt: skip
         """Compile the cell for given dimensions (numbers; functions and cells by name).
 
-        `dtype` is float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names
-        passes that are switched off.
+        `backend` is one of `recurrency backends`; `auto` is `c` where there is a C compiler, else `numpy`. `dtype` is
+        float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
+        that are switched off.
 
         Raises:
             SpecError: the spec has mistakes.

@@ -17,6 +17,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RECURRENCY_CFLAGS", "-O0")
 """To compile takes longer than to run; tests of what users get ask for more."""
 
+os.environ.setdefault("RECURRENCY_BACKEND", "numpy")
+"""Where no backend is named: it needs no compiler. Tests of all backends name each."""
+
 gc.set_threshold(100_000, 50, 100)
 """Graphs are many small objects that live long: to look for garbage among them as often as usual costs a tenth."""
 

@@ -19,7 +19,7 @@ recurrency.grammars recurrency.specs
 recurrency
 recurrency.errors
 recurrency.files recurrency.draws recurrency.initialisers
-recurrency.plots
+recurrency.plots recurrency.compiled
 recurrency.graph
 recurrency.passes recurrency.language
 recurrency.program recurrency.derivatives recurrency.pictures

@@ -341,17 +341,21 @@ def test_the_path_is_visible() -> None:
     assert lstm().path == "generated torch code on cpu"
 
 
-@pytest.mark.parametrize("cell", ["LSTM", "Tagger"])
-def test_device_kernels_compute_what_torch_code_computes(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the stand-in for a device in the place of CuPy: the tensors' memory goes to kernels and back as it is."""
+EMULATED = [("cupy-emulated", cell) for cell in ("LSTM", "Tagger")]
+NATIVE = [("c", cell) for cell in ("LSTM", "Tagger", "two clocks", "matrix state", "LayerNormLSTM")]
+
+
+@pytest.mark.parametrize(("kernels_of", "cell"), [*EMULATED, *NATIVE])
+def test_kernels_compute_what_torch_code_computes(kernels_of: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Native ones, and those of the stand-in for a device: the tensors' memory goes to kernels and back as it is."""
     from recurrency.backends import _torch_module_kernels
 
-    reason = backend.describe(emulated=True)["cupy-emulated"]
+    reason = backend.describe(emulated=True)[kernels_of]
     if reason:
         pytest.skip(reason)
     inputs, lengths = inputs_of(shared(cell)), lengths_of(shared(cell))
     found = []
-    for kernels in {}, {"cpu": "cupy-emulated"}:
+    for kernels in {}, {"cpu": kernels_of}:
         monkeypatch.setattr(_torch_module_kernels, "KERNELS", kernels)
         module = copy.deepcopy(shared(cell))
         module.program._functions.clear()
@@ -361,6 +365,28 @@ def test_device_kernels_compute_what_torch_code_computes(cell: str, monkeypatch:
         assert ("kernels" in module.path) == bool(kernels)
     shared(cell).program._functions.clear()
     close(*found, rtol=1e-11, atol=1e-11)
+
+
+def test_what_native_kernels_gave_may_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the tape of a module nor its next results lie in what the user holds."""
+    from recurrency.backends import _torch_module_kernels
+
+    if reason := backend.describe()["c"]:
+        pytest.skip(reason)
+    monkeypatch.setattr(_torch_module_kernels, "KERNELS", {"cpu": "c"})
+    module = lstm()
+    assert module.path == "kernels of the backend c on cpu"
+    x = random(5, 2, 3, requires_grad=True)
+    first, state = module(x)
+    kept = first.detach().clone()
+    (wanted,) = torch.autograd.grad(first.square().sum(), x, retain_graph=True)
+    with torch.no_grad():
+        state["h"].fill_(7.0)
+    second = module(x)[0]
+    close(first, kept)
+    close(second, kept)
+    (found,) = torch.autograd.grad(second.square().sum(), x)
+    close(found, wanted)
 
 
 def test_a_stream_goes_to_cupy_as_its_version_wants_it() -> None:

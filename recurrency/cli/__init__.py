@@ -27,6 +27,7 @@ COMMANDS = {
     "convert": ("convert:convert", "Carry weights over from PyTorch's or Keras' layers, and back."),
     "verify": ("verify:verify", "Compare backends with the interpreter on a spec, and its gradients with differences."),
     "backends": ("backing:backends", "List the backends, and why one can't run here."),
+    "cache": ("caching:cache", "Say what was compiled and is kept, and where; empty it."),
 }
 """Command -> where in `recurrency.cli` it is, and what it does."""
 

@@ -7,7 +7,11 @@ import click
 
 @click.command("backends")
 def backends() -> None:
-    """List the backends: which can run here, and for the others why not and what to install."""
+    """List the backends: which can run here, and for the others why not and what to install.
+
+    Where none is named, `c` is taken if it can run here, else `numpy`, or what the environment variable
+    RECURRENCY_BACKEND names.
+    """
     from rich.text import Text
 
     from recurrency import backend
@@ -17,3 +21,5 @@ def backends() -> None:
     for name, reason in backend.describe().items():
         out.add_row(name, "no" if reason else "yes", Text(reason or ""))
     show(out)
+    name, why = backend.automatic()
+    click.echo(f"auto, the default, is {name}: {why}")

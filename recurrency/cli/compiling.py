@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ Examples:
   recurrency compile specs/lstm.rnn --backend numpy -D N=64 -D H=128 -o lstm_numpy.py
   recurrency compile my.rnn:Cell -D H=32 --dtype float64 -o cell.py
   recurrency compile GRU -D N=8 -D H=16
+  recurrency compile LSTM --backend c -D N=64 -D H=128 -o lstm.c
   recurrency compile LSTM --backend cupy -D N=64 -D H=128 -o lstm_cupy.py --check
 """
 
@@ -48,23 +50,29 @@ def compile(
 ) -> None:  # fmt: skip
     """Write a cell as source code: forward, generated back-propagation through time, parameter layout.
 
-    The source stands alone: it does not need recurrency.
+    The source stands alone: it does not need recurrency. C comes with a header beside it, `lstm.h` for `lstm.c`.
     """
     from recurrency.backend import find
     from recurrency.cli.common import find_spec
-    from recurrency.export import module_text
+    from recurrency.export import header_text, module_text
     from recurrency.files import write_whole
     from recurrency.model import Model
 
     chosen, found = find(backend, run=False), find_spec(spec)
     checker = _checker(chosen) if check else None
     model = Model(found, found.elaborate(**dimensions), chosen, dtype, without=without)
-    text = module_text(model, " ".join(f"{k}={v}" for k, v in dimensions.items()))
+    sizes = " ".join(f"{k}={v}" for k, v in dimensions.items())
+    text = module_text(model, sizes)
     if output is None:
         click.echo(text, nl=False)
     else:
+        written = [output]
         write_whole(output, text)
-        click.echo(f"wrote {output}: {model.size} parameters, backend {backend}, {dtype}", err=True)
+        header = header_text(model, sizes) if Path(output).suffix == ".c" else None
+        if header is not None:
+            written.append(str(Path(output).with_suffix(".h")))
+            write_whole(written[-1], header)
+        click.echo(f"wrote {' and '.join(written)}: {model.size} parameters, backend {backend}, {dtype}", err=True)
     for line in checker(text) if checker else ():
         click.echo(line, err=True)
 

@@ -105,7 +105,11 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and noise.")
 @click.option("--runs", type=POSITIVE, default=1, help="Train with this many seeds and report their spread.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Type of all numbers.")
-@click.option("--backend", metavar="NAME", help="What the spec is compiled to.")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    help="What the spec is compiled to: c if there is a C compiler, else numpy, by default.",
+)
 @click.option("--run", "folder", metavar="FOLDER", help="Keep the run here: checkpoints, metrics, weights, curve.")
 @click.option(
     "--save-every", type=NOT_LESS, default=30.0, show_default=True, help="Seconds between two checkpoints of --run."

@@ -26,7 +26,7 @@ from recurrency.testing.fuzz_jobs import interrupted_by, together
 from recurrency.testing.fuzz_search import Search
 from recurrency.testing.specs import Program
 
-BACKENDS = "numpy,torch,cupy-emulated"
+BACKENDS = "numpy,torch,c,cupy-emulated"
 
 
 @dataclass

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import recurrency.specs
+from recurrency.backend import AUTO, automatic
 from recurrency.errors import UsageError
 from recurrency.language.modules import nearest
 
@@ -60,7 +61,7 @@ OPTIONS: Mapping[str, Option] = {
     "length": Option(30, _COUNT, 1),
     "chunk": Option(None, _COUNT, 1),
     "dtype": Option("float32", (str,), words=("float32", "float64")),
-    "backend": Option("numpy", (str,)),
+    "backend": Option("auto", (str,)),
     "log-form": Option("bar", (str,), words=("bar", "lines", "readme", "quiet")),
     "log-every": Option(100, _COUNT, 1),
     "seed": Option(0, _COUNT, 0),
@@ -90,8 +91,9 @@ class Experiment:
     folder: Path | None = None
 
     def options(self) -> dict[str, Any]:
-        """Every option."""
-        return {name: self.training.get(name, option.default) for name, option in OPTIONS.items()}
+        """Every option; in the place of `auto` the backend for which it stands here."""
+        found = {name: self.training.get(name, option.default) for name, option in OPTIONS.items()}
+        return {**found, "backend": automatic()[0]} if found["backend"] == AUTO else found
 
     def changed(self, training: Mapping[str, Any], **more: Mapping[str, Any]) -> Experiment:
         """The same with other options; another optimiser, or another schedule, brings its own settings."""

@@ -1,0 +1,245 @@
+"""A whole file of C for other programs: what a caller fills in, documented, and functions that check it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from recurrency.backends._c_function import CFunction
+from recurrency.backends._cuda_index import clock_name
+from recurrency.backends._cuda_memory import Array
+from recurrency.backends._python_names import Names, ascii_name
+
+from recurrency.arrays import Port
+from recurrency.export import ModuleRequest
+from recurrency.graph.types import Kind
+from recurrency.programs import obstacle
+
+ERRORS = {"WORK": "the workspace is smaller than NAME_FUNCTION_workspace says", "NULL": "a pointer is missing",
+          "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at 64 bytes",
+          "SIZE": "a number of steps or sequences is negative"}  # fmt: skip
+"""What a function returns where it does nothing: 1, 2, ... in this order."""
+
+
+def commented(text: str) -> str:
+    """A text as a comment of C: whatever it holds, it stays text."""
+    safe = "".join(c if (c.isprintable() and c.isascii()) or c == "\n" else "?" for c in text)
+    return "/* " + safe.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?") + " */"
+
+
+class Interface:
+    """The interface of some functions, as it stands in the header and at the top of the file."""
+
+    def __init__(self, request: ModuleRequest, functions: list[CFunction], prefix: str) -> None:
+        self.request, self.functions, self.prefix = request, functions, prefix
+        self.real = functions[0].real
+        self.step = Step(request, functions[0], prefix)
+
+    def text(self) -> str:
+        """Errors, parameters, and for each function its struct and its prototypes."""
+        parts = [self._errors(), self._parameters(), *(self._function(f) for f in self.functions), self.step.interface]
+        return "\n".join(parts)
+
+    def header(self) -> str:
+        """A header file."""
+        guard = f"REC_{self.prefix.upper()}_H"
+        head = commented(self.request.header)
+        extern = ('#ifdef __cplusplus\nextern "C" {\n#endif\n', "#ifdef __cplusplus\n}\n#endif\n")
+        return f"{head}\n#ifndef {guard}\n#define {guard}\n\n{extern[0]}\n{self.text()}\n{extern[1]}\n#endif\n"
+
+    def _errors(self) -> str:
+        up = self.prefix.upper()
+        lines = [f"    {up}_{name} = {k + 1}, {commented(says.replace('NAME', self.prefix))}"
+                 for k, (name, says) in enumerate(ERRORS.items())]  # fmt: skip
+        return "\n".join(["/* What functions return; they have done nothing then. */", "enum {",
+                          f"    {up}_OK = 0,", *lines, "};", ""])  # fmt: skip
+
+    def _parameters(self) -> str:
+        up = self.prefix.upper()
+        names = Names()
+        lines = [
+            f"/* Parameters are one vector of {self.real}; each begins at its place, the last index runs fastest. */",
+            "enum {", f"    {up}_PARAMETERS = {self.request.layout.size},",
+        ]  # fmt: skip
+        for name, (offset, shape) in sorted(self.request.layout.entries.items(), key=lambda item: item[1][0]):
+            word = names.new(f"{up}_AT_{ascii_name(name)}")
+            lines.append(f"    {word} = {offset}, {commented(f'{name} {list(shape)}, {prod(shape)} numbers')}")
+        return "\n".join([*lines, "};", ""])
+
+    def _function(self, f: CFunction) -> str:
+        says = dict(self._comments(f))
+        lines = [f"struct {f.name}_call {{"]
+        for name, declaration in f.call_fields():
+            lines.append(f"    {declaration}{' ' + commented(says[name]) if name in says else ''}")
+        return "\n".join([
+            *lines, "};", "",
+            "/* The bytes that `work` needs: sizes and optional pointers of the call must be set. */",
+            f"long long {f.name}_workspace(const struct {f.name}_call *call, long long threads);",
+            "/* Runs in one thread; 0, or an error. It allocates nothing, and keeps nothing between calls. */",
+            f"int {f.name}(const struct {f.name}_call *call);",
+            "/* The same in several threads: each calls it with its number (from 0) and how many there are. */",
+            f"int {f.name}_part(const struct {f.name}_call *call, long long thread, long long threads);", "",
+        ])  # fmt: skip
+
+    def _comments(self, f: CFunction) -> list[tuple[str, str]]:
+        """What is said of the fields of a call."""
+        gradient = f"out: [{f.layout.size}], of the parameters" if f.has_gradient else "not used"
+        out = [("params", f"[{f.layout.size}]"), ("gradient", gradient)]
+        for name, array in f.inputs.items():
+            start = name.startswith("start:")
+            what = f"in: the first {name[6:]}, or NULL for the declared one" if start else f"in: {name}"
+            out.append((array.name, f"{what}, {extents(array)}"))
+        for root, result in f.results.items():
+            rows = f", from row {result.row} on" if result.row else ""
+            out = [(n, t) for n, t in out if n != result.array.name] + [
+                (result.array.name, "; ".join([*(t for n, t in out if n == result.array.name),
+                                               f"out: {root}{rows}, {extents(result.array)}"]))
+            ]  # fmt: skip
+        for clock in map(clock_name, f.memory.clocks):
+            out += [(f"n_{clock}", "in: how many steps each sequence has, [B], or NULL: all have T"),
+                    (f"before_{clock}", "in: how many steps came before, [B], or NULL: none"),
+                    (f"T_{clock}", "steps")]  # fmt: skip
+        out += [(flag, f"1 if the caller gave the first {start} (forwards as well)")
+                for start, flag in f.memory.flags.items()]  # fmt: skip
+        return [
+            *out, ("B", "sequences"), ("training", "1: draws are made, such as dropout"), ("seed", "of the draws"),
+            ("work", "memory at a multiple of 64 bytes"), ("bytes", "how much that is"),
+            ("barrier", "for several threads: 128 bytes at a multiple of 64, all 0; else NULL"),
+        ]  # fmt: skip
+
+
+class Step:
+    """One step of one sequence: what a program calls that gets its input bit by bit. Empty where a cell can't do that.
+
+    `infer` is the function of whole sequences that it calls.
+    """
+
+    def __init__(self, request: ModuleRequest, infer: CFunction, prefix: str) -> None:
+        self.request, self.infer, self.prefix, self.interface, self.text = request, infer, prefix, "", ""
+        ports = [*request.inputs.values(), *request.outputs.values()]
+        one = len({p.clock for p in request.inputs.values()}) == 1 and all(p.kind is Kind.STREAM for p in ports)
+        if one and not obstacle(request.model.programs.graph("forward", ())):
+            self._write()
+
+    def _type(self, port: Port) -> str:
+        return self.infer.real if port.index is None else "long long"
+
+    def _write(self) -> None:
+        p, f = self.prefix, self.infer
+        names = Names(["params", "state", "work", "bytes", "call"])
+        inputs = {n: names.new(n) for n in self.request.inputs}
+        outputs = {n: names.new(n) for n in self.request.outputs}
+        fields_taken = Names()
+        states = {n: fields_taken.new(n) for n in self.request.states}
+        params = [f"const {f.real} *params", f"struct {p}_state *state"]
+        params += [f"const {self._type(port)} *{inputs[n]}" for n, port in self.request.inputs.items()]
+        params += [f"{self._type(port)} *{outputs[n]}" for n, port in self.request.outputs.items()]
+        head = f"int {p}_step({', '.join([*params, 'void *work', 'long long bytes'])})"
+        fields = [f"    {self._type(port)} {states[n]}[{max(1, prod(port.shape))}]; /* {list(port.shape)} */"
+                  for n, port in self.request.states.items()]  # fmt: skip
+        shapes = [f"{inputs[n]} {list(port.shape)}" for n, port in self.request.inputs.items()]
+        shapes += [f"{outputs[n]} {list(port.shape)} (out)" for n, port in self.request.outputs.items()]
+        self.interface = "\n".join([
+            "/* The state of one sequence between two steps. */", f"struct {p}_state {{",
+            *(fields or ["    char none;"]), "};", "",
+            "/* Sets the declared first state; it needs as much memory to work in as a step. */",
+            f"int {p}_first(const {f.real} *params, struct {p}_state *state, void *work, long long bytes);",
+            "/* The bytes that `work` needs for a step; it begins at a multiple of 64 bytes. */",
+            f"long long {p}_step_workspace(void);",
+            f"/* One step of one sequence, always of the same amount of work: {', '.join(shapes)}. */", f"{head};", "",
+        ])  # fmt: skip
+        self.text = "\n".join([*self._sizes(0), *self._first(states), *self._sizes(1), f"{head} {{",
+                               *(f"    {line}" for line in self._body(inputs, outputs, states)), "}", ""])  # fmt: skip
+
+    def _sizes(self, steps: int) -> list[str]:
+        n = self.infer.name
+        if not steps:
+            return []
+        return [
+            f"long long {self.prefix}_step_workspace(void) {{",
+            f"    const struct {n}_call none = {{0}};",
+            f"    struct {n}_call call = none;",
+            *(f"    call.T_{clock_name(c)} = 1;" for c in self.infer.memory.clocks),
+            "    call.B = 1;",
+            f"    return {n}_workspace(&call, 1);", "}", "",
+        ]  # fmt: skip
+
+    def _called(self, steps: int) -> list[str]:
+        """Lines that make a call of so many steps of one sequence, with room for its results."""
+        n, f = self.infer.name, self.infer
+        lines = [f"const struct {n}_call none = {{0}};", f"struct {n}_call call = none;"]
+        for array in (a for a in f.arrays if a.name in f.fresh):
+            rows = steps + array.front + array.behind if array.timed else 1
+            size = max(1, rows * prod(int(d) for d in array.shape))
+            lines.append(f"{f.real if array.real else 'long long'} {array.name}_room[{size}];")
+        lines += [f"call.{a.name} = {a.name}_room;" for a in f.arrays if a.name in f.fresh]
+        lines += [f"call.T_{clock_name(c)} = {steps};" for c in f.memory.clocks]
+        return [*lines, "call.B = 1;", "call.params = params;", "call.work = work;", "call.bytes = bytes;"]
+
+    def _kept(self, root: str, to: str, size: int) -> str:
+        result = self.infer.results[root]
+        row = result.row * prod(int(d) for d in result.array.shape)
+        kind = self.infer.real if result.array.real else "long long"
+        return f"memcpy({to}, {result.array.name}_room + {row}, {size} * sizeof({kind}));"
+
+    def _first(self, states: Mapping[str, str]) -> list[str]:
+        """No step: the last states are the first ones."""
+        kept = [self._kept(f"final:{n}", f"state->{states[n]}", prod(port.shape))
+                for n, port in self.request.states.items()]  # fmt: skip
+        real = self.infer.real
+        given = [f"call.{self.infer.inputs[n].name} = &nothing;" for n in self.request.inputs
+                 if n in self.infer.inputs and self.infer.inputs[n].real]  # fmt: skip
+        symbols = [f"call.{self.infer.inputs[n].name} = &no_symbol;" for n in self.request.inputs
+                   if n in self.infer.inputs and not self.infer.inputs[n].real]  # fmt: skip
+        lines = [
+            *self._called(0), *([f"const {real} nothing = 0;"] if given else []),
+            *(["const long long no_symbol = -1;"] if symbols else []), *given, *symbols,
+            f"if (!params || !state) return {self.prefix.upper()}_NULL;",
+            f"const int wrong = {self.infer.name}(&call);", "if (wrong) return wrong;", *kept, "return 0;",
+        ]  # fmt: skip
+        state = f"struct {self.prefix}_state *state"
+        head = f"int {self.prefix}_first(const {real} *params, {state}, void *work, long long bytes)"
+        return [f"{head} {{", *(f"    {line}" for line in lines), "}", ""]
+
+    def _body(self, inputs: Mapping[str, str], outputs: Mapping[str, str], states: Mapping[str, str]) -> list[str]:
+        f = self.infer
+        lines = [*self._called(1), f"if (!params || !state) return {self.prefix.upper()}_NULL;"]
+        lines += [f"if (!{name}) return {self.prefix.upper()}_NULL;" for name in (*inputs.values(), *outputs.values())]
+        lines += [f"call.{f.inputs[n].name} = {name};" for n, name in inputs.items() if n in f.inputs]
+        for n, name in states.items():
+            lines += [f"call.{f.inputs[f'start:{n}'].name} = state->{name};"] if f"start:{n}" in f.inputs else []
+            lines += [f"call.{f.memory.flags[n]} = 1;"] if n in f.memory.flags else []
+        lines += [f"const int wrong = {f.name}(&call);", "if (wrong) return wrong;"]
+        lines += [self._kept(f"output:{n}", name, prod(self.request.outputs[n].shape)) for n, name in outputs.items()]
+        for n, name in states.items():
+            lines.append(self._kept(f"final:{n}", f"state->{name}", prod(self.request.states[n].shape)))
+        return [*lines, "return 0;"]
+
+
+def extents(array: Array) -> str:
+    """The shape of an array in words."""
+    return f"[{', '.join([*array.lead(), *map(str, array.shape)])}]"
+
+
+def checked(f: CFunction, prefix: str) -> str:
+    """The function that checks a call before it runs it."""
+    up = prefix.upper()
+    given = {array.name: name for name, array in f.inputs.items()}
+    lines = [f"if (!call) return {up}_NULL;"]
+    sizes = ["call->B < 0", *(f"call->T_{clock_name(c)} < 0" for c in f.memory.clocks)]
+    lines.append(f"if ({' || '.join(sizes)}) return {up}_SIZE;")
+    needed = ["params"] if "w->params" in f.text() or "params[" in f.text() else []
+    needed += ["gradient"] if f.has_gradient else []
+    needed += [a.name for a in f.arrays if a.name in f.fresh or a.name in given]
+    for name in needed:
+        optional = given.get(name, "").startswith("start:")
+        if not optional:
+            lines.append(f"if (!call->{name}) return {up}_NULL;")
+        lines.append(f"if ((uintptr_t)call->{name} % sizeof *call->{name}) return {up}_ALIGNMENT;")
+    lines += [
+        f"if (!call->work && {f.name}_workspace(call, 1)) return {up}_NULL;",
+        f"if ((uintptr_t)call->work % 64) return {up}_ALIGNMENT;",
+        f"return {f.name}_part(call, 0, 1);",
+    ]
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"int {f.name}(const struct {f.name}_call *call) {{\n{body}\n}}\n"

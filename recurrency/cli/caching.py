@@ -1,0 +1,93 @@
+"""`recurrency cache`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from recurrency.compiled import Store
+
+MEGA = 1 << 20
+
+EPILOG = """\b
+Examples:
+  recurrency cache
+  recurrency cache --clear
+  recurrency cache --json
+
+\b
+Variables:
+  RECURRENCY_CACHE       the folder, instead of ~/.cache/recurrency (or recurrency in XDG_CACHE_HOME)
+  RECURRENCY_CACHE_SIZE  megabytes that each part may hold, instead of 512; what was used least lately goes first
+  RECURRENCY_CC          the compiler of the backend c, with its arguments, instead of CC, cc, gcc or clang
+  RECURRENCY_CFLAGS      more options for it
+"""
+
+
+@click.command("cache", epilog=EPILOG)
+@click.option("--clear", is_flag=True, help="Remove all that was compiled.")
+@click.option("--json", "as_json", is_flag=True, help="The same for machines.")
+def cache(clear: bool, as_json: bool) -> None:
+    """Say what was compiled and is kept: how many libraries, how large, where, and which compiler makes them.
+
+    There are those of the backend c (native), and kernels that are compiled to be emulated. Nothing is lost with them:
+    what is needed again is compiled again.
+    """
+    from recurrency import backend
+    from recurrency.compiled import STORES
+
+    backend.describe(emulated=True)  # what a backend keeps is known when it is loaded
+    stores = [STORES[name] for name in sorted(STORES, reverse=True)]
+    removed = {store.name: store.clear() for store in stores} if clear else {}
+    if as_json:
+        click.echo(json.dumps([_data(store) for store in stores], indent=2, ensure_ascii=False))
+    elif clear:
+        for name, files in removed.items():
+            click.echo(f"{name}: removed {len(files)} files, {_amount(sum(file.size for file in files))}")
+    else:
+        _show([_data(store) for store in stores])
+
+
+def _data(store: Store) -> dict[str, Any]:
+    """What there is of one backend, as JSON has it."""
+    from recurrency.compiled import files, most_bytes
+    from recurrency.errors import UsageError
+
+    found = files(store.place)
+    out: dict[str, Any] = {"name": store.name, "folder": str(store.place), "refused": None, "obstacle": None}
+    out["libraries"] = sum(file.path.suffix == ".so" for file in found)
+    out |= {"bytes": sum(file.size for file in found), "most_bytes": most_bytes()}
+    try:
+        store.folder()
+    except UsageError as error:
+        out["refused"] = str(error)
+    try:
+        return {**out, **store.about()}
+    except UsageError as error:
+        return {**out, "obstacle": str(error)}
+
+
+def _show(found: Sequence[dict[str, Any]]) -> None:
+    """The same for people."""
+    from recurrency.cli.common import show, table
+
+    out = table("Part", ">Libraries", ">Size", ">At most", "Folder")
+    for one in found:
+        sizes = (_amount(one[key]) for key in ("bytes", "most_bytes"))
+        out.add_row(one["name"], str(one["libraries"]), *sizes, one["folder"])
+    show(out, "")
+    for one in found:
+        if one["refused"]:
+            click.echo(f"{one['name']} is not used: {one['refused']}")
+        if one["obstacle"]:
+            click.echo(f"{one['name']}: nothing can be compiled: {one['obstacle']}")
+        else:
+            click.echo(f"{one['name']}: by {one['compiler']}, {one['version']}\n  {one['flags']}")
+
+
+def _amount(size: int) -> str:
+    return f"{size / MEGA:,.1f} MB" if size >= MEGA else f"{size / 1024:,.0f} kB"

@@ -1,0 +1,252 @@
+"""Generated C for other programs: it compiles without a warning as C99, and computes what the interpreter does."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import recurrency as rc
+from recurrency import backend, library
+from recurrency.export import header_text, module_text
+from recurrency.model import Model
+from tests.calling import Run
+from tests.helpers_cells import CASE
+
+REASON = backend.describe()["c"]
+pytestmark = pytest.mark.skipif(REASON is not None, reason=f"c: {REASON}")
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-DREC_PORTABLE")
+
+
+def model_of(name: str, dtype: str = "float32", **dimensions: Any) -> Model:
+    """A shipped cell for the C backend."""
+    return library.spec(name).compile(backend="c", dtype=dtype, **(dimensions or CASE[name].dimensions))
+
+
+def compiled(folder: Path, *flags: str, sources: tuple[str, ...] = ("cell.c",)) -> None:
+    """Compile sources in a folder to a program (or, with -c, check them)."""
+    done = subprocess.run(["cc", *STRICT, "-O1", *flags, *sources, "-lm"], cwd=folder, capture_output=True, text=True)
+    assert not done.returncode, done.stderr[:3000]
+
+
+@pytest.mark.parametrize("name", sorted(CASE))
+def test_every_shipped_cell_is_c99_without_a_warning(name: str, tmp_path: Path) -> None:
+    model = model_of(name)
+    header = header_text(model)
+    assert header is not None
+    (tmp_path / "cell.c").write_text(module_text(model))
+    (tmp_path / "cell.h").write_text(header)
+    (tmp_path / "user.c").write_text('#include "cell.h"\nint main(void) { return 0; }\n')
+    compiled(tmp_path, "-O0", "-c", sources=("cell.c", "user.c"))
+
+
+PROGRAM = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include "cell.h"
+
+static void *aligned(long long bytes) {
+    char *memory = calloc((size_t)bytes + 64, 1);
+    return memory + (64 - (size_t)memory % 64) % 64;
+}
+static void *read_all(const char *name, size_t bytes) {
+    void *out = aligned((long long)bytes);
+    FILE *file = fopen(name, "rb");
+    if (!file || fread(out, 1, bytes, file) != bytes) exit(9);
+    fclose(file);
+    return out;
+}
+static void write_all(const char *name, const void *data, size_t bytes) {
+    FILE *file = fopen(name, "wb");
+    if (!file || fwrite(data, 1, bytes, file) != bytes) exit(9);
+    fclose(file);
+}
+int main(void) {
+BODY
+    return 0;
+}
+"""
+
+
+def run_program(folder: Path, body: list[str]) -> None:
+    """Compile and run a program with the cell."""
+    said = "\n".join(f"    {line}" for line in body)
+    unused = [f for f in ("read_all", "write_all", "aligned") if f not in said]
+    text = PROGRAM.replace("BODY", "\n".join([*(f"    (void){f};" for f in unused), said]))
+    (folder / "main.c").write_text(text)
+    compiled(folder, "-o", "main", sources=("cell.c", "main.c"))
+    done = subprocess.run(["./main"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+def fields(source: str, function: str) -> dict[str, str]:
+    """The fields of the struct of a function's call, with what is said of them."""
+    text = source[source.index(f"struct {function}_call {{") :].split("};")[0]
+    return {m[1]: m[2] for m in re.finditer(r"(\w+);(?: /\* (.*?) \*/)?", text)}
+
+
+@cache
+def reference(name: str) -> tuple[Any, dict[str, Any], Any, dict[str, Any], Any]:
+    """Parameters, inputs, the interpreter's run, gradients of outputs, and its gradients."""
+    dimensions = CASE[name].dimensions
+    model = library.spec(name).compile(backend="interpreter", dtype="float64", **dimensions)
+    rng = np.random.default_rng(4)
+    params = rng.standard_normal(model.size).astype("f4").astype(float)
+    inputs = {n: rng.standard_normal((4, 3, *p.shape)).astype("f4").astype(float) for n, p in model.inputs.items()}
+    run = model.forward(params, inputs)
+    seeds = {n: rng.standard_normal(a.shape).astype("f4").astype(float) for n, a in run.outputs.items()}
+    return params, inputs, run, seeds, model.backward(run, seeds)
+
+
+def row_of(said: str, root: str) -> int:
+    """The row from which on a result lies in its array."""
+    found = re.search(rf"out: {re.escape(root)}(?:, from row (\d+) on)?,", said)
+    assert found, (said, root)
+    return int(found[1] or 0)
+
+
+def shape(said: str) -> list[int]:
+    """The shape that is told of a field, for 4 steps and 3 sequences."""
+    sizes = re.findall(r"\[([^\]]*)\]", said)[-1].replace("T_t", "4").replace("B", "3").split(", ")
+    return [sum(map(int, size.split(" + "))) for size in sizes]
+
+
+def count(said: str) -> int:
+    """The number of elements that is told of a field."""
+    return math.prod(shape(said))
+
+
+def is_array(said: str) -> bool:
+    """Whether a field is an array that these programs hand over."""
+    return said.startswith(("in: ", "out: ")) and not said.startswith(("in: the first", "in: how many"))
+
+
+def memory_of(said: str, inputs: Collection[str], outs: Mapping[str, tuple[str, int]]) -> str:
+    """Where a field of a call points to: into a file, to what the forward call has written, or to zeros."""
+    root = said.removeprefix("in: ").split(",")[0]
+    if said.startswith("in: tape:"):
+        return f"f.{outs[root][0]} + {outs[root][1]}"
+    if said.startswith("in: d:output:") or root in inputs:
+        return f'read_all("{root.replace("d:output:", "d_")}", {count(said)} * sizeof(float))'
+    return f"aligned({count(said)} * (long long)sizeof(float))"
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "MinGRU", "LayerNormLSTM", "FastWeights"])
+def test_a_program_in_c_computes_what_the_interpreter_does(name: str, tmp_path: Path) -> None:
+    """Forwards and backwards from files of parameters, inputs and gradients; the tape goes from one to the other."""
+    params, inputs, run, seeds, gradients = reference(name)
+    model = model_of(name)
+    source, prefix = module_text(model), name.lower()
+    (tmp_path / "cell.c").write_text(source)
+    (tmp_path / "cell.h").write_text(str(header_text(model)))
+    for file, array in {"params": params, **inputs, **{f"d_{n}": a for n, a in seeds.items()}}.items():
+        (tmp_path / file).write_bytes(array.astype("f4").tobytes())
+    first, second = fields(source, f"{prefix}_forward"), fields(source, f"{prefix}_backward")
+    body = [f"struct {prefix}_forward_call f = {{0}};", f"struct {prefix}_backward_call b = {{0}};"]
+    body += ["f.T_t = b.T_t = 4;", "f.B = b.B = 3;"]
+    body += [f'f.params = b.params = read_all("params", {model.size} * sizeof(float));']
+    outs: dict[str, tuple[str, int]] = {}
+    for field, said in first.items():
+        if "out: " in said:
+            for part in said.split("; "):
+                root = part.removeprefix("out: ").split(",")[0]
+                outs[root] = (field, row_of(said, root) * (count(said) // int(shape(said)[0])))
+    for call, table in (("f", first), ("b", second)):
+        body += [
+            f"{call}.{field} = {memory_of(said, inputs, outs)};" for field, said in table.items() if is_array(said)
+        ]
+    for call, function in (("f", "forward"), ("b", "backward")):
+        body += [f"{call}.bytes = {prefix}_{function}_workspace(&{call}, 1);", f"{call}.work = aligned({call}.bytes);",
+                 f"if ({prefix}_{function}(&{call})) return 2;"]  # fmt: skip
+    for n, a in run.outputs.items():
+        field, start = outs[f"output:{n}"]
+        body.append(f'write_all("out_{n}", f.{field} + {start}, {a.size} * sizeof(float));')
+    body.append(f'write_all("gradient", b.gradient, {model.size} * sizeof(float));')
+    run_program(tmp_path, body)
+    for n, a in run.outputs.items():
+        found = np.frombuffer((tmp_path / f"out_{n}").read_bytes(), "f4").reshape(a.shape)
+        np.testing.assert_allclose(found, a, rtol=2e-5, atol=2e-5 * np.abs(a).max())
+    found = np.frombuffer((tmp_path / "gradient").read_bytes(), "f4")
+    np.testing.assert_allclose(found, gradients.params, rtol=1e-4, atol=1e-4 * np.abs(gradients.params).max())
+
+
+def test_a_program_goes_step_by_step(tmp_path: Path) -> None:
+    params, inputs, run, _, _ = reference("LSTM")
+    model = model_of("LSTM")
+    (tmp_path / "cell.c").write_text(module_text(model))
+    (tmp_path / "cell.h").write_text(str(header_text(model)))
+    (tmp_path / "params").write_bytes(params.astype("f4").tobytes())
+    (tmp_path / "x").write_bytes(np.ascontiguousarray(inputs["x"][:, 1]).astype("f4").tobytes())
+    n, h = inputs["x"].shape[2], run.outputs["h"].shape[2]
+    run_program(tmp_path, [
+        "struct lstm_state state;", f"static float h[4][{h}];",
+        "const long long bytes = lstm_step_workspace();", "void *work = aligned(bytes);",
+        f'const float *params = read_all("params", {model.size} * sizeof(float));',
+        f'const float *x = read_all("x", {4 * n} * sizeof(float));',
+        "if (lstm_first(params, &state, work, bytes)) return 2;",
+        f"for (int t = 0; t < 4; ++t) if (lstm_step(params, &state, x + t * {n}, h[t], work, bytes)) return 3;",
+        'write_all("h", h, sizeof h);',
+    ])  # fmt: skip
+    found = np.frombuffer((tmp_path / "h").read_bytes(), "f4").reshape(4, h)
+    np.testing.assert_allclose(found, run.outputs["h"][:, 1], rtol=2e-5, atol=2e-5)
+
+
+def test_wrong_calls_are_refused_with_a_number(tmp_path: Path) -> None:
+    model = model_of("LSTM")
+    (tmp_path / "cell.c").write_text(module_text(model))
+    (tmp_path / "cell.h").write_text(str(header_text(model)))
+    lines = [
+        "static float room[4096];",
+        "struct lstm_infer_call c = {0};",
+        "if (lstm_infer(NULL) != LSTM_NULL) return 1;",
+    ]
+    lines += ["c.T_t = -1;", "if (lstm_infer(&c) != LSTM_SIZE) return 2;", "c.T_t = 1; c.B = 1;"]
+    lines += ["if (lstm_infer(&c) != LSTM_NULL) return 3;", "c.params = c.x = room;"]
+    lines += ["c.h = c.h_final = c.c_final = room + 2048;", "if (lstm_infer(&c) != LSTM_NULL) return 4;"]
+    lines += ["c.work = aligned(1 << 20);", "if (lstm_infer(&c) != LSTM_WORK) return 5;", "c.bytes = 1 << 20;"]
+    lines += ["c.x = (const float *)((const char *)room + 1);", "if (lstm_infer(&c) != LSTM_ALIGNMENT) return 6;"]
+    lines += ["c.x = room;", "c.work = (char *)c.work + 4;", "if (lstm_infer(&c) != LSTM_ALIGNMENT) return 7;"]
+    lines += ["c.work = (char *)c.work - 4;", "if (lstm_infer(&c) != LSTM_OK) return 8;"]
+    run_program(tmp_path, lines)
+
+
+HOSTILE = '''
+cell Main[N](x: [N]) -> (y: [N]) {
+    """Ends the comment */ int evil; /* ??/ and goes on"""
+    param int, struct, rec_wait, REC_BARRIER, w, call, memory, α, rec_pack : [N] ~ ones
+    state main : [N] = 0
+    exp_ = int * x + struct * rec_wait + REC_BARRIER * w + call * memory
+    main = tanh(exp_ + α * rec_pack * main[t-1])  // */ ??/
+    y = main
+}
+'''.replace("  // */ ??/", "  # */ ??/")
+
+
+def test_names_and_texts_of_a_spec_never_become_code(tmp_path: Path) -> None:
+    model = rc.parse(HOSTILE).compile(backend="c", dtype="float64", N=2)
+    other = rc.parse(HOSTILE).compile(backend="interpreter", dtype="float64", N=2)
+    text = module_text(model, "N=2 */ evil")
+    assert "int evil" not in re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
+    (tmp_path / "cell.c").write_text(text)
+    compiled(tmp_path, "-O0", "-c")
+    x, params = (
+        np.random.default_rng(2).standard_normal((3, 2, 2)),
+        np.random.default_rng(3).standard_normal(model.size),
+    )
+    found, wanted = (m.forward(params, x, keep=False).outputs["y"] for m in (model, other))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+
+
+def test_the_command_writes_source_and_header(run: Run, tmp_path: Path) -> None:
+    code, _, said = run("compile", "GRU", "--backend", "c", "-D", "N=2", "-D", "H=3", "-o", str(tmp_path / "gru.c"))
+    assert code == 0
+    assert f"wrote {tmp_path / 'gru.c'} and {tmp_path / 'gru.h'}" in said
+    assert "int gru_step(const float *params" in (tmp_path / "gru.h").read_text()

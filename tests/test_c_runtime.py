@@ -1,0 +1,181 @@
+"""Calls of native code: several threads, several callers, memory that is used again, and code as users get it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import recurrency as rc
+from recurrency import backend, library
+
+REASON = backend.describe()["c"]
+pytestmark = pytest.mark.skipif(REASON is not None, reason=f"c: {REASON}")
+
+CELLS = {
+    "LSTM": {"N": 5, "H": 13},
+    "GRU": {"N": 5, "H": 8},
+    "FastWeights": {"N": 3, "H": 7},
+    "Mamba": {"N": 4},
+    "LayerNormLSTM": {"N": 4, "H": 9},
+    "Bidirectional": {"N": 3, "H": 6},
+}
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`threads(2)` makes each call use two threads, however small it is."""
+    from recurrency.backends import _c_pool, _c_runtime
+
+    def use(count: int) -> None:
+        monkeypatch.setenv("RECURRENCY_THREADS", str(count))
+        _c_pool.threads.cache_clear()
+        monkeypatch.setattr(_c_runtime, "SMALL", 0)
+
+    yield use
+    _c_pool.threads.cache_clear()
+
+
+def arrays(model: Any, steps: int = 7, batch: int = 5, seed: int = 0) -> tuple[Any, dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    inputs = {n: rng.standard_normal((steps, batch, *p.shape)).astype(model.real) for n, p in model.inputs.items()}
+    return rng.standard_normal(model.size).astype(model.real), inputs
+
+
+def both(model: Any, params: Any, inputs: Any, lengths: Any = None) -> list[Any]:
+    """Outputs and all gradients, where each output's gradient is the output."""
+    run = model.forward(params, inputs, lengths=lengths)
+    found = model.backward(run, run.outputs)
+    return [*(a.copy() for a in run.outputs.values()), found.params, *found.inputs.values()]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("lengths", [None, [7, 3, 0, 1, 7]], ids=["full", "ragged"])
+def test_threads_share_the_work(cell: str, lengths: Any, threads: Any) -> None:
+    found = []
+    for count in (1, 2, 3):
+        threads(count)
+        model = library.spec(cell).compile(backend="c", dtype="float64", **CELLS[cell])
+        params, inputs = arrays(model)
+        found.append(both(model, params, inputs, lengths))
+        again = both(model, params, inputs, lengths)
+        assert all((a == b).all() for a, b in zip(found[-1], again, strict=True)), "not the same bits in every run"
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * max(1.0, np.abs(b).max()))
+
+
+def test_there_may_be_more_threads_than_sequences_or_steps(threads: Any) -> None:
+    threads(8)
+    model = library.spec("GRU").compile(backend="c", dtype="float64", N=2, H=3)
+    other = library.spec("GRU").compile(backend="interpreter", dtype="float64", N=2, H=3)
+    for steps, batch in ((1, 1), (2, 3), (0, 2), (3, 0)):
+        params, inputs = arrays(model, steps, batch)
+        for a, b in zip(both(model, params, inputs), both(other, params, inputs), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+
+
+def test_several_callers_do_not_disturb_each_other(threads: Any) -> None:
+    threads(2)
+    model = library.spec("LSTM").compile(backend="c", dtype="float64", N=3, H=5)
+    cases = [arrays(model, seed=seed) for seed in range(4)]
+    wanted = [both(model, *case) for case in cases]
+    wrong: list[int] = []
+
+    def work(k: int) -> None:
+        for _ in range(20):
+            if any((a != b).any() for a, b in zip(both(model, *cases[k]), wanted[k], strict=True)):
+                wrong.append(k)
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_has_threads_of_its_own(threads: Any) -> None:
+    threads(2)
+    model = library.spec("LSTM").compile(backend="c", dtype="float64", N=3, H=5)
+    case = arrays(model)
+    wanted = both(model, *case)
+    child = os.fork()
+    if not child:
+        good = all((a == b).all() for a, b in zip(both(model, *case), wanted, strict=True))
+        os._exit(0 if good else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_wrong_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPatch, threads: Any) -> None:
+    threads(1)
+    from recurrency.backends import _c_pool
+
+    for wrong in ("0", "many", "-1", "1000"):
+        monkeypatch.setenv("RECURRENCY_THREADS", wrong)
+        _c_pool.threads.cache_clear()
+        with pytest.raises(rc.UsageError, match=f"RECURRENCY_THREADS is a whole number from 1 to 256, not '{wrong}'"):
+            _c_pool.threads()
+
+
+def test_what_is_given_may_change_from_call_to_call() -> None:
+    """A plan for a size is not that of a call which hands over other first states."""
+    model = library.spec("LSTM").compile(backend="c", dtype="float64", N=2, H=3)
+    other = library.spec("LSTM").compile(backend="interpreter", dtype="float64", N=2, H=3)
+    params, inputs = arrays(model, 3, 2)
+    state = {n: np.full((2, 3), 0.5) for n in ("h", "c")}
+    for given in (None, {"h": state["h"]}, state, None):
+        found, wanted = (m.forward(params, inputs, state=given) for m in (model, other))
+        np.testing.assert_allclose(found.outputs["h"], wanted.outputs["h"], rtol=0, atol=1e-12)
+        a, b = model.backward(found, wanted.outputs), other.backward(wanted, wanted.outputs)
+        np.testing.assert_allclose(a.params, b.params, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(a.state["h"], b.state["h"], rtol=0, atol=1e-12)
+
+
+def test_memory_is_used_again_once_nobody_holds_it() -> None:
+    model = library.spec("GRU").compile(backend="c", N=2, H=3)
+    params, inputs = arrays(model, 4, 2)
+    addresses = set()
+    for _ in range(20):
+        output = model.forward(params, inputs, keep=False).outputs["h"]
+        addresses.add(output.ctypes.data)
+        del output
+    assert len(addresses) == 1
+    kept = [model.forward(params, inputs, keep=False).outputs["h"] for _ in range(5)]
+    assert len({a.ctypes.data for a in kept}) == 5
+    part = kept.pop()[1:, :1, 2]
+    value = part.copy()
+    model.forward(params, {"x": inputs["x"] + 1}, keep=False)
+    assert (part == value).all()
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "MinGRU", "LayerNormLSTM", "Mamba"])
+def test_code_as_users_get_it_is_right(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other tests compile without optimising, to save time; whole vectors, and what is left over, are used here."""
+    monkeypatch.delenv("RECURRENCY_CFLAGS", raising=False)
+    for H in (8, 13, 19):
+        dimensions = {"N": 5, "H": H} if cell != "Mamba" else {"N": H}
+        model = library.spec(cell).compile(backend="c", **dimensions)
+        other = library.spec(cell).compile(backend="numpy", dtype="float64", **dimensions)
+        params, inputs = arrays(model, 6, 7)
+        found = both(model, params, inputs)
+        wanted = both(other, params.astype(float), {n: a.astype(float) for n, a in inputs.items()})
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=2e-5 * max(1.0, np.abs(b).max()))
+
+
+def test_auto_is_native_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECURRENCY_BACKEND")
+    assert library.spec("Elman").compile(N=1, H=1).backend == "c"
+    monkeypatch.setenv("RECURRENCY_BACKEND", "interpreter")
+    assert library.spec("Elman").compile(N=1, H=1).backend == "interpreter"
+    monkeypatch.delenv("RECURRENCY_BACKEND")
+    from recurrency.backends.c import CBackend
+
+    monkeypatch.setattr(CBackend, "available", lambda self: "no compiler")
+    assert backend.automatic() == ("numpy", "c can't run here: no compiler")
+    assert library.spec("Elman").compile(N=1, H=1).backend == "numpy"
