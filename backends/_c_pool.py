@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -113,6 +116,25 @@ __attribute__((visibility("default"))) int enter(const struct request *r) {
     return r->f(r->call, 0, 1); /* also where there are no more threads to be had */
 }
 """
+
+
+class Ceiling(threading.local):
+    """How many threads the calls of this thread may use at most, whatever else is said."""
+
+    value = 256
+
+
+ceiling = Ceiling()
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Calls within it use so many threads at most."""
+    before, ceiling.value = ceiling.value, count
+    try:
+        yield
+    finally:
+        ceiling.value = before
 
 
 @cache

@@ -175,7 +175,7 @@ class Built:
 
     def threads(self, steps: Mapping[str, int], batch: int) -> int:
         """How many threads such a call is worth."""
-        most = _c_pool.threads()
+        most = min(_c_pool.threads(), _c_pool.ceiling.value)
         if most == 1:
             return 1
         program = self.function.program
@@ -198,7 +198,7 @@ class Built:
             self._load()
         f = self.function
         sizes = [steps[clock] for clock in f.memory.clocks]
-        key = (batch, *sizes, lengths is None, _c_pool.threads(), *[name in given for name in self.optional])
+        key = (batch, *sizes, lengths is None, _c_pool.ceiling.value, *[name in given for name in self.optional])
         try:
             plan = self.plans[key].pop()
         except (KeyError, IndexError):

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
+from recurrency.backends import _c_pool
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
@@ -54,7 +55,8 @@ def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
                 found = runner.device(params.detach(), arrays, counts, steps, batch, training, seed, before)
                 return {name: from_dlpack(array) for name, array in found.items()}
         arrays = _on_host(arrays)
-        found = runner(params.detach().numpy(), arrays, counts, steps, batch, training, seed, before)
+        with _c_pool.at_most(torch.get_num_threads()):
+            found = runner(params.detach().numpy(), arrays, counts, steps, batch, training, seed, before)
         return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
 
     return function

@@ -41,6 +41,14 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
     return compare
 
 
+@pytest.fixture(autouse=True)
+def generated_torch_code(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of modules of PyTorch are of generated torch code, which runs everywhere; those of kernels put theirs in."""
+    if request.module.__name__.rpartition(".")[2].startswith("test_torch_module"):
+        kernels = pytest.importorskip("recurrency.backends._torch_module_kernels")
+        monkeypatch.setattr(kernels, "KERNELS", {"cuda": "cupy"})
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`run("show", "LSTM")` runs the console script, and gives its exit code and what it wrote."""

@@ -15,7 +15,7 @@ from recurrency.testing.conformance import BackendConformance
 MADE_BY_PASSES = {"log1p", "valid"}
 
 SHARES = {
-    "c": ("matrix state", "delay lines"),
+    "c": ("matrix state",),
     "numpy": ("functions", "two clocks"),
     "torch": ("symbols", "random"),
     "interpreter": ("both ways",),

@@ -16,11 +16,6 @@ from tests.specimens import SPECIMENS
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # tiny tensors: more threads would only wait for one another
 
-from recurrency.backends import _torch_module_kernels  # noqa: E402  (it needs torch)
-
-_torch_module_kernels.KERNELS.pop("cpu", None)
-"""The tests are of generated torch code, which runs on all devices; tests of kernels put theirs in."""
-
 QUIET = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:torch"),
