@@ -8,19 +8,16 @@ from dataclasses import dataclass
 
 from recurrency.backends._c_kernels import array_elements, indented, memory_scalars
 from recurrency.backends._c_launches import CLaunches
+from recurrency.backends._c_products import inner_elements
 from recurrency.backends._cuda_index import clock_name, clock_size
-from recurrency.backends._cuda_lowering import lowered
 from recurrency.backends._cuda_memory import VECTORS, Array
-from recurrency.backends._cuda_pieces import Store
-from recurrency.backends._cupy_function import KERNELS_FUSE, Function
+from recurrency.backends._cupy_function import Function
 from recurrency.backends._python_names import Names
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
-from recurrency.passes.lengths import lengths as with_lengths
 from recurrency.program.layout import Layout, gradients
 from recurrency.program.program import count
-from recurrency.program.schedule import schedule
 
 
 @dataclass(frozen=True)
@@ -35,23 +32,13 @@ class Result:
 class CFunction(Function):  # type: ignore[misc]  # its types are checked under the folder's name
     """A function of a file in C. `results` says where each lies, `fresh` names arrays that become the caller's."""
 
+    launched = CLaunches
     results: dict[str, Result]
 
     def __init__(
         self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
     ) -> None:  # fmt: skip
-        self.name, self.layout = name, layout
-        self.program = schedule(lowered(with_lengths(graph)), layout, without | KERNELS_FUSE)
-        self.graph = self.program.graph
-        self.launches = CLaunches(name, self.program, dtype, taken)
-        self.memory = self.launches.memory
-        for region in self.program.regions:
-            (self.launches.loop if region.scans else self.launches.region)(region)
-        self.results = {}
-        self.fresh: set[str] = set()
-        self._results()
-        taken.taken |= self.memory.names.taken
-        self.kernels, self.body, self.nothing = self.launches.kernels, self.launches.body, self.launches.nothing
+        super().__init__(name, graph, layout, dtype, without, taken)
         self.real = self.launches.source.scalars.real
         self.inputs = dict(self._inputs())
         self.taped = {r.array.name for root, r in self.results.items() if root.startswith("tape:")}
@@ -73,32 +60,13 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
             for name, id in self.graph.sources(op).items():
                 yield prefix + name, self.memory.array(self.program.places[id].buffer)
 
-    def _result(self, root: str, id: int) -> list[Store]:
-        place = self.program.places.get(id)
-        if place is not None and self._is_plain(id, place):
-            array = self.memory.array(place.buffer)
-            row = array.front - place.delay if array.timed else 0
-            self.results[root] = Result(array, row, self._is_shared(root, place))
-            self.fresh.add(array.name)
-            return []
-        target = self.memory.made(f"{root.split(':')[-1]}_result", self.graph[id].type, home="result")
-        self.fresh.add(target.name)
-        self.results[root] = Result(target, 0, False)
-        return [Store(id, None, id, target=target)]
+    def _regions(self, without: frozenset[str]) -> None:
+        for region in self.program.regions:
+            (self.launches.loop if region.scans else self.launches.region)(region)
 
-    def _is_shared(self, root: str, place: object) -> bool:
-        """Whether another result lies in the same memory: the pieces of the tape may, nothing else."""
-        if root.startswith("tape:"):
-            return False
-        name = self.memory.array(place.buffer).name  # type: ignore[attr-defined]
-        others = [r for r, i in self.graph.roots.items() if r != root and self._buffer(i) == place.buffer]  # type: ignore[attr-defined]
-        handed = any(r.array.name == name for r in self.results.values())
-        return handed or any(r.startswith("tape:") for r in others)
-
-    @property
-    def has_gradient(self) -> bool:
-        """Whether it computes gradients of parameters."""
-        return bool(gradients(self.graph, self.layout))
+    def told(self, array: Array, delay: int, copied: bool) -> Result:
+        """See `Function`."""
+        return Result(array, array.front - delay if array.timed else 0, copied)
 
     # ------------------------------------------------------------------------------------------------------- text
 
@@ -130,8 +98,8 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
         return [a for a in self.arrays if a.name in self.fresh or a.name in given]
 
     def _structs(self, call: bool) -> str:
-        lines = [f"struct {self.name}_call {{", *(f"    {text}" for _, text in self.call_fields()), "};", ""]
-        lines = lines if call else []
+        fields = [f"    {text}" for _, text in self.call_fields()]
+        lines = [f"struct {self.name}_call {{", *fields, "};", ""] if call else []
         lines += [f"struct {self.name}_memory {{", f"    const {self.real} *params;", f"    {self.real} *gradient;"]
         for array in self.arrays:
             lines.append(f"    {self.real if array.real else 'long long'} *{array.name};")
@@ -165,18 +133,16 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
             ]
         for array in self.arrays:
             kind = self.real if array.real else "long long"
-            if array.name in given and array.name not in starts:
+            handed = array.name in given or array.name in self.fresh
+            if handed:
                 out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
-                if array.name in self.padded:
-                    ragged = f"if (call->n_{clock_name(array.clock)})"
-                    out.append(f"{ragged} {{ REC_ROOM({array.name}, {kind}, {array_elements(array)}); }}")
-                continue
-            if array.name in self.fresh or array.name in starts:
-                out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
-            if array.name in starts:
-                out.append(f"if (!call->{array.name}) {{ REC_ROOM({array.name}, {kind}, {array_elements(array)}); }}")
-            elif array.name not in self.fresh:
-                out.append(f"REC_ROOM({array.name}, {kind}, {array_elements(array)});")
+            room = f"REC_ROOM({array.name}, {kind}, {array_elements(array)});"
+            if array.name in self.padded:
+                out.append(f"if (call->n_{clock_name(array.clock)}) {{ {room} }}")
+            elif array.name in starts:
+                out.append(f"if (!call->{array.name}) {{ {room} }}")
+            elif not handed:
+                out.append(room)
         for (*_, k, columns), name in self.launches.products.packed.items():
             out.append(f"REC_ROOM({name}, {self.real}, rec_packed({k}, {columns}));")
         out.append("w->room = 0;")
@@ -198,11 +164,11 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
                 out.append(f"if (!call->{word}) {{ REC_FILL((long long *)w->{word}, B, {size}); }}")
         starts = {a.name: name[6:] for name, a in self.inputs.items() if name.startswith("start:")}
         for array in (a for a in self.arrays if a.name in self.padded):
-            clock, inner = clock_name(array.clock), " * ".join(["1", *array_elements(array).split(" * ")[2:]])
+            clock, inner = clock_name(array.clock), inner_elements(array)
             sides = f"w->{array.name}, call->{array.name}, T_{clock}, {inner}, w->n_{clock}, {0 if array.real else -1}"
             out.append(f"if (call->n_{clock}) {{ REC_CLEAN({sides}); }}")
         for array in self.arrays:
-            inner = " * ".join(["B", *array_elements(array).split(" * ")[2:]]) if array.timed else ""
+            inner = f"B * {inner_elements(array)}"
             nothing = "0" if array.real else "-1"
             if array.timed and array.front:
                 out.append(f"REC_FILL(w->{array.name}, {array.front} * {inner}, {nothing});")
@@ -219,7 +185,8 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
         return _function(out)
 
     def _covered(self) -> bool:
-        return sum(count(self.layout.entries[n][1]) for n in gradients(self.graph, self.layout)) == self.layout.size
+        covered = sum(count(self.layout.entries[n][1]) for n in gradients(self.graph, self.layout))
+        return bool(covered == self.layout.size)
 
     def _run(self) -> str:
         n = self.name

@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from recurrency.backends._c_kernels import CWriter
 from recurrency.backends._c_products import CProducts
 from recurrency.backends._c_scalars import CScalars
-from recurrency.backends._c_words import RESERVED
+from recurrency.backends._c_words import RESERVED, CNames
 from recurrency.backends._cuda_index import clock_size
-from recurrency.backends._cuda_pieces import Store
+from recurrency.backends._cuda_memory import Array
 from recurrency.backends._cuda_stages import Stage, Stages
 from recurrency.backends._cuda_text import Kernel
 from recurrency.backends._cupy_launches import Launches
-from recurrency.backends._python_names import Names, comment
+from recurrency.backends._cupy_products import MatrixProduct
+from recurrency.backends._python_names import Names
 
 from recurrency.program.program import Program, Region
 
@@ -27,12 +28,14 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
     """Writes the stages of one program as statements that several threads execute, each with its part of the work."""
 
     reserved = RESERVED
+    comments = "//"
+    names = CNames
     scalars = CScalars
     writes = CWriter
+    multiplies = CProducts
 
     def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
         super().__init__(name, program, dtype, taken)
-        self.products: CProducts = CProducts(program, self.memory, name)
         self.scan: Region | None = None
         self.before: list[str] = []
 
@@ -90,41 +93,25 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
     def launch(self, kernel: Kernel) -> str:
         """The statement that calls a kernel for this thread's part."""
         args = {
-            (): [],
-            ("b0", "b1"): ["B * id / count", "B * (id + 1) / count"],
-            ("t", "b0", "b1"): ["t", "b0", "b1"],
+            (): "",
+            ("b0", "b1"): ", B * id / count, B * (id + 1) / count",
+            ("t", "b0", "b1"): ", t, b0, b1",
+            ("t0", "t1", "b0", "b1"): f", {kernel.count} * id / count, {kernel.count} * (id + 1) / count, 0, B",
         }
-        if kernel.args == ("t0", "t1", "b0", "b1"):
-            steps = kernel.count
-            call = f"{kernel.name}(w, {steps} * id / count, {steps} * (id + 1) / count, 0, B);"
-        else:
-            call = f"{kernel.name}({', '.join(['w', *args[kernel.args]])});"
+        call = f"{kernel.name}(w{args[kernel.args]});"
         conditions = ["id == 0"] if not kernel.args else []
         conditions += ["w->ragged"] if kernel.only_ragged else []
         return f"if ({' && '.join(conditions)}) {call}" if conditions else call
 
-    def _start(self, id: int, ready: Collection[int]) -> list[str]:
-        """A first value that the caller did not hand over is the declared one."""
-        node, place = self.graph[id], self.program.places[id]
-        flag = self.memory.flag(node.attrs["name"])
-        if not node.args:
-            self.nothing.add(self.memory.array(place.buffer).name)
-            return []
-        lines = self.launches([Store(node.args[0], place, id)], ready, name=f"{node.attrs['name']}_start")
+    def unless(self, flag: str, lines: Sequence[str]) -> list[str]:
+        """Statements that are executed where a flag is not set."""
         return [f"if (!w->{flag}) {{ {line} }}" for line in lines]
 
-    def _product(self, id: int, stepped: bool) -> str:
-        form = self.forms[id]
-        array = self.products.output(id)
-        if array is None:
-            wish = f"{self.graph[id].name or 'product'}_whole"
-            array = self.memory.made(wish, self.graph[id].type, whole=not stepped)
-            self.source.outputs[id] = array
+    def multiplied(self, form: MatrixProduct, array: Array, stepped: bool) -> str:
+        """The statement that computes a product into an array; what has to be done before is written down."""
         before, text = self.products.statements(form, array, stepped)
         if self.scan is not None:
             self.before += before
         else:
             self.body += [line for text in before for line in (text, BARRIER)]
-        span = self.graph[id].span
-        said = f"{span.source.name}:{span.line}  {span.source.line(span.line)}" if span is not None else ""
-        return f"{text}  // {comment(said)}" if said else text
+        return str(text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from recurrency.backends._c_function import CFunction
+from recurrency.backends._c_words import RESERVED, CNames
 from recurrency.backends._cuda_index import clock_name
 from recurrency.backends._cuda_memory import Array
 from recurrency.backends._python_names import Names, ascii_name
@@ -126,10 +127,11 @@ class Step:
 
     def _write(self) -> None:
         p, f = self.prefix, self.infer
-        names = Names(["params", "state", "work", "bytes", "call"])
+        rooms = [f"{name}_room" for name in f.fresh]
+        names = CNames(["params", "state", "work", "bytes", "call", "none", "wrong", *RESERVED, *rooms])
         inputs = {n: names.new(n) for n in self.request.inputs}
         outputs = {n: names.new(n) for n in self.request.outputs}
-        fields_taken = Names()
+        fields_taken = CNames(RESERVED)
         states = {n: fields_taken.new(n) for n in self.request.states}
         params = [f"const {f.real} *params", f"struct {p}_state *state"]
         params += [f"const {self._type(port)} *{inputs[n]}" for n, port in self.request.inputs.items()]
@@ -148,13 +150,11 @@ class Step:
             f"long long {p}_step_workspace(void);",
             f"/* One step of one sequence, always of the same amount of work: {', '.join(shapes)}. */", f"{head};", "",
         ])  # fmt: skip
-        self.text = "\n".join([*self._sizes(0), *self._first(states), *self._sizes(1), f"{head} {{",
+        self.text = "\n".join([*self._first(states), *self._workspace(), f"{head} {{",
                                *(f"    {line}" for line in self._body(inputs, outputs, states)), "}", ""])  # fmt: skip
 
-    def _sizes(self, steps: int) -> list[str]:
+    def _workspace(self) -> list[str]:
         n = self.infer.name
-        if not steps:
-            return []
         return [
             f"long long {self.prefix}_step_workspace(void) {{",
             f"    const struct {n}_call none = {{0}};",
@@ -228,8 +228,7 @@ def checked(f: CFunction, prefix: str) -> str:
     lines = [f"if (!call) return {up}_NULL;"]
     sizes = ["call->B < 0", *(f"call->T_{clock_name(c)} < 0" for c in f.memory.clocks)]
     lines.append(f"if ({' || '.join(sizes)}) return {up}_SIZE;")
-    needed = ["params"] if "w->params" in f.text() or "params[" in f.text() else []
-    needed += ["gradient"] if f.has_gradient else []
+    needed = ["params", "gradient"] if f.has_gradient else ["params"]
     needed += [a.name for a in f.arrays if a.name in f.fresh or a.name in given]
     for name in needed:
         optional = given.get(name, "").startswith("start:")

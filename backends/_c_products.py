@@ -25,9 +25,8 @@ class Matrix:
 class CProducts(ProductText):  # type: ignore[misc]  # its types are checked under the folder's name
     """Writes products as statements of C. `packed` are the matrices that are packed: the text of each, and its name."""
 
-    def __init__(self, program: Program, memory: Memory, name: str) -> None:
+    def __init__(self, program: Program, memory: Memory) -> None:
         super().__init__(program, memory)
-        self.name = name
         self.packed: dict[tuple[str, ...], str] = {}
         self.work: list[tuple[str, str, str]] = []
         """The sizes of products that need room of their own."""
@@ -69,7 +68,7 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
         one, other = factor.axes[: factor.split], factor.axes[factor.split :]
         wide = self.size(other, form.sizes)
         if array.home not in VECTORS and place.kind is not Kind.STATIC and len(one) == len(_lead(one)):
-            wide = _inner(array)
+            wide = inner_elements(array)
         start = self.begin(array, place, stepped)
         return Matrix(start, "1", wide) if factor.turned else Matrix(start, wide, "1")
 
@@ -81,7 +80,7 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
                 offset += view.numbers[0] * count(shape[1:])
             shape = view.shape
         parts = [f"w->{array.name}"]
-        inner, first = _inner(array), array.front - place.delay
+        inner, first = inner_elements(array), array.front - place.delay
         if array.kind is not Kind.STATIC and array.timed:
             if stepped:
                 row = f"(t + {first})" if first else "t"
@@ -99,7 +98,7 @@ def _lead(letters: str) -> str:
     return "".join(c for c in letters if c in "TB")
 
 
-def _inner(array: Array) -> str:
+def inner_elements(array: Array) -> str:
     """The number of elements of one sequence at one step."""
     if all(isinstance(d, int) for d in array.shape):
         return str(prod(d for d in array.shape if isinstance(d, int)))

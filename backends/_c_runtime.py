@@ -6,6 +6,7 @@ import ctypes
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from sys import getrefcount
 from typing import Any
 
@@ -205,6 +206,8 @@ class Built:
             plan = Plan(self, sizes, batch, frozenset(given), lengths is not None)
         out = self._run(plan, params, given, lengths, training, seed, offset)
         self.plans.setdefault(key, []).append(plan)
+        with suppress(KeyError):  # another thread has just dropped it
+            self.plans.move_to_end(key)
         if len(self.plans) > MOST_PLANS:
             self.plans.popitem(last=False)
         return out

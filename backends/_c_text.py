@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from recurrency.backends._cuda_text import PHILOX as CUDA_PHILOX
+
 COMMON = r"""
 #include <math.h>
 #include <stddef.h>
@@ -91,25 +93,10 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
 #endif
 """
 
-PHILOX = """
-static void rec_philox(unsigned int a, unsigned int b, unsigned int c, unsigned int d, unsigned long long seed,
-                       unsigned int *first, unsigned int *second) {
-    unsigned int low = (unsigned int)seed, high = (unsigned int)(seed >> 32);
-    for (int round = 0; round < 10; ++round) {
-        const unsigned long long left = a * 0xD2511F53ull, right = c * 0xCD9E8D57ull;
-        a = (unsigned int)(right >> 32) ^ b ^ low;
-        b = (unsigned int)right;
-        c = (unsigned int)(left >> 32) ^ d ^ high;
-        d = (unsigned int)left;
-        low += 0x9E3779B9u;
-        high += 0xBB67AE85u;
-    }
-    *first = a >> 8;
-    *second = b >> 8;
-}
-#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)
-"""
-"""Philox4x32-10 (Salmon et al. 2011), as in `recurrency.draws`: two numbers of 24 bits."""
+PHILOX = CUDA_PHILOX.replace("__device__ void philox(", "void rec_philox(") + (
+    "#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)\n"
+)
+"""As on a GPU; elements are counted in a wider type here."""
 
 PARTS = """
 /* So few rows are multiplied with a matrix as it lies, if it lies as it is summed; packing would take longer. */

@@ -133,7 +133,7 @@ def _memory(f: Function, fresh: bool) -> list[str]:
     for array in _used(f):
         if (array.name in f.fresh) is fresh:
             lines.append(f"p.{array.name} = {_allocation(f, array)}")
-    if fresh and "gradient" in f.results:
+    if fresh and f.has_gradient:
         lines.append(f"p.gradient = self.xp.zeros(({f.layout.size},), self.real)")
     return lines or ["return"]
 
@@ -170,4 +170,5 @@ def _ways(f: Function, number: int, scan: Scan) -> list[str]:
 
 def _results(f: Function) -> list[str]:
     frame = _frame(f, list(f.results.values()))
-    return [*frame, "return {", *(f"    {name!a}: {text}," for name, text in f.results.items()), "}"]
+    found = {**f.results, "gradient": "p.gradient"} if f.has_gradient else f.results
+    return [*frame, "return {", *(f"    {name!a}: {text}," for name, text in found.items()), "}"]

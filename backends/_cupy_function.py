@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from recurrency.backends._cuda_lowering import lowered
 from recurrency.backends._cuda_memory import Array
@@ -31,25 +32,29 @@ class Function:
     `taken` are the names that other functions of the module have; those of this one are added.
     """
 
+    launched = Launches
+
     def __init__(
         self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
     ) -> None:  # fmt: skip
         self.name, self.layout = name, layout
         self.program = schedule(lowered(with_lengths(graph)), layout, without | KERNELS_FUSE)
         self.graph = self.program.graph
-        self.launches = Launches(name, self.program, dtype, taken)
+        self.launches = self.launched(name, self.program, dtype, taken)
         self.memory = self.launches.memory
+        self._regions(without)
+        self.results: dict[str, Any] = {}
+        self.fresh: set[str] = set()
+        self._results()
+        taken.taken |= self.memory.names.taken
+        self.kernels, self.body, self.nothing = self.launches.kernels, self.launches.body, self.launches.nothing
+
+    def _regions(self, without: frozenset[str]) -> None:
+        """Write all regions."""
         loops = Loops(self.launches, without)
         for region in self.program.regions:
             (loops if region.scans else self.launches).region(region)
-        self.results: dict[str, str] = {}
-        self.fresh: set[str] = set()
-        self._results()
-        if gradients(self.graph, layout):
-            self.results["gradient"] = "p.gradient"
-        taken.taken |= self.memory.names.taken
         self.scans: list[Scan] = loops.scans
-        self.kernels, self.body, self.nothing = self.launches.kernels, self.launches.body, self.launches.nothing
 
     def _results(self) -> None:
         """Write what does not lie as the caller is to have it."""
@@ -78,14 +83,23 @@ class Function:
         place = self.program.places.get(id)
         if place is not None and self._is_plain(id, place):
             array = self.memory.array(place.buffer)
-            text = whole(array, place.delay, False)
-            self.results[root] = f"self.copy({text})" if self._is_shared(root, place) else text
+            self.results[root] = self.told(array, place.delay, self._is_shared(root, place))
             self.fresh.add(array.name)
             return []
         target = self.memory.made(f"{root.split(':')[-1]}_result", self.graph[id].type, home="result")
         self.fresh.add(target.name)
-        self.results[root] = f"p.{target.name}"
+        self.results[root] = self.told(target, 0, False)
         return [Store(id, None, id, target=target)]
+
+    def told(self, array: Array, delay: int, copied: bool) -> Any:
+        """Where a result lies: in an array, `delay` steps before; `copied`: as others do."""
+        text = whole(array, delay, False)
+        return f"self.copy({text})" if copied else text
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether it computes gradients of parameters."""
+        return bool(gradients(self.graph, self.layout))
 
     def _is_plain(self, id: int, place: Place) -> bool:
         """Whether a result can be handed out as it lies in memory."""
@@ -98,8 +112,7 @@ class Function:
         if root.startswith(TAPE):
             return False
         others = [r for r, i in self.graph.roots.items() if r != root and self._buffer(i) == place.buffer]
-        name = self.memory.array(place.buffer).name
-        handed = any(text.split("[")[0] == f"p.{name}" for text in self.results.values())
+        handed = self.memory.array(place.buffer).name in self.fresh
         return handed or any(r.startswith(TAPE) for r in others)
 
     def _buffer(self, id: int) -> int | None:

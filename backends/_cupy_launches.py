@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from recurrency.backends._cuda_kernels import Writer
-from recurrency.backends._cuda_memory import Memory
+from recurrency.backends._cuda_memory import Array, Memory
 from recurrency.backends._cuda_ops import FRAGMENTS
 from recurrency.backends._cuda_pieces import Store, pieces
 from recurrency.backends._cuda_races import RaceError
@@ -29,16 +29,19 @@ class Launches:
     """
 
     reserved = RESERVED
+    comments = "#"
+    names = Names
     scalars = Scalars
     writes = Writer
+    multiplies = ProductText
 
     def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
         self.name, self.program, self.graph = name, program, program.graph
-        self.memory = Memory(program, Names([*taken.taken, *self.reserved]))
+        self.memory = Memory(program, self.names([*taken.taken, *self.reserved]))
         self.source = Source(program, self.memory, self.scalars(dtype), FRAGMENTS)
         self.kernels: list[Kernel] = []
         self.writer = self.writes(self.source, self.kernels, name)
-        self.products = ProductText(program, self.memory)
+        self.products = self.multiplies(program, self.memory)
         self.forms = {i: found for i in self.computed() if (found := self._form(i)) is not None}
         self.stages = self._planned()
         self.filled: set[object] = set()
@@ -163,20 +166,28 @@ class Launches:
             self.nothing.add(self.memory.array(place.buffer).name)
             return []
         lines = self.launches([Store(node.args[0], place, id)], ready, name=f"{node.attrs['name']}_start")
+        return self.unless(flag, lines)
+
+    def unless(self, flag: str, lines: Sequence[str]) -> list[str]:
+        """Lines that are executed where a flag is not set."""
         return [f"if not p.{flag}:", *(f"    {line}" for line in lines)]
 
     def _product(self, id: int, stepped: bool) -> str:
-        form = self.forms[id]
+        """The line that computes a product, with what it comes from."""
         array = self.products.output(id)
         if array is None:
             wish = f"{self.graph[id].name or 'product'}_whole"
             array = self.memory.made(wish, self.graph[id].type, whole=not stepped)
             self.source.outputs[id] = array
-        a, b = (self._factor(f, form, stepped) for f in (form.a, form.b))
-        text = f"product(xp, {a}, {b}, {self.products.out(form, array, stepped)})"
+        text = self.multiplied(self.forms[id], array, stepped)
         span = self.graph[id].span
         said = f"{span.source.name}:{span.line}  {span.source.line(span.line)}" if span is not None else ""
-        return f"{text}  # {comment(said)}" if said else text
+        return f"{text}  {self.comments} {comment(said)}" if said else text
+
+    def multiplied(self, form: MatrixProduct, array: Array, stepped: bool) -> str:
+        """The line that computes a product into an array."""
+        a, b = (self._factor(f, form, stepped) for f in (form.a, form.b))
+        return f"product(xp, {a}, {b}, {self.products.out(form, array, stepped)})"
 
     def _factor(self, factor: Factor, form: MatrixProduct, stepped: bool) -> str:
         """An operand; one that is the same at all steps gets its name before the loop."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from recurrency.backends import _c_cache
 from recurrency.backends._c_function import CFunction
 from recurrency.backends._c_gemm import gemm_text
-from recurrency.backends._c_math import FUNCTIONS
 from recurrency.backends._c_math import text as math_text
 from recurrency.backends._c_module import Interface, checked, commented
 from recurrency.backends._c_runtime import Built
@@ -38,7 +37,10 @@ class CBackend:
         return Built(function, source, dtype)
 
     def module(self, request: ModuleRequest) -> str:
-        """The text of a file that any compiler of C99 takes, for other programs: forward, backward, loss."""
+        """The text of a file for other programs: whole sequences, steps, backward, loss.
+
+        It is C99; -DREC_PORTABLE keeps it to that where a compiler knows vectors.
+        """
         interface, written, parts = self._module(request)
         prefix = interface.prefix
         ends = [checked(f, prefix) for f in written]
@@ -52,24 +54,22 @@ class CBackend:
         prefix = ascii_name(request.name).lower()
         graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in request.functions]
         graphs.insert(0, (f"{prefix}_infer", request.model.programs.graph("forward", ())))
-        text, written = self.emit(graphs, request.layout, request.dtype, request.without, portable=True)
+        text, written = self.emit(graphs, request.layout, request.dtype, request.without, structs=False)
         return Interface(request, written, prefix), written, [text]
 
     def emit(
         self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset(),
-        portable: bool = False,
+        structs: bool = True,
     ) -> tuple[str, list[CFunction]]:  # fmt: skip
-        """The text of a file with these functions, which needs nothing but a C compiler; `portable`: of C99."""
+        """The text of a file with these functions, which needs nothing else; `structs`: with those of calls."""
         real = {"float32": "float", "float64": "double"}[dtype]
-        gemm = gemm_text(real)
-        taken = re.findall(r"\b(?:rec|REC)_\w+", gemm + COMMON + PARTS + math_text(FUNCTIONS, real))
-        written = [CFunction(name, graph, layout, dtype, without, Names(taken)) for name, graph in functions]
-        body = "\n".join(f.text(structs=not portable) for f in written)
+        written = [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
+        body = "\n".join(f.text(structs) for f in written)
         words = set(re.findall(r"\w+", body))
         parts = [COMMON.replace("REAL", real), math_text(words, real)]
         parts += [PHILOX] if "philox" in words else []
         if words & {"rec_packed", "rec_product_part"}:
-            parts += [gemm, PARTS.replace("REAL", real)]
+            parts += [gemm_text(real), PARTS.replace("REAL", real)]
         return "\n".join([*parts, body]).replace("??", "? ?"), written
 
 

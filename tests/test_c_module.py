@@ -245,6 +245,31 @@ def test_names_and_texts_of_a_spec_never_become_code(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
+CLASHES = """
+cell Main[N](x: [N], bytes: [N], barrier: [N], wrong: [N], none: [N]) -> (y: [N], nothing: [N]) {
+    param rec_tanhf, rec_i0, M_E, SIZE_MAX, base, rec_tile_6, at, turn : [N] ~ ones
+    state work : [N] = 0
+    a = x * rec_tanhf + rec_i0 * bytes + M_E * barrier + SIZE_MAX * wrong
+    work = tanh(a + base * none + rec_tile_6 * at * turn * work[t-1])
+    x_room = tanh(work)
+    y = work * x_room
+    nothing = y + 1
+}
+"""
+
+
+def test_names_of_a_spec_may_be_those_of_our_functions_and_of_headers(tmp_path: Path) -> None:
+    model = rc.parse(CLASHES).compile(backend="c", dtype="float64", N=3)
+    other = rc.parse(CLASHES).compile(backend="interpreter", dtype="float64", N=3)
+    (tmp_path / "cell.c").write_text(module_text(model))
+    compiled(tmp_path, "-fsyntax-only")
+    rng = np.random.default_rng(5)
+    params, inputs = rng.standard_normal(model.size), {n: rng.standard_normal((3, 2, 3)) for n in model.inputs}
+    found, wanted = (m.forward(params, inputs, keep=False).outputs for m in (model, other))
+    for name in ("y", "nothing"):
+        np.testing.assert_allclose(found[name], wanted[name], rtol=0, atol=1e-12)
+
+
 def test_the_command_writes_source_and_header(run: Run, tmp_path: Path) -> None:
     code, _, said = run("compile", "GRU", "--backend", "c", "-D", "N=2", "-D", "H=3", "-o", str(tmp_path / "gru.c"))
     assert code == 0

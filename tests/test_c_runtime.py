@@ -153,6 +153,15 @@ def test_memory_is_used_again_once_nobody_holds_it() -> None:
     assert (part == value).all()
 
 
+def test_memory_is_kept_for_the_sizes_that_were_used_last() -> None:
+    model = library.spec("GRU").compile(backend="c", N=2, H=3)
+    params, inputs = arrays(model, 12, 2)
+    for steps in (1, *range(2, 9), 1, 9):
+        model.forward(params, {"x": inputs["x"][:steps]}, keep=False)
+    (runner,) = model.programs._runners.values()
+    assert [key[1] for key in runner.plans] == [3, 4, 5, 6, 7, 8, 1, 9]
+
+
 @pytest.mark.parametrize("cell", ["LSTM", "MinGRU", "LayerNormLSTM", "Mamba"])
 def test_code_as_users_get_it_is_right(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other tests compile without optimising, to save time; whole vectors, and what is left over, are used here."""
