@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from recurrency.backends._c_fission import parted
 from recurrency.backends._c_words import CNames
 from recurrency.backends._cuda_index import At, Ix, clock_size, extent
 from recurrency.backends._cuda_kernels import Writer
@@ -111,6 +112,8 @@ class CWriter(Writer):  # type: ignore[misc]
     ) -> Kernel:
         if any(not read.late and w.meets(read) for read in self.body.reads for w in written.values()):
             lines = _untiled(lines)
+        else:
+            lines = _parted(lines)
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
         arrays = {w.array.name for w in written.values()}
         made = kernel(self.prefix, name, domain, mode, lines, arrays, self.source, ragged)
@@ -142,6 +145,16 @@ def _tiled(heads: list[str]) -> list[str]:
     """
     found = TILE.fullmatch(heads[-1]) if heads else None
     return heads if found is None else [*heads[:-2], f"{TILED}{found[1]}, {found[2]}) {{"]
+
+
+def _parted(lines: Sequence[str]) -> list[str]:
+    """The same with the innermost loop, if that is one of whole vectors, in pieces that do not wait for one another."""
+    for k, line in enumerate(lines):
+        if line.startswith(TILED):
+            index, size = line[len(TILED) : -3].split(", ")
+            found = parted(line, int(size), index, lines[k + 1 :])
+            return [*lines[:k], *found] if found else list(lines)
+    return list(lines)
 
 
 def _untiled(lines: Iterable[str]) -> list[str]:

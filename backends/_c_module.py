@@ -14,7 +14,7 @@ from recurrency.backends._python_names import Names, ascii_name
 from recurrency.arrays import Port
 from recurrency.export import ModuleRequest
 from recurrency.graph.types import Kind
-from recurrency.programs import obstacle
+from recurrency.graphs import obstacle
 
 ERRORS = {"WORK": "the workspace is smaller than NAME_FUNCTION_workspace says", "NULL": "a pointer is missing",
           "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at 64 bytes",

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-import numpy as np
 from recurrency.backends import _c_cache
 
 from recurrency.errors import UsageError
@@ -103,12 +102,26 @@ __attribute__((visibility("default"))) int run(void *f, const void *call, long l
     return wrong;
 }
 
-/* One call from Python: the objects of NumPy whose data it reads, in pairs with the words that hold their addresses.
-   The data's address stands behind the head of an object, `behind` bytes from its beginning. */
-struct request { part f; void *call; long long count, behind, arrays; struct { char *object; void **place; } pair[]; };
+/* One call from Python. The arrays that it reads are the items of a tuple: of each the type, the dtype and the flags
+   are looked at, and the address of its data is put where the call has it. `at` says where all this stands, in bytes
+   from the beginning of an object: see `_c_objects`. The result is -1 - k if array k has to be converted first. */
+struct request {
+    part f;
+    void *call;
+    long long count, arrays;
+    struct { long long items, type, data, dtype, flags, wanted; void *array; } at;
+    struct { void **place; void *dtype; } want[];
+};
 
-__attribute__((visibility("default"))) int enter(const struct request *r) {
-    for (long long k = 0; k < r->arrays; ++k) *r->pair[k].place = *(void **)(r->pair[k].object + r->behind);
+__attribute__((visibility("default"))) int enter(const struct request *r, const char *tuple) {
+    char *const *objects = (char *const *)(tuple + r->at.items);
+    for (long long k = 0; k < r->arrays; ++k) {
+        const char *object = objects[k];
+        if (*(void **)(object + r->at.type) != r->at.array || *(void **)(object + r->at.dtype) != r->want[k].dtype ||
+            (*(int *)(object + r->at.flags) & r->at.wanted) != r->at.wanted)
+            return -1 - (int)k;
+        *r->want[k].place = *(void **)(object + r->at.data);
+    }
     if (r->count > 1) {
         const int done = run((void *)r->f, r->call, r->count);
         if (done >= 0) return done;
@@ -152,22 +165,8 @@ def threads() -> int:
 
 
 @cache
-def behind() -> int:
-    """How many bytes behind the beginning of an array of NumPy the address of its data stands.
-
-    Raises:
-        RuntimeError: it is not where all versions of NumPy have it.
-    """
-    array = np.empty(3)
-    for place in range(8, 64, 8):
-        if ctypes.c_void_p.from_address(id(array) + place).value == array.ctypes.data:
-            return place
-    raise RuntimeError("this NumPy has another layout in memory than all others")
-
-
-@cache
 def enter() -> Any:
-    """A function of the address of a request, which is made of whole numbers of 8 bytes: see `struct request`."""
+    """A function of the address of a request, made of whole numbers of 8 bytes (`struct request`), and of a tuple."""
     found: Any = _c_cache.library(SOURCE)["enter"]
-    found.argtypes = (ctypes.c_void_p,)
+    found.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     return found

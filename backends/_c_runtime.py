@@ -5,20 +5,21 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
+from operator import itemgetter
 from sys import getrefcount
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from recurrency.backends import _c_cache, _c_pool
-from recurrency.backends._c_function import CFunction
-from recurrency.backends._cuda_index import clock_name
-from recurrency.backends._cuda_memory import Array as Place
-
-from recurrency.graph.types import Kind
+from recurrency.backends import _c_cache, _c_objects, _c_pool
+from recurrency.backends._c_signature import Signature
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+SYMBOLS = np.dtype(np.int64)
+"""What symbols are to a function."""
 
 LINE = 64
 """Bytes of a cache line, at multiples of which arrays of ours begin."""
@@ -31,6 +32,16 @@ SMALL = 1 << 21
 
 GREATEST_WORKSPACE = 1 << 46
 """No machine has more bytes than this."""
+
+
+class View(NamedTuple):
+    """A result: the array that it is, or rows of it; whether it is copied, or must not be written."""
+
+    root: str
+    name: str
+    rows: slice | None
+    copied: bool
+    locked: bool
 
 
 class Arena:
@@ -46,7 +57,26 @@ class Arena:
             self.arrays[name] = self.memory[at : at + size].view(dtype).reshape(shape)
             self.addresses[name] = self.arrays[name].ctypes.data
             at += -(-size // LINE) * LINE
+        self.count = 0
+
+    def lend(self, views: Sequence[View]) -> None:
+        """Get ready to hand out these results; what backward runs read can't be written."""
+        self.plain = {v.root: self._one(v) for v in views if not v.copied}
+        self.copied = {v.root: self._one(v) for v in views if v.copied}
         self.count = getrefcount(self.memory)
+
+    def _one(self, view: View) -> Array:
+        found = self.arrays[view.name]
+        found = found[...] if view.rows is None else found[view.rows]
+        found.flags.writeable = not view.locked
+        return found
+
+    def given(self) -> dict[str, Array]:
+        """The results, as arrays of their own: while one is there, the memory is not used again."""
+        out = {root: array[...] for root, array in self.plain.items()}
+        for root, array in self.copied.items():
+            out[root] = array.copy()
+        return out
 
     @property
     def free(self) -> bool:
@@ -58,21 +88,19 @@ class Plan:
     """What calls for the same sizes have in common: the words of the call, and memory."""
 
     def __init__(self, built: Built, steps: Sequence[int], batch: int, given: frozenset[str], ragged: bool) -> None:
-        f = self.function = built.function
-        self.steps = dict(zip(f.memory.clocks, steps, strict=True))
+        f = self.function = built.signature
+        self.steps = dict(zip(f.words, steps, strict=True))
         self.batch = batch
         self.words = (ctypes.c_uint64 * len(built.places))()
         self.address = ctypes.addressof(self.words)
         self.places = built.places
-        self.inputs = [
-            (name, built.real if array.real else np.dtype(np.int64))
-            for name, array in f.inputs.items()
-            if name in given
-        ]
-        self.read = ["params", *(f.inputs[name].name for name, _ in self.inputs)]
+        inputs = {name: array for name, array in f.inputs.items() if name in given}
+        self.read = ["params", *(array.name for array in inputs.values())]
+        self.dtypes = [built.real, *(built.real if array.real else SYMBOLS for array in inputs.values())]
+        self.pick = _picker(list(inputs))
         for clock, count in self.steps.items():
-            self.words[self.places[f"T_{clock_name(clock)}"]] = count
-        for start, flag in f.memory.flags.items():
+            self.words[self.places[f.words[clock][0]]] = count
+        for start, flag in f.flags.items():
             self.words[self.places[flag]] = f"start:{start}" in given
         self.words[self.places["B"]] = batch
         self.shapes = [self._shapes(built.real, tape) for tape in (True, False)]
@@ -83,8 +111,8 @@ class Plan:
         self.words[self.places["barrier"]] = self.barrier.ctypes.data + -self.barrier.ctypes.data % LINE
         self.views = [self._views(tape) for tape in (True, False)]
         # With lengths, `n_t` is not null: it is set to anything until the size of the workspace is known.
-        for clock in f.memory.clocks if ragged else ():
-            self.words[self.places[f"n_{clock_name(clock)}"]] = 1
+        for _, lengths, _ in f.words.values() if ragged else ():
+            self.words[self.places[lengths]] = 1
         self.bytes = int(built.workspace(self.address, self.threads))
         if not 0 <= self.bytes < GREATEST_WORKSPACE:
             raise MemoryError(f"{f.name} would need {self.bytes:,} bytes for these sizes")
@@ -93,46 +121,35 @@ class Plan:
 
     def _request(self, built: Built) -> None:
         """What `enter` is called with: see `_c_pool`."""
-        pairs = [number for name in self.read for number in (0, self.address + 8 * self.places[name])]
+        pairs = [(self.address + 8 * self.places[name], id(d)) for name, d in zip(self.read, self.dtypes, strict=True)]
         code = ctypes.cast(built.part, ctypes.c_void_p).value
-        head = [code or 0, self.address, self.threads, _c_pool.behind(), len(self.read)]
-        self.request = (ctypes.c_uint64 * (len(head) + len(pairs)))()
-        self.request[:] = [*head, *pairs]
+        numbers = [code or 0, self.address, self.threads, len(self.read), *_c_objects.places(), *chain(*pairs)]
+        self.request = (ctypes.c_uint64 * len(numbers))(*numbers)
         self.enter = ctypes.addressof(self.request)
-        self.objects = range(len(head), len(self.request), 2)
 
     def _shapes(self, real: np.dtype[Any], tape: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """The arrays that become the caller's: those that a backward run reads, or the others."""
         f = self.function
         out = {
-            array.name: (self.shape(array), real if array.real else np.dtype(np.int64))
-            for array in f.arrays
-            if array.name in f.fresh and (array.name in f.taped) is tape
+            array.name: (array.sizes(self.steps, self.batch), real if array.real else SYMBOLS)
+            for array in f.fresh
+            if (array.name in f.taped) is tape
         }
-        if f.has_gradient and not tape:
-            out["gradient"] = ((f.layout.size,), real)
+        if f.gradient is not None and not tape:
+            out["gradient"] = ((f.gradient,), real)
         return out
 
-    def shape(self, array: Place) -> tuple[int, ...]:
-        """The shape of an array with all its rows."""
-        lead: tuple[int, ...] = (self.batch,) if array.kind >= Kind.SEQUENCE else ()
-        if array.timed:
-            lead = (self.steps[str(array.clock)] + array.front + array.behind, self.batch)
-        return (*lead, *(self.steps[d] if isinstance(d, str) else d for d in array.shape))
-
-    def _views(self, tape: bool) -> list[tuple[str, str, slice | None, bool, bool]]:
-        """The results in the memory of the tape or of the rest: name, array, rows, whether it is copied, or locked."""
-        f, out = self.function, []
+    def _views(self, tape: bool) -> list[View]:
+        """The results in the memory of the tape or of the rest."""
+        f, out = self.function, list[View]()
         for root, result in f.results.items():
-            array = result.array
-            if (array.name in f.taped) is tape:
-                steps = self.steps[str(array.clock)] if array.timed else 0
-                whole = not array.timed or (not array.front and not array.behind)
-                rows = None if whole else slice(result.row, result.row + steps)
+            if (result.name in f.taped) is tape:
+                row, steps = result.row, self.steps.get(str(result.clock), 0)
                 locked = tape and not root.startswith("tape:")
-                out.append((root, array.name, rows, result.copied and not locked, locked))
-        if f.has_gradient and not tape:
-            out.append(("gradient", "gradient", None, False, False))
+                rows = None if row is None else slice(row, row + steps)
+                out.append(View(root, result.name, rows, result.copied and not locked, locked))
+        if f.gradient is not None and not tape:
+            out.append(View("gradient", "gradient", None, False, False))
         return out
 
     def arena(self, tape: bool) -> Arena:
@@ -146,6 +163,7 @@ class Plan:
                 break
         else:
             arena = Arena(self.shapes[not tape])
+            arena.lend(self.views[not tape])
             kept[2:] = []
         kept.insert(0, arena)
         for name, address in arena.addresses.items():
@@ -156,33 +174,34 @@ class Plan:
 class Built:
     """A compiled function (see `recurrency.backend.Runner`), and its source."""
 
-    def __init__(self, function: CFunction, source: str, dtype: str) -> None:
-        self.function, self.source, self.real = function, source, np.dtype(dtype)
-        self.places = {name: k for k, (name, _) in enumerate(function.call_fields())}
-        self.optional = [f"start:{start}" for start in function.memory.flags]
-        self.optional += [name for name in function.inputs if name not in self.optional]
+    def __init__(self, signature: Signature, source: str, dtype: str) -> None:
+        self.signature, self.source, self.real = signature, source, np.dtype(dtype)
+        self.places = {name: k for k, name in enumerate(signature.fields)}
         self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
         self._library: Any = None
 
+    def kept(self) -> tuple[Signature, str, str]:
+        """All that it was made of."""
+        return self.signature, self.source, str(self.real)
+
     def _load(self) -> None:
-        name = self.function.name
+        name = self.signature.name
         self._library = _c_cache.library(self.source)
         self.part: Any = self._library[f"{name}_part"]
         self.part.argtypes = (ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong)
         self.enter = _c_pool.enter()
-        self.counts = self.function.random
+        self.counts = self.signature.random
         self.workspace: Any = self._library[f"{name}_workspace"]
         self.workspace.argtypes, self.workspace.restype = (ctypes.c_void_p, ctypes.c_longlong), ctypes.c_longlong
 
     def threads(self, steps: Mapping[str, int], batch: int) -> int:
         """How many threads such a call is worth."""
-        most = min(_c_pool.threads(), _c_pool.ceiling.value)
+        most: int = min(_c_pool.threads(), _c_pool.ceiling.value)
         if most == 1:
             return 1
-        program = self.function.program
-        scans = any(region.scans for region in program.regions)
-        work = program.flops(steps, batch)
-        return 1 if work < SMALL else min(most, max(1, batch)) if scans else most
+        if self.signature.work(steps, batch) < SMALL:
+            return 1
+        return min(most, max(1, batch)) if self.signature.loops else most
 
     def __call__(
         self,
@@ -197,12 +216,11 @@ class Built:
     ) -> dict[str, Array]:
         if self._library is None:
             self._load()
-        f = self.function
-        sizes = [steps[clock] for clock in f.memory.clocks]
-        key = (batch, *sizes, lengths is None, _c_pool.ceiling.value, *[name in given for name in self.optional])
+        key = (batch, lengths is None, _c_pool.ceiling.value, *steps.items(), *given)
         try:
             plan = self.plans[key].pop()
         except (KeyError, IndexError):
+            sizes = [steps[clock] for clock in self.signature.words]
             plan = Plan(self, sizes, batch, frozenset(given), lengths is not None)
         out = self._run(plan, params, given, lengths, training, seed, offset)
         self.plans.setdefault(key, []).append(plan)
@@ -216,33 +234,23 @@ class Built:
         self, plan: Plan, params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None,
         training: bool, seed: int, offset: Mapping[str, Array] | None,
     ) -> dict[str, Array]:  # fmt: skip
-        request, objects = plan.request, plan.objects
-        held: list[Any] = [params]
-        for name, dtype in plan.inputs:
-            array = given[name]
-            if array.dtype is not dtype or not array.flags.c_contiguous:
-                array = np.ascontiguousarray(array, dtype)
-            held.append(array)
-        for place, array in zip(objects, held, strict=True):
-            request[place] = id(array)
+        held = (params, *plan.pick(given))
+        counts: list[Array] = []
         if self.counts or lengths is not None:
-            held += self._counts(plan, lengths, offset, training, seed)
-        arenas = [plan.arena(True), plan.arena(False)]
+            counts = self._counts(plan, lengths, offset, training, seed)
+        tape, rest = plan.arena(True), plan.arena(False)
         if plan.work is None:
             plan.work = np.empty(plan.bytes + LINE, np.uint8)
             plan.words[plan.places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
-        if self.enter(plan.enter):
-            raise MemoryError(f"{self.function.name} needs a larger workspace than it was given")
-        out = {}
-        for arena, views in zip(arenas, plan.views, strict=True):
-            for root, name, rows, copied, locked in views:
-                array = arena.arrays[name]
-                array = array[...] if rows is None else array[rows]
-                if copied:
-                    array = array.copy()
-                elif locked:
-                    array.flags.writeable = False
-                out[root] = array
+        wrong = self.enter(plan.enter, id(held))
+        while wrong < 0:
+            held = _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
+            wrong = self.enter(plan.enter, id(held))
+        del counts
+        if wrong:
+            raise MemoryError(f"{self.signature.name} needs a larger workspace than it was given")
+        out = tape.given()
+        out.update(rest.given())
         return out
 
     def _counts(
@@ -254,12 +262,24 @@ class Built:
         words[places["training"]] = training
         words[places["seed"]] = seed & (2**64 - 1)
         for clock, steps in plan.steps.items():
-            word = clock_name(clock)
-            for table, prefix, missing in ((lengths, "n", steps), (offset, "before", 0)):
+            _, number, before = plan.function.words[clock]
+            for table, word, missing in ((lengths, number, steps), (offset, before, 0)):
                 address = 0
                 if table is not None:
                     found = np.broadcast_to(np.asarray(table.get(clock, missing), np.int64), (plan.batch,))
                     held.append(np.ascontiguousarray(found))
                     address = held[-1].ctypes.data
-                words[places[f"{prefix}_{word}"]] = address
+                words[places[word]] = address
         return held
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Array]], tuple[Array, ...]]:
+    """What takes these out of a mapping."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda given: tuple([given[name] for name in names])
+
+
+def _converted(held: tuple[Array, ...], k: int, dtype: np.dtype[Any]) -> tuple[Array, ...]:
+    """The same arrays, with a copy of one as C reads it."""
+    return (*held[:k], np.array(held[k], dtype, order="C"), *held[k + 1 :])

@@ -12,13 +12,12 @@ from recurrency.backends._torch_runtime import Network
 from recurrency.backends._torch_runtime_program import PROGRAMS, Port, Program
 from torch import Tensor
 
-from recurrency.errors import UsageError
+from recurrency.errors import UsageError, nearest
 from recurrency.graph.graph import Graph
 from recurrency.graph.text import graph_text
 from recurrency.graph.types import Type
 from recurrency.initialisers import initial_values
 from recurrency.language import syntax
-from recurrency.language.modules import nearest
 from recurrency.language.streams import dimension_text
 
 if TYPE_CHECKING:
@@ -150,9 +149,9 @@ def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
     """What `Program` holds, for a compiled model that gives out some inner streams."""
     programs = model.programs
     results = tuple(f"{group}:{n}" for group, names in _results(model, streams).items() for n in names)
-    modes = {"run": programs.rooted(results)}
+    modes = {"run": programs.graphs.rooted(results)}
     if model.has_loss:
-        modes["loss"] = programs.rooted(("loss", *(f"final:{name}" for name in model.states)))
+        modes["loss"] = programs.graphs.rooted(("loss", *(f"final:{name}" for name in model.states)))
     graph = modes["run"]
     ports = {root: port_of(graph[id].type) for root, id in graph.roots.items()}
     entries = programs.layout.entries

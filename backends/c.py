@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from recurrency.backends import _c_cache
-from recurrency.backends._c_function import CFunction
-from recurrency.backends._c_gemm import gemm_text
-from recurrency.backends._c_math import text as math_text
-from recurrency.backends._c_module import Interface, checked, commented
 from recurrency.backends._c_runtime import Built
-from recurrency.backends._c_text import COMMON, PARTS, PHILOX
-from recurrency.backends._python_names import Names, ascii_name
+from recurrency.backends._c_signature import Signature, signature
 
-from recurrency.export import ModuleRequest
-from recurrency.graph.graph import Graph
-from recurrency.program.layout import Layout
+if TYPE_CHECKING:
+    from recurrency.backends._c_function import CFunction
+    from recurrency.backends._c_module import Interface
+
+    from recurrency.export import ModuleRequest
+    from recurrency.graph.graph import Graph
+    from recurrency.program.layout import Layout
 
 
 class CBackend:
@@ -33,14 +33,22 @@ class CBackend:
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Built:
         """Compile one function, which computes the roots of a graph."""
+        from recurrency.backends._python_names import ascii_name
+
         source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without)
-        return Built(function, source, dtype)
+        return Built(signature(function), source, dtype)
+
+    def restored(self, kept: tuple[Signature, str, str]) -> Built:
+        """A function that was compiled before, from what `Built.kept` gave: no graph is needed."""
+        return Built(*kept)
 
     def module(self, request: ModuleRequest) -> str:
         """The text of a file for other programs: whole sequences, steps, backward, loss.
 
         It is C99; -DREC_PORTABLE keeps it to that where a compiler knows vectors.
         """
+        from recurrency.backends._c_module import checked, commented
+
         interface, written, parts = self._module(request)
         prefix = interface.prefix
         ends = [checked(f, prefix) for f in written]
@@ -51,6 +59,9 @@ class CBackend:
         return str(self._module(request)[0].header())
 
     def _module(self, request: ModuleRequest) -> tuple[Interface, list[CFunction], list[str]]:
+        from recurrency.backends._c_module import Interface
+        from recurrency.backends._python_names import ascii_name
+
         prefix = ascii_name(request.name).lower()
         graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in request.functions]
         graphs.insert(0, (f"{prefix}_infer", request.model.programs.graph("forward", ())))
@@ -62,6 +73,12 @@ class CBackend:
         structs: bool = True,
     ) -> tuple[str, list[CFunction]]:  # fmt: skip
         """The text of a file with these functions, which needs nothing else; `structs`: with those of calls."""
+        from recurrency.backends._c_function import CFunction
+        from recurrency.backends._c_gemm import gemm_text
+        from recurrency.backends._c_math import text as math_text
+        from recurrency.backends._c_text import COMMON, PARTS, PHILOX
+        from recurrency.backends._python_names import Names
+
         real = {"float32": "float", "float64": "double"}[dtype]
         written = [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
         body = "\n".join(f.text(structs) for f in written)

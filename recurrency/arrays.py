@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import isnan
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurrency.errors import ShapeError
-from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind, Type
+
+if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
 
 SYMBOLS = np.dtype(np.int64)
 """The dtype of symbols, whatever the model's."""
@@ -117,6 +120,8 @@ def check_lengths(lengths: Any, clock: str, steps: int, batch: int) -> Array:
 
 def check_content(name: str, array: Array, index: int | None, valid: Array | None = None) -> None:
     """Refuse NaN and unknown symbols, except after the end of a sequence (`valid` [T, B] is False there)."""
+    if index is None and not isnan(array.min(initial=0.0)):  # a minimum of numbers one of which is NaN is NaN
+        return
     bad = np.isnan(array) if index is None else (array < -1) | (array >= index)
     if not bad.any():
         return

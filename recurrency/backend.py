@@ -74,7 +74,10 @@ def automatic() -> tuple[str, str]:
     named = os.environ.get(DEFAULT, "") or AUTO
     if named != AUTO:
         return named, f"{DEFAULT} says so"
-    points = _points()
+    return _automatic(_points())
+
+
+def _automatic(points: Mapping[str, EntryPoint]) -> tuple[str, str]:
     reason = _loaded(points["c"])[1] if "c" in points else "it is not installed"
     return ("c", "native code is the fastest") if reason is None else ("numpy", f"c can't run here: {reason}")
 

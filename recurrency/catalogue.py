@@ -10,10 +10,11 @@ from itertools import takewhile
 from pathlib import Path
 
 from recurrency import facts
-from recurrency.errors import UsageError
+from recurrency.errors import UsageError, nearest
 from recurrency.language import syntax
 from recurrency.language.elaborate import check
-from recurrency.language.modules import CellDef, Loader, library_index, nearest
+from recurrency.language.modules import CellDef, Loader
+from recurrency.language.sources import library_index
 from recurrency.passes.recurrence import Recurrence, recurrences
 
 PLACES = "in its name, family, source or kind of recurrence"

@@ -30,7 +30,7 @@ MEGABYTES = 512
 MEGA = 1 << 20
 TOOLS = "zig"
 """A folder among the libraries, in which a compiler keeps what it needs itself."""
-OURS = re.compile(r"[0-9a-f]+\.(so|version)|\.[0-9a-f]+\.(so|version)\.\w+")
+OURS = re.compile(r"[0-9a-f]+\.(so|version|record)|\.[0-9a-f]+\.(so|version|record)\.\w+")
 """Names of what we write, whole or half; nothing else is ever removed."""
 DIGEST = hashlib.sha256().digest_size
 """Bytes at the end of a library, behind what a loader reads: a damaged one could end the process that loads it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -106,3 +108,9 @@ class ShapeError(RecurrencyError):
 
 class UsageError(RecurrencyError):
     """A call or command that cannot be carried out as asked (unknown name, unusable option, unwritable file)."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is spelled most like `name`, for a suggestion."""
+    found = difflib.get_close_matches(name[:100], [k for k in dict.fromkeys(known) if k != name], 1, 0.6)
+    return found[0] if found else None

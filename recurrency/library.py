@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurrency.errors import UsageError
-from recurrency.language.modules import library_index, nearest
+from recurrency.errors import UsageError, nearest
+from recurrency.language.sources import library_index
 
 if TYPE_CHECKING:
     from recurrency.spec import Spec

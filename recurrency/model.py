@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from recurrency.arrays import Port, as_array, converted, words
+from recurrency.arrays import Port, as_array, converted
 from recurrency.errors import ShapeError, UsageError
-from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind
 from recurrency.initialisers import initial_values
-from recurrency.programs import Programs, obstacle
+from recurrency.interface import Interface
+from recurrency.programs import Programs
 from recurrency.request import (
     GROUPS,
     Request,
@@ -35,7 +34,9 @@ from recurrency.results import Tape
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend, Runner
+    from recurrency.graph.ops import Array
     from recurrency.language.elaborate import Elaborated
+    from recurrency.records import Record
     from recurrency.spec import Spec
 
 Arrays: TypeAlias = Mapping[str, Any]
@@ -57,36 +58,26 @@ class Model:
     """
 
     def __init__(
-        self, spec: Spec, elaborated: Elaborated, backend: Backend, dtype: Any = "float32", batch_first: bool = False,
-        without: Sequence[str] = (),
+        self, spec: Spec, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: Any = "float32",
+        batch_first: bool = False, without: Sequence[str] = (), record: Record | None = None,
     ) -> None:  # fmt: skip
         self.spec, self.backend, self.batch_first = spec, backend.name, batch_first
         self.dtype = dtype_name(dtype)
         self.real = np.dtype(self.dtype)
-        self.dimensions = dict(elaborated.dimensions)
-        graph = elaborated.graph
-        declared = {p.name: p for p in (*elaborated.cell.inputs, *elaborated.cell.outputs)}
-        self.inputs = {n: Port.of(n, t, words(declared[n], t)) for n, t in elaborated.inputs.items()}
-        self.outputs = {n: Port.of(n, t, words(declared[n], t)) for n, t in elaborated.outputs.items()}
-        self.streams = {r[7:]: Port.of(r[7:], graph[i].type) for r, i in graph.roots.items() if r.startswith("stream:")}
-        self.state_ports = {n: Port.of(n, t) for n, t in elaborated.starts.items()}
+        self.programs = Programs(elaborated, backend, self.dtype, without, record)
+        found = self.programs.remembered("interface", self._interface)
+        self.dimensions, self.clocks, self.size = dict(found.dimensions), found.clocks, found.size
+        self.inputs, self.outputs, self.streams = found.inputs, found.outputs, found.streams
+        self.state_ports, self.parameters = found.states, found.parameters
         self.states = {n: p.shape for n, p in self.state_ports.items()}
-        self.has_loss = "loss" in graph.roots
-        self.random = any(graph[i].op.name == "random" for i in graph)
-        self.clocks = elaborated.clocks
-        self.programs = Programs(elaborated, backend, self.dtype, without)
-        self.size = self.programs.layout.size
-        if self.size > GREATEST_SIZE:
-            raise UsageError(f"{spec.name} has {self.size:,} parameters; at most {GREATEST_SIZE:,} are possible")
-        self.parameters = self._parameters(elaborated)
+        self.has_loss, self.random = found.has_loss, found.random
         self._results = real_results(self.outputs, self.state_ports)
 
-    def _parameters(self, elaborated: Elaborated) -> dict[str, Parameter]:
-        out = {}
-        for name, info in elaborated.parameters.items():
-            offset, shape = self.programs.layout.entries[name]
-            out[name] = Parameter(name, shape, offset, math.prod(shape), info.initialiser)
-        return out
+    def _interface(self) -> Interface:
+        found = Interface.of(self.programs.elaborated, self.programs.layout)
+        if found.size > GREATEST_SIZE:
+            raise UsageError(f"{self.spec.name} has {found.size:,} parameters; at most {GREATEST_SIZE:,} are possible")
+        return found
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{k}={v}" for k, v in self.dimensions.items() if isinstance(v, int))
@@ -153,20 +144,23 @@ class Model:
         `inputs` is a dict of arrays by name, or one array. With `keep` the run remembers what `backward` needs
         (`params` and the inputs are not copied: leave them as they are until then).
         """
-        names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
-        for name in names:
-            if name not in self.streams:
-                raise unknown(self, "stream", name, self.streams)
+        names = self._streams(streams) if streams else ()
         request = gather(self, inputs, state, lengths, training, seed)
         runner = self.programs.runner("forward_kept" if keep else "forward", names)
         params = self._flat(params)
         values = self._run(runner, params, request)
         tape = None
         if keep:
-            remembered = {k: v for k, v in values.items() if k.startswith("tape:")}
-            tape = Tape(request, params, remembered, names)
+            tape = Tape(request, params, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
         inner = self._named(values, "stream:", self.streams) if names else {}
         return Run(self._named(values, "output:", self.outputs), self._state(values, request), inner, tape)
+
+    def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
+        names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
+        for name in names:
+            if name not in self.streams:
+                raise unknown(self, "stream", name, self.streams)
+        return names
 
     def _run(self, runner: Runner, params: Array, request: Request, more: Arrays | None = None) -> dict[str, Array]:
         given = {**request.given, **more} if more else request.given
@@ -209,6 +203,11 @@ class Model:
         clocks = sorted({str(p.clock) for p in self.inputs.values()})
         if len(clocks) > 1:
             return f"it runs over the clocks {' and '.join(clocks)}"
+        return self.programs.remembered("obstacle", self._reads_later)
+
+    def _reads_later(self) -> str:
+        from recurrency.graphs import obstacle
+
         return obstacle(self.programs.graph("forward", ()))
 
     # ------------------------------------------------------------------------------------------------ backwards

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurrency import plots
-from recurrency.errors import ShapeError, UsageError
+from recurrency.errors import ShapeError, UsageError, nearest
 from recurrency.graph.graph import Graph, rebuild
 from recurrency.graph.types import Kind
 from recurrency.graph.value import constant
-from recurrency.language.modules import nearest
 from recurrency.passes import optimised
 from recurrency.passes.differentiate import differentiate
 

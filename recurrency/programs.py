@@ -1,222 +1,100 @@
-"""The programs of a model, built when they are first asked for: graphs, optimised and handed to a backend."""
+"""The programs of a model, built when they are first asked for; what was built before is remembered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from functools import cached_property
-from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from recurrency import derivatives
 from recurrency.backend import Backend, Runner
-from recurrency.errors import UsageError
-from recurrency.graph.graph import Graph
-from recurrency.language.elaborate import Elaborated
-from recurrency.language.modules import nearest
-from recurrency.passes import PASSES, optimised
-from recurrency.program.layout import Layout, layout
-from recurrency.program.schedule import PIECES
 
-RESULTS = ("output:", "final:")
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+    from recurrency.graphs import Graphs
+    from recurrency.language.elaborate import Elaborated
+    from recurrency.program.layout import Layout
+    from recurrency.records import Record
 
-
-GRAPHS = frozenset({*PASSES, "keep"})
-"""What may be switched off of that which makes the graphs."""
-SWITCHES = GRAPHS | frozenset(PIECES)
-"""What may be switched off, with equal results (a backend may add `switches` of its own)."""
-
-
-def known_passes(names: Iterable[str], known: Collection[str] = SWITCHES) -> frozenset[str]:
-    """The names, if they are all known: by default those of passes that can be switched off.
-
-    Raises:
-        UsageError: one is not.
-    """
-    chosen = frozenset(names)
-    for name in sorted(chosen - set(known)):
-        near = nearest(name, known)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"there is no pass {name} to be named here; there are {', '.join(sorted(known))}{hint}")
-    return chosen
+V = TypeVar("V")
 
 
 class Programs:
-    """All graphs and runners of one compiled cell; the graphs are those of all models that were elaborated at once.
+    """All graphs and runners of one compiled cell.
 
+    `elaborated` is what the graphs are made of, or gives it when one is needed: what the `record` holds needs none.
     `without` names what is switched off.
 
     Raises:
         UsageError: there is no such pass.
     """
 
-    def __init__(self, elaborated: Elaborated, backend: Backend, dtype: str, without: Collection[str] = ()) -> None:
-        self.elaborated, self.backend, self.dtype = elaborated, backend, dtype
-        self.without = known_passes(without, SWITCHES | set(getattr(backend, "switches", ())))
+    def __init__(
+        self, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: str,
+        without: Collection[str] = (), record: Record | None = None,
+    ) -> None:  # fmt: skip
+        self.backend, self.dtype, self.record = backend, dtype, record
+        self.without = _known(without, backend) if without else frozenset()
+        self._elaborated = elaborated
         self._runners: dict[Any, Runner] = {}
-        self._graphs = elaborated.programs.setdefault(self.without & GRAPHS, {})
 
-    def base(self, streams: Iterable[str] = ()) -> Graph:
-        """The optimised graph of results, loss, predictions and some inner streams."""
-        key = ("base", tuple(sorted(streams)))
-        if key not in self._graphs:
-            wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")]
-            wanted += [f"stream:{s}" for s in key[1]]
-            self._graphs[key] = optimised(self.elaborated.graph.select(wanted), self.without)
-        return self._graphs[key]
+    @cached_property
+    def elaborated(self) -> Elaborated:
+        """The graph as it was written, with what is known about its sources and results."""
+        return self._elaborated() if callable(self._elaborated) else self._elaborated
+
+    @cached_property
+    def graphs(self) -> Graphs:
+        """The optimised graphs."""
+        from recurrency.graphs import Graphs
+
+        return Graphs(self.elaborated, self.without)
 
     @cached_property
     def layout(self) -> Layout:
         """Where each parameter lies in the flat vector."""
-        return _completed(layout(self.base()), self.elaborated)
+        return self.graphs.layout
 
     def graph(self, kind: str, *options: Any) -> Graph:
         """The optimised graph of a kind of program."""
-        key = (kind, *options)
-        if key not in self._graphs:
-            self._graphs[key] = MAKERS[kind](self, *options)
-        return self._graphs[key]
+        return self.graphs.graph(kind, *options)
 
     def runner(self, kind: str, *options: Any) -> Runner:
         """Something that runs the graph of a kind of program."""
         key = (kind, *options)
         if key not in self._runners:
-            graph = self.graph(kind, *options)
-            self._runners[key] = self.backend.build(graph, self.layout, self.dtype, kind, self.without)
+            self._runners[key] = self._runner(kind, *options)
         return self._runners[key]
 
-    def optimised(self, graph: Graph, keep: Callable[[str], bool]) -> Graph:
-        """The graph with the roots that are kept, after all passes."""
-        return optimised(graph.select([r for r in graph.roots if keep(r)]), self.without)
+    def _runner(self, kind: str, *options: Any) -> Runner:
+        if self.record is None:
+            return self._built(kind, *options)
+        backend: Any = self.backend
+        made: list[Any] = []
 
-    def halves(self, streams: tuple[str, ...]) -> tuple[Graph, Graph]:
-        """The forward graph with its tape, and the backward one that reads it."""
+        def make() -> Any:
+            made.append(self._built(kind, *options))
+            return made[0].kept()
 
-        def whole() -> Graph:
-            kept = (*RESULTS, "stream:", "gradient:")
-            return self.optimised(derivatives.backward(self.base(streams)), lambda r: r.startswith(kept))
+        kept = self.remembered(("runner", kind, *options), make)
+        found: Runner = made[0] if made else backend.restored(kept)
+        return found
 
-        return self._parted(("halves", streams), whole)
+    def _built(self, kind: str, *options: Any) -> Runner:
+        return self.backend.build(self.graph(kind, *options), self.layout, self.dtype, kind, self.without)
 
-    def pair(self, roots: tuple[str, ...]) -> tuple[Graph, Graph]:
-        """The graph of some roots with its tape, and the one of gradients for given adjoints of those that are real."""
-
-        def whole() -> Graph:
-            base = self.rooted(roots)
-            return optimised(derivatives.backward(base, real_roots(base)), self.without)
-
-        return self._parted(("pair", roots), whole)
-
-    def rooted(self, roots: tuple[str, ...]) -> Graph:
-        """The graph of some results, inner streams (`stream:NAME`) or the loss."""
-        return self.base(r.removeprefix("stream:") for r in roots if r.startswith("stream:")).select(roots)
-
-    def _parted(self, key: tuple[str, tuple[str, ...]], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
-        from recurrency.passes.keep import partition
-
-        if key not in self._graphs:
-            whole = make()
-            first = [r for r in whole.roots if not r.startswith("gradient:")]
-            second = [r for r in whole.roots if r.startswith("gradient:")]
-            one, two = partition(whole, first, second, recompute="keep" not in self.without)
-            self._graphs[key], self._graphs[("backward of", *key)] = one, two
-        return self._graphs[key], self._graphs[("backward of", *key)]
+    def remembered(self, what: object, make: Callable[[], V]) -> V:
+        """What is in the record, or else is made, and then stands there."""
+        if self.record is None:
+            return make()
+        found = self.record.read(what)
+        if found is None:
+            found = make()
+            self.record.write(what, found)
+        value: V = found
+        return value
 
 
-def real_roots(graph: Graph) -> list[str]:
-    """The roots through which gradients flow."""
-    return [root for root, id in graph.roots.items() if graph[id].type.index is None]
+def _known(without: Collection[str], backend: Backend) -> frozenset[str]:
+    from recurrency.graphs import SWITCHES, known_passes
 
-
-def _completed(found: Layout, elaborated: Elaborated) -> Layout:
-    """Parameters that nothing reads stand at the end."""
-    entries, size = dict(found.entries), found.size
-    for name, info in elaborated.parameters.items():
-        if name not in entries:
-            shape = tuple(int(d) for d in info.shape)  # type: ignore[arg-type]
-            entries[name] = (size, shape)
-            size += prod(shape)
-    return Layout(entries, size)
-
-
-def gradient_of(root: str) -> str:
-    """The group (params, inputs, state) that a root `gradient:...` belongs to."""
-    rest = root.removeprefix("gradient:")
-    return {"input": "inputs", "start": "state"}.get(rest.partition(":")[0], "params") if ":" in rest else "params"
-
-
-NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), "needs the whole sequence")
-"""Why an operation can't be computed step by step."""
-
-
-def obstacle(graph: Graph, clock: str | None = None) -> str:
-    """Why a graph can't be computed step by step ("" where it can): over this clock, without one over any."""
-    for node in map(graph.__getitem__, graph.order()):
-        over = {graph[arg].type.clock for arg in node.args}
-        if (node.delay < 0 or node.op.name in NEEDS) and (clock is None or clock in over):
-            span, why = node.span, NEEDS.get(node.op.name, "reads later steps")
-            if span is None:
-                return f"{node.name or node.op.name} {why}"
-            return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
-    return ""
-
-
-def _forward(programs: Programs, streams: tuple[str, ...]) -> Graph:
-    return programs.optimised(programs.base(streams), lambda r: r.startswith((*RESULTS, "stream:")))
-
-
-def _loss(programs: Programs) -> Graph:
-    return programs.optimised(programs.base(), lambda r: r == "loss")
-
-
-def _loss_gradients(programs: Programs, wrt: tuple[str, ...]) -> Graph:
-    graph = derivatives.loss_gradients(programs.base(), wrt)
-    return programs.optimised(graph, lambda r: r == "loss" or r.startswith(("gradient:", "final:")))
-
-
-def _vjp(programs: Programs, seeded: tuple[str, ...]) -> Graph:
-    graph = derivatives.backward(programs.base(), seeded)
-    return programs.optimised(graph, lambda r: r.startswith("gradient:"))
-
-
-def _jvp(programs: Programs, along: tuple[str, ...]) -> Graph:
-    return optimised(derivatives.forward_mode(programs.base(), along), programs.without)
-
-
-def _pullback(programs: Programs, roots: tuple[str, ...], wanted: tuple[str, ...]) -> Graph:
-    """The second half of `pair`, with the gradients that are wanted of sources that these roots' graph has."""
-    graph = programs.pair(roots)[1]
-    kept = [root for root in graph.roots if gradient_of(root) in wanted]
-    return graph if len(kept) == len(graph.roots) else optimised(graph.select(kept), programs.without)
-
-
-def _second(programs: Programs, roots: tuple[str, ...]) -> Graph:
-    base = programs.rooted(roots)
-    return optimised(derivatives.second(base, real_roots(base)), programs.without)
-
-
-def _hvp(programs: Programs) -> Graph:
-    return optimised(derivatives.hessian_product(programs.base()), programs.without)
-
-
-def _gnvp(programs: Programs) -> Graph:
-    found = programs.elaborated
-    heads = [f"curvature:{k}" for k in range(found.curvatures)]
-    graph = derivatives.gauss_newton_product(found.graph.select(["loss", *heads]), found.curvatures)
-    return optimised(graph, programs.without)
-
-
-MAKERS: dict[str, Callable[..., Graph]] = {
-    "forward": _forward,
-    "forward_kept": lambda programs, streams: programs.halves(streams)[0],
-    "backward": lambda programs, streams: programs.halves(streams)[1],
-    "results": lambda programs, roots: optimised(programs.rooted(roots), programs.without),
-    "results_kept": lambda programs, roots: programs.pair(roots)[0],
-    "pullback": _pullback,
-    "second": _second,
-    "loss": _loss,
-    "loss_gradients": _loss_gradients,
-    "vjp": _vjp,
-    "jvp": _jvp,
-    "hvp": _hvp,
-    "gnvp": _gnvp,
-}
+    return known_passes(without, SWITCHES | set(getattr(backend, "switches", ())))

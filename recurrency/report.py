@@ -9,12 +9,12 @@ from typing import Any
 
 from recurrency import facts
 from recurrency.graph.types import Kind, Type
+from recurrency.graphs import known_passes
 from recurrency.language import syntax
 from recurrency.language.elaborate import Elaborated, check, elaborate
 from recurrency.language.streams import ParamInfo, dimension_text
 from recurrency.passes import optimised
 from recurrency.passes.recurrence import Recurrence, recurrences
-from recurrency.programs import known_passes
 from recurrency.spec import Spec
 
 

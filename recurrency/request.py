@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.arrays import Port, as_array, check_content, check_lengths, check_shape, converted, without_padding
-from recurrency.errors import ShapeError, UsageError
-from recurrency.graph.ops import Array
+from recurrency.errors import ShapeError, UsageError, nearest
 from recurrency.graph.types import Kind
-from recurrency.language.modules import nearest
 
 if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
     from recurrency.model import Model
 
 DTYPES = ("float32", "float64")
@@ -89,7 +88,7 @@ def gather(
 
 def by_name(model: Model, inputs: Any) -> Mapping[str, Any]:
     """The inputs as a mapping; a bare array is the only input."""
-    if isinstance(inputs, Mapping):
+    if inputs.__class__ is not np.ndarray and isinstance(inputs, Mapping):
         return inputs
     if len(model.inputs) != 1:
         raise UsageError(f"{model.spec.name} has the inputs {', '.join(model.inputs)}: hand them over by name")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from recurrency.graph.ops import Array
 from recurrency.request import Request
+
+if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from recurrency.errors import RecurrencyError, Source, SpecError, UsageError
-from recurrency.language import syntax
-from recurrency.language.modules import CellDef, Loader, nearest
-from recurrency.language.parser import parse_file, read_source
+from recurrency import records
+from recurrency.errors import RecurrencyError, Source, SpecError, UsageError, nearest
+from recurrency.language.sources import library_index, read_source
 
 if TYPE_CHECKING:
+    from recurrency.backend import Backend
+    from recurrency.errors import Diagnostic
     from recurrency.graph.graph import Graph
+    from recurrency.language import syntax
     from recurrency.language.elaborate import Elaborated
+    from recurrency.language.modules import CellDef
     from recurrency.model import Model
+
+
+@dataclass(frozen=True)
+class Text:
+    """Where a spec stands: a text, the path of its file for those that it uses, and the cell that is wanted (or None).
+
+    Once it was compiled, its `record` says which cell that is, the files that it uses, with what stood in them, and a
+    name for all that it is made of. It need not be parsed while these are the same.
+    """
+
+    source: Source
+    path: Path | None
+    cell: str | None
+
+    @property
+    def record(self) -> str:
+        """The name of the record."""
+        return records.key("spec", self.source.name, self.source.text, str(self.path), self.cell)
+
+    def known(self) -> tuple[str, str] | None:
+        """The cell's name, and a name for all that it is made of, if that is remembered."""
+        found = records.read(self.record) if records.enabled() else None
+        if found is None or any(_digest(Path(path)) != digest for path, digest in found["uses"]):
+            return None
+        return found["cell"], found["made of"]
+
+    def parsed(self) -> tuple[CellDef, tuple[Diagnostic, ...], dict[str, str]]:
+        """The cell, mistakes in what it uses, and the texts of the files that it uses.
+
+        Raises:
+            SpecError: the text is malformed, or has no such cell.
+        """
+        from recurrency.language.modules import Loader
+        from recurrency.language.parser import parse_file
+
+        loader = Loader()
+        file = parse_file(self.source)
+        module = loader.module(file, self.path)
+        names = [c.name for c in file.cells]
+        wanted = self.cell or (names[-1] if names else None)
+        if wanted not in names:
+            raise _missing(self.source, wanted, names)
+        uses = {str(path): one.file.source.text for path, one in loader.loaded.items() if path != self.path}
+        return module.cells[str(wanted)], tuple(loader.mistakes), uses
+
+
+def _missing(source: Source, wanted: str | None, names: Sequence[str]) -> SpecError:
+    from recurrency.language.diagnostics import say
+
+    near = nearest(str(wanted), names)
+    listed = f"it has {', '.join(names)}" if names else "a cell starts with: cell Name[H](x: [H]) -> (y: [H]) {"
+    title = f"{source.name} has no cell {wanted}" if names else f"{source.name} holds no cell"
+    return SpecError((say(53, title, None, help=f"did you mean {near}?" if near else listed),))
+
+
+def _digest(path: Path) -> str | None:
+    """A name for the text of a file; None where it can't be read."""
+    try:
+        return hashlib.sha256(read_source(path).text.encode()).hexdigest()
+    except RecurrencyError:
+        return None
 
 
 class Spec:
     """A cell and the file that it stands in."""
 
-    def __init__(self, definition: CellDef, mistakes: tuple[Any, ...] = ()) -> None:
-        self.definition = definition
-        self._mistakes = mistakes
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._known = text.known()
         self._checked = False
         self._elaborated: WeakValueDictionary[str, Elaborated] = WeakValueDictionary()
+        if self._known is None:
+            self._parsed  # noqa: B018 - to raise what is wrong with it
+
+    @cached_property
+    def _parsed(self) -> tuple[CellDef, tuple[Diagnostic, ...], dict[str, str]]:
+        return self._text.parsed()
+
+    @property
+    def definition(self) -> CellDef:
+        """The cell and the module whose names it sees."""
+        return self._parsed[0]
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied and pickled: not the graphs of this process."""
@@ -37,7 +115,7 @@ class Spec:
     @property
     def name(self) -> str:
         """The cell's name."""
-        return self.cell.name
+        return self._known[0] if self._known else self.cell.name
 
     @property
     def cell(self) -> syntax.Cell:
@@ -52,7 +130,7 @@ class Spec:
     @property
     def source(self) -> Source:
         """The text."""
-        return self.file.source
+        return self._text.source
 
     @property
     def doc(self) -> str:
@@ -72,7 +150,7 @@ class Spec:
         """
         from recurrency.language.elaborate import check
 
-        found = list(self._mistakes)
+        found = list(self._parsed[1])
         own = [c for c in self.definition.module.cells.values() if c.module is self.definition.module]
         for definition in own if all_cells else [self.definition]:
             try:
@@ -128,7 +206,31 @@ class Spec:
         from recurrency.model import Model
 
         chosen = find(backend)
-        return Model(self, self.elaborate(**dimensions), chosen, dtype, batch_first, without)
+        record = self._record(chosen, dimensions, dtype, without)
+        return Model(self, partial(self.elaborate, **dimensions), chosen, dtype, batch_first, without, record)
+
+    def _record(
+        self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]
+    ) -> records.Record | None:
+        """What is remembered of a model; None: nothing, for this backend, or for dimensions that no record can name."""
+        plain = all(type(value) in (int, str, bool) for value in dimensions.values())
+        if not plain or not hasattr(backend, "restored") or not records.enabled():
+            return None
+        if self._known is None:
+            self._check_once()
+            self._known = self._remember()
+        return records.Record(
+            records.key(self._known[1], sorted(dimensions.items()), str(dtype), sorted(without), backend.name)
+        )
+
+    def _remember(self) -> tuple[str, str]:
+        """Note what the spec is made of, for the next process."""
+        text, (_, _, uses) = self._text, self._parsed
+        made_of = records.key("cell", text.record, sorted(uses.items()))
+        digests = [(path, hashlib.sha256(used.encode()).hexdigest()) for path, used in uses.items()]
+        name = self.cell.name
+        records.write(text.record, {"cell": name, "uses": digests, "made of": made_of})
+        return name, made_of
 
     def module(
         self, batch_first: bool = False, state: str = "names", streams: Sequence[str] = (), dtype: Any = None,
@@ -200,8 +302,6 @@ def load(path: str | Path, cell: str | None = None) -> Spec:
 
 def _hint(file: Path) -> str:
     """What may have been meant by a file that is not there."""
-    from recurrency.language.modules import library_index
-
     folder = file if file.is_dir() else file.parent
     files = [p.name for p in sorted(folder.glob("*.rnn"))]
     near = nearest(file.name, files)
@@ -223,16 +323,4 @@ def parse(text: str, name: str = "<text>", cell: str | None = None) -> Spec:
 
 def from_source(source: Source, path: Path | None, cell: str | None) -> Spec:
     """A cell of a text; `path` is where it lies, for the files that it uses."""
-    from recurrency.language.diagnostics import say
-
-    loader = Loader()
-    file = parse_file(source)
-    module = loader.module(file, path)
-    names = [c.name for c in file.cells]
-    wanted = cell or (names[-1] if names else None)
-    if wanted not in names:
-        near = nearest(str(wanted), names)
-        listed = f"it has {', '.join(names)}" if names else "a cell starts with: cell Name[H](x: [H]) -> (y: [H]) {"
-        title = f"{source.name} has no cell {wanted}" if names else f"{source.name} holds no cell"
-        raise SpecError((say(53, title, None, help=f"did you mean {near}?" if near else listed),))
-    return Spec(module.cells[str(wanted)], tuple(loader.mistakes))
+    return Spec(Text(source, path, cell))

@@ -11,8 +11,9 @@ from recurrency import library
 from recurrency.errors import RecurrencyError, Source, Span, UsageError
 from recurrency.language import syntax
 from recurrency.language.format import format_file
-from recurrency.language.modules import CellDef, Module, library_index
+from recurrency.language.modules import CellDef, Module
 from recurrency.language.parser import parse_file
+from recurrency.language.sources import library_index
 from recurrency.language.vocabulary import FUNCTIONS
 from recurrency.language.words import lex
 from recurrency.spec import Spec, from_source

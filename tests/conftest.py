@@ -17,6 +17,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RECURRENCY_CFLAGS", "-O0")
 """To compile takes longer than to run; tests of what users get ask for more."""
 
+os.environ.setdefault("RECURRENCY_RECORDS", "0")
+"""A test is of what works things out, and not of what was worked out before; that is tested where it is switched on."""
+
 os.environ.setdefault("RECURRENCY_BACKEND", "numpy")
 """Where no backend is named: it needs no compiler. Tests of all backends name each."""
 

@@ -49,7 +49,7 @@ def test_cache_tells_what_there_is_where_and_who_compiles(
 def test_cache_as_json_has_everything(run: Run, folder: Path) -> None:
     native.library("int x;")
     part = parts(run)["native"]
-    assert part["libraries"] == 1
+    assert part["files"] == 1
     assert part["bytes"] == sum(path.stat().st_size for path in (folder / "native").iterdir())
     assert (part["folder"], part["most_bytes"]) == (str(folder / "native"), 512 << 20)
     assert (part["refused"], part["obstacle"]) == (None, None)
@@ -69,12 +69,12 @@ def test_cache_can_be_emptied(run: Run, folder: Path) -> None:
     assert "emulated-kernels: removed 1 files, 2 kB" in shown.out
     assert "native: removed 2 files" in shown.out
     assert [path for path in folder.rglob("*") if path.parent != folder] == []
-    assert {part["libraries"] for part in parts(run).values()} == {0}
+    assert {part["files"] for part in parts(run).values()} == {0}
 
 
 def test_an_empty_cache_can_be_emptied(run: Run) -> None:
     assert run("cache", "--clear").code == 0
-    assert {part["libraries"] for part in parts(run, "--clear").values()} == {0}
+    assert {part["files"] for part in parts(run, "--clear").values()} == {0}
 
 
 def test_cache_tells_why_nothing_can_be_compiled(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,14 @@ recurrency
 recurrency.errors
 recurrency.files recurrency.draws recurrency.initialisers
 recurrency.plots recurrency.compiled
+recurrency.records
 recurrency.graph
 recurrency.passes recurrency.language
 recurrency.program recurrency.derivatives recurrency.pictures
 recurrency.interpreter recurrency.arrays recurrency.backend recurrency.passes.keep
 recurrency.export recurrency.request
 recurrency.results
+recurrency.interface recurrency.graphs
 recurrency.programs
 recurrency.backends
 recurrency.model

@@ -11,7 +11,8 @@ import pytest
 
 from recurrency.errors import SpecError
 from recurrency.language.diagnostics import TABLE, say
-from recurrency.language.parser import parse_file, read_source
+from recurrency.language.parser import parse_file
+from recurrency.language.sources import read_source
 
 CORPUS = sorted((Path(__file__).parent / "malformed").glob("*.rnn"))
 SYNTAX_ENDS = 20

@@ -25,19 +25,21 @@ Variables:
   RECURRENCY_CACHE_SIZE  megabytes that each part may hold, instead of 512; what was used least lately goes first
   RECURRENCY_CC          the compiler of the backend c, with its arguments, instead of CC, cc, gcc or clang
   RECURRENCY_CFLAGS      more options for it
+  RECURRENCY_RECORDS     0: remember nothing of specs; each process works out graphs and sources anew
 """
 
 
 @click.command("cache", epilog=EPILOG)
-@click.option("--clear", is_flag=True, help="Remove all that was compiled.")
+@click.option("--clear", is_flag=True, help="Remove all that is kept.")
 @click.option("--json", "as_json", is_flag=True, help="The same for machines.")
 def cache(clear: bool, as_json: bool) -> None:
-    """Say what was compiled and is kept: how many libraries, how large, where, and which compiler makes them.
+    """Say what was compiled and is kept: how many files, how large, where, and which compiler makes them.
 
-    There are those of the backend c (native), and kernels that are compiled to be emulated. Nothing is lost with them:
-    what is needed again is compiled again.
+    There are libraries of the backend c (native), kernels that are compiled to be emulated, and what was worked out of
+    specs (records), with which a model of the backend c is there at once. Nothing is lost with them: what is needed
+    again is made again.
     """
-    from recurrency import backend
+    from recurrency import backend, records  # noqa: F401 - known with its store
     from recurrency.compiled import STORES
 
     backend.describe(emulated=True)  # what a backend keeps is known when it is loaded
@@ -59,7 +61,7 @@ def _data(store: Store) -> dict[str, Any]:
 
     found = files(store.place)
     out: dict[str, Any] = {"name": store.name, "folder": str(store.place), "refused": None, "obstacle": None}
-    out["libraries"] = sum(file.path.suffix == ".so" for file in found)
+    out["files"] = sum(file.path.suffix in (".so", ".record") for file in found)
     out |= {"bytes": sum(file.size for file in found), "most_bytes": most_bytes()}
     try:
         store.folder()
@@ -75,17 +77,17 @@ def _show(found: Sequence[dict[str, Any]]) -> None:
     """The same for people."""
     from recurrency.cli.common import show, table
 
-    out = table("Part", ">Libraries", ">Size", ">At most", "Folder")
+    out = table("Part", ">Files", ">Size", ">At most", "Folder")
     for one in found:
         sizes = (_amount(one[key]) for key in ("bytes", "most_bytes"))
-        out.add_row(one["name"], str(one["libraries"]), *sizes, one["folder"])
+        out.add_row(one["name"], str(one["files"]), *sizes, one["folder"])
     show(out, "")
     for one in found:
         if one["refused"]:
             click.echo(f"{one['name']} is not used: {one['refused']}")
         if one["obstacle"]:
             click.echo(f"{one['name']}: nothing can be compiled: {one['obstacle']}")
-        else:
+        elif "compiler" in one:
             click.echo(f"{one['name']}: by {one['compiler']}, {one['version']}\n  {one['flags']}")
 
 

@@ -26,7 +26,7 @@ def fmt(files: tuple[str, ...], check: bool) -> None:
     from recurrency.errors import RecurrencyError
     from recurrency.files import write_whole
     from recurrency.language.format import format_file
-    from recurrency.language.parser import read_source
+    from recurrency.language.sources import read_source
 
     code = 0
     for name in files:

@@ -105,10 +105,10 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     from recurrency import derivatives
     from recurrency.errors import UsageError
     from recurrency.graph.text import graph_text
+    from recurrency.graphs import known_passes
     from recurrency.passes import PASSES, optimised
     from recurrency.passes.keep import partition
     from recurrency.program.schedule import PIECES, schedule
-    from recurrency.programs import known_passes
 
     known_passes([stage], ["elaborate", *PASSES, "differentiate", "keep", *PIECES, "schedule"])
     known_passes(without)

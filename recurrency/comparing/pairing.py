@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from recurrency.errors import UsageError
+from recurrency.errors import UsageError, nearest
 from recurrency.language import syntax
 from recurrency.language.elaborate import Elaborated, check
-from recurrency.language.modules import nearest
 from recurrency.spec import Spec
 
 STEP = 12

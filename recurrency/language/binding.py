@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any, get_args
 
-from recurrency.errors import UsageError
+from recurrency.errors import UsageError, nearest
 from recurrency.graph.dimensions import symbol
 from recurrency.language import syntax
-from recurrency.language.modules import CellDef, Loader, library_index, nearest
+from recurrency.language.modules import CellDef, Loader
+from recurrency.language.sources import library_index
 from recurrency.language.streams import CellValue
 from recurrency.language.vocabulary import FUNCTIONS
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from recurrency.errors import Span
+from recurrency.errors import Span, nearest
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.value import Value, constant
@@ -14,7 +14,6 @@ from recurrency.language import syntax
 from recurrency.language.binding import GREATEST_DIMENSION
 from recurrency.language.calls import call
 from recurrency.language.instance import Instance
-from recurrency.language.modules import nearest
 from recurrency.language.numbers import as_float, compute, decided, is_number, whole
 from recurrency.language.products import combined
 from recurrency.language.streams import (

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurrency.errors import Span, UsageError
+from recurrency.errors import Span, UsageError, nearest
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.initialisers import INITIALISERS
 from recurrency.language import syntax
 from recurrency.language.definitions import Env
-from recurrency.language.modules import nearest
 from recurrency.language.streams import ParamInfo
 from recurrency.language.vocabulary import shown
 

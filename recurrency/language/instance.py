@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from recurrency.errors import Span
+from recurrency.errors import Span, nearest
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
@@ -14,7 +14,7 @@ from recurrency.language import syntax
 from recurrency.language.binding import EXPRESSIONS
 from recurrency.language.definitions import Definitions, Env, Key, Written, label
 from recurrency.language.firsts import drawn, fitting
-from recurrency.language.modules import CellDef, nearest
+from recurrency.language.modules import CellDef
 from recurrency.language.streams import CellValue, Poisoned, Problem, Shared, Stream, Used
 from recurrency.language.vocabulary import shown
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-from recurrency.errors import Diagnostic, Source, Span, SpecError, UsageError
+from recurrency.errors import Diagnostic, Source, Span, SpecError, UsageError, nearest
 from recurrency.language import syntax
 from recurrency.language.diagnostics import say
-from recurrency.language.parser import parse_file, read_source
+from recurrency.language.parser import parse_file
+from recurrency.language.sources import library_index, read_source
 
 GREATEST_CHAIN = 30
 """How many files may use one another in a row."""
 
 D = TypeVar("D", "CellDef", syntax.Fn)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is spelled most like `name`, for a suggestion."""
-    found = difflib.get_close_matches(name[:100], [k for k in dict.fromkeys(known) if k != name], 1, 0.6)
-    return found[0] if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,16 +188,3 @@ def _head(span: Span) -> Span:
 
 def _problem(number: int, title: str, span: Span | None, help: str | None) -> SpecError:
     return SpecError((say(number, title, span, help=help),))
-
-
-_INDEX: dict[str, Path] = {}
-
-
-def library_index() -> dict[str, Path]:
-    """The shipped cells, by name, with the file of each."""
-    if not _INDEX:
-        folder = Path(str(resources.files("recurrency.specs")))
-        for path in sorted(folder.glob("*.rnn")):
-            for cell in parse_file(Source(path.name, path.read_text(encoding="utf-8"))).cells:
-                _INDEX[cell.name] = path
-    return _INDEX

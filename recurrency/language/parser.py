@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NoReturn
 
 from lark import Token, Tree, UnexpectedToken
 
-from recurrency.errors import Diagnostic, Source, SpecError, UsageError
+from recurrency.errors import Diagnostic, Source, SpecError
 from recurrency.language import syntax
 from recurrency.language.diagnostics import say
 from recurrency.language.fault import Fault
@@ -20,19 +19,6 @@ MAX_TEXT = 1_000_000
 MAX_MISTAKES = 20
 PATIENCE = 40_000
 """How many words are read in all attempts together: a text full of mistakes is answered in time with the first few."""
-
-
-def read_source(path: Path | str) -> Source:
-    """The text of a file under its name. Raises `UsageError` if it cannot be read, `SpecError` if it is not UTF-8."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        refuse_encoding(str(path), data, error)
-    return Source(str(path), text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def refuse_encoding(name: str, data: bytes, error: UnicodeDecodeError) -> NoReturn:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from recurrency.errors import nearest
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
 from recurrency.language.definitions import Key, label
-from recurrency.language.modules import nearest
 from recurrency.language.numbers import is_number
 from recurrency.language.streams import CellValue, Poisoned, Shared, Stream, Used
 

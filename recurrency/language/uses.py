@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from recurrency.errors import nearest
 from recurrency.graph.dimensions import Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
@@ -12,7 +13,7 @@ from recurrency.language import syntax
 from recurrency.language.binding import is_choice, is_real
 from recurrency.language.firsts import fitting
 from recurrency.language.instance import Instance, own_clock
-from recurrency.language.modules import CellDef, nearest
+from recurrency.language.modules import CellDef
 from recurrency.language.numbers import is_number, whole
 from recurrency.language.streams import CellValue, Problem, Shared, Used
 from recurrency.language.subscripts import brief

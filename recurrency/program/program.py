@@ -225,8 +225,8 @@ def cost(graph: Graph, id: int, steps: Steps, batch: int) -> int:
     """Arithmetic operations of a node for all steps and sequences."""
     node = graph[id]
     if node.op.name != "product":
-        read = (id,) if not node.args or node.op.group not in ("reduce", "time") else node.args[:1]
-        return node.op.cost * max(volume(graph[r].type, steps, batch) for r in read)
+        read = id if not node.args or node.op.group not in ("reduce", "time") else node.args[0]
+        return node.op.cost * volume(graph[read].type, steps, batch)
     sizes: dict[str, Dim] = {}
     for letters, arg in zip(node.attrs["spec"].split("->")[0].split(","), node.args, strict=True):
         sizes |= dict(zip(letters, graph[arg].type.shape, strict=True))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.backend import Backend, find
+from recurrency.graphs import SWITCHES
 from recurrency.model import Model
-from recurrency.programs import SWITCHES
 from recurrency.testing.outcomes import PARTS, Results, outcome, possible
 from recurrency.testing.padding import Spoilt
 from recurrency.testing.rounding import DRAWS, SAFETY, Jiggler, first_bound

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from recurrency.backend import Backend, find
 from recurrency.graph.graph import Node
+from recurrency.graphs import SWITCHES
 from recurrency.passes import PASSES
 from recurrency.program.schedule import PIECES
-from recurrency.programs import SWITCHES
 from recurrency.testing.bench import bench
 from recurrency.testing.compare import Difference, compared
 from recurrency.testing.probes import first_wrong

@@ -19,7 +19,7 @@ import hypothesis
 import numpy as np
 
 from recurrency.backend import Backend, find
-from recurrency.programs import SWITCHES
+from recurrency.graphs import SWITCHES
 from recurrency.testing.bench import bench
 from recurrency.testing.case import Case
 from recurrency.testing.cells import CELLS, cell

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from recurrency.errors import RecurrencyError
-from recurrency.programs import SWITCHES
+from recurrency.graphs import SWITCHES
 from recurrency.testing.case import Case
 from recurrency.testing.fuzz_checks import Trial
 from recurrency.testing.outcomes import KINDS

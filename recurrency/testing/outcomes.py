@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.graph.types import Kind
-from recurrency.programs import obstacle
+from recurrency.graphs import obstacle
 from recurrency.testing.case import Case, Data, data
 
 if TYPE_CHECKING:

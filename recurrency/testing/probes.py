@@ -11,8 +11,8 @@ import numpy as np
 from recurrency.backend import Backend, Runner, find
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
+from recurrency.graphs import SWITCHES
 from recurrency.model import Model
-from recurrency.programs import SWITCHES
 from recurrency.testing.alone import Alone, distinct
 from recurrency.testing.bench import Bench
 from recurrency.testing.outcomes import outcome

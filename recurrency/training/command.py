@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from recurrency.errors import UsageError
-from recurrency.language.modules import nearest
+from recurrency.errors import UsageError, nearest
 from recurrency.training.experiments import Experiment, check_option
 from recurrency.training.finding import experiment_of
 from recurrency.training.fitting import fitted

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrency.errors import UsageError
-from recurrency.language.modules import nearest
+from recurrency.errors import UsageError, nearest
 from recurrency.training.npz import SPLITS
 from recurrency.training.places import read_text
 from recurrency.training.rows import first_wrong

@@ -23,8 +23,7 @@ from typing import Any, TypeAlias
 
 import recurrency.specs
 from recurrency.backend import AUTO, automatic
-from recurrency.errors import UsageError
-from recurrency.language.modules import nearest
+from recurrency.errors import UsageError, nearest
 
 Kinds: TypeAlias = tuple[type, ...]
 

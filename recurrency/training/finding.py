@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from recurrency.errors import UsageError
-from recurrency.language.modules import library_index, nearest
+from recurrency.errors import UsageError, nearest
+from recurrency.language.sources import library_index
 from recurrency.training.experiments import Experiment, load, named, shipped
 from recurrency.training.folders import RUN
 from recurrency.training.tasks import TASKS

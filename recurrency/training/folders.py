@@ -21,7 +21,7 @@ from typing import Any
 
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
-from recurrency.language.modules import library_index
+from recurrency.language.sources import library_index
 from recurrency.spec import Spec
 from recurrency.training.metrics import read_metrics
 from recurrency.training.records import INTERRUPTED

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recurrency.errors import UsageError
-from recurrency.language.modules import nearest
+from recurrency.errors import UsageError, nearest
 from recurrency.training.task import Settings, Task
 
 WORDS: Mapping[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}

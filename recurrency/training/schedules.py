@@ -10,8 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from recurrency.errors import UsageError
-from recurrency.language.modules import nearest
+from recurrency.errors import UsageError, nearest
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pytest
 
 import recurrency as rc
 from recurrency.graph.verify import verify
+from recurrency.graphs import SWITCHES
 from recurrency.language.format import format_file
-from recurrency.programs import SWITCHES
 from recurrency.spec import Spec
 from recurrency.testing.case import Case
 from recurrency.testing.compare import differences

@@ -1,0 +1,52 @@
+"""Texts of specifications: files as they are read, and the shipped cells by name. Nothing is parsed for it twice."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from recurrency import records
+from recurrency.errors import Source, UsageError
+
+
+def read_source(path: Path | str) -> Source:
+    """The text of a file under its name. Raises `UsageError` if it cannot be read, `SpecError` if it is not UTF-8."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        from recurrency.language.parser import refuse_encoding
+
+        refuse_encoding(str(path), data, error)
+    return Source(str(path), text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+_INDEX: dict[str, Path] = {}
+
+
+def library_index() -> dict[str, Path]:
+    """The shipped cells, by name, with the file of each."""
+    if not _INDEX:
+        folder = Path(str(resources.files("recurrency.specs")))
+        key = records.key("library")
+        found = records.read(key) if records.enabled() else None
+        if found is None:
+            found = _indexed(folder)
+            if records.enabled():
+                records.write(key, found)
+        _INDEX.update({cell: folder / file for cell, file in found.items()})
+    return _INDEX
+
+
+def _indexed(folder: Path) -> dict[str, str]:
+    """The names of the files, by those of their cells."""
+    from recurrency.language.parser import parse_file
+
+    out = {}
+    for path in sorted(folder.glob("*.rnn")):
+        for cell in parse_file(Source(path.name, path.read_text(encoding="utf-8"))).cells:
+            out[cell.name] = path.name
+    return out

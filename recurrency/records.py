@@ -1,0 +1,106 @@
+"""What was worked out of specs before, kept in the user's cache: by all that it depends on, the code included."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import util
+from typing import Any
+
+import numpy as np
+
+from recurrency.compiled import DIGEST, most_bytes, prune, store, touch
+from recurrency.errors import UsageError
+from recurrency.files import write_whole
+
+VARIABLE = "RECURRENCY_RECORDS"
+"""Set to 0, nothing is remembered: each process works out everything itself."""
+MOST_FILES = 8192
+SUFFIXES = (".py", ".lark", ".rnn")
+PARTS = ("recurrency", "recurrency.backends", "recurrency.grammars", "recurrency.specs")
+
+STORE = store("records", dict)
+
+
+def enabled() -> bool:
+    """Whether anything is remembered.
+
+    Raises:
+        UsageError: the variable is neither 0 nor 1.
+    """
+    said = os.environ.get(VARIABLE) or "1"
+    if said not in ("0", "1"):
+        raise UsageError(f"{VARIABLE} is 0 or 1, and not {said!r}")
+    return said == "1"
+
+
+def key(*parts: object) -> str:
+    """A name for what depends on these, and on the code that works it out."""
+    return hashlib.sha256(repr((_code(), parts)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@cache
+def _code() -> str:
+    """A name for the state of all files of this package, and for what writes and reads records."""
+    facts: list[object] = [sys.version, np.__version__]
+    for part in PARTS:
+        spec = util.find_spec(part)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            facts += sorted(_files(folder))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _files(folder: str) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files(entry.path)
+            elif entry.name.endswith(SUFFIXES):
+                about = entry.stat()
+                yield entry.path, about.st_size, about.st_mtime_ns
+
+
+def read(name: str) -> Any:
+    """What is remembered under a name; None: nothing, or it is damaged.
+
+    A record may hold whatever Python can pickle, so it is read from a folder alone that nobody else can write.
+    """
+    try:
+        path = STORE.folder() / f"{name}.record"
+        data = path.read_bytes()
+    except (OSError, UsageError):
+        return None
+    if hashlib.sha256(data[:-DIGEST]).digest() != data[-DIGEST:]:
+        return None
+    touch(path)
+    return pickle.loads(zlib.decompress(data[:-DIGEST]))
+
+
+def write(name: str, value: object) -> None:
+    """Remember a value; where that can't be, the next process works it out again."""
+    data = zlib.compress(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), 1)
+    with contextlib.suppress(UsageError):
+        prune(STORE.folder(), MOST_FILES, most_bytes() - len(data))
+        write_whole(STORE.folder() / f"{name}.record", data + hashlib.sha256(data).digest())
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is remembered of one thing, such as a cell for given dimensions: each piece under a name of its own."""
+
+    of: str
+
+    def read(self, what: object) -> Any:
+        """A piece; None where there is none."""
+        return read(key(self.of, what))
+
+    def write(self, what: object, value: object) -> None:
+        """Remember a piece."""
+        write(key(self.of, what), value)

@@ -1,0 +1,214 @@
+"""What is remembered of specs: models without parsing, graphs or generated code, as long as nothing has changed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import zlib
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recurrency.backends import _c_cache as native
+
+import recurrency as rc
+from recurrency import records
+from recurrency.language import elaborate, parser
+
+SPECS = Path(__file__).resolve().parents[1] / "specs"
+
+pytestmark = pytest.mark.skipif(native.obstacle() is not None, reason=f"nothing compiled: {native.obstacle()}")
+
+OUTER = """
+use Inner from "inner.rnn"
+cell Outer[H](x: [H]) -> (y: [H]) {
+    y = Inner(x)
+    loss squared_error(y, x)
+}
+"""
+INNER = "cell Inner[H](x: [H]) -> (y: [H]) {{ param w : [H] ~ ones\n state y : [H] = 0\n y = {how}(w * x + y[t-1]) }}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RECURRENCY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECURRENCY_RECORDS", "1")
+    return tmp_path / "cache" / "records"
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be parsed or elaborated."""
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise AssertionError("this was worked out again")
+
+    monkeypatch.setattr(parser, "parse_file", refused)
+    monkeypatch.setattr(elaborate, "elaborate", refused)
+    monkeypatch.setattr(elaborate, "check", refused)
+
+
+def written(folder: Path, how: str) -> Path:
+    (folder / "inner.rnn").write_text(INNER.format(how=how))
+    (folder / "outer.rnn").write_text(OUTER)
+    return folder / "outer.rnn"
+
+
+def results(model: rc.Model) -> dict[str, Any]:
+    """Numbers of all kinds of calls, and what a model says of itself."""
+    rng = np.random.default_rng(0)
+    inputs = {n: rng.standard_normal((5, 3, *p.shape)).astype(model.dtype) for n, p in model.inputs.items()}
+    run = model.forward(model.init(1), inputs, lengths=[5, 2, 4])
+    gradients = model.backward(run, {n: np.ones_like(a) for n, a in run.outputs.items()})
+    out = {**run.outputs, **run.state, "params": gradients.params, **gradients.inputs, "size": model.size}
+    if model.has_loss:
+        out["loss"] = model.loss(model.init(1), inputs)
+    outputs, state = model.step(model.init(1), {n: a[0] for n, a in inputs.items()})
+    out |= {f"step {n}": a for n, a in (outputs | state).items()}
+    return out | {f"at {n}": p.offset for n, p in model.parameters.items()}
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "ZoneoutLSTM", "MUT1"])
+def test_a_model_that_is_remembered_is_worked_out_from_nothing_and_the_same(
+    cell: str, request: pytest.FixtureRequest
+) -> None:
+    path = rc.library.spec(cell).definition.module.path
+    first = rc.load(path, cell).compile(backend="c", N=3, H=4)
+    wanted = results(first)
+    request.getfixturevalue("idle")
+    again = rc.load(path, cell).compile(backend="c", N=3, H=4)
+    assert same(results(again), wanted)
+    assert repr(again) == repr(first)
+    assert again.spec.name == cell
+
+
+def test_a_cell_of_the_library_is_found_without_parsing(request: pytest.FixtureRequest) -> None:
+    wanted = results(rc.library.GRU.compile(backend="c", N=3, H=4))
+    request.getfixturevalue("idle")
+    assert same(results(rc.library.GRU.compile(backend="c", N=3, H=4)), wanted)
+
+
+def test_what_is_not_remembered_is_worked_out(tmp_path: Path) -> None:
+    path = written(tmp_path, "tanh")
+    rc.load(path).compile(backend="c", H=2)
+    model = rc.load(path).compile(backend="c", H=3)
+    assert model.dimensions == {"H": 3}
+    assert "tanh" in rc.load(path).definition.module.cells["Inner"].cell.span.text
+    assert rc.load(path).latex()
+    assert rc.load(path).compile(backend="numpy", H=2).size == 2
+
+
+@pytest.mark.parametrize("changed", ["inner", "outer", "dtype", "without", "dimension"])
+def test_a_change_is_seen(changed: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "tanh")
+    first = rc.load(path).compile(backend="c", H=2)
+    before = results(first)
+    options: dict[str, Any] = {"H": 2}
+    if changed == "inner":
+        written(tmp_path, "sigmoid")
+    elif changed == "outer":
+        path.write_text(OUTER.replace("y = Inner(x)", "y = 2 * Inner(x)"))
+    else:
+        options |= {"dtype": {"dtype": "float64"}, "without": {"without": ["pack"]}, "dimension": {"H": 3}}[changed]
+    second = rc.load(path).compile(backend="c", **options)
+    assert (second.dtype, second.dimensions["H"]) == (options.get("dtype", "float32"), options["H"])
+    assert second.programs.without == frozenset(options.get("without", ()))
+    if changed in ("inner", "outer"):
+        assert not same(results(second), before)
+
+
+def test_a_mistake_that_comes_later_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, "tanh")
+    rc.load(path).compile(backend="c", H=2)
+    (tmp_path / "inner.rnn").write_text(INNER.format(how="tanhh"))
+    with pytest.raises(rc.SpecError, match="tanhh"):
+        rc.load(path).compile(backend="c", H=2)
+    (tmp_path / "inner.rnn").unlink()
+    with pytest.raises(rc.SpecError, match=r"inner\.rnn"):
+        rc.load(path).compile(backend="c", H=2)
+    with pytest.raises(rc.UsageError):
+        rc.load(SPECS / "lstm.rnn").compile(backend="c", N=3)
+
+
+def test_a_change_of_the_code_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = records.key("lstm")
+    monkeypatch.setattr(records, "_code", lambda: "another")
+    assert records.key("lstm") != before
+
+
+def test_the_code_is_named_by_all_its_files(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.py").write_text("x = 1")
+    (tmp_path / "a.txt").write_text("not code")
+    before = list(records._files(str(tmp_path)))
+    assert [Path(file).name for file, *_ in before] == ["a.py"]
+    (tmp_path / "sub" / "a.py").write_text("x = 12")
+    assert list(records._files(str(tmp_path))) != before
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: b"x" + data[1:]])
+def test_damaged_records_are_made_again(damage: Any, folder: Path) -> None:
+    wanted = results(rc.library.LSTM.compile(backend="c", N=3, H=4))
+    paths = list(folder.glob("*.record"))
+    assert len(paths) > 4
+    for path in paths:
+        path.write_bytes(damage(path.read_bytes()))
+    assert same(results(rc.library.LSTM.compile(backend="c", N=3, H=4)), wanted)
+    assert same(results(rc.library.LSTM.compile(backend="c", N=3, H=4)), wanted)
+
+
+def test_nothing_is_read_from_a_folder_that_others_can_write(folder: Path) -> None:
+    """A record can hold any code: whoever can write one could have it run."""
+
+    class Bad:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(folder.parent / "run"),)
+
+    data = zlib.compress(pickle.dumps(Bad()))
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / f"{'0' * 32}.record").write_bytes(data + sha256(data).digest())
+    folder.chmod(0o777)
+    assert records.read("0" * 32) is None
+    assert not (folder.parent / "run").exists()
+    rc.library.LSTM.compile(backend="c", N=3, H=4)
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_nothing_is_remembered_where_that_is_switched_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECURRENCY_RECORDS", "0")
+    results(rc.library.LSTM.compile(backend="c", N=3, H=4))
+    assert not folder.exists()
+    monkeypatch.setenv("RECURRENCY_RECORDS", "no")
+    with pytest.raises(rc.UsageError, match="RECURRENCY_RECORDS is 0 or 1"):
+        rc.load(SPECS / "lstm.rnn")
+
+
+def test_the_folder_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MOST_FILES", 8)
+    for k in range(40):
+        records.write(records.key(k), k)
+    assert 1 <= len(list(folder.iterdir())) <= 9
+    assert records.read(records.key(39)) == 39
+
+
+def test_a_process_with_records_imports_neither_parser_nor_graphs() -> None:
+    lines = [
+        "import sys, numpy as np, recurrency as rc",
+        "model = rc.library.LSTM.compile(backend='c', N=3, H=4)",
+        "run = model.forward(model.init(0), np.zeros((5, 2, 3), np.float32))",
+        "model.backward(run, np.ones((5, 2, 4)))",
+        "print(*(name in sys.modules for name in ('lark', 'networkx')))",
+    ]
+    said = [
+        subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert said == ["True True\n", "False False\n"]
