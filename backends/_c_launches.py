@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from recurrency.backends import _c_signature
 from recurrency.backends._c_kernels import CWriter
 from recurrency.backends._c_products import CProducts
 from recurrency.backends._c_scalars import CScalars
@@ -23,6 +24,9 @@ BARRIER = "REC_BARRIER;"
 
 SUMS = ("sum_time", "sum_batch")
 
+FEW = 4
+"""Fewer sequences than this for each thread may be the work of all of them at each step."""
+
 
 class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under the folder's name
     """Writes the stages of one program as statements that several threads execute, each with its part of the work."""
@@ -38,6 +42,7 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         super().__init__(name, program, dtype, taken)
         self.scan: Region | None = None
         self.before: list[str] = []
+        self.per_row = 0
 
     def _planned(self) -> dict[str, Stages]:
         """Sums over time and sequences always lie in memory: whole rows are added at once."""
@@ -52,23 +57,32 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
                 self.body += [line, BARRIER]
 
     def loop(self, region: Region) -> None:
-        """Write a loop over time; each thread runs over all steps of some sequences."""
+        """Write a loop over time: each thread runs over all steps of some sequences.
+
+        Few sequences with large products are the work of all threads at each step, which wait for one another then.
+        """
         stages = self.stages["gemm"]
         ready = stages.ready(region, 0)
         firsts = [store for id in region.ids if self.graph[id].delay for store in self.firsts(id)]
         for line in self.launches(firsts, ready, name="firsts"):
             self.body += [line, BARRIER]
-        self.scan, self.before = region, []
+        self.scan, self.before, self.products.per_row = region, [], 0
         lines: list[str] = []
         for number, stage in enumerate(stages.of(region)):
-            lines += self.stage(stage, stages.ready(region, number), region)
+            for line in self.stage(stage, stages.ready(region, number), region):
+                lines += [line, "REC_MEET;"]
         self.scan = None
+        self.per_row = max(self.per_row, self.products.per_row)
         for line in self.before:
             self.body += [line, BARRIER]
         steps = clock_size(region.clock)
         order = f"t = 0; t < {steps}; ++t" if region.kind == "scan forwards" else f"t = {steps} - 1; t >= 0; --t"
-        bounds = "const long long b0 = B * id / count, b1 = B * (id + 1) / count;"
-        self.body += ["{", bounds, f"for (long long {order}) {{", *lines, "}", "}", BARRIER]
+        wide = f"B < {FEW} * count && B * {self.products.per_row} >= {_c_signature.WORTH}"
+        self.body += [
+            "{", f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",
+            "const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;",
+            f"for (long long {order}) {{", *lines, "}", "}", BARRIER,
+        ]  # fmt: skip
 
     def stage(self, stage: Stage, ready: Collection[int], scan: Region | None) -> list[str]:
         """The lines of one stage; within a loop (`scan`) those of one step."""
@@ -95,7 +109,7 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         args = {
             (): "",
             ("b0", "b1"): ", B * id / count, B * (id + 1) / count",
-            ("t", "b0", "b1"): ", t, b0, b1",
+            ("t", "b0", "b1"): ", t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways",
             ("t0", "t1", "b0", "b1"): f", {kernel.count} * id / count, {kernel.count} * (id + 1) / count, 0, B",
         }
         call = f"{kernel.name}(w{args[kernel.args]});"

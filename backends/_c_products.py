@@ -30,6 +30,8 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
         self.packed: dict[tuple[str, ...], str] = {}
         self.work: list[tuple[str, str, str]] = []
         """The sizes of products that need room of their own."""
+        self.per_row = 0
+        """Arithmetic operations of the products of one step and sequence, as far as written since it was set."""
 
     def statements(self, form: MatrixProduct, array: Array, stepped: bool) -> tuple[list[str], str]:
         """What is to be done before (the loop), and the product itself; `stepped`: of one step, rows `b0` to `b1`."""
@@ -41,15 +43,16 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
         if stepped:
             rest = self.size(form.rows.replace("B", "", 1), form.sizes)
             m = "(b1 - b0)" if rest == "1" else f"(b1 - b0) * {rest}"
+            self.per_row += prod(2 * int(n) if n.isdigit() else 0 for n in (columns, k, rest)) // 4
         fixed = self.program.places[form.b.node].kind is Kind.STATIC
         if fixed and a.columns == "1":
             rows = f"{clock_size(str(form.sizes['T']))} * B" if stepped else m
             before, name = self.pack(b, k, columns, rows)
-            part = "0, 1" if stepped else "id, count"
+            part = "way, ways" if stepped else "id, count"
             sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
             return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
         self.work.append((m, columns, k))
-        part = "w->work + id * w->room, 0, 0, 1" if stepped else "w->work, w->room, id, count"
+        part = "w->work + (id - way) * w->room, w->room, way, ways" if stepped else "w->work, w->room, id, count"
         sides = f"{a.start}, {a.rows}, {a.columns}, {b.start}, {b.rows}, {b.columns}"
         return [], f"rec_product_part({m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
 
@@ -59,7 +62,8 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
         if key in self.packed:
             return [], self.packed[key]
         self.packed[key] = name = self.memory.names.new("packed")
-        return [f"if (id == 0) rec_pack_for({rows}, {k}, {n}, {b.start}, {b.rows}, {b.columns}, w->{name});"], name
+        sides = f"{b.start}, {b.rows}, {b.columns}, w->{name}"
+        return [f"rec_pack_part({rows}, {k}, {n}, {sides}, id, count);"], name
 
     def matrix(self, factor: Factor, form: MatrixProduct, stepped: bool) -> Matrix:
         """An operand, with rows and columns as the product has them."""

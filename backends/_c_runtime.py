@@ -13,7 +13,7 @@ from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
-from recurrency.backends import _c_cache, _c_objects, _c_pool
+from recurrency.backends import _c_cache, _c_objects, _c_pool, _c_signature
 from recurrency.backends._c_signature import Signature
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -201,7 +201,8 @@ class Built:
             return 1
         if self.signature.work(steps, batch) < SMALL:
             return 1
-        return min(most, max(1, batch)) if self.signature.loops else most
+        wide = batch * self.signature.per_row >= _c_signature.WORTH
+        return most if wide or not self.signature.loops else min(most, max(1, batch))
 
     def __call__(
         self,

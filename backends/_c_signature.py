@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 BATCH = "B"
 
+WORTH = 400_000
+"""Operations of the products of one step from which on several threads, which then wait for one another, are faster."""
+
 
 @dataclass(frozen=True)
 class Slab:
@@ -71,6 +74,8 @@ class Signature:
     loops: bool
     """Whether some step waits for another."""
     flops: tuple[tuple[int, tuple[str, ...]], ...]
+    per_row: int
+    """Operations of the products that wait for the last step, for one step and sequence."""
 
     def work(self, steps: Mapping[str, int], batch: int) -> int:
         """Arithmetic operations of a call."""
@@ -98,7 +103,7 @@ def signature(f: CFunction) -> Signature:
         {name: slab(array) for name, array in f.inputs.items()},
         tuple(slab(array) for array in f.arrays if array.name in f.fresh), frozenset(f.taped), results,
         f.layout.size if f.has_gradient else None, f.random, any(region.scans for region in f.program.regions),
-        _flops(f),
+        _flops(f), f.launches.per_row,
     )  # fmt: skip
 
 

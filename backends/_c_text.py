@@ -64,6 +64,8 @@ COMMON = r"""
                 (to)[(rec_t * B + rec_b) * (size) + rec_i] =                    \
                     rec_t < (lengths)[rec_b] ? (from)[(rec_t * B + rec_b) * (size) + rec_i] : (nothing)
 #define REC_BARRIER rec_wait(w->barrier, count)
+/* Within a loop, where all threads work at one step (`ways` is how many), and else nothing. */
+#define REC_MEET do { if (ways > 1) rec_wait(w->barrier, ways); } while (0)
 
 #if defined(__GNUC__) && !defined(REC_PORTABLE)
 /* All threads of a call wait here for one another; the barrier is two numbers, first 0. */
@@ -81,7 +83,7 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
         __builtin_ia32_pause();
 #endif
 #if defined(__unix__) || defined(__APPLE__)
-        if (turns % 2000 == 1999) sched_yield();
+        if (turns % 500 == 499) sched_yield();
 #endif
     }
 }
@@ -102,10 +104,14 @@ PARTS = """
 /* So few rows are multiplied with a matrix as it lies, if it lies as it is summed; packing would take longer. */
 #define REC_FEW 4
 
-static REC_UNUSED void rec_pack_for(
-    long long rows, long long k, long long n, const REAL *b, long long b_k, long long b_n, REAL *packed
+static REC_UNUSED void rec_pack_part(
+    long long rows, long long k, long long n, const REAL *b, long long b_k, long long b_n, REAL *packed,
+    long long id, long long count
 ) {
-    if (rows >= REC_FEW || b_k != 1) rec_pack((long)k, (long)n, b, (long)b_k, (long)b_n, packed);
+    const long long panels = (n + REC_COLUMNS - 1) / REC_COLUMNS;
+    const long long n0 = panels * id / count * REC_COLUMNS, n1 = REC_LEAST(n, panels * (id + 1) / count * REC_COLUMNS);
+    if ((rows >= REC_FEW || b_k != 1) && n0 < n1)
+        rec_pack((long)k, (long)(n1 - n0), b + n0 * b_n, (long)b_k, (long)b_n, packed + n0 * k);
 }
 
 static REC_UNUSED void rec_multiply_part(
@@ -115,8 +121,9 @@ static REC_UNUSED void rec_multiply_part(
     const long panels = (long)((n + REC_COLUMNS - 1) / REC_COLUMNS);
     const long long m0 = id * m / count, m1 = (id + 1) * m / count;
     if (rows < REC_FEW && b_k == 1) {
-        for (long long i = m0; i < m1; ++i)
-            for (long long j = 0; j < n; ++j) {
+        const long long n0 = n * id / count, n1 = n * (id + 1) / count;
+        for (long long i = 0; i < m; ++i)
+            for (long long j = n0; j < n1; ++j) {
                 REAL sum = 0;
                 REC_SUMS(sum)
                 for (long long l = 0; l < k; ++l) sum += a[i * a_m + l] * b[j * b_n + l];

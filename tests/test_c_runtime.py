@@ -54,7 +54,14 @@ def both(model: Any, params: Any, inputs: Any, lengths: Any = None) -> list[Any]
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("lengths", [None, [7, 3, 0, 1, 7]], ids=["full", "ragged"])
-def test_threads_share_the_work(cell: str, lengths: Any, threads: Any) -> None:
+@pytest.mark.parametrize("what", ["sequences", "steps"])
+def test_threads_share_the_work(
+    what: str, cell: str, lengths: Any, threads: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recurrency.backends import _c_signature
+
+    if what == "steps":
+        monkeypatch.setattr(_c_signature, "WORTH", 0)
     found = []
     for count in (1, 2, 3):
         threads(count)
@@ -68,11 +75,18 @@ def test_threads_share_the_work(cell: str, lengths: Any, threads: Any) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * max(1.0, np.abs(b).max()))
 
 
-def test_there_may_be_more_threads_than_sequences_or_steps(threads: Any) -> None:
+@pytest.mark.parametrize("what", ["sequences", "steps"])
+def test_there_may_be_more_threads_than_sequences_or_steps(
+    what: str, threads: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recurrency.backends import _c_signature
+
     threads(8)
+    if what == "steps":
+        monkeypatch.setattr(_c_signature, "WORTH", 0)
     model = library.spec("GRU").compile(backend="c", dtype="float64", N=2, H=3)
     other = library.spec("GRU").compile(backend="interpreter", dtype="float64", N=2, H=3)
-    for steps, batch in ((1, 1), (2, 3), (0, 2), (3, 0)):
+    for steps, batch in ((1, 1), (2, 3), (0, 2), (3, 0), (5, 1)):
         params, inputs = arrays(model, steps, batch)
         for a, b in zip(both(model, params, inputs), both(other, params, inputs), strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
@@ -159,7 +173,7 @@ def test_memory_is_kept_for_the_sizes_that_were_used_last() -> None:
     for steps in (1, *range(2, 9), 1, 9):
         model.forward(params, {"x": inputs["x"][:steps]}, keep=False)
     (runner,) = model.programs._runners.values()
-    assert [key[1] for key in runner.plans] == [3, 4, 5, 6, 7, 8, 1, 9]
+    assert [key[3] for key in runner.plans] == [("t", steps) for steps in (3, 4, 5, 6, 7, 8, 1, 9)]
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "MinGRU", "LayerNormLSTM", "Mamba"])
