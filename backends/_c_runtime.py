@@ -6,7 +6,6 @@ import ctypes
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import chain
 from operator import itemgetter
 from sys import getrefcount
@@ -60,7 +59,7 @@ class Arena:
         self.count = 0
 
     def lend(self, views: Sequence[View]) -> None:
-        """Get ready to hand out these results; what backward runs read can't be written."""
+        """Get ready to hand out these results: while a view of one is there, the memory is not used again."""
         self.plain = {v.root: self._one(v) for v in views if not v.copied}
         self.copied = {v.root: self._one(v) for v in views if v.copied}
         self.count = getrefcount(self.memory)
@@ -70,13 +69,6 @@ class Arena:
         found = found[...] if view.rows is None else found[view.rows]
         found.flags.writeable = not view.locked
         return found
-
-    def given(self) -> dict[str, Array]:
-        """The results, as arrays of their own: while one is there, the memory is not used again."""
-        out = {root: array[...] for root, array in self.plain.items()}
-        for root, array in self.copied.items():
-            out[root] = array.copy()
-        return out
 
     @property
     def free(self) -> bool:
@@ -218,15 +210,17 @@ class Built:
         if self._library is None:
             self._load()
         key = (batch, lengths is None, _c_pool.ceiling.value, *steps.items(), *given)
-        try:
+        try:  # noqa: SIM105 - that takes a microsecond
             plan = self.plans[key].pop()
         except (KeyError, IndexError):
             sizes = [steps[clock] for clock in self.signature.words]
             plan = Plan(self, sizes, batch, frozenset(given), lengths is not None)
         out = self._run(plan, params, given, lengths, training, seed, offset)
         self.plans.setdefault(key, []).append(plan)
-        with suppress(KeyError):  # another thread has just dropped it
+        try:  # noqa: SIM105 - that takes a microsecond
             self.plans.move_to_end(key)
+        except KeyError:  # another thread has just dropped it
+            pass
         if len(self.plans) > MOST_PLANS:
             self.plans.popitem(last=False)
         return out
@@ -250,8 +244,11 @@ class Built:
         del counts
         if wrong:
             raise MemoryError(f"{self.signature.name} needs a larger workspace than it was given")
-        out = tape.given()
-        out.update(rest.given())
+        out = {root: array[...] for root, array in tape.plain.items()}
+        for root, array in rest.plain.items():
+            out[root] = array[...]
+        for root, array in rest.copied.items():
+            out[root] = array.copy()
         return out
 
     def _counts(

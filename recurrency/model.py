@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from recurrency.arrays import Port, as_array, converted
+from recurrency.arrays import as_array, converted
 from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.types import Kind
 from recurrency.initialisers import initial_values
@@ -72,6 +72,8 @@ class Model:
         self.states = {n: p.shape for n, p in self.state_ports.items()}
         self.has_loss, self.random = found.has_loss, found.random
         self._results = real_results(self.outputs, self.state_ports)
+        self._given_out = [(n, f"output:{n}", p.kind) for n, p in self.outputs.items()]
+        self._finals = [(n, f"final:{n}") for n in self.states]
 
     def _interface(self) -> Interface:
         found = Interface.of(self.programs.elaborated, self.programs.layout)
@@ -152,8 +154,8 @@ class Model:
         tape = None
         if keep:
             tape = Tape(request, params, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
-        inner = self._named(values, "stream:", self.streams) if names else {}
-        return Run(self._named(values, "output:", self.outputs), self._state(values, request), inner, tape)
+        inner = self._named(values, [(n, f"stream:{n}", self.streams[n].kind) for n in names]) if names else {}
+        return Run(self._named(values, self._given_out), self._state(values, request), inner, tape)
 
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
         names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
@@ -172,11 +174,14 @@ class Model:
     def _outward(self, array: Array, kind: Kind) -> Array:
         return np.swapaxes(array, 0, 1) if self.batch_first and kind is Kind.STREAM else array
 
-    def _named(self, values: Arrays, prefix: str, ports: Mapping[str, Port]) -> dict[str, Array]:
-        return {n: self._outward(values[prefix + n], p.kind) for n, p in ports.items() if prefix + n in values}
+    def _named(self, values: Arrays, roots: Iterable[tuple[str, str, Kind]]) -> dict[str, Array]:
+        """The values of roots, by names, as the caller has them."""
+        if self.batch_first:
+            return {name: self._outward(values[root], kind) for name, root, kind in roots if root in values}
+        return {name: values[root] for name, root, _ in roots if root in values}
 
     def _state(self, values: Arrays, request: Request) -> dict[str, Array]:
-        out = {n: values[f"final:{n}"] for n in self.states if f"final:{n}" in values}
+        out = {name: values[root] for name, root in self._finals if root in values}
         if self.random:
             steps = request.steps.get(self.clock, 0)
             lengths = np.full(request.batch, steps) if request.lengths is None else request.lengths[self.clock]
@@ -223,8 +228,8 @@ class Model:
         request = tape.request
         seeds = self._seeds(output_gradients, state_gradients, request)
         for root, port in self._results.items():
-            if f"d:{root}" not in seeds:
-                seeds[f"d:{root}"] = port.zeros(request.steps, request.batch, self.real)
+            if (name := f"d:{root}") not in seeds:
+                seeds[name] = port.zeros(request.steps, request.batch, self.real)
         runner = self.programs.runner("backward", tape.streams)
         return self._gradients(self._run(runner, tape.params, request, {**tape.values, **seeds}), request)
 
@@ -321,8 +326,9 @@ class Model:
                 given[f"tangent:{op}:{name}"] = request.fitting(f"the tangent of {name}", array, real[name], self)
         runner = self.programs.runner("jvp", tuple(sorted(g[8:] for g in given)))
         values = self._run(runner, params, request, given)
-        outputs = self._named(values, "tangent:output:", self.outputs)
-        return outputs, self._named(values, "tangent:final:", self.state_ports)
+        outputs = self._named(values, [(n, f"tangent:output:{n}", p.kind) for n, p in self.outputs.items()])
+        states = [(n, f"tangent:final:{n}", p.kind) for n, p in self.state_ports.items()]
+        return outputs, self._named(values, states)
 
     def _direction(self, vector: Any, what: str) -> dict[str, Array]:
         return {f"tangent:param:{n}": v for n, v in self.views(self._flat(vector, what)).items()}

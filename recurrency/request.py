@@ -46,14 +46,15 @@ class Request:
         Raises:
             ShapeError: it does not fit.
         """
-        array = converted(name, array, port.index, model.real)
+        if array.__class__ is not np.ndarray or array.dtype is not model.real:
+            array = converted(name, array, port.index, model.real)
         swap = model.batch_first and port.kind is Kind.STREAM
         lead = port.lead(self.steps, self.batch)
         wanted = (*(lead[::-1] if swap else lead), *port.shape)
         if array.shape != wanted:
             raise ShapeError(f"{name} is {list(array.shape)}; this call needs {list(wanted)}")
         array = np.swapaxes(array, 0, 1) if swap else array
-        valid = self.valid.get(str(port.clock)) if port.kind is Kind.STREAM else None
+        valid = self.valid.get(str(port.clock)) if self.valid and port.kind is Kind.STREAM else None
         return array if valid is None else without_padding(array, port.index, valid)
 
 
@@ -67,13 +68,13 @@ def gather(
     """
     arrays = _inputs(model, inputs)
     steps, batch = _sizes(model, arrays)
-    ragged = None if lengths is None else _lengths(model, lengths, steps, batch)
+    ragged: dict[str, Array] | None = None
     valid: dict[str, Array] = {}
-    if ragged is not None:
+    if lengths is not None and (ragged := _lengths(model, lengths, steps, batch)) is not None:
         valid = {clock: np.arange(steps[clock])[:, None] < n for clock, n in ragged.items() if (n < steps[clock]).any()}
     for name, array in arrays.items():
         port = model.inputs[name]
-        mask = valid.get(str(port.clock))
+        mask = valid.get(str(port.clock)) if valid else None
         check_content(name, array, port.index, mask)
         if mask is not None:
             arrays[name] = without_padding(array, port.index, mask)
@@ -88,7 +89,7 @@ def gather(
 
 def by_name(model: Model, inputs: Any) -> Mapping[str, Any]:
     """The inputs as a mapping; a bare array is the only input."""
-    if inputs.__class__ is not np.ndarray and isinstance(inputs, Mapping):
+    if isinstance(inputs, Mapping):
         return inputs
     if len(model.inputs) != 1:
         raise UsageError(f"{model.spec.name} has the inputs {', '.join(model.inputs)}: hand them over by name")
@@ -167,6 +168,8 @@ def of_group(roots: Iterable[str], group: str) -> list[str]:
 
 
 def _inputs(model: Model, inputs: Any) -> dict[str, Array]:
+    if inputs.__class__ is np.ndarray and len(model.inputs) == 1:
+        return {name: _input(model, port, inputs) for name, port in model.inputs.items()}
     inputs = by_name(model, inputs)
     if inputs.keys() != model.inputs.keys():
         wrong = [f"no {n}" for n in model.inputs if n not in inputs]
