@@ -49,7 +49,7 @@ def parted(head: str, size: int, index: str, body: Sequence[str]) -> list[str] |
         return None
     last = max(line.group for line in lines)
     kept = {
-        line.name: f"rec_{line.name}"
+        line.name: f"rec_of_{line.name}"
         for line in lines
         if line.name and not _is_read(line) and any(user.group != line.group for user in line.users)
     }

@@ -11,7 +11,7 @@ import recurrency as rc
 from tests import helpers_cells as cells
 from tests.transcriptions import CASES, Case
 
-BACKENDS = ("interpreter", "numpy", "torch")
+BACKENDS = ("interpreter", "numpy", "torch", "c")
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
