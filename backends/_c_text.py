@@ -12,6 +12,9 @@ COMMON = r"""
 #if (defined(__unix__) || defined(__APPLE__)) && defined(__GNUC__) && !defined(REC_PORTABLE)
 #include <sched.h>
 #endif
+#if defined(__GNUC__) && !defined(REC_PORTABLE)
+#pragma GCC diagnostic ignored "-Wunknown-pragmas" /* gcc knows `omp simd` with -fopenmp-simd alone */
+#endif
 
 #define REC_WHOLE (REC_WIDTH / (long long)sizeof(REAL))
 #define REC_PRAGMA(text) _Pragma(#text)
