@@ -76,11 +76,6 @@ def module_text(model: Model, options: str = "", weights: Array | None = None) -
     return module_files(model, options, weights).source
 
 
-def header_text(model: Model, options: str = "", weights: Array | None = None) -> str | None:
-    """The header alone; see `module_files`."""
-    return module_files(model, options, weights).header
-
-
 def _require_finite(model: Model, weights: Array) -> None:
     """Refuse weights that can't be written as constants of the model's dtype, or that there are none of."""
     if not model.size:
