@@ -15,6 +15,9 @@ COMMON = r"""
 #if defined(__GNUC__) && !defined(REC_PORTABLE)
 #pragma GCC diagnostic ignored "-Wunknown-pragmas" /* gcc knows `omp simd` with -fopenmp-simd alone */
 #endif
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed" /* REC_ALONE says what may be made vectors, not what has to */
+#endif
 
 #define REC_WHOLE (REC_WIDTH / (long long)sizeof(REAL))
 #define REC_PRAGMA(text) _Pragma(#text)
