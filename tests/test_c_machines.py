@@ -46,6 +46,9 @@ CELLS = list(SIZES) if os.environ.get(WHOLE) else ["Memory"]
 UNTRIED = MACHINES if os.environ.get(WHOLE) else [m for m in MACHINES if "avx512f" in m.features]
 """Those for which a file for other programs is compiled: all, or those that few processors can run."""
 
+LAWS = ["normal", "special"] if os.environ.get(WHOLE) else ["normal"]
+"""Special values are infinite, subnormal or so large that something overflows."""
+
 STEPS, BATCH = 5, 8
 LENGTHS = {"t": (5, 0, 3, 5, 1, 4, 5, 2)}
 
@@ -59,14 +62,17 @@ def spec_of(name: str) -> Spec:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("values", LAWS)
 @pytest.mark.parametrize("name", CELLS)
 @each_machine
-def test_the_numbers_are_those_of_the_interpreter(machine: Machine, name: str, dtype: str, tmp_path: Path) -> None:
+def test_the_numbers_are_those_of_the_interpreter(
+    machine: Machine, name: str, values: str, dtype: str, tmp_path: Path
+) -> None:
     """Outputs, last states and all gradients of sequences of unequal length, from first states that are handed over."""
     reason = machine.obstacle()
     if reason is not None:
         pytest.skip(reason)
-    case = Case(SIZES[name], {"t": STEPS}, BATCH, LENGTHS, dtype, state=True)
+    case = Case(SIZES[name], {"t": STEPS}, BATCH, LENGTHS, dtype, state=True, values=values)
     found = differences(spec_of(name), case, OnMachine(machine, tmp_path), ["backward"])
     assert not found, "\n".join(map(str, found))
 
