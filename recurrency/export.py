@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class ModuleRequest:
     """What a backend needs to write a whole module: the functions' graphs, and the interface around them.
 
+    A backend writes it with `module`; where its language has headers, `module_with_header` gives source and header, and
+    puts `weights` into the source.
+
     `functions` are `forward_pass` (roots output:, final:, tape:), `backward_pass` (reads the tape; roots gradient:),
     and, for a cell with losses, `loss_pass`. See `recurrency.derivatives` for the names of sources and roots.
     """
