@@ -41,7 +41,7 @@ MAIN = r"""
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Where a number may begin, and nothing wider. */
+/* Where 8 bytes may begin, and nothing wider. */
 static void *place(size_t bytes, size_t beside) {
     char *memory = (char *)calloc(bytes + 128, 1);
     if (!memory) exit(3);
@@ -55,7 +55,7 @@ static long long number(void) {
 static void *block(void) {
     const long long bytes = number();
     if (bytes < 0) return NULL;
-    void *out = place((size_t)bytes, sizeof(REAL));
+    void *out = place((size_t)bytes, sizeof(long long));
     if (fread(out, 1, (size_t)bytes, stdin) != (size_t)bytes) exit(5);
     return out;
 }
@@ -157,11 +157,13 @@ class OnMachine:
         self.machine, self.folder, self.name = machine, folder, f"c, {machine.name}"
 
     def available(self) -> str | None:
+        """None, or why it can't run here."""
         return self.machine.obstacle()
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Program:
+        """A program for the roots of a graph."""
         source, (function,) = backend.emit([(name, graph)], layout, dtype, without)
         folder = self.folder / f"{len(list(self.folder.iterdir()))}"
         folder.mkdir()
@@ -188,17 +190,14 @@ class Program:
         return [*(["gradient"] if f.has_gradient else []), *(a.name for a in f.arrays if a.name in f.fresh)]
 
     def _main(self) -> str:
-        kinds = {"params": "const REAL *", "seed": "unsigned long long"}
         fill = []
         for name, text in self.function.call_fields():
             if name in self._outside():
-                kind = kinds.get(name, text.rsplit(name, 1)[0].strip())
-                fill.append(
-                    f"    call.{name} = {'' if '*' in text else f'({kind})'}{'block' if '*' in text else 'number'}();"
-                )
+                kind = text.removesuffix(f"{name};").strip()
+                fill.append(f"    call.{name} = {'block()' if '*' in text else f'({kind})number()'};")
         put = [f"    put(call.{name});" for name in self._written()]
         text = MAIN.replace("FILL", "\n".join(fill)).replace("PUT", "\n".join(put))
-        return text.replace("NAME", self.function.name).replace("REAL", self.function.real)
+        return text.replace("NAME", self.function.name)
 
     def __call__(
         self, params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],

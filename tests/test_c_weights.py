@@ -175,9 +175,11 @@ def test_parameters_that_do_not_fit_are_named(mistake: str, run: Run, tmp_path: 
 def test_what_is_no_file_of_weights_is_refused(run: Run, tmp_path: Path, arrays: dict[str, Any]) -> None:
     (tmp_path / "text.safetensors").write_text("These are no weights.")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "run.toml").write_text("")
     for name, wanted in (
         ("text.safetensors", "cannot read weights from"), ("none.safetensors", "No such file"),
-        ("folder", "holds no run (no run.toml in it)"),
+        ("folder", "holds no run (no run.toml in it)"), ("begun", "has no best parameters yet"),
     ):  # fmt: skip
         code, out, said = compile_with(run, tmp_path, name)
         assert (code, out, said.count("\n")) == (1, "", 1)
