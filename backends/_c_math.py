@@ -23,8 +23,8 @@ OWN = "exp expm1 log log1p tanh sigmoid softplus".split()
 FUNCTIONS: dict[str, str] = {
     **SCALAR_C,
     **{op: f"rec_{op}{{f}}({{0}})" for op in OWN},
-    "minimum": "(({0} < {1}) | ({0} != {0}) ? {0} : {1})",  # one condition, not two: no branch
-    "maximum": "(({0} > {1}) | ({0} != {0}) ? {0} : {1})",
+    "minimum": "((({0} < {1}) | ({0} != {0})) ? {0} : {1})",  # one condition, not two: no branch
+    "maximum": "((({0} > {1}) | ({0} != {0})) ? {0} : {1})",
 }
 """The rows of `SCALAR_C`, for C that vectorises."""
 

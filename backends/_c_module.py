@@ -35,10 +35,12 @@ class Interface:
         self.request, self.functions, self.prefix = request, functions, prefix
         self.real = functions[0].real
         self.step = Step(request, functions[0], prefix)
+        self.weights = f"const {self.real} {prefix}_weights[{prefix.upper()}_PARAMETERS]"
 
     def text(self) -> str:
-        """Errors, parameters, and for each function its struct and its prototypes."""
-        parts = [self._errors(), self._parameters(), *(self._function(f) for f in self.functions), self.step.interface]
+        """Errors, parameters, their values, and for each function its struct and its prototypes."""
+        parts = [self._errors(), self._parameters(), *([] if self.request.weights is None else [self._weights()])]
+        parts += [*(self._function(f) for f in self.functions), self.step.interface]
         return "\n".join(parts)
 
     def header(self) -> str:
@@ -66,6 +68,11 @@ class Interface:
             word = names.new(f"{up}_AT_{ascii_name(name)}")
             lines.append(f"    {word} = {offset}, {commented(f'{name} {list(shape)}, {prod(shape)} numbers')}")
         return "\n".join([*lines, "};", ""])
+
+    def _weights(self) -> str:
+        """The array of parameters that stands in the file."""
+        says = "/* The parameters that this file was written with: the `params` of all functions. */"
+        return f"{says}\nextern {self.weights};\n"
 
     def _function(self, f: CFunction) -> str:
         says = dict(self._comments(f))
@@ -112,11 +119,13 @@ class Interface:
 class Step:
     """One step of one sequence: what a program calls that gets its input bit by bit. Empty where a cell can't do that.
 
-    `infer` is the function of whole sequences that it calls.
+    `infer` is the function of whole sequences that it calls. Inputs that it does not read, such as the target of a
+    loss, are no arguments.
     """
 
     def __init__(self, request: ModuleRequest, infer: CFunction, prefix: str) -> None:
         self.request, self.infer, self.prefix, self.interface, self.text = request, infer, prefix, "", ""
+        self.inputs = {n: port for n, port in request.inputs.items() if n in infer.inputs}
         ports = [*request.inputs.values(), *request.outputs.values()]
         one = len({p.clock for p in request.inputs.values()}) == 1 and all(p.kind is Kind.STREAM for p in ports)
         if one and not obstacle(request.model.programs.graph("forward", ())):
@@ -129,17 +138,17 @@ class Step:
         p, f = self.prefix, self.infer
         rooms = [f"{name}_room" for name in f.fresh]
         names = CNames(["params", "state", "work", "bytes", "call", "none", "wrong", *RESERVED, *rooms])
-        inputs = {n: names.new(n) for n in self.request.inputs}
+        inputs = {n: names.new(n) for n in self.inputs}
         outputs = {n: names.new(n) for n in self.request.outputs}
         fields_taken = CNames(RESERVED)
         states = {n: fields_taken.new(n) for n in self.request.states}
         params = [f"const {f.real} *params", f"struct {p}_state *state"]
-        params += [f"const {self._type(port)} *{inputs[n]}" for n, port in self.request.inputs.items()]
+        params += [f"const {self._type(port)} *{inputs[n]}" for n, port in self.inputs.items()]
         params += [f"{self._type(port)} *{outputs[n]}" for n, port in self.request.outputs.items()]
         head = f"int {p}_step({', '.join([*params, 'void *work', 'long long bytes'])})"
         fields = [f"    {self._type(port)} {states[n]}[{max(1, prod(port.shape))}]; /* {list(port.shape)} */"
                   for n, port in self.request.states.items()]  # fmt: skip
-        shapes = [f"{inputs[n]} {list(port.shape)}" for n, port in self.request.inputs.items()]
+        shapes = [f"{inputs[n]} {list(port.shape)}" for n, port in self.inputs.items()]
         shapes += [f"{outputs[n]} {list(port.shape)} (out)" for n, port in self.request.outputs.items()]
         self.interface = "\n".join([
             "/* The state of one sequence between two steps. */", f"struct {p}_state {{",
@@ -187,10 +196,9 @@ class Step:
         kept = [self._kept(f"final:{n}", f"state->{states[n]}", prod(port.shape))
                 for n, port in self.request.states.items()]  # fmt: skip
         real = self.infer.real
-        given = [f"call.{self.infer.inputs[n].name} = &nothing;" for n in self.request.inputs
-                 if n in self.infer.inputs and self.infer.inputs[n].real]  # fmt: skip
-        symbols = [f"call.{self.infer.inputs[n].name} = &no_symbol;" for n in self.request.inputs
-                   if n in self.infer.inputs and not self.infer.inputs[n].real]  # fmt: skip
+        read = [self.infer.inputs[n] for n in self.inputs]
+        given = [f"call.{array.name} = &nothing;" for array in read if array.real]
+        symbols = [f"call.{array.name} = &no_symbol;" for array in read if not array.real]
         lines = [
             *self._called(0), *([f"const {real} nothing = 0;"] if given else []),
             *(["const long long no_symbol = -1;"] if symbols else []), *given, *symbols,
@@ -205,7 +213,7 @@ class Step:
         f = self.infer
         lines = [*self._called(1), f"if (!params || !state) return {self.prefix.upper()}_NULL;"]
         lines += [f"if (!{name}) return {self.prefix.upper()}_NULL;" for name in (*inputs.values(), *outputs.values())]
-        lines += [f"call.{f.inputs[n].name} = {name};" for n, name in inputs.items() if n in f.inputs]
+        lines += [f"call.{f.inputs[n].name} = {name};" for n, name in inputs.items()]
         for n, name in states.items():
             lines += [f"call.{f.inputs[f'start:{n}'].name} = state->{name};"] if f"start:{n}" in f.inputs else []
             lines += [f"call.{f.memory.flags[n]} = 1;"] if n in f.memory.flags else []

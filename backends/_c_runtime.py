@@ -210,7 +210,7 @@ class Built:
         if self._library is None:
             self._load()
         key = (batch, lengths is None, _c_pool.ceiling.value, *steps.items(), *given)
-        try:  # noqa: SIM105 - that takes a microsecond
+        try:
             plan = self.plans[key].pop()
         except (KeyError, IndexError):
             sizes = [steps[clock] for clock in self.signature.words]

@@ -12,6 +12,12 @@ COMMON = r"""
 #if (defined(__unix__) || defined(__APPLE__)) && defined(__GNUC__) && !defined(REC_PORTABLE)
 #include <sched.h>
 #endif
+#if defined(__GNUC__) && !defined(REC_PORTABLE)
+#pragma GCC diagnostic ignored "-Wunknown-pragmas" /* gcc knows `omp simd` with -fopenmp-simd alone */
+#endif
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed" /* REC_ALONE says what may be made vectors, not what has to */
+#endif
 
 #define REC_WHOLE (REC_WIDTH / (long long)sizeof(REAL))
 #define REC_PRAGMA(text) _Pragma(#text)

@@ -47,16 +47,18 @@ class CBackend:
 
         It is C99; -DREC_PORTABLE keeps it to that where a compiler knows vectors.
         """
+        return self.module_with_header(request)[0]
+
+    def module_with_header(self, request: ModuleRequest) -> tuple[str, str]:
+        """The same, and the header that belongs to it."""
         from recurrency.backends._c_module import checked, commented
+        from recurrency.backends._c_weights import weights_text
 
         interface, written, parts = self._module(request)
         prefix = interface.prefix
         ends = [checked(f, prefix) for f in written]
-        return "\n".join([commented(request.header), "", interface.text(), *parts, *ends, interface.step.text])
-
-    def header(self, request: ModuleRequest) -> str:
-        """The header that belongs to it."""
-        return str(self._module(request)[0].header())
+        source = [commented(request.header), "", interface.text(), *parts, *ends, interface.step.text]
+        return "\n".join(source) + weights_text(interface), interface.header()
 
     def _module(self, request: ModuleRequest) -> tuple[Interface, list[CFunction], list[str]]:
         from recurrency.backends._c_module import Interface

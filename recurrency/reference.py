@@ -215,7 +215,7 @@ def command(name: str) -> str:
 
     from recurrency.cli import cli
 
-    context = click.Context(cli, info_name="recurrency")
+    context = click.Context(cli, info_name="recurrency", **cli.context_settings)
     found = cli.get_command(context, name)
     assert found is not None
     context = click.Context(found, context, info_name=name)

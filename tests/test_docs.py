@@ -166,7 +166,7 @@ def refuse_unknown(words: list[str]) -> None:
 def refuse_wrong(words: list[str]) -> None:
     """Fail if a command of `recurrency` or one of its options does not exist, or an argument does not fit."""
     assert words[1] in COMMANDS, words
-    command = cli.get_command(click.Context(cli), words[1])
+    command = cli.get_command(click.Context(cli, **cli.context_settings), words[1])
     assert command is not None
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words[2:] if word.startswith("-")} <= options | {"-h", "--help"}, words

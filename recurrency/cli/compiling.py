@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import without as without_option
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend
+    from recurrency.export import ModuleFiles
+    from recurrency.model import Model
 
 EPILOG = """\b
 Examples:
@@ -20,6 +23,7 @@ Examples:
   recurrency compile my.rnn:Cell -D H=32 --dtype float64 -o cell.py
   recurrency compile GRU -D N=8 -D H=16
   recurrency compile LSTM --backend c -D N=64 -D H=128 -o lstm.c
+  recurrency compile LSTM --backend c -D N=64 -D H=128 -o lstm.c --weights model.safetensors
   recurrency compile LSTM --backend cupy -D N=64 -D H=128 -o lstm_cupy.py --check
 """
 
@@ -42,39 +46,77 @@ Examples:
     help="Type of all numbers.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write the source here.  [default: standard output]")
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="With --backend c: write these parameters into the source, of a .safetensors file or a run folder.",
+)
 @click.option("--check", is_flag=True, help="Compile its CUDA kernels with NVRTC, which needs no GPU.")
 @without_option
+@click.pass_context
 def compile(
-    spec: str, backend: str, dimensions: dict[str, Any], dtype: str, output: str | None, check: bool,
-    without: tuple[str, ...],
+    context: click.Context, spec: str, backend: str, dimensions: dict[str, Any], dtype: str, output: str | None,
+    weights: str | None, check: bool, without: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Write a cell as source code: forward, generated back-propagation through time, parameter layout.
 
-    The source stands alone: it does not need recurrency. C comes with a header beside it, `lstm.h` for `lstm.c`.
+    The source stands alone: it does not need recurrency. C comes with a header beside it, `lstm.h` for `lstm.c`; with
+    --weights, parameters are constants of the source, so that a program needs no other file.
     """
     from recurrency.backend import find
     from recurrency.cli.common import find_spec
-    from recurrency.export import header_text, module_text
-    from recurrency.files import write_whole
+    from recurrency.export import module_files
     from recurrency.model import Model
 
     chosen, found = find(backend, run=False), find_spec(spec)
     checker = _checker(chosen) if check else None
     model = Model(found, found.elaborate(**dimensions), chosen, dtype, without=without)
     sizes = " ".join(f"{k}={v}" for k, v in dimensions.items())
-    text = module_text(model, sizes)
+    stated = context.get_parameter_source("dtype") is not ParameterSource.DEFAULT
+    given = None if weights is None else _weights(weights, model, stated)
+    files = module_files(model, sizes, given)
     if output is None:
-        click.echo(text, nl=False)
+        click.echo(files.source, nl=False)
     else:
-        written = [output]
-        write_whole(output, text)
-        header = header_text(model, sizes) if Path(output).suffix == ".c" else None
-        if header is not None:
-            written.append(str(Path(output).with_suffix(".h")))
-            write_whole(written[-1], header)
-        click.echo(f"wrote {' and '.join(written)}: {model.size} parameters, backend {backend}, {dtype}", err=True)
-    for line in checker(text) if checker else ():
+        written = " and ".join(_written(output, files))
+        click.echo(f"wrote {written}: {model.size} parameters, backend {backend}, {dtype}", err=True)
+    for line in checker(files.source) if checker else ():
         click.echo(line, err=True)
+
+
+def _written(output: str, files: ModuleFiles) -> list[str]:
+    """Write the source and, beside C, its header; gives their paths."""
+    from recurrency.files import require_file, write_whole
+
+    header = str(Path(output).with_suffix(".h")) if files.header is not None and Path(output).suffix == ".c" else None
+    if header is None or files.header is None:
+        write_whole(output, files.source)
+        return [output]
+    for path in (output, header):
+        require_file(path)
+    write_whole(output, files.source)
+    write_whole(header, files.header)
+    return [output, header]
+
+
+def _weights(path: str, model: Model, stated: bool) -> Any:
+    """The parameters of a file or a run folder as one vector; `stated`: the dtype was asked for.
+
+    Raises:
+        UsageError: they can't be read, or would be rounded without that. ShapeError: they do not fit the model.
+    """
+    import numpy as np
+
+    from recurrency.errors import UsageError
+    from recurrency.training.folders import best_file
+    from recurrency.training.weights import read_arrays
+
+    file = best_file(path) if Path(path).is_dir() else path
+    arrays = read_arrays(file)
+    wide = [name for name, array in arrays.items() if array.dtype == np.float64]
+    if wide and model.dtype == "float32" and not stated:
+        raise UsageError(f"{file} holds float64; say --dtype float32 to have it rounded, or --dtype float64")
+    return model.pack(arrays)
 
 
 def _checker(backend: Backend) -> Callable[[str], list[str]]:

@@ -12,7 +12,7 @@ from recurrency.generating.steps import Array
 from recurrency.model import Model
 from recurrency.training.command import Session
 from recurrency.training.experiments import load
-from recurrency.training.folders import BEST, RUN, RunFolder
+from recurrency.training.folders import BEST, RUN, RunFolder, started
 from recurrency.training.processes import Processes
 from recurrency.training.weights import load_weights, read_about
 
@@ -32,9 +32,7 @@ def trained(path: str | Path, backend: str | None = None, tell: Callable[[str], 
     Raises:
         UsageError: there is no run, or nothing trained yet; its facts were not kept, and its data are missing.
     """
-    folder = RunFolder(Path(path))
-    if not folder.exists:
-        raise UsageError(f"{path} holds no run (no {RUN} in it); `recurrency train WHAT --run {path}` makes one")
+    folder = started(path)
     experiment = load(folder / RUN).changed({"backend": backend} if backend else {})
     session = Session.of(experiment, tell, Processes())
     facts = folder.facts()

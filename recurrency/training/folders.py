@@ -26,6 +26,7 @@ from recurrency.spec import Spec
 from recurrency.training.metrics import read_metrics
 from recurrency.training.records import INTERRUPTED
 from recurrency.training.snapshots import Snapshot, read, write
+from recurrency.training.weights import read_about
 
 RUN, METRICS, BEST, CURVE, LOCK = "run.toml", "metrics.jsonl", "best.safetensors", "loss.png", ".lock"
 FACTS = "facts.json"
@@ -171,6 +172,30 @@ class RunFolder:
         if told:
             raise UsageError(f"no checkpoint of {self.path} can be read; start anew in another folder with --run")
         return None
+
+
+def started(path: str | Path) -> RunFolder:
+    """The folder of a run.
+
+    Raises:
+        UsageError: there is no run.
+    """
+    folder = RunFolder(Path(path))
+    if not folder.exists:
+        raise UsageError(f"{path} holds no run (no {RUN} in it); `recurrency train WHAT --run {path}` makes one")
+    return folder
+
+
+def best_file(path: str | Path) -> Path:
+    """The file of the best parameters of a run.
+
+    Raises:
+        UsageError: there is no run, or none of its epochs has ended and been written.
+    """
+    best = started(path) / BEST
+    if not best.exists() or int(read_about(best).get("epoch", 0)) < 0:
+        raise UsageError(f"{path} has no best parameters yet; they are written when training ends or is interrupted")
+    return best
 
 
 def _texts(spec: Spec, cells: Mapping[str, object]) -> tuple[dict[str, str], str]:

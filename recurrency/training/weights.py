@@ -35,12 +35,21 @@ def save_weights(path: str | Path, model: Named, params: Any, about: Mapping[str
 
 def load_weights(path: str | Path, model: Named) -> Any:
     """The flat vector of parameters that `save_weights` wrote; UsageError where the file cannot be read."""
+    return model.pack(read_arrays(path))
+
+
+def read_arrays(path: str | Path) -> dict[str, Any]:
+    """The arrays of a file by name, in its own dtypes.
+
+    Raises:
+        UsageError: the file cannot be read, or NumPy does not have one of its dtypes.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        return model.pack(load_file(path))
-    except (OSError, SafetensorError) as error:
+        return dict(load_file(path))
+    except (OSError, SafetensorError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"cannot read weights from {path}: {error}") from error
 
 
