@@ -74,6 +74,11 @@ class CWriter(Writer):  # type: ignore[misc]
             raise found
         axes = [(ix.text, extent(size)) for ix, size in zip(idx, type_.shape, strict=True) if size != 1]
         within = _loops(axes)
+        if type_.kind is Kind.STATIC and axes:  # each thread adds up a part of the elements
+            name, size = axes[0]
+            whole = size if size.isdigit() else f"({size})"
+            part = f"{name} = {whole} * id / count; {name} < {whole} * (id + 1) / count"
+            within = [line.replace(f"{name} = 0; {name} < {size}", part) for line in within]
         lines = [f"for ({INDEX} b = b0; b < b1; ++b) {{"] if type_.kind is Kind.SEQUENCE else []
         start = [*within, *(f"{element} = {source.scalars.literal(0.0)};" for element in written)]
         lines += [*start, *["}"] * sum(line.endswith("{") for line in within)]
@@ -180,6 +185,7 @@ def kernel(
         params += ["t"] if mode == "step" else ["t0", "t1"]
     if domain.kind >= Kind.SEQUENCE:
         params += ["b0", "b1"]
+    params += ["id", "count"] if any(PART.search(line) for line in lines) else []
     head = f"static void {name}(const struct {function}_memory *w{''.join(f', {INDEX} {p}' for p in params)}) {{"
     known = locals_of(lines, written, source.memory, source.scalars.real)
     words = set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
@@ -190,6 +196,8 @@ def kernel(
     return Kernel(name, "\n".join(text) + "\n", tuple(params), steps, only_ragged)
 
 
+PART = re.compile(r"^for .* \* id / count;")
+"""The head of a loop over the part of one of several threads."""
 DECLARED = re.compile(r"const (?:long long|float|double) (\w+) = ")
 
 

@@ -108,6 +108,7 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         """The statement that calls a kernel for this thread's part."""
         args = {
             (): "",
+            ("id", "count"): ", id, count",
             ("b0", "b1"): ", B * id / count, B * (id + 1) / count",
             ("t", "b0", "b1"): ", t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways",
             ("t0", "t1", "b0", "b1"): f", {kernel.count} * id / count, {kernel.count} * (id + 1) / count, 0, B",
