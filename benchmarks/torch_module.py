@@ -8,7 +8,13 @@ the loop as well. `nn.LSTM`, which has no peepholes, is there as an anchor. All 
 and run in one process, taking turns; the table gives medians, and medians of the ratios of one round. On one thread
 times are CPU time of the process, so that other work on the machine counts for little; on several they are wall time.
 
-    python benchmarks/torch_module.py [--rounds N] [--threads N] [--size tiny|small|medium] [--json]
+With --training a step of training is timed instead: forward, the mean squared error of the outputs, backward, and an
+update by `torch.optim.Adam`. There the generated LSTM stands against `nn.LSTM`, and a generated GRU of the same
+equations against `nn.GRU`, with the same weights at the start: the first losses must be the same. (Later ones differ,
+as the layers of PyTorch have a second vector of biases, which learns as well.)
+
+    python benchmarks/torch_module.py [--training] [--rounds N] [--threads N] [--size tiny|latency|small|medium|large]
+                                      [--json]
 """
 
 from __future__ import annotations
@@ -33,7 +39,14 @@ SIZES = {"tiny": (30, 10, 1, 10), "small": (100, 32, 32, 128), "medium": (100, 6
 TARGETS = {"tiny": 2.0, "small": 1.5, "medium": 1.3}
 """How many times faster than the loop `per step` the generated module is to be."""
 
-ROUNDS = {"tiny": 60, "small": 12, "medium": 5}
+ROUNDS = {"tiny": 60, "latency": 20, "small": 12, "medium": 5, "large": 5}
+
+TRAINED = {**SIZES, "latency": (100, 1, 64, 256), "large": (50, 64, 1024, 1024)}
+"""Those of a step of training."""
+
+PAIRS = {"LSTM": ("PlainLSTM", nn.LSTM, "lstm"), "GRU": ("TorchGRU", nn.GRU, "gru")}
+"""A cell of the library, the layer of PyTorch with its equations, and what `recurrency.convert` calls that."""
+
 TOLERANCE = 1e-5
 GATES = "ifgo"
 
@@ -178,6 +191,50 @@ def measured(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, An
     }  # fmt: skip
 
 
+def training(module: nn.Module, x: Tensor, target: Tensor) -> Callable[[], float]:
+    """One step of training, which gives the loss before it."""
+    adam = torch.optim.Adam(module.parameters(), lr=1e-3)
+
+    def run() -> float:
+        adam.zero_grad(set_to_none=True)
+        loss = nn.functional.mse_loss(output(module, x), target)
+        loss.backward()
+        adam.step()
+        return loss.item()
+
+    return run
+
+
+def trained(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, Any]:
+    """Medians in milliseconds of a step of training, and of the ratios of PyTorch's layer to the generated module."""
+    T, B, N, H = TRAINED[size]
+    x, target = torch.randn(T, B, N), 0.1 * torch.randn(T, B, H)
+    out: dict[str, Any] = {"size": size, "T": T, "B": B, "N": N, "H": H, "rounds": rounds, "ms": {}, "ratios": {}}
+    for name, (cell, layer, kind) in PAIRS.items():
+        theirs = layer(N, H)
+        ours = rc.library.spec(cell).module(N=N, H=H, seed=0)
+        ours.load_state_dict(rc.convert.from_torch(ours, theirs, kind))
+        jobs = {"generated": training(ours, x, target), f"nn.{name}": training(theirs, x, target)}
+        losses = {key: run() for key, run in jobs.items()}
+        if not np.allclose(*losses.values(), rtol=TOLERANCE):
+            raise SystemExit(f"the generated {name} computes something else than nn.{name}: {losses}")
+        times = alternate(jobs, rounds, clock)
+        out["ms"] |= {f"{name} {key}": 1e3 * float(np.median(seconds)) for key, seconds in times.items()}
+        out["ratios"][name] = float(np.median(times[f"nn.{name}"] / times["generated"]))
+    return out
+
+
+def training_table(rows: list[dict[str, Any]]) -> list[str]:
+    """The same as lines of text."""
+    lines = [f"{'(T, B, N, H)':22}" + "".join(f"{name:>20}" for name in rows[0]["ms"]) + "".join(
+        f"{f'nn.{name} / ours':>16}" for name in PAIRS)]  # fmt: skip
+    for row in rows:
+        sizes = f"({row['T']}, {row['B']}, {row['N']}, {row['H']})"
+        cells = "".join(f"{ms:17.2f} ms" for ms in row["ms"].values())
+        lines.append(f"{sizes:22}{cells}" + "".join(f"{row['ratios'][name]:16.2f}" for name in PAIRS))
+    return lines
+
+
 def table(rows: list[dict[str, Any]]) -> list[str]:
     """The figures as lines of text."""
     names = list(rows[0]["ms"])
@@ -191,7 +248,8 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The generated module against eager loops, CPU, forward + backward")
-    parser.add_argument("--size", choices=SIZES, action="append", help="only this size (may be repeated)")
+    parser.add_argument("--training", action="store_true", help="a step of training against nn.LSTM and nn.GRU")
+    parser.add_argument("--size", choices=TRAINED, action="append", help="only this size (may be repeated)")
     parser.add_argument("--rounds", type=int, help="rounds for each size (by default more for smaller ones)")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default 1)")
     parser.add_argument("--json", action="store_true", help="the figures for machines")
@@ -199,13 +257,17 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
     clock = time.process_time if given.threads == 1 else time.perf_counter
-    rows = [measured(size, given.rounds or ROUNDS[size], clock) for size in given.size or SIZES]
+    measure, sizes = (trained, TRAINED) if given.training else (measured, SIZES)
+    if wrong := [size for size in given.size or () if size not in sizes]:
+        parser.error(f"the size {wrong[0]} is one of --training")
+    rows = [measure(size, given.rounds or ROUNDS[size], clock) for size in given.size or sizes]
     about = {"threads": given.threads, "torch": torch.__version__, "clock": clock.__name__}
     if given.json:
         sys.stdout.write(json.dumps({**about, "sizes": rows}, indent=2) + "\n")
         return
-    head = f"torch {about['torch']}, {given.threads} thread(s), {about['clock']}; path: {rows[0]['path']}"
-    sys.stdout.write("\n".join([head, *table(rows)]) + "\n")
+    head = f"torch {about['torch']}, {given.threads} thread(s), {about['clock']}"
+    head += "" if given.training else f"; path: {rows[0]['path']}"
+    sys.stdout.write("\n".join([head, *(training_table if given.training else table)(rows)]) + "\n")
 
 
 if __name__ == "__main__":
