@@ -136,7 +136,8 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
             handed = array.name in given or array.name in self.fresh
             if handed:
                 out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
-            room = f"REC_ROOM({array.name}, {kind}, {array_elements(array)});"
+            number = self.launches.chunks.elements(array) or array_elements(array)
+            room = f"REC_ROOM({array.name}, {kind}, {number});"
             if array.name in self.padded:
                 out.append(f"if (call->n_{clock_name(array.clock)}) {{ {room} }}")
             elif array.name in starts:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from recurrency.backends._c_chunks import Chunks
 from recurrency.backends._c_fission import parted
 from recurrency.backends._c_words import CNames
 from recurrency.backends._cuda_index import At, Ix, clock_size, extent
@@ -48,8 +49,10 @@ class CWriter(Writer):  # type: ignore[misc]
     """Writes the kernels of one function as functions of C over a part of the steps or sequences.
 
     A kernel has the parameters `w` (all memory), and, as its domain has steps and sequences, `t0, t1` (or `t`, within a
-    loop over time) and `b0, b1`.
+    loop over time) and `b0, b1`; and `first`, the step with which a chunk of what it reads begins.
     """
+
+    chunks: Chunks | None = None
 
     def sums(self, ids: Sequence[int], ready: Collection[int], wish: str) -> Kernel:
         """Sums over time or sequences of one type: whole rows are added up, one after the other."""
@@ -119,6 +122,7 @@ class CWriter(Writer):  # type: ignore[misc]
             lines = _untiled(lines)
         else:
             lines = _parted(lines)
+        lines = self.chunks.read(lines) if self.chunks else lines
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
         arrays = {w.array.name for w in written.values()}
         made = kernel(self.prefix, name, domain, mode, lines, arrays, self.source, ragged)
@@ -185,6 +189,7 @@ def kernel(
         params += ["t"] if mode == "step" else ["t0", "t1"]
     if domain.kind >= Kind.SEQUENCE:
         params += ["b0", "b1"]
+    params += ["first"] if any("(t - first)" in line for line in lines) else []
     params += ["id", "count"] if any(PART.search(line) for line in lines) else []
     head = f"static void {name}(const struct {function}_memory *w{''.join(f', {INDEX} {p}' for p in params)}) {{"
     known = locals_of(lines, written, source.memory, source.scalars.real)

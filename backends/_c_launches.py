@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from recurrency.backends import _c_signature
+from recurrency.backends._c_chunks import Chunks, fed
 from recurrency.backends._c_kernels import CWriter
 from recurrency.backends._c_products import CProducts
 from recurrency.backends._c_scalars import CScalars
@@ -43,6 +44,7 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         self.scan: Region | None = None
         self.before: list[str] = []
         self.per_row = 0
+        self.chunks = self.writer.chunks = Chunks(fed(self.stages["gemm"], self.forms, self.products))
 
     def _planned(self) -> dict[str, Stages]:
         """Sums over time and sequences always lie in memory: whole rows are added at once."""
@@ -67,7 +69,7 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         for line in self.launches(firsts, ready, name="firsts"):
             self.body += [line, BARRIER]
         self.scan, self.before, self.products.per_row = region, [], 0
-        lines: list[str] = []
+        chunks, lines = self._chunks(region)
         for number, stage in enumerate(stages.of(region)):
             for line in self.stage(stage, stages.ready(region, number), region):
                 lines += [line, "REC_MEET;"]
@@ -81,15 +83,29 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         self.body += [
             "{", f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",
             "const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;",
-            f"for (long long {order}) {{", *lines, "}", "}", BARRIER,
+            *chunks, f"for (long long {order}) {{", *lines, "}", "}", BARRIER,
         ]  # fmt: skip
+
+    def _chunks(self, region: Region) -> tuple[list[str], list[str]]:
+        """What stands before a loop and at the beginning of a step for products that are computed in chunks."""
+        statements = []
+        for id in (id for id, loop in self.chunks.loops.items() if loop is region):
+            array = self.products.output(id)
+            self.chunks.add(id, array)
+            before, text = self.products.chunk(self.forms[id], array)
+            self.before += before
+            statements.append(self.said(id, text))
+        return self.chunks.lines(region, statements) if statements else ([], [])
 
     def stage(self, stage: Stage, ready: Collection[int], scan: Region | None) -> list[str]:
         """The lines of one stage; within a loop (`scan`) those of one step."""
         out: list[str] = []
         for id in stage.barriers:
             is_start = self.graph[id].op.name == "start"
-            out += self._start(id, ready) if is_start else [self._product(id, scan is not None)]
+            if is_start:
+                out += self._start(id, ready)
+            elif id not in self.chunks.loops:
+                out.append(self._product(id, scan is not None))
         sums = [id for id in stage.stores if self.graph[id].op.name in SUMS]
         out += self._sums(sums, ready)
         stores = [store for id in stage.stores if id not in sums for store in self.stores_of(id, scan)]
@@ -106,11 +122,13 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
 
     def launch(self, kernel: Kernel) -> str:
         """The statement that calls a kernel for this thread's part."""
+        steps = ", t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways"
         args = {
             (): "",
             ("id", "count"): ", id, count",
             ("b0", "b1"): ", B * id / count, B * (id + 1) / count",
-            ("t", "b0", "b1"): ", t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways",
+            ("t", "b0", "b1"): steps,
+            ("t", "b0", "b1", "first"): f"{steps}, first",
             ("t0", "t1", "b0", "b1"): f", {kernel.count} * id / count, {kernel.count} * (id + 1) / count, 0, B",
         }
         call = f"{kernel.name}(w{args[kernel.args]});"

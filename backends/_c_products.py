@@ -56,6 +56,19 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
         sides = f"{a.start}, {a.rows}, {a.columns}, {b.start}, {b.rows}, {b.columns}"
         return [], f"rec_product_part({m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
 
+    def chunk(self, form: MatrixProduct, array: Array) -> tuple[list[str], str]:
+        """The same for `rows` steps from `t` on, within a loop; what is there of the array begins with step `first`."""
+        a, b = self.matrix(form.a, form, True), self.matrix(form.b, form, False)
+        columns = self.size(form.columns, form.sizes)
+        k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
+        rest = self.size(form.rows.replace("TB", "", 1), form.sizes)
+        rows = f"{clock_size(str(form.sizes['T']))} * B"
+        before, name = self.pack(b, k, columns, rows)
+        m = "rows * (b1 - b0)" if rest == "1" else f"rows * (b1 - b0) * {rest}"
+        out = f"w->{array.name} + ((t - first) * B + b0) * {inner_elements(array)}"
+        sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
+        return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, way, ways);"
+
     def pack(self, b: Matrix, k: str, n: str, rows: str) -> tuple[list[str], str]:
         """The statement that packs a matrix for so many rows, unless that was done, and the name of the packed one."""
         key = (rows, b.start, b.rows, b.columns, k, n)

@@ -56,6 +56,15 @@ COMMON = r"""
         REC_ALONE                                                                \
         for (long long i = REC_FIRST(rec_##i, n); i < REC_FIRST(rec_##i, n) + REC_STEP(n); ++i)
 
+/* How many of `steps` steps, each of so many elements, are computed at a time to be in a cache when they are read. */
+#ifndef REC_CHUNK
+#define REC_CHUNK (262144 / (long long)sizeof(REAL))
+#endif
+static REC_UNUSED long long rec_chunk(long long steps, long long row) {
+    const long long most = row > 0 && row < REC_CHUNK ? REC_CHUNK / row : 1;
+    return steps < most ? steps : most;
+}
+
 #define REC_ROOM(field, type, number)                                   \
     w->field = base ? (type *)(void *)(base + at) : NULL;               \
     at += ((size_t)(number) * sizeof(type) + 63) / 64 * 64

@@ -26,7 +26,7 @@ MACROS = (
 )
 """Macros of the headers that generated files include, as gcc lists them (`-dM`)."""
 
-OWN = "w memory id count work room packed ragged t0 t1 b0 b1 call philox before seed bytes barrier base"
+OWN = "w memory id count work room packed ragged t0 t1 b0 b1 call philox before seed bytes barrier base cb"
 
 RESERVED = frozenset(
     [

@@ -179,7 +179,10 @@ class Launches:
             wish = f"{self.graph[id].name or 'product'}_whole"
             array = self.memory.made(wish, self.graph[id].type, whole=not stepped)
             self.source.outputs[id] = array
-        text = self.multiplied(self.forms[id], array, stepped)
+        return self.said(id, self.multiplied(self.forms[id], array, stepped))
+
+    def said(self, id: int, text: str) -> str:
+        """A line with what it comes from."""
         span = self.graph[id].span
         said = f"{span.source.name}:{span.line}  {span.source.line(span.line)}" if span is not None else ""
         return f"{text}  {self.comments} {comment(said)}" if said else text

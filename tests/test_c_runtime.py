@@ -22,6 +22,7 @@ CELLS = {
     "Mamba": {"N": 4},
     "LayerNormLSTM": {"N": 4, "H": 9},
     "Bidirectional": {"N": 3, "H": 6},
+    "LSTMOutputProjection": {"N": 3, "H": 6, "P": 5},
 }
 
 
@@ -58,6 +59,7 @@ def both(model: Any, params: Any, inputs: Any, lengths: Any = None) -> list[Any]
 def test_threads_share_the_work(
     what: str, cell: str, lengths: Any, threads: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And what a loop reads is computed at once, or for a few steps at a time, which are here 7, and 1 or 2."""
     from recurrency.backends import _c_signature
 
     if what == "steps":
@@ -65,6 +67,7 @@ def test_threads_share_the_work(
     found = []
     for count in (1, 2, 3):
         threads(count)
+        monkeypatch.setenv("RECURRENCY_CFLAGS", "-O0" if count == 1 else "-O0 -DREC_CHUNK=300")
         model = library.spec(cell).compile(backend="c", dtype="float64", **CELLS[cell])
         params, inputs = arrays(model)
         found.append(both(model, params, inputs, lengths))
