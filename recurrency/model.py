@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.arrays import Port, as_array, converted, words
+from recurrency.checkpoint import Checkpoint
 from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind
@@ -58,7 +59,7 @@ class Model:
 
     def __init__(
         self, spec: Spec, elaborated: Elaborated, backend: Backend, dtype: Any = "float32", batch_first: bool = False,
-        without: Sequence[str] = (),
+        without: Sequence[str] = (), checkpoint: int | str | None = None,
     ) -> None:  # fmt: skip
         self.spec, self.backend, self.batch_first = spec, backend.name, batch_first
         self.dtype = dtype_name(dtype)
@@ -80,6 +81,7 @@ class Model:
             raise UsageError(f"{spec.name} has {self.size:,} parameters; at most {GREATEST_SIZE:,} are possible")
         self.parameters = self._parameters(elaborated)
         self._results = real_results(self.outputs, self.state_ports)
+        self.checkpoint = None if checkpoint is None else Checkpoint(self, checkpoint)
 
     def _parameters(self, elaborated: Elaborated) -> dict[str, Parameter]:
         out = {}
@@ -158,22 +160,23 @@ class Model:
             if name not in self.streams:
                 raise unknown(self, "stream", name, self.streams)
         request = gather(self, inputs, state, lengths, training, seed)
-        runner = self.programs.runner("forward_kept" if keep else "forward", names)
-        params = self._flat(params)
-        values = self._run(runner, params, request)
-        tape = None
-        if keep:
+        params, tape = self._flat(params), None
+        if keep and (chunked := self._chunked(request)):
+            values, kept = chunked.forward(params, request, names)
+            tape = Tape(request, params, {}, names, kept)
+        else:
+            values = self._run(self.programs.runner("forward_kept" if keep else "forward", names), params, request)
             remembered = {k: v for k, v in values.items() if k.startswith("tape:")}
-            tape = Tape(request, params, remembered, names)
+            tape = Tape(request, params, remembered, names) if keep else None
         inner = self._named(values, "stream:", self.streams) if names else {}
         return Run(self._named(values, "output:", self.outputs), self._state(values, request), inner, tape)
 
+    def _chunked(self, request: Request) -> Checkpoint | None:
+        """What runs a call in chunks, if there is to be more than one."""
+        return self.checkpoint if self.checkpoint and self.checkpoint.divides(request) else None
+
     def _run(self, runner: Runner, params: Array, request: Request, more: Arrays | None = None) -> dict[str, Array]:
-        given = {**request.given, **more} if more else request.given
-        return runner(
-            self._flat(params), given, request.lengths, request.steps, request.batch, request.training, request.seed,
-            request.offset,
-        )  # fmt: skip
+        return request.run(runner, self._flat(params), more)
 
     def _outward(self, array: Array, kind: Kind) -> Array:
         return np.swapaxes(array, 0, 1) if self.batch_first and kind is Kind.STREAM else array
@@ -226,6 +229,8 @@ class Model:
         for root, port in self._results.items():
             if f"d:{root}" not in seeds:
                 seeds[f"d:{root}"] = port.zeros(request.steps, request.batch, self.real)
+        if tape.kept and self.checkpoint:
+            return self._gradients(self.checkpoint.backward(tape.params, request, tape.kept, seeds), request)
         runner = self.programs.runner("backward", tape.streams)
         return self._gradients(self._run(runner, tape.params, request, {**tape.values, **seeds}), request)
 
@@ -267,6 +272,8 @@ class Model:
         """Forward and backward in one call: the product of these gradients with the Jacobian."""
         request = gather(self, inputs, state, lengths, training, seed)
         seeds = self._seeds(output_gradients, state_gradients, request)
+        if chunked := self._chunked(request):
+            return self._gradients(chunked.vjp(self._flat(params), request, seeds), request)
         runner = self.programs.runner("vjp", tuple(sorted(s[2:] for s in seeds)))
         return self._gradients(self._run(runner, params, request, seeds), request)
 
@@ -283,6 +290,8 @@ class Model:
         """The sum of the loss lines."""
         self._need_loss()
         request = gather(self, inputs, state, lengths, training, seed)
+        if chunked := self._chunked(request):
+            return float(chunked.loss(self._flat(params), request)["loss"])
         return float(self._run(self.programs.runner("loss"), params, request)["loss"])
 
     def loss_and_gradients(
@@ -297,7 +306,10 @@ class Model:
         self._need_loss()
         wrt = groups(wrt)
         request = gather(self, inputs, state, lengths, training, seed)
-        values = self._run(self.programs.runner("loss_gradients", wrt), params, request)
+        if chunked := self._chunked(request):
+            values = chunked.loss_gradients(self._flat(params), request, wrt)
+        else:
+            values = self._run(self.programs.runner("loss_gradients", wrt), params, request)
         return float(values["loss"]), self._gradients(values, request, wrt), self._state(values, request)
 
     # ------------------------------------------------------------------------------------------ further products

@@ -7,10 +7,10 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from recurrency import derivatives
+from recurrency import chunks, derivatives
 from recurrency.backend import Backend, Runner
 from recurrency.errors import UsageError
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
 from recurrency.language.elaborate import Elaborated
 from recurrency.language.modules import nearest
 from recurrency.passes import PASSES, optimised
@@ -62,6 +62,13 @@ class Programs:
             wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")]
             wanted += [f"stream:{s}" for s in key[1]]
             self._graphs[key] = optimised(self.elaborated.graph.select(wanted), self.without)
+        return self._graphs[key]
+
+    def chunked(self, streams: Iterable[str] = ()) -> Graph:
+        """The optimised graph of the same, but for predictions, as it runs in chunks: see `recurrency.chunks`."""
+        key = ("chunked", tuple(sorted(streams)))
+        if key not in self._graphs:
+            self._graphs[key] = optimised(chunks.in_chunks(self.elaborated.graph, key[1]), self.without)
         return self._graphs[key]
 
     @cached_property
@@ -153,11 +160,16 @@ def obstacle(graph: Graph, clock: str | None = None) -> str:
     for node in map(graph.__getitem__, graph.order()):
         over = {graph[arg].type.clock for arg in node.args}
         if (node.delay < 0 or node.op.name in NEEDS) and (clock is None or clock in over):
-            span, why = node.span, NEEDS.get(node.op.name, "reads later steps")
-            if span is None:
-                return f"{node.name or node.op.name} {why}"
-            return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
+            return place_text(node, NEEDS.get(node.op.name, "reads later steps"))
     return ""
+
+
+def place_text(node: Node, why: str) -> str:
+    """What is the matter with a node, and where it comes from."""
+    span = node.span
+    if span is None:
+        return f"{node.name or node.op.name} {why}"
+    return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
 
 
 def _forward(programs: Programs, streams: tuple[str, ...]) -> Graph:
@@ -194,6 +206,19 @@ def _second(programs: Programs, roots: tuple[str, ...]) -> Graph:
     return optimised(derivatives.second(base, real_roots(base)), programs.without)
 
 
+def _chunk(programs: Programs, roots: tuple[str, ...]) -> Graph:
+    streams = [root.removeprefix("stream:") for root in roots if root.startswith("stream:")]
+    return optimised(programs.chunked(streams).select(roots), programs.without)
+
+
+def _chunk_gradients(
+    programs: Programs, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]
+) -> Graph:
+    """The gradients for given adjoints of the roots `seeded`, and the roots `more`, of one chunk."""
+    graph = derivatives.backward(programs.chunked().select(sorted({*seeded, *more})), seeded, wrt)
+    return programs.optimised(graph, lambda r: r in more or r.startswith("gradient:"))
+
+
 def _hvp(programs: Programs) -> Graph:
     return optimised(derivatives.hessian_product(programs.base()), programs.without)
 
@@ -217,6 +242,8 @@ MAKERS: dict[str, Callable[..., Graph]] = {
     "loss_gradients": _loss_gradients,
     "vjp": _vjp,
     "jvp": _jvp,
+    "chunk": _chunk,
+    "chunk_gradients": _chunk_gradients,
     "hvp": _hvp,
     "gnvp": _gnvp,
 }
