@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from sys import getrefcount
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from recurrency.backends import _c_cache, _c_pool
 from recurrency.backends._c_function import CFunction
+from recurrency.backends._c_memory import Sizes, footprint
 from recurrency.backends._cuda_index import clock_name
 from recurrency.backends._cuda_memory import Array as Place
 
 from recurrency.graph.types import Kind
+from recurrency.program.footprint import Footprint
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -173,6 +175,13 @@ class Built:
         self.counts = self.function.random
         self.workspace: Any = self._library[f"{name}_workspace"]
         self.workspace.argtypes, self.workspace.restype = (ctypes.c_void_p, ctypes.c_longlong), ctypes.c_longlong
+
+    def footprint(
+        self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
+    ) -> Footprint:
+        """See `recurrency.backend.Measured`; nothing is compiled."""
+        sizes = Sizes(steps, batch, given, ragged, self.threads(steps, batch))
+        return footprint(self.function, self.real, sizes)  # type: ignore[no-any-return]
 
     def threads(self, steps: Mapping[str, int], batch: int) -> int:
         """How many threads such a call is worth."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 from recurrency.backends._python_aliases import write_alias, write_firsts, write_late_copy
@@ -38,6 +39,7 @@ class Function:
         self.constants: dict[tuple[float, str], str] = {}
         self.filled: set[object] = set()
         self.said: object = None
+        self.viewed: Counter[str] = Counter()
         self.fused = dialect.fusions(program)
         self.skipped = {id for fused in self.fused.values() for id in fused.inner}
         for region in program.regions:
@@ -113,6 +115,7 @@ class Function:
     def _header(self, loop: Loop) -> str:
         """The line that begins a loop: views of our own arrays are made once, those of the caller's each time."""
         backwards = loop.region.kind == "scan backwards"
+        self.viewed[str(loop.region.clock)] += sum(map(bool, map(self.memory.group, loop.views.values())))
         each = {name: self.dialect.each(whole, backwards) for name, whole in loop.views.items()}
         if not each:
             return f"for _ in range({self.memory.steps(loop.region.clock)}):"

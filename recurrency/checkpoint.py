@@ -248,11 +248,11 @@ def _cut(request: Request, given: dict[str, Array], clock: str, piece: tuple[int
     start, stop = piece
     lengths, offset = request.lengths, request.offset
     if lengths is not None:
-        lengths = {clock: np.clip(lengths[clock] - start, 0, stop - start)}
+        lengths = {**lengths, clock: np.clip(lengths[clock] - start, 0, stop - start)}
     if random and start:
         before = np.zeros(request.batch, np.int64) if offset is None else offset[clock]
         offset = {clock: before + start}
-    return replace(request, given=given, lengths=lengths, steps={clock: stop - start}, offset=offset, valid={})
+    return replace(request, given=given, lengths=lengths, steps={**request.steps, clock: stop - start}, offset=offset, valid={})
 
 
 def _write(whole: dict[str, Array], root: str, array: Array, piece: tuple[int, int], count: int) -> None:
@@ -267,13 +267,14 @@ def _write(whole: dict[str, Array], root: str, array: Array, piece: tuple[int, i
 
 def in_one_piece(model: Model) -> str:
     """Why a cell can't be run in chunks whose gradients add up ("" where it can)."""
-    clocks = sorted({str(p.clock) for p in model.inputs.values()} | set(model.clocks))
+    whole = model.programs.elaborated.graph
+    clocks = sorted({str(whole[id].type.clock) for id in whole.order() if whole[id].type.kind is Kind.STREAM})
     if len(clocks) > 1:
         return f"it runs over the clocks {' and '.join(clocks)}"
     for name, port in model.outputs.items():
         if port.kind is not Kind.STREAM:
             return f"its output {name} is one value for all steps"
-    graph = of_each_step(model.programs.elaborated.graph)
+    graph = of_each_step(whole)
     return obstacle(graph) or _other_obstacle(graph)
 
 

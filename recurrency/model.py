@@ -15,6 +15,8 @@ from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind
 from recurrency.initialisers import initial_values
+from recurrency.memory import Memory as Memory
+from recurrency.memory import memory
 from recurrency.programs import Programs, obstacle
 from recurrency.request import (
     GROUPS,
@@ -99,6 +101,14 @@ class Model:
         """The clock whose steps `state["t"]` counts: `t`, or the only one that there is."""
         clocks = {str(p.clock) for p in self.inputs.values()}
         return next(iter(clocks)) if len(clocks) == 1 else "t"
+
+    def memory(self, steps: int | Mapping[str, int], batch: int, ragged: bool = False) -> Memory:
+        """The bytes that training on a batch of so many steps (of each clock) and sequences needs; nothing is run.
+
+        Raises:
+            UsageError: the backend does not say what it allocates, or no chunk is within the budget of a checkpoint.
+        """
+        return memory(self, steps, batch, ragged)
 
     # ------------------------------------------------------------------------------------------------ parameters
 

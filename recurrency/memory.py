@@ -1,0 +1,137 @@
+"""The memory that training on one batch needs, known before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurrency.arrays import SYMBOLS, Port
+from recurrency.backend import Measured
+from recurrency.chunks import ONCE, STEPS
+from recurrency.errors import UsageError
+from recurrency.program.footprint import Footprint
+from recurrency.request import GROUPS
+
+if TYPE_CHECKING:
+    from recurrency.model import Model
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that training on one batch needs, by what they are for.
+
+    `gradients` are those of the parameters and, of a cell without a loss, those of outputs, inputs and first states.
+    The `tape` is what the backward pass reads of the forward one, with the states that a checkpoint keeps. The
+    `workspace` is all else that the backend allocates, results among it.
+    """
+
+    parameters: int
+    gradients: int
+    inputs: int
+    tape: int
+    workspace: int
+
+    @property
+    def peak(self) -> int:
+        """All together: the most that there is at any time."""
+        return self.parameters + self.gradients + self.inputs + self.tape + self.workspace
+
+
+def memory(model: Model, steps: int | Mapping[str, int], batch: int, ragged: bool = False) -> Memory:
+    """The memory of training on a batch of `batch` sequences of `steps` steps (of each clock), with lengths or without.
+
+    Raises:
+        UsageError: the sizes are negative, or the backend does not say what it allocates.
+    """
+    count = checked(model, steps, batch)
+    size = model.checkpoint.steps(count[model.clock], batch, ragged) if model.checkpoint else 0
+    return of_chunks(model, count, batch, ragged, size)
+
+
+def checked(model: Model, steps: int | Mapping[str, int], batch: int) -> dict[str, int]:
+    """The steps of each clock.
+
+    Raises:
+        UsageError: a number is missing or negative.
+    """
+    count = dict.fromkeys(model.clocks, steps) if isinstance(steps, int) else dict(steps)
+    missing = [clock for clock in model.clocks if clock not in count]
+    if missing:
+        raise UsageError(f"{model.spec.name} runs over {', '.join(model.clocks)}: say how many steps {missing[0]} has")
+    if min(*count.values(), batch) < 0:
+        raise UsageError(f"steps and batch are whole numbers from 0, not {min(*count.values(), batch)}")
+    return count
+
+
+def of_chunks(model: Model, count: Mapping[str, int], batch: int, ragged: bool, size: int) -> Memory:
+    """The memory with chunks of `size` steps (0: with none)."""
+    whole = not 0 < size < count[model.clock]
+    calls = _whole(model, count) if whole else _chunks(model, count[model.clock], size)
+    found = Footprint()
+    for kind, options, steps, given in calls:
+        runner = model.programs.runner(kind, *options)
+        if not isinstance(runner, Measured):
+            raise UsageError(f"the backend {model.backend} does not say what memory it needs")
+        found += runner.footprint(count | steps, batch, given, ragged)
+    if not whole:
+        found += _joined(model, count, batch, size)
+    item = model.real.itemsize
+    inputs = sum(_bytes(model, p, count, batch) for p in model.inputs.values()) + 8 * batch * ragged
+    given = 0 if model.has_loss else sum(_bytes(model, p, count, batch) for p in _real(model.outputs))
+    return Memory(model.size * item, found.gradients + given, inputs, found.tape, found.workspace)
+
+
+Call = tuple[str, tuple[object, ...], dict[str, int], Collection[str]]
+"""A kind of program and its options, steps that are other than those of the batch, and what is given."""
+
+
+def _whole(model: Model, count: Mapping[str, int]) -> Iterator[Call]:
+    inputs = tuple(model.inputs)
+    if model.has_loss:
+        yield "loss_gradients", (("params",),), {}, inputs
+    else:
+        yield "forward_kept", ((),), {}, inputs
+        yield "backward", ((),), {}, inputs
+
+
+def _chunks(model: Model, count: int, size: int) -> Iterator[Call]:
+    """Each function with the sizes that it is called with: no step, whole chunks, and what is left over."""
+    assert model.checkpoint is not None
+    finals, real = model.checkpoint.finals, model.checkpoint.real_finals
+    outputs = () if model.has_loss else tuple(f"output:{name}" for name in model.outputs)
+    seeded = (*real, STEPS, ONCE) if model.has_loss else (*real, *(f"output:{p.name}" for p in _real(model.outputs)))
+    wrt = ("params", "state") if model.has_loss else GROUPS
+    more = (*finals, STEPS, ONCE) if model.has_loss else ()
+    left = [count % size] if count % size else []
+    for steps in [0, size, *left]:
+        given = (*model.inputs, *(f"start:{name}" for name in model.states if steps))
+        if not model.has_loss or [steps] != left:
+            yield "chunk", ((*finals, *outputs),), {model.clock: steps}, given
+        yield "chunk_gradients", (tuple(sorted(seeded)), wrt, more), {model.clock: steps}, given
+
+
+def _joined(model: Model, count: Mapping[str, int], batch: int, size: int) -> Footprint:
+    """What lies outside the chunks: states before each of them, and what is joined or added up."""
+    chunks = 1 - (-count[model.clock] // size)
+    states = sum(_bytes(model, p, count, batch) for p in model.state_ports.values())
+    gradients, results = model.size * model.real.itemsize, 0
+    if not model.has_loss:
+        gradients += sum(_bytes(model, p, count, batch) for p in _real(model.inputs))
+        results = sum(_bytes(model, p, count, batch) for p in model.outputs.values())
+    return Footprint(gradients, chunks * states, results + 3 * states)
+
+
+def _real(ports: Mapping[str, Port]) -> list[Port]:
+    return [p for p in ports.values() if p.index is None]
+
+
+def _bytes(model: Model, port: Port, count: Mapping[str, int], batch: int) -> int:
+    dtype: np.dtype[np.generic] = model.real if port.index is None else SYMBOLS
+    lead = port.lead(count, batch)
+    return prod((*lead, *port.shape)) * dtype.itemsize
+
+
