@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recurrency.backends._numpy_dialect import Numpy
-from recurrency.backends._numpy_memory import footprint
+from recurrency.backends._numpy_memory import Call
 from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
 from recurrency.backends._python_function import Function
 from recurrency.backends._python_module import docstring, names_of, names_of_helper
@@ -74,7 +74,7 @@ class Built:
         self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
     ) -> Footprint:
         """See `recurrency.backend.Measured`."""
-        return footprint(self.written, self.real, steps, batch)  # type: ignore[no-any-return]
+        return Call(self.written, self.real, steps, batch, ragged).footprint()  # type: ignore[no-any-return]
 
 
 class NumpyBackend:

@@ -79,10 +79,12 @@ def of_chunks(model: Model, count: Mapping[str, int], batch: int, ragged: bool, 
         found += runner.footprint(count | steps, batch, given, ragged)
     if not whole:
         found += _joined(model, count, batch, size)
-    item = model.real.itemsize
-    inputs = sum(_bytes(model, p, count, batch) for p in model.inputs.values()) + 8 * batch * ragged
+    inputs = sum(_bytes(model, p, count, batch) for p in model.inputs.values())
     given = 0 if model.has_loss else sum(_bytes(model, p, count, batch) for p in _real(model.outputs))
-    return Memory(model.size * item, found.gradients + given, inputs, found.tape, found.workspace)
+    if ragged:  # copies in which nothing stands in padding, and what says where that is
+        inputs, given = 2 * inputs + (8 + max(count.values())) * batch, 2 * given
+    size = model.size * model.real.itemsize
+    return Memory(size, found.gradients + given, inputs, found.tape, found.workspace + found.passing)
 
 
 Call = tuple[str, tuple[object, ...], dict[str, int], Collection[str]]

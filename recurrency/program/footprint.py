@@ -10,26 +10,33 @@ import networkx as nx
 from recurrency.graph.graph import Graph
 from recurrency.program.program import Program
 
-GRADIENTS, TAPE, WORKSPACE = "gradients", "tape", "workspace"
+GRADIENTS, TAPE, WORKSPACE, PASSING = "gradients", "tape", "workspace", "passing"
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that calls of one function allocate, and keep for the next call of the same sizes."""
+    """Bytes that calls of one function, or of several in turn, allocate and keep for the next call of the same sizes.
+
+    What is `passing` goes when a call ends, so that of several calls only the greatest counts.
+    """
 
     gradients: int = 0
     tape: int = 0
     workspace: int = 0
+    passing: int = 0
 
     def __add__(self, other: Footprint) -> Footprint:
         return Footprint(
-            self.gradients + other.gradients, self.tape + other.tape, self.workspace + other.workspace
+            self.gradients + other.gradients,
+            self.tape + other.tape,
+            self.workspace + other.workspace,
+            max(self.passing, other.passing),
         )
 
     @classmethod
     def of(cls, parts: Iterable[tuple[str, int]]) -> Footprint:
         """The sum of sizes, each with what it is for."""
-        sums = dict.fromkeys((GRADIENTS, TAPE, WORKSPACE), 0)
+        sums = dict.fromkeys((GRADIENTS, TAPE, WORKSPACE, PASSING), 0)
         for use, size in parts:
             sums[use] += size
         return cls(**sums)
