@@ -36,32 +36,48 @@ class Sizes:
     threads: int
 
 
-def footprint(f: CFunction, real: np.dtype[Any], sizes: Sizes) -> Footprint:
-    """The arrays that become the caller's, and the workspace."""
-    return Footprint.of([*_arrays(f, real, sizes), *_counts(f, sizes), (WORKSPACE, _products(f, real, sizes))])
+@dataclass(frozen=True)
+class Room:
+    """An array of a function: what it is for, and when it has memory of its own, see `CFunction._lay`."""
+
+    array: Place
+    use: str
+    ragged: bool = False
+    """Whether only with lengths."""
+    unless: str = ""
+    """The first state that stands in its place where it is given."""
+
+    def wanted(self, sizes: Sizes) -> bool:
+        """Whether it has memory in a call."""
+        return (sizes.ragged or not self.ragged) and (not self.unless or self.unless not in sizes.given)
 
 
-def _arrays(f: CFunction, real: np.dtype[Any], sizes: Sizes) -> Iterator[tuple[str, int]]:
-    """Those of the caller and of the workspace, each with what it is for."""
+def rooms(f: CFunction) -> list[Room]:
+    """The arrays of the workspace and those that become the caller's."""
     known = {f.memory.array(id).name: use for id, use in uses(f.program).items() if id in f.memory.arrays}
     known |= {r.array.name: GRADIENTS for root, r in f.results.items() if root.startswith("gradient:")}
+    known |= dict.fromkeys(f.taped, TAPE)
+    given = {array.name: name for name, array in f.inputs.items()}
+    out = []
     for array in f.arrays:
-        if array.name in f.fresh or _has_room(f, array, sizes):
-            use = TAPE if array.name in f.taped else known.get(array.name, WORKSPACE)
-            yield use, _lines(_elements(array, sizes) * (real.itemsize if array.real else 8))
+        name = given.get(array.name, "")
+        padded, start = array.name in f.padded, name if name.startswith("start:") else ""
+        if not name or padded or start or array.name in f.fresh:
+            out.append(Room(array, known.get(array.name, WORKSPACE), padded, start))
+    return out
+
+
+def footprint(f: CFunction, arrays: list[Room], real: np.dtype[Any], sizes: Sizes) -> Footprint:
+    """The arrays that become the caller's, and the workspace."""
+    parts = [
+        (room.use, _lines(_elements(room.array, sizes) * (real.itemsize if room.array.real else 8)))
+        for room in arrays
+        if room.wanted(sizes)
+    ]
     if f.has_gradient:
-        yield GRADIENTS, _lines(f.layout.size * real.itemsize)
-    yield WORKSPACE, 3 * LINE
-
-
-def _has_room(f: CFunction, array: Place, sizes: Sizes) -> bool:
-    """Whether an array that does not become the caller's lies in the workspace, see `CFunction._lay`."""
-    name = next((name for name, given in f.inputs.items() if given.name == array.name), None)
-    if name is None:
-        return True
-    if array.name in f.padded:
-        return sizes.ragged
-    return name.startswith("start:") and name not in sizes.given
+        parts.append((GRADIENTS, _lines(f.layout.size * real.itemsize)))
+    parts += [(WORKSPACE, 3 * LINE + _products(f, real, sizes)), *_counts(f, sizes)]
+    return Footprint.of(parts)
 
 
 def _counts(f: CFunction, sizes: Sizes) -> Iterator[tuple[str, int]]:

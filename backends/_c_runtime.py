@@ -7,13 +7,14 @@ import math
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 from recurrency.backends import _c_cache, _c_pool
 from recurrency.backends._c_function import CFunction
-from recurrency.backends._c_memory import Sizes, footprint
+from recurrency.backends._c_memory import Room, Sizes, footprint, rooms
 from recurrency.backends._cuda_index import clock_name
 from recurrency.backends._cuda_memory import Array as Place
 
@@ -176,12 +177,17 @@ class Built:
         self.workspace: Any = self._library[f"{name}_workspace"]
         self.workspace.argtypes, self.workspace.restype = (ctypes.c_void_p, ctypes.c_longlong), ctypes.c_longlong
 
+    @cached_property
+    def rooms(self) -> list[Room]:
+        """Its arrays, for forecasts."""
+        return rooms(self.function)  # type: ignore[no-any-return]
+
     def footprint(
         self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
     ) -> Footprint:
         """See `recurrency.backend.Measured`; nothing is compiled."""
         sizes = Sizes(steps, batch, given, ragged, self.threads(steps, batch))
-        return footprint(self.function, self.real, sizes)  # type: ignore[no-any-return]
+        return footprint(self.function, self.rooms, self.real, sizes)  # type: ignore[no-any-return]
 
     def threads(self, steps: Mapping[str, int], batch: int) -> int:
         """How many threads such a call is worth."""

@@ -12,7 +12,7 @@ from recurrency.backends._python_function import Function
 from recurrency.backends._python_memory import leased
 
 from recurrency.graph.types import Kind
-from recurrency.program.footprint import GRADIENTS, PASSING, WORKSPACE, Footprint, uses
+from recurrency.program.footprint import GRADIENTS, PASSING, WORKSPACE, Footprint
 from recurrency.program.layout import gradients
 from recurrency.program.program import volume
 
@@ -47,7 +47,7 @@ class Call:
 
     def _buffers(self) -> Iterator[tuple[str, int]]:
         f = self.function
-        known = uses(f.program)
+        known = f.uses
         for id in f.memory.bases:
             buffer = f.program.buffers[id]
             if buffer.home == "own" and buffer.same is None:

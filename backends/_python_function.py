@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from recurrency.backends._python_aliases import write_alias, write_firsts, write_late_copy
 from recurrency.backends._python_dialect import Dialect, Fused, listed, number_text
@@ -16,6 +18,7 @@ from recurrency.backends._python_writers import WRITERS
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
+from recurrency.program.footprint import uses
 from recurrency.program.layout import GRADIENT, Layout, gradients
 from recurrency.program.program import ALIASES, Program, Region, count
 
@@ -51,6 +54,11 @@ class Function:
     def text(self) -> str:
         """The function, and what makes its memory."""
         return str(self.dialect.text(self))
+
+    @cached_property
+    def uses(self) -> Mapping[int, str]:
+        """What each buffer is for: see `recurrency.program.footprint`."""
+        return uses(self.program)
 
     @property
     def sizes(self) -> list[str]:

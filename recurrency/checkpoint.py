@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurrency.budget import size_in_bytes
+from recurrency.budget import longest, size_in_bytes
 from recurrency.chunks import ONCE, STEPS, of_each_step
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph, Node
@@ -52,7 +52,7 @@ class Checkpoint:
             return self.fixed
         key = (count, batch, ragged)
         if key not in self._chosen:
-            self._chosen[key] = 1
+            self._chosen[key] = longest(self.model, self.budget, *key)
         return self._chosen[key]
 
     def divides(self, request: Request) -> bool:
@@ -96,13 +96,14 @@ class Checkpoint:
 
     def loss(self, params: Array, request: Request) -> dict[str, Array]:
         """The loss and the final states."""
-        pieces, before = self._pieces(request), {}
-        total, runner = 0.0, self.model.programs.runner("chunk", (*self.finals, STEPS, ONCE))
-        for piece in pieces:
-            values = self._run(runner, params, request, piece, before)
+        total, state = 0.0, State()
+        runner = self.model.programs.runner("chunk", (*self.finals, STEPS, ONCE))
+        for piece in self._pieces(request):
+            values = self._run(runner, params, request, piece, state)
             total += self._loss(values, request, piece)
-            before = self._after(values)
-        return {"loss": np.float64(total), **before}  # type: ignore[dict-item]
+            state = self._after(values)
+            del values  # or the next chunk could not use their memory
+        return {"loss": np.float64(total), **state}  # type: ignore[dict-item]
 
     def loss_gradients(self, params: Array, request: Request, wrt: tuple[str, ...]) -> dict[str, Array]:
         """The loss, its gradients, and the final states."""
@@ -137,6 +138,7 @@ class Checkpoint:
             states.append(self._after(values))
             for root in roots:
                 _write(whole, root, values[root], piece, request.steps[self.model.clock])
+            del values
         return states, whole
 
     def _after(self, values: Mapping[str, Array]) -> State:
@@ -180,6 +182,7 @@ class Checkpoint:
             total += self._loss(values, request, piece) if loss else 0.0
             self._add(whole, values, piece, request.steps[self.model.clock])
             later = self._zeros(request) | self._before(values)
+            del values
         whole |= {f"gradient:start:{root[8:]}": array for root, array in later.items()}
         return {**whole, "loss": np.float64(total)} if loss else whole  # type: ignore[dict-item]
 

@@ -67,10 +67,14 @@ def checked(model: Model, steps: int | Mapping[str, int], batch: int) -> dict[st
     return count
 
 
-def of_chunks(model: Model, count: Mapping[str, int], batch: int, ragged: bool, size: int) -> Memory:
-    """The memory with chunks of `size` steps (0: with none)."""
+def of_chunks(
+    model: Model, count: Mapping[str, int], batch: int, ragged: bool, size: int, left: int | None = None
+) -> Memory:
+    """The memory with chunks of `size` steps (0: with none), and `left` at the end (by default those left over)."""
     whole = not 0 < size < count[model.clock]
-    calls = _whole(model, count) if whole else _chunks(model, count[model.clock], size)
+    if left is None and not whole:
+        left = count[model.clock] % size
+    calls = _whole(model) if whole else _chunks(model, size, left or 0)
     found = Footprint()
     for kind, options, steps, given in calls:
         runner = model.programs.runner(kind, *options)
@@ -91,7 +95,7 @@ Call = tuple[str, tuple[object, ...], dict[str, int], Collection[str]]
 """A kind of program and its options, steps that are other than those of the batch, and what is given."""
 
 
-def _whole(model: Model, count: Mapping[str, int]) -> Iterator[Call]:
+def _whole(model: Model) -> Iterator[Call]:
     inputs = tuple(model.inputs)
     if model.has_loss:
         yield "loss_gradients", (("params",),), {}, inputs
@@ -100,7 +104,7 @@ def _whole(model: Model, count: Mapping[str, int]) -> Iterator[Call]:
         yield "backward", ((),), {}, inputs
 
 
-def _chunks(model: Model, count: int, size: int) -> Iterator[Call]:
+def _chunks(model: Model, size: int, left: int) -> Iterator[Call]:
     """Each function with the sizes that it is called with: no step, whole chunks, and what is left over."""
     assert model.checkpoint is not None
     finals, real = model.checkpoint.finals, model.checkpoint.real_finals
@@ -108,10 +112,9 @@ def _chunks(model: Model, count: int, size: int) -> Iterator[Call]:
     seeded = (*real, STEPS, ONCE) if model.has_loss else (*real, *(f"output:{p.name}" for p in _real(model.outputs)))
     wrt = ("params", "state") if model.has_loss else GROUPS
     more = (*finals, STEPS, ONCE) if model.has_loss else ()
-    left = [count % size] if count % size else []
-    for steps in [0, size, *left]:
+    for steps in sorted({0, left, size}):
         given = (*model.inputs, *(f"start:{name}" for name in model.states if steps))
-        if not model.has_loss or [steps] != left:
+        if not model.has_loss or steps != left or not left:
             yield "chunk", ((*finals, *outputs),), {model.clock: steps}, given
         yield "chunk_gradients", (tuple(sorted(seeded)), wrt, more), {model.clock: steps}, given
 
@@ -119,12 +122,17 @@ def _chunks(model: Model, count: int, size: int) -> Iterator[Call]:
 def _joined(model: Model, count: Mapping[str, int], batch: int, size: int) -> Footprint:
     """What lies outside the chunks: states before each of them, and what is joined or added up."""
     chunks = 1 - (-count[model.clock] // size)
-    states = sum(_bytes(model, p, count, batch) for p in model.state_ports.values())
+    states = states_in_bytes(model, batch)
     gradients, results = model.size * model.real.itemsize, 0
     if not model.has_loss:
         gradients += sum(_bytes(model, p, count, batch) for p in _real(model.inputs))
         results = sum(_bytes(model, p, count, batch) for p in model.outputs.values())
     return Footprint(gradients, chunks * states, results + 3 * states)
+
+
+def states_in_bytes(model: Model, batch: int) -> int:
+    """The states of a batch between two steps."""
+    return sum(_bytes(model, p, {}, batch) for p in model.state_ports.values())
 
 
 def _real(ports: Mapping[str, Port]) -> list[Port]:

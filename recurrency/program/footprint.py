@@ -42,7 +42,7 @@ class Footprint:
         return cls(**sums)
 
 
-def uses(program: Program) -> dict[int, str]:
+def uses(program: Program) -> Mapping[int, str]:
     """What each buffer is for; buffers that share memory are for the same."""
     graph, owners = program.graph, {}
     for buffer in program.buffers.values():
