@@ -69,7 +69,6 @@ class Built:
         with np.errstate(all="ignore"):
             return self.function(params, given, lengths, steps, batch, training, seed, offset)
 
-
     def footprint(
         self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
     ) -> Footprint:

@@ -34,7 +34,7 @@ class Checkpoint:
     """
 
     def __init__(self, model: Model, wanted: int | str) -> None:
-        self.model = model
+        self.model, self.wanted = model, wanted
         self.budget = size_in_bytes(wanted) if isinstance(wanted, str) and not wanted.strip().isdigit() else None
         self.fixed = whole_steps(wanted) if self.budget is None else 0
         self._chosen: dict[tuple[int, int, bool], int] = {}
@@ -255,7 +255,9 @@ def _cut(request: Request, given: dict[str, Array], clock: str, piece: tuple[int
     if random and start:
         before = np.zeros(request.batch, np.int64) if offset is None else offset[clock]
         offset = {clock: before + start}
-    return replace(request, given=given, lengths=lengths, steps={**request.steps, clock: stop - start}, offset=offset, valid={})
+    return replace(
+        request, given=given, lengths=lengths, steps={**request.steps, clock: stop - start}, offset=offset, valid={}
+    )
 
 
 def _write(whole: dict[str, Array], root: str, array: Array, piece: tuple[int, int], count: int) -> None:

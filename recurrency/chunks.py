@@ -54,7 +54,8 @@ def _sum(graph: Graph, ids: Iterable[int]) -> Value:
 
 def _lines(graph: Graph) -> tuple[list[int], list[int]]:
     """The loss lines: of those that are a mean over all steps the sum, and the others."""
-    summed, others = [], []
+    summed: list[int] = []
+    others: list[int] = []
     for id in _terms(graph, graph.roots["loss"]):
         total = _total(graph, id)
         (others if total is None else summed).append(id if total is None else total)

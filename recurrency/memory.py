@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from recurrency.model import Model
 
 
+class UnknownMemoryError(UsageError):
+    """A backend does not say what it allocates."""
+
+
 @dataclass(frozen=True)
 class Memory:
     """Bytes that training on one batch needs, by what they are for.
@@ -45,7 +49,7 @@ def memory(model: Model, steps: int | Mapping[str, int], batch: int, ragged: boo
     """The memory of training on a batch of `batch` sequences of `steps` steps (of each clock), with lengths or without.
 
     Raises:
-        UsageError: the sizes are negative, or the backend does not say what it allocates.
+        UsageError: the sizes are negative. UnknownMemoryError: the backend does not say what it allocates.
     """
     count = checked(model, steps, batch)
     size = model.checkpoint.steps(count[model.clock], batch, ragged) if model.checkpoint else 0
@@ -76,11 +80,11 @@ def of_chunks(
         left = count[model.clock] % size
     calls = _whole(model) if whole else _chunks(model, size, left or 0)
     found = Footprint()
-    for kind, options, steps, given in calls:
+    for kind, options, steps, handed in calls:
         runner = model.programs.runner(kind, *options)
         if not isinstance(runner, Measured):
-            raise UsageError(f"the backend {model.backend} does not say what memory it needs")
-        found += runner.footprint(count | steps, batch, given, ragged)
+            raise UnknownMemoryError(f"the backend {model.backend} does not say what memory it needs")
+        found += runner.footprint({**count, **steps}, batch, handed, ragged)
     if not whole:
         found += _joined(model, count, batch, size)
     inputs = sum(_bytes(model, p, count, batch) for p in model.inputs.values())
@@ -143,5 +147,3 @@ def _bytes(model: Model, port: Port, count: Mapping[str, int], batch: int) -> in
     dtype: np.dtype[np.generic] = model.real if port.index is None else SYMBOLS
     lead = port.lead(count, batch)
     return prod((*lead, *port.shape)) * dtype.itemsize
-
-

@@ -211,9 +211,7 @@ def _chunk(programs: Programs, roots: tuple[str, ...]) -> Graph:
     return optimised(programs.chunked(streams).select(roots), programs.without)
 
 
-def _chunk_gradients(
-    programs: Programs, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]
-) -> Graph:
+def _chunk_gradients(programs: Programs, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]) -> Graph:
     """The gradients for given adjoints of the roots `seeded`, and the roots `more`, of one chunk."""
     graph = derivatives.backward(programs.chunked().select(sorted({*seeded, *more})), seeded, wrt)
     return programs.optimised(graph, lambda r: r in more or r.startswith("gradient:"))

@@ -45,9 +45,7 @@ class Request:
     def run(self, runner: Runner, params: Array, more: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The roots of a runner; `params` is a vector as backends need it, `more` are further arrays that it reads."""
         given = {**self.given, **more} if more else self.given
-        return runner(
-            params, given, self.lengths, self.steps, self.batch, self.training, self.seed, self.offset
-        )
+        return runner(params, given, self.lengths, self.steps, self.batch, self.training, self.seed, self.offset)
 
     def fitting(self, name: str, array: Any, port: Port, model: Model) -> Array:
         """A gradient or tangent for a port of this call, time-first, nothing in its padding.

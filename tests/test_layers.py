@@ -22,11 +22,14 @@ recurrency.files recurrency.draws recurrency.initialisers
 recurrency.plots recurrency.compiled
 recurrency.graph
 recurrency.passes recurrency.language
-recurrency.program recurrency.derivatives recurrency.pictures
+recurrency.program recurrency.derivatives recurrency.pictures recurrency.chunks
 recurrency.interpreter recurrency.arrays recurrency.backend recurrency.passes.keep
 recurrency.export recurrency.request
 recurrency.results
 recurrency.programs
+recurrency.memory
+recurrency.budget
+recurrency.checkpoint
 recurrency.backends
 recurrency.model
 recurrency.spec
