@@ -76,11 +76,11 @@ class Checkpoint:
         """Outputs, streams and final states, and what is kept for the backward pass.
 
         Raises:
-            UsageError: a stream has one value for all steps.
+            UsageError: a stream can't be computed in chunks.
         """
-        for name in streams:
-            if self.model.streams[name].kind is not Kind.STREAM:
-                raise UsageError(f"{name} is one value for all steps: with a checkpoint, ask for it with keep=False")
+        reason = in_one_piece(self.model, streams) if streams else ""
+        if reason:
+            raise UsageError(f"{' and '.join(streams)} can't be computed in chunks, but with keep=False: {reason}")
         roots = (*(f"output:{name}" for name in self.model.outputs), *(f"stream:{name}" for name in streams))
         pieces = self._pieces(request)
         states, values = self._states(params, request, pieces, roots)
@@ -137,9 +137,18 @@ class Checkpoint:
             values = self._run(runner, params, request, piece, states[-1])
             states.append(self._after(values))
             for root in roots:
-                _write(whole, root, values[root], piece, request.steps[self.model.clock])
+                self._join(whole, root, values[root], piece, request)
             del values
         return states, whole
+
+    def _join(self, whole: dict[str, Array], root: str, array: Array, piece: tuple[int, int], request: Request) -> None:
+        """Put what a chunk gives with that of the others; what has one value for all steps is in all of them."""
+        group, _, name = root.partition(":")
+        port = (self.model.outputs if group == "output" else self.model.streams)[name]
+        if port.kind is Kind.STREAM:
+            _write(whole, root, array, piece, request.steps[self.model.clock])
+        elif root not in whole:
+            whole[root] = np.array(array)
 
     def _after(self, values: Mapping[str, Array]) -> State:
         """Copies of the states after a chunk: where they lie may be a part of much more memory."""
@@ -270,8 +279,8 @@ def _write(whole: dict[str, Array], root: str, array: Array, piece: tuple[int, i
 # ------------------------------------------------------------------------------------------------------------ obstacles
 
 
-def in_one_piece(model: Model) -> str:
-    """Why a cell can't be run in chunks whose gradients add up ("" where it can)."""
+def in_one_piece(model: Model, streams: Sequence[str] = ()) -> str:
+    """Why a cell, or some streams of it, can't be run in chunks whose gradients add up ("" where they can)."""
     whole = model.programs.elaborated.graph
     clocks = sorted({str(whole[id].type.clock) for id in whole.order() if whole[id].type.kind is Kind.STREAM})
     if len(clocks) > 1:
@@ -279,7 +288,7 @@ def in_one_piece(model: Model) -> str:
     for name, port in model.outputs.items():
         if port.kind is not Kind.STREAM:
             return f"its output {name} is one value for all steps"
-    graph = of_each_step(whole)
+    graph = of_each_step(whole, streams)
     return obstacle(graph) or _other_obstacle(graph)
 
 

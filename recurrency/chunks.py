@@ -30,9 +30,9 @@ def in_chunks(graph: Graph, streams: Iterable[str] = ()) -> Graph:
     return out.select(out.roots)
 
 
-def of_each_step(graph: Graph) -> Graph:
+def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
     """The same graph without the sums over time, which chunks may be added up to: the streams as roots EACH."""
-    out = _selected(graph, ())
+    out = _selected(graph, streams)
     if "loss" in out.roots:
         summed, others = _lines(out)
         del out.roots["loss"]
