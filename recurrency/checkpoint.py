@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ class Checkpoint:
         self.model, self.wanted = model, wanted
         self.budget = size_in_bytes(wanted) if isinstance(wanted, str) and not wanted.strip().isdigit() else None
         self.fixed = whole_steps(wanted) if self.budget is None else 0
+        self._reached: dict[frozenset[str], tuple[str, ...]] = {}
         self._chosen: dict[tuple[int, int, bool], int] = {}
         reason = in_one_piece(model)
         if reason:
@@ -178,10 +179,11 @@ class Checkpoint:
     ) -> dict[str, Array]:  # fmt: skip
         """Chunk after chunk from the last one: each is run again, with the adjoints of the states after it."""
         timed = [root for root in seeds if root.startswith("d:output:")]
-        seeded = (*self.real_finals, *(root[2:] for root in timed), *((STEPS, ONCE) if loss else ()))
+        roots = (*(root[2:] for root in seeds), *((STEPS, ONCE) if loss else ()))
+        finals = self.reached(roots)
         more = (*self.finals, STEPS, ONCE) if loss else ()
-        runner = self._runner(seeded, wrt, more)
-        later = self._zeros(request) | {root: a for root, a in seeds.items() if root not in timed}
+        runner = self._runner({*finals, *roots}, wrt, more)
+        later = self._zeros(request, finals) | {root: a for root, a in seeds.items() if root not in timed}
         whole: dict[str, Array] = {}
         total = 0.0
         for piece, before in zip(reversed(kept.pieces), reversed(kept.states), strict=True):
@@ -190,26 +192,39 @@ class Checkpoint:
             values = self._run(runner, params, request, piece, before, given)
             total += self._loss(values, request, piece) if loss else 0.0
             self._add(whole, values, piece, request.steps[self.model.clock])
-            later = self._zeros(request) | self._before(values)
+            later = self._zeros(request, finals) | self._before(values, finals)
             del values
         whole |= {f"gradient:start:{root[8:]}": array for root, array in later.items()}
         return {**whole, "loss": np.float64(total)} if loss else whole  # type: ignore[dict-item]
 
-    def _runner(self, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]) -> Any:
+    def reached(self, roots: Iterable[str]) -> tuple[str, ...]:
+        """The states after a chunk that some roots of the next chunks depend on, and through which gradients flow.
+
+        Zero as the adjoint of another state would not do: zero times infinity is not zero.
+        """
+        key = frozenset(roots)
+        if key not in self._reached:
+            graph, found = self.model.programs.chunked(), set(key)
+            while True:
+                more = {f"final:{name}" for name in _starts(graph, found)} - found
+                if not more:
+                    break
+                found |= more
+            self._reached[key] = tuple(root for root in self.real_finals if root in found)
+        return self._reached[key]
+
+    def _runner(self, seeded: Collection[str], wrt: tuple[str, ...], more: tuple[str, ...]) -> Any:
         groups = tuple(group for group in GROUPS if group in wrt or group == "state")
         return self.model.programs.runner("chunk_gradients", tuple(sorted(seeded)), groups, more)
 
-    def _zeros(self, request: Request) -> dict[str, Array]:
+    def _zeros(self, request: Request, finals: Iterable[str]) -> dict[str, Array]:
         """Adjoints of states that nothing is known of."""
         ports = self.model.state_ports
-        return {
-            f"d:{root}": ports[root[6:]].zeros(request.steps, request.batch, self.model.real)
-            for root in self.real_finals
-        }
+        return {f"d:{root}": ports[root[6:]].zeros(request.steps, request.batch, self.model.real) for root in finals}
 
-    def _before(self, values: Mapping[str, Array]) -> dict[str, Array]:
+    def _before(self, values: Mapping[str, Array], finals: Iterable[str]) -> dict[str, Array]:
         """The adjoints of the states before a chunk, as those of the states after the one that comes before it."""
-        found = {root: f"gradient:start:{root[6:]}" for root in self.real_finals}
+        found = {root: f"gradient:start:{root[6:]}" for root in finals}
         return {f"d:{root}": np.array(values[name]) for root, name in found.items() if name in values}
 
     def _add(self, whole: dict[str, Array], values: Mapping[str, Array], piece: tuple[int, int], count: int) -> None:
@@ -267,6 +282,12 @@ def _cut(request: Request, given: dict[str, Array], clock: str, piece: tuple[int
     return replace(
         request, given=given, lengths=lengths, steps={**request.steps, clock: stop - start}, offset=offset, valid={}
     )
+
+
+def _starts(graph: Graph, roots: Iterable[str]) -> set[str]:
+    """The states whose first values some roots depend on."""
+    nodes = [graph[id] for id in graph.order([graph.roots[root] for root in roots])]
+    return {node.attrs["name"] for node in nodes if node.op.name == "start"}
 
 
 def _write(whole: dict[str, Array], root: str, array: Array, piece: tuple[int, int], count: int) -> None:

@@ -111,9 +111,10 @@ def _whole(model: Model) -> Iterator[Call]:
 def _chunks(model: Model, size: int, left: int) -> Iterator[Call]:
     """Each function with the sizes that it is called with: no step, whole chunks, and what is left over."""
     assert model.checkpoint is not None
-    finals, real = model.checkpoint.finals, model.checkpoint.real_finals
+    finals = model.checkpoint.finals
     outputs = () if model.has_loss else tuple(f"output:{name}" for name in model.outputs)
-    seeded = (*real, STEPS, ONCE) if model.has_loss else (*real, *(f"output:{p.name}" for p in _real(model.outputs)))
+    real = (*(f"output:{p.name}" for p in _real(model.outputs)), *model.checkpoint.real_finals)
+    seeded = (STEPS, ONCE, *model.checkpoint.reached((STEPS, ONCE))) if model.has_loss else real
     wrt = ("params", "state") if model.has_loss else GROUPS
     more = (*finals, STEPS, ONCE) if model.has_loss else ()
     for steps in sorted({0, left, size}):
