@@ -248,6 +248,10 @@ WRONG = {
     "mean over time": ("y = x - mean_over_time(x)", "line 2 of w.rnn needs the whole sequence"),
     "last in the loss": ("y = x\nloss squared_error(last(y), last(x))", "line 3 of w.rnn needs the whole sequence"),
     "sum in the loss": ("y = x\nloss sum(sum_over_time(y * y))", "line 3 of w.rnn needs the whole sequence"),
+    "sum over time for each sequence": (
+        "y = x\nloss sum_over_time(sum(y * y))",
+        "line 3 of w.rnn needs the whole sequence",
+    ),
     "clipped": ("param w : [H] ~ ones\ny = clip_grad(w, 1) * x", "line 3 of w.rnn clips a gradient"),
     "first value": (
         "state h : [H] = 0\nh = tanh(x + h[t-1])\ny = h - init(h)", "line 4 of w.rnn reads a first value at later steps"

@@ -170,6 +170,17 @@ print(peak() - before, model.memory(T, B).peak)
 
 
 @needs_compiler
+def test_chunks_use_the_same_memory_one_after_another() -> None:
+    model = library.spec("GRU").compile(backend="c", N=3, H=5, checkpoint=10)
+    case = Batch(model, 50, 3, False)
+    kept = [case.train() for _ in range(2)]
+    assert len(kept) == 2
+    runners: list[Any] = list(model.programs._runners.values())
+    plans = [plan for runner in runners for kept in runner.plans.values() for plan in kept]
+    assert {len(arenas) for plan in plans for arenas in plan.arenas} == {1}
+
+
+@needs_compiler
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 @pytest.mark.parametrize("chunk", [None, 150])
 def test_the_process_grows_as_was_forecast(chunk: int | None) -> None:
