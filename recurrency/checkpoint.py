@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.budget import longest, size_in_bytes
-from recurrency.chunks import ONCE, STEPS, of_each_step
+from recurrency.chunk_obstacles import in_one_piece
+from recurrency.chunks import ONCE, STEPS
 from recurrency.errors import UsageError
-from recurrency.graph.graph import Graph, Node
+from recurrency.graph.graph import Graph
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind
-from recurrency.programs import obstacle, place_text
 from recurrency.request import GROUPS, Request
 from recurrency.results import Kept, State
 
@@ -295,41 +295,3 @@ def _write(whole: dict[str, Array], root: str, array: Array, piece: tuple[int, i
     if root not in whole:
         whole[root] = np.zeros((count, *array.shape[1:]), array.dtype)
     whole[root][piece[0] : piece[1]] = array
-
-
-# ------------------------------------------------------------------------------------------------------------ obstacles
-
-
-def in_one_piece(model: Model, streams: Sequence[str] = ()) -> str:
-    """Why a cell, or some streams of it, can't be run in chunks whose gradients add up ("" where they can)."""
-    whole = model.programs.elaborated.graph
-    clocks = sorted({str(whole[id].type.clock) for id in whole.order() if whole[id].type.kind is Kind.STREAM})
-    if len(clocks) > 1:
-        return f"it runs over the clocks {' and '.join(clocks)}"
-    for name, port in model.outputs.items():
-        if port.kind is not Kind.STREAM:
-            return f"its output {name} is one value for all steps"
-    graph = of_each_step(whole, streams)
-    return obstacle(graph) or _other_obstacle(graph)
-
-
-def _other_obstacle(graph: Graph) -> str:
-    """What can be computed step by step, and yet not in chunks."""
-    used = {arg: graph[id] for id in graph.order() for arg in graph[id].args}
-    for id in graph.order():
-        node = graph[id]
-        if node.op.name == "length":
-            return place_text(used.get(id, node), "needs the whole sequence")
-        if node.op.name == "final" and id in used:
-            return place_text(used[id], "needs the whole sequence")
-        if node.op.name == "clip_grad" and node.type.kind is not Kind.STREAM:
-            return place_text(node, "clips a gradient that is a sum over all steps")
-        if _reads_start(graph, node):
-            return place_text(node, "reads a first value at later steps")
-    return ""
-
-
-def _reads_start(graph: Graph, node: Node) -> bool:
-    """Whether a node reads what stands before the first step otherwise than as the value of an earlier step."""
-    read = node.args[:1] if node.op.name in ("shift", "final") else node.args
-    return node.op.name != "start" and any(graph[arg].op.name == "start" for arg in read)

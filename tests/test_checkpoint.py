@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import recurrency as rc
 from recurrency import backend, library
-from recurrency.checkpoint import in_one_piece
+from recurrency.chunk_obstacles import in_one_piece
 from recurrency.model import Model
 from recurrency.testing import cases, outcomes
 from recurrency.testing.compare import compared

@@ -27,7 +27,7 @@ recurrency.interpreter recurrency.arrays recurrency.backend recurrency.passes.ke
 recurrency.export recurrency.request
 recurrency.results
 recurrency.programs
-recurrency.memory
+recurrency.memory recurrency.chunk_obstacles
 recurrency.budget
 recurrency.checkpoint
 recurrency.backends
