@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from sys import getrefcount
@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from recurrency.backends import _c_cache, _c_objects, _c_pool, _c_signature
+from recurrency.backends._c_memory import Sizes, footprint
 from recurrency.backends._c_signature import Signature
+
+from recurrency.program.footprint import Footprint
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -185,6 +188,13 @@ class Built:
         self.counts = self.signature.random
         self.workspace: Any = self._library[f"{name}_workspace"]
         self.workspace.argtypes, self.workspace.restype = (ctypes.c_void_p, ctypes.c_longlong), ctypes.c_longlong
+
+    def footprint(
+        self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
+    ) -> Footprint:
+        """See `recurrency.backend.Measured`; nothing is compiled."""
+        sizes = Sizes(steps, batch, given, ragged, self.threads(steps, batch))
+        return footprint(self.signature.rooms, self.real, sizes)  # type: ignore[no-any-return]
 
     def threads(self, steps: Mapping[str, int], batch: int) -> int:
         """How many threads such a call is worth."""

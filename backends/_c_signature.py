@@ -7,39 +7,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from recurrency.backends._c_memory import Rooms, rooms
+from recurrency.backends._c_slabs import Slab, slab
+
 from recurrency.graph.dimensions import Poly, symbol
 
 if TYPE_CHECKING:
     from recurrency.backends._c_function import CFunction
-    from recurrency.backends._cuda_memory import Array
 
 BATCH = "B"
 
 WORTH = 400_000
 """Operations of the products of one step from which on several threads, which then wait for one another, are faster."""
-
-
-@dataclass(frozen=True)
-class Slab:
-    """An array that a caller hands over or is handed: [T + rows, B, *shape], [B, *shape] or [*shape].
-
-    `clock` is that of its axis of steps, None where it has none; a size that is a string is the steps of that clock.
-    """
-
-    name: str
-    real: bool
-    clock: str | None
-    batched: bool
-    shape: tuple[int | str, ...]
-    front: int
-    behind: int
-
-    def sizes(self, steps: Mapping[str, int], batch: int) -> tuple[int, ...]:
-        """The shape of the array with all its rows."""
-        lead: tuple[int, ...] = (batch,) if self.batched else ()
-        if self.clock is not None:
-            lead = (steps[self.clock] + self.front + self.behind, batch)
-        return (*lead, *(steps[d] if isinstance(d, str) else d for d in self.shape))
 
 
 @dataclass(frozen=True)
@@ -76,6 +55,7 @@ class Signature:
     flops: tuple[tuple[int, tuple[str, ...]], ...]
     per_row: int
     """Operations of the products that wait for the last step, for one step and sequence."""
+    rooms: Rooms
 
     def work(self, steps: Mapping[str, int], batch: int) -> int:
         """Arithmetic operations of a call."""
@@ -103,14 +83,8 @@ def signature(f: CFunction) -> Signature:
         {name: slab(array) for name, array in f.inputs.items()},
         tuple(slab(array) for array in f.arrays if array.name in f.fresh), frozenset(f.taped), results,
         f.layout.size if f.has_gradient else None, f.random, any(region.scans for region in f.program.regions),
-        _flops(f), f.launches.per_row,
+        _flops(f), f.launches.per_row, rooms(f),
     )  # fmt: skip
-
-
-def slab(array: Array) -> Slab:
-    """An array of a function, as callers see it."""
-    clock = str(array.clock) if array.timed else None
-    return Slab(array.name, array.real, clock, array.kind > 0, array.shape, array.front, array.behind)
 
 
 def _flops(f: CFunction) -> tuple[tuple[int, tuple[str, ...]], ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from recurrency.backends._python_aliases import write_alias, write_firsts, write_late_copy
 from recurrency.backends._python_dialect import Dialect, Fused, listed, number_text
@@ -15,6 +18,7 @@ from recurrency.backends._python_writers import WRITERS
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
+from recurrency.program.footprint import uses
 from recurrency.program.layout import GRADIENT, Layout, gradients
 from recurrency.program.program import ALIASES, Program, Region, count
 
@@ -38,6 +42,7 @@ class Function:
         self.constants: dict[tuple[float, str], str] = {}
         self.filled: set[object] = set()
         self.said: object = None
+        self.viewed: Counter[str] = Counter()
         self.fused = dialect.fusions(program)
         self.skipped = {id for fused in self.fused.values() for id in fused.inner}
         for region in program.regions:
@@ -49,6 +54,11 @@ class Function:
     def text(self) -> str:
         """The function, and what makes its memory."""
         return str(self.dialect.text(self))
+
+    @cached_property
+    def uses(self) -> Mapping[int, str]:
+        """What each buffer is for: see `recurrency.program.footprint`."""
+        return uses(self.program)
 
     @property
     def sizes(self) -> list[str]:
@@ -113,6 +123,7 @@ class Function:
     def _header(self, loop: Loop) -> str:
         """The line that begins a loop: views of our own arrays are made once, those of the caller's each time."""
         backwards = loop.region.kind == "scan backwards"
+        self.viewed[str(loop.region.clock)] += sum(map(bool, map(self.memory.group, loop.views.values())))
         each = {name: self.dialect.each(whole, backwards) for name, whole in loop.views.items()}
         if not each:
             return f"for _ in range({self.memory.steps(loop.region.clock)}):"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recurrency.backends._numpy_dialect import Numpy
+from recurrency.backends._numpy_memory import Call
 from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
 from recurrency.backends._python_function import Function
 from recurrency.backends._python_module import docstring, names_of, names_of_helper
@@ -14,6 +15,7 @@ from recurrency.backends._python_names import ascii_name
 
 from recurrency.graph.graph import Graph
 from recurrency.passes.lengths import lengths as with_lengths
+from recurrency.program.footprint import Footprint
 from recurrency.program.layout import Layout
 from recurrency.program.schedule import schedule
 
@@ -50,8 +52,8 @@ def memory(make, *sizes):
 class Built:
     """A built function (see `recurrency.backend.Runner`) and its source."""
 
-    def __init__(self, function: Callable[..., dict[str, Array]], source: str) -> None:
-        self.function, self.source = function, source
+    def __init__(self, function: Callable[..., dict[str, Array]], source: str, written: Function, dtype: str) -> None:
+        self.function, self.source, self.written, self.real = function, source, written, np.dtype(dtype)
 
     def __call__(
         self,
@@ -67,6 +69,12 @@ class Built:
         with np.errstate(all="ignore"):
             return self.function(params, given, lengths, steps, batch, training, seed, offset)
 
+    def footprint(
+        self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
+    ) -> Footprint:
+        """See `recurrency.backend.Measured`."""
+        return Call(self.written, self.real, steps, batch, ragged).footprint()  # type: ignore[no-any-return]
+
 
 class NumpyBackend:
     """Runs everywhere; the reference for what generated code looks like."""
@@ -81,10 +89,11 @@ class NumpyBackend:
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Built:
         """Compile one function, which computes the roots of a graph."""
-        text = self.emit([(name, graph)], layout, dtype, "", without)
+        (written,) = self._written([(name, graph)], layout, without)
+        text = self._text([written], dtype, "")
         module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
         exec(compile(text, f"<recurrency numpy {ascii_name(name)}>", "exec"), module)
-        return Built(module[ascii_name(name)], text)
+        return Built(module[ascii_name(name)], text, written, dtype)
 
     def module(self, request: ModuleRequest) -> str:
         """The text of a whole module: the passes, and the functions that a user calls."""
@@ -103,10 +112,15 @@ class NumpyBackend:
         without: frozenset[str] = frozenset(),
     ) -> str:
         """The text of a module with these functions, which needs nothing but NumPy."""
-        written = []
-        for name, graph in functions:
-            program = schedule(with_lengths(graph), layout, without)
-            written.append(Function(ascii_name(name), program, layout, Numpy()))
+        return self._text(self._written(functions, layout, without), dtype, header)
+
+    def _written(
+        self, functions: Sequence[tuple[str, Graph]], layout: Layout, without: frozenset[str]
+    ) -> list[Function]:
+        programs = [(ascii_name(name), schedule(with_lengths(graph), layout, without)) for name, graph in functions]
+        return [Function(name, program, layout, Numpy()) for name, program in programs]
+
+    def _text(self, written: Sequence[Function], dtype: str, header: str) -> str:
         functions_text = "\n".join("\n" + f.text() for f in written)
         used = names_of(functions_text)
         helpers = [text for name, text in HELPERS.items() if name in used]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from recurrency.errors import UsageError
 
 if TYPE_CHECKING:
     from recurrency.graph.graph import Graph
     from recurrency.graph.ops import Array
+    from recurrency.program.footprint import Footprint
     from recurrency.program.layout import Layout
 
 GROUP = "recurrency.backends"
@@ -44,6 +45,16 @@ class Runner(Protocol):
         contiguous. `lengths` is None where all sequences are full. Roots `gradient:PARAMETER` come back as one vector,
         `gradient`, laid out like the parameters. What comes back is the caller's: no later call changes it.
         """
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What runners of a backend may have besides, for forecasts of memory."""
+
+    def footprint(
+        self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
+    ) -> Footprint:
+        """The bytes that a call allocates; `given` names inputs and states, `ragged`: with lengths."""
 
 
 class Backend(Protocol):

@@ -7,9 +7,9 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from recurrency import derivatives
+from recurrency import chunks, derivatives
 from recurrency.errors import UsageError, nearest
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
 from recurrency.language.elaborate import Elaborated
 from recurrency.passes import PASSES, optimised
 from recurrency.program.layout import Layout, layout
@@ -55,6 +55,13 @@ class Graphs:
             wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")]
             wanted += [f"stream:{s}" for s in key[1]]
             self._graphs[key] = optimised(self.elaborated.graph.select(wanted), self.without)
+        return self._graphs[key]
+
+    def chunked(self, streams: Iterable[str] = ()) -> Graph:
+        """The optimised graph of the same, but for predictions, as it runs in chunks: see `recurrency.chunks`."""
+        key = ("chunked", tuple(sorted(streams)))
+        if key not in self._graphs:
+            self._graphs[key] = optimised(chunks.in_chunks(self.elaborated.graph, key[1]), self.without)
         return self._graphs[key]
 
     @cached_property
@@ -138,11 +145,16 @@ def obstacle(graph: Graph, clock: str | None = None) -> str:
     for node in map(graph.__getitem__, graph.order()):
         over = {graph[arg].type.clock for arg in node.args}
         if (node.delay < 0 or node.op.name in NEEDS) and (clock is None or clock in over):
-            span, why = node.span, NEEDS.get(node.op.name, "reads later steps")
-            if span is None:
-                return f"{node.name or node.op.name} {why}"
-            return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
+            return place_text(node, NEEDS.get(node.op.name, "reads later steps"))
     return ""
+
+
+def place_text(node: Node, why: str) -> str:
+    """What is the matter with a node, and where it comes from."""
+    span = node.span
+    if span is None:
+        return f"{node.name or node.op.name} {why}"
+    return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
 
 
 def _forward(graphs: Graphs, streams: tuple[str, ...]) -> Graph:
@@ -179,6 +191,17 @@ def _second(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
     return optimised(derivatives.second(base, real_roots(base)), graphs.without)
 
 
+def _chunk(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
+    streams = [root.removeprefix("stream:") for root in roots if root.startswith("stream:")]
+    return optimised(graphs.chunked(streams).select(roots), graphs.without)
+
+
+def _chunk_gradients(graphs: Graphs, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]) -> Graph:
+    """The gradients for given adjoints of the roots `seeded`, and the roots `more`, of one chunk."""
+    graph = derivatives.backward(graphs.chunked().select(sorted({*seeded, *more})), seeded, wrt)
+    return graphs.optimised(graph, lambda r: r in more or r.startswith("gradient:"))
+
+
 def _hvp(graphs: Graphs) -> Graph:
     return optimised(derivatives.hessian_product(graphs.base()), graphs.without)
 
@@ -202,6 +225,8 @@ MAKERS: dict[str, Callable[..., Graph]] = {
     "loss_gradients": _loss_gradients,
     "vjp": _vjp,
     "jvp": _jvp,
+    "chunk": _chunk,
+    "chunk_gradients": _chunk_gradients,
     "hvp": _hvp,
     "gnvp": _gnvp,
 }

@@ -34,8 +34,10 @@ from recurrency.results import Tape
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend, Runner
+    from recurrency.checkpoint import Checkpoint
     from recurrency.graph.ops import Array
     from recurrency.language.elaborate import Elaborated
+    from recurrency.memory import Memory
     from recurrency.records import Record
     from recurrency.spec import Spec
 
@@ -60,6 +62,7 @@ class Model:
     def __init__(
         self, spec: Spec, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: Any = "float32",
         batch_first: bool = False, without: Sequence[str] = (), record: Record | None = None,
+        checkpoint: int | str | None = None,
     ) -> None:  # fmt: skip
         self.spec, self.backend, self.batch_first = spec, backend.name, batch_first
         self.dtype = dtype_name(dtype)
@@ -74,6 +77,12 @@ class Model:
         self._results = real_results(self.outputs, self.state_ports)
         self._given_out = [(n, f"output:{n}", p.kind) for n, p in self.outputs.items()]
         self._finals = [(n, f"final:{n}") for n in self.states]
+        self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)
+
+    def _checkpoint(self, wanted: int | str) -> Checkpoint:
+        from recurrency.checkpoint import Checkpoint
+
+        return Checkpoint(self, wanted)
 
     def _interface(self) -> Interface:
         found = Interface.of(self.programs.elaborated, self.programs.layout)
@@ -90,6 +99,16 @@ class Model:
         """The clock whose steps `state["t"]` counts: `t`, or the only one that there is."""
         clocks = {str(p.clock) for p in self.inputs.values()}
         return next(iter(clocks)) if len(clocks) == 1 else "t"
+
+    def memory(self, steps: int | Mapping[str, int], batch: int, ragged: bool = False) -> Memory:
+        """The bytes that training on a batch of so many steps (of each clock) and sequences needs; nothing is run.
+
+        Raises:
+            UsageError: the backend does not say what it allocates, or no chunk is within the budget of a checkpoint.
+        """
+        from recurrency.memory import memory
+
+        return memory(self, steps, batch, ragged)
 
     # ------------------------------------------------------------------------------------------------ parameters
 
@@ -148,12 +167,14 @@ class Model:
         """
         names = self._streams(streams) if streams else ()
         request = gather(self, inputs, state, lengths, training, seed)
-        runner = self.programs.runner("forward_kept" if keep else "forward", names)
-        params = self._flat(params)
-        values = self._run(runner, params, request)
-        tape = None
-        if keep:
-            tape = Tape(request, params, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
+        params, tape = self._flat(params), None
+        if keep and self.checkpoint and self.checkpoint.divides(request):
+            values, kept = self.checkpoint.forward(params, request, names)
+            tape = Tape(request, params, {}, names, kept)
+        else:
+            values = self._run(self.programs.runner("forward_kept" if keep else "forward", names), params, request)
+            if keep:
+                tape = Tape(request, params, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
         inner = self._named(values, [(n, f"stream:{n}", self.streams[n].kind) for n in names]) if names else {}
         return Run(self._named(values, self._given_out), self._state(values, request), inner, tape)
 
@@ -164,12 +185,12 @@ class Model:
                 raise unknown(self, "stream", name, self.streams)
         return names
 
+    def _chunked(self, request: Request) -> Checkpoint | None:
+        """What runs a call in chunks, if there is to be more than one."""
+        return self.checkpoint if self.checkpoint and self.checkpoint.divides(request) else None
+
     def _run(self, runner: Runner, params: Array, request: Request, more: Arrays | None = None) -> dict[str, Array]:
-        given = {**request.given, **more} if more else request.given
-        return runner(
-            self._flat(params), given, request.lengths, request.steps, request.batch, request.training, request.seed,
-            request.offset,
-        )  # fmt: skip
+        return request.run(runner, self._flat(params), more)
 
     def _outward(self, array: Array, kind: Kind) -> Array:
         return np.swapaxes(array, 0, 1) if self.batch_first and kind is Kind.STREAM else array
@@ -230,6 +251,8 @@ class Model:
         for root, port in self._results.items():
             if (name := f"d:{root}") not in seeds:
                 seeds[name] = port.zeros(request.steps, request.batch, self.real)
+        if tape.kept and self.checkpoint:
+            return self._gradients(self.checkpoint.backward(tape.params, request, tape.kept, seeds), request)
         runner = self.programs.runner("backward", tape.streams)
         return self._gradients(self._run(runner, tape.params, request, {**tape.values, **seeds}), request)
 
@@ -271,6 +294,8 @@ class Model:
         """Forward and backward in one call: the product of these gradients with the Jacobian."""
         request = gather(self, inputs, state, lengths, training, seed)
         seeds = self._seeds(output_gradients, state_gradients, request)
+        if chunked := self._chunked(request):
+            return self._gradients(chunked.vjp(self._flat(params), request, seeds), request)
         runner = self.programs.runner("vjp", tuple(sorted(s[2:] for s in seeds)))
         return self._gradients(self._run(runner, params, request, seeds), request)
 
@@ -287,6 +312,8 @@ class Model:
         """The sum of the loss lines."""
         self._need_loss()
         request = gather(self, inputs, state, lengths, training, seed)
+        if chunked := self._chunked(request):
+            return float(chunked.loss(self._flat(params), request)["loss"])
         return float(self._run(self.programs.runner("loss"), params, request)["loss"])
 
     def loss_and_gradients(
@@ -301,7 +328,10 @@ class Model:
         self._need_loss()
         wrt = groups(wrt)
         request = gather(self, inputs, state, lengths, training, seed)
-        values = self._run(self.programs.runner("loss_gradients", wrt), params, request)
+        if chunked := self._chunked(request):
+            values = chunked.loss_gradients(self._flat(params), request, wrt)
+        else:
+            values = self._run(self.programs.runner("loss_gradients", wrt), params, request)
         return float(values["loss"]), self._gradients(values, request, wrt), self._state(values, request)
 
     # ------------------------------------------------------------------------------------------ further products

@@ -14,6 +14,7 @@ from recurrency.errors import ShapeError, UsageError, nearest
 from recurrency.graph.types import Kind
 
 if TYPE_CHECKING:
+    from recurrency.backend import Runner
     from recurrency.graph.ops import Array
     from recurrency.model import Model
 
@@ -39,6 +40,11 @@ class Request:
     seed: int
     offset: dict[str, Array] | None
     valid: dict[str, Array] = field(default_factory=dict)
+
+    def run(self, runner: Runner, params: Array, more: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """The roots of a runner; `params` is a vector as backends need it, `more` are further arrays that it reads."""
+        given = {**self.given, **more} if more else self.given
+        return runner(params, given, self.lengths, self.steps, self.batch, self.training, self.seed, self.offset)
 
     def fitting(self, name: str, array: Any, port: Port, model: Model) -> Array:
         """A gradient or tangent for a port of this call, time-first, nothing in its padding.

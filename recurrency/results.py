@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from recurrency.request import Request
 
@@ -22,14 +22,30 @@ class Parameter:
     initialiser: tuple[str, tuple[float, ...]]
 
 
+State: TypeAlias = "dict[str, Array]"
+"""The states between two chunks, by their roots `final:h`; none at all before the first one."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run in chunks keeps: the steps at which each begins and ends, and the states before it."""
+
+    pieces: tuple[tuple[int, int], ...]
+    states: tuple[State, ...]
+
+
 @dataclass(frozen=True)
 class Tape:
-    """What the backward pass needs of a forward pass: its arrays, what it remembered, and the streams it gave out."""
+    """What the backward pass needs of a forward pass: its arrays, what it remembered, and the streams it gave out.
+
+    A run in chunks has remembered only what `kept` holds.
+    """
 
     request: Request
     params: Array
     values: dict[str, Array]
     streams: tuple[str, ...]
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)

@@ -190,24 +190,26 @@ class Spec:
 
     def compile(
         self, backend: str = "auto", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
-        **dimensions: Any,
+        checkpoint: int | str | None = None, **dimensions: Any,
     ) -> Model:  # fmt: skip
         """Compile the cell for given dimensions (numbers; functions and cells by name).
 
         `backend` is one of `recurrency backends`; `auto` is `c` where there is a C compiler, else `numpy`. `dtype` is
         float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
-        that are switched off.
+        that are switched off. With `checkpoint`, gradients keep only the states at every so manieth step and compute
+        the steps between them again: a number of steps, or a budget of memory such as "512 MB" (docs/memory.md).
 
         Raises:
             SpecError: the spec has mistakes.
-            UsageError: a dimension is missing or unknown, or the backend can't run here.
+            UsageError: a dimension is missing or unknown, the backend can't run here, or the cell not in chunks.
         """
         from recurrency.backend import find
         from recurrency.model import Model
 
         chosen = find(backend)
         record = self._record(chosen, dimensions, dtype, without)
-        return Model(self, partial(self.elaborate, **dimensions), chosen, dtype, batch_first, without, record)
+        elaborated = partial(self.elaborate, **dimensions)
+        return Model(self, elaborated, chosen, dtype, batch_first, without, record, checkpoint)
 
     def _record(
         self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]

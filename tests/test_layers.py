@@ -23,12 +23,15 @@ recurrency.plots recurrency.compiled
 recurrency.records
 recurrency.graph
 recurrency.passes recurrency.language
-recurrency.program recurrency.derivatives recurrency.pictures
+recurrency.program recurrency.derivatives recurrency.pictures recurrency.chunks
 recurrency.interpreter recurrency.arrays recurrency.backend recurrency.passes.keep
 recurrency.export recurrency.request
 recurrency.results
 recurrency.interface recurrency.graphs
 recurrency.programs
+recurrency.memory recurrency.chunk_obstacles
+recurrency.budget
+recurrency.checkpoint
 recurrency.backends
 recurrency.model
 recurrency.spec

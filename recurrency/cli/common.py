@@ -78,6 +78,15 @@ def without(command: F) -> F:
     )
 
 
+def checkpoint(command: F) -> F:
+    """The option --checkpoint."""
+    return click.option(
+        "--checkpoint",
+        metavar="STEPS|BUDGET",
+        help='Keep states at every so manieth step only, or as "512 MB" allows, and compute the rest again.',
+    )(command)
+
+
 def table(*columns: str, title: str | None = None) -> Table:
     """An empty table in the style of all of them; columns that begin with > are numbers."""
     from rich import box

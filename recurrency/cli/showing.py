@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recurrency.cli.common import checkpoint as checkpoint_option
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import without as without_option
 
 if TYPE_CHECKING:
+    from recurrency.model import Model
     from recurrency.report import Entry, Report
     from recurrency.spec import Spec
 
+POSITIVE = click.IntRange(min=1)
 EPILOG = """\b
 Examples:
   recurrency show LSTM
   recurrency show LSTM -D N=64 -D H=128
   recurrency show my.rnn:Cell --graph cell.svg
+  recurrency show LSTM -D N=64 -D H=128 --steps 1000 --batch 32 --checkpoint "100 MB"
   recurrency show LSTM --latex
   recurrency show LSTM -D N=3 -D H=4 --print-after pack --without cse
 
@@ -33,12 +37,20 @@ gradients, differentiate, keep (the two halves and the tape between them), and s
 @dimension_options
 @click.option("--latex", is_flag=True, help="Print the equations in LaTeX instead.")
 @click.option("--graph", metavar="FILE", help="Draw the cell to a .svg, .png or .dot file.")
+@click.option("--steps", type=POSITIVE, default=100, show_default=True, help="Steps of the batch whose memory is told.")
+@click.option("--batch", type=POSITIVE, default=16, show_default=True, help="Sequences of that batch.")
+@click.option("--backend", default="auto", show_default=True, metavar="NAME", help="What trains on it.")
+@checkpoint_option
 @click.option("--print-after", "stage", metavar="PASS", help="Print the graph or program after a pass instead.")
 @without_option
 def show(
-    spec: str, dimensions: dict[str, Any], latex: bool, graph: str | None, stage: str | None, without: tuple[str, ...]
-) -> None:
-    """Describe a cell: inputs, outputs, states, parameters, recurrences, flops and bytes per step."""
+    spec: str, dimensions: dict[str, Any], latex: bool, graph: str | None, stage: str | None, without: tuple[str, ...],
+    steps: int, batch: int, backend: str, checkpoint: str | None,
+) -> None:  # fmt: skip
+    """Describe a cell: inputs, outputs, states, parameters, recurrences, flops and bytes per step, memory of training.
+
+    The memory is what one batch needs in float32: forward, backward, and all that the backend keeps for the next one.
+    """
     from recurrency.cli.common import find_spec
     from recurrency.report import report
 
@@ -50,7 +62,10 @@ def show(
     elif stage is not None:
         click.echo(staged(found, dimensions, stage, without), nl=False)
     elif graph is None:
-        _print(report(found, dimensions, without))
+        told = report(found, dimensions, without)
+        _print(told)
+        if told.training is not None:
+            _print_memory(compiled(found, dimensions, backend, without, checkpoint), steps, batch)
 
 
 def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
@@ -82,6 +97,37 @@ def _print(report: Report) -> None:
         if cost is not None:
             out(f"{name}: {human(cost.flops)}flop and {human(cost.bytes)}B for each step and sequence (float32)")
     out(*report.notes)
+
+
+def compiled(
+    spec: Spec, dimensions: dict[str, Any], backend: str, without: tuple[str, ...], checkpoint: str | None
+) -> Model:
+    """The model whose memory is told; its backend need not be able to run here."""
+    from recurrency.backend import find
+    from recurrency.model import Model
+
+    chosen = find(backend, run=False)
+    return Model(spec, spec.elaborate(**dimensions), chosen, without=without, checkpoint=checkpoint)
+
+
+def _print_memory(model: Model, steps: int, batch: int) -> None:
+    from recurrency.budget import in_words
+    from recurrency.cli.common import show as out
+    from recurrency.cli.common import table
+    from recurrency.memory import UnknownMemoryError
+
+    what = f"training on {batch} sequences of {steps} steps"
+    try:
+        found = model.memory(steps, batch)
+    except UnknownMemoryError as error:
+        out(f"memory of {what}: {error}")
+        return
+    chunk = model.checkpoint.steps(steps, batch) if model.checkpoint else steps
+    chunks = f", in chunks of {chunk} steps" * (chunk < steps)
+    rows = table("Memory", ">Size")
+    for name in ("parameters", "gradients", "inputs", "tape", "workspace", "peak"):
+        rows.add_row(name, in_words(getattr(found, name)))
+    out("", f"memory of {what} ({model.backend}, {model.dtype}{chunks}):", "", rows)
 
 
 def _table(title: str, entries: list[Entry]) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from recurrency.cli.common import checkpoint
+
 EXAMPLES = """\b
 Examples:
   recurrency train first-element
@@ -102,6 +104,7 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("--shrink", type=ABOVE, help="Factor on the rate after an epoch without a better validation loss.")
 @click.option("--length", type=POSITIVE, help="Steps of a generated sequence.")
 @click.option("--chunk", type=POSITIVE, help="Longest piece of a training sequence.")
+@checkpoint
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and noise.")
 @click.option("--runs", type=POSITIVE, default=1, help="Train with this many seeds and report their spread.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Type of all numbers.")

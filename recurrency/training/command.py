@@ -231,7 +231,8 @@ def _model(experiment: Experiment) -> tuple[Any, Any]:
         spec = rc.load(path, cell or None)
     else:
         spec = rc.library.spec(experiment.spec)
-    return spec, spec.compile(backend=options["backend"], dtype=options["dtype"], **experiment.dimensions)
+    how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}
+    return spec, spec.compile(**how, **experiment.dimensions)
 
 
 def task_of(experiment: Experiment, sizes: Settings) -> Task:

@@ -59,6 +59,7 @@ OPTIONS: Mapping[str, Option] = {
     "weight-noise": Option(0.0, _NUMBER, 0),
     "length": Option(30, _COUNT, 1),
     "chunk": Option(None, _COUNT, 1),
+    "checkpoint": Option(None, (int, str)),
     "dtype": Option("float32", (str,), words=("float32", "float64")),
     "backend": Option("auto", (str,)),
     "log-form": Option("bar", (str,), words=("bar", "lines", "readme", "quiet")),

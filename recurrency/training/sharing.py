@@ -173,7 +173,9 @@ def _parts(model: Model) -> dict[Kind, Model]:
         for line in rest:
             first = first + line
         graph.roots["loss"] = first.id
-        out[kind] = Model(model.spec, replace(elaborated, graph=graph), backend, model.dtype, without=_switches(model))
+        part = replace(elaborated, graph=graph)
+        chunks = model.checkpoint.wanted if model.checkpoint else None
+        out[kind] = Model(model.spec, part, backend, model.dtype, without=_switches(model), checkpoint=chunks)
     return out
 
 

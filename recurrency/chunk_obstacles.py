@@ -1,0 +1,49 @@
+"""Why a cell can't be run in chunks of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from recurrency.chunks import of_each_step
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.types import Kind
+from recurrency.graphs import obstacle, place_text
+
+if TYPE_CHECKING:
+    from recurrency.model import Model
+
+
+def in_one_piece(model: Model, streams: Sequence[str] = ()) -> str:
+    """Why a cell, or some streams of it, can't be run in chunks whose gradients add up ("" where they can)."""
+    whole = model.programs.elaborated.graph
+    clocks = sorted({str(whole[id].type.clock) for id in whole.order() if whole[id].type.kind is Kind.STREAM})
+    if len(clocks) > 1:
+        return f"it runs over the clocks {' and '.join(clocks)}"
+    for name, port in model.outputs.items():
+        if port.kind is not Kind.STREAM:
+            return f"its output {name} is one value for all steps"
+    graph = of_each_step(whole, streams)
+    return obstacle(graph) or _other_obstacle(graph)
+
+
+def _other_obstacle(graph: Graph) -> str:
+    """What can be computed step by step, and yet not in chunks."""
+    used = {arg: graph[id] for id in graph.order() for arg in graph[id].args}
+    for id in graph.order():
+        node = graph[id]
+        if node.op.name == "length":
+            return place_text(used.get(id, node), "needs the whole sequence")
+        if node.op.name == "final" and id in used:
+            return place_text(used[id], "needs the whole sequence")
+        if node.op.name == "clip_grad" and node.type.kind is not Kind.STREAM:
+            return place_text(node, "clips a gradient that is a sum over all steps")
+        if _reads_start(graph, node):
+            return place_text(node, "reads a first value at later steps")
+    return ""
+
+
+def _reads_start(graph: Graph, node: Node) -> bool:
+    """Whether a node reads what stands before the first step otherwise than as the value of an earlier step."""
+    read = node.args[:1] if node.op.name in ("shift", "final") else node.args
+    return node.op.name != "start" and any(graph[arg].op.name == "start" for arg in read)

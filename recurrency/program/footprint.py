@@ -1,0 +1,77 @@
+"""What memory of a program is for: gradients, what its backward part reads of the forward one, and all else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+    from recurrency.program.program import Program
+
+GRADIENTS, TAPE, WORKSPACE, PASSING = "gradients", "tape", "workspace", "passing"
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that calls of one function, or of several in turn, allocate and keep for the next call of the same sizes.
+
+    What is `passing` goes when a call ends, so that of several calls only the greatest counts.
+    """
+
+    gradients: int = 0
+    tape: int = 0
+    workspace: int = 0
+    passing: int = 0
+
+    def __add__(self, other: Footprint) -> Footprint:
+        return Footprint(
+            self.gradients + other.gradients,
+            self.tape + other.tape,
+            self.workspace + other.workspace,
+            max(self.passing, other.passing),
+        )
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[str, int]]) -> Footprint:
+        """The sum of sizes, each with what it is for."""
+        sums = dict.fromkeys((GRADIENTS, TAPE, WORKSPACE, PASSING), 0)
+        for use, size in parts:
+            sums[use] += size
+        return cls(**sums)
+
+
+def uses(program: Program) -> Mapping[int, str]:
+    """What each buffer is for; buffers that share memory are for the same."""
+    graph, owners = program.graph, {}
+    for buffer in program.buffers.values():
+        owners[buffer.id] = buffer.id if buffer.same is None else buffer.same
+    found = dict.fromkeys(program.buffers, WORKSPACE)
+    results = [id for root, id in graph.roots.items() if root.startswith("gradient:")]
+    for use, ids in ((GRADIENTS, results), (TAPE, taped(graph))):
+        for id in ids:
+            if id in program.places:
+                found[owners[program.places[id].buffer]] = use
+    return {id: found[owner] for id, owner in owners.items()}
+
+
+def taped(graph: Graph) -> set[int]:
+    """What a backward run, or the backward part of the same graph, reads of the forward one."""
+    handed = {id for root, id in graph.roots.items() if root.startswith("tape:")}
+    if handed or any(name.startswith("tape:") for name in graph.sources("input")):
+        return handed
+    second = _second(graph)
+    return {arg for id in second for arg in graph[id].args} - second
+
+
+def _second(graph: Graph) -> set[int]:
+    """The nodes of the backward part: those that adjoints lead to, or that only gradients need."""
+    import networkx as nx
+
+    seeds: Mapping[str, int] = graph.sources("input")
+    given = [id for name, id in seeds.items() if name.startswith("d:")]
+    if given:
+        return set(given).union(*(nx.descendants(graph.nx, id) for id in given))
+    first = [id for root, id in graph.roots.items() if not root.startswith("gradient:")]
+    return set(graph.order()) - set(graph.order(first))
