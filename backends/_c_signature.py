@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BATCH = "B"
 
-WORTH = 400_000
+WORTH = 250_000
 """Operations of the products of one step from which on several threads, which then wait for one another, are faster."""
 
 
