@@ -82,13 +82,13 @@ def _points(group: str = GROUP) -> dict[str, EntryPoint]:
 
 def automatic() -> tuple[str, str]:
     """The name of the backend for which `auto` stands, and why: `c` where it can run, else `numpy`."""
-    named = os.environ.get(DEFAULT, "") or AUTO
-    if named != AUTO:
-        return named, f"{DEFAULT} says so"
     return _automatic(_points())
 
 
 def _automatic(points: Mapping[str, EntryPoint]) -> tuple[str, str]:
+    named = os.environ.get(DEFAULT, "") or AUTO
+    if named != AUTO:
+        return named, f"{DEFAULT} says so"
     reason = _loaded(points["c"])[1] if "c" in points else "it is not installed"
     return ("c", "native code is the fastest") if reason is None else ("numpy", f"c can't run here: {reason}")
 
@@ -101,8 +101,8 @@ def find(name: str, run: bool = True) -> Backend:
     Raises:
         UsageError: there is none, or it can't run here (the message says why).
     """
-    name = automatic()[0] if name == AUTO else name
     points = _points()
+    name = _automatic(points)[0] if name == AUTO else name
     if name not in points:
         points = {**points, **_points(EMULATED)}
     if name not in points:
