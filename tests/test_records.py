@@ -17,7 +17,8 @@ from recurrency.backends import _c_cache as native
 
 import recurrency as rc
 from recurrency import records
-from recurrency.language import elaborate, parser
+from recurrency.errors import Source
+from recurrency.language import elaborate, parser, words
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
 
@@ -136,6 +137,23 @@ def test_a_mistake_that_comes_later_is_told(tmp_path: Path) -> None:
         rc.load(path).compile(backend="c", H=2)
     with pytest.raises(rc.UsageError):
         rc.load(SPECS / "lstm.rnn").compile(backend="c", N=3)
+
+
+def test_the_tables_of_the_parser_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    words.grammar.cache_clear()
+    first = words.grammar()
+    words.grammar.cache_clear()
+    monkeypatch.setattr(words, "_built", lambda: pytest.fail("the tables were made again"))
+    again = words.grammar()
+    words.grammar.cache_clear()
+    assert again is not first
+    source = Source("lstm.rnn", (SPECS / "lstm.rnn").read_text(encoding="utf-8"))
+    trees = []
+    for reader in (first, again):
+        for module in (words, parser):
+            monkeypatch.setattr(module, "grammar", lambda reader=reader: reader)
+        trees.append(parser.parse_file(source))
+    assert trees[0] == trees[1]
 
 
 def test_a_change_of_the_code_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
+import lark
 from lark import Lark, Token
 from lark.lexer import PatternStr
 
+from recurrency import records
 from recurrency.errors import Source, Span
 
 MAX_WORDS = 20_000
@@ -31,7 +34,20 @@ def grammar_text() -> str:
 
 @cache
 def grammar() -> Lark:
-    """The parser, built at the first use."""
+    """The parser, built at the first use; its tables are remembered."""
+    if not records.enabled():
+        return _built()
+    key = records.key("grammar", lark.__version__)
+    found = records.read(key)
+    if found is not None:
+        return Lark.load(BytesIO(found))
+    made, tables = _built(), BytesIO()
+    made.save(tables)
+    records.write(key, tables.getvalue())
+    return made
+
+
+def _built() -> Lark:
     return Lark(
         grammar_text(),
         parser="lalr",
