@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import dataclass
+from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from recurrency import records
 from recurrency.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,8 +81,44 @@ def names() -> list[str]:
     return sorted(_points())
 
 
-def _points(group: str = GROUP) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=group)}
+@dataclass(frozen=True)
+class Point:
+    """An entry point: a name, and where what it stands for is, as `package.module:attribute`."""
+
+    name: str
+    value: str
+
+    def load(self) -> Backend:
+        """What it stands for."""
+        module, _, attribute = self.value.partition(":")
+        found: Backend = attrgetter(attribute)(import_module(module))
+        return found
+
+
+def _points(group: str = GROUP) -> dict[str, Point]:
+    """The entry points of a group; to find them takes longer than to see that nothing was installed since."""
+    if not records.enabled():
+        return _found(group)
+    key = records.key("entry points", group, [(path, _changed(path)) for path in sys.path])
+    found: dict[str, Point] | None = records.read(key)
+    if found is None:
+        found = _found(group)
+        records.write(key, found)
+    return found
+
+
+def _found(group: str) -> dict[str, Point]:
+    from importlib.metadata import entry_points
+
+    return {point.name: Point(point.name, point.value) for point in entry_points(group=group)}
+
+
+def _changed(path: str) -> int | None:
+    """When something was last put into a folder of packages, or removed."""
+    try:
+        return Path(path or ".").stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def automatic() -> tuple[str, str]:
@@ -85,7 +126,7 @@ def automatic() -> tuple[str, str]:
     return _automatic(_points())
 
 
-def _automatic(points: Mapping[str, EntryPoint]) -> tuple[str, str]:
+def _automatic(points: Mapping[str, Point]) -> tuple[str, str]:
     named = os.environ.get(DEFAULT, "") or AUTO
     if named != AUTO:
         return named, f"{DEFAULT} says so"
@@ -113,7 +154,7 @@ def find(name: str, run: bool = True) -> Backend:
     return backend
 
 
-def _loaded(point: EntryPoint) -> tuple[Backend | None, str | None]:
+def _loaded(point: Point) -> tuple[Backend | None, str | None]:
     """A backend, and why it can't run here, if it can't."""
     try:
         backend: Backend = point.load()

@@ -16,7 +16,7 @@ import pytest
 from recurrency.backends import _c_cache as native
 
 import recurrency as rc
-from recurrency import records
+from recurrency import backend, records
 from recurrency.errors import Source
 from recurrency.language import elaborate, parser, words
 
@@ -154,6 +154,29 @@ def test_the_tables_of_the_parser_are_remembered(monkeypatch: pytest.MonkeyPatch
             monkeypatch.setattr(module, "grammar", lambda reader=reader: reader)
         trees.append(parser.parse_file(source))
     assert trees[0] == trees[1]
+
+
+def test_a_backend_that_is_installed_or_removed_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+
+    def install(name: str) -> Path:
+        about = site / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[{backend.GROUP}]\n{name} = recurrency.interpreter:backend\n")
+        return about
+
+    monkeypatch.setattr("sys.path", [str(site), *sys.path])
+    before = backend.names()
+    first = install("alpha")
+    assert backend.names() == backend.names() == sorted([*before, "alpha"])
+    assert backend.find("alpha").name == "interpreter"
+    install("beta")
+    assert backend.names() == sorted([*before, "alpha", "beta"])
+    for file in first.iterdir():
+        file.unlink()
+    first.rmdir()
+    assert backend.names() == sorted([*before, "beta"])
 
 
 def test_a_change_of_the_code_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
