@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interface:
-    """The ports by name, the parameters in the flat vector of `size` numbers, and what else decides how to call."""
+    """The ports by name, the parameters in the flat vector of `size` numbers, and what else decides how to call.
+
+    `dimensions` are numbers, and functions and cells as a user writes them, by name.
+    """
 
     dimensions: dict[str, Any]
     inputs: dict[str, Port]
@@ -32,6 +35,8 @@ class Interface:
     @classmethod
     def of(cls, found: Elaborated, layout: Layout) -> Interface:
         """That of an elaborated cell."""
+        from recurrency.language.streams import dimension_text
+
         graph = found.graph
         declared = {p.name: p for p in (*found.cell.inputs, *found.cell.outputs)}
         parameters = {}
@@ -39,7 +44,7 @@ class Interface:
             offset, shape = layout.entries[name]
             parameters[name] = Parameter(name, shape, offset, math.prod(shape), info.initialiser)
         return cls(
-            dict(found.dimensions),
+            {n: v if isinstance(v, int | float) else dimension_text(v) for n, v in found.dimensions.items()},
             {n: Port.of(n, t, words(declared[n], t)) for n, t in found.inputs.items()},
             {n: Port.of(n, t, words(declared[n], t)) for n, t in found.outputs.items()},
             {r[7:]: Port.of(r[7:], graph[i].type) for r, i in graph.roots.items() if r.startswith("stream:")},

@@ -215,7 +215,7 @@ class Spec:
         self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]
     ) -> records.Record | None:
         """What is remembered of a model; None: nothing, for this backend, or for dimensions that no record can name."""
-        plain = all(type(value) in (int, str, bool) for value in dimensions.values())
+        plain = all(type(value) in (int, float, bool, str) for value in dimensions.values())
         if not plain or not hasattr(backend, "restored") or not records.enabled():
             return None
         if self._known is None:

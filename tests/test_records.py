@@ -19,6 +19,7 @@ import recurrency as rc
 from recurrency import backend, records
 from recurrency.errors import Source
 from recurrency.language import elaborate, parser, words
+from tests.transcriptions import CASES
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
 
@@ -89,6 +90,20 @@ def test_a_model_that_is_remembered_is_worked_out_from_nothing_and_the_same(
     assert same(results(again), wanted)
     assert repr(again) == repr(first)
     assert again.spec.name == cell
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_cell_of_the_library_can_be_remembered(case: Any, request: pytest.FixtureRequest) -> None:
+    """Those with functions and cells for dimensions as well; nothing is compiled for it."""
+    spec = rc.library.spec(case.cell)
+    model = spec.compile(backend="c", **case.dimensions)
+    model.programs.runner("forward_kept", ())
+    request.getfixturevalue("idle")
+    again = rc.library.spec(case.cell).compile(backend="c", **case.dimensions)
+    assert (again.inputs, again.outputs, again.parameters) == (model.inputs, model.outputs, model.parameters)
+    assert again.dimensions == model.dimensions
+    runners: list[Any] = [m.programs.runner("forward_kept", ()) for m in (model, again)]
+    assert runners[0].kept() == runners[1].kept()
 
 
 def test_a_cell_of_the_library_is_found_without_parsing(request: pytest.FixtureRequest) -> None:
