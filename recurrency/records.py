@@ -30,7 +30,7 @@ STORE = store("records", dict)
 
 
 def enabled() -> bool:
-    """Whether anything is remembered.
+    """Whether anything is remembered: on systems where it is known who else can write a folder.
 
     Raises:
         UsageError: the variable is neither 0 nor 1.
@@ -38,7 +38,7 @@ def enabled() -> bool:
     said = os.environ.get(VARIABLE) or "1"
     if said not in ("0", "1"):
         raise UsageError(f"{VARIABLE} is 0 or 1, and not {said!r}")
-    return said == "1"
+    return said == "1" and os.name == "posix"
 
 
 def key(*parts: object) -> str:

@@ -247,6 +247,14 @@ def test_nothing_is_remembered_where_that_is_switched_off(folder: Path, monkeypa
         rc.load(SPECS / "lstm.rnn")
 
 
+def test_nothing_is_remembered_where_owners_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert records.enabled()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(records.os, "name", "nt")
+        enabled = records.enabled()
+    assert not enabled
+
+
 def test_the_folder_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MOST_FILES", 8)
     for k in range(40):
