@@ -175,7 +175,8 @@ class Model:
             values = self._run(self.programs.runner("forward_kept" if keep else "forward", names), params, request)
             if keep:
                 tape = Tape(request, params, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
-        inner = self._named(values, [(n, f"stream:{n}", self.streams[n].kind) for n in names]) if names else {}
+        wanted = [(n, f"stream:{n}", p.kind) for n, p in self.streams.items() if n in names] if names else []
+        inner = self._named(values, wanted) if wanted else {}
         return Run(self._named(values, self._given_out), self._state(values, request), inner, tape)
 
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
