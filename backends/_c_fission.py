@@ -86,7 +86,7 @@ def _sorted(lines: Sequence[Line]) -> int:
     """Put each statement into the last group in which it can stand; gives the number of groups."""
     for line in reversed(lines):
         own = max(line.depth - 1, 0)
-        line.group = min([user.group for user in line.users], default=own) if line.users else own
+        line.group = min([user.group for user in line.users], default=own)
     return max((line.group for line in lines), default=0) + 1
 
 

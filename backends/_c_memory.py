@@ -24,7 +24,7 @@ ROWS, STRIP, STEPS = 6, 8, 256
 """REC_ROWS, REC_STRIP and REC_K of `_c_gemm`."""
 
 CHUNK = 262144
-"""Bytes of a chunk: REC_CHUNK of `_c_text`."""
+"""Bytes of a chunk of products that a loop reads: see `_c_chunks`."""
 
 VECTORS = 64
 """Bytes of a row of the tile, with AVX; other machines round columns otherwise."""

@@ -43,7 +43,7 @@ class CProducts(ProductText):  # type: ignore[misc]  # its types are checked und
         if stepped:
             rest = self.size(form.rows.replace("B", "", 1), form.sizes)
             m = "(b1 - b0)" if rest == "1" else f"(b1 - b0) * {rest}"
-            self.per_row += prod(2 * int(n) if n.isdigit() else 0 for n in (columns, k, rest)) // 4
+            self.per_row += 2 * prod(int(n) if n.isdigit() else 0 for n in (columns, k, rest))
         fixed = self.program.places[form.b.node].kind is Kind.STATIC
         if fixed and a.columns == "1":
             rows = f"{clock_size(str(form.sizes['T']))} * B" if stepped else m

@@ -13,18 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from recurrency.backends import _c_cache, _c_objects, _c_pool, _c_signature
-from recurrency.backends._c_memory import Sizes, footprint
+from recurrency.backends._c_memory import LINE, Sizes, footprint
 from recurrency.backends._c_signature import Signature
 
+from recurrency.arrays import SYMBOLS
 from recurrency.program.footprint import Footprint
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-SYMBOLS = np.dtype(np.int64)
-"""What symbols are to a function."""
-
-LINE = 64
-"""Bytes of a cache line, at multiples of which arrays of ours begin."""
 
 MOST_PLANS = 8
 """For so many sizes memory is kept."""

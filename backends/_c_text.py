@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recurrency.backends._c_memory import CHUNK
 from recurrency.backends._cuda_text import PHILOX as CUDA_PHILOX
 
 COMMON = r"""
@@ -58,7 +59,7 @@ COMMON = r"""
 
 /* How many of `steps` steps, each of so many elements, are computed at a time to be in a cache when they are read. */
 #ifndef REC_CHUNK
-#define REC_CHUNK (262144 / (long long)sizeof(REAL))
+#define REC_CHUNK (CHUNK_BYTES / (long long)sizeof(REAL))
 #endif
 static REC_UNUSED long long rec_chunk(long long steps, long long row) {
     const long long most = row > 0 && row < REC_CHUNK ? REC_CHUNK / row : 1;
@@ -108,7 +109,7 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
     (void)count;
 }
 #endif
-"""
+""".replace("CHUNK_BYTES", str(CHUNK))
 
 PHILOX = CUDA_PHILOX.replace("__device__ void philox(", "void rec_philox(") + (
     "#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)\n"

@@ -97,14 +97,8 @@ class Point:
 
 def _points(group: str = GROUP) -> dict[str, Point]:
     """The entry points of a group; to find them takes longer than to see that nothing was installed since."""
-    if not records.enabled():
-        return _found(group)
-    key = records.key("entry points", group, [(path, _changed(path)) for path in sys.path])
-    found: dict[str, Point] | None = records.read(key)
-    if found is None:
-        found = _found(group)
-        records.write(key, found)
-    return found
+    places = [(path, _changed(path)) for path in sys.path]
+    return records.remembered(lambda: _found(group), "entry points", group, places)
 
 
 def _found(group: str) -> dict[str, Point]:

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from recurrency.graph.ops import Array
     from recurrency.language.elaborate import Elaborated
     from recurrency.memory import Memory
-    from recurrency.records import Record
     from recurrency.spec import Spec
 
 Arrays: TypeAlias = Mapping[str, Any]
@@ -61,7 +60,7 @@ class Model:
 
     def __init__(
         self, spec: Spec, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: Any = "float32",
-        batch_first: bool = False, without: Sequence[str] = (), record: Record | None = None,
+        batch_first: bool = False, without: Sequence[str] = (), record: str | None = None,
         checkpoint: int | str | None = None,
     ) -> None:  # fmt: skip
         self.spec, self.backend, self.batch_first = spec, backend.name, batch_first
@@ -168,8 +167,8 @@ class Model:
         names = self._streams(streams) if streams else ()
         request = gather(self, inputs, state, lengths, training, seed)
         params, tape = self._flat(params), None
-        if keep and self.checkpoint and self.checkpoint.divides(request):
-            values, kept = self.checkpoint.forward(params, request, names)
+        if keep and (chunked := self._chunked(request)):
+            values, kept = chunked.forward(params, request, names)
             tape = Tape(request, params, {}, names, kept)
         else:
             values = self._run(self.programs.runner("forward_kept" if keep else "forward", names), params, request)

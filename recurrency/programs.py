@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from recurrency import records
 from recurrency.backend import Backend, Runner
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from recurrency.graphs import Graphs
     from recurrency.language.elaborate import Elaborated
     from recurrency.program.layout import Layout
-    from recurrency.records import Record
 
 V = TypeVar("V")
 
@@ -21,7 +21,8 @@ V = TypeVar("V")
 class Programs:
     """All graphs and runners of one compiled cell.
 
-    `elaborated` is what the graphs are made of, or gives it when one is needed: what the `record` holds needs none.
+    `elaborated` is what the graphs are made of, or gives it when one is needed: what is remembered under the name
+    `record` needs none.
     `without` names what is switched off.
 
     Raises:
@@ -30,7 +31,7 @@ class Programs:
 
     def __init__(
         self, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: str,
-        without: Collection[str] = (), record: Record | None = None,
+        without: Collection[str] = (), record: str | None = None,
     ) -> None:  # fmt: skip
         self.backend, self.dtype, self.record = backend, dtype, record
         self.without = _known(without, backend) if without else frozenset()
@@ -84,14 +85,7 @@ class Programs:
 
     def remembered(self, what: object, make: Callable[[], V]) -> V:
         """What is in the record, or else is made, and then stands there."""
-        if self.record is None:
-            return make()
-        found = self.record.read(what)
-        if found is None:
-            found = make()
-            self.record.write(what, found)
-        value: V = found
-        return value
+        return make() if self.record is None else records.remembered(make, self.record, what)
 
 
 def _known(without: Collection[str], backend: Backend) -> frozenset[str]:

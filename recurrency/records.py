@@ -8,17 +8,18 @@ import os
 import pickle
 import sys
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import util
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from recurrency.compiled import DIGEST, most_bytes, prune, store, touch
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
+
+V = TypeVar("V")
 
 VARIABLE = "RECURRENCY_RECORDS"
 """Set to 0, nothing is remembered: each process works out everything itself."""
@@ -91,16 +92,13 @@ def write(name: str, value: object) -> None:
         write_whole(STORE.folder() / f"{name}.record", data + hashlib.sha256(data).digest())
 
 
-@dataclass(frozen=True)
-class Record:
-    """What is remembered of one thing, such as a cell for given dimensions: each piece under a name of its own."""
-
-    of: str
-
-    def read(self, what: object) -> Any:
-        """A piece; None where there is none."""
-        return read(key(self.of, what))
-
-    def write(self, what: object, value: object) -> None:
-        """Remember a piece."""
-        write(key(self.of, what), value)
+def remembered(make: Callable[[], V], *parts: object) -> V:
+    """What is remembered of these, or else is made, and then remembered; see `key`."""
+    if not enabled():
+        return make()
+    name = key(*parts)
+    found: V | None = read(name)
+    if found is None:
+        found = make()
+        write(name, found)
+    return found

@@ -213,17 +213,15 @@ class Spec:
 
     def _record(
         self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]
-    ) -> records.Record | None:
-        """What is remembered of a model; None: nothing, for this backend, or for dimensions that no record can name."""
+    ) -> str | None:
+        """The name under which a model is remembered; None: it is not, for this backend or such dimensions."""
         plain = all(type(value) in (int, float, bool, str) for value in dimensions.values())
         if not plain or not hasattr(backend, "restored") or not records.enabled():
             return None
         if self._known is None:
             self._check_once()
             self._known = self._remember()
-        return records.Record(
-            records.key(self._known[1], sorted(dimensions.items()), str(dtype), sorted(without), backend.name)
-        )
+        return records.key(self._known[1], sorted(dimensions.items()), str(dtype), sorted(without), backend.name)
 
     def _remember(self) -> tuple[str, str]:
         """Note what the spec is made of, for the next process."""

@@ -31,12 +31,7 @@ def library_index() -> dict[str, Path]:
     """The shipped cells, by name, with the file of each."""
     if not _INDEX:
         folder = Path(str(resources.files("recurrency.specs")))
-        key = records.key("library")
-        found = records.read(key) if records.enabled() else None
-        if found is None:
-            found = _indexed(folder)
-            if records.enabled():
-                records.write(key, found)
+        found = records.remembered(lambda: _indexed(folder), "library")
         _INDEX.update({cell: folder / file for cell, file in found.items()})
     return _INDEX
 

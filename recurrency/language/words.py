@@ -35,16 +35,14 @@ def grammar_text() -> str:
 @cache
 def grammar() -> Lark:
     """The parser, built at the first use; its tables are remembered."""
-    if not records.enabled():
-        return _built()
-    key = records.key("grammar", lark.__version__)
-    found = records.read(key)
-    if found is not None:
-        return Lark.load(BytesIO(found))
-    made, tables = _built(), BytesIO()
-    made.save(tables)
-    records.write(key, tables.getvalue())
-    return made
+    return Lark.load(BytesIO(records.remembered(_tables, "grammar", lark.__version__)))
+
+
+def _tables() -> bytes:
+    """The parser as bytes."""
+    tables = BytesIO()
+    _built().save(tables)
+    return tables.getvalue()
 
 
 def _built() -> Lark:
