@@ -1,4 +1,5 @@
 # `make demo` shows the tool at work, `make test` runs the tests, `make check` formats, lints, types and tests.
+# `make test-all` runs the long tests as well, which `make test` leaves out.
 # `make fuzz` tries the compiler on random specs: for 10 minutes, or `make fuzz MINUTES=60 SEED=7`.
 # `make sanitize` runs generated C under the sanitizers of its compiler.
 # `make cross` tries generated C on other compilers and processors.
@@ -9,7 +10,7 @@ MINUTES ?= 10
 SEED ?= 0
 BACKENDS ?= numpy,torch,c,cupy-emulated
 
-.PHONY: demo test check fuzz sanitize cross format clean
+.PHONY: demo test test-all check fuzz sanitize cross format clean
 
 demo: .venv/.installed
 	mkdir -p $(OUT)
@@ -21,6 +22,9 @@ demo: .venv/.installed
 	$(BIN)/recurrency train readme-sample --runs 20
 
 test: .venv/.installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
+
+test-all: .venv/.installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/.installed
@@ -29,7 +33,7 @@ check: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/recurrency check specs/*.rnn
 	$(BIN)/recurrency fmt --check specs/*.rnn
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 fuzz: .venv/.installed
 	$(BIN)/python -m recurrency.testing.fuzz --minutes $(MINUTES) --seed $(SEED) --backends $(BACKENDS) --out fuzz-findings

@@ -299,8 +299,10 @@ static REC_UNUSED long rec_depth(long n, long k) {
     return n < REC_N / 2 && n > 0 ? REC_LEAST(k, REC_K * (REC_N / n)) : REC_LEAST(k, REC_K);
 }
 
+/* Whole lines, since panels that a tile loads as aligned vectors follow. */
 static REC_UNUSED long rec_space(long m, long k) {
-    return (REC_LEAST(m, REC_PACKED_M) + REC_ROWS - 1) / REC_ROWS * REC_STRIP * rec_steps(k);
+    const long space = (REC_LEAST(m, REC_PACKED_M) + REC_ROWS - 1) / REC_ROWS * REC_STRIP * rec_steps(k);
+    return (space + REC_LINE - 1) / REC_LINE * REC_LINE;
 }
 
 static REC_UNUSED long rec_product_work(long m, long n, long k) {
