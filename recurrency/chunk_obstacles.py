@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recurrency.chunks import of_each_step
-from recurrency.graph.graph import Graph, Node
+from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.graphs import obstacle, place_text
 
@@ -38,12 +38,4 @@ def _other_obstacle(graph: Graph) -> str:
             return place_text(used[id], "needs the whole sequence")
         if node.op.name == "clip_grad" and node.type.kind is not Kind.STREAM:
             return place_text(node, "clips a gradient that is a sum over all steps")
-        if _reads_start(graph, node):
-            return place_text(node, "reads a first value at later steps")
     return ""
-
-
-def _reads_start(graph: Graph, node: Node) -> bool:
-    """Whether a node reads what stands before the first step otherwise than as the value of an earlier step."""
-    read = node.args[:1] if node.op.name in ("shift", "final") else node.args
-    return node.op.name != "start" and any(graph[arg].op.name == "start" for arg in read)

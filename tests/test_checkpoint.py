@@ -253,9 +253,6 @@ WRONG = {
         "line 3 of w.rnn needs the whole sequence",
     ),
     "clipped": ("param w : [H] ~ ones\ny = clip_grad(w, 1) * x", "line 3 of w.rnn clips a gradient"),
-    "first value": (
-        "state h : [H] = 0\nh = tanh(x + h[t-1])\ny = h - init(h)", "line 4 of w.rnn reads a first value at later steps"
-    ),
 }  # fmt: skip
 
 

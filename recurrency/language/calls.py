@@ -99,7 +99,11 @@ def _handed(evaluator: Evaluator, expression: syntax.Expression) -> Any:
 
 
 def _init(evaluator: Evaluator, expression: syntax.Call) -> Value:
-    """`init(c)`: the value of a state before the first step."""
+    """`init(c)`: the declared first value of a state, one value for each sequence.
+
+    It is computed from what it is declared as, and never read from what a caller passes: there, pieces of a sequence
+    have what the piece before them left.
+    """
     if len(expression.arguments) != 1 or expression.keywords:
         raise evaluator.problem(27, "init takes the name of one state", expression.span, help="write init(c)")
     argument = expression.arguments[0]
@@ -111,4 +115,4 @@ def _init(evaluator: Evaluator, expression: syntax.Call) -> Value:
         for state in evaluator.work.starting:
             state.broken_first = True
         raise evaluator.problem(24, f"the first value of {stream.name} needs itself", expression.span)
-    return stream.slot(0)
+    return stream.initial().as_sequence()

@@ -148,6 +148,7 @@ class Stream:
         """Whether it is computed only because a delayed use needs its type."""
         self.broken_first = False
         """Whether a mistake was found in its first value."""
+        self.declared_first: Value | None = None
         self.slots: dict[int, Value] = {}
         self.shifts: dict[int, Value] = {}
         self.pending: list[int] = []
@@ -319,21 +320,25 @@ class Stream:
             type_ = type_ or self.type
             assert type_ is not None
             sort = Type(Kind.SEQUENCE, type_.shape, None, type_.index)
-            default = [] if self.first is None else [self._first_value(self.first).id]
+            default = [] if self.first is None else [self.initial().id]
             name = self.name if position == 0 else f"{self.name}[t-{position}]"
             attrs = {"name": name, "type": sort}
             self.slots[position] = self.owner.graph.add("start", default, attrs, span=self.span)
             self.owner.starts[name] = (self, position)
         return self.slots[position]
 
-    def _first_value(self, first: Callable[[], Value]) -> Value:
+    def initial(self) -> Value:
+        """The declared first value of a state, whatever a caller passes in its place."""
         if self.broken_first:
             raise Poisoned
-        self.owner.starting.add(self)
-        try:
-            return first()
-        finally:
-            self.owner.starting.discard(self)
+        if self.declared_first is None:
+            assert self.first is not None
+            self.owner.starting.add(self)
+            try:
+                self.declared_first = self.first()
+            finally:
+                self.owner.starting.discard(self)
+        return self.declared_first
 
 
 def _begin_again(path: list[Stream], start: int) -> None:

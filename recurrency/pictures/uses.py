@@ -24,7 +24,7 @@ class Use:
 
 
 def uses(expression: Expression, env: Env, streams: Container[Key], delay: int = 0) -> Iterator[Use]:
-    """Every use of one of `streams`, as often as it is written; first states handed to a cell are left out."""
+    """Every use of one of `streams`, as often as it is written; first states, those in `init(h)` too, are left out."""
     named = reference(expression)
     if named is not None:
         key = named.key(env)
@@ -67,6 +67,8 @@ def operands(expression: Expression) -> tuple[Expression, ...]:
             return (then, otherwise)
         case syntax.Attribute(value=value):
             return (value,)
+        case syntax.Call(callee=syntax.Name(name="init")):
+            return ()  # the first value of a state is no use of the state
         case syntax.Call(arguments=arguments, keywords=keywords):
             return (*arguments, *(k.value for k in keywords))
         case syntax.Comprehension(body=body):
