@@ -27,11 +27,13 @@ from recurrency.compiled import (
     opened,
     private_folder,
     prune,
+    put,
     store,
     touch,
 )
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
+from recurrency.running import finished
 
 COMPILERS = ("cc", "gcc", "clang")
 CHOSEN = ("RECURRENCY_CC", "CC")
@@ -42,6 +44,8 @@ FLAGS = ("-std=gnu11", "-O3", NATIVE, "-ffp-contract=fast", "-fno-math-errno", "
 """Without the sanitizer, which is on by default in zig's compiler where nothing is optimised."""
 
 MOST_FILES = 4096
+PATIENCE = 20
+"""Seconds in which a compiler has to say which one it is."""
 MOST_LINES = 20
 """Of a compiler's message."""
 
@@ -49,6 +53,10 @@ PROCESSOR = re.compile(
     r"^(vendor_id|model|model name|cpu|cpu (?!MHz)\w+|flags|features|isa)\s*:.*$", re.IGNORECASE | re.M
 )
 """What /proc/cpuinfo says of the instructions that there are, and not of how fast they are just now."""
+
+
+class LateError(CompileError):
+    """A compiler takes longer than it may."""
 
 
 def obstacle() -> str | None:
@@ -112,37 +120,60 @@ def library(source: str) -> Library:
         CompileError: the compiler refuses it. UsageError: there is no compiler, or no place for a library.
     """
     command, options = compiler(), flags()
-    made_of = (source, options, command, _version(command), _machine())
-    name = f"{hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]}.so"
+    name = f"{key(source)}.so"
     found = _libraries.get(name)
     if found is None:
         found = _libraries[name] = _loaded(name, source, command, options)
     return found
 
 
+def key(*parts: object) -> str:
+    """A name for what depends on these, and on compiler, options and processor."""
+    command = compiler()
+    made_of = (*parts, flags(), command, _version(command), _machine())
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
+
+
+def prepare(source: str, seconds: float) -> None:
+    """Have the library of a source in the cache, without loading it.
+
+    Raises:
+        CompileError: the compiler refuses it, or takes longer. UsageError: see `library`.
+    """
+    name = f"{key(source)}.so"
+    if (folder() / name).exists():
+        return
+    data = _compiled(source, compiler(), flags(), seconds)
+    try:
+        put(folder() / name, data)
+    except UsageError as error:
+        _give_up(error)
+        put(folder() / name, data)
+
+
 def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[str]) -> Library:
     """A library out of the cache, or else compiled."""
     try:
-        return opened(_folder() / name, Library)
+        return opened(folder() / name, Library)
     except OSError:  # not there, damaged, or of another machine
         size = most_bytes()
         data = _compiled(source, command, options)
     try:
-        prune(_folder(), MOST_FILES, size - len(data))
-        return kept(_folder() / name, data, Library)
+        prune(folder(), MOST_FILES, size - len(data))
+        return kept(folder() / name, data, Library)
     except UsageError as error:
         _give_up(error)
-    return kept(_folder() / name, data, Library)
+    return kept(folder() / name, data, Library)
 
 
-def _compiled(source: str, command: Sequence[str], options: Sequence[str]) -> bytes:
+def _compiled(source: str, command: Sequence[str], options: Sequence[str], seconds: float | None = None) -> bytes:
     """The bytes of the library of a source."""
     try:
         with tempfile.TemporaryDirectory(prefix="recurrency-", ignore_cleanup_errors=True) as work:
             out = Path(work) / "library.so"
-            said = _run([*command, *options, "-x", "c", "-o", str(out), "-", "-lm"], source, work)
+            said = _run([*command, *options, "-x", "c", "-o", str(out), "-", "-lm"], source, work, seconds)
             if said.returncode and "march" in said.stderr and NATIVE in options:
-                return _compiled(source, command, [word for word in options if word != NATIVE])
+                return _compiled(source, command, [word for word in options if word != NATIVE], seconds)
             if said.returncode:
                 raise CompileError(f"{shlex.join(command)} refuses the generated C:\n{_message(said)}")
             return out.read_bytes()
@@ -150,12 +181,17 @@ def _compiled(source: str, command: Sequence[str], options: Sequence[str]) -> by
         raise CompileError(f"{shlex.join(command)} can't compile: {error}") from error
 
 
-def _run(command: Sequence[str], text: str, work: str) -> subprocess.CompletedProcess[str]:
-    """Run a compiler. Zig keeps files between calls: only what is the same for all of them."""
-    places = {"ZIG_LOCAL_CACHE_DIR": work, "ZIG_GLOBAL_CACHE_DIR": str(_folder() / TOOLS)}
-    return subprocess.run(
-        command, input=text, capture_output=True, encoding="utf-8", errors="replace", env={**places, **os.environ}
-    )
+def _run(command: Sequence[str], text: str, work: str, seconds: float | None) -> subprocess.CompletedProcess[str]:
+    """Run a compiler. Zig keeps files between calls: only what is the same for all of them.
+
+    Raises:
+        OSError: it can't be run. CompileError: it takes longer than so many seconds.
+    """
+    places = {"ZIG_LOCAL_CACHE_DIR": work, "ZIG_GLOBAL_CACHE_DIR": str(folder() / TOOLS)}
+    try:
+        return finished(command, text, {**places, **os.environ}, seconds)
+    except subprocess.TimeoutExpired as error:
+        raise LateError(f"{command[0]} does not come to an end: it was stopped after {seconds:g} s") from error
 
 
 def _message(said: subprocess.CompletedProcess[str]) -> str:
@@ -181,7 +217,7 @@ _given_up: list[str] = []
 """Why this process doesn't use the cache: at most one reason, for then it uses a folder of its own."""
 
 
-def _folder() -> Path:
+def folder() -> Path:
     """Where libraries are kept: the user's cache, or else a folder of this process."""
     if not _given_up:
         try:
@@ -224,7 +260,7 @@ def _version(command: tuple[str, ...]) -> str:
 @cache
 def _said(command: tuple[str, ...], key: str) -> str:
     """The same, by a name for these files."""
-    path = _folder() / f"{key}.version"
+    path = folder() / f"{key}.version"
     try:
         text = path.read_text(encoding="utf-8")
         touch(path)
@@ -232,14 +268,19 @@ def _said(command: tuple[str, ...], key: str) -> str:
         text = ""
     if not text:
         try:
-            text = _run([*command, "--version"], "", str(_folder() / TOOLS)).stdout
+            text = _run([*command, "--version"], "", str(folder() / TOOLS), PATIENCE).stdout
         except OSError as error:
             raise CompileError(f"{shlex.join(command)} can't be run: {error}") from error
-        try:
-            write_whole(path, text)
-        except UsageError as error:
-            _give_up(error)
+        note(path, text)
     return text
+
+
+def note(path: Path, text: str) -> None:
+    """Write a small file of the folder; where that can't be, the next process finds out again what it says."""
+    try:
+        write_whole(path, text)
+    except UsageError as error:
+        _give_up(error)
 
 
 @cache

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recurrency.backends import _c_cache
+from recurrency.backends import _c_cache, _c_trust
 from recurrency.backends._c_runtime import Built
 from recurrency.backends._c_signature import Signature, signature
 
@@ -26,8 +26,16 @@ class CBackend:
 
     def available(self) -> str | None:
         """Why this backend can not run here; None: it can."""
-        reason: str | None = _c_cache.obstacle()
+        reason: str | None = _c_cache.obstacle() or self.doubts()
         return reason
+
+    def doubts(self) -> str | None:
+        """Why there is a compiler, and yet it can't be used: what it makes was tried, and is wrong."""
+        try:
+            found: str | None = None if _c_cache.obstacle() else _c_trust.doubts()
+        except _c_cache.CompileError as error:
+            return str(error)
+        return found
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()

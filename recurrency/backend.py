@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -115,17 +116,30 @@ def _changed(path: str) -> int | None:
         return None
 
 
-def automatic() -> tuple[str, str]:
-    """The name of the backend for which `auto` stands, and why: `c` where it can run, else `numpy`."""
-    return _automatic(_points())
+def automatic(quietly: bool = False) -> tuple[str, str]:
+    """The name of the backend for which `auto` stands, and why: `c` where it can run, else `numpy`.
+
+    Where `c` can't though there is a compiler, that is a warning, once (or none, `quietly`).
+    """
+    return _automatic(_points(), quietly)
 
 
-def _automatic(points: Mapping[str, Point]) -> tuple[str, str]:
+def _automatic(points: Mapping[str, Point], quietly: bool = False) -> tuple[str, str]:
     named = os.environ.get(DEFAULT, "") or AUTO
     if named != AUTO:
         return named, f"{DEFAULT} says so"
-    reason = _loaded(points["c"])[1] if "c" in points else "it is not installed"
-    return ("c", "native code is the fastest") if reason is None else ("numpy", f"c can't run here: {reason}")
+    native, reason = _loaded(points["c"]) if "c" in points else (None, "it is not installed")
+    if reason is None:
+        return "c", "native code is the fastest"
+    why = f"c can't run here: {reason}"
+    if not quietly and not _warned and getattr(native, "doubts", lambda: None)():
+        _warned.append(why)
+        warnings.warn(f"{why}. So models run on numpy, which is slower", RuntimeWarning, stacklevel=4)
+    return "numpy", why
+
+
+_warned: list[str] = []
+"""What this process has been warned of."""
 
 
 def find(name: str, run: bool = True) -> Backend:
@@ -142,19 +156,25 @@ def find(name: str, run: bool = True) -> Backend:
         points = {**points, **_points(EMULATED)}
     if name not in points:
         raise UsageError(f"there is no backend {name}; installed are {', '.join(names()) or 'none'}")
-    backend, reason = _loaded(points[name])
-    if backend is None or (run and reason is not None):
+    backend, reason = _loaded(points[name], run)
+    if backend is None or reason is not None:
         raise UsageError(f"the backend {name} can't run here: {reason}")
     return backend
 
 
-def _loaded(point: Point) -> tuple[Backend | None, str | None]:
-    """A backend, and why it can't run here, if it can't."""
+def _loaded(point: Point, run: bool = True) -> tuple[Backend | None, str | None]:
+    """A backend, and why it can't run here, if it can't (not `run`: if it can't be loaded)."""
     try:
         backend: Backend = point.load()
     except ImportError as error:
         return None, f"it can't be imported: {error}"
-    return backend, backend.available()
+    return backend, backend.available() if run else None
+
+
+def load() -> None:
+    """Load all backends, those that stand in for a device as well; none is asked whether it can run."""
+    for point in {**_points(), **_points(EMULATED)}.values():
+        _loaded(point, run=False)
 
 
 def describe(emulated: bool = False) -> dict[str, str | None]:

@@ -30,7 +30,7 @@ MEGABYTES = 512
 MEGA = 1 << 20
 TOOLS = "zig"
 """A folder among the libraries, in which a compiler keeps what it needs itself."""
-OURS = re.compile(r"[0-9a-f]+\.(so|version|record)|\.[0-9a-f]+\.(so|version|record)\.\w+")
+OURS = re.compile(r"[0-9a-f]+\.(KINDS)|\.[0-9a-f]+\.(KINDS)\.\w+".replace("KINDS", "so|version|record|verdict"))
 """Names of what we write, whole or half; nothing else is ever removed."""
 DIGEST = hashlib.sha256().digest_size
 """Bytes at the end of a library, behind what a loader reads: a damaged one could end the process that loads it."""
@@ -178,13 +178,22 @@ def kept(path: Path, data: bytes, kind: type[L]) -> L:
     Raises:
         UsageError: it can't be written, or not be loaded.
     """
-    write_whole(path, data + hashlib.sha256(data).digest())
+    put(path, data)
     try:
         return opened(path, kind)
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink()
         raise UsageError(f"what has just been compiled can't be loaded: {error}") from error
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a library, with its digest behind it.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    write_whole(path, data + hashlib.sha256(data).digest())
 
 
 def touch(path: Path) -> None:

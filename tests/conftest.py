@@ -20,6 +20,9 @@ os.environ.setdefault("RECURRENCY_CFLAGS", "-O0")
 os.environ.setdefault("RECURRENCY_RECORDS", "0")
 """A test is of what works things out, and not of what was worked out before; that is tested where it is switched on."""
 
+os.environ.setdefault("RECURRENCY_TRUST", "0")
+"""To try each compiler and its options out takes a second for each cache, of which there are many."""
+
 os.environ.setdefault("RECURRENCY_BACKEND", "numpy")
 """Where no backend is named: it needs no compiler. Tests of all backends name each."""
 

@@ -61,7 +61,7 @@ def no_compiler_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def begin() -> None:
         forget()
-        monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a compiler was called"))
+        monkeypatch.setattr(native, "finished", lambda *_: pytest.fail("a compiler was called"))
 
     return begin
 
@@ -355,8 +355,8 @@ def test_where_the_cache_can_not_be_used_a_process_says_so_once_and_goes_on(
 def test_a_disk_that_fills_up_is_no_reason_to_compile_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call(text(1))
     failing(errno.ENOSPC)(folder, monkeypatch)
-    calls, run = [], subprocess.run
-    monkeypatch.setattr(subprocess, "run", lambda *words, **options: (calls.append(words), run(*words, **options))[1])
+    calls, run = [], native.finished
+    monkeypatch.setattr(native, "finished", lambda *words: (calls.append(words), run(*words))[1])
     with pytest.warns(RuntimeWarning, match="No space left"):
         assert call(text("2 + 10")) == 12
     assert len(calls) == 1

@@ -19,7 +19,7 @@ recurrency.grammars recurrency.specs
 recurrency
 recurrency.errors
 recurrency.files recurrency.draws recurrency.initialisers
-recurrency.plots recurrency.compiled
+recurrency.plots recurrency.compiled recurrency.running
 recurrency.records
 recurrency.graph
 recurrency.passes recurrency.language

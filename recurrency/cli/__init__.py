@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -77,7 +78,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The console script: exit code 0 for success, 1 for bad input, 2 for a wrong call."""
+    """The console script: exit code 0 for success, 1 for bad input, 2 for a wrong call, 130 for Ctrl-C."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         cli(prog_name="recurrency", standalone_mode=False)
     except click.exceptions.Abort:

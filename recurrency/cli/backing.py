@@ -9,6 +9,9 @@ import click
 def backends() -> None:
     """List the backends: which can run here, and for the others why not and what to install.
 
+    What a C compiler makes is tried out when it is first used on a processor: where that crashes, does not end or gives
+    a wrong number, `c` can't run here.
+
     Where none is named, `c` is taken if it can run here, else `numpy`, or what the environment variable
     RECURRENCY_BACKEND names.
     """
@@ -21,5 +24,5 @@ def backends() -> None:
     for name, reason in backend.describe().items():
         out.add_row(name, "no" if reason else "yes", Text(reason or ""))
     show(out)
-    name, why = backend.automatic()
+    name, why = backend.automatic(quietly=True)
     click.echo(f"auto, the default, is {name}: {why}")

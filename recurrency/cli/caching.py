@@ -26,6 +26,7 @@ Variables:
   RECURRENCY_CC          the compiler of the backend c, with its arguments, instead of CC, cc, gcc or clang
   RECURRENCY_CFLAGS      more options for it
   RECURRENCY_RECORDS     0: remember nothing of specs; each process works out graphs and sources anew
+  RECURRENCY_TRUST       0: use compiled code without trying it out first
 """
 
 
@@ -42,7 +43,7 @@ def cache(clear: bool, as_json: bool) -> None:
     from recurrency import backend, records  # noqa: F401 - known with its store
     from recurrency.compiled import STORES
 
-    backend.describe(emulated=True)  # what a backend keeps is known when it is loaded
+    backend.load()  # what a backend keeps is known when it is loaded
     stores = [STORES[name] for name in sorted(STORES, reverse=True)]
     removed = {store.name: store.clear() for store in stores} if clear else {}
     if as_json:
