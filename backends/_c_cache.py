@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from recurrency.backends._c_sizes import forced
+
 from recurrency.compiled import (
     TOOLS,
     CompileError,
@@ -105,7 +107,7 @@ def _words(variable: str) -> list[str]:
 
 def flags() -> tuple[str, ...]:
     """The options of every call."""
-    return *FLAGS, *_words("RECURRENCY_CFLAGS")
+    return *FLAGS, *forced(), *_words("RECURRENCY_CFLAGS")
 
 
 # -------------------------------------------------------------------------------------------------------------- library
@@ -254,25 +256,25 @@ def _version(command: tuple[str, ...]) -> str:
         path = shutil.which(word)
         about = Path(path).stat() if path else None
         files.append((word, path, about and (about.st_size, about.st_mtime_ns)))
-    return _said(command, hashlib.sha256(repr(files).encode()).hexdigest()[:32])
+    return said((*command, "--version"), "", repr(files))
 
 
 @cache
-def _said(command: tuple[str, ...], key: str) -> str:
-    """The same, by a name for these files."""
-    path = folder() / f"{key}.version"
+def said(command: tuple[str, ...], text: str, made_of: str) -> str:
+    """What a compiler writes that is given a text; it is asked once for all that the answer is made of."""
+    path = folder() / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.version"
     try:
-        text = path.read_text(encoding="utf-8")
+        answer = path.read_text(encoding="utf-8")
         touch(path)
     except (OSError, ValueError):
-        text = ""
-    if not text:
+        answer = ""
+    if not answer:
         try:
-            text = _run([*command, "--version"], "", str(folder() / TOOLS), PATIENCE).stdout
+            answer = _run(command, text, str(folder() / TOOLS), PATIENCE).stdout
         except OSError as error:
-            raise CompileError(f"{shlex.join(command)} can't be run: {error}") from error
-        note(path, text)
-    return text
+            raise CompileError(f"{command[0]} can't be run: {error}") from error
+        note(path, answer)
+    return answer
 
 
 def note(path: Path, text: str) -> None:

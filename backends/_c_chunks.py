@@ -101,11 +101,6 @@ class Chunks:
             return None
         return f"{self.steps(self.names[array.name])} * B * {inner_elements(array)}"
 
-    def row(self, array: Array) -> int:
-        """The elements of a sequence at one step of all that is computed in the same chunks as an array; else 0."""
-        region = self.names.get(array.name)
-        return 0 if region is None else sum(map(int, self.sizes[region.number]))
-
     def lines(self, region: Region, statements: Iterable[str]) -> tuple[list[str], list[str]]:
         """What stands before the loop, and the lines of a step that compute the next chunk where the last one ends."""
         steps = clock_size(region.clock)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from recurrency.backends._c_kernels import array_elements, indented, memory_scalars
 from recurrency.backends._c_launches import CLaunches
+from recurrency.backends._c_memory import rooms
 from recurrency.backends._c_products import inner_elements
 from recurrency.backends._cuda_index import clock_name, clock_size
 from recurrency.backends._cuda_memory import VECTORS, Array
@@ -53,6 +54,7 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
         held = {r.array.name for r in self.results.values()}
         given = {a.name for a in self.inputs.values()}
         self.arrays = [a for a in self.memory.used() if a.name in words | held | given and a.home not in VECTORS]
+        self.rooms = rooms(self)
 
     def _inputs(self) -> Iterator[tuple[str, Array]]:
         """The arrays that the caller gives, by the name of what they are: inputs and first states."""
@@ -111,8 +113,6 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
     def _lay(self) -> str:
         """The function that says where everything lies."""
         n = self.name
-        given = {array.name for array in self.inputs.values()}
-        starts = {a.name for name, a in self.inputs.items() if name.startswith("start:")}
         out = [
             f"static size_t {n}_lay(struct {n}_memory *w, const struct {n}_call *call, char *base, long long count) {{",
             "size_t at = 0;",
@@ -128,28 +128,11 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
             out += [
                 f"w->n_{clock} = call->n_{clock}; w->before_{clock} = call->before_{clock};",
                 f"if (call->n_{clock}) w->ragged = 1;",
-                f"if (!call->n_{clock}) {{ REC_ROOM(n_{clock}, long long, B); }}",
-                f"if (!call->before_{clock}) {{ REC_ROOM(before_{clock}, long long, B); }}",
             ]
-        for array in self.arrays:
-            kind = self.real if array.real else "long long"
-            handed = array.name in given or array.name in self.fresh
-            if handed:
-                out.append(f"w->{array.name} = ({kind} *)call->{array.name};")
-            number = self.launches.chunks.elements(array) or array_elements(array)
-            room = f"REC_ROOM({array.name}, {kind}, {number});"
-            if array.name in self.padded:
-                out.append(f"if (call->n_{clock_name(array.clock)}) {{ {room} }}")
-            elif array.name in starts:
-                out.append(f"if (!call->{array.name}) {{ {room} }}")
-            elif not handed:
-                out.append(room)
-        for (*_, k, columns), name in self.launches.products.packed.items():
-            out.append(f"REC_ROOM({name}, {self.real}, rec_packed({k}, {columns}));")
-        out.append("w->room = 0;")
-        for m, columns, k in dict.fromkeys(self.launches.products.work):
-            m = m.replace("(b1 - b0)", "B")
-            out.append(f"REC_MORE(w->room, rec_product_work({m}, {columns}, {k}));")
+        for array in self._outside():
+            out.append(f"w->{array.name} = ({self.real if array.real else 'long long'} *)call->{array.name};")
+        out += [room.statement(self.real) for room in self.rooms.here()]
+        out += ["w->room = 0;", *(f"REC_MORE(w->room, {work});" for work in self.rooms.work)]
         out += [f"REC_ROOM(work, {self.real}, w->room * count);", "(void)B; (void)count;"]
         out += [f"(void){clock_size(c)};" for c in self.memory.clocks]
         return _function([*out, "return at;"])

@@ -1,4 +1,4 @@
-"""Products of matrices in C, for the C backend: text that stands before every generated file, for float or double.
+"""Products of matrices in C, for the C backend: text of generated files with products, for float or double.
 
     long rec_packed(long k, long n);
     void rec_pack(long k, long n, const real *b, long b_k, long b_n, real *packed);
@@ -6,54 +6,35 @@
                       real *c, long c_m, int add, long first, long last);
     long rec_product_work(long m, long n, long k);
     void rec_product(long m, long n, long k, const real *a, long a_m, long a_k, const real *b, long b_k, long b_n,
-                     real *c, long c_m, int add, real *work);
+                     real *c, long c_m, int add, real *work, long whole);
 
 Both products put `a b` into `c`, or add it. `rec_multiply` takes `b` as `rec_pack` made it: the weights of a recurrent
 step, packed once and used at every step; it computes the columns of the panels `first`, ..., `last - 1`, of which there
-are `(n + REC_COLUMNS - 1) / REC_COLUMNS`. `rec_product` takes any strides. `packed` and `work` have to lie on
-64 bytes. Nothing is read or written beyond the m x k, k x n and m x n elements, even where rows have a distance.
+are `REC_OVER(n, REC_COLUMNS)`. `rec_product` takes any strides. It may compute some rows or columns of a product that
+has `whole` columns: a part needs no more work than the whole. `packed` and `work` have to begin on a line of 64 bytes.
+Nothing is read or written beyond the m x k, k x n and m x n elements, even where rows have a distance.
 
-How it works: a tile of `c`, REC_ROWS x REC_COLUMNS, stays in registers while k runs. The widths are those of the
-machine that compiles. Without vectors that the compiler knows, or with -DREC_PORTABLE, the tile is in plain C99.
+How it works: a tile of `c`, REC_ROWS x REC_COLUMNS, stays in registers while k runs. `_c_sizes` has its size, and the
+sizes of blocks and of what is packed. Without vectors that the compiler knows, or with -DREC_PORTABLE, the tile is in
+plain C99.
 """
 
 from __future__ import annotations
 
-_CHOICE = r"""
-/* The registers of the machine: bytes of a vector, vectors in a row of the tile. */
-#if defined(__GNUC__) && !defined(REC_PORTABLE)
-#if defined(__AVX512F__)
-#define REC_BYTES 64
-#define REC_VECTORS 4
-#elif defined(__AVX__)
-#define REC_BYTES 32
-#define REC_VECTORS 2
-#elif defined(__aarch64__) && defined(__ARM_NEON)
-#define REC_BYTES 16
-#define REC_VECTORS 4
-#elif defined(__SSE2__) || defined(__ARM_NEON)
-#define REC_BYTES 16
-#define REC_VECTORS 2
-#endif
-#endif
-"""
+from recurrency.backends._c_sizes import SIZES, products_text
 
-_UNUSED = r"""
+_PREFETCH = r"""
 #if defined(__GNUC__)
-#define REC_UNUSED __attribute__((unused))
 #define REC_PREFETCH(x) __builtin_prefetch(x)
 #else
-#define REC_UNUSED
 #define REC_PREFETCH(x) (void)(x)
 #endif
 """
 
 _VECTORS = r"""
-#define REC_ROWS 6
-#define REC_LANES (REC_BYTES / SIZE)
-#define REC_COLUMNS (REC_VECTORS * REC_LANES)
-typedef REAL rec_vector __attribute__((vector_size(REC_BYTES), may_alias));
-typedef REAL rec_unaligned __attribute__((vector_size(REC_BYTES), aligned(SIZE), may_alias));
+#define REC_LANES (REC_WIDTH / SIZE)
+typedef REAL rec_vector __attribute__((vector_size(REC_WIDTH), may_alias));
+typedef REAL rec_unaligned __attribute__((vector_size(REC_WIDTH), aligned(SIZE), may_alias));
 
 /* A literal, since `(rec_vector){} + x` would be an addition: it turns -0.0 into 0.0. */
 #if REC_LANES == 2
@@ -131,9 +112,6 @@ static void (*const rec_tiles[])(
 """
 
 _PORTABLE = r"""
-#define REC_ROWS 4
-#define REC_COLUMNS 8
-
 /* Always four rows, the first again for those that are not there: sums of a fixed number stay in registers. */
 static REC_UNUSED void rec_tile(
     long rows, long k, const REAL *a, long a_m, long a_k, const REAL *b, REAL *c, long c_m, int add,
@@ -157,15 +135,6 @@ static REC_UNUSED void rec_tile(
 """
 
 _BLOCKS = r"""
-/* A block: REC_M rows and REC_K steps of k lie in the second cache; in the third, REC_K x REC_N of packed columns. */
-#define REC_M (16 * REC_ROWS)
-#define REC_PACKED_M (8 / SIZE * REC_M)
-#define REC_K 256
-#define REC_N (16384 / SIZE)
-#define REC_STRIP 8
-#define REC_LINE (64 / SIZE)
-#define REC_LEAST(x, y) ((x) < (y) ? (x) : (y))
-
 static REC_UNUSED void rec_copy(REAL *restrict to, const REAL *restrict from, long n) {
     for (long i = 0; i < n; i++) to[i] = from[i];
 }
@@ -190,10 +159,6 @@ static REC_UNUSED void rec_pack_block(long k, long n, const REAL *b, long b_k, l
         }
 }
 
-static REC_UNUSED long rec_packed(long k, long n) {
-    return (n + REC_COLUMNS - 1) / REC_COLUMNS * REC_COLUMNS * k;
-}
-
 static REC_UNUSED void rec_pack(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed) {
     const long step = b_n == 1 ? REC_COLUMNS : k; /* along the lines of `b` */
     for (long from = 0; from < k; from += step)
@@ -207,7 +172,7 @@ static REC_UNUSED void rec_pack(long k, long n, const REAL *b, long b_k, long b_
 
 /* The rows in strips of at most REC_ROWS, as even as can be; each strip k x REC_STRIP, one after the other. */
 static REC_UNUSED void rec_pack_rows(long m, long k, const REAL *a, long a_m, long a_k, REAL *packed) {
-    const long strips = (m + REC_ROWS - 1) / REC_ROWS;
+    const long strips = REC_OVER(m, REC_ROWS);
     for (long i = 0; i < k; i += 8)
         for (long strip = 0, row = 0; strip < strips; strip++) {
             const long rows = m / strips + (strip < m % strips), end = REC_LEAST(k, i + 8);
@@ -239,7 +204,7 @@ static REC_UNUSED void rec_multiply_block(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long panel, REAL *c, long c_m, int add,
     long first, long last
 ) {
-    const long strips = (m + REC_ROWS - 1) / REC_ROWS, even = m / strips, odd = m % strips;
+    const long strips = REC_OVER(m, REC_ROWS), even = m / strips, odd = m % strips;
     const long row = a_k ? a_m : 1, step = a_k ? a_k : REC_STRIP, hop = (REC_COLUMNS + strips - 1) / strips;
     for (long p = first; p < last; p++) {
         const long columns = REC_LEAST(REC_COLUMNS, n - p * REC_COLUMNS);
@@ -258,12 +223,6 @@ static REC_UNUSED void rec_multiply_block(
             to += rows * c_m;
         }
     }
-}
-
-/* Steps of k in a block: even blocks, since a short last one would pay for reading and writing `c` again. */
-static REC_UNUSED long rec_steps(long k) {
-    const long blocks = (k + REC_K - 1) / REC_K;
-    return blocks > 1 ? (k + blocks - 1) / blocks : k;
 }
 
 /* With space for rows, they are packed. */
@@ -294,27 +253,11 @@ static REC_UNUSED void rec_multiply(
     rec_multiply_blocks(m, n, k, a, a_m, 1, packed, c, c_m, add, first, last, 0);
 }
 
-/* Steps of k that are packed at once, of so many columns. */
-static REC_UNUSED long rec_depth(long n, long k) {
-    return n < REC_N / 2 && n > 0 ? REC_LEAST(k, REC_K * (REC_N / n)) : REC_LEAST(k, REC_K);
-}
-
-/* Whole lines, since panels that a tile loads as aligned vectors follow. */
-static REC_UNUSED long rec_space(long m, long k) {
-    const long space = (REC_LEAST(m, REC_PACKED_M) + REC_ROWS - 1) / REC_ROWS * REC_STRIP * rec_steps(k);
-    return (space + REC_LINE - 1) / REC_LINE * REC_LINE;
-}
-
-static REC_UNUSED long rec_product_work(long m, long n, long k) {
-    const long depth = rec_depth(n, k);
-    return rec_space(m, depth) + rec_packed(depth, REC_LEAST(n, REC_N));
-}
-
 static REC_UNUSED void rec_product(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
-    REAL *c, long c_m, int add, REAL *work
+    REAL *c, long c_m, int add, REAL *work, long whole
 ) {
-    const long depth = a_k == 1 ? rec_depth(n, k) : rec_steps(k);
+    const long depth = a_k == 1 ? rec_depth(whole, k) : rec_steps(k);
     REAL *const packed = work + rec_space(m, depth);
     for (long j = 0; j < n; j += REC_N) {
         const long columns = REC_LEAST(REC_N, n - j);
@@ -324,17 +267,17 @@ static REC_UNUSED void rec_product(
             rec_pack(steps, columns, b + l * b_k + j * b_n, b_k, b_n, packed);
             rec_multiply_blocks(
                 m, columns, steps, a + l * a_k, a_m, a_k, packed, c + j, c_m, add || l,
-                0, (columns + REC_COLUMNS - 1) / REC_COLUMNS, a_k == 1 ? 0 : work
+                0, REC_OVER(columns, REC_COLUMNS), a_k == 1 ? 0 : work
             );
         } while ((l += depth) < k);
     }
 }
 """
 
-_SIZES = {"float": 4, "double": 8}
 
-
-def gemm_text(real: str, portable: bool = False) -> str:
-    """The functions above for `float` or `double`; `portable` leaves out all that is not C99."""
-    tiles = _PORTABLE if portable else f"{_CHOICE}\n#ifdef REC_BYTES{_VECTORS}\n#else{_PORTABLE}#endif\n"
-    return (_UNUSED + tiles + _BLOCKS).replace("REAL", real).replace("SIZE", str(_SIZES[real]))
+def gemm_text(real: str) -> str:
+    """The functions above for `float` or `double`; they need what `_c_text.common` defines."""
+    size = SIZES[real]
+    tiles = f"#if REC_VECTORS{_VECTORS}\n#else{_PORTABLE}#endif\n"
+    text: str = _PREFETCH + products_text(size) + tiles + _BLOCKS
+    return text.replace("REAL", real).replace("SIZE", str(size))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from recurrency.backends._c_function import CFunction
+from recurrency.backends._c_sizes import LINE
 from recurrency.backends._c_words import RESERVED, CNames
 from recurrency.backends._cuda_index import clock_name
 from recurrency.backends._cuda_memory import Array
@@ -17,7 +18,7 @@ from recurrency.graph.types import Kind
 from recurrency.graphs import obstacle
 
 ERRORS = {"WORK": "the workspace is smaller than NAME_FUNCTION_workspace says", "NULL": "a pointer is missing",
-          "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at 64 bytes",
+          "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at LINE bytes",
           "SIZE": "a number of steps or sequences is negative"}  # fmt: skip
 """What a function returns where it does nothing: 1, 2, ... in this order."""
 
@@ -52,7 +53,7 @@ class Interface:
 
     def _errors(self) -> str:
         up = self.prefix.upper()
-        lines = [f"    {up}_{name} = {k + 1}, {commented(says.replace('NAME', self.prefix))}"
+        lines = [f"    {up}_{name} = {k + 1}, {commented(says.replace('NAME', self.prefix).replace('LINE', str(LINE)))}"
                  for k, (name, says) in enumerate(ERRORS.items())]  # fmt: skip
         return "\n".join(["/* What functions return; they have done nothing then. */", "enum {",
                           f"    {up}_OK = 0,", *lines, "};", ""])  # fmt: skip
@@ -111,8 +112,8 @@ class Interface:
                 for start, flag in f.memory.flags.items()]  # fmt: skip
         return [
             *out, ("B", "sequences"), ("training", "1: draws are made, such as dropout"), ("seed", "of the draws"),
-            ("work", "memory at a multiple of 64 bytes"), ("bytes", "how much that is"),
-            ("barrier", "for several threads: 128 bytes at a multiple of 64, all 0; else NULL"),
+            ("work", f"memory at a multiple of {LINE} bytes"), ("bytes", "how much that is"),
+            ("barrier", f"for several threads: {2 * LINE} bytes at a multiple of {LINE}, all 0; else NULL"),
         ]  # fmt: skip
 
 
@@ -155,7 +156,7 @@ class Step:
             *(fields or ["    char none;"]), "};", "",
             "/* Sets the declared first state; it needs as much memory to work in as a step. */",
             f"int {p}_first(const {f.real} *params, struct {p}_state *state, void *work, long long bytes);",
-            "/* The bytes that `work` needs for a step; it begins at a multiple of 64 bytes. */",
+            f"/* The bytes that `work` needs for a step; it begins at a multiple of {LINE} bytes. */",
             f"long long {p}_step_workspace(void);",
             f"/* One step of one sequence, always of the same amount of work: {', '.join(shapes)}. */", f"{head};", "",
         ])  # fmt: skip
@@ -245,7 +246,7 @@ def checked(f: CFunction, prefix: str) -> str:
         lines.append(f"if ((uintptr_t)call->{name} % sizeof *call->{name}) return {up}_ALIGNMENT;")
     lines += [
         f"if (!call->work && {f.name}_workspace(call, 1)) return {up}_NULL;",
-        f"if ((uintptr_t)call->work % 64) return {up}_ALIGNMENT;",
+        f"if ((uintptr_t)call->work % REC_LINE_BYTES) return {up}_ALIGNMENT;",
         f"return {f.name}_part(call, 0, 1);",
     ]
     body = "\n".join(f"    {line}" for line in lines)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from recurrency.backends import _c_cache, _c_objects, _c_pool, _c_signature
-from recurrency.backends._c_memory import LINE, Sizes, footprint
+from recurrency.backends._c_memory import Sizes, footprint
 from recurrency.backends._c_signature import Signature
+from recurrency.backends._c_sizes import LINE, lines
 
 from recurrency.arrays import SYMBOLS
 from recurrency.program.footprint import Footprint
@@ -46,14 +47,14 @@ class Arena:
 
     def __init__(self, shapes: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
         sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in shapes.values()]
-        self.memory = np.empty(sum(-(-size // LINE) * LINE for size in sizes) + LINE, np.uint8)
+        self.memory = np.empty(sum(map(lines, sizes)) + LINE, np.uint8)
         at = -self.memory.ctypes.data % LINE
         self.arrays: dict[str, Array] = {}
         self.addresses: dict[str, int] = {}
         for (name, (shape, dtype)), size in zip(shapes.items(), sizes, strict=True):
             self.arrays[name] = self.memory[at : at + size].view(dtype).reshape(shape)
             self.addresses[name] = self.arrays[name].ctypes.data
-            at += -(-size // LINE) * LINE
+            at += lines(size)
         self.count = 0
 
     def lend(self, views: Sequence[View]) -> None:

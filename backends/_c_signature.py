@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from recurrency.backends._c_memory import Rooms, rooms
+from recurrency.backends._c_memory import Rooms
 from recurrency.backends._c_slabs import Slab, slab
 
 from recurrency.graph.dimensions import Poly, symbol
@@ -83,7 +83,7 @@ def signature(f: CFunction) -> Signature:
         {name: slab(array) for name, array in f.inputs.items()},
         tuple(slab(array) for array in f.arrays if array.name in f.fresh), frozenset(f.taped), results,
         f.layout.size if f.has_gradient else None, f.random, any(region.scans for region in f.program.regions),
-        _flops(f), f.launches.per_row, rooms(f),
+        _flops(f), f.launches.per_row, f.rooms,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recurrency.backends._c_memory import CHUNK
+from recurrency.backends._c_sizes import SIZES, common_text
 from recurrency.backends._cuda_text import PHILOX as CUDA_PHILOX
 
 COMMON = r"""
@@ -20,7 +20,6 @@ COMMON = r"""
 #pragma clang diagnostic ignored "-Wpass-failed" /* REC_ALONE says what may be made vectors, not what has to */
 #endif
 
-#define REC_WHOLE (REC_WIDTH / (long long)sizeof(REAL))
 #define REC_PRAGMA(text) _Pragma(#text)
 #if defined(__GNUC__) && !defined(__clang__)
 #define REC_ALONE REC_PRAGMA(GCC ivdep)
@@ -42,13 +41,8 @@ COMMON = r"""
 #define REC_PUBLIC
 #endif
 
-#if defined(__AVX512F__)
-#define REC_WIDTH 64
-#elif defined(__AVX__)
-#define REC_WIDTH 32
-#else
-#define REC_WIDTH 16
-#endif
+SIZES
+#define REC_WHOLE (REC_WIDTH / (long long)sizeof(REAL))
 /* A loop in whole vectors; the last one begins so early that it ends with the loop. */
 #define REC_STEP(n) ((n) % REC_WHOLE == 0 || (n) < REC_WHOLE ? (n) : REC_WHOLE)
 #define REC_FIRST(j, n) ((j) + REC_STEP(n) > (n) ? (n) - REC_STEP(n) : (j))
@@ -57,18 +51,9 @@ COMMON = r"""
         REC_ALONE                                                                \
         for (long long i = REC_FIRST(rec_##i, n); i < REC_FIRST(rec_##i, n) + REC_STEP(n); ++i)
 
-/* How many of `steps` steps, each of so many elements, are computed at a time to be in a cache when they are read. */
-#ifndef REC_CHUNK
-#define REC_CHUNK (CHUNK_BYTES / (long long)sizeof(REAL))
-#endif
-static REC_UNUSED long long rec_chunk(long long steps, long long row) {
-    const long long most = row > 0 && row < REC_CHUNK ? REC_CHUNK / row : 1;
-    return steps < most ? steps : most;
-}
-
 #define REC_ROOM(field, type, number)                                   \
     w->field = base ? (type *)(void *)(base + at) : NULL;               \
-    at += ((size_t)(number) * sizeof(type) + 63) / 64 * 64
+    at += REC_OVER((size_t)(number) * sizeof(type), REC_LINE_BYTES) * REC_LINE_BYTES
 #define REC_MORE(most, number) \
     do { const long long rec_n = (number); if (rec_n > (most)) (most) = rec_n; } while (0)
 #define REC_FILL(start, number, value) \
@@ -87,7 +72,7 @@ static REC_UNUSED long long rec_chunk(long long steps, long long row) {
 /* All threads of a call wait here for one another; the barrier is two numbers, first 0. */
 static REC_UNUSED void rec_wait(void *barrier, long long count) {
     if (count < 2) return;
-    int *arrived = (int *)barrier, *turn = (int *)barrier + 16;
+    int *arrived = (int *)barrier, *turn = (int *)barrier + REC_LINE_BYTES / (int)sizeof(int);
     const int now = __atomic_load_n(turn, __ATOMIC_ACQUIRE);
     if (__atomic_add_fetch(arrived, 1, __ATOMIC_ACQ_REL) == (int)count) {
         __atomic_store_n(arrived, 0, __ATOMIC_RELAXED);
@@ -109,7 +94,13 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
     (void)count;
 }
 #endif
-""".replace("CHUNK_BYTES", str(CHUNK))
+"""
+
+
+def common(real: str) -> str:
+    """What every file begins with, for `float` or `double`."""
+    return COMMON.replace("SIZES", common_text(SIZES[real])).replace("REAL", real)
+
 
 PHILOX = CUDA_PHILOX.replace("__device__ void philox(", "void rec_philox(") + (
     "#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)\n"
@@ -124,7 +115,7 @@ static REC_UNUSED void rec_pack_part(
     long long rows, long long k, long long n, const REAL *b, long long b_k, long long b_n, REAL *packed,
     long long id, long long count
 ) {
-    const long long panels = (n + REC_COLUMNS - 1) / REC_COLUMNS;
+    const long long panels = REC_OVER(n, REC_COLUMNS);
     const long long n0 = panels * id / count * REC_COLUMNS, n1 = REC_LEAST(n, panels * (id + 1) / count * REC_COLUMNS);
     if ((rows >= REC_FEW || b_k != 1) && n0 < n1)
         rec_pack((long)k, (long)(n1 - n0), b + n0 * b_n, (long)b_k, (long)b_n, packed + n0 * k);
@@ -134,7 +125,7 @@ static REC_UNUSED void rec_multiply_part(
     long long rows, long long m, long long n, long long k, const REAL *a, long long a_m, const REAL *b, long long b_k,
     long long b_n, const REAL *packed, REAL *c, long long c_m, long long id, long long count
 ) {
-    const long panels = (long)((n + REC_COLUMNS - 1) / REC_COLUMNS);
+    const long panels = (long)REC_OVER(n, REC_COLUMNS);
     const long long m0 = id * m / count, m1 = (id + 1) * m / count;
     if (rows < REC_FEW && b_k == 1) {
         const long long n0 = n * id / count, n1 = n * (id + 1) / count;
@@ -162,7 +153,7 @@ static REC_UNUSED void rec_product_part(
     const long long m0 = m >= n ? id * m / count : 0, m1 = m >= n ? (id + 1) * m / count : m;
     const long long n0 = m >= n ? 0 : id * n / count, n1 = m >= n ? n : (id + 1) * n / count;
     rec_product((long)(m1 - m0), (long)(n1 - n0), (long)k, a + m0 * a_m, (long)a_m, (long)a_k, b + n0 * b_n, (long)b_k,
-                (long)b_n, c + m0 * c_m + n0, (long)c_m, 0, work + id * room);
+                (long)b_n, c + m0 * c_m + n0, (long)c_m, 0, work + id * room, (long)n);
 }
 """
 """The part of a product that one of several threads computes."""

@@ -86,14 +86,14 @@ class CBackend:
         from recurrency.backends._c_function import CFunction
         from recurrency.backends._c_gemm import gemm_text
         from recurrency.backends._c_math import text as math_text
-        from recurrency.backends._c_text import COMMON, PARTS, PHILOX
+        from recurrency.backends._c_text import PARTS, PHILOX, common
         from recurrency.backends._python_names import Names
 
         real = {"float32": "float", "float64": "double"}[dtype]
         written = [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
         body = "\n".join(f.text(structs) for f in written)
         words = set(re.findall(r"\w+", body))
-        parts = [COMMON.replace("REAL", real), math_text(words, real)]
+        parts = [common(real), math_text(words, real)]
         parts += [PHILOX] if "philox" in words else []
         if words & {"rec_packed", "rec_product_part"}:
             parts += [gemm_text(real), PARTS.replace("REAL", real)]

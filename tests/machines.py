@@ -134,8 +134,8 @@ def processor_features() -> frozenset[str]:
         return frozenset()
 
 
-WIDE = "defined(REC_BYTES) && REC_BYTES =="
-PORTABLE = "!defined(REC_BYTES)"
+WIDE = "REC_VECTORS && REC_WIDTH =="
+PORTABLE = "!REC_VECTORS"
 MACHINES = (
     Machine("gcc portable", "gcc", ("-DREC_PORTABLE",), PORTABLE),
     Machine("clang portable", "clang", ("-DREC_PORTABLE",), PORTABLE),

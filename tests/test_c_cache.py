@@ -52,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def forget() -> None:
     """As if another process went on."""
     native._libraries.clear()
-    native._said.cache_clear()
+    native.said.cache_clear()
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_other_options_make_another_library(folder: Path, monkeypatch: pytest.Mo
 def test_another_compiler_makes_another_library(folder: Path, written_compiler: Callable[[str], Path]) -> None:
     for number in (5, 16):
         written_compiler(f'[ "$1" = --version ] && echo {number} || exec $CC -DX={number} "$@"')
-        native._said.cache_clear()
+        native.said.cache_clear()
         assert call(text("X")) == number
     assert len(libraries(folder)) == 2
 

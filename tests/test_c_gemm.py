@@ -15,28 +15,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recurrency.backends._c_gemm import gemm_text
+from recurrency.backends._c_sizes import FORCED, VARIABLE, Vectors, numbers
+from recurrency.backends._c_text import PARTS, common
 
 COMPILER = shlex.split(os.environ.get("CC", "cc"))
 pytestmark = pytest.mark.skipif(not shutil.which(COMPILER[0]), reason=f"no C compiler: {COMPILER[0]}")
 
-KINDS = list(product(["float", "double"], [False, True]))
-"""Types of numbers, with and without vectors."""
+WIDTHS = {os.environ[VARIABLE]} if os.environ.get(VARIABLE) else set(FORCED)
+"""All widths of vectors, or that which the environment asks for."""
 
-FLAGS = {
-    False: ["-std=gnu11", "-O2", "-march=native", "-Wall", "-Wextra", "-Werror"],
-    True: ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"],
-}
+KINDS = list(product(["float", "double"], sorted(WIDTHS)))
+"""Types of numbers, and widths."""
+
+VECTORS = ["-std=gnu11", "-O2", "-march=native", "-ffp-contract=fast", "-Wall", "-Wextra", "-Werror"]
+PORTABLE = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-DREC_PORTABLE"]
+FLAGS = {width: PORTABLE if width == "portable" else [*VECTORS, f"-DREC_VECTOR_BYTES={width}"] for width in WIDTHS}
 
 WRAPPERS = """
+long width(void);
+long vectors(void);
 long columns(void);
 long packed_size(long k, long n);
 long work_size(long m, long n, long k);
+long space_size(long m, long k);
+long chunk(long steps, long row);
 void pack(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed);
 void multiply(long m, long n, long k, const REAL *a, long a_m, const REAL *packed, REAL *c, long c_m, long add,
               long first, long last);
 void multiply_any(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                   REAL *c, long c_m, long add, REAL *work);
+void multiply_part(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
+                   REAL *c, long c_m, REAL *work, long room, long id, long count);
+long width(void) { return REC_WIDTH; }
+long vectors(void) { return REC_VECTORS; }
 long columns(void) { return REC_COLUMNS; }
+long space_size(long m, long k) { return rec_space(m, k); }
+long chunk(long steps, long row) { return (long)rec_chunk(steps, row); }
 long packed_size(long k, long n) { return rec_packed(k, n); }
 long work_size(long m, long n, long k) { return rec_product_work(m, n, k); }
 void pack(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed) { rec_pack(k, n, b, b_k, b_n, packed); }
@@ -44,7 +58,11 @@ void multiply(long m, long n, long k, const REAL *a, long a_m, const REAL *packe
               long first, long last) { rec_multiply(m, n, k, a, a_m, packed, c, c_m, (int)add, first, last); }
 void multiply_any(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                   REAL *c, long c_m, long add, REAL *work) {
-    rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, (int)add, work);
+    rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, (int)add, work, n);
+}
+void multiply_part(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
+                   REAL *c, long c_m, REAL *work, long room, long id, long count) {
+    rec_product_part(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, work, room, id, count);
 }
 """
 
@@ -73,9 +91,9 @@ class Library:
         """In elements."""
         return [step // self.dtype.itemsize for step in array.strides]
 
-    def space(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+    def space(self, size: int, guards: int = 48) -> tuple[np.ndarray, np.ndarray]:
         """So many NaNs, on 64 bytes, and guards after them."""
-        room = np.full(size + 64, GUARD, self.dtype)
+        room = np.full(size + 16 + guards, GUARD, self.dtype)
         room = room[-room.ctypes.data % 64 // self.dtype.itemsize :]
         room[:size] = np.nan
         return room, room[size:]
@@ -100,19 +118,34 @@ class Library:
         self.multiply_any(*shape, a, *self.strides(a), b, *self.strides(b), c, self.strides(c)[0], add, work)
         assert (after == GUARD).all()
 
+    def by_parts(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, count: int) -> None:
+        """`rec_product_part`, by one thread after the other, each of which has room for the whole product."""
+        shape = (*c.shape, a.shape[1])
+        size = self.work_size(*shape)
+        for id in range(count):
+            work, after = self.space(size, size + 4096)
+            sides = (a, *self.strides(a), b, *self.strides(b), c, self.strides(c)[0])
+            self.multiply_part(*shape, *sides, work, 0, id, count)
+            assert (after == GUARD).all(), (shape, count)
+
 
 def argument(value: np.ndarray | int) -> ctypes.c_void_p | ctypes.c_long:
     """An argument of a wrapper."""
     return ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray) else ctypes.c_long(value)
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind[0] + "-portable" * kind[1])
+def whole_text(real: str) -> str:
+    """The products, with what they need."""
+    return common(real) + gemm_text(real) + PARTS.replace("REAL", real)
+
+
+@pytest.fixture(scope="module", params=KINDS, ids="-".join)
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """The text for one type, compiled."""
-    real, portable = request.param
+    """The text for one type and one width, compiled."""
+    real, width = request.param
     folder = tmp_path_factory.mktemp("gemm")
-    (folder / "gemm.c").write_text(gemm_text(real, portable) + WRAPPERS.replace("REAL", real))
-    command = [*COMPILER, *FLAGS[portable], "-fPIC", "-shared", "gemm.c", "-o", "gemm.so"]
+    (folder / "gemm.c").write_text(whole_text(real) + WRAPPERS.replace("REAL", real))
+    command = [*COMPILER, *FLAGS[width], "-fPIC", "-shared", "gemm.c", "-o", "gemm.so"]
     subprocess.run(command, cwd=folder, check=True)
     return Library(real, folder / "gemm.so")
 
@@ -171,6 +204,32 @@ def test_a_product_is_that_of_numpy_whatever_the_strides(
         assert_product(product_into(library, "by_blocks", a, b, add, before), a, b, 0.5 * add)
 
 
+PARTS_OF = [(3, 30, 20), (30, 3, 20), (1, 701, 3000), (1, 1400, 1600), (2, 2731, 800), (3, 4099, 600)]
+"""Sizes of products of which threads compute columns: few columns are packed deeper than many."""
+
+
+@pytest.mark.parametrize("a_layout", ["rows", "columns"])
+def test_the_part_of_each_thread_stays_within_its_work(library: Library, a_layout: str) -> None:
+    rng = np.random.default_rng(5)
+    for m, n, k in PARTS_OF:
+        a, b = matrix(library, rng, m, k, a_layout), matrix(library, rng, k, n, "rows")
+        for count in (2, 3, 7):
+            c = np.full((m, n), np.nan, library.dtype)
+            library.by_parts(a, b, c, count)
+            assert_product(c, a, b)
+
+
+def test_the_forecast_counts_what_the_text_counts(library: Library) -> None:
+    """Constants and formulas as numbers are those of the compiled text."""
+    known = numbers(library.dtype.itemsize, Vectors(library.width(), library.vectors()))
+    assert known["REC_COLUMNS"] == library.columns()
+    for m, n, k in [*SHAPES, *PARTS_OF, (385, 1, 257), (5, 16384, 9), (7, 8192, 9), (7, 2048, 4000)]:
+        assert known["rec_packed"](k, n) == library.packed_size(k, n)
+        assert known["rec_product_work"](m, n, k) == library.work_size(m, n, k)
+        assert known["rec_space"](m, k) == library.space_size(m, k)
+        assert known["rec_chunk"](k, n) == library.chunk(k, n)
+
+
 def test_only_the_panels_asked_for_are_written(library: Library) -> None:
     rng = np.random.default_rng(3)
     width = library.columns()
@@ -208,16 +267,12 @@ def test_packed_columns_are_padded_with_zeros(library: Library) -> None:
 
 @pytest.mark.parametrize("real", ["float", "double"])
 def test_names_have_the_prefix_of_the_library(real: str) -> None:
-    for portable in (False, True):
-        text = gemm_text(real, portable)
-        assert "REAL" not in text
-        assert "SIZE" not in text
-        assert not re.findall(
-            r"^static.*?\b(?!rec_)\w+\(|^#define (?!REC_)", re.sub(r"__attribute__\(\(.*?\)\)", "", text), re.M
-        )
+    text = re.sub(r"__attribute__\(\(.*?\)\)", "", whole_text(real))
+    assert not re.findall(r"\b(?:REAL|SIZES?)\b", text)
+    assert not re.findall(r"^static.*?\b(?!rec_)\w+\(|^#define (?!REC_)", text, re.M)
 
 
-@pytest.mark.parametrize(("real", "portable"), KINDS)
-def test_text_of_which_nothing_is_used_compiles_without_warnings(real: str, portable: bool, tmp_path: Path) -> None:
-    (tmp_path / "gemm.c").write_text(gemm_text(real, portable))
-    subprocess.run([*COMPILER, *FLAGS[portable], "-c", "gemm.c"], cwd=tmp_path, check=True)
+@pytest.mark.parametrize(("real", "width"), KINDS)
+def test_text_of_which_nothing_is_used_compiles_without_warnings(real: str, width: str, tmp_path: Path) -> None:
+    (tmp_path / "gemm.c").write_text(whole_text(real))
+    subprocess.run([*COMPILER, *FLAGS[width], "-c", "gemm.c"], cwd=tmp_path, check=True)

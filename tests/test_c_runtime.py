@@ -53,6 +53,44 @@ def both(model: Any, params: Any, inputs: Any, lengths: Any = None) -> list[Any]
     return [*(a.copy() for a in run.outputs.values()), found.params, *found.inputs.values()]
 
 
+ONE_UNIT = "cell OneUnit[N](x: [N]) -> (y: [1]) {\n    param V : [1, N] ~ glorot_uniform\n    y = V @ x\n}\n"
+"""The gradient of V has one row and many columns, which threads share."""
+
+
+@pytest.fixture
+def guards(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What lies behind the workspace of each call, and is 0."""
+    from recurrency.backends import _c_runtime
+
+    found: list[Any] = []
+
+    class Guarded(_c_runtime.Plan):  # type: ignore[misc]
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.work = np.zeros(2 * self.bytes + 4096, np.uint8)
+            first = -self.work.ctypes.data % 64
+            self.words[self.places["work"]] = self.work.ctypes.data + first
+            found.append(self.work[first + self.bytes :])
+
+    monkeypatch.setattr(_c_runtime, "Plan", Guarded)
+    return found
+
+
+@pytest.mark.parametrize("columns", [701, 1400])
+def test_threads_write_nothing_behind_the_workspace(columns: int, threads: Any, guards: list[Any]) -> None:
+    found = []
+    for count in (1, 2, 3, 5):
+        threads(count)
+        model = rc.parse(ONE_UNIT).compile(backend="c", N=columns)
+        params, inputs = arrays(model, 150, 20)
+        run = model.forward(params, inputs)
+        found.append(model.backward(run, {"y": np.ones_like(run.outputs["y"])}).params)
+    assert guards
+    assert not any(behind.any() for behind in guards)
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("lengths", [None, [7, 3, 0, 1, 7]], ids=["full", "ragged"])
 @pytest.mark.parametrize("what", ["sequences", "steps"])

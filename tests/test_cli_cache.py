@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("RECURRENCY_CACHE_SIZE", raising=False)
     monkeypatch.setattr(native, "_given_up", [])
     native._libraries.clear()
-    native._said.cache_clear()
+    native.said.cache_clear()
     return tmp_path / "cache"
 
 

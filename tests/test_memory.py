@@ -192,16 +192,16 @@ def test_the_process_grows_as_was_forecast(chunk: int | None) -> None:
     assert abs(1024 * grown - wanted) <= 0.1 * wanted
 
 
-def test_a_checkpoint_needs_less() -> None:
-    for name in ("numpy", "c"):
-        spec = library.spec("LSTM")
-        models = [
-            Model(spec, spec.elaborate(N=8, H=16), backend.find(name, run=False), checkpoint=size)
-            for size in (None, 100, 10)
-        ]
-        whole, long, short = (model.memory(1000, 4) for model in models)
-        assert whole.peak > long.peak > short.peak
-        assert whole.tape > 5 * long.tape
+@pytest.mark.parametrize("name", ["numpy", pytest.param("c", marks=needs_compiler)])
+def test_a_checkpoint_needs_less(name: str) -> None:
+    spec = library.spec("LSTM")
+    models = [
+        Model(spec, spec.elaborate(N=8, H=16), backend.find(name, run=False), checkpoint=size)
+        for size in (None, 100, 10)
+    ]
+    whole, long, short = (model.memory(1000, 4) for model in models)
+    assert whole.peak > long.peak > short.peak
+    assert whole.tape > 5 * long.tape
 
 
 def test_the_parts_are_what_they_say() -> None:
@@ -227,6 +227,14 @@ def test_what_is_not_known_is_not_guessed() -> None:
         library.spec("LSTM").compile(backend="numpy", N=2, H=2).memory(-1, 2)
     with pytest.raises(rc.UsageError, match="say how many steps s has"):
         library.spec("EncoderDecoder").compile(backend="numpy", V=3, K=3, N=2, H=2).memory({"t": 3}, 2)
+
+
+def test_how_wide_vectors_would_be_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = library.spec("LSTM")
+    model = Model(spec, spec.elaborate(N=2, H=2), backend.find("c", run=False))
+    monkeypatch.setenv("RECURRENCY_CC", "no-such-cc")
+    with pytest.raises(rc.UsageError, match="as its compiler makes vectors, and RECURRENCY_CC names no-such-cc"):
+        model.memory(10, 2)
 
 
 # ------------------------------------------------------------------------------------------------------------ budgets
