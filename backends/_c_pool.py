@@ -18,8 +18,7 @@ SOURCE = r"""
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 /* Workers that run the parts of a call. They wait for the next call awake for a while, then asleep. */
 
@@ -30,9 +29,20 @@ static pthread_mutex_t one_call = PTHREAD_MUTEX_INITIALIZER, door = PTHREAD_MUTE
 static pthread_cond_t bell = PTHREAD_COND_INITIALIZER;
 static int workers, turn, left, failed, first_turn[MOST];
 static long long wanted;
-static pid_t owner;
 static part work;
 static const void *argument;
+
+/* A child of fork has no workers, and whatever another thread held is held by nobody there. */
+static void in_child(void) {
+    const pthread_mutex_t open = PTHREAD_MUTEX_INITIALIZER;
+    const pthread_cond_t still = PTHREAD_COND_INITIALIZER;
+    memcpy(&one_call, &open, sizeof open);
+    memcpy(&door, &open, sizeof open);
+    memcpy(&bell, &still, sizeof still);
+    workers = left = failed = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
 static void breathe(int turns) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -59,13 +69,8 @@ static void *worker(void *number) {
     return NULL;
 }
 
-/* Called between turns: a new worker takes part from the next one on. After a fork there are no workers. */
+/* Called between turns: a new worker takes part from the next one on. */
 static void hire(long long count) {
-    if (owner != getpid()) {
-        owner = getpid();
-        workers = 0;
-        left = 0;
-    }
     while (workers < count - 1 && workers < MOST - 1) {
         pthread_t thread;
         pthread_attr_t attributes;

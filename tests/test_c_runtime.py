@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
 import recurrency as rc
-from recurrency import backend, library
+from recurrency import backend, library, spec
 
 REASON = backend.describe()["c"]
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"c: {REASON}")
@@ -163,6 +165,60 @@ def test_a_fork_has_threads_of_its_own(threads: Any) -> None:
     if not child:
         good = all((a == b).all() for a, b in zip(both(model, *case), wanted, strict=True))
         os._exit(0 if good else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_another_thread_is_in_a_call_has_threads_of_its_own(threads: Any) -> None:
+    threads(2)
+    model = library.spec("LSTM").compile(backend="c", dtype="float64", N=3, H=40)
+    case, long = arrays(model), arrays(model, 200, 16)
+    model.forward(*long, keep=False)  # compiled before
+    wanted, ended = both(model, *case), threading.Event()
+
+    def work() -> None:
+        while not ended.is_set():
+            model.forward(*long, keep=False)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(6):
+            time.sleep(0.01)
+            child = os.fork()
+            if not child:
+                signal.alarm(10)
+                good = all((a == b).all() for a, b in zip(both(model, *case), wanted, strict=True))
+                os._exit(0 if good else 1)
+            assert os.waitpid(child, 0)[1] == 0, "the child hung, or computed something else"
+    finally:
+        ended.set()
+        worker.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_another_thread_compiles_can_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is worked out once for all that ask is worked out under a lock by some versions of Python."""
+    began, ended = threading.Event(), threading.Event()
+    works_out = spec.Text.parsed
+
+    def slowly(text: Any) -> Any:
+        if text.source.name == "slow":
+            began.set()
+            ended.wait(20)
+        return works_out(text)
+
+    monkeypatch.setattr(spec.Text, "parsed", slowly)
+    worker = threading.Thread(target=rc.parse, args=("cell A(x: [2]) -> (y: [2]) {\n    y = x\n}", "slow"))
+    worker.start()
+    began.wait(20)
+    child = os.fork()
+    if not child:
+        signal.alarm(10)
+        rc.parse("cell A(x: [2]) -> (y: [2]) {\n    y = x\n}").compile(backend="c")
+        os._exit(0)
+    ended.set()
+    worker.join()
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -17,7 +17,7 @@ FOLDERS = {
 LAYERS = """
 recurrency.grammars recurrency.specs
 recurrency
-recurrency.errors
+recurrency.errors recurrency.forks
 recurrency.files recurrency.draws recurrency.initialisers
 recurrency.plots recurrency.compiled recurrency.running
 recurrency.records

@@ -6,6 +6,7 @@ dimension that decides how much there is (the L of a loop) gets a number in the 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -211,6 +212,8 @@ def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
 
 _LOCK = threading.Lock()
 _WALKS: list[int] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 @contextmanager
