@@ -285,5 +285,8 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Array]], tuple[Array
 
 
 def _converted(held: tuple[Array, ...], k: int, dtype: np.dtype[Any]) -> tuple[Array, ...]:
-    """The same arrays, with a copy of one as C reads it."""
-    return (*held[:k], np.array(held[k], dtype, order="C"), *held[k + 1 :])
+    """The same arrays, with one as C reads it: contiguous, aligned, and its dtype the object that NumPy itself uses.
+
+    Arrays that another process sent have an equal dtype that is another object; a view gives them the one of NumPy.
+    """
+    return (*held[:k], np.require(held[k], dtype, ("C", "A")).view(dtype), *held[k + 1 :])

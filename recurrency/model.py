@@ -89,6 +89,10 @@ class Model:
             raise UsageError(f"{self.spec.name} has {found.size:,} parameters; at most {GREATEST_SIZE:,} are possible")
         return found
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """After pickling: a pickled dtype becomes an object of its own, for which calls would convert each array."""
+        self.__dict__.update({**state, "real": np.dtype(state["dtype"])})
+
     def __repr__(self) -> str:
         sizes = ", ".join(f"{k}={v}" for k, v in self.dimensions.items() if isinstance(v, int))
         return f"<{self.spec.name}({sizes}) on {self.backend}, {self.dtype}, {self.size} parameters>"

@@ -38,6 +38,15 @@ class Programs:
         self._elaborated = elaborated
         self._runners: dict[Any, Runner] = {}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Programs:
+        """The same: nothing that can be seen of them changes, and what is compiled holds addresses of this process."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: what they are made of; they are made again when they are asked for."""
+        kept = ("backend", "dtype", "record", "without", "_elaborated")
+        return {**{name: getattr(self, name) for name in kept}, "_runners": {}}
+
     @cached_property
     def elaborated(self) -> Elaborated:
         """The graph as it was written, with what is known about its sources and results."""

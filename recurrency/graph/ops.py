@@ -64,6 +64,13 @@ class Op:
     def __repr__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> tuple[Callable[[str], Op], tuple[str]]:
+        """Pickled by its name: a row holds functions, and is one for all graphs of a process."""
+        return _row, (self.name,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Op:
+        return self
+
     @property
     def elementwise(self) -> bool:
         """Whether each element of the result depends on the same element of the arguments alone."""
@@ -71,6 +78,10 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+
+
+def _row(name: str) -> Op:
+    return OPS[name]
 
 
 def _op(name: str, arity: int | None, typing: Any, gradient: Any = None, meaning: Any = None, **rest: Any) -> Op:

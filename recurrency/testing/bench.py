@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
 GREATEST = 4000
 """How many results are remembered before all are forgotten."""
+
+MOST_SPECS = 4
+"""Of so many specs what was compiled is kept: a failing one is compared with smaller ones."""
 
 
 class Bench:
@@ -123,11 +125,10 @@ class Bench:
         return bound
 
 
-_BENCHES: weakref.WeakKeyDictionary[Spec, Bench] = weakref.WeakKeyDictionary()
-
-
+@lru_cache(maxsize=MOST_SPECS)
 def bench(spec: Spec) -> Bench:
-    """The bench of a spec, the same one as long as the spec lives."""
-    if spec not in _BENCHES:
-        _BENCHES[spec] = Bench(spec)
-    return _BENCHES[spec]
+    """The bench of a spec, the same one for the specs used last.
+
+    A bench holds its spec: in a dictionary with weak keys neither would ever go.
+    """
+    return Bench(spec)
