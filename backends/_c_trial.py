@@ -20,6 +20,7 @@ from recurrency.backends import _c_cache, _c_pool, _c_runtime
 from recurrency.backends._c_gemm import gemm_text
 from recurrency.backends._c_math import FUNCTIONS, OWN
 from recurrency.backends._c_math import text as math_text
+from recurrency.backends._c_text import common
 
 from recurrency import backend
 from recurrency.backend import Runner
@@ -37,20 +38,17 @@ Array = np.ndarray[Any, np.dtype[Any]]
 REALS: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
 
 DRIVER = """
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
 #define SHOWN __attribute__((visibility("default")))
 SHOWN long test_room(long m, long n, long k) { return rec_product_work(m, n, k) + rec_packed(k, n); }
 SHOWN void test_product(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                         REAL *c, long c_m, REAL *work) {
-    rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work);
+    rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work, n);
 }
 SHOWN void test_packed(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                        REAL *c, long c_m, REAL *work) {
     rec_pack(k, n, b, b_k, b_n, work);
-    if (a_k == 1) rec_multiply(m, n, k, a, a_m, work, c, c_m, 0, 0, (n + REC_COLUMNS - 1) / REC_COLUMNS);
-    else rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work);
+    if (a_k == 1) rec_multiply(m, n, k, a, a_m, work, c, c_m, 0, 0, REC_OVER(n, REC_COLUMNS));
+    else rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work, n);
 }
 """
 """Products as all programs call them."""
@@ -100,7 +98,7 @@ def driver(real: str) -> str:
     calls = {op: FUNCTIONS[op].format("x[i]", f="f" * (real == "float")) for op in OWN}
     loops = "".join(FUNCTION.replace("NAME", op).replace("CALL", call) for op, call in calls.items())
     functions = math_text([f"rec_{op}{'f' * (real == 'float')}" for op in OWN], real)
-    products: str = gemm_text(real)
+    products: str = common(real) + gemm_text(real)
     return products + (DRIVER.replace("#define", f"{functions}\n#define") + loops).replace("REAL", real)
 
 

@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def forget() -> None:
     """As if another process went on."""
     _c_trust._known.cache_clear()
-    _c_cache._said.cache_clear()
+    _c_cache.said.cache_clear()
 
 
 @pytest.fixture
