@@ -1,4 +1,4 @@
-"""Dimensions as units: integer polynomials over names, which do not mix before anyone gives them a number."""
+"""Dimensions as units: polynomials over names, which do not mix before anyone gives them a number."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Monomial: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Poly:
-    """A sum of products of dimension names with integer factors, such as `2 * H + 1`; never a plain number.
+    """A sum of products of dimension names with factors, such as `2 * H + 1`; never a plain number.
 
-    `terms` maps each sorted product of names to its factor, as a sorted tuple. Arithmetic gives an `int` again as soon
-    as no name is left.
+    `terms` maps each sorted product of names to its factor, as a sorted tuple. Arithmetic gives a plain number again as
+    soon as no name is left. Where a spec says `H / 2`, a factor is a `Fraction`, and so may be that number.
     """
 
     terms: tuple[tuple[Monomial, int], ...]

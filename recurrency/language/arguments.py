@@ -10,7 +10,7 @@ from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
-from recurrency.language.numbers import Estimate, decided, is_number, names_of, whole
+from recurrency.language.numbers import Estimate, decided, fraction_in, is_number, names_of, spelt, tidy, whole
 from recurrency.language.products import BRIDGES
 from recurrency.language.streams import Busy
 from recurrency.language.vocabulary import ELEMENTWISE, TIME, Function, shown
@@ -23,13 +23,17 @@ def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -
     """The value of a call of one of the language's functions."""
     arguments = CallArguments(evaluator, function, call)
     try:
-        return function.lower(arguments)
+        result = function.lower(arguments)
     except OverflowError:
         if not arguments.static():
             raise  # the graph is full
         arguments.fail(50, f"{arguments.text} has no finite value")
     except (ArithmeticError, ValueError):
         arguments.fail(50, f"{arguments.text} has no finite value")
+    part = fraction_in(result.type.shape) if isinstance(result, Value) else None
+    if part is not None:  # as in slice(x, H / 2, H / 2 + 1 / 2): what is left of dimensions in parts
+        arguments.fail(46, f"{arguments.text} would have {spelt(part)} elements", help="a dimension is a whole number")
+    return result
 
 
 class CallArguments:
@@ -111,7 +115,7 @@ class CallArguments:
     def fold(self, function: Callable[..., Any]) -> Any:
         """A function of all arguments, which are numbers; an estimate where dimensions have none yet."""
         names = names_of(*self.meanings)
-        return Estimate.of(*self.meanings) if names else function(*self.meanings)
+        return Estimate.of(*self.meanings) if names else tidy(function(*self.meanings))
 
     def either(self, position: int) -> Value:
         """An argument as a value of any sort."""
@@ -161,7 +165,7 @@ class CallArguments:
         value = decided(self.meanings[position])
         found = whole(value)
         if found is None:
-            self.fail(32, f"{value:g} is not a whole number", position=position)
+            self.fail(32, f"{spelt(value)} is not a whole number", position=position)
         return found
 
     def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from recurrency.graph.dimensions import Poly
@@ -60,7 +61,11 @@ def _callee(evaluator: Evaluator, expression: syntax.Expression) -> Any:
         return evaluator.meaning(expression)
     found = evaluator.named(expression, called=True)
     is_function = expression.name in FUNCTIONS and expression.name not in evaluator.env
-    return FUNCTIONS[expression.name] if is_function and isinstance(found, (Value, Stream, int, float)) else found
+    return (
+        FUNCTIONS[expression.name]
+        if is_function and isinstance(found, (Value, Stream, int, float, Fraction))
+        else found
+    )
 
 
 def _apply(evaluator: Evaluator, callee: FnValue, expression: syntax.Call) -> Any:

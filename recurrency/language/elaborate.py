@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 from recurrency.errors import SpecError
@@ -184,7 +185,7 @@ def _result(work: Elaboration, top: Instance) -> Elaborated:
     return Elaborated(
         graph=graph,
         cell=top.cell,
-        dimensions=top.dimensions,
+        dimensions={n: float(v) if isinstance(v, Fraction) else v for n, v in top.dimensions.items()},
         parameters=work.parameters,
         inputs={p.name: top.stream(p.name).now().type for p in top.cell.inputs},
         outputs={p.name: graph[graph.roots[f"output:{p.name}"]].type for p in top.cell.outputs},

@@ -14,7 +14,7 @@ from recurrency.language import syntax
 from recurrency.language.binding import GREATEST_DIMENSION
 from recurrency.language.calls import call
 from recurrency.language.instance import Instance
-from recurrency.language.numbers import as_float, compute, decided, is_number, whole
+from recurrency.language.numbers import as_float, compute, decided, is_number, negated, spelt, whole
 from recurrency.language.products import combined
 from recurrency.language.streams import (
     Busy,
@@ -293,7 +293,7 @@ class Evaluator:
         if expression.op == "not":
             return not self.truth(expression.operand)
         meaning = self.plain(expression.operand)
-        return -meaning if is_number(meaning) else -self.real(expression.operand, meaning)
+        return negated(meaning) if is_number(meaning) else -self.real(expression.operand, meaning)
 
     def _binary(self, expression: syntax.Binary) -> Any:
         op = expression.op
@@ -373,5 +373,5 @@ class Evaluator:
 
 def _equals(expression: syntax.Expression, value: Any) -> str:
     """` = 1.5` behind an expression that is not already written so."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = spelt(value)
     return f" = {text}" if is_number(value) and text != expression.span.text else ""

@@ -13,6 +13,8 @@ from recurrency.language.streams import NeedNumber
 
 GREATEST_TERMS = 1000
 """Bound on the products of dimensions that a single dimension is the sum of."""
+GREATEST_BITS = 128
+"""Longer fractions go on as floating-point numbers."""
 
 ARITHMETIC: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "+": ("add", operator.add),
@@ -44,9 +46,37 @@ class Estimate(float):
         return result
 
 
-def is_number(meaning: Any) -> TypeGuard[int | float | Poly]:
+def is_number(meaning: Any) -> TypeGuard[int | float | Fraction | Poly]:
     """Whether something is known when the spec is compiled, and no function or cell."""
-    return isinstance(meaning, (int, float, Poly))
+    return isinstance(meaning, (int, float, Fraction, Poly))
+
+
+def tidy(value: Any) -> Any:
+    """A number in the simplest form that is exact: `int` before `Fraction`, also for the factors of a dimension."""
+    if isinstance(value, Fraction):
+        if value.denominator == 1:
+            return value.numerator
+        longest = max(value.numerator.bit_length(), value.denominator.bit_length())
+        return value if longest <= GREATEST_BITS else float(value)
+    if isinstance(value, Poly) and any(isinstance(factor, Fraction) for _, factor in value.terms):
+        terms = tuple([(names, tidy(factor)) for names, factor in value.terms])
+        return Estimate.of(value) if any(isinstance(factor, float) for _, factor in terms) else Poly(terms)
+    return value
+
+
+def fraction_in(sizes: tuple[Any, ...]) -> Fraction | None:
+    """The first size that is no whole number."""
+    return next((size for size in sizes if isinstance(size, Fraction)), None)
+
+
+def spelt(value: Any) -> str:
+    """A number in a message."""
+    return f"{float(value):g}" if isinstance(value, (float, Fraction)) else str(value)
+
+
+def negated(value: Any) -> Any:
+    """`-value`; an estimate stays one."""
+    return Estimate.of(value) if isinstance(value, Estimate) else -value
 
 
 def names_of(*values: Any) -> frozenset[str]:
@@ -86,15 +116,15 @@ def compute(op: str, left: Any, right: Any) -> Any:
     if op in COMPARISONS:
         return _compared(op, left, right)
     if names_of(left, right):
-        return _of_dimensions(op, left, right)
-    if op == "/" and isinstance(left, int) and isinstance(right, int) and right and left % right == 0:
-        return left // right
-    if op == "**" and (abs(right) > 1024 or abs(left) > 1e9):
+        return tidy(_of_dimensions(op, left, right))
+    if op == "/" and isinstance(left, int) and isinstance(right, int):
+        left = Fraction(left)
+    if op == "**" and (abs(right) > 1024 or abs(left) > 1e9 or isinstance(left, Fraction)):
         left, right = float(left), float(right)
     result = ARITHMETIC[op][1](left, right)
     if isinstance(result, complex) or not abs(result) < 1e300:
         raise ArithmeticError
-    return result
+    return tidy(result)
 
 
 def _compared(op: str, left: Any, right: Any) -> bool:
@@ -105,28 +135,19 @@ def _compared(op: str, left: Any, right: Any) -> bool:
 
 def _of_dimensions(op: str, left: Any, right: Any) -> Any:
     """Polynomials stay exact; whatever goes beyond them is an estimate."""
-    whole = not any(isinstance(v, float) for v in (left, right))
-    if whole and op in ("+", "-"):
+    exact = not any(isinstance(v, float) for v in (left, right))
+    if exact and op in ("+", "-"):
         return _bounded(ARITHMETIC[op][1](left, right))
-    if whole and op == "*":
+    if exact and op == "*":
         return _product(left, right)
-    if whole and op == "/" and isinstance(right, int):
-        if right == 0:
-            raise ZeroDivisionError
-        exact = left.divided(right)
-        return _fraction(left, right) if exact is None else exact
+    if exact and op == "/" and not isinstance(right, Poly):
+        return _product(left, 1 / Fraction(right))
     if op == "**" and isinstance(left, Poly) and isinstance(right, int) and 0 < right <= 4:
         result: Any = left
         for _ in range(right - 1):
             result = _product(result, left)
         return result
     return Estimate.of(left, right)
-
-
-def _fraction(left: Poly, right: int) -> Poly:
-    """A part of a unit, such as `H / 2`: whether it is whole is known with the number of H."""
-    terms: Any = [(names, Fraction(factor, right)) for names, factor in left.terms]
-    return Poly(tuple(terms))
 
 
 def _product(left: Any, right: Any) -> Any:
@@ -145,6 +166,6 @@ def _bounded(value: Any) -> Any:
 def whole(value: Any) -> int | None:
     """A number without a fraction as `int`; None for any other."""
     value = decided(value)
-    if isinstance(value, (int, float)) and math.isfinite(value) and value == int(value):
+    if isinstance(value, (int, float, Fraction)) and math.isfinite(value) and value == int(value):
         return int(value)
     return None

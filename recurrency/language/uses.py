@@ -14,7 +14,7 @@ from recurrency.language.binding import is_choice, is_real
 from recurrency.language.firsts import fitting
 from recurrency.language.instance import Instance, own_clock
 from recurrency.language.modules import CellDef
-from recurrency.language.numbers import is_number, whole
+from recurrency.language.numbers import is_number, spelt, whole
 from recurrency.language.streams import CellValue, Problem, Shared, Used
 from recurrency.language.subscripts import brief
 from recurrency.language.vocabulary import shown
@@ -202,7 +202,7 @@ def _check_entry(evaluator: Evaluator, call: syntax.Call, inner: Instance, entry
     if is_number(value) and not is_real(entry.default) and not isinstance(value, Poly):
         size = whole(value)
         if size is None or size < 1:
-            title = f"{where} can't be {value:g}: a dimension is a whole number from 1"
+            title = f"{where} can't be {spelt(value)}: a dimension is a whole number from 1"
             raise evaluator.problem(46, title, call.callee.span)
 
 
