@@ -111,6 +111,9 @@ class UsageError(RecurrencyError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is spelled most like `name`, for a suggestion."""
-    found = difflib.get_close_matches(name[:100], [k for k in dict.fromkeys(known) if k != name], 1, 0.6)
-    return found[0] if found else None
+    """The known name that is spelled most like `name`, for a suggestion; capitals count least."""
+    letters = {known.lower(): known for known in reversed([k for k in dict.fromkeys(known) if k != name])}
+    if name.lower() in letters:
+        return letters[name.lower()]
+    found = difflib.get_close_matches(name[:100].lower(), letters, 1, 0.6)
+    return letters[found[0]] if found else None

@@ -286,8 +286,8 @@ def test_numbers_in_the_header_are_no_dimensions() -> None:
     [
         ({}, "needs N"),
         ({"N": 2, "K": 3}, "no dimension K"),
-        ({"N": 0}, "from 1"),
-        ({"N": 1 << 30}, "from 1"),
+        ({"N": 0}, "start at 1"),
+        ({"N": 1 << 30}, "at most"),
         ({"N": 2.5}, "whole number"),
         ({"N": "tanh"}, "whole number"),
         ({"N": 2, "squash": "thanh"}, "did you mean tanh"),

@@ -233,9 +233,9 @@ COMPILED: dict[str, tuple[Callable[[], Any], str]] = {
     "an unknown dimension": (
         lambda: E.compile(N=1, H=1, K=1), "Elman has no dimension K (it has N, H, squash)"
     ),
-    "a dimension of zero": (lambda: E.compile(N=1, H=0), "Elman: H must be from 1 to 16777216, not 0"),
-    "a negative dimension": (lambda: E.compile(N=-1, H=1), "Elman: N must be from 1 to 16777216, not -1"),
-    "a huge dimension": (lambda: E.compile(N=1, H=10**9), "Elman: H must be from 1 to 16777216, not 1000000000"),
+    "a dimension of zero": (lambda: E.compile(N=1, H=0), "Elman: H is 0, but dimensions start at 1"),
+    "a negative dimension": (lambda: E.compile(N=-1, H=1), "Elman: N is -1, but dimensions start at 1"),
+    "a huge dimension": (lambda: E.compile(N=1, H=10**8), "Elman: H is 100000000, but a dimension is at most 16777216"),
     "too many parameters": (
         lambda: rc.library.GatedFeedback.compile(N=1, H=2**15),
         "GatedFeedback has 11,812,274,179 parameters; at most 8,589,934,592 are possible",

@@ -77,6 +77,18 @@ def cli() -> None:
     """
 
 
+def renamed(error: click.NoSuchOption) -> click.NoSuchOption:
+    """An option by the name that it has in other programs: what it is called here."""
+    from recurrency.language.elsewhere import OPTIONS
+
+    known = {name for option in error.ctx.command.params for name in option.opts} if error.ctx else set()
+    meant = OPTIONS.get(error.option_name.lstrip("-").replace("_", "-").lower())
+    if meant and (meant.split()[0].rstrip(",") in known or (" " in meant and "--epochs" in known)):
+        text = f"No such option {error.option_name!r}. Write {meant}."
+        return click.NoSuchOption(error.option_name, text, None, error.ctx)
+    return error
+
+
 def main() -> None:
     """The console script: exit code 0 for success, 1 for bad input, 2 for a wrong call, 130 for Ctrl-C."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
@@ -87,6 +99,9 @@ def main() -> None:
         sys.exit(130)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
+    except click.NoSuchOption as error:
+        renamed(error).show()
+        sys.exit(2)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

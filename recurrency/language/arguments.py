@@ -13,6 +13,7 @@ from recurrency.language import syntax
 from recurrency.language.numbers import Estimate, decided, fraction_in, is_number, names_of, spelt, tidy, whole
 from recurrency.language.products import BRIDGES
 from recurrency.language.streams import Busy
+from recurrency.language.suggestions import of_keyword, of_number
 from recurrency.language.vocabulary import ELEMENTWISE, TIME, Function, shown
 
 if TYPE_CHECKING:
@@ -78,10 +79,14 @@ class CallArguments:
         usage = f"it is used as {function.signature}: {function.meaning}"
         for name, keyword in self.keywords.items():
             if name not in function.keywords:
-                raise self.evaluator.problem(27, f"{function.name} has no keyword {name}", keyword.span, help=usage)
+                help = of_keyword(name, keyword.value.span.text, function.signature) or usage
+                raise self.evaluator.problem(27, f"{function.name} has no keyword {name}", keyword.span, help=help)
         if not self.collected and (count < function.fewest or (function.most is not None and count > function.most)):
             wanted = function.wants
             title = f"{function.name} takes {wanted} value{'s' * (wanted != '1')}, not {count}"
+            extra = self.expressions[function.most :] if function.most is not None else []
+            if count and extra and all(isinstance(e, syntax.Number | syntax.Unary) for e in extra):
+                usage = f"{usage}; a vector has one axis, which is not named"
             self.fail(27, title, help=usage)
 
     def _agree(self) -> None:
@@ -147,7 +152,7 @@ class CallArguments:
         meaning = self.meanings[position]
         if not is_number(meaning):
             title = f"{self.function.name} needs a number here that is known when the spec is compiled"
-            self.fail(32, title, position=position)
+            self.fail(32, title, position=position, help=of_number(self.evaluator, self.expressions[position]))
         return self.evaluator.finite(meaning, self.expressions[position].span)
 
     def dimension(self, position: int) -> int | Poly:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from recurrency.errors import UsageError, nearest
 from recurrency.graph.dimensions import symbol
@@ -12,6 +12,9 @@ from recurrency.language.modules import CellDef, Loader
 from recurrency.language.sources import library_index
 from recurrency.language.streams import CellValue
 from recurrency.language.vocabulary import FUNCTIONS
+
+if TYPE_CHECKING:
+    from recurrency.language.instance import Instance
 
 GREATEST_DIMENSION = 1 << 24
 """Bound on a single dimension."""
@@ -53,6 +56,20 @@ def is_real(default: syntax.Expression | None) -> bool:
     return isinstance(inner, syntax.Number) and (isinstance(inner.value, float) or inner is not default)
 
 
+def refuse_defaults(instance: Instance) -> None:
+    """A dimension has a default of at least 1.
+
+    Raises:
+        Problem: another one.
+    """
+    for dimension in instance.cell.dimensions:
+        default = dimension.default
+        if isinstance(default, syntax.Number) and not is_real(default) and not 1 <= default.value <= GREATEST_DIMENSION:
+            title = f"the default of {dimension.name} is {default.value}, but dimensions start at 1"
+            help = "a number that is no dimension is written with a point: 0.0" if default.value == 0 else None
+            raise instance.problem(46, title, default.span, help=help)
+
+
 def sample(cell: syntax.Cell, name: str, others: Mapping[str, int]) -> int:
     """A number for a dimension, different from those that were given: units that differ still differ."""
     for dimension in cell.dimensions:
@@ -92,7 +109,8 @@ def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
         what = "a number" if real else "a whole number"
         raise UsageError(f"{where} must be {what}, not {value!r}") from None
     if not real and not 1 <= value <= GREATEST_DIMENSION:
-        raise UsageError(f"{where} must be from 1 to {GREATEST_DIMENSION}, not {value}")
+        what = "dimensions start at 1" if value < 1 else f"a dimension is at most {GREATEST_DIMENSION}"
+        raise UsageError(f"{where} is {value}, but {what}")
     return value
 
 

@@ -12,6 +12,7 @@ from recurrency.language.arguments import call_function
 from recurrency.language.numbers import is_number
 from recurrency.language.streams import CellValue, FnValue, Poisoned, Problem, Shared, Stream, TooMuch
 from recurrency.language.subscripts import brief
+from recurrency.language.syntax import mentions_time
 from recurrency.language.uses import use_cell
 from recurrency.language.vocabulary import FUNCTIONS, Function
 
@@ -37,15 +38,21 @@ def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tup
         return _apply(evaluator, callee, expression)
     if isinstance(callee, Function):
         return call_function(evaluator, callee, expression)
-    _only_check(evaluator, expression.arguments)
-    raise _no_function(evaluator, callee, expression.callee)
+    step = next((a for a in expression.arguments if mentions_time(a)), None)
+    if step is None:
+        _only_check(evaluator, expression.arguments)
+    raise _no_function(evaluator, callee, expression.callee, step)
 
 
-def _no_function(evaluator: Evaluator, callee: Any, expression: syntax.Expression) -> Problem:
+def _no_function(
+    evaluator: Evaluator, callee: Any, expression: syntax.Expression, step: syntax.Expression | None
+) -> Problem:
     what, notes = brief(expression.span.text), evaluator.origins(expression)
     help = f"for a product write {what} * (...) or {what} @ (...)"
     if isinstance(callee, Poly):
         help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
+    elif step is not None:
+        help = f"a step stands in square brackets: {what}[{step.span.text}]"
     return evaluator.problem(29, f"{what} is neither a function nor a cell", expression.span, notes=notes, help=help)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from recurrency.errors import Span
 from recurrency.language import syntax
 from recurrency.language.streams import Poisoned, Problem, TooMuch
+from recurrency.language.syntax import mentions_time
 
 if TYPE_CHECKING:
     from recurrency.language.instance import Instance
@@ -79,6 +80,7 @@ class Definitions:
     def _keys(self, targets: tuple[syntax.Target, ...], env: Env) -> Iterator[tuple[Key, Span]]:
         evaluator = self.instance.evaluator(env)
         for target in targets:
+            self._refuse_step(target)
             choices: list[range] = []
             for index in target.indices:
                 ends = evaluator.bounds(index) if isinstance(index, syntax.Range) else (evaluator.integer(index),) * 2
@@ -86,6 +88,19 @@ class Definitions:
             for indices in itertools.product(*(_counted(self, c, target.span) for c in choices)):
                 self.work.count_definition(target.span)
                 yield (target.name, indices), target.span
+
+    def _refuse_step(self, target: syntax.Target) -> None:
+        """`h[t] = ...`: what a name is at each step is what its equation says."""
+        steps = [i for i in target.indices if mentions_time(i)]
+        if not steps:
+            return
+        rest = [i.span.text for i in target.indices if i not in steps]
+        name = f"{target.name}[{', '.join(rest)}]" if rest else target.name
+        help = f"write {name} = ..."
+        if not isinstance(steps[0], syntax.Name):
+            help += f", and {name}[t-1] where it reads {name}"
+        title = f"{target.span.text} cannot be defined: an equation holds at every step, and its left side has none"
+        raise self.work.problem(31, title, target.span, help=help)
 
     # ------------------------------------------------------------------------------------------ one name, one meaning
 
@@ -105,11 +120,15 @@ class Definitions:
             raise self._twice(label(key), span, known.span)
         member, first = self._forms.setdefault(name, (bool(key[1]), span))
         if member != bool(key[1]):
-            raise self._twice(f"{name} is both a family and a single name", span, first, "")
+            zeroth = key[1] == (0,) or (not key[1] and (name, (0,)) in self.equations)
+            help = f"the first value of a state stands in its declaration: state {name} : [...] = 0" if zeroth else None
+            raise self._twice(f"{name} is both a family and a single name", span, first, "", help)
 
-    def _twice(self, name: str, span: Span, first: Span, ending: str = " is defined twice") -> Problem:
+    def _twice(
+        self, name: str, span: Span, first: Span, ending: str = " is defined twice", help: str | None = None
+    ) -> Problem:
         note = f"the first definition is at line {first.line}"
-        return self.work.problem(25, f"{name}{ending}", span, label="the second definition", notes=(note,))
+        return self.work.problem(25, f"{name}{ending}", span, label="the second definition", notes=(note,), help=help)
 
     def _param(self, statement: syntax.Param | syntax.Const, env: Env) -> None:
         for key, span in self._keys(statement.targets, env):

@@ -155,7 +155,7 @@ MEANING: dict[int, Row] = {
     31: Row(
         "step out of bounds or malformed",
         "A time index is `t`, `t-k` or `t+k` with a whole number k that is known when the spec is compiled, "
-        "on a stream that has a name.",
+        "on a stream that has a name. The left side of an equation has none: an equation holds at every step.",
     ),
     32: Row(
         "not known when the spec is compiled",
@@ -220,7 +220,8 @@ MEANING: dict[int, Row] = {
     ),
     46: Row(
         "malformed dimension",
-        "A dimension is a whole number of at least 1, or an expression of dimensions.",
+        "A dimension is a whole number of at least 1, or an expression of dimensions. Parts such as `H / 2` are exact, and "
+        "must be whole once the numbers are known.",
     ),
     47: Row(
         "not causal",

@@ -20,7 +20,7 @@ from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.language import syntax
-from recurrency.language.binding import bind, sample, units
+from recurrency.language.binding import bind, refuse_defaults, sample, units
 from recurrency.language.causality import check_causality
 from recurrency.language.elaboration import GREATEST_DEPTH, GREATEST_GRAPH, Elaboration, place_of
 from recurrency.language.instance import Instance, own_clock
@@ -104,6 +104,7 @@ def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any],
     clock = own_clock(definition.cell)
     top = Instance(work, definition, "", "", clock, {p.clock or "t": p.clock or "t" for p in definition.cell.inputs})
     try:
+        work.guarded(lambda: refuse_defaults(top))
         work.guarded(lambda: top.bind_dimensions(dimensions))
         if not work.diagnostics:
             _sources(work, top)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from recurrency.errors import Span, nearest
+from recurrency.errors import Span
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.value import Value, constant
@@ -28,8 +29,11 @@ from recurrency.language.streams import (
     Used,
 )
 from recurrency.language.subscripts import attribute, brief, subscript
+from recurrency.language.suggestions import AT_RUN_TIME, meant, of_number, of_size
 from recurrency.language.vocabulary import FUNCTIONS, Function, shown
 
+MOST_HELPED = 50
+"""From so many mistakes on, unknown names get no suggestion: looking for one takes longer than all the rest."""
 ADVICE = {
     CellValue: ("a cell", "use it: write its inputs in round brackets"),
     Shared: ("an instance of a cell", "use it: write its inputs in round brackets"),
@@ -141,10 +145,21 @@ class Evaluator:
 
     def static(self, expression: syntax.Expression) -> Any:
         """What is known when the spec is compiled: a number, a dimension, a function or a cell."""
-        meaning = self.meaning(expression)
+        try:
+            meaning = self.meaning(expression)
+        except Problem as problem:
+            unknown = problem.diagnostic
+            if unknown.number == 20 and unknown.help is None and unknown.span is not None:
+                raise Problem(replace(unknown, help=of_size(self, unknown.span.text))) from None
+            raise
         if isinstance(meaning, (Value, Stream, Used)):
             title = f"{brief(expression.span.text)} is not known when the spec is compiled"
-            help = "use dimensions, numbers and loop indices; for a choice at each step there is where(c, a, b)"
+            size = of_size(self, expression.name) if isinstance(expression, syntax.Name) else None
+            help = (
+                size
+                or of_number(self, expression)
+                or ("use dimensions, numbers and loop indices; for a choice at each step there is where(c, a, b)")
+            )
             raise self.problem(32, title, expression.span, notes=self.origins(expression), help=help)
         return meaning
 
@@ -181,9 +196,14 @@ class Evaluator:
             )
         return found
 
-    def truth(self, expression: syntax.Expression) -> bool:
-        """A condition."""
-        return bool(decided(self.static(expression)))
+    def truth(self, expression: syntax.Expression, op: str = "") -> bool:
+        """A condition; `op` is the `and`, `or` or `not` that asks for it."""
+        try:
+            return bool(decided(self.static(expression)))
+        except Problem as problem:
+            if problem.diagnostic.number != 32 or not op:
+                raise
+            raise Problem(replace(problem.diagnostic, help=AT_RUN_TIME[op])) from None
 
     def dimension(self, expression: syntax.Expression) -> int | Poly:
         """A dimension: a unit, or a positive whole number."""
@@ -200,9 +220,8 @@ class Evaluator:
                 help="a dimension is a whole number, or made of dimensions",
             )
         if not 1 <= size <= GREATEST_DIMENSION:
-            raise self.problem(
-                46, f"{text} is not a dimension: it must be from 1 to {GREATEST_DIMENSION}", expression.span
-            )
+            bound = "dimensions start at 1" if size < 1 else f"they are at most {GREATEST_DIMENSION}"
+            raise self.problem(46, f"{text} is not a dimension: {bound}", expression.span)
         return size
 
     def shape(self, shape: syntax.Shape) -> tuple[Dim, ...]:
@@ -247,20 +266,15 @@ class Evaluator:
         raise self._unknown(name, expression.span, called)
 
     def _unknown(self, name: str, span: Span, called: bool) -> Problem:
-        inside, module, defined = self.instance, self.instance.definition.module, self.instance.defined
+        module, defined = self.instance.definition.module, self.instance.defined
         if (name in defined.spoilt and not self.alone) or name in module.missing:
             raise Poisoned
-        known = [*self.env, *inside.dimensions, *(p.name for p in inside.cell.inputs), *inside.defined.names()]
-        callable_ = [*inside.dimensions, *inside.defined.functions, *module.functions, *module.cells, *FUNCTIONS]
-        near = nearest(name, callable_ if called else known)
-        help = f"did you mean {near}?" if near and len(name) > 1 else None
-        if name in inside.clocks.values():
-            help = f"{name} is a clock; a step is written with t on every clock: x[t-1]"
-        elif self.alone and (name in known or defined.defines(name)):
-            help = f"a function of the file sees no names of a cell: hand {name} over, or define it in the cell"
-        elif help is None:
-            help = module.where_is(name)
+        help = meant(self, name, called) if len(self.work.diagnostics) < MOST_HELPED else None
         return self.problem(20, f"{name} is not defined", span, help=help)
+
+    def finds(self, name: str) -> bool:
+        """Whether a name stands for something here."""
+        return self._find(name) is not None or (not self.alone and self.instance.defined.defines(name))
 
     def _find(self, name: str) -> Any:
         """What a name stands for, from the inside to the outside; None where nothing has it."""
@@ -291,15 +305,15 @@ class Evaluator:
 
     def _unary(self, expression: syntax.Unary) -> Any:
         if expression.op == "not":
-            return not self.truth(expression.operand)
+            return not self.truth(expression.operand, "not")
         meaning = self.plain(expression.operand)
         return negated(meaning) if is_number(meaning) else -self.real(expression.operand, meaning)
 
     def _binary(self, expression: syntax.Binary) -> Any:
         op = expression.op
         if op in ("and", "or"):
-            left = self.truth(expression.left)
-            return self.truth(expression.right) if left == (op == "and") else left
+            left = self.truth(expression.left, op)
+            return self.truth(expression.right, op) if left == (op == "and") else left
         one, two = self.all(self.plain, (expression.left, expression.right))
         if not (is_number(one) and is_number(two)):
             return combined(self, expression, self.real(expression.left, one), self.real(expression.right, two))

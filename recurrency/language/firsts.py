@@ -11,6 +11,7 @@ from recurrency.graph.value import Value
 from recurrency.initialisers import INITIALISERS
 from recurrency.language import syntax
 from recurrency.language.definitions import Env
+from recurrency.language.elsewhere import drawn_elsewhere
 from recurrency.language.streams import ParamInfo
 from recurrency.language.vocabulary import shown
 
@@ -53,8 +54,8 @@ def _initialiser(
 ) -> tuple[str, tuple[float, ...]]:
     row = INITIALISERS.get(draw.name)
     if row is None:
-        near = nearest(draw.name, INITIALISERS)
-        help = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
+        near = drawn_elsewhere(draw.name) or nearest(draw.name, INITIALISERS)
+        help: str | None = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
         raise instance.problem(34, f"there is no initialiser {draw.name}", draw.span, help=help)
     if not row.arguments and (draw.arguments or draw.keywords):
         raise instance.problem(34, f"{draw.name} takes no arguments", draw.span)
@@ -63,9 +64,19 @@ def _initialiser(
     try:
         arguments = row.bind(positional, {k.name: evaluator.number(k.value) for k in draw.keywords})
     except UsageError as error:
-        raise instance.problem(34, str(error), draw.span) from None
+        help = _both_ends(draw, positional)
+        raise instance.problem(34, str(error), draw.span, help=help) from None
     known = not any(isinstance(d, Poly) for d in shape)
     mistake = row.check(tuple(shape), arguments) if known or draw.name != "sparse" else None
     if mistake:
         raise instance.problem(35, mistake, draw.span, label=f"the shape is {shown(Type(Kind.STATIC, shape))}")
     return draw.name, arguments
+
+
+def _both_ends(draw: syntax.Initialiser, positional: list[float]) -> str | None:
+    """The help for `uniform(0, 1)` and `normal(0.1)`, in whose place other frameworks have other arguments."""
+    if draw.name == "uniform" and len(positional) == 2:
+        return f"uniform(a) draws from -a to a; write between({', '.join(a.span.text for a in draw.arguments)})"
+    if draw.name == "normal" and len(positional) == 1:
+        return f"write normal(0, {draw.arguments[0].span.text})"
+    return None

@@ -183,6 +183,10 @@ def _rms_norm(a: Arguments) -> Value:
 
 
 def _dot(a: Arguments) -> Value:
+    for position in (0, 1):
+        if len(a.value(position).type.shape) == 2:
+            help = "a matrix is multiplied with @: W @ x"
+            a.fail(27, f"dot takes two vectors, not {shown(a.value(position).type)}", position=position, help=help)
     x, y = vector(a, 0), vector(a, 1)
     if x.type.shape != y.type.shape:
         a.fail(22, f"dot needs two vectors of one size, not {shown(x.type)} and {shown(y.type)}")

@@ -127,8 +127,16 @@ class Instance:
         if key[0] not in self.defined.spoilt:
             name = label(key)
             help = f"add an equation: {name} = ..."
+            near = next(
+                (n for n in (f"{name}_t", f"{name}_new", f"{name}_next", f"{name}t") if n in self._equated()), None
+            )
+            if near:
+                help = f"did you mean {name} = ... where {near} is defined? A name alone is its value at this step"
             self.work.report(self.problem(26, f"the {role} {name} has no equation", span, help=help).diagnostic)
             self.defined.spoilt.add(key[0])
+
+    def _equated(self) -> set[str]:
+        return {name for name, _ in self.defined.equations}
 
     def _shared(self, key: Key, written: Written) -> Shared | None:
         """An equation such as `shared = LSTM[H]` names an instance."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
 from lark import Token
 
-from recurrency.errors import Diagnostic, Source
+from recurrency.errors import Diagnostic
 from recurrency.language.diagnostics import say
 from recurrency.language.fault import Fault, expected, shown
+from recurrency.language.habits import HABITS
 from recurrency.language.outline import opens_line
 from recurrency.language.words import CLOSERS, OPENERS, STARTERS, TOP_LEVEL, ends_value, reserved, spellings, where
 
@@ -20,53 +20,8 @@ DECLARATIONS = {
     "STATE": "state h : [H] = 0",
     "CONST": "const A : [H, H] = identity(H)",
 }
-LOOKALIKES = {
-    **dict.fromkeys("·×∙∘•", "write * for a product element by element, @ for one of matrices"),
-    **dict.fromkeys("−–—", "write - for a minus"),
-    **dict.fromkeys("“”„'’‘`", 'a docstring stands between """ and """'),
-    **dict.fromkeys("²³¹⁰⁴⁵⁶⁷⁸⁹", "write ** for a power, as in x ** 2"),
-    **dict.fromkeys("∑Σ", "write sum(x[i] for i in 1..L)"),
-    "^": "write ** for a power",
-    "÷": "write / for a quotient",
-    "→": "write ->",
-    "≤": "write <=",
-    "≥": "write >=",
-    "≠": "write !=",
-    "∈": "write in",
-    "…": "write .. for a range",
-    "&": "write and",
-    "|": "write or; | | is abs(...)",
-    "!": "write != or not",
-    ";": "a statement ends with its line; leave the semicolon out",
-    "\\": "a statement may go on in the next line; nothing has to be written for it",
-    "%": "a comment starts with #",
-    "√": "write sqrt(...)",
-    "\ufeff": "save the file as UTF-8 without a byte order mark",
-}
-
 
 Rule: TypeAlias = Callable[[Fault], Diagnostic | None]
-
-
-# -------------------------------------------------------------------------------------------------- stray characters
-
-
-def unclosed_quotes(source: Source, word: Token) -> bool:
-    """Whether a stray word opens a docstring that never ends."""
-    return word.type == "STRAY" and source.text.startswith('"""', word.start_pos or 0)
-
-
-def explain_stray(source: Source, word: Token) -> Diagnostic:
-    """What to say about a character that is no part of the language."""
-    place = where(source, word)
-    if unclosed_quotes(source, word):
-        return say(7, "this docstring never ends", place, 'no """ follows', help='close it with """')
-    if word == '"':
-        return say(7, "this path never ends", place, 'no " follows on this line', help='close it with "')
-    shown = str(word) if word.isprintable() else f"U+{ord(word):04X}"
-    name = unicodedata.name(str(word), "")
-    label = f"{name.lower()} means nothing here" if name and not word.isascii() else "it means nothing in a spec"
-    return say(1, f"unexpected character {shown}", place, label, help=LOOKALIKES.get(str(word)))
 
 
 # ---------------------------------------------------------------------------------------------------------- brackets
@@ -297,6 +252,7 @@ def anything(fault: Fault) -> Diagnostic:
 
 
 RULES: tuple[Rule, ...] = (
+    *HABITS,
     wrong_bracket,
     never_closed,
     missing_value,

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 from lark import Token
 
-from recurrency.language.words import CLOSERS, OPENERS, STARTERS, is_name, lex
+from recurrency.language.elsewhere import KEYWORDS
+from recurrency.language.words import CLOSERS, OPENERS, STARTERS, ends_value, is_name, lex
 
 LOOK_AHEAD = 64
 HEADERS = {"CELL": "cell C(x: []) -> (y: []) {", "FOR": "for j in 1..1 {"}
+
+
+PARTS = frozenset({"NAME", "COMMA", "LPAR", "RPAR", "LBRACE", "RBRACE", "MINUS", "PLUS", "NUMBER", "DOT"})
+"""What may stand before the = of an equation as other languages have it."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,44 @@ def is_target(words: Sequence[Token], at: int) -> bool:
     return after < len(words) and (words[after].type in {"EQUAL", "COLON"} or words[after] == "==")
 
 
+def doubled(words: Sequence[Token], at: int) -> bool:
+    """Whether `++` or `--` stands directly behind the word at `at`."""
+    three = words[at : at + 3]
+    return (
+        len(three) == 3
+        and three[1] == three[2]
+        and three[0].end_pos == three[1].start_pos
+        and (three[1].end_pos == three[2].start_pos)
+    )
+
+
+def is_slip(words: Sequence[Token], at: int) -> bool:
+    """Whether a statement was meant at `at`, in the notation of another language: `a, b =`, `h +=`, `let z =`."""
+    before = words[at - 1] if at else None
+    begun = before is not None and not ends_value(before) and before.type not in {"LBRACE", "RBRACE", "DOC", "STRING"}
+    if begun or at + 1 >= len(words) or not (is_name(words[at]) or words[at].type == "LPAR"):
+        return False
+    line, second = words[at].line, words[at + 1]
+    if str(words[at]) in KEYWORDS and second.line == line and second.type in {"NAME", "LPAR"}:
+        return True
+    if second.line == line and (
+        second == "<" or second.type in {"TILDE", "DOT"} or (second.type in {"PLUS", "MINUS"} and doubled(words, at))
+    ):
+        return True
+    for after, word in enumerate(words[at + 1 : at + LOOK_AHEAD], at + 1):
+        if word.line != line or word.type in {"LSQB", "FOR", "IN"}:
+            return False
+        if word.type == "EQUAL":
+            return after - at < 3 or all(w.type in PARTS for w in words[at + 1 : after])
+    return False
+
+
 def outline(words: Sequence[Token]) -> list[Start]:
     """The starts of all statements; inside round or square brackets only a word that is not indented further counts."""
     starts: list[Start] = []
     depth, column = 0, 0
     for at, word in enumerate(words):
-        if opens_line(words, at) and (word.type in STARTERS or is_target(words, at)):
+        if opens_line(words, at) and (word.type in STARTERS or is_target(words, at) or is_slip(words, at)):
             inside = depth > 0 and (word.column or 1) > column and word.type not in {"CELL", "USE"}
             if not inside:
                 starts.append(Start(at, word.type))

@@ -10,8 +10,9 @@ from recurrency.errors import Diagnostic, Source, SpecError
 from recurrency.language import syntax
 from recurrency.language.diagnostics import say
 from recurrency.language.fault import Fault
-from recurrency.language.mistakes import explain, explain_stray, unclosed_quotes
+from recurrency.language.mistakes import explain
 from recurrency.language.outline import outline, without
+from recurrency.language.strays import explain_stray, unclosed_quotes, without_comments
 from recurrency.language.tree import MAX_DEPTH, TooDeepError, TreeBuilder
 from recurrency.language.words import MAX_WORDS, grammar, where, words_of
 
@@ -52,7 +53,7 @@ class Reading:
         self.source = source
         self.mistakes: list[Diagnostic] = []
         self.told: set[int] = set()
-        self.words = self.without_strays(words)
+        self.words = self.without_strays(without_comments(source, words, self.tell))
         self.patience = PATIENCE
 
     def tell(self, mistake: Diagnostic) -> None:
@@ -66,9 +67,9 @@ class Reading:
         """The words that belong to the language; the rest of the text is not read if a docstring never ends."""
         self.complete = True
         kept = []
-        for word in words:
-            if word.type == "STRAY":
-                self.tell(explain_stray(self.source, word))
+        for at, word in enumerate(words):
+            if word.type == "STRAY" and len(self.mistakes) < MAX_MISTAKES:
+                self.tell(explain_stray(self.source, words, at))
             if unclosed_quotes(self.source, word):
                 self.complete = False
                 break

@@ -11,6 +11,7 @@ from recurrency.language import syntax
 from recurrency.language.definitions import label
 from recurrency.language.numbers import ARITHMETIC
 from recurrency.language.subscripts import brief
+from recurrency.language.suggestions import of_batch
 from recurrency.language.vocabulary import shown
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _one_shape(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Val
         title = f"cannot combine {left} {shown(a.type)} with {right} {shown(b.type)} by {expression.op}"
         is_product = expression.op == "*" and (len(one), len(two)) in PRODUCTS and one[-1] == two[0]
         help = f"a product of matrices and vectors is written {left} @ {right}" if is_product else None
+        help = of_batch(evaluator.instance.cell, expression.left, expression.right) or help
         notes = evaluator.origins(expression.left, expression.right)
         raise evaluator.problem(22, title, expression.span, label=_difference(one, two), notes=notes, help=help)
 
@@ -77,7 +79,11 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
         return a.product(b, spec)
     title = f"cannot multiply {left} {shown(a.type)} by {right} {shown(b.type)}"
     notes = evaluator.origins(expression.left, expression.right)
-    if spec is not None:
+    help: str | None
+    batch = of_batch(evaluator.instance.cell, expression.left, expression.right)
+    if batch is not None:
+        reason, help = f"{shown(a.type)} and {shown(b.type)} do not match", batch
+    elif spec is not None:
         reason = f"the inner dimensions {one[-1]} and {two[0]} differ"
         help = _fitting(evaluator, left, right, one, two)
     elif one and two:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import nearest
@@ -12,6 +11,8 @@ from recurrency.language import syntax
 from recurrency.language.definitions import Key, label
 from recurrency.language.numbers import is_number
 from recurrency.language.streams import CellValue, Poisoned, Shared, Stream, Used
+from recurrency.language.suggestions import of_index, of_method, of_module
+from recurrency.language.syntax import mentions_time
 
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
@@ -27,7 +28,7 @@ def brief(text: str) -> str:
 
 def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     """The meaning of `value[indices]`."""
-    if any(_mentions_time(i) for i in expression.indices):
+    if any(mentions_time(i) for i in expression.indices):
         return _step(evaluator, expression)
     if isinstance(expression.value, syntax.Name):
         key = _member(evaluator, expression.value.name, expression)
@@ -42,21 +43,12 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
         return CellValue(base.definition, base.positional + positional, {**base.keywords, **keywords})
     name = brief(expression.value.span.text)
     if isinstance(base, (Stream, Used)):
-        help = f"for another step write {name}[t-1], for some elements slice({name}, 1, 2)"
+        help = of_index(expression, name, isinstance(base, Stream) and base.first is not None)
         raise evaluator.problem(
             30, f"{name} is not a family", expression.span, help=help, notes=evaluator.origins(expression.value)
         )
     what = "an instance of a cell, whose dimensions are fixed already" if isinstance(base, Shared) else "no family"
     raise evaluator.problem(30, f"{name} is {what}", expression.span, notes=evaluator.origins(expression.value))
-
-
-def _mentions_time(tree: Any) -> bool:
-    """Whether `t` stands somewhere in an expression."""
-    if isinstance(tree, syntax.Name):
-        return tree.name == "t"
-    if isinstance(tree, tuple):
-        return any(_mentions_time(part) for part in tree)
-    return is_dataclass(tree) and any(_mentions_time(getattr(tree, f.name)) for f in fields(tree) if f.compare)
 
 
 # ------------------------------------------------------------------------------------------------------------ steps
@@ -92,7 +84,7 @@ def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
     if isinstance(index, syntax.Name) and index.name == "t":
         return 0
     if isinstance(index, syntax.Binary) and index.op in "+-":
-        left, right = _mentions_time(index.left), _mentions_time(index.right)
+        left, right = mentions_time(index.left), mentions_time(index.right)
         if left and not right:
             k = evaluator.integer(index.right)
             return _offset(evaluator, index.left) + (k if index.op == "+" else -k)
@@ -142,15 +134,28 @@ def _of_family(evaluator: Evaluator, key: Key, expression: syntax.Subscript) -> 
 
 def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple[int, ...] = ()) -> Any:
     """`fwd.c`: a stream inside a cell that is used."""
+    foreign = of_module(evaluator, expression)
+    if foreign is not None:
+        name, help = foreign
+        raise evaluator.problem(20, f"{name} is not defined", expression.span, help=help)
     used = _used(evaluator, expression.value)
     if used is not None:
         return _inside(evaluator, used, expression, (expression.name, indices))
-    name, help = brief(expression.value.span.text), None
-    if isinstance(expression.value, (syntax.Call, syntax.From)):
+    name, help = brief(expression.value.span.text), _method(evaluator, expression)
+    if help is None and isinstance(expression.value, (syntax.Call, syntax.From)):
         help = f"give the use a name of its own: u = {name}, and read u.{expression.name}"
     notes = evaluator.origins(expression.value)
     title = f"{name} is not the name of a cell that is used here"
     raise evaluator.problem(52, title, expression.value.span, notes=notes, help=help)
+
+
+def _method(evaluator: Evaluator, expression: syntax.Attribute) -> str | None:
+    """How the method of a value, such as `x.sum()` or `W.T`, is written here."""
+    meaning = evaluator.meaning(expression.value)
+    if isinstance(meaning, (Used, Stream)):
+        meaning = evaluator.value_of(meaning, expression.value)
+    sizes = len(meaning.type.shape) if isinstance(meaning, Value) else None
+    return of_method(evaluator, expression.name, brief(expression.value.span.text), sizes)
 
 
 def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:
@@ -177,7 +182,7 @@ def _path(evaluator: Evaluator, base: syntax.Expression) -> str | None:
     if isinstance(base, syntax.Name):
         return base.name
     if isinstance(base, syntax.Subscript) and isinstance(base.value, syntax.Name):
-        if any(_mentions_time(i) for i in base.indices):
+        if any(mentions_time(i) for i in base.indices):
             return None
         return label((base.value.name, tuple([evaluator.integer(i) for i in base.indices])))
     return None

@@ -297,3 +297,8 @@ def walk(node: Any) -> Iterator[Any]:
         for item in value if isinstance(value, tuple) else (value,):
             if part.name != "span" and is_dataclass(item):
                 yield from walk(item)
+
+
+def mentions_time(tree: Any) -> bool:
+    """Whether `t` stands somewhere in a piece of syntax."""
+    return any(isinstance(part, Name) and part.name == "t" for part in walk(tree))

@@ -91,6 +91,9 @@ class TreeBuilder:
         """The name under a token that defines something; reserved words and over-long names are refused."""
         name = read_name(token)
         place = where(self.source, token)
+        if not name.isidentifier():
+            title, help = f"{token} cannot be a name", "use letters, digits and _"
+            self.mistakes.append(say(1, title, place, f"to Unicode (NFKC) it is {name}", help=help))
         if name in RESERVED and (name != "sigmoid" or token != "sigmoid"):
             title = f"{token} cannot be the name of anything here"
             self.mistakes.append(say(14, title, place, RESERVED[name], help="choose another name"))
