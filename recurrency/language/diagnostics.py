@@ -220,8 +220,8 @@ MEANING: dict[int, Row] = {
     ),
     46: Row(
         "malformed dimension",
-        "A dimension is a whole number of at least 1, or an expression of dimensions. Parts such as `H / 2` are exact, and "
-        "must be whole once the numbers are known.",
+        "A dimension is a whole number of at least 1, or an expression of dimensions. Parts such as `H / 2` are exact, "
+        "and must be whole once the numbers are known.",
     ),
     47: Row(
         "not causal",
