@@ -25,8 +25,6 @@ from recurrency.running import finished
 
 VARIABLE = "RECURRENCY_TRUST"
 """Set to 0, compiled code is used without having been tried."""
-FORCED = ("RECURRENCY_VECTOR_BYTES",)
-"""Variables besides the compiler's that change what is compiled."""
 
 COMPILES, RUNS = 120.0, 10.0
 """Seconds for the compiler, which takes one or two, and for what it made, which takes a tenth of one."""
@@ -71,8 +69,7 @@ def doubts() -> str | None:
     """
     if not enabled() or not _interpreter():
         return None
-    forced = [os.environ.get(name) for name in FORCED]
-    return _known(_c_cache.key("trust", records.key("trust"), forced))
+    return _known(_c_cache.key("trust", records.key("trust")))
 
 
 @cache

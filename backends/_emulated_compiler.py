@@ -7,7 +7,6 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from recurrency.backends._emulated_signature import signatures
 
 from recurrency.compiled import CompileError, LockedLibrary, kept, most_bytes, opened, private_folder, prune, store
 from recurrency.errors import UsageError
+from recurrency.running import finished
 
 COMPILERS = ("g++", "c++", "clang++")
 FLAGS = ("-x", "c++", "-std=c++17", "-O0", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden",
@@ -98,7 +98,7 @@ def _compile(path: str, text: str) -> bytes:
     """The bytes of the library of a C++ text."""
     with tempfile.TemporaryDirectory(prefix="recurrency-") as work:
         out = Path(work) / "library.so"
-        said = subprocess.run([path, *FLAGS, "-o", str(out), "-"], input=text, capture_output=True, text=True)
+        said = finished([path, *FLAGS, "-o", str(out), "-"], text)
         if said.returncode:
             raise CompileError(f"{path} refuses the kernels:\n{said.stderr}")
         return out.read_bytes()
@@ -109,7 +109,7 @@ def _about() -> Mapping[str, str]:
     if reason := obstacle():
         raise UsageError(reason)
     path = str(compiler())
-    said = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.splitlines()
+    said = finished([path, "--version"]).stdout.splitlines()
     return {"compiler": path, "version": said[0] if said else "", "flags": " ".join(FLAGS)}
 
 

@@ -15,6 +15,7 @@ from recurrency.backends import _c_cache, _c_trial, _c_trust
 import recurrency as rc
 from recurrency import backend
 from tests.calling import Run
+from tests.test_interrupted import running_in
 
 pytestmark = pytest.mark.skipif(_c_cache.obstacle() is not None, reason=f"nothing compiled: {_c_cache.obstacle()}")
 CC = _c_cache.compiler()[0] if _c_cache.obstacle() is None else ""
@@ -160,12 +161,6 @@ def test_wrong_numbers_are_found_wherever_they_come_from(
         getattr(_c_trial, part)(*arguments)
 
 
-def running_in(group: int) -> bool:
-    """Whether a process of a group runs; those that ended, and that nobody asked about yet, do not."""
-    about = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")]
-    return any(int(words[2]) == group and words[0] not in "ZX" for words in about)
-
-
 def test_a_compiler_that_does_not_end_is_ended(
     compiler: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
@@ -266,15 +261,3 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(monkeypatch: pytest.Monk
     monkeypatch.setenv("RECURRENCY_TRUST", "yes")
     with pytest.raises(rc.UsageError, match="RECURRENCY_TRUST is 0 or 1, and not 'yes'"):
         elman()
-
-
-def test_ctrl_c_in_a_trial_ends_it(compiler: Callable[[str], None], tmp_path: Path) -> None:
-    compiler(f"echo $$ >> {tmp_path}/running; exec sleep 1000")
-    words = [sys.executable, "-m", "recurrency", "backends"]
-    with subprocess.Popen(words, stdout=-1, stderr=-1, text=True) as process:
-        while not (tmp_path / "running").exists():
-            time.sleep(0.02)
-        process.send_signal(2)
-        assert process.wait(10) == 130
-    for group in map(int, (tmp_path / "running").read_text().split()):
-        assert not running_in(group)

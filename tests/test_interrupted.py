@@ -1,0 +1,105 @@
+"""Ctrl-C, while something compiles and in the middle of a long call: at once, with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from recurrency.backends import _c_cache
+
+from recurrency import running
+
+pytestmark = pytest.mark.skipif(_c_cache.obstacle() is not None, reason=f"nothing compiled: {_c_cache.obstacle()}")
+CC = _c_cache.compiler()[0] if _c_cache.obstacle() is None else ""
+SHOW = ("-m", "recurrency", "show", "Elman", "-D", "N=2", "-D", "H=3", "--backend", "c")
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """`start(script, *words)` runs Python with these words, in a group of its own, until its compiler runs.
+
+    That does what the script says; `$CC` is the real one.
+    """
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("RECURRENCY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECURRENCY_CC", str(tmp_path / "mycc"))
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(script: str, *words: str) -> subprocess.Popen[str]:
+        lines = ["#!/bin/sh", f"CC={CC}", '[ "$1" = --version ] && exec $CC "$@"', f"echo $$ >> {tmp_path}/running"]
+        (tmp_path / "mycc").write_text("\n".join([*lines, script, ""]))
+        (tmp_path / "mycc").chmod(0o700)
+        process = subprocess.Popen([sys.executable, *words], stdout=-1, stderr=-1, text=True, process_group=0)
+        started.append(process)
+        while not (tmp_path / "running").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def running_in(group: int) -> bool:
+    """Whether a process of a group runs; those that ended, and that nobody asked about yet, do not."""
+    found = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    return any(int(line.split()[0]) == group and line.split()[1][0] not in "ZX" for line in found.splitlines())
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Files in the cache and in the folder for temporary ones, but for what the compiler said of itself."""
+    found = [path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".version"]
+    return sorted({*found} - {"mycc", "running"})
+
+
+@pytest.mark.parametrize("script", ["sleep 1000 & wait", "trap '' TERM INT; while true; do sleep 1; done"])
+@pytest.mark.parametrize("whole", [True, False], ids=["terminal", "kill"])
+def test_ctrl_c_ends_the_compiler(start: Start, tmp_path: Path, script: str, whole: bool) -> None:
+    """As a terminal sends it, to the whole group, and as `kill -INT` does."""
+    process = start(script, *SHOW)
+    (os.killpg if whole else os.kill)(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said.strip()) == (130, "interrupted")
+    assert left_behind(tmp_path) == []
+    assert not any(running_in(group) for group in map(int, (tmp_path / "running").read_text().split()))
+
+
+TRAINS = """
+import numpy as np, recurrency as rc
+from recurrency.training.interrupts import Interrupts
+with Interrupts() as interrupts:
+    model = rc.library.Elman.compile(backend="c", N=2, H=3)
+    run = model.forward(model.init(), np.ones((4, 2, 2), "float32"), keep=False)
+    print(interrupts.asked, run.outputs["h"].shape)
+"""
+
+
+def test_ctrl_c_as_a_wish_lets_the_compiler_end(start: Start) -> None:
+    """So it is in training, which stops after an update."""
+    process = start('sleep 0.5; exec $CC "$@"', "-c", TRAINS)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=30) == ("True (4, 2, 3)\n", "")
+
+
+def test_a_compiler_that_is_stopped_is_no_compiler_that_refuses(start: Start, tmp_path: Path) -> None:
+    process = start("kill -INT $$", *SHOW)
+    assert process.communicate(timeout=20)[1].strip() == "interrupted"
+    assert process.returncode == 130
+
+
+def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.finished(["sh", "-c", f"echo $$ > {tmp_path}/running; sleep 1000 & wait"], seconds=0.2)
+    assert not running_in(int((tmp_path / "running").read_text()))
+    assert running._programs == set()
