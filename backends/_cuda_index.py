@@ -10,6 +10,7 @@ from math import prod
 from recurrency.backends._python_names import ascii_name
 
 from recurrency.graph.dimensions import Dim
+from recurrency.program.strides import groups
 
 
 @dataclass(frozen=True)
@@ -128,37 +129,3 @@ def _divided(text: str, shape: Sequence[Dim]) -> Iterator[Ix]:
             continue
         part = text if inner == 1 else f"({text}) / {inner}"
         yield Ix(f"({part})" if axis == 0 else f"(({part}) % {extent(size)})", 0, size)
-
-
-def groups(new: Sequence[Dim], old: Sequence[Dim]) -> list[tuple[list[int], list[int]]]:
-    """The smallest runs of axes of two shapes that have equally many elements."""
-    out: list[tuple[list[int], list[int]]] = []
-    i = j = 0
-    while i < len(new) or j < len(old):
-        left: list[int] = []
-        right: list[int] = []
-        while True:
-            a, b = prod_of([new[k] for k in left]), prod_of([old[k] for k in right])
-            if (left or right) and a == b:
-                break
-            take_new = i < len(new) and (not left or j >= len(old) or _smaller(a, b))
-            if take_new:
-                left.append(i)
-                i += 1
-            elif j < len(old):
-                right.append(j)
-                j += 1
-            else:
-                break
-        out.append((left, right))
-    return out
-
-
-def _smaller(a: tuple[int, tuple[str, ...]], b: tuple[int, tuple[str, ...]]) -> bool:
-    return (len(a[1]), a[0]) <= (len(b[1]), b[0])
-
-
-def prod_of(sizes: Sequence[Dim]) -> tuple[int, tuple[str, ...]]:
-    """The product of sizes: of the numbers, and which clocks."""
-    numbers = [size for size in sizes if isinstance(size, int)]
-    return prod(numbers), tuple(sorted(str(size) for size in sizes if not isinstance(size, int)))

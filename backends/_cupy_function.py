@@ -16,13 +16,13 @@ from recurrency.backends._python_names import Names
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.passes.lengths import lengths as with_lengths
-from recurrency.program.layout import GRADIENT, Layout, gradients
+from recurrency.program.layout import GRADIENT, Layout, computed_there, gradients
 from recurrency.program.program import Place, Region
 from recurrency.program.schedule import schedule
 
 TAPE = "tape:"
 
-KERNELS_FUSE = frozenset({"reuse"})
+KERNELS_FUSE = frozenset({"reuse", "in place"})
 """Switched off in the schedule: kernels run in parallel, and what stays within one needs no memory at all."""
 
 
@@ -73,8 +73,7 @@ class Function:
 
     def _gradient(self, name: str, id: int) -> list[Store]:
         """The gradient of a parameter goes to its place in the flat vector, if it was not computed there."""
-        place = self.program.places.get(id)
-        if place is not None and self.program.buffers[place.buffer].home == "gradient":
+        if computed_there(self.program, self.layout, name, id):
             return []
         offset, shape = self.layout.entries[name]
         return [Store(id, None, id, target=Array("gradient", Kind.STATIC, shape, home="gradient", offset=offset))]

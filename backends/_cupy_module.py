@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from recurrency.backends._cupy_products import LEADS
+
 from recurrency.arrays import Port
 from recurrency.export import ModuleRequest
 from recurrency.graph.types import Kind
@@ -19,7 +21,7 @@ SIZE = {size}
 INPUTS = {inputs}
 OUTPUTS = {outputs}
 STATES = {states}
-"""Name -> (clock, how many symbols there are, or None where it holds real numbers, shape of one element)."""
+"""Name -> (clock, number of symbols, or None where it holds real numbers, shape of one element, axes before that)."""
 
 _made = {{}}
 
@@ -84,7 +86,7 @@ def _host(array):
 def _sizes(inputs):
     """The number of steps of each clock, and of sequences."""
     steps, batch = {{}}, 0
-    for name, (clock, _, shape) in INPUTS.items():
+    for name, (clock, _, shape, _) in INPUTS.items():
         found = inputs[name].shape
         if len(found) != 2 + len(shape):
             raise ValueError(f"{{name}} is {{list(found)}}; it must be [{{', '.join(['T', 'B', *map(str, shape)])}}]")
@@ -143,10 +145,10 @@ def backward(call, output_gradients, state_gradients=None):
         ports = {{n: port for n, port in ports.items() if port[1] is None}}
         known(f"{{what}} with gradients", gradients, ports)
         given.update(_placed(ports, gradients, f"d:{{prefix}}"))
-        for name, (clock, _, shape) in ports.items():
+        for name, (clock, _, shape, axes) in ports.items():
             if name not in gradients:
-                lead = (steps[clock],) if clock else ()
-                given[f"d:{{prefix}}{{name}}"] = _function(backward_pass).zeros(*lead, batch, *shape)
+                lead = [steps[clock] if axis == "T" else batch for axis in axes]
+                given[f"d:{{prefix}}{{name}}"] = _function(backward_pass).zeros(*lead, *shape)
     values = _function(backward_pass)(**{{**arguments, "given": given}})
     return _gradient(values), _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
 
@@ -165,7 +167,7 @@ def step(params, inputs, state=None):
 
 def plan(T, B):
     """The plan of `forward` for T steps (a number, or one for each clock by name) and B sequences, made beforehand."""
-    clocks = {{clock for clock, _, _ in INPUTS.values()}}
+    clocks = {{port[0] for port in INPUTS.values()}}
     steps = T if isinstance(T, Mapping) else dict.fromkeys(clocks, T)
     known("clocks", steps, clocks, every=True)
     function = _function(forward_pass)
@@ -209,4 +211,5 @@ def interface_text(request: ModuleRequest) -> str:
 
 def _ports(ports: dict[str, Port]) -> str:
     """Ports as the text of a table."""
-    return ascii({n: (p.clock if p.kind is Kind.STREAM else None, p.index, p.shape) for n, p in ports.items()})
+    rows = {n: (p.clock if p.kind is Kind.STREAM else None, p.index, p.shape, LEADS[p.kind]) for n, p in ports.items()}
+    return ascii(rows)

@@ -30,6 +30,7 @@ class Numpy:
     place = "place({x}, {step}, n{s}, {out})"
     if_length = ("{out}[...] = {x}", "{out}[n{s} != {length}] = 0")
     permute = "transpose"
+    view = "view({0}, {1})"
     widens = True
     hoists = False
     apart = False
@@ -90,6 +91,8 @@ class Numpy:
         """A function of the same name."""
         if call.function == "einsum":
             return f'einsum("{call.spec}", {call.a}, {call.b}, out={call.out})'
+        if call.shape:
+            return self.assign(call.out, f"dot({call.a}, {call.b}).reshape({call.shape})")
         return f"{call.function}({call.a}, {call.b}, {call.out})"
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recurrency.export import ModuleRequest
+from recurrency.graph.types import Kind
 
 COMMON = '''
 
@@ -68,15 +69,16 @@ def backward(call, output_gradients, state_gradients=None):
     `call` is the third result of `forward`; gradients of outputs and final states that are not given are zero.
     """
     *arguments, tape = call
-    first = np.shape(next(iter(arguments[1].values())))
-    more = dict(tape)
+    inputs, more = arguments[1], dict(tape)
+    steps = {{clock: np.shape(inputs[n])[0] for n, (clock, _) in INPUTS.items()}}
+    batch = np.shape(inputs[next(iter(INPUTS))])[1]
     seeds = (("output:", OUTPUTS, output_gradients), ("final:", STATES, state_gradients or {{}}))
     for prefix, ports, gradients in seeds:
-        for name, (clock, kind, shape) in ((n, p) for n, p in ports.items() if p[1] == "real" or p[1] is real):
-            lead = (np.shape(arguments[1][next(n for n in INPUTS if INPUTS[n][0] == clock)])[0],) if clock else ()
-            more["d:" + prefix + name] = (
-                np.asarray(gradients[name], real) if name in gradients else np.zeros((*lead, first[1], *shape), real)
-            )
+        for name, (clock, kind, shape, axes) in ports.items():
+            if kind is real:
+                lead = [steps[clock] if axis == "T" else batch for axis in axes]
+                given = gradients[name] if name in gradients else np.zeros((*lead, *shape))
+                more["d:" + prefix + name] = np.asarray(given, real)
     values = _call(backward_pass, *arguments, more=more)
     gradient = values.get("gradient", np.zeros(SIZE, real))
     return gradient, _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
@@ -112,6 +114,10 @@ def interface_text(request: ModuleRequest) -> str:
     return text + (LOSS if any(name == "loss_pass" for name, _ in request.functions) else "")
 
 
+LEADS = {Kind.STREAM: "TB", Kind.SEQUENCE: "B", Kind.STATIC: ""}
+"""The axes of time and sequences of a port."""
+
+
 class _Code(str):
     """Text that stands in the source as it is."""
 
@@ -122,5 +128,6 @@ class _Code(str):
 def _ports(ports: object) -> str:
     rows = {}
     for name, port in ports.items():  # type: ignore[attr-defined]
-        rows[name] = (port.clock, _Code("real" if port.index is None else "np.int64"), port.shape)
+        kind = _Code("real" if port.index is None else "np.int64")
+        rows[name] = (port.clock, kind, port.shape, LEADS[port.kind])
     return ascii(rows)

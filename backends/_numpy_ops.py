@@ -57,6 +57,14 @@ class Arena:
         self.used += -(-size // 16) * 16
         return self.memory[start : start + size].reshape(shape)
 ''',
+    "view": '''
+def view(x, shape):
+    """A view of x in another shape, never a copy, in which what is written would be lost, and what is read be old."""
+    found = x.reshape(shape)
+    if found.size and not np.may_share_memory(found, x):
+        raise ValueError(f"an array with strides {x.strides} is no array of shape {shape} without a copy")
+    return found
+''',
     "per_step": '''
 class Steps:
     """The arrays of each step, made anew in each loop."""
@@ -161,7 +169,7 @@ def scatter(x, index, out):
     if order.size:
         sums = at[order]
         starts = np.flatnonzero(np.concatenate(([True], sums[1:] != sums[:-1])))
-        out.reshape(len(out), out[:1].size)[sums[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+        view(out, (len(out), out[:1].size))[sums[starts]] = np.add.reduceat(rows[order], starts, axis=0)
 ''',
     "softmax": '''
 def softmax(x, padding, out):
@@ -244,4 +252,4 @@ def clean(x, padding, nothing):
     return x
 ''',
 }
-"""Functions of the generated module, written there only if they are called."""
+"""Functions of the generated module, written there only if they are called; each may call those before it."""

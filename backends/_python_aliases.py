@@ -60,7 +60,7 @@ def _copy(f: Function, id: int, node: Node) -> None:
         values = node.attrs["axes"] if numbers == ("axes",) else tuple(node.attrs[n] for n in numbers)
         rank = len(f.graph[node.args[0]].type.shape)
         view = View(node.op.name, node.type.shape, tuple(values))
-        arg, _ = f.memory.view(arg, view, f.lead_of(node.args[0]), rank)
+        arg, _ = f.memory.view(arg, view, f.lead_of(node.args[0]), rank, copies=True)
     f.say(id, f.dialect.assign(out, arg))
 
 

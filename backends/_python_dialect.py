@@ -53,6 +53,8 @@ class Dialect(Protocol):
     """The statements that copy `{x}` for sequences of one length, and nothing for others."""
     permute: str
     """The method that puts the axes of an array in another order."""
+    view: str
+    """A view of the array `{0}` in the shape `{1}`; where that takes a copy, an error."""
     widens: bool
     """Whether a function repeats its arguments where its result has more axes than all of them."""
     hoists: bool

@@ -19,8 +19,9 @@ from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.footprint import uses
-from recurrency.program.layout import GRADIENT, Layout, gradients
+from recurrency.program.layout import GRADIENT, Layout, computed_there, gradients
 from recurrency.program.program import ALIASES, Program, Region, count
+from recurrency.program.strides import Axis, contiguous, evenly, strides
 
 ARGUMENTS = "params, given, lengths, steps, batch, training, seed, offset"
 RESERVED = frozenset(
@@ -231,10 +232,19 @@ class Function:
         """The number of axes of time and sequences of the array that stands for a value."""
         return self.lead(self.kind(id))
 
+    def strides(self, id: int) -> tuple[Axis, ...] | None:
+        """Where the elements of the array of a value lie; None where the caller decides that, or without views."""
+        place = self.program.places.get(id)
+        if place is None:
+            return contiguous(self.graph[id].type.shape)
+        buffer = self.program.buffers[place.buffer]
+        known = self.program.views and buffer.home != "given"
+        return strides(buffer, place, self.memory.loop is not None) if known else None
+
     def contiguous(self, id: int) -> bool:
         """Whether the elements of the array of a node lie one after another."""
-        place = self.program.places[id]
-        return all(view.op == "reshape" or (view.op == "slice" and place.kind is Kind.STATIC) for view in place.views)
+        found = self.strides(id)
+        return found is not None and evenly(found)
 
     # ---------------------------------------------------------------------------------------------------- results
 
@@ -250,10 +260,9 @@ class Function:
         for name, id in roots.items():
             offset, shape = self.layout.entries[name]
             in_place += count(shape)
-            place = self.program.places.get(id)
-            if place is None or self.program.buffers[place.buffer].home != "gradient":
+            if not computed_there(self.program, self.layout, name, id):
                 sizes = "".join(f"{n}, " for n in shape)
-                piece = f"gradient[{offset}:{offset + count(shape)}].reshape(({sizes}))"
+                piece = self.dialect.view.format(f"gradient[{offset}:{offset + count(shape)}]", f"({sizes})")
                 self.body.append(self.dialect.assign(piece, self.ref(id)))
         zeros = in_place != self.layout.size
         self.body.insert(0, f"gradient = {self.dialect.empty(str(self.layout.size), zeros, here=True)}")

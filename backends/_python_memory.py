@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from recurrency.backends._python_dialect import Dialect
 from recurrency.backends._python_labels import hints, later, pieces, within
 from recurrency.backends._python_names import Names
+from recurrency.backends._python_products import COPYING
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
@@ -87,21 +88,22 @@ class Memory:
 
     def derived(self, text: str) -> str:
         """A name for a view such as `W.T`: made before the loop, if it is the same at all steps."""
-        base = re.match(r"\w+", text)
-        assert base
-        rest = text[base.end() :]
-        if self.loop is None or not rest:
+        base = _innermost(text)
+        if self.loop is None or text == base:
             return text
-        if base[0] in self.loop.views:
-            return self._piece(self.loop.views[base[0]], rest) or text
+        rest = text[len(base) :] if text.startswith(base) else ""
+        if base in self.loop.views:
+            return self._piece(self.loop.views[base], rest) or text
+        if COPYING in text and self.group(text):
+            return text  # our own arrays change
         if text not in self.views:
-            name = self.views[text] = self.names.new(base[0] + ("_T" if rest == ".T" else "_view"))
+            name = self.views[text] = self.names.new(base + ("_T" if rest == ".T" else "_view"))
             self.define(name, text, self.group(text))
         return self.views[text]
 
     def _piece(self, whole: str, rest: str) -> str:
         """The piece of this step of an array, as one of the pieces of all steps; "" if it can't be had so."""
-        if rest[0] != "[" or rest[-1] != "]":
+        if not rest or rest[0] != "[" or rest[-1] != "]":
             return ""
         if rest.startswith("[..."):
             return self.stepped(whole + rest)
@@ -109,14 +111,14 @@ class Memory:
 
     def define(self, name: str, text: str, group: str | None) -> None:
         """Write the line that gives an array its name, where it belongs: to one of our groups, or to none."""
+        assert not group or COPYING not in text, f"{text} may be a copy"
         (self.lines if group else self.body).append(f"{name} = {text}")
         if group:
             self.own[name] = group
 
     def group(self, text: str) -> str | None:
         """The group of what a text is a view of; None if it is not ours."""
-        base = re.match(r"\w+", text)
-        return self.own.get(base[0]) if base else None
+        return self.own.get(_innermost(text))
 
     def order(self, name: str) -> int:
         """The line that gives an array its name."""
@@ -128,7 +130,7 @@ class Memory:
         text = self._rows(buffer, base, place.delay)
         if not place.views and text == base:
             return base
-        text = self.viewed(text, place.views, Place(place.buffer, buffer.type.kind))
+        text = self.viewed(text, place.views, Place(place.buffer, buffer.type.kind), buffer.home == "given")
         name: str = self.names.new(self.hints.get(place) or self._wish(buffer, place))
         self.define(name, text, self.group(base))
         return name
@@ -156,7 +158,8 @@ class Memory:
             else:
                 vector = "params" if buffer.home == "params" else "gradient"
                 end = buffer.offset + math.prod(whole(d) for d in buffer.type.shape)
-                self.body.append(f"{name} = {vector}[{buffer.offset}:{end}].reshape({self.shape(buffer.type)})")
+                part, shape = f"{vector}[{buffer.offset}:{end}]", self.shape(buffer.type)
+                self.body.append(f"{name} = {self.dialect.view.format(part, shape)}")
         return self.bases[buffer.id]
 
     def _allocation(self, buffer: Buffer) -> str:
@@ -195,16 +198,19 @@ class Memory:
         named = node.name or self.pieces.get(buffer.node) or self.later.get(buffer.id)
         return named or str(node.attrs.get("name", within(node)))
 
-    def viewed(self, text: str, views: tuple[View, ...], start: Place) -> str:
-        """Views of an array that lies at `start`."""
+    def viewed(self, text: str, views: tuple[View, ...], start: Place, copies: bool = False) -> str:
+        """Views of an array that lies at `start`; for `copies` see `view`."""
         lead, rank = self.lead(start), len(self.program.buffers[start.buffer].type.shape)
         for view in _joined(views):
-            text, lead = self.view(text, view, lead, rank)
+            text, lead = self.view(text, view, lead, rank, copies)
             rank = len(view.shape)
         return text
 
-    def view(self, text: str, view: View, lead: int, rank: int) -> tuple[str, int]:
-        """A view of an array with `lead` axes of time and sequences and `rank` others; and its number of the former."""
+    def view(self, text: str, view: View, lead: int, rank: int, copies: bool = False) -> tuple[str, int]:
+        """A view of an array with `lead` axes of time and sequences and `rank` others; and its number of the former.
+
+        `copies`: a copy does as well, for the array is read now, or never changes.
+        """
         if view.op == "slice":
             return f"{text}[{', '.join([':'] * lead + [f'{view.numbers[0]}:{view.numbers[1]}'])}]", lead
         if view.op == "transpose":
@@ -212,11 +218,18 @@ class Memory:
             return (f"{text}.{self.dialect.permute}({', '.join(map(str, axes))})" if rank > 1 else text), lead
         if view.op == "reshape":
             sizes = "".join(f"{self.size(d)}, " for d in view.shape)
-            return f"{text}.reshape(({'*' + text + f'.shape[:{lead}], ' if lead else ''}{sizes}))", lead
+            shape = f"({'*' + text + f'.shape[:{lead}], ' if lead else ''}{sizes})"
+            return f"{text}{COPYING}{shape})" if copies else self.dialect.view.format(text, shape), lead
         if view.op == "expand":
             sizes = "".join(f"{self.size(view.shape[a])}, " for a in view.numbers)
             return f"expand({text}, {lead}, {view.numbers}, ({sizes}))", lead
         return f"{text}.swapaxes(0, 1)", 1 if view.op == "frames" else 2
+
+
+def _innermost(text: str) -> str:
+    """The name of the array that a text is a view of."""
+    found = re.match(r"(?:(?:np\.)?\w+\()*(\w+)", text)
+    return found[1] if found else ""
 
 
 def _joined(views: tuple[View, ...]) -> list[View]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tokenize
+from collections.abc import Mapping
 from functools import cache
 
 
@@ -17,6 +18,16 @@ def names_of(text: str) -> set[str]:
 def names_of_helper(text: str) -> frozenset[str]:
     """The names that a text uses which is a part of many modules."""
     return frozenset(names_of(text))
+
+
+def helpers_of(table: Mapping[str, str], used: set[str]) -> list[str]:
+    """The texts of a table that are called, by one another as well, in their order: each calls those before it."""
+    found: dict[str, str] = {}
+    for name, text in reversed(table.items()):
+        if name in used:
+            found[name] = text
+            used = used | names_of_helper(text)
+    return list(reversed(found.values()))
 
 
 def docstring(text: str) -> str:

@@ -6,19 +6,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from recurrency.graph.dimensions import Dim
+from recurrency.program.strides import Axis, evenly, joined
+
+COPYING = ".reshape("
+"""What makes a new shape, by a copy where it must: for what is read at once, never for what is written or kept."""
 
 
 @dataclass(frozen=True)
 class Operand:
-    """An array in the text: its name, a letter for each axis, and whether its elements lie one after another.
+    """An array in the text: its name, a letter for each axis, and where its elements lie (None: who knows).
 
     `fixed` says that it is the same at all steps of the loop that is being written.
     """
 
     text: str
     axes: str
-    contiguous: bool = True
+    strides: tuple[Axis, ...] | None = None
     fixed: bool = False
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether its elements lie one after another."""
+        return self.strides is not None and evenly(self.strides)
+
+    def joins(self, *groups: str) -> bool:
+        """Whether a view of it has one axis for each of these groups of neighbouring letters."""
+        if self.strides is None:
+            return False
+        known = dict(zip(self.axes, self.strides, strict=True))
+        return all(joined([known[c] for c in group]) is not None for group in groups)
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,8 @@ class Call:
     """Rows, summed letters and columns of a product of two matrices."""
     fixed: bool = False
     """Whether `b` is the same at all steps of a loop."""
+    shape: str = ""
+    """Where no view of `out` is a matrix: its shape, in which the product is copied there."""
 
     def named(self, name: Callable[[str], str]) -> Call:
         """The same call with names for its operands."""
@@ -56,6 +74,8 @@ class Product:
     """What is to be added to it, if anything."""
     permute: str = "transpose"
     """The method that puts the axes of an array in another order."""
+    view: str = "view({0}, {1})"
+    """A view of an array in another shape."""
 
     def call(self) -> Call:
         """How it is computed."""
@@ -103,10 +123,14 @@ class Product:
         a, b = self._matrix(self.a, left, summed), self._matrix(self.b, summed, right)
         if a is None or b is None:
             return None
-        out = self._flat(self.out, *(group for group in (left, right) if group))
-        function = "dot" if self.out.contiguous else "matmul"
+        sides = [group for group in (left, right) if group]
         sizes = tuple(" * ".join(self.sizes[c] for c in group) for group in (left, summed, right))
         axes = (1 + bool(left), 1 + bool(right))
+        if not self.out.joins(*sides):
+            shape = f"({', '.join(self.sizes[c] for c in self.out.axes)})"
+            return Call("dot", a, b, self.out.text, "", axes, sizes=sizes, fixed=self.b.fixed, shape=shape)
+        out = self._flat(self.out, *sides)
+        function = "dot" if self.out.contiguous else "matmul"
         return Call(function, a, b, out, "", axes, self._added(left, right), sizes, self.b.fixed)
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
@@ -127,7 +151,9 @@ class Product:
     def _flat(self, x: Operand, *groups: str) -> str:
         if all(len(group) == 1 for group in groups) or not groups:
             return x.text
-        return f"{x.text}.reshape({', '.join(' * '.join(self.sizes[c] for c in group) for group in groups)})"
+        sizes = ", ".join(" * ".join(self.sizes[c] for c in group) for group in groups)
+        shape = f"({sizes}{',' if len(groups) == 1 else ''})"
+        return self.view.format(x.text, shape) if x.joins(*groups) else f"{x.text}{COPYING}{shape})"
 
     def _many_products(self) -> Call | None:
         """A matrix product for each place of the letters that all three have."""

@@ -11,16 +11,14 @@ from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
+from recurrency.program.strides import BATCH, Axis
 
 if TYPE_CHECKING:
     from recurrency.backends._python_function import Function
 
 
-def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool) -> str:
-    """The statement of a product (or `multiply`) with its result in `out`, which may be of a lower kind: a sum.
-
-    `contiguous`: the elements of `out` lie one after another.
-    """
+def product(f: Function, node: Node, id: int) -> str:
+    """The statement of a product (or `multiply`) with its result where that of `id` is, which may be a sum of it."""
     same = "abcdefghijklmnop"[: len(node.type.shape)]
     a, b, o = lettered(node.attrs.get("spec", f"{same},{same}->{same}"))
     sizes = letter_sizes((a, b), tuple(f.graph[x].type.shape for x in node.args))
@@ -29,8 +27,7 @@ def product(f: Function, node: Node, out_kind: Kind, out: str, contiguous: bool)
     spread = f.lead(wide) < f.lead(node.type.kind)
     first = _operand(f, node.args[0], a, sizes, summed, node if spread else None)
     second = _operand(f, node.args[1], b, sizes, summed, None)
-    result = Operand(out, _lead(f, out_kind) + o, contiguous)
-    call = Product(first, second, result, _texts(f, node, sizes), permute=f.dialect.permute).call()
+    call = Product(first, second, _result(f, id, o), _texts(f, node, sizes), None, *_words(f)).call()
     return str(f.dialect.product(f, call.named(lambda text: text if text.startswith("(") else f.memory.derived(text))))
 
 
@@ -41,10 +38,19 @@ def sum_with_product(f: Function, id: int, product: int, other: int) -> str:
     sizes = letter_sizes((a, b), tuple(f.graph[x].type.shape for x in node.args))
     summed = {c for c in sizes if c not in o}
     first, second = (_operand(f, x, letters, sizes, summed, None) for x, letters in zip(node.args, (a, b), strict=True))
-    plus = Operand(f.ref(other), "" if number(f.graph, other) is not None else _lead(f, f.kind(other)) + o)
-    result = Operand(f.out(id), _lead(f, f.kind(id)) + o, f.contiguous(id))
-    call = Product(first, second, result, _texts(f, node, sizes), plus, f.dialect.permute).call()
+    plus = Operand(f.ref(other), "")
+    if number(f.graph, other) is None:
+        plus = Operand(f.ref(other), _lead(f, f.kind(other)) + o, f.strides(other))
+    call = Product(first, second, _result(f, id, o), _texts(f, node, sizes), plus, *_words(f)).call()
     return str(f.dialect.product(f, call.named(f.memory.derived))) if call.plus else ""
+
+
+def _result(f: Function, id: int, letters: str) -> Operand:
+    return Operand(f.out(id), _lead(f, f.kind(id)) + letters, f.strides(id))
+
+
+def _words(f: Function) -> tuple[str, str]:
+    return f.dialect.permute, f.dialect.view
 
 
 def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
@@ -64,13 +70,17 @@ def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: 
     """A factor; with zeros in padding that is summed, and with all axes of the type of `like`, if that is given."""
     kind = f.kind(id) if like is None else like.type.kind
     text: str = f.array(id) if like is None else _spread_to(f, id, like)
+    strides = f.strides(id)
+    if like is not None and strides is not None:
+        lead = [Axis(size, (0, ())) for size in (str(like.type.clock), BATCH)[2 - f.lead(kind) :]]
+        strides = (*lead, *strides[f.lead(f.kind(id)) :])
     for axis, letter in enumerate(letters):
         size = sizes[letter]
         if isinstance(size, str) and letter in summed and not clean(f, id, axis):
-            text = masked_text(f, text, kind, axis, size, "0")
+            text, strides = masked_text(f, text, kind, axis, size, "0"), None
     loop = f.memory.loop
     fixed = loop is not None and kind is Kind.STATIC and id not in loop.region.ids
-    return Operand(text, _lead(f, kind) + letters, fixed=fixed)
+    return Operand(text, _lead(f, kind) + letters, strides, fixed)
 
 
 def _spread_to(f: Function, id: int, like: Node) -> str:

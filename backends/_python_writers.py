@@ -11,6 +11,7 @@ from recurrency.backends._python_sums import product
 
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
+from recurrency.program.program import ALIASES, View
 from recurrency.program.schedule import SUMMED
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _random(f: Function, id: int, node: Node) -> None:
 
 
 def _product(f: Function, id: int, node: Node) -> None:
-    f.say(id, product(f, node, node.type.kind, f.out(id), f.contiguous(id)))
+    f.say(id, product(f, node, id))
 
 
 def _reduce(f: Function, id: int, node: Node) -> None:
@@ -120,12 +121,10 @@ def _concat(f: Function, id: int, node: Node) -> None:
 
 
 def _in_place(f: Function, id: int, arg: int, start: int) -> bool:
-    """Whether a part is computed where it belongs."""
-    whole, part = f.program.places[id], f.program.places.get(arg)
-    if part is None or part.buffer != whole.buffer or f.graph[arg].op.name in ("slice", "valid", "shift"):
-        return False
-    view = part.views[len(whole.views) :]
-    return part.views[: len(whole.views)] == whole.views and len(view) == 1 and view[0].numbers[:1] == (start,)
+    """Whether a part is computed where it belongs; a view of what lies there, perhaps at another step, is not."""
+    shape = f.graph[arg].type.shape
+    there = View("slice", shape, (start, start + shape[0]))
+    return f.graph[arg].op.name not in ALIASES and f.program.places.get(arg) == f.program.places[id].then(there)
 
 
 def _take(f: Function, id: int, node: Node) -> None:
@@ -177,7 +176,7 @@ def _sum(f: Function, id: int, node: Node) -> None:
     summed = f.graph[inner]
     hidden = inner not in f.program.places and summed.op.name in SUMMED  # other things without a place are literals
     if hidden and summed.op.name != "put":
-        f.say(id, product(f, summed, node.type.kind, f.out(id), f.contiguous(id)))
+        f.say(id, product(f, summed, id))
         return
     axes = "(0, 1)" if summed.type.kind - node.type.kind == 2 else "0"
     if hidden:

@@ -50,6 +50,7 @@ class Torch:
     place = "place({x}, {step}, n{s}, ragged{s}, {out})"
     if_length = ("if_length({x}, {length}, n{s}, ragged{s}, T{s}, {out})",)
     permute = "permute"
+    view = "{0}.view({1})"
     widens = False
     hoists = True
     apart = True
@@ -126,6 +127,8 @@ class Torch:
         a, b, out = call.a, call.b, call.out
         if call.function in ("dot", "matmul"):
             b_T = b.removesuffix(".T") if b.endswith(".T") else f"{b}.T"
+            if call.shape:
+                return f"{out}.copy_(matmul({a}, {b}).view({call.shape}))"
             row, best = (SUMS if call.plus else DOTS)[call.axes], ""
             if "{best}" in row:
                 best, b = self._best("addmm" if call.plus else "mm", f, call)

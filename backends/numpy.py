@@ -10,7 +10,7 @@ from recurrency.backends._numpy_dialect import Numpy
 from recurrency.backends._numpy_memory import Call
 from recurrency.backends._numpy_ops import FUNCTIONS, HELPERS, UFUNCS
 from recurrency.backends._python_function import Function
-from recurrency.backends._python_module import docstring, names_of, names_of_helper
+from recurrency.backends._python_module import docstring, helpers_of, names_of, names_of_helper
 from recurrency.backends._python_names import ascii_name
 
 from recurrency.graph.graph import Graph
@@ -123,7 +123,7 @@ class NumpyBackend:
     def _text(self, written: Sequence[Function], dtype: str, header: str) -> str:
         functions_text = "\n".join("\n" + f.text() for f in written)
         used = names_of(functions_text)
-        helpers = [text for name, text in HELPERS.items() if name in used]
+        helpers = helpers_of(HELPERS, used)
         used = used.union(*map(names_of_helper, [*helpers, MEMORY]))
         return _preamble(header, dtype, used) + "\n".join([*helpers, MEMORY, functions_text])
 

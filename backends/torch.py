@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recurrency.backends._python_function import Function
-from recurrency.backends._python_module import docstring, names_of, names_of_helper
+from recurrency.backends._python_module import docstring, helpers_of, names_of, names_of_helper
 from recurrency.backends._python_names import ascii_name
 from recurrency.backends._torch_dialect import Torch
 from recurrency.backends._torch_helpers import HELPERS
@@ -71,7 +71,7 @@ def tensor(array: Array) -> Any:
     import torch
 
     if any(stride < 0 or stride % array.itemsize for stride in array.strides):
-        array = np.ascontiguousarray(array)
+        array = array.copy()  # not `ascontiguousarray`, which keeps any stride of an axis of one element
     return torch.from_numpy(array if array.flags.writeable else np.asarray(_Writable(array)))
 
 
@@ -130,7 +130,7 @@ class TorchBackend:
             written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)))
         functions_text = "\n".join("\n" + f.text() for f in written)
         used = names_of(functions_text) | names_of_helper(MEMORY)
-        helpers = _helpers(used)
+        helpers = helpers_of(HELPERS, used)
         used = used.union(*map(names_of_helper, helpers))
         text = "\n".join([*helpers, MEMORY, functions_text])
         lines = [docstring(header), ""] if header else []
@@ -138,16 +138,6 @@ class TorchBackend:
         lines += [f"{name} = {meaning}" for name, meaning in sorted(FUNCTIONS.items()) if name in used]
         lines += ["nan, inf = math.nan, math.inf", ""]
         return "\n".join(lines) + "\n" + text
-
-
-def _helpers(used: set[str]) -> list[str]:
-    """The helpers that are called, by one another as well, in their order."""
-    found: dict[str, str] = {}
-    for name, text in reversed(HELPERS.items()):
-        if name in used:
-            found[name] = text
-            used = used | names_of_helper(text)
-    return list(reversed(found.values()))
 
 
 backend = TorchBackend()

@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
+from recurrency.backends.cupy import CupyBackend
 
 import recurrency as rc
+from recurrency.backend import describe, find
 from recurrency.export import module_text
+from recurrency.model import Model
 
 STEPS, BATCH = 6, 3
 SIZES: dict[str, dict[str, Any]] = {
@@ -64,6 +68,46 @@ def test_generated_module_computes_what_the_model_computes(cell: str) -> None:
         loss, gradient, _ = module.loss_and_gradients(params, inputs)
         assert loss == model.loss_and_gradients(params, inputs, wrt=("params",))[0]
         np.testing.assert_array_equal(gradient, model.loss_and_gradients(params, inputs, wrt=("params",))[1].params)
+
+
+OUTPUTS = """
+cell Kinds[N, H](x: [N], z: [H] over s) -> (y: [H], q: [H], r: [H, H], a: [], b: [H], k: [H], z2: [H] over s) {
+    param W : [H, N] ~ glorot_uniform
+    param b0 : [H] ~ normal(0, 0.5)
+    state h : [H] = b0
+    h = tanh(W @ x + h[t-1])
+    y = h * b0
+    q = 2 * b0
+    r = outer(b0, b0)
+    a = sum(b0)
+    b = last(x @ transpose(W)) * b0
+    k = 3
+    z2 = z * b0
+}
+"""
+"""Outputs with and without time and sequences."""
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cupy"])
+def test_gradients_that_are_not_given_are_zero_whatever_the_output_depends_on(backend: str) -> None:
+    spec = rc.parse(OUTPUTS)
+    reference = spec.compile(dtype="float64", N=2, H=3)
+    chosen = CupyBackend() if backend == "cupy" else find(backend)
+    module, rng = executed(module_text(Model(spec, spec.elaborate(N=2, H=3), chosen, "float64"))), default_rng(3)
+    if backend == "cupy":
+        if describe(emulated=True).get("cupy-emulated", "not installed") is not None:
+            pytest.skip("cupy-emulated can't run here")
+        from recurrency.backends._emulated_cupy import StandIn
+
+        module.use(StandIn())
+    params, inputs = 0.5 * rng.standard_normal(reference.size), drawn(reference, rng)
+    run, call = reference.forward(params, inputs), module.forward(params, inputs)[2]
+    for given in ([], *([name] for name in run.outputs), list(run.outputs)):
+        seeds = {name: rng.standard_normal(run.outputs[name].shape) for name in given}
+        wanted, found = reference.backward(run, seeds), module.backward(call, seeds)
+        for one, other in ((found[0], wanted.params), *((found[1][n], g) for n, g in wanted.inputs.items())):
+            host = one if backend == "numpy" else module._xp().asnumpy(one)
+            np.testing.assert_allclose(host, other, rtol=1e-12, atol=1e-12)
 
 
 def test_generated_module_steps_like_it_runs() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import recurrency as rc
 from recurrency.model import Model
+from recurrency.program.schedule import PIECES
 from tests import specimens
 
 REAL_EMPTY = np.empty
@@ -34,7 +35,7 @@ def elaborated_of(name: str) -> Any:
     return spec_of(name).elaborate(**specimens.SPECIMENS[name].dimensions)
 
 
-@pytest.mark.parametrize("off", ["", "fuse", "reuse", "sums", "in-place concat", "pack", "cse", "reassociate", "keep"])
+@pytest.mark.parametrize("off", ["", *sorted(PIECES), "pack", "cse", "reassociate", "keep"])
 @pytest.mark.parametrize("name", list(specimens.SPECIMENS))
 def test_memory_is_written_before_it_is_read(name: str, off: str, monkeypatch: pytest.MonkeyPatch) -> None:
     elaborated = elaborated_of(name)

@@ -28,7 +28,8 @@ Examples:
 \b
 What --print-after takes: elaborate; the passes simplify, cse, reassociate, pack; then, with the
 gradients, differentiate, keep (the two halves and the tape between them), and schedule (the program).
---without takes simplify, cse, reassociate, pack, keep, and fuse, reuse, sums, in-place concat.
+--without takes simplify, cse, reassociate, pack, keep, and of the schedule fuse, sums, views,
+in-place concat, in-place gradients, in place, reuse.
 """
 
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 from math import prod
 
 from recurrency.graph.graph import Graph
-from recurrency.program.program import count, whole
+from recurrency.program.program import Program, count, whole
+from recurrency.program.strides import evenly, start, strides
 
 GRADIENT = "gradient:"
 """Begins the name of a root that is the gradient of a parameter, if the rest is the name of one."""
@@ -29,6 +30,16 @@ def gradients(graph: Graph, layout: Layout) -> dict[str, int]:
     """The roots that are gradients of parameters, by the names of these."""
     named = {root.removeprefix(GRADIENT): id for root, id in graph.roots.items() if root.startswith(GRADIENT)}
     return {name: id for name, id in named.items() if name in layout.entries}
+
+
+def computed_there(program: Program, layout: Layout, name: str, id: int) -> bool:
+    """Whether the gradient of a parameter lies where the flat vector is to have it, element by element."""
+    place = program.places.get(id)
+    if place is None or program.buffers[place.buffer].home != "gradient":
+        return False
+    buffer = program.buffers[place.buffer]
+    there = buffer.offset + start(buffer, place) == layout.offset(name)
+    return there and evenly(strides(buffer, place))
 
 
 def layout(graph: Graph) -> Layout:

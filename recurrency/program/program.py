@@ -132,6 +132,8 @@ class Program:
     copies: frozenset[int]
     sums: dict[int, int] = field(default_factory=dict)
     """Sums over time and sequences that are computed together with what they sum: the sum -> what it sums."""
+    views: bool = True
+    """Whether arrays may be looked at in other shapes; else each is copied."""
 
     def __post_init__(self) -> None:
         self._computed = {id for region in self.regions for id in region.ids}

@@ -11,7 +11,7 @@ from recurrency.program.regions import cut
 from recurrency.program.reuse import share
 from recurrency.program.storage import Storage
 
-PIECES = frozenset({"fuse", "reuse", "in-place concat", "sums"})
+PIECES = frozenset({"fuse", "views", "in-place concat", "in-place gradients", "in place", "reuse", "sums"})
 """What may be switched off, with equal results."""
 
 SUMS = ("sum_time", "sum_batch")
@@ -29,7 +29,8 @@ def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str]
     storage = Storage(graph, regions, hidden, layout, without)
     if "reuse" not in without:
         share(graph, regions, storage)
-    return Program(graph, regions, storage.buffers, storage.places, frozenset(storage.copies), sums)
+    copies = frozenset(storage.copies)
+    return Program(graph, regions, storage.buffers, storage.places, copies, sums, "views" not in without)
 
 
 def _sums(graph: Graph) -> tuple[dict[int, int], frozenset[int]]:

@@ -23,6 +23,10 @@ IN_PLACE: dict[str, tuple[int, ...]] = {
 """The arguments in whose memory the result of an operation may be written while it is computed."""
 
 
+VIEWS = frozenset("slice transpose reshape expand frames unframes".split())
+"""Operations whose result is the argument, looked at in another way."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """A value is computed where another one (`into`; None: the gradient vector) has it as a part."""
@@ -55,7 +59,7 @@ class Storage:
         self.parts: dict[int, list[tuple[int, int, int]]] = {}
         if "in-place concat" not in without:
             self._claim_parts()
-        if layout is not None:
+        if layout is not None and "in-place gradients" not in without:
             self._claim_gradients(layout)
         for id in self._in_order():
             self.places[id] = self._placed(id, graph[id])
@@ -173,7 +177,7 @@ class Storage:
             return self._copied(id, node) if found is None else found
         if id in self.claims:
             return self._claimed(id, self.claims[id])
-        found = self._taken_over(id, node) if "reuse" not in self.without else None
+        found = self._taken_over(id, node) if "in place" not in self.without else None
         return self._fresh(id) if found is None else found
 
     def _in_parameters(self, id: int, layout: Layout) -> int | None:
@@ -246,7 +250,7 @@ class Storage:
         for position in IN_PLACE.get(node.op.name, ()):
             arg = node.args[position]
             place = self.places.get(arg)
-            if place is not None and self._free_for(id, node, arg, place):
+            if place is not None and self._free_for(id, node, arg, place) and self._alone(node, place):
                 return place
         return None
 
@@ -262,12 +266,17 @@ class Storage:
             return False
         return self.readers.last(arg, id, self.copies, self.parts)
 
+    def _alone(self, node: Node, place: Place) -> bool:
+        """Whether a node reads a place as it is alone: through another view of it, it would read what is written."""
+        read = [self.places[arg] for arg in node.args if arg in self.places]
+        return all(other == place or other.buffer != place.buffer for other in read)
+
     # ------------------------------------------------------------------------------------------------------- views
 
     def _alias(self, id: int, node: Node) -> Place | None:
         """The place of a view; None if it has to be a copy."""
         place = self.places.get(node.args[0])
-        if place is None:
+        if place is None or ("views" in self.without and node.op.name in VIEWS):
             return None
         maker = getattr(self, f"_as_{node.op.name}", None)
         return maker(id, node, place) if maker else place
@@ -319,10 +328,10 @@ class Storage:
         rows = buffer.type.shape[0] if buffer.type.shape else 1
         columns = place.columns(rows if isinstance(rows, int) else 1 << 60)
         wanted = dict(self._firsts(node, delay, columns, moved))
-        for (row, (low, high)), (first, _) in buffer.firsts.items():
+        for (row, (low, high)), (first, there) in buffer.firsts.items():
             for (row2, (low2, high2)), (first2, _) in wanted.items():
                 clash = row == row2 and low < high2 and low2 < high
-                if clash and (first != first2 or (low, high) != (low2, high2)):
+                if clash and (first != first2 or (low, high) != (low2, high2) or there.views != moved.views):
                     return None
         buffer.firsts |= {key: value for key, value in wanted.items() if key not in buffer.firsts}
         buffer.front, buffer.behind = max(buffer.front, delay), max(buffer.behind, -delay)

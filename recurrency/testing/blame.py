@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 STAGES = {**dict.fromkeys(PASSES, "pass"), "keep": "pass", **dict.fromkeys(PIECES, "schedule")}
 """What can be switched off, in the order in which it happens, and what it belongs to."""
 
+MEMORY = PIECES - {"fuse", "sums"}
+"""What decides where values lie: without one of these others lie elsewhere, which may hide a mistake by chance."""
+
 NOBODY = "neither a pass nor a single operation: what plans the program, or writes it as a whole"
 ENTRY = "what takes in the arrays of a call: it is right where nothing stands in their padding"
 PADDING = "op valid, or what else puts nothing after the end of shorter sequences: where all are full it is right"
@@ -66,13 +69,21 @@ class _Trial:
     def _guilty_switches(self) -> tuple[list[str], set[str]]:
         """The piece whose absence mends it, and which alone is enough to make it; and without what it still differs."""
         everything = set(self.stages)
-        cures = [s for s in self.stages if not self.differs({s})]
+        found = [s for s in self.stages if not self.differs({s})]
+        hidden = {s: rest for s in found if (rest := self._hidden(s))}
+        cures = [s for s in found if s not in hidden]
+        if hidden and not cures:
+            return [], next(iter(hidden.values()))
         for switch in cures:
             if self.differs(everything - {switch}):
                 return [switch], everything - {switch}
         if cures:
             return cures[-1:], set()
         return ([], everything) if self.differs(everything) else (self._several(everything), set())
+
+    def _hidden(self, switch: str) -> set[str]:
+        """Where the absence of a piece hides what is wrong: that piece, and another without which it shows again."""
+        return next(({switch, other} for other in sorted(MEMORY - {switch}) if self.differs({switch, other})), set())
 
     def _several(self, absent: set[str]) -> list[str]:
         """The fewest pieces that have to be absent together, found by putting back one after another."""

@@ -9,6 +9,7 @@ STORAGE = "recurrency.program.storage:Storage."
 SHARED = "recurrency.backends._python_"
 SWEEP = "no rule of an operation: what puts them together"
 
+SQUARE = "cell Main[N, H](x: [N, N]) -> (y: [N, N])"
 DELAYED = """
     state h : [H] ~ ones
     h = tanh(z + 0.5 * h[t-1])
@@ -17,13 +18,27 @@ DELAYED = """
 
 ROWS = (
     Plant("memory taken over while it is still to be read", READERS + "_before", "<= self.position[id]",
-          "<= self.position[id] + 2", "a = sin(z)\nb = cos(a)\ny = b * sin(b + a) - a", "schedule reuse"),
+          "<= self.position[id] + 2", "a = sin(z)\nb = cos(a)\ny = b * sin(b + a) - a", "schedule in place"),
     Plant("results whose memory is used again", "recurrency.program.reuse:_lives",
           "[END] if storage.readers.escapes(id)", "[at] if storage.readers.escapes(id)",
           "y = sin(z)\nw = sum_over_time(exp(y)) * z", "schedule reuse",
           head="cell Main[N, H](x: [N], z: [H]) -> (y: [H], w: [H])"),
+    Plant("memory taken over that is read in another order", STORAGE + "_alone", "other == place or", "True or",
+          "m = tanh(x)\ny = m + transpose(m)", "schedule in place", backend="torch", head=SQUARE),
+    Plant("a new shape taken for a view", SHARED + "products:Operand.joins", "return all(", "return True or all(",
+          "param C : [N, N] ~ orthogonal\nstate y : [N, N] = identity(N)\ny = x @ transpose(y[t-1] @ C)",
+          "schedule views", "backward", head=SQUARE),
+    Plant("a part that lies there a step before", SHARED + "writers:_in_place", "op.name not in ALIASES and",
+          "op.name != 'slice' and f.program.places[arg].buffer == f.program.places[id].buffer or",
+          "state h : [2 * H] ~ ones\nh = concat(stop_grad(slice(h[t-1], 1, H)), z * slice(h[t-1], 1, H))\n"
+          "y = slice(h, 1, H)", "schedule views"),
+    Plant("a transposed gradient taken for computed in its place", "recurrency.program.layout:computed_there",
+          "return there and evenly(strides(buffer, place))", "return True",
+          "param A, W : [N, N] ~ normal(0, 1)\ny = (A + transpose(W)) * x", "schedule in-place gradients", "backward",
+          head=SQUARE),
     Plant("gradients where others lie", STORAGE + "_claim_gradients", "Claim(None, start)",
-          "Claim(None, start // 2)", "param b, c : [H] ~ ones\ny = z * b + sin(z) * c", "op ", "backward"),
+          "Claim(None, start // 2)", "param b, c : [H] ~ ones\ny = z * b + sin(z) * c",
+          "schedule in-place gradients", "backward"),
     Plant("a row too few before the first step", STORAGE + "_firsts", "delay - step, columns",
           "max(delay - step, 2), columns", DELAYED, "op shift"),
     Plant("no zeros behind the last step", STORAGE + "_shifted", "max(buffer.behind, -delay)", "buffer.behind",
