@@ -23,7 +23,7 @@ def names_of_helper(text: str) -> frozenset[str]:
 def helpers_of(table: Mapping[str, str], used: set[str]) -> list[str]:
     """The texts of a table that are called, by one another as well, in their order: each calls those before it."""
     found: dict[str, str] = {}
-    for name, text in reversed(table.items()):
+    for name, text in reversed(list(table.items())):
         if name in used:
             found[name] = text
             used = used | names_of_helper(text)
