@@ -46,6 +46,9 @@ class CBackend:
         source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without)
         return Built(signature(function), source, dtype)
 
+    record = tuple[Signature, str, str]
+    """What `Built.kept` gives, for `recurrency.records`."""
+
     def restored(self, kept: tuple[Signature, str, str]) -> Built:
         """A function that was compiled before, from what `Built.kept` gave: no graph is needed."""
         return Built(*kept)

@@ -99,7 +99,7 @@ class Point:
 def _points(group: str = GROUP) -> dict[str, Point]:
     """The entry points of a group; to find them takes longer than to see that nothing was installed since."""
     places = [(path, _changed(path)) for path in sys.path]
-    return records.remembered(lambda: _found(group), "entry points", group, places)
+    return records.remembered(dict[str, Point], lambda: _found(group), "entry points", group, places)
 
 
 def _found(group: str) -> dict[str, Point]:

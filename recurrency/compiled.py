@@ -6,11 +6,9 @@ import _ctypes
 import atexit
 import contextlib
 import ctypes
-import hashlib
 import os
 import re
 import shutil
-import stat
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
+from recurrency.owned import read_own, sealed, stranger, unsealed
 
 L = TypeVar("L", bound="Library")
 
@@ -32,8 +31,8 @@ TOOLS = "zig"
 """A folder among the libraries, in which a compiler keeps what it needs itself."""
 OURS = re.compile(r"[0-9a-f]+\.(KINDS)|\.[0-9a-f]+\.(KINDS)\.\w+".replace("KINDS", "so|version|record|verdict"))
 """Names of what we write, whole or half; nothing else is ever removed."""
-DIGEST = hashlib.sha256().digest_size
-"""Bytes at the end of a library, behind what a loader reads: a damaged one could end the process that loads it."""
+MOST_BYTES = 1 << 28
+"""No library is larger."""
 
 
 class CompileError(UsageError):
@@ -89,13 +88,11 @@ class Store:
         place = self.place
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            about = place.stat()
+            reason = stranger(place)
         except OSError as error:
             raise UsageError(f"{place} can't be made: {error.strerror or error}") from error
-        if about.st_uid != os.getuid():
-            raise UsageError(f"{place} belongs to another user")
-        if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise UsageError(f"{place} can be written by others (chmod 700 mends that)")
+        if reason:
+            raise UsageError(f"{place} {reason}")
         if not os.access(place, os.W_OK):
             raise UsageError(f"{place} can't be written")
         return place
@@ -159,14 +156,12 @@ def private_folder() -> Path:
 
 
 def opened(path: Path, kind: type[L]) -> L:
-    """A library that is there.
+    """A library that is there. Its seal stands behind what a loader reads: a damaged one could end this process.
 
     Raises:
-        OSError: it is not there, or damaged, or no library of this machine.
+        OSError: it is not there, or damaged, or that of another name, or no library of this machine.
     """
-    data = path.read_bytes()
-    if hashlib.sha256(data[:-DIGEST]).digest() != data[-DIGEST:]:
-        raise OSError(f"{path} is damaged")
+    unsealed(path.name, read_own(path, MOST_BYTES))
     loaded = kind(path)
     touch(path)
     return loaded
@@ -188,12 +183,12 @@ def kept(path: Path, data: bytes, kind: type[L]) -> L:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write a library, with its digest behind it.
+    """Write a library, with its seal behind it.
 
     Raises:
         UsageError: it can't be written.
     """
-    write_whole(path, data + hashlib.sha256(data).digest())
+    write_whole(path, sealed(path.name, data))
 
 
 def touch(path: Path) -> None:

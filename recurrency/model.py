@@ -67,7 +67,7 @@ class Model:
         self.dtype = dtype_name(dtype)
         self.real = np.dtype(self.dtype)
         self.programs = Programs(elaborated, backend, self.dtype, without, record)
-        found = self.programs.remembered("interface", self._interface)
+        found = self.programs.remembered(Interface, "interface", self._interface)
         self.dimensions, self.clocks, self.size = dict(found.dimensions), found.clocks, found.size
         self.inputs, self.outputs, self.streams = found.inputs, found.outputs, found.streams
         self.state_ports, self.parameters = found.states, found.parameters
@@ -233,7 +233,7 @@ class Model:
         clocks = sorted({str(p.clock) for p in self.inputs.values()})
         if len(clocks) > 1:
             return f"it runs over the clocks {' and '.join(clocks)}"
-        return self.programs.remembered("obstacle", self._reads_later)
+        return self.programs.remembered(str, "obstacle", self._reads_later)
 
     def _reads_later(self) -> str:
         from recurrency.graphs import obstacle

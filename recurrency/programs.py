@@ -85,16 +85,16 @@ class Programs:
             made.append(self._built(kind, *options))
             return made[0].kept()
 
-        kept = self.remembered(("runner", kind, *options), make)
+        kept = self.remembered(backend.record, ("runner", kind, *options), make)
         found: Runner = made[0] if made else backend.restored(kept)
         return found
 
     def _built(self, kind: str, *options: Any) -> Runner:
         return self.backend.build(self.graph(kind, *options), self.layout, self.dtype, kind, self.without)
 
-    def remembered(self, what: object, make: Callable[[], V]) -> V:
-        """What is in the record, or else is made, and then stands there."""
-        return make() if self.record is None else records.remembered(make, self.record, what)
+    def remembered(self, wanted: Any, what: object, make: Callable[[], V]) -> V:
+        """What is in the record, of the type `wanted`, or else is made, and then stands there."""
+        return make() if self.record is None else records.remembered(wanted, make, self.record, what)
 
 
 def _known(without: Collection[str], backend: Backend) -> frozenset[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import pickle
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,15 +14,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from recurrency.compiled import DIGEST, most_bytes, prune, store, touch
+from recurrency import plain
+from recurrency.compiled import most_bytes, prune, store, touch
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
+from recurrency.owned import read_own, sealed, unsealed
 
 V = TypeVar("V")
 
 VARIABLE = "RECURRENCY_RECORDS"
 """Set to 0, nothing is remembered: each process works out everything itself."""
 MOST_FILES = 8192
+MOST_BYTES = 1 << 26
+"""No record is larger, before it is compressed."""
 SUFFIXES = (".py", ".lark", ".rnn")
 PARTS = ("recurrency", "recurrency.backends", "recurrency.grammars", "recurrency.specs")
 
@@ -68,36 +71,43 @@ def _files(folder: str) -> Iterator[tuple[str, int, int]]:
                 yield entry.path, about.st_size, about.st_mtime_ns
 
 
-def read(name: str) -> Any:
-    """What is remembered under a name; None: nothing, or it is damaged.
-
-    A record may hold whatever Python can pickle, so it is read from a folder alone that nobody else can write.
-    """
+def read(wanted: Any, name: str) -> Any:
+    """The value of a type (`wanted`, see `plain`) that is remembered under a name; None: nothing, or it is damaged."""
+    file = f"{name}.record"
     try:
-        path = STORE.folder() / f"{name}.record"
-        data = path.read_bytes()
-    except (OSError, UsageError):
-        return None
-    if hashlib.sha256(data[:-DIGEST]).digest() != data[-DIGEST:]:
+        path = STORE.folder() / file
+        data = unsealed(file, read_own(path, MOST_BYTES))
+        found = plain.loads(wanted, _inflated(data))
+    except (OSError, UsageError, plain.MisfitError, zlib.error):
         return None
     touch(path)
-    return pickle.loads(zlib.decompress(data[:-DIGEST]))
+    return found
+
+
+def _inflated(data: bytes) -> bytes:
+    """What was compressed, unless it is larger than anything that is written."""
+    reader = zlib.decompressobj()
+    out = reader.decompress(data, MOST_BYTES)
+    if reader.unconsumed_tail:
+        raise plain.MisfitError(f"more than {MOST_BYTES} bytes")
+    return out
 
 
 def write(name: str, value: object) -> None:
     """Remember a value; where that can't be, the next process works it out again."""
-    data = zlib.compress(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), 1)
+    file = f"{name}.record"
+    data = zlib.compress(plain.dumps(value).encode(), 1)
     with contextlib.suppress(UsageError):
         prune(STORE.folder(), MOST_FILES, most_bytes() - len(data))
-        write_whole(STORE.folder() / f"{name}.record", data + hashlib.sha256(data).digest())
+        write_whole(STORE.folder() / file, sealed(file, data))
 
 
-def remembered(make: Callable[[], V], *parts: object) -> V:
-    """What is remembered of these, or else is made, and then remembered; see `key`."""
+def remembered(wanted: Any, make: Callable[[], V], *parts: object) -> V:
+    """What is remembered of these, a value of the type `wanted`, or else is made, and then remembered; see `key`."""
     if not enabled():
         return make()
     name = key(*parts)
-    found: V | None = read(name)
+    found: V | None = read(wanted, name)
     if found is None:
         found = make()
         write(name, found)

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Made:
+    """The record of a text: its cell, digests of the files that it uses, and a name for all that it is made of."""
+
+    cell: str
+    uses: dict[str, str]
+    made_of: str
+
+
+@dataclass(frozen=True)
 class Text:
     """Where a spec stands: a text, the path of its file for those that it uses, and the cell that is wanted (or None).
 
@@ -43,10 +52,10 @@ class Text:
 
     def known(self) -> tuple[str, str] | None:
         """The cell's name, and a name for all that it is made of, if that is remembered."""
-        found = records.read(self.record) if records.enabled() else None
-        if found is None or any(_digest(Path(path)) != digest for path, digest in found["uses"]):
+        found: Made | None = records.read(Made, self.record) if records.enabled() else None
+        if found is None or any(_digest(Path(path)) != digest for path, digest in found.uses.items()):
             return None
-        return found["cell"], found["made of"]
+        return found.cell, found.made_of
 
     def parsed(self) -> tuple[CellDef, tuple[Diagnostic, ...], dict[str, str]]:
         """The cell, mistakes in what it uses, and the texts of the files that it uses.
@@ -227,9 +236,9 @@ class Spec:
         """Note what the spec is made of, for the next process."""
         text, (_, _, uses) = self._text, self._parsed
         made_of = records.key("cell", text.record, sorted(uses.items()))
-        digests = [(path, hashlib.sha256(used.encode()).hexdigest()) for path, used in uses.items()]
+        digests = {p: hashlib.sha256(used.encode()).hexdigest() for p, used in uses.items()}
         name = self.cell.name
-        records.write(text.record, {"cell": name, "uses": digests, "made of": made_of})
+        records.write(text.record, Made(name, digests, made_of))
         return name, made_of
 
     def module(

@@ -18,7 +18,7 @@ LAYERS = """
 recurrency.grammars recurrency.specs
 recurrency
 recurrency.errors recurrency.forks
-recurrency.files recurrency.draws recurrency.initialisers
+recurrency.files recurrency.owned recurrency.plain recurrency.draws recurrency.initialisers
 recurrency.plots recurrency.compiled recurrency.running
 recurrency.records
 recurrency.graph

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import subprocess
 import sys
 import zlib
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import recurrency as rc
 from recurrency import backend, records
 from recurrency.errors import Source
 from recurrency.language import elaborate, parser, words
+from recurrency.owned import sealed
 from tests.transcriptions import CASES
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
@@ -221,19 +219,40 @@ def test_damaged_records_are_made_again(damage: Any, folder: Path) -> None:
     assert same(results(rc.library.LSTM.compile(backend="c", N=3, H=4)), wanted)
 
 
-def test_nothing_is_read_from_a_folder_that_others_can_write(folder: Path) -> None:
-    """A record can hold any code: whoever can write one could have it run."""
+CONTENTS = {
+    "no text": b"\xff\xfe",
+    "no JSON": b"(",
+    "another type": b'{"table":[["x",1]]}',
+    "a tag that is not there": b'{"code":["print(1)"]}',
+    "one field": b'{"fields":["LSTM"]}',
+    "a wrong field": b'{"fields":["LSTM",{"table":[]},7]}',
+    "deep": b'{"tuple":[' * 100_000 + b"]}" * 100_000,
+    "large": b" " * (1 << 20) + b"1",
+}
 
-    class Bad:
-        def __reduce__(self) -> Any:
-            return os.mkdir, (str(folder.parent / "run"),)
 
-    data = zlib.compress(pickle.dumps(Bad()))
-    folder.mkdir(mode=0o700, parents=True)
-    (folder / f"{'0' * 32}.record").write_bytes(data + sha256(data).digest())
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_record_with_the_right_seal_and_other_content_is_made_again(
+    content: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MOST_BYTES", 1 << 20)
+    wanted = results(rc.library.LSTM.compile(backend="c", N=3, H=4))
+    for path in folder.glob("*.record"):
+        path.write_bytes(sealed(path.name, zlib.compress(CONTENTS[content])))
+    assert same(results(rc.library.LSTM.compile(backend="c", N=3, H=4)), wanted)
+
+
+def test_a_record_is_none_under_the_name_of_another(folder: Path) -> None:
+    records.write("a" * 32, 1)
+    assert records.read(int, "a" * 32) == 1
+    (folder / f"{'b' * 32}.record").write_bytes((folder / f"{'a' * 32}.record").read_bytes())
+    assert records.read(int, "b" * 32) is None
+
+
+def test_nothing_is_read_from_or_written_to_a_folder_that_others_can_write(folder: Path) -> None:
+    records.write("0" * 32, 1)
     folder.chmod(0o777)
-    assert records.read("0" * 32) is None
-    assert not (folder.parent / "run").exists()
+    assert records.read(int, "0" * 32) is None
     rc.library.LSTM.compile(backend="c", N=3, H=4)
     assert len(list(folder.iterdir())) == 1
 
@@ -260,7 +279,7 @@ def test_the_folder_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     for k in range(40):
         records.write(records.key(k), k)
     assert 1 <= len(list(folder.iterdir())) <= 9
-    assert records.read(records.key(39)) == 39
+    assert records.read(int, records.key(39)) == 39
 
 
 def test_a_process_with_records_imports_neither_parser_nor_graphs() -> None:

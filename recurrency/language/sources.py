@@ -31,7 +31,7 @@ def library_index() -> dict[str, Path]:
     """The shipped cells, by name, with the file of each."""
     if not _INDEX:
         folder = Path(str(resources.files("recurrency.specs")))
-        found = records.remembered(lambda: _indexed(folder), "library")
+        found = records.remembered(dict[str, str], lambda: _indexed(folder), "library")
         _INDEX.update({cell: folder / file for cell, file in found.items()})
     return _INDEX
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import lark
 from lark import Lark, Token
-from lark.lexer import PatternStr
+from lark.grammar import Rule
+from lark.lexer import PatternStr, TerminalDef
 
 from recurrency import records
 from recurrency.errors import Source, Span
@@ -35,14 +36,15 @@ def grammar_text() -> str:
 @cache
 def grammar() -> Lark:
     """The parser, built at the first use; its tables are remembered."""
-    return Lark.load(BytesIO(records.remembered(_tables, "grammar", lark.__version__)))
+    tables = records.remembered(dict[str, Any], _tables, "grammar", lark.__version__)
+    found: Lark = Lark._load_from_dict(**tables)  # type: ignore[no-untyped-call]
+    return found
 
 
-def _tables() -> bytes:
-    """The parser as bytes."""
-    tables = BytesIO()
-    _built().save(tables)
-    return tables.getvalue()
+def _tables() -> dict[str, Any]:
+    """The parser as plain data, as Lark's generator of stand-alone parsers has it too."""
+    data, memo = _built().memo_serialize([TerminalDef, Rule])
+    return {"data": data, "memo": memo}
 
 
 def _built() -> Lark:
