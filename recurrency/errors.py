@@ -63,6 +63,8 @@ class Diagnostic:
     label: str = ""
     notes: tuple[str, ...] = ()
     help: str | None = None
+    warning: bool = False
+    """Whether it tells of something that is allowed."""
 
     @property
     def code(self) -> str:
@@ -80,7 +82,7 @@ class SpecError(RecurrencyError):
 
 def render(diagnostic: Diagnostic) -> str:
     """The printed form of a diagnostic: place, line, carets under the exact piece, notes and help."""
-    out = [f"error[{diagnostic.code}]: {diagnostic.title}"]
+    out = [f"{'warning' if diagnostic.warning else 'error'}[{diagnostic.code}]: {diagnostic.title}"]
     span = diagnostic.span
     if span is not None:
         number = str(span.line)

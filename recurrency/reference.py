@@ -244,6 +244,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "initialisers": initialisers,
     "syntax-diagnostics": lambda: diagnostics("SYNTAX"),
     "meaning-diagnostics": lambda: diagnostics("MEANING"),
+    "lints": lambda: diagnostics("LINTS"),
     "words": words,
     "bounds": bounds,
     "cells": cells,

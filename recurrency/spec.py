@@ -171,6 +171,12 @@ class Spec:
         if found:
             raise SpecError(tuple(found))
 
+    def lint(self) -> tuple[Diagnostic, ...]:
+        """Warnings about the cells of the file: what is allowed in a spec, but hardly meant (docs/diagnostics.md)."""
+        from recurrency.language.lints import lint
+
+        return lint(self.definition.module)
+
     def elaborate(self, **dimensions: Any) -> Elaborated:
         """The stream graph for these dimensions, with what is known about its sources and results.
 

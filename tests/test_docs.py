@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import recurrency as rc
 from recurrency import reference
 from recurrency.cli import COMMANDS, cli
+from recurrency.errors import render
 from tests.pages import FENCE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,7 @@ QUICK = {"check", "fmt", "list", "new", "diff", "show", "compile", "backends"}
 DIFFERENT = 1
 """The exit code of `recurrency diff` where two cells differ."""
 MESSAGE = re.compile(
-    r"(?P<spec>^```rnn-error.*?^```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
+    r"(?P<spec>^```rnn-(?:error|warning).*?^```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
 )
 PRINTED = re.compile(
     r"(?P<head>^```sh\n(?P<command>[^\n]+)\n```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
@@ -91,10 +92,14 @@ def test_every_experiment_of_the_pages_can_be_read(fence: Fence) -> None:
     assert checked(tomllib.loads(fence.text), Path(fence.name or "experiment.toml")).options()
 
 
-def message(spec: str) -> str:
+def message(fence: str) -> str:
     """What a user is told about the spec of a fence."""
-    match = FENCE.search(spec)
+    match = FENCE.search(fence)
     assert match is not None
+    if match["kind"] == "rnn-warning":
+        spec = rc.parse(match["text"], name=match["name"] or "spec.rnn")
+        spec.check()
+        return "\n\n".join(map(render, spec.lint())) + "\n"
     with pytest.raises(rc.SpecError) as caught:
         rc.parse(match["text"], name=match["name"] or "spec.rnn").check()
     return f"{caught.value}\n"

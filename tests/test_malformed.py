@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from recurrency.errors import SpecError
-from recurrency.language.diagnostics import TABLE, say
+from recurrency.errors import SpecError, render
+from recurrency.language.diagnostics import LINTS, TABLE, say
 from recurrency.language.parser import parse_file
 from recurrency.language.sources import read_source
 
@@ -28,22 +28,24 @@ def spec_module() -> ModuleType | None:
 
 
 def all_diagnostics(path: Path) -> str:
-    """What a user is told about a file: by the parser and, if that is content, by the symbolic check."""
+    """What a user is told about a file: by the parser, if that is content by the check, and then by the lints."""
     try:
         parse_file(read_source(path))
         spec = spec_module()
         if spec is None:
             pytest.skip(f"{path.name} passes the parser, and recurrency.spec cannot be imported")
-        spec.load(path).check()
+        loaded = spec.load(path)
+        loaded.check()
     except SpecError as error:
         return str(error).replace(str(path), path.name) + "\n"
-    return ""
+    return "\n\n".join(render(w) for w in loaded.lint()).replace(str(path), path.name) + "\n"
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_a_malformed_spec_is_told_in_the_expected_words(path: Path, golden: Callable[[Path, str], None]) -> None:
     told = all_diagnostics(path)
-    assert f"error[RNN{path.stem[:3]}]" in told, f"{path.name} does not provoke its number"
+    kind = "warning" if int(path.stem[:3]) in LINTS else "error"
+    assert f"{kind}[RNN{path.stem[:3]}]" in told, f"{path.name} does not provoke its number"
     golden(path.with_suffix(".txt"), told)
 
 

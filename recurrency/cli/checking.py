@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from recurrency.errors import Diagnostic
+    from recurrency.spec import Spec
 
 EPILOG = """\b
 Examples:
   recurrency check my.rnn
-  recurrency check specs/*.rnn
+  recurrency check --strict specs/*.rnn
   recurrency check LSTM
 
 \b
-Exit code: 0 if all is well, 1 if there are mistakes (told on standard error), 2 for a wrong call.
+A warning (RNN101 and above) is silenced by a comment in its line, or alone in the line above:
+  gate = sigmoid(V @ x)  # ok: RNN103
+
+\b
+Exit code: 0 if there are no mistakes (warnings are printed on standard error), 1 if there are, and with
+--strict if there are warnings; 2 for a wrong call.
 """
 
 
 @click.command("check", epilog=EPILOG)
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-def check(specs: tuple[str, ...]) -> None:
+@click.option("--strict", is_flag=True, help="Take warnings for mistakes.")
+def check(specs: tuple[str, ...], strict: bool) -> None:
     """Find every mistake in specs: names, shapes with dimensions as units, clocks, cycles.
 
-    All cells of a file are checked, before any dimension has a number.
+    All cells of a file are checked, before any dimension has a number. What is allowed but hardly meant, such as a
+    parameter that nothing reads, is a warning.
     """
     from recurrency.cli.common import complain, find_spec
     from recurrency.errors import RecurrencyError, SpecError
 
-    mistakes = 0
+    mistakes = warnings = 0
     for text in specs:
         try:
             spec = find_spec(text)
@@ -37,8 +49,31 @@ def check(specs: tuple[str, ...]) -> None:
             complain(error)
             click.echo(err=True)
         else:
-            cells = ", ".join(c.name for c in spec.file.cells)
-            click.echo(f"{text}: {cells} well-formed")
-    if mistakes:
-        click.echo(f"{mistakes} mistake{'s' * (mistakes != 1)}", err=True)
+            found = spec.lint()
+            _warn(found, strict)
+            warnings += len(found)
+            _praise(text, spec, strict and bool(found))
+    _count(0 if strict else warnings, "warning")
+    _count(mistakes + (warnings if strict else 0), "mistake")
+    if mistakes or (strict and warnings):
         sys.exit(1)
+
+
+def _warn(found: tuple[Diagnostic, ...], strict: bool) -> None:
+    """Print the warnings about a text."""
+    from dataclasses import replace
+
+    from recurrency.errors import render
+
+    for warning in found:
+        click.echo(f"{render(replace(warning, warning=not strict))}\n", err=True)
+
+
+def _praise(text: str, spec: Spec, refused: bool) -> None:
+    if not refused:
+        click.echo(f"{text}: {', '.join(c.name for c in spec.file.cells)} well-formed")
+
+
+def _count(count: int, what: str) -> None:
+    if count:
+        click.echo(f"{count} {what}{'s' * (count != 1)}", err=True)

@@ -260,7 +260,58 @@ MEANING: dict[int, Row] = {
     ),
 }
 
-TABLE: dict[int, Row] = {**SYNTAX, **MEANING}
+LINTS: dict[int, Row] = {
+    101: Row(
+        "parameter that nothing reads",
+        "It leads to no output and no loss: its gradient is always zero. So it is with a constant that nothing reads.",
+    ),
+    102: Row(
+        "input that nothing reads",
+        "Whoever runs the cell has to hand in what makes no difference.",
+    ),
+    103: Row(
+        "equation that nothing reads",
+        "It leads to no output and no loss, and is left out when the spec is compiled, unless a caller asks for the "
+        "stream. So it is with a function that nothing calls.",
+    ),
+    104: Row(
+        "state that nothing reads",
+        "It leads to no output and no loss. A state that only itself reads is one of these.",
+    ),
+    105: Row(
+        "state whose past nothing reads",
+        "It is declared as a state, but no `h[t-1]` reads it: nothing is recurrent. A stream needs no declaration.",
+    ),
+    106: Row(
+        "output that no input reaches",
+        "Its values do not depend on what is handed in.",
+    ),
+    107: Row(
+        "one draw for all elements",
+        "`noise(0, s)` is a number, whose one draw at each step counts for all elements of a vector. `noise(x, s)` "
+        "draws for each element of x.",
+    ),
+    108: Row(
+        "steps or batch in a shape",
+        "A shape is that of one step of one sequence: time and batch are never written. The names of the dimensions of "
+        "this input speak of them.",
+    ),
+    109: Row(
+        "entry of the header that nothing reads",
+        "A dimension, a function or a cell stands in the square brackets, and nothing in the cell mentions it.",
+    ),
+    110: Row(
+        "cell that nothing uses",
+        "A `use` line names a cell of the library, and nothing in the text mentions it.",
+    ),
+    111: Row(
+        "comment that silences nothing",
+        "What `# ok: RNN103` names is not, or no longer, told about this line.",
+    ),
+}
+"""Warnings: what is allowed, but hardly meant."""
+
+TABLE: dict[int, Row] = {**SYNTAX, **MEANING, **LINTS}
 
 
 def say(
