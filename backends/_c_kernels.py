@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from recurrency.backends._c_chunks import Chunks
 from recurrency.backends._c_fission import parted
-from recurrency.backends._c_words import CNames
 from recurrency.backends._cuda_index import At, Ix, clock_size, extent
 from recurrency.backends._cuda_kernels import Writer
 from recurrency.backends._cuda_memory import Array, Memory
@@ -18,6 +17,7 @@ from recurrency.backends._cuda_pieces import Domain, Store
 from recurrency.backends._cuda_races import Written, race
 from recurrency.backends._cuda_text import Kernel
 from recurrency.backends._cuda_values import Asked, Body, Source
+from recurrency.backends._python_names import Names
 
 from recurrency.graph.types import Kind
 
@@ -61,7 +61,7 @@ class CWriter(Writer):  # type: ignore[misc]
         inners = [source.program.sums.get(id, source.graph[id].args[0]) for id in ids]
         inner = source.graph[inners[0]].type
         over_time = inner.kind is Kind.STREAM and type_.kind < Kind.STREAM
-        names = CNames(source.memory.names.taken)
+        names = Names(source.memory.names.taken)
         self.body = body = CBody(source, ready, names)
         idx = _indices(type_.shape)
         at = At("t" if over_time else None, "b", idx)
@@ -100,7 +100,7 @@ class CWriter(Writer):  # type: ignore[misc]
         self, domain: Domain, ready: Collection[int], mode: str, asked: Asked | None = None
     ) -> tuple[Body, At, list[str]]:
         """A body, the element that one turn computes, and the heads of the loops around it."""
-        names = CNames(self.source.memory.names.taken)
+        names = Names(self.source.memory.names.taken)
         self.body = body = CBody(self.source, ready, names, asked)
         idx = _indices(domain.shape)
         t = "t" if domain.kind is Kind.STREAM else None

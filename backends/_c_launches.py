@@ -9,7 +9,6 @@ from recurrency.backends._c_chunks import Chunks, fed
 from recurrency.backends._c_kernels import CWriter
 from recurrency.backends._c_products import CProducts
 from recurrency.backends._c_scalars import CScalars
-from recurrency.backends._c_words import RESERVED, CNames
 from recurrency.backends._cuda_index import clock_size
 from recurrency.backends._cuda_memory import Array
 from recurrency.backends._cuda_stages import Stage, Stages
@@ -32,9 +31,7 @@ FEW = 4
 class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under the folder's name
     """Writes the stages of one program as statements that several threads execute, each with its part of the work."""
 
-    reserved = RESERVED
     comments = "//"
-    names = CNames
     scalars = CScalars
     writes = CWriter
     multiplies = CProducts

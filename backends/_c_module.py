@@ -7,7 +7,6 @@ from math import prod
 
 from recurrency.backends._c_function import CFunction
 from recurrency.backends._c_sizes import LINE
-from recurrency.backends._c_words import RESERVED, CNames
 from recurrency.backends._cuda_index import clock_name
 from recurrency.backends._cuda_memory import Array
 from recurrency.backends._python_names import Names, ascii_name
@@ -23,6 +22,17 @@ ERRORS = {"WORK": "the workspace is smaller than NAME_FUNCTION_workspace says", 
 """What a function returns where it does nothing: 1, 2, ... in this order."""
 
 
+def prefix_of(cell: str) -> str:
+    """What the functions of a cell begin with: its name in lower case, if that is not what our own begin with."""
+    word: str = ascii_name(cell).lower()
+    return f"cell_{word}" if word == "rec" or word.startswith(("rec_", "cell_")) else word
+
+
+def constant(prefix: str, word: str) -> str:
+    """A constant of a cell; no macro of a header ends so."""
+    return f"{prefix.upper()}_{word}_"
+
+
 def commented(text: str) -> str:
     """A text as a comment of C: whatever it holds, it stays text."""
     safe = "".join(c if (c.isprintable() and c.isascii()) or c == "\n" else "?" for c in text)
@@ -36,7 +46,7 @@ class Interface:
         self.request, self.functions, self.prefix = request, functions, prefix
         self.real = functions[0].real
         self.step = Step(request, functions[0], prefix)
-        self.weights = f"const {self.real} {prefix}_weights[{prefix.upper()}_PARAMETERS]"
+        self.weights = f"const {self.real} {prefix}_weights[{constant(prefix, 'PARAMETERS')}]"
 
     def text(self) -> str:
         """Errors, parameters, their values, and for each function its struct and its prototypes."""
@@ -52,21 +62,20 @@ class Interface:
         return f"{head}\n#ifndef {guard}\n#define {guard}\n\n{extern[0]}\n{self.text()}\n{extern[1]}\n#endif\n"
 
     def _errors(self) -> str:
-        up = self.prefix.upper()
-        lines = [f"    {up}_{name} = {k + 1}, {commented(says.replace('NAME', self.prefix).replace('LINE', str(LINE)))}"
-                 for k, (name, says) in enumerate(ERRORS.items())]  # fmt: skip
+        said = {name: says.replace("NAME", self.prefix).replace("LINE", str(LINE)) for name, says in ERRORS.items()}
+        lines = [f"    {constant(self.prefix, name)} = {k + 1}, {commented(says)}"
+                 for k, (name, says) in enumerate(said.items())]  # fmt: skip
         return "\n".join(["/* What functions return; they have done nothing then. */", "enum {",
-                          f"    {up}_OK = 0,", *lines, "};", ""])  # fmt: skip
+                          f"    {constant(self.prefix, 'OK')} = 0,", *lines, "};", ""])  # fmt: skip
 
     def _parameters(self) -> str:
-        up = self.prefix.upper()
         names = Names()
         lines = [
             f"/* Parameters are one vector of {self.real}; each begins at its place, the last index runs fastest. */",
-            "enum {", f"    {up}_PARAMETERS = {self.request.layout.size},",
+            "enum {", f"    {constant(self.prefix, 'PARAMETERS')} = {self.request.layout.size},",
         ]  # fmt: skip
         for name, (offset, shape) in sorted(self.request.layout.entries.items(), key=lambda item: item[1][0]):
-            word = names.new(f"{up}_AT_{ascii_name(name)}")
+            word = names.new(f"{self.prefix.upper()}_AT_{ascii_name(name)}")
             lines.append(f"    {word} = {offset}, {commented(f'{name} {list(shape)}, {prod(shape)} numbers')}")
         return "\n".join([*lines, "};", ""])
 
@@ -126,6 +135,7 @@ class Step:
 
     def __init__(self, request: ModuleRequest, infer: CFunction, prefix: str) -> None:
         self.request, self.infer, self.prefix, self.interface, self.text = request, infer, prefix, "", ""
+        self.rooms: dict[str, str] = {}
         self.inputs = {n: port for n, port in request.inputs.items() if n in infer.inputs}
         ports = [*request.inputs.values(), *request.outputs.values()]
         one = len({p.clock for p in request.inputs.values()}) == 1 and all(p.kind is Kind.STREAM for p in ports)
@@ -137,12 +147,11 @@ class Step:
 
     def _write(self) -> None:
         p, f = self.prefix, self.infer
-        rooms = [f"{name}_room" for name in f.fresh]
-        names = CNames(["params", "state", "work", "bytes", "call", "none", "wrong", *RESERVED, *rooms])
+        names, fields_taken = Names(), Names()
         inputs = {n: names.new(n) for n in self.inputs}
         outputs = {n: names.new(n) for n in self.request.outputs}
-        fields_taken = CNames(RESERVED)
         states = {n: fields_taken.new(n) for n in self.request.states}
+        self.rooms = {a.name: names.new(f"{a.name}room") for a in f.arrays if a.name in f.fresh}
         params = [f"const {f.real} *params", f"struct {p}_state *state"]
         params += [f"const {self._type(port)} *{inputs[n]}" for n, port in self.inputs.items()]
         params += [f"{self._type(port)} *{outputs[n]}" for n, port in self.request.outputs.items()]
@@ -181,8 +190,8 @@ class Step:
         for array in (a for a in f.arrays if a.name in f.fresh):
             rows = steps + array.front + array.behind if array.timed else 1
             size = max(1, rows * prod(int(d) for d in array.shape))
-            lines.append(f"{f.real if array.real else 'long long'} {array.name}_room[{size}];")
-        lines += [f"call.{a.name} = {a.name}_room;" for a in f.arrays if a.name in f.fresh]
+            lines.append(f"{f.real if array.real else 'long long'} {self.rooms[array.name]}[{size}];")
+        lines += [f"call.{name} = {room};" for name, room in self.rooms.items()]
         lines += [f"call.T_{clock_name(c)} = {steps};" for c in f.memory.clocks]
         return [*lines, "call.B = 1;", "call.params = params;", "call.work = work;", "call.bytes = bytes;"]
 
@@ -190,7 +199,7 @@ class Step:
         result = self.infer.results[root]
         row = result.row * prod(int(d) for d in result.array.shape)
         kind = self.infer.real if result.array.real else "long long"
-        return f"memcpy({to}, {result.array.name}_room + {row}, {size} * sizeof({kind}));"
+        return f"memcpy({to}, {self.rooms[result.array.name]} + {row}, {size} * sizeof({kind}));"
 
     def _first(self, states: Mapping[str, str]) -> list[str]:
         """No step: the last states are the first ones."""
@@ -203,7 +212,7 @@ class Step:
         lines = [
             *self._called(0), *([f"const {real} nothing = 0;"] if given else []),
             *(["const long long no_symbol = -1;"] if symbols else []), *given, *symbols,
-            f"if (!params || !state) return {self.prefix.upper()}_NULL;",
+            f"if (!params || !state) return {constant(self.prefix, 'NULL')};",
             f"const int wrong = {self.infer.name}(&call);", "if (wrong) return wrong;", *kept, "return 0;",
         ]  # fmt: skip
         state = f"struct {self.prefix}_state *state"
@@ -212,8 +221,10 @@ class Step:
 
     def _body(self, inputs: Mapping[str, str], outputs: Mapping[str, str], states: Mapping[str, str]) -> list[str]:
         f = self.infer
-        lines = [*self._called(1), f"if (!params || !state) return {self.prefix.upper()}_NULL;"]
-        lines += [f"if (!{name}) return {self.prefix.upper()}_NULL;" for name in (*inputs.values(), *outputs.values())]
+        lines = [*self._called(1), f"if (!params || !state) return {constant(self.prefix, 'NULL')};"]
+        lines += [
+            f"if (!{name}) return {constant(self.prefix, 'NULL')};" for name in (*inputs.values(), *outputs.values())
+        ]
         lines += [f"call.{f.inputs[n].name} = {name};" for n, name in inputs.items()]
         for n, name in states.items():
             lines += [f"call.{f.inputs[f'start:{n}'].name} = state->{name};"] if f"start:{n}" in f.inputs else []
@@ -232,21 +243,21 @@ def extents(array: Array) -> str:
 
 def checked(f: CFunction, prefix: str) -> str:
     """The function that checks a call before it runs it."""
-    up = prefix.upper()
+    wrong = {name: constant(prefix, name) for name in ERRORS}
     given = {array.name: name for name, array in f.inputs.items()}
-    lines = [f"if (!call) return {up}_NULL;"]
+    lines = [f"if (!call) return {wrong['NULL']};"]
     sizes = ["call->B < 0", *(f"call->T_{clock_name(c)} < 0" for c in f.memory.clocks)]
-    lines.append(f"if ({' || '.join(sizes)}) return {up}_SIZE;")
+    lines.append(f"if ({' || '.join(sizes)}) return {wrong['SIZE']};")
     needed = ["params", "gradient"] if f.has_gradient else ["params"]
     needed += [a.name for a in f.arrays if a.name in f.fresh or a.name in given]
     for name in needed:
         optional = given.get(name, "").startswith("start:")
         if not optional:
-            lines.append(f"if (!call->{name}) return {up}_NULL;")
-        lines.append(f"if ((uintptr_t)call->{name} % sizeof *call->{name}) return {up}_ALIGNMENT;")
+            lines.append(f"if (!call->{name}) return {wrong['NULL']};")
+        lines.append(f"if ((uintptr_t)call->{name} % sizeof *call->{name}) return {wrong['ALIGNMENT']};")
     lines += [
-        f"if (!call->work && {f.name}_workspace(call, 1)) return {up}_NULL;",
-        f"if ((uintptr_t)call->work % REC_LINE_BYTES) return {up}_ALIGNMENT;",
+        f"if (!call->work && {f.name}_workspace(call, 1)) return {wrong['NULL']};",
+        f"if ((uintptr_t)call->work % REC_LINE_BYTES) return {wrong['ALIGNMENT']};",
         f"return {f.name}_part(call, 0, 1);",
     ]
     body = "\n".join(f"    {line}" for line in lines)

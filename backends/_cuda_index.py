@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -65,10 +66,18 @@ def clock_size(clock: str | None) -> str:
     return f"T_{clock_name(clock)}"
 
 
+TIME = "t"
+"""The clock of a specification that names none; no other one can be called so."""
+
+PLAIN = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*(?<!_c[0-9a-f]{8})", re.ASCII)
+
+
 def clock_name(clock: str | None) -> str:
-    """A clock in ASCII, one name for each."""
+    """A clock in ASCII, one name for each, marked as a word of the specification (see `Names`)."""
     text = str(clock)
-    return text if text.isascii() else f"{ascii_name(text)}_{zlib.crc32(text.encode()):x}"
+    if text == TIME:
+        return text
+    return f"{text}_" if PLAIN.fullmatch(text) else f"{ascii_name(text)}_c{zlib.crc32(text.encode()):08x}_"
 
 
 def flat(idx: Sequence[Ix], shape: Sequence[Dim], size_of: Callable[[Dim], str] = extent) -> str:

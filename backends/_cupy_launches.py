@@ -14,7 +14,6 @@ from recurrency.backends._cuda_stages import Stage, Stages
 from recurrency.backends._cuda_text import Kernel
 from recurrency.backends._cuda_values import Source
 from recurrency.backends._cupy_products import Factor, MatrixProduct, ProductText, matrix_product
-from recurrency.backends._cupy_words import RESERVED
 from recurrency.backends._python_names import Names, comment
 from recurrency.backends._scalar_c import Scalars
 
@@ -28,16 +27,14 @@ class Launches:
     `nothing` are arrays of first values that are zero unless the caller hands them over.
     """
 
-    reserved = RESERVED
     comments = "#"
-    names = Names
     scalars = Scalars
     writes = Writer
     multiplies = ProductText
 
     def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
         self.name, self.program, self.graph = name, program, program.graph
-        self.memory = Memory(program, self.names([*taken.taken, *self.reserved]))
+        self.memory = Memory(program, Names(taken.taken))
         self.source = Source(program, self.memory, self.scalars(dtype), FRAGMENTS)
         self.kernels: list[Kernel] = []
         self.writer = self.writes(self.source, self.kernels, name)

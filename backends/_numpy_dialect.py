@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recurrency.backends._numpy_ops import ELEMENTWISE, FUNCTIONS, HELPERS, UFUNCS
+from recurrency.backends._numpy_ops import ELEMENTWISE
 from recurrency.backends._python_dialect import Fused, listed, number_text
 from recurrency.backends._python_function import Function
 from recurrency.backends._python_masks import masked_text
@@ -20,7 +20,6 @@ UFUNC = {"sum": "add", "peak": "maximum"}
 class Numpy:
     """Arrays are NumPy's; what is handed out lies in memory that is used again when the caller has let go of it."""
 
-    reserved = frozenset([*UFUNCS, *FUNCTIONS, *HELPERS, *"np half threading math memories workspace".split()])
     elementwise = ELEMENTWISE
     step_padding = "(padding{s} if ragged{s} else [None] * T{s})"
     length = "full(B, {T})"

@@ -33,8 +33,6 @@ class Fused:
 class Dialect(Protocol):
     """How generated Python speaks to one library of arrays. Texts go in, texts come out."""
 
-    reserved: frozenset[str]
-    """Names that nothing of a specification may have."""
     elementwise: Mapping[str, tuple[str, ...]]
     """Statements for each element-wise operation: `{0}`, `{1}`, ... are its arguments, `{out}` is the result."""
     step_padding: str

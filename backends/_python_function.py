@@ -24,9 +24,6 @@ from recurrency.program.program import ALIASES, Program, Region, count
 from recurrency.program.strides import Axis, contiguous, evenly, strides
 
 ARGUMENTS = "params, given, lengths, steps, batch, training, seed, offset"
-RESERVED = frozenset(
-    "params given lengths steps batch training seed offset real inf nan gradient B T t results sizes memory".split()
-)
 
 
 class Function:
@@ -35,7 +32,7 @@ class Function:
     def __init__(self, name: str, program: Program, layout: Layout, dialect: Dialect) -> None:
         self.name, self.program, self.layout, self.dialect = name, program, layout, dialect
         self.graph: Graph = program.graph
-        self.names = Names([*RESERVED, *dialect.reserved, name])
+        self.names = Names()
         self.clocks = clock_suffixes(self.graph, self.names)
         self.body: list[str] = []
         self.inner: list[str] = []

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import keyword
+import re
 import unicodedata
 from collections.abc import Iterable
 
 from recurrency.graph.graph import Graph
 
-C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true "
-    "false".split()
-)
-
 
 class Names:
-    """Gives each thing a name that no other thing has."""
+    """Gives each thing a name that no other thing has, and that nothing but a thing of the specification can have.
+
+    All of them end in `_`, which no word of Python, C, C++ or CUDA does, no macro of a header, and no other name in
+    generated code.
+    """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        self.taken = {*taken, *keyword.kwlist, *keyword.softkwlist, *C_WORDS}
+        self.taken = set(taken)
 
     def new(self, wish: str) -> str:
-        """The wished name in ASCII, with a number after it if it is taken."""
-        base = ascii_name(wish)
-        name, number = base, 1
+        """The wished name in ASCII, with a number behind it if it is taken: `h_`, `h_2_`."""
+        base, number = ascii_name(wish), 1
+        name = f"{base}_"
         while name in self.taken:
             number += 1
-            name = f"{base}_{number}"
+            name = f"{base}_{number}_"
         self.taken.add(name)
         return name
 
@@ -35,7 +33,7 @@ class Names:
 def ascii_name(wish: str) -> str:
     """A name of ASCII letters, digits and underscores: `σ` becomes `sigma`, `a.b` becomes `a_b`."""
     letters = "".join(_letter(c) for c in unicodedata.normalize("NFKD", wish))
-    name = letters.strip("_")[:60] or "value"
+    name = re.sub("__+", "_", letters).strip("_")[:60].rstrip("_") or "value"
     return f"v{name}" if name[0].isdigit() else name
 
 
@@ -55,15 +53,10 @@ def clock_suffixes(graph: Graph, names: Names) -> dict[str, str]:
         node = graph[id]
         found |= {str(c) for c in (node.type.clock, node.attrs.get("clock"), *node.type.shape) if isinstance(c, str)}
     if len(found) == 1:
-        names.taken |= {"n", "ragged", "padding"}
         return {next(iter(found)): ""}
-    out: dict[str, str] = {}
-    for clock in sorted(found):
-        suffix = f"_{ascii_name(clock)}"
-        while suffix in out.values():
-            suffix += "_"
-        out[clock] = suffix
-        names.taken |= {f"{word}{suffix}" for word in ("T", "n", "ragged", "padding")}
+    own = Names()
+    out = {clock: f"_{own.new(clock)}" for clock in sorted(found)}
+    names.taken |= {f"{word}{suffix}" for suffix in out.values() for word in ("T", "n", "ragged", "padding")}
     return out
 
 

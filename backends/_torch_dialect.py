@@ -12,17 +12,12 @@ from recurrency.backends._python_memory import leased
 from recurrency.backends._python_names import ascii_name
 from recurrency.backends._python_products import Call
 from recurrency.backends._torch_fusions import fusions
-from recurrency.backends._torch_helpers import HELPERS
-from recurrency.backends._torch_ops import ELEMENTWISE, FUNCTIONS
+from recurrency.backends._torch_ops import ELEMENTWISE
 
 from recurrency.program.program import Program
 
-WORDS = (
-    "torch math getrefcount key lease kept lent like "
-    "borrow give_back handed_out lend piece idle_piece Piece Buffers LARGE_RESULT LARGE oneDNN packed_weights"
-).split()
 TAPE = "tape:"
-REDUCE = {"sum": "sum_", "peak": "amax"}
+REDUCE = {"sum": "sum_over", "peak": "amax"}
 DOTS = {
     (2, 2): "{best}({a}, {b}, out={out})",
     (2, 1): "mv({a}, {b}, out={out})",
@@ -40,7 +35,6 @@ SUMS = {
 class Torch:
     """Tensors: what a function needs for itself is used again, what it hands out is never written again."""
 
-    reserved = frozenset([*FUNCTIONS, *HELPERS, *WORDS])
     elementwise = ELEMENTWISE
     step_padding = "(padding{s}.unbind(0) if ragged{s} else [None] * T{s})"
     length = "params.new_full((B,), {T}, dtype=torch.int64)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from recurrency.backends import _torch_module_kernels as kernels
 from recurrency.backends._torch_runtime import Network
-from recurrency.backends._torch_runtime_program import PROGRAMS, Port, Program
+from recurrency.backends._torch_runtime_program import INPUT, PROGRAMS, Port, Program
 from torch import Tensor
 
 from recurrency.errors import UsageError, nearest
@@ -98,7 +98,7 @@ class SpecNetwork(Network):  # type: ignore[misc]
 
 def rebuilt(spec: Spec, dimensions: Mapping[str, Any], streams: tuple[str, ...], without: Sequence[str]) -> InMemory:
     """The program of a specification, compiled for dimensions."""
-    return program_of(spec.compile(backend="torch", without=without, **dimensions), dimensions, streams)
+    return program_of(spec.compile(backend="torch", without=without, dimensions=dimensions), dimensions, streams)
 
 
 def program_of(model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = ()) -> InMemory:
@@ -195,7 +195,7 @@ def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
         if on_clock and not read & set(on_clock):
             read.add(on_clock[0])
     starts = graph.sources("start")
-    return (*(n for n in model.inputs if n in read), *(f"start:{n}" for n in model.states if n in starts))
+    return (*(f"{INPUT}{n}" for n in model.inputs if n in read), *(f"start:{n}" for n in model.states if n in starts))
 
 
 def port_of(type_: Type) -> Port:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import hashlib
+import keyword
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recurrency.backends._python_module import docstring
+from recurrency.backends._python_module import docstring, names_of
 from recurrency.backends._python_names import ascii_name
 from recurrency.backends._torch_module import KINDS, program_of
 
@@ -18,7 +20,7 @@ from recurrency.backend import find
 if TYPE_CHECKING:
     from recurrency.export import ModuleRequest
 
-RUNTIME = "program initial written ops autograd checks arguments".split()
+RUNTIME = "program initial written ops autograd checks arguments keys".split()
 """The files `_torch_runtime_NAME.py`, in the order in which they can be read; `_torch_runtime.py` comes last."""
 
 ERRORS = '''
@@ -64,7 +66,7 @@ def module_text(request: ModuleRequest) -> str:
     tables["tapes"] = {mode: program.tape(mode) for mode in program.sources}
     tables["initialisers"] = {name: p.initialiser for name, p in request.model.parameters.items()}
     parts.append(_program(tables, graphs))
-    name = _free_name(request, {name for part in parts for name in _defined(part)})
+    name = _free_name(request, "\n".join([*parts, *_imports(imports), CLASS.format(name="", title="", dtype="")]))
     parts.append(_class(request, name))
     text = "\n\n".join(part.strip("\n") + "\n" for part in parts)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -114,18 +116,6 @@ def _imports(found: Mapping[str, set[str]]) -> list[str]:
     return [*(line for line in lines if line not in theirs), "", *theirs]
 
 
-def _defined(text: str) -> set[str]:
-    """The names that a text defines at its top."""
-    out: set[str] = set()
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            out.add(node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            out |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
-    return out
-
-
 def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
     """The statement that puts tables and functions together."""
     lines = ["PROGRAM = Written("]
@@ -138,12 +128,11 @@ def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def _free_name(request: ModuleRequest, taken: set[str]) -> str:
-    """The name of the class: the cell's, if nothing else is called so."""
+def _free_name(request: ModuleRequest, text: str) -> str:
+    """The name of the class: the cell's, with `_` behind it if it is a word of Python or of the rest of the file."""
     name: str = ascii_name(request.name)
-    while name in taken:
-        name += "_"
-    return name
+    taken = names_of(text) | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
+    return f"{name}_" if name in taken else name
 
 
 def _class(request: ModuleRequest, name: str) -> str:

@@ -8,7 +8,7 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "subtract": ("sub({0}, {1}, out={out})",),
     "multiply": ("mul({0}, {1}, out={out})",),
     "divide": ("div({0}, {1}, out={out})",),
-    "power": ("pow_({0}, {1}, out={out})",),
+    "power": ("power({0}, {1}, out={out})",),
     "exp": ("exp({0}, out={out})",),
     "expm1": ("expm1({0}, out={out})",),
     "log": ("log({0}, out={out})",),
@@ -18,7 +18,7 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "sigmoid": ("sigmoid({0}, out={out})",),
     "softplus": ("softplus({0}, {out})",),
     "relu": ("clamp_min({0}, 0.0, out={out})",),
-    "abs": ("abs_({0}, out={out})",),
+    "abs": ("absolute({0}, out={out})",),
     "sign": ("sign_of({0}, {out})",),
     "sin": ("sin({0}, out={out})",),
     "cos": ("cos({0}, out={out})",),
@@ -39,9 +39,9 @@ FUNCTIONS: dict[str, str] = {
             "matmul maximum minimum mm mul mv neg sigmoid sin sqrt sub tanh where"
         ).split()
     },
-    "abs_": "torch.abs",
-    "pow_": "torch.pow",
-    "sum_": "torch.sum",
+    "absolute": "torch.abs",
+    "power": "torch.pow",
+    "sum_over": "torch.sum",
     "sigmoid_backward": "torch.ops.aten.sigmoid_backward.grad_input",
     "tanh_backward": "torch.ops.aten.tanh_backward.grad_input",
 }

@@ -16,6 +16,7 @@ from recurrency.backends._torch_runtime_arguments import (
 )
 from recurrency.backends._torch_runtime_autograd import Forward
 from recurrency.backends._torch_runtime_checks import casts, fresh_seed, whole_seed
+from recurrency.backends._torch_runtime_keys import keys_of
 from recurrency.backends._torch_runtime_ops import run
 from recurrency.backends._torch_runtime_program import Call, Program
 from torch import Tensor, nn
@@ -47,6 +48,7 @@ class Network(nn.Module):
         if state not in STATES:
             raise UsageError(f"state is one of {', '.join(STATES)}, not {state}")
         self.program, self.batch_first, self.state_form = program, batch_first, state
+        self.keys = keys_of(program.parameters, dir(self), dir(Part()))
         for name, (_, shape) in program.parameters.items():
             owner, leaf = self._owner(name)
             owner._parameters[leaf] = nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
@@ -57,7 +59,7 @@ class Network(nn.Module):
     def _owner(self, name: str) -> tuple[nn.Module, str]:
         """The module that a parameter belongs to, made where it is missing, and the parameter's name there."""
         owner: nn.Module = self
-        *path, leaf = name.split(".")
+        *path, leaf = self.keys[name].split(".")
         for part in path:
             owner = owner._modules.setdefault(part, Part())  # type: ignore[assignment]
         return owner, leaf
@@ -65,6 +67,13 @@ class Network(nn.Module):
     def parameters_by_name(self) -> dict[str, Any]:
         """The parameters by their names in the specification."""
         return dict(zip(self.program.parameters, self._tensors(self.program.parameters), strict=True))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        """Parameters are also found by their names in the specification, where their keys are others."""
+        for name, key in self.keys.items():
+            if prefix + name in state_dict and prefix + key not in state_dict:
+                state_dict[prefix + key] = state_dict.pop(prefix + name)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def _tensors(self, names: Iterable[str]) -> list[Tensor]:
         """The parameters, or what stands for them (as a parametrisation, or `functional_call`)."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from recurrency.backends._torch_runtime_checks import checked, whole_numbers
-from recurrency.backends._torch_runtime_program import STATIC, STREAM, Port, Program
+from recurrency.backends._torch_runtime_program import INPUT, STATIC, STREAM, Port, Program
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
@@ -43,7 +43,7 @@ class Frame:
             else:
                 array = self._timed(name, port, checked(name, array, port, real, device))
             self._count(name, port, array)
-            out[name] = array if port.symbols is not None or array.dtype is real else array.to(real)
+            out[f"{INPUT}{name}"] = array if port.symbols is not None or array.dtype is real else array.to(real)
         for clock in self.program.clocks:
             self.steps.setdefault(clock, 0)
         return out
@@ -167,12 +167,12 @@ def by_name(program: Program, mode: str, inputs: Any, named: Mapping[str, Any]) 
     elif inputs is None:
         arrays = dict(named)
     else:
-        left = [name for name in program.sources[mode] if name in program.inputs and name not in named]
+        left = [name for name in program.reads(mode) if name not in named]
         if len(left) != 1:
             raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}: hand them over by name")
         arrays = {left[0]: inputs, **named}
     unknown = [name for name in arrays if name not in program.inputs]
-    missing = [name for name in program.sources[mode] if name in program.inputs and arrays.get(name) is None]
+    missing = [name for name in program.reads(mode) if arrays.get(name) is None]
     if unknown or missing:
         wrong = " and ".join([*(f"no {name}" for name in missing), *(f"an unknown {name}" for name in unknown)])
         raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}; given are {wrong}")

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 import torch
-from recurrency.backends._torch_runtime_program import SEQUENCE, STREAM, Call
+from recurrency.backends._torch_runtime_program import INPUT, SEQUENCE, STREAM, Call
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
@@ -39,7 +39,8 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
         _clean(call, arrays, lengths)
     _check_symbols(call, arrays)
     function = call.program.function(f"{call.mode}_{kind}", params)
-    arguments = (params, arrays, lengths, steps, batch, call.training, seed, offset)
+    given = {name.removeprefix(INPUT): array for name, array in arrays.items()}
+    arguments = (params, given, lengths, steps, batch, call.training, seed, offset)
     values = _undisturbed(function, params.device.type, arguments)
     for name in call.gives(kind):
         if name.startswith("gradient") and name not in values:  # that of an input which only tells the time
@@ -88,8 +89,8 @@ def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
         if size is not None and symbols.device.type == "cpu" and symbols.numel():
             least, most = (int(m) for m in torch.aminmax(symbols))
             if least < -1 or most >= size:
-                wrong = least if least < -1 else most
-                raise ShapeError(f"{name} holds {wrong}, not a symbol: they go from 0 to {size - 1} (-1 for none)")
+                wrong, said = least if least < -1 else most, name.removeprefix(INPUT)
+                raise ShapeError(f"{said} holds {wrong}, not a symbol: they go from 0 to {size - 1} (-1 for none)")
 
 
 def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batch: int) -> None:

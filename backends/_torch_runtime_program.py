@@ -14,6 +14,9 @@ from recurrency.errors import UsageError
 STATIC, SEQUENCE, STREAM = 0, 1, 2
 """Kinds of values: [*shape], [B, *shape], [T, B, *shape]."""
 
+INPUT = "input:"
+"""What stands before the name of an input, as a word of its own stands before every name of a specification."""
+
 
 class Port(NamedTuple):
     """A value that goes in or comes out; `shape` is one element's, in which the name of a clock means its steps.
@@ -56,7 +59,7 @@ class Program:
     """Offset in the flat vector and shape, in the order of the specification."""
     size: int
     sources: dict[str, tuple[str, ...]]
-    """Mode -> the inputs (`x`) and first states (`start:h`) that it reads."""
+    """Mode -> the inputs (`input:x`) and first states (`start:h`) that it reads."""
     random: bool
     clocks: tuple[str, ...]
     clock: str
@@ -70,8 +73,9 @@ class Program:
         ports["loss"] = Port((), None, None, STATIC)
         self.real = {mode: tuple(r for r in roots if ports[r].symbols is None) for mode, roots in self.roots.items()}
         results = dict(ports)
-        ports |= self.inputs | {f"start:{name}": port for name, port in self.states.items()}
-        gradients = {_gradient(name): ports[name] for name in ports.keys() - results.keys()}
+        ports |= {f"{INPUT}{name}": port for name, port in self.inputs.items()}
+        ports |= {f"start:{name}": port for name, port in self.states.items()}
+        gradients = {f"gradient:{name}": ports[name] for name in ports.keys() - results.keys()}
         gradients["gradient"] = Port((self.size,), None, None, STATIC)
         self.ports = {
             **ports,
@@ -82,6 +86,10 @@ class Program:
         self.order = sorted(self.parameters, key=lambda name: self.parameters[name])
         self._calls: dict[Any, Call] = {}
         PROGRAMS[self.key] = self
+
+    def reads(self, mode: str) -> list[str]:
+        """The inputs that a mode reads."""
+        return [name.removeprefix(INPUT) for name in self.sources[mode] if name.startswith(INPUT)]
 
     def call(self, mode: str, given: tuple[str, ...], extra: tuple[str, ...], training: bool) -> Call:
         """A way to call this program; see `Call`."""
@@ -117,16 +125,11 @@ COMPILED: dict[str, Program] = {}
 """Programs that a compiled graph has met, which knows nothing of them but the key: they stay."""
 
 
-def _gradient(name: str) -> str:
-    """The root with the gradient of an input or first state."""
-    return f"gradient:{name}" if name.startswith("start:") else f"gradient:input:{name}"
-
-
 class Call:
     """How a call is made: which arrays are given, and in what order they and the results travel.
 
-    `given` names inputs (`x`) and first states (`start:h`), `extra` what has no gradient: `lengths:CLOCK`, `offset`
-    (steps before the first, for random numbers) and `seed`.
+    `given` names inputs (`input:x`) and first states (`start:h`), `extra` what has no gradient: `lengths:CLOCK`,
+    `offset` (steps before the first, for random numbers) and `seed`.
     """
 
     def __init__(
@@ -137,7 +140,7 @@ class Call:
         ports = program.ports
         self.roots, self.real = program.roots[mode], program.real[mode]
         self.differentiable = tuple(name for name in given if ports[name].symbols is None)
-        self.gradients = {name: _gradient(name) for name in self.differentiable}
+        self.gradients = {name: f"gradient:{name}" for name in self.differentiable}
         self._lists: dict[tuple[str, str], list[str]] = {}
 
     @staticmethod

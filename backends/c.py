@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from recurrency.program.layout import Layout
 
 
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+
+
 class CBackend:
     """Native code by a C compiler."""
 
@@ -72,10 +75,9 @@ class CBackend:
         return "\n".join(source) + weights_text(interface), interface.header()
 
     def _module(self, request: ModuleRequest) -> tuple[Interface, list[CFunction], list[str]]:
-        from recurrency.backends._c_module import Interface
-        from recurrency.backends._python_names import ascii_name
+        from recurrency.backends._c_module import Interface, prefix_of
 
-        prefix = ascii_name(request.name).lower()
+        prefix = prefix_of(request.name)
         graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in request.functions]
         graphs.insert(0, (f"{prefix}_infer", request.model.programs.graph("forward", ())))
         text, written = self.emit(graphs, request.layout, request.dtype, request.without, structs=False)
@@ -95,7 +97,7 @@ class CBackend:
         real = {"float32": "float", "float64": "double"}[dtype]
         written = [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
         body = "\n".join(f.text(structs) for f in written)
-        words = set(re.findall(r"\w+", body))
+        words = set(re.findall(r"\w+", COMMENT.sub(" ", body)))
         parts = [common(real), math_text(words, real)]
         parts += [PHILOX] if "philox" in words else []
         if words & {"rec_packed", "rec_product_part"}:

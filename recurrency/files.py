@@ -66,3 +66,17 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+RESERVED = "__metadata__"
+"""What a file of safetensors calls something else than an array."""
+
+
+def stored_name(name: str) -> str:
+    """How an array is called in a file of safetensors: by its name, but for the one that it can't have there."""
+    return f"{name}_" if name.rstrip("_") == RESERVED.rstrip("_") and name.startswith(RESERVED) else name
+
+
+def read_name(stored: str) -> str:
+    """The name of an array in a file of safetensors: see `stored_name`."""
+    return stored[:-1] if stored_name(stored) != stored and stored != RESERVED else stored

@@ -177,7 +177,7 @@ class Spec:
 
         return lint(self.definition.module)
 
-    def elaborate(self, **dimensions: Any) -> Elaborated:
+    def elaborate(self, /, **dimensions: Any) -> Elaborated:
         """The stream graph for these dimensions, with what is known about its sources and results.
 
         As long as a model of these dimensions is there, it is its graph, to be read only.
@@ -187,6 +187,7 @@ class Spec:
         """
         from recurrency.language.elaborate import elaborate
 
+        dimensions = together(dimensions)
         key = repr(sorted(dimensions.items()))
         found = self._elaborated.get(key)
         if found is None:
@@ -199,15 +200,17 @@ class Spec:
             self.check(all_cells=False)
             self._checked = True
 
-    def graph(self, **dimensions: Any) -> Graph:
+    def graph(self, /, **dimensions: Any) -> Graph:
         """The stream graph for these dimensions, before any pass."""
         return self.elaborate(**dimensions).graph
 
     def compile(
-        self, backend: str = "auto", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
+        self, /, backend: str = "auto", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
         checkpoint: int | str | None = None, **dimensions: Any,
     ) -> Model:  # fmt: skip
         """Compile the cell for given dimensions (numbers; functions and cells by name).
+
+        Those that are called like an option of this method go into a dict: `dimensions={"dtype": 3}`.
 
         `backend` is one of `recurrency backends`; `auto` is `c` where there is a C compiler, else `numpy`. `dtype` is
         float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
@@ -221,7 +224,7 @@ class Spec:
         from recurrency.backend import find
         from recurrency.model import Model
 
-        chosen = find(backend)
+        chosen, dimensions = find(backend), together(dimensions)
         record = self._record(chosen, dimensions, dtype, without)
         elaborated = partial(self.elaborate, **dimensions)
         return Model(self, elaborated, chosen, dtype, batch_first, without, record, checkpoint)
@@ -248,7 +251,7 @@ class Spec:
         return name, made_of
 
     def module(
-        self, batch_first: bool = False, state: str = "names", streams: Sequence[str] = (), dtype: Any = None,
+        self, /, batch_first: bool = False, state: str = "names", streams: Sequence[str] = (), dtype: Any = None,
         device: Any = None, seed: int | None = None, without: Sequence[str] = (), **dimensions: Any,
     ) -> Any:  # fmt: skip
         """Compile the cell to a `torch.nn.Module` for given dimensions; docs/torch.md says how it behaves.
@@ -264,7 +267,8 @@ class Spec:
         from recurrency.backend import find
 
         chosen: Any = find("torch")
-        model = self.compile(backend="torch", without=without, **dimensions)
+        dimensions = together(dimensions)
+        model = self.compile(backend="torch", without=without, dimensions=dimensions)
         return chosen.network(
             model, dimensions, streams, batch_first=batch_first, state=state, dtype=dtype, device=device, seed=seed
         )
@@ -295,6 +299,15 @@ class Spec:
         import html
 
         return f"{self._repr_svg_() or ''}<pre>{html.escape(self.cell.span.text)}</pre>"
+
+
+def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:
+    """Dimensions by name, with those of a dict that was given as `dimensions`: they may be called anything."""
+    own = dict(dimensions)
+    more = own.pop("dimensions", None)
+    if not isinstance(more, Mapping):
+        return dict(dimensions)
+    return {**own, **more}
 
 
 # ------------------------------------------------------------------------------------------------------------ loading

@@ -231,15 +231,15 @@ def test_wrong_calls_are_refused_with_a_number(tmp_path: Path) -> None:
     lines = [
         "static float room[4096];",
         "struct lstm_infer_call c = {0};",
-        "if (lstm_infer(NULL) != LSTM_NULL) return 1;",
+        "if (lstm_infer(NULL) != LSTM_NULL_) return 1;",
     ]
-    lines += ["c.T_t = -1;", "if (lstm_infer(&c) != LSTM_SIZE) return 2;", "c.T_t = 1; c.B = 1;"]
-    lines += ["if (lstm_infer(&c) != LSTM_NULL) return 3;", "c.params = c.x = room;"]
-    lines += ["c.h = c.h_final = c.c_final = room + 2048;", "if (lstm_infer(&c) != LSTM_NULL) return 4;"]
-    lines += ["c.work = aligned(1 << 20);", "if (lstm_infer(&c) != LSTM_WORK) return 5;", "c.bytes = 1 << 20;"]
-    lines += ["c.x = (const float *)((const char *)room + 1);", "if (lstm_infer(&c) != LSTM_ALIGNMENT) return 6;"]
-    lines += ["c.x = room;", "c.work = (char *)c.work + 4;", "if (lstm_infer(&c) != LSTM_ALIGNMENT) return 7;"]
-    lines += ["c.work = (char *)c.work - 4;", "if (lstm_infer(&c) != LSTM_OK) return 8;"]
+    lines += ["c.T_t = -1;", "if (lstm_infer(&c) != LSTM_SIZE_) return 2;", "c.T_t = 1; c.B = 1;"]
+    lines += ["if (lstm_infer(&c) != LSTM_NULL_) return 3;", "c.params = c.x_ = room;"]
+    lines += ["c.h_ = c.h_final_ = c.c_final_ = room + 2048;", "if (lstm_infer(&c) != LSTM_NULL_) return 4;"]
+    lines += ["c.work = aligned(1 << 20);", "if (lstm_infer(&c) != LSTM_WORK_) return 5;", "c.bytes = 1 << 20;"]
+    lines += ["c.x_ = (const float *)((const char *)room + 1);", "if (lstm_infer(&c) != LSTM_ALIGNMENT_) return 6;"]
+    lines += ["c.x_ = room;", "c.work = (char *)c.work + 4;", "if (lstm_infer(&c) != LSTM_ALIGNMENT_) return 7;"]
+    lines += ["c.work = (char *)c.work - 4;", "if (lstm_infer(&c) != LSTM_OK_) return 8;"]
     run_program(tmp_path, lines)
 
 

@@ -116,7 +116,7 @@ def test_the_command_takes_a_run_folder(run: Run, tmp_path: Path) -> None:
     one = run("compile", "FirstElement", *sizes, "--weights", tmp_path / "run")
     other = run("compile", "FirstElement", *sizes, "--weights", tmp_path / "run" / "best.safetensors")
     assert one.code == 0
-    assert "const float firstelement_weights[FIRSTELEMENT_PARAMETERS] = {" in one.out
+    assert "const float firstelement_weights[FIRSTELEMENT_PARAMETERS_] = {" in one.out
     assert one == other
 
 

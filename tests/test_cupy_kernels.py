@@ -86,7 +86,7 @@ def test_the_state_of_a_loop_in_one_kernel_stays_in_a_register() -> None:
     loop = next(k for k in kernels_of(source_of(average(), H=3)).split("extern") if "for (; t < T_t" in k)
     body = loop.split("for (; t < T_t")[1]
     assert not re.search(r"= \w+\[\(?tb\) \* 3", body)
-    assert "before_2 = " in body
+    assert "before_ = " in body
 
 
 @pytest.mark.parametrize("of", ["softmax(x)", "log(softmax(x))"])
@@ -100,8 +100,8 @@ def test_products_that_share_an_operand_are_computed_together() -> None:
     text = kernels_of(source_of(rc.library.spec("LSTM"), N=3, H=5))
     (step,) = (k for k in text.split("extern") if "for (int k" in k)
     assert step.count("for (int k") == 1
-    assert len(re.findall(r"float total_\d+ = 0.0f;", step)) == 4
-    assert step.count("= h[tb * 5 + k_2];") == 1
+    assert len(re.findall(r"float total_(?:\d+_)? = 0.0f;", step)) == 4
+    assert step.count("= h_[tb * 5 + k_];") == 1
     assert "#pragma unroll 4\n" in step
 
 
@@ -148,7 +148,7 @@ def test_no_kernel_over_all_steps_reads_at_another_index_what_it_writes(name: st
     spec = rc.parse(specimen.text, name="cell.rnn", cell=specimen.text.split("[")[0].split()[-1])
     for kernel in kernels_of(source_of(spec, kind, **specimen.dimensions)).split("extern")[1:]:
         head, _, body = kernel.partition("{")
-        if "int t, " in head or "for (; t" in body:
+        if "int t, " in " ".join(head.split()) or "for (; t" in body:
             continue
         lines = [line.split("//")[0].strip() for line in body.split("\n")]
         writes = {line.split(" = ")[0] for line in lines if re.match(r"\w+\[.*\] = ", line)}

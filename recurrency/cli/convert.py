@@ -81,10 +81,10 @@ def _to_ours(
     from recurrency.convert import files, foreign, from_keras, from_torch
 
     if kind.startswith("torch"):
-        return from_torch(spec, arrays, kind, how["layer"], how["prefix"], **dimensions)
+        return from_torch(spec, arrays, kind, how["layer"], how["prefix"], dimensions=dimensions)
     if how["layer"] is not None or how["prefix"]:
         raise UsageError("--layer and --prefix choose among the names of PyTorch; weights of Keras have none")
-    return from_keras(spec, files.in_order(arrays, foreign.KERAS_NAMES), kind, **dimensions)
+    return from_keras(spec, files.in_order(arrays, foreign.KERAS_NAMES), kind, dimensions=dimensions)
 
 
 def _to_theirs(
@@ -95,7 +95,7 @@ def _to_theirs(
 
     directions, bias = how["bidirectional"], not how["no_bias"]
     if kind.startswith("torch"):
-        return state_dict(spec, arrays, kind, how["layers"], directions, bias, **dimensions)
-    weights = to_keras(spec, arrays, kind, directions, bias, **dimensions)
+        return state_dict(spec, arrays, kind, how["layers"], directions, bias, dimensions=dimensions)
+    weights = to_keras(spec, arrays, kind, directions, bias, dimensions=dimensions)
     names = foreign.KERAS_NAMES if len(weights) <= len(foreign.KERAS_NAMES) else map("arr_{}".format, range(6))
     return dict(zip(names, weights, strict=False))

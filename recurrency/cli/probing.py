@@ -67,7 +67,7 @@ def probe(
     from recurrency.probe import draw, initialised, random_inputs
     from recurrency.probe import probe as probed
 
-    model = find_spec(spec).compile(dtype="float64", **dimensions)
+    model = find_spec(spec).compile(dtype="float64", dimensions=dimensions)
     params = initialised(model, seed, instead)
     found = probed(model, params, random_inputs(model, steps, batch, seed), streams, seed)
     if picture:

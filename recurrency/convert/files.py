@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.files import write_whole
+from recurrency.files import read_name, stored_name, write_whole
 
 TORCH = (".pt", ".pth", ".bin")
 NUMBERED = re.compile(r"arr_(\d+)")
@@ -92,7 +93,7 @@ def _read_torch(path: Path) -> dict[str, Any]:
 def _read_safetensors(path: Path) -> dict[str, Any]:
     from safetensors.numpy import load
 
-    return dict(load(path.read_bytes()))
+    return {read_name(name): array for name, array in load(path.read_bytes()).items()}
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
@@ -117,12 +118,15 @@ def _written_torch(arrays: Mapping[str, Any], about: Mapping[str, str]) -> bytes
 def _written_safetensors(arrays: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
     from safetensors.numpy import save
 
-    return save({name: _host(array) for name, array in arrays.items()}, metadata=dict(about))
+    return save({stored_name(name): _host(array) for name, array in arrays.items()}, metadata=dict(about))
 
 
 def _written_npz(arrays: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: _host(array) for name, array in arrays.items()})
+    with zipfile.ZipFile(buffer, "w") as archive:  # as numpy.savez, whose own arguments are names that it can't write
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, _host(array), allow_pickle=False)
     return buffer.getvalue()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recurrency.errors import UsageError
 from recurrency.graph.dimensions import Poly
 from recurrency.language.elaborate import Elaborated, check
-from recurrency.spec import Spec
+from recurrency.spec import Spec, together
 
 if TYPE_CHECKING:
     from recurrency.model import Model
@@ -32,7 +32,7 @@ def by_parameters(target: Any, shapes: Mapping[str, tuple[int, ...]], dimensions
         return _of(model, dimensions)
     known = check(spec.definition).parameters
     pairs = [(known[name].shape, shape) for name, shape in shapes.items() if name in known]
-    return spec.elaborate(**{**_solved(spec, pairs), **dimensions})
+    return spec.elaborate(**{**_solved(spec, pairs), **together(dimensions)})
 
 
 def by_ports(target: Any, inputs: int, outputs: int, dimensions: Mapping[str, Any]) -> Elaborated:
@@ -43,12 +43,12 @@ def by_ports(target: Any, inputs: int, outputs: int, dimensions: Mapping[str, An
     known = check(spec.definition)
     ports = [*known.inputs.values()][:1], [*known.outputs.values()][:1]
     pairs = [(type_.shape, (size,)) for side, size in zip(ports, (inputs, outputs), strict=True) for type_ in side]
-    return spec.elaborate(**{**_solved(spec, pairs), **dimensions})
+    return spec.elaborate(**{**_solved(spec, pairs), **together(dimensions)})
 
 
 def _of(model: Model, dimensions: Mapping[str, Any]) -> Elaborated:
-    if dimensions:
-        raise UsageError(f"{model.spec.name} is compiled already; leave {', '.join(dimensions)} out")
+    if together(dimensions):
+        raise UsageError(f"{model.spec.name} is compiled already; leave {', '.join(together(dimensions))} out")
     return model.programs.elaborated
 
 

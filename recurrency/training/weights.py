@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.files import write_whole
+from recurrency.files import read_name, stored_name, write_whole
 
 
 class Named(Protocol):
@@ -29,7 +29,7 @@ def save_weights(path: str | Path, model: Named, params: Any, about: Mapping[str
     """
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(value) for name, value in model.views(params).items()}
+    arrays = {stored_name(name): np.ascontiguousarray(value) for name, value in model.views(params).items()}
     write_whole(path, save(arrays, metadata=dict(about or {})))
 
 
@@ -48,7 +48,7 @@ def read_arrays(path: str | Path) -> dict[str, Any]:
     from safetensors.numpy import load_file
 
     try:
-        return dict(load_file(path))
+        return {read_name(name): array for name, array in load_file(path).items()}
     except (OSError, SafetensorError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"cannot read weights from {path}: {error}") from error
 

@@ -1,30 +1,30 @@
 
-extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_f(
-    const float* __restrict__ params, float* f, float* c_subtract, int n
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_f_(
+    const float* __restrict__ params, float* f_, float* c_subtract_, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const int i0 = i;
-    const float param = params[i0];  // average.rnn:3 param p : [H] ~ zeros
-    const float f_2 = 0.5f * tanhf(0.5f * param) + 0.5f;  // average.rnn:5 f = sigmoid(p)
-    f[i0] = f_2;
-    const float subtract = 1.0f - f_2;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-    c_subtract[i0] = subtract;
+    const float param_ = params[i0];  // average.rnn:3 param p : [H] ~ zeros
+    const float f_2_ = 0.5f * tanhf(0.5f * param_) + 0.5f;  // average.rnn:5 f = sigmoid(p)
+    f_[i0] = f_2_;
+    const float subtract_ = 1.0f - f_2_;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+    c_subtract_[i0] = subtract_;
 }
 
-extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_firsts(
-    const float* __restrict__ c_start, float* c, int B, int n
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_firsts_(
+    const float* __restrict__ c_start_, float* c_, int B, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const int i0 = i % 3;
     const int b = i / 3;
-    const float start = c_start[(long long)b * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-    c[((long long)0 * B + b) * 3 + i0] = start;
+    const float start_ = c_start_[(long long)b * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+    c_[((long long)0 * B + b) * 3 + i0] = start_;
 }
 
-extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c_loop(
-    const float* __restrict__ f, const float* __restrict__ c_subtract, float* c, const float* __restrict__ x,
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c_loop_(
+    const float* __restrict__ f_, const float* __restrict__ c_subtract_, float* c_, const float* __restrict__ x_,
     int B, int T_t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -33,21 +33,21 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c_loop(
     const int b = i / 3;
     int t = 0;
     long long tb = (long long)t * B + b;
-    float before_2 = c[tb * 3 + i0];
+    float before_ = c_[tb * 3 + i0];
     for (; t < T_t; ++t, tb += B) {
-        const float f_2 = f[i0];  // average.rnn:5 f = sigmoid(p)
-        const float multiply = f_2 * before_2;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-        const float subtract = c_subtract[i0];
-        const float x_2 = x[tb * 3 + i0];  // average.rnn:2 cell Average[H](x: [H]) -> (y: [H]) {
-        const float multiply_2 = subtract * x_2;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-        const float c_2 = multiply + multiply_2;
-        c[(tb + B) * 3 + i0] = c_2;
-        before_2 = c_2;
+        const float f_2_ = f_[i0];  // average.rnn:5 f = sigmoid(p)
+        const float multiply_ = f_2_ * before_;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+        const float subtract_ = c_subtract_[i0];
+        const float x_2_ = x_[tb * 3 + i0];  // average.rnn:2 cell Average[H](x: [H]) -> (y: [H]) {
+        const float multiply_2_ = subtract_ * x_2_;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+        const float c_2_ = multiply_ + multiply_2_;
+        c_[(tb + B) * 3 + i0] = c_2_;
+        before_ = c_2_;
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c(
-    const float* __restrict__ f, const float* __restrict__ c_subtract, float* c, const float* __restrict__ x,
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c_(
+    const float* __restrict__ f_, const float* __restrict__ c_subtract_, float* c_, const float* __restrict__ x_,
     int B, int t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -55,18 +55,18 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_c(
     const int i0 = i % 3;
     const int b = i / 3;
     const long long tb = (long long)t * B + b;
-    const float f_2 = f[i0];  // average.rnn:5 f = sigmoid(p)
-    const float shift = c[tb * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-    const float multiply = f_2 * shift;
-    const float subtract = c_subtract[i0];
-    const float x_2 = x[tb * 3 + i0];  // average.rnn:2 cell Average[H](x: [H]) -> (y: [H]) {
-    const float multiply_2 = subtract * x_2;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-    const float c_2 = multiply + multiply_2;
-    c[(tb + B) * 3 + i0] = c_2;
+    const float f_2_ = f_[i0];  // average.rnn:5 f = sigmoid(p)
+    const float shift_ = c_[tb * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+    const float multiply_ = f_2_ * shift_;
+    const float subtract_ = c_subtract_[i0];
+    const float x_2_ = x_[tb * 3 + i0];  // average.rnn:2 cell Average[H](x: [H]) -> (y: [H]) {
+    const float multiply_2_ = subtract_ * x_2_;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+    const float c_2_ = multiply_ + multiply_2_;
+    c_[(tb + B) * 3 + i0] = c_2_;
 }
 
-extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid(
-    float* c, float* y, int B, const int* n_t, int n
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid_(
+    float* c_, float* y_, int B, const int* n_t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -74,31 +74,31 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid(
     const int b = i / 3 % B;
     const int t = i / (B * 3);
     const long long tb = (long long)t * B + b;
-    const float c_2 = c[(tb + B) * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-    const float valid = (t < n_t[b] ? c_2 : 0.0f);
-    c[(tb + B) * 3 + i0] = valid;
-    const float y_2 = tanhf(c_2);  // average.rnn:7 y = tanh(c)
-    const float valid_2 = (t < n_t[b] ? y_2 : 0.0f);  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-    y[tb * 3 + i0] = valid_2;
+    const float c_2_ = c_[(tb + B) * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+    const float valid_ = (t < n_t[b] ? c_2_ : 0.0f);
+    c_[(tb + B) * 3 + i0] = valid_;
+    const float y_2_ = tanhf(c_2_);  // average.rnn:7 y = tanh(c)
+    const float valid_2_ = (t < n_t[b] ? y_2_ : 0.0f);  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+    y_[tb * 3 + i0] = valid_2_;
 }
 
-extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_final(
-    const float* __restrict__ c_start, const float* __restrict__ c, float* c_final, int B, const int* n_t, int n
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_final_(
+    const float* __restrict__ c_start_, const float* __restrict__ c_, float* c_final_, int B, const int* n_t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const int i0 = i % 3;
     const int b = i / 3;
-    const int at_2 = n_t[b] - 1;
-    float chosen_2;
-    if (at_2 >= 0) {
-        const float c_2 = c[((long long)(at_2 + 1) * B + b) * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-        chosen_2 = c_2;
+    const int at_ = n_t[b] - 1;
+    float chosen_;
+    if (at_ >= 0) {
+        const float c_2_ = c_[((long long)(at_ + 1) * B + b) * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+        chosen_ = c_2_;
     }
     else {
-        const float start = c_start[(long long)b * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-        chosen_2 = start;
+        const float start_ = c_start_[(long long)b * 3 + i0];  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+        chosen_ = start_;
     }
-    c_final[(long long)b * 3 + i0] = chosen_2;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
+    c_final_[(long long)b * 3 + i0] = chosen_;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
 }
 

@@ -57,11 +57,11 @@ static int whole(struct effect_state *state, const float *x, float *y) {
     struct effect_infer_call call = none;
     struct effect_state next;
     call.params = effect_weights;
-    call.x = x;
-    call.y = y;
-    call.h_h_start = state->h_h;
-    call.given_h_h = 1;
-    call.h_final = next.h_h;
+    call.x_ = x;
+    call.y_ = y;
+    call.h_h_start_ = state->h_h_;
+    call.given_h_h_ = 1;
+    call.h_final_ = next.h_h_;
     call.T_t = BLOCK;
     call.B = 1;
     call.work = work();
