@@ -11,11 +11,12 @@ import numpy as np
 
 from recurrency.budget import longest, size_in_bytes
 from recurrency.chunk_obstacles import in_one_piece
-from recurrency.chunks import ONCE, STEPS
+from recurrency.chunks import STEPS, loss_roots
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.graph.ops import Array
 from recurrency.graph.types import Kind
+from recurrency.lines import root_of
 from recurrency.request import GROUPS, Request
 from recurrency.results import Kept, State
 
@@ -96,22 +97,30 @@ class Checkpoint:
         return self._gradients(params, request, self._kept(params, request), seeds, GROUPS)
 
     def loss(self, params: Array, request: Request) -> dict[str, Array]:
-        """The loss and the final states."""
-        total = 0.0
+        """The loss, as a whole and by the kinds of its lines, and the final states."""
+        losses = dict.fromkeys(self.lines, 0.0)
         state: State = {}
-        runner = self.model.programs.runner("chunk", (*self.finals, STEPS, ONCE))
+        runner = self.model.programs.runner("chunk", (*self.finals, *self.lines.values()))
         for piece in self._pieces(request):
             values = self._run(runner, params, request, piece, state)
-            total += self._loss(values, request, piece)
+            self._count(losses, values, request, piece)
             state = self._after(values)
             del values  # or the next chunk could not use their memory
-        return {"loss": np.float64(total), **state}  # type: ignore[dict-item]
+        return {**_told(losses), **state}
 
-    def loss_gradients(self, params: Array, request: Request, wrt: tuple[str, ...]) -> dict[str, Array]:
-        """The loss, its gradients, and the final states."""
+    def loss_gradients(
+        self, params: Array, request: Request, wrt: tuple[str, ...], weights: Mapping[str, float] | None = None
+    ) -> dict[str, Array]:
+        """The loss, as a whole and by kinds, the gradients for these weights of the kinds, and the final states."""
         if not wrt:
             return self.loss(params, request)
-        return self._gradients(params, request, self._kept(params, request), {}, wrt, True)
+        given = dict.fromkeys(self.lines, 1.0) if weights is None else weights
+        return self._gradients(params, request, self._kept(params, request), {}, wrt, given)
+
+    @cached_property
+    def lines(self) -> dict[str, str]:
+        """The roots that hold the lines of the loss, by kind."""
+        return loss_roots(self.model.loss_kinds)
 
     # --------------------------------------------------------------------------------------------------------- chunks
 
@@ -176,27 +185,32 @@ class Checkpoint:
 
     def _gradients(
         self, params: Array, request: Request, kept: Kept, seeds: Mapping[str, Array], wrt: tuple[str, ...],
-        loss: bool = False,
+        weights: Mapping[str, float] | None = None,
     ) -> dict[str, Array]:  # fmt: skip
-        """Chunk after chunk from the last one: each is run again, with the adjoints of the states after it."""
+        """Chunk after chunk from the last one: each is run again, with the adjoints of the states after it.
+
+        With `weights` the lines of the loss, which have these, are what is differentiated, beside the `seeds`.
+        """
         timed = [root for root in seeds if root.startswith("d:output:")]
-        roots = (*(root[2:] for root in seeds), *((STEPS, ONCE) if loss else ()))
+        lines = () if weights is None else tuple(self.lines.values())
+        roots = (*(root[2:] for root in seeds), *lines)
         finals = self.reached(roots)
-        more = (*self.finals, STEPS, ONCE) if loss else ()
+        more = (*self.finals, *lines) if lines else ()
         runner = self._runner({*finals, *roots}, wrt, more)
         later = self._zeros(request, finals) | {root: a for root, a in seeds.items() if root not in timed}
         whole: dict[str, Array] = {}
-        total = 0.0
+        losses = dict.fromkeys(self.lines, 0.0)
         for piece, before in zip(reversed(kept.pieces), reversed(kept.states), strict=True):
             given = {**later, **{root: seeds[root][piece[0] : piece[1]] for root in timed}}
-            given |= self._loss_seeds(request, piece) if loss else {}
+            given |= {} if weights is None else self._loss_seeds(request, piece, weights)
             values = self._run(runner, params, request, piece, before, given)
-            total += self._loss(values, request, piece) if loss else 0.0
+            if weights is not None:
+                self._count(losses, values, request, piece)
             self._add(whole, values, piece, request.steps[self.model.clock])
             later = self._zeros(request, finals) | self._before(values, finals)
             del values
         whole |= {f"gradient:start:{root[8:]}": array for root, array in later.items()}
-        return {**whole, "loss": np.float64(total)} if loss else whole  # type: ignore[dict-item]
+        return whole if weights is None else whole | _told(losses)
 
     def reached(self, roots: Iterable[str]) -> tuple[str, ...]:
         """The states after a chunk that some roots of the next chunks depend on, and through which gradients flow.
@@ -246,15 +260,29 @@ class Checkpoint:
         count = request.steps[self.model.clock] * request.batch if lengths is None else int(lengths.sum())
         return max(float(count), 1.0)
 
-    def _loss(self, values: Mapping[str, Array], request: Request, piece: tuple[int, int]) -> float:
-        """What a chunk contributes to the loss."""
-        once = float(values[ONCE]) if piece == (0, 0) else 0.0
-        return float(values[STEPS]) / self._real_steps(request) + once
+    def _share(self, root: str, request: Request, piece: tuple[int, int]) -> float:
+        """What the value of a root in a chunk counts in the loss: what has no steps counts in the first chunk alone."""
+        if root == STEPS:
+            return 1.0 / self._real_steps(request)
+        return 1.0 if piece == (0, 0) else 0.0
 
-    def _loss_seeds(self, request: Request, piece: tuple[int, int]) -> dict[str, Array]:
-        once = 1.0 if piece == (0, 0) else 0.0
-        seeds = {STEPS: 1.0 / self._real_steps(request), ONCE: once}
+    def _count(
+        self, losses: dict[str, float], values: Mapping[str, Array], request: Request, piece: tuple[int, int]
+    ) -> None:
+        """Add what a chunk contributes to the loss."""
+        for kind, root in self.lines.items():
+            if share := self._share(root, request, piece):
+                losses[kind] += share * float(values[root])
+
+    def _loss_seeds(self, request: Request, piece: tuple[int, int], weights: Mapping[str, float]) -> dict[str, Array]:
+        seeds = {root: weights[kind] * self._share(root, request, piece) for kind, root in self.lines.items()}
         return {f"d:{root}": np.array(value, self.model.real) for root, value in seeds.items()}
+
+
+def _told(losses: Mapping[str, float]) -> dict[str, Array]:
+    """The loss and its lines as roots of a program."""
+    found = {"loss": sum(losses.values()), **{root_of(kind): value for kind, value in losses.items()}}
+    return {root: np.asarray(value, np.float64) for root, value in found.items()}
 
 
 def whole_steps(wanted: Any) -> int:

@@ -11,6 +11,7 @@ from recurrency import chunks, derivatives
 from recurrency.errors import UsageError, nearest
 from recurrency.graph.graph import Graph, Node
 from recurrency.language.elaborate import Elaborated
+from recurrency.lines import apart
 from recurrency.passes import PASSES, optimised
 from recurrency.program.layout import Layout, layout
 from recurrency.program.schedule import PIECES
@@ -62,6 +63,15 @@ class Graphs:
         key = ("chunked", tuple(sorted(streams)))
         if key not in self._graphs:
             self._graphs[key] = optimised(chunks.in_chunks(self.elaborated.graph, key[1]), self.without)
+        return self._graphs[key]
+
+    def lined(self) -> Graph:
+        """The optimised graph of final states and, by kinds, the lines of the loss: see `recurrency.lines`."""
+        key = ("lined",)
+        if key not in self._graphs:
+            whole = self.elaborated.graph
+            kept = [root for root in whole.roots if root == "loss" or root.startswith("final:")]
+            self._graphs[key] = optimised(apart(whole.select(kept)), self.without)
         return self._graphs[key]
 
     @cached_property
@@ -170,6 +180,19 @@ def _loss_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
     return graphs.optimised(graph, lambda r: r == "loss" or r.startswith(("gradient:", "final:")))
 
 
+def _losses(graphs: Graphs) -> Graph:
+    return graphs.optimised(graphs.lined(), lambda r: r.startswith("loss:"))
+
+
+def _weighed_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
+    """The lines of the loss by kind, and the gradients for given weights of theirs: the adjoints of these roots."""
+    graph = graphs.lined()
+    seeded = [root for root in graph.roots if root.startswith("loss:")] if wrt else []
+    return graphs.optimised(
+        derivatives.backward(graph, seeded, wrt), lambda r: r.startswith(("loss:", "gradient:", "final:"))
+    )
+
+
 def _vjp(graphs: Graphs, seeded: tuple[str, ...]) -> Graph:
     graph = derivatives.backward(graphs.base(), seeded)
     return graphs.optimised(graph, lambda r: r.startswith("gradient:"))
@@ -223,6 +246,8 @@ MAKERS: dict[str, Callable[..., Graph]] = {
     "second": _second,
     "loss": _loss,
     "loss_gradients": _loss_gradients,
+    "losses": _losses,
+    "weighed_gradients": _weighed_gradients,
     "vjp": _vjp,
     "jvp": _jvp,
     "chunk": _chunk,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Interface:
     """The ports by name, the parameters in the flat vector of `size` numbers, and what else decides how to call.
 
-    `dimensions` are numbers, and functions and cells as a user writes them, by name.
+    `dimensions` are numbers, and functions and cells as a user writes them, by name; `loss_kinds` are the kinds of
+    loss lines (`recurrency.lines`), none where there is no loss.
     """
 
     dimensions: dict[str, Any]
@@ -29,13 +30,14 @@ class Interface:
     parameters: dict[str, Parameter]
     size: int
     clocks: tuple[str, ...]
-    has_loss: bool
+    loss_kinds: tuple[str, ...]
     random: bool
 
     @classmethod
     def of(cls, found: Elaborated, layout: Layout) -> Interface:
         """That of an elaborated cell."""
         from recurrency.language.streams import dimension_text
+        from recurrency.lines import lines
 
         graph = found.graph
         declared = {p.name: p for p in (*found.cell.inputs, *found.cell.outputs)}
@@ -49,6 +51,6 @@ class Interface:
             {n: Port.of(n, t, words(declared[n], t)) for n, t in found.outputs.items()},
             {r[7:]: Port.of(r[7:], graph[i].type) for r, i in graph.roots.items() if r.startswith("stream:")},
             {n: Port.of(n, t) for n, t in found.starts.items()},
-            parameters, layout.size, found.clocks, "loss" in graph.roots,
+            parameters, layout.size, found.clocks, tuple(lines(graph)),
             any(graph[i].op.name == "random" for i in graph),
         )  # fmt: skip

@@ -11,7 +11,6 @@ import numpy as np
 
 from recurrency.arrays import SYMBOLS, Port
 from recurrency.backend import Measured
-from recurrency.chunks import ONCE, STEPS
 from recurrency.errors import UsageError
 from recurrency.program.footprint import Footprint
 from recurrency.request import GROUPS
@@ -114,9 +113,10 @@ def _chunks(model: Model, size: int, left: int) -> Iterator[Call]:
     finals = model.checkpoint.finals
     outputs = () if model.has_loss else tuple(f"output:{name}" for name in model.outputs)
     real = (*(f"output:{p.name}" for p in _real(model.outputs)), *model.checkpoint.real_finals)
-    seeded = (STEPS, ONCE, *model.checkpoint.reached((STEPS, ONCE))) if model.has_loss else real
+    lines = tuple(model.checkpoint.lines.values())
+    seeded = (*lines, *model.checkpoint.reached(lines)) if model.has_loss else real
     wrt = ("params", "state") if model.has_loss else GROUPS
-    more = (*finals, STEPS, ONCE) if model.has_loss else ()
+    more = (*finals, *lines) if model.has_loss else ()
     for steps in sorted({0, left, size}):
         given = (*model.inputs, *(f"start:{name}" for name in model.states if steps))
         if not model.has_loss or steps != left or not left:

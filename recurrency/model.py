@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from recurrency import losses
 from recurrency.arrays import as_array, converted
 from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.types import Kind
@@ -72,7 +73,7 @@ class Model:
         self.inputs, self.outputs, self.streams = found.inputs, found.outputs, found.streams
         self.state_ports, self.parameters = found.states, found.parameters
         self.states = {n: p.shape for n, p in self.state_ports.items()}
-        self.has_loss, self.random = found.has_loss, found.random
+        self.loss_kinds, self.has_loss, self.random = found.loss_kinds, bool(found.loss_kinds), found.random
         self._results = real_results(self.outputs, self.state_ports)
         self._given_out = [(n, f"output:{n}", p.kind) for n, p in self.outputs.items()]
         self._finals = [(n, f"final:{n}") for n in self.states]
@@ -337,6 +338,26 @@ class Model:
         else:
             values = self._run(self.programs.runner("loss_gradients", wrt), params, request)
         return float(values["loss"]), self._gradients(values, request, wrt), self._state(values, request)
+
+    def losses(
+        self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
+        seed: int = 0,
+    ) -> dict[str, float]:  # fmt: skip
+        """The loss by `loss_kinds`: the sum of the lines that are means over the same."""
+        self._need_loss()
+        request = gather(self, inputs, state, lengths, training, seed)
+        return losses.losses(self, self._flat(params), request)
+
+    def losses_and_gradients(
+        self, params: Array, inputs: Any, weights: Mapping[str, float] | None = None, state: Arrays | None = None,
+        lengths: Any = None, training: bool = False, seed: int = 0, wrt: Sequence[str] = GROUPS,
+    ) -> tuple[dict[str, float], Gradients, dict[str, Array]]:  # fmt: skip
+        """The loss by `loss_kinds`, the gradients of its sum with `weights` of the kinds, and the final states."""
+        self._need_loss()
+        wrt = groups(wrt)
+        request = gather(self, inputs, state, lengths, training, seed)
+        found, values = losses.losses_and_gradients(self, self._flat(params), request, weights, wrt)
+        return found, self._gradients(values, request, wrt), self._state(values, request)
 
     # ------------------------------------------------------------------------------------------ further products
 

@@ -22,7 +22,7 @@ recurrency.files recurrency.owned recurrency.plain recurrency.draws recurrency.i
 recurrency.plots recurrency.compiled recurrency.running
 recurrency.records
 recurrency.graph
-recurrency.passes recurrency.language
+recurrency.passes recurrency.language recurrency.lines
 recurrency.program recurrency.derivatives recurrency.pictures recurrency.chunks
 recurrency.interpreter recurrency.arrays recurrency.backend recurrency.passes.keep
 recurrency.export recurrency.request
@@ -32,6 +32,7 @@ recurrency.programs
 recurrency.memory recurrency.chunk_obstacles
 recurrency.budget
 recurrency.checkpoint
+recurrency.losses
 recurrency.backends
 recurrency.model
 recurrency.spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from recurrency.training.task import Task
 
 
 def fitted(task: Task, model: Any) -> Task:
-    """The task with the inputs that a compiled model has, its batches weighed by what the model's loss counts.
+    """The task with the inputs that a compiled model has.
 
     Raises:
         UsageError: the spec has an input that the task does not have, or one of another shape or with fewer symbols.
@@ -22,12 +22,9 @@ def fitted(task: Task, model: Any) -> Task:
         return task
     for name, port in model.inputs.items():
         _check(task, name, port)
-    weigh = _weigher(model)
 
     def fit(batch: Batch) -> Batch:
-        kept = {name: batch.inputs[name] for name in model.inputs}
-        weight = batch.weight if weigh is None else weigh(batch)
-        return replace(batch, inputs=kept, weight=weight)
+        return replace(batch, inputs={name: batch.inputs[name] for name in model.inputs})
 
     return replace(
         task,
@@ -61,19 +58,3 @@ def _check(task: Task, name: str, port: InputPort) -> None:
         raise UsageError(
             f"{name} of the task {task.name} runs over the clock {own.clock}; in the spec it runs over {port.clock}"
         )
-
-
-def _weigher(model: Any) -> Callable[[Batch], int] | None:
-    """What counts the things that all lines of a model's loss are means over; None where they differ."""
-    from recurrency.training.sharing import kinds
-
-    found = set(kinds(model.programs.elaborated.graph)) - {("once", "")} if model.has_loss else set()
-    if len(found) != 1:
-        return None
-    ((what, clock),) = found
-    name = next((n for n, port in model.inputs.items() if what != "steps" or port.clock == clock), None)
-    if name is None:
-        return None
-    if what == "sequences":
-        return lambda batch: int(batch.inputs[name].shape[1])
-    return lambda batch: int(batch.steps(name, clock).sum())

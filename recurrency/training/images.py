@@ -53,7 +53,7 @@ class Images:
         x = self.pixels[chosen].transpose(1, 0, 2).astype(dtype)
         x *= self.scale
         label = np.broadcast_to(self.labels[chosen].astype(np.int64), x.shape[:2]).copy()
-        return Batch({"x": x, "label": label}, None, len(chosen))
+        return Batch({"x": x, "label": label})
 
     def batches(self, order: Array, size: int, dtype: DTypeLike) -> Iterator[Batch]:
         """All images with these numbers in their order."""

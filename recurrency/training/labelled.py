@@ -13,7 +13,7 @@ from recurrency.training.kinds import Kind, Option
 from recurrency.training.measures import wrong_at_end
 from recurrency.training.phrases import encoded, placed
 from recurrency.training.places import find_data, read_lines
-from recurrency.training.sequences import SEQUENCES, Input, Sequences
+from recurrency.training.sequences import Input, Sequences
 from recurrency.training.task import Settings, Task, from_sequences
 from recurrency.training.text import shares
 
@@ -47,7 +47,7 @@ def dna(settings: Settings, split: str, name: str, letters: str, labels: tuple[s
     x = [encoded(sequence, places) for _, sequence in lines]
     label = [np.full(len(symbols), kinds[kind]) for symbols, (kind, _) in zip(x, lines, strict=True)]
     clocks = {"x": "t", "label": "t"}
-    data = Sequences({"x": x, "label": label}, clocks, frozenset(clocks), SEQUENCES)
+    data = Sequences({"x": x, "label": label}, clocks, frozenset(clocks))
     train, valid, _ = shares(split)
     first, second = len(data) * train // 100, len(data) * (train + valid) // 100
     order = np.random.RandomState(0).permutation(len(data))

@@ -27,44 +27,36 @@ from recurrency.training.records import History as History
 from recurrency.training.records import Options as Options
 from recurrency.training.records import Reporter as Reporter
 from recurrency.training.records import Silent as Silent
+from recurrency.training.sharing import Shared
 from recurrency.training.snapshots import Snapshot, Sums
 from recurrency.training.tasks import Task
 from recurrency.training.tracing import trace
-from recurrency.training.updates import Learner, Trainable, mean, states_of
+from recurrency.training.updates import Learner, Trainable, states_of
+from recurrency.training.weighing import Part, added, counts, mean, mean_of, weighed, with_next
 
 Save: TypeAlias = Callable[[Callable[[], Snapshot], bool], None]
 """Told after each update, with a way to make a snapshot, and whether it is needed now (training stops)."""
 
 
 def evaluate(model: Trainable, params: Any, stream: Iterable[Batch]) -> float | None:
-    """The mean loss over all batches, each weighed by what it is the mean of; None where there is no batch."""
-    total, weight = 0.0, 0
+    """The mean loss over all batches, however they are cut: see `weighing`; None where there is no batch."""
+    sums: dict[str, float] = {}
+    weights: dict[str, float] = {}
     state: Any = {}
-    for batch, goes_on in _with_next(stream):
-        known = states_of(batch, state)
-        if goes_on:
-            loss, _, state = model.loss_and_gradients(params, batch.inputs, lengths=batch.lengths, wrt=(), **known)
+    for batch, ends in with_next(stream):
+        known = {"lengths": batch.lengths, **states_of(batch, state)}
+        if ends:
+            losses = model.losses(params, batch.inputs, **known)
         else:
-            loss = model.loss(params, batch.inputs, lengths=batch.lengths, **known)
-        total += batch.weight * float(loss)
-        weight += batch.weight
-    return total / weight if weight else None
+            losses, _, state = model.losses_and_gradients(params, batch.inputs, wrt=(), **known)
+        part = Part(losses, counts(model, batch, ends), batch.size)
+        sums, weights = added(sums, weighed(part)), added(weights, part.counts)
+    return mean(sums, weights)
 
 
-def _with_next(stream: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
-    """Each batch, and whether the next one goes on with its sequences."""
-    before: Batch | None = None
-    for batch in stream:
-        if before is not None:
-            yield before, not batch.fresh
-        before = batch
-    if before is not None:
-        yield before, False
-
-
-def _groups(stream: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
-    """As many batches at a time as one update takes; the last group may be smaller."""
-    batches = iter(stream)
+def _groups(stream: Iterable[Batch], size: int) -> Iterator[list[tuple[Batch, bool]]]:
+    """As many batches at a time as one update takes, each with whether its sequences end; the last may be fewer."""
+    batches = with_next(stream)
     while group := list(islice(batches, size)):
         yield group
 
@@ -109,7 +101,7 @@ class _Run:
 
     # --------------------------------------------------------------------------------------------------- updates
 
-    def learn(self, group: list[Batch]) -> None:
+    def learn(self, group: list[tuple[Batch, bool]]) -> None:
         """One update."""
         parts, grad = self.learner.gradient(self.params, group)
         self.step += 1
@@ -120,7 +112,7 @@ class _Run:
         rate = self.optimiser.rate * self.options.schedule.factor(self._time(), self.options.epochs)
         dataclasses.replace(self.optimiser, rate=rate).update(self.params, grad, self.state, self.step)
         self.sums = self.sums.plus(parts, length, rate)
-        self.report.step(self.number, self.step, mean(parts))
+        self.report.step(self.number, self.step, mean_of(parts))
 
     def _time(self) -> float:
         """How many epochs are done, with parts."""
@@ -173,8 +165,9 @@ class _Run:
             raise UsageError(f"the task {self.task.name} has nothing to learn from")
         valid = evaluate(self.model, self.params, self.task.valid())
         s = self.sums
+        loss = mean(s.weighed, s.weights) or 0.0
         return Epoch(
-            self.number, s.steps, s.weighed / s.weight, s.total, valid, s.lengths / s.steps, s.rate,
+            self.number, s.steps, loss, loss * s.sequences, valid, s.lengths / s.steps, s.rate,
             time.perf_counter() - start,
         )  # fmt: skip
 
@@ -196,13 +189,14 @@ class _Run:
 
 
 def _measure(history: History, model: Any, task: Task) -> None:
-    """Judge the best parameters by the task's own measure, if the model answers what it asks.
-
-    Of several processes none has a whole model that could be asked.
-    """
-    if task.measure is None or history.test is None or not hasattr(model, "forward") or not task.measure.fits(model):
+    """Judge the best parameters by the task's own measure, if the model answers what it asks."""
+    whole = model.model if isinstance(model, Shared) else model
+    if task.measure is None or history.test is None or not hasattr(whole, "forward") or not task.measure.fits(whole):
         return
-    history.measured = task.measure.of(model, history.params, task.test())
+    if isinstance(model, Shared):
+        history.measured = model.measured(task.measure, history.params, task.test())
+    else:
+        history.measured = task.measure.of(model, history.params, task.test())
     history.verdict = task.measure.told(history.measured)
 
 

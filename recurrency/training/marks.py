@@ -86,7 +86,7 @@ class Layout:
         there = np.arange(shape[0])[:, None] < lengths
         x = np.stack([values, marks], 2) * there[:, :, None]
         target = (answer * there)[:, :, None]
-        return Batch({"x": x.astype(dtype), "target": target.astype(dtype)}, ragged(lengths), count)
+        return Batch({"x": x.astype(dtype), "target": target.astype(dtype)}, ragged(lengths))
 
 
 def _sum(chosen: Array) -> Array:

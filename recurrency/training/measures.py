@@ -49,6 +49,15 @@ class Measure:
 
     def of(self, model: Any, params: Any, stream: Iterable[Batch]) -> float:
         """The mean over all batches for a compiled model; NaN where there is none."""
+        return self.mean(*self.sums(model, params, stream))
+
+    @staticmethod
+    def mean(total: float, count: float) -> float:
+        """The mean of what was added up, which does not depend on how it was cut into batches."""
+        return total / count if count else float("nan")
+
+    def sums(self, model: Any, params: Any, stream: Iterable[Batch]) -> tuple[float, int]:
+        """The sum of the numbers of all batches for a compiled model, and how many they are."""
         total, count = 0.0, 0
         state: Any = None
         for batch in stream:
@@ -57,7 +66,7 @@ class Measure:
             state = run.state
             numbers = self.each(np.asarray(run.output), batch)
             total, count = total + float(numbers.sum()), count + numbers.size
-        return total / count if count else float("nan")
+        return total, count
 
 
 WORDS: Mapping[str, Callable[[float], str]] = {

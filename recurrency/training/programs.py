@@ -139,7 +139,7 @@ def programs(settings: Settings, length: int, nesting: int, curriculum: str, ste
             "src": [encoded(source, sources) for source, _ in pairs],
             "tgt": [encoded(target, targets) for _, target in pairs],
         }
-        return joined(Sequences(inputs, {"src": "s", "tgt": "t"}, frozenset(inputs), counted="t"), np.float64)
+        return joined(Sequences(inputs, {"src": "s", "tgt": "t"}, frozenset(inputs)), np.float64)
 
     inputs = {"src": Input((), len(WRITTEN), "s"), "tgt": Input((), len(PRINTED))}
     facts = {

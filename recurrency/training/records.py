@@ -45,9 +45,9 @@ class Options:
 class Epoch:
     """What happened in one epoch, counted from 0.
 
-    `steps` is the number of updates, `train` the mean loss of its batches, each before its update, `total` the plain
-    sum of them, `valid` the mean validation loss after the epoch (None without validation data), `norm` the mean length
-    of the gradients before clipping, `rate` that of the last update.
+    `steps` is the number of updates, `train` the mean loss of its batches, each before its update, `total` the same
+    times the number of sequences, `valid` the mean validation loss after the epoch (None without validation data),
+    `norm` the mean length of the gradients before clipping, `rate` that of the last update.
     """
 
     number: int

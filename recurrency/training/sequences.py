@@ -14,31 +14,40 @@ from recurrency.errors import UsageError
 Array: TypeAlias = NDArray[Any]
 Lengths: TypeAlias = Array | dict[str, Array] | None
 
-SEQUENCES = "sequences"
-"""What a loss is a mean over, if it is not the steps of a clock."""
-
 
 @dataclass(frozen=True)
 class Batch:
     """What one step of training sees.
 
     `inputs` are arrays [T, B, *shape] by name; `lengths` is [B], {clock: [B]}, or None where no sequence is padded;
-    `weight` is the number of things (steps or sequences) of which the batch's loss is the mean. A batch that is not
-    `fresh` goes on with the sequences of the batch before it, whose last states are its first ones (truncated
-    back-propagation through time).
+    a batch that is not `fresh` goes on with the sequences of the batch before it, whose last states are its first ones
+    (truncated back-propagation through time).
     """
 
     inputs: dict[str, Array]
-    lengths: Lengths
-    weight: int
+    lengths: Lengths = None
     fresh: bool = True
+
+    @property
+    def size(self) -> int:
+        """The number of sequences."""
+        return int(next(iter(self.inputs.values())).shape[1])
 
     def steps(self, name: str, clock: str = "t") -> Array:
         """The number of real steps of each sequence [B] of the input `name`, which runs over `clock`."""
         array = self.inputs[name]
-        if self.lengths is None:
-            return np.full(array.shape[1], len(array))
-        return self.lengths[clock] if isinstance(self.lengths, dict) else self.lengths
+        lengths = self.lengths.get(clock) if isinstance(self.lengths, dict) else self.lengths
+        return np.full(array.shape[1], len(array)) if lengths is None else np.asarray(lengths)
+
+    def part(self, chosen: Any) -> Batch:
+        """The sequences that an index chooses, in its order; padding is not cut off."""
+        lengths = self.lengths
+        if isinstance(lengths, dict):
+            lengths = {clock: each[chosen] for clock, each in lengths.items()}
+        elif lengths is not None:
+            lengths = lengths[chosen]
+        inputs = {name: np.ascontiguousarray(array[:, chosen]) for name, array in self.inputs.items()}
+        return replace(self, inputs=inputs, lengths=lengths)
 
 
 class InputPort(Protocol):
@@ -66,13 +75,11 @@ class Sequences:
     """A data set: for each input a list of arrays [T_i, *shape], one a sequence, and the clock it runs over.
 
     `symbols` names the inputs that are integers out of a vocabulary; all others become real numbers in a batch.
-    `counted` is the clock over whose steps a loss is a mean, or `SEQUENCES`; without it, that of the first input.
     """
 
     inputs: Mapping[str, Sequence[Array]]
     clocks: Mapping[str, str]
     symbols: frozenset[str] = frozenset()
-    counted: str | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -115,16 +122,14 @@ def pad(arrays: Sequence[Array], dtype: DTypeLike) -> Array:
 
 
 def joined(data: Sequences, dtype: DTypeLike) -> Batch:
-    """All sequences of `data` as one batch, weighed by what its loss counts."""
+    """All sequences of `data` as one batch."""
     inputs = {k: pad(v, np.int64 if k in data.symbols else dtype) for k, v in data.inputs.items()}
     by_clock = {clock: data.lengths(clock) for clock in dict.fromkeys(data.clocks.values())}
     first = next(iter(by_clock.values()))
     lengths: Lengths = by_clock if len(by_clock) > 1 else first
     if all((steps == steps[0]).all() for steps in by_clock.values()):
         lengths = None
-    if data.counted == SEQUENCES:
-        return Batch(inputs, lengths, len(data))
-    return Batch(inputs, lengths, int((first if data.counted is None else by_clock[data.counted]).sum()))
+    return Batch(inputs, lengths)
 
 
 def batches(data: Sequences, size: int, dtype: DTypeLike, rng: np.random.Generator | None = None) -> Iterator[Batch]:

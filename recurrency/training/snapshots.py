@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,31 +16,34 @@ from recurrency.errors import UsageError
 from recurrency.files import write_whole
 from recurrency.training.optimisers import Vector
 from recurrency.training.records import Epoch, History
+from recurrency.training.weighing import ByKind, Part, added, weighed
 
-if TYPE_CHECKING:
-    from recurrency.training.updates import Part
-
-FORMAT = "1"
+FORMAT = "2"
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What has been added up in the epoch at hand."""
+    """What has been added up in the epoch at hand.
+
+    `weighed` are losses times `weights`, what batches have of each kind of loss line; `lengths` those of gradients.
+    """
 
     batches: int = 0
     steps: int = 0
-    total: float = 0.0
-    weighed: float = 0.0
-    weight: int = 0
+    sequences: int = 0
+    weighed: ByKind = field(default_factory=dict)
+    weights: ByKind = field(default_factory=dict)
     lengths: float = 0.0
     rate: float = 0.0
 
     def plus(self, parts: Sequence[Part], length: float, rate: float) -> Sums:
         """The sums after one update more."""
-        total, weighed, weight = self.total, self.weighed, self.weight
+        sums, weights = self.weighed, self.weights
         for part in parts:
-            total, weighed, weight = total + part.loss, weighed + part.weight * part.loss, weight + part.weight
-        return Sums(self.batches + len(parts), self.steps + 1, total, weighed, weight, self.lengths + length, rate)
+            sums, weights = added(sums, weighed(part)), added(weights, part.counts)
+        sequences = self.sequences + sum(part.sequences for part in parts)
+        steps, lengths = self.steps + 1, self.lengths + length
+        return Sums(self.batches + len(parts), steps, sequences, sums, weights, lengths, rate)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Streams:
             lengths = np.clip(steps - start, 0, len(x[piece]))
             ragged = None if (lengths == lengths[0]).all() else lengths
             fresh = number == 0 or bool(self.reset and number % self.reset == 0)
-            yield Batch({"x": x[piece], "target": target[piece]}, ragged, int(lengths.sum()), fresh)
+            yield Batch({"x": x[piece], "target": target[piece]}, ragged, fresh)
 
 
 def _side_by_side(symbols: Array, steps: Array) -> Array:

@@ -38,7 +38,7 @@ class Order:
         if self.told:
             x[0], x[lengths - 1, columns] = START, END
         label = (1 << np.arange(bits)[::-1]) @ which
-        return Batch({"x": x, "label": np.broadcast_to(label, x.shape).copy()}, ragged(lengths), count)
+        return Batch({"x": x, "label": np.broadcast_to(label, x.shape).copy()}, ragged(lengths))
 
 
 ORDERS: Mapping[str, Order] = {
@@ -77,7 +77,7 @@ def random_permutation(settings: Settings, length: int, symbols: int, steps: int
     def draw(rng: np.random.Generator, count: int) -> Batch:
         x = rng.integers(2, symbols, (length, count))
         x[0] = rng.integers(0, 2, count)
-        return Batch({"x": x, "target": np.roll(x, -1, 0)}, None, length * count)
+        return Batch({"x": x, "target": np.roll(x, -1, 0)})
 
     inputs = {"x": Input((), symbols), "target": Input((), symbols)}
     return from_draws(
@@ -102,7 +102,7 @@ def memorise(symbols: Array, length: int, size: int, scored: str) -> Batch:
     x[:count] = symbols
     x[-count - 1] = size + 1
     target[-count:] = symbols
-    return Batch({"x": x, "target": target}, None, x.size)
+    return Batch({"x": x, "target": target})
 
 
 def memorisation(

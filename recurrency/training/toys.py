@@ -21,7 +21,7 @@ def first_element(settings: Settings, steps: int = 100, held: int = 1000) -> Tas
 
     def draw(rng: np.random.Generator, count: int) -> Batch:
         x = rng.integers(0, 2, (settings.length, count, 1)).astype(settings.dtype)
-        return Batch({"x": x}, None, count)
+        return Batch({"x": x})
 
     return from_draws("first-element", draw, settings, steps, held, inputs=INPUTS, measure=FORGOTTEN)
 
@@ -48,7 +48,7 @@ def readme_sample(settings: Settings, steps: int = 1000) -> Task:
         stream.randint(2, size=epoch * steps * settings.length, dtype=np.int64)  # what earlier epochs have drawn
         for _ in range(steps):
             x = stream.randint(2, size=(settings.length, 1), dtype=np.int64)
-            yield Batch({"x": x[:, None, :].astype(settings.dtype)}, None, 1)
+            yield Batch({"x": x[:, None, :].astype(settings.dtype)})
 
     return Task("readme-sample", train, steps, inputs=INPUTS)
 

@@ -60,7 +60,7 @@ def translation(settings: Settings, source: str, target: str, least: int, longes
     splits = {}
     for part, own in pairs.items():
         inputs = {name: _symbols([pair[side] for pair in own], known[side]) for side, name in enumerate(("src", "tgt"))}
-        splits[part] = Sequences(inputs, {"src": "s", "tgt": "t"}, frozenset(inputs), counted="t")
+        splits[part] = Sequences(inputs, {"src": "s", "tgt": "t"}, frozenset(inputs))
     return from_sequences(
         "translation",
         splits,

@@ -12,6 +12,7 @@ import numpy as np
 from recurrency.training.data import Batch
 from recurrency.training.optimisers import Vector, clip_by_norm, clip_by_value, norm
 from recurrency.training.records import Options
+from recurrency.training.weighing import ByKind, Part, counts
 
 NOISE = 1
 """Tells the noise on the weights from other draws under the same seed."""
@@ -27,7 +28,7 @@ class Gradients(Protocol):
 class Trainable(Protocol):
     """What the loop asks of a model, which every `recurrency.model.Model` with loss lines can do.
 
-    Of the keywords of `loss` and `loss_and_gradients`, `state` is used only for batches that go on with sequences.
+    Of the keywords of `losses` and `losses_and_gradients`, `state` is used only for batches that go on with sequences.
     """
 
     @property
@@ -36,12 +37,16 @@ class Trainable(Protocol):
     def batch_first(self) -> bool: ...
     @property
     def has_loss(self) -> bool: ...
+    @property
+    def loss_kinds(self) -> tuple[str, ...]: ...
+    @property
+    def inputs(self) -> Any: ...
     def init(self, seed: int = 0) -> Any: ...
     def views(self, params: Any) -> Mapping[str, Any]: ...
     @property
-    def loss(self) -> Any: ...
+    def losses(self) -> Any: ...
     @property
-    def loss_and_gradients(self) -> Any: ...
+    def losses_and_gradients(self) -> Any: ...
 
 
 def states_of(batch: Batch, carried: Any) -> dict[str, Any]:
@@ -63,14 +68,6 @@ class Call:
         return {"lengths": self.batch.lengths, "training": True, "seed": self.seed, **self.state}
 
 
-@dataclass(frozen=True)
-class Part:
-    """What came of one batch: its loss before the update, and the weight of that mean."""
-
-    loss: float
-    weight: int
-
-
 @dataclass
 class Learner:
     """Gradients for a model; `batches` counts those seen so far, `carried` are the states after the last one."""
@@ -82,21 +79,25 @@ class Learner:
     last: list[Call] = field(default_factory=list)
     """The calls of the last update, for an account of what went wrong in it."""
 
-    def gradient(self, params: Vector, group: Sequence[Batch]) -> tuple[list[Part], Vector]:
-        """The losses of some batches and the gradient of their mean, without penalties."""
+    def gradient(self, params: Vector, group: Sequence[tuple[Batch, bool]]) -> tuple[list[Part], Vector]:
+        """The losses of some batches and the gradient of their mean, without penalties.
+
+        With each batch comes whether its sequences end with it. Each kind of loss line is weighed by what a batch has
+        of it, so that the gradient is that of one batch with all these sequences.
+        """
         parts, total = [], np.zeros(0, params.dtype)
-        weights = sum(batch.weight for batch in group)
+        found = [counts(self.model, batch, ends) for batch, ends in group]
+        shares = shares_of(found)
         self.last, carried = [], self.carried
-        for number, batch in enumerate(group, self.batches + 1):
-            call = Call(batch, step_seed(self.options.seed, number), states_of(batch, carried))
+        for number, (batch, ends) in enumerate(group):
+            seen = self.batches + number + 1
+            call = Call(batch, step_seed(self.options.seed, seen), states_of(batch, carried))
             self.last.append(call)
-            loss, gradients, carried = self.model.loss_and_gradients(
-                self.noisy(params, number), batch.inputs, wrt=("params",), **call.keywords
+            losses, gradients, carried = self.model.losses_and_gradients(
+                self.noisy(params, seen), batch.inputs, weights=shares[number], wrt=("params",), **call.keywords
             )
-            parts.append(Part(float(loss), batch.weight))
-            share = params.dtype.type(batch.weight / weights)
-            own = gradients.params if len(group) == 1 else share * gradients.params
-            total = own if number == self.batches + 1 else total + own
+            parts.append(Part(losses, found[number], batch.size if ends else 0))
+            total = total + gradients.params if number else gradients.params
         self.batches, self.carried = self.batches + len(group), carried
         return parts, total
 
@@ -126,7 +127,7 @@ def step_seed(seed: int, step: int) -> int:
     return ((seed & 0xFFFFFFFF) << 32) | step
 
 
-def mean(parts: Sequence[Part]) -> float:
-    """The loss of several batches, each weighed by what it is the mean of."""
-    weight = sum(part.weight for part in parts)
-    return math.fsum(part.weight * part.loss for part in parts) / weight if weight else math.nan
+def shares_of(found: Sequence[ByKind]) -> list[dict[str, float]]:
+    """The part of each batch in the mean over all, for each kind of line; 0 where none of them has anything of it."""
+    whole = {kind: math.fsum(each[kind] for each in found) for kind in found[0]}
+    return [{kind: count / whole[kind] if count else 0.0 for kind, count in each.items()} for each in found]

@@ -1,0 +1,84 @@
+"""The lines of a loss by what they are means over: the steps of a clock, the sequences of a batch, or nothing.
+
+A loss is a sum of lines, each of which has a divisor of its own. Figures of several batches, or of parts of one, are
+therefore put together line by line: those of one kind with the number of steps or sequences that each part has of it.
+A kind is a word, `steps:t` (the steps of the clock t), `sequences`, or `once` (one value for all, such as a penalty).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+    from recurrency.graph.value import Value
+
+SEQUENCES, ONCE = "sequences", "once"
+STEPS = "steps:"
+"""What the kind of a mean over steps begins with; its clock follows."""
+
+
+def steps_of(clock: str) -> str:
+    """The kind of a mean over the steps of a clock."""
+    return STEPS + clock
+
+
+def clock_of(kind: str) -> str | None:
+    """The clock over whose steps a kind is a mean; None where it is none."""
+    return kind.removeprefix(STEPS) if kind.startswith(STEPS) else None
+
+
+def lines(graph: Graph) -> dict[str, list[int]]:
+    """The lines of the loss of a graph as it was elaborated, by kind; none where it has no loss."""
+    found: dict[str, list[int]] = {}
+    for id in _terms(graph) if "loss" in graph.roots else ():
+        found.setdefault(_kind(graph, id), []).append(id)
+    return found
+
+
+def root_of(kind: str) -> str:
+    """The root that holds the lines of a kind, where they stand apart."""
+    return f"loss:{kind}"
+
+
+def apart(graph: Graph) -> Graph:
+    """The graph with a root for each kind of line, in place of the loss that is their sum."""
+    out = graph.select(graph.roots)
+    found = lines(out)
+    out.roots.pop("loss", None)
+    for kind, ids in found.items():
+        out.roots[root_of(kind)] = total(out, ids).id
+    return out
+
+
+def total(graph: Graph, ids: Iterable[int]) -> Value:
+    """The sum of some values of a graph; 0 where there is none."""
+    from recurrency.graph.value import constant
+
+    values = [graph.value(id) for id in ids]
+    return reduce(add, values) if values else constant(graph, 0.0)
+
+
+def _terms(graph: Graph) -> Iterator[int]:
+    later = [graph.roots["loss"]]
+    while later:
+        node = graph[id := later.pop(0)]
+        if node.op.name == "add":
+            later = [*node.args, *later]
+        else:
+            yield id
+
+
+def _kind(graph: Graph, id: int) -> str:
+    """By what a line divides, if it is a mean: the number of steps or of sequences, at least 1."""
+    divisor = graph[graph[id].args[1]] if graph[id].op.name == "divide" else None
+    if divisor is None or divisor.op.name != "maximum":
+        return ONCE
+    count = graph[divisor.args[0]]
+    if count.op.name == "batch":
+        return SEQUENCES
+    inner = graph[count.args[0]] if count.op.name == "sum_batch" else count
+    return steps_of(str(inner.attrs["clock"])) if inner.op.name == "length" else ONCE
