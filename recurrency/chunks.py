@@ -43,7 +43,7 @@ def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
             out.roots[root_of(kind)] = total(out, ids).id
         else:
             inner = [_below(out, id, "divide", "sum_batch", "sum_time") for id in ids]
-            out.roots |= {f"{EACH}{k}": id for k, id in enumerate(inner)}
+            out.roots |= {f"{EACH}{clock_of(kind)}:{k}": id for k, id in enumerate(inner)}
     return out.select(out.roots)
 
 

@@ -146,7 +146,8 @@ def gradient_of(root: str) -> str:
     return {"input": "inputs", "start": "state"}.get(rest.partition(":")[0], "params") if ":" in rest else "params"
 
 
-NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), "needs the whole sequence")
+WHOLE = "needs the whole sequence"
+NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), WHOLE)
 """Why an operation can't be computed step by step."""
 
 

@@ -236,6 +236,13 @@ class Model:
             return f"it runs over the clocks {' and '.join(clocks)}"
         return self.programs.remembered(str, "obstacle", self._reads_later)
 
+    @cached_property
+    def over_calls(self) -> str:
+        """Why calls that hand on states do not give the losses of the whole sequences ("" where they do)."""
+        from recurrency.chunk_obstacles import over_calls
+
+        return self.programs.remembered("over calls", lambda: over_calls(self))
+
     def _reads_later(self) -> str:
         from recurrency.graphs import obstacle
 

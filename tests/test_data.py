@@ -57,9 +57,9 @@ def test_batches_hold_every_step_once(seed: int | None) -> None:
     for batch in batches(data, 3, np.float64, rng):
         x = batch.inputs["x"]
         steps, count = x.shape[:2]
-        lengths = np.full(count, steps) if batch.lengths is None else np.asarray(batch.lengths)
+        lengths = batch.steps("x")
+        assert len(lengths) == count
         assert lengths.max() == steps
-        assert batch.weight == lengths.sum()
         seen += [x[:n, b] for b, n in enumerate(lengths)]
         assert all((x[n:, b] == 0).all() for b, n in enumerate(lengths))
     assert sorted(np.concatenate(seen)[:, 0]) == [row for a in data.inputs["x"] for row in a[:, 0]]
@@ -265,7 +265,7 @@ def test_a_task_over_sequences_cuts_only_what_it_learns_from() -> None:
     task = from_sequences("mine", splits, Settings(chunk=100, batch=2))
     learned = list(task.train(0, np.random.default_rng(0)))
     assert len(learned) == task.steps == 2
-    assert sum(b.weight for b in learned) == 340
+    assert sum(b.steps("x").sum() for b in learned) == 340
     assert [b.inputs["x"].shape[0] for b in task.valid()] == [250]
     assert [b.inputs["x"].shape[0] for b in task.test()] == [120]
 
@@ -286,12 +286,12 @@ def test_music_feeds_every_frame_of_the_published_splits(name: str) -> None:
     except UsageError as error:
         pytest.skip(str(error))
     streams = (task.train(0, np.random.default_rng(0)), task.valid(), task.test())
-    assert tuple(sum(batch.weight for batch in stream) for stream in streams) == FRAMES[name]
+    assert tuple(sum(batch.steps("x").sum() for batch in stream) for stream in streams) == FRAMES[name]
 
 
 def test_music_is_summed_over_notes_and_averaged_over_frames(tmp_path: Path) -> None:
-    """Batch weights are frames, so a mean over batches by weight is the frame mean that the papers print."""
+    """Batches count by their frames, so a mean over batches is the frame mean that the papers print."""
     arrays: dict[str, Any] = {k: np.ones((6, 88), np.uint8) for k in ("train", "valid", "test")}
     np.savez(tmp_path / "JSB_Chorales.npz", **arrays, train_len=[6], valid_len=[6], test_len=[4, 2])
     task = TASKS["jsb"].build(Settings(data=tmp_path, batch=1))
-    assert [batch.weight for batch in task.test()] == [2, 4]
+    assert [batch.steps("x").sum() for batch in task.test()] == [2, 4]

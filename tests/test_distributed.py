@@ -20,9 +20,10 @@ from safetensors.numpy import load_file
 
 import recurrency as rc
 from recurrency.errors import UsageError
+from recurrency.lines import lines
 from recurrency.training.loop import INTERRUPTED, Options, train
 from recurrency.training.processes import ALONE, NEEDED, Processes, joined
-from recurrency.training.sharing import Shared, kinds
+from recurrency.training.sharing import Shared
 from recurrency.training.tasks import Settings, from_sequences
 
 torch = pytest.importorskip("torch")
@@ -128,23 +129,23 @@ def test_the_shares_of_a_batch_add_up_to_the_loss_and_gradient_of_the_whole(
     rng, params = np.random.default_rng(size), shared.init(0)
     lengths = {"t": np.array([5, 1, 2, 3, 4, 5, 2]), "s": np.array([1, 2, 3, 4, 4, 0, 1])} if ragged else None
     batch = {"inputs": {"x": rng.normal(size=(5, 7, 2)), "w": rng.normal(size=(4, 7, 2))}, "lengths": lengths}
-    loss, gradients, _ = shared.model.loss_and_gradients(params, **batch)
-    found, judged = [], 0.0
+    weights = dict(zip(shared.loss_kinds, (0.5, 2.0, 1.0, 3.0), strict=True))
+    losses, gradients, _ = shared.model.losses_and_gradients(params, weights=weights, **batch)
+    found, judged = [], []
     for rank in range(size):
         shared.processes = Silent(rank, size)
-        found.append(shared.loss_and_gradients(params, **batch))
-        judged += shared.loss(params, **batch)
-    assert sum(each[0] for each in found) == pytest.approx(loss, rel=CLOSE)
-    assert judged == pytest.approx(loss, rel=CLOSE)
+        found.append(shared.losses_and_gradients(params, weights=weights, **batch))
+        judged.append(shared.losses(params, **batch))
+    for kind, loss in losses.items():
+        assert sum(each[0][kind] for each in found) == pytest.approx(loss, rel=CLOSE)
+        assert sum(each[kind] for each in judged) == pytest.approx(loss, rel=CLOSE)
     total = np.sum([each[1].params for each in found], axis=0)
     np.testing.assert_allclose(total, gradients.params, rtol=0, atol=CLOSE * abs(gradients.params).max())
 
 
 def test_lines_are_told_apart_by_what_they_are_means_over() -> None:
-    found = kinds(rc.parse(MIXED).graph(N=2, H=3))
-    assert {kind: len(lines) for kind, lines in found.items()} == {
-        ("steps", "t"): 1, ("sequences", ""): 1, ("steps", "s"): 1, ("once", ""): 2,
-    }  # fmt: skip
+    found = lines(rc.parse(MIXED).graph(N=2, H=3))
+    assert {kind: len(own) for kind, own in found.items()} == {"steps:t": 1, "sequences": 1, "steps:s": 1, "once": 2}
 
 
 def test_processes_draw_different_numbers() -> None:
@@ -152,17 +153,16 @@ def test_processes_draw_different_numbers() -> None:
         """Writes down the seeds that it is called with."""
 
         size, batch_first, has_loss, real, random = 2, False, False, np.dtype("float64"), False
-        inputs, state_ports = dict[str, Any](), dict[str, Any]()
+        inputs, state_ports, loss_kinds = dict[str, Any](), dict[str, Any](), ("once",)
         seeds: list[int] = []  # noqa: RUF012
 
-        def loss_and_gradients(self, *values: Any, seed: int, **rest: Any) -> Any:
+        def losses_and_gradients(self, *values: Any, seed: int, **rest: Any) -> Any:
             self.seeds.append(seed)
-            return 0.0, type("", (), {"params": np.zeros(2)}), {}
+            return {"once": 0.0}, type("", (), {"params": np.zeros(2)}), {}
 
     for rank in range(2):
         shared: Any = Shared(Seen(), Silent(rank, 2))  # type: ignore[arg-type]
-        shared.parts = {("once", ""): shared.model}
-        shared.loss_and_gradients(np.zeros(2), {"x": np.zeros((1, 2, 1))}, seed=(1 << 64) - 1)
+        shared.losses_and_gradients(np.zeros(2), {"x": np.zeros((1, 2, 1))}, seed=(1 << 64) - 1)
     assert len(set(Seen.seeds)) == 2
     assert all(0 <= seed < 1 << 64 for seed in Seen.seeds)
 
@@ -238,14 +238,14 @@ from recurrency import errors, model
 from recurrency.cli import main
 
 if os.environ["RANK"] == "1":
-    calls, whole = iter(range(2)), model.Model.loss_and_gradients
+    calls, whole = iter(range(2)), model.Model.losses_and_gradients
 
     def failing(self, *args, **rest):
         if next(calls, None) is None:
             raise errors.UsageError("the disk is full")
         return whole(self, *args, **rest)
 
-    model.Model.loss_and_gradients = failing
+    model.Model.losses_and_gradients = failing
 main()
 """
 

@@ -13,6 +13,7 @@ from recurrency.training.data import Batch, Input
 from recurrency.training.fitting import fitted
 from recurrency.training.loop import evaluate
 from recurrency.training.tasks import TASKS, Settings, Task
+from recurrency.training.weighing import counts
 
 BODIES = {
     "steps": "loss cross_entropy(logits, target)",
@@ -37,9 +38,9 @@ LENGTHS = np.array([3, 1])
 
 
 def task(**inputs: Input) -> Task:
-    batch = Batch({"x": np.array([[0, 3], [1, 0], [2, 0]]), "target": np.array([[2, 1], [1, 0], [0, 0]])}, LENGTHS, 99)
+    batch = Batch({"x": np.array([[0, 3], [1, 0], [2, 0]]), "target": np.array([[2, 1], [1, 0], [0, 0]])})
     more = {name: np.zeros((3, 2)) for name in inputs if name not in batch.inputs}
-    batch = Batch({**batch.inputs, **more}, LENGTHS, 99, fresh=False)
+    batch = Batch({**batch.inputs, **more}, LENGTHS, fresh=False)
     known = {"x": Input((), 4), "target": Input((), 3), **inputs}
     return Task("made", lambda epoch, rng: [batch], 1, lambda: [batch], lambda: [batch], known, facts={"a": 1})
 
@@ -57,19 +58,28 @@ def test_inputs_that_the_spec_has_not_are_left_out() -> None:
     assert all(set(batch.inputs) == {"x", "target"} and not batch.fresh for batch in batches)
 
 
-@pytest.mark.parametrize(("loss", "weight"), [("steps", 4), ("sequences", 2), ("penalty", 2), ("both", 99)])
-def test_batches_are_weighed_by_what_the_loss_counts(loss: str, weight: int) -> None:
-    assert [batch.weight for batch in all_of(fitted(task(), model(loss)))] == [weight] * 3
+WEIGHTS = {
+    "steps": {"steps:t": 4},
+    "sequences": {"sequences": 2},
+    "penalty": {"sequences": 2, "once": 1},
+    "both": {"steps:t": 4, "sequences": 2},
+}
+
+
+@pytest.mark.parametrize("loss", BODIES)
+def test_batches_are_weighed_by_what_each_line_of_the_loss_counts(loss: str) -> None:
+    net = model(loss)
+    batch = next(iter(fitted(task(), net).valid()))
+    assert counts(net, batch) == WEIGHTS[loss]
+    assert counts(net, batch, ends=False) == {**WEIGHTS[loss], **({"sequences": 0} if loss != "steps" else {})}
 
 
 def test_a_mean_over_batches_is_the_mean_over_all_sequences() -> None:
-    """Whatever weights the task had: its sequences may be split into batches in any way."""
+    """Its sequences may be split into batches in any way."""
     net = model("sequences")
     params = net.init(0)
     (whole,) = task().valid()
-    parts = [
-        Batch({k: v[:, b : b + 1] for k, v in whole.inputs.items()}, LENGTHS[b : b + 1], 7 * b + 1) for b in (0, 1)
-    ]
+    parts = [Batch({k: v[:, b : b + 1] for k, v in whole.inputs.items()}, LENGTHS[b : b + 1]) for b in (0, 1)]
     alone = Task("parts", lambda epoch, rng: parts, 2, lambda: parts, inputs=task().inputs)
     wanted = net.loss(params, whole.inputs, lengths=LENGTHS)
     assert evaluate(net, params, fitted(alone, net).valid()) == pytest.approx(wanted, rel=1e-14)
@@ -123,5 +133,5 @@ def test_sequences_over_two_clocks_are_weighed_by_that_of_the_loss() -> None:
     )
     fit = next(iter(fitted(made, net).train(0, np.random.default_rng(0))))
     assert isinstance(fit.lengths, dict)
-    assert fit.weight == fit.lengths["t"].sum()
+    assert counts(net, fit) == {"steps:t": fit.lengths["t"].sum()}
     assert np.isfinite(net.loss(net.init(0), fit.inputs, lengths=fit.lengths))

@@ -11,7 +11,7 @@ import pytest
 import recurrency as rc
 from recurrency.training.fitting import fitted
 from recurrency.training.loop import Options, train
-from recurrency.training.measures import bits, off, squared_error, wrong_at_end
+from recurrency.training.measures import Judged, Measure, bits, off, squared_error, wrong_at_end
 from recurrency.training.metrics import Metrics, read_metrics
 from recurrency.training.records import History
 from recurrency.training.summaries import outcome
@@ -47,13 +47,14 @@ def test_a_run_tells_the_measure_of_its_best_parameters_on_the_test_data(tmp_pat
         errors += list((y[-1, :, 0] - batch.inputs["target"][-1, :, 0]) ** 2)
     assert len(errors) == 20
     assert history.measured == pytest.approx(np.mean(errors), rel=1e-12)
-    assert history.verdict == f"error {history.measured:.4g} (solved below 0.002)"
+    few = "of 1000 sequences or more; these are 20"
+    assert history.verdict == f"error {history.measured:.4g} (solved below 0.002, {few})"
     assert f", {history.verdict} (all epochs done; " in outcome(history)
     metrics = Metrics(tmp_path / "metrics.jsonl")
     metrics.end(history)
     metrics.close()
     (line,) = read_metrics(tmp_path / "metrics.jsonl")
-    assert (line["measured"], line["verdict"]) == (history.measured, history.verdict)
+    assert (line["measured"], line["judged"], line["verdict"]) == (history.measured, 20, history.verdict)
     json.dumps(line)
 
 
@@ -75,8 +76,8 @@ def test_a_model_that_does_not_answer_is_not_measured(text: str) -> None:
         (bits("target"), 2.0, "2.000 bits a symbol, perplexity 4"),
     ],
 )
-def test_a_measure_is_told_with_its_mark(measure: object, value: float, words: str) -> None:
-    assert measure.told(value) == words  # type: ignore[attr-defined]
+def test_a_measure_is_told_with_its_mark(measure: Measure, value: float, words: str) -> None:
+    assert measure.told(Judged(1000, (value,))) == words
 
 
 TEXT = """

@@ -41,7 +41,7 @@ def stream(rng: np.random.Generator, steps: int = 7) -> Iterator[Batch]:
     """Batches of which every third starts anew."""
     for number in range(steps):
         inputs = {"x": rng.standard_normal((4, BATCH, 2)), "target": rng.standard_normal((4, BATCH, H))}
-        yield Batch({k: v.astype("float32") for k, v in inputs.items()}, None, 8, fresh=number % 3 == 0)
+        yield Batch({k: v.astype("float32") for k, v in inputs.items()}, fresh=number % 3 == 0)
 
 
 def task() -> Task:
@@ -166,7 +166,7 @@ cell Exploding[H](x: [1]) -> (y: [H]) {
 def test_the_step_the_stream_and_the_parameter_are_named_where_a_number_goes_bad() -> None:
     model = rc.parse(EXPLODING).compile(dtype="float32", H=2)
     x = np.ones((6, 2, 1), "float32")
-    batches = [Batch({"x": x[:2]}, None, 4), Batch({"x": x}, None, 12)]
+    batches = [Batch({"x": x[:2]}), Batch({"x": x})]
     with pytest.raises(DivergedError) as caught:
         train(model, Task("growing", lambda epoch, rng: iter(batches), 2), Options(Sgd(1e-30), epochs=1))
     told = str(caught.value)

@@ -35,6 +35,8 @@ class FirstBit:
 
     batch_first = False
     has_loss = True
+    loss_kinds = ("sequences",)
+    over_calls = ""
 
     def __init__(self, steps: int = 5, dtype: str = "float64") -> None:
         self.size, self.dtype = steps + 1, dtype
@@ -43,20 +45,22 @@ class FirstBit:
     def init(self, seed: int = 0) -> Array:
         return np.random.default_rng(seed).normal(size=self.size).astype(self.dtype)
 
-    def loss(self, params: Array, inputs: Any, *, lengths: Any = None) -> float:
+    def losses(self, params: Array, inputs: Any, *, lengths: Any = None) -> dict[str, float]:
         x = inputs["x"][:, :, 0]
-        return float(np.mean((params[:-1] @ x + params[-1] - x[0]) ** 2))
+        return {"sequences": float(np.mean((params[:-1] @ x + params[-1] - x[0]) ** 2))}
 
-    def loss_and_gradients(
-        self, params: Array, inputs: Any, *, lengths: Any = None, training: bool = False, seed: int = 0, wrt: Any = ()
-    ) -> tuple[float, Any, Any]:
+    def losses_and_gradients(
+        self, params: Array, inputs: Any, *, weights: Any, lengths: Any = None, training: bool = False, seed: int = 0,
+        wrt: Any = (),
+    ) -> tuple[dict[str, float], Any, Any]:  # fmt: skip
         assert training
         assert tuple(wrt) == ("params",)
+        assert weights == {"sequences": 1.0}
         self.seeds.append(seed)
         x = inputs["x"][:, :, 0]
         error = params[:-1] @ x + params[-1] - x[0]
         grad = 2 * np.append(x @ error, error.sum()) / len(error)
-        return float(np.mean(error**2)), SimpleNamespace(params=grad.astype(self.dtype)), {}
+        return {"sequences": float(np.mean(error**2))}, SimpleNamespace(params=grad.astype(self.dtype)), {}
 
     def views(self, params: Array) -> dict[str, Array]:
         return {"w": params[:-1], "b": params[-1:]}
@@ -73,12 +77,12 @@ class Scripted(FirstBit):
         self.valid, self.train_losses = iter(valid), iter(train_losses)
         self.seen: list[Array] = []
 
-    def loss(self, params: Array, inputs: Any, *, lengths: Any = None) -> float:
+    def losses(self, params: Array, inputs: Any, *, lengths: Any = None) -> dict[str, float]:
         self.seen.append(params.copy())
-        return next(self.valid)
+        return {"sequences": next(self.valid)}
 
-    def loss_and_gradients(self, params: Array, inputs: Any, **options: Any) -> tuple[float, Any, Any]:
-        return next(self.train_losses, 1.0), SimpleNamespace(params=np.ones(self.size)), {}
+    def losses_and_gradients(self, params: Array, inputs: Any, **options: Any) -> tuple[dict[str, float], Any, Any]:
+        return {"sequences": next(self.train_losses, 1.0)}, SimpleNamespace(params=np.ones(self.size)), {}
 
 
 def bits(steps: int = 4) -> Task:
@@ -173,6 +177,7 @@ def test_large_elements_are_cut_before_the_step() -> None:
     task = Task("one step", bits(1).train, 1)
     history = train(Scripted([]), task, Options(Sgd(1.0), epochs=1, clip_value=0.25), params=np.zeros(6))
     np.testing.assert_allclose(history.params, -0.25)
+    assert history.epochs[0].norm == pytest.approx(np.sqrt(6)), "the length before any of them is cut"
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -203,7 +208,7 @@ def test_an_interrupt_ends_training_with_the_best_so_far() -> None:
 
 
 def test_a_mean_over_batches_is_weighed() -> None:
-    batches = [Batch({}, None, 3), Batch({}, None, 1)]
+    batches = [Batch({"x": np.zeros((2, 3, 1))}), Batch({"x": np.zeros((5, 1, 1))})]
     assert evaluate(Scripted([2.0, 6.0]), np.zeros(6), batches) == 3.0
     assert evaluate(Scripted([]), np.zeros(6), []) is None
 
@@ -335,7 +340,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def model(experiment: Experiment) -> tuple[Any, Any]:
         options = experiment.options()
         asked.append(options)
-        steps = FirstBit(options["length"], options["dtype"])
+        steps = FirstBit(options["length"] or 5, options["dtype"])
         steps.inputs = {"x": SimpleNamespace(shape=(1,), clock="t", index=None)}  # type: ignore[attr-defined]
         return SimpleNamespace(name="FirstBit"), steps
 
@@ -408,8 +413,12 @@ def test_weights_from_before_the_numbers_went_bad_are_written(tmp_path: Path, mo
 
 
 def test_own_data_train_an_own_spec(compiled: list[dict[str, Any]], tmp_path: Path) -> None:
-    np.savez(tmp_path / "my.npz", x=np.random.default_rng(0).integers(0, 2, (40, 4, 1)))
-    request = Request("my.rnn", options=QUICK, data=str(tmp_path / "my.npz"))
+    np.savez(tmp_path / "my.npz", x=np.random.default_rng(0).integers(0, 2, (40, 5, 1)))
+    data = str(tmp_path / "my.npz")
+    with pytest.raises(UsageError, match="the option length has no effect on data of your own"):
+        command.run(Request("my.rnn", options=QUICK, data=data), print)
+    options = {name: value for name, value in QUICK.items() if name != "length"}
+    request = Request("my.rnn", options=options, data=data)
     (history,) = command.run(request, lambda line: None)
     assert history.epochs[0].steps == 2
     assert history.test is not None

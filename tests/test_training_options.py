@@ -38,7 +38,7 @@ def model() -> Any:
 def batch(seed: int, steps: int = STEPS, count: int = BATCH) -> Batch:
     rng = np.random.default_rng(seed)
     x, target = rng.standard_normal((steps, count, 2)), rng.standard_normal((steps, count, H))
-    return Batch({"x": x, "target": target}, None, steps * count)
+    return Batch({"x": x, "target": target})
 
 
 def task(*batches: Batch) -> Task:
@@ -130,7 +130,7 @@ def test_noise_on_the_weights_is_there_for_the_gradient_alone(model: Any) -> Non
 
 def test_one_update_takes_the_gradient_of_several_batches_weighed_by_their_steps(model: Any) -> None:
     batches = [batch(0), batch(1, steps=2), batch(2, count=1)]
-    weights = [one.weight for one in batches]
+    weights = [one.steps("x").sum() for one in batches]
     found = moved(model, Options(Sgd(1.0), epochs=1, accumulate=3), *batches)
     wanted = sum(w * gradient(model, one) for w, one in zip(weights, batches, strict=True)) / sum(weights)
     np.testing.assert_allclose(found, wanted, **SUM)
@@ -145,13 +145,13 @@ def chunks(whole: Batch, size: int) -> Iterator[Batch]:
     steps = len(whole.inputs["x"])
     for start in range(0, steps, size):
         inputs = {name: array[start : start + size] for name, array in whole.inputs.items()}
-        yield Batch(inputs, None, len(inputs["x"]) * BATCH, fresh=start == 0)
+        yield Batch(inputs, fresh=start == 0)
 
 
 def test_what_goes_on_with_a_sequence_has_the_loss_of_the_whole(model: Any) -> None:
     whole, params = batch(0), model.init(1)
     assert evaluate(model, params, chunks(whole, 2)) == pytest.approx(model.loss(params, whole.inputs), rel=1e-13)
-    cut = [Batch(b.inputs, None, b.weight) for b in chunks(whole, 2)]
+    cut = [Batch(b.inputs) for b in chunks(whole, 2)]
     assert evaluate(model, params, cut) != pytest.approx(model.loss(params, whole.inputs), rel=1e-3)
 
 

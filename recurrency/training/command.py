@@ -110,7 +110,8 @@ def _run(request: Request, write: Write, processes: Processes) -> list[History]:
             write(f"seed {number}")
         if session.train(number).stopped == INTERRUPTED:
             break
-    for words in spread(session.histories, session.experiment.solved):
+    usual = "steps" not in session.experiment.task_options  # the mark is one for an epoch of the usual length
+    for words in spread(session.histories, session.experiment.solved if usual else None):
         write(words)
     return session.histories
 
@@ -181,11 +182,15 @@ class Session:
     def task(self, seed: int) -> Task:
         """Where the batches come from: as large as those of all processes."""
         o, e = self.options, self.experiment
-        sizes = Settings(e.data, o["batch"] * self.processes.size, o["length"], o["chunk"], o["dtype"], seed)
+        sizes = Settings(
+            e.data, o["batch"] * self.processes.size, o["length"] or Settings.length, o["chunk"], o["dtype"], seed
+        )
         if e.task is not None:
             return fitted(task_of(e, sizes), self.model)
         if e.data is None:
             raise UsageError(_needed(self.model))
+        if "length" in e.training:
+            raise UsageError("the option length has no effect on data of your own; leave it out")
         return own_task(sizes, self.model, **e.task_options)
 
     def trainable(self) -> Any:
@@ -247,6 +252,10 @@ def task_of(experiment: Experiment, sizes: Settings) -> Task:
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"there is no task {name}; there are {', '.join(TASKS)}{hint}")
     own = {option.name for option in TASKS[name].options}
+    for key in ("length", "chunk"):
+        if key in experiment.training and key not in own:
+            has = f"its options are {', '.join(sorted(own))}" if own else "it has none"
+            raise UsageError(f"the option {key} has no effect on the task {name}: leave --{key} out; {has}")
     shared = {key: value for key, value in experiment.training.items() if key in own}
     return TASKS[name].build(sizes, **{**shared, **experiment.task_options})
 

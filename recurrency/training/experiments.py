@@ -57,7 +57,7 @@ OPTIONS: Mapping[str, Option] = {
     "l1": Option(0.0, _NUMBER, 0),
     "l2": Option(0.0, _NUMBER, 0),
     "weight-noise": Option(0.0, _NUMBER, 0),
-    "length": Option(30, _COUNT, 1),
+    "length": Option(None, _COUNT, 1),
     "chunk": Option(None, _COUNT, 1),
     "checkpoint": Option(None, (int, str)),
     "dtype": Option("float32", (str,), words=("float32", "float64")),

@@ -90,3 +90,4 @@ def _hint(name: str, known: Any) -> str:
 
 STEPS = Option("steps", 100, "updates of an epoch", 1)
 HELD = Option("held", 1000, "sequences each to validate and to test on", 1)
+ENOUGH = Option("held", 0, f"{HELD.meaning}; 0 for as many as its verdict needs", 0)

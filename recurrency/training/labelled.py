@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from recurrency.training.kinds import Kind, Option
 from recurrency.training.measures import wrong_at_end
 from recurrency.training.phrases import encoded, placed
 from recurrency.training.places import find_data, read_lines
-from recurrency.training.sequences import Input, Sequences
+from recurrency.training.sequences import Input, Sequences, alike
 from recurrency.training.task import Settings, Task, from_sequences
 from recurrency.training.text import shares
 
@@ -41,17 +42,22 @@ def read_labelled(path: str | Path, letters: str, labels: tuple[str, ...]) -> It
 
 
 def dna(settings: Settings, split: str, name: str, letters: str, labels: tuple[str, ...]) -> Task:
-    """Letters x [T, B], and which kind of sequence it is, at every step of label [T, B]; split always alike."""
-    lines = list(read_labelled(find_data(f"dna/{name}.data", settings.data, UCI), letters, labels))
+    """Letters x [T, B], and which kind of sequence it is, at every step of label [T, B]; split always alike.
+
+    A line that is there again is left out, and the same letters with other labels are in one part.
+    """
+    lines = list(dict.fromkeys(read_labelled(find_data(f"dna/{name}.data", settings.data, UCI), letters, labels)))
     places, kinds = placed(letters), placed(labels)
     x = [encoded(sequence, places) for _, sequence in lines]
     label = [np.full(len(symbols), kinds[kind]) for symbols, (kind, _) in zip(x, lines, strict=True)]
     clocks = {"x": "t", "label": "t"}
     data = Sequences({"x": x, "label": label}, clocks, frozenset(clocks))
+    groups = alike(replace(data, inputs={"x": x}))
     train, valid, _ = shares(split)
-    first, second = len(data) * train // 100, len(data) * (train + valid) // 100
-    order = np.random.RandomState(0).permutation(len(data))
-    parts = {"train": order[:first], "valid": order[first:second], "test": order[second:]}
+    first, second = len(groups) * train // 100, len(groups) * (train + valid) // 100
+    order = np.random.RandomState(0).permutation(len(groups))
+    drawn = {"train": order[:first], "valid": order[first:second], "test": order[second:]}
+    parts = {part: [number for group in chosen for number in groups[group]] for part, chosen in drawn.items()}
     if not first:
         raise UsageError(f"{len(data)} sequences are too few to split them {split}")
     return from_sequences(

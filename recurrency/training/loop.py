@@ -194,10 +194,11 @@ def _measure(history: History, model: Any, task: Task) -> None:
     if task.measure is None or history.test is None or not hasattr(whole, "forward") or not task.measure.fits(whole):
         return
     if isinstance(model, Shared):
-        history.measured = model.measured(task.measure, history.params, task.test())
+        found = model.judged(task.measure, history.params, task.test())
     else:
-        history.measured = task.measure.of(model, history.params, task.test())
-    history.verdict = task.measure.told(history.measured)
+        found = task.measure.judged(task.measure.sums(model, history.params, task.test()))
+    if found.count:
+        history.measured, history.judged, history.verdict = found.value, found.count, task.measure.told(found)
 
 
 def train(

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from recurrency.errors import UsageError
-from recurrency.training.kinds import HELD, STEPS, Kind, Option
-from recurrency.training.measures import Measure, off, squared_error, wrong_side
+from recurrency.training.kinds import ENOUGH, STEPS, Kind, Option
+from recurrency.training.measures import Measure, mean_error, off, squared_error, wrong_side
 from recurrency.training.sequences import Array, Batch, Input, Lengths
 from recurrency.training.task import Settings, Task, from_draws
 
@@ -103,7 +103,11 @@ CLOSE = off("target", 0.04, solved=0.01)
 ADDITION: Mapping[str, Layout] = {
     "martens": Layout(MARTENS, _sum, CLOSE, ends=(0, -4)),
     "hochreiter": Layout(
-        first_ten, lambda chosen: 0.5 + _sum(chosen) / 4, off("target", 0.04, 1 / 2000), ends=(0, -1), low=-1.0
+        first_ten,
+        lambda chosen: 0.5 + _sum(chosen) / 4,
+        off("target", 0.04, 0.0, least=2000, beside=(mean_error("target", 0.01),)),
+        ends=(0, -1),
+        low=-1.0,
     ),
     "pascanu": Layout(EARLY, lambda chosen: _sum(chosen) / 2, off("target", 0.2, 0.01)),
     "le": Layout(percents((0, 50), (50, 100)), _sum, squared_error("target", 0.002), lengths=(100, 100)),
@@ -133,6 +137,7 @@ def marked(
     draw = partial(chosen.draw, T=length, dtype=settings.dtype)
     inputs = {"x": Input((2,)), "target": Input((1,))}
     draw(np.random.default_rng(0), 1)  # tells at once where sequences would be too short
+    held = held or chosen.measure.least
     return from_draws(name, draw, settings, steps, held, inputs=inputs, measure=chosen.measure)
 
 
@@ -142,7 +147,7 @@ def _kind(name: str, meaning: str, source: str, layouts: Mapping[str, Layout], s
             "length", 100, "T: sequences have T to 1.1 T steps, half of that in `xor`, just T with the layout `le`", 1
         ),
         STEPS,
-        HELD,
+        ENOUGH,
     ]
     if len(layouts) > 1:
         words = "whose: where the marks lie, what is answered and when it is wrong"

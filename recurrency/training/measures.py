@@ -7,20 +7,37 @@ counts, sequences or steps; its value is their mean, and less is better.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from recurrency.errors import UsageError
 from recurrency.training.sequences import Array, Batch
+from recurrency.training.thresholds import threshold
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of a measure: how many sequences or steps were judged, its value, and those of the ones beside it."""
+
+    count: int
+    values: tuple[float, ...]
+
+    @property
+    def value(self) -> float:
+        """That of the measure itself; NaN where nothing was judged."""
+        return self.values[0]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """`each(outputs, batch)` is what is averaged; the task counts as solved where the mean is below `solved`.
+    """`each(outputs, batch)` is what is averaged, a number for each of what it `counts`.
 
-    `reads` is the input that tells what is right. `answer` is the name that the model's first output must have, where
-    its shape alone does not say what it is.
+    The task counts as solved where the mean is below `solved` (where that is 0: is 0), and the same holds of the
+    measures `beside`, for at least `least` things that were judged. `reads` is the input that tells what is right.
+    `answer` is the name that the model's first output must have, where its shape alone does not say what it is.
+    `prepare(measure, model, params)` is the measure for a model, where that depends on it, or None.
     """
 
     name: str
@@ -29,6 +46,10 @@ class Measure:
     solved: float | None = None
     reads: str = "target"
     answer: str | None = None
+    counts: str = "sequences"
+    least: int = 1000
+    beside: tuple[Measure, ...] = ()
+    prepare: Callable[[Measure, Any, Any], Measure | None] | None = None
 
     def fits(self, model: Any) -> bool:
         """Whether a compiled model reads that input, and its first output is an answer to it."""
@@ -39,38 +60,62 @@ class Measure:
         wanted = tuple(port.shape) if port.index is None else (port.index,)
         return tuple(answer.shape) == wanted
 
-    def told(self, value: float) -> str:
-        """A value in words: `wrong 0.4 % (solved)`."""
-        words, mark = WORDS[self.name](value), self.solved
-        if mark is None:
-            return words
-        bound = WORDS[self.name](mark).removeprefix(f"{self.name} ")
-        return f"{words} (solved)" if value < mark else f"{words} (solved below {bound})"
-
     def of(self, model: Any, params: Any, stream: Iterable[Batch]) -> float:
-        """The mean over all batches for a compiled model; NaN where there is none."""
-        return self.mean(*self.sums(model, params, stream))
+        """The mean over all batches for a compiled model; NaN where there is none, or it does not answer."""
+        return self.judged(self.sums(model, params, stream)).value
 
-    @staticmethod
-    def mean(total: float, count: float) -> float:
-        """The mean of what was added up, which does not depend on how it was cut into batches."""
-        return total / count if count else float("nan")
+    def sums(self, model: Any, params: Any, stream: Iterable[Batch]) -> Array:
+        """The sums of the numbers of all batches and how many they are, [measures, 2]; added up, they may be judged.
 
-    def sums(self, model: Any, params: Any, stream: Iterable[Batch]) -> tuple[float, int]:
-        """The sum of the numbers of all batches for a compiled model, and how many they are."""
-        total, count = 0.0, 0
+        Raises:
+            UsageError: it judges whole sequences, and these are read in pieces.
+        """
+        own = self.prepare(self, model, params) if self.prepare else self
+        measures = (own, *own.beside) if own else ()
+        out = np.zeros((1 + len(self.beside), 2))
         state: Any = None
-        for batch in stream:
+        for batch in stream if measures else ():
+            if not batch.fresh and self.counts == "sequences":
+                raise UsageError(f"the {self.meaning} can't be measured where sequences are read in pieces")
             known = {} if batch.fresh or state is None else {"state": state}
             run = model.forward(params, batch.inputs, lengths=batch.lengths, keep=False, **known)
             state = run.state
-            numbers = self.each(np.asarray(run.output), batch)
-            total, count = total + float(numbers.sum()), count + numbers.size
-        return total, count
+            for row, measure in zip(out, measures, strict=True):
+                numbers = measure.each(np.asarray(run.output), batch)
+                row += float(numbers.sum(dtype=np.float64)), numbers.size
+        return out
+
+    @staticmethod
+    def judged(sums: Array) -> Judged:
+        """The means, which do not depend on how what was added up was cut into batches."""
+        count = int(sums[0, 1])
+        return Judged(count, tuple((sums[:, 0] / count).tolist() if count else [float("nan")] * len(sums)))
+
+    def holds(self, value: float) -> bool:
+        """Whether a value is as good as a solution asks for."""
+        return self.solved is not None and (value < self.solved or value == self.solved == 0)
+
+    def told(self, found: Judged) -> str:
+        """What was judged in words, and whether it is solved: `wrong 0.4 % (solved)`."""
+        measures = (self, *self.beside)
+        words = ", ".join(WORDS[m.name](value) for m, value in zip(measures, found.values, strict=True))
+        if self.solved is None:
+            return words
+        if found.count >= self.least and all(m.holds(v) for m, v in zip(measures, found.values, strict=True)):
+            return f"{words} (solved)"
+        few = f", of {self.least} {self.counts} or more; these are {found.count}" if found.count < self.least else ""
+        return f"{words} (solved {' and '.join([self._bound(True), *(m._bound(False) for m in self.beside)])}{few})"
+
+    def _bound(self, alone: bool) -> str:
+        assert self.solved is not None
+        mark = WORDS[self.name](self.solved)
+        mark = mark.removeprefix(f"{self.name} ") if alone else mark
+        return f"at {mark}" if self.solved == 0 else f"below {mark}" if alone else mark.replace(" 0", " below 0", 1)
 
 
 WORDS: Mapping[str, Callable[[float], str]] = {
     "error": lambda value: f"error {value:.4g}",
+    "mean error": lambda value: f"mean error {value:.4g}",
     "wrong": lambda value: f"wrong {100 * value:.3g} %",
     "bits": lambda value: f"{value:.3f} bits a symbol, perplexity {2**value:.4g}",
 }
@@ -104,22 +149,45 @@ def squared_error(name: str, solved: float) -> Measure:
     return Measure("error", "squared error of the last answer", each, solved, name)
 
 
-def off(name: str, most: float, solved: float) -> Measure:
-    """The part of the sequences whose answer at the end is off by more than `most`."""
+def off(name: str, most: float, solved: float, **more: Any) -> Measure:
+    """The part of the sequences whose answer at the end is off by more than `most`; `more` are further fields."""
 
     def each(y: Array, batch: Batch) -> Any:
         return np.abs(at_end(y, batch, name) - at_end(batch.inputs[name], batch, name)).max(1) > most
 
-    return Measure("wrong", f"part of the sequences whose last answer is off by more than {most:g}", each, solved, name)
+    what = f"part of the sequences whose last answer is off by more than {most:g}"
+    return Measure("wrong", what, each, solved, name, **more)
+
+
+def mean_error(name: str, solved: float) -> Measure:
+    """The mean distance of the answer at the end of each sequence."""
+
+    def each(y: Array, batch: Batch) -> Any:
+        return np.abs(at_end(y, batch, name) - at_end(batch.inputs[name], batch, name)).astype(np.float64).max(1)
+
+    return Measure("mean error", "mean absolute error of the last answer", each, solved, name)
+
+
+def sided(right: Callable[[Batch], Array], said: Callable[[Array, Batch], Array], name: str, solved: float) -> Measure:
+    """The part of the sequences whose answer `said`, [B, K], is on the other side than the right one, which is 0 or 1.
+
+    The sides meet where the model's loss is the same for both (`thresholds`), which is 1/2 for a probability.
+    """
+
+    def at(middle: float) -> Callable[[Array, Batch], Array]:
+        return lambda y, batch: np.asarray(((said(y, batch) > middle) != (right(batch) > 0.5)).any(1))
+
+    def prepare(measure: Measure, model: Any, params: Any) -> Measure | None:
+        middle = threshold(model, name, params)
+        return None if middle is None else replace(measure, each=at(middle), prepare=None)
+
+    what = "part of the sequences whose last answer is on the wrong side"
+    return Measure("wrong", what, at(0.5), solved, name, prepare=prepare)
 
 
 def wrong_side(name: str, solved: float) -> Measure:
-    """The part of the sequences whose probability at the end is on the wrong side of one half."""
-
-    def each(y: Array, batch: Batch) -> Any:
-        return ((at_end(y, batch, name) > 0.5) != (at_end(batch.inputs[name], batch, name) > 0.5)).any(1)
-
-    return Measure("wrong", "part of the sequences whose last answer is on the wrong side of 1/2", each, solved, name)
+    """The part of the sequences whose answer at the end, yes or no, is wrong."""
+    return sided(lambda batch: at_end(batch.inputs[name], batch, name), lambda y, b: at_end(y, b, name), name, solved)
 
 
 def wrong_at_end(name: str, solved: float | None = None) -> Measure:
@@ -133,13 +201,15 @@ def wrong_at_end(name: str, solved: float | None = None) -> Measure:
     )
 
 
-def wrong_anywhere(name: str, solved: float | None = None) -> Measure:
+def wrong_anywhere(name: str, solved: float | None = None, **more: Any) -> Measure:
     """The part of the sequences whose likeliest symbol is another one at any step that has one."""
 
     def each(y: Array, batch: Batch) -> Any:
         return ((y.argmax(-1) != batch.inputs[name]) & _real(batch, name)).any(0)
 
-    return Measure("wrong", "part of the sequences whose likeliest symbol is wrong at any step", each, solved, name)
+    return Measure(
+        "wrong", "part of the sequences whose likeliest symbol is wrong at any step", each, solved, name, **more
+    )
 
 
 def wrong_steps(name: str, solved: float | None = None) -> Measure:
@@ -148,7 +218,8 @@ def wrong_steps(name: str, solved: float | None = None) -> Measure:
     def each(y: Array, batch: Batch) -> Any:
         return (y.argmax(-1) != batch.inputs[name])[_real(batch, name)]
 
-    return Measure("wrong", "part of the steps at which the likeliest symbol is wrong", each, solved, name)
+    what = "part of the steps at which the likeliest symbol is wrong"
+    return Measure("wrong", what, each, solved, name, counts="steps")
 
 
 def bits(name: str) -> Measure:
@@ -159,4 +230,4 @@ def bits(name: str) -> Measure:
         likely = log_softmax(y[real].astype(np.float64))
         return -likely[np.arange(len(likely)), symbols[real]] / np.log(2)
 
-    return Measure("bits", "bits a symbol", each, None, name, "logits")
+    return Measure("bits", "bits a symbol", each, None, name, "logits", "steps")

@@ -53,7 +53,15 @@ class Metrics(Silent):
             "best_valid": history.best_valid,
             "test": history.test,
         }
-        facts |= {} if history.measured is None else {"measured": history.measured, "verdict": history.verdict}
+        facts |= (
+            {}
+            if history.measured is None
+            else {
+                "measured": history.measured,
+                "judged": history.judged,
+                "verdict": history.verdict,
+            }
+        )
         self._write(event="end", step=self.last, stopped=history.stopped, seconds=history.seconds, **facts)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from recurrency.errors import UsageError
 from recurrency.training.csv_rows import read_csv
 from recurrency.training.npz import SPLITS, read_arrays
 from recurrency.training.places import PACKED
-from recurrency.training.sequences import InputPort, Sequences
+from recurrency.training.sequences import InputPort, Sequences, alike
 
 Reader: TypeAlias = Callable[[str | Path, Mapping[str, InputPort]], dict[str, Sequences]]
 
@@ -26,21 +26,23 @@ def ending(path: str | Path) -> str:
     return Path(path.stem).suffix if path.suffix in PACKED and path.suffix else path.suffix
 
 
-def read_user(path: str | Path, ports: Mapping[str, InputPort], hold_out: float = 0.1) -> dict[str, Sequences]:
+def read_user(path: str | Path, ports: Mapping[str, InputPort], hold_out: float | None = None) -> dict[str, Sequences]:
     """The splits of a user's own file, for the inputs of a spec.
 
-    Where there is no `valid` or `test`, the part `hold_out` of the sequences is set aside for each, always the same
-    ones.
+    Where there is no `valid` or `test`, the part `hold_out` of the sequences (a tenth) is set aside for each, always
+    the same ones.
 
     Raises:
-        UsageError: the file cannot be read or does not fit the spec (the message names the first bad row), or there
-            are too few sequences to set some aside.
+        UsageError: the file cannot be read or does not fit the spec (the message names the first bad row), there are
+            too few sequences to set some aside, or how many is said though none have to be.
     """
     read = READERS.get(ending(path))
     if read is None:
         raise UsageError(f"{path} is not of a known kind; data are in {', '.join(READERS)} or .txt files")
     found = read(path, ports)
-    aside = max(1, round(hold_out * len(found["train"])))
+    if hold_out is not None and all(split in found for split in SPLITS):
+        raise UsageError(f"the option held has no effect: {path} says what to validate and to test on; leave it out")
+    aside = max(1, round((0.1 if hold_out is None else hold_out) * len(found["train"])))
     for split in SPLITS[1:]:
         if split not in found:
             found["train"], found[split] = set_aside(found["train"], aside, path)
@@ -48,15 +50,25 @@ def read_user(path: str | Path, ports: Mapping[str, InputPort], hold_out: float 
 
 
 def set_aside(data: Sequences, count: int, path: str | Path) -> tuple[Sequences, Sequences]:
-    """The sequences without `count` of them, and these; always the same ones.
+    """The sequences without `count` of them, and these; always the same ones. Equal ones are not parted.
 
     Raises:
-        UsageError: fewer than these would be left.
+        UsageError: fewer than these would be left, or all are equal.
     """
     if len(data) <= 2 * count:
         raise UsageError(
             f"{path} has {len(data)} sequences, too few to set some aside: add more, or say which ones are to validate "
             "and to test on"
         )
-    order = np.random.RandomState(0).permutation(len(data))
-    return data.take(order[count:]), data.take(order[:count])
+    groups = alike(data)
+    order = np.random.RandomState(0).permutation(len(groups))
+    chosen: list[int] = []
+    for group in order:
+        if len(chosen) + len(groups[group]) <= count:
+            chosen += groups[group]
+    if not chosen and len(groups) > 1:
+        chosen = min(groups, key=len)
+    if not chosen:
+        raise UsageError(f"all sequences of {path} are equal: none can be set aside to validate and to test on")
+    aside = set(chosen)
+    return data.take([n for group in order for n in groups[group] if n not in aside]), data.take(chosen)

@@ -64,8 +64,8 @@ class Epoch:
 class History:
     """The outcome: every epoch, the best parameters and their epoch, their test loss, and why training ended.
 
-    `measured` is what the task's own measure says of the test data, `verdict` the same in words, where there is one and
-    the model answers what it asks.
+    `measured` is what the task's own measure says of the test data, of which it has `judged` so many sequences or
+    steps, `verdict` the same in words, where there is one and the model answers what it asks.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -74,6 +74,7 @@ class History:
     best_valid: float | None = None
     test: float | None = None
     measured: float | None = None
+    judged: int | None = None
     verdict: str = ""
     stopped: str = DONE
     seconds: float = 0.0

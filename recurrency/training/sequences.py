@@ -132,6 +132,26 @@ def joined(data: Sequences, dtype: DTypeLike) -> Batch:
     return Batch(inputs, lengths)
 
 
+def apart(joint: Sequence[Batch], ports: Mapping[str, Input]) -> Sequences:
+    """The sequences of batches, without padding; `ports` says over which clock each input runs, if not over t."""
+    first = joint[0].inputs
+    clocks = {name: ports[name].clock if name in ports else "t" for name in first}
+    inputs: dict[str, list[Array]] = {name: [] for name in first}
+    for batch in joint:
+        for name, array in batch.inputs.items():
+            inputs[name] += [array[:steps, b] for b, steps in enumerate(batch.steps(name, clocks[name]))]
+    return Sequences(inputs, clocks, frozenset(name for name, array in first.items() if array.dtype.kind in "iu"))
+
+
+def alike(data: Sequences) -> list[list[int]]:
+    """The numbers of the sequences in groups, in the order of their first ones: those of a group are equal."""
+    groups: dict[tuple[tuple[Any, ...], ...], list[int]] = {}
+    for number in range(len(data)):
+        found = tuple((own[number].shape, own[number].tobytes()) for own in data.inputs.values())
+        groups.setdefault(found, []).append(number)
+    return list(groups.values())
+
+
 def batches(data: Sequences, size: int, dtype: DTypeLike, rng: np.random.Generator | None = None) -> Iterator[Batch]:
     """Batches of at most `size` sequences of like length; with `rng` their order is random, and so are ties."""
     count = len(data)

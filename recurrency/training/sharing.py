@@ -14,7 +14,7 @@ import numpy as np
 
 from recurrency.model import Model
 from recurrency.training.data import Array, Batch
-from recurrency.training.measures import Measure
+from recurrency.training.measures import Judged, Measure
 from recurrency.training.processes import Processes
 from recurrency.training.records import AskedError
 from recurrency.training.weighing import ByKind, each
@@ -94,11 +94,11 @@ class Shared:
         self.processes.sum(total, gradient, *states.values())
         return dict(zip(self.loss_kinds, total.tolist(), strict=True)), Sum(gradient), states
 
-    def measured(self, measure: Measure, params: Any, stream: Iterable[Batch]) -> float:
+    def judged(self, measure: Measure, params: Any, stream: Iterable[Batch]) -> Judged:
         """What a measure says of all batches: each process counts in its share of them."""
-        total = np.array(measure.sums(self.model, params, self._shared(stream)), np.float64)
+        total = measure.sums(self.model, params, self._shared(stream))
         self.processes.sum(total)
-        return measure.mean(*total.tolist())
+        return measure.judged(total)
 
     def _shared(self, stream: Iterable[Batch]) -> Iterator[Batch]:
         """Our share of each batch that has one for us."""

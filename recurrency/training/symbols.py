@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.kinds import HELD, STEPS, Kind, Option
+from recurrency.training.kinds import ENOUGH, HELD, STEPS, Kind, Option
 from recurrency.training.marks import Places, drawn_lengths, percents, ragged
 from recurrency.training.measures import wrong_anywhere, wrong_at_end, wrong_steps
 from recurrency.training.sequences import Array, Batch, Input
@@ -117,16 +117,19 @@ def memorisation(
         )
 
     def draw(rng: np.random.Generator, size: int) -> Batch:
-        if every:
-            cases = np.stack(np.unravel_index(np.arange(symbols**count), (symbols,) * count))
-        else:
-            cases = rng.integers(0, symbols, (count, size))
+        return memorise(rng.integers(0, symbols, (count, size)), length, symbols, scored)
+
+    def all_of_them(rng: np.random.Generator, size: int) -> Batch:
+        cases = np.stack(np.unravel_index(np.arange(symbols**count), (symbols,) * count))
         return memorise(cases, length, symbols, scored)
 
     inputs = {"x": Input((), symbols + 2), "target": Input((), symbols + 1)}
     measure = wrong_steps("target", 0.05) if name == "copy" else wrong_anywhere("target", 0.01)
-    held = settings.batch if every else held
-    return from_draws(name, draw, settings, steps, held, inputs=inputs, measure=measure)
+    if not every:
+        return from_draws(name, draw, settings, steps, held or measure.least, inputs=inputs, measure=measure)
+    measure = replace(measure, least=symbols**count)
+    judge = draw if held else all_of_them
+    return from_draws(name, all_of_them, settings, steps, held or 1, judge, inputs=inputs, measure=measure)
 
 
 def _memory(
@@ -139,7 +142,7 @@ def _memory(
         Option("every", every, "whether each batch holds every case once, whatever its size"),
         Option("scored", scored, "`all` steps have a target, or those of the `answer`", words=("all", "answer")),
         STEPS,
-        HELD,
+        ENOUGH,
     )
     inputs = {
         "x": "symbol of `symbols` + 2: they, a blank, a cue",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from recurrency.training.measures import Measure
-from recurrency.training.sequences import Batch, Input, Sequences, batches
+from recurrency.training.sequences import Batch, Input, Sequences, apart, batches
 
 Feed: TypeAlias = Callable[[int, np.random.Generator], Iterable[Batch]]
 
@@ -70,33 +70,31 @@ def from_sequences(name: str, splits: Mapping[str, Sequences], settings: Setting
     return Task(name, lambda epoch, rng: feed(learned, rng=rng), steps, whole("valid"), whole("test"), **known)
 
 
+BLOCK = 32
+"""Sequences to judge by are drawn so many at a time."""
+
+
+Draw: TypeAlias = Callable[[np.random.Generator, int], Batch]
+"""Makes up so many sequences."""
+
+
 def from_draws(
-    name: str,
-    draw: Callable[[np.random.Generator, int], Batch],
-    settings: Settings,
-    steps: int,
-    held: int,
-    **known: Any,
+    name: str, draw: Draw, settings: Settings, steps: int, held: int, judge: Draw | None = None, **known: Any
 ) -> Task:
     """A task whose sequences are made up: `draw(rng, count)` makes `count` of them, fresh ones at each of the `steps`.
 
-    `held` sequences each, which follow from `settings.seed`, are kept to validate and to test on. `known` are further
-    fields of the task.
+    `held` sequences each are kept to validate and to test on; they follow from `settings.seed` alone, whatever the size
+    of a batch, and `judge` draws them, if that is not `draw`. `known` are further fields of the task.
     """
+    ports: Mapping[str, Input] = known.get("inputs", {})
 
     def train(epoch: int, rng: np.random.Generator) -> Iterable[Batch]:
         return (draw(rng, settings.batch) for _ in range(steps))
 
-    def fixed(key: int) -> Callable[[], Iterable[Batch]]:
-        kept: list[Batch] = []
+    @cache
+    def judges(key: int) -> list[Batch]:
+        rng = np.random.default_rng([settings.seed, key])
+        drawn = [(judge or draw)(rng, min(BLOCK, held - start)) for start in range(0, held, BLOCK)]
+        return list(batches(apart(drawn, ports), settings.batch, settings.dtype))
 
-        def judges() -> list[Batch]:
-            if not kept:
-                rng = np.random.default_rng([settings.seed, key])
-                counts = [min(settings.batch, held - start) for start in range(0, held, settings.batch)]
-                kept.extend(draw(rng, count) for count in counts)
-            return kept
-
-        return judges
-
-    return Task(name, train, steps, fixed(1), fixed(2), **known)
+    return Task(name, train, steps, partial(judges, 1), partial(judges, 2), **known)

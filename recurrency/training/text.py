@@ -17,6 +17,9 @@ from recurrency.training.sequences import Array, Batch, Input
 from recurrency.training.streams import Streams
 from recurrency.training.task import Settings, Task
 
+JUDGES, LEAST = 16, 1000
+"""Texts to validate and to test on are read as so many streams, each of which has at least so many symbols."""
+
 UNKNOWN, END = "<unk>", "<eos>"
 
 UNITS: Mapping[str, Callable[[Path], Sequence[str]]] = {
@@ -83,10 +86,16 @@ def streams(
             f"{name}: {len(parts[0])} symbols to train on are too few for {settings.batch} streams; "
             "take a longer text or a smaller --batch"
         )
-    train, valid, test = (Streams(numbered(part, known), settings.batch, chunk, reset) for part in parts)
+    train = Streams(numbered(parts[0], known), settings.batch, chunk, reset)
+    valid, test = (Streams(numbered(part, known), judges(len(part)), chunk) for part in parts[1:])
     inputs = dict.fromkeys(("x", "target"), Input((), len(known)))
     facts = {"vocabulary": list(known), "unit": unit}
     return Task(name, lambda epoch, rng: train, train.count, _feed(valid), _feed(test), inputs, bits("target"), facts)
+
+
+def judges(count: int) -> int:
+    """The number of streams in which so many symbols are read to judge by, whatever the size of a batch."""
+    return min(JUDGES, max(1, count // LEAST))
 
 
 def _feed(stream: Streams) -> Callable[[], Iterable[Batch]]:

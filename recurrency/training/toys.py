@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from recurrency.training.kinds import HELD, STEPS, Kind, Option
-from recurrency.training.measures import Measure
-from recurrency.training.sequences import Array, Batch, Input
+from recurrency.training.measures import at_end, sided
+from recurrency.training.sequences import Batch, Input
 from recurrency.training.task import Settings, Task, from_draws
 
 INPUTS = {"x": Input((1,))}
@@ -26,13 +25,7 @@ def first_element(settings: Settings, steps: int = 100, held: int = 1000) -> Tas
     return from_draws("first-element", draw, settings, steps, held, inputs=INPUTS, measure=FORGOTTEN)
 
 
-def _forgotten(y: Array, batch: Batch) -> Any:
-    return (y[-1, :, 0] > 0.5) != (batch.inputs["x"][0, :, 0] > 0.5)
-
-
-FORGOTTEN = Measure(
-    "wrong", "part of the sequences whose last answer is on the wrong side of 1/2", _forgotten, 0.01, "x"
-)
+FORGOTTEN = sided(lambda batch: batch.inputs["x"][0], lambda y, batch: at_end(y, batch, "x"), "x", 0.01)
 
 
 def readme_sample(settings: Settings, steps: int = 1000) -> Task:

@@ -111,15 +111,18 @@ class Learner:
         return params + params.dtype.type(spread) * noise
 
     def regularise(self, params: Vector, grad: Vector) -> float:
-        """Add what the penalties contribute, and clip, in place; gives the length before clipping."""
+        """Add what the penalties contribute, and clip, in place; gives the length before either kind of clipping."""
         o = self.options
         if o.l2:
             grad += params.dtype.type(o.l2) * params
         if o.l1:
             grad += params.dtype.type(o.l1) * np.sign(params)
+        length = norm(grad)
         if o.clip_value is not None:
             clip_by_value(grad, o.clip_value)
-        return norm(grad) if o.clip is None else clip_by_norm(grad, o.clip)
+        if o.clip is not None:
+            clip_by_norm(grad, o.clip)
+        return length
 
 
 def step_seed(seed: int, step: int) -> int:

@@ -54,8 +54,13 @@ def counts(model: Any, batch: Batch, ends: bool = True) -> dict[str, float]:
     """What a batch has of each kind of line of a model's loss; of sequences that go on, only the last batch has them.
 
     Raises:
-        UsageError: a sequence that counts has no step in the batch with which it ends.
+        UsageError: the loss of sequences that go on is not that of their pieces.
     """
+    if not (batch.fresh and ends) and model.over_calls:
+        raise UsageError(
+            f"these sequences are read in pieces that go on from one another, which {model.spec.name} can't be: "
+            f"{model.over_calls}; train it on whole sequences"
+        )
     return {kind: 1.0 if kind == ONCE else float(each(model, kind, batch, ends).sum()) for kind in model.loss_kinds}
 
 
