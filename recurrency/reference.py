@@ -189,7 +189,7 @@ def tasks() -> str:
 
 def task_options() -> str:
     """The options of each task, but those that all made-up ones have, and when it counts as solved."""
-    from recurrency.training.kinds import HELD, STEPS
+    from recurrency.training.kinds import ENOUGH, HELD, STEPS
     from recurrency.training.tasks import TASKS
 
     def described(option: Any) -> str:
@@ -198,7 +198,7 @@ def task_options() -> str:
 
     def one(kind: Any) -> str:
         options = (
-            "".join(described(option) for option in kind.options if option not in (STEPS, HELD))
+            "".join(described(option) for option in kind.options if option not in (STEPS, HELD, ENOUGH))
             or "It has no options.\n"
         )
         return f"### {kind.name}\n\n{options}" + (f"\n{filled(f'Solved: {kind.solved}.')}\n" if kind.solved else "")

@@ -238,7 +238,7 @@ from recurrency import errors, model
 from recurrency.cli import main
 
 if os.environ["RANK"] == "1":
-    calls, whole = iter(range(2)), model.Model.losses_and_gradients
+    calls, whole = iter(range(1)), model.Model.losses_and_gradients
 
     def failing(self, *args, **rest):
         if next(calls, None) is None:
