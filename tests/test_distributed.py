@@ -25,6 +25,7 @@ from recurrency.training.loop import INTERRUPTED, Options, train
 from recurrency.training.processes import ALONE, NEEDED, Processes, joined
 from recurrency.training.sharing import Shared
 from recurrency.training.tasks import Settings, from_sequences
+from tests import small_data
 
 torch = pytest.importorskip("torch")
 
@@ -230,6 +231,66 @@ def test_two_processes_end_with_the_parameters_of_one_with_twice_the_batch(
     assert [line.split("|g|")[0] for line in said.splitlines()[:2]] == [
         line.split("|g|")[0] for line in alone.output.splitlines()[:2]
     ], "only the first process reports, and the losses are those of the whole batch"
+
+
+def documented() -> list[str]:
+    """The lines of the pages and of the help that train under `torchrun`."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")]
+    return sorted({line.strip() for text in texts for line in text.splitlines() if "torchrun --nproc" in line})
+
+
+def test_torchrun_takes_no_option_of_the_command_for_its_own() -> None:
+    """But for one, which has a second name."""
+    from torch.distributed.run import get_args_parser
+
+    from recurrency.cli.train import train as command
+
+    def kept(name: str) -> bool:
+        words = ["train", "jsb", name, "value"]
+        try:
+            return bool(get_args_parser().parse_args(["-m", "recurrency", *words]).training_script_args == words)
+        except SystemExit:
+            return False
+
+    named = [option for option in command.params if option.param_type_name == "option"]
+    lost = {name for option in named for name in option.opts if not kept(name)}
+    assert lost == {"--run"}
+    assert all(any(name not in lost for name in option.opts) for option in named)
+    lines = documented()
+    assert any("-m recurrency train" in line for line in lines)
+    for words in (line.split() for line in lines):
+        found = get_args_parser().parse_args(words[1:])
+        assert words[words.index(found.training_script) + 1 :] == found.training_script_args
+
+
+def test_the_documented_line_trains_in_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = (line for line in documented() if "train jsb" in line)
+    words = line.split()[1:]
+    monkeypatch.setenv("RECURRENCY_DATA", str(small_data.write(tmp_path)))
+    runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words, "--epochs", "1", "-D", "H=3"]
+    done = subprocess.run(
+        runner, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "test " in done.stdout
+    assert (tmp_path / "runs" / "jsb" / "best.safetensors").exists()
+
+
+@pytest.mark.long
+def test_two_processes_measure_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from recurrency.cli.train import train as command
+
+    words = "first-element -D Cell=Elman -D H=3 --length 4 --epochs 2 --dtype float64 -T steps=3 -T held=50".split()
+    monkeypatch.chdir(tmp_path)
+    alone = CliRunner().invoke(command, [*words, "--batch", "6", "--log-form", "lines"])
+    assert alone.exit_code == 0, alone.output
+    both = torchrun("-m", "recurrency", "train", *words, "--batch", "3", "--log-form", "lines", folder=tmp_path)
+    said = [text.strip().splitlines()[-1].partition(" (all epochs")[0] for text in (alone.output, both)]
+    assert said[0] == said[1]
+    assert "wrong" in said[0]
+    assert said[0].endswith("of 1000 sequences or more; these are 50)")
 
 
 FAILING = """

@@ -20,7 +20,7 @@ Examples:
   recurrency train jsb --run runs/jsb
   recurrency train runs/jsb
   recurrency train my.toml --rate 0.01 --schedule cosine -S warmup=2
-  torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8
+  torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8 --folder runs/jsb
 
 \b
 Data of your own are an .npz file with one array [sequences, steps, ...] for each input of the
@@ -113,7 +113,9 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
     metavar="NAME",
     help="What the spec is compiled to: c if there is a C compiler, else numpy, by default.",
 )
-@click.option("--run", "folder", metavar="FOLDER", help="Keep the run here: checkpoints, metrics, weights, curve.")
+@click.option(
+    "--run", "--folder", "folder", metavar="FOLDER", help="Keep the run here: checkpoints, metrics, weights, curve."
+)
 @click.option(
     "--save-every", type=NOT_LESS, default=30.0, show_default=True, help="Seconds between two checkpoints of --run."
 )
