@@ -241,7 +241,7 @@ class Model:
         """Why calls that hand on states do not give the losses of the whole sequences ("" where they do)."""
         from recurrency.chunk_obstacles import over_calls
 
-        return self.programs.remembered("over calls", lambda: over_calls(self))
+        return self.programs.remembered(str, "over calls", lambda: over_calls(self))
 
     def _reads_later(self) -> str:
         from recurrency.graphs import obstacle
