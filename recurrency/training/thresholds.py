@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from recurrency.backend import find
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.value import Value
-from recurrency.interpreter import evaluate
 from recurrency.lines import lines, total
 
 ANSWER = "answer, as it is asked"
@@ -35,7 +35,8 @@ def threshold(model: Any, reads: str, params: Any) -> float | None:
     cut = _cut(graph, graph[output].args[0] if squashed else output, reads)
     if cut is None:
         return None
-    given = {name: np.asarray(array, np.float64) for name, array in model.views(params).items() if name != ANSWER}
+    runner = find("interpreter").build(cut, model.programs.layout, "float64")
+    params = np.asarray(params, np.float64)
     one = dict.fromkeys(model.clocks, 1)
     blank = {n: p.zeros(one, 1, np.dtype("float64" if p.index is None else "int64")) for n, p in model.inputs.items()}
 
@@ -43,9 +44,9 @@ def threshold(model: Any, reads: str, params: Any) -> float | None:
         """By how much the loss is larger with the target 1 than with 0."""
         losses = []
         for target in (1.0, 0.0):
-            known = {**given, **blank, reads: blank[reads] + target, ANSWER: np.full_like(blank[reads], answer)}
+            known = {**blank, reads: blank[reads] + target, ANSWER: np.full_like(blank[reads], answer)}
             with np.errstate(all="ignore"):
-                losses.append(float(evaluate(cut, known, roots=["loss"])["loss"]))
+                losses.append(float(runner(params, known, None, one, 1, False, 0, None)["loss"]))
         return losses[0] - losses[1]
 
     found = _root(preferred)
