@@ -1,13 +1,14 @@
 # `make demo` shows the tool at work, `make test` runs the tests, `make check` formats, lints, types and tests.
 # `make test-all` runs the long tests as well, which `make test` leaves out.
 # `make fuzz` tries the compiler on random specs: for 10 minutes, or `make fuzz MINUTES=60 SEED=7`.
-# `make sanitize` runs generated C under the sanitizers of its compiler.
+# `make sanitize` runs generated C under the sanitizers of its compiler, with vectors of 64 bytes or `make sanitize WIDTH=16`.
 # `make cross` tries generated C on other compilers and processors.
 PYTHON ?= python3
 BIN := .venv/bin
 OUT := demo-output
 MINUTES ?= 10
 SEED ?= 0
+WIDTH ?= 64
 BACKENDS ?= numpy,torch,c,cupy-emulated
 
 .PHONY: demo test test-all check fuzz sanitize cross format clean
@@ -41,7 +42,7 @@ fuzz: .venv/.installed
 # The C backend under AddressSanitizer and UndefinedBehaviorSanitizer, which the interpreter of Python loads first.
 sanitize: .venv/.installed
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	RECURRENCY_CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	RECURRENCY_VECTOR_BYTES=$(WIDTH) RECURRENCY_CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 	$(BIN)/python -m pytest -p no:cacheprovider tests/test_verify_conformance.py -k "TestC and not Cupy"
 
 # In some minutes: five cells on gcc and clang, with AVX-512 where this processor has it, on AArch64 by an emulator, and

@@ -11,6 +11,7 @@ import platform
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -40,12 +41,20 @@ AS_BACKEND = tuple(f for f in _c_cache.FLAGS if f.startswith("-f") and f not in 
 MAIN = r"""
 #include <stdio.h>
 #include <stdlib.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define __asan_poison_memory_region(from, bytes) (void)(from), (void)(bytes)
+#endif
 
-/* Where 8 bytes may begin, and nothing wider. */
+/* `beside` bytes behind a multiple of 128; nothing around may be touched. */
 static void *place(size_t bytes, size_t beside) {
-    char *memory = (char *)calloc(bytes + 128, 1);
+    char *memory = (char *)calloc(bytes + 384, 1), *out;
     if (!memory) exit(3);
-    return memory + (64 - (size_t)memory % 64) % 64 + beside;
+    out = memory + (128 - (size_t)memory % 128) + beside;
+    __asan_poison_memory_region(memory, (size_t)(out - memory));
+    __asan_poison_memory_region(out + bytes, (size_t)(memory + 384 - out));
+    return out;
 }
 static long long number(void) {
     long long out;
@@ -68,7 +77,7 @@ int main(void) {
     struct NAME_call call = none;
 FILL
     call.bytes = NAME_workspace(&call, 1);
-    call.work = place((size_t)call.bytes, 0);
+    call.work = place((size_t)call.bytes, 64);
     if (NAME_part(&call, 0, 1)) return 2;
 PUT
     return 0;
@@ -109,6 +118,8 @@ class Machine:
         """Why its programs can't be run here; None: they can."""
         if self.emulator and shutil.which(self.emulator[0]) is None:
             return f"{self.name}: there is no {self.emulator[0]}"
+        if self.flags[-len(SANITIZED) :] == SANITIZED and (reason := sanitizer_missing()):
+            return reason
         missing = [f for f in self.features if f not in processor_features()]
         return self.untold() or (f"{self.name}: this processor has no {', '.join(missing)}" if missing else None)
 
@@ -120,7 +131,8 @@ class Machine:
 
     def run(self, program: Path, given: bytes) -> bytes:
         """What a program writes."""
-        done = subprocess.run([*self.emulator, program], input=given, capture_output=True, check=False)
+        environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+        done = subprocess.run([*self.emulator, program], input=given, capture_output=True, check=False, env=environment)
         assert done.returncode == 0, (done.returncode, done.stderr)
         return done.stdout
 
@@ -136,6 +148,30 @@ def processor_features() -> frozenset[str]:
 
 WIDE = "REC_VECTORS && REC_WIDTH =="
 PORTABLE = "!REC_VECTORS"
+SANITIZED = ("-w", "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+"""A program ends at the first address that is not its own or not aligned, whatever this processor would do with it."""
+
+
+@cache
+def sanitizer_missing() -> str | None:
+    """Why no program can be sanitized here; None: it can."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["gcc", *SANITIZED, "-x", "c", "-", "-o", f"{folder}/run"]
+        try:
+            done = subprocess.run(command, input="int main(void) { return 0; }", capture_output=True, text=True)
+        except OSError as error:
+            return str(error)
+    return f"gcc has no sanitizers: {done.stderr}" if done.returncode else None
+
+
+WIDTHS = (
+    Machine("16 bytes, sanitized", "gcc", ("-DREC_VECTOR_BYTES=16", *SANITIZED), f"{WIDE} 16"),
+    Machine("32 bytes, sanitized", "gcc", ("-DREC_VECTOR_BYTES=32", *SANITIZED), f"{WIDE} 32"),
+    Machine("64 bytes, sanitized", "gcc", ("-DREC_VECTOR_BYTES=64", *SANITIZED), f"{WIDE} 64"),
+    Machine("portable, sanitized", "gcc", ("-DREC_VECTOR_BYTES=0", *SANITIZED), PORTABLE),
+)
+"""Widths of vectors that any processor can be made to have: wider ones than its own are taken apart."""
+
 MACHINES = (
     Machine("gcc portable", "gcc", ("-DREC_PORTABLE",), PORTABLE),
     Machine("clang portable", "clang", ("-DREC_PORTABLE",), PORTABLE),

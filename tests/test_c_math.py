@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from recurrency.backends._c_math import FUNCTIONS, OWN, text
+from recurrency.backends._c_text import common
 from recurrency.backends._scalar_c import SCALAR_C
 
 from recurrency.graph.ops import OPS
@@ -32,10 +33,20 @@ TYPES: dict[str, tuple[type, type, str]] = {
 """Of each type of C: its numbers, wider ones, and the suffix of functions."""
 
 STRICT = "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Werror -fno-math-errno -fno-trapping-math".split()
+FAST = "-O3 -march=native -ffp-contract=fast".split()
 FLAGS = {
-    "contracted": "-O3 -march=native -ffp-contract=fast".split(),
-    "portable": "-O1 -ffp-contract=off".split(),
+    **{f"{width} bytes": [*FAST, f"-DREC_VECTOR_BYTES={width}"] for width in (16, 32, 64)},
+    "portable": "-O1 -ffp-contract=off -DREC_PORTABLE".split(),
 }
+"""Of loops in whole vectors of each width, and of loops as any compiler makes them."""
+
+
+def preferred(width: int) -> list[str]:
+    """The option that makes vectors of loops as wide as that, where the compiler has it."""
+    option = f"-mprefer-vector-width={8 * width}"
+    command = [*COMPILER, option, "-E", "-x", "c", "-"]
+    return [option] if not subprocess.run(command, input="", capture_output=True, text=True).returncode else []
+
 
 ULPS = {
     "float": {"exp": 1.25, "expm1": 1.75, "log": 0.9, "log1p": 1.5, "tanh": 1.4, "sigmoid": 2.35, "softplus": 1.85},
@@ -68,10 +79,14 @@ SPECIAL = {
 ROW_SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 20.0, -300.0, 1e30, -1e30, INF, -INF, NAN)
 
 
+ROW = 37
+"""Elements of a row, whose last vector begins before the one before it ends."""
+
+
 def compile_c(code: str, folder: Path, *flags: str) -> str:
     """Compile a library; gives what the compiler says."""
     source = folder / "functions.c"
-    source.write_text(f"#include <math.h>\n#include <stdint.h>\n#include <string.h>\n\n{code}")
+    source.write_text(code)
     command = [*COMPILER, *STRICT, *flags, "-shared", "-fPIC", str(source), "-o", str(folder / "functions.so"), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -82,7 +97,9 @@ def loop(name: str, real: str, inputs: str, expression: str) -> str:
     """`void NAME(int n, const real *a, const real *b, const real *c, real *y)`, and its declaration."""
     parameters = "".join(f"const {real} *restrict {a}, " for a in inputs)
     head = f"void {name}(int n, {parameters}{real} *restrict y)"
-    return f"{head};\n{head} {{ for (int i = 0; i < n; ++i) y[i] = {expression}; }}\n"
+    rows = f"for (; n >= {ROW}; n -= {ROW}) {{ REC_TILED(i, {ROW}) y[i] = {expression};"
+    on = "".join(f" {a} += {ROW};" for a in (*inputs, "y"))
+    return f"{head};\n{head} {{ {rows}{on} }} for (int i = 0; i < n; ++i) y[i] = {expression}; }}\n"
 
 
 def row(op: str, real: str, *arguments: str) -> str:
@@ -96,9 +113,9 @@ class Library:
     def __init__(self, real: str, flags: list[str], folder: Path) -> None:
         self.real, self.dtype = real, TYPES[real][0]
         loops = [loop(f"run_{op}", real, "abc", row(op, real, "a[i]", "b[i]", "c[i]")) for op in FUNCTIONS]
-        loops = [code.replace("{ for", "{ (void)a; (void)b; (void)c; for") for code in loops]
+        loops = [code.replace("{ for (;", "{ (void)a; (void)b; (void)c; for (;") for code in loops]
         words = [f"rec_{op}{TYPES[real][2]}" for op in OWN]
-        compile_c(text(words, real) + "".join(loops), folder, *flags)
+        compile_c(common(real) + text(words, real) + "".join(loops), folder, *flags)
         self.functions = ctypes.CDLL(str(folder / "functions.so"))
 
     def __call__(self, op: str, *arguments: Array) -> Array:
@@ -112,7 +129,8 @@ class Library:
 @pytest.fixture(scope="module", params=product(TYPES, FLAGS), ids="-".join)
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
     real, flags = request.param
-    return Library(real, FLAGS[flags], tmp_path_factory.mktemp("math"))
+    more = preferred(int(flags.split()[0])) if flags.endswith("bytes") else []
+    return Library(real, [*FLAGS[flags], *more], tmp_path_factory.mktemp("math"))
 
 
 @cache
@@ -237,5 +255,5 @@ def test_gcc_makes_vectors(code: str, tmp_path: Path) -> None:
     if "__GNUC__" not in macros or "__clang__" in macros:
         pytest.skip(f"{COMPILER[0]} is not gcc")
     words = re.findall(r"\w+", code)
-    said = compile_c(text(words, "float") + code, tmp_path, *FLAGS["contracted"], "-fopt-info-vec-optimized")
+    said = compile_c(common("float") + text(words, "float") + code, tmp_path, *FAST, "-fopt-info-vec-optimized")
     assert "loop vectorized" in said
