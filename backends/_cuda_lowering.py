@@ -21,9 +21,14 @@ def _visit(out: Graph, node: Node, old: int) -> Value:
         return x
     last = (len(x.type.shape) - 1,)
     peak = x.reduce("peak", last)
-    total = _along_row((x - _along_row(peak, x)).apply("exp").reduce("sum", last), x)
-    less = x - _along_row(peak, x)  # again: it is cheaper to compute than to store
-    return less.apply("exp") / total if node.op.name == "softmax" else less - total.apply("log")
+    less = x - _along_row(peak, x)
+    again = x - _along_row(peak, x)  # it is cheaper to compute than to store
+    if node.op.name == "softmax":
+        return again.apply("exp") / _along_row(less.apply("exp").reduce("sum", last), x)
+    # of what is added up the greatest is left out, so that the logarithm of 1 and a small rest keeps its digits
+    most = less.apply("equal", 0.0)
+    rest = (less.apply("exp") - most).reduce("sum", last) + (most.reduce("sum", last) - 1.0)
+    return again - _along_row(rest.apply("log1p"), x)
 
 
 def _along_row(value: Value, like: Value) -> Value:

@@ -16,10 +16,10 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "sqrt": ("sqrt({0}, {out})",),
     "tanh": ("tanh({0}, {out})",),
     "sigmoid": (
-        "multiply({0}, half, {out})",
-        "tanh({out}, {out})",
-        "multiply({out}, half, {out})",
-        "add({out}, half, {out})",
+        "negative({0}, {out})",
+        "exp({out}, {out})",
+        "add({out}, one, {out})",
+        "divide(one, {out}, {out})",
     ),
     "softplus": ("logaddexp({0}, 0.0, {out})",),
     "relu": ("maximum({0}, 0.0, out={out})",),
@@ -190,13 +190,17 @@ def softmax(x, padding, out):
 ''',
     "log_softmax": '''
 def log_softmax(x, padding, out):
-    """x minus the logarithm of the sum of exp(x) along the last axis."""
+    """x minus the logarithm of the sum of exp(x) along the last axis, of which the greatest is left out and added."""
     if x.shape[-1] == 0:
         return
     if padding is not None:
         x = np.where(padding, -1e30, x)
     np.subtract(x, x.max(-1, keepdims=True), out)
-    np.subtract(out, np.log(np.exp(out).sum(-1, keepdims=True)), out)
+    most = out == 0
+    others = np.exp(out)
+    others[most] = 0
+    rest = others.sum(-1, keepdims=True) + (most.sum(-1, keepdims=True, dtype=out.dtype) - 1)
+    np.subtract(out, np.log1p(rest, rest), out)
 ''',
     "random": '''
 def random(site, law, p, rest, steps, batch, shape, training, seed, out):

@@ -25,7 +25,7 @@ SCALAR_C: dict[str, str] = {
     "log1p": "log1p{f}({0})",
     "sqrt": "sqrt{f}({0})",
     "tanh": "tanh{f}({0})",
-    "sigmoid": "0.5{f} * tanh{f}(0.5{f} * {0}) + 0.5{f}",
+    "sigmoid": "1.0{f} / (1.0{f} + exp{f}(-{0}))",
     "softplus": "({0} > 0.0{f} ? {0} + log1p{f}(exp{f}(-{0})) : log1p{f}(exp{f}({0})))",
     "relu": "({0} < 0.0{f} ? 0.0{f} : {0})",
     "abs": "fabs{f}({0})",

@@ -173,10 +173,15 @@ def softmax(x, padding, out):
 ''',
     "log_softmax": '''
 def log_softmax(x, padding, out):
-    """x minus the logarithm of the sum of exp(x) along the last axis."""
+    """x minus the logarithm of the sum of exp(x) along the last axis, of which the greatest is left out and added."""
+    if x.shape[-1] == 0:
+        return
     if padding is not None:
         x = x.masked_fill(padding, -1e30)
-    torch.log_softmax(x.expand_as(out), -1, out=out)
+    torch.sub(x, x.amax(-1, keepdim=True), out=out)
+    most = out == 0
+    rest = out.exp().masked_fill_(most, 0).sum(-1, keepdim=True)
+    out.sub_(rest.add_(most.sum(-1, keepdim=True) - 1).log1p_())
 ''',
     "step_numbers": '''
 def step_numbers(steps, before, device):

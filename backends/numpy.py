@@ -136,7 +136,7 @@ def _preamble(header: str, dtype: str, used: set[str]) -> str:
     lines += [
         "nan, inf = np.nan, np.inf",
         f"real = np.{np.dtype(dtype).name}",
-        "half = real(0.5)",
+        "one = real(1.0)",
         "_memories = threading.local()",
         "",
     ]

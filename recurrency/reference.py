@@ -125,6 +125,28 @@ def cells() -> str:
     return table(("cell", "file", "dimensions", "parameters", "recurrence", "what it is"), rows)
 
 
+def edges() -> str:
+    """What functions give at their edges."""
+    from recurrency.testing.edges import edges as blocks
+
+    def shown(number: float, loose: bool = False) -> str:
+        return f"{number:.4g}" + ("*" if loose else "")
+
+    rows = (
+        (code(block.call) if not k else "", shown(point.x), *map(shown, point.wanted, point.loose))
+        for block in blocks()
+        for k, point in enumerate(block.points)
+    )
+    return table(("call", "x", "value", "first derivative", "second derivative"), rows)
+
+
+def no_edges() -> str:
+    """The functions that have none."""
+    from recurrency.testing.edges import PLAIN
+
+    return table(("function", "why"), ((code(name), why) for name, why in PLAIN.items()))
+
+
 # ------------------------------------------------------------------------------------------------------- the compiler
 
 
@@ -248,6 +270,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "words": words,
     "bounds": bounds,
     "cells": cells,
+    "edges": edges,
+    "no-edges": no_edges,
     "passes": passes,
     "operations": operations,
     "optimisers": optimisers,

@@ -37,7 +37,7 @@ cell Main[N, H](x: [N], z: [H]) -> (y: [H], a: [N]) {
 """
 CASE = Case({"N": 2, "H": 3}, {"t": 3}, 2, {"t": (3, 1)}, seed=1)
 TRIAL = Trial(Program(TEXT, {"N": 2, "H": 3}), CASE, ("forward", "backward"), (), "numpy")
-BUG = Plant("", "recurrency.backends._numpy_ops:ELEMENTWISE[sigmoid]", "half", "0.25", "", "")
+BUG = Plant("", "recurrency.backends._numpy_ops:ELEMENTWISE[sigmoid]", "one", "0.25", "", "")
 
 
 def found(trial: Trial) -> Finding:

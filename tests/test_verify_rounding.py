@@ -11,6 +11,7 @@ from recurrency.testing import Case, differences, tolerance
 from recurrency.testing.bench import bench
 from recurrency.testing.compare import compared
 from recurrency.testing.rounding import ERRORS, ERRORS_AT, FIRST, UNIT, Jiggler, first_bound, growth
+from recurrency.testing.strata import listed
 from tests.planting import Wrong, scaled
 
 ELMAN = rc.library.Elman.source.text
@@ -114,3 +115,30 @@ def test_what_overflows_in_float32_is_not_compared() -> None:
     single = compared(spec, case.of("float32"), "numpy", ["forward"], without)
     assert not single.differences
     assert single.compared == 4  # those of the referee, in float64
+
+
+# ------------------------------------------------------------------------------------------------------- lost tails
+
+LIKELIHOODS = {
+    "sigmoid": "sigmoid(x)",
+    "logarithm": "-log(sigmoid(x))",
+    "softplus": "softplus(x)",
+    "log_softmax": "log_softmax(concat(x, 0))",
+    "softmax": "softmax(concat(x, 0))",
+    "exp": "exp(-abs(x))",
+}
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_a_lost_tail_is_found_beside_large_numbers(name: str) -> None:
+    """The error is one rounding of 1, in units of which 16.64 and 17 come from equal probabilities."""
+    shape = "[H + 1]" if "softmax" in name else "[H]"
+    spec = rc.parse(f"cell Tail[H](x: [H]) -> (y: {shape}) {{ y = {LIKELIHOODS[name]} }}")
+    case = Case({"H": 12}, {"t": 2}, 1, dtype="float32", values="tails")
+    op = "sigmoid" if name == "logarithm" else name
+    assert not differences(spec, case, "numpy", KINDS)
+    assert differences(spec, case, Wrong(op, lambda value: (value + 1.0) - 1.0), KINDS)
+
+
+def test_every_cell_is_tried_for_lost_tails() -> None:
+    assert any(case.values == "tails" for case in listed(elman(), [{"N": 2, "H": 3}]))

@@ -195,13 +195,15 @@ def _softmax_gradient(g: Value, y: Value, x: Value, **attrs: Any) -> tuple[Value
 
 
 def _log_softmax_gradient(g: Value, y: Value, x: Value) -> tuple[Value]:
+    """g - exp(y) sum(g), in which no digits are lost where exp(y) is nearly 1 and only one adjoint is not 0."""
     last = (len(x.type.shape) - 1,)
-    return (g - y.apply("exp") * _spread_axes(g.reduce("sum", last), x, last),)
+    others = _spread_axes(g.reduce("sum", last), x, last) - g
+    return (-(g * y.apply("expm1")) - y.apply("exp") * others,)
 
 
 def _peak_gradient(g: Value, y: Value, x: Value, *, axes: tuple[int, ...]) -> tuple[Value]:
     hit = x.apply("equal", _spread_axes(y, x, axes))
-    return (hit / _spread_axes(hit.reduce("sum", axes), x, axes) * _spread_axes(g, x, axes),)
+    return (_chosen(hit, _spread_axes(g / hit.reduce("sum", axes), x, axes)),)
 
 
 def _concat_gradient(g: Value, y: Value, *parts: Value) -> tuple[Value, ...]:
@@ -213,9 +215,32 @@ def _concat_gradient(g: Value, y: Value, *parts: Value) -> tuple[Value, ...]:
     return tuple(out)
 
 
+def _chosen(mask: Value, g: Value) -> Value:
+    """An adjoint where the mask is not zero: chosen, not multiplied, for zero times infinity is no number."""
+    return mask.where(g, constant(g.graph, 0.0).like(g))
+
+
+def _unless(mask: Value, g: Value) -> Value:
+    """An adjoint where the mask is zero."""
+    return mask.where(constant(g.graph, 0.0).like(g), g)
+
+
 def _power_gradient(g: Value, y: Value, a: Value, b: Value) -> tuple[Value, Value]:
+    """At a = b = 0 the first is taken as 0: it is 0 at b = 0 wherever a is not."""
     zero = constant(a.graph, 0.0).like(a)
-    return g * b * a.apply("power", b - 1.0), zero.apply("less", a).where(g * y * a.apply("log"), zero)
+    nothing = a.apply("equal", zero) * b.apply("equal", zero)
+    slope = _unless(nothing, g * b * a.apply("power", b - 1.0))
+    return slope, _chosen(zero.apply("less", a), g * y * a.apply("log"))
+
+
+def _abs_gradient(g: Value, y: Value, x: Value) -> tuple[Value]:
+    sign = x.apply("sign")
+    return (_chosen(sign, g * sign),)
+
+
+def _sigmoid_meaning(x: Array) -> Array:
+    e = np.exp(-np.abs(x))
+    return np.asarray(np.where(x < 0, e, 1.0) / (1.0 + e))
 
 
 def _shift_gradient(g: Value, y: Value, x: Value, *first: Value, delay: int) -> tuple[Value, ...]:
@@ -268,33 +293,35 @@ MULTIPLY = _op("multiply", 2, same, lambda g, y, a, b: (g * b, g * a), np.multip
 DIVIDE = _op("divide", 2, same, lambda g, y, a, b: (g / b, -(g * y) / b), np.divide, cost=4)
 POWER = _op("power", 2, same, _power_gradient, np.power, cost=20)
 EXP = _op("exp", 1, same, lambda g, y, x: (g * y,), np.exp, cost=10)
-EXPM1 = _op("expm1", 1, same, lambda g, y, x: (g * (y + 1.0),), np.expm1, cost=10)
+EXPM1 = _op("expm1", 1, same, lambda g, y, x: (g * x.apply("exp"),), np.expm1, cost=10)
 LOG = _op("log", 1, same, lambda g, y, x: (g / x,), np.log, cost=10)
 LOG1P = _op("log1p", 1, same, lambda g, y, x: (g / (x + 1.0),), np.log1p, cost=10)
 SQRT = _op("sqrt", 1, same, lambda g, y, x: (g / (y * 2.0),), np.sqrt, cost=4)
 TANH = _op("tanh", 1, same, lambda g, y, x: (g * (1.0 - y * y),), np.tanh, cost=10)
-SIGMOID = _op(
-    "sigmoid", 1, same, lambda g, y, x: (g * (y * (1.0 - y)),), lambda x: 0.5 * np.tanh(0.5 * x) + 0.5, cost=10
-)
+SIGMOID = _op("sigmoid", 1, same, lambda g, y, x: (g * (y * (1.0 - y)),), lambda x: _sigmoid_meaning(x), cost=10)
 SOFTPLUS = _op("softplus", 1, same, lambda g, y, x: (g * x.apply("sigmoid"),), lambda x: np.logaddexp(0.0, x), cost=20)
 RELU = _op(
     "relu",
     1,
     same,
-    lambda g, y, x: (g * constant(g.graph, 0.0).like(x).apply("less", x),),
+    lambda g, y, x: (_chosen(constant(g.graph, 0.0).like(x).apply("less", x), g),),
     lambda x: np.maximum(x, 0.0),
 )
-ABS = _op("abs", 1, same, lambda g, y, x: (g * x.apply("sign"),), np.abs)
+ABS = _op("abs", 1, same, _abs_gradient, np.abs)
 SIGN = _op("sign", 1, same, lambda g, y, x: (None,), np.sign)
 SIN = _op("sin", 1, same, lambda g, y, x: (g * x.apply("cos"),), np.sin, cost=10)
 COS = _op("cos", 1, same, lambda g, y, x: (-(g * x.apply("sin")),), np.cos, cost=10)
 LESS = _op("less", 2, same, lambda g, y, a, b: (None, None), lambda a, b: np.less(a, b) * 1.0)
 LESS_EQUAL = _op("less_equal", 2, same, lambda g, y, a, b: (None, None), lambda a, b: np.less_equal(a, b) * 1.0)
 EQUAL = _op("equal", 2, same, lambda g, y, a, b: (None, None), lambda a, b: np.equal(a, b) * 1.0)
-MINIMUM = _op("minimum", 2, same, lambda g, y, a, b: (g * a.apply("less_equal", b), g * b.apply("less", a)), np.minimum)
-MAXIMUM = _op("maximum", 2, same, lambda g, y, a, b: (g * b.apply("less_equal", a), g * a.apply("less", b)), np.maximum)
+MINIMUM = _op(
+    "minimum", 2, same, lambda g, y, a, b: (_unless(b.apply("less", a), g), _chosen(b.apply("less", a), g)), np.minimum
+)
+MAXIMUM = _op(
+    "maximum", 2, same, lambda g, y, a, b: (_unless(a.apply("less", b), g), _chosen(a.apply("less", b), g)), np.maximum
+)
 WHERE = _op(
-    "where", 3, same, lambda g, y, c, a, b: (None, c.where(g, g * 0.0), c.where(g * 0.0, g)),
+    "where", 3, same, lambda g, y, c, a, b: (None, _chosen(c, g), _unless(c, g)),
     lambda c, a, b: np.where(c != 0, a, b),
 )  # fmt: skip
 STOP_GRAD = _op("stop_grad", 1, same, lambda g, y, x: (None,), lambda x: x, cost=0)
@@ -366,7 +393,9 @@ def _softmax_meaning(x: Array) -> Array:
 
 def _log_softmax_meaning(x: Array) -> Array:
     z = x - x.max(-1, keepdims=True)
-    return np.asarray(z - np.log(np.exp(z).sum(-1, keepdims=True)))
+    most = z == 0  # where others are small, the logarithm of 1 and their sum has to keep it
+    rest = np.where(most, 0.0, np.exp(z)).sum(-1, keepdims=True) + (most.sum(-1, keepdims=True) - 1.0)
+    return np.asarray(z - np.log1p(rest))
 
 
 def _pad_meaning(x: Array, start: int, size: int) -> Array:

@@ -24,7 +24,8 @@ def _unary(op: str, number: Callable[[float], float]) -> Callable[[Arguments], A
 
 
 def _sigmoid(x: float) -> float:
-    return 0.5 * math.tanh(0.5 * x) + 0.5
+    e = math.exp(-abs(x))
+    return (e if x < 0 else 1.0) / (1.0 + e)
 
 
 for _name, _number, _meaning in (
@@ -53,10 +54,30 @@ def _elu(a: Arguments) -> Value:
     return _positive(x, x, x.apply("minimum", 0.0).apply("expm1"))
 
 
+FAR = {"gelu": 30.0, "silu": 1000.0}
+"""From here on both functions are 0 to the left and x to the right, in float64 as well."""
+
+
 def _gelu(a: Arguments) -> Value:
+    """x * (1 + tanh(u)) / 2, which is x * sigmoid(2 u): that keeps its digits where it is small."""
+    x = a.value(0).apply("maximum", -FAR["gelu"])
+    near = x.apply("minimum", FAR["gelu"])
+    return x * ((near + near * near * near * 0.044715) * (2 * math.sqrt(2 / math.pi))).apply("sigmoid")
+
+
+def _silu(a: Arguments) -> Value:
+    x = a.value(0).apply("maximum", -FAR["silu"])
+    return x * x.apply("minimum", FAR["silu"]).apply("sigmoid")
+
+
+def _norm(a: Arguments) -> Value:
+    """In units of the greatest element, so that squares are within the range; its gradient is 0 where it is 0."""
     x = a.value(0)
-    inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
-    return x * (inner.apply("tanh") + 1.0) * 0.5
+    most = x.apply("abs").reduce("peak").apply("stop_grad")
+    unit = (constant(x.graph, 0.0).apply("less", most) * most.apply("less", 1e38)).where(most, 1.0)
+    scaled = x / unit
+    square = (scaled * scaled).reduce("sum")
+    return square.where(square.apply("sqrt"), 0.0) * unit
 
 
 def _clip(a: Arguments) -> Value:
@@ -90,10 +111,10 @@ row(
 )
 row(ELEMENTWISE, "elu(x)", "x where x > 0, else exp(x) - 1 (Clevert et al. 2016)", _elu)
 row(ELEMENTWISE, "gelu(x)", "x times the normal distribution function, by tanh (Hendrycks & Gimpel 2016)", _gelu)
-row(ELEMENTWISE, "silu(x)", "x * sigmoid(x)", lambda a: a.value(0) * a.value(0).apply("sigmoid"))
+row(ELEMENTWISE, "silu(x)", "x * sigmoid(x)", _silu)
 row(
     ELEMENTWISE, "hard_sigmoid(x)", "clip(0.2 * x + 0.5, 0, 1)",
-    lambda a: (a.value(0) * 0.2 + 0.5).apply("maximum", 0.0).apply("minimum", 1.0),
+    lambda a: ((a.value(0) + 2.5) * 0.2).apply("maximum", 0.0).apply("minimum", 1.0),
 )  # fmt: skip
 row(ELEMENTWISE, "clip(x, low, high)", "x, cut to the interval from low to high", _clip, 3)
 row(ELEMENTWISE, "where(c, a, b)", "a where c is not 0, else b", lambda a: a.value(0).where(a.value(1), a.value(2)), 3)
@@ -259,7 +280,7 @@ row(VECTOR, "log_softmax(x)", "log(softmax(x)), computed without overflow", lamb
 row(VECTOR, "sum(x)", "sum of all elements; with `for`, of all terms", _sum, 1, 1, comprehends=True)
 row(VECTOR, "mean(x)", "mean of all elements; with `for`, of all terms", _mean, 1, 1, comprehends=True)
 row(VECTOR, "var(x)", "mean squared deviation from the mean", lambda a: _var(a.value(0)))
-row(VECTOR, "norm(x)", "Euclidean length", lambda a: (a.value(0) * a.value(0)).reduce("sum").apply("sqrt"))
+row(VECTOR, "norm(x)", "Euclidean length; its derivative at 0 is taken as 0", _norm)
 row(VECTOR, "dot(a, b)", "sum of the products of the elements", _dot, 2)
 row(
     VECTOR,

@@ -228,10 +228,19 @@ def _cross_entropy(a: Arguments) -> Value:
     scores = logits.apply("log_softmax")
     if target.type.index is None:
         _pair(a)
-        return -(scores.product(target, "i,i->"))
+        return -(target.where(scores, 0.0).product(target, "i,i->"))
     if target.type.index != logits.type.shape[0]:
         a.fail(22, f"there are {logits.type.shape[0]} logits for the symbols of index[{target.type.index}]")
     return -scores.take(target)
+
+
+LEAST_LOG = -100.0
+"""Below this no logarithm of a probability goes, as in PyTorch."""
+
+
+def _if(weight: Value, value: Value) -> Value:
+    """The product, 0 where the weight is 0, though the value be infinite."""
+    return weight.where(weight * value, 0.0)
 
 
 def _binary_cross_entropy(a: Arguments) -> Value:
@@ -239,10 +248,11 @@ def _binary_cross_entropy(a: Arguments) -> Value:
     z = logits_of(p)
     if z is None:
         a.curvature(p)
-        each = -(target * p.apply("log") + (1.0 - target) * (1.0 - p).apply("log"))
+        log, log_rest = (v.apply("maximum", LEAST_LOG) for v in (p.apply("log"), (-p).apply("log1p")))
+        each = -(target * log + (1.0 - target) * log_rest)
     else:
         a.curvature(z)
-        each = z.apply("softplus") - target * z
+        each = _if(target, (-z).apply("softplus")) + _if(1.0 - target, z.apply("softplus"))
     return each.reduce("sum")
 
 
@@ -277,7 +287,7 @@ row(
 row(
     LOSSES,
     "binary_cross_entropy(p, target)",
-    "-sum(target * log(p) + (1 - target) * log(1 - p)); exact for p = sigmoid(z)",
+    "-sum(target * log(p) + (1 - target) * log(1 - p)); exact for p = sigmoid(z), else no logarithm is below -100",
     _binary_cross_entropy,
     2,
 )

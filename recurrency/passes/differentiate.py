@@ -9,6 +9,7 @@ from dataclasses import replace
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value, constant
+from recurrency.passes.guards import Guards
 
 
 def differentiate(
@@ -49,11 +50,14 @@ class _Sweep:
         self.adjoint: dict[int, Value | None] = {}
         self.holes: dict[int, Value] = {}
         self.readers: dict[int, list[int]] = defaultdict(list)
+        self.guards = Guards(graph, self.order)
+        self.order = self.guards.order
         for id in self.order:
             if id in self.active and id not in leaves and graph[id].delay:
                 self.readers[graph[id].args[0]].append(id)
         for id, seed in seeds.items():
             self.terms[id].append(seed if isinstance(seed, Value) else graph.value(seed))
+            self.guards.edges[id].append(None)
 
     def _between(self, seeds: Iterable[int], wrt: Iterable[int]) -> set[int]:
         """The nodes on the ways from `wrt` to `seeds`, both included."""
@@ -74,8 +78,10 @@ class _Sweep:
             node = self.graph[id]
             self.graph.span = node.span
             self.adjoint[id] = total = self._total(id)
-            if total is not None and node.name:
-                self.graph.rename(total.id, f"d_{node.name}")
+            if total is not None:
+                self.guards.clean.add(total.id)
+                if node.name:
+                    self.graph.rename(total.id, f"d_{node.name}")
             if id not in self.leaves:
                 self._send(id, node)
         for shift, hole in self.holes.items():
@@ -90,6 +96,7 @@ class _Sweep:
                 node = self.graph[shift]
                 self.holes[shift] = self.graph.delayed(real(node.type), -node.delay)
                 self.terms[id].append(self.holes[shift])
+                self.guards.edges[id].append(None)
         terms = self.terms[id]
         total = terms[0] if terms else None
         for term in terms[1:]:
@@ -105,14 +112,18 @@ class _Sweep:
         types = [self.graph[a].type for a in node.args]
         if node.op.group == "time" or any(t.kind < node.type.kind for t in types):
             g = g.spread_like(node.type)
-        args = [self.graph.value(a) for a in node.args]
-        parts = node.op.gradient(g, self.graph.value(id), *args, **node.attrs)
+            self.guards.clean.add(g.id)
+        guard = self.guards.of(id)
+        y, *args = map(self.graph.value, self.guards.safe(node, guard, id))
+        parts = node.op.gradient(g, y, *args, **node.attrs)
         if id in self.holes:
             self.graph.bind(self.holes[id].id, g.id)
             parts = (None, *parts[1:])
-        for arg, type_, part in zip(node.args, types, parts, strict=True):
+        for position, (arg, part) in enumerate(zip(node.args, parts, strict=True)):
             if part is not None and arg in self.active:
-                self.terms[arg].append(part.reduced_to(type_.kind))
+                part = self.guards.cleaned(node, guard, part)
+                self.terms[arg].append(part.reduced_to(types[position].kind))
+                self.guards.edges[arg].append(self.guards.edge(node, id, position, guard))
 
     def answer(self, id: int) -> Value:
         """The adjoint of a node in its own type."""

@@ -107,12 +107,19 @@ def _special(rng: np.random.Generator, shape: tuple[int, ...], among: tuple[floa
     return np.asarray(np.where(rng.random(shape) < 0.15, chosen, rng.standard_normal(shape)))
 
 
+def _tails(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Numbers at which functions have all but reached their limits, and numbers of all sizes below 1."""
+    near = rng.choice((-1.0, 1.0), shape) * 10.0 ** rng.uniform(-12.0, 0.0, shape)
+    return np.asarray(np.where(rng.random(shape) < 0.6, rng.uniform(-60.0, 60.0, shape), near))
+
+
 LAWS: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
     "zeros": lambda rng, shape: np.zeros(shape),
     "whole": lambda rng, shape: rng.integers(-2, 3, shape).astype(float),
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
     "large": lambda rng, shape: 30.0 * rng.standard_normal(shape),
+    "tails": _tails,
     "special": _special,
     "infinite": lambda rng, shape: _special(rng, shape, SPECIAL + INFINITE),
 }

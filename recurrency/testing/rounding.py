@@ -6,7 +6,8 @@ not hold:
 
 1. *Well-conditioned.* An element may be wrong by `u * growth * (|y| + max|Y|)`, Y the array it stands in, where
    `growth = FIRST + terms`, terms being what the longest sum of the cell adds up: elements of a dimension, steps,
-   sequences.
+   sequences. Where a case looks for lost tails (its values are `tails`), small elements beside large ones have to be
+   right as well: `max|Y|` counts as 0.
 2. *Whatever the condition.* The interpreter evaluates the unoptimised graph again, with the result of every operation
    moved at random within its own rounding error (Monte Carlo arithmetic: Parker 1997), and with the range of the dtype:
    what overflows is infinite. How far results then scatter is what rounding does to this cell and input, through
@@ -46,6 +47,9 @@ FIRST = 24
 SAFETY = 12.0
 """Draws are few, and roundings of a real run may all point one way."""
 
+TAILS = "tails"
+"""The law of numbers in which each element is compared by itself."""
+
 DRAWS = (6, 48)
 """How many draws are made at first, and where an element lies outside what these allow."""
 
@@ -61,7 +65,8 @@ def first_bound(model: Model, case: Case, wanted: Array) -> Array:
     """The bound on the error of each element where a cell is well-conditioned."""
     size = np.abs(np.where(np.isfinite(wanted), wanted, 0.0))
     least = 4.0 * float(np.finfo(case.dtype).tiny)
-    out: Array = UNIT[case.dtype] * growth(model, case) * (size + size.max(initial=0.0)) + least
+    greatest = 0.0 if case.values == TAILS else size.max(initial=0.0)
+    out: Array = UNIT[case.dtype] * growth(model, case) * (size + greatest) + least
     return out
 
 
@@ -89,7 +94,16 @@ def _softmax(y: Array, x: Array, **_: Any) -> Array:
 
 
 def _log_softmax(y: Array, x: Array) -> Array:
-    return 8.0 + np.abs(y) + 2.0 * np.abs(x).max(-1, keepdims=True) if x.size else y
+    """Of the differences from the greatest, and of the logarithm of 1 and the sum of the others' exponentials."""
+    if not x.size:
+        return y
+    z = x - x.max(-1, keepdims=True)
+    e = np.where(z == 0, 0.0, np.exp(z))
+    most = (z == 0).sum(-1, keepdims=True) - 1.0
+    rest = (e * (8.0 + np.abs(np.where(e > 0, z, 0.0)))).sum(-1, keepdims=True) + most
+    return np.asarray(
+        np.abs(z) + 4.0 * np.abs(y) + _terms(x.shape[-1]) * rest / (1.0 + e.sum(-1, keepdims=True) + most)
+    )
 
 
 def _power(y: Array, a: Array, b: Array) -> Array:
@@ -103,8 +117,7 @@ def _units(count: float) -> Callable[..., Array]:
 ERRORS: dict[str, Callable[..., Array]] = {
     **{name: lambda y, a, b: np.abs(a) + np.abs(b) for name in ("add", "subtract")},
     **dict.fromkeys(("multiply", "divide", "sqrt"), _units(1.0)),
-    **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh", "softplus"), _units(4.0)),
-    "sigmoid": lambda y, x: np.full_like(y, 2.0),  # as tanh, it loses the digits of small values
+    **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus"), _units(4.0)),
     **{name: lambda y, x: 4.0 * np.abs(y) + np.abs(x) for name in ("sin", "cos")},
     "power": _power,
     "product": _product,

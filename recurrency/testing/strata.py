@@ -76,6 +76,7 @@ STRATA = (
     Stratum(1, (1, 1), "float32", state=True, training=True, cuts=()),
     Stratum(4, (4, 4, 4), "float32", values="special", cuts=(1, 1)),
     Stratum(5, (5, 2), values="large", state=True),
+    Stratum(2, (2,), "float32", values="tails", cuts=()),
 )
 """The smallest first. Of every third the derivatives are measured, which takes some steps and plain numbers."""
 

@@ -1,0 +1,221 @@
+"""What a choice leaves out gets the gradient 0, though the numbers that lie on that way be infinite or none.
+
+`where(m, log(x), 0)` has a value at x = 0, where m is 0. Its gradient is 0 there, but the chain rule multiplies this
+zero by 1 / x. A *guard* of a value is a mask that is 0 where nothing that is read depends on it: of what lies behind a
+branch of `where`, `max`, `min` or `relu`, or of the steps, rows and symbols that nobody picks. Where what is handed
+back might not be finite, the zero is chosen and not multiplied.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+import networkx as nx
+
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.value import Value, constant
+
+SINGULAR = frozenset("divide power exp expm1 log log1p sqrt".split())
+"""Operations whose results, or derivatives, are not finite for some finite arguments."""
+
+BOUNDED = frozenset("tanh sigmoid softmax sin cos sign less less_equal equal".split())
+"""Operations that make finite numbers of infinite ones."""
+
+MIXING = frozenset({"product", "softmax", "log_softmax", "peak"})
+"""Operations that add up several elements: they get finite numbers, as their results can't be chosen one by one."""
+
+CHOOSING = frozenset("relu minimum maximum peak slice take shift pick final if_length".split())
+"""Operations that leave elements out; `where` is looked at more closely than these."""
+
+MASKS = frozenset({"less", "less_equal", "equal"})
+
+
+@dataclass(eq=False)
+class Guard:
+    """A mask, greater than 0 where something depends on a value; its nodes are added when it is asked for."""
+
+    make: Callable[[], Value]
+    made: Value | None = field(default=None, init=False)
+
+    def __call__(self) -> Value:
+        """The mask."""
+        if self.made is None:
+            self.made = self.make()
+        return self.made
+
+
+class Guards:
+    """The guards of the nodes of one sweep of differentiation, users first."""
+
+    def __init__(self, graph: Graph, order: list[int]) -> None:
+        self.graph = graph
+        self.old = frozenset(order)
+        self.edges: dict[int, list[Guard | None]] = defaultdict(list)
+        self.clean: set[int] = set()
+        """Adjoints: what is not finite in them comes from what is chosen."""
+        singular = {id for id in order if graph[id].op.name in SINGULAR}
+        inputs = [id for id in order if graph[id].op.name == "input"]
+        self.singular = singular and _below(graph, order, singular, delayed=True)
+        self.order = _users_last(graph, order) if self.singular else order
+        """The order of the sweep: a guard comes from all users, so a delayed use is only left open within a loop."""
+        self.risky = self.singular | _below(graph, order, inputs, delayed=False, past=BOUNDED)
+
+    def of(self, id: int) -> Guard | None:
+        """The guard of a node, if all its users have one."""
+        edges = list(dict.fromkeys(self.edges[id]))
+        if not edges or None in edges:
+            return None
+        found = [edge for edge in edges if edge is not None]
+        return found[0] if len(found) == 1 else Guard(lambda: _added([edge() for edge in found]))
+
+    def safe(self, node: Node, guard: Guard | None, id: int) -> tuple[int, ...]:
+        """The result and arguments with which a gradient rule is written."""
+        if guard is None or node.op.name not in MIXING:
+            return (id, *node.args)
+        of_args = [self._carried(node, k, guard) for k in range(len(node.args))]
+        args = [self._finite(arg, of_arg) for arg, of_arg in zip(node.args, of_args, strict=True)]
+        if "softmax" in node.op.name:  # each element of the result has to do with all arguments
+            id = self._finite(id, of_args[0])
+        return (id, *args)
+
+    def _finite(self, id: int, guard: Guard) -> int:
+        if id not in self.risky:
+            return id
+        found = _kept(guard(), self.graph.value(id))
+        self.clean.add(found.id)
+        return found.id
+
+    def cleaned(self, node: Node, guard: Guard | None, part: Value) -> Value:
+        """What a node hands back to an argument, chosen to be zero where it is guarded and might not be finite."""
+        if guard is None or not node.op.elementwise or node.op.name == "where" or not self._is_risky(part.id):
+            return part
+        return _kept(guard(), part)
+
+    def _is_risky(self, id: int) -> bool:
+        """Whether what has been written since the sweep began may not be finite."""
+        later, seen = [id], {id}
+        while later:
+            id = later.pop()
+            if id in self.old or id in self.clean:
+                if id in self.risky and id not in self.clean:
+                    return True
+                continue
+            node = self.graph[id]
+            if node.op.name in SINGULAR:
+                return True
+            new = [] if node.delay else [arg for arg in node.args if arg not in seen]
+            seen.update(new)
+            later += new
+        return False
+
+    # ---------------------------------------------------------------------------------------------------- from a user
+
+    def edge(self, node: Node, id: int, position: int, guard: Guard | None) -> Guard | None:
+        """The guard of an argument, as far as this user goes."""
+        arg = node.args[position]
+        if node.op.name == "where" and position:
+            return Guard(lambda: self._chosen(node, position, guard)) if arg in self.risky else None
+        if node.op.name in CHOOSING and arg in self.singular:
+            return Guard(lambda: self._read(node, id, position, guard))
+        return None if guard is None else self._carried(node, position, guard)
+
+    def _chosen(self, node: Node, position: int, guard: Guard | None) -> Value:
+        condition = self.graph.value(node.args[0])
+        inner = self.graph[condition.id]
+        if position == 2:
+            mask = condition.apply("equal", 0.0)
+        else:
+            mask = condition if inner.op.name in MASKS else condition.apply("equal", 0.0).apply("equal", 0.0)
+        mask = mask if guard is None else _kept(mask, guard())
+        return mask.reduced_to(self.graph[node.args[position]].type.kind)
+
+    def _read(self, node: Node, id: int, position: int, guard: Guard | None) -> Value:
+        """The adjoint of a one is not zero where something is read."""
+        g = constant(self.graph, 1.0).like(self.graph.value(id)) if guard is None else guard()
+        return self._handed_back(node, id, position, g.spread_like(node.type))
+
+    def _handed_back(self, node: Node, id: int, position: int, g: Value) -> Value:
+        assert node.op.gradient is not None
+        args = [self.graph.value(a) for a in node.args]
+        part = node.op.gradient(g, self.graph.value(id), *args, **node.attrs)[position]
+        assert part is not None
+        return part.reduced_to(args[position].type.kind)
+
+    def _carried(self, node: Node, position: int, guard: Guard) -> Guard:
+        return Guard(lambda: self._reduced(node, position, guard()))
+
+    def _reduced(self, node: Node, position: int, mask: Value) -> Value:
+        """The mask of an argument, from that of the result."""
+        type_ = self.graph[node.args[position]].type
+        if node.op.name == "product":
+            mask = _of_factor(mask, node, position, self.graph)
+        elif node.op.name in ("softmax", "log_softmax"):
+            last = len(type_.shape) - 1
+            mask = mask.reduce("sum", (last,)).expand((last,), (type_.shape[last],))
+        elif node.op.name == "peak":
+            mask = mask.expand(node.attrs["axes"], tuple(type_.shape[a] for a in node.attrs["axes"]))
+        elif not node.op.elementwise:  # a linear one, whose rule does not look at its result
+            mask = mask.spread_like(node.type) if node.op.group in ("time", "boundary") else mask
+            return self._handed_back(node, node.args[0], position, mask)
+        return mask.reduced_to(type_.kind)
+
+
+def _kept(mask: Value, value: Value) -> Value:
+    """The value where the mask is not zero, else zero."""
+    return mask.where(value, constant(value.graph, 0.0).like(value))
+
+
+def _added(masks: list[Value]) -> Value:
+    """The mask that is open where one of some is."""
+    total = masks[0]
+    for mask in masks[1:]:
+        total = total + mask
+    return total
+
+
+def _of_factor(mask: Value, node: Node, position: int, graph: Graph) -> Value:
+    """Which elements of a factor the open elements of a product read."""
+    left, out = node.attrs["spec"].split("->")
+    letters = left.split(",")[position]
+    shape = graph[node.args[position]].type.shape
+    gone = tuple(axis for axis, letter in enumerate(out) if letter not in letters)
+    mask = mask.reduce("sum", gone) if gone else mask
+    kept = "".join(letter for letter in out if letter in letters)
+    ordered = "".join(letter for letter in letters if letter in out)
+    if kept != ordered:
+        mask = mask.transpose()  # of two axes: a factor has no more
+    new = tuple(axis for axis, letter in enumerate(letters) if letter not in out)
+    return mask.expand(new, tuple(shape[axis] for axis in new)) if new else mask
+
+
+def _users_last(graph: Graph, order: list[int]) -> list[int]:
+    """The same order, but that a stream stands before its delayed uses as well, unless they lie in one recurrence."""
+    within = frozenset(order)
+    if not any(graph[id].delay for id in order):
+        return order
+    joined = nx.DiGraph((arg, id) for id in order for arg in graph[id].args if arg in within)
+    joined.add_nodes_from(order)
+    whole = nx.condensation(joined)
+    place = {id: k for k, id in enumerate(order)}
+    parts = nx.lexicographical_topological_sort(whole, key=lambda k: min(place[id] for id in whole.nodes[k]["members"]))
+    return [id for part in parts for id in sorted(whole.nodes[part]["members"], key=place.__getitem__)]
+
+
+def _below(graph: Graph, order: list[int], start: Iterable[int], delayed: bool, past: Collection[str] = ()) -> set[int]:
+    """The nodes that depend on some; without `delayed` at the same step, and not through the operations `past`."""
+    users: dict[int, list[int]] = defaultdict(list)
+    for id in order:
+        node = graph[id]
+        if node.op.name not in past:
+            for position, arg in enumerate(node.args):
+                if delayed or not (node.delay and position == 0):
+                    users[arg].append(id)
+    found = set(start)
+    later = list(found)
+    while later:
+        new = [user for user in users[later.pop()] if user not in found]
+        found.update(new)
+        later += new
+    return found
