@@ -16,7 +16,7 @@ def _kernel(name: str, where: str, old: str, new: str, cell: str, said: str, cas
 
 
 ROWS = (
-    _kernel("a constant in a function of C", SCALAR + "[sigmoid]", "+ 0.5", "+ 0.25",
+    _kernel("a constant in a function of C", SCALAR + "[sigmoid]", "(1.0{f} +", "(1.25{f} +",
             "y = sigmoid(z)", "op sigmoid"),
     _kernel("a comparison the wrong way round", SCALAR + "[maximum]", "{0} > {1}", "{0} < {1}",
             "param b : [H] ~ ones\ny = max(z, b)", "op maximum"),

@@ -17,7 +17,7 @@ ROWS = (
           "y = softplus(z)", "op softplus"),
     Plant("swapped operands", NUMPY + "ELEMENTWISE[subtract]", "{0}, {1}", "{1}, {0}",
           "param b : [H] ~ ones\ny = z - b", "op subtract"),
-    Plant("a statement too few", NUMPY + "ELEMENTWISE[sigmoid]", "add({out}, half", "add({out}, 0.0",
+    Plant("a statement too few", NUMPY + "ELEMENTWISE[sigmoid]", "add({out}, one", "add({out}, 0.0",
           "y = sigmoid(z)", "op sigmoid"),
     Plant("an end that is off by one", NUMPY + "HELPERS[reverse]", "lengths - 1 - np.arange", "lengths - np.arange",
           "y = z * reverse(z)", "op reverse"),
