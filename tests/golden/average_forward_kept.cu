@@ -5,19 +5,11 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_f_(
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const int i0 = i;
-<<<<<<< HEAD
     const float param_ = params[i0];  // average.rnn:3 param p : [H] ~ zeros
-    const float f_2_ = 0.5f * tanhf(0.5f * param_) + 0.5f;  // average.rnn:5 f = sigmoid(p)
+    const float f_2_ = 1.0f / (1.0f + expf(-param_));  // average.rnn:5 f = sigmoid(p)
     f_[i0] = f_2_;
     const float subtract_ = 1.0f - f_2_;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
     c_subtract_[i0] = subtract_;
-=======
-    const float param = params[i0];  // average.rnn:3 param p : [H] ~ zeros
-    const float f_2 = 1.0f / (1.0f + expf(-param));  // average.rnn:5 f = sigmoid(p)
-    f[i0] = f_2;
-    const float subtract = 1.0f - f_2;  // average.rnn:6 c = f * c[t-1] + (1 - f) * x
-    c_subtract[i0] = subtract;
->>>>>>> d950133 (Planted mistakes in the new form of sigmoid; the changelog)
 }
 
 extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_firsts_(
