@@ -13,8 +13,6 @@ from recurrency.backends._python_names import Names, ascii_name
 
 from recurrency.arrays import Port
 from recurrency.export import ModuleRequest
-from recurrency.graph.types import Kind
-from recurrency.graphs import obstacle
 
 ERRORS = {"WORK": "the workspace is smaller than NAME_FUNCTION_workspace says", "NULL": "a pointer is missing",
           "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at LINE bytes",
@@ -127,7 +125,7 @@ class Interface:
 
 
 class Step:
-    """One step of one sequence: what a program calls that gets its input bit by bit. Empty where a cell can't do that.
+    """One step of one sequence: what a program calls that gets its input bit by bit; or why a cell can't do that.
 
     `infer` is the function of whole sequences that it calls. Inputs that it does not read, such as the target of a
     loss, are no arguments.
@@ -137,9 +135,9 @@ class Step:
         self.request, self.infer, self.prefix, self.interface, self.text = request, infer, prefix, "", ""
         self.rooms: dict[str, str] = {}
         self.inputs = {n: port for n, port in request.inputs.items() if n in infer.inputs}
-        ports = [*request.inputs.values(), *request.outputs.values()]
-        one = len({p.clock for p in request.inputs.values()}) == 1 and all(p.kind is Kind.STREAM for p in ports)
-        if one and not obstacle(request.model.programs.graph("forward", ())):
+        if request.no_step:
+            self.interface = commented(f"There is no {prefix}_step: {request.no_step}") + "\n"
+        else:
             self._write()
 
     def _type(self, port: Port) -> str:

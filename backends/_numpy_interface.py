@@ -84,10 +84,21 @@ def backward(call, output_gradients, state_gradients=None):
     return gradient, _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
 
 
+'''
+
+STEP = '''
+
 def step(params, inputs, state=None):
     """Outputs and states after one more step; arrays have no time axis: [B, ...]."""
-    outputs, state, _ = forward(params, {{n: np.asarray(a)[None] for n, a in inputs.items()}}, state)
-    return {{n: a[0] if OUTPUTS[n][0] else a for n, a in outputs.items()}}, state
+    outputs, state, _ = forward(params, {n: np.asarray(a)[None] for n, a in inputs.items()}, state)
+    return {n: a[0] if OUTPUTS[n][0] else a for n, a in outputs.items()}, state
+'''
+
+NO_STEP = '''
+
+def step(params, inputs, state=None):
+    """This cell can't be computed step by step."""
+    raise TypeError(REASON)
 '''
 
 LOSS = '''
@@ -111,6 +122,8 @@ def interface_text(request: ModuleRequest) -> str:
         outputs=_ports(request.outputs),
         states=_ports(request.states),
     )
+    reason = f"{request.name} can't be stepped: {request.no_step}"
+    text += NO_STEP.replace("REASON", ascii(reason)) if request.no_step else STEP
     return text + (LOSS if any(name == "loss_pass" for name, _ in request.functions) else "")
 
 

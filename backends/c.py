@@ -26,6 +26,10 @@ class CBackend:
     """Native code by a C compiler."""
 
     name = "c"
+    extension = ".c"
+    """Of the files that it writes."""
+    writes_steps = True
+    """Modules have a function for one step."""
 
     def available(self) -> str | None:
         """Why this backend can not run here; None: it can."""

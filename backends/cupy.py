@@ -68,6 +68,8 @@ class CupyBackend:
     `plan` says how loops over time run, `loop`, `step` or `gemm`; None: as is best for each loop and size.
     """
 
+    extension = ".py"
+    """Of the files that it writes."""
     switches = frozenset({"loop", "step"})
     """Ways to run a loop over time that can be switched off."""
 

@@ -80,6 +80,10 @@ class NumpyBackend:
     """Runs everywhere; the reference for what generated code looks like."""
 
     name = "numpy"
+    extension = ".py"
+    """Of the files that it writes."""
+    writes_steps = True
+    """Modules have a function for one step."""
 
     def available(self) -> str | None:
         """Why this backend can not run here; None: it can."""

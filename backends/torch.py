@@ -79,6 +79,8 @@ class TorchBackend:
     """Generated PyTorch: on arrays like any backend, and as an `nn.Module`."""
 
     name = "torch"
+    extension = ".py"
+    """Of the files that it writes."""
     switches = frozenset({FUSIONS})
     """What may be switched off besides the passes and the pieces of the schedule."""
 

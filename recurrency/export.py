@@ -43,14 +43,20 @@ class ModuleRequest:
     """The model itself, for a backend that writes further functions."""
     weights: Array | None = None
     """Parameters, [size], that are to stand in the source."""
+    no_step: str = ""
+    """Why the module can't have a function for one step, if it can't."""
 
 
 @dataclass(frozen=True)
 class ModuleFiles:
-    """The source of a module, and the header that belongs to it; None: its language has none."""
+    """The source of a module, and the header that belongs to it; None: its language has none.
+
+    `no_step` says why the module has no function for one step, where that is so.
+    """
 
     source: str
     header: str | None = None
+    no_step: str = ""
 
 
 def module_files(model: Model, options: str = "", weights: Array | None = None) -> ModuleFiles:
@@ -62,15 +68,17 @@ def module_files(model: Model, options: str = "", weights: Array | None = None) 
         UsageError: the model's backend writes no source, or none with weights; they are not finite.
     """
     backend = find(model.backend, run=False)
+    no_step = model.over_steps if getattr(backend, "writes_steps", False) else ""
     both, write = getattr(backend, "module_with_header", None), getattr(backend, "module", None)
     if weights is not None:
         if both is None:
             raise UsageError(f"the backend {model.backend} writes no weights into its source; c does")
         _require_finite(model, weights)
     if both is not None:
-        return ModuleFiles(*both(_request(model, options, weights)))
+        source, header = both(_request(model, options, weights))
+        return ModuleFiles(source, header, no_step)
     if write is not None:
-        return ModuleFiles(str(write(_request(model, options, weights))))
+        return ModuleFiles(str(write(_request(model, options, weights))), no_step=no_step)
     raise UsageError(f"the backend {model.backend} writes no source; numpy does")
 
 
@@ -102,6 +110,7 @@ def _request(model: Model, options: str, weights: Array | None) -> ModuleRequest
     return ModuleRequest(
         model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
         programs.layout, model.dtype, programs.without, model, weights,
+        model.over_steps,
     )  # fmt: skip
 
 

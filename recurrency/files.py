@@ -11,7 +11,7 @@ from recurrency.errors import UsageError
 
 
 def write_whole(path: str | Path, data: bytes | str) -> None:
-    """Write beside the file, then rename: it is there whole, or as it was before.
+    """Write beside the file, then rename: it is there whole, or as it was before. A pipe or a device is written to.
 
     Raises:
         UsageError: the file can't be written (the message says why).
@@ -20,6 +20,9 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
     data = data.encode() if isinstance(data, str) else data
     try:
         require_file(path)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:

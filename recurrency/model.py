@@ -222,15 +222,15 @@ class Model:
         Raises:
             UsageError: the cell reads later steps, or runs over several clocks.
         """
-        if self._obstacle:
-            raise UsageError(f"{self.spec.name} can't be stepped: {self._obstacle}")
+        if self.over_steps:
+            raise UsageError(f"{self.spec.name} can't be stepped: {self.over_steps}")
         run = self.forward(params, one_step(self, inputs), state, training=training, seed=seed, keep=False)
         index = (slice(None), 0) if self.batch_first else 0
         return {n: a[index] if self.outputs[n].kind is Kind.STREAM else a for n, a in run.outputs.items()}, run.state
 
     @cached_property
-    def _obstacle(self) -> str:
-        """Why the cell can't be stepped, if it can't."""
+    def over_steps(self) -> str:
+        """Why the cell can't be computed step by step ("" where it can)."""
         clocks = sorted({str(p.clock) for p in self.inputs.values()})
         if len(clocks) > 1:
             return f"it runs over the clocks {' and '.join(clocks)}"

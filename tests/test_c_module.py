@@ -233,6 +233,57 @@ def check_steps(tmp_path: Path, *flags: str) -> None:
     assert_near("LSTM", {"output:h": np.fromfile(tmp_path / "h", "f4").reshape(4, 3, h)})
 
 
+STATIC = """
+cell Static[N](x: [N]) -> (y: [N], q: [N], first: [N]) {
+    param b : [N] ~ normal(0, 1)
+    state y : [N] = b
+    y = tanh(x + 0.5 * y[t-1])
+    q = 2 * b
+    first = y[t-1] + q
+}
+"""
+
+
+def test_a_step_gives_outputs_that_are_always_the_same(tmp_path: Path) -> None:
+    model = rc.parse(STATIC).compile(backend="c", N=3)
+    files = module_files(model)
+    (tmp_path / "cell.c").write_text(files.source)
+    (tmp_path / "cell.h").write_text(files.header or "")
+    params, x = model.init(1), np.random.default_rng(1).standard_normal((2, 3)).astype("f4")
+    (tmp_path / "params").write_bytes(params.tobytes())
+    (tmp_path / "x").write_bytes(x.tobytes())
+    run_program(tmp_path, [
+        "struct static_state state;", "static float y[2][3][3];", "const long long bytes = static_step_workspace();",
+        "void *work = aligned(bytes);", 'const float *params = read_all("params", 3 * sizeof(float));',
+        'const float *x = read_all("x", 6 * sizeof(float));',
+        "if (static_first(params, &state, work, bytes)) return 2;",
+        "for (int t = 0; t < 2; ++t)",
+        "    if (static_step(params, &state, x + 3 * t, y[t][0], y[t][1], y[t][2], work, bytes)) return 3;",
+        'write_all("y", y, sizeof y);',
+    ])  # fmt: skip
+    found = np.fromfile(tmp_path / "y", "f4").reshape(2, 3, 3)
+    state = None
+    for t in range(2):
+        outputs, state = model.step(params, {"x": x[t][None]}, state)
+        np.testing.assert_allclose(found[t], [np.ravel(outputs[n]) for n in ("y", "q", "first")], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Bidirectional", "EncoderDecoder"])
+def test_why_there_is_no_step_is_said(name: str, run: Run, tmp_path: Path) -> None:
+    """In the files, and by the command; the module of NumPy refuses to make one."""
+    sizes = [word for n, v in CASE[name].dimensions.items() for word in ("-D", f"{n}={v}")]
+    why = model_of(name).over_steps
+    assert why
+    said = run("compile", name, "--backend", "c", *sizes, "-o", str(tmp_path / "cell.c")).err
+    assert f"without a function for one step: {why}" in said
+    for file in ("cell.c", "cell.h"):
+        assert f"/* There is no {name.lower()}_step: {why} */" in (tmp_path / file).read_text()
+    known: dict[str, Any] = {}
+    exec(module_text(library.spec(name).compile(backend="numpy", **CASE[name].dimensions)), known)
+    with pytest.raises(TypeError, match=re.escape(f"{name} can't be stepped: {why}")):
+        known["step"](None, {})
+
+
 def test_wrong_calls_are_refused_with_a_number(tmp_path: Path) -> None:
     written(tmp_path, "LSTM")
     lines = [

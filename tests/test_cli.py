@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -253,6 +255,47 @@ def test_compile_writes_a_module_that_stands_alone(run: Run, good: Path) -> None
     assert "import numpy" in text
     assert "import recurrency" not in text
     compile(text, str(target), "exec")
+
+
+@pytest.mark.parametrize(
+    ("backend", "target", "wanted"),
+    [
+        ("c", "x.py", "x.c; Python is written by --backend numpy, torch or cupy"),
+        ("c", "x", "x.c"),
+        ("c", "x.h", "x.c"),
+        ("c", "x.C", "x.c"),
+        ("numpy", "x.c", "x.py; C is written by --backend c"),
+        ("numpy", "x.rnn", "x.py"),
+        ("torch", "x.c", "x.py; C is written by --backend c"),
+        ("cupy", "x.cu", "x.py"),
+        ("cupy-emulated", "x.txt", "x.py"),
+    ],
+)
+def test_compile_writes_each_language_under_its_extension(
+    run: Run, good: Path, backend: str, target: str, wanted: str
+) -> None:
+    path = good.with_name(target)
+    shown = run("compile", good, "--backend", backend, "-D", "H=3", "-o", path)
+    assert shown.code == 1
+    assert f"ends in {Path(wanted.split(';')[0]).suffix}: say -o {good.with_name(wanted)}" in " ".join(
+        shown.err.split()
+    )
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_compile_writes_to_pipes_and_devices(run: Run, good: Path, tmp_path: Path, backend: str) -> None:
+    """Whatever they are called; they stay what they are."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    shown = run("compile", good, "--backend", backend, "-D", "H=3", "-o", pipe)
+    reader.join(10)
+    assert shown.code == 0
+    assert pipe.is_fifo()
+    assert read == [run("compile", good, "--backend", backend, "-D", "H=3").out]
 
 
 def test_compile_prints_without_a_file(run: Run, good: Path) -> None:

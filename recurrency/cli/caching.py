@@ -21,12 +21,13 @@ Examples:
 
 \b
 Variables:
-  RECURRENCY_CACHE       the folder, instead of ~/.cache/recurrency (or recurrency in XDG_CACHE_HOME)
-  RECURRENCY_CACHE_SIZE  megabytes that each part may hold, instead of 512; what was used least lately goes first
-  RECURRENCY_CC          the compiler of the backend c, with its arguments, instead of CC, cc, gcc or clang
-  RECURRENCY_CFLAGS      more options for it
-  RECURRENCY_RECORDS     0: remember nothing of specs; each process works out graphs and sources anew
-  RECURRENCY_TRUST       0: use compiled code without trying it out first
+  RECURRENCY_CACHE         the folder, instead of ~/.cache/recurrency (or recurrency in XDG_CACHE_HOME)
+  RECURRENCY_CACHE_SIZE    megabytes that each part may hold, instead of 512; what was used least lately goes first
+  RECURRENCY_CC            the compiler of the backend c, with its arguments, instead of CC, cc, gcc or clang
+  RECURRENCY_CFLAGS        more options for it
+  RECURRENCY_VECTOR_BYTES  16, 32, 64 or portable: how wide vectors are, instead of as wide as the processor's
+  RECURRENCY_RECORDS       0: remember nothing of specs; each process works out graphs and sources anew
+  RECURRENCY_TRUST         0: use compiled code without trying it out first
 """
 
 

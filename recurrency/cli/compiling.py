@@ -60,8 +60,9 @@ def compile(
 ) -> None:  # fmt: skip
     """Write a cell as source code: forward, generated back-propagation through time, parameter layout.
 
-    The source stands alone: it does not need recurrency. C comes with a header beside it, `lstm.h` for `lstm.c`; with
-    --weights, parameters are constants of the source, so that a program needs no other file.
+    The source stands alone: it does not need recurrency. The backend c writes a file that ends in .c, and a header
+    beside it, lstm.h for lstm.c; the others write Python, in .py. With --weights, parameters are constants of the
+    source, so that a program needs no other file.
     """
     from recurrency.backend import find
     from recurrency.cli.common import find_spec
@@ -69,6 +70,8 @@ def compile(
     from recurrency.model import Model
 
     chosen, found = find(backend, run=False), find_spec(spec)
+    if output is not None:
+        _require_extension(output, chosen)
     checker = _checker(chosen) if check else None
     model = Model(found, found.elaborate(**dimensions), chosen, dtype, without=without)
     sizes = " ".join(f"{k}={v}" for k, v in dimensions.items())
@@ -80,16 +83,41 @@ def compile(
     else:
         written = " and ".join(_written(output, files))
         click.echo(f"wrote {written}: {model.size} parameters, backend {backend}, {dtype}", err=True)
+    if files.no_step:
+        click.echo(f"without a function for one step: {files.no_step}", err=True)
     for line in checker(files.source) if checker else ():
         click.echo(line, err=True)
+
+
+LANGUAGES = {".c": ("C", "c"), ".py": ("Python", "numpy, torch or cupy")}
+"""What files with these extensions hold, and which backends write them."""
+
+
+def _require_extension(output: str, backend: Backend) -> None:
+    """Refuse a name that says that a file holds something else than a backend writes.
+
+    Raises:
+        UsageError: it has another extension, and is no device or pipe.
+    """
+    from recurrency.errors import UsageError
+
+    path, wanted = Path(output), getattr(backend, "extension", None)
+    if wanted is None or path.suffix == wanted or (path.exists() and not path.is_file()):
+        return
+    language, writers = LANGUAGES.get(path.suffix, ("", ""))
+    other = f"; {language} is written by --backend {writers}" if language else ""
+    raise UsageError(
+        f"{output}: the backend {backend.name} writes a file that ends in {wanted}: "
+        f"say -o {path.with_suffix(wanted)}{other}"
+    )
 
 
 def _written(output: str, files: ModuleFiles) -> list[str]:
     """Write the source and, beside C, its header; gives their paths."""
     from recurrency.files import require_file, write_whole
 
-    header = str(Path(output).with_suffix(".h")) if files.header is not None and Path(output).suffix == ".c" else None
-    if header is None or files.header is None:
+    header = str(Path(output).with_suffix(".h"))
+    if files.header is None or not Path(output).suffix:  # a device
         write_whole(output, files.source)
         return [output]
     for path in (output, header):
