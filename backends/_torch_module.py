@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -38,6 +39,9 @@ KINDS: dict[str, tuple[str, tuple[Any, ...]]] = {
 
 class InMemory(Program):  # type: ignore[misc]
     """The program of a compiled model; its functions are generated when they are first called."""
+
+    network: type[SpecNetwork] | None = None
+    """See `class_of`."""
 
     def __init__(self, model: Model, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
         self.model, self.recipe = model, recipe
@@ -95,6 +99,43 @@ class SpecNetwork(Network):  # type: ignore[misc]
         """The compiled model, on NumPy arrays."""
         return self.program.model
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A class of `class_of` has no name by which it could be found."""
+        how = super().__reduce_ex__(protocol)
+        return (emptied, (self.program,), *how[2:]) if type(self) is class_of(self.program) else how
+
+
+OWN = ("forward", "loss", "loss_and_state")
+"""What `torch.compile` is given of a network."""
+
+
+def class_of(program: InMemory) -> type[SpecNetwork]:
+    """The class of the networks of a program, whose functions have code of their own.
+
+    `torch.compile` keeps what it has compiled with the code of a function, and no more than a few for each code.
+    """
+    if program.network is None:
+        members = {name: _with_own_code(getattr(Network, name), program.key) for name in OWN}
+        about = {"__module__": SpecNetwork.__module__, "__qualname__": SpecNetwork.__qualname__}
+        program.network = type(SpecNetwork.__name__, (SpecNetwork,), {**members, **about})
+    return program.network
+
+
+def _with_own_code(function: Any, key: str) -> FunctionType:
+    """The same function; PyTorch tells two codes apart by themselves, and in some places by their names."""
+    code = function.__code__.replace(co_name=f"{function.__name__}_{key}")
+    made = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    made.__dict__.update(function.__dict__)
+    made.__kwdefaults__, made.__annotations__ = function.__kwdefaults__, function.__annotations__
+    made.__doc__, made.__qualname__ = function.__doc__, function.__qualname__
+    return made
+
+
+def emptied(program: InMemory) -> SpecNetwork:
+    """A network without a state, for `pickle` and `copy`."""
+    made = class_of(program)
+    return made.__new__(made)
+
 
 def rebuilt(spec: Spec, dimensions: Mapping[str, Any], streams: tuple[str, ...], without: Sequence[str]) -> InMemory:
     """The program of a specification, compiled for dimensions."""
@@ -125,7 +166,8 @@ def network(
     model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = (), dtype: Any = None, **options: Any
 ) -> SpecNetwork:
     """The module of a model; see `Spec.module`."""
-    return SpecNetwork(program_of(model, dimensions, streams), dtype=torch_dtype(dtype), **options)
+    program = program_of(model, dimensions, streams)
+    return class_of(program)(program, dtype=torch_dtype(dtype), **options)
 
 
 def torch_dtype(dtype: Any) -> torch.dtype | None:

@@ -37,6 +37,9 @@ class Network(nn.Module):
     values. With `state="tuple"` states are those of `nn.LSTM` and `nn.GRU`, else a dict by name, [B, *shape]. Inner
     streams that the module was made with come as a third result, a dict.
 
+    It computes in the dtype of its parameters. Under autocast inputs of other dtypes are cast to it, and results from it
+    to the one of autocast.
+
     Random draws happen in training mode (`train()`), under a seed from torch's generator, or `seed=`.
     """
 
@@ -170,9 +173,6 @@ class Network(nn.Module):
         if params is None:
             params = _no_parameters(arrays)
         real = params.dtype
-        if mode == "run" and casts(params.device) and real is not torch.float64:  # which autocast leaves alone
-            real = torch.get_autocast_dtype(params.device.type)
-            params = params.to(real)
         given = frame.inputs(arrays, real, params.device)
         frame.measure(lengths, params.device)
         offset = None
@@ -187,6 +187,9 @@ class Network(nn.Module):
                 extra["offset"] = offset
         call = program.call(mode, names, tuple(extra), self.training and program.random)
         values = _differentiable(call, params, [*(given[name] for name in names), *extra.values()])
+        if mode == "run" and casts(params.device) and real is not torch.float64:  # which autocast leaves alone
+            out = torch.get_autocast_dtype(params.device.type)
+            values = {root: v.to(out) if v.is_floating_point() else v for root, v in values.items()}
         return values, frame, self._state(values, frame, offset, params.device)
 
     def _by_name(self, state: Any, frame: Frame) -> Mapping[str, Any]:

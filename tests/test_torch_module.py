@@ -258,6 +258,25 @@ def test_autocast_is_followed_as_other_layers_do() -> None:
     assert module.W_i.grad.dtype is torch.float32
 
 
+def test_kernels_compute_under_autocast_as_the_path_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, x = lstm().float(), random(5, 2, 3).float()
+    wanted, path, seen = module(x), module.path, []
+    compute = module.program.function
+
+    def watched(kind: str, like: Any) -> Any:
+        seen.append((kind, like.dtype))
+        return compute(kind, like)
+
+    monkeypatch.setattr(type(module.program), "function", lambda _, *arguments: watched(*arguments))
+    with torch.autocast("cpu", torch.bfloat16):
+        y, state = module(x)
+        assert module.path == path
+    y.sum().backward()
+    assert torch.equal(y, wanted[0].bfloat16())
+    assert torch.equal(state["c"], wanted[1]["c"].bfloat16())
+    assert [dtype for _, dtype in seen] == [torch.float32] * 2
+
+
 def test_losses_stay_in_the_dtype_of_the_parameters_under_autocast() -> None:
     module = rc.library.spec("Music").module(N=3, H=4)
     x = torch.ones(5, 2, 3)
