@@ -7,6 +7,7 @@ from recurrency.backends._cupy_products import LEADS
 from recurrency.arrays import Port
 from recurrency.export import ModuleRequest
 from recurrency.graph.types import Kind
+from recurrency.request import FORWARD
 
 COMMON = '''
 
@@ -22,6 +23,9 @@ INPUTS = {inputs}
 OUTPUTS = {outputs}
 STATES = {states}
 """Name -> (clock, number of symbols, or None where it holds real numbers, shape of one element, axes before that)."""
+
+NEEDED = {needed}
+"""The inputs that `forward` reads; others may be left out of it."""
 
 _made = {{}}
 
@@ -60,7 +64,7 @@ def views(params):
 
 def pack(arrays):
     """The flat vector of parameters that are given by name, on the device."""
-    known("parameters", arrays, PARAMETERS, every=True)
+    known("parameters", arrays, PARAMETERS, PARAMETERS)
     function = _function(forward_pass)
     params = function.zeros(SIZE)
     for name, view in views(params).items():
@@ -86,19 +90,19 @@ def _host(array):
 def _sizes(inputs):
     """The number of steps of each clock, and of sequences."""
     steps, batch = {{}}, 0
-    for name, (clock, _, shape, _) in INPUTS.items():
-        found = inputs[name].shape
+    for name, array in inputs.items():
+        (clock, _, shape, _), found = INPUTS[name], array.shape
         if len(found) != 2 + len(shape):
             raise ValueError(f"{{name}} is {{list(found)}}; it must be [{{', '.join(['T', 'B', *map(str, shape)])}}]")
         steps[clock], batch = found[:2]
     return steps, batch
 
 
-def _arguments(params, inputs, state, lengths, training, seed):
+def _arguments(params, inputs, state, lengths, training, seed, needed):
     """What a function takes: arrays on the device, numbers on the host."""
     if isinstance(params, Mapping):
         raise TypeError("params is one vector [SIZE]; pack(...) makes it of parameters by name")
-    known("inputs", inputs, INPUTS, every=True)
+    known("inputs", inputs, INPUTS, needed)
     known("states", state or {{}}, (*STATES, "t"))
     state = dict(state or {{}})
     offset = state.pop("t", None)
@@ -127,7 +131,7 @@ def forward(params, inputs, state=None, lengths=None, training=False, seed=0):
     library that knows DLPack, or of NumPy; `lengths` is [B], or such a list for each clock. `state["t"]` is how many
     steps came before, where `training` draws random numbers.
     """
-    arguments = _arguments(params, inputs, state, lengths, training, seed)
+    arguments = _arguments(params, inputs, state, lengths, training, seed, NEEDED)
     values = _function(forward_pass)(**arguments)
     tape = {{n: a for n, a in values.items() if n.startswith("tape:")}}
     return _named(values, "output:", OUTPUTS), _named(values, "final:", STATES), (arguments, tape)
@@ -150,7 +154,8 @@ def backward(call, output_gradients, state_gradients=None):
                 lead = [steps[clock] if axis == "T" else batch for axis in axes]
                 given[f"d:{{prefix}}{{name}}"] = _function(backward_pass).zeros(*lead, *shape)
     values = _function(backward_pass)(**{{**arguments, "given": given}})
-    return _gradient(values), _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
+    inputs = [n for n in INPUTS if n in arguments["given"]]
+    return _gradient(values), _named(values, "gradient:input:", inputs), _named(values, "gradient:start:", STATES)
 
 
 def _gradient(values):
@@ -159,7 +164,7 @@ def _gradient(values):
 
 def step(params, inputs, state=None):
     """Outputs and states after one more step; arrays have no time axis: [B, ...]."""
-    known("inputs", inputs, INPUTS, every=True)
+    known("inputs", inputs, INPUTS, NEEDED)
     now = {{n: a.reshape(1, *a.shape) for n, a in _placed(INPUTS, inputs).items()}}
     outputs, state, _ = forward(params, now, state)
     return {{n: a[0] if OUTPUTS[n][0] else a for n, a in outputs.items()}}, state
@@ -169,7 +174,7 @@ def plan(T, B):
     """The plan of `forward` for T steps (a number, or one for each clock by name) and B sequences, made beforehand."""
     clocks = {{port[0] for port in INPUTS.values()}}
     steps = T if isinstance(T, Mapping) else dict.fromkeys(clocks, T)
-    known("clocks", steps, clocks, every=True)
+    known("clocks", steps, clocks, clocks)
     function = _function(forward_pass)
     return function.roomy(lambda: function.plan(steps, B))
 
@@ -190,7 +195,7 @@ LOSS = '''
 
 def loss_and_gradients(params, inputs, state=None, lengths=None, training=False, seed=0):
     """The loss, the gradients of the parameters (one vector), and the final states."""
-    values = _function(loss_pass)(**_arguments(params, inputs, state, lengths, training, seed))
+    values = _function(loss_pass)(**_arguments(params, inputs, state, lengths, training, seed, INPUTS))
     return float(_host(values["loss"])), _gradient(values), _named(values, "final:", STATES)
 '''
 
@@ -202,6 +207,7 @@ def interface_text(request: ModuleRequest) -> str:
         parameters="\n".join(f"    {n!a}: ({o}, {s!r})," for n, (o, s) in entries),
         size=request.layout.size,
         inputs=_ports(request.inputs),
+        needed=ascii(request.model.reads(*FORWARD)),
         outputs=_ports(request.outputs),
         states=_ports(request.states),
         functions=", ".join(name for name, _ in request.functions),

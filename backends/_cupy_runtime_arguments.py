@@ -53,14 +53,14 @@ def said(name: str) -> str:
     return SAID.get(prefix, "") + name[len(prefix) :]
 
 
-def known(what: str, given: Any, names: Collection[str], every: bool = False) -> None:
-    """Refuse what is no dictionary, or holds other names than these; `every`: or lacks one of them."""
+def known(what: str, given: Any, names: Collection[str], needed: Collection[str] = ()) -> None:
+    """Refuse what is no dictionary, holds other names than these, or lacks one that is needed."""
     if not isinstance(given, Mapping):
         raise TypeError(f"the {what} are a dict of {', '.join(names)}, not {type(given).__name__}")
-    wrong, missing = [n for n in given if n not in names], [n for n in names if n not in given]
+    wrong, missing = [n for n in given if n not in names], [n for n in needed if n not in given]
     if wrong:
         raise ValueError(f"no {wrong[0]}: the {what} are {', '.join(names) or 'none'}")
-    if every and missing:
+    if missing:
         raise ValueError(f"{missing[0]} is missing: the {what} are {', '.join(names)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recurrency.export import ModuleRequest
 from recurrency.graph.types import Kind
+from recurrency.request import FORWARD
 
 COMMON = '''
 
@@ -16,6 +17,8 @@ PARAMETERS = {{
 
 SIZE = {size}
 INPUTS, OUTPUTS, STATES = {inputs}, {outputs}, {states}
+NEEDED = {needed}
+"""The inputs that `forward` reads; others may be left out of it."""
 
 
 def views(params):
@@ -31,10 +34,13 @@ def pack(arrays):
     return params
 
 
-def _call(function, params, inputs, state, lengths, training, seed, more=()):
-    given = {{n: np.asarray(inputs[n], dtype) for n, (_, dtype) in INPUTS.items()}}
-    steps = {{clock: given[n].shape[0] for n, (clock, _) in INPUTS.items()}}
-    batch = given[next(iter(INPUTS))].shape[1]
+def _call(function, params, inputs, state, lengths, training, seed, more=(), needed=NEEDED):
+    wrong = [f"no {{n}}" for n in needed if n not in inputs] + [f"an unknown {{n}}" for n in inputs if n not in INPUTS]
+    if wrong:
+        raise ValueError(f"the inputs are {{', '.join(INPUTS)}}; given are {{' and '.join(wrong)}}")
+    given = {{n: np.asarray(inputs[n], dtype) for n, (_, dtype) in INPUTS.items() if n in inputs}}
+    steps = {{clock: given[n].shape[0] for n, (clock, _) in INPUTS.items() if n in inputs}}
+    batch = next(iter(given.values())).shape[1]
     state = dict(state or {{}})
     offset = state.pop("t", None)
     given.update({{f"start:{{n}}": np.asarray(a, STATES[n][1]) for n, a in state.items()}})
@@ -70,8 +76,8 @@ def backward(call, output_gradients, state_gradients=None):
     """
     *arguments, tape = call
     inputs, more = arguments[1], dict(tape)
-    steps = {{clock: np.shape(inputs[n])[0] for n, (clock, _) in INPUTS.items()}}
-    batch = np.shape(inputs[next(iter(INPUTS))])[1]
+    steps = {{clock: np.shape(inputs[n])[0] for n, (clock, _) in INPUTS.items() if n in inputs}}
+    batch = np.shape(next(iter(inputs.values())))[1]
     seeds = (("output:", OUTPUTS, output_gradients), ("final:", STATES, state_gradients or {{}}))
     for prefix, ports, gradients in seeds:
         for name, (clock, kind, shape, axes) in ports.items():
@@ -81,7 +87,8 @@ def backward(call, output_gradients, state_gradients=None):
                 more["d:" + prefix + name] = np.asarray(given, real)
     values = _call(backward_pass, *arguments, more=more)
     gradient = values.get("gradient", np.zeros(SIZE, real))
-    return gradient, _named(values, "gradient:input:", INPUTS), _named(values, "gradient:start:", STATES)
+    given = [n for n in INPUTS if n in inputs]
+    return gradient, _named(values, "gradient:input:", given), _named(values, "gradient:start:", STATES)
 
 
 '''
@@ -105,7 +112,7 @@ LOSS = '''
 
 def loss_and_gradients(params, inputs, state=None, lengths=None, training=False, seed=0):
     """The loss, the gradients of the parameters (one vector), and the final states."""
-    values = _call(loss_pass, params, inputs, state, lengths, training, seed)
+    values = _call(loss_pass, params, inputs, state, lengths, training, seed, (), INPUTS)
     return float(values["loss"]), values.get("gradient", np.zeros(SIZE, real)), _named(values, "final:", STATES)
 '''
 
@@ -119,6 +126,7 @@ def interface_text(request: ModuleRequest) -> str:
         parameters=parameters,
         size=request.layout.size,
         inputs=ascii(inputs),
+        needed=ascii(request.model.reads(*FORWARD)),
         outputs=_ports(request.outputs),
         states=_ports(request.states),
     )

@@ -20,6 +20,7 @@ from recurrency.graph.types import Type
 from recurrency.initialisers import initial_values
 from recurrency.language import syntax
 from recurrency.language.streams import dimension_text
+from recurrency.request import needed
 
 if TYPE_CHECKING:
     from recurrency.model import Model
@@ -230,14 +231,9 @@ def _key(name: str, sizes: str, contents: Sequence[str]) -> str:
 
 
 def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
-    """The inputs and first states that a graph reads; of each clock at least one input, which says how long it is."""
-    read = set(graph.sources("input"))
-    for clock in model.clocks:
-        on_clock = [name for name, port in model.inputs.items() if port.clock == clock]
-        if on_clock and not read & set(on_clock):
-            read.add(on_clock[0])
+    """The inputs and first states that a graph reads."""
     starts = graph.sources("start")
-    return (*(f"{INPUT}{n}" for n in model.inputs if n in read), *(f"start:{n}" for n in model.states if n in starts))
+    return (*(f"{INPUT}{n}" for n in needed(graph, model)), *(f"start:{n}" for n in model.states if n in starts))
 
 
 def port_of(type_: Type) -> Port:

@@ -37,8 +37,8 @@ class Network(nn.Module):
     values. With `state="tuple"` states are those of `nn.LSTM` and `nn.GRU`, else a dict by name, [B, *shape]. Inner
     streams that the module was made with come as a third result, a dict.
 
-    It computes in the dtype of its parameters. Under autocast inputs of other dtypes are cast to it, and results from it
-    to the one of autocast.
+    It computes in the dtype of its parameters. Under autocast, inputs of other dtypes are cast to it, and results
+    to the dtype of autocast.
 
     Random draws happen in training mode (`train()`), under a seed from torch's generator, or `seed=`.
     """

@@ -16,12 +16,16 @@ from recurrency.initialisers import initial_values
 from recurrency.interface import Interface
 from recurrency.programs import Programs
 from recurrency.request import (
+    FORWARD,
     GROUPS,
+    LOSS,
     Request,
+    Roots,
     by_name,
     dtype_name,
     gather,
     groups,
+    needed,
     of_group,
     one_step,
     real_results,
@@ -170,7 +174,7 @@ class Model:
         (`params` and the inputs are not copied: leave them as they are until then).
         """
         names = self._streams(streams) if streams else ()
-        request = gather(self, inputs, state, lengths, training, seed)
+        request = gather(self, inputs, state, lengths, training, seed, self._roots(names))
         params, tape = self._flat(params), None
         if keep and (chunked := self._chunked(request)):
             values, kept = chunked.forward(params, request, names)
@@ -182,6 +186,22 @@ class Model:
         wanted = [(n, f"stream:{n}", p.kind) for n, p in self.streams.items() if n in names] if names else []
         inner = self._named(values, wanted) if wanted else {}
         return Run(self._named(values, self._given_out), self._state(values, request), inner, tape)
+
+    def reads(self, *roots: str) -> tuple[str, ...]:
+        """The inputs that some roots (or groups of them, such as `output`) need; the others may be left out."""
+
+        def named() -> str:
+            wanted = tuple(r for root in roots for r in self._of(root))
+            return "\n".join(needed(self.programs.graphs.rooted(wanted), self))
+
+        return tuple(filter(None, self.programs.remembered(str, ("reads", *roots), named).split("\n")))
+
+    def _of(self, group: str) -> Iterable[str]:
+        tables = {"output": self.outputs, "final": self.state_ports}
+        return (f"{group}:{name}" for name in tables[group]) if group in tables else (group,)
+
+    def _roots(self, streams: tuple[str, ...]) -> Roots:
+        return (*FORWARD, *(f"stream:{name}" for name in streams)) if streams else FORWARD
 
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
         names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
@@ -288,7 +308,7 @@ class Model:
         inputs, state = {}, {}
         if "inputs" in wrt:
             for n, p in self.inputs.items():
-                if p.index is None:
+                if p.index is None and n in request.given:
                     found = values.get(f"gradient:input:{n}")
                     found = p.zeros(request.steps, request.batch, self.real) if found is None else found
                     inputs[n] = self._outward(found, p.kind)
@@ -323,7 +343,7 @@ class Model:
     ) -> float:  # fmt: skip
         """The sum of the loss lines."""
         self._need_loss()
-        request = gather(self, inputs, state, lengths, training, seed)
+        request = gather(self, inputs, state, lengths, training, seed, LOSS)
         if chunked := self._chunked(request):
             return float(chunked.loss(self._flat(params), request)["loss"])
         return float(self._run(self.programs.runner("loss"), params, request)["loss"])
@@ -339,7 +359,7 @@ class Model:
         """
         self._need_loss()
         wrt = groups(wrt)
-        request = gather(self, inputs, state, lengths, training, seed)
+        request = gather(self, inputs, state, lengths, training, seed, LOSS)
         if chunked := self._chunked(request):
             values = chunked.loss_gradients(self._flat(params), request, wrt)
         else:
@@ -352,7 +372,7 @@ class Model:
     ) -> dict[str, float]:  # fmt: skip
         """The loss by `loss_kinds`: the sum of the lines that are means over the same."""
         self._need_loss()
-        request = gather(self, inputs, state, lengths, training, seed)
+        request = gather(self, inputs, state, lengths, training, seed, LOSS)
         return losses.losses(self, self._flat(params), request)
 
     def losses_and_gradients(
@@ -362,7 +382,7 @@ class Model:
         """The loss by `loss_kinds`, the gradients of its sum with `weights` of the kinds, and the final states."""
         self._need_loss()
         wrt = groups(wrt)
-        request = gather(self, inputs, state, lengths, training, seed)
+        request = gather(self, inputs, state, lengths, training, seed, LOSS)
         found, values = losses.losses_and_gradients(self, self._flat(params), request, weights, wrt)
         return found, self._gradients(values, request, wrt), self._state(values, request)
 
@@ -400,7 +420,7 @@ class Model:
         training: bool = False, seed: int = 0,
     ) -> Array:  # fmt: skip
         """The Hessian of the loss in the parameters, times a flat vector."""
-        request = gather(self, inputs, state, lengths, training, seed)
+        request = gather(self, inputs, state, lengths, training, seed, LOSS)
         return self._curvature("hvp", params, request, vector)
 
     def gnvp(
@@ -413,7 +433,7 @@ class Model:
         `binary_cross_entropy(sigmoid(z), ...)` as one of z, which matches it (Martens and Sutskever 2011, section 3.1).
         What a loss line computes from parameters without these functions counts with its own Hessian.
         """
-        request = gather(self, inputs, state, lengths, training, seed)
+        request = gather(self, inputs, state, lengths, training, seed, LOSS)
         return self._curvature("gnvp", params, request, vector)
 
     def _curvature(self, kind: str, params: Array, request: Request, vector: Array) -> Array:

@@ -15,12 +15,18 @@ from recurrency.graph.types import Kind
 
 if TYPE_CHECKING:
     from recurrency.backend import Runner
+    from recurrency.graph.graph import Graph
     from recurrency.graph.ops import Array
     from recurrency.model import Model
 
 DTYPES = ("float32", "float64")
 GROUPS = ("params", "inputs", "state")
 """What gradients can be wanted of."""
+
+Roots = tuple[str, ...]
+"""What is wanted of a call: groups of roots (`output`, `final`), or a root."""
+FORWARD: Roots = ("output", "final")
+LOSS: Roots = ("loss", "final")
 MANY = 20
 """More names than these are not listed in a message."""
 
@@ -65,14 +71,15 @@ class Request:
 
 
 def gather(
-    model: Model, inputs: Any, state: Mapping[str, Any] | None, lengths: Any, training: bool, seed: int
-) -> Request:
-    """Check the arrays of a call.
+    model: Model, inputs: Any, state: Mapping[str, Any] | None, lengths: Any, training: bool, seed: int,
+    roots: Roots = FORWARD,
+) -> Request:  # fmt: skip
+    """Check the arrays of a call that computes some roots; inputs that these do not need may be left out.
 
     Raises:
         ShapeError: an array does not fit; UsageError: a name is unknown or missing.
     """
-    arrays = _inputs(model, inputs)
+    arrays = _inputs(model, inputs, roots)
     steps, batch = _sizes(model, arrays)
     ragged: dict[str, Array] | None = None
     valid: dict[str, Array] = {}
@@ -93,13 +100,24 @@ def gather(
     return Request(arrays, ragged, steps, batch, bool(training), seed, offset, valid)
 
 
-def by_name(model: Model, inputs: Any) -> Mapping[str, Any]:
-    """The inputs as a mapping; a bare array is the only input."""
+def by_name(model: Model, inputs: Any, roots: Roots = FORWARD) -> Mapping[str, Any]:
+    """The inputs as a mapping; a bare array is the only input, or the only one that is needed."""
     if isinstance(inputs, Mapping):
         return inputs
-    if len(model.inputs) != 1:
+    names = model.inputs if len(model.inputs) == 1 else model.reads(*roots)
+    if len(names) != 1:
         raise UsageError(f"{model.spec.name} has the inputs {', '.join(model.inputs)}: hand them over by name")
-    return dict.fromkeys(model.inputs, inputs)
+    return dict.fromkeys(names, inputs)
+
+
+def needed(graph: Graph, model: Model) -> tuple[str, ...]:
+    """The inputs that a graph reads; of each clock at least one, which says how long it is."""
+    read = set(graph.sources("input"))
+    for clock in model.clocks:
+        on_clock = [name for name, port in model.inputs.items() if port.clock == clock]
+        if on_clock and not read & set(on_clock):
+            read.add(on_clock[0])
+    return tuple(name for name in model.inputs if name in read)
 
 
 def one_step(model: Model, inputs: Any) -> dict[str, Any]:
@@ -173,15 +191,17 @@ def of_group(roots: Iterable[str], group: str) -> list[str]:
     return [root[len(group) + 1 :] for root in roots if root.startswith(f"{group}:")]
 
 
-def _inputs(model: Model, inputs: Any) -> dict[str, Array]:
+def _inputs(model: Model, inputs: Any, roots: Roots) -> dict[str, Array]:
     if inputs.__class__ is np.ndarray and len(model.inputs) == 1:
         return {name: _input(model, port, inputs) for name, port in model.inputs.items()}
-    inputs = by_name(model, inputs)
+    inputs = by_name(model, inputs, roots)
     if inputs.keys() != model.inputs.keys():
-        wrong = [f"no {n}" for n in model.inputs if n not in inputs]
-        wrong += [f"an unknown {n}" for n in inputs if n not in model.inputs]
-        raise UsageError(f"{model.spec.name} has the inputs {', '.join(model.inputs)}; given are {' and '.join(wrong)}")
-    return {name: _input(model, port, inputs[name]) for name, port in model.inputs.items()}
+        wrong = [f"an unknown {n}" for n in inputs if n not in model.inputs]
+        wrong = [f"no {n}" for n in model.inputs if n not in inputs and (wrong or n in model.reads(*roots))] + wrong
+        if wrong:
+            known = f"{model.spec.name} has the inputs {', '.join(model.inputs)}"
+            raise UsageError(f"{known}; given are {' and '.join(wrong)}")
+    return {name: _input(model, port, inputs[name]) for name, port in model.inputs.items() if name in inputs}
 
 
 def _input(model: Model, port: Port, array: Any) -> Array:

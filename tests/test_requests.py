@@ -164,7 +164,7 @@ NAMES: dict[str, tuple[str, Call, str]] = {
         "TwoStates has the inputs x, goal; given are no goal and an unknown gaol",
     ),
     "a bare array for two inputs": (
-        "two states", lambda m: m.forward(m.init(), X),
+        "two states", lambda m: m.loss(m.init(), X),
         "TwoStates has the inputs x, goal: hand them over by name",
     ),
     "an unknown stream": (

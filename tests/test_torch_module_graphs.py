@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -138,3 +140,26 @@ def test_wrappers_for_many_processes_take_a_module(name: str) -> None:
     for key, gradient in found.items():
         gradient = gradient.full_tensor() if hasattr(gradient, "full_tensor") else gradient
         close(gradient, wanted[key.removeprefix("module.")])
+
+
+EACH = "cell C[N](x: [N]) -> (y: [N]) {\n    param w : [N] ~ ones\n    y = tanh(NUMBER * w * x)\n}"
+
+
+def test_many_different_cells_are_compiled_in_one_process(compiled: Callable[..., Any]) -> None:
+    """Each keeps what was compiled of it with code of its own, of which torch allows a few versions."""
+    x = random(4, 2, 3)
+    for number in range(1, torch._dynamo.config.recompile_limit + 3):
+        module = rc.parse(EACH.replace("NUMBER", str(number))).module(N=3, dtype=torch.float64)
+        for call in (compiled(module), compiled(module.forward)):
+            close(call(x)[0], torch.tanh(number * x))
+
+
+def test_networks_are_copied_and_pickled_with_their_class() -> None:
+    module, x = lstm(), random(5, 2, 3)
+    for other in (copy.deepcopy(module), copy.copy(module), pickle.loads(pickle.dumps(module))):
+        assert type(other) is type(module)
+        assert torch.equal(other(x)[0], module(x)[0])
+    inherited = type("Inherited", (type(module),), {})(module.program, dtype=torch.float64)
+    inherited.load_state_dict(module.state_dict())
+    assert type(copy.deepcopy(inherited)) is type(inherited)
+    assert torch.equal(copy.deepcopy(inherited)(x)[0], module(x)[0])
