@@ -279,7 +279,8 @@ class Spec:
         """The equations in LaTeX (an `align*` environment)."""
         from recurrency.language.latex import latex_of_cell
 
-        return latex_of_cell(self.cell)
+        module = self.definition.module
+        return latex_of_cell(self.cell, module.functions, {name: d.cell for name, d in module.cells.items()})
 
     def _repr_latex_(self) -> str:
         return self.latex()

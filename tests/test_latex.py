@@ -109,8 +109,8 @@ def test_what_is_computed_from_parameters_alone_carries_no_time() -> None:
         r"\mathit{slow}^{(2)} &= \mathit{rate} + \sum_{j=1}^{L} s",
     ]  # fmt: skip
     assert rows[3:6] == [
-        r"\mathit{fast}_{t} &= \mathit{rate} \odot x_{t}", r"\mathit{count}_{t} &= \mathit{count}_{t-1} + 1",
-        r"h_{t} &= \mathit{slow}^{(1)} \odot \mathit{fast}_{t}",
+        r"\mathit{fast}_{t} &= \mathit{rate} \, x_{t}", r"\mathit{count}_{t} &= \mathit{count}_{t-1} + 1",
+        r"h_{t} &= \mathit{slow}^{(1)} \, \mathit{fast}_{t}",
     ]  # fmt: skip
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from functools import cache
-from itertools import combinations, pairwise
+from itertools import accumulate, combinations, pairwise
 from pathlib import Path as FilePath
 
 import pytest
@@ -20,7 +21,7 @@ from recurrency.passes.recurrence import recurrences
 from recurrency.pictures import Picture, draw
 from recurrency.pictures.drawing import Box, Drawing, Path, Point
 from recurrency.pictures.formula import BREAK
-from recurrency.pictures.labels import make_label
+from recurrency.pictures.labels import INDENT, make_label, typeset
 from recurrency.pictures.sketch import Kind, Line
 
 CELLS = library.names()
@@ -192,8 +193,32 @@ def test_a_function_of_the_header_is_of_the_kind_that_it_was_given() -> None:
 def test_breaking_a_label_loses_nothing(widest: float) -> None:
     for node in shipped("LSTM").sketch.nodes.values():
         lines = make_label(node.label, 11.0, widest).lines
-        assert "".join(line.latex for line in lines) == node.label.replace(BREAK, "")
+        assert "".join(line.latex for line in lines) == re.sub(f"{BREAK}\\d", "", node.label)
         assert len(lines) == 1 or widest < 400
+
+
+LONG = """cell Long[N](x, y, z: [N]) -> (h: [N]) {
+    state h : [N] = 0
+    a = tanh(x + (y + z) * y) + 0.5 * max(x, y, z) * (h[t-1] - x) + y * (x - y) * (z + y) * (x + z) * (y + z)
+    h = sigmoid(concat(x, y, z, tanh(a + x + (y - z))) @ transpose(outer(x, concat(x + y, y, z, a)))) * a
+}"""
+
+
+@pytest.mark.parametrize("widest", [60.0, 100.0, 150.0, 250.0])
+def test_a_line_ends_in_brackets_only_where_they_do_not_fit(widest: float) -> None:
+    checked = 0
+    for node in [*picture(LONG).sketch.nodes.values(), *shipped("LSTM").sketch.nodes.values()]:
+        pieces = [(0, node.label.split(BREAK)[0])] + [(int(p[0]), p[1:]) for p in node.label.split(BREAK)[1:]]
+        ends = set(accumulate(len(line.latex) for line in make_label(node.label, 11.0, widest).lines))
+        starts = list(accumulate((len(text) for _, text in pieces), initial=0))
+        for n, (level, _) in enumerate(pieces):
+            if n and level and starts[n] in ends and "\n" not in node.label:
+                first = max((k for k in range(n) if k == 0 or pieces[k][0] < level), default=0)
+                last = next((k for k in range(n + 1, len(pieces)) if pieces[k][0] < level), len(pieces))
+                whole = "".join(text for _, text in pieces[first:last])
+                assert typeset(whole, 11.0).getsize()[0] + INDENT > widest, (whole, level)
+                checked += 1
+    assert checked or widest > 200
 
 
 # ----------------------------------------------------------------------------------------------------------- geometry

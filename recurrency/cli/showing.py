@@ -37,7 +37,7 @@ in-place concat, in-place gradients, in place, reuse.
 @click.argument("spec", metavar="SPEC[:CELL]")
 @dimension_options
 @click.option("--latex", is_flag=True, help="Print the equations in LaTeX instead.")
-@click.option("--graph", metavar="FILE", help="Draw the cell to a .svg, .png or .dot file.")
+@click.option("--graph", metavar="FILE", help="Draw the cell to a .svg, .png, .pdf or .dot file.")
 @click.option("--steps", type=POSITIVE, default=100, show_default=True, help="Steps of the batch whose memory is told.")
 @click.option("--batch", type=POSITIVE, default=16, show_default=True, help="Sequences of that batch.")
 @click.option("--backend", default="auto", show_default=True, metavar="NAME", help="What trains on it.")

@@ -10,7 +10,7 @@ from recurrency.comparing.cuts import unindexed
 from recurrency.errors import Span
 from recurrency.language import syntax
 from recurrency.language.elaborate import Elaborated
-from recurrency.language.latex import flatten
+from recurrency.language.scalars import flatten
 from recurrency.spec import Spec
 
 

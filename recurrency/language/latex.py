@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from recurrency.language import syntax
-from recurrency.language.notation import COMPARISONS, bracketed, index_letters, number, operator, symbol
+from recurrency.language.naming import Naming, naming_of
+from recurrency.language.notation import COMPARISONS, bracketed, index_letters, number
+from recurrency.language.scalars import Scalars, flatten, scalars_of
+from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary import FUNCTIONS
 
 OR, AND, COMPARE, SUM, BIG, PRODUCT, MATMUL, UNARY, POWER, ATOM = range(10)
@@ -17,15 +20,23 @@ BINARY = {"or": OR, "and": AND, "+": SUM, "-": SUM, "*": PRODUCT, "@": MATMUL, "
 WHOLE_STREAM = {"reverse", "first", "last", "sum_over_time", "mean_over_time"}
 
 
-def latex_of_cell(cell: syntax.Cell) -> str:
-    """The equations of a cell as an `align*` environment, in the order of the text, then first values and losses."""
-    rows = " \\\\\n".join(f"    {row}" for row in equations_of_cell(cell))
-    return f"\\begin{{align*}}\n{rows}\n\\end{{align*}}"
+def latex_of_cell(
+    cell: syntax.Cell, functions: Mapping[str, syntax.Fn] | None = None, cells: Mapping[str, syntax.Cell] | None = None
+) -> str:
+    """The equations of a cell as an `align*` environment, in the order of the text, then first values and losses.
+
+    `functions` and `cells` are those that its file defines or uses. Where names would look alike, comments say which
+    one wears a prime.
+    """
+    scope = scope_of(cell, functions, cells)
+    rows = " \\\\\n".join(f"    {row}" for row in equations_of_cell(cell, scope))
+    legend = "".join(f"% {line}\n" for line in scope.naming.legend())
+    return f"{legend}\\begin{{align*}}\n{rows}\n\\end{{align*}}"
 
 
-def equations_of_cell(cell: syntax.Cell) -> list[str]:
+def equations_of_cell(cell: syntax.Cell, scope: Scope | None = None) -> list[str]:
     """The rows of `latex_of_cell`, each with one `&` before its equals sign."""
-    scope = scope_of(cell)
+    scope = scope or scope_of(cell)
     rows = [row for statement in cell.body for row in statement_rows(statement, scope, ())]
     first = merged([row for statement in cell.body for row in first_values(statement, scope)])
     losses = [Printer(scope).text(s.value, SUM) for s in flatten(cell.body) if isinstance(s, syntax.Loss)]
@@ -42,27 +53,26 @@ def latex_of_expression(expression: syntax.Expression, cell: syntax.Cell) -> str
 
 @dataclass(frozen=True)
 class Scope:
-    """What is known of the names of a cell: those that carry no time, and those that are scalars."""
+    """What is known of the names of a cell: those that carry no time, those that are scalars, and how they look."""
 
     bare: frozenset[str]
-    scalars: frozenset[str]
+    scalars: Scalars
     known: frozenset[str]
+    naming: Naming
+
+    def inside(self, *names: str) -> Scope:
+        """The same, with indices of a loop or a comprehension."""
+        return replace(self, bare=self.bare | set(names), scalars=self.scalars.inside(*names))
 
 
-def flatten(body: Sequence[syntax.Statement]) -> list[syntax.Statement]:
-    """All statements of a body, those of its loops included."""
-    return [s for part in body for s in (flatten(part.body) if isinstance(part, syntax.For) else [part])]
-
-
-def scope_of(cell: syntax.Cell) -> Scope:
+def scope_of(
+    cell: syntax.Cell, functions: Mapping[str, syntax.Fn] | None = None, cells: Mapping[str, syntax.Cell] | None = None
+) -> Scope:
     """The scope of a cell: parameters, constants, dimensions, instances of cells, and what is computed from these."""
     statements = flatten(cell.body)
     declared = [s for s in statements if isinstance(s, syntax.Param | syntax.State | syntax.Const)]
     fixed = {t.name for s in declared if not isinstance(s, syntax.State) for t in s.targets}
     dimensions = {d.name for d in cell.dimensions}
-    scalars = {t.name for s in declared if not s.shape.dimensions for t in s.targets}
-    ports = [p for p in (*cell.inputs, *cell.outputs) if isinstance(p.type, syntax.Shape)]
-    scalars |= {p.name for p in ports if isinstance(p.type, syntax.Shape) and not p.type.dimensions}
     equations = [s for s in statements if isinstance(s, syntax.Equation)]
     known = {s.target.name for s in equations} | {t.name for s in declared for t in s.targets}
     known |= {p.name for p in (*cell.inputs, *cell.outputs)}
@@ -73,7 +83,7 @@ def scope_of(cell: syntax.Cell) -> Scope:
     }
     values = [(s.target.name, names_in(s.value)) for s in equations if s.target.name not in streams]
     bare = without_time(values, fixed | dimensions | instances, (indices | set(FUNCTIONS)) - known)
-    return Scope(frozenset(bare), frozenset(scalars | dimensions), frozenset(known))
+    return Scope(frozenset(bare), scalars_of(cell, functions, cells), frozenset(known), naming_of(cell))
 
 
 def names_in(expression: syntax.Expression) -> set[str]:
@@ -98,18 +108,6 @@ def is_instance(value: syntax.Expression, known: set[str]) -> bool:
     )
 
 
-def mentions_time(expression: syntax.Expression) -> bool:
-    """Whether an index is a time: `t-1`."""
-    match expression:
-        case syntax.Name(name=name):
-            return name == "t"
-        case syntax.Binary(left=left, right=right):
-            return mentions_time(left) or mentions_time(right)
-        case syntax.Unary(operand=operand):
-            return mentions_time(operand)
-    return False
-
-
 # -------------------------------------------------------------------------------------------------------- statements
 
 
@@ -118,8 +116,8 @@ def statement_rows(statement: syntax.Statement, scope: Scope, loops: tuple[str, 
     behind = ", \\quad " + ",\\; ".join(loops) if loops else ""
     match statement:
         case syntax.For(index=index, range=limits, body=body):
-            inner = replace(scope, bare=scope.bare | {index}, scalars=scope.scalars | {index})
-            around = (*loops, f"{symbol(index)} = {Printer(inner).limits(limits)}")
+            inner = scope.inside(index)
+            around = (*loops, f"{scope.naming.symbol(index)} = {Printer(inner).limits(limits)}")
             return [row for s in body for row in statement_rows(s, inner, around)]
         case syntax.Equation(target=target, value=value):
             printer = Printer(scope)
@@ -128,9 +126,10 @@ def statement_rows(statement: syntax.Statement, scope: Scope, loops: tuple[str, 
             printer = Printer(scope)
             return [f"{printer.target(target)} &= {printer.text(value)}{behind}" for target in targets]
         case syntax.Fn(name=name, parameters=parameters, body=body):
-            inner = replace(scope, bare=scope.bare | set(parameters))
-            given = ", ".join(symbol(p) for p in parameters)
-            return [f"{operator(name)}({given}) &= {Printer(inner).text(body)}"]
+            others = replace(scope.scalars, names=scope.scalars.names - set(parameters))
+            inner = replace(scope, bare=scope.bare | set(parameters), scalars=others)
+            given = ", ".join(map(scope.naming.symbol, parameters))
+            return [f"{scope.naming.operator(name)}({given}) &= {Printer(inner).text(body)}"]
     return []
 
 
@@ -145,8 +144,7 @@ def merged(rows: Sequence[tuple[str, str]]) -> list[str]:
 def first_values(statement: syntax.Statement, scope: Scope) -> list[tuple[str, str]]:
     """`h_0` and its value for a state whose first value is an expression."""
     if isinstance(statement, syntax.For):
-        inner = replace(scope, bare=scope.bare | {statement.index})
-        return [row for s in statement.body for row in first_values(s, inner)]
+        return [row for s in statement.body for row in first_values(s, scope.inside(statement.index))]
     if not isinstance(statement, syntax.State) or statement.first is None:
         return []
     printer = Printer(scope, time="0")
@@ -195,7 +193,7 @@ class Printer:
             case syntax.Comprehension(body=body):
                 return self.text(body), ATOM
             case syntax.From(call=call, first=first):
-                given = ",\\; ".join(f"{symbol(k.name, '0')} = {self.text(k.value)}" for k in first)
+                given = ",\\; ".join(f"{self.scope.naming.symbol(k.name, '0')} = {self.text(k.value)}" for k in first)
                 return f"{self.text(call)} \\;\\text{{from}}\\; {given}", OR
             case _:
                 return self.reference(expression), ATOM
@@ -204,7 +202,7 @@ class Printer:
 
     def name(self, name: str, members: str = "") -> str:
         """A name with the time, if it is a stream."""
-        return symbol(name, "" if name in self.scope.bare or name == "t" else self.time, members)
+        return self.scope.naming.symbol(name, "" if name in self.scope.bare or name == "t" else self.time, members)
 
     def target(self, target: syntax.Target) -> str:
         return self.name(target.name, self.members(target.indices))
@@ -219,7 +217,7 @@ class Printer:
         """A step of a stream, a member of a family, a stream inside a cell, or a cell with its dimensions."""
         match expression:
             case syntax.Attribute(value=value, name=name):
-                return f"{replace(self, time='').text(value, ATOM)}.{symbol(name, self.time)}"
+                return f"{replace(self, time='').text(value, ATOM)}.{self.scope.naming.symbol(name, self.time)}"
             case syntax.Subscript(value=value, indices=[index]) if mentions_time(index):
                 time = self.index.text(index)
                 if isinstance(value, syntax.Name | syntax.Subscript | syntax.Attribute):
@@ -229,7 +227,7 @@ class Printer:
                 if name in self.scope.known and not expression.keywords:
                     return self.name(name, self.members(indices))
                 given = ", ".join([*([self.members(indices)] if indices else []), *self.keywords(expression.keywords)])
-                return f"{operator(name)}_{{{given}}}"
+                return f"{self.scope.naming.operator(name)}_{{{given}}}"
             case syntax.Subscript(value=value, indices=indices):
                 return f"{bracketed(self.text(value))}^{{({self.members(indices)})}}"
         raise TypeError(f"no print for {type(expression).__name__}")
@@ -260,24 +258,7 @@ class Printer:
         """The sign of a product: none beside a scalar, a dot before a number."""
         if isinstance(right, syntax.Number):
             return " \\cdot "
-        return " \\, " if self.is_scalar(left) or self.is_scalar(right) else " \\odot "
-
-    def is_scalar(self, expression: syntax.Expression) -> bool:
-        """Whether an expression is known to be a scalar from the declarations alone."""
-        match expression:
-            case syntax.Number():
-                return True
-            case syntax.Name(name=name):
-                return name in self.scope.scalars
-            case syntax.Subscript(value=value):
-                return self.is_scalar(value)
-            case syntax.Unary(operand=operand):
-                return self.is_scalar(operand)
-            case syntax.Binary(left=left, right=right):
-                return self.is_scalar(left) and self.is_scalar(right)
-            case syntax.Call(callee=syntax.Name(name=name), arguments=arguments):
-                return name in {"dot", "norm"} or (len(arguments) == 1 and self.is_scalar(arguments[0]))
-        return False
+        return " \\, " if self.scope.scalars.has(left) or self.scope.scalars.has(right) else " \\odot "
 
     def power(self, base: syntax.Expression, exponent: str) -> str:
         printed, strength = self.printed(base)
@@ -309,13 +290,15 @@ class Printer:
 
     def callee(self, expression: syntax.Expression) -> str:
         """A function or a cell; anything else as an expression."""
-        return operator(expression.name) if isinstance(expression, syntax.Name) else self.text(expression)
+        return (
+            self.scope.naming.operator(expression.name)
+            if isinstance(expression, syntax.Name)
+            else self.text(expression)
+        )
 
     def over(self, name: str, comprehension: syntax.Comprehension) -> tuple[str, int]:
         """A sum, or another function, over the members of a range."""
-        indices = {c.index for c in comprehension.clauses}
-        scope = replace(self.scope, bare=self.scope.bare | indices, scalars=self.scope.scalars | indices)
-        inner = replace(self, scope=scope)
+        inner = replace(self, scope=self.scope.inside(*(c.index for c in comprehension.clauses)))
         signs = "".join(inner.limit(name, clause) for clause in comprehension.clauses)
         if name == "sum":
             return f"{signs} {inner.text(comprehension.body, BIG)}", BIG
@@ -326,7 +309,7 @@ class Printer:
     def limit(self, name: str, clause: syntax.Clause) -> str:
         """The sign of `name` with its limits: `i = 1` below and `L` above, or a condition below."""
         index, first, last = self.name(clause.index), *map(self.index.text, (clause.range.first, clause.range.last))
-        sign = {"sum": "\\sum", "concat": ""}.get(name, operator(name))
+        sign = {"sum": "\\sum", "concat": ""}.get(name, self.scope.naming.operator(name))
         if clause.condition is None:
             return f"{sign}_{{{index}={first}}}^{{{last}}}"
         return f"{sign}_{{{first} \\leq {index} \\leq {last},\\; {replace(self, time='').text(clause.condition)}}}"

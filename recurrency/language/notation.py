@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from decimal import Decimal
 
-LOWER = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu "
-    "nu xi omicron pi rho sigma tau upsilon phi chi psi omega"
-)
-UPPER = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-GREEK = {name: f"\\{name}" for name in f"{LOWER} {UPPER}".split()}
-SIGNS = dict(zip("αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", GREEK.values(), strict=True))
-ACCENTS = {
-    "hat": "hat", "tilde": "tilde", "bar": "bar", "dot": "dot", "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar",
-    "\u0307": "dot", "\u0308": "ddot",
-}  # fmt: skip
+from recurrency.language.letters import ACCENTS, GREEK, clusters, letter, spelt, word
 
 FUNCTIONS = {
     **{name: f"\\{name}" for name in ("tanh", "exp", "log", "max", "min", "sin", "cos")},
@@ -35,41 +24,45 @@ COMPARISONS = {
 }  # fmt: skip
 
 
-def letters(word: str) -> str:
-    """A word without underscores: a Greek letter by its name, one letter in italics, several as one word."""
-    if word in GREEK:
-        return GREEK[word]
-    bare = unicodedata.normalize("NFD", word)
-    accents = [ACCENTS[c] for c in bare if c in ACCENTS]
-    if accents and len(bare) == 2:
-        return f"\\{accents[0]}{{{letters(bare[0])}}}"
-    if len(word) == 1:
-        return SIGNS.get(word, word)
-    return word if word.isdecimal() else f"\\mathit{{{word}}}"
+def letters(text: str) -> str:
+    """A part of a name: a Greek letter by its name, one letter in italics, several as one word."""
+    if text in GREEK:
+        return GREEK[text]
+    found = list(clusters(text))
+    if len(found) == 1:
+        return letter(*found[0])
+    return digits(text) if text.isdecimal() else word(text, "mathit")
+
+
+def digits(text: str) -> str:
+    """A number in the digits of any alphabet."""
+    return "".join(letter(char) for char in text)
 
 
 def split_name(name: str) -> tuple[str, list[str]]:
     """The letters and indices of a name: `W`, `[i]` of `W_i`, `x`, `[2]` of `x2`, `\\tilde{h}`, `[]` of `h_tilde`."""
-    word, *indices = [part for part in name.split("_") if part] or ["?"]
-    digits = re.fullmatch(r"(\D)(\d+)", word)
-    if digits:
-        word, indices = digits[1], [digits[2], *indices]
-    base = letters(word)
+    first, *indices = [part for part in name.split("_") if part] or ["?"]
+    numbered = re.fullmatch(r"(\D)(\d+)", first)
+    if numbered:
+        first, indices = numbered[1], [numbered[2], *indices]
+    base = letters(first)
     for accent in [i for i in indices if i in ACCENTS]:
         base = f"\\{ACCENTS[accent]}{{{base}}}"
     return base, [index_letters(i) for i in indices if i not in ACCENTS]
 
 
-def index_letters(word: str) -> str:
+def index_letters(text: str) -> str:
     """An index that is part of a name: words stand upright."""
-    return letters(word) if len(word) == 1 or word in GREEK or word.isdecimal() else f"\\mathrm{{{word}}}"
+    single = len(list(clusters(text))) == 1
+    return letters(text) if single or text in GREEK or text.isdecimal() else word(text, "mathrm")
 
 
-def symbol(name: str, time: str = "", members: str = "") -> str:
-    """A name in print, with the member of its family above and its indices and the time below."""
+def symbol(name: str, time: str = "", members: str = "", primes: int = 0) -> str:
+    """A name in print, with primes and the member of its family above and its indices and the time below."""
     base, indices = split_name(name)
     below = ",".join([*indices, *([time] if time else [])])
-    return base + (f"^{{({members})}}" if members else "") + (f"_{{{below}}}" if below else "")
+    above = "\\prime" * primes + (f"({members})" if members else "")
+    return base + (f"^{{{above}}}" if above else "") + (f"_{{{below}}}" if below else "")
 
 
 def operator(name: str) -> str:
@@ -78,7 +71,12 @@ def operator(name: str) -> str:
         return FUNCTIONS[name]
     if len(name) == 1:
         return letters(name)
-    return f"\\operatorname{{{name.replace('_', '-')}}}"
+    return f"\\operatorname{{{upright(name)}}}"
+
+
+def upright(name: str) -> str:
+    """A name as it is written, in letters that are known everywhere."""
+    return "-".join(spelt(part) for part in name.split("_"))
 
 
 def number(value: int | float) -> str:

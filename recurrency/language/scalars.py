@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from recurrency.language import syntax
@@ -23,9 +23,11 @@ def flatten(body: Sequence[syntax.Statement]) -> list[syntax.Statement]:
 class Scalars:
     """The names of a cell that are known to be numbers; `cells` are those that it can use, by name."""
 
-    names: frozenset[str]
+    names: Set[str]
     functions: Mapping[str, syntax.Fn] = field(default_factory=dict)
     cells: Mapping[str, syntax.Cell] = field(default_factory=dict)
+    uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The numbers inside of each use of a cell that has a name."""
     busy: frozenset[str] = frozenset()
     """Functions that are being looked into."""
 
@@ -53,6 +55,8 @@ class Scalars:
                 return self.inside(*(c.index for c in clauses)).has(body)
             case syntax.Subscript(value=value):
                 return self.has(value)
+            case syntax.Attribute(value=syntax.Name(name=use), name=name):
+                return name in self.uses.get(use, ())
             case syntax.From(call=call):
                 return self.has(call)
             case syntax.Call():
@@ -86,6 +90,26 @@ class Scalars:
         return known is not None and name not in vectors and bool(given) and self.all(given)
 
 
+def _callee(value: syntax.Expression) -> str:
+    """The cell that the whole of an expression uses, or that it is an instance of."""
+    while isinstance(value, syntax.Call | syntax.From | syntax.Subscript):
+        if isinstance(value, syntax.Subscript) and any(syntax.mentions_time(i) for i in value.indices):
+            return ""
+        value = (
+            value.callee
+            if isinstance(value, syntax.Call)
+            else value.call
+            if isinstance(value, syntax.From)
+            else value.value
+        )
+    return value.name if isinstance(value, syntax.Name) else ""
+
+
+def _declared_numbers(cell: syntax.Cell) -> frozenset[str]:
+    """The streams and parameters of a cell that are numbers, by its own text."""
+    return frozenset(scalars_of(cell).names - {d.name for d in cell.dimensions})
+
+
 def scalars_of(
     cell: syntax.Cell, functions: Mapping[str, syntax.Fn] | None = None, cells: Mapping[str, syntax.Cell] | None = None
 ) -> Scalars:
@@ -101,13 +125,31 @@ def scalars_of(
     indices = {s.index for part in cell.body for s in syntax.walk(part) if isinstance(s, syntax.For | syntax.Clause)}
     names = {name for name, scalar in declared.items() if scalar} | {d.name for d in cell.dimensions} | indices
     names -= {name for name, scalar in declared.items() if not scalar}
-    found = Scalars(frozenset(names), {**(functions or {}), **own}, cells or {})
-    equations = [s for s in statements if isinstance(s, syntax.Equation) and s.target.name not in declared]
-    # The greatest set that is consistent: `s = 0.9 * s[t-1] + dot(a, b)` is a number although it needs itself.
+    equations = [s for s in statements if isinstance(s, syntax.Equation)]
+    cells = dict(cells or {})
+    instances = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
+    cells |= {s.target.name: instances[s.target.name] for s in equations if s.target.name in instances
+              and not isinstance(s.value, syntax.Call | syntax.From)}  # fmt: skip
+    used = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
+    uses = {name: _declared_numbers(inner) for name, inner in used.items()}
+    found = Scalars(frozenset(names), {**(functions or {}), **own}, cells, uses)
+    equations = [s for s in equations if s.target.name not in declared]
+    return found.inside(*_consistent(found, equations))
+
+
+def _consistent(found: Scalars, equations: Sequence[syntax.Equation]) -> set[str]:
+    """The most names that can be numbers together: `s = 0.9 * s[t-1] + dot(a, b)` is one although it needs itself."""
     hopeful = {s.target.name for s in equations}
-    while True:
-        trial = found.inside(*hopeful)
-        kept = {n for n in hopeful if all(trial.has(s.value) for s in equations if s.target.name == n)}
-        if kept == hopeful:
-            return trial
-        hopeful = kept
+    readers: dict[str, list[syntax.Equation]] = {}
+    for s in equations:
+        for name in {part.name for part in syntax.walk(s.value) if isinstance(part, syntax.Name)} & hopeful:
+            readers.setdefault(name, []).append(s)
+    names = set(found.names) | hopeful
+    trial, waiting = replace(found, names=names), list(equations)
+    while waiting:
+        s = waiting.pop()
+        if s.target.name in hopeful and not trial.has(s.value):
+            hopeful.discard(s.target.name)
+            names.discard(s.target.name)
+            waiting += readers.get(s.target.name, [])
+    return hopeful

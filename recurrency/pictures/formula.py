@@ -9,16 +9,17 @@ from typing import Any
 
 from recurrency.language import syntax
 from recurrency.language.latex import Printer, Scope
-from recurrency.language.notation import operator
 from recurrency.language.syntax import Expression
 from recurrency.pictures.static import Env, static, transform
 from recurrency.pictures.unroll import Key, reference
 
 BREAK = "\x1f"
-"""Stands where a long formula may go on in the next line; never inside braces."""
+"""Stands where a long formula may go on in the next line; a digit follows, and a line ends rather at a lower one."""
 
-WORDS = re.compile(r"\\begin|\\end|[{}]| \+ | - |(?<!\\), |;\\, ?", re.ASCII)
+WORDS = re.compile(r"\\begin|\\end|\\[{}]|[{}()\[\]]| \+ | - | ?\\,\\odot\\, ?|(?<!\\), |;\\, ?", re.ASCII)
 DEEPER = {"{": 1, "\\begin": 1, "}": -1, "\\end": -1}
+BRACKETS = {"(": 1, "[": 1, ")": -1, "]": -1}
+DEEPEST = 9
 SIGN = re.compile(r"(^|[(=,;{\[|] ?)-")
 """A minus that is a sign, not a difference."""
 AIR = (
@@ -40,7 +41,7 @@ class LabelPrinter(Printer):
     def name(self, name: str, members: str = "") -> str:
         """A name, and what was put in the place of a use of a cell."""
         cell, lifted, _ = name.partition("#")
-        return operator(cell) if lifted else super().name(name, members)
+        return self.scope.naming.operator(cell) if lifted else super().name(name, members)
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,16 @@ def breakable(latex: str) -> str:
     """A formula with marks before its signs and after its commas, as far as they are not inside braces."""
     for pattern, instead in AIR:
         latex = pattern.sub(instead, latex)
-    out, depth, end = [], 0, 0
+    out, depth, brackets, end = [], 0, 0, 0
     for word in WORDS.finditer(latex):
         out.append(latex[end : word.start()])
         text, end = word[0], word.end()
         depth += DEEPER.get(text, 0)
-        if text in DEEPER or depth:
+        brackets += BRACKETS.get(text, 0)
+        product = "odot" in text  # a sum is broken rather than its products, and both rather than what is in brackets
+        mark = f"{BREAK}{min(2 * brackets + product, DEEPEST)}"
+        if depth or text in DEEPER or text in BRACKETS or text in ("\\{", "\\}"):
             out.append(text)
         else:
-            out.append(f"{BREAK}{{}}{text}" if text in (" + ", " - ") else f"{text}{BREAK}")
+            out.append(f"{mark}{{}}{text}" if text in (" + ", " - ") or product else f"{text}{mark}")
     return "".join([*out, latex[end:]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from ziamath.zmath import Latex, Math
 
@@ -49,7 +50,7 @@ def make_label(text: str, size: float, widest: float) -> Label:
     """The label of a text in which each `BREAK` may, and each new line must, end a line."""
     rows: list[tuple[str, float]] = []
     for paragraph in text.split("\n"):
-        rows += _fill(paragraph.split(BREAK), size, widest)
+        rows += _fill(_pieces(paragraph), size, widest)
     lines: list[TextLine] = []
     width = top = 0.0
     for latex, indent in rows:
@@ -61,16 +62,42 @@ def make_label(text: str, size: float, widest: float) -> Label:
     return Label(tuple(lines), width, top - LEADING)
 
 
-def _fill(pieces: list[str], size: float, widest: float) -> list[tuple[str, float]]:
-    """As many pieces in each line as it holds; all lines but the first are indented."""
-    rows: list[tuple[str, float]] = []
-    line = pieces[0]
-    for piece in pieces[1:]:
-        indent = INDENT if rows else 0.0
-        if _extent(line + piece, size)[0] + indent > widest:
-            rows.append((line, indent))
-            line = piece
-        else:
-            line += piece
-    rows.append((line, INDENT if rows else 0.0))
-    return rows
+@dataclass(frozen=True)
+class Piece:
+    """What stands behind a break, and how unwillingly a line ends there: deeper inside of brackets."""
+
+    latex: str
+    depth: int
+
+
+def _pieces(paragraph: str) -> list[Piece]:
+    first, *others = paragraph.split(BREAK)
+    return [Piece(first, 0), *(Piece(text[1:], int(text[0])) for text in others)]
+
+
+def _fill(pieces: list[Piece], size: float, widest: float) -> list[tuple[str, float]]:
+    """As many pieces in each line as it holds, all lines but the first indented.
+
+    A line ends inside brackets only where what they belong to is wider than a line.
+    """
+    rows: list[str] = [""]
+
+    def fits(latex: str, first: bool) -> bool:
+        return _extent(latex, size)[0] + (0.0 if first else INDENT) <= widest
+
+    def place(part: list[Piece]) -> None:
+        whole = "".join(piece.latex for piece in part)
+        if not rows[-1] or fits(rows[-1] + whole, len(rows) == 1):
+            if rows[-1] or len(part) == 1 or fits(whole, len(rows) == 1):
+                rows[-1] += whole
+                return
+        elif len(part) == 1 or fits(whole, first=False):
+            rows.append(whole)
+            return
+        level = min(piece.depth for piece in part[1:])
+        starts = [0, *(n for n, piece in enumerate(part) if n and piece.depth == level), len(part)]
+        for start, end in pairwise(starts):
+            place(part[start:end])
+
+    place(pieces)
+    return [(latex, INDENT if n else 0.0) for n, latex in enumerate(rows)]

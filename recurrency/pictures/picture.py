@@ -13,6 +13,7 @@ from recurrency.language import syntax
 from recurrency.pictures.compose import compose
 from recurrency.pictures.dot import render_dot
 from recurrency.pictures.drawing import Drawing
+from recurrency.pictures.pdf import render_pdf
 from recurrency.pictures.reading import read
 from recurrency.pictures.sketch import Sketch
 from recurrency.pictures.svg import render_svg
@@ -44,12 +45,16 @@ class Picture:
 
         return bytes(svg_to_bytes(self.svg(), zoom=zoom, background="#ffffff", skip_system_fonts=True))
 
+    def pdf(self) -> bytes:
+        """One page of the size of the picture, for a paper; text is outlines, as in the SVG."""
+        return render_pdf(self.svg())
+
     def dot(self) -> str:
         """For Graphviz."""
         return render_dot(self.sketch)
 
     def save(self, path: str | Path) -> None:
-        """Write the file that the suffix asks for: .svg, .png or .dot; it is there whole or not at all.
+        """Write the file that the suffix asks for: .svg, .png, .pdf or .dot; it is there whole or not at all.
 
         Raises:
             UsageError: another suffix, or the file can't be written.
@@ -58,11 +63,12 @@ class Picture:
         makers: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(),
             ".png": self.png,
+            ".pdf": self.pdf,
             ".dot": lambda: self.dot().encode(),
         }
         make = makers.get(path.suffix.lower())
         if make is None:
-            raise UsageError(f"{path}: a picture ends in .svg, .png or .dot, not in {path.suffix or 'nothing'!r}")
+            raise UsageError(f"{path}: a picture ends in .svg, .png, .pdf or .dot, not in {path.suffix or 'nothing'!r}")
         write_whole(path, make())
 
 

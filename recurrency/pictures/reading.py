@@ -9,8 +9,7 @@ from functools import cached_property
 import networkx as nx
 
 from recurrency.language import syntax
-from recurrency.language.latex import scope_of
-from recurrency.language.notation import symbol
+from recurrency.language.latex import Scope, scope_of
 from recurrency.pictures.formula import Formula
 from recurrency.pictures.kinds import kind_of
 from recurrency.pictures.merge import Group, find_groups, same_readers
@@ -162,12 +161,17 @@ class _Reader:
 
     # --------------------------------------------------------------------------------------------------------- labels
 
+    @cached_property
+    def scope(self) -> Scope:
+        """What the printer knows of the names."""
+        return scope_of(self.cell, {fn.name: fn for fn in self.file.functions}, self.known)
+
     def _kind(self, instance: Instance) -> Kind:
         return Kind.CELL if callee(instance.value, self.cell_names) is not None else Kind.EQUATION
 
     def _label(self, instance: Instance, letters: Set[str] = frozenset()) -> str:
         env = {name: number for name, number in instance.env.items() if name not in letters}
-        formula = Formula(scope_of(self.cell), env, self.env, self.stands_for, self.bound)
+        formula = Formula(self.scope, env, self.env, self.stands_for, self.bound)
         name, numbers = instance.key
         value = instance.value.call if isinstance(instance.value, syntax.From) else instance.value
         text = formula(value)
@@ -176,7 +180,7 @@ class _Reader:
         members = ",".join(
             f if f is not None and f in letters else str(n) for f, n in zip(instance.free, numbers, strict=True)
         )
-        return f"{symbol(name, members=members)} = {text}"
+        return f"{self.scope.naming.symbol(name, members=members)} = {text}"
 
     @cached_property
     def clocks(self) -> dict[Key, str | None]:
@@ -227,14 +231,15 @@ class _Reader:
     def _nodes(self) -> Iterator[Node]:
         several = len(set(self.clocks.values())) > 1
         for key, port in self.inputs.items():
-            over = rf"\;\mathrm{{over}}\;{self.clocks[key]}" if several and port.clock else ""
-            yield Node(key[0], Kind.INPUT, symbol(key[0]) + over, key[0], self.clocks[key])
+            clock = self.scope.naming.symbol(port.clock) if several and port.clock else ""
+            over = rf"\;\mathrm{{over}}\;{clock}" if clock else ""
+            yield Node(key[0], Kind.INPUT, self.scope.naming.symbol(key[0]) + over, key[0], self.clocks[key])
         for key, instance in self.equations.items():
             yield self._equation(key, instance)
         for key in self.outputs:
             source = self.stands_for(key)
             if source in self.equations or source in self.inputs:
-                label = symbol(key[0])
+                label = self.scope.naming.symbol(key[0])
                 yield Node(f"output:{key[0]}", Kind.OUTPUT, label, key[0], self.clocks.get(source))
 
     def _equation(self, key: Key, instance: Instance) -> Node:
@@ -244,7 +249,7 @@ class _Reader:
             first, last = group.numbers
             shown = [str(n) for n in range(first, last + 1)]
             shown = shown if len(shown) <= 3 else [shown[0], r"\ldots", shown[-1]]
-            label += f"{NEWLINE}{group.index}={','.join(shown)}"
+            label += f"{NEWLINE}{self.scope.naming.symbol(group.index)}={','.join(shown)}"
         kind = self._kind(instance)
         recurrent = kind is Kind.CELL and self._recurrent(callee(instance.value, self.cell_names))
         text = f"{self.node_of(key)} = {' '.join(instance.value.span.text.split())}"
@@ -263,8 +268,8 @@ class _Reader:
         for key, sources in self.firsts.items():
             instance = self.equations[key]
             assert isinstance(instance.value, syntax.From)
-            formula = Formula(scope_of(self.cell), instance.env, self.env, self.stands_for, self.bound)
-            lines = [f"{symbol(k.name, '0')} = {formula(k.value)}" for k in instance.value.first]
+            formula = Formula(self.scope, instance.env, self.env, self.stands_for, self.bound)
+            lines = [f"{self.scope.naming.symbol(k.name, '0')} = {formula(k.value)}" for k in instance.value.first]
             text = ", ".join(" ".join(k.span.text.split()) for k in instance.value.first)
             node = Node(f"{self.node_of(key)}:from", Kind.FIRST, NEWLINE.join(lines), text, None)
             sketch.nodes[node.id] = node
@@ -296,7 +301,7 @@ class _Reader:
 
     def _delay(self, bus: tuple[Use, ...]) -> Node:
         step = f"t{-bus[0].delay:+d}"
-        names = [symbol(u.key[0], step, ",".join(map(str, u.key[1]))) for u in bus]
+        names = [self.scope.naming.symbol(u.key[0], step, ",".join(map(str, u.key[1]))) for u in bus]
         if len(names) > 4:
             names = [names[0], names[1], r"\ldots", names[-1]]
         first, last = self.node_of(bus[0].key), self.node_of(bus[-1].key)
