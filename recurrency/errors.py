@@ -11,6 +11,21 @@ class RecurrencyError(Exception):
     """Base of every error that is the user's to mend; the command line prints it without a traceback."""
 
 
+UNSEEN = {
+    **{code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n"},
+    127: "\u2421",
+    **dict.fromkeys([*range(128, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"),
+    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
+}
+"""Characters that a terminal would obey, that turn the direction of a text, or that no text can hold, and what stands
+for each: one character, so that what is beneath it stays there."""
+
+
+def visible(text: str) -> str:
+    """A text that changes nothing of a terminal: only tabs and line ends are left of what controls one."""
+    return text if text.isprintable() else text.translate(UNSEEN)
+
+
 @dataclass(frozen=True)
 class Source:
     """A piece of specification text and the name under which messages mention it."""
@@ -101,7 +116,7 @@ def render(diagnostic: Diagnostic) -> str:
     out += [f"{pad}= {note}" for note in diagnostic.notes]
     if diagnostic.help:
         out.append(f"{pad}= help: {diagnostic.help}")
-    return "\n".join(line.rstrip() for line in out)
+    return "\n".join(visible(line).rstrip() for line in out)
 
 
 class ShapeError(RecurrencyError):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from recurrency.errors import UsageError
@@ -38,6 +40,15 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
             raise
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror or error}") from error
+
+
+def sweep(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a killed process left of `write_whole` for these names. Nobody else may be writing them."""
+    halves = re.compile(rf"\.(?:{'|'.join(map(re.escape, names))})\.\w{{8}}")
+    for path in folder.iterdir():
+        if halves.fullmatch(path.name) and not path.is_symlink() and path.is_file():
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def require_file(path: str | Path) -> None:

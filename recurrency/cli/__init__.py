@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from recurrency import __version__
-from recurrency.errors import RecurrencyError
+from recurrency.errors import RecurrencyError, UsageError, visible
 
 COMMANDS = {
     "check": ("checking:check", "Find every mistake in specs."),
@@ -89,9 +89,18 @@ def renamed(error: click.NoSuchOption) -> click.NoSuchOption:
     return error
 
 
+def complain_of_encoding(error: UnicodeEncodeError) -> None:
+    """Say that standard output has no such letter."""
+    from recurrency.cli.common import complain
+
+    letter = error.object[error.start : error.start + 1]
+    words = f"standard output is {error.encoding}, which has no {letter!r}; set PYTHONIOENCODING=utf-8, or use -o FILE"
+    complain(UsageError(words))
+
+
 def main() -> None:
     """The console script: exit code 0 for success, 1 for bad input, 2 for a wrong call, 130 for Ctrl-C."""
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: visible(f"warning: {message}\n")
     try:
         cli(prog_name="recurrency", standalone_mode=False)
     except click.exceptions.Abort:
@@ -107,6 +116,9 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except UnicodeEncodeError as error:
+        complain_of_encoding(error)
         sys.exit(1)
     except (RecurrencyError, OSError) as error:
         from recurrency.cli.common import complain

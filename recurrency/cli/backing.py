@@ -18,11 +18,11 @@ def backends() -> None:
     from rich.text import Text
 
     from recurrency import backend
-    from recurrency.cli.common import show, table
+    from recurrency.cli.common import echo, show, table
 
     out = table("Backend", "Runs here", "Why not, and what to install")
     for name, reason in backend.describe().items():
         out.add_row(name, "no" if reason else "yes", Text(reason or ""))
     show(out)
     name, why = backend.automatic(quietly=True)
-    click.echo(f"auto, the default, is {name}: {why}")
+    echo(f"auto, the default, is {name}: {why}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recurrency.cli.common import echo
+
 if TYPE_CHECKING:
     from recurrency.compiled import Store
 
@@ -48,10 +50,10 @@ def cache(clear: bool, as_json: bool) -> None:
     stores = [STORES[name] for name in sorted(STORES, reverse=True)]
     removed = {store.name: store.clear() for store in stores} if clear else {}
     if as_json:
-        click.echo(json.dumps([_data(store) for store in stores], indent=2, ensure_ascii=False))
+        echo(json.dumps([_data(store) for store in stores], indent=2, ensure_ascii=False))
     elif clear:
         for name, files in removed.items():
-            click.echo(f"{name}: removed {len(files)} files, {_amount(sum(file.size for file in files))}")
+            echo(f"{name}: removed {len(files)} files, {_amount(sum(file.size for file in files))}")
     else:
         _show([_data(store) for store in stores])
 
@@ -77,7 +79,7 @@ def _data(store: Store) -> dict[str, Any]:
 
 def _show(found: Sequence[dict[str, Any]]) -> None:
     """The same for people."""
-    from recurrency.cli.common import show, table
+    from recurrency.cli.common import echo, show, table
 
     out = table("Part", ">Files", ">Size", ">At most", "Folder")
     for one in found:
@@ -86,11 +88,11 @@ def _show(found: Sequence[dict[str, Any]]) -> None:
     show(out, "")
     for one in found:
         if one["refused"]:
-            click.echo(f"{one['name']} is not used: {one['refused']}")
+            echo(f"{one['name']} is not used: {one['refused']}")
         if one["obstacle"]:
-            click.echo(f"{one['name']}: nothing can be compiled: {one['obstacle']}")
+            echo(f"{one['name']}: nothing can be compiled: {one['obstacle']}")
         elif "compiler" in one:
-            click.echo(f"{one['name']}: by {one['compiler']}, {one['version']}\n  {one['flags']}")
+            echo(f"{one['name']}: by {one['compiler']}, {one['version']}\n  {one['flags']}")
 
 
 def _amount(size: int) -> str:

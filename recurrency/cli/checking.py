@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recurrency.cli.common import echo
+
 if TYPE_CHECKING:
     from recurrency.errors import Diagnostic
     from recurrency.spec import Spec
@@ -47,7 +49,7 @@ def check(specs: tuple[str, ...], strict: bool) -> None:
         except RecurrencyError as error:
             mistakes += len(error.diagnostics) if isinstance(error, SpecError) else 1
             complain(error)
-            click.echo(err=True)
+            echo(err=True)
         else:
             found = spec.lint()
             _warn(found, strict)
@@ -66,14 +68,14 @@ def _warn(found: tuple[Diagnostic, ...], strict: bool) -> None:
     from recurrency.errors import render
 
     for warning in found:
-        click.echo(f"{render(replace(warning, warning=not strict))}\n", err=True)
+        echo(f"{render(replace(warning, warning=not strict))}\n", err=True)
 
 
 def _praise(text: str, spec: Spec, refused: bool) -> None:
     if not refused:
-        click.echo(f"{text}: {', '.join(c.name for c in spec.file.cells)} well-formed")
+        echo(f"{text}: {', '.join(c.name for c in spec.file.cells)} well-formed")
 
 
 def _count(count: int, what: str) -> None:
     if count:
-        click.echo(f"{count} {what}{'s' * (count != 1)}", err=True)
+        echo(f"{count} {what}{'s' * (count != 1)}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from recurrency.errors import UsageError
+from recurrency.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,10 +38,15 @@ def find_spec(text: str) -> Spec:
     return library.spec(text)
 
 
+def echo(text: str = "", nl: bool = True, err: bool = False) -> None:
+    """Print a text to standard output, or to standard error; nothing in it controls the terminal."""
+    click.echo(visible(text), nl=nl, err=err)
+
+
 def complain(error: Exception) -> None:
     """Tell a mistake of the user's on standard error; diagnostics have a head of their own."""
     text = str(error)
-    click.echo(text if text.startswith("error[") else f"error: {text}", err=True)
+    echo(text if text.startswith("error[") else f"error: {text}", err=True)
 
 
 def _parsed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
@@ -103,12 +108,15 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def show(*things: Any) -> None:
     """Print tables and texts to standard output."""
+    import io
     import os
     import sys
 
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what is shown need not be read again
     console = Console(width=width, highlight=False)
     for thing in things:
-        console.print(thing, markup=False) if isinstance(thing, str) else console.print(thing)
+        console.print(visible(thing), markup=False) if isinstance(thing, str) else console.print(thing)

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from recurrency.cli.common import dimensions as dimension_options
+from recurrency.cli.common import echo
 from recurrency.cli.common import without as without_option
 
 if TYPE_CHECKING:
@@ -79,14 +80,14 @@ def compile(
     given = None if weights is None else _weights(weights, model, stated)
     files = module_files(model, sizes, given)
     if output is None:
-        click.echo(files.source, nl=False)
+        echo(files.source, nl=False)
     else:
         written = " and ".join(_written(output, files))
-        click.echo(f"wrote {written}: {model.size} parameters, backend {backend}, {dtype}", err=True)
+        echo(f"wrote {written}: {model.size} parameters, backend {backend}, {dtype}", err=True)
     if files.no_step:
-        click.echo(f"without a function for one step: {files.no_step}", err=True)
+        echo(f"without a function for one step: {files.no_step}", err=True)
     for line in checker(files.source) if checker else ():
-        click.echo(line, err=True)
+        echo(line, err=True)
 
 
 LANGUAGES = {".c": ("C", "c"), ".py": ("Python", "numpy, torch or cupy")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recurrency.cli.common import dimensions as dimension_options
+from recurrency.cli.common import echo
 from recurrency.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def convert(
     else:
         given = _to_theirs(found, str(target), arrays, how, dimensions)
         files.write(output, given, {"kind": str(target)})
-    click.echo(f"wrote {output}: {', '.join(given)}", err=True)
+    echo(f"wrote {output}: {', '.join(given)}", err=True)
 
 
 def _to_ours(

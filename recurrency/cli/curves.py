@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from recurrency.cli.common import echo
+
 EPILOG = """\b
 Examples:
   recurrency curves runs/irnn runs/lstm -o curves.png
@@ -39,4 +41,4 @@ def curves(runs: tuple[str, ...], output: str, log: bool) -> None:
         name = Path(run).resolve().name
         found[name if name not in found else run] = lines
     draw_losses(found, output, log)
-    click.echo(f"wrote {output}")
+    echo(f"wrote {output}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recurrency.cli.common import dimensions as dimension_options
+from recurrency.cli.common import echo
 
 if TYPE_CHECKING:
     from recurrency.comparing import Comparison
@@ -55,10 +56,10 @@ def diff(a: str, b: str, dimensions: dict[str, Any], as_json: bool) -> None:
     if as_json:
         import json
 
-        click.echo(json.dumps(data(found), indent=2, ensure_ascii=False))
+        echo(json.dumps(data(found), indent=2, ensure_ascii=False))
     else:
         for line in lines(found):
-            click.echo(line)
+            echo(line)
     sys.exit(0 if found.same else 1)
 
 

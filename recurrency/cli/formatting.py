@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from recurrency.errors import Source
+
 EPILOG = """\b
 Examples:
   recurrency fmt my.rnn
@@ -22,7 +24,7 @@ Exit code: 0; 1 if a file is malformed, or with --check if one would change.
 @click.option("--check", is_flag=True, help="Change nothing; say which files would change.")
 def fmt(files: tuple[str, ...], check: bool) -> None:
     """Lay specs out in the canonical form, in place; the meaning stays the same. `-` reads standard input."""
-    from recurrency.cli.common import complain
+    from recurrency.cli.common import complain, echo
     from recurrency.errors import RecurrencyError
     from recurrency.files import write_whole
     from recurrency.language.format import format_file
@@ -31,17 +33,24 @@ def fmt(files: tuple[str, ...], check: bool) -> None:
     code = 0
     for name in files:
         try:
-            text = sys.stdin.read() if name == "-" else read_source(name).text
+            text = (_standard_input() if name == "-" else read_source(name)).text
             formatted = format_file(text, name)
         except RecurrencyError as error:
             complain(error)
             code = 1
             continue
         if name == "-":
-            click.echo(formatted, nl=False)
+            echo(formatted, nl=False)
         elif formatted != text:
             code = code or int(check)
-            click.echo(f"{name} {'would change' if check else 'changed'}", err=check)
+            echo(f"{name} {'would change' if check else 'changed'}", err=check)
             if not check:
                 write_whole(name, formatted)
     sys.exit(code)
+
+
+def _standard_input() -> Source:
+    """A text from standard input: UTF-8, as any spec, whatever the encoding of the terminal."""
+    from recurrency.language.sources import MOST_BYTES, decoded
+
+    return decoded("-", sys.stdin.buffer.read(MOST_BYTES + 1))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from recurrency.cli.common import echo
+
 EPILOG = """\b
 Examples:
   recurrency generate runs/plays
@@ -69,4 +71,4 @@ def generate(
     choice = Choice(0.0 if greedy else 1.0 if temperature is None else temperature, top_k)
     found = None if beam is None else Beam(beam, length_penalty or 0.0)
     request = Request(folder, steps, prompt, source, choice, found, samples, seed, path, backend)
-    run(request, click.echo, lambda words: click.echo(words, err=True))
+    run(request, echo, lambda words: echo(words, err=True))

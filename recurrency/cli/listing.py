@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recurrency.cli.common import echo
+
 if TYPE_CHECKING:
     from recurrency.catalogue import Entry, Family
 
@@ -52,11 +54,11 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
 
     found = families(words)
     if as_json:
-        click.echo(json.dumps([_data(family) for family in found], indent=2, ensure_ascii=False))
+        echo(json.dumps([_data(family) for family in found], indent=2, ensure_ascii=False))
         return
     width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size((100, 24)).columns))
     for line in laid_out(found, width, [word.lower() for word in words]):
-        click.echo(line)
+        echo(line)
 
 
 def laid_out(found: Sequence[Family], width: int, words: Sequence[str] = ()) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from recurrency.cli.common import dimensions
+from recurrency.cli.common import dimensions, echo
 
 EPILOG = """\b
 Examples:
@@ -74,7 +74,7 @@ def probe(
         sizes = ", ".join(f"{n}={v}" for n, v in model.dimensions.items() if isinstance(v, int))
         draw(found, f"{model.spec.name} ({sizes}), as initialised", picture)
     if as_json:
-        click.echo(json.dumps([{"stream": s.name, "activations": s.activations.tolist(),
+        echo(json.dumps([{"stream": s.name, "activations": s.activations.tolist(),
                                 "gradients": s.gradients.tolist()} for s in found]))  # fmt: skip
         return
     out = table("stream", ">activation 1", f">{steps}", ">gradient 1", f">{steps} ", ">gradient kept")

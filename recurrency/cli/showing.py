@@ -8,6 +8,7 @@ import click
 
 from recurrency.cli.common import checkpoint as checkpoint_option
 from recurrency.cli.common import dimensions as dimension_options
+from recurrency.cli.common import echo
 from recurrency.cli.common import without as without_option
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def show(
     if graph is not None:
         _draw(found, dimensions, graph)
     if latex:
-        click.echo(found.latex())
+        echo(found.latex())
     elif stage is not None:
-        click.echo(staged(found, dimensions, stage, without), nl=False)
+        echo(staged(found, dimensions, stage, without), nl=False)
     elif graph is None:
         told = report(found, dimensions, without)
         _print(told)
@@ -75,7 +76,7 @@ def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
     spec.check(all_cells=False)
     known = {name: d.cell for name, d in spec.definition.module.cells.items()}
     draw(spec.cell, spec.file, dimensions, known).save(path)
-    click.echo(f"wrote {path}")
+    echo(f"wrote {path}")
 
 
 def _print(report: Report) -> None:

@@ -30,7 +30,7 @@ def new(name: str, origin: str | None, output: str | None) -> None:
     It is a copy of a shipped cell (or of one of your own) with its comments and with the functions and cells that it
     needs, or a small cell that says what is what. It is checked before it is written; no file is overwritten.
     """
-    from recurrency.cli.common import find_spec
+    from recurrency.cli.common import echo, find_spec
     from recurrency.errors import UsageError
     from recurrency.files import write_whole
     from recurrency.starting import refuse_name, started
@@ -40,7 +40,7 @@ def new(name: str, origin: str | None, output: str | None) -> None:
     if path.exists():
         raise UsageError(f"{path} is there already; write to another file by -o")
     write_whole(path, started(name, path, find_spec(origin) if origin is not None else None))
-    click.echo(f"wrote {path}")
+    echo(f"wrote {path}")
 
 
 def _path(name: str, output: str | None) -> Path:

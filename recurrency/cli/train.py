@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from recurrency.cli.common import checkpoint
+from recurrency.cli.common import checkpoint, echo
 
 EXAMPLES = """\b
 Examples:
@@ -150,6 +150,6 @@ def train(
     request = Request(
         target, on, dimensions, given, settings, data, output, runs, schedule_options, task_options, folder, save_every
     )
-    histories = run(request, click.echo)
+    histories = run(request, echo)
     if any(history.stopped == INTERRUPTED for history in histories or ()):
         raise SystemExit(130)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from recurrency.cli.common import dimensions as dimension_options
+from recurrency.cli.common import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ def verify(
     report = _checked(lambda: _run(specs, backends, examples, seed, dimensions, folder, jobs))
     text = json.dumps(report.as_json(), indent=2) + "\n"
     if json_file == "-":
-        click.echo(text, nl=False)
+        echo(text, nl=False)
     else:
         _print(report)
         if json_file is not None:
@@ -139,7 +140,7 @@ def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
 def _say(row: Row) -> None:
     """How far the work is, for who waits at a terminal."""
     if sys.stderr.isatty():
-        click.echo(f"{row.spec}, {row.backend}: {row.verdict}", err=True)
+        echo(f"{row.spec}, {row.backend}: {row.verdict}", err=True)
 
 
 def _print(report: Report) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 from lark import Token, Tree, UnexpectedToken
 
-from recurrency.errors import Diagnostic, Source, SpecError
+from recurrency.errors import UNSEEN, Diagnostic, Source, Span, SpecError
 from recurrency.language import syntax
 from recurrency.language.diagnostics import say
 from recurrency.language.fault import Fault
@@ -35,14 +36,38 @@ def refuse_encoding(name: str, data: bytes, error: UnicodeDecodeError) -> NoRetu
     raise SpecError((say(10, f"{name} is not UTF-8", where(source, word), label, help="save it as UTF-8"),))
 
 
+def refuse_length(name: str) -> NoReturn:
+    """Raises the diagnostic of a text that is longer than any that is read."""
+    raise SpecError((say(12, f"{name} has more than {MAX_TEXT} characters", None),))
+
+
+CONTROLS = re.compile(f"[{''.join(map(chr, UNSEEN))}]".replace("\r", ""))
+
+
+def refuse_control(source: Source, at: int) -> NoReturn:
+    """Refuse a character that a terminal would obey, wherever it stands: in a docstring or a comment too.
+
+    Raises:
+        SpecError: always.
+    """
+    line, column = source.text.count("\n", 0, at) + 1, at - source.text.rfind("\n", 0, at)
+    span = Span(source, at, at + 1, line, column, line, column + 1)
+    title = f"unexpected character U+{ord(source.text[at]):04X}"
+    label = "it controls the terminal, or turns the direction of the text"
+    raise SpecError((say(1, title, span, label, help="delete it"),))
+
+
 def parse_file(source: Source) -> syntax.File:
     """The syntax of a text. Raises `SpecError`, and nothing else, with all independent mistakes of writing."""
     if len(source.text) > MAX_TEXT:
-        raise SpecError((say(12, f"the text has more than {MAX_TEXT} characters", None),))
+        refuse_length("the text")
     words = [word for word in words_of(source.text) if word.type != "COMMENT"]
     if len(words) >= MAX_WORDS:
         label = f"from here on: at most {MAX_WORDS} words are read"
         raise SpecError((say(12, "the text is too long", where(source, words[-1]), label),))
+    controls = CONTROLS.search(source.text)
+    if controls:
+        refuse_control(source, controls.start())
     return Reading(source, words).file()
 
 

@@ -8,20 +8,33 @@ from pathlib import Path
 from recurrency import records
 from recurrency.errors import Source, UsageError
 
+MOST_BYTES = 4_000_000
+"""So much of a file is read: more than a text that is accepted can have."""
+
 
 def read_source(path: Path | str) -> Source:
     """The text of a file under its name. Raises `UsageError` if it cannot be read, `SpecError` if it is not UTF-8."""
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+    return decoded(str(path), data)
+
+
+def decoded(name: str, data: bytes) -> Source:
+    """The text of these bytes. Raises `SpecError` if it is too long or not UTF-8."""
+    if len(data) > MOST_BYTES:
+        from recurrency.language.parser import refuse_length
+
+        refuse_length(name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         from recurrency.language.parser import refuse_encoding
 
-        refuse_encoding(str(path), data, error)
-    return Source(str(path), text.replace("\r\n", "\n").replace("\r", "\n"))
+        refuse_encoding(name, data, error)
+    return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 _INDEX: dict[str, Path] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError, nearest
-from recurrency.training.experiments import Experiment, check_option
+from recurrency.training.experiments import REPORTS, Experiment, check_option
 from recurrency.training.finding import experiment_of
 from recurrency.training.fitting import fitted
 from recurrency.training.folders import RUN, RunFolder
@@ -55,7 +55,8 @@ class Request:
     @property
     def changes(self) -> bool:
         """Whether anything of the experiment is to be other than it says."""
-        return bool(self.dimensions or self.options or self.settings or self.schedule or self.task_options or self.data)
+        options = self.options.keys() - set(REPORTS)
+        return bool(self.dimensions or options or self.settings or self.schedule or self.task_options or self.data)
 
     def experiment(self) -> Experiment:
         """The experiment with all that the user wants otherwise.
@@ -232,8 +233,7 @@ def _model(experiment: Experiment) -> tuple[Any, Any]:
     file, _, cell = experiment.spec.partition(".rnn:")
     if cell or ".rnn" in file or "/" in file:
         file = f"{file}.rnn" if cell else file
-        path = Path(file) if experiment.folder is None else experiment.folder / file
-        spec = rc.load(path, cell or None)
+        spec = rc.load(experiment.path(file), cell or None)
     else:
         spec = rc.library.spec(experiment.spec)
     how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}

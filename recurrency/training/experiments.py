@@ -69,6 +69,12 @@ OPTIONS: Mapping[str, Option] = {
 """Every option of a run, with the value it has where neither the experiment nor the user says anything else."""
 
 
+KEPT = "run"
+"""The name of the experiment in a run folder, which may come from anywhere."""
+REPORTS = ("log-form", "log-every")
+"""The options that change what is told of a run, and none of its numbers."""
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What is trained, on what, and how; `training` holds the options that are not left at their defaults.
@@ -89,6 +95,21 @@ class Experiment:
     task_options: Mapping[str, Any] = field(default_factory=dict)
     solved: float | None = None
     folder: Path | None = None
+
+    def path(self, file: str) -> Path:
+        """Where the file of specs is that the experiment names: that of a run lies in its folder.
+
+        Raises:
+            UsageError: it lies elsewhere, or is none.
+        """
+        if self.folder is None:
+            return Path(file)
+        path = (self.folder / file).resolve()
+        if path.suffix != ".rnn":
+            raise UsageError(f"{self.name}: the spec {file!r} is no .rnn file")
+        if self.name == KEPT and not path.is_relative_to(self.folder.resolve()):
+            raise UsageError(f"the spec {file!r} lies outside of the run folder {self.folder}; {KEPT}.toml was changed")
+        return path
 
     def options(self) -> dict[str, Any]:
         """Every option; in the place of `auto` the backend for which it stands here."""
@@ -167,7 +188,7 @@ def load(path: Path) -> Experiment:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML file: {error}") from error
     return checked(tables, path)
 

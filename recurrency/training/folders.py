@@ -20,17 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError
-from recurrency.files import write_whole
-from recurrency.language.sources import library_index
+from recurrency.files import sweep, write_whole
+from recurrency.language.sources import library_index, read_source
 from recurrency.spec import Spec
+from recurrency.training.experiments import KEPT
 from recurrency.training.metrics import read_metrics
 from recurrency.training.records import INTERRUPTED
 from recurrency.training.snapshots import Snapshot, read, write
 from recurrency.training.weights import read_about
 
-RUN, METRICS, BEST, CURVE, LOCK = "run.toml", "metrics.jsonl", "best.safetensors", "loss.png", ".lock"
+RUN, METRICS, BEST, CURVE, LOCK = f"{KEPT}.toml", "metrics.jsonl", "best.safetensors", "loss.png", ".lock"
 FACTS = "facts.json"
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+BESIDE = "checkpoint.new.safetensors"
+WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, CHECKPOINT, PREVIOUS, BESIDE)
 LIBRARY = "library"
 """The folder below `spec/` with the shipped files that are used, to tell whether they have changed."""
 
@@ -58,7 +61,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing here.
+        """Keep other processes from writing here, and remove what killed ones have left half written.
 
         Raises:
             UsageError: another one does.
@@ -73,6 +76,7 @@ class RunFolder:
         except OSError as error:
             raise UsageError(f"{self.path} can't be written to: {error.strerror or error}") from error
         try:
+            sweep(self.path, WRITTEN)
             yield
         finally:
             lock.release()
@@ -105,7 +109,7 @@ class RunFolder:
         """How a spec differs from the one that the run was started with ("": not at all), as a unified diff."""
         texts, _ = _texts(spec, cells)
         folder = self.path / "spec"
-        kept = {str(p.relative_to(folder)): p.read_text(encoding="utf-8") for p in folder.rglob("*.rnn")}
+        kept = {str(p.relative_to(folder)): read_source(p).text for p in folder.rglob("*.rnn")}
         return _difference(kept, texts)
 
     # --------------------------------------------------------------------------------------------------- the data
@@ -126,7 +130,7 @@ class RunFolder:
             return None
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"{path} can't be read: {error}; remove it, and it is made again of the data") from error
         if not isinstance(found, dict):
             raise UsageError(f"{path} holds no table; remove it, and it is made again of the data")
@@ -146,7 +150,7 @@ class RunFolder:
         Raises:
             UsageError: it can't be written; the last one is there still.
         """
-        beside = self.path / "checkpoint.new.safetensors"
+        beside = self / BESIDE
         try:
             write(beside, snapshot, {})
         except UsageError as error:

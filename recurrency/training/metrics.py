@@ -77,18 +77,33 @@ def _before(line: Mapping[str, Any], resume: Snapshot) -> bool:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of metrics; one that a killed process has written in part is left out."""
+    """The lines of a file of metrics; damaged ones, as a killed process writes in part, are left out."""
     if not path.exists():
         return []
     out = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(line, dict):
+        if isinstance(line, dict) and _complete(line):
             out.append(line)
     return out
+
+
+NUMBER, WHOLE = (int, float), (int,)
+NEEDED: Mapping[str, Mapping[str, tuple[type, ...]]] = {
+    "update": {"step": WHOLE},
+    "epoch": {"step": WHOLE, "epoch": WHOLE, "train": NUMBER, "valid": (*NUMBER, type(None))},
+    "end": {},
+}
+"""What the lines of each kind hold at least."""
+
+
+def _complete(line: Mapping[str, Any]) -> bool:
+    """Whether a line has all that is read of its kind."""
+    needed = NEEDED.get(str(line.get("event")))
+    return needed is not None and all(type(line.get(name, "")) in kinds for name, kinds in needed.items())
 
 
 class Several(Silent):

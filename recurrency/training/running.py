@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import UsageError
 from recurrency.files import write_whole
-from recurrency.training.experiments import Experiment, load
+from recurrency.training.experiments import REPORTS, Experiment, load
 from recurrency.training.folders import BEST, CURVE, METRICS, RUN, RunFolder
 from recurrency.training.loop import train
 from recurrency.training.metrics import Metrics, Several, draw_losses, read_metrics
@@ -113,7 +113,7 @@ def _flat(experiment: Experiment) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in experiment.tables().items():
         out |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
-    for ignored in ("spec", "about", "training.log-form", "training.log-every"):
+    for ignored in ("spec", "about", *(f"training.{name}" for name in REPORTS)):
         out.pop(ignored, None)
     return out
 

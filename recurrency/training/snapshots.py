@@ -114,9 +114,16 @@ def read(path: Path) -> Snapshot:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot read the checkpoint {path}: {error}") from error
-    if metadata.get("format") != FORMAT or _sum(arrays, metadata["snapshot"]) != metadata["sum"]:
-        raise UsageError(f"{path} is no checkpoint of this version, or was changed after it was written")
-    words = json.loads(metadata["snapshot"])
+    try:
+        if metadata["format"] != FORMAT or _sum(arrays, metadata["snapshot"]) != metadata["sum"]:
+            raise ValueError(f"no snapshot of the format {FORMAT}")
+        return _snapshot(arrays, json.loads(metadata["snapshot"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        text = f"{path} is no checkpoint of this version, or was changed after it was written"
+        raise UsageError(text) from error
+
+
+def _snapshot(arrays: Mapping[str, Any], words: dict[str, Any]) -> Snapshot:
     history = {**words.pop("history"), "params": arrays["best"]}
     history["epochs"] = [Epoch(*values) for values in history["epochs"]]
     return Snapshot(
