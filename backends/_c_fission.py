@@ -21,8 +21,8 @@ STORE = re.compile(r"(\w+)\[[^;{}]*\] = (\w+);")
 LOAD = re.compile(r"\w+\[[^;{}]*\]|-?[\d.]\S*")
 """What is read again rather than kept."""
 
-GREATEST = 4096
-"""Elements of a row up to which what one loop leaves to the next finds place."""
+GREATEST = 8192
+"""Elements that loops leave to the next ones at most: they lie on the stack, of which a thread may have 128 kB."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ def parted(head: str, size: int, index: str, body: Sequence[str]) -> list[str] |
 
     Nothing that the body reads may be what it writes.
     """
-    lines = _parsed(body) if size <= GREATEST else None
+    lines = _parsed(body)
     if lines is None or _sorted(lines) < 2:
         return None
     last = max(line.group for line in lines)
@@ -53,6 +53,8 @@ def parted(head: str, size: int, index: str, body: Sequence[str]) -> list[str] |
         for line in lines
         if line.name and not _is_read(line) and any(user.group != line.group for user in line.users)
     }
+    if len(kept) * size > GREATEST:
+        return None
     out = [f"{line.kind} {kept[line.name]}[{size}];" for line in lines if line.name in kept]
     for group in range(last + 1):
         out += [head, *_group(lines, group, kept, index), "}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -61,6 +62,17 @@ def test_other_loops_stay_as_they_are(body: list[str]) -> None:
 def test_long_rows_stay_in_one_loop() -> None:
     assert parted(HEAD, GREATEST, "i0", CHAIN) is not None
     assert parted(HEAD, GREATEST + 1, "i0", CHAIN) is None
+
+
+def test_what_loops_leave_to_the_next_ones_fits_the_stack_of_any_thread() -> None:
+    """However many functions of functions there are: each leaves a row."""
+    names = r"(gate|scale|turned|\w_2)\b"
+    chain = [re.sub(names, rf"\1_{k}", line) for k in range(32) for line in CHAIN]
+    for size in (16, GREATEST // 32):
+        lines = parted(HEAD, size, "i0", chain)
+        assert lines is not None
+        assert sum(f"[{size}];" in line for line in lines if line.startswith("float rec_of_")) == 32
+    assert parted(HEAD, GREATEST // 32 + 1, "i0", chain) is None
 
 
 def fed(cell: str, kind: str, **dimensions: int) -> list[str]:
