@@ -67,6 +67,9 @@ def test_a_model_that_has_learned_a_text_writes_it(verses: Path) -> None:
     assert said(verses, "--greedy", "--steps", str(len(VERSE))) == f"{VERSE}\n"
     assert said(verses, "--greedy", "--steps", "16", "--prompt", "so are") == "so are you\nthe rose is\n"
     assert said(verses, "--beam", "4", "--steps", "12", "--prompt", "the v") == "the violet is blu\n"
+    wanted = said(verses, "--greedy", "--steps", "16", "--prompt", "are you\nso are")
+    for end in ("\r\n", "\r"):
+        assert said(verses, "--greedy", "--steps", "16", "--prompt", f"are you{end}so are") == wanted
 
 
 def test_draws_follow_from_the_seed_and_a_greedy_choice_from_nothing(verses: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ def written(folder: Path, text: str, name: str = "my.csv") -> Path:
         ([1, 0.5], W, (1, "0.5 is not one of the symbols 0 to 2 of the spec")),
         ([0, -1, 2], W, None),
         ([[0, 1e30]], X, None),
-        (["a"], X, (0, "<U1 values are not numbers")),
+        (["a"], X, (0, "texts are not numbers")),
     ],
 )
 def test_the_first_wrong_row_is_found(rows: Any, port: Input, words: Any) -> None:
@@ -113,7 +115,8 @@ def test_rows_become_steps_and_columns_become_inputs(tmp_path: Path) -> None:
 
 def test_columns_may_stand_in_any_order_among_others_with_any_mark(tmp_path: Path) -> None:
     text = "w;time;sequence;x.1;x.0\n\n" + "".join(f"0;noon;{s};2;1\n" for s in range(9))
-    found = read_user(written(tmp_path, "\ufeff" + text), {"x": X})
+    with pytest.warns(UserWarning, match="not read are the columns w, time"):
+        found = read_user(written(tmp_path, "\ufeff" + text), {"x": X})
     assert [len(found[k]) for k in ("train", "valid", "test")] == [7, 1, 1]
     np.testing.assert_array_equal(found["test"].inputs["x"][0], [[1, 2]])
 
@@ -127,7 +130,7 @@ def test_elements_of_a_matrix_have_two_numbers_and_a_single_number_has_none(tmp_
 
 def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
     (tmp_path / "my.csv.xz").write_bytes(lzma.compress((HEAD + ROWS).encode()))
-    assert len(read_user(tmp_path / "my.csv.xz", {"x": X})["train"]) == 2
+    assert len(read_user(tmp_path / "my.csv.xz", {"x": X, "w": W})["train"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,19 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
     [
         ("", "my.csv is empty"),
         (HEAD, "has no rows below its header"),
-        ("sequence,x.0,w\na,1,2\n", r"has no column x.1; did you mean x.0\?"),
+        ("sequence,x.0,w\na,1,2\n", r"has for x the columns x.0; the spec needs 2 \[2\], x.0 to x.1"),
+        ("sequence,x.0,x.1,x.2,w\na,1,2,3,0\n", r"has for x the columns x.0 to x.2; the spec needs 2 \[2\]"),
+        ("sequence,x.0,x.2,w\na,1,2,0\n", r"has for x the columns x.0 to x.2; the spec needs 2 \[2\], x.0 to x.1"),
+        ("sequence,x.0,x.1,x.0,w\na,1,2,3,0\n", "has the column x.0 twice; leave one out"),
+        ("sequence,w,y.0,y.1\na,1,2,0\n", "has no column x.0; did you mean y.0"),
+        ("sequence,x.0,x.1,w,w.0\na,1,2,0,0\n", "has for w the columns w.0; the spec needs 1"),
+        (
+            "sequence,splits,x.0,x.1,w\na,test,1,2,0\n",
+            r"has the column splits, which nothing reads; did you mean split\?",
+        ),
+        (HEAD + ROWS + ",train,1,2,0\n", "line 7: the column sequence is empty; it names the row's sequence"),
+        (HEAD + ROWS + "e,train,1_0,2,0\n", "line 7, x.0: '1_0' is not a number"),
+        (HEAD + ROWS + "e,train,١,2,0\n", "line 7, x.0: '١' is not a number"),
         ("name,x.0,x.1,w\na,1,2,0\n", "has no column sequence; it has name, x.0, x.1, w"),
         (HEAD + ROWS + "e,train,1,2\n", "my.csv, line 7: 4 cells; the header has 5"),
         (HEAD + ROWS + "e,train,one,2,0\n", "my.csv, line 7, x.0: 'one' is not a number"),
@@ -153,6 +168,92 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
 def test_a_bad_row_is_named_by_its_line(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_user(written(tmp_path, text), {"x": X, "w": W})
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(tmp_path: Path, end: str) -> None:
+    found = read_user(written(tmp_path, (HEAD + ROWS).replace("\n", end)), {"x": X, "w": W})
+    assert sum(map(len, found.values())) == 4
+
+
+@pytest.mark.parametrize("x", [Input((1,)), Input(())])
+def test_a_single_number_may_be_a_vector_of_one(tmp_path: Path, x: Input) -> None:
+    columns = ["x"] if not x.shape else ["x", "x.0"]
+    found = [
+        read_user(written(tmp_path, f"sequence,{column}\n" + "".join(f"{s},{s}\n" for s in range(5))), {"x": x})
+        for column in columns
+    ]
+    for one in found:
+        assert sorted(float(a.item()) for part in one.values() for a in part.inputs["x"]) == [0, 1, 2, 3, 4]
+
+
+def test_a_number_larger_than_the_dtype_is_named(tmp_path: Path) -> None:
+    text = HEAD + ROWS + "e,train,1e39,2,0\n"
+    with pytest.raises(UsageError, match=r"my.csv, line 7, x: element 0: 1e\+39 is larger than any float32; scale"):
+        read_user(written(tmp_path, text), {"x": X, "w": W}, real="float32")
+    x = np.ones((9, 4, 2))
+    x[3, 2, 1] = -1e39
+    with pytest.raises(UsageError, match=r"x of .*my.npz, sequence 3, step 2: element 1: -1e\+39 is larger than any"):
+        read_user(saved(tmp_path, x=x), {"x": X}, real="float32")
+    assert read_user(saved(tmp_path, x=x), {"x": X}, real="float64")
+
+
+def test_too_few_sequences_are_counted_as_the_file_has_them(tmp_path: Path) -> None:
+    text = "sequence,y\n" + "".join(f"{s},{s}\n" for s in range(3))
+    with pytest.raises(UsageError, match="has 3 sequences, too few to set some aside"):
+        read_user(written(tmp_path, text), {"y": Input()})
+
+
+NAMES: list[tuple[dict[str, Array], str]] = [
+    ({"length": np.full(9, 2)}, r"has the array length, which nothing reads; did you mean lengths\?"),
+    ({"val_x": np.zeros((2, 4, 2))}, r"has the array val_x, which nothing reads; did you mean valid_x\?"),
+    ({"valid_lengths": np.full(2, 2)}, "has valid_lengths, but no valid_x; add it, or leave both out"),
+    ({"tests_x": np.zeros((2, 4, 2))}, r"did you mean test_x\?"),
+]
+
+
+@pytest.mark.parametrize(("more", "words"), NAMES)
+def test_an_array_that_nothing_reads_is_named(tmp_path: Path, more: dict[str, Array], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read_user(saved(tmp_path, x=np.zeros((9, 4, 2)), **more), {"x": X})
+
+
+def test_what_nothing_reads_is_told_and_left_out(tmp_path: Path) -> None:
+    x: Array = np.random.default_rng(0).normal(size=(9, 4, 2))
+    with pytest.warns(UserWarning, match=r"not read are the arrays ids, place: no input of the spec has such a name"):
+        read_user(saved(tmp_path, x=x, ids=np.arange(9), place=np.arange(9)), {"x": X})
+    with pytest.warns(UserWarning, match="not read is the column age: no input of the spec has such a name"):
+        read_user(written(tmp_path, HEAD.replace("w", "w,age") + ROWS.replace("\n", ",7\n")), {"x": X, "w": W})
+
+
+def test_two_arrays_of_one_name_are_told(tmp_path: Path) -> None:
+    path = saved(tmp_path, x=np.zeros((9, 4, 2)))
+    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
+        file.writestr("x.npy", file.read("x.npy"))
+    with pytest.raises(UsageError, match="has two arrays x; leave one out"):
+        read_user(path, {"x": X})
+
+
+def test_texts_are_no_symbols(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"w of .*my.npz: texts are not symbols, which are whole numbers .*return_inv"):
+        read_user(saved(tmp_path, w=np.full((9, 4), "a")), {"w": W})
+    with pytest.raises(UsageError, match=r"x of .*my.npz: texts are not numbers"):
+        read_user(saved(tmp_path, x=np.full((9, 4, 2), "a")), {"x": X})
+
+
+@dataclass(frozen=True)
+class Named(Input):
+    """An input whose dimensions have names, as that of a compiled model."""
+
+    dimensions: tuple[str, ...] = ()
+
+
+def test_the_dimension_that_would_fit_is_told(tmp_path: Path) -> None:
+    port = Named((3,), None, "t", ("N",))
+    with pytest.raises(UsageError, match=r"needs 3 \[3\], x.0 to x.2; compile it with -D N=2"):
+        read_user(written(tmp_path, HEAD + ROWS), {"x": port})
+    with pytest.raises(UsageError, match=r"the spec needs \[sequences, steps, 3\]; compile it with -D N=2"):
+        read_user(saved(tmp_path, x=np.zeros((9, 4, 2))), {"x": port})
 
 
 def test_rows_cannot_hold_two_clocks(tmp_path: Path) -> None:

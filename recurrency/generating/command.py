@@ -19,6 +19,7 @@ from recurrency.generating.folder import Trained, trained
 from recurrency.generating.kinds import kind_of
 from recurrency.generating.search import Beam
 from recurrency.generating.steps import Writer
+from recurrency.training.places import plain_ends
 
 Tell: TypeAlias = Callable[[str], None]
 
@@ -89,7 +90,9 @@ def run(request: Request, say: Tell, tell: Tell) -> None:
 
 def _text(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
     alphabet = Alphabet.of(found.facts, writer.name, _size(writer, writer.name))
-    start = alphabet.read(request.prompt, "the prompt") if request.prompt else None
+    prompt = request.prompt or ""
+    prompt = prompt if alphabet.unit == "bytes" else plain_ends(prompt)  # as texts are read
+    start = alphabet.read(prompt, "the prompt") if prompt else None
     if start is None and not writer.reads_before:
         start = alphabet.first
         if start is None:
@@ -97,7 +100,7 @@ def _text(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tel
     source = _source(request, found, writer)
     usual = USUAL[alphabet.unit]
     pieces = request.written(found, usual, start=start, source=source, end=alphabet.last)
-    before = request.prompt + BETWEEN[alphabet.unit] if request.prompt else ""
+    before = prompt + BETWEEN[alphabet.unit] if prompt else ""
     texts = [before + alphabet.write(piece.values) for piece in pieces]
     if len(texts) > 1:
         texts = [f"--- {number} ---\n{text}" for number, text in enumerate(texts, 1)]

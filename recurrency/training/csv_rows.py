@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,15 +23,17 @@ import numpy as np
 from recurrency.errors import UsageError, nearest
 from recurrency.training.npz import SPLITS
 from recurrency.training.places import read_text
-from recurrency.training.rows import first_wrong
+from recurrency.training.rows import first_wrong, shown, unread
 from recurrency.training.sequences import Array, InputPort, Sequences
 
 SEQUENCE, SPLIT = "sequence", "split"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
+"""What is read as a number: not all that Python takes for one, such as `1_000`."""
 MARKS = ",;\t"
 """What may stand between the cells; that which is most frequent in the header."""
 
 
-def read_csv(path: str | Path, ports: Mapping[str, InputPort]) -> dict[str, Sequences]:
+def read_csv(path: str | Path, ports: Mapping[str, InputPort], real: str = "float64") -> dict[str, Sequences]:
     """The splits of a .csv file, plain or packed; without a column `split` all sequences are in `train`.
 
     Raises:
@@ -44,7 +47,7 @@ def read_csv(path: str | Path, ports: Mapping[str, InputPort]) -> dict[str, Sequ
     out = {}
     for split in dict.fromkeys(piece.split for piece in pieces):
         own = [piece for piece in pieces if piece.split == split]
-        inputs = {name: [_array(table, piece, name, port) for piece in own] for name, port in ports.items()}
+        inputs = {name: [_array(table, piece, name, port, real) for piece in own] for name, port in ports.items()}
         out[split] = Sequences(inputs, {name: port.clock or "t" for name, port in ports.items()}, symbols)
     if SPLITS[0] not in out:
         raise UsageError(f"{path} has no sequence of the split train")
@@ -70,20 +73,58 @@ class _Table:
     @classmethod
     def of(cls, path: str | Path, ports: Mapping[str, InputPort]) -> _Table:
         text = read_text(path)
-        mark = max(MARKS, key=text.partition("\n")[0].count)
+        mark = max(MARKS, key=text.lstrip().partition("\n")[0].count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
         lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
         if len(lines) < 2:
             raise UsageError(f"{path} has no rows below its header")
         header = lines[0][1]
-        wanted = {name: columns_of(name, port) for name, port in ports.items()}
-        for column in [SEQUENCE, *(column for columns in wanted.values() for column in columns)]:
-            if column not in header:
-                raise UsageError(f"{path} has no column {column}; {_instead(column, header)}")
+        twice = [column for column in header if header.count(column) > 1]
+        if twice:
+            raise UsageError(f"{path} has the column {twice[0]} twice; leave one out")
+        if SEQUENCE not in header:
+            raise UsageError(f"{path} has no column {SEQUENCE}; {_instead(SEQUENCE, header)}")
+        wanted = {name: _columns(path, name, port, header) for name, port in ports.items()}
+        read = {SEQUENCE, SPLIT, *(column for columns in wanted.values() for column in columns)}
+        unread(path, "column", [c for c in header if c not in read], [SPLIT] if SPLIT not in header else [])
         for line, row in lines[1:]:
             if len(row) != len(header):
                 raise UsageError(f"{path}, line {line}: {len(row)} cells; the header has {len(header)}")
         return cls(path, header, lines[1:], {n: [header.index(c) for c in columns] for n, columns in wanted.items()})
+
+
+def _columns(path: str | Path, name: str, port: InputPort, header: list[str]) -> list[str]:
+    """The columns of an input, which are all that the file has for it.
+
+    Raises:
+        UsageError: there are none, or more or fewer (the message says for what size the spec would fit).
+    """
+    elements = re.compile(rf"{re.escape(name)}(\.\d+)+")
+    there = [column for column in header if elements.fullmatch(column)]
+    one = np.prod(port.shape, dtype=int) == 1
+    if one and name in header and not there:
+        return [name]
+    wanted = [".".join([name, *"0" * max(1, len(port.shape))])] if one else columns_of(name, port)
+    if set(wanted) == set(there) and (name not in header or not one):
+        return wanted
+    if there:
+        sizes = f" {shown(port)}" if port.shape else ""
+        raise UsageError(
+            f"{path} has for {name} the columns {_range(there)}; the spec needs {len(wanted)}{sizes}, {_range(wanted)}"
+            f"{_compiled(port, len(there))}"
+        )
+    column = name if one else wanted[0]
+    raise UsageError(f"{path} has no column {column}; {_instead(column, header)}")
+
+
+def _range(columns: list[str]) -> str:
+    return columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
+
+
+def _compiled(port: InputPort, count: int) -> str:
+    """The dimension for which a vector of so many numbers would fit."""
+    names: tuple[str, ...] = getattr(port, "dimensions", ())
+    return f"; compile it with -D {names[0]}={count}" if len(names) == 1 and names[0].isidentifier() else ""
 
 
 def _instead(column: str, header: list[str]) -> str:
@@ -107,6 +148,8 @@ def _pieces(table: _Table) -> Iterator[_Piece]:
     seen: set[str] = set()
     piece: _Piece | None = None
     for line, row in table.rows:
+        if not row[at]:
+            raise UsageError(f"{table.path}, line {line}: the column {SEQUENCE} is empty; it names the row's sequence")
         split = SPLITS[0] if split_at is None else row[split_at]
         if split not in SPLITS:
             raise UsageError(f"{table.path}, line {line}: the split is {split!r}; it must be train, valid or test")
@@ -126,19 +169,18 @@ def _pieces(table: _Table) -> Iterator[_Piece]:
         yield piece
 
 
-def _array(table: _Table, piece: _Piece, name: str, port: InputPort) -> Array:
+def _array(table: _Table, piece: _Piece, name: str, port: InputPort, real: str) -> Array:
     """The numbers of an input in one sequence, [T, *shape]."""
     places = table.places[name]
     numbers = np.empty((len(piece.rows), len(places)))
     for step, (line, row) in enumerate(piece.rows):
         for column, place in enumerate(places):
-            try:
-                numbers[step, column] = float(row[place])
-            except ValueError:
+            if not NUMBER.fullmatch(row[place]):
                 head = table.header[place]
-                raise UsageError(f"{table.path}, line {line}, {head}: {row[place]!r} is not a number") from None
+                raise UsageError(f"{table.path}, line {line}, {head}: {row[place]!r} is not a number")
+            numbers[step, column] = float(row[place])
     array = numbers.reshape(len(numbers), *port.shape)
-    found = first_wrong(array, port)
+    found = first_wrong(array, port, real)
     if found is not None:
         raise UsageError(f"{table.path}, line {piece.rows[found[0]][0]}, {name}: {found[1]}")
     return array if port.index is None else array.astype(np.int64)

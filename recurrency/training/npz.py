@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.rows import check_sequences, shown
+from recurrency.training.rows import check_sequences, not_numbers, shown, unread
 from recurrency.training.sequences import Array, InputPort, Sequences
 
 SPLITS = ("train", "valid", "test")
@@ -23,6 +23,9 @@ def read_npz(path: str | Path) -> dict[str, Array]:
             file = np.load(handle, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise UsageError(f"{path} holds a single array; save named arrays with numpy.savez")
+            twice = [name for name in file.files if file.files.count(name) > 1]
+            if twice:
+                raise UsageError(f"{path} has two arrays {twice[0]}; leave one out")
             out = {}
             for name in file.files:
                 out[name] = file[name]
@@ -57,7 +60,7 @@ def read_ragged(path: str | Path, name: str, clock: str = "t") -> dict[str, Sequ
     return out
 
 
-def read_arrays(path: str | Path, ports: Mapping[str, InputPort]) -> dict[str, Sequences]:
+def read_arrays(path: str | Path, ports: Mapping[str, InputPort], real: str = "float64") -> dict[str, Sequences]:
     """The splits of a user's file that has an array [sequences, steps, *shape] for each input, named like it.
 
     `lengths` [sequences], if there, says how many steps of each are real (`lengths_s` for inputs over another clock
@@ -67,21 +70,46 @@ def read_arrays(path: str | Path, ports: Mapping[str, InputPort]) -> dict[str, S
         UsageError: an array is missing or does not fit the spec; the message names the first bad step.
     """
     arrays = read_npz(path)
-    found = {"train": _split(arrays, "", ports, path)}
+    found = {"train": _split(arrays, "", ports, path, real)}
     for split in SPLITS[1:]:
         if any(f"{split}_{name}" in arrays for name in ports):
-            found[split] = _split(arrays, f"{split}_", ports, path)
+            found[split] = _split(arrays, f"{split}_", ports, path, real)
+    _check_names(arrays, found, ports, path)
     return found
 
 
-def _split(arrays: Mapping[str, Array], prefix: str, ports: Mapping[str, InputPort], path: str | Path) -> Sequences:
+def _check_names(
+    arrays: Mapping[str, Array], found: Collection[str], ports: Mapping[str, InputPort], path: str | Path
+) -> None:
+    """Name the arrays that were not read, and refuse lengths of a split that is not there."""
+    lengths = [_lengths_of(port.clock or "t") for port in ports.values()]
+    known = {split: {f"{_prefix(split)}{name}" for name in (*ports, *lengths)} for split in SPLITS}
+    for split in SPLITS[1:]:
+        alone = [] if split in found else sorted(known[split] & arrays.keys())
+        if alone:
+            raise UsageError(f"{path} has {alone[0]}, but no {split}_{next(iter(ports))}; add it, or leave both out")
+    every = set[str]().union(*known.values())
+    unread(path, "array", [name for name in arrays if name not in every], sorted(every - arrays.keys()))
+
+
+def _prefix(split: str) -> str:
+    return "" if split == SPLITS[0] else f"{split}_"
+
+
+def _lengths_of(clock: str) -> str:
+    return "lengths" + ("" if clock == "t" else f"_{clock}")
+
+
+def _split(
+    arrays: Mapping[str, Array], prefix: str, ports: Mapping[str, InputPort], path: str | Path, real: str
+) -> Sequences:
     inputs, clocks, counts = {}, {}, set()
     for name, port in ports.items():
         array = _fitting(arrays, prefix + name, port, path)
         clock = port.clock or "t"
         lengths = _lengths(arrays, prefix, clock, array, path)
         inputs[name] = [row[:n] for row, n in zip(array, lengths, strict=True)]
-        check_sequences(prefix + name, inputs[name], port, str(path))
+        check_sequences(prefix + name, inputs[name], port, str(path), real)
         clocks[name] = clock
         counts.add(len(array))
     if len(counts) > 1:
@@ -98,7 +126,9 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
     if array is None:
         raise UsageError(f"{path} has no array {name} {wanted}; it has {', '.join(arrays) or 'none'}")
     if array.ndim < 2 or array.shape[2:] != tuple(port.shape) or array.size == 0:
-        raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}")
+        raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{_size(array, port)}")
+    if array.dtype.kind not in "biuf":
+        raise UsageError(f"{name} of {path}: {not_numbers(array.dtype, port)}")
     if port.index is not None and array.dtype.kind not in "iu":
         raise UsageError(
             f"{name} of {path} holds {array.dtype} numbers; symbols of index[{port.index}] must be integers"
@@ -106,8 +136,17 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
     return array
 
 
+def _size(array: Array, port: InputPort) -> str:
+    """The dimensions for which the spec would fit."""
+    names = getattr(port, "dimensions", ())
+    if array.ndim - 2 != len(names) or array.size == 0:
+        return ""
+    other = [f"-D {n}={m}" for n, m in zip(names, array.shape[2:], strict=True) if n.isidentifier()]
+    return f"; compile it with {' '.join(other)}" if other else ""
+
+
 def _lengths(arrays: Mapping[str, Array], prefix: str, clock: str, array: Array, path: str | Path) -> Array:
-    name = f"{prefix}lengths" + ("" if clock == "t" else f"_{clock}")
+    name = f"{prefix}{_lengths_of(clock)}"
     lengths = arrays.get(name, np.full(len(array), array.shape[1]))
     if lengths.shape != (len(array),) or lengths.dtype.kind not in "iu":
         raise UsageError(

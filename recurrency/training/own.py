@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recurrency.errors import UsageError
 from recurrency.training.fitting import fitted
 from recurrency.training.kinds import Kind, Option
@@ -34,7 +36,7 @@ def own_task(settings: Settings, model: Any, **options: Any) -> Task:
 
     def make(settings: Settings, chunk: int, held: float) -> Task:
         inputs = {name: Input(tuple(p.shape), p.index, p.clock or "t") for name, p in model.inputs.items()}
-        splits = read_user(path, model.inputs, held / 100 if "held" in options else None)
+        splits = read_user(path, model.inputs, held / 100 if "held" in options else None, np.dtype(settings.dtype).name)
         facts = {"lowest": 0, "scale": [1.0, 1.0], "steps": usual(splits["train"])}
         cut = replace(settings, chunk=chunk or settings.chunk)
         return from_sequences(path.stem, splits, cut, inputs=inputs, facts=facts)

@@ -76,7 +76,12 @@ def read_text(path: str | Path) -> str:
         raise UsageError(
             f"{path}, line {line}: byte {content[error.start]} is not UTF-8; save the text as UTF-8"
         ) from error
-    return text.replace("\r\n", "\n")
+    return plain_ends(text)
+
+
+def plain_ends(text: str) -> str:
+    """A text with `\\n` at the ends of its lines, where other systems have `\\r\\n` or `\\r`."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_lines(path: str | Path) -> list[str]:
