@@ -17,6 +17,7 @@ from recurrency.backends._cupy_launches import Launches
 from recurrency.backends._cupy_products import MatrixProduct
 from recurrency.backends._python_names import Names
 
+from recurrency.program.before import delayed
 from recurrency.program.program import Program, Region
 
 BARRIER = "REC_BARRIER;"
@@ -62,7 +63,7 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         """
         stages = self.stages["gemm"]
         ready = stages.ready(region, 0)
-        firsts = [store for id in region.ids if self.graph[id].delay for store in self.firsts(id)]
+        firsts = [store for id in delayed(self.graph, region) for store in self.firsts(id)]
         for line in self.launches(firsts, ready, name="firsts"):
             self.body += [line, BARRIER]
         self.scan, self.before, self.products.per_row = region, [], 0

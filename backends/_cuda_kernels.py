@@ -136,7 +136,11 @@ class Writer:
         assert store.place is not None
         if store.row is not None:
             base = self.source.memory.array(store.place.buffer)
-            there = At(str(base.front - store.row), at.b, there.idx)
+            front = base.front - store.row
+            if store.rows:  # the row of the value says which row in memory
+                there = At(str(at.idx[0].shifted(front)), at.b, there.idx[1:])
+            else:
+                there = At(str(front), at.b, there.idx)
             array, there = self.source.memory.find(store.place, there)
             return array, array.element(there, array.front), array.span(there)
         array, there = self.source.memory.find(store.place, there)

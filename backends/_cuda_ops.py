@@ -13,6 +13,7 @@ from recurrency.backends._scalar_c import SCALAR_C
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
+from recurrency.program.before import is_line
 
 if TYPE_CHECKING:
     from backends._cuda_values import Body, Fragment  # under this name its types are known
@@ -123,7 +124,7 @@ def _valid(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _shift(k: Body, id: int, node: Node, at: At) -> str:
-    """The value of another step; before the first step the first values."""
+    """The value of another step; before the first step the first values, or the rows of the line of them."""
     x, delay = node.args[0], node.delay
     if delay < 0:
         there = f"({at.t} + {-delay})"
@@ -131,8 +132,15 @@ def _shift(k: Body, id: int, node: Node, at: At) -> str:
         return k.choose(inside, lambda: k.value(x, at.step(there)), k.nothing(node), k.ctype(node))
     return k.choose(
         f"{at.t} >= {delay}", lambda: k.value(x, at.step(f"({at.t} - {delay})")),
-        lambda: _first(k, node, at, node.args[1:], str(at.t)), k.ctype(node),
+        lambda: _before(k, node, at), k.ctype(node),
     )  # fmt: skip
+
+
+def _before(k: Body, node: Node, at: At) -> str:
+    """What a delayed use reads before the first step."""
+    if not is_line(k.graph, node):
+        return _first(k, node, at, node.args[1:], str(at.t))
+    return k.value(node.args[1], at.to(Ix(str(at.t), 0, node.delay), *at.idx))
 
 
 def _first(k: Body, node: Node, at: At, firsts: Sequence[int], number: str) -> str:
@@ -176,6 +184,48 @@ def _final(k: Body, id: int, node: Node, at: At) -> str:
         f"{step} >= 0", lambda: k.value(x, at.step(step)),
         lambda: _first(k, node, at, firsts, f"(-1 - {step})"), k.ctype(node),
     )  # fmt: skip
+
+
+def _history(k: Body, id: int, node: Node, at: At) -> str:
+    """A row of the last ones: of a sequence that is shorter, of what is before it."""
+    x, *before = node.args
+    rows = int(node.attrs["rows"])
+    there = k.declare("at", f"{at.idx[0]} + {k.length(k.graph[x].type.clock, at)}", "int")
+    one = at.to(*at.idx[1:])
+    return k.choose(
+        f"{there} >= {rows}", lambda: k.value(x, one.step(f"({there} - {rows})")),
+        (lambda: k.value(before[0], at.to(Ix(there, 0, rows), *at.idx[1:]))) if before else k.nothing(node),
+        k.ctype(node),
+    )  # fmt: skip
+
+
+def _opening(k: Body, id: int, node: Node, at: At) -> str:
+    x = node.args[0]
+    inside = f"{at.idx[0]} < {k.length(k.graph[x].type.clock, at)}"
+    step = str(at.idx[0])
+    return k.choose(inside, lambda: k.value(x, at.to(*at.idx[1:]).step(step)), k.nothing(node), k.ctype(node))
+
+
+def _row_at(k: Body, node: Node, at: At, row: str, idx: tuple[Ix, ...], inside: str = "") -> str:
+    """The row of the argument that stands there, or nothing."""
+    rows = k.graph[node.args[0]].type.shape[0]
+    there = k.declare("at", row, "int")
+    inside = f"{there} >= 0 && {there} < {extent(rows)}{inside}"
+    return k.choose(inside, lambda: k.value(node.args[0], at.to(Ix(there, 0, rows), *idx)), k.nothing(node))
+
+
+def _unhistory(k: Body, id: int, node: Node, at: At) -> str:
+    rows = extent(k.graph[node.args[0]].type.shape[0])
+    return _row_at(k, node, at, f"{at.t} + {rows} - {k.length(node.type.clock, at)}", at.idx)
+
+
+def _unopening(k: Body, id: int, node: Node, at: At) -> str:
+    return _row_at(k, node, at, str(at.t), at.idx, f" && {at.t} < {k.length(node.type.clock, at)}")
+
+
+def _slide(k: Body, id: int, node: Node, at: At) -> str:
+    by = f"{at.idx[0]} {'+' if node.attrs['by'] > 0 else '-'} {k.length(node.attrs['clock'], at)}"
+    return _row_at(k, node, at, by, at.idx[1:])
 
 
 def _reverse(k: Body, id: int, node: Node, at: At) -> str:
@@ -249,6 +299,11 @@ FRAGMENTS: dict[str, Fragment] = {
     "pick": _pick,
     "place": _place,
     "final": _final,
+    "history": _history,
+    "unhistory": _unhistory,
+    "opening": _opening,
+    "unopening": _unopening,
+    "slide": _slide,
     "reverse": _reverse,
     "if_length": _if_length,
     "unless_given": _unless_given,

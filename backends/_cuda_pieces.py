@@ -29,6 +29,7 @@ MOST_STORES = 96
 class Store:
     """A value that is written to a place; with `row` into that row in front of the first step (1: the nearest).
 
+    With `rows` the rows of the value are written to as many of those rows, the first of them to `row`.
     `node` is what the value is computed for. A result is written to a `target`, with nothing in its padding.
     """
 
@@ -36,6 +37,7 @@ class Store:
     place: Place | None
     node: int
     row: int | None = None
+    rows: bool = False
     target: Array | None = None
     low: int = 0
     size: Dim | None = None

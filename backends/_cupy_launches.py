@@ -18,6 +18,7 @@ from recurrency.backends._python_names import Names, comment
 from recurrency.backends._scalar_c import Scalars
 
 from recurrency.graph.types import Kind
+from recurrency.program.before import Filled, rows_before
 from recurrency.program.program import ALIASES, Place, Program, Region
 
 
@@ -41,7 +42,7 @@ class Launches:
         self.products = self.multiplies(program, self.memory)
         self.forms = {i: found for i in self.computed() if (found := self._form(i)) is not None}
         self.stages = self._planned()
-        self.filled: set[object] = set()
+        self.filled = Filled()
         self.nothing: set[str] = set()
         self.hoisted: dict[str, str] = {}
         self.body: list[str] = []
@@ -141,11 +142,12 @@ class Launches:
         """The first values of a delayed use, to be written in front of the first step, unless they are there."""
         node, place = self.graph[id], self.program.places[id]
         out = []
-        for step, first in enumerate(node.args[1:]):
-            key = (place.buffer, place.views, place.delay - step)
-            if key not in self.filled:
-                self.filled.add(key)
-                out.append(Store(first, place, id, row=place.delay - step))
+        for line in rows_before(self.graph, node, place.delay):
+            if line.first is None:
+                continue
+            for rows in self.filled.missing((place.buffer, place.views), line):
+                some = {} if rows.start is None else {"rows": True, "low": rows.start, "size": rows.high - rows.low + 1}
+                out.append(Store(line.first, place, id, row=rows.high, **some))
         return out
 
     def wish(self, group: Sequence[Store]) -> str:

@@ -13,6 +13,7 @@ from recurrency.backends._cupy_launches import Launches, launch
 
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
+from recurrency.program.before import delayed
 from recurrency.program.program import Region
 
 CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
@@ -39,11 +40,11 @@ class Loops:
     def region(self, region: Region) -> None:
         """Write all ways to run a loop, and the line that runs one of them."""
         made = self.launches
-        delayed = [id for id in region.ids if made.graph[id].delay]
+        late = delayed(made.graph, region)
         ready = made.stages["gemm"].ready(region, 0)
-        firsts = [store for id in delayed for store in made.firsts(id)]
+        firsts = [store for id in late for store in made.firsts(id)]
         made.body += made.launches(firsts, ready, name="firsts")
-        scan = Scan(region, _states(made.graph, delayed))
+        scan = Scan(region, _states(made.graph, late))
         for way, write in (("loop", self._loop), ("step", self._own), ("gemm", partial(self._steps, way="gemm"))):
             try:
                 if way in self.without:
@@ -107,10 +108,10 @@ class Loops:
         return [*before, f"for t in {order}:", *(f"    {line}" for line in lines or ["pass"])]
 
 
-def _states(graph: Graph, delayed: list[int]) -> str:
+def _states(graph: Graph, late: list[int]) -> str:
     """The user's names of what is read of the step before."""
     names = []
-    for id in delayed:
+    for id in late:
         stream = graph[graph[id].args[0]]
         while not stream.name and stream.op.name == "valid":
             stream = graph[stream.args[0]]

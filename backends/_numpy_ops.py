@@ -120,6 +120,63 @@ def final(x, firsts, slot, lengths, ragged, out):
     for before, first in enumerate(firsts):
         out[at == -1 - before] = first[at == -1 - before]
 ''',
+    "gather": '''
+def gather(x, at, out):
+    """Row `at` [B, n] of each sequence in x [B, m, ...], zero where there is none."""
+    found = (at >= 0) & (at < x.shape[1])
+    out[...] = 0
+    b, k = np.nonzero(found)
+    out[b, k] = x[b, at[found]]
+''',
+    "history": '''
+def history(x, before, steps, lengths, ragged, out):
+    """The last values as rows, the oldest first; of a shorter sequence those `before` it come first (None: zeros)."""
+    rows = out.shape[1]
+    kept = max(rows - steps, 0)
+    if not ragged:
+        out[:, :kept] = 0 if before is None else before[:, rows - kept :]
+        out[:, kept:] = x[steps - rows + kept :].swapaxes(0, 1)
+        return
+    at = lengths[:, None] + np.arange(rows)
+    gather(x.swapaxes(0, 1), at - rows, out)
+    if before is not None:
+        b, k = np.nonzero(at < rows)
+        out[b, k] = before[b, at[b, k]]
+''',
+    "unhistory": '''
+def unhistory(x, steps, lengths, ragged, out):
+    """A stream that ends with the rows of x, and is zero before."""
+    rows = x.shape[1]
+    if ragged:
+        gather(x, np.arange(steps) + rows - lengths[:, None], out.swapaxes(0, 1))
+        return
+    zeros = max(steps - rows, 0)
+    out[:zeros] = 0
+    out[zeros:] = x[:, rows - steps + zeros :].swapaxes(0, 1)
+''',
+    "opening": '''
+def opening(x, steps, lengths, ragged, out):
+    """The first values as rows, zero where there are no such steps."""
+    rows = min(steps, out.shape[1])
+    out[:, :rows] = x[:rows].swapaxes(0, 1)
+    out[:, rows:] = 0
+    if ragged:
+        out[np.arange(out.shape[1]) >= lengths[:, None]] = 0
+''',
+    "unopening": '''
+def unopening(x, steps, lengths, ragged, out):
+    """A stream that begins with the rows of x, and is zero after them."""
+    rows = min(steps, x.shape[1])
+    out[:rows] = x[:, :rows].swapaxes(0, 1)
+    out[rows:] = 0
+    if ragged:
+        out[np.arange(steps)[:, None] >= lengths] = 0
+''',
+    "slide": '''
+def slide(x, by, steps, lengths, ragged, out):
+    """Row k is row k + by * length of x, zero where there is none."""
+    gather(x, np.arange(x.shape[1]) + by * lengths[:, None], out)
+''',
     "reverse": '''
 def reverse(x, lengths, ragged, out):
     """Each sequence from its end to its start."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
+from recurrency.program.before import Rows, rows_before
 from recurrency.program.program import Place, View
 
 if TYPE_CHECKING:
@@ -67,21 +69,36 @@ def _copy(f: Function, id: int, node: Node) -> None:
 def write_firsts(f: Function, id: int) -> None:
     """Write the first values of a delayed use into the rows before the first step."""
     node, place = f.graph[id], f.program.places[id]
+    for line in rows_before(f.graph, node, place.delay):
+        if line.first is not None:
+            for rows in f.filled.missing((place.buffer, place.views), line):
+                _write_rows(f, id, rows, place)
+
+
+def _write_rows(f: Function, id: int, rows: Rows, place: Place) -> None:
+    """Write one row, or several of a value that has them as its own."""
     buffer = f.program.buffers[place.buffer]
-    for step, first in enumerate(node.args[1:]):
-        row = place.delay - step
-        key = next(
-            (k for k, (v, p) in buffer.firsts.items() if k[0] == row and v == first and p.views == place.views), None
-        )
-        assert key is not None
-        if (buffer.id, key) in f.filled:
-            continue
-        f.filled.add((buffer.id, key))
-        text = f"{f.memory.base(buffer)}[{buffer.front - row}]"
-        rank = len(buffer.type.shape)
-        for view in place.views:
-            text, _ = f.memory.view(text, view, 1, rank)
-            rank = len(view.shape)
-        loop, f.memory.loop = f.memory.loop, None
-        f.say(id, f.dialect.assign(text, f.ref(first), indexed=text.endswith("]") and not place.views))
-        f.memory.loop = loop
+    one, front = rows.start is None, buffer.front - rows.high
+    text = f"{f.memory.base(buffer)}[{front}{'' if one else f':{buffer.front - rows.low + 1}'}]"
+    rank = len(buffer.type.shape)
+    for view in place.views:
+        text, _ = f.memory.view(text, view, 1 if one else 2, rank)
+        rank = len(view.shape)
+    loop, f.memory.loop = f.memory.loop, None
+    value = f.ref(rows.first) if one else _line(f, rows)
+    f.say(id, f.dialect.assign(text, value, indexed=text.endswith("]") and not place.views))
+    f.memory.loop = loop
+
+
+def _line(f: Function, rows: Rows) -> str:
+    """Rows of a value as those of a stream: [rows, B, ...]."""
+    assert rows.first is not None
+    assert rows.start is not None
+    literal = number(f.graph, rows.first)
+    if literal is not None:
+        return str(f.dialect.literal(f, literal))
+    count, text = rows.high - rows.low + 1, f.ref(rows.first)
+    some = "" if count == f.graph[rows.first].type.shape[0] else f"{rows.start}:{rows.start + count}"
+    if f.kind(rows.first) is Kind.STATIC:
+        return f"{text}[{some or ':'}, None]"
+    return f"{text}[:, {some}].swapaxes(0, 1)" if some else f"{text}.swapaxes(0, 1)"

@@ -18,6 +18,7 @@ from recurrency.backends._python_writers import WRITERS
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
+from recurrency.program.before import Filled, delayed
 from recurrency.program.footprint import uses
 from recurrency.program.layout import GRADIENT, Layout, computed_there, gradients
 from recurrency.program.program import ALIASES, Program, Region, count
@@ -38,7 +39,7 @@ class Function:
         self.inner: list[str] = []
         self.memory = Memory(program, self.names, self.clocks, self.body, dialect)
         self.constants: dict[tuple[float, str], str] = {}
-        self.filled: set[object] = set()
+        self.filled = Filled()
         self.said: object = None
         self.viewed: Counter[str] = Counter()
         self.fused = dialect.fusions(program)
@@ -106,9 +107,8 @@ class Function:
             for id in region.ids:
                 self._node(id)
             return
-        for id in region.ids:
-            if self.graph[id].op.name == "shift":
-                write_firsts(self, id)
+        for id in delayed(self.graph, region):
+            write_firsts(self, id)
         self.memory.loop, self.inner, self.said = Loop(region), [], None
         for id in region.ids:
             self._node(id)

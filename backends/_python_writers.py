@@ -160,6 +160,16 @@ def _final(f: Function, id: int, node: Node) -> None:
     f.say(id, f"final({f.full(x)}, ({given}), {node.attrs['slot']}, n{s}, ragged{s}, {f.out(id)})")
 
 
+def _across(f: Function, id: int, node: Node) -> None:
+    """What moves rows of a value to steps, or steps to rows."""
+    x, clock = node.args[0], node.attrs.get("clock") or f.graph[node.args[0]].type.clock
+    s, others = f.clocks[str(clock)], [str(node.attrs["by"])] if "by" in node.attrs else []
+    if node.op.name == "history":
+        others = [f.full(node.args[1]) if len(node.args) > 1 else "None"]
+    given = ", ".join([f.full(x), *others, f.memory.steps(clock), f"n{s}", f"ragged{s}", f.out(id)])
+    f.say(id, f"{node.op.name}({given})")
+
+
 def _if_length(f: Function, id: int, node: Node) -> None:
     s, length = f.clocks[node.attrs["clock"]], node.attrs["length"]
     lines = f.dialect.if_length
@@ -233,6 +243,7 @@ WRITERS: dict[str, Callable[[Function, int, Node], None]] = {
     "pick": _pick,
     "place": _place,
     "final": _final,
+    **dict.fromkeys(("history", "unhistory", "opening", "unopening", "slide"), _across),
     "if_length": _if_length,
     "reverse": _reverse,
     "sum_time": _sum,

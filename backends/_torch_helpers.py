@@ -114,6 +114,68 @@ def final(x, firsts, slot, lengths, ragged, out):
         here = (at == -1 - before).reshape((-1,) + (1,) * (out.dim() - 1))
         out.copy_(torch.where(here, first, out))
 ''',
+    "gather": '''
+def gather(x, at, out):
+    """Row `at` [B, n] of each sequence in x [B, m, ...], zero where there is none."""
+    if x.shape[1] == 0:
+        out.zero_()
+        return
+    out.copy_(x[torch.arange(len(at), device=at.device)[:, None], at.clamp(0, x.shape[1] - 1)])
+    clear(out, (at < 0) | (at >= x.shape[1]), 0)
+''',
+    "history": '''
+def history(x, before, steps, lengths, ragged, out):
+    """The last values as rows, the oldest first; of a shorter sequence those `before` it come first (None: zeros)."""
+    rows = out.shape[1]
+    kept = max(rows - steps, 0)
+    if not ragged:
+        if before is None:
+            out[:, :kept].zero_()
+        else:
+            out[:, :kept].copy_(before[:, rows - kept :])
+        out[:, kept:].copy_(x[steps - rows + kept :].transpose(0, 1))
+        return
+    at = lengths[:, None] + torch.arange(rows, device=out.device)
+    gather(x.transpose(0, 1), at - rows, out)
+    if before is not None:
+        older = before[torch.arange(len(at), device=at.device)[:, None], at.clamp(max=rows - 1)]
+        out.copy_(torch.where((at < rows).reshape(at.shape + (1,) * (out.dim() - 2)), older, out))
+''',
+    "unhistory": '''
+def unhistory(x, steps, lengths, ragged, out):
+    """A stream that ends with the rows of x, and is zero before."""
+    rows = x.shape[1]
+    if ragged:
+        at = torch.arange(steps, device=out.device) + rows - lengths[:, None]
+        gather(x, at, out.transpose(0, 1))
+        return
+    zeros = max(steps - rows, 0)
+    out[:zeros].zero_()
+    out[zeros:].copy_(x[:, rows - steps + zeros :].transpose(0, 1))
+''',
+    "opening": '''
+def opening(x, steps, lengths, ragged, out):
+    """The first values as rows, zero where there are no such steps."""
+    rows = min(steps, out.shape[1])
+    out[:, :rows].copy_(x[:rows].transpose(0, 1))
+    out[:, rows:].zero_()
+    if ragged:
+        clear(out, torch.arange(out.shape[1], device=out.device) >= lengths[:, None], 0)
+''',
+    "unopening": '''
+def unopening(x, steps, lengths, ragged, out):
+    """A stream that begins with the rows of x, and is zero after them."""
+    rows = min(steps, x.shape[1])
+    out[:rows].copy_(x[:, :rows].transpose(0, 1))
+    out[rows:].zero_()
+    if ragged:
+        clear(out, torch.arange(steps, device=out.device)[:, None] >= lengths, 0)
+''',
+    "slide": '''
+def slide(x, by, steps, lengths, ragged, out):
+    """Row k is row k + by * length of x, zero where there is none."""
+    gather(x, torch.arange(x.shape[1], device=x.device) + by * lengths[:, None], out)
+''',
     "reverse": '''
 def reverse(x, lengths, ragged, out):
     """Each sequence from its end to its start."""

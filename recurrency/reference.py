@@ -98,7 +98,7 @@ def words() -> str:
 
 def bounds() -> str:
     """How large a spec may be."""
-    from recurrency.language import binding, elaboration, parser, subscripts, tree, words
+    from recurrency.language import binding, elaborate, elaboration, parser, subscripts, tree, words
 
     rows = (
         ("characters in a text", parser.MAX_TEXT),
@@ -108,6 +108,7 @@ def bounds() -> str:
         ("nesting of expressions and loops", tree.MAX_DEPTH),
         ("steps of a delay", subscripts.GREATEST_DELAY),
         ("a dimension", binding.GREATEST_DIMENSION),
+        ("elements of a value, or of what delays keep, for each sequence", elaborate.GREATEST_VALUE),
         ("operations that a spec expands to", elaboration.GREATEST_GRAPH),
     )
     return table(("what", "at most"), ((what, f"{most:,}") for what, most in rows))

@@ -43,8 +43,9 @@ BOMBS = {
     "functions of numbers": _functions(40, "?(?(a))", "x * ?(1)"),
     "functions in sums": _functions(40, "?(a) + ?(a)", "?(x)"),
     "cells": _cells(40),
-    "long delays": cell("for i in 1..500 { a[i] = x[t-600] + a[i+1][t-600] }", "a[501] = x", "y = a[1]"),
-    "many delays": cell("for i in 1..600 { a[i] = x[t-i] }", "y = a[1]"),
+    "long delays": cell("for i in 1..500 { a[i] = a[i+1][t-16000000] }", "a[501] = x", "y = a[1]"),
+    "reads far ahead": cell("for i in 1..500 { a[i] = a[i+1][t+16000000] }", "a[501] = x", "y = a[1]"),
+    "many delays": cell("for i in 1..12000 { a[i] = x[t-i] }", "y = sum(a[i] for i in 1..12000)"),
     "products of dimensions": cell(
         f"param W : [{' * '.join(['(A + B + C + D + E)'] * 30)}] ~ zeros",
         "y = x",

@@ -168,10 +168,13 @@ def test_exported_c_steps_as_the_model_runs(name: str, tmp_path: Path) -> None:
     outs = list(model.outputs)
     call = [f'double *{n} = read_all("{n}", {a.size} * sizeof(double));' for n, a in inputs.items()]
     rooms = [f"static double out_{n}[{STEPS}][{BATCH}][{N}];" for n in outs]
-    said = {f: text for f, text in fields(files.source, f"{prefix}_infer").items() if "out: " in text}
+    every = fields(files.source, f"{prefix}_infer")
+    said = {f: text for f, text in every.items() if "out: " in text}
+    taken = {n: f for f, text in every.items() for n in inputs if text.startswith(f"in: {n},")}
     step = ", ".join([f"x + {N} * at", "begin + at", *(f"out_{n}[t][b]" for n in outs)])
     infer = [f"static struct {prefix}_infer_call c;", f"c.T_t = {STEPS}; c.B = {BATCH}; c.params = params;",
-             "c.x = x; c.begin = begin;", *(f"c.{field} = aligned(4096);" for field in said)]  # fmt: skip
+             *(f"c.{field} = {n};" for n, field in taken.items())]  # fmt: skip
+    infer += [f"c.{field} = aligned(4096);" for field in said]
     infer += [f"c.bytes = {prefix}_infer_workspace(&c, 1); c.work = aligned(c.bytes);",
               f"if ({prefix}_infer(&c)) return 4;"]  # fmt: skip
     run_program(tmp_path, [

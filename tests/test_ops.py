@@ -84,6 +84,12 @@ def final(b: Builder, slot: int) -> Value:
     return b.graph.add("final", [x(b).id, *(f.id for f in firsts)], {"slot": slot})
 
 
+def line(b: Builder, rows: int) -> Value:
+    """The last values before the first step, one of them declared."""
+    above = b.start(f"older{rows}", rows - 1, 3)
+    return b.graph.add("concat", [above.id, b.start(f"h{rows}", 3, default=p(b)).reshape(1, 3).id])
+
+
 CASES: dict[str, list[Case]] = {
     "input": [x],
     "param": [p],
@@ -164,10 +170,20 @@ CASES: dict[str, list[Case]] = {
         lambda b: x(b).shift(-1),
         lambda b: x(b).shift(0),
         lambda b: x(b).shift(2, b.start("h1", 3), p(b)),
+        lambda b: x(b).shift(2, line(b, 2)) * p(b) + x(b).shift(3, line(b, 3)),
     ],
     "pick": [lambda b: x(b).pick(1), lambda b: x(b).pick(-2) * p(b)],
     "place": [lambda b: p(b).place(-1, "t"), lambda b: b.start("h", 3).place(2, "t")],
     "final": [lambda b: final(b, 0), lambda b: final(b, 2)],
+    "history": [
+        lambda b: x(b).history(2, line(b, 2)),
+        lambda b: x(b).history(9, line(b, 9)),
+        lambda b: x(b).history(3),
+    ],
+    "unhistory": [lambda b: line(b, 2).unhistory("t"), lambda b: line(b, 9).unhistory("t") * p(b)],
+    "opening": [lambda b: x(b).opening(2) * 2.0, lambda b: x(b).opening(9)],
+    "unopening": [lambda b: line(b, 2).unopening("t"), lambda b: line(b, 9).unopening("t") * p(b)],
+    "slide": [lambda b: line(b, 3).slide(1, "t"), lambda b: line(b, 9).slide(-1, "t") * 2.0],
     "if_length": [lambda b: p(b).if_length(1, "t"), lambda b: b.start("h", 3).if_length(4, "t")],
     "reverse": [lambda b: x(b).reverse() * p(b)],
     "sum_time": [lambda b: x(b).sum_time()],

@@ -26,7 +26,8 @@ from recurrency.testing.specs_sources import Dice
 
 COUNT = 200
 QUIET = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
-UNREACHED = {"if_length", "log1p", "pad", "place", "unframes", "unless_given", "valid"}
+UNREACHED = {"if_length", "log1p", "opening", "pad", "place", "slide", "unframes", "unhistory", "unless_given"}
+UNREACHED |= {"unopening", "valid"}
 """Operations that only gradients, or passes, are made of (the others have to stand in the graphs of the specs)."""
 
 FEATURES = {
@@ -39,7 +40,9 @@ FEATURES = {
     "first value read": r"init\(",
     "delay": r"\[t-1\]",
     "long delay": r"\[t-3\]",
+    "delay longer than most sequences": r"\[t-(11|17)\]",
     "later step": r"\[t\+2\]",
+    "step far ahead": r"\[t\+13\]",
     "backward recurrence": r"h = .*h\[t\+1\]",
     "undeclared feedback": r"f = -0.7 \* f\[t-1\]",
     "family": r"\w\[1\]",

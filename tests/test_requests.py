@@ -171,15 +171,15 @@ NAMES: dict[str, tuple[str, Call, str]] = {
         "delay lines", lambda m: m.forward(m.init(), X, streams=["q"]), "DelayLines has no stream q; it has x, h, y"
     ),
     "an unknown state": (
-        "delay lines", lambda m: m.forward(m.init(), X, {"h[t-3]": X}),
-        "DelayLines has no state h[t-3]; did you mean h[t-2]?",
+        "delay lines", lambda m: m.forward(m.init(), X, {"h[t-2]": X}),
+        "DelayLines has no state h[t-2]; did you mean h[t-2..t-1]?",
     ),
     "a state where there is none": (
         "no state", lambda m: m.forward(m.init(), X, {"h": X}), "NoState has no state h; it has none"
     ),
     "a count of steps where nothing is random": (
         "delay lines", lambda m: m.forward(m.init(), X, {"t": 3}),
-        "DelayLines has no state t; it has x, x[t-1], x[t-2], h, h[t-1], h[t-2]",
+        "DelayLines has no state t; it has x, x[t-2..t-1], h, h[t-2..t-1]",
     ),
     "a gradient of an unknown output": (
         "delay lines", lambda m: m.vjp(m.init(), X, {"z": X}), "DelayLines has no real-valued output z; it has y"

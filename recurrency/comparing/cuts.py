@@ -12,6 +12,7 @@ from recurrency.convert.forms import Forms, Part, source, whole_size
 from recurrency.convert.polynomials import Call, Past, Product, Range, Sum, collected, constant, factors, single
 from recurrency.graph.graph import Graph
 from recurrency.passes import cse, simplify
+from recurrency.program.before import declared
 
 RESULTS = ("output:", "loss")
 """The roots whose equations are compared."""
@@ -35,7 +36,7 @@ class Cut(Forms):
         """For each stream that is read with a delay, the nodes of its first values, the newest first."""
         for node in map(graph.__getitem__, graph):
             if node.delay:
-                self.first[node.args[0]] = max(self.first.get(node.args[0], ()), node.args[1:], key=len)
+                self.first[node.args[0]] = max(self.first.get(node.args[0], ()), declared(graph, node), key=len)
         self.cuts = frozenset(id for id in self.first if graph[id].op.name != "input")
 
     @classmethod
@@ -121,7 +122,7 @@ class Cut(Forms):
             seen.add(id)
             other = others.get(id)
             node = self.graph[id]
-            later += [other[0]] if other else list(node.args[1:] if node.delay else node.args)
+            later += [other[0]] if other else list(declared(self.graph, node) if node.delay else node.args)
         return False
 
     def families(self) -> dict[str, dict[str, Part]]:

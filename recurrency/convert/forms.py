@@ -14,6 +14,7 @@ from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph, Node
 from recurrency.passes import cse, simplify
 from recurrency.passes.rewriting import number
+from recurrency.program.before import declared
 
 TRANSPARENT = frozenset({"spread", "stop_grad", "clip_grad", "valid"})
 """What passes its argument on as it is, as far as the forward equations go."""
@@ -193,7 +194,7 @@ def _start(forms: Forms, id: int, rows: Range | None) -> Sum:
 
 def _shift(forms: Forms, id: int, rows: Range | None) -> Sum:
     node = forms.graph[id]
-    return single(Past(node.args[0], rows, node.delay, node.args[1:]))
+    return single(Past(node.args[0], rows, node.delay, declared(forms.graph, node)))
 
 
 def _args(forms: Forms, id: int, rows: Range | None) -> list[Sum]:

@@ -8,7 +8,7 @@ or batch has no meaning for an element alone; its row says instead at which plac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -151,7 +151,13 @@ def concatenated(types: tuple[Type, ...], attrs: Attrs) -> Type:
     for type_ in types:
         total = total + type_.shape[0]  # type: ignore[operator]
     kind, clock = join(*types)
-    return Type(kind, (total, *types[0].shape[1:]), clock)
+    symbols = {type_.index for type_ in types}
+    return Type(kind, (total, *types[0].shape[1:]), clock, types[0].index if len(symbols) == 1 else None)
+
+
+def arranged(type_: Type, *shape: Dim) -> Type:
+    """The same elements, be they symbols, in another shape."""
+    return replace(type_, shape=shape)
 
 
 def resized(types: tuple[Type, ...], attrs: Attrs) -> Type:
@@ -244,7 +250,19 @@ def _sigmoid_meaning(x: Array) -> Array:
 
 
 def _shift_gradient(g: Value, y: Value, x: Value, *first: Value, delay: int) -> tuple[Value, ...]:
+    if is_line(first, y):
+        return g.shift(-delay), g.opening(delay)
     return (g.shift(-delay), *(g.pick(step) for step in range(1, len(first) + 1)))
+
+
+def is_line(first: Sequence[Value], y: Value) -> bool:
+    """Whether the first values of a delayed use are one value with a row for each step, the oldest first."""
+    return len(first) == 1 and len(first[0].type.shape) > len(y.type.shape)
+
+
+def _history_gradient(g: Value, y: Value, x: Value, *before: Value, rows: int) -> tuple[Value, ...]:
+    clock = x.type.clock
+    return g.unhistory(clock), *(g.slide(-1, clock) for _ in before)
 
 
 def _final_gradient(g: Value, y: Value, x: Value, *first: Value, slot: int) -> tuple[Value, ...]:
@@ -338,7 +356,7 @@ TRANSPOSE = _op(
     cost=0, group="layout",
 )  # fmt: skip
 RESHAPE = _op(
-    "reshape", 1, lambda t, a: t[0].with_shape(*a["shape"]), lambda g, y, x, *, shape: (g.reshape(*x.type.shape),),
+    "reshape", 1, lambda t, a: arranged(t[0], *a["shape"]), lambda g, y, x, *, shape: (g.reshape(*x.type.shape),),
     lambda x, *, shape: np.reshape(x, shape), cost=0, group="layout",
 )  # fmt: skip
 EXPAND = _op(
@@ -358,7 +376,7 @@ LOG_SOFTMAX = _op(
 )
 CONCAT = _op("concat", None, concatenated, _concat_gradient, lambda *parts: np.concatenate(parts), group="layout")
 SLICE = _op(
-    "slice", 1, lambda t, a: t[0].with_shape(a["stop"] - a["start"], *t[0].shape[1:]),
+    "slice", 1, lambda t, a: arranged(t[0], a["stop"] - a["start"], *t[0].shape[1:]),
     lambda g, y, x, *, start, stop: (g.pad(start, x.type.shape[0]),),
     lambda x, *, start, stop: x[start:stop], cost=0, group="layout",
 )  # fmt: skip
@@ -415,8 +433,14 @@ def _put_meaning(x: Array, w: Array, size: int) -> Array:
 
 
 def _read_shift(r: Reading, attrs: Attrs) -> Array:
-    """The value `delay` steps before; before the first step the first values (argument k at step k), else zero."""
+    """The value `delay` steps before; before the first step the first values, else zero.
+
+    These are argument k at step k, or row k of the one argument that has a row for each of them.
+    """
     step = r.step - attrs["delay"]
+    if step < 0 and attrs["count"] == 2:
+        first = r.arg(1)
+        return np.asarray(first[r.step]) if first.ndim > r.zero().ndim else first
     if step < 0:
         return r.arg(1 + r.step) if attrs["count"] > 1 else r.zero()
     return r.arg(0, step) if step < r.length(attrs["clock"]) else r.zero()
@@ -450,6 +474,38 @@ def _read_final(r: Reading, attrs: Attrs) -> Array:
     return r.arg(0, step) if step >= 0 else r.arg(-step)
 
 
+def _read_history(r: Reading, attrs: Attrs) -> Array:
+    length, out = r.length(attrs["clock"]), r.zero()
+    rows = len(out)
+    for k in range(rows):
+        if k + length >= rows:
+            out[k] = r.arg(0, k + length - rows)
+        elif attrs["count"] == 2:
+            out[k] = r.arg(1)[k + length]
+    return out
+
+
+def _read_opening(r: Reading, attrs: Attrs) -> Array:
+    out = r.zero()
+    for k in range(min(len(out), r.length(attrs["clock"]))):
+        out[k] = r.arg(0, k)
+    return out
+
+
+def _read_row(r: Reading, row: int) -> Array:
+    """A row of a line, or nothing."""
+    line = r.arg(0)
+    return np.asarray(line[row]) if 0 <= row < len(line) else r.zero()
+
+
+def _read_slide(r: Reading, attrs: Attrs) -> Array:
+    line, out, by = r.arg(0), r.zero(), attrs["by"] * r.length(attrs["clock"])
+    low, high = max(0, -by), min(len(line), len(line) - by)
+    if low < high:
+        out[low:high] = line[low + by : high + by]
+    return out
+
+
 def _read_sum_time(r: Reading, attrs: Attrs) -> Array:
     return sum((r.arg(0, t) for t in range(r.length(attrs["clock"]))), r.zero())
 
@@ -460,6 +516,28 @@ PICK = _op(
 )
 PLACE = _op("place", 1, clocked, lambda g, y, x, *, step, clock: (g.pick(step),), at=_read_place, cost=0, group="time")
 FINAL = _op("final", None, sequence_of, _final_gradient, at=_read_final, cost=0, group="time")
+HISTORY = _op(
+    "history", None, lambda t, a: Type(Kind.SEQUENCE, (a["rows"], *t[0].shape), None, t[0].index), _history_gradient,
+    at=_read_history, cost=0, group="time",
+)  # fmt: skip
+UNHISTORY = _op(
+    "unhistory", 1, lambda t, a: Type(Kind.STREAM, t[0].shape[1:], a["clock"]),
+    lambda g, y, x, *, clock: (g.history(x.type.shape[0]),),
+    at=lambda r, a: _read_row(r, r.step + len(r.arg(0)) - r.length(a["clock"])), cost=0, group="time",
+)  # fmt: skip
+OPENING = _op(
+    "opening", 1, lambda t, a: Type(Kind.SEQUENCE, (a["rows"], *t[0].shape)),
+    lambda g, y, x, *, rows: (g.unopening(x.type.clock),), at=_read_opening, cost=0, group="time",
+)  # fmt: skip
+UNOPENING = _op(
+    "unopening", 1, lambda t, a: Type(Kind.STREAM, t[0].shape[1:], a["clock"]),
+    lambda g, y, x, *, clock: (g.opening(x.type.shape[0]),), at=lambda r, a: _read_row(r, r.step),
+    cost=0, group="time",
+)  # fmt: skip
+SLIDE = _op(
+    "slide", 1, sequence_of, lambda g, y, x, *, by, clock: (g.slide(-by, clock),), at=_read_slide, cost=0,
+    group="boundary",
+)  # fmt: skip
 IF_LENGTH = _op(
     "if_length", 1, sequence_of, lambda g, y, x, *, length, clock: (g.if_length(length, clock),),
     at=lambda r, a: r.arg(0) if r.length(a["clock"]) == a["length"] else r.zero(), group="boundary",

@@ -121,6 +121,26 @@ class Value:
         """A stream that is this value at one step and zero at all others."""
         return self.graph.add("place", [self.id], {"step": step, "clock": clock})
 
+    def history(self, rows: int, *before: Value) -> Value:
+        """The last values of a stream as the rows of one value, the oldest first; `before` it stands a line like it."""
+        return self.graph.add("history", [self.id, *(b.id for b in before)], {"rows": rows})
+
+    def unhistory(self, clock: str | None) -> Value:
+        """A stream that ends with the rows of this value, and is zero before."""
+        return self.graph.add("unhistory", [self.as_sequence().id], {"clock": clock})
+
+    def opening(self, rows: int) -> Value:
+        """The first values of a stream as the rows of one value: zero where there are no such steps."""
+        return self.graph.add("opening", [self.id], {"rows": rows})
+
+    def unopening(self, clock: str | None) -> Value:
+        """A stream that begins with the rows of this value, and is zero after them."""
+        return self.graph.add("unopening", [self.as_sequence().id], {"clock": clock})
+
+    def slide(self, by: int, clock: str | None) -> Value:
+        """Row k is row k + `by` times the number of steps of each sequence, zero where there is none."""
+        return self.graph.add("slide", [self.as_sequence().id], {"by": by, "clock": clock})
+
     def if_length(self, length: int, clock: str | None) -> Value:
         """This value for the sequences with exactly `length` steps, zero for the others."""
         return self.graph.add("if_length", [self.as_sequence().id], {"length": length, "clock": clock})

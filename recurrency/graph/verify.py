@@ -8,7 +8,7 @@ import networkx as nx
 
 from recurrency.errors import RecurrencyError
 from recurrency.graph.dimensions import Poly
-from recurrency.graph.graph import PENDING, CycleError, Graph
+from recurrency.graph.graph import PENDING, CycleError, Graph, Node
 from recurrency.graph.text import node_text
 from recurrency.graph.types import Type
 
@@ -72,11 +72,18 @@ def _sources(graph: Graph) -> None:
 
 
 def _firsts(graph: Graph) -> None:
-    """A delayed use has a first value for each step that it reaches back, or none."""
+    """A delayed use has a first value for each step that it reaches back, or a line of them, or none."""
     for id in graph:
         node = graph[id]
-        if node.op.name == "shift" and len(node.args) not in (1, 1 + max(node.delay, 0)):
+        if node.op.name != "shift" or _is_line(graph, node):
+            continue
+        if len(node.args) not in (1, 1 + max(node.delay, 0)):
             raise _wrong(graph, id, f"{len(node.args) - 1} first values for a delay of {node.delay}")
+
+
+def _is_line(graph: Graph, node: Node) -> bool:
+    """Whether the only first value of a delayed use has a row for each step."""
+    return len(node.args) == 2 and graph[node.args[1]].type.shape == (node.delay, *node.type.shape)
 
 
 def _order(graph: Graph) -> None:

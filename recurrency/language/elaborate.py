@@ -17,8 +17,9 @@ from typing import Any
 
 from recurrency.errors import SpecError
 from recurrency.graph.dimensions import Dim, Poly
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
+from recurrency.graph.value import Value
 from recurrency.language import syntax
 from recurrency.language.binding import bind, refuse_defaults, sample, units
 from recurrency.language.causality import check_causality
@@ -44,7 +45,7 @@ class Elaborated:
     inputs: dict[str, Type]
     outputs: dict[str, Type]
     starts: dict[str, Type]
-    """First values that a caller may hand over: `h`, and `h[t-1]` for the older entries of a delay line."""
+    """First values that a caller may pass: `h`, and where `h[t-3]` is read, `h[t-2..t-1]` for those before it."""
     clocks: tuple[str, ...]
     curvatures: int
     """How many roots `curvature:K` there are: the predictions that the losses read."""
@@ -139,27 +140,29 @@ def _sources(work: Elaboration, top: Instance) -> None:
 
 
 def _starts(work: Elaboration) -> dict[str, Type]:
-    """The types of all first values, those of a delay line together, the newest first."""
-    streams = list(dict.fromkeys(stream for stream, _ in work.starts.values()))
-    found = sorted(work.starts.items(), key=lambda item: (streams.index(item[1][0]), item[1][1]))
-    return {name: work.graph[stream.slots[slot].id].type for name, (stream, slot) in found}
+    """The types of all first values, those of one stream together, the newest first."""
+    found: dict[str, Type] = {}
+    for name, stream in work.starts.items():
+        found |= {n: value.type for n, value in _before(name, stream)}
+    return found
 
 
-STRIDE = 4
-"""A delay line is read in strides of so many steps: neither long chains of delays nor long lists of first values."""
+def _before(name: str, stream: Stream) -> list[tuple[str, Value]]:
+    """What stands before the first step of a stream, by the names under which a caller may pass it."""
+    return [(name, stream.first_row()), *([] if stream.older is None else [stream.older])]
 
 
-def _carried(work: Elaboration, stream: Stream) -> None:
-    """What a stream hands on after its last step: its last value, and for a delay line those before it."""
-    base = work.at_steps(stream.now(), stream.clock)
-    for slot in range(max(stream.slots, default=-1) + 1):
-        back = slot % STRIDE
-        if slot and not back:
-            base = base.shift(STRIDE, *(stream.slot(slot - k) for k in range(1, STRIDE + 1)))
-        value = base.shift(back, *(stream.slot(slot - k) for k in range(1, back + 1))) if back else base
-        name = stream.name if slot == 0 else f"{stream.name}[t-{slot}]"
-        final = work.graph.add("final", [value.id, stream.slot(slot).id], {"slot": 0}, span=stream.span)
-        work.graph.roots[f"final:{name}"] = final.id
+def _carried(work: Elaboration, name: str, stream: Stream) -> None:
+    """What a stream hands on after its last step: its last value, and for a line of delays those before it."""
+    base, start = work.at_steps(stream.now(), stream.clock), stream.first_row()
+    values = [work.graph.add("final", [base.id, start.id], {"slot": 0}, span=stream.span)]
+    if stream.line is not None:
+        rows = stream.line.type.shape[0]
+        assert isinstance(rows, int)
+        older = base.history(rows, stream.line).slice(0, rows - 1)
+        values.append(older.reshape(*start.type.shape) if rows == 2 else older)
+    for (known, _), value in zip(_before(name, stream), values, strict=True):
+        work.graph.roots[f"final:{known}"] = value.id
 
 
 def _roots(work: Elaboration, top: Instance) -> None:
@@ -169,8 +172,9 @@ def _roots(work: Elaboration, top: Instance) -> None:
     for name, value in top.named():
         roots[f"stream:{name}"] = value.id
         work.graph.rename(value.id, name)
-    for stream in dict.fromkeys(stream for stream, _ in work.starts.values()):
-        _carried(work, stream)
+    for name, stream in work.starts.items():
+        stream.lay()
+        _carried(work, name, stream)
     if work.losses:
         total = work.losses[0]
         for loss in work.losses[1:]:
@@ -197,19 +201,33 @@ def _result(work: Elaboration, top: Instance) -> Elaborated:
 
 
 def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
-    """Neither too many operations nor a value that no machine holds."""
+    """Neither too many operations nor values that no machine holds; a line of delays counts by what it keeps."""
     if len(graph) > GREATEST_GRAPH:
         raise SpecError((work.too_much(cell.span).diagnostic,))
+    kept: dict[int, tuple[int, int]] = {}
     for id in graph:
-        node, count = graph[id], 1
-        for size in node.type.shape:
-            if not isinstance(size, str):
-                count *= size if isinstance(size, int) else max(abs(factor) for _, factor in size.terms)
+        node, count = graph[id], _elements(graph[id].type)
         if count > GREATEST_VALUE:
-            title = (
-                f"{node.name or 'a value'} has {count:.1e} elements, and more than {GREATEST_VALUE:.1e} are too many"
-            )
-            raise SpecError((work.too_much(node.span, title, "use smaller dimensions").diagnostic,))
+            raise _too_large(work, node, node.name or "a value", count, "use smaller dimensions")
+        if node.delay:
+            kept[node.args[0]] = max(kept.get(node.args[0], (0, id)), (abs(node.delay) * count, id))
+    total = sum(count for count, _ in kept.values())
+    if total > GREATEST_VALUE:
+        _, worst = max(kept.values())
+        raise _too_large(work, graph[worst], "what delays keep", total, "use shorter delays, or fewer of them")
+
+
+def _elements(type_: Type) -> int:
+    count = 1
+    for size in type_.shape:
+        if not isinstance(size, str):
+            count *= size if isinstance(size, int) else max(abs(factor) for _, factor in size.terms)
+    return count
+
+
+def _too_large(work: Elaboration, node: Node, what: str, count: int, help: str) -> SpecError:
+    title = f"{what} has {count:.1e} elements for each sequence, and more than {GREATEST_VALUE:.1e} are too many"
+    return SpecError((work.too_much(node.span, title, help).diagnostic,))
 
 
 _LOCK = threading.Lock()

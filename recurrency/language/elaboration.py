@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 GREATEST_GRAPH = 20_000
 """Bound on the operations that a spec may expand to."""
-GREATEST_MEMORY = 200_000
-"""Bound on the entries of all delay lines together, each counted as often as it moves."""
 GREATEST_DEPTH = 400
 """Bound on expressions inside expressions, those of functions included."""
 DEEP = 100
@@ -37,7 +35,8 @@ class Elaboration:
         self.parameters: dict[str, ParamInfo] = {}
         self.drawn: dict[str, Value] = {}
         """The node of each parameter: gradients are taken with respect to one."""
-        self.starts: dict[str, tuple[Stream, int]] = {}
+        self.starts: dict[str, Stream] = {}
+        """The streams that have a value before their first step, by name."""
         self.instances: dict[str, Instance] = {}
         self.losses: list[Value] = []
         self.curvatures: dict[str, Value] = {}
@@ -50,7 +49,7 @@ class Elaboration:
         """The states whose first values are being computed."""
         self.spoilt = False
         """Whether results are missing because of a mistake, be it one in a file that is used."""
-        self.depth = self._definitions = self._memory = 0
+        self.depth = self._definitions = 0
 
     # -------------------------------------------------------------------------------------------------- mistakes
 
@@ -171,14 +170,6 @@ class Elaboration:
         self._definitions += weight
         if self._definitions > GREATEST_GRAPH:
             raise self.too_much(span)
-
-    def count_delay(self, delay: int, span: Span) -> None:
-        """Bound the delay lines, of which each entry moves through all those before it."""
-        self._memory += max(delay, 0) ** 2 // 2
-        if self._memory > GREATEST_MEMORY:
-            raise self.too_much(
-                span, "the delays of this spec remember too many steps", "use smaller delays, or fewer of them"
-            )
 
     def too_much(self, span: Span | None, title: str = "", help: str = "") -> TooMuch:
         """The mistake of a spec that expands without bound."""

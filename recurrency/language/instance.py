@@ -296,7 +296,7 @@ class Instance:
             guarded(stream.now)
         for key in self.defined.states:
             if key in self.streams and self.streams[key].value is not None:
-                guarded(lambda s=self.streams[key]: s.slot(0))  # type: ignore[misc]
+                guarded(lambda s=self.streams[key]: s.first_row())  # type: ignore[misc]
         for number, (loss, env) in enumerate(self.defined.losses, 1):
             guarded(lambda n=number, s=loss, e=env: self._lost(s, e, f"loss[{n}]"))  # type: ignore[misc]
         done: set[str] = set()

@@ -149,7 +149,14 @@ class Stream:
         self.broken_first = False
         """Whether a mistake was found in its first value."""
         self.declared_first: Value | None = None
-        self.slots: dict[int, Value] = {}
+        self.start: Value | None = None
+        """The value before the first step, which a caller may pass."""
+        self.line: Value | None = None
+        """The values before the first step as rows, the oldest first, where more than one of them is read."""
+        self.older: tuple[str, Value] | None = None
+        """All of them but the last, which a caller may pass under this name."""
+        self.far: list[tuple[int, int]] = []
+        """The delayed uses (their nodes) that read more than one step back, and how far."""
         self.shifts: dict[int, Value] = {}
         self.pending: list[int] = []
 
@@ -272,12 +279,11 @@ class Stream:
 
     # ----------------------------------------------------------------------------------------------- other steps
 
-    def at(self, delay: int, span: Span | None = None) -> Value:
-        """The value `delay` steps before; `span` is the place that reads it."""
+    def at(self, delay: int) -> Value:
+        """The value `delay` steps before."""
         if delay == 0:
             return self.now()
         if delay not in self.shifts:
-            self.owner.count_delay(delay, span or self.span)
             self.shifts[delay] = self._shifted(delay)
         return self.shifts[delay]
 
@@ -287,13 +293,18 @@ class Stream:
         if self.type is None:
             self._suppose()
         assert self.type is not None
+        type_ = self.type if self.value is None else self.value.type
+        before = [self.first_row(type_)] if delay > 0 else []
+        if delay > 1:
+            before = []  # a part of the line, see `lay`
         if self.value is not None:
-            value = self.owner.at_steps(self.value, self.clock)
-            return value.shift(delay, *self._before(delay, value.type))
-        type_ = self.type
-        hole = self.owner.graph.delayed(type_, delay, self._before(delay, type_))
-        self.pending.append(hole.id)
-        return hole
+            shift = self.owner.at_steps(self.value, self.clock).shift(delay, *before)
+        else:
+            shift = self.owner.graph.delayed(type_, delay, before)
+            self.pending.append(shift.id)
+        if delay > 1:
+            self.far.append((shift.id, delay))
+        return shift
 
     def _probe(self) -> None:
         """Find the type of a stream that nothing declares, if it can be found without the one that reads it."""
@@ -310,22 +321,40 @@ class Stream:
             raise Poisoned
         self.type, self.assumed, self.probed = self.owner.assumption(self), True, False
 
-    def _before(self, delay: int, type_: Type) -> list[Value]:
-        """The values at the steps before the first, as far as a delay reaches."""
-        return [self.slot(delay - k, type_) for k in range(1, delay + 1)]
-
-    def slot(self, position: int, type_: Type | None = None) -> Value:
-        """The value `position` steps before the first step is preceded: 0 is the last value before it."""
-        if position not in self.slots:
+    def first_row(self, type_: Type | None = None) -> Value:
+        """The value before the first step: what a caller passes, else the declared one, else zero."""
+        if self.start is None:
             type_ = type_ or self.type
             assert type_ is not None
-            sort = Type(Kind.SEQUENCE, type_.shape, None, type_.index)
             default = [] if self.first is None else [self.initial().id]
-            name = self.name if position == 0 else f"{self.name}[t-{position}]"
-            attrs = {"name": name, "type": sort}
-            self.slots[position] = self.owner.graph.add("start", default, attrs, span=self.span)
-            self.owner.starts[name] = (self, position)
-        return self.slots[position]
+            sort = Type(Kind.SEQUENCE, type_.shape, None, type_.index)
+            self.start = self._source(self.name, sort, default)
+            self.owner.starts[self.name] = self
+        return self.start
+
+    def _source(self, name: str, type_: Type, default: list[int]) -> Value:
+        return self.owner.graph.add("start", default, {"name": name, "type": type_}, span=self.span)
+
+    def lay(self) -> None:
+        """Lay out the line before the first step, when all uses are known: each reads as many rows of it as it needs.
+
+        A delayed use has no other first values before, so that the size of a graph does not depend on its delays.
+        """
+        rows = max((delay for _, delay in self.far), default=1)
+        if rows == 1 or self.start is None:
+            return
+        graph, type_ = self.owner.graph, self.start.type
+        name = f"{self.name}[t-1]" if rows == 2 else f"{self.name}[t-{rows - 1}..t-1]"
+        sort = type_ if rows == 2 else replace(type_, shape=(rows - 1, *type_.shape))
+        default = [] if self.first is None else [self.initial()]
+        default = default if rows == 2 else [value.expand((0,), (rows - 1,)) for value in default]
+        older = self._source(name, sort, [value.id for value in default])
+        self.older = name, older
+        above = older.reshape(1, *type_.shape) if rows == 2 else older
+        self.line = graph.add("concat", [above.id, self.start.reshape(1, *type_.shape).id], span=self.span)
+        for id, delay in self.far:
+            part = self.line if delay == rows else self.line.slice(rows - delay, rows)
+            graph.put(id, graph[id].reading((graph[id].args[0], part.id)))
 
     def initial(self) -> Value:
         """The declared first value of a state, whatever a caller passes in its place."""

@@ -17,7 +17,8 @@ from recurrency.language.syntax import mentions_time
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
 
-GREATEST_DELAY = 600
+GREATEST_DELAY = 16_777_216
+"""A line of delays is an axis of a value, and bounded like any other; see `GREATEST_VALUE` for its elements."""
 
 
 def brief(text: str) -> str:
@@ -70,7 +71,7 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if isinstance(base, Used):
         base = base.output()
     if isinstance(base, Stream):
-        return base if delay == 0 else base.at(delay, expression.span)
+        return base if delay == 0 else base.at(delay)
     name = brief(expression.value.span.text)
     if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):
         title = f"only a stream with a name has other steps, and {name} has none"

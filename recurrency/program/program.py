@@ -11,6 +11,7 @@ from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.text import expression
 from recurrency.graph.types import Kind, Type
+from recurrency.program.before import Rows
 
 Steps: TypeAlias = int | Mapping[str, int]
 
@@ -66,7 +67,7 @@ class Buffer:
     """Memory: `home` says who owns it ("own", "given": the caller's, "gradient": the flat gradient vector).
 
     `step` is the number of the region within whose steps alone it lives (None: it holds all steps). Rows in `front` of
-    the first step hold first values: `firsts` maps the row (1: just before the first step) and columns to the node.
+    the first step hold first values: `firsts` says which, and where in them.
     `behind` rows of zeros follow the last step.
     """
 
@@ -77,7 +78,7 @@ class Buffer:
     step: int | None = None
     front: int = 0
     behind: int = 0
-    firsts: dict[tuple[int, tuple[int, int]], tuple[int | None, Place]] = field(default_factory=dict)
+    firsts: list[tuple[Rows, tuple[tuple[int, int], tuple[View, ...]]]] = field(default_factory=list)
     offset: int = 0
     same: int | None = None
     """Another buffer whose memory this one uses after it."""

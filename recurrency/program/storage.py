@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
+from recurrency.program.before import Rows, origins, rows_before
 from recurrency.program.layout import Layout, gradients
 from recurrency.program.program import ALIASES, Buffer, Place, Region, View, count
 from recurrency.program.readers import Readers
@@ -25,6 +27,9 @@ IN_PLACE: dict[str, tuple[int, ...]] = {
 
 VIEWS = frozenset("slice transpose reshape expand frames unframes".split())
 """Operations whose result is the argument, looked at in another way."""
+
+Stretch: TypeAlias = tuple[Rows, tuple[tuple[int, int], tuple[View, ...]]]
+"""Rows before the first step, and where in them something lies: in which columns, by which views."""
 
 
 @dataclass(frozen=True)
@@ -325,21 +330,23 @@ class Storage:
         """The place `delay` steps before; its first values are to stand in the rows in front, if these are free."""
         buffer = self.buffers[place.buffer]
         moved = Place(place.buffer, place.kind, place.views, delay)
-        rows = buffer.type.shape[0] if buffer.type.shape else 1
-        columns = place.columns(rows if isinstance(rows, int) else 1 << 60)
-        wanted = dict(self._firsts(node, delay, columns, moved))
-        for (row, (low, high)), (first, there) in buffer.firsts.items():
-            for (row2, (low2, high2)), (first2, _) in wanted.items():
-                clash = row == row2 and low < high2 and low2 < high
-                if clash and (first != first2 or (low, high) != (low2, high2) or there.views != moved.views):
-                    return None
-        buffer.firsts |= {key: value for key, value in wanted.items() if key not in buffer.firsts}
+        size = buffer.type.shape[0] if buffer.type.shape else 1
+        columns = place.columns(size if isinstance(size, int) else 1 << 60)
+        lines, there = rows_before(self.graph, node, delay), (columns, place.views)
+        wanted = [(rows, there) for line in lines for rows in origins(self.graph, line)]
+        for rows, other in buffer.firsts:
+            shared = other[0][0] < columns[1] and columns[0] < other[0][1]
+            if shared and not all(rows.apart(new) or (other == there and rows.agrees(new)) for new, _ in wanted):
+                return None
+        buffer.firsts = _merged(buffer.firsts, wanted)
         buffer.front, buffer.behind = max(buffer.front, delay), max(buffer.behind, -delay)
         return moved
 
-    def _firsts(
-        self, node: Node, delay: int, columns: tuple[int, int], place: Place
-    ) -> Iterator[tuple[tuple[int, tuple[int, int]], tuple[int | None, Place]]]:
-        for step in range(max(node.delay, 0)):
-            first = node.args[1 + step] if len(node.args) > 1 else None
-            yield (delay - step, columns), (first, place)
+
+def _merged(known: Sequence[Stretch], wanted: Sequence[Stretch]) -> list[Stretch]:
+    """All that is said of the rows before the first step, without what is said by a longer stretch."""
+    out: list[Stretch] = []
+    for rows, there in sorted([*known, *wanted], key=lambda entry: entry[0].low - entry[0].high):
+        if not any(there == other and longer.covers(rows) for longer, other in out):
+            out.append((rows, there))
+    return out

@@ -61,7 +61,7 @@ def first(w: Writer, shape: Shape) -> str:
 
 def update(w: Writer, state: Entry) -> Expr:
     """The equation of a state; what it reads of itself is bounded."""
-    delay = w.cell.direction * w.pick((1, 1, 1, 2, 3))
+    delay = w.cell.direction * w.pick((1, 1, 1, 2, 3, 17))
     old = Expr(state.text + at(delay), Level.STREAM, 0)
     want = wanted(w, state.shape)
     template = w.pick(UPDATES)
@@ -104,5 +104,5 @@ def feedback(w: Writer) -> None:
     shape, name = w.shape(), w.name("f")
     new = expr(w, wanted(w, shape, must=True))
     w.cell.causal = w.cell.causal and direction > 0
-    delay = direction * w.pick((1, 2))
+    delay = direction * w.pick((1, 2, 11))
     w.define(name, shape, Expr(f"-0.7 * {name}{at(delay)} + {new:p}", Level.STREAM, new.degree, False), w.cell.clock)

@@ -196,7 +196,7 @@ class Writer:
             return (0, *earlier) if self.cell.pending[e.text] else earlier
         if want.level is not Level.STREAM or (e.level is not Level.STREAM and want.clock != e.clock):
             return (0,)
-        return (0, 0, 0, 1, 3, *((-1, -2) if self.cell.ahead else ()))
+        return (0, 0, 0, 1, 3, 11, *((-1, -2, -13) if self.cell.ahead else ()))
 
     # ----------------------------------------------------------------------------------------------- recurrences
 

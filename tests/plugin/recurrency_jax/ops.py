@@ -133,11 +133,60 @@ def _where(mask: Any, x: Any, other: Any) -> Any:
     return jnp.where(mask.reshape(mask.shape + (1,) * (other.ndim - mask.ndim)), x, other)
 
 
+def is_line(firsts: tuple[Any, ...], types: list[Type]) -> bool:
+    """Whether the first values of a delayed use are the rows of one value."""
+    return len(firsts) == 1 and len(types[1].shape) > len(types[0].shape)
+
+
+def _rows(w: Walk, type_: Type, x: Any) -> Any:
+    """A value with all its axes, [B, rows, ...]."""
+    return jnp.broadcast_to(x, (w.batch, *(int(d) for d in type_.shape)))
+
+
+def _gathered(w: Walk, x: Any, row: Any, zero: Any) -> Any:
+    """Row `row` [n, B] of x [m, B, ...], zero where there is none."""
+    longer = jnp.concatenate([x, zero[None].astype(x.dtype)])
+    there = jnp.where((row >= 0) & (row < len(x)), row, len(x))
+    return longer[there, jnp.arange(w.batch)]
+
+
+def _history(w: Walk, n: Node, types: list[Type], x: Any, *before: Any) -> Any:
+    rows = n.attrs["rows"]
+    line = _rows(w, n.type, before[0]) if before else w.zero(n.type)
+    joined = jnp.concatenate([jnp.moveaxis(line, 1, 0).astype(x.dtype), x])
+    at = jnp.arange(rows)[:, None] + w.lengths[str(types[0].clock)]
+    return jnp.moveaxis(joined[at, jnp.arange(w.batch)], 0, 1)
+
+
+def _opening(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
+    at = jnp.arange(n.attrs["rows"])[:, None]
+    inside = jnp.where(at < w.lengths[str(types[0].clock)], at, -1)
+    return jnp.moveaxis(_gathered(w, x, inside, w.zero(types[0], step=True)), 0, 1)
+
+
+def _moved(shift: Callable[[Walk, Node, int], Any]) -> Callable[..., Any]:
+    """Rows of a value at places that depend on the lengths."""
+
+    def op(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
+        rows = jnp.moveaxis(_rows(w, types[0], x), 1, 0)
+        found = _gathered(w, rows, shift(w, n, len(rows)), jnp.zeros(rows.shape[1:], rows.dtype))
+        return found if n.type.clock else jnp.moveaxis(found, 0, 1)
+
+    return op
+
+
+def _steps(w: Walk, n: Node) -> Any:
+    return jnp.arange(w.steps[n.attrs["clock"]])[:, None]
+
+
 def _shift(w: Walk, n: Node, types: list[Type], x: Any, *firsts: Any) -> Any:
     zero, count = w.zero(types[0], step=True)[None].astype(x.dtype), x.shape[0]
     if n.delay < 0:
         return jnp.concatenate([x[-n.delay :], *[zero] * min(-n.delay, count)])
-    before = [jnp.broadcast_to(f, zero.shape).astype(x.dtype) for f in firsts] or [zero] * n.delay
+    if is_line(firsts, types):
+        before = [jnp.moveaxis(_rows(w, types[1], firsts[0]), 1, 0).astype(x.dtype)]
+    else:
+        before = [jnp.broadcast_to(f, zero.shape).astype(x.dtype) for f in firsts] or [zero] * n.delay
     return jnp.concatenate([*before, x])[:count]
 
 
@@ -174,6 +223,11 @@ TIME: dict[str, Callable[..., Any]] = {
     "place": lambda w, n, types, x: _where(
         jnp.arange(w.steps[n.type.clock])[:, None] == _place(w, n, n.type.clock), x, w.zero(n.type)
     ),
+    "history": _history,
+    "opening": _opening,
+    "unhistory": _moved(lambda w, n, rows: _steps(w, n) + rows - w.lengths[n.attrs["clock"]]),
+    "unopening": _moved(lambda w, n, rows: jnp.where(_steps(w, n) < w.lengths[n.attrs["clock"]], _steps(w, n), -1)),
+    "slide": _moved(lambda w, n, rows: jnp.arange(rows)[:, None] + n.attrs["by"] * w.lengths[n.attrs["clock"]]),
     "if_length": lambda w, n, types, x: _where(w.lengths[n.attrs["clock"]] == n.attrs["length"], x, w.zero(n.type)),
     "unless_given": lambda w, n, types, x: w.zero(n.type) if _is_given(w, n) else x,
     "sum_time": lambda w, n, types, x: x.sum(0),

@@ -15,7 +15,7 @@ from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.passes.recurrence import recurrences
 from recurrency.program.layout import Layout
-from recurrency_jax.ops import ELEMENTWISE, INSIDE, TIME
+from recurrency_jax.ops import ELEMENTWISE, INSIDE, TIME, is_line
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,9 @@ class Walk:
         if not node.delay:
             return self.inner(node, [values[a] for a in node.args])
         before, firsts = past[node.args[0]][abs(node.delay) - 1], [values[a] for a in node.args[1:]]
+        if is_line(tuple(firsts), [self.graph[a].type for a in node.args]):
+            line = jnp.broadcast_to(firsts[0], (self.batch, *self.graph[node.args[1]].type.shape))
+            return jnp.where(t < node.delay, line[:, jnp.clip(t, 0, node.delay - 1)], before)
         for k, value in enumerate(firsts):
             before = jnp.where(t == k, value, before)
         return before

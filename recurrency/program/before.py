@@ -1,0 +1,132 @@
+"""The rows before the first step of a stream: what a delayed use wants there, and which of them are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from recurrency.graph.graph import Graph, Node
+
+if TYPE_CHECKING:
+    from recurrency.program.program import Region
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows `low` to `high` (1: just before the first step) of a buffer.
+
+    They hold rows `start` and so on of the value `first`, the oldest in row `high`; or (None) that value itself, in one
+    row. Where there is no value they hold zeros.
+    """
+
+    low: int
+    high: int
+    first: int | None
+    start: int | None = None
+
+    def part(self, low: int, high: int) -> Rows:
+        """Some of the rows."""
+        return Rows(low, high, self.first, None if self.start is None else self.start + self.high - high)
+
+    def apart(self, other: Rows) -> bool:
+        """Whether they have no row in common."""
+        return self.low > other.high or other.low > self.high
+
+    def agrees(self, other: Rows) -> bool:
+        """Whether both say the same of the rows that they share, if any."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        return self.apart(other) or self.part(low, high) == other.part(low, high)
+
+    def covers(self, other: Rows) -> bool:
+        """Whether all that the other says is said here."""
+        return self.low <= other.low and other.high <= self.high and self.agrees(other)
+
+
+def wanted(node: Node, delay: int, line: bool) -> Iterator[Rows]:
+    """The rows that a delayed use reads, each with the argument that it comes from; `delay` rows before the steps.
+
+    `line` says that the only argument has a row for each of them.
+    """
+    if len(node.args) == 1 or line:
+        first, start = (node.args[1], 0) if line else (None, None)
+        yield Rows(delay - node.delay + 1, delay, first, start)
+        return
+    for step, arg in enumerate(node.args[1:]):
+        yield Rows(delay - step, delay - step, arg)
+
+
+def is_line(graph: Graph, node: Node) -> bool:
+    """Whether the first values of a delayed use are the rows of one value."""
+    return len(node.args) == 2 and len(graph[node.args[1]].type.shape) > len(node.type.shape)
+
+
+def rows_before(graph: Graph, node: Node, delay: int) -> list[Rows]:
+    """What a delayed use reads before the first step, as far as it reaches."""
+    return list(wanted(node, delay, is_line(graph, node))) if node.delay > 0 else []
+
+
+def origins(graph: Graph, rows: Rows) -> Iterator[Rows]:
+    """The same rows, each with the value in which it was first: not a piece of another one, nor put together."""
+    if rows.first is None or rows.start is None:
+        yield rows
+        return
+    node, count = graph[rows.first], rows.high - rows.low + 1
+    if node.op.name == "slice":
+        yield from origins(graph, Rows(rows.low, rows.high, node.args[0], rows.start + node.attrs["start"]))
+    elif node.op.name == "concat":
+        end = 0
+        for arg in node.args:
+            size = graph[arg].type.shape[0]
+            assert isinstance(size, int)
+            low, high = max(rows.start, end), min(rows.start + count, end + size)
+            if low < high:
+                top = rows.high - (low - rows.start)
+                yield from origins(graph, Rows(top - (high - low) + 1, top, arg, low - end))
+            end += size
+    elif node.op.name == "reshape" and node.type.shape == (1, *graph[node.args[0]].type.shape):
+        yield Rows(rows.low, rows.high, node.args[0])
+    else:
+        yield rows
+
+
+def delayed(graph: Graph, region: Region) -> list[int]:
+    """The delayed uses of a loop, those that read the farthest back first: nearer ones find their rows written."""
+    late = [(graph[id].delay, id) for id in region.ids if graph[id].delay]
+    return [id for delay, id in sorted(late, key=lambda use: -abs(use[0]))]
+
+
+def declared(graph: Graph, node: Node) -> tuple[int, ...]:
+    """The nodes of the first values of a delayed use: of a line, whose rows are declared as one, the last of them."""
+    if not is_line(graph, node):
+        return node.args[1:]
+    (last,) = [rows for line in rows_before(graph, node, node.delay) for rows in origins(graph, line) if rows.low == 1]
+    return () if last.first is None else (last.first,)
+
+
+@dataclass
+class Filled:
+    """Which rows before the first step are written, by where they lie."""
+
+    rows: dict[object, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def missing(self, place: object, rows: Rows) -> list[Rows]:
+        """Those of some rows that nobody has written yet; they count as written from now on."""
+        known = self.rows.setdefault(place, [])
+        free = [(rows.low, rows.high)]
+        for low, high in known:
+            free = [piece for a, b in free for piece in ((a, min(b, low - 1)), (max(a, high + 1), b))
+                    if piece[0] <= piece[1]]  # fmt: skip
+        self.rows[place] = _joined([*known, *free])
+        return [rows.part(low, high) for low, high in free]
+
+
+def _joined(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Neighbouring pieces as one."""
+    out: list[tuple[int, int]] = []
+    for low, high in sorted(pieces):
+        if out and low <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(high, out[-1][1]))
+        else:
+            out.append((low, high))
+    return out
