@@ -84,6 +84,13 @@ class Cell:
     causal: bool = True
 
 
+AWKWARD = (
+    "new this class int double M_E NULL errno unix I outputs tape self len lambda None params steps batch training "
+    "forward loss_ h_ _h α alpha Δ work call memory real out np torch xp kept lease given_h h_start sum_ rec_ T_t n_t _"
+).split()
+"""Words of Python, C and C++, of headers and of generated code, and names that some mangling would make one."""
+
+
 class Writer:
     """Writes one cell of a file, as `choices` decide."""
 
@@ -99,7 +106,9 @@ class Writer:
         return self.pick(range(chances)) == chances - 1
 
     def name(self, stem: str) -> str:
-        """A new name."""
+        """A new name; once in a while one that means something else in a language or in generated code."""
+        if self.cell.name and self.sometimes(12):
+            stem = self.pick(AWKWARD)
         self.cell.numbers[stem] = self.cell.numbers.get(stem, 0) + 1
         number = self.cell.numbers[stem]
         return f"{stem}{number}" if number > 1 else stem
