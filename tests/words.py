@@ -67,7 +67,7 @@ def macros() -> tuple[str, ...]:
     done = subprocess.run(
         ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-dM", "-E", "-"], input=text, capture_output=True, text=True
     )
-    return tuple(re.findall(r"#define (\w+)", done.stdout))
+    return tuple(re.findall(r"#define (?!__)(\w+)", done.stdout))
 
 
 def of_modules() -> set[str]:
@@ -76,7 +76,11 @@ def of_modules() -> set[str]:
         from torch import nn
     except ImportError:
         return set()
-    return {*dir(nn.Module()), *dir(nn.Parameter)}
+    return set(dir(nn.Module()))
+
+
+SAID = re.compile(r'"""(?:.|\n)*?"""|/\*(?:.|\n)*?\*/|//[^\n]*|  # [^\n]*')
+"""What is said in generated code for those who read it."""
 
 
 @cache
@@ -86,7 +90,7 @@ def of_generated_code() -> frozenset[str]:
     for name, sizes in {"LSTM": {"N": 2, "H": 3}, "SymbolClassifier": {"V": 3, "K": 2, "H": 2, "N": 2}}.items():
         for backend in BACKENDS:
             files = exported(library.spec(name), sizes, backend)
-            found |= set(re.findall(r"[^\W\d]\w*", files.source + (files.header or "")))
+            found |= set(re.findall(r"[^\W\d]\w*", SAID.sub(" ", files.source)))
     return frozenset(found)
 
 
