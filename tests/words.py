@@ -43,15 +43,14 @@ CUDA = (
     "atomicAdd atomicCAS cudaMalloc cudaStream_t cooperative_groups nvcuda clock clock64 min max rsqrt sincos j0 y1"
 ).split()
 ALIKE = (
-    "h h_ _h h__ h_2 h_start h_t h_T h_room h_result h_before c1 c_1 α alpha Δ δ delta ñ n 变量 _ x_final "
-    "d_x tape_0 rec rec_ rec_i REC_WIDTH cell_rec T_t n_t given_h T B t0 i0 tb"
+    "h h_ _h h__ h_2 h_start h_t h_T h_room h_before c_1 α alpha Δ δ delta 变量 _ x_final d_x tape_0 rec rec_i "
+    "REC_WIDTH T_t n_t given_h T B t0 i0"
 ).split()
 """Names that are one after some mangling, or what generated code calls something else."""
 KNOWN = (
-    "new delete this class int asm M_E I NULL INFINITY errno stdin unix y0 gamma main blockIdx philox None lambda len "
-    "print type self outputs tape inputs params given lengths steps batch seed gradient loss state real inf memory np "
-    "torch zeros dot tanh kept call work bytes w id count total k xp launch product sizes result training forward file "
-    "parametrizations __metadata__"
+    "new delete this class int asm M_E I NULL INFINITY errno stdin unix y0 main philox None lambda len type self "
+    "outputs tape inputs params given steps batch seed gradient real inf memory np torch dot kept call work w id k "
+    "xp result training forward file __metadata__"
 ).split()
 """Names that were other things before."""
 HEADERS = "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stddef stdint \
@@ -115,8 +114,8 @@ def names(words: Iterable[str]) -> list[str]:
 def short() -> list[str]:
     """Some words of each kind."""
     python, own = names([*keyword.kwlist, *dir(builtins)]), names([*C, *CPP, *CUDA])
-    sampled = (word for table in (python, own) for word in table[:: max(1, len(table) // 8)])
-    return names([*ALIKE, *KNOWN, *sampled])
+    sampled = (word for table in (python, own) for word in table[:: max(1, len(table) // 4)])
+    return names([*ALIKE, *KNOWN, *sampled])[:84]
 
 
 def every() -> list[str]:
