@@ -165,13 +165,15 @@ def test_without_a_number_as_many_sequences_judge_as_a_verdict_needs(name: str) 
     [
         ("Music --on jsb", {"length": 5}, "the option length has no effect on the task jsb"),
         ("first-element", {"chunk": 5}, "the option chunk has no effect on the task first-element: .* its options are"),
+        ("Translate --on translation", {"chunk": 5}, "the option chunk has no effect on the task translation"),
     ],
 )
 def test_an_option_of_training_that_a_task_has_not_is_refused(
     target: str, given: dict[str, Any], words: str, folder: Path
 ) -> None:
     name, _, on = target.partition(" --on ")
-    request = Request(name, on or None, {"H": 2, "Cell": "Elman"}, given, data=str(folder) if on else None)
+    sizes = {"V": 20, "K": 20, "N": 2, "H": 2} if on == "translation" else {"H": 2, "Cell": "Elman"}
+    request = Request(name, on or None, sizes, given, data=str(folder) if on else None)
     with pytest.raises(UsageError, match=words):
         run(request, lambda line: None)
 

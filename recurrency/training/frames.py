@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.kinds import Kind, Option
+from recurrency.training.kinds import PIECES, Kind, Option
 from recurrency.training.measures import wrong_steps
 from recurrency.training.npz import read_npz, read_ragged
 from recurrency.training.places import find_data
@@ -78,7 +78,7 @@ def delayed(frames: Array, label: int, delay: int) -> tuple[Array, Array]:
     return x, labels
 
 
-def speech(settings: Settings, delay: int) -> Task:
+def speech(settings: Settings, delay: int, chunk: int) -> Task:
     """Log mel energies x [T, B, 40] of spoken digits, and the digit that is heard, each told `delay` steps later.
 
     Energies have mean 0 and variance 1 over the training part.
@@ -103,7 +103,7 @@ def speech(settings: Settings, delay: int) -> Task:
     return from_sequences(
         "speech",
         {part: sequences(chosen) for part, chosen in parts.items()},
-        settings,
+        replace(settings, chunk=chunk or None),
         inputs={"x": Input((BANDS,)), "label": Input((), DIGITS)},
         measure=wrong_steps("label"),
         facts={"mean": mean.tolist(), "deviation": deviation.tolist(), "delay": delay},
@@ -113,7 +113,6 @@ def speech(settings: Settings, delay: int) -> Task:
 # ----------------------------------------------------------------------------------------------------------------- rows
 
 _CHUNK = Option("chunk", 100, "steps of a training sequence at most; longer ones are cut", 1)
-_PIECES = Option("chunk", 0, "steps of a training sequence at most, longer ones being cut; 0 for whole ones", 0)
 COLLECTIONS: Sequence[tuple[str, str, str]] = (
     ("jsb", "JSB_Chorales", "Bach's chorales"),
     ("nottingham", "Nottingham", "folk tunes"),
@@ -141,7 +140,7 @@ def _strokes(name: str, file: str, words: str) -> Kind:
         "in place of the data of Graves 2013",
         inputs,
         partial(strokes, file=file),
-        (_PIECES,),
+        (PIECES,),
     )
 
 
@@ -155,6 +154,6 @@ KINDS = (
         "in place of the data of Sak et al. 2014",
         {"x": "[40]: log mel energies", "label": "symbol of 10"},
         speech,
-        (Option("delay", 5, "frames that are heard before a frame is told", 0),),
+        (Option("delay", 5, "frames that are heard before a frame is told", 0), PIECES),
     ),
 )

@@ -90,4 +90,5 @@ def _hint(name: str, known: Any) -> str:
 
 STEPS = Option("steps", 100, "updates of an epoch", 1)
 HELD = Option("held", 1000, "sequences each to validate and to test on", 1)
+PIECES = Option("chunk", 0, "steps of a training sequence at most, longer ones being cut; 0 for whole ones", 0)
 ENOUGH = Option("held", 0, f"{HELD.meaning}; 0 for as many as its verdict needs", 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.kinds import Kind, Option
+from recurrency.training.kinds import PIECES, Kind, Option
 from recurrency.training.measures import wrong_at_end
 from recurrency.training.phrases import encoded, placed
 from recurrency.training.places import find_data, read_lines
@@ -41,7 +41,7 @@ def read_labelled(path: str | Path, letters: str, labels: tuple[str, ...]) -> It
         yield parts[0], parts[2]
 
 
-def dna(settings: Settings, split: str, name: str, letters: str, labels: tuple[str, ...]) -> Task:
+def dna(settings: Settings, split: str, chunk: int, name: str, letters: str, labels: tuple[str, ...]) -> Task:
     """Letters x [T, B], and which kind of sequence it is, at every step of label [T, B]; split always alike.
 
     A line that is there again is left out, and the same letters with other labels are in one part.
@@ -63,7 +63,7 @@ def dna(settings: Settings, split: str, name: str, letters: str, labels: tuple[s
     return from_sequences(
         name,
         {part: data.take(chosen) for part, chosen in parts.items() if len(chosen)},
-        settings,
+        replace(settings, chunk=chunk or None),
         inputs={"x": Input((), len(letters)), "label": Input((), len(labels))},
         measure=wrong_at_end("label"),
         facts={"vocabulary": list(letters), "labels": list(labels)},
@@ -74,7 +74,7 @@ def _kind(name: str, meaning: str, source: str, letters: str, labels: tuple[str,
     inputs = {"x": f"symbol of {len(letters)}", "label": f"symbol of {len(labels)}, at every step"}
     split = Option("split", "80/10/10", "percents to train, to validate and to test on, drawn once and for all")
     make = partial(dna, name=name, letters=letters, labels=labels)
-    return Kind(name, meaning, source, inputs, make, (split,))
+    return Kind(name, meaning, source, inputs, make, (split, PIECES))
 
 
 KINDS = (

@@ -10,14 +10,14 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.training.fitting import fitted
-from recurrency.training.kinds import Kind, Option
+from recurrency.training.kinds import PIECES, Kind, Option
 from recurrency.training.readers import ending, read_user
 from recurrency.training.sequences import Batch, Input, usual
 from recurrency.training.task import Settings, Task, from_sequences
 from recurrency.training.tasks import TASKS
 
 OPTIONS = (
-    Option("chunk", 0, "steps of a training sequence at most, longer ones being cut; 0 for whole ones", 0),
+    PIECES,
     Option("held", 10.0, "percent of the sequences each to validate and to test on, where these are not given", 0, 49),
 )
 """What can be chosen for a file of sequences; a text has the options of the task `text`."""
