@@ -3,6 +3,7 @@
 # `make fuzz` tries the compiler on random specs: for 10 minutes, or `make fuzz MINUTES=60 SEED=7`.
 # `make sanitize` runs generated C under the sanitizers of its compiler, with vectors of 64 bytes or `make sanitize WIDTH=16`.
 # `make cross` tries generated C on other compilers and processors.
+# `make mutants` plants faults in a copy of the sources: do the tests notice? It goes on where it was stopped.
 PYTHON ?= python3
 BIN := .venv/bin
 OUT := demo-output
@@ -11,7 +12,7 @@ SEED ?= 0
 WIDTH ?= 64
 BACKENDS ?= numpy,torch,c,cupy-emulated
 
-.PHONY: demo test test-all check fuzz sanitize cross format clean
+.PHONY: demo test test-all check fuzz sanitize cross mutants format clean
 
 demo: .venv/.installed
 	mkdir -p $(OUT)
@@ -56,6 +57,9 @@ cross: .venv/.installed
 	    tests/test_c_runtime.py
 	CC=clang RECURRENCY_CFLAGS=-O3 $(BIN)/python -m pytest -n 2 --dist worksteal \
 	    tests/test_verify_conformance.py -k "TestC and not Cupy"
+
+mutants: .venv/.installed
+	$(BIN)/python -m tests.mutants
 
 format: .venv/.installed
 	$(BIN)/ruff format .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
@@ -299,3 +300,22 @@ def test_auto_is_native_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(CBackend, "available", lambda self: "no compiler")
     assert backend.automatic() == ("numpy", "c can't run here: no compiler")
     assert library.spec("Elman").compile(N=1, H=1).backend == "numpy"
+
+
+@pytest.mark.parametrize("who", [0, 1, 2, None])
+def test_a_part_that_fails_fails_the_call_and_no_later_one(who: int | None) -> None:
+    """Whichever thread it runs on; a part that is not zero says what is wrong."""
+    from recurrency.backends import _c_cache, _c_pool
+
+    part = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong)
+    run = _c_cache.library(_c_pool.SOURCE)["run"]
+    run.argtypes = (part, ctypes.c_void_p, ctypes.c_longlong)
+    seen: list[int] = []
+
+    def work(_: object, id: int, count: int) -> int:
+        seen.append(id)
+        return int(id == who)
+
+    calls = [part(work), part(lambda *_: 0)]
+    assert [run(call, None, 3) for call in calls] == [int(who is not None), 0]
+    assert sorted(seen) == [0, 1, 2]

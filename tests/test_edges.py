@@ -71,6 +71,7 @@ GUARDED = {
     "a maximum": "y = max(log(w * x), -5) + min(1 / (w * x), 7) * m",
     "a greatest element": "y = max(concat(log(w * x), -5, 1)) * m",
     "rectified": "y = relu(log(w * x)) + relu(w - 1 / (w * x))",
+    "a kink": "y = sqrt(abs(w * x)) + sqrt(relu(w * x)) + (w * x) * where(abs(w * x) > 0, 1 / (w * x), m)",
     "clipped": "y = clip(log(w * x), -3, 3)",
     "an earlier step": "z = log(w * x)\n    y = where(m[t+1], z[t-1], 0) + where(m, z, 0)",
     "one step of all": "z = log(w * x)\n    y = last(z) * m",

@@ -174,11 +174,16 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
 
 
 def test_centred_rmsprop_survives_a_variance_rounded_below_zero() -> None:
+    """Constant gradients have no variance, and its rounded difference falls below zero for some of them."""
     method = optimiser("rmsprop", centred=True, epsilon=1e-12)
-    params, state = np.zeros(SIZE, np.float32), method.init(SIZE, np.float32)
-    for step in range(1, 300):
-        method.update(params, np.full(SIZE, 4321.987, np.float32), state, step)
-    assert np.isfinite(params).all()
+    grad = np.geomspace(1e-3, 1e4, 300).astype(np.float32)
+    params, state = np.zeros_like(grad), method.init(len(grad), np.float32)
+    lowest = 0.0
+    for step in range(1, 200):
+        method.update(params, grad, state, step)
+        lowest = min(lowest, float((state["squares"] - state["means"] ** 2).min()))
+        assert np.isfinite(params).all()
+    assert lowest < -1e-6  # without the bound there would be a root of a negative number
 
 
 def test_an_unknown_optimiser_is_answered_with_the_known_ones() -> None:
@@ -197,6 +202,16 @@ def test_a_gradient_is_scaled_to_the_limit_only_when_longer() -> None:
     np.testing.assert_array_equal(grad, [3, 4])
     assert clip_by_norm(grad, 1) == 5
     np.testing.assert_allclose(grad, [0.6, 0.8])
+
+
+@pytest.mark.parametrize("limit", [1e-3, 1.0, 4.999, 5.0, 5.001, 100.0, math.inf])
+@pytest.mark.parametrize("length", [0.0, 1e-8, 5.0, 1e6])
+def test_clipping_never_lengthens_a_gradient(limit: float, length: float) -> None:
+    grad = np.array([0.6, 0.0, -0.8]) * length
+    kept = grad.copy()
+    assert clip_by_norm(grad, limit) == pytest.approx(length)
+    np.testing.assert_allclose(grad, kept * (min(limit / length, 1.0) if length else 1.0))
+    assert norm(grad) <= min(length, limit) * (1 + 1e-12)
 
 
 def test_the_length_of_a_gradient_does_not_overflow_float32() -> None:

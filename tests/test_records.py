@@ -295,3 +295,26 @@ def test_a_process_with_records_imports_neither_parser_nor_graphs() -> None:
         for _ in range(2)
     ]
     assert said == ["True True\n", "False False\n"]
+
+
+@pytest.mark.parametrize(("owner", "name"), [(sys, "version"), (np, "__version__")], ids=["python", "numpy"])
+def test_another_version_of_what_works_it_out_remembers_nothing_of_this_one(
+    owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = records.key("what")
+    records._code.cache_clear()
+    assert records.key("what") == before
+    monkeypatch.setattr(owner, name, "another")
+    records._code.cache_clear()
+    assert records.key("what") != before
+    monkeypatch.undo()
+    records._code.cache_clear()
+
+
+def test_another_state_of_the_code_remembers_nothing_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = records.key("what")
+    monkeypatch.setattr(records, "_files", lambda folder: [(folder, 1, 2)])
+    records._code.cache_clear()
+    assert records.key("what") != before
+    monkeypatch.undo()
+    records._code.cache_clear()

@@ -219,3 +219,25 @@ def test_gradients_are_stopped_and_cut_without_a_change_of_values() -> None:
     model = rc.parse(cell("y = clip_grad(x, 0.5) + stop_grad(x)")).compile("interpreter", N=2, H=1)
     ran = model.forward(model.init(), np.ones((T, B, 2)))
     assert np.allclose(model.backward(ran, {"y": np.full((T, B, 2), 3.0)}).inputs["x"], 0.5)
+
+
+def test_an_instance_within_an_instance_is_shared_by_all_calls() -> None:
+    """Its parameters have the name of the outer instance, not those of the calls."""
+    spec = rc.parse("""
+        cell Inner[H](x: [H]) -> (y: [H]) {
+            param w : [H] ~ ones
+            y = w * x
+        }
+        cell Middle[H](x: [H]) -> (y: [H]) {
+            both = Inner
+            y    = both(x) + both(2 * x)
+        }
+        cell Outer[H](x: [H]) -> (y: [H]) {
+            reader = Middle
+            a      = reader(x)
+            b      = reader(a)
+            y      = a + b
+        }""")
+    model = spec.compile(backend="numpy", dtype="float64", H=2)
+    assert list(model.parameters) == ["reader.both.w"]
+    assert model.forward(model.init(), np.ones((1, 1, 2))).outputs["y"].ravel().tolist() == [12.0, 12.0]

@@ -1,0 +1,98 @@
+"""Faults in generated C, in the threads of its calls, in what NumPy runs, and in what is remembered."""
+
+# ruff: noqa: E501 - a change is easiest to read in one line
+
+from __future__ import annotations
+
+from tests.mutants import Changes
+
+MATH = "tests/test_c_math.py"
+GEMM = "tests/test_c_gemm.py"
+LENGTHS = "tests/test_lengths.py -k numpy"
+
+CHANGES = (
+    Changes(
+        "backends/_scalar_c.py", "tests/test_scalar_c.py",
+        (
+            ("minimum loses NaN", '"minimum": "({0} < {1} || {0} != {0} ? {0} : {1})"', '"minimum": "({0} < {1} ? {0} : {1})"'),
+            ("sign of NaN", "{0} == 0.0{f} ? 0.0{f} : {0})\"", "0.0{f})\""),
+            ("sigmoid loses its tail", "1.0{f} / (1.0{f} + exp{f}(-{0}))", "0.5{f} * tanh{f}(0.5{f} * {0}) + 0.5{f}"),
+            ("softplus overflows", "({0} > 0.0{f} ? {0} + log1p{f}(exp{f}(-{0})) : log1p{f}(exp{f}({0})))", "log1p{f}(exp{f}({0}))"),
+            ("where of NaN", "({0} != 0.0{f} ? {1} : {2})", "({0} > 0.0{f} || {0} < 0.0{f} ? {1} : {2})"),
+        ),
+    ),
+    Changes(
+        "backends/_c_math.py", MATH,
+        (
+            ("exp ends early", '"low": "-104.0f"', '"low": "-80.0f"'),
+            ("exp never overflows", '"high": "89.0f"', '"high": "88.0f"'),
+            ("tanh takes the polynomial too far", '"border": "0.6f"', '"border": "1.2f"'),
+            ("sigmoid to the left", "return (x < 0.0$f ? e : 1.0$f) / (1.0$f + e);", "return 1.0$f / (1.0$f + e);"),
+            ("subnormal logarithms", "x < 0x1p-126f ? 150.0f : 127.0f", "127.0f"),
+            ("the last bits of ln 2", '"ln2_low": "-2.12194440e-4f"', '"ln2_low": "-2.1e-4f"'),
+            ("expm1 of next to nothing", "return fabs$f(x) < 1e-30$f ? x : y;", "return y;"),
+            ("softplus to the right", "(x > 0.0f ? x : 0.0f) + rec_log1p_withinf", "rec_log1p_withinf"),
+            ("NaN in maximum", '"maximum": "((({0} > {1}) | ({0} != {0})) ? {0} : {1})"', '"maximum": "(({0} > {1}) ? {0} : {1})"'),
+        ),
+    ),
+    Changes(
+        "backends/_c_gemm.py", GEMM,
+        (
+            ("a strip too many", "(strip < m % strips)", "(strip <= m % strips)"),
+            ("columns that are not there", "for (long j = 0; j < REC_COLUMNS; j++) packed[j] = 0;", ";"),
+            ("the remaining terms", "if (split > 1)\n        for (; k > 0; k--) {", "if (split > 1)\n        for (; k > 1; k--) {"),
+            ("sums of a split", "REC_EACH(s, split - 1) REC_EACH(m, rows)", "REC_EACH(s, split - 2) REC_EACH(m, rows)"),
+            ("a product is never added", "if (add)\n        REC_EACH(m, rows) REC_EACH(v, REC_VECTORS) sum[0][m][v] +=", "if (0 && add)\n        REC_EACH(m, rows) REC_EACH(v, REC_VECTORS) sum[0][m][v] +="),
+            ("squares are not turned", "packed[i * REC_COLUMNS + j] = square[j][i];", "packed[i * REC_COLUMNS + j] = square[i][j];"),
+        ),
+    ),
+    Changes(
+        "backends/_c_pool.py", "tests/test_c_runtime.py -k 'part_that_fails'",
+        (
+            ("a part fails silently", "__atomic_store_n(&failed, 1, __ATOMIC_RELAXED);", "__atomic_store_n(&failed, 0, __ATOMIC_RELAXED);"),
+            ("a failure stays", "    wanted = count;\n    failed = 0;", "    wanted = count;"),
+            ("the caller's own part", "int wrong = work(call, 0, count), turns = 0;", "int wrong = (work(call, 0, count), 0), turns = 0;"),
+        ),
+    ),
+    Changes(
+        "backends/_c_kernels.py", "tests/test_c_runtime.py -k 'share_the_work or numbers'",
+        (
+            ("sums over sequences of one thread's part", "{name} < {whole} * (id + 1) / count", "{name} < {whole} * id / count"),
+            ("padding is added up", 'lines.append(f"if (t >= {body.length(inner.clock, At(None, \'b\'))}) continue;")', "pass"),
+        ),
+    ),
+    Changes(
+        "backends/_numpy_ops.py", LENGTHS,
+        (
+            ("a first value of another sequence", "out[at == -1 - before] = first[at == -1 - before]", "out[at == -1 - before] = first[:1]"),
+            ("the last step of the longest", "at = np.full(lengths.shape, step - 1) if step > 0 else lengths + step\n    found = (at >= 0) & (at < lengths)\n    out[...] = nothing",
+             "at = np.full(lengths.shape, step - 1) if step > 0 else steps + step + 0 * lengths\n    found = (at >= 0) & (at < lengths)\n    out[...] = nothing"),
+            ("reverse from the end of the longest", "at = np.maximum(lengths - 1 - np.arange(steps)[:, None], 0)", "at = np.maximum(steps - 1 - np.arange(steps)[:, None], 0) + 0 * lengths"),
+            ("log_softmax loses its tail", "np.subtract(out, np.log1p(rest, rest), out)", "np.subtract(out, np.log(np.exp(out).sum(-1, keepdims=True)), out)", "tests/test_edges.py -k 'agrees and numpy'"),
+            ("no symbol is the first row", "nothing = at < 0", "nothing = at < -1"),
+        ),
+    ),
+    Changes(
+        "backends/_python_masks.py", LENGTHS,
+        (
+            ("everything keeps zeros", 'KEEPS_ZERO = frozenset("negative add', 'KEEPS_ZERO = frozenset("exp sigmoid cos negative add'),
+            ("a product is clean", 'if node.op.name != "product" or f.kind(id) is Kind.STATIC:\n        return False', 'if node.op.name != "product" or f.kind(id) is Kind.STATIC:\n        return True'),
+        ),
+    ),
+    Changes(
+        "recurrency/draws.py", "tests/test_interpreter.py tests/test_model.py -k 'random or draw or philox or noise or dropout'",
+        (
+            ("nine rounds", "ROUNDS = 10", "ROUNDS = 9"),
+            ("what is kept is not scaled", "1.0 / (1.0 - p) if p < 1 else 0.0", "1.0"),
+            ("noise of twice the size", "return np.asarray(p * radius", "return np.asarray(2 * p * radius"),
+        ),
+    ),
+    Changes(
+        "recurrency/records.py", "tests/test_records.py -k another",
+        (
+            ("another Python", "[sys.version, np.__version__]", "[np.__version__]"),
+            ("another NumPy", "[sys.version, np.__version__]", "[sys.version]"),
+            ("another code", "facts += sorted(_files(folder))", "facts += []"),
+        ),
+    ),
+)  # fmt: skip

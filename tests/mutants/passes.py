@@ -1,0 +1,103 @@
+"""Faults in passes."""
+
+# ruff: noqa: E501 - a change is easiest to read in one line
+
+from __future__ import annotations
+
+from tests.mutants import Changes
+
+PASSES = "tests/test_passes.py"
+LENGTHS = "tests/test_lengths.py -k 'interpreter or numpy'"
+
+CHANGES = (
+    Changes(
+        "recurrency/passes/cse.py", PASSES,
+        (
+            ("maximum commutes", 'frozenset({"add", "multiply", "equal"})', 'frozenset({"add", "multiply", "equal", "maximum"})'),
+            ("clipped gradients are one", 'SINGLE = frozenset({"clip_grad"})', "SINGLE = frozenset()"),
+            ("attributes do not count", "tuple(sorted(node.attrs.items()))", "()"),
+            ("delays do not count", "(graph[id].delay, graph[id].type, len(graph[id].args))", "(graph[id].type, len(graph[id].args))"),
+            ("first values do not count", "(classes[id], tuple(numbers[a] for a in graph[id].args))",
+             "(classes[id], tuple(numbers[a] for a in graph[id].args[:1]))"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/algebra.py", PASSES,
+        (
+            ("signs that meet", "return result if all(found) else -result", "return -result"),
+            ("minus minus", "return a + graph.value(n.args[0])\n    return filled", "return a - graph.value(n.args[0])\n    return filled"),
+            ("x + x", "return a * 2.0 if a == b else None", "return a if a == b else None"),
+            ("0 - x", "if number(graph, a.id) == 0:\n        return -b", "if number(graph, a.id) == 0:\n        return b"),
+            ("x cubed", "3.0: lambda x: x * x * x", "3.0: lambda x: x * x"),
+            ("x to the -1/2", '-0.5: lambda x: _inverse(x.apply("sqrt"))', '-0.5: lambda x: x.apply("sqrt")'),
+            ("a choice that is made", "node.args[1 if choice else 2]", "node.args[2 if choice else 1]"),
+            ("constants of a sum", "constants(lambda a, b: a + b)", "constants(lambda a, b: a)"),
+            ("-(x - y)", "a, b = pair(graph, inner)\n        return b - a", "a, b = pair(graph, inner)\n        return a - b"),
+            ("x + -y", 'return a - graph.value(n.args[0])\n    return b', 'return a + graph.value(n.args[0])\n    return b'),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/layout.py", PASSES,
+        (
+            ("a piece of a piece ends elsewhere", 'start + node.attrs["stop"])', 'node.attrs["stop"])'),
+            ("zeros around zeros", 'node.attrs["start"] + inner.attrs["start"], node.attrs["size"]', 'inner.attrs["start"], node.attrs["size"]'),
+            ("a sum over a repetition", 'if node.op.name == "sum":\n        value = _times(', 'if node.op.name == "peak":\n        value = _times('),
+            ("where the parts of a concat begin", "start = out[-1][1] if out else 0", "start = out[-1][0] if out else 0"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/timing.py", PASSES,
+        (
+            ("equal terms of a batch", 'return value * graph.add("batch")', "return value"),
+            ("what is divided by", 'low[0] = False', "low[1] = False"),
+            ("the same backwards", 'if graph[node.args[0]].op.name == "spread" else None', 'if graph[node.args[0]].op.name == "valid" else None',
+             "", "a missing simplification: slower, and equal"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/reassociate.py", PASSES,
+        (
+            ("signs of a chain", "Term(a, term.negative != sign)", "Term(a, sign)"),
+            ("a negative term", "value = value - other if term.negative else value + other", "value = value + other"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/simplify.py", PASSES,
+        (
+            ("a delayed zero with first values", "== 0 and all(number(graph, first) == 0 for first in node.args[1:])", "== 0"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/pack.py", PASSES,
+        (
+            ("pieces of another place", "graph.value(second).slice(a + offset, b + offset)", "graph.value(second).slice(a, b)"),
+            ("matrices in another order", 'matrix = graph.add("concat", [graph[id].args[0] for id in ids])',
+             'matrix = graph.add("concat", [graph[id].args[0] for id in reversed(ids)])'),
+            ("gates of another depth", "look.depth[id], mixing[id]", "0, mixing[id]"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/keep.py", "tests/test_keep.py " + LENGTHS,
+        (
+            ("a delayed stream of the tape looks clean", 'late = {"delayed": 1} if node.delay > 0 else {}', "late = {}"),
+            ("random numbers are drawn again", 'group == "layout" or (node.op.elementwise', 'group in ("layout", "product") or (node.op.elementwise'),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/lengths.py", LENGTHS,
+        (
+            ("what is read later need not be zero", "self.args[id] = (self.clean(node.args[0], True), *node.args[1:])",
+             "self.args[id] = (self.clean(node.args[0], False), *node.args[1:])"),
+            ("what is read later is left alone", "elif node.delay < 0:", "elif node.delay < -10**6:"),
+            ("no factor of a sum is zero", "args[k] = self.clean(args[k], k == exact)", "args[k] = self.clean(args[k], False)"),
+            ("the other factor may be anything", "args[k] = self.clean(args[k], k == exact)",
+             "args[k] = self.clean(args[k], True) if k == exact else args[k]"),
+            ("results are left alone", "roots = {name: self.clean(id, not self._late(name, id))", "roots = {name: id if name.startswith('output:') else self.clean(id, not self._late(name, id))"),
+            ("sums over time read padding", 'READS_ALL = ("sum_time", "frames")', 'READS_ALL = ("frames",)'),
+            ("frames read padding", 'READS_ALL = ("sum_time", "frames")', 'READS_ALL = ("sum_time",)'),
+            ("all of the tape looks clean", 'return not exact or "delayed" not in node.attrs', "return True"),
+            ("put reads padding", 'if node.op.name == "put" and', 'if node.op.name == "no such" and',
+             "", "what is put is then cleaned as a whole: slower, and equal"),
+        ),
+    ),
+)  # fmt: skip

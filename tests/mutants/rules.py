@@ -1,0 +1,105 @@
+"""Faults in the table of operations and in what a gradient leaves out."""
+
+# ruff: noqa: E501 - a change is easiest to read in one line
+
+from __future__ import annotations
+
+from tests.mutants import Changes
+
+OPS = "tests/test_ops.py"
+EDGES = "tests/test_edges.py -k 'interpreter_agrees or not_chosen'"
+CHOSEN = "tests/test_edges.py -k 'not_chosen or elsewhere'"
+MEANING = "tests/test_interpreter.py tests/test_delays.py"
+
+CHANGES = (
+    Changes(
+        "recurrency/graph/ops.py", EDGES,
+        (
+            ("minimum: the second gets a tie", '(_unless(b.apply("less", a), g), _chosen(b.apply("less", a), g)), np.minimum',
+             '(_unless(b.apply("less_equal", a), g), _chosen(b.apply("less_equal", a), g)), np.minimum'),
+            ("maximum: the second gets a tie", '(_unless(a.apply("less", b), g), _chosen(a.apply("less", b), g)), np.maximum',
+             '(_unless(a.apply("less_equal", b), g), _chosen(a.apply("less_equal", b), g)), np.maximum'),
+            ("peak: ties are not shared", 'g / hit.reduce("sum", axes)', "g"),
+            ("power: the exponent at base 0", '_chosen(zero.apply("less", a), g * y', '_chosen(zero.apply("less_equal", a), g * y'),
+            ("power: 0 ** 0", "slope = _unless(nothing, g * b * a.apply(\"power\", b - 1.0))",
+             "slope = g * b * a.apply(\"power\", b - 1.0)"),
+            ("sigmoid: its tail", "np.where(x < 0, e, 1.0) / (1.0 + e)", "0.5 * np.tanh(0.5 * x) + 0.5"),
+            ("expm1: the tail of its slope", 'g * x.apply("exp")', "g * (y + 1.0)"),
+            ("abs: multiplied, not chosen", "(_chosen(sign, g * sign),)", "(g * sign,)"),
+            ("where: multiplied, not chosen", "(None, _chosen(c, g), _unless(c, g))", "(None, c * g, _unless(c, g))"),
+            ("where: branches the wrong way round", "(None, _chosen(c, g), _unless(c, g))", "(None, _unless(c, g), _chosen(c, g))"),
+            ("log_softmax: ties of the greatest", "(most.sum(-1, keepdims=True) - 1.0)", "most.sum(-1, keepdims=True)"),
+            ("log_softmax: the tail of its slope", '-(g * y.apply("expm1")) - y.apply("exp") * others',
+             'g - y.apply("exp") * (others + g)'),
+            ("relu: a slope at 0", 'like(x).apply("less", x), g)', 'like(x).apply("less_equal", x), g)'),
+        ),
+    ),
+    Changes(
+        "recurrency/graph/ops.py", OPS,
+        (
+            ("tanh: its slope", "g * (1.0 - y * y)", "g * (1.0 - y)"),
+            ("divide: the divisor", "(g / b, -(g * y) / b)", "(g / b, -(g * y))"),
+            ("sqrt: its slope", "(g / (y * 2.0),)", "(g / y,)"),
+            ("softplus: its slope", 'lambda g, y, x: (g * x.apply("sigmoid"),)', 'lambda g, y, x: (g * x.apply("tanh"),)'),
+            ("cos: a sign", '(-(g * x.apply("sin")),)', '(g * x.apply("sin"),)'),
+            ("softmax: its slope", "y * (g - _spread_axes((g * y)", "y * (g - _spread_axes((g)"),
+            ("shift: all first values at step 1", "*(g.pick(step) for step in", "*(g.pick(1) for step in"),
+            ("final: another slot", "(g.place(-1 - slot, clock), *", "(g.place(-1, clock), *"),
+            ("final: first values of shorter sequences", "g.if_length(slot - k, clock)", "g.if_length(slot, clock)"),
+            ("product: factors the wrong way round", 'a.product(g, f"{first},{out}->{second}")',
+             'g.product(a, f"{out},{first}->{second}") * 1.5'),
+            ("concat: where parts begin", "start = start + size  # type: ignore[operator,assignment]",
+             "start = start + 0 * size  # type: ignore[operator,assignment]"),
+            ("pad: where it begins", "(g.slice(start, start + x.type.shape[0]),)", "(g.slice(0, x.type.shape[0]),)"),
+        ),
+    ),
+    Changes(
+        "recurrency/graph/ops.py", MEANING,
+        (
+            ("take: the first row", "x[int(w)] if w >= 0 else", "x[int(w)] if w > 0 else", OPS + " tests/test_vocabulary.py"),
+            ("final: another first value", "r.arg(0, step) if step >= 0 else r.arg(-step)",
+             "r.arg(0, step) if step >= 0 else r.arg(1)"),
+            ("pick: the last step but one", "found = step - 1 if step > 0 else length + step",
+             "found = step - 1 if step > 0 else length + step - 1"),
+            ("shift: a step beyond the end", "r.arg(0, step) if step < r.length(attrs[\"clock\"]) else r.zero()",
+             "r.arg(0, min(step, r.length(attrs[\"clock\"]) - 1))"),
+            ("reverse: off by one", 'r.length(a["clock"]) - 1 - r.step)', 'max(r.length(a["clock"]) - 2 - r.step, 0))'),
+        ),
+    ),
+    Changes(
+        "recurrency/graph/value.py", OPS,
+        (
+            ("clip: no lower bound", 'return self.apply("maximum", -limit).apply("minimum", limit)',
+             'return self.apply("minimum", limit)'),
+            ("spread: sums over sequences alone", "value = value.sum_time()", "value = value.pick(-1)"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/guards.py", CHOSEN,
+        (
+            ("a guard though something else reads it", "if not edges or None in edges:", "if not edges or edges == [None]:"),
+            ("the other branch has the same mask", 'mask = condition.apply("equal", 0.0)\n        else:',
+             "mask = condition\n        else:"),
+            ("the inner guard alone", "mask = mask if guard is None else _kept(mask, guard())", "mask = mask"),
+            ("peak leaves nothing out", "relu minimum maximum peak slice", "relu minimum maximum slice"),
+            ("pick leaves nothing out", "slice take shift pick final", "slice take shift final"),
+            ("maximum leaves nothing out", "relu minimum maximum peak", "relu minimum peak"),
+            ("delayed uses come first", "_users_last(graph, order) if self.singular else order", "order"),
+            ("factors as they are", "if guard is None or node.op.name not in MIXING:", "if True:"),
+            ("a part is never risky", "or not self._is_risky(part.id):", "or True:"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/differentiate.py", "tests/test_differentiate.py",
+        (
+            ("a delayed use counts twice", "parts = (None, *parts[1:])", "pass"),
+        ),
+    ),
+    Changes(
+        "recurrency/derivatives.py", "tests/test_differentiate.py tests/test_model.py",
+        (
+            ("two results that are one node", "seeds[id] = seeds[id] + value if id in seeds else value", "seeds[id] = value"),
+            ("regularisers in Gauss-Newton", "(back[id] + curved[id]).id", "back[id].id"),
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,81 @@
+"""A copy of the sources in which files may be changed: the tree itself is never touched."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LINKED = ("backends", "grammars", "specs")
+"""Folders that are packages within `recurrency`."""
+LEFT_OUT = {".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__", "mutants-out"}
+COLLECTED, NO_TESTS = 2, 5
+"""Exit codes of pytest: an error before any test ran, and no test that was asked for."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How tests ended: `passed`, `failed`, `late`, or `none` where nothing was run."""
+
+    word: str
+    seconds: float
+    said: str
+
+
+class Tree:
+    """The copy, in which Python finds the package before any other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if folder.exists():
+            shutil.rmtree(folder)
+        shutil.copytree(ROOT, folder, ignore=lambda _, names: LEFT_OUT.intersection(names))
+        for name in LINKED:
+            (folder / "recurrency" / name).symlink_to(Path("..") / name)
+
+    def text(self, file: str) -> str:
+        """What a file holds."""
+        return (self.folder / file).read_text(encoding="utf-8")
+
+    def write(self, file: str, text: str) -> None:
+        """Change a file."""
+        (self.folder / file).write_text(text, encoding="utf-8")
+
+    def tests(self, asked: str, limit: float) -> Outcome:
+        """Run tests up to the first that fails; what is not done in time is stopped with all that it started."""
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not long",
+            *shlex.split(asked),
+        ]
+        settings = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        start = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=self.folder, env={**os.environ, **settings}, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said, _ = process.communicate()
+            return Outcome("late", time.monotonic() - start, said[-2000:])
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        words = {0: "passed", 1: "failed", COLLECTED: "failed", NO_TESTS: "none"}
+        return Outcome(words.get(process.returncode, "none"), time.monotonic() - start, said[-2000:])
