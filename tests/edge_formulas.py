@@ -90,6 +90,12 @@ FORMULAS: dict[str, Callable[[Any], Any]] = {
     "binary_cross_entropy(sigmoid(x), a), a = 1": lambda x: _softplus(-x),
     "binary_cross_entropy(sigmoid(x), a), a = 0": _softplus,
     "binary_cross_entropy(hard_sigmoid(x), a), a = 1": lambda x: -_log(_hard_sigmoid(x)),
+    "binary_cross_entropy(0.25, x)": lambda x: -x * mp.log(0.25) - (1 - x) * mp.log(0.75),
+    "binary_cross_entropy(sigmoid(3 * a), x), a = 1": lambda x: (
+        x * _softplus(mp.mpf(-3)) + (1 - x) * _softplus(mp.mpf(3))
+    ),
+    "cross_entropy(concat(3, 0), concat(x, 1))": lambda x: x * _softplus(mp.mpf(-3)) + _softplus(mp.mpf(3)),
+    "prelu(-2, x)": lambda x: -2 * x,
     "squared_error(x, 1)": lambda x: (x - 1) ** 2,
     "absolute_error(x, 1)": lambda x: abs(x - 1),
     "l1(x)": abs,

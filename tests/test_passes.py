@@ -520,3 +520,11 @@ def test_a_graph_is_printed_line_by_line() -> None:
 
 def test_every_rule_is_for_an_operation_that_exists() -> None:
     assert set(RULES) <= {*OPS, "*"}
+
+
+def test_cse_keeps_the_order_in_which_arguments_get_the_gradient_of_a_tie() -> None:
+    text = "cell Tie[H](a, b: [H]) -> (y: [H]) { y = max(a, b) + 2 * max(b, a) + 4 * min(a, b) + 8 * min(b, a) }"
+    model = rc.parse(text).compile(backend="numpy", dtype="float64", H=1)
+    tie = {"a": np.ones((1, 1, 1)), "b": np.ones((1, 1, 1))}
+    found = model.vjp(model.init(), tie, {"y": np.ones((1, 1, 1))}).inputs
+    assert (found["a"].item(), found["b"].item()) == (1 + 4, 2 + 8)

@@ -228,19 +228,18 @@ def _cross_entropy(a: Arguments) -> Value:
     scores = logits.apply("log_softmax")
     if target.type.index is None:
         _pair(a)
-        return -(target.where(scores, 0.0).product(target, "i,i->"))
+        never = target.apply("equal", 0.0) * scores.apply("less", LEAST_SCORE)
+        return -(never.where(0.0, scores).product(target, "i,i->"))
     if target.type.index != logits.type.shape[0]:
         a.fail(22, f"there are {logits.type.shape[0]} logits for the symbols of index[{target.type.index}]")
     return -scores.take(target)
 
 
+LEAST_SCORE = -1e37
+"""What is less likely, and never the target, costs nothing, though its logarithm be infinite."""
+
 LEAST_LOG = -100.0
 """Below this no logarithm of a probability goes, as in PyTorch."""
-
-
-def _if(weight: Value, value: Value) -> Value:
-    """The product, 0 where the weight is 0, though the value be infinite."""
-    return weight.where(weight * value, 0.0)
 
 
 def _binary_cross_entropy(a: Arguments) -> Value:
@@ -252,7 +251,7 @@ def _binary_cross_entropy(a: Arguments) -> Value:
         each = -(target * log + (1.0 - target) * log_rest)
     else:
         a.curvature(z)
-        each = _if(target, (-z).apply("softplus")) + _if(1.0 - target, z.apply("softplus"))
+        each = target * (-z).apply("softplus") + (1.0 - target) * z.apply("softplus")
     return each.reduce("sum")
 
 

@@ -51,7 +51,7 @@ CHANGES = (
             ("the mean over time of no steps", '.apply("maximum", 1.0)\n    return x.sum_time() / steps', '\n    return x.sum_time() / steps', WORDS + " tests/test_lengths.py -k 'interpreter or numpy'"),
             ("the window is wider", 'beta, places) * off * off', 'beta, places) * off', "tests/test_vocabulary.py tests/test_library.py -k 'window or Window or Hand or Synth'"),
             ("attention looks at values", 'keys.frames().product(query, "sd,d->s")', 'values.frames().product(query, "sd,d->s")'),
-            ("cross-entropy of no chance", "target.where(scores, 0.0).product", "scores.product", "tests/test_edges.py -k 'interpreter_agrees or not_chosen'"),
+            ("cross-entropy of no chance", "never.where(0.0, scores).product", "scores.product", "tests/test_edges.py -k 'interpreter_agrees or not_chosen'"),
             ("the rest of a probability", '(-p).apply("log1p")', '(1.0 - p).apply("log")', "tests/test_edges.py -k interpreter_agrees"),
             ("draws of a sequence at each step", "type_ = Type(Kind.SEQUENCE, like.shape)", "pass", WORDS + " tests/test_interpreter.py"),
         ),

@@ -63,7 +63,7 @@ CHANGES = (
              "found = step - 1 if step > 0 else length + step - 1"),
             ("shift: a step beyond the end", "r.arg(0, step) if step < r.length(attrs[\"clock\"]) else r.zero()",
              "r.arg(0, min(step, r.length(attrs[\"clock\"]) - 1))"),
-            ("reverse: off by one", 'r.length(a["clock"]) - 1 - r.step)', 'max(r.length(a["clock"]) - 2 - r.step, 0))'),
+            ("reverse: off by one", 'r.length(a["clock"]) - 1 - r.step)', 'max(r.length(a["clock"]) - 2 - r.step, 0))', "tests/test_vocabulary.py"),
         ),
     ),
     Changes(
