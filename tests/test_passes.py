@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import recurrency as rc
 from recurrency.graph.graph import Graph
 from recurrency.graph.ops import OPS
 from recurrency.graph.text import expression, graph_text
