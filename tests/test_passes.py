@@ -15,6 +15,7 @@ from recurrency.graph.text import expression, graph_text
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
 from recurrency.graph.verify import InvalidGraph, verify
+from recurrency.graphs import SWITCHES
 from recurrency.interpreter import evaluate
 from recurrency.passes import ORDER, PASSES, optimised
 from recurrency.passes.cse import cse
@@ -529,3 +530,24 @@ def test_cse_keeps_the_order_in_which_arguments_get_the_gradient_of_a_tie() -> N
     tie = {"a": np.ones((1, 1, 1)), "b": np.ones((1, 1, 1))}
     found = model.vjp(model.init(), tie, {"y": np.ones((1, 1, 1))}).inputs
     assert (found["a"].item(), found["b"].item()) == (1 + 4, 2 + 8)
+
+
+ALIKE = {
+    "clipped gradients": "y = clip_grad(x, 0.5) + clip_grad(x, 0.5)",
+    "later steps": "y = x[t+1] + 10 * x[t+2]",
+    "first values": "state a : [H] = 1\n state b : [H] = 2\n a = a[t-1] * x\n b = b[t-1] * x\n y = a + 10 * b",
+    "powers": "z = x * x + 1\n y = z ** -0.5 + 2 * z ** 0.5 + 3 * z ** -1 + 4 * z ** 3 + 5 * z ** 2 + z ** 1 + z ** 0",
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_what_looks_alike_stays_apart(name: str) -> None:
+    spec = rc.parse(f"cell Alike[H](x: [H]) -> (y: [H]) {{\n {ALIKE[name]}\n}}")
+    inputs = {"x": np.random.default_rng(0).standard_normal((4, 2, 3))}
+    results = []
+    for backend, without in (("interpreter", tuple(SWITCHES)), ("numpy", ())):
+        model = spec.compile(backend=backend, dtype="float64", without=without, H=3)
+        run = model.forward(model.init(), inputs)
+        results.append((run.outputs["y"], model.backward(run, {"y": np.ones((4, 2, 3))}).inputs["x"]))
+    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-12)
+    np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-12)
