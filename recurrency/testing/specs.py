@@ -165,7 +165,10 @@ def results(w: Writer) -> list[Entry]:
     plain = [e for e in w.cell.entries if e.timed and e.text.isalnum() and not is_input(w, e) and e not in outputs]
     plain = [e for e in plain if e.level is Level.STREAM or e.clock == w.cell.clock]
     plain.sort(key=lambda e: e.index is None)
-    return [*outputs, *([w.pick(plain)] if plain and w.sometimes(2) else [])]
+    if plain and w.sometimes(2):
+        outputs.append(w.pick(plain))
+    static = [e for e in plain if e.level <= Level.STATIC and e not in outputs]
+    return [*outputs, *([w.pick(static)] if static and w.sometimes(2) else [])]
 
 
 def is_input(w: Writer, entry: Entry) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from recurrency.testing.specs_expressions import GREATEST_DEGREE, expr
 from recurrency.testing.specs_forms import families
+from recurrency.testing.specs_matrices import first_read, matrix_constant, matrix_input, square_state, static_equation
 from recurrency.testing.specs_recurrences import backward_recurrence, feedback, first, memory, recurrence, wanted
 from recurrency.testing.specs_scope import Writer, Written
 from recurrency.testing.specs_streams import clocks
@@ -196,19 +197,24 @@ def has_cells(w: Writer) -> bool:
 CLAUSES: tuple[tuple[Callable[[Writer], bool], Callable[[Writer], None]], ...] = (
     (anywhere, equation),
     (anywhere, recurrence),
+    *[(anywhere, square_state)] * 3,
     (has_cells, use_of_cell),
     (anywhere, layers),
     (anywhere, feedback),
     (anywhere, memory),
     (anywhere, port),
+    (anywhere, matrix_input),
+    *[(anywhere, first_read)] * 2,
+    (anywhere, static_equation),
     (anywhere, symbols),
     (looks_ahead, backward_recurrence),
     (lambda w: w.cell.clock == "t" and len(clocks(w)) == 1, another_clock),
     (anywhere, members),
     (anywhere, sequence),
     (anywhere, constant),
+    (anywhere, matrix_constant),
     (anywhere, function),
-    (lambda w: bool(w.cell.families), folded),
+    *[(lambda w: bool(w.cell.families), folded)] * 3,
     (lambda w: bool(usable(w, wanted(w, ()))), shared),
     (lambda w: w.cell.ahead and bool(one_clock(w)), both_ways),
 )

@@ -227,11 +227,11 @@ WEIGHT = 2
 """How many rows of a table a form counts as that is a function of its own."""
 
 
-def form(fits: Fits) -> Callable[[Form], Form]:
+def form(fits: Fits, weight: int = WEIGHT) -> Callable[[Form], Form]:
     """Enter a form in the table."""
 
     def enter(write: Form) -> Form:
-        FORMS.extend([(fits, write)] * WEIGHT)
+        FORMS.extend([(fits, write)] * weight)
         return write
 
     return enter

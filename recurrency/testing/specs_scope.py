@@ -127,8 +127,9 @@ class Writer:
 
     def shape(self) -> Shape:
         """Any shape: mostly a vector."""
-        dimensions = self.pick((1, 1, 1, 0, 2))
-        return tuple(self.size() for _ in range(dimensions))
+        dimensions = self.pick((1, 1, 1, 0, 2, 2))
+        sizes = tuple(self.size() for _ in range(dimensions))
+        return sizes[:1] * 2 if dimensions == 2 and self.sometimes(2) else sizes
 
     # ------------------------------------------------------------------------------------------------ declarations
 
