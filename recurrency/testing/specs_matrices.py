@@ -22,7 +22,7 @@ SQUARES = ("identity({n})", "0.5 * identity({n}) - 0.1", "outer({a}, {b}) + iden
 
 def ramp(w: Writer, size: Size) -> str:
     """A vector that is known at compilation."""
-    return w.pick(RAMPS).format(n=f"({size})" if len(size.terms) > 1 else size)
+    return w.pick(RAMPS).format(n=f"({size})" if " " in str(size) else size)
 
 
 def constant_matrix(w: Writer, shape: Shape) -> Expr:
