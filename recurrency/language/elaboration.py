@@ -42,6 +42,8 @@ class Elaboration:
         self.curvatures: dict[str, Value] = {}
         """What the losses read as predictions, by place."""
         self.diagnostics: list[Diagnostic] = []
+        self._reported: dict[tuple[int, object], int] = {}
+        """Where in the list a mistake of this number is, by its place; an unknown name by its title."""
         self.assumptions, self.revised = assumptions, dict[str, tuple[Stream, tuple[Dim, ...]]]()
         self.path: list[Stream] = []
         """The streams that are being computed, each needed by the one before it."""
@@ -60,13 +62,13 @@ class Elaboration:
     def report(self, diagnostic: Diagnostic) -> None:
         """Keep a mistake, once; an unknown name where it stands first."""
         diagnostic = self._blame_assumption(diagnostic)
-        for i, known in enumerate(self.diagnostics):
-            if (known.number, known.span) == (diagnostic.number, diagnostic.span):
-                return
-            if known.number == diagnostic.number == 20 and known.title == diagnostic.title:
-                self.diagnostics[i] = min(known, diagnostic, key=place_of)
-                return
-        self.diagnostics.append(diagnostic)
+        place = (*place_of(diagnostic), diagnostic.span.end if diagnostic.span else -1)
+        key = (diagnostic.number, diagnostic.title if diagnostic.number == 20 else place)
+        at = self._reported.setdefault(key, len(self.diagnostics))
+        if at == len(self.diagnostics):
+            self.diagnostics.append(diagnostic)
+        elif diagnostic.number == 20:
+            self.diagnostics[at] = min(self.diagnostics[at], diagnostic, key=place_of)
 
     def _blame_assumption(self, diagnostic: Diagnostic) -> Diagnostic:
         """A number that does not fit may be one only because an undeclared feedback was taken for a number."""

@@ -126,7 +126,7 @@ def statement_rows(statement: syntax.Statement, scope: Scope, loops: tuple[str, 
             printer = Printer(scope)
             return [f"{printer.target(target)} &= {printer.text(value)}{behind}" for target in targets]
         case syntax.Fn(name=name, parameters=parameters, body=body):
-            others = replace(scope.scalars, names=scope.scalars.names - set(parameters))
+            others = replace(scope.scalars, shadowed=frozenset(parameters))
             inner = replace(scope, bare=scope.bare | set(parameters), scalars=others)
             given = ", ".join(map(scope.naming.symbol, parameters))
             return [f"{scope.naming.operator(name)}({given}) &= {Printer(inner).text(body)}"]

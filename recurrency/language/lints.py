@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from recurrency.errors import Diagnostic, Source, Span
 from recurrency.language import syntax
 from recurrency.language.diagnostics import say
 from recurrency.language.modules import CellDef, Module
-from recurrency.language.reads import Reads, names_in, reads_of
+from recurrency.language.reads import Reads, names_in, reads_of, with_loss
 from recurrency.language.scalars import Scalars, flatten, scalars_of
 from recurrency.language.suggestions import unbatched
 from recurrency.language.words import where, words_of
@@ -21,12 +21,28 @@ SILENCED = re.compile(r"#\s*ok:\s*(RNN\d+(?:\s*,\s*RNN\d+)*)\b(.*)")
 def lint(module: Module) -> tuple[Diagnostic, ...]:
     """The warnings about the cells of a text, in its order, less those that are silenced."""
     source = module.file.source
-    found = [w for definition in module.own.values() for w in of_cell(definition)]
+    read_outside, losing = outside(module), with_loss(module)
+    found = [w for definition in module.own.values() for w in of_cell(definition, read_outside, losing)]
     found += of_text(module)
-    quiet = silencers(source)
-    told = [w for w in found if not any(s.silences(w) for s in quiet)]
-    told += [s.unused(number) for s in quiet for number in s.numbers if not any(s.meets(w, number) for w in found)]
+    quiet: dict[tuple[int, int], Silencer] = {}
+    for silencer in silencers(source):
+        quiet.update({(number, line): silencer for number in silencer.numbers for line in silencer.lines})
+    told, used = [], set[tuple[int, Silencer]]()
+    for warning in found:
+        by = next((quiet[at] for at in _places(warning) if at in quiet), None)
+        if by is None:
+            told.append(warning)
+        else:
+            used.add((warning.number, by))
+    unused = {(number, silencer) for (number, _), silencer in quiet.items()} - used
+    told += [silencer.unused(number) for number, silencer in sorted(unused, key=lambda pair: pair[0])]
     return tuple(sorted((replace(w, warning=True) for w in told), key=lambda w: w.span.start if w.span else 0))
+
+
+def _places(warning: Diagnostic) -> list[tuple[int, int]]:
+    """The number of a warning with the lines at which a comment silences it."""
+    span = warning.span
+    return [] if span is None else [(warning.number, line) for line in dict.fromkeys((span.line, span.end_line))]
 
 
 # ----------------------------------------------------------------------------------------------------------- silencers
@@ -39,14 +55,6 @@ class Silencer:
     numbers: tuple[int, ...]
     lines: frozenset[int]
     span: Span
-
-    def meets(self, warning: Diagnostic, number: int) -> bool:
-        """Whether a warning has this number and stands in one of the lines."""
-        span = warning.span
-        return warning.number == number and span is not None and bool(self.lines & {span.line, span.end_line})
-
-    def silences(self, warning: Diagnostic) -> bool:
-        return any(self.meets(warning, number) for number in self.numbers)
 
     def unused(self, number: int) -> Diagnostic:
         """The warning about a comment that silences nothing."""
@@ -78,20 +86,22 @@ class Cell:
     module: Module
     reads: Reads
     scalars: Scalars
-    live: frozenset[str] = field(default_factory=frozenset)
+    live: frozenset[str]
     """The names that lead to an output or a loss."""
+    outside: tuple[set[str], set[str]]
+    """What other cells read of it: see `outside`."""
 
 
-def of_cell(definition: CellDef) -> Iterator[Diagnostic]:
+def of_cell(definition: CellDef, read_outside: tuple[set[str], set[str]], losing: set[int]) -> Iterator[Diagnostic]:
     """All warnings about a cell."""
     cell, module = definition.cell, definition.module
-    reads = reads_of(cell, module)
+    reads = reads_of(cell, module, losing)
     cells = {name: d.cell for name, d in module.cells.items()}
     for entry in cell.dimensions:
         if isinstance(entry.default, syntax.Name) and entry.default.name in cells:
             cells[entry.name] = cells[entry.default.name]
     scalars = scalars_of(cell, module.functions, cells)
-    told = Cell(cell, module, reads, scalars, frozenset(reads.leading_to({p.name for p in cell.outputs})))
+    told = Cell(cell, module, reads, scalars, frozenset(reads.leading_to({p.name for p in cell.outputs})), read_outside)
     for rule in RULES:
         yield from rule(told)
 
@@ -100,21 +110,23 @@ def of_text(module: Module) -> Iterator[Diagnostic]:
     """RNN103: a function of the text that nothing calls. RNN110: a cell of the library that nothing uses."""
     file = module.file
     read = {part.name for cell in file.cells for part in syntax.walk(cell) if isinstance(part, syntax.Name)}
+    callers: dict[str, set[str]] = {}
     for fn in file.functions:
-        inner = {part.name for other in file.functions if other is not fn for part in syntax.walk(other.body)
-                 if isinstance(part, syntax.Name)}  # fmt: skip
-        if fn.name not in read | inner:
+        for name in names_in(fn.body):
+            callers.setdefault(name, set()).add(fn.name)
+    for fn in file.functions:
+        if fn.name not in read and not callers.get(fn.name, set()) - {fn.name}:
             yield say(103, f"nothing calls the function {fn.name}", fn.span)
     for use in file.uses:
-        for name in use.names if use.path is None else ():
-            if name.name not in read:
-                yield say(110, f"nothing uses the cell {name.name}", name.span)
+        for used in use.names if use.path is None else ():
+            if used.name not in read:
+                yield say(110, f"nothing uses the cell {used.name}", used.span)
 
 
 def _unread(cell: Cell, name: str, what: str) -> str:
     """What is said about a name that leads nowhere."""
     what = f"{what} {name}".removeprefix("the equation of ")
-    readers = sorted(r for r in cell.reads.readers(name) if r != name)
+    readers = sorted(r for r in cell.reads.readers.get(name, ()) if r != name)
     if readers:
         return f"only {', '.join(readers[:3])} reads {what}, which leads to no output and no loss"
     return f"nothing{' but itself' * (name in cell.reads.of(name))} reads {what}"
@@ -169,32 +181,36 @@ def _first_value(name: str, states: set[str], values: dict[str, str]) -> str | N
 
 def pasts(cell: Cell) -> Iterator[Diagnostic]:
     """RNN105: a state whose past nothing reads, in its cell or from outside."""
+    streams, cells = cell.outside
     for s in flatten(cell.cell.body):
         if not isinstance(s, syntax.State):
             continue
         for target in s.targets:
             name = target.name
-            if name in cell.live and name not in cell.reads.past and not _outside(cell, name):
+            elsewhere = name in streams or (cell.cell.name in cells and name == cell.cell.outputs[0].name)
+            if name in cell.live and name not in cell.reads.past and not elsewhere:
                 help = f"read {name}[t-1] somewhere, or leave the declaration out: {name} = ... needs none"
                 yield say(105, f"nothing reads the past of the state {name}", target.span, help=help)
 
 
-def _outside(cell: Cell, name: str) -> bool:
-    """Whether another cell of the text reads an earlier step of this stream, or hands a first value to it."""
-    first = cell.cell.outputs[0].name == name
-    for other in cell.module.file.cells:
-        equations = [s for s in flatten(other.body) if isinstance(s, syntax.Equation)]
-        uses = {s.target.name for s in equations if first and cell.cell.name in set(names_in(s.value))}
-        for part in syntax.walk(other):
-            if isinstance(part, syntax.From) and any(k.name == name for k in part.first):
-                return True
+def outside(module: Module) -> tuple[set[str], set[str]]:
+    """Streams inside of uses, and cells, whose earlier steps or first values the cells of a text read."""
+    streams: set[str] = set()
+    cells: set[str] = set()
+    for cell in module.file.cells:
+        stepped: set[str] = set()
+        for part in syntax.walk(cell):
+            if isinstance(part, syntax.From):
+                streams.update(k.name for k in part.first)
             if isinstance(part, syntax.Subscript) and any(syntax.mentions_time(i) for i in part.indices):
-                value = part.value
-                if isinstance(value, syntax.Attribute) and value.name == name:
-                    return True
-                if isinstance(value, syntax.Name) and value.name in uses:
-                    return True
-    return False
+                if isinstance(part.value, syntax.Attribute):
+                    streams.add(part.value.name)
+                elif isinstance(part.value, syntax.Name):
+                    stepped.add(part.value.name)
+        for s in flatten(cell.body):
+            if isinstance(s, syntax.Equation) and s.target.name in stepped:
+                cells.update(names_in(s.value))
+    return streams, cells
 
 
 def outputs(cell: Cell) -> Iterator[Diagnostic]:
@@ -208,10 +224,10 @@ def outputs(cell: Cell) -> Iterator[Diagnostic]:
 def draws(cell: Cell) -> Iterator[Diagnostic]:
     """RNN107: `noise(0, s)` where the value of the equation is a vector, or a number that a vector reads."""
     equations = [s for s in flatten(cell.cell.body) if isinstance(s, syntax.Equation)]
-    vectors = [s for s in equations if s.target.name not in cell.scalars.names and not cell.scalars.has(s.value)]
-    spread = {name for s in vectors for name in names_in(s.value)}
+    numbers = {id(s) for s in equations if s.target.name in cell.scalars.names or cell.scalars.has(s.value)}
+    spread = {name for s in equations if id(s) not in numbers for name in names_in(s.value)}
     for s in equations:
-        if s not in vectors and s.target.name not in spread:
+        if id(s) in numbers and s.target.name not in spread:
             continue
         for part in syntax.walk(s.value):
             if isinstance(part, syntax.Call) and _draws_a_number(part, cell.cell):

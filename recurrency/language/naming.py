@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from recurrency.language import syntax
-from recurrency.language.notation import operator, split_name, symbol
+from recurrency.language.notation import operator, primed, split_name, symbol
 
 TIMES = ("t", "0")
 """What may be an index of a name and a time: `h_0` is a name, and h before the first step."""
+
+
+Print: TypeAlias = tuple[str, int, tuple[str, ...]]
+"""The letters of a name, how many primes it wears, and its indices."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Naming:
     def operator(self, name: str) -> str:
         """A function or a cell."""
         primes = self.operators.get(name, 0)
-        return operator(name) + ("^{" + "\\prime" * primes + "}" if primes else "")
+        return operator(name) + (f"^{{{primed(primes)}}}" if primes else "")
 
     def legend(self) -> Iterator[str]:
         """Which print stands for which name, of those that wear primes."""
@@ -42,21 +47,26 @@ def naming_of(cell: syntax.Cell) -> Naming:
     symbols, operators = _names(cell)
     rows = [(name, *split_name(name), True) for name in symbols]
     rows += [(name, operator(name), [], False) for name in operators if name not in symbols]
-    taken: dict[tuple[str, int], list[tuple[str, tuple[str, ...]]]] = {}
+    taken: set[Print] = set()
+    begin: dict[tuple[str, tuple[str, ...]], int] = {}
+    """From which number of primes on a print may be free, so that many names that look alike are not tried in vain."""
     primes: dict[bool, dict[str, int]] = {True: {}, False: {}}
     for name, base, indices, is_symbol in sorted(rows, key=lambda row: (row[3], len(row[0]))):
-        own, count = tuple(indices), 0
-        while any(_alike(own, other) for _, other in taken.get((base, count), ())):
+        own = tuple(indices)
+        count = begin.get((base, own), 0)
+        while taken & _alike(base, count, own):
             count += 1
-        taken.setdefault((base, count), []).append((name, own))
+        taken.add((base, count, own))
+        begin[base, own] = count + 1
         if count:
             primes[is_symbol][name] = count
     return Naming(primes[True], primes[False])
 
 
-def _alike(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    """Whether two names of one base look alike at some time of theirs, or with no time."""
-    return a == b or any(a == (*b, time) or b == (*a, time) for time in TIMES)
+def _alike(base: str, primes: int, indices: tuple[str, ...]) -> set[Print]:
+    """The prints that can't be told from this one, at some time of theirs or with no time."""
+    out = {(base, primes, indices), *((base, primes, (*indices, time)) for time in TIMES)}
+    return out | {(base, primes, indices[:-1])} if indices and indices[-1] in TIMES else out
 
 
 def _names(cell: syntax.Cell) -> tuple[list[str], list[str]]:

@@ -19,6 +19,7 @@ FUNCTIONS = {
     "layer_norm": "\\operatorname{LayerNorm}",
     "rms_norm": "\\operatorname{RMSNorm}",
 }
+MOST_PRIMES = 4
 COMPARISONS = {
     "==": "=", "!=": "\\neq", "<": "<", "<=": "\\leq", ">": ">", ">=": "\\geq", "and": "\\wedge", "or": "\\vee",
 }  # fmt: skip
@@ -61,8 +62,13 @@ def symbol(name: str, time: str = "", members: str = "", primes: int = 0) -> str
     """A name in print, with primes and the member of its family above and its indices and the time below."""
     base, indices = split_name(name)
     below = ",".join([*indices, *([time] if time else [])])
-    above = "\\prime" * primes + (f"({members})" if members else "")
+    above = primed(primes) + (f"({members})" if members else "")
     return base + (f"^{{{above}}}" if above else "") + (f"_{{{below}}}" if below else "")
+
+
+def primed(count: int) -> str:
+    """Some primes; of many, their number."""
+    return "\\prime" * count if count < MOST_PRIMES else f"\\prime{count}"
 
 
 def operator(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +23,11 @@ class Reads:
     """Names of which another step or the first value is read."""
     with_losses: frozenset[str]
     """Equations that use a cell with loss lines."""
+    readers: dict[str, set[str]]
+    """The definitions that mention a name."""
 
     def of(self, name: str) -> frozenset[str]:
         return self.mentioned.get(name, frozenset())
-
-    def readers(self, name: str) -> set[str]:
-        """The definitions that mention a name."""
-        return {reader for reader, names in self.mentioned.items() if name in names and reader != LOSS}
 
     def closure(self, start: Iterable[str]) -> set[str]:
         """These names, and all that their values are computed from."""
@@ -53,21 +51,27 @@ def names_in(tree: Any, bound: frozenset[str] = frozenset()) -> Iterator[str]:
     yield from (part.name for part in syntax.walk(tree) if isinstance(part, syntax.Name) and part.name not in inner)
 
 
-def reads_of(cell: syntax.Cell, module: Module) -> Reads:
-    """What the definitions of a cell read."""
+def reads_of(cell: syntax.Cell, module: Module, losing: Set[int]) -> Reads:
+    """What the definitions of a cell read; `losing` are the ids of the cells that count losses."""
     mentioned: dict[str, set[str]] = {}
     past: set[str] = set()
-    losing: set[str] = set()
+    effective: set[str] = set()
+    counting = {name for name, used in used_cells(cell, module).items() if id(used.cell) in losing}
     for statement, around in _with_loops(cell.body, frozenset(), ()):
         for name, parts in _definitions(statement):
             read = {n for part in (*parts, *around) for n in names_in(part)}
             bound = set(statement.parameters) if isinstance(statement, syntax.Fn) else set()
             mentioned.setdefault(name, set()).update(read - bound)
-            if any(_loses(part, cell, module) for part in parts):
-                losing.add(name)
+            if not counting.isdisjoint(read):
+                effective.add(name)
+    functions = {*module.functions, *(s.name for s in flatten(cell.body) if isinstance(s, syntax.Fn)), "init"}
     for part in syntax.walk(cell):
-        past.update(_steps(part, cell, module))
-    return Reads({n: frozenset(read) for n, read in mentioned.items()}, frozenset(past), frozenset(losing))
+        past.update(_steps(part, functions))
+    found: dict[str, set[str]] = {}
+    for reader, names in mentioned.items():
+        for name in names if reader != LOSS else ():
+            found.setdefault(name, set()).add(reader)
+    return Reads({n: frozenset(read) for n, read in mentioned.items()}, frozenset(past), frozenset(effective), found)
 
 
 def _with_loops(
@@ -98,49 +102,58 @@ def _definitions(statement: syntax.Statement) -> Iterator[tuple[str, tuple[Any, 
             yield LOSS, (value,)
 
 
-def _loses(tree: Any, cell: syntax.Cell, module: Module) -> bool:
-    """Whether a piece of syntax uses a cell that has loss lines, itself or in the cells that it uses."""
-    return any(has_loss(found) for name in names_in(tree) if (found := used_cell(name, cell, module)) is not None)
+def with_loss(module: Module) -> set[int]:
+    """The ids of the cells (of the text, and of all that it uses) that count losses, themselves or in what they use."""
+    reached: dict[int, CellDef] = {}
+    users: dict[int, list[int]] = {}
+    waiting, losing = list(module.own.values()), []
+    while waiting:
+        one = waiting.pop()
+        if id(one.cell) in reached:
+            continue
+        reached[id(one.cell)] = one
+        if any(isinstance(s, syntax.Loss) for s in flatten(one.cell.body)):
+            losing.append(id(one.cell))
+        for used in used_cells(one.cell, one.module).values():
+            users.setdefault(id(used.cell), []).append(id(one.cell))
+            waiting.append(used)
+    found: set[int] = set()
+    while losing:
+        cell = losing.pop()
+        if cell not in found:
+            found.add(cell)
+            losing += users.get(cell, [])
+    return found
 
 
-def used_cell(name: str, cell: syntax.Cell, module: Module) -> CellDef | None:
-    """The cell that a name stands for, by the default of an entry of the header or in the text."""
-    entry = next((d for d in cell.dimensions if d.name == name), None)
-    while entry is not None and isinstance(entry.default, syntax.Subscript | syntax.Name):
-        base = entry.default.value if isinstance(entry.default, syntax.Subscript) else entry.default
-        return module.cells.get(base.name) if isinstance(base, syntax.Name) else None
-    return module.cells.get(name)
+def used_cells(cell: syntax.Cell, module: Module) -> dict[str, CellDef]:
+    """The cells that a cell names, be it by the default of an entry of its header."""
+    entries = {d.name: d.default for d in cell.dimensions}
+    found = {}
+    for name in set(names_in(cell)):
+        default = entries.get(name)
+        base = default.value if isinstance(default, syntax.Subscript) else default
+        wanted = base.name if isinstance(base, syntax.Name) else name
+        if wanted in module.cells:
+            found[name] = module.cells[wanted]
+    return found
 
 
-def has_loss(definition: CellDef, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether a cell counts losses."""
-    cell, module = definition.cell, definition.module
-    if cell.name in seen:
-        return False
-    if any(isinstance(s, syntax.Loss) for s in flatten(cell.body)):
-        return True
-    found = (used_cell(name, cell, module) for name in set(names_in(cell)))
-    return any(has_loss(one, seen | {cell.name}) for one in found if one is not None)
-
-
-def _steps(part: Any, cell: syntax.Cell, module: Module) -> Iterator[str]:
-    """The name of which a piece of syntax reads another step or the first value."""
+def _steps(part: Any, functions: Set[str]) -> Iterator[str]:
+    """The name of which a piece of syntax reads another step or the first value; a function may read any."""
     if isinstance(part, syntax.Subscript) and any(_other_step(i) for i in part.indices):
-        value = part.value
-        while isinstance(value, syntax.Subscript):
-            value = value.value
-        if isinstance(value, syntax.Name):
-            yield value.name
-    if isinstance(part, syntax.Call) and isinstance(part.callee, syntax.Name):
-        own = {s.name: s for s in flatten(cell.body) if isinstance(s, syntax.Fn)}
-        fn = own.get(part.callee.name) or module.functions.get(part.callee.name)
-        if part.callee.name == "init" or fn is not None:  # a function may read another step of what it gets
-            for argument in part.arguments:
-                value = argument
-                while isinstance(value, syntax.Subscript):
-                    value = value.value
-                if isinstance(value, syntax.Name):
-                    yield value.name
+        yield from _named(part.value)
+    if isinstance(part, syntax.Call) and isinstance(part.callee, syntax.Name) and part.callee.name in functions:
+        for argument in part.arguments:
+            yield from _named(argument)
+
+
+def _named(value: syntax.Expression) -> Iterator[str]:
+    """The name of a stream, or of the family that it belongs to."""
+    while isinstance(value, syntax.Subscript):
+        value = value.value
+    if isinstance(value, syntax.Name):
+        yield value.name
 
 
 def _other_step(index: syntax.Expression) -> bool:

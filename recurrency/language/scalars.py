@@ -14,6 +14,10 @@ COMPARED = frozenset({"sum", "max", "min"})
 """Functions whose value is a number where they take one vector."""
 
 
+DEEPEST = 20
+"""How far functions that call functions are followed: what lies deeper counts as no number."""
+
+
 def flatten(body: Sequence[syntax.Statement]) -> list[syntax.Statement]:
     """All statements of a body, those of its loops included."""
     return [s for part in body for s in (flatten(part.body) if isinstance(part, syntax.For) else [part])]
@@ -28,12 +32,17 @@ class Scalars:
     cells: Mapping[str, syntax.Cell] = field(default_factory=dict)
     uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The numbers inside of each use of a cell that has a name."""
-    busy: frozenset[str] = frozenset()
-    """Functions that are being looked into."""
+    known: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict, compare=False)
+    """What was found out of a function, by the arguments that are numbers: each is looked into once."""
+    local: frozenset[str] = frozenset()
+    """Indices and arguments that are numbers, besides the names of the cell."""
+    shadowed: frozenset[str] = frozenset()
+    """Arguments that are not."""
+    depth: int = 0
 
     def inside(self, *names: str) -> Scalars:
-        """The same, where further names (loop indices, arguments that are numbers) are numbers."""
-        return replace(self, names=self.names | set(names))
+        """The same, where loop indices are numbers."""
+        return replace(self, local=self.local | set(names))
 
     def all(self, expressions: Sequence[syntax.Expression]) -> bool:
         return all(self.has(e) for e in expressions)
@@ -44,7 +53,7 @@ class Scalars:
             case syntax.Number():
                 return True
             case syntax.Name(name=name):
-                return name in self.names
+                return name in self.local or (name in self.names and name not in self.shadowed)
             case syntax.Unary(operand=operand):
                 return self.has(operand)
             case syntax.Binary(op=op, left=left, right=right):
@@ -72,10 +81,13 @@ class Scalars:
         name = callee.name
         fn = self.functions.get(name)
         if fn is not None:
-            numbers = {p for p, e in zip(fn.parameters, given, strict=False) if self.has(e)}
-            others = set(fn.parameters) - numbers
-            inner = replace(self, names=(self.names | numbers) - others, busy=self.busy | {name})
-            return name not in self.busy and inner.has(fn.body)
+            numbers = frozenset(p for p, e in zip(fn.parameters, given, strict=False) if self.has(e))
+            if (name, numbers) not in self.known and self.depth < DEEPEST:
+                others = frozenset(fn.parameters) - numbers
+                inner = replace(self, local=numbers, shadowed=others, depth=self.depth + 1)
+                self.known[name, numbers] = False  # should it call itself
+                self.known[name, numbers] = inner.has(fn.body)
+            return self.known.get((name, numbers), False)
         if name in self.cells:
             kind = self.cells[name].outputs[0].type
             return isinstance(kind, syntax.Shape) and not kind.dimensions
@@ -95,13 +107,9 @@ def _callee(value: syntax.Expression) -> str:
     while isinstance(value, syntax.Call | syntax.From | syntax.Subscript):
         if isinstance(value, syntax.Subscript) and any(syntax.mentions_time(i) for i in value.indices):
             return ""
-        value = (
-            value.callee
-            if isinstance(value, syntax.Call)
-            else value.call
-            if isinstance(value, syntax.From)
-            else value.value
-        )
+        match value:
+            case syntax.Call(callee=inner) | syntax.From(call=inner) | syntax.Subscript(value=inner):
+                value = inner
     return value.name if isinstance(value, syntax.Name) else ""
 
 
@@ -131,10 +139,11 @@ def scalars_of(
     cells |= {s.target.name: instances[s.target.name] for s in equations if s.target.name in instances
               and not isinstance(s.value, syntax.Call | syntax.From)}  # fmt: skip
     used = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
-    uses = {name: _declared_numbers(inner) for name, inner in used.items()}
+    inside = {id(inner): _declared_numbers(inner) for inner in {id(c): c for c in used.values()}.values()}
+    uses = {name: inside[id(inner)] for name, inner in used.items()}
     found = Scalars(frozenset(names), {**(functions or {}), **own}, cells, uses)
     equations = [s for s in equations if s.target.name not in declared]
-    return found.inside(*_consistent(found, equations))
+    return replace(found, names=found.names | _consistent(found, equations), known={})
 
 
 def _consistent(found: Scalars, equations: Sequence[syntax.Equation]) -> set[str]:
@@ -151,5 +160,6 @@ def _consistent(found: Scalars, equations: Sequence[syntax.Equation]) -> set[str
         if s.target.name in hopeful and not trial.has(s.value):
             hopeful.discard(s.target.name)
             names.discard(s.target.name)
+            trial.known.clear()
             waiting += readers.get(s.target.name, [])
     return hopeful
