@@ -14,7 +14,7 @@ from recurrency.language.numbers import Estimate, decided, fraction_in, is_numbe
 from recurrency.language.products import BRIDGES
 from recurrency.language.streams import Busy
 from recurrency.language.suggestions import of_keyword, of_number
-from recurrency.language.vocabulary import ELEMENTWISE, TIME, Function, shown
+from recurrency.language.vocabulary import ELEMENTWISE, TIME, VECTOR, Function, shown
 
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
@@ -85,7 +85,12 @@ class CallArguments:
             wanted = function.wants
             title = f"{function.name} takes {wanted} value{'s' * (wanted != '1')}, not {count}"
             extra = self.expressions[function.most :] if function.most is not None else []
-            if count and extra and all(isinstance(e, syntax.Number | syntax.Unary) for e in extra):
+            if (
+                function.group == VECTOR
+                and count
+                and extra
+                and all(isinstance(e, syntax.Number | syntax.Unary) for e in extra)
+            ):
                 usage = f"{usage}; a vector has one axis, which is not named"
             self.fail(27, title, help=usage)
 

@@ -49,7 +49,9 @@ def _no_function(
 ) -> Problem:
     what, notes = brief(expression.span.text), evaluator.origins(expression)
     help = f"for a product write {what} * (...) or {what} @ (...)"
-    if isinstance(callee, Poly):
+    if isinstance(callee, Poly) and what == "N":
+        help = "normal noise is noise(x, std); N is a dimension here"
+    elif isinstance(callee, Poly):
         help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
     elif step is not None:
         help = f"a step stands in square brackets: {what}[{step.span.text}]"

@@ -77,6 +77,11 @@ def _both_ends(draw: syntax.Initialiser, positional: list[float]) -> str | None:
     """The help for `uniform(0, 1)` and `normal(0.1)`, in whose place other frameworks have other arguments."""
     if draw.name == "uniform" and len(positional) == 2:
         return f"uniform(a) draws from -a to a; write between({', '.join(a.span.text for a in draw.arguments)})"
+    given = {k.name: k.value.span.text for k in draw.keywords}
+    if draw.name == "uniform" and {"low", "high"} & set(given):
+        return f"uniform(a) draws from -a to a; write between({given.get('low', '0')}, {given.get('high', '1')})"
     if draw.name == "normal" and len(positional) == 1:
         return f"write normal(0, {draw.arguments[0].span.text})"
-    return None
+    if draw.name == "normal" and not positional:
+        return f"write normal({given.get('mean', '0')}, {given.get('std', '0.1')})"
+    return "write uniform(0.1), for example" if draw.name == "uniform" and not positional else None

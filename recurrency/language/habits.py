@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from lark import Token
+
 from recurrency.errors import Diagnostic
+from recurrency.initialisers import INITIALISERS
 from recurrency.language.diagnostics import say
-from recurrency.language.elsewhere import KEYWORDS
+from recurrency.language.elsewhere import KEYWORDS, drawn_elsewhere, known_as
 from recurrency.language.fault import Fault, expected, shown
 from recurrency.language.fault_line import SIGNS, closing, line_start, text_of
-from recurrency.language.habits_of_values import braces, listed, pointed, sliced, unequal
+from recurrency.language.habits_of_values import braces, listed, pointed, sliced, tupled, unequal
 from recurrency.language.strays import COMMENT, touching
 from recurrency.language.words import is_name, where
 
@@ -43,7 +48,17 @@ def inner_word(fault: Fault) -> Diagnostic | None:
     """`a if c elif d else e`, `if b is None`, `lambda a: ...`."""
     for at in (fault.at, fault.at - 1):
         word = fault.words[at] if 0 <= at < len(fault.words) else None
-        if word is not None and str(word) in {"elif", "elseif", "then", "is", "None", "lambda", "function"}:
+        if word is not None and str(word) in {
+            "elif",
+            "elseif",
+            "then",
+            "is",
+            "None",
+            "lambda",
+            "function",
+            "when",
+            "unless",
+        }:
             help = KEYWORDS[str(word)]
             return say(2, f"{word} is no word of a spec", where(fault.source, word), help=help)
     return None
@@ -67,11 +82,25 @@ def several_names(fault: Fault) -> Diagnostic | None:
     value = words[end + 1] if end + 1 < len(words) else None
     help = f"write an equation for each of {', '.join(names)}"
     if value is not None and str(value) in {"split", "chunk", "tensor_split", "torch", "np", "jnp", "tf"}:
-        help = f"{names[0]} = split(x, {len(names)}, 1), {names[1]} = split(x, {len(names)}, 2)"
+        parted = _first_argument(words, end + 1, fault.source.text)
+        help = f"{names[0]} = split({parted}, {len(names)}, 1), {names[1]} = split({parted}, {len(names)}, 2)"
         help = f"write an equation for each: {help}{' and so on' * (len(names) > 2)}"
     elif value is not None and str(value)[:1].isupper():
         help = f"name the use, and read its streams: u = {value}[H](x), then u.{names[0]} and u.{names[1]}"
     return say(2, "an equation has one name on its left", place, help=help)
+
+
+def _first_argument(words: Sequence[Token], at: int, text: str) -> str:
+    """The first value in the round brackets of a call that begins at `at`; `x` where it is long."""
+    start = next((k for k in range(at, min(at + 8, len(words))) if words[k].type == "LPAR"), None)
+    if start is None:
+        return "x"
+    end, depth = start + 1, 0
+    while end < len(words) and (depth or words[end].type not in {"COMMA", "RPAR"}):
+        depth += {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}.get(words[end].type, 0)
+        end += 1
+    found = " ".join(text_of(words[start + 1 : end], text).split())
+    return found if 0 < len(found) <= 30 else "x"
 
 
 def assignment(fault: Fault) -> Diagnostic | None:
@@ -154,6 +183,17 @@ def shaped(fault: Fault) -> Diagnostic | None:
         help = f"write ~ {words.get(number, f'constant({number})')}"
         help += f"; a first value that is not trained is written = {number}" * (kind == "STATE")
         return say(16, f"{number} is no initialiser", place, help=help)
+    if fault.kind == "LSQB" and before.type == "NAME" and "COLON" in fault.accepted and "LSQB" not in fault.accepted:
+        return None
+    if fault.kind == "DOT" and before.type == "NAME":
+        path = [
+            w for w in fault.words[fault.at - 1 : fault.at + 10] if w.line == before.line and w.type in {"NAME", "DOT"}
+        ]
+        known = drawn_elsewhere(str(path[-1])) or known_as(str(path[-1]), INITIALISERS) or str(path[-1]).rstrip("_")
+        return say(34, "an initialiser stands alone", where(fault.source, before, path[-1]), help=f"write ~ {known}")
+    if fault.kind in {"TILDE", "EQUAL"} and before.type == "RSQB" and "COLON" in fault.accepted:
+        help = f"a colon stands before the shape: {kind.lower()} A : [H, N] {fault.word} ..."
+        return say(16, f"this {kind.lower()} has no shape", place, expected(fault), help=help)
     if fault.kind in {"EQUAL", "TILDE"} and "COLON" in fault.accepted and before.type == "NAME":
         title = f"this {kind.lower()} has no shape"
         sign = "~ glorot_uniform" if kind == "PARAM" else f"{fault.word} ..."
@@ -218,6 +258,7 @@ HABITS = (
     sliced,
     pointed,
     unequal,
+    tupled,
     shaped,
     header_sign,
     keyword,

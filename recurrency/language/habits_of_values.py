@@ -20,6 +20,8 @@ def braces(fault: Fault) -> Diagnostic | None:
     if end == fault.at + 1 or fault.words[end].type != "RBRACE":
         return None
     inside = fault.words[fault.at + 1 : end]
+    from recurrency.language.vocabulary import FUNCTIONS  # not needed where nothing is wrong
+
     name, text = str(before).rstrip("_"), text_of(inside, fault.source.text).replace(" ", "")
     place = where(fault.source, before, fault.words[end])
     *others, last = text.split(",")
@@ -28,6 +30,8 @@ def braces(fault: Fault) -> Diagnostic | None:
         step = {"t": "", "T": "[t]"}.get(last, f"[{last}]")
         help = f"a step is an index: write {name}{index}{step}"
         help = f"write last({name}) for the last step" if last == "T" else help
+    elif name in FUNCTIONS:
+        help = f"the values of a function stand in round brackets: {name}({text})"
     elif text.isdigit() and text == "0":
         help = f"the first value of a state stands in its declaration: state {name} : [...] = 0, and is init({name})"
     else:
@@ -44,6 +48,9 @@ def listed(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word, fault.words[end])
     if "NAME" not in fault.accepted or fault.words[end].type != "RSQB" or not inside:
         return None
+    words = fault.words[fault.at + 1 : end]
+    if all(w.type == "NAME" for w in words):
+        inside = ", ".join(map(str, words))
     inside = inside if len(inside) <= 60 else "a, b"
     call = [str(w) for w in fault.words[max(0, fault.at - 2) : fault.at]]
     if call[-1:] == ["("] and len(call) == 2 and call[0].isidentifier():
@@ -90,6 +97,7 @@ def _slice(name: str, inside: list[str], sign: str) -> str:
         return f"elements count from 1, and both ends are included: slice({name}, a, b)"
     cut = inside.index(sign)
     first, last = " ".join(inside[:cut]), " ".join(inside[cut + 1 :]).split(" :")[0]
+    last = "..." if last.startswith("-") else last
     counted = (
         first
         if sign == ".."
@@ -100,6 +108,19 @@ def _slice(name: str, inside: list[str], sign: str) -> str:
         else f"{first} + 1"
     )
     return f"elements count from 1, and both ends are included: slice({name}, {counted}, {last or '...'})"
+
+
+def tupled(fault: Fault) -> Diagnostic | None:
+    """`(x, y)` and `x, y` as a value."""
+    if fault.kind != "COMMA" or fault.before is None or "PLUS" not in fault.accepted or fault.in_header:
+        return None
+    brackets = [word for word in fault.open if word.type != "LBRACE"]
+    if brackets and brackets[-1].type != "LPAR":
+        return None
+    if not brackets and fault.guilty.kind not in {"NAME", "CONST", "STATE", "LOSS"}:
+        return None
+    help = "vectors one after the other are written concat(a, b); each name has an equation of its own"
+    return say(2, "there are no lists", where(fault.source, fault.word), help=help)
 
 
 def pointed(fault: Fault) -> Diagnostic | None:
@@ -119,6 +140,12 @@ def pointed(fault: Fault) -> Diagnostic | None:
 def unequal(fault: Fault) -> Diagnostic | None:
     """`a <> b`, `a ~= b`."""
     before = fault.before
+    after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
+    if fault.in_header:
+        return None
+    if fault.kind == "EQUAL" and after is not None and after in {"<", ">"} and touching(fault.words, fault.at + 1):
+        place = where(fault.source, fault.word, after)
+        return say(2, f"={after} is no sign of a spec", place, help=f"write {after}=")
     if before is None or fault.over or not touching(fault.words, fault.at):
         after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
         if (
@@ -129,6 +156,8 @@ def unequal(fault: Fault) -> Diagnostic | None:
         ):
             return say(2, "~= is no sign of a spec", where(fault.source, fault.word, after), help="write !=")
         return None
-    if (str(before), str(fault.word)) == ("<", ">"):
-        return say(2, "<> is no sign of a spec", where(fault.source, before, fault.word), help="write !=")
-    return None
+    pair = f"{before}{fault.word}"
+    meant = {"<>": "!=", "===": "==", "=<": "<=", "!==": "!="}.get(pair)
+    if meant is None:
+        return None
+    return say(2, f"{pair} is no sign of a spec", where(fault.source, before, fault.word), help=f"write {meant}")

@@ -183,12 +183,22 @@ def juxtaposed(fault: Fault) -> Diagnostic | None:
     after = fault.words[at + 1].type if at + 1 < len(fault.words) else ""
     factor = f"{right}{ {'LPAR': '(...)', 'LSQB': '[...]'}.get(after, '') }"
     help = f"there is no product by juxtaposition; write {left} @ {factor} or {left} * {factor}"
+    help = _applied(str(left), str(right)) or help
     if right.line != left.end_line:
         help = "an equation goes on in the next line only with an operator"
         return say(4, f"no operator before {right}", where(fault.source, right), help=help)
     if left.type in CLOSERS:
         help = "there is no product by juxtaposition; write @ or * between the two"
     return say(4, f"no operator between {left} and {right}", where(fault.source, left, right), help=help)
+
+
+def _applied(left: str, right: str) -> str | None:
+    """`tanh y` and `Wᵀ y`: a function before its value, a transposed matrix."""
+    from recurrency.language.vocabulary import FUNCTIONS  # not needed where nothing is wrong
+
+    if left in FUNCTIONS:
+        return f"the values of a function stand in round brackets: {left}({right})"
+    return f"write transpose({left[:-1]}) @ {right}" if left.endswith("ᵀ") and len(left) > 1 else None
 
 
 def second_value(fault: Fault) -> int:

@@ -16,7 +16,7 @@ from recurrency.language.outline import open_brackets, opens_line
 from recurrency.language.words import where
 
 LOOKALIKES = {
-    **dict.fromkeys("·×∙∘•⊛∗⋆", "write * for a product element by element, @ for one of matrices"),
+    **dict.fromkeys("·×∙∘•⊛∗⋆⋅", "write * for a product element by element, @ for one of matrices"),
     **dict.fromkeys("−–—", "write - for a minus"),
     **dict.fromkeys("“”„'’‘`", 'a docstring stands between """ and """'),
     **dict.fromkeys("²³¹⁰⁴⁵⁶⁷⁸⁹", "write ** for a power, as in x ** 2"),
@@ -26,7 +26,8 @@ LOOKALIKES = {
     **dict.fromkeys("∼～", "write ~ before an initialiser"),
     **dict.fromkeys("‖∥", "write norm(x)"),
     **dict.fromkeys("∂∇", "gradients are generated; nothing has to be written for them"),
-    **dict.fromkeys("⊤⊺", "write transpose(A)"),
+    **dict.fromkeys("⊤⊺†‡", "write transpose(A)"),
+    "∏": "write exp(sum(log(x)))",
     **dict.fromkeys("∧", "write and"),
     **dict.fromkeys("∨", "write or"),
     **dict.fromkeys("⟨⟩", "write dot(a, b)"),
@@ -105,7 +106,8 @@ def _raised(words: Sequence[Token], at: int) -> str | None:
     """`x^2`, `U^T`, `h^{(1)}`, `R^{H}`."""
     after = words[at + 1] if at + 1 < len(words) else None
     before = words[at - 1] if at else None
-    base = str(before) if before is not None and before.type == "NAME" else "A"
+    base = str(before) if before is not None and before.type in {"NAME", "NUMBER"} else "x"
+    base = "(...)" if before is not None and before.type in {"RPAR", "RSQB"} else base
     if after is None:
         return None
     inner = after

@@ -10,9 +10,10 @@ from recurrency.graph.value import Value
 from recurrency.language import syntax
 from recurrency.language.definitions import Key, label
 from recurrency.language.numbers import is_number
-from recurrency.language.streams import CellValue, Poisoned, Shared, Stream, Used
+from recurrency.language.streams import CellValue, FnValue, Poisoned, Shared, Stream, Used
 from recurrency.language.suggestions import of_index, of_method, of_module
 from recurrency.language.syntax import mentions_time
+from recurrency.language.vocabulary import Function
 
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
@@ -49,7 +50,14 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
             30, f"{name} is not a family", expression.span, help=help, notes=evaluator.origins(expression.value)
         )
     what = "an instance of a cell, whose dimensions are fixed already" if isinstance(base, Shared) else "no family"
-    raise evaluator.problem(30, f"{name} is {what}", expression.span, notes=evaluator.origins(expression.value))
+    advice: str | None = None
+    if isinstance(base, Value):
+        matrix = len(base.type.shape) > 1
+        advice = "a matrix is used as a whole, as in W @ x" if matrix else f"elements are slice({name}, a, b), from 1"
+    elif isinstance(base, (Function, FnValue)):
+        advice = f"the values of a function stand in round brackets: {name}({brief(expression.indices[0].span.text)})"
+    notes = evaluator.origins(expression.value)
+    raise evaluator.problem(30, f"{name} is {what}", expression.span, notes=notes, help=advice)
 
 
 # ------------------------------------------------------------------------------------------------------------ steps

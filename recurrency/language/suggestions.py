@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import nearest
@@ -11,13 +12,18 @@ from recurrency.graph.dimensions import Poly
 from recurrency.initialisers import INITIALISERS
 from recurrency.language import syntax
 from recurrency.language.elsewhere import METHODS, MODULES, SELF, known_as, plain, said_here
-from recurrency.language.numbers import ARITHMETIC, compute, is_number, negated, spelt, whole
+from recurrency.language.numbers import ARITHMETIC, compute, is_number, names_of, negated, spelt, whole
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary import FUNCTIONS
 
 if TYPE_CHECKING:
     from recurrency.language.evaluate import Evaluator
 
+NUMERIC: dict[str, Callable[[float], float]] = {
+    "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh, "abs": abs, "sin": math.sin,
+    "cos": math.cos,
+    "sigmoid": lambda x: 0.5 * math.tanh(0.5 * x) + 0.5, "square": lambda x: x * x,
+}  # fmt: skip
 NO_TRANSPOSE = "a vector has no transpose: dot({0}, b) is a number, outer({0}, b) a matrix"
 PAST = "prev|pre|previous|old|last|before|prior|past|lag"
 MINUS = "tm|tminus|t_minus|minus|m|t"
@@ -74,6 +80,8 @@ def meant(evaluator: Evaluator, name: str, called: bool) -> str | None:
 
 def _undeclared(evaluator: Evaluator, name: str) -> str | None:
     """A name that looks like a parameter, or like a number that is chosen beforehand."""
+    if name in {"I", "Id", "Eye"}:
+        return "the identity matrix is identity(H)"
     if plain(name) in CHOSEN:
         return f"a number that is chosen stands in the header: cell {evaluator.instance.cell.name}[..., {name} = 0.1]"
     if WEIGHT.match(name):
@@ -247,6 +255,12 @@ def _always(evaluator: Evaluator, expression: syntax.Expression, busy: tuple[str
             one, two = _always(evaluator, left, busy), _always(evaluator, right, busy)
             try:
                 return None if one is None or two is None else compute(op, one, two)
+            except (ArithmeticError, ValueError):
+                return None
+        case syntax.Call(callee=syntax.Name(name=name), arguments=[argument]) if name in NUMERIC:
+            value = _always(evaluator, argument, busy)
+            try:
+                return None if value is None or names_of(value) else NUMERIC[name](float(value))
             except (ArithmeticError, ValueError):
                 return None
         case syntax.Name(name=name) if name not in busy:

@@ -92,8 +92,7 @@ class TreeBuilder:
         name = read_name(token)
         place = where(self.source, token)
         if not name.isidentifier():
-            title, help = f"{token} cannot be a name", "use letters, digits and _"
-            self.mistakes.append(say(1, title, place, f"to Unicode (NFKC) it is {name}", help=help))
+            self.refuse_letters(token, name)
         if name in RESERVED and (name != "sigmoid" or token != "sigmoid"):
             title = f"{token} cannot be the name of anything here"
             self.mistakes.append(say(14, title, place, RESERVED[name], help="choose another name"))
@@ -101,6 +100,11 @@ class TreeBuilder:
             label = f"{len(name)} characters, at most {MAX_NAME} are allowed"
             self.mistakes.append(say(12, "this name is too long", place, label))
         return name
+
+    def refuse_letters(self, token: Token, name: str) -> None:
+        """Some signs that count as letters are several characters to Unicode, which no name has."""
+        title, label = f"{token} cannot be a name", f"to Unicode (NFKC) it is {name}"
+        self.mistakes.append(say(1, title, where(self.source, token), label, help="use letters, digits and _"))
 
     def refuse_twice(self, tokens: Sequence[Token], what: str) -> None:
         """Each name may stand once among `tokens`."""
@@ -267,7 +271,10 @@ class TreeBuilder:
         return syntax.Number(place, value)
 
     def name(self, branch: Branch) -> syntax.Name:
-        return syntax.Name(self.span(branch), self.name_of(branch.children[0]))
+        name = self.name_of(branch.children[0])
+        if not name.isidentifier():
+            self.refuse_letters(branch.children[0], name)
+        return syntax.Name(self.span(branch), name)
 
     def unary(self, branch: Branch) -> syntax.Unary:
         sign, operand = branch.children
