@@ -9,8 +9,8 @@ from functools import cached_property
 from lark import Token
 
 from recurrency.errors import Source
-from recurrency.language.outline import Start, open_brackets
-from recurrency.language.words import STARTERS, ends_value, spellings
+from recurrency.language.outline import Start
+from recurrency.language.words import STARTERS, ends_value, open_brackets, spellings
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lark import Token
 
 from recurrency.language.fault import Fault
-from recurrency.language.outline import opens_line
+from recurrency.language.words import opens_line
 
 SIGNS = {"PLUS": "+", "MINUS": "-", "STAR": "*", "SLASH": "/", "AT": "@", "POWER": "**"}
 

@@ -6,9 +6,8 @@ from recurrency.errors import Diagnostic
 from recurrency.language.diagnostics import say
 from recurrency.language.fault import Fault
 from recurrency.language.fault_line import SIGNS, closing, text_of
-from recurrency.language.outline import opens_line
 from recurrency.language.strays import touching
-from recurrency.language.words import where
+from recurrency.language.words import opens_line, where
 
 
 def braces(fault: Fault) -> Diagnostic | None:

@@ -11,8 +11,17 @@ from recurrency.errors import Diagnostic
 from recurrency.language.diagnostics import say
 from recurrency.language.fault import Fault, expected, shown
 from recurrency.language.habits import HABITS
-from recurrency.language.outline import opens_line
-from recurrency.language.words import CLOSERS, OPENERS, STARTERS, TOP_LEVEL, ends_value, reserved, spellings, where
+from recurrency.language.words import (
+    CLOSERS,
+    OPENERS,
+    STARTERS,
+    TOP_LEVEL,
+    ends_value,
+    opens_line,
+    reserved,
+    spellings,
+    where,
+)
 
 HEADER = "cell Name[N, H](x: [N]) -> (h: [H]) {"
 DECLARATIONS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lark import Token
 
 from recurrency.language.elsewhere import KEYWORDS
-from recurrency.language.words import CLOSERS, OPENERS, STARTERS, ends_value, is_name, lex
+from recurrency.language.words import STARTERS, ends_value, is_name, lex, opens_line
 
 LOOK_AHEAD = 64
 HEADERS = {"CELL": "cell C(x: []) -> (y: []) {", "FOR": "for j in 1..1 {"}
@@ -24,11 +24,6 @@ class Start:
 
     at: int
     kind: str
-
-
-def opens_line(words: Sequence[Token], at: int) -> bool:
-    """Whether the word at `at` is the first of its line."""
-    return at == 0 or words[at - 1].end_line != words[at].line
 
 
 def is_target(words: Sequence[Token], at: int) -> bool:
@@ -88,17 +83,6 @@ def outline(words: Sequence[Token]) -> list[Start]:
                 depth, column = 0, word.column or 1
         depth += {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}.get(word.type, 0)
     return starts
-
-
-def open_brackets(words: Sequence[Token]) -> list[Token]:
-    """The brackets that are open after the words; a closing one that matches nothing is passed over."""
-    stack: list[Token] = []
-    for word in words:
-        if word.type in OPENERS:
-            stack.append(word)
-        elif word.type in CLOSERS and stack and stack[-1].type == CLOSERS[word.type]:
-            stack.pop()
-    return stack
 
 
 def without(words: Sequence[Token], start: Start, end: int, fault: int, nested: bool) -> list[Token]:

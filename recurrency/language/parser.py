@@ -10,9 +10,6 @@ from lark import Token, Tree, UnexpectedToken
 from recurrency.errors import UNSEEN, Diagnostic, Source, Span, SpecError
 from recurrency.language import syntax
 from recurrency.language.diagnostics import say
-from recurrency.language.fault import Fault
-from recurrency.language.mistakes import explain
-from recurrency.language.outline import outline, without
 from recurrency.language.strays import explain_stray, unclosed_quotes, without_comments
 from recurrency.language.tree import MAX_DEPTH, TooDeepError, TreeBuilder
 from recurrency.language.words import MAX_WORDS, grammar, where, words_of
@@ -132,6 +129,10 @@ class Reading:
 
     def blame(self, at: int) -> None:
         """Tells what is wrong at the word `at`, and leaves out the statement that is to blame."""
+        from recurrency.language.fault import Fault  # what is well written needs nothing of this
+        from recurrency.language.mistakes import explain
+        from recurrency.language.outline import outline, without
+
         starts = outline(self.words)
         fault = Fault(self.source, self.words, at, self.accepted(at), starts)
         mistake = explain(fault)

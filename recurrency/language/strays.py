@@ -11,9 +11,7 @@ from lark import Token
 
 from recurrency.errors import Diagnostic, Source
 from recurrency.language.diagnostics import say
-from recurrency.language.elsewhere import LATEX
-from recurrency.language.outline import open_brackets, opens_line
-from recurrency.language.words import where
+from recurrency.language.words import open_brackets, opens_line, where
 
 LOOKALIKES = {
     **dict.fromkeys("·×∙∘•⊛∗⋆⋅", "write * for a product element by element, @ for one of matrices"),
@@ -99,6 +97,8 @@ def _command(words: Sequence[Token], at: int) -> str | None:
         return "equations stand one below the other; leave it out" if at and words[at - 1] == "\\" else None
     if after == "\\":
         return "equations stand one below the other; leave it out"
+    from recurrency.language.elsewhere import LATEX
+
     return LATEX.get(str(after), f"a name stands without the backslash: write {after}")
 
 
@@ -176,6 +176,8 @@ CONTEXTS: dict[str, Context] = {
 
 def without_comments(source: Source, words: Sequence[Token], tell: Callable[[Diagnostic], None]) -> list[Token]:
     """The words less what stands behind `//`, between `/*` and `*/`, and on a line behind `%`."""
+    if not any(sign in source.text for sign in ("//", "/*", "%")):
+        return list(words)
     ends = [at + 1 for at, word in enumerate(words) if word == "/" and touching(words, at) and words[at - 1] == "*"]
     kept: list[Token] = []
     at = 0

@@ -53,7 +53,7 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     advice: str | None = None
     if isinstance(base, Value):
         matrix = len(base.type.shape) > 1
-        advice = "a matrix is used as a whole, as in W @ x" if matrix else f"elements are slice({name}, a, b), from 1"
+        advice = "a matrix is used as a whole, as in W @ x" if matrix else f"elements count from 1: slice({name}, 1, 2)"
     elif isinstance(base, (Function, FnValue)):
         advice = f"the values of a function stand in round brackets: {name}({brief(expression.indices[0].span.text)})"
     notes = evaluator.origins(expression.value)

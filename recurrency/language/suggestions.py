@@ -12,7 +12,7 @@ from recurrency.graph.dimensions import Poly
 from recurrency.initialisers import INITIALISERS
 from recurrency.language import syntax
 from recurrency.language.elsewhere import METHODS, MODULES, SELF, known_as, plain, said_here
-from recurrency.language.numbers import ARITHMETIC, compute, is_number, names_of, negated, spelt, whole
+from recurrency.language.numbers import ARITHMETIC, compute, is_number, names_of, negated, whole
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary import FUNCTIONS
 
@@ -215,7 +215,7 @@ def of_number(evaluator: Evaluator, expression: syntax.Expression) -> str | None
     value = None if evaluator.alone else _always(evaluator, expression, ())
     if name is None or value is None:
         return None
-    text, entry = spelt(value), spelt(value)
+    text = entry = str(value) if isinstance(value, int | Poly) else repr(float(value))
     if not isinstance(value, Poly) and whole(value) is None and "." not in text and "e" not in text:
         entry = f"{text}.0"
     header = f"{evaluator.instance.cell.name}[..., {name} = {entry}]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import islice
@@ -105,3 +105,19 @@ def where(source: Source, first: Token, last: Token | None = None) -> Span:
         last.end_line or 1,
         last.end_column or 1,
     )
+
+
+def opens_line(words: Sequence[Token], at: int) -> bool:
+    """Whether the word at `at` is the first of its line."""
+    return at == 0 or words[at - 1].end_line != words[at].line
+
+
+def open_brackets(words: Sequence[Token]) -> list[Token]:
+    """The brackets that are open after the words; a closing one that matches nothing is passed over."""
+    stack: list[Token] = []
+    for word in words:
+        if word.type in OPENERS:
+            stack.append(word)
+        elif word.type in CLOSERS and stack and stack[-1].type == CLOSERS[word.type]:
+            stack.pop()
+    return stack
