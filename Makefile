@@ -33,7 +33,7 @@ check: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/recurrency check specs/*.rnn
+	$(BIN)/recurrency check --strict specs/*.rnn
 	$(BIN)/recurrency fmt --check specs/*.rnn
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 

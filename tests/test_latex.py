@@ -42,6 +42,7 @@ MATHEMATICS = [
     ("last(h)", r"\operatorname{last}(h)"),
     ("layer_norm(x)", r"\operatorname{LayerNorm}(x_{t})"),
     ("LSTM[H, squash = relu](x)", r"\operatorname{LSTM}_{H, \mathrm{squash} = \operatorname{ReLU}}(x_{t})"),
+    ("f(v = x, squash = tanh)", r"f(v = x_{t}, \mathrm{squash} = \tanh)"),
     ("x if L == 1 else h", r"\begin{cases} x_{t} & \text{if } L = 1 \\ h_{t} & \text{otherwise} \end{cases}"),
     ("(x + h)[t-1]", r"(x + h)_{t-1}"),
     ("tanh(init(h))", r"\tanh(h_{0})"),

@@ -105,6 +105,17 @@ def test_a_name_that_looks_like_a_function_is_told_apart() -> None:
     assert "% \\sigma^{\\prime} is sigma\n" in spec.latex()
 
 
+UNDERSCORES = """cell Inner[N, a_b_c = tanh, H_2 = 3](x_1_2: [N]) -> (y__z_: [N]) {
+    y__z_ = a_b_c(x_1_2) * H_2
+}
+cell Outer[N](x: [N]) -> (z: [N]) {
+    fn f_g_h(a_b_) = 2 * a_b_
+    u_v_w = Inner[a_b_c = relu, H_2 = 4](x_1_2 = x)
+    z = f_g_h(u_v_w.y__z_) + Inner[N, relu, 4](x)
+}
+"""
+"""Underscores in every place: of an argument's name, a function, a stream inside a use."""
+
 # ------------------------------------------------------------------------------------------------------------- letters
 
 KNOWN = {command.strip("\\") for sign in SIGNS.values() for command in re.findall(r"\\[a-z]+", sign, re.IGNORECASE)}
@@ -149,6 +160,13 @@ def specimens() -> list[str]:
     return [*letters, "Δt", "x_αβ", "h_hat", "h_ddot", "h_vec", "жα_é"]
 
 
+def test_no_underscore_is_left_in_a_word() -> None:
+    for spec in (rc.parse(UNDERSCORES), rc.parse(UNDERSCORES, cell="Inner")):
+        equations = "\n".join(line for line in spec.latex().split("\n") if not line.startswith("%"))
+        assert not re.search(r"(?:mathrm|mathit|operatorname)\{[^{}]*_", equations)
+        assert not re.search(r"_\{[^{}]*\}_", equations)
+
+
 def test_pictures_know_every_command() -> None:
     naming = naming_of(cell_of(["h_", "h"]).cell)
     for text in [naming.symbol(name, "t", "1") for name in [*specimens(), "h_", "h"]]:
@@ -161,6 +179,7 @@ def test_pdflatex_takes_every_letter(tmp_path: Path) -> None:
     rows = [
         cell_of([a, b]).latex() for a, b in pairwise(dict.fromkeys(unicodedata.normalize("NFKC", n) for n in names))
     ]
+    rows.append(rc.parse(UNDERSCORES).latex())
     body = "\n".join([*rows, *(cell_of([n for n in alike if n != "σσ"]).latex() for alike in ALIKE)])
     text = f"\\documentclass{{article}}\n\\usepackage{{amsmath}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n"
     (tmp_path / "all.tex").write_text(text)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from recurrency.language import syntax
 from recurrency.language.naming import Naming, naming_of
-from recurrency.language.notation import COMPARISONS, bracketed, index_letters, number
+from recurrency.language.notation import COMPARISONS, bracketed, keyword, number
 from recurrency.language.scalars import Scalars, flatten, scalars_of
 from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary import FUNCTIONS
@@ -233,7 +233,12 @@ class Printer:
         raise TypeError(f"no print for {type(expression).__name__}")
 
     def keywords(self, keywords: Sequence[syntax.Keyword]) -> list[str]:
-        return [f"{index_letters(k.name)} = {self.callee(k.value)}" for k in keywords]
+        return [f"{keyword(k.name)} = {self.given(k.value)}" for k in keywords]
+
+    def given(self, value: syntax.Expression) -> str:
+        """What stands behind a keyword: a stream, or a function or a cell."""
+        known = isinstance(value, syntax.Name) and value.name in self.scope.known
+        return self.text(value) if known else self.callee(value)
 
     # --------------------------------------------------------------------------------------------------- operators
 

@@ -66,6 +66,11 @@ def symbol(name: str, time: str = "", members: str = "", primes: int = 0) -> str
     return base + (f"^{{{above}}}" if above else "") + (f"_{{{below}}}" if below else "")
 
 
+def keyword(name: str) -> str:
+    """The name of an argument."""
+    return letters(name) if len(name) == 1 else f"\\mathrm{{{upright(name)}}}"
+
+
 def primed(count: int) -> str:
     """Some primes; of many, their number."""
     return "\\prime" * count if count < MOST_PRIMES else f"\\prime{count}"
