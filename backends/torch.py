@@ -15,6 +15,7 @@ from recurrency.backends._torch_helpers import HELPERS
 from recurrency.backends._torch_memory import MEMORY
 from recurrency.backends._torch_ops import FUNCTIONS
 
+from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.passes.lengths import lengths as with_lengths
 from recurrency.program.layout import Layout
@@ -90,17 +91,31 @@ class TorchBackend:
             return "PyTorch is not installed: pip install 'recurrency[torch]'"
         return None
 
+    def _need_torch(self) -> None:
+        if reason := self.available():
+            raise UsageError(reason)
+
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Built:
-        """Compile one function, which computes the roots of a graph in the dtype of the arrays that it is given."""
+        """Compile one function, which computes the roots of a graph in the dtype of the arrays that it is given.
+
+        Raises:
+            UsageError: PyTorch is not installed.
+        """
+        self._need_torch()
         text = self.emit([(name, graph)], layout, "", without)
         module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
         exec(compile(text, f"<recurrency torch {ascii_name(name)}>", "exec"), module)
         return Built(module[ascii_name(name)], text)
 
     def module(self, request: ModuleRequest) -> str:
-        """The text of a whole module: an `nn.Module` that needs PyTorch alone."""
+        """The text of a whole module: an `nn.Module` that needs PyTorch alone.
+
+        Raises:
+            UsageError: PyTorch is not installed, with which it is written.
+        """
+        self._need_torch()
         from recurrency.backends._torch_module_text import module_text
 
         text: str = module_text(request)

@@ -102,3 +102,54 @@ def test_every_dependency_is_pinned_in_the_constraints() -> None:
 def name(requirement: str) -> str:
     """The name of a requirement, in the spelling in which names are compared."""
     return re.split(r"[<>=\[ ]", requirement)[0].lower().replace("_", "-")
+
+
+BARE = """
+import importlib.abc, importlib.util, sys
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+there = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name in MISSING else there(name, package)
+from recurrency.cli import main
+for words in COMMANDS:
+    sys.argv = ["recurrency", *words]
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    print(f"exit {code}", file=sys.stderr)
+"""
+SIZES = ("-D", "N=2", "-D", "H=3")
+MISSES = {
+    ("compile", "Elman", *SIZES, "--backend", "torch", "-o", "m.py"): "PyTorch is not installed",
+    ("show", "Elman", *SIZES, "--backend", "torch"): "PyTorch is not installed",
+    ("verify", "Elman", "--examples", "1"): "recurrency[verify]",
+    ("verify", "Elman", "--backends", "torch"): "",
+    ("train", "first-element", "--backend", "torch"): "recurrency[torch]",
+    ("train", "first-element", "--backend", "cupy"): "cupy",
+    ("probe", "Elman", *SIZES, "--picture", "p.png"): "recurrency[plots]",
+    ("convert", "PlainLSTM", "--from", "torch-lstm", "a.pt", "-o", "w.safetensors"): "recurrency[torch]",
+    ("convert", "PlainLSTM", "--to", "torch-lstm", "a.safetensors", "-o", "b.pt"): "a.safetensors",
+    ("compile", "Elman", *SIZES, "--backend", "cupy", "--check", "-o", "k.py"): "recurrency[cuda-check]",
+    ("generate", "nothing"): "nothing",
+}
+"""Commands that need what is not there, and what they have to say."""
+OPTIONAL = "torch cupy cupy_backends matplotlib hypothesis cuda jax onnx ziglang".split()
+
+
+def test_without_what_is_optional_every_command_says_what_is_missing(tmp_path: Path) -> None:
+    code = f"MISSING, COMMANDS = {OPTIONAL!r}, {list(MISSES)!r}\n{BARE}"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (shown.returncode, "Traceback" in shown.stderr) == (0, False), shown.stderr
+    pieces = re.split(r"exit (\d)\n", shown.stderr)
+    for (words, wanted), said, code in zip(MISSES.items(), pieces[::2], pieces[1::2], strict=False):
+        assert wanted in said, words
+        assert code in "12", words
+    assert len(pieces) == 2 * len(MISSES) + 1
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -31,6 +31,16 @@ COMMANDS = {
     "cache": ("caching:cache", "Say what was compiled and is kept, and where; empty it."),
 }
 """Command -> where in `recurrency.cli` it is, and what it does."""
+
+
+OPTIONAL = {
+    "torch": "recurrency[torch]",
+    "cupy": "recurrency[cupy-cuda13x]",
+    "cuda": "recurrency[cuda-check]",
+    "hypothesis": "recurrency[verify]",
+    "matplotlib": "recurrency[plots]",
+}
+"""Package that a command may need -> what to install for it."""
 
 
 class Commands(click.Group):
@@ -121,7 +131,16 @@ def main() -> None:
         complain_of_encoding(error)
         sys.exit(1)
     except (RecurrencyError, OSError) as error:
-        from recurrency.cli.common import complain
+        _complain(error)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package not in OPTIONAL:
+            raise
+        _complain(RecurrencyError(f"{package} is not installed: pip install '{OPTIONAL[package]}'"))
 
-        complain(error)
-        sys.exit(1)
+
+def _complain(error: Exception) -> NoReturn:
+    from recurrency.cli.common import complain
+
+    complain(error)
+    sys.exit(1)
