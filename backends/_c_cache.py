@@ -115,7 +115,7 @@ def flags() -> tuple[str, ...]:
 _libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
 
 
-def library(source: str) -> Library:
+def library(source: str, kind: type[Library] = Library) -> Library:
     """The library of a source, which stays loaded as long as it or one of its functions is held.
 
     Raises:
@@ -125,7 +125,7 @@ def library(source: str) -> Library:
     name = f"{key(source)}.so"
     found = _libraries.get(name)
     if found is None:
-        found = _libraries[name] = _loaded(name, source, command, options)
+        found = _libraries[name] = _loaded(name, source, command, options, kind)
     return found
 
 
@@ -153,19 +153,19 @@ def prepare(source: str, seconds: float) -> None:
         put(folder() / name, data)
 
 
-def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[str]) -> Library:
+def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[str], kind: type[Library]) -> Library:
     """A library out of the cache, or else compiled."""
     try:
-        return opened(folder() / name, Library)
+        return opened(folder() / name, kind)
     except OSError:  # not there, damaged, or of another machine
         size = most_bytes()
         data = _compiled(source, command, options)
     try:
         prune(folder(), MOST_FILES, size - len(data))
-        return kept(folder() / name, data, Library)
+        return kept(folder() / name, data, kind)
     except UsageError as error:
         _give_up(error)
-    return kept(folder() / name, data, Library)
+    return kept(folder() / name, data, kind)
 
 
 def _compiled(source: str, command: Sequence[str], options: Sequence[str], seconds: float | None = None) -> bytes:

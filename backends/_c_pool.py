@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from recurrency.backends import _c_cache
+from recurrency.backends import _c_cache, _c_objects
 
+from recurrency.compiled import Library, LockedLibrary
 from recurrency.errors import UsageError
 
 SOURCE = r"""
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 
 /* Workers that run the parts of a call. They wait for the next call awake for a while, then asleep. */
@@ -107,31 +109,63 @@ __attribute__((visibility("default"))) int run(void *f, const void *call, long l
     return wrong;
 }
 
-/* One call from Python. The arrays that it reads are the items of a tuple: of each the type, the dtype and the flags
-   are looked at, and the address of its data is put where the call has it. `at` says where all this stands, in bytes
-   from the beginning of an object: see `_c_objects`. The result is -1 - k if array k has to be converted first. */
+/* Functions of Python's C API, and what they fill in: both are part of its stable ABI. */
+struct view {
+    void *memory, *object;
+    ptrdiff_t size, item;
+    int locked, axes;
+    char *format;
+    ptrdiff_t *shape, *strides, *jumps;
+    void *internal;
+};
+struct python {
+    void *(*item)(void *tuple, ptrdiff_t k);
+    int (*get)(void *object, struct view *view, int wanted);
+    void (*release)(struct view *view);
+    void (*clear)(void);
+    void *(*leave)(void);
+    void (*back)(void *state);
+};
+enum { FORMAT = 4, C_CONTIGUOUS = 8 | 16 | 32 };
+
+/* One call from Python. Of the arrays that it reads, the items of a tuple, `wanted` says how large an element is, which
+   letter stands for its type, and where the call has the address of its memory. */
 struct request {
     part f;
     void *call;
-    long long count, arrays;
-    struct { long long items, type, data, dtype, flags, wanted; void *array; } at;
-    struct { void **place; void *dtype; } want[];
+    long long count;
+    const struct python *python;
+    long long arrays;
+    struct { void **place; long long item, letter; } want[];
 };
 
-__attribute__((visibility("default"))) int enter(const struct request *r, const char *tuple) {
-    char *const *objects = (char *const *)(tuple + r->at.items);
-    for (long long k = 0; k < r->arrays; ++k) {
-        const char *object = objects[k];
-        if (*(void **)(object + r->at.type) != r->at.array || *(void **)(object + r->at.dtype) != r->want[k].dtype ||
-            (*(int *)(object + r->at.flags) & r->at.wanted) != r->at.wanted)
-            return -1 - (int)k;
-        *r->want[k].place = *(void **)(object + r->at.data);
-    }
+__attribute__((visibility("default"))) int compute(const struct request *r) {
     if (r->count > 1) {
         const int done = run((void *)r->f, r->call, r->count);
         if (done >= 0) return done;
     }
     return r->f(r->call, 0, 1); /* also where there are no more threads to be had */
+}
+
+/* Called with Python's lock, which is given back while it computes. The result is -1 - k if array k has to be converted
+   first. The caller holds the arrays, and they their memory. */
+__attribute__((visibility("default"))) int enter(const struct request *r, void *tuple) {
+    for (long long k = 0; k < r->arrays; ++k) {
+        struct view view;
+        if (r->python->get(r->python->item(tuple, (ptrdiff_t)k), &view, FORMAT | C_CONTIGUOUS)) {
+            r->python->clear();
+            return -1 - (int)k;
+        }
+        const int fits = view.item == r->want[k].item && view.format && view.format[0] == (char)r->want[k].letter &&
+                         !view.format[1] && (size_t)view.memory % (size_t)view.item == 0;
+        *r->want[k].place = view.memory;
+        r->python->release(&view);
+        if (!fits) return -1 - (int)k;
+    }
+    void *state = r->python->leave();
+    const int wrong = compute(r);
+    r->python->back(state);
+    return wrong;
 }
 """
 
@@ -170,8 +204,15 @@ def threads() -> int:
 
 
 @cache
+def api() -> Any:
+    """The functions of Python that `enter` calls (see `_c_objects`), as long as the process lasts."""
+    return _c_objects.functions()
+
+
+@cache
 def enter() -> Any:
     """A function of the address of a request, made of whole numbers of 8 bytes (`struct request`), and of a tuple."""
-    found: Any = _c_cache.library(SOURCE)["enter"]
-    found.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
-    return found
+    library = _c_cache.library(SOURCE, LockedLibrary if api() else Library)
+    found: Any = library["enter" if api() else "compute"]
+    found.argtypes = (ctypes.c_void_p, ctypes.py_object) if api() else (ctypes.c_void_p,)
+    return found if api() else _c_objects.plain(found)

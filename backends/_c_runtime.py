@@ -112,9 +112,11 @@ class Plan:
 
     def _request(self, built: Built) -> None:
         """What `enter` is called with: see `_c_pool`."""
-        pairs = [(self.address + 8 * self.places[name], id(d)) for name, d in zip(self.read, self.dtypes, strict=True)]
+        kinds = [_c_objects.wanted(dtype) for dtype in self.dtypes]
+        read = [(self.address + 8 * self.places[n], *kind) for n, kind in zip(self.read, kinds, strict=True)]
         code = ctypes.cast(built.part, ctypes.c_void_p).value
-        numbers = [code or 0, self.address, self.threads, len(self.read), *_c_objects.places(), *chain(*pairs)]
+        python = ctypes.addressof(_c_pool.api()) if _c_pool.api() else 0
+        numbers = [code or 0, self.address, self.threads, python, len(read), *chain(*read)]
         self.request = (ctypes.c_uint64 * len(numbers))(*numbers)
         self.enter = ctypes.addressof(self.request)
 
@@ -243,10 +245,10 @@ class Built:
         if plan.work is None:
             plan.work = np.empty(plan.bytes + LINE, np.uint8)
             plan.words[plan.places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
-        wrong = self.enter(plan.enter, id(held))
+        wrong = self.enter(plan.enter, held)
         while wrong < 0:
             held = _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
-            wrong = self.enter(plan.enter, id(held))
+            wrong = self.enter(plan.enter, held)
         del counts
         if wrong:
             raise MemoryError(f"{self.signature.name} needs a larger workspace than it was given")

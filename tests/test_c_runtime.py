@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -246,6 +247,54 @@ def test_what_is_given_may_change_from_call_to_call() -> None:
         a, b = model.backward(found, wanted.outputs), other.backward(wanted, wanted.outputs)
         np.testing.assert_allclose(a.params, b.params, rtol=0, atol=1e-12)
         np.testing.assert_allclose(a.state["h"], b.state["h"], rtol=0, atol=1e-12)
+
+
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "as C has it": lambda x: x.copy(),
+    "by columns": lambda x: np.asfortranarray(x),
+    "with gaps": lambda x: np.repeat(x, 2, axis=2)[:, :, ::2],
+    "backwards": lambda x: x[::-1].copy()[::-1],
+    "at an odd address": lambda x: np.frombuffer(b"1" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape),
+    "with its bytes the other way round": lambda x: x.astype(x.dtype.newbyteorder()),
+    "not to be written": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
+    "wider": lambda x: x.astype(np.longdouble),
+    "narrower": lambda x: x.astype(np.float32),
+    "of another kind": lambda x: x.astype(np.int64),
+}
+
+
+SUMS = """
+cell Sums[N](x: [N], i: index[3]) -> (y: [N]) {
+    param E : [3, N] ~ normal(0, 1)
+    state s : [N] = 0
+    s = s[t-1] + x
+    y = s + embed(E, i)
+}
+"""
+
+
+@pytest.mark.parametrize("has_api", [True, False], ids=["buffers", "ctypes"])
+def test_arrays_are_read_however_they_lie(has_api: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the buffer protocol, and where Python has no C API, through ctypes; no object is read by where it has what."""
+    from recurrency.backends import _c_objects, _c_pool
+
+    if not has_api:
+        monkeypatch.setattr(_c_objects, "functions", lambda: None)
+    _c_pool.api.cache_clear()
+    _c_pool.enter.cache_clear()
+    try:
+        model = rc.parse(SUMS).compile(backend="c", dtype="float64", N=4)
+        runner = model.programs.runner("forward", ())
+        x, i = np.arange(40.0).reshape(5, 2, 4), np.arange(10).reshape(5, 2) % 3
+        params = model.init()
+        wanted = np.cumsum(x, 0) + model.views(params)["E"][i]
+        for name, layout in LAYOUTS.items():
+            given = {"x": layout(x), "i": layout(i[:, :, None])[:, :, 0]}
+            found = runner(params, given, None, {"t": 5}, 2, False, 0, None)
+            np.testing.assert_allclose(found["output:y"], wanted, rtol=1e-14, err_msg=name)
+    finally:
+        _c_pool.api.cache_clear()
+        _c_pool.enter.cache_clear()
 
 
 def test_memory_is_used_again_once_nobody_holds_it() -> None:
