@@ -193,7 +193,7 @@ REC_PUBLIC int {n}_part(const struct {n}_call *call, long long id, long long cou
     if ((long long){n}_lay(w, call, NULL, count) > call->bytes) return 1;
     {n}_lay(w, call, (char *)call->work, count);
     if (id == 0) {n}_begin(w, call);
-    REC_BARRIER;
+    rec_wait(w->barrier, count);
     {n}_run(w, id, count);
     return 0;
 }}

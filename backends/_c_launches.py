@@ -76,12 +76,14 @@ class CLaunches(Launches):  # type: ignore[misc]  # its types are checked under 
         for line in self.before:
             self.body += [line, BARRIER]
         steps = clock_size(region.clock)
-        order = f"t = 0; t < {steps}; ++t" if region.kind == "scan forwards" else f"t = {steps} - 1; t >= 0; --t"
+        forwards = region.kind == "scan forwards"
+        order = f"t = 0; t < {steps}; ++t" if forwards else f"t = {steps} - 1; t >= 0; --t"
+        stop = f"if (REC_STOPS({'t' if forwards else f'{steps} - 1 - t'})) break;"
         wide = f"B < {FEW} * count && B * {self.products.per_row} >= {_c_signature.WORTH}"
         self.body += [
             "{", f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",
             "const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;",
-            *chunks, f"for (long long {order}) {{", *lines, "}", "}", BARRIER,
+            *chunks, f"for (long long {order}) {{", stop, *lines, "}", "}", BARRIER,
         ]  # fmt: skip
 
     def _chunks(self, region: Region) -> tuple[list[str], list[str]]:

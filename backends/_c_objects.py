@@ -21,7 +21,7 @@ API = (
 )  # fmt: skip
 """The functions in `struct python` of `_c_pool`."""
 
-HEAD = 5
+HEAD = 7
 """Numbers in a request before those of its arrays."""
 
 

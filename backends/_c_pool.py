@@ -19,8 +19,14 @@ SOURCE = r"""
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 /* Workers that run the parts of a call. They wait for the next call awake for a while, then asleep. */
 
@@ -128,6 +134,43 @@ struct python {
 };
 enum { FORMAT = 4, C_CONTIGUOUS = 8 | 16 | 32 };
 
+/* A long call by the main thread, to which Python gives Ctrl-C, returns between two steps when SIGINT comes, so that
+   Python's own handler, which is called all the same, is heard. */
+struct watch { const volatile int *flag; long long step, line; };
+enum { STOPPED = 2 };
+static volatile int asked;
+static struct sigaction pythons;
+
+static void hear(int number, siginfo_t *about, void *context) {
+    asked = 1;
+    if (pythons.sa_flags & SA_SIGINFO) pythons.sa_sigaction(number, about, context);
+    else pythons.sa_handler(number);
+}
+
+static int in_main_thread(void) {
+#if defined(__linux__)
+    return syscall(SYS_gettid) == getpid();
+#elif defined(__APPLE__)
+    return pthread_main_np();
+#else
+    return 0;
+#endif
+}
+
+static int listens(struct watch *watch) {
+    if (!in_main_thread() || sigaction(SIGINT, NULL, &pythons)) return 0;
+    const int informed = pythons.sa_flags & SA_SIGINFO;
+    if (informed ? pythons.sa_sigaction == hear : pythons.sa_handler == SIG_DFL || pythons.sa_handler == SIG_IGN)
+        return 0;
+    struct sigaction ours = pythons;
+    ours.sa_flags |= SA_SIGINFO;
+    ours.sa_sigaction = hear;
+    asked = 0;
+    watch->flag = &asked;
+    watch->step = watch->line = INT64_MAX;
+    return sigaction(SIGINT, &ours, NULL) == 0;
+}
+
 /* One call from Python. Of the arrays that it reads, the items of a tuple, `wanted` says how large an element is, which
    letter stands for its type, and where the call has the address of its memory. */
 struct request {
@@ -135,16 +178,28 @@ struct request {
     void *call;
     long long count;
     const struct python *python;
-    long long arrays;
+    struct watch *watch;
+    long long watched, arrays;
     struct { void **place; long long item, letter; } want[];
 };
 
-__attribute__((visibility("default"))) int compute(const struct request *r) {
+static int computed(const struct request *r) {
     if (r->count > 1) {
         const int done = run((void *)r->f, r->call, r->count);
         if (done >= 0) return done;
     }
     return r->f(r->call, 0, 1); /* also where there are no more threads to be had */
+}
+
+/* The result is 0, what the code gives, or STOPPED. */
+__attribute__((visibility("default"))) int compute(const struct request *r) {
+    if (!r->watched || !listens(r->watch)) {
+        r->watch->flag = NULL;
+        return computed(r);
+    }
+    const int wrong = computed(r);
+    sigaction(SIGINT, &pythons, NULL);
+    return asked ? STOPPED : wrong;
 }
 
 /* Called with Python's lock, which is given back while it computes. The result is -1 - k if array k has to be converted

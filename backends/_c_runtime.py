@@ -28,6 +28,12 @@ MOST_PLANS = 8
 SMALL = 1 << 21
 """Less arithmetic than this is done faster by one thread than by several."""
 
+LONG = 1 << 24
+"""More arithmetic than this takes so long that it can be stopped between two steps."""
+
+STOPPED = 2
+"""What a call gives that was stopped: its results are not whole."""
+
 GREATEST_WORKSPACE = 1 << 46
 """No machine has more bytes than this."""
 
@@ -98,7 +104,7 @@ class Plan:
         self.arenas: list[list[Arena]] = [[], []]
         self.threads = built.threads(self.steps, batch)
         self.work: Array | None = None
-        self.barrier = np.zeros(2 * LINE, np.uint8)
+        self.barrier = np.zeros(4 * LINE, np.uint8)
         self.words[self.places["barrier"]] = self.barrier.ctypes.data + -self.barrier.ctypes.data % LINE
         self.views = [self._views(tape) for tape in (True, False)]
         # With lengths, `n_t` is not null: it is set to anything until the size of the workspace is known.
@@ -116,7 +122,9 @@ class Plan:
         read = [(self.address + 8 * self.places[n], *kind) for n, kind in zip(self.read, kinds, strict=True)]
         code = ctypes.cast(built.part, ctypes.c_void_p).value
         python = ctypes.addressof(_c_pool.api()) if _c_pool.api() else 0
-        numbers = [code or 0, self.address, self.threads, python, len(read), *chain(*read)]
+        watch = self.words[self.places["barrier"]] + 2 * LINE
+        watched = built.signature.work(self.steps, self.batch) >= LONG
+        numbers = [code or 0, self.address, self.threads, python, watch, watched, len(read), *chain(*read)]
         self.request = (ctypes.c_uint64 * len(numbers))(*numbers)
         self.enter = ctypes.addressof(self.request)
 
@@ -246,8 +254,8 @@ class Built:
             plan.work = np.empty(plan.bytes + LINE, np.uint8)
             plan.words[plan.places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
         wrong = self.enter(plan.enter, held)
-        while wrong < 0:
-            held = _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
+        while wrong < 0 or wrong == STOPPED:  # Ctrl-C raises here, unless somebody handles it otherwise
+            held = held if wrong == STOPPED else _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
             wrong = self.enter(plan.enter, held)
         del counts
         if wrong:

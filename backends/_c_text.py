@@ -64,7 +64,13 @@ SIZES
             for (long long rec_i = 0; rec_i < (size); ++rec_i)                  \
                 (to)[(rec_t * B + rec_b) * (size) + rec_i] =                    \
                     rec_t < (lengths)[rec_b] ? (from)[(rec_t * B + rec_b) * (size) + rec_i] : (nothing)
+#if defined(REC_WATCHED)
+#define REC_BARRIER do { if (rec_leaves(w->barrier, id, count, __LINE__)) return; } while (0)
+#define REC_STOPS(step) rec_stops(w->barrier, step, ways, way)
+#else
 #define REC_BARRIER rec_wait(w->barrier, count)
+#define REC_STOPS(step) 0
+#endif
 /* Within a loop, where all threads work at one step (`ways` is how many), and else nothing. */
 #define REC_MEET do { if (ways > 1) rec_wait(w->barrier, ways); } while (0)
 
@@ -92,6 +98,30 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
 static REC_UNUSED void rec_wait(void *barrier, long long count) {
     (void)barrier;
     (void)count;
+}
+#endif
+
+#if defined(REC_WATCHED)
+/* A call that may be stopped: behind the barrier stand a flag, NULL where nobody asks, and the first step and line that
+   are not executed any more. The first thread decides so early that all threads find the same there. */
+struct rec_watch { const volatile int *flag; long long step, line; };
+#define REC_WATCH(barrier) ((struct rec_watch *)(void *)((char *)(barrier) + 2 * REC_LINE_BYTES))
+
+static REC_UNUSED int rec_stops(void *barrier, long long step, long long ways, long long way) {
+    struct rec_watch *watch = REC_WATCH(barrier);
+    if (!watch->flag) return 0;
+    if (ways < 2) return *watch->flag;
+    if (way == 0 && *watch->flag && __atomic_load_n(&watch->step, __ATOMIC_RELAXED) == INT64_MAX)
+        __atomic_store_n(&watch->step, step + 2, __ATOMIC_RELEASE); /* others may still be at this one */
+    return step >= __atomic_load_n(&watch->step, __ATOMIC_ACQUIRE);
+}
+
+static REC_UNUSED int rec_leaves(void *barrier, long long id, long long count, long long line) {
+    struct rec_watch *watch = REC_WATCH(barrier);
+    if (watch->flag && id == 0 && *watch->flag && __atomic_load_n(&watch->line, __ATOMIC_RELAXED) == INT64_MAX)
+        __atomic_store_n(&watch->line, line, __ATOMIC_RELEASE);
+    rec_wait(barrier, count);
+    return watch->flag && line >= __atomic_load_n(&watch->line, __ATOMIC_ACQUIRE);
 }
 #endif
 """

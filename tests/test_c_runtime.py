@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -222,6 +222,69 @@ def test_a_fork_while_another_thread_compiles_can_compile(monkeypatch: pytest.Mo
     ended.set()
     worker.join()
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.fixture
+def interrupt_after() -> Iterator[Callable[[float], None]]:
+    """`interrupt_after(0.1)`: in so many seconds somebody presses Ctrl-C."""
+    before = signal.getsignal(signal.SIGINT)
+    timers: list[threading.Timer] = []
+
+    def begin(seconds: float) -> None:
+        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)))
+        timers[-1].start()
+
+    yield begin
+    for timer in timers:
+        timer.cancel()
+        timer.join()
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(params=["one thread", "sequences", "steps"])
+def slow(request: pytest.FixtureRequest, threads: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Any, float]:
+    """A model, its arrays, and the seconds of a forward call; threads share sequences or steps, or there is one."""
+    from recurrency.backends import _c_runtime, _c_signature
+
+    threads(1 if request.param == "one thread" else 2)
+    if request.param == "steps":
+        monkeypatch.setattr(_c_signature, "WORTH", 0)
+    monkeypatch.setattr(_c_runtime, "LONG", 0)
+    if request.param == "steps":
+        monkeypatch.setenv("RECURRENCY_CFLAGS", "-O0 -DREC_CHUNK=300")
+    model = library.spec("LSTM").compile(backend="c", N=3, H=48)
+    params, inputs = arrays(model, 400, 4)
+    model.forward(params, inputs, keep=False)
+    begin = time.perf_counter()
+    model.forward(params, inputs, keep=False)
+    more = max(2, round(0.5 / (time.perf_counter() - begin)))
+    inputs = {name: np.concatenate([array] * more) for name, array in inputs.items()}
+    begin = time.perf_counter()
+    model.forward(params, inputs, keep=False)
+    return model, params, inputs, time.perf_counter() - begin
+
+
+def test_ctrl_c_ends_a_long_call_between_two_steps(slow: Any, interrupt_after: Callable[[float], None]) -> None:
+    model, params, inputs, whole = slow
+    begin = time.perf_counter()
+    interrupt_after(0.1 * whole)
+    with pytest.raises(KeyboardInterrupt):
+        model.forward(params, inputs, keep=False)
+    assert time.perf_counter() - begin < 0.8 * whole
+    short = {name: array[:30] for name, array in inputs.items()}
+    run = model.forward(params, short)
+    assert np.isfinite(model.backward(run, run.outputs).params).all(), "the model can be used as before"
+
+
+def test_ctrl_c_that_somebody_handles_changes_no_number(slow: Any, interrupt_after: Callable[[float], None]) -> None:
+    model, params, inputs, whole = slow
+    wanted = model.forward(params, inputs, keep=False).outputs["h"].copy()
+    heard: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    interrupt_after(0.1 * whole)
+    found = model.forward(params, inputs, keep=False).outputs["h"]
+    assert heard == [signal.SIGINT]
+    assert (found == wanted).all()
 
 
 def test_a_wrong_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPatch, threads: Any) -> None:
