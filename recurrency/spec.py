@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from recurrency import records
+from recurrency import forks, records  # noqa: F401 - locks
 from recurrency.errors import RecurrencyError, Source, SpecError, UsageError, nearest
 from recurrency.language.sources import library_index, read_source
 

@@ -257,7 +257,7 @@ def slow(request: pytest.FixtureRequest, threads: Any, monkeypatch: pytest.Monke
     model.forward(params, inputs, keep=False)
     begin = time.perf_counter()
     model.forward(params, inputs, keep=False)
-    more = max(2, round(0.5 / (time.perf_counter() - begin)))
+    more = max(2, round(0.3 / (time.perf_counter() - begin)))
     inputs = {name: np.concatenate([array] * more) for name, array in inputs.items()}
     begin = time.perf_counter()
     model.forward(params, inputs, keep=False)
