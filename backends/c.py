@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
-WATCHED = "#define REC_WATCHED"
+WATCHED = "#define REC_WATCHED\n"
 """The code for this process asks between steps whether it is to stop; what is written for others does not."""
 
 
@@ -55,7 +55,7 @@ class CBackend:
         from recurrency.backends._python_names import ascii_name
 
         source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without)
-        return Built(signature(function), source, dtype)
+        return Built(signature(function), WATCHED + source, dtype)
 
     record = tuple[Signature, str, str]
     """What `Built.kept` gives, for `recurrency.records`."""
@@ -95,10 +95,7 @@ class CBackend:
         self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset(),
         structs: bool = True,
     ) -> tuple[str, list[CFunction]]:  # fmt: skip
-        """The text of a file with these functions, which needs nothing else.
-
-        `structs`: with those of calls, as they are called from this process.
-        """
+        """The text of a file with these functions, which needs nothing else; `structs`: with those of calls."""
         from recurrency.backends._c_function import CFunction
         from recurrency.backends._c_gemm import gemm_text
         from recurrency.backends._c_math import text as math_text
@@ -109,8 +106,7 @@ class CBackend:
         written = [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
         body = "\n".join(f.text(structs) for f in written)
         words = set(re.findall(r"\w+", COMMENT.sub(" ", body)))
-        parts = [WATCHED] if structs else []
-        parts += [common(real), math_text(words, real)]
+        parts = [common(real), math_text(words, real)]
         parts += [PHILOX] if "philox" in words else []
         if words & {"rec_packed", "rec_product_part"}:
             parts += [gemm_text(real), PARTS.replace("REAL", real)]
