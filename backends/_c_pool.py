@@ -264,10 +264,15 @@ def api() -> Any:
     return _c_objects.functions()
 
 
+_loaded: list[Library] = []
+"""The pool is never unloaded: its threads wait in its code."""
+
+
 @cache
 def enter() -> Any:
     """A function of the address of a request, made of whole numbers of 8 bytes (`struct request`), and of a tuple."""
     library = _c_cache.library(SOURCE, LockedLibrary if api() else Library)
+    _loaded.append(library)
     found: Any = library["enter" if api() else "compute"]
     found.argtypes = (ctypes.c_void_p, ctypes.py_object) if api() else (ctypes.c_void_p,)
     return found if api() else _c_objects.plain(found)
