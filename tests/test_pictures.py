@@ -365,7 +365,7 @@ def test_save_chooses_by_suffix(tmp_path: FilePath, suffix: str) -> None:
 
 @pytest.mark.parametrize("name", ["cell.jpg", "cell"])
 def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: FilePath, name: str) -> None:
-    with pytest.raises(UsageError, match=r"\.svg, \.png or \.dot"):
+    with pytest.raises(UsageError, match=r"\.svg, \.png, \.pdf or \.dot"):
         shipped("Elman").save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
