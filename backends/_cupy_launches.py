@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 
 from recurrency.backends._cuda_kernels import Writer
 from recurrency.backends._cuda_memory import Array, Memory
@@ -12,13 +13,13 @@ from recurrency.backends._cuda_races import RaceError
 from recurrency.backends._cuda_reductions import is_parted
 from recurrency.backends._cuda_stages import Stage, Stages
 from recurrency.backends._cuda_text import Kernel
-from recurrency.backends._cuda_values import Source
+from recurrency.backends._cuda_values import LEAVES, Source
 from recurrency.backends._cupy_products import Factor, MatrixProduct, ProductText, matrix_product
 from recurrency.backends._python_names import Names, comment
 from recurrency.backends._scalar_c import Scalars
 
 from recurrency.graph.types import Kind
-from recurrency.program.before import Filled, rows_before
+from recurrency.program.before import Filled, Rows, origins, rows_before
 from recurrency.program.program import ALIASES, Place, Program, Region
 
 
@@ -145,10 +146,17 @@ class Launches:
         for line in rows_before(self.graph, node, place.delay):
             if line.first is None:
                 continue
-            for rows in self.filled.missing((place.buffer, place.views), line):
+            missing = self.filled.missing((place.buffer, place.views), line)
+            for rows in chain.from_iterable(map(self._sources, missing)):
                 some = {} if rows.start is None else {"rows": True, "low": rows.start, "size": rows.high - rows.low + 1}
-                out.append(Store(line.first, place, id, row=rows.high, **some))
+                out.append(Store(rows.first, place, id, row=rows.high, **some))
         return out
+
+    def _sources(self, rows: Rows) -> list[Rows]:
+        """The same rows from where they lie, if that is in memory: no element has to choose then."""
+        found = list(origins(self.graph, rows))
+        lie = all(part.first is not None and self.graph[part.first].op.name in LEAVES for part in found)
+        return found if lie else [rows]
 
     def wish(self, group: Sequence[Store]) -> str:
         """A name for a kernel: after what it computes."""
