@@ -135,7 +135,7 @@ def test_json_has_everything(run: Run) -> None:
         (["GRU"], "Missing argument 'B'"),
         (["GRU", "LSTM", "CIFG"], "unexpected extra argument"),
         (["GRU", "LSTM", "-D", "h=3"], "neither GRU nor LSTM has a dimension h"),
-        (["GRU", "LSTM", "-D", "H=0"], "H must be from 1"),
+        (["GRU", "LSTM", "-D", "H=0"], "dimensions start at 1"),
         (["GRU", "LSTM", "-D", "H"], "NAME=VALUE"),
         (["Elman", "GRU", "-D", "squash=tnah"], "did you mean tanh?"),
         (["GRU", "LSTM", "--jason"], "--json"),

@@ -12,6 +12,7 @@ import click
 
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
+from recurrency.errors import visible
 
 if TYPE_CHECKING:
     from recurrency.comparing import Comparison
@@ -29,6 +30,11 @@ Examples:
 \b
 Exit code: 0 if they are the same, 1 if they differ, 2 for a wrong call (as diff has it).
 """
+
+STYLES: dict[str, dict[str, Any]] = {
+    "--- ": {"bold": True}, "+++ ": {"bold": True}, "- ": {"fg": "red"}, "+ ": {"fg": "green"},
+}  # fmt: skip
+"""How lines are shown that begin so."""
 
 
 @click.command("diff", epilog=EPILOG)
@@ -59,8 +65,16 @@ def diff(a: str, b: str, dimensions: dict[str, Any], as_json: bool) -> None:
         echo(json.dumps(data(found), indent=2, ensure_ascii=False))
     else:
         for line in lines(found):
-            echo(line)
+            click.echo(coloured(visible(line)))
     sys.exit(0 if found.same else 1)
+
+
+def coloured(line: str) -> str:
+    """A line as a terminal shows it: heads bold, what is only in one cell in its colour."""
+    for start, style in STYLES.items():
+        if line.startswith(start):
+            return click.style(line, **style)
+    return line
 
 
 def lines(found: Comparison) -> list[str]:
@@ -68,9 +82,7 @@ def lines(found: Comparison) -> list[str]:
     if found.same:
         names = ", ".join(f"{a} is {b}" for a, b in found.names.items())
         return ["the same" + (f", but for names: {names}" if names else ""), *([found.note] if found.note else [])]
-    out = [
-        click.style(f"{sign} {_title(spec)}", bold=True) for sign, spec in (("---", found.ours), ("+++", found.theirs))
-    ]
+    out = [f"{sign} {_title(spec)}" for sign, spec in (("---", found.ours), ("+++", found.theirs))]
     out += [f"{found.theirs.name}: {found.summary}"] * bool(found.summary) + [found.note] * bool(found.note)
     for section in found.sections:
         if not section.same:
@@ -107,7 +119,7 @@ def _title(spec: Spec) -> str:
 
 
 def _lines(sign: str, texts: Iterable[str]) -> list[str]:
-    return [click.style(f"{sign} {text}", fg="red" if sign == "-" else "green") for text in texts]
+    return [f"{sign} {text}" for text in texts]
 
 
 def _parameters(pairs: Sequence[Pair]) -> list[str]:
