@@ -241,3 +241,16 @@ def test_an_instance_within_an_instance_is_shared_by_all_calls() -> None:
     model = spec.compile(backend="numpy", dtype="float64", H=2)
     assert list(model.parameters) == ["reader.both.w"]
     assert model.forward(model.init(), np.ones((1, 1, 2))).outputs["y"].ravel().tolist() == [12.0, 12.0]
+
+
+def test_a_dimension_that_is_written_has_to_be_that_of_the_input() -> None:
+    text = """
+        cell Inner[N, H](x: [N]) -> (y: [H]) {
+            param W : [H, N] ~ zeros
+            y = W @ x
+        }
+        cell Outer(x: [4]) -> (y: [2]) {
+            y = Inner[N = 3, H = 2](x)
+        }"""
+    with pytest.raises(rc.SpecError, match="the input x of Inner is \\[3\\], but x is \\[4\\]"):
+        rc.parse(text).compile(backend="numpy")

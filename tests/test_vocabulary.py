@@ -178,6 +178,7 @@ STREAMS: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "mean_over_time": [("mean_over_time(x)", lambda x, **_: x.mean(0))],
     "attend": [
         ("attend(x, z, z)", lambda x, z, **_: np.stack([_softmax(z @ q) @ z for q in x])),
+        ("attend(x, z, x * z)", lambda x, z, **_: np.stack([_softmax(z @ q) @ (x * z) for q in x])),
         ("attend(x, z, x, g)", lambda x, z, g, **_: np.stack([_softmax(np.tanh(z + q) @ g) @ x for q in x])),
     ],
     "window": [

@@ -137,7 +137,7 @@ mean(concat(x, 0))
 var(concat(x, 0))
     0: 0 0 0.5; 1e-10: 2.5e-21 5e-11 0.5; inf: nan nan 0.5; nan: nan nan 0.5
 norm(concat(x, 0))
-    0: 0 0 0; -0: 0 0 0; 1e-18: 1e-18 1 0; -1e-18: 1e-18 -1 0; 1e+18: 1e+18 1 0; inf: inf nan nan;
+    0: 0 0 0; -0: 0 0 0; 1e-30: 1e-30 1 0; -1e-30: 1e-30 -1 0; 1e+30: 1e+30 1 0; inf: inf nan nan;
     -inf: inf nan nan; nan: nan nan nan
 dot(concat(x, 0), concat(x, 1))
     0: 0 0 2; inf: inf inf 2; nan: nan nan 2

@@ -69,7 +69,7 @@ CHANGES = (
         (
             ("arrays are not summed", "digest.update(arrays[name].tobytes())", "pass"),
             ("slots have no names", 'slots=_part(arrays, "slot:")', "slots={}"),
-            ("other formats are read", 'if metadata.get("format") != FORMAT or', "if"),
+            ("other formats are read", 'metadata["format"] != FORMAT or', ""),
         ),
     ),
 )  # fmt: skip
