@@ -49,7 +49,7 @@ CHANGES = (
             ("noise multiplies", 'return x + _random(a, x.type, "normal"', 'return x * _random(a, x.type, "normal"'),
             ("probabilities without a bound", "LEAST_LOG = -100.0", "LEAST_LOG = -1000.0", "tests/test_edges.py -k interpreter_agrees"),
             ("the mean over time of no steps", '.apply("maximum", 1.0)\n    return x.sum_time() / steps', '\n    return x.sum_time() / steps', WORDS + " tests/test_lengths.py -k 'interpreter or numpy'"),
-            ("the window is wider", 'beta, places) * off * off', 'beta, places) * off', "tests/test_vocabulary.py tests/test_library.py -k 'window or Window or Hand or Synth'"),
+            ("the window is wider", 'beta, places) * off * off', 'beta, places) * off', ""),
             ("attention looks at values", 'keys.frames().product(query, "sd,d->s")', 'values.frames().product(query, "sd,d->s")'),
             ("cross-entropy of no chance", "never.where(0.0, scores).product", "scores.product", "tests/test_edges.py -k 'interpreter_agrees or not_chosen'"),
             ("the rest of a probability", '(-p).apply("log1p")', '(1.0 - p).apply("log")', "tests/test_edges.py -k interpreter_agrees"),
