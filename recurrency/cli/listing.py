@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recurrency.cli.common import echo
+from recurrency.errors import visible
 
 if TYPE_CHECKING:
     from recurrency.catalogue import Entry, Family
@@ -58,21 +59,22 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
         return
     width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size((100, 24)).columns))
     for line in laid_out(found, width, [word.lower() for word in words]):
-        echo(line)
+        click.echo(line)
 
 
 def laid_out(found: Sequence[Family], width: int, words: Sequence[str] = ()) -> list[str]:
     """The lines of the list. Of a family's prose there is the first sentence, and all where a word is its name."""
     rows = [_row(cell) for family in found for cell in family.cells]
     widths = _widths([HEAD, *rows], width)
-    lines = [click.style(line, bold=True) for line in _columns(HEAD, widths)]
+    head = [click.style(line, bold=True) for line in _columns(HEAD, widths)]
+    lines: list[str] = []
     for family in found:
         whole = any(map(family.is_called, words))
         text = family.prose if whole else family.prose.split(". ")[0].rstrip(".") + "."
         lines += ["", *_filled(f"{family.file}: {text}", width)]
         for cell in family.cells:
             lines += [*_columns(_row(cell), widths), *_filled(cell.doc, width, 3 * GAP)]
-    return lines
+    return [*head, *map(visible, lines)]
 
 
 def _row(cell: Entry) -> tuple[str, ...]:
