@@ -199,17 +199,20 @@ def cell(runner: Runner, graph: Graph, layout: Layout) -> None:
 # ---------------------------------------------------------------------------------------------------------------- whole
 
 
-def main(compiles: float, runs: float) -> None:
+def main(compiles: float, runs: float, waits: float) -> None:
     """Compile, then run; the last line of the output is a `Verdict` of `_c_trust`, as JSON.
 
-    The compiler has so many seconds, and so has what it compiled: then SIGALRM ends this process, wherever it is.
+    The compiler has so many seconds. What it compiled has `runs` seconds of the processor, after which SIGPROF ends
+    this process, wherever it is, and `waits` seconds in all, after which SIGALRM does: others may keep it waiting.
     """
     signal.signal(signal.SIGTERM, _end)
     reason, lasts = None, True
     try:
         built = _compiled(compiles)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, runs)
+        for name in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(name, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, runs)
+        signal.setitimer(signal.ITIMER_REAL, waits)
         _run(*built)
     except WrongError as error:
         reason = f"code from {shlex.join(_c_cache.compiler())} is wrong on this processor: {error}"

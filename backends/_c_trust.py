@@ -26,8 +26,9 @@ from recurrency.running import finished
 VARIABLE = "RECURRENCY_TRUST"
 """Set to 0, compiled code is used without having been tried."""
 
-COMPILES, RUNS = 120.0, 10.0
-"""Seconds for the compiler, which takes one or two, and for what it made, which takes a tenth of one."""
+COMPILES, RUNS, WAITS = 120.0, 10.0, 120.0
+"""Seconds for the compiler, which takes one or two; for what it made, which takes a tenth of one: of the processor,
+and in all, however busy the machine is."""
 
 FAULTS = {-getattr(signal, name): name for name in "SIGSEGV SIGBUS SIGILL SIGFPE SIGABRT SIGTRAP SIGSYS".split()}
 """Exit codes of code that is wrong, and the signals that they stand for; other signals are somebody's wish."""
@@ -36,7 +37,7 @@ CODE = """
 import sys
 sys.path[:] = {path!r}
 from recurrency.backends import _c_trial
-_c_trial.main({compiles}, {runs})
+_c_trial.main({compiles}, {runs}, {waits})
 """
 
 
@@ -99,16 +100,18 @@ def _noted(path: Path) -> Verdict | None:
 
 def tried() -> Verdict:
     """Compile and run what `_c_trial` has, in a process of its own."""
-    code = CODE.format(path=sys.path, compiles=COMPILES, runs=RUNS)
+    code = CODE.format(path=sys.path, compiles=COMPILES, runs=RUNS, waits=WAITS)
     compiler = shlex.join(_c_cache.compiler())
     try:
-        said = finished([_interpreter(), "-c", code], "", {**os.environ, VARIABLE: "0"}, 3 * COMPILES + RUNS)
+        said = finished([_interpreter(), "-c", code], "", {**os.environ, VARIABLE: "0"}, 3 * COMPILES + 2 * WAITS)
     except subprocess.TimeoutExpired:
         return Verdict(f"code from {compiler} does not come to an end", True)
     except OSError as error:
         return Verdict(f"code from {compiler} can't be tried: {error}", False)
-    if said.returncode == -signal.SIGALRM:
-        return Verdict(f"code from {compiler} does not come to an end: it was stopped after {RUNS:g} s", True)
+    if said.returncode in (-signal.SIGPROF, -signal.SIGALRM):
+        spent = said.returncode == -signal.SIGPROF
+        seconds = RUNS if spent else WAITS
+        return Verdict(f"code from {compiler} does not come to an end: it was stopped after {seconds:g} s", spent)
     if said.returncode in FAULTS:
         return Verdict(f"code from {compiler} crashes on this processor ({FAULTS[said.returncode]})", True)
     try:

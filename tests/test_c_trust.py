@@ -23,6 +23,7 @@ CC = _c_cache.compiler()[0] if _c_cache.obstacle() is None else ""
 ON_LOAD = '(cat; echo "__attribute__((constructor)) static void f(void) { %s }") | $CC "$@"'
 CRASHES = ON_LOAD % "__builtin_trap();"
 HANGS = ON_LOAD % "for (;;) ;"
+WAITS = ON_LOAD % "extern int pause(void); for (;;) pause();"
 
 
 def replacing(old: str, new: str) -> str:
@@ -143,6 +144,18 @@ def test_c_is_refused_with_the_reason(
     assert verdicts(folder) == []
     monkeypatch.setenv("RECURRENCY_TRUST", "0")
     assert elman().backend == "c"
+
+
+def test_code_that_waits_for_ever_is_ended_and_tried_again(
+    compiler: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """It may wait because others keep the machine busy: that is no verdict."""
+    compiler(WAITS)
+    monkeypatch.setattr(_c_trust, "WAITS", 1.0)
+    assert "does not come to an end: it was stopped after 1 s (the next process tries it again" in str(
+        _c_trust.doubts()
+    )
+    assert verdicts(folder) == []
 
 
 @pytest.mark.parametrize("what", WRONG)
