@@ -205,16 +205,16 @@ def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
     if len(graph) > GREATEST_GRAPH:
         raise SpecError((work.too_much(cell.span).diagnostic,))
     kept: dict[int, tuple[int, int]] = {}
-    for id in graph:
-        node, count = graph[id], _elements(graph[id].type)
-        if count > GREATEST_VALUE:
-            raise _too_large(work, node, node.name or "a value", count, "use smaller dimensions")
-        if node.delay:
-            kept[node.args[0]] = max(kept.get(node.args[0], (0, id)), (abs(node.delay) * count, id))
+    for id in (id for id in graph if graph[id].delay):
+        count = abs(graph[id].delay) * _elements(graph[id].type)
+        kept[graph[id].args[0]] = max(kept.get(graph[id].args[0], (0, id)), (count, id))
     total = sum(count for count, _ in kept.values())
     if total > GREATEST_VALUE:
         _, worst = max(kept.values())
         raise _too_large(work, graph[worst], "what delays keep", total, "use shorter delays, or fewer of them")
+    for node in map(graph.__getitem__, graph):
+        if (count := _elements(node.type)) > GREATEST_VALUE:
+            raise _too_large(work, node, node.name or "a value", count, "use smaller dimensions")
 
 
 def _elements(type_: Type) -> int:
