@@ -536,6 +536,7 @@ ALIKE = {
     "clipped gradients": "y = clip_grad(x, 0.5) + clip_grad(x, 0.5)",
     "later steps": "y = x[t+1] + 10 * x[t+2]",
     "first values": "state a : [H] = 1\n state b : [H] = 2\n a = a[t-1] * x\n b = b[t-1] * x\n y = a + 10 * b",
+    "numerators": "param p : [H] ~ constant(2)\n z = p / (x * x + 1)\n y = x + sum_over_time(z) + sum_over_time(x / p)",
     "powers": "z = x * x + 1\n y = z ** -0.5 + 2 * z ** 0.5 + 3 * z ** -1 + 4 * z ** 3 + 5 * z ** 2 + z ** 1 + z ** 0",
 }
 
