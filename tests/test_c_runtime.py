@@ -414,20 +414,22 @@ def test_auto_is_native_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatc
     assert library.spec("Elman").compile(N=1, H=1).backend == "numpy"
 
 
+FAILS = """
+__attribute__((visibility("default"))) int fails(const void *who, long long id, long long count) {
+    return count == 3 && id == *(const long long *)who;
+}
+"""
+
+
 @pytest.mark.parametrize("who", [0, 1, 2, None])
 def test_a_part_that_fails_fails_the_call_and_no_later_one(who: int | None) -> None:
     """Whichever thread it runs on; a part that is not zero says what is wrong."""
     from recurrency.backends import _c_cache, _c_pool
 
-    part = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong)
-    run = _c_cache.library(_c_pool.SOURCE)["run"]
-    run.argtypes = (part, ctypes.c_void_p, ctypes.c_longlong)
-    seen: list[int] = []
-
-    def work(_: object, id: int, count: int) -> int:
-        seen.append(id)
-        return int(id == who)
-
-    calls = [part(work), part(lambda *_: 0)]
-    assert [run(call, None, 3) for call in calls] == [int(who is not None), 0]
-    assert sorted(seen) == [0, 1, 2]
+    fails = _c_cache.library(FAILS)["fails"]
+    _c_pool.enter()  # loads the pool, which then stays
+    run = _c_pool._loaded[-1]["run"]
+    run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong)
+    part = ctypes.cast(fails, ctypes.c_void_p)
+    numbers = [ctypes.c_longlong(-1 if who is None else who), ctypes.c_longlong(-1)]
+    assert [run(part, ctypes.addressof(number), 3) for number in numbers] == [int(who is not None), 0]
