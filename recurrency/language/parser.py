@@ -42,7 +42,7 @@ CONTROLS = re.compile(f"[{''.join(map(chr, UNSEEN))}]".replace("\r", ""))
 
 
 def refuse_control(source: Source, at: int) -> NoReturn:
-    """Refuse a character that a terminal would obey, wherever it stands: in a docstring or a comment too.
+    """Refuse a character that a terminal would obey in a docstring or a comment, where all others may stand.
 
     Raises:
         SpecError: always.
@@ -58,13 +58,14 @@ def parse_file(source: Source) -> syntax.File:
     """The syntax of a text. Raises `SpecError`, and nothing else, with all independent mistakes of writing."""
     if len(source.text) > MAX_TEXT:
         refuse_length("the text")
-    words = [word for word in words_of(source.text) if word.type != "COMMENT"]
+    every = words_of(source.text)
+    words = [word for word in every if word.type != "COMMENT"]
     if len(words) >= MAX_WORDS:
         label = f"from here on: at most {MAX_WORDS} words are read"
         raise SpecError((say(12, "the text is too long", where(source, words[-1]), label),))
-    controls = CONTROLS.search(source.text)
-    if controls:
-        refuse_control(source, controls.start())
+    for word in every:
+        if word.type in ("COMMENT", "DOC") and (control := CONTROLS.search(word)):
+            refuse_control(source, (word.start_pos or 0) + control.start())
     return Reading(source, words).file()
 
 
