@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,15 @@ import pytest
 
 from tests.mutants import Changes, Mutant
 from tests.mutants import __main__ as tool
-from tests.mutants.tree import LEFT_OUT, LINKED, ROOT, Outcome, Tree
+from tests.mutants.tree import LEFT_OUT, LINKED, ROOT, Outcome, Tree, word
 
 FILE = "recurrency/draws.py"
 
+WORDS = {"9": "failed", "8": "late", "7": "interrupted"}
+
 
 class Copy:
-    """A tree of one file, whose tests fail where the text has a 9 in it."""
+    """A tree of one file, whose tests end as its digits say; `loaded` ones are late with and without a mutant."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.runs = folder, 0
@@ -29,14 +32,10 @@ class Copy:
 
     def tests(self, asked: str, limit: float) -> Outcome:
         self.runs += 1
-        word = (
-            "failed"
-            if "9" in self.files[FILE] or asked == "broken"
-            else "late"
-            if "8" in self.files[FILE]
-            else "passed"
-        )
-        return Outcome(word, 0.1, "")
+        text = self.files[FILE]
+        if asked == "broken" or (asked == "loaded" and self.runs > 1):
+            return Outcome("failed" if asked == "broken" else "late", 0.1, "")
+        return Outcome(next((word for digit, word in WORDS.items() if digit in text), "passed"), 0.1, "")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +59,51 @@ def test_a_mutant_is_judged_by_its_tests_alone(
     assert tool.Session(tmp_path / "out", tree).mutant(mutant) == word
     assert tree.files == before
     done = tree.runs
-    assert tool.Session(tmp_path / "out", tree).mutant(mutant) == word  # known: not run again
-    assert tree.runs == done
+    assert tool.Session(tmp_path / "out", tree).mutant(mutant) == word
+    assert tree.runs == done  # known: not run again
+
+
+@pytest.mark.parametrize(("new", "tests"), [("ROUNDS = 7", "t"), ("ROUNDS = 8", "loaded")])
+def test_what_ended_from_outside_says_nothing_and_is_tried_again(new: str, tests: str, tmp_path: Path) -> None:
+    tree: Any = Copy(tmp_path)
+    mutant = Mutant("a name", FILE, "ROUNDS = 10", new, tests)
+    session = tool.Session(tmp_path / "out", tree)
+    assert session.mutant(mutant) == "interrupted"
+    assert not session.seconds
+    done = tree.runs
+    assert tool.Session(tmp_path / "out", tree).mutant(mutant) == "interrupted"
+    assert tree.runs > done
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "wanted"),
+    [
+        (0, "", "passed"),
+        (1, "", "failed"),
+        (2, "Interrupted: 1 error during collection", "failed"),
+        (2, "! KeyboardInterrupt !", "interrupted"),
+        (5, "", "none"),
+        (-signal.SIGSEGV, "", "failed"),
+        (-signal.SIGABRT, "", "failed"),
+        (-signal.SIGTERM, "", "interrupted"),
+        (-signal.SIGKILL, "", "interrupted"),
+    ],
+)
+def test_a_crash_is_the_mutants_own_and_a_kill_is_not(code: int, said: str, wanted: str) -> None:
+    assert word(code, said) == wanted
+
+
+def test_what_is_known_holds_for_the_sources_and_the_tests_that_were_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    for name in ("test_a.py", "test_b.py", "test_c.py", "help.py"):
+        (tmp_path / "tests" / name).write_text("from tests.test_c import x\n" if name == "test_a.py" else "")
+    before = tool.sources(tmp_path, "tests/test_a.py -k x")
+    (tmp_path / "tests" / "test_b.py").write_text("x = 1")
+    assert tool.sources(tmp_path, "tests/test_a.py -k x") == before
+    for name in ("test_c.py", "help.py", "test_a.py"):
+        (tmp_path / "tests" / name).write_text("x = 1\n")
+        last, before = before, tool.sources(tmp_path, "tests/test_a.py -k x")
+        assert last != before, name
 
 
 def test_there_are_many_and_no_two_alike() -> None:

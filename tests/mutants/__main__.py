@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
+import shlex
+import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ LATE = 10.0
 """A mutant is stopped after so many times what its tests take without it (and no sooner than `LEAST` seconds)."""
 LEAST = 120.0
 WANTED = 0.95
+SOURCES = (".py", ".lark", ".rnn")
+IMPORTED = re.compile(rb"from tests\.(test_\w+) import")
 
 
 def mutants() -> list[Mutant]:
@@ -47,15 +52,24 @@ class Session:
         self.file, self.tree = out / "results.jsonl", tree
         lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
         self.known: dict[str, dict[str, Any]] = {line["key"]: line for line in map(json.loads, lines)}
-        self.name = sources(tree.folder)
+        self.seconds: list[float] = []
+        """How long the tests of each mutant took that is judged."""
 
     def baseline(self, asked: str) -> float | None:
-        """How long tests take on the sources as they are; None: they fail there as well, and say nothing of mutants."""
-        found = self._once(["baseline", asked], lambda: self.tree.tests(asked, 900.0))
+        """How long tests take on the sources as they are; None: they do not pass there, and say nothing of mutants."""
+
+        def run() -> Outcome:
+            found = self.tree.tests(asked, 900.0)
+            return replace(found, word="interrupted") if found.word == "late" else found
+
+        found = self._once("baseline", asked, run)
         return found["seconds"] if found["word"] == "passed" else None
 
     def mutant(self, mutant: Mutant) -> str:
-        """What became of a mutant: `killed`, `survived`, `same`, `stale`, or `untested` where its tests fail anyhow."""
+        """What became of a mutant: `killed`, `survived`, `same`, `stale`, or `untested` where its tests fail anyhow.
+
+        `interrupted`: its tests were ended from outside, or were late while they were slow without it as well.
+        """
         text = self.tree.text(mutant.file)
         new = planted(text, mutant)
         if new is None:
@@ -68,29 +82,41 @@ class Session:
         def run() -> Outcome:
             self.tree.write(mutant.file, new)
             try:
-                return self.tree.tests(mutant.tests, limit)
+                found = self.tree.tests(mutant.tests, limit)
             finally:
                 self.tree.write(mutant.file, text)
+            if found.word == "late" and self.tree.tests(mutant.tests, limit / 2).word != "passed":
+                return replace(found, word="interrupted")
+            return found
 
-        found = self._once(["mutant", mutant.tests, mutant.file, new], run)
+        found = self._once(mutant.file + new, mutant.tests, run)
+        if found["word"] == "interrupted":
+            return "interrupted"
+        self.seconds.append(found["seconds"])
         killed = found["word"] in ("failed", "late")
         return "killed" if killed else "same" if mutant.same else "survived"
 
-    def _once(self, about: list[str], run: Callable[[], Outcome]) -> dict[str, Any]:
-        key = hashlib.sha256(json.dumps([about, self.name]).encode()).hexdigest()
+    def _once(self, about: str, asked: str, run: Callable[[], Outcome]) -> dict[str, Any]:
+        key = hashlib.sha256(json.dumps([about, asked, sources(self.tree.folder, asked)]).encode()).hexdigest()
         if key not in self.known:
-            self.known[key] = {"key": key, **asdict(run())}
+            found = {"key": key, **asdict(run())}
+            if found["word"] == "interrupted":
+                return found
+            self.known[key] = found
             with self.file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(self.known[key]) + "\n")
         return self.known[key]
 
 
-def sources(folder: Path) -> str:
-    """A name for all sources and tests but those of mutants."""
+def sources(folder: Path, asked: str) -> str:
+    """A name for all that tests which are asked for may read: all sources but those of mutants and of other tests."""
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.suffix in SOURCES}
+    texts = {name: path.read_bytes() for name, path in files.items() if not name.startswith("tests/mutants/")}
+    read = {*shlex.split(asked), *(f"tests/{m.decode()}.py" for t in texts.values() for m in IMPORTED.findall(t))}
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        if "mutants" not in path.relative_to(folder).parts:
-            digest.update(path.read_bytes())
+    for name in sorted(texts):
+        if name in read or not name.startswith("tests/test_"):
+            digest.update(texts[name])
     return digest.hexdigest()
 
 
@@ -119,19 +145,26 @@ def _run(session: Session, chosen: list[Mutant], minutes: float) -> int:
             continue
         word = session.mutant(mutant)
         ends.setdefault(word, []).append(mutant)
-        _say(f"{word:9}{mutant.file}: {mutant.name}")
+        _say(f"{word:12}{mutant.file}: {mutant.name}")
     count = Counter({word: len(found) for word, found in ends.items()})
     judged = count["killed"] + count["survived"]
     share = count["killed"] / judged if judged else 1.0
     _say(
         f"{judged + count['same']} planted: {count['killed']} killed of {judged} that make a difference ({share:.1%}), "
         f"{count['same']} make none, {count['stale']} stale, {left} left for another call",
+        *(f"seconds of each: {_spread(session.seconds)}" for _ in session.seconds[:1]),
         *(f"survived: {m.file}: {m.name}" for m in ends.get("survived", [])),
         *(f"makes no difference: {m.file}: {m.name}: {m.same}" for m in ends.get("same", [])),
         *(f"stale: {m.file}: {m.name}" for m in ends.get("stale", [])),
         *(f"untested: {m.file}: {m.name}: {m.tests}" for m in ends.get("untested", [])),
+        *(f"interrupted, to be tried again: {m.file}: {m.name}" for m in ends.get("interrupted", [])),
     )
-    return int(share < WANTED or any((count["stale"], count["untested"], left)))
+    return int(share < WANTED or any((count["stale"], count["untested"], count["interrupted"], left)))
+
+
+def _spread(seconds: list[float]) -> str:
+    middle = statistics.median(seconds)
+    return f"median {middle:.0f}, mean {statistics.mean(seconds):.0f}, greatest {max(seconds):.0f}"
 
 
 def _say(*lines: str) -> None:

@@ -18,11 +18,13 @@ LINKED = ("backends", "grammars", "specs")
 LEFT_OUT = {".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__", "mutants-out"}
 COLLECTED, NO_TESTS = 2, 5
 """Exit codes of pytest: an error before any test ran, and no test that was asked for."""
+CRASHES = tuple(-s for s in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT))
+"""Signals that a process gets for what it did itself. Any other came from outside."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How tests ended: `passed`, `failed`, `late`, or `none` where nothing was run."""
+    """How tests ended: `passed`, `failed`, `late`, `interrupted` from outside, or `none` where nothing was run."""
 
     word: str
     seconds: float
@@ -77,5 +79,13 @@ class Tree:
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
-        words = {0: "passed", 1: "failed", COLLECTED: "failed", NO_TESTS: "none"}
-        return Outcome(words.get(process.returncode, "none"), time.monotonic() - start, said[-2000:])
+        return Outcome(word(process.returncode, said), time.monotonic() - start, said[-2000:])
+
+
+def word(code: int, said: str) -> str:
+    """What an exit code of pytest says of the tests."""
+    if code == COLLECTED:
+        return "interrupted" if "KeyboardInterrupt" in said else "failed"
+    if code in (NO_TESTS, 0, 1):
+        return {NO_TESTS: "none", 0: "passed", 1: "failed"}[code]
+    return "failed" if code in CRASHES else "interrupted" if code < 0 else "none"
