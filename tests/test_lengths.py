@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recurrency.backends._python_masks import KEEPS_ZERO
 
+import recurrency as rc
+from recurrency.graph.ops import OPS
 from tests.specimens import (
     BATCH,
     EXACT,
@@ -34,7 +37,12 @@ def alone(model: Any, inputs: dict[str, Array], lengths: dict[str, Array], b: in
 @each_specimen
 def test_a_padded_sequence_gives_the_numbers_that_it_gives_alone(name: str, backend: str) -> None:
     model = compiled(name, backend)
-    params, inputs, lengths = params_of(model), inputs_of(model), lengths_of(model)
+    each_as_alone(model, inputs_of(model))
+
+
+def each_as_alone(model: Any, inputs: dict[str, Array]) -> None:
+    """Values, states and gradients of sequences of different lengths are those of each alone."""
+    params, lengths = params_of(model), lengths_of(model)
     batch = model.forward(params, inputs, lengths=lengths)
     rng = np.random.default_rng(4)
     seeds = {n: rng.standard_normal(y.shape) for n, y in batch.outputs.items() if y.dtype.kind == "f"}
@@ -62,6 +70,61 @@ def test_a_padded_sequence_gives_the_numbers_that_it_gives_alone(name: str, back
             assert not gradients.inputs[n][len(g) :, b].any()
         same({n: g[b : b + 1] for n, g in gradients.state.items()}, own.state, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(gradients.params, total, rtol=1e-10, atol=1e-12)
+
+
+PADDED = {
+    "delayed, then read later": """
+        cell Cell[N, H](x: [N]) -> (y: [H], z: [H]) {
+            param W    : [H, N] ~ glorot_uniform
+            param U, V : [H, H] ~ glorot_uniform
+            param b    : [H]    ~ constant(1)
+            h = tanh(W @ x + b)
+            before = h[t-1]
+            again = before[t+1]
+            y = tanh(U @ again + V @ before)
+            z = again * again
+            loss sum(y * y + z)
+        }""",
+    "a product is read later": """
+        cell Cell[N, H](x: [N]) -> (y: [H]) {
+            param W : [H, N] ~ glorot_uniform
+            param U : [H, H] ~ glorot_uniform
+            param b : [H]    ~ constant(1)
+            h = tanh(W @ x + b)
+            both = U @ h[t-1]
+            y = both[t+1]
+            loss sum(y * y)
+        }""",
+    "infinite in padding": """
+        cell Cell[N, H](x: [N]) -> (y: [H], mean: [H]) {
+            param W, V : [H, N] ~ glorot_uniform
+            y = W @ log(x) + V @ (1 / x)
+            mean = mean_over_time(y * y)
+            loss sum(y * y)
+        }""",
+    "infinite at places of another clock": """
+        cell Cell[N, H](x: [N], a: [N] over s) -> (y: [N], z: [N]) {
+            param A : [N, N] ~ glorot_uniform
+            y = attend(A @ x, 1 / a, log(a))
+            z = window(sigmoid(x), -1 - 0.1 * x, 50 + x, 25 * sum(a), log(a))
+            loss sum(y * z)
+        }""",
+}
+"""Cells whose padding holds what would be seen in the results, were it read."""
+
+
+@each_backend
+@pytest.mark.parametrize("text", PADDED.values(), ids=PADDED)
+def test_what_padding_holds_is_not_seen(text: str, backend: str) -> None:
+    model = rc.parse(text, name="cell.rnn").compile(backend=backend, dtype="float64", N=2, H=3)
+    each_as_alone(model, {name: 1.0 + 0.01 * abs(x) for name, x in inputs_of(model).items()})
+
+
+def test_what_is_said_to_keep_zeros_keeps_them() -> None:
+    for name in KEEPS_ZERO:
+        op = OPS[name]
+        assert op.meaning is not None
+        assert op.meaning(*[np.zeros(())] * (op.arity or 1)) == 0, name
 
 
 @each_backend
