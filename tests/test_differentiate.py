@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import recurrency as rc
 from recurrency.errors import Source, Span
 from recurrency.graph.types import Kind
 from recurrency.interpreter import evaluate
@@ -95,3 +96,32 @@ def test_adjoint_nodes_carry_the_place_of_their_equation() -> None:
     assert new
     assert {node.span for node in new} == {place}
     assert b.graph.span is None
+
+
+TWINS = """
+cell Twins[N](x: [N], goal: [N]) -> (y: [N], z: [N]) {
+    param a, b : [N] ~ normal(0, 1)
+    h = tanh(a + b + x)
+    y = h
+    z = h
+    loss squared_error(h, goal)
+}
+"""
+
+
+def test_results_and_gradients_that_are_one_node_are_added_up() -> None:
+    model = rc.parse(TWINS).compile(backend="numpy", dtype="float64", N=2)
+    rng = np.random.default_rng(0)
+    inputs = {name: rng.standard_normal((3, 2, 2)) for name in model.inputs}
+    params, both, other = rng.standard_normal(4), rng.standard_normal((2, 2)), np.zeros((2, 2))
+    other[0] = both.sum(0)
+    for product in (model.hvp, model.gnvp):
+        found = product(params, inputs, both.ravel())
+        assert found.any()
+        np.testing.assert_allclose(found, product(params, inputs, other.ravel()), rtol=1e-12)
+    tangents, wanted = (model.jvp(params, inputs, params_tangent=v.ravel())[0] for v in (both, other))
+    np.testing.assert_allclose(tangents["z"], wanted["y"], rtol=1e-12)
+    y, z = rng.standard_normal((2, 3, 2, 2))
+    run = model.forward(params, inputs)
+    summed = model.backward(run, {"y": y + z, "z": 0 * z}).params
+    np.testing.assert_allclose(model.backward(run, {"y": y, "z": z}).params, summed, rtol=1e-12)

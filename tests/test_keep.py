@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,14 @@ def test_nothing_dear_is_computed_twice(name: str) -> None:
     keys = {first[id].name for id in first if first[id].name and first[id].op.cost >= DEAR}
     again = [second[id].name for id in second if second[id].name in keys and second[id].op.name != "input"]
     assert not again
+
+
+@pytest.mark.parametrize("name", graphs.GRAPHS)
+def test_the_halves_hold_no_product_reduction_or_draw_more_than_the_whole(name: str) -> None:
+    graph = optimised(differentiated(name))
+    both, whole = (Counter(g[id].op.name for g in each for id in g) for each in (halves(graph), (graph,)))
+    for op in ("product", "sum", "sum_time", "peak", "softmax", "log_softmax", "random"):
+        assert both[op] <= whole[op], op
 
 
 def test_a_minimum_cut_keeps_no_more_than_the_boundary() -> None:

@@ -423,6 +423,15 @@ def test_parts_with_one_aim_lie_side_by_side_and_need_no_copy() -> None:
     assert_same(b.graph, found)
 
 
+def test_pieces_that_lie_further_on_in_the_other_value_are_added_at_once() -> None:
+    b = Builder()
+    one, other = b.input("one", 4), b.input("other", 6)
+    b.root("y", joined(b, *((one.slice(k, k + 2) + other.slice(k + 2, k + 4)).apply("tanh") for k in (0, 2))))
+    found = pack(b.graph)
+    assert [found[id].op.name for id in found.order()].count("add") == 1
+    assert_same(b.graph, found)
+
+
 def test_half_of_the_biases_are_filled_up_with_zeros() -> None:
     b = Builder()
     parts = [times(b.param(f"W{k}", 3, 4), x(b)) for k in range(4)]

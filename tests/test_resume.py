@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 import recurrency as rc
 from recurrency.errors import UsageError
@@ -15,7 +17,7 @@ from recurrency.training.data import Batch
 from recurrency.training.loop import DivergedError, History, Options, Silent, train
 from recurrency.training.optimisers import OPTIMISERS, Adam, Sgd, optimiser
 from recurrency.training.schedules import Cosine
-from recurrency.training.snapshots import Snapshot, read, write
+from recurrency.training.snapshots import FORMAT, Snapshot, read, write
 from recurrency.training.tasks import Task
 
 CELL = """
@@ -88,6 +90,13 @@ def test_every_optimiser_is_remembered_whole(model: Any, tmp_path: Path, name: s
     same(train(model, task(), options, resume=read(files[1])), whole)
 
 
+def test_a_rate_that_was_shrunk_is_the_rate_that_goes_on(model: Any, tmp_path: Path) -> None:
+    options = Options(Sgd(0.5), epochs=5, shrink=0.5, seed=4)
+    whole, files = saved(model, options, tmp_path)
+    assert len({epoch.rate for epoch in whole.epochs}) > 1
+    same(train(model, task(), options, resume=read(files[-2])), whole)
+
+
 def test_a_run_that_had_ended_early_does_not_go_on(model: Any, tmp_path: Path) -> None:
     options = Options(Sgd(0.5), epochs=50, patience=2, seed=4)
     whole, files = saved(model, options, tmp_path)
@@ -138,6 +147,16 @@ def test_a_checkpoint_that_was_changed_is_told_from_one_that_was_not(file: Path)
     data[-3] ^= 1
     file.write_bytes(data)
     with pytest.raises(UsageError, match="changed after it was written"):
+        read(file)
+
+
+def test_a_checkpoint_of_another_version_is_refused(file: Path) -> None:
+    with safe_open(file, "np") as old:
+        metadata, arrays = old.metadata(), {name: old.get_tensor(name) for name in old.keys()}  # noqa: SIM118
+    file.write_bytes(save(arrays, metadata={**metadata, "format": FORMAT}))
+    assert read(file).step == 4
+    file.write_bytes(save(arrays, metadata={**metadata, "format": FORMAT + "0"}))
+    with pytest.raises(UsageError, match="no checkpoint of this version"):
         read(file)
 
 

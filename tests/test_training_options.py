@@ -15,6 +15,7 @@ from recurrency.training.loop import Options, evaluate, train
 from recurrency.training.optimisers import Sgd
 from recurrency.training.schedules import SCHEDULES, Constant, Cosine, Exponential, Step, schedule
 from recurrency.training.tasks import Task
+from recurrency.training.updates import Learner
 
 CELL = """
 cell Leaky[H](x: [2], target: [H]) -> (y: [H]) {
@@ -126,6 +127,17 @@ def test_noise_on_the_weights_is_there_for_the_gradient_alone(model: Any) -> Non
     )
     again = model.init(3) - train(model, task(one), options).params
     np.testing.assert_array_equal(noise, again)
+
+
+def test_each_batch_has_noise_of_its_own(model: Any) -> None:
+    learner = Learner(model, Options(Sgd(1.0), epochs=1, weight_noise=0.1, seed=3))
+    first, second = (learner.noisy(model.init(3), number) for number in (1, 2))
+    assert not np.isclose(first, second, atol=1e-3).all()
+    batches, start = [batch(0), batch(1)], model.init(3)
+    found = train(model, task(*batches), learner.options)
+    for number, one in enumerate(batches, 1):
+        start = start - gradient(model, one, learner.noisy(start, number))
+    np.testing.assert_allclose(found.params, start, **SUM)
 
 
 def test_one_update_takes_the_gradient_of_several_batches_weighed_by_their_steps(model: Any) -> None:

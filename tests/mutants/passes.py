@@ -80,7 +80,7 @@ CHANGES = (
         "recurrency/passes/keep.py", "tests/test_keep.py " + LENGTHS,
         (
             ("a delayed stream of the tape looks clean", 'late = {"delayed": 1} if node.delay > 0 else {}', "late = {}"),
-            ("random numbers are drawn again", 'group == "layout" or (node.op.elementwise', 'group in ("layout", "product") or (node.op.elementwise'),
+            ("products are computed again", 'group == "layout" or (node.op.elementwise', 'group in ("layout", "product") or (node.op.elementwise'),
         ),
     ),
     Changes(
