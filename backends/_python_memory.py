@@ -38,6 +38,7 @@ class Memory:
         self.program, self.graph, self.names, self.clocks, self.body = program, program.graph, names, clocks, body
         self.dialect = dialect
         self.lines: list[str] = []
+        self.line_of: dict[str, int] = {}
         self.own: dict[str, str] = {}
         self.arenas: dict[str, list[str]] = {"tape": [], "outputs": []}
         self.homes = _homes(program)
@@ -112,7 +113,9 @@ class Memory:
     def define(self, name: str, text: str, group: str | None) -> None:
         """Write the line that gives an array its name, where it belongs: to one of our groups, or to none."""
         assert not group or COPYING not in text, f"{text} may be a copy"
-        (self.lines if group else self.body).append(f"{name} = {text}")
+        lines = self.lines if group else self.body
+        self.line_of.setdefault(name, len(lines))
+        lines.append(f"{name} = {text}")
         if group:
             self.own[name] = group
 
@@ -122,7 +125,7 @@ class Memory:
 
     def order(self, name: str) -> int:
         """The line that gives an array its name."""
-        return next(k for k, line in enumerate(self.lines) if line.startswith(f"{name} = "))
+        return self.line_of[name]
 
     def _named(self, place: Place) -> str:
         buffer = self.program.buffers[place.buffer]

@@ -104,7 +104,7 @@ class _Copy:
 
     def text(self) -> str:
         """The whole text, not laid out yet."""
-        self._needs(self.origin.cell)
+        self._note_needs()
         if self.name in {*self.functions, *self.cells, *self.used}:
             raise UsageError(f"{self.origin.cell.name} uses {self.name}; give the copy another name")
         source = self.module.file.source.name
@@ -113,24 +113,25 @@ class _Copy:
         pieces = [head, "\n".join(self._use_lines()), *self._definitions(), self._renamed()]
         return "\n\n".join(piece for piece in pieces if piece)
 
-    def _needs(self, piece: syntax.Cell | syntax.Fn) -> None:
-        """Note all functions and cells that a definition names, and those that these name."""
-        for node in syntax.walk(piece):
-            name = getattr(node, "name", "") if isinstance(node, syntax.Name) else ""
-            if name in self.module.functions and name not in self.functions:
-                self.functions.add(name)
-                self._needs(self.module.functions[name])
-            elif name in self.module.cells and name not in self.cells:
-                self._needs_cell(name, self.module.cells[name])
+    def _note_needs(self) -> None:
+        """Note all functions and cells that the cell names, and those that these name."""
+        later: list[syntax.Cell | syntax.Fn] = [self.origin.cell]
+        while later:
+            for node in syntax.walk(later.pop()):
+                name = node.name if isinstance(node, syntax.Name) else ""
+                if name in self.module.functions and name not in self.functions:
+                    self.functions.add(name)
+                    later.append(self.module.functions[name])
+                elif name in self.module.cells and name not in self.cells:
+                    later += self._note_cell(name, self.module.cells[name])
 
-    def _needs_cell(self, name: str, definition: CellDef) -> None:
-        if _shipped(definition):
-            self.used[name] = None
-        elif definition.module is self.module:
+    def _note_cell(self, name: str, definition: CellDef) -> list[syntax.Cell]:
+        """Note where a cell comes from; it is returned if it is copied as well."""
+        if definition.module is self.module and not _shipped(definition):
             self.cells.add(name)
-            self._needs(definition.cell)
-        else:
-            self.used[name] = definition.module.path
+            return [definition.cell]
+        self.used[name] = None if _shipped(definition) else definition.module.path
+        return []
 
     def _use_lines(self) -> Iterator[str]:
         for path in dict.fromkeys(self.used.values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import networkx
 
@@ -13,6 +13,7 @@ from recurrency.graph.ops import OPS, Attrs, Op
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
 
+V = TypeVar("V")
 PENDING = -1
 """Stands for the argument of a delayed use until the stream that it reads is defined."""
 
@@ -57,6 +58,7 @@ class Graph:
     def __init__(self) -> None:
         self._nodes: dict[int, Node] = {}
         self._nx: networkx.MultiDiGraph[int] | None = None
+        self._said: dict[tuple[object, tuple[int, ...]], Any] = {}
         self.roots: dict[str, int] = {}
         self._next = 0
         self.span: Span | None = None
@@ -128,6 +130,8 @@ class Graph:
         """Say what the node with this number is."""
         self._nodes[id] = node
         self._nx = None
+        if self._said:
+            self._said = {}
 
     def delayed(self, type_: Type, delay: int, first: Iterable[Value] = (), **rest: Any) -> Value:
         """A delayed use of a stream of `type_` that is not defined yet; `bind` says later which it is."""
@@ -151,7 +155,21 @@ class Graph:
         Raises:
             CycleError: a value needs itself at the same step; `.cycle` lists the ids.
         """
-        wanted = list(self.roots.values()) if roots is None else list(roots)
+        wanted = tuple(self.roots.values() if roots is None else roots)
+        return list(self._once("order", wanted, lambda: self._ordered(wanted)))
+
+    def said(self, what: Callable[[Graph], V]) -> V:
+        """What a function says of the graph and its roots; it is asked anew where these have changed."""
+        return self._once(what, tuple(self.roots.values()), lambda: what(self))
+
+    def _once(self, what: object, roots: tuple[int, ...], make: Callable[[], V]) -> V:
+        key = (what, roots)
+        if key not in self._said:
+            self._said[key] = make()
+        found: V = self._said[key]
+        return found
+
+    def _ordered(self, wanted: tuple[int, ...]) -> list[int]:
         done: dict[int, bool] = {}
         out: list[int] = []
         later = list(wanted)

@@ -91,7 +91,7 @@ class Reading:
         self.complete = True
         kept = []
         for at, word in enumerate(words):
-            if word.type == "STRAY" and len(self.mistakes) < MAX_MISTAKES:
+            if word.type == "STRAY" and len(self.mistakes) < MAX_MISTAKES and word.line not in self.told:
                 self.tell(explain_stray(self.source, words, at))
             if unclosed_quotes(self.source, word):
                 self.complete = False

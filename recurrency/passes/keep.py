@@ -10,7 +10,7 @@ import networkx as nx
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
-from recurrency.passes.recurrence import components
+from recurrency.passes.recurrence import components, is_cycle, strong
 from recurrency.passes.rewriting import number
 from recurrency.program.program import volume
 
@@ -98,7 +98,8 @@ def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) ->
 
 def _with_delayed(graph: Graph, shared: list[int], second: list[str], kept: list[int]) -> list[int]:
     """A delayed use of what is kept lies in the same memory, one row before: it is handed on and not copied again."""
-    late = [id for id in shared if graph[id].delay > 0 and graph[id].args[0] in kept and id not in kept]
+    there = set(kept)
+    late = [id for id in shared if graph[id].delay > 0 and graph[id].args[0] in there and id not in there]
     known, read = {*kept, *late}, set[int]()
     later = [graph.roots[name] for name in second]
     seen = set(later)
@@ -118,10 +119,8 @@ def _recomputable(graph: Graph, shared: list[int]) -> set[int]:
     loops = components(graph)
     again = {id for id in shared if _is_cheap(graph[id]) and (id not in loops or graph[id].op.name in VIEWS)}
     again |= {id for id in shared if number(graph, id) is not None}
-    for cycle in nx.strongly_connected_components(nx.DiGraph(graph.nx.subgraph(again))):
-        if len(cycle) > 1 or graph.nx.has_edge(*cycle, *cycle):
-            again -= cycle
-    return again
+    reads = {id: [arg for arg in graph[id].args if arg in again] for id in shared if id in again}
+    return again.difference(*(cycle for cycle in strong(reads) if is_cycle(cycle, reads)))
 
 
 def _is_cheap(node: Node) -> bool:

@@ -57,7 +57,7 @@ def kind_of(
     keys = {i.key for i in members}
     found = STATE
     for instance in members:
-        reader = _Reader(instance.env, keys, functions, bound, {})
+        reader = _Reader(instance.env, keys, functions, bound, {}, {})
         found &= FULL if instance.key in cells else reader.of(instance.value) or STATE
     return NAMES[found]
 
@@ -70,6 +70,8 @@ class _Reader:
     bound: Mapping[str, str]
     local: Mapping[str, Maybe]
     """What the parameters of the function whose body is read depend on."""
+    called: dict[tuple[str, tuple[Maybe, ...]], Maybe]
+    """What calls of functions that were read already depend on: each is read once for the same arguments."""
 
     def of(self, expression: Expression) -> Maybe:
         named = reference(expression)
@@ -92,10 +94,13 @@ class _Reader:
         if together is None:
             return None
         if name in self.functions:
-            fn = self.functions[name]
-            rest = {n: f for n, f in self.functions.items() if n != name}
-            local = dict(zip(fn.parameters, given, strict=False))
-            return replace(self, functions=rest, local=local).of(fn.body)
+            key = name, tuple(given)
+            if key not in self.called:
+                self.called[key] = FULL  # a function that calls itself, which is refused elsewhere
+                fn = self.functions[name]
+                local = dict(zip(fn.parameters, given, strict=False))
+                self.called[key] = replace(self, local=local).of(fn.body)
+            return self.called[key]
         group = FUNCTIONS[name].group if name in FUNCTIONS else ""
         if group in TRANSPARENT or (name == "where" and given[0] is None):
             return together

@@ -18,8 +18,6 @@ from recurrency.pictures.reading import read
 from recurrency.pictures.sketch import Sketch
 from recurrency.pictures.svg import render_svg
 
-LARGEST = 300
-"""More nodes than these are no picture any more."""
 ZOOM = 3.0
 """Pixels of a PNG for each unit of the SVG: sharp in print at the width of a column."""
 
@@ -87,8 +85,4 @@ def draw(
     Raises:
         UsageError: the cell unrolls to more nodes than a picture holds.
     """
-    sketch = read(cell, file, sizes or {}, known or {})
-    if len(sketch.nodes) > LARGEST:
-        many = f"{len(sketch.nodes)} equations once its loops are unrolled"
-        raise UsageError(f"{cell.name} has {many}, too many for a picture (at most {LARGEST})")
-    return Picture(sketch)
+    return Picture(read(cell, file, sizes or {}, known or {}))

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import networkx as nx
 
+from recurrency.errors import UsageError
 from recurrency.language import syntax
 from recurrency.language.latex import Scope, scope_of
 from recurrency.pictures.formula import Formula
@@ -16,10 +17,14 @@ from recurrency.pictures.merge import Group, find_groups, same_readers
 from recurrency.pictures.sketch import Edge, Kind, Line, Loop, Node, Sketch
 from recurrency.pictures.static import static
 from recurrency.pictures.unroll import Instance, Key, callee, lift_cells, reference, unroll
-from recurrency.pictures.uses import Use, clock_of, settle, uses
+from recurrency.pictures.uses import Use, clocks_of, uses
 
 NEWLINE = "\n"
 """In a label: the line ends here."""
+LARGEST = 300
+"""More nodes than these are no picture any more."""
+UNROLLED = 2000
+"""More equations than these are not read at all; as many become fewer nodes where members of a family are alike."""
 
 
 def read(
@@ -28,6 +33,9 @@ def read(
     """The sketch of a cell.
 
     `sizes` are dimensions, functions and cells by name, `known` cells that `file` does not define.
+
+    Raises:
+        UsageError: the cell unrolls to more nodes than a picture holds.
     """
     return _Reader(cell, file, sizes, known).sketch()
 
@@ -73,8 +81,13 @@ class _Reader:
 
     @cached_property
     def instances(self) -> dict[Key, Instance]:
-        plain = [i for i in unroll(self.cell.body, self.env) if not self._is_cell(i.value, self.cell_names)]
-        return {lifted.key: lifted for i in plain for lifted in lift_cells(i, self.cell_names)}
+        found: dict[Key, Instance] = {}
+        for turn, one in enumerate(unroll(self.cell.body, self.env), 1):
+            if turn > UNROLLED:
+                raise self._too_many(f"more than {UNROLLED}")
+            if not self._is_cell(one.value, self.cell_names):
+                found |= {lifted.key: lifted for lifted in lift_cells(one, self.cell_names)}
+        return found
 
     @cached_property
     def inputs(self) -> dict[Key, syntax.Port]:
@@ -123,6 +136,20 @@ class _Reader:
             for key, i in self.equations.items()
             if isinstance(i.value, syntax.From)
         }
+
+    def _require_few(self) -> None:
+        """Refuse what can't become a picture before anything is drawn: alone the equations are too many nodes.
+
+        Raises:
+            UsageError: they are.
+        """
+        alone = [key for key, one in self.equations.items() if not any(one.free)]
+        if len(alone) > LARGEST or len(nodes := {self.node_of(key) for key in self.equations}) > LARGEST:
+            raise self._too_many(str(len(alone) if len(alone) > LARGEST else len(nodes)))
+
+    def _too_many(self, count: str) -> UsageError:
+        many = f"{count} equations once its loops are unrolled"
+        return UsageError(f"{self.cell.name} has {many}, too many for a picture (at most {LARGEST})")
 
     # ---------------------------------------------------------------------------------------------- groups and loops
 
@@ -184,30 +211,27 @@ class _Reader:
 
     @cached_property
     def clocks(self) -> dict[Key, str | None]:
-        found: dict[Key, str | None] = {key: port.clock or "t" for key, port in self.inputs.items()}
+        given: dict[Key, str | None] = {key: port.clock or "t" for key, port in self.inputs.items()}
+        return clocks_of(self.instances, given)
 
-        def step() -> bool:
-            new = {k: c for k, i in self.instances.items() if k not in found and (c := clock_of(i.value, i.env, found))}
-            found.update(new)
-            return bool(new)
-
-        settle(step)
-        return found
-
-    def _recurrent(self, name: str | None, seen: frozenset[str] = frozenset()) -> bool:
+    def _recurrent(self, name: str | None) -> bool:
         """Whether a cell, or one inside it, has states."""
-        cell = self.known.get(self.bound.get(name or "", name or ""))
-        if cell is None or cell.name in seen:
-            return False
-        if any(isinstance(s, syntax.State) for s in cell.body):
-            return True
-        env: dict[str, int] = {}
-        inner = (callee(i.value, self.known) for e in unroll(cell.body, env) for i in lift_cells(e, self.known))
-        return any(self._recurrent(name, seen | {cell.name}) for name in inner)
+        seen, later = set[str](), [name]
+        while later:
+            name = later.pop() or ""
+            cell = self.known.get(self.bound.get(name, name))
+            if cell is None or cell.name in seen:
+                continue
+            if any(isinstance(s, syntax.State) for s in cell.body):
+                return True
+            seen.add(cell.name)
+            later += {callee(i.value, self.known) for e in unroll(cell.body, {}) for i in lift_cells(e, self.known)}
+        return False
 
     # --------------------------------------------------------------------------------------------------------- sketch
 
     def sketch(self) -> Sketch:
+        self._require_few()
         sketch = Sketch(self.cell.name, self.cell.doc or "")
         for node in self._nodes():
             sketch.nodes.setdefault(node.id, node)
@@ -222,6 +246,8 @@ class _Reader:
             sketch.loops.append(Loop((*members, *inside[number]), kind))
         used = {e.source for e in sketch.edges} | {e.target for e in sketch.edges} | {e.source for e in sketch.feedback}
         sketch.nodes = {id: n for id, n in sketch.nodes.items() if id in used or n.kind is not Kind.INPUT}
+        if len(sketch.nodes) > LARGEST:
+            raise self._too_many(str(len(sketch.nodes)))
         return sketch
 
     def _functions(self) -> Iterator[syntax.Fn]:

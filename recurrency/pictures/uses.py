@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from recurrency.language import syntax
 from recurrency.language.syntax import Expression
 from recurrency.language.vocabulary import FUNCTIONS
 from recurrency.pictures.static import Env, numbers_of, static
-from recurrency.pictures.unroll import Key, reference
+from recurrency.pictures.unroll import Instance, Key, reference
 
 OVER_TIME = frozenset({"first", "last", "sum_over_time", "mean_over_time"})
 """Functions of a whole stream whose value is one for each sequence."""
@@ -95,7 +96,16 @@ def clock_of(expression: Expression, env: Env, clocks: Mapping[Key, str | None])
     return next((c for o in operands(expression) if (c := clock_of(o, env, clocks))), None)
 
 
-def settle(step: Callable[[], bool]) -> None:
-    """Repeat `step` until it says that nothing changed any more."""
-    while step():
-        pass
+def clocks_of(instances: Mapping[Key, Instance], given: Mapping[Key, str | None]) -> dict[Key, str | None]:
+    """The clocks of all streams, from those that are given: what reads a stream is asked once its clock is known."""
+    streams = {**instances, **given}
+    found, readers = dict(given), defaultdict[Key, dict[Key, None]](dict)
+    for key, one in instances.items():
+        for use in uses(one.value, one.env, streams):
+            readers[use.key][key] = None
+    asked: Iterable[Key] = instances
+    while asked:
+        new = {k: c for k in asked if k not in found and (c := clock_of(instances[k].value, instances[k].env, found))}
+        found.update(new)
+        asked = dict.fromkeys(reader for key in new for reader in readers[key])
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TypeAlias
 
@@ -113,7 +114,7 @@ class Region:
         """Whether the kernels run step by step."""
         return self.kind.startswith("scan")
 
-    @property
+    @cached_property
     def ids(self) -> tuple[int, ...]:
         """The nodes in order."""
         return tuple(id for kernel in self.kernels for id in kernel.nodes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from recurrency.graph.graph import Graph
 from recurrency.program.program import Buffer, Region
@@ -17,16 +19,34 @@ def share(graph: Graph, regions: tuple[Region, ...], storage: Storage) -> None:
     Buffers with rows before or after the steps keep their own, for what stands there is written once.
     """
     lives = _lives(graph, regions, storage)
-    free: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    heaps: dict[tuple[object, ...], Heap] = {}
     for id, (first, last) in sorted(lives.items(), key=lambda item: item[1]):
         buffer = storage.buffers[id]
         if buffer.home != "own" or buffer.front or buffer.behind:
             continue
-        heap = free.setdefault((buffer.type, buffer.step), [])
-        found = next((k for k, (end, _) in enumerate(heap) if end < first), None)
-        if found is not None:
-            buffer.same = heap.pop(found)[1]
-        heap.append((last, buffer.same if buffer.same is not None else id))
+        heap = heaps.setdefault((buffer.type, buffer.step), Heap())
+        buffer.same = heap.taken(first)
+        heap.put(last, id if buffer.same is None else buffer.same)
+
+
+@dataclass
+class Heap:
+    """Memory of one type: what is read until some place, and what is free, of which the first that came is taken."""
+
+    busy: list[tuple[int, int, int]] = field(default_factory=list)
+    free: list[tuple[int, int]] = field(default_factory=list)
+    count: int = 0
+
+    def put(self, last: int, memory: int) -> None:
+        """Memory that is in use until the place `last`."""
+        heappush(self.busy, (last, self.count, memory))
+        self.count += 1
+
+    def taken(self, first: int) -> int | None:
+        """Memory that nobody reads any more at the place `first`; it is not there afterwards."""
+        while self.busy and self.busy[0][0] < first:
+            heappush(self.free, heappop(self.busy)[1:])
+        return heappop(self.free)[1] if self.free else None
 
 
 def _lives(graph: Graph, regions: tuple[Region, ...], storage: Storage) -> dict[int, tuple[int, int]]:

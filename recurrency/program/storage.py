@@ -14,6 +14,7 @@ from recurrency.program.before import Rows, origins, rows_before
 from recurrency.program.layout import Layout, gradients
 from recurrency.program.program import ALIASES, Buffer, Place, Region, View, count
 from recurrency.program.readers import Readers
+from recurrency.program.waiting import Waiting
 
 GIVEN = ("input", "start")
 
@@ -59,40 +60,41 @@ class Storage:
         self.readers = Readers(graph, self.position)
         self.buffers: dict[int, Buffer] = {}
         self.places: dict[int, Place] = {}
+        self.waiting = Waiting()
         self.copies: set[int] = set()
         self.claims: dict[int, Claim] = {}
         self.parts: dict[int, list[tuple[int, int, int]]] = {}
+        self.roots = frozenset(graph.roots.values())
+        self.gradients = {} if layout is None else gradients(graph, layout)
+        self.slopes = frozenset(self.gradients.values())
         if "in-place concat" not in without:
             self._claim_parts()
         if layout is not None and "in-place gradients" not in without:
             self._claim_gradients(layout)
         for id in self._in_order():
-            self.places[id] = self._placed(id, graph[id])
+            self._put(id, self._placed(id, graph[id]))
+
+    def _put(self, id: int, place: Place) -> None:
+        if id not in self.places:
+            self.waiting.placed(id)
+        self.places[id] = place
 
     def _in_order(self) -> Iterator[int]:
         """All nodes to place, each view after what it is a view of (a delayed use may come before its stream)."""
-        later: list[int] = []
+        later = self.waiting
         for id in self.order:
             node = self.graph[id]
-            if node.delay and node.args[0] not in self.places and number(self.graph, node.args[0]) is None:
-                later.append(id)
-                continue
-            if any(a in later for a in node.args) and node.op.name in ALIASES:
-                later.append(id)
+            late = node.delay and node.args[0] not in self.places and number(self.graph, node.args[0]) is None
+            if late or (node.op.name in ALIASES and any(a in later for a in node.args)):
+                later.add(id, node.args[0], node.args[0] in self.places)
                 continue
             yield id
-            yield from self._woken(later)
+            yield from later.woken()
         while later:
             before = len(later)
-            yield from self._woken(later)
+            yield from later.woken()
             if len(later) == before:
-                yield later.pop(0)
-
-    def _woken(self, later: list[int]) -> Iterator[int]:
-        for id in list(later):
-            if self.graph[id].args[0] in self.places:
-                later.remove(id)
-                yield id
+                yield later.first()
 
     # ------------------------------------------------------------------------------------------------------ claims
 
@@ -116,10 +118,7 @@ class Storage:
     def _claimable(self, arg: int, node: Node) -> bool:
         part = self.graph[arg]
         same = (part.type.kind, part.type.clock) == (node.type.kind, node.type.clock)
-        return same and self._computed(arg) and not (arg in self.graph.roots.values() and self._is_gradient(arg))
-
-    def _is_gradient(self, id: int) -> bool:
-        return self.layout is not None and id in gradients(self.graph, self.layout).values()
+        return same and self._computed(arg) and not (arg in self.roots and arg in self.slopes)
 
     def _computed(self, id: int) -> bool:
         """Whether a node computes new elements, which can be put anywhere."""
@@ -130,7 +129,7 @@ class Storage:
     def _claim_gradients(self, layout: Layout) -> None:
         """A value whose pieces are gradients of parameters, in the order of the flat vector, is computed there."""
         wishes: dict[int, set[int]] = {}
-        for name, id in gradients(self.graph, layout).items():
+        for name, id in self.gradients.items():
             owner, rows = id, 0
             while self.graph[owner].op.name in ("slice", "reshape", "stop_grad"):
                 node = self.graph[owner]
@@ -153,7 +152,7 @@ class Storage:
         """Whether each parameter on the memory of this value has its gradient from it."""
         stop = start + count(self.graph[owner].type.shape)
         covered = 0
-        for name, id in gradients(self.graph, layout).items():
+        for name, id in self.gradients.items():
             offset, shape = layout.entries[name]
             if start <= offset < stop and owner in self._origins(id):
                 covered += count(shape)
@@ -245,7 +244,7 @@ class Storage:
             return place
         if claim.into not in self.places:
             into = claim.into
-            self.places[into] = self._claimed(into, self.claims[into]) if into in self.claims else self._fresh(into)
+            self._put(into, self._claimed(into, self.claims[into]) if into in self.claims else self._fresh(into))
         size = node.type.shape[0]
         assert isinstance(size, int)
         return self.places[claim.into].then(View("slice", node.type.shape, (claim.start, claim.start + size)))
