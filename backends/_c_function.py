@@ -50,10 +50,10 @@ class CFunction(Function):  # type: ignore[misc]  # its types are checked under 
         }
         """Streams of the caller, in whose padding anything may stand."""
         self.random = any(self.graph[i].op.name == "random" for i in self.graph)
-        words = set(re.findall(r"\w+", "\n".join([*(k.text for k in self.kernels), *self.body])))
-        held = {r.array.name for r in self.results.values()}
-        given = {a.name for a in self.inputs.values()}
-        self.arrays = [a for a in self.memory.used() if a.name in words | held | given and a.home not in VECTORS]
+        names = set(re.findall(r"\w+", "\n".join([*(k.text for k in self.kernels), *self.body])))
+        names |= {r.array.name for r in self.results.values()}
+        names |= {a.name for a in self.inputs.values()}
+        self.arrays = [a for a in self.memory.used() if a.name in names and a.home not in VECTORS]
         self.rooms = rooms(self)
 
     def _inputs(self) -> Iterator[tuple[str, Array]]:

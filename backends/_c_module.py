@@ -100,17 +100,16 @@ class Interface:
     def _comments(self, f: CFunction) -> list[tuple[str, str]]:
         """What is said of the fields of a call."""
         gradient = f"out: [{f.layout.size}], of the parameters" if f.has_gradient else "not used"
-        out = [("params", f"[{f.layout.size}]"), ("gradient", gradient)]
+        said: dict[str, list[str]] = {"params": [f"[{f.layout.size}]"], "gradient": [gradient]}
         for name, array in f.inputs.items():
             start = name.startswith("start:")
             what = f"in: the first {name[6:]}, or NULL for the declared one" if start else f"in: {name}"
-            out.append((array.name, f"{what}, {extents(array)}"))
+            said.setdefault(array.name, []).append(f"{what}, {extents(array)}")
         for root, result in f.results.items():
             rows = f", from row {result.row} on" if result.row else ""
-            out = [(n, t) for n, t in out if n != result.array.name] + [
-                (result.array.name, "; ".join([*(t for n, t in out if n == result.array.name),
-                                               f"out: {root}{rows}, {extents(result.array)}"]))
-            ]  # fmt: skip
+            before = said.pop(result.array.name, [])
+            said[result.array.name] = ["; ".join([*before, f"out: {root}{rows}, {extents(result.array)}"])]
+        out = [(name, text) for name, texts in said.items() for text in texts]
         for clock in map(clock_name, f.memory.clocks):
             out += [(f"n_{clock}", "in: how many steps each sequence has, [B], or NULL: all have T"),
                     (f"before_{clock}", "in: how many steps came before, [B], or NULL: none"),

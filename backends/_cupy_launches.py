@@ -41,6 +41,11 @@ class Launches:
         self.kernels: list[Kernel] = []
         self.writer = self.writes(self.source, self.kernels, name)
         self.products = self.multiplies(program, self.memory)
+        self.regions = {id: region for region in program.regions for id in region.ids}
+        self.users: dict[int, list[int]] = {}
+        for id in self.graph:
+            for arg in set(self.graph[id].args):
+                self.users.setdefault(arg, []).append(id)
         self.forms = {i: found for i in self.computed() if (found := self._form(i)) is not None}
         self.stages = self._planned()
         self.filled = Filled()
@@ -55,13 +60,13 @@ class Launches:
 
     def _form(self, id: int) -> MatrixProduct | None:
         """A node as a matrix product whose result the driver can put somewhere."""
-        region = next(r for r in self.program.regions if id in r.ids)
+        region = self.regions[id]
         form = matrix_product(self.program, id, region.scans)
         if form is None or self.products.output(id) is not None:
             return form
-        users = [i for i in self.graph if id in self.graph[i].args]
+        users = self.users.get(id, ())
         plain = all(self.graph[u].op.elementwise or self.graph[u].op.name == "concat" for u in users)
-        inside = all(u in region.ids and self.graph[u].op.name not in ALIASES for u in users)
+        inside = all(self.regions.get(u) is region and self.graph[u].op.name not in ALIASES for u in users)
         return form if plain and inside and id not in self.graph.roots.values() else None
 
     def _planned(self) -> dict[str, Stages]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import tokenize
+import re
 from collections.abc import Mapping
 from functools import cache
 
+PIECES = re.compile(
+    r"""
+    [A-Za-z]{0,2}(?:\"{3}.*?\"{3} | '{3}.*?'{3} | \"(?:\\.|[^\"\\\n])*\" | '(?:\\.|[^'\\\n])*')  # a string
+    | \#[^\n]*
+    | ([^\W\d]\w*)  # a name, the only piece that is found
+    | \d[\w.]*
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
 
 def names_of(text: str) -> set[str]:
-    """The names that a text uses."""
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return {token.string for token in tokens if token.type == tokenize.NAME}
+    """The names that a text uses, outside of strings and comments."""
+    return {word for word in PIECES.findall(text) if word}
 
 
 @cache

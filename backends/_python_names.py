@@ -18,14 +18,18 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self.taken = set(taken)
+        self.numbers: dict[str, int] = {}
+        """The last number that was put behind each word: those below are taken."""
 
     def new(self, wish: str) -> str:
         """The wished name in ASCII, with a number behind it if it is taken: `h_`, `h_2_`."""
-        base, number = ascii_name(wish), 1
-        name = f"{base}_"
+        base = ascii_name(wish)
+        number = self.numbers.get(base, 1)
+        name = f"{base}_" if number == 1 else f"{base}_{number}_"
         while name in self.taken:
             number += 1
             name = f"{base}_{number}_"
+        self.numbers[base] = number
         self.taken.add(name)
         return name
 

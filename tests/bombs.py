@@ -85,6 +85,42 @@ BOMBS: dict[str, Callable[[], str]] = {
     "headers": lambda: "cell " * 15_000,
     "empty lines": lambda: "\n" * 900_000,
     "strays": lambda: cell("y = x" + ";" * 15_000),
+    "delays of delays": lambda: chain(900, "?[t-1]"),
+    "states of states": lambda: cell(
+        *(f"state h{i} : [N] = 0" for i in range(500)),
+        "h0 = tanh(x + h0[t-1])",
+        *(f"h{i} = tanh(h{i}[t-1] + h{i - 1}[t-1])" for i in range(1, 500)),
+        "y = h499",
+    ),
+    "parts of parts": lambda: chain(900, "slice(concat(?, ?), 1, N)"),
+    "wider and wider": lambda: cell(
+        "a0 = x", *(f"a{i} = concat(a{i - 1}, x)" for i in range(1, 900)), "y = slice(a899, 1, N)"
+    ),
+    "gradients cut": lambda: chain(1500, "stop_grad(?)"),
+    "reversals": lambda: chain(900, "reverse(?)"),
+    "means": lambda: chain(900, "? - mean(?)"),
+    "functions in loops": lambda: (
+        "\n".join(["fn f0(a) = a", *(f"fn f{i}(a) = a if 1 < 2 else f{i - 1}(a) + f{i - 1}(a)" for i in range(1, 60))])
+        + "\n"
+        + cell("state h : [N] = 0", "h = f59(x + h[t-1])", "y = h")
+    ),
+    "nested functions": lambda: (
+        "\n".join(["fn f0(a) = a + 1", *(f"fn f{i}(a) = {'(' * 20}f{i - 1}(a){' + 1)' * 20}" for i in range(1, 18))])
+        + "\n"
+        + cell("state h : [N] = 0", "h = f17(h[t-1] + x)", "y = h")
+    ),
+    "many sizes": lambda: cell(
+        *(f"param w{i} : [{i + 1}] ~ zeros" for i in range(900)),
+        f"y = x * ({' + '.join(f'sum(w{i})' for i in range(900))})",
+    ),
+    "sums of sums": lambda: cell("a[0] = x", "for i in 1..150 { a[i] = sum(a[j] for j in 0..i-1) }", "y = a[150]"),
+    "gates": lambda: cell(
+        *(f"param W{i} : [N, N] ~ zeros" for i in range(500)),
+        "state h : [N] = 0",
+        *(f"g{i} = sigmoid(W{i} @ x + W{i} @ h[t-1])" for i in range(500)),
+        f"h = {' * '.join(f'g{i}' for i in range(500))}",
+        "y = h",
+    ),
     "many cells": lambda: "".join(cell("y = x", header=f"cell C{i}[N](x: [N]) -> (y: [N]) {{\n") for i in range(900)),
     "many dimensions": lambda: cell(
         "y = x", header=f"cell B[{', '.join(f'N{i}' for i in range(2000))}, N](x: [N]) -> (y: [N]) {{\n"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
+from itertools import count
+from typing import TypeVar
 
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.value import Value
+
+V = TypeVar("V", bound=Hashable)
 
 COMMUTATIVE = frozenset({"add", "multiply", "equal"})
 """Not `minimum` and `maximum`: where their arguments are equal, the first of them gets the gradient."""
@@ -36,13 +40,61 @@ def cse(graph: Graph) -> Graph:
 def _shift_classes(graph: Graph, order: list[int]) -> dict[int, int]:
     """The coarsest partition of the delayed uses in which equal ones read equal streams."""
     shifts = [id for id in order if graph[id].delay]
-    classes = _ranked({id: (graph[id].delay, graph[id].type, len(graph[id].args)) for id in shifts})
-    while True:
-        numbers = _numbers(graph, order, classes)
-        finer = _ranked({id: (classes[id], tuple(numbers[a] for a in graph[id].args)) for id in shifts})
-        if len(set(finer.values())) == len(set(classes.values())):
-            return classes
-        classes = finer
+    coarse = _ranked({id: (graph[id].delay, graph[id].type, len(graph[id].args)) for id in shifts})
+    numbers = _numbers(graph, order, coarse)
+    _part(graph, coarse, numbers)
+    return {id: numbers[id] for id in shifts}
+
+
+def _part(graph: Graph, coarse: dict[int, int], numbers: dict[int, int]) -> None:
+    """Give other numbers to values that differ, until equal ones are equal in all that they read.
+
+    Of the parts of a class the largest keeps its number, and only what reads the others is looked at again: so a value
+    is given another number a few times at most, however long a chain of delays is.
+    """
+    members, users = _inverse(numbers), _users(graph, numbers)
+    fresh = count(max(numbers.values(), default=0) + 1)
+    dirty = dict.fromkeys(coarse)
+    while dirty:
+        touched, dirty = _inverse({id: numbers[id] for id in dirty}), {}
+        for number, ids in touched.items():
+            parts = _inverse({id: _reading(graph, id, coarse, numbers) for id in ids})
+            largest = max(parts.values(), key=len)
+            if len(largest) < len(members[number]) - len(ids):
+                smaller = list(parts.values())
+            else:
+                smaller = [part for part in parts.values() if part is not largest]
+                smaller += [rest] if (rest := members[number] - ids) else []
+            for part in smaller:
+                new = next(fresh)
+                members[number] -= part
+                members[new] = part
+                numbers.update(dict.fromkeys(part, new))
+                dirty.update(dict.fromkeys(user for id in part for user in users.get(id, ())))
+
+
+def _reading(graph: Graph, id: int, coarse: dict[int, int], numbers: dict[int, int]) -> Hashable:
+    """What values of one class have in common if they read equal values."""
+    if id in coarse:
+        return tuple(numbers[a] for a in graph[id].args)
+    return _key(id, graph[id], numbers)
+
+
+def _inverse(values: Mapping[int, V]) -> dict[V, set[int]]:
+    """The nodes that have each value."""
+    found: dict[V, set[int]] = {}
+    for id, value in values.items():
+        found.setdefault(value, set()).add(id)
+    return found
+
+
+def _users(graph: Graph, ids: Iterable[int]) -> dict[int, set[int]]:
+    """The nodes that read each node."""
+    found: dict[int, set[int]] = {}
+    for id in ids:
+        for arg in graph[id].args:
+            found.setdefault(arg, set()).add(id)
+    return found
 
 
 def _ranked(keys: dict[int, Hashable]) -> dict[int, int]:

@@ -174,6 +174,9 @@ def pad_pad(graph: Graph, node: Node) -> Value | None:
 
 def sum_of_pads(graph: Graph, node: Node) -> Value | None:
     """The pads in a sum that do not overlap are one value, put together from their parts."""
+    ops = [graph[arg].op.name for arg in node.args]
+    if "pad" not in ops and ops.count("add") < 2:
+        return None  # no more pads than in the sum that is a term of this one
     terms = _terms(graph, node)
     pads = sorted((n.attrs["start"], n.args[0]) for t in terms if (n := graph[t]).op.name == "pad")
     if len(pads) < 2 or not known(node.type.shape[0], *(start for start, _ in pads)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from recurrency.graph.graph import Graph
@@ -36,17 +36,30 @@ class Readers:
                 self.users.setdefault(arg, []).append((id, k))
         self.roots = set(graph.roots.values())
         self._known: dict[int, tuple[Read, ...]] = {}
-        self._escapes: dict[int, bool] = {}
+        self._escaping = self._results()
 
     def of(self, id: int) -> tuple[Read, ...]:
         """All reads of a value, those through views among them."""
-        if id not in self._known:
-            self._known[id] = ()
-            out: list[Read] = []
-            for user, k in self.users.get(id, ()):
-                out += self._through(id, user, k)
-            self._known[id] = tuple(dict.fromkeys(out))
+        path: list[tuple[int, Iterator[int]]] = []
+        fresh: int | None = id if id not in self._known else None
+        while fresh is not None or path:
+            if fresh is not None:
+                self._known[fresh] = ()
+                path.append((fresh, self._outer(fresh)))
+            fresh = next((user for user in path[-1][1] if user not in self._known), None)
+            if fresh is None:
+                value, _ = path.pop()
+                reads = (r for user, k in self.users.get(value, ()) for r in self._through(value, user, k))
+                self._known[value] = tuple(dict.fromkeys(reads))
         return self._known[id]
+
+    def _outer(self, id: int) -> Iterator[int]:
+        """The users of a value whose readers read it as well: their reads are to be known before its own."""
+        for user, k in self.users.get(id, ()):
+            if user not in self.position:
+                yield from self._outer(user)
+            elif self._is_view(self.graph[user].op.name, k):
+                yield user
 
     def _through(self, id: int, user: int, k: int) -> list[Read]:
         """The reads of a value that one of its users stands for; a view is a reader, in case it turns out a copy."""
@@ -80,11 +93,18 @@ class Readers:
 
     def escapes(self, id: int) -> bool:
         """Whether the value, or a view of it, is a result of the graph."""
-        if id not in self._escapes:
-            self._escapes[id] = id in self.roots
-            views = [u for u, k in self.users.get(id, ()) if self._is_view(self.graph[u].op.name, k)]
-            self._escapes[id] = id in self.roots or any(self.escapes(u) for u in views)
-        return self._escapes[id]
+        return id in self._escaping
+
+    def _results(self) -> set[int]:
+        """The results of the graph, and all of which they are views."""
+        found = set(self.roots)
+        later = list(found)
+        while later:
+            node = self.graph[later.pop()]
+            viewed = {arg for k, arg in enumerate(node.args) if self._is_view(node.op.name, k)} - found
+            found |= viewed
+            later += viewed
+        return found
 
     @staticmethod
     def _is_view(op: str, k: int) -> bool:
