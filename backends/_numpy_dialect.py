@@ -102,7 +102,8 @@ class Numpy:
     def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
         """A dict of views of the memory that is lent, and of copies."""
         items = ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
-        items += [f"{name!a}: {_result(f, name, id)}" for name, id in roots.items()]
+        lent = handed_out(f.program, roots)
+        items += [f"{name!a}: {_result(f, name, id, name in lent)}" for name, id in roots.items()]
         return ["return {", *(f"    {item}," for item in items), "}"]
 
     def fusions(self, program: Program) -> dict[int, Fused]:
@@ -110,11 +111,30 @@ class Numpy:
         return {}
 
 
-def _result(f: Function, name: str, id: int) -> str:
+def handed_out(program: Program, roots: Mapping[str, int]) -> set[str]:
+    """The results that are handed out as they lie in memory.
+
+    Those of memory that a backward run is going to read may lie in one, for nobody can write there; what a user may
+    write on has its memory alone.
+    """
+    found: set[str] = set()
+    taken: set[int] = set()
+    tape = _tape(program)
+    for name, id in roots.items():
+        if leased(program, id):
+            memory = _memory(program, id)
+            if memory in tape or memory not in taken:
+                found.add(name)
+            taken.add(memory)
+    return found
+
+
+def _result(f: Function, name: str, id: int, lent: bool) -> str:
     type_ = f.graph[id].type
     text: str = f.full(id)
-    if leased(f.program, id):
-        return f"{text}.view()" if name.startswith(TAPE) or not _on_tape(f, id) else f"read_only({text})"
+    if lent:
+        locked = not name.startswith(TAPE) and _memory(f.program, id) in _tape(f.program)
+        return f"read_only({text})" if locked else f"{text}.view()"
     text = f"{text}.copy()"
     for axis, dim in enumerate(type_.shape):
         if isinstance(dim, str):
@@ -122,7 +142,13 @@ def _result(f: Function, name: str, id: int) -> str:
     return text
 
 
-def _on_tape(f: Function, id: int) -> bool:
-    """Whether a backward run is going to read the memory of a result."""
-    tape = [i for name, i in f.graph.roots.items() if name.startswith(TAPE) and leased(f.program, i)]
-    return f.program.places[id].buffer in {f.program.places[i].buffer for i in tape}
+def _tape(program: Program) -> set[int]:
+    """The memory that a backward run is going to read."""
+    roots = program.graph.roots.items()
+    return {_memory(program, id) for name, id in roots if name.startswith(TAPE) and leased(program, id)}
+
+
+def _memory(program: Program, id: int) -> int:
+    """The buffer that owns the memory of a value."""
+    buffer = program.buffers[program.places[id].buffer]
+    return buffer.id if buffer.same is None else buffer.same

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from recurrency.backends._numpy_dialect import handed_out
 from recurrency.backends._python_function import Function
-from recurrency.backends._python_memory import leased
 
 from recurrency.graph.types import Kind
 from recurrency.program.footprint import GRADIENTS, PASSING, WORKSPACE, Footprint
@@ -68,8 +68,9 @@ class Call:
         own = gradients(f.graph, f.layout)
         if own:
             yield GRADIENTS, f.layout.size * self.real.itemsize
+        lent = handed_out(f.program, f.graph.roots)
         for root, id in f.graph.roots.items():
-            if root.removeprefix("gradient:") not in own and not leased(f.program, id):
+            if root.removeprefix("gradient:") not in own and root not in lent:
                 yield GRADIENTS if root.startswith("gradient:") else WORKSPACE, self._size(id)
 
     def _cleaned(self) -> int:

@@ -11,6 +11,7 @@ from recurrency.backend import describe
 from recurrency.graph.ops import OPS
 from recurrency.testing.cells import CELLS, cell
 from recurrency.testing.conformance import BackendConformance
+from tests.specimens import each_backend
 
 MADE_BY_PASSES = {"log1p", "valid"}
 
@@ -42,3 +43,9 @@ def test_the_cells_of_the_suite_use_every_operation() -> None:
         for one in (graph, derivatives.backward(graph), derivatives.loss_gradients(graph)):
             used |= {one[id].op.name for id in one}
     assert used == set(OPS) - MADE_BY_PASSES
+
+
+@each_backend
+def test_results_that_are_equal_or_parts_of_one_another_share_no_memory(backend: str) -> None:
+    suite = type("Suite", (BackendConformance,), {"backend": backend})()
+    suite.test_no_two_results_share_memory("arrangements")

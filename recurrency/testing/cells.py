@@ -142,18 +142,20 @@ CELLS = {
             loss sum(y) + l1(U)
         }"""),
     "arrangements": Small("""
-        cell Arrangements[N, H](x: [N]) -> (y: [2 * H], p: [H]) {
+        cell Arrangements[N, H](x, z: [N]) -> (y: [2 * H], p: [H], q: [H]) {
             param W, V : [H, N] ~ glorot_uniform
             param U    : [H, H] ~ glorot_uniform
             param d    : [H]    ~ ones
             state h : [H] = 0
             A = transpose(U) + diag(d) + identity(H)
-            a = layer_norm(W @ x + A @ h[t-1])
-            b = split(concat(a, V @ x), 2, 1)
-            c = slice(concat(a, V @ x), H + 1, 2 * H)
+            v = V @ (x + z)
+            a = layer_norm(W @ (x + z) + A @ h[t-1])
+            b = split(concat(a, v), 2, 1)
+            c = slice(concat(a, v), H + 1, 2 * H)
             h = clip_grad(tanh(b), 0.1) + 0.1 * stop_grad(c) * rms_norm(c)
             p = softmax(h)
             y = concat(log_softmax(c), h / (1 + norm(h)))
+            q = split(y, 2, 2)
             loss sum(y) + sum(p * p) + var(h)
         }"""),
     "two clocks": Small(

@@ -24,6 +24,7 @@ from recurrency.testing.bench import bench
 from recurrency.testing.case import Case
 from recurrency.testing.cells import CELLS, cell
 from recurrency.testing.compare import differences
+from recurrency.testing.outcomes import KINDS as CALLS
 from recurrency.testing.outcomes import Call, Results, outcome
 from recurrency.testing.strategies import cases
 
@@ -150,14 +151,14 @@ class BackendConformance:
                 np.testing.assert_array_equal(again[key], array, err_msg=key)
 
     def test_no_two_results_share_memory(self, name: str) -> None:
+        """Who writes on one changes no other, be they equal, or one a part of the other, and no array of the caller."""
         call = Call.of(self.model(name), case_of(name, batch=3, state=True))
-        run = call.model.forward(call.params, call.data.inputs, keep=False, **call.options)
-        arrays = {**run.outputs, **{f"final {n}": a for n, a in run.state.items()}}
-        given = {"params": call.params, **call.data.inputs, **(call.data.state or {})}
-        listed = list(arrays.items())
-        for k, (one, array) in enumerate(listed):
-            for other, second in [*listed[k + 1 :], *given.items()]:
-                assert not np.shares_memory(array, second), f"{one} and {other}"
+        given = {"params": call.params, **call.data.inputs, **(call.data.state or {}), **call.data.seeds}
+        for kind in ("forward", "vjp", "loss_gradients", "jvp"):
+            listed = list(CALLS[kind](call).items())
+            for k, (one, array) in enumerate(listed):
+                for other, second in [*listed[k + 1 :], *given.items()]:
+                    assert not np.shares_memory(array, second), f"{kind}: {one} and {other}"
 
     def test_the_arrays_of_the_caller_stay_as_they_are(self, name: str, dtype: str) -> None:
         call = Call.of(self.model(name, dtype), case_of(name, dtype, batch=3, state=True))
