@@ -40,7 +40,8 @@ def test_the_cells_of_the_suite_use_every_operation() -> None:
     used: set[str] = set()
     for name, small in CELLS.items():
         graph = cell(name).elaborate(**small.dimensions).graph
-        for one in (graph, derivatives.backward(graph), derivatives.loss_gradients(graph)):
+        first, second = derivatives.loss_gradients(graph), derivatives.hessian_product(graph)
+        for one in (graph, derivatives.backward(graph), first, second):
             used |= {one[id].op.name for id in one}
     assert used == set(OPS) - MADE_BY_PASSES
 
