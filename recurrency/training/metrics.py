@@ -72,7 +72,7 @@ class Metrics(Silent):
 def _before(line: Mapping[str, Any], resume: Snapshot) -> bool:
     """Whether a line tells of what is done in a snapshot."""
     if line.get("event") == "epoch":
-        return bool(line["epoch"] < resume.epoch)
+        return type(line.get("epoch")) is int and line["epoch"] < resume.epoch
     return line.get("event") == "update" and bool(line["step"] <= resume.step)
 
 
@@ -94,7 +94,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 NUMBER, WHOLE = (int, float), (int,)
 NEEDED: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "update": {"step": WHOLE},
-    "epoch": {"step": WHOLE, "epoch": WHOLE, "train": NUMBER, "valid": (*NUMBER, type(None))},
+    "epoch": {"step": WHOLE, "train": NUMBER, "valid": (*NUMBER, type(None))},
     "end": {},
 }
 """What the lines of each kind hold at least."""
