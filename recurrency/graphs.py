@@ -17,7 +17,8 @@ from recurrency.program.layout import Layout, layout
 from recurrency.program.schedule import PIECES
 
 RESULTS = ("output:", "final:")
-
+GREATEST_PROGRAM = 8_000
+"""Bound on the operations of a cell that is compiled; each takes some milliseconds."""
 
 GRAPHS = frozenset({*PASSES, "keep"})
 """What may be switched off of that which makes the graphs."""
@@ -55,7 +56,7 @@ class Graphs:
         if key not in self._graphs:
             wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")]
             wanted += [f"stream:{s}" for s in key[1]]
-            self._graphs[key] = optimised(self.elaborated.graph.select(wanted), self.without)
+            self._graphs[key] = optimised(bounded(self.elaborated.graph.select(wanted)), self.without)
         return self._graphs[key]
 
     def chunked(self, streams: Iterable[str] = ()) -> Graph:
@@ -122,6 +123,17 @@ class Graphs:
             one, two = partition(whole, first, second, recompute="keep" not in self.without)
             self._graphs[key], self._graphs[("backward of", *key)] = one, two
         return self._graphs[key], self._graphs[("backward of", *key)]
+
+
+def bounded(graph: Graph) -> Graph:
+    """The graph of a cell, if it is small enough to become a program.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if len(graph) > GREATEST_PROGRAM:
+        raise UsageError(f"the cell expands to {len(graph):,} operations; at most {GREATEST_PROGRAM:,} can be compiled")
+    return graph
 
 
 def real_roots(graph: Graph) -> list[str]:

@@ -98,7 +98,9 @@ def words() -> str:
 
 def bounds() -> str:
     """How large a spec may be."""
+    from recurrency import graphs
     from recurrency.language import binding, elaborate, elaboration, parser, subscripts, tree, words
+    from recurrency.pictures import reading
 
     rows = (
         ("characters in a text", parser.MAX_TEXT),
@@ -110,6 +112,9 @@ def bounds() -> str:
         ("a dimension", binding.GREATEST_DIMENSION),
         ("elements of a value, or of what delays keep, for each sequence", elaborate.GREATEST_VALUE),
         ("operations that a spec expands to", elaboration.GREATEST_GRAPH),
+        ("operations that all cells of a file expand to together", elaboration.GREATEST_FILE),
+        ("operations of a cell that is compiled", graphs.GREATEST_PROGRAM),
+        ("nodes of a picture", reading.LARGEST),
     )
     return table(("what", "at most"), ((what, f"{most:,}") for what, most in rows))
 

@@ -122,10 +122,11 @@ def initialiser_text(parameter: ParamInfo) -> str:
 def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:
     """The cost of one more step: of the forward pass, and of forward and backward with all gradients."""
     from recurrency import derivatives
+    from recurrency.graphs import bounded
     from recurrency.program.schedule import schedule
 
     roots = [r for r in found.graph.roots if r.startswith(("output:", "final:"))]
-    base = optimised(found.graph.select(roots), without)
+    base = optimised(bounded(found.graph.select(roots)), without)
     both = derivatives.backward(base, wrt=("params",))
     out = []
     for graph in (base, optimised(both, without)):

@@ -158,12 +158,15 @@ class Spec:
             SpecError: with every independent mistake.
         """
         from recurrency.language.elaborate import check
+        from recurrency.language.elaboration import GREATEST_FILE, too_large
 
-        found = list(self._parsed[1])
+        found, written = list(self._parsed[1]), 0
         own = [c for c in self.definition.module.cells.values() if c.module is self.definition.module]
         for definition in own if all_cells else [self.definition]:
             try:
-                check(definition)
+                written += check(definition).written
+                if written > GREATEST_FILE:
+                    raise too_large(definition.cell.span)
             except SpecError as error:
                 found += [d for d in error.diagnostics if (d.number, d.span) not in {(f.number, f.span) for f in found}]
                 if any(d.number == 39 for d in error.diagnostics):

@@ -110,17 +110,20 @@ BOMBS: dict[str, Callable[[], str]] = {
         + cell("state h : [N] = 0", "h = f17(h[t-1] + x)", "y = h")
     ),
     "many sizes": lambda: cell(
-        *(f"param w{i} : [{i + 1}] ~ zeros" for i in range(900)),
-        f"y = x * ({' + '.join(f'sum(w{i})' for i in range(900))})",
+        *(f"param w{i} : [{i + 1}] ~ zeros" for i in range(500)),
+        "a0 = x",
+        *(f"a{i + 1} = a{i} * sum(w{i})" for i in range(500)),
+        "y = a500",
     ),
     "sums of sums": lambda: cell("a[0] = x", "for i in 1..150 { a[i] = sum(a[j] for j in 0..i-1) }", "y = a[150]"),
     "gates": lambda: cell(
-        *(f"param W{i} : [N, N] ~ zeros" for i in range(500)),
+        "param W[1..300] : [N, N] ~ zeros",
         "state h : [N] = 0",
-        *(f"g{i} = sigmoid(W{i} @ x + W{i} @ h[t-1])" for i in range(500)),
-        f"h = {' * '.join(f'g{i}' for i in range(500))}",
+        "for i in 1..300 { g[i] = sigmoid(W[i] @ x + W[i] @ h[t-1]) }",
+        "h = sum(g[i] for i in 1..300)",
         "y = h",
     ),
+    "long ways": lambda: cell("a[0] = x", "for i in 1..250 { a[i] = tanh(a[i-1]) }", "y = sum(a[i] for i in 0..250)"),
     "many cells": lambda: "".join(cell("y = x", header=f"cell C{i}[N](x: [N]) -> (y: [N]) {{\n") for i in range(900)),
     "many dimensions": lambda: cell(
         "y = x", header=f"cell B[{', '.join(f'N{i}' for i in range(2000))}, N](x: [N]) -> (y: [N]) {{\n"

@@ -127,6 +127,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except RecursionError:
+        _complain(UsageError("too much is built on one another here; cut the cell in two, or leave a part out"))
     except UnicodeEncodeError as error:
         complain_of_encoding(error)
         sys.exit(1)

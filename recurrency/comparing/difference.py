@@ -82,7 +82,7 @@ def _as_text(ours: Cell, theirs: Cell) -> Difference:
         identical=ours.meaning == theirs.meaning,
         parameters=[(name, name) for name in ours.letters.parameters if name in theirs.letters.parameters],
         phrases=[None],
-        note="equations are compared as they are written, for they are too long, or read whole streams at once",
+        note="equations are compared as they are written, for they are too many or too long, or read whole streams",
     )
     for name in dict.fromkeys([*own[0], *own[1]]):
         lines = [[written.text for written in side.get(name, [])] for side in own]

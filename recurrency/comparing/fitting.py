@@ -11,6 +11,7 @@ from recurrency.comparing.assignment import assignment
 from recurrency.comparing.cuts import Cut
 from recurrency.convert.forms import Part
 from recurrency.convert.polynomials import Sum
+from recurrency.errors import UsageError
 
 ROUNDS = 3
 """How often the likeness of states is revised by that of the states which they read."""
@@ -18,6 +19,8 @@ MANY_GATES = 12
 """Cells with more gates than this are compared as they are written."""
 SAME_OUTPUT = 3 * UNIT
 """How much more alike states are that are the same output."""
+MOST_PAIRS = 5_000
+"""Cells with more pairs of states than this, such as two with 70 each, are compared as they are written."""
 MOST_READINGS = 3
 """How many gates may be read otherwise than they are written."""
 
@@ -57,7 +60,11 @@ class Fitter:
         self.roots, self.inputs = roots, inputs
 
     def best(self, ours: Cut, theirs: Cut) -> Fitted:
-        """The states by their likeness; then gates are read otherwise as long as that makes the difference less."""
+        """The states by their likeness; then gates are read otherwise as long as that makes the difference less.
+
+        Raises:
+            UsageError: there are too many states.
+        """
         results = self._results(ours, theirs)
         fitted = self.fit(ours, theirs, self._states(ours, theirs, results))
         while len(fitted.reads) < MOST_READINGS and fitted.cost > UNIT:
@@ -93,6 +100,8 @@ class Fitter:
     def _states(self, ours: Cut, theirs: Cut, results: Sequence[tuple[Sum, Sum]]) -> dict[int, int]:
         """The pairs of states that are most alike, given how alike those are that they read."""
         mine, others = (cut.states([pair[side] for pair in results]) for side, cut in enumerate((ours, theirs)))
+        if len(mine) * len(others) > MOST_PAIRS:
+            raise UsageError(f"{len(mine)} and {len(others)} states are too many to be held against one another")
         outputs = {(_only_state(a), _only_state(b)) for a, b in results}
         unlike: dict[tuple[int, int], int] = {}
         for last in range(ROUNDS, 0, -1):

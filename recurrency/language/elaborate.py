@@ -49,6 +49,8 @@ class Elaborated:
     clocks: tuple[str, ...]
     curvatures: int
     """How many roots `curvature:K` there are: the predictions that the losses read."""
+    written: int = field(default=0, compare=False)
+    """How many equations were written out for it, those of the cells that it uses included."""
     programs: dict[frozenset[str], dict[Any, Graph]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -98,7 +100,7 @@ def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborate
             assumptions.update({name: shape for name, (_, shape) in work.revised.items()})
         if work.diagnostics or work.spoilt:
             raise SpecError(tuple(sorted(work.diagnostics, key=place_of)))
-        return _result(work, top)
+        return replace(_result(work, top), written=work.definitions)
 
 
 def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any], last: bool) -> Instance:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from recurrency.errors import Diagnostic, Span
+from recurrency.errors import Diagnostic, Span, SpecError
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 GREATEST_GRAPH = 20_000
 """Bound on the operations that a spec may expand to."""
+GREATEST_FILE = 2 * GREATEST_GRAPH
+"""Bound on those that all cells of a file may expand to together."""
 GREATEST_DEPTH = 400
 """Bound on expressions inside expressions, those of functions included."""
 DEEP = 100
@@ -51,7 +53,7 @@ class Elaboration:
         """The states whose first values are being computed."""
         self.spoilt = False
         """Whether results are missing because of a mistake, be it one in a file that is used."""
-        self.depth = self._definitions = 0
+        self.depth = self.definitions = 0
 
     # -------------------------------------------------------------------------------------------------- mistakes
 
@@ -169,14 +171,20 @@ class Elaboration:
 
     def count_definition(self, span: Span, weight: int = 1) -> None:
         """Bound how much the loops, functions and uses of a spec write out."""
-        self._definitions += weight
-        if self._definitions > GREATEST_GRAPH:
+        self.definitions += weight
+        if self.definitions > GREATEST_GRAPH:
             raise self.too_much(span)
 
     def too_much(self, span: Span | None, title: str = "", help: str = "") -> TooMuch:
         """The mistake of a spec that expands without bound."""
         title = title or f"this spec expands to more than {GREATEST_GRAPH} operations"
         return TooMuch(say(39, title, span, help=help or "use fewer members, or smaller ranges"))
+
+
+def too_large(span: Span) -> SpecError:
+    """The mistake of a file whose cells, each small enough, use one another too often."""
+    title = f"the cells of this file expand to more than {GREATEST_FILE} operations together"
+    return SpecError((say(39, title, span, "up to here", help="put some of them into a file of their own"),))
 
 
 def place_of(diagnostic: Diagnostic) -> tuple[str, int]:

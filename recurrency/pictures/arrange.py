@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+from recurrency.errors import UsageError
+
 Bend = tuple[str, int]
 """The stand-in of a bundle in a layer."""
 Item = str | Bend
@@ -24,6 +26,9 @@ RESTARTS = 6
 ROUNDS = 60
 SMALL = 150
 """Up to so many stretches the order is polished; beyond that it would take seconds and show little."""
+MOST_LINES = 700
+LONGEST_LINES = 1_500
+"""Lines of a picture, and the layers that they go through together: more is a tangle, and takes long to lay out."""
 STRAIGHT = 4.0
 AIR = 14.0
 
@@ -98,6 +103,7 @@ def arrange(
     `rows`, the layers of an earlier drawing of the same graph, only the places are new.
     """
     ranks = _ranks(list(widths), wires, frozenset(top), frozenset(bottom))
+    _require_short(ranks, wires)
     layers = _bundle(ranks, wires)
     layers.outer = frozenset(outer)
     neighbours = _neighbours(layers)
@@ -139,6 +145,17 @@ def _topological(nodes: list[str], before: Mapping[str, set[str]], after: Mappin
             if not waiting[w]:
                 ready.append(w)
     return out
+
+
+def _require_short(rank: Mapping[str, int], wires: Sequence[Wire]) -> None:
+    """Refuse lines that go through more layers together than can be laid out, and would be a tangle.
+
+    Raises:
+        UsageError: they do.
+    """
+    bundles = {(wire.bundle, wire.target): rank[wire.target] - rank[wire.source] for wire in wires}
+    if len(wires) > MOST_LINES or sum(bundles.values()) > LONGEST_LINES:
+        raise UsageError(f"too many lines for a picture: {len(wires)}, through {sum(bundles.values())} layers together")
 
 
 def _bundle(rank: Mapping[str, int], wires: Sequence[Wire]) -> Layers:

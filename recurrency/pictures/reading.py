@@ -23,6 +23,8 @@ NEWLINE = "\n"
 """In a label: the line ends here."""
 LARGEST = 300
 """More nodes than these are no picture any more."""
+LONGEST = 15_000
+"""Characters of LaTeX of all labels together; more are more than a page of formulas."""
 UNROLLED = 2000
 """More equations than these are not read at all; as many become fewer nodes where members of a family are alike."""
 
@@ -248,6 +250,8 @@ class _Reader:
         sketch.nodes = {id: n for id, n in sketch.nodes.items() if id in used or n.kind is not Kind.INPUT}
         if len(sketch.nodes) > LARGEST:
             raise self._too_many(str(len(sketch.nodes)))
+        if (length := sum(len(n.label) for n in sketch.nodes.values())) > LONGEST:
+            raise UsageError(f"the equations of {self.cell.name} are too long for a picture: {length} characters")
         return sketch
 
     def _functions(self) -> Iterator[syntax.Fn]:
