@@ -95,6 +95,7 @@ def _within(warning: Diagnostic, cell: object) -> bool:
         ("  # ok: RNN102, RNN101", "  # ok: RNN101", [111]),
         ("", "  # ok: RNN103", [102, 101, 111]),
         ("", "  # RNN101 is ok", [102, 101]),
+        ("  # ok: rnn102", "  #ok:RNN101", []),
     ],
 )
 def test_a_comment_silences_a_warning_where_it_stands(header: str, statement: str, told: list[int]) -> None:
@@ -159,3 +160,17 @@ def test_only_lint_pays_for_warnings() -> None:
 def test_numbers_of_warnings_stand_apart() -> None:
     assert min(LINTS) == 101
     assert sorted(LINTS) == list(range(101, 101 + len(LINTS)))
+
+
+@pytest.mark.parametrize(("read", "told"), [("u.half", []), ("u", [103])])
+def test_a_stream_that_another_cell_reads_is_read(read: str, told: list[int]) -> None:
+    text = f"""cell Inner[N](x: [N]) -> (h: [N]) {{
+    half = x / 2
+    h = tanh(x)
+}}
+cell Outer[N](x: [N]) -> (y: [N]) {{
+    u = Inner(x)
+    y = {read}
+}}
+"""
+    assert numbers(text) == told

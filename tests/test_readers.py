@@ -128,6 +128,12 @@ def test_elements_of_a_matrix_have_two_numbers_and_a_single_number_has_none(tmp_
     np.testing.assert_array_equal(found.inputs["y"][0], [[5]])
 
 
+def test_a_cell_may_be_long_and_a_column_may_have_no_name(tmp_path: Path) -> None:
+    text = "sequence,x.0,x.1,\n" + "".join(f"{str(s) * 200_000},1,2,\n" for s in range(5))
+    with pytest.warns(UserWarning, match="not read is the column '': no input"):
+        assert len(read_user(written(tmp_path, text), {"x": X})["train"]) == 3
+
+
 def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
     (tmp_path / "my.csv.xz").write_bytes(lzma.compress((HEAD + ROWS).encode()))
     assert len(read_user(tmp_path / "my.csv.xz", {"x": X, "w": W})["train"]) == 2
@@ -140,10 +146,22 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
         (HEAD, "has no rows below its header"),
         ("sequence,x.0,w\na,1,2\n", r"has for x the columns x.0; the spec needs 2 \[2\], x.0 to x.1"),
         ("sequence,x.0,x.1,x.2,w\na,1,2,3,0\n", r"has for x the columns x.0 to x.2; the spec needs 2 \[2\]"),
-        ("sequence,x.0,x.2,w\na,1,2,0\n", r"has for x the columns x.0 to x.2; the spec needs 2 \[2\], x.0 to x.1"),
+        ("sequence,x.0,x.2,w\na,1,2,0\n", r"has for x the columns x.0, x.2; the spec needs 2 \[2\], x.0 to x.1$"),
+        ("sequence,x,x.1,w\na,1,2,0\n", r"has for x the columns x, x.1; the spec needs 2 \[2\], x.0 to x.1$"),
+        ("sequence,x.0,x.1,x.01,w\na,1,2,3,0\n", r"has for x the columns x.0, x.1, x.01; the spec needs 2 \[2\]"),
+        ("a,1,1,2\na,1,2,2\n", "has no header: its first line has to name the columns"),
+        (HEAD + ROWS + 'e,train,"1,2,0\n', r"my.csv, line 7: quotation marks around a cell are not closed"),
+        (
+            HEAD + ROWS + 'e,train,"1,2,0\n' + ROWS * 4000,
+            r"my.csv, line 7: quotation marks around a cell are not closed",
+        ),
+        (
+            HEAD + "a,train,1,1,red\n",
+            "line 2, w: 'red' is not a number; symbols are whole numbers from 0, and -1 where",
+        ),
         ("sequence,x.0,x.1,x.0,w\na,1,2,3,0\n", "has the column x.0 twice; leave one out"),
         ("sequence,w,y.0,y.1\na,1,2,0\n", "has no column x.0; did you mean y.0"),
-        ("sequence,x.0,x.1,w,w.0\na,1,2,0,0\n", "has for w the columns w.0; the spec needs 1"),
+        ("sequence,x.0,x.1,w,w.0\na,1,2,0,0\n", "has for w the columns w, w.0; the spec needs 1"),
         (
             "sequence,splits,x.0,x.1,w\na,test,1,2,0\n",
             r"has the column splits, which nothing reads; did you mean split\?",

@@ -151,7 +151,7 @@ NAMES: dict[str, str] = _table({
     "clipgradient clipgradnorm gradientclip clipgradients": "write clip_grad(x, 10)",
     "grad gradient backward": "gradients are generated; nothing has to be written for them",
     # constants and types
-    "pi": "write 3.141592653589793",
+    "pi π": "write 3.141592653589793",
     "e euler": "write exp(1)",
     "inf infinity nan": "write a large number, such as 1e9; a spec has no infinity",
     "true": "write 1",

@@ -62,6 +62,8 @@ def sliced(fault: Fault) -> Diagnostic | None:
     round = fault.kind == "COLON" and fault.guilty.kind not in {"CELL", "FN"}
     if not fault.open or fault.open[-1].type not in ({"LSQB", "LPAR"} if round else {"LSQB"}):
         return None
+    if fault.guilty.kind in {"CELL", "FN"} and fault.kind == "COLON":
+        return None
     if fault.kind not in {"COLON", "DOTS"}:
         return None
     at = next(k for k in range(fault.at - 1, -1, -1) if fault.words[k] is fault.open[-1])

@@ -15,7 +15,7 @@ from recurrency.language.scalars import Scalars, flatten, scalars_of
 from recurrency.language.suggestions import unbatched
 from recurrency.language.words import where, words_of
 
-SILENCED = re.compile(r"#\s*ok:\s*(RNN\d+(?:\s*,\s*RNN\d+)*)\b(.*)")
+SILENCED = re.compile(r"#\s*ok:\s*(RNN\d+(?:\s*,\s*RNN\d+)*)\b(.*)", re.IGNORECASE)
 
 
 def lint(module: Module) -> tuple[Diagnostic, ...]:
@@ -69,7 +69,7 @@ def silencers(source: Source) -> list[Silencer]:
         line = word.line or 1
         found = SILENCED.match(word) if word.type == "COMMENT" else None
         if found is not None:
-            numbers = tuple(int(n) for n in re.findall(r"RNN(\d+)", found[1]))
+            numbers = tuple(int(n) for n in re.findall(r"\d+", found[1]))
             out.append(Silencer(numbers, frozenset({line} if last == line else {line, line + 1}), where(source, word)))
         last = word.end_line or line
     return out
@@ -88,11 +88,13 @@ class Cell:
     scalars: Scalars
     live: frozenset[str]
     """The names that lead to an output or a loss."""
-    outside: tuple[set[str], set[str]]
+    outside: tuple[set[str], set[str], set[str]]
     """What other cells read of it: see `outside`."""
 
 
-def of_cell(definition: CellDef, read_outside: tuple[set[str], set[str]], losing: set[int]) -> Iterator[Diagnostic]:
+def of_cell(
+    definition: CellDef, read_outside: tuple[set[str], set[str], set[str]], losing: set[int]
+) -> Iterator[Diagnostic]:
     """All warnings about a cell."""
     cell, module = definition.cell, definition.module
     reads = reads_of(cell, module, losing)
@@ -101,7 +103,8 @@ def of_cell(definition: CellDef, read_outside: tuple[set[str], set[str]], losing
         if isinstance(entry.default, syntax.Name) and entry.default.name in cells:
             cells[entry.name] = cells[entry.default.name]
     scalars = scalars_of(cell, module.functions, cells)
-    told = Cell(cell, module, reads, scalars, frozenset(reads.leading_to({p.name for p in cell.outputs})), read_outside)
+    live = frozenset(reads.leading_to({p.name for p in cell.outputs} | read_outside[2] & reads.mentioned.keys()))
+    told = Cell(cell, module, reads, scalars, live, read_outside)
     for rule in RULES:
         yield from rule(told)
 
@@ -181,7 +184,7 @@ def _first_value(name: str, states: set[str], values: dict[str, str]) -> str | N
 
 def pasts(cell: Cell) -> Iterator[Diagnostic]:
     """RNN105: a state whose past nothing reads, in its cell or from outside."""
-    streams, cells = cell.outside
+    streams, cells, _ = cell.outside
     for s in flatten(cell.cell.body):
         if not isinstance(s, syntax.State):
             continue
@@ -193,13 +196,20 @@ def pasts(cell: Cell) -> Iterator[Diagnostic]:
                 yield say(105, f"nothing reads the past of the state {name}", target.span, help=help)
 
 
-def outside(module: Module) -> tuple[set[str], set[str]]:
-    """Streams inside of uses, and cells, whose earlier steps or first values the cells of a text read."""
+def outside(module: Module) -> tuple[set[str], set[str], set[str]]:
+    """What the cells of a text read of others.
+
+    These are streams inside of uses, and cells, of which they read earlier steps or first values; and all streams
+    inside of uses that they read.
+    """
     streams: set[str] = set()
     cells: set[str] = set()
+    inside: set[str] = set()
     for cell in module.file.cells:
         stepped: set[str] = set()
         for part in syntax.walk(cell):
+            if isinstance(part, syntax.Attribute):
+                inside.add(part.name)
             if isinstance(part, syntax.From):
                 streams.update(k.name for k in part.first)
             if isinstance(part, syntax.Subscript) and any(syntax.mentions_time(i) for i in part.indices):
@@ -210,7 +220,7 @@ def outside(module: Module) -> tuple[set[str], set[str]]:
         for s in flatten(cell.body):
             if isinstance(s, syntax.Equation) and s.target.name in stepped:
                 cells.update(names_in(s.value))
-    return streams, cells
+    return streams, cells, inside
 
 
 def outputs(cell: Cell) -> Iterator[Diagnostic]:

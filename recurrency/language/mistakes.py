@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -192,7 +193,7 @@ def juxtaposed(fault: Fault) -> Diagnostic | None:
     after = fault.words[at + 1].type if at + 1 < len(fault.words) else ""
     factor = f"{right}{ {'LPAR': '(...)', 'LSQB': '[...]'}.get(after, '') }"
     help = f"there is no product by juxtaposition; write {left} @ {factor} or {left} * {factor}"
-    help = _applied(str(left), str(right)) or help
+    help = _applied(str(left), str(right)) or _number(left, right) or _shape(fault, at) or help
     if right.line != left.end_line:
         help = "an equation goes on in the next line only with an operator"
         return say(4, f"no operator before {right}", where(fault.source, right), help=help)
@@ -208,6 +209,28 @@ def _applied(left: str, right: str) -> str | None:
     if left in FUNCTIONS:
         return f"the values of a function stand in round brackets: {left}({right})"
     return f"write transpose({left[:-1]}) @ {right}" if left.endswith("ᵀ") and len(left) > 1 else None
+
+
+NUMBERS = re.compile(r"0[xob][0-9a-f]+|[\d_]+", re.IGNORECASE)
+"""What is a number in Python, but not here."""
+
+
+def _number(left: Token, right: Token) -> str | None:
+    """`1_000` and `0x1F`: what is no number here; `2x` is a product."""
+    if left.type != "NUMBER" or left.end_pos != right.start_pos or not NUMBERS.fullmatch(f"{left}{right}"):
+        return None
+    return "a number has digits, a point and an exponent: 1000, 0.5, 1e-3"
+
+
+def _shape(fault: Fault, at: int) -> str | None:
+    """`[H N]` and `[H x N]`: the sizes of a shape have commas between them."""
+    opener = fault.open[-1] if fault.open else None
+    if opener is None or opener.type != "LSQB":
+        return None
+    start = next(k for k in range(at, -1, -1) if fault.words[k] is opener)
+    if start == 0 or fault.words[start - 1].type != "COLON":
+        return None
+    return "the sizes of a shape have commas between them: [H, N]"
 
 
 def second_value(fault: Fault) -> int:
@@ -240,7 +263,9 @@ def misplaced(fault: Fault) -> Diagnostic | None:
     top = "CELL" in fault.accepted
     if top and not fault.over and fault.kind not in TOP_LEVEL and fault.kind not in CLOSERS:
         label = "only cell, fn and use may stand here"
-        return say(2, f"{shown(fault)} stands outside of every cell", place, label)
+        small = str(fault.word).lower()
+        help = f"write {small}" if small in {"cell", "fn", "use"} else None
+        return say(2, f"{shown(fault)} stands outside of every cell", place, label, help=help)
     if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
         return say(2, f"{fault.word} stands inside a cell", place, help="move it out of the cell")
     if "RBRACE" in fault.accepted and fault.kind == "DOC":

@@ -42,7 +42,7 @@ LOOKALIKES = {
     "⊕": "write a + b, or concat(a, b)",
     "∞": "write a large number, such as 1e9; a spec has no infinity",
     "&": "write and",
-    "|": "write or; | | is abs(...)",
+    "|": "write or; |x| is written abs(x)",
     "!": "write != or not",
     "?": "write a if condition else b; one that depends on values: where(c, a, b)",
     "$": "equations stand here without it",
@@ -153,7 +153,7 @@ def _ampersand(words: Sequence[Token], at: int) -> str | None:
 
 
 def _bars(words: Sequence[Token], at: int) -> str | None:
-    return "write or; || || is norm(...)" if str(_after(words, at)) == "|" else None
+    return "write or; ||x|| is written norm(x)" if str(_after(words, at)) == "|" else None
 
 
 def _negation(words: Sequence[Token], at: int) -> str | None:

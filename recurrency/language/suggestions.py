@@ -48,6 +48,7 @@ BATCHES = frozenset(
     {"b", "batch", "batchsize", "bs", "t", "time", "timesteps", "steps", "seq", "seqlen", "seqlength", "length", "len"}
 )
 """How other frameworks call what shapes do not have here, by `plain` names."""
+UNBATCHED = "time and batch are never written: a shape is that of one step of one sequence"
 
 
 def meant(evaluator: Evaluator, name: str, called: bool) -> str | None:
@@ -67,6 +68,8 @@ def meant(evaluator: Evaluator, name: str, called: bool) -> str | None:
         return found
     if len(name) > 1 and (same := known_as(name, known)):
         return f"did you mean {same}?"
+    if not called and plain(name) in BATCHES and not nearest(name, own):
+        return UNBATCHED
     if called or not nearest(name, own):
         elsewhere = said_here(name) or _other_kind(evaluator, name)
         if elsewhere:
@@ -100,9 +103,7 @@ def _other_kind(evaluator: Evaluator, name: str) -> str | None:
         return f"{name} is an initialiser, which stands after ~; a number stands for all elements"
     if len(name) > 1 and name in MODULES | SELF:
         return "names need nothing before them: write the function, the stream or the parameter alone"
-    if plain(name) in BATCHES:
-        return "time and batch are never written: a shape is that of one step of one sequence"
-    return None
+    return UNBATCHED if plain(name) in BATCHES else None
 
 
 # ----------------------------------------------------------------------------------------------- names made of names

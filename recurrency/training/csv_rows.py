@@ -29,6 +29,7 @@ from recurrency.training.sequences import Array, InputPort, Sequences
 SEQUENCE, SPLIT = "sequence", "split"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 """What is read as a number: not all that Python takes for one, such as `1_000`."""
+NO_SYMBOL = "and -1 where there is none"
 MARKS = ",;\t"
 """What may stand between the cells; that which is most frequent in the header."""
 
@@ -72,25 +73,55 @@ class _Table:
 
     @classmethod
     def of(cls, path: str | Path, ports: Mapping[str, InputPort]) -> _Table:
-        text = read_text(path)
-        mark = max(MARKS, key=text.lstrip().partition("\n")[0].count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+        lines = _lines(path, read_text(path))
         if len(lines) < 2:
             raise UsageError(f"{path} has no rows below its header")
-        header = lines[0][1]
-        twice = [column for column in header if header.count(column) > 1]
-        if twice:
-            raise UsageError(f"{path} has the column {twice[0]} twice; leave one out")
-        if SEQUENCE not in header:
-            raise UsageError(f"{path} has no column {SEQUENCE}; {_instead(SEQUENCE, header)}")
+        header = _header(path, lines[0][1])
         wanted = {name: _columns(path, name, port, header) for name, port in ports.items()}
         read = {SEQUENCE, SPLIT, *(column for columns in wanted.values() for column in columns)}
-        unread(path, "column", [c for c in header if c not in read], [SPLIT] if SPLIT not in header else [])
+        unread(path, "column", [c or "''" for c in header if c not in read], [SPLIT] if SPLIT not in header else [])
         for line, row in lines[1:]:
             if len(row) != len(header):
                 raise UsageError(f"{path}, line {line}: {len(row)} cells; the header has {len(header)}")
         return cls(path, header, lines[1:], {n: [header.index(c) for c in columns] for n, columns in wanted.items()})
+
+
+def _lines(path: str | Path, text: str) -> list[tuple[int, list[str]]]:
+    """The rows of a text that are not empty, each with the number of the line where it ends.
+
+    Raises:
+        UsageError: quotation marks are opened and not closed.
+    """
+    mark = max(MARKS, key=text.lstrip().partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    out, last = [], 0
+    limit = csv.field_size_limit(max(len(text), 1))
+    try:
+        for row in reader:
+            last = reader.line_num
+            if any(map(str.strip, row)):
+                out.append((last, [cell.strip() for cell in row]))
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {last + 1}: quotation marks around a cell are not closed ({error})") from error
+    finally:
+        csv.field_size_limit(limit)
+    return out
+
+
+def _header(path: str | Path, header: list[str]) -> list[str]:
+    """The names of the columns.
+
+    Raises:
+        UsageError: they are numbers, one is there twice, or none says which sequence a row belongs to.
+    """
+    if SEQUENCE not in header and any(map(NUMBER.fullmatch, header)):
+        raise UsageError(f"{path} has no header: its first line has to name the columns, such as {SEQUENCE},x.0,x.1")
+    twice = [column for column in header if column and header.count(column) > 1]
+    if twice:
+        raise UsageError(f"{path} has the column {twice[0]} twice; leave one out")
+    if SEQUENCE not in header:
+        raise UsageError(f"{path} has no column {SEQUENCE}; {_instead(SEQUENCE, header)}")
+    return header
 
 
 def _columns(path: str | Path, name: str, port: InputPort, header: list[str]) -> list[str]:
@@ -108,10 +139,12 @@ def _columns(path: str | Path, name: str, port: InputPort, header: list[str]) ->
     if set(wanted) == set(there) and (name not in header or not one):
         return wanted
     if there:
+        there = [column for column in header if column == name] + there
         sizes = f" {shown(port)}" if port.shape else ""
+        counted = there == [f"{name}.{number}" for number in range(len(there))]
         raise UsageError(
-            f"{path} has for {name} the columns {_range(there)}; the spec needs {len(wanted)}{sizes}, {_range(wanted)}"
-            f"{_compiled(port, len(there))}"
+            f"{path} has for {name} the columns {_range(there) if counted else ', '.join(there)}; the spec needs "
+            f"{len(wanted)}{sizes}, {_range(wanted)}{_compiled(port, len(there)) if counted else ''}"
         )
     column = name if one else wanted[0]
     raise UsageError(f"{path} has no column {column}; {_instead(column, header)}")
@@ -177,7 +210,10 @@ def _array(table: _Table, piece: _Piece, name: str, port: InputPort, real: str) 
         for column, place in enumerate(places):
             if not NUMBER.fullmatch(row[place]):
                 head = table.header[place]
-                raise UsageError(f"{table.path}, line {line}, {head}: {row[place]!r} is not a number")
+                more = (
+                    "" if port.index is None or not row[place] else f"; symbols are whole numbers from 0, {NO_SYMBOL}"
+                )
+                raise UsageError(f"{table.path}, line {line}, {head}: {row[place]!r} is not a number{more}")
             numbers[step, column] = float(row[place])
     array = numbers.reshape(len(numbers), *port.shape)
     found = first_wrong(array, port, real)

@@ -104,8 +104,7 @@ class Experiment:
         """
         if self.folder is None:
             return Path(file)
-        path = (self.folder / file).resolve()
-        if path.suffix != ".rnn":
+        if "\0" in file or not (path := (self.folder / file).resolve()).suffix == ".rnn":
             raise UsageError(f"{self.name}: the spec {file!r} is no .rnn file")
         if self.name == KEPT and not path.is_relative_to(self.folder.resolve()):
             raise UsageError(f"the spec {file!r} lies outside of the run folder {self.folder}; {KEPT}.toml was changed")
