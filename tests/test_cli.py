@@ -284,6 +284,14 @@ def test_compile_writes_each_language_under_its_extension(
 
 
 @pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_compile_writes_into_no_folder(run: Run, good: Path, backend: str) -> None:
+    for folder in (".", "/", good.parent):
+        shown = run("compile", good, "--backend", backend, "-D", "H=3", "-o", folder)
+        assert shown.code == 1
+        assert "is a folder: say -o" in shown.err
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
 def test_compile_writes_to_pipes_and_devices(run: Run, good: Path, tmp_path: Path, backend: str) -> None:
     """Whatever they are called; they stay what they are."""
     pipe = tmp_path / "pipe"

@@ -103,7 +103,9 @@ def test_what_is_known_of_the_data_is_kept_and_made_again_where_it_is_not(verses
     words = refused(folder)
     assert "says nothing of its data, which are not there either" in words
     assert "verse.txt" in words
-    for spoilt in ("{", "[]"):
+    facts = [{"vocabulary": 3}, {"vocabulary": "abc"}, {"vocabulary": ["a", "a"]}, {"vocabulary": {"x": [1]}}]
+    facts += [{"ends": []}, {"ends": {"x": "z"}, "vocabulary": ["a"]}, {"unit": 7}, {"steps": 0}, {"scale": [1]}]
+    for spoilt in ("{", "[]", *map(json.dumps, facts)):
         (folder / FACTS).write_text(spoilt, encoding="utf-8")
         assert "facts.json" in refused(folder)
 

@@ -98,11 +98,13 @@ def _require_extension(output: str, backend: Backend) -> None:
     """Refuse a name that says that a file holds something else than a backend writes.
 
     Raises:
-        UsageError: it has another extension, and is no device or pipe.
+        UsageError: it has another extension, and is no device or pipe; or it is a folder.
     """
     from recurrency.errors import UsageError
 
     path, wanted = Path(output), getattr(backend, "extension", None)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: say -o {path / ('cell' + (wanted or ''))}")
     if wanted is None or path.suffix == wanted or (path.exists() and not path.is_file()):
         return
     language, writers = LANGUAGES.get(path.suffix, ("", ""))

@@ -264,8 +264,8 @@ def misplaced(fault: Fault) -> Diagnostic | None:
     if top and not fault.over and fault.kind not in TOP_LEVEL and fault.kind not in CLOSERS:
         label = "only cell, fn and use may stand here"
         small = str(fault.word).lower()
-        help = f"write {small}" if small in {"cell", "fn", "use"} else None
-        return say(2, f"{shown(fault)} stands outside of every cell", place, label, help=help)
+        meant = f"write {small}" if small in {"cell", "fn", "use"} else None
+        return say(2, f"{shown(fault)} stands outside of every cell", place, label, help=meant)
     if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
         return say(2, f"{fault.word} stands inside a cell", place, help="move it out of the cell")
     if "RBRACE" in fault.accepted and fault.kind == "DOC":

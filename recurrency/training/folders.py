@@ -24,6 +24,7 @@ from recurrency.files import sweep, write_whole
 from recurrency.language.sources import library_index, read_source
 from recurrency.spec import Spec
 from recurrency.training.experiments import KEPT
+from recurrency.training.facts import wrong_fact
 from recurrency.training.metrics import read_metrics
 from recurrency.training.records import INTERRUPTED
 from recurrency.training.snapshots import Snapshot, read, write
@@ -123,7 +124,7 @@ class RunFolder:
         """What is known of the data; None where it was not written.
 
         Raises:
-            UsageError: the file can't be read.
+            UsageError: the file can't be read, or holds something else.
         """
         path = self / FACTS
         if not path.exists():
@@ -134,6 +135,8 @@ class RunFolder:
             raise UsageError(f"{path} can't be read: {error}; remove it, and it is made again of the data") from error
         if not isinstance(found, dict):
             raise UsageError(f"{path} holds no table; remove it, and it is made again of the data")
+        if wrong := wrong_fact(found):
+            raise UsageError(f"{path}: {wrong}; remove it, and it is made again of the data")
         return found
 
     # ----------------------------------------------------------------------------------------------- the checkpoint

@@ -1,0 +1,54 @@
+"""What may stand in the facts of a run (facts.json), so that a damaged file is named where it is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+UNITS = ("characters", "words", "bytes")
+
+
+def _symbols(value: Any) -> bool:
+    return isinstance(value, list) and all(type(v) is str and v for v in value) and len(set(value)) == len(value)
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(v) in (int, float) and abs(v) < math.inf for v in value)
+
+
+def _of_each(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """What may be said for each input apart."""
+    return lambda value: isinstance(value, dict) and all(map(kind, value.values()))
+
+
+KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "vocabulary": (lambda v: _symbols(v) or _of_each(_symbols)(v), "different texts in a list, or such lists by name"),
+    "unit": (lambda v: v in UNITS, f"one of {', '.join(UNITS)}"),
+    "ends": (_of_each(lambda v: type(v) is str), "texts by name"),
+    "labels": (_symbols, "different texts in a list"),
+    "lowest": (_whole, "a whole number"),
+    "steps": (lambda v: _whole(v) and v > 0, "a whole number from 1 on"),
+    "scale": (lambda v: _numbers(v) and len(v) == 2, "two numbers in a list"),
+    "mean": (_numbers, "numbers in a list"),
+    "deviation": (_numbers, "numbers in a list"),
+    "delay": (_whole, "a whole number"),
+}
+"""What each fact is, if it is there."""
+
+
+def wrong_fact(facts: Mapping[str, Any]) -> str | None:
+    """What is wrong with the first fact that is not as it should be."""
+    for name, (sound, words) in KINDS.items():
+        if name in facts and not sound(facts[name]):
+            return f"{name} must be {words}"
+    vocabulary = facts.get("vocabulary", {})
+    for name, end in facts.get("ends", {}).items():
+        known = vocabulary.get(name, ()) if isinstance(vocabulary, Mapping) else vocabulary
+        if end and end not in known:
+            return f"{end!r}, which ends {name}, is not in its vocabulary"
+    return None
