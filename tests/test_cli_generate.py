@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from recurrency.cli import cli
 from recurrency.errors import RecurrencyError, UsageError
@@ -118,6 +120,15 @@ def test_a_run_that_was_begun_before_facts_were_kept_keeps_them_when_it_goes_on(
     (folder / FACTS).unlink()
     train(folder, "CharacterModel", "text", shape, data=data)
     assert (folder / FACTS).read_bytes() == facts
+
+
+def test_weights_that_are_not_finite_write_nothing(verses: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(verses, tmp_path / "run"))
+    tensors = load_file(folder / BEST)
+    with safe_open(folder / BEST, "np") as file:
+        about = file.metadata()
+    save_file({name: value * np.nan for name, value in tensors.items()}, folder / BEST, about)
+    assert "holds numbers that are not finite" in refused(folder)
 
 
 def test_a_run_that_has_no_best_parameters_yet_is_written_on_by_its_checkpoint(verses: Path, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_what_is_written_is_read_back() -> None:
         ("spec = 'Music'\n[training]\ndtype = 'float23'", "dtype must be float32 or float64, .*did you mean float"),
         ("spec = 'Music'\n[optimiser]\nmomentum = 'x'", r"momentum in \[optimiser\] must be a number"),
         ("spec = 3", "spec must be a text, not 3"),
+        (r'spec = "my\u0000.rnn"', r"spec is 'my\\x00.rnn'; no name and no path holds the character 0"),
+        ("spec = 'Music'\n" + r'data = "my\u0000.csv"', "data is .*; no name and no path holds the character 0"),
         ("task = 'jsb'", "there is no spec; say which cell is trained"),
         ("spec = ", "is no TOML file"),
     ],

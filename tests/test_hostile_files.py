@@ -140,10 +140,9 @@ def test_nothing_outside_of_a_run_folder_is_read(spec: str, folder: Path) -> Non
     assert "hush" not in str(told.value)
 
 
-@pytest.mark.parametrize("spec", ["../../../../etc/passwd", r"spec/\u0000.rnn"])
-def test_a_run_names_specs_alone(spec: str, folder: Path) -> None:
+def test_a_run_names_specs_alone(folder: Path) -> None:
     text = (folder / RUN).read_text()
-    (folder / RUN).write_text(text.replace("spec/first_element.rnn:FirstElement", spec))
+    (folder / RUN).write_text(text.replace("spec/first_element.rnn:FirstElement", "../../../../etc/passwd"))
     with pytest.raises(UsageError, match=r"no \.rnn file") as told:
         run(Request(str(folder)), lambda words: None)
     assert "root" not in str(told.value)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recurrency.errors import UsageError
 from recurrency.generating.steps import Array
 from recurrency.model import Model
@@ -52,6 +54,8 @@ def _parameters(folder: RunFolder, model: Model, tell: Callable[[str], None]) ->
     """The best parameters; those at hand where no epoch has ended yet."""
     if (folder / BEST).exists() and int(read_about(folder / BEST).get("epoch", 0)) >= 0:
         params: Array = load_weights(folder / BEST, model)
+        if not np.isfinite(params).all():
+            raise UsageError(f"{folder / BEST} holds numbers that are not finite; train again")
         return params
     snapshot = folder.checkpoint(tell)
     if snapshot is None:

@@ -104,7 +104,8 @@ class Experiment:
         """
         if self.folder is None:
             return Path(file)
-        if "\0" in file or not (path := (self.folder / file).resolve()).suffix == ".rnn":
+        path = (self.folder / file).resolve()
+        if path.suffix != ".rnn":
             raise UsageError(f"{self.name}: the spec {file!r} is no .rnn file")
         if self.name == KEPT and not path.is_relative_to(self.folder.resolve()):
             raise UsageError(f"the spec {file!r} lies outside of the run folder {self.folder}; {KEPT}.toml was changed")
@@ -239,6 +240,8 @@ def check_option(name: str, value: Any, where: str = "") -> None:
 def _typed(value: Any, kinds: Kinds, what: str, path: Path) -> None:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise UsageError(f"{path}: {what} must be {_words(kinds)}, not {value!r}")
+    if isinstance(value, str) and "\0" in value:
+        raise UsageError(f"{path}: {what} is {value!r}; no name and no path holds the character 0")
 
 
 def _words(kinds: Kinds) -> str:
