@@ -53,6 +53,10 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         process.communicate()
 
 
+LASTS = f"sleep 1234.{os.getpid()}"
+"""A command that lasts, unlike those of other test runs on this machine."""
+
+
 def ended(words: str) -> bool:
     """Whether nothing runs any more that has these words in its command, or soon does not."""
     for _ in range(100):
@@ -70,7 +74,9 @@ def left_behind(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("script", "whole"), [("sleep 1234.5 & wait", False), ("trap '' TERM INT; sleep 1234.5; sleep 1234.5", True)]
+    ("script", "whole"),
+    [(f"{LASTS} & wait", False), (f"trap '' TERM INT; {LASTS}; {LASTS}", True)],
+    ids=["ends", "stays"],
 )
 def test_ctrl_c_ends_the_compiler(start: Start, tmp_path: Path, script: str, whole: bool) -> None:
     """As a terminal sends it, to the whole group, and as `kill -INT` does."""
@@ -79,7 +85,7 @@ def test_ctrl_c_ends_the_compiler(start: Start, tmp_path: Path, script: str, who
     _, said = process.communicate(timeout=20)
     assert (process.returncode, said.strip()) == (130, "interrupted")
     assert left_behind(tmp_path) == []
-    assert ended("sleep 1234.5")
+    assert ended(LASTS)
 
 
 TRAINS = """
@@ -107,6 +113,6 @@ def test_a_compiler_that_is_stopped_is_no_compiler_that_refuses(start: Start, tm
 
 def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        running.finished(["sh", "-c", "sleep 1234.75 & wait"], seconds=0.2)
-    assert ended("sleep 1234.75")
+        running.finished(["sh", "-c", f"{LASTS}5 & wait"], seconds=0.2)
+    assert ended(f"{LASTS}5")
     assert running._programs == set()

@@ -135,6 +135,8 @@ def scalars_of(
     names -= {name for name, scalar in declared.items() if not scalar}
     equations = [s for s in statements if isinstance(s, syntax.Equation)]
     cells = dict(cells or {})
+    defaults = {d.name: cells[name] for d in cell.dimensions if d.default and (name := _callee(d.default)) in cells}
+    cells |= {name: inner for name, inner in defaults.items() if name not in cells}
     instances = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
     cells |= {s.target.name: instances[s.target.name] for s in equations if s.target.name in instances
               and not isinstance(s.value, syntax.Call | syntax.From)}  # fmt: skip
