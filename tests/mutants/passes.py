@@ -77,7 +77,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/passes/keep.py", "tests/test_keep.py " + LENGTHS,
+        "recurrency/passes/keep.py", "tests/test_keep.py tests/test_lengths.py -k 'keep or (lengths and numpy)'",
         (
             ("a delayed stream of the tape looks clean", 'late = {"delayed": 1} if node.delay > 0 else {}', "late = {}"),
             ("products are computed again", 'group == "layout" or (node.op.elementwise', 'group in ("layout", "product") or (node.op.elementwise'),
