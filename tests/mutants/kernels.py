@@ -9,6 +9,7 @@ from tests.mutants import Changes
 MATH = "tests/test_c_math.py"
 GEMM = "tests/test_c_gemm.py"
 LENGTHS = "tests/test_lengths.py -k numpy"
+COMPILED = "tests/test_lengths.py -k 'not numpy and not torch and not cupy and not interpreter'"
 
 CHANGES = (
     Changes(
@@ -59,9 +60,28 @@ CHANGES = (
         (
             ("sums over sequences of one thread's part", "{name} < {whole} * (id + 1) / count", "{name} < {whole} * id / count"),
             ("padding is added up", 'lines.append(f"if (t >= {body.length(inner.clock, At(None, \'b\'))}) continue;")', "pass",
-             "tests/test_lengths.py -k 'not numpy and not torch and not cupy and not interpreter'",
+             COMPILED,
              "what is added up is zero in padding already, or finite times zero (lengths.py): more turns, and equal"),
         ),
+    ),
+    Changes(
+        "backends/_cuda_ops.py", COMPILED,
+        (
+            ("padding stays", 'text = f"({at.t} < {k.length(node.type.clock, at)} ? {inner} : {k.nothing(node)})"', "text = inner"),
+            ("a step that is not there", 'inside = f"{step} >= 0 && {step} < {length}"', 'inside = f"{step} >= 0"'),
+            ("first values of shorter sequences", 'lambda: _first(k, node, at, firsts, f"(-1 - {step})")', 'lambda: _first(k, node, at, firsts, "0")'),
+            ("the last step of the longest", 'step = k.declare("at", f"{length} - {1 +', 'step = k.declare("at", f"{k.steps(k.graph[x].type.clock)} - {1 +'),
+            ("reverse from the end of the longest", 'there = f"({length} - 1 - {at.t})"', 'there = f"({k.steps(node.type.clock)} - 1 - {at.t})"'),
+            ("first values of all lengths", "{k.length(node.attrs['clock'], at)} == {int(node.attrs['length'])}", "1"),
+        ),
+    ),
+    Changes(
+        "backends/_cuda_values.py", COMPILED,
+        (("all steps of another clock", "return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))", "return str(extent(dim))"),),
+    ),
+    Changes(
+        "backends/_python_aliases.py", LENGTHS,
+        (("padding stays", "target.append(f\"    {f.dialect.clear(out, padding, '0' if node.type.index is None else '-1')}\")", 'target.append("    pass")'),),
     ),
     Changes(
         "backends/_numpy_ops.py", LENGTHS,

@@ -17,8 +17,9 @@ CHANGES = (
             ("clipped gradients are one", 'SINGLE = frozenset({"clip_grad"})', "SINGLE = frozenset()"),
             ("attributes do not count", "tuple(sorted(node.attrs.items()))", "()"),
             ("delays do not count", "(graph[id].delay, graph[id].type, len(graph[id].args))", "(graph[id].type, len(graph[id].args))"),
-            ("first values do not count", "(classes[id], tuple(numbers[a] for a in graph[id].args))",
-             "(classes[id], tuple(numbers[a] for a in graph[id].args[:1]))"),
+            ("first values do not count", "return tuple(numbers[a] for a in graph[id].args)", "return tuple(numbers[a] for a in graph[id].args[:1])"),
+            ("what reads parts of a class is not looked at again", "dirty.update(dict.fromkeys(user for id in part for user in users.get(id, ())))", "pass"),
+            ("what is left of a class", "smaller += [rest] if (rest := members[number] - ids) else []", "pass"),
         ),
     ),
     Changes(
