@@ -46,7 +46,8 @@ def each_as_alone(model: Any, inputs: dict[str, Array]) -> None:
     batch = model.forward(params, inputs, lengths=lengths)
     rng = np.random.default_rng(4)
     seeds = {n: rng.standard_normal(y.shape) for n, y in batch.outputs.items() if y.dtype.kind == "f"}
-    gradients = model.backward(batch, seeds)
+    later = {n: rng.standard_normal(s.shape) for n, s in batch.state.items() if s.dtype.kind == "f"}
+    gradients = model.backward(batch, seeds, later)
     total = np.zeros(model.size)
     for b in range(BATCH):
         single = model.forward(params, alone(model, inputs, lengths, b))
@@ -63,7 +64,7 @@ def each_as_alone(model: Any, inputs: dict[str, Array]) -> None:
             {n: s[b : b + 1] for n, s in batch.state.items() if n != "t"},
             {n: s for n, s in single.state.items() if n != "t"},
         )
-        own = model.backward(single, part)
+        own = model.backward(single, part, {n: s[b : b + 1] for n, s in later.items()})
         total += own.params
         for n, g in own.inputs.items():
             np.testing.assert_allclose(gradients.inputs[n][: len(g), b : b + 1], g, rtol=1e-10, atol=1e-12)

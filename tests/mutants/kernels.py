@@ -69,7 +69,8 @@ CHANGES = (
         (
             ("padding stays", 'text = f"({at.t} < {k.length(node.type.clock, at)} ? {inner} : {k.nothing(node)})"', "text = inner"),
             ("a step that is not there", 'inside = f"{step} >= 0 && {step} < {length}"', 'inside = f"{step} >= 0"'),
-            ("first values of shorter sequences", 'lambda: _first(k, node, at, firsts, f"(-1 - {step})")', 'lambda: _first(k, node, at, firsts, "0")'),
+            ("first values of shorter sequences", 'lambda: _first(k, node, at, firsts, f"(-1 - {step})")', 'lambda: _first(k, node, at, firsts, "0")', "",
+             "a state of a spec has one first value here: a delay of more steps is `history`"),
             ("the last step of the longest", 'step = k.declare("at", f"{length} - {1 +', 'step = k.declare("at", f"{k.steps(k.graph[x].type.clock)} - {1 +'),
             ("reverse from the end of the longest", 'there = f"({length} - 1 - {at.t})"', 'there = f"({k.steps(node.type.clock)} - 1 - {at.t})"'),
             ("first values of all lengths", "{k.length(node.attrs['clock'], at)} == {int(node.attrs['length'])}", "1"),
