@@ -423,6 +423,26 @@ def test_parts_with_one_aim_lie_side_by_side_and_need_no_copy() -> None:
     assert_same(b.graph, found)
 
 
+def test_recurrences_that_differ_some_loops_before_are_not_one() -> None:
+    b = Builder()
+    zero = constant(b.graph, 0.0).to_shape((4,))
+
+    def loop(op: str, before: Value) -> Value:
+        old = b.graph.delayed(Type(Kind.STREAM, (4,), "t"), 1, [zero])
+        new = (old + before).apply(op)
+        b.graph.bind(old.id, new.id)
+        b.root(f"loop {new.id}", new)
+        return old
+
+    for scale, copies in ((1.0, (1, 1, 3)), (2.0, (3, 3, 1))):
+        before = loop("tanh", x(b) * scale)
+        for op, count in zip(("sin", "cos", "sigmoid"), copies, strict=True):
+            before = [loop(op, before) for _ in range(count)][-1]
+    found = cse(b.graph)
+    assert len(set(found.roots.values())) == sum(found[id].delay == 1 for id in found.order()) == 2 * 4
+    assert_same(b.graph, found)
+
+
 def test_pieces_that_lie_further_on_in_the_other_value_are_added_at_once() -> None:
     b = Builder()
     one, other = b.input("one", 4), b.input("other", 6)
