@@ -73,6 +73,19 @@ def each_as_alone(model: Any, inputs: dict[str, Array]) -> None:
     np.testing.assert_allclose(gradients.params, total, rtol=1e-10, atol=1e-12)
 
 
+@each_backend
+@pytest.mark.parametrize("name", ["two states", "delay lines", "two clocks"])
+def test_gradients_of_last_states_are_those_of_the_interpreter(name: str, backend: str) -> None:
+    found = []
+    for model in (compiled(name, backend), compiled(name, "interpreter")):
+        run = model.forward(params_of(model), inputs_of(model), lengths=lengths_of(model))
+        later = {n: np.ones(s.shape) for n, s in run.state.items() if s.dtype.kind == "f"}
+        found.append(model.backward(run, {}, later))
+    same(found[0].state, found[1].state)
+    same(found[0].inputs, found[1].inputs)
+    np.testing.assert_allclose(found[0].params, found[1].params, **EXACT)
+
+
 PADDED = {
     "delayed, then read later": """
         cell Cell[N, H](x: [N]) -> (y: [H], z: [H]) {
