@@ -75,7 +75,7 @@ def each_as_alone(model: Any, inputs: dict[str, Array]) -> None:
 
 @each_backend
 @pytest.mark.parametrize("name", ["two states", "delay lines", "two clocks"])
-def test_gradients_of_last_states_are_those_of_the_interpreter(name: str, backend: str) -> None:
+def test_gradients_of_last_states_go_to_the_first_ones_only_where_there_are_no_steps(name: str, backend: str) -> None:
     found = []
     for model in (compiled(name, backend), compiled(name, "interpreter")):
         run = model.forward(params_of(model), inputs_of(model), lengths=lengths_of(model))
