@@ -386,7 +386,11 @@ def test_memory_is_kept_for_the_sizes_that_were_used_last() -> None:
     assert [key[3] for key in runner.plans] == [("t", steps) for steps in (3, 4, 5, 6, 7, 8, 1, 9)]
 
 
-@pytest.mark.parametrize("cell", ["LSTM", "MinGRU", "LayerNormLSTM", "Mamba"])
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("LayerNormLSTM", "Mamba")]
+"""Their code takes long to optimise."""
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "MinGRU", *LONG])
 def test_code_as_users_get_it_is_right(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other tests compile without optimising, to save time; whole vectors, and what is left over, are used here."""
     monkeypatch.delenv("RECURRENCY_CFLAGS", raising=False)
