@@ -20,7 +20,6 @@ from recurrency.backends import _c_cache
 
 from recurrency import records
 from recurrency.compiled import touch
-from recurrency.errors import UsageError
 from recurrency.running import finished
 
 VARIABLE = "RECURRENCY_TRUST"
@@ -54,10 +53,7 @@ def enabled() -> bool:
     Raises:
         UsageError: the variable is neither 0 nor 1.
     """
-    said = os.environ.get(VARIABLE) or "1"
-    if said not in ("0", "1"):
-        raise UsageError(f"{VARIABLE} is 0 or 1, and not {said!r}")
-    return said == "1"
+    return records.switched_on(VARIABLE)
 
 
 def doubts() -> str | None:

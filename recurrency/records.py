@@ -33,16 +33,25 @@ PARTS = ("recurrency", "recurrency.backends", "recurrency.grammars", "recurrency
 STORE = store("records", dict)
 
 
+def switched_on(variable: str) -> bool:
+    """Whether a variable of the environment does not switch something off.
+
+    Raises:
+        UsageError: it is neither 0 nor 1.
+    """
+    said = os.environ.get(variable) or "1"
+    if said not in ("0", "1"):
+        raise UsageError(f"{variable} is 0 or 1, and not {said!r}")
+    return said == "1"
+
+
 def enabled() -> bool:
     """Whether anything is remembered: on systems where it is known who else can write a folder.
 
     Raises:
         UsageError: the variable is neither 0 nor 1.
     """
-    said = os.environ.get(VARIABLE) or "1"
-    if said not in ("0", "1"):
-        raise UsageError(f"{VARIABLE} is 0 or 1, and not {said!r}")
-    return said == "1" and os.name == "posix"
+    return switched_on(VARIABLE) and os.name == "posix"
 
 
 def key(*parts: object) -> str:
