@@ -269,7 +269,8 @@ def test_ctrl_c_ends_a_long_call_between_two_steps(slow: Any, interrupt_after: C
     begin = time.perf_counter()
     interrupt_after(0.1 * whole)
     with pytest.raises(KeyboardInterrupt):
-        model.forward(params, inputs, keep=False)
+        for _ in range(20):  # where others kept the machine busy before, a call is shorter than it was
+            model.forward(params, inputs, keep=False)
     assert time.perf_counter() - begin < 0.8 * whole
     short = {name: array[:30] for name, array in inputs.items()}
     run = model.forward(params, short)
@@ -282,9 +283,12 @@ def test_ctrl_c_that_somebody_handles_changes_no_number(slow: Any, interrupt_aft
     heard: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     interrupt_after(0.1 * whole)
-    found = model.forward(params, inputs, keep=False).outputs["h"]
+    for _ in range(20):  # where others kept the machine busy before, a call is shorter than it was
+        found = model.forward(params, inputs, keep=False).outputs["h"]
+        assert (found == wanted).all()
+        if heard:
+            break
     assert heard == [signal.SIGINT]
-    assert (found == wanted).all()
 
 
 def test_a_wrong_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPatch, threads: Any) -> None:

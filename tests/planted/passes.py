@@ -69,7 +69,7 @@ ROWS = (
     Plant("another value on the tape", PASSES + "keep:partition", "return one, _second(",
           "tape = dict(zip(tape, kept[::-1])) if recompute else tape\n    return one, _second(",
           "param b : [H] ~ ones\ny = tanh(z) * sigmoid(z * b) * exp(-square(b * z))", "pass keep", "backward"),
-    Plant("memory used again too early", "recurrency.program.reuse:share", "if end < first", "if True",
+    Plant("memory used again too early", "recurrency.program.reuse:Heap.taken", "self.busy[0][0] < first", "True",
           "y = tanh(z) * sin(z) + cos(z) * exp(-square(z)) * relu(z)", "schedule reuse", case=FULL),
     Plant("a factor dropped from a sum of products", "recurrency.program.schedule:_sums", "sums[id] = inner",
           'sums[id] = graph[inner].args[0] if graph[inner].op.name == "multiply" else inner',

@@ -28,15 +28,14 @@ def s6(p: Arrays, first: Arrays, x: Array) -> Trace:
 def mamba(p: Arrays, first: Arrays, x: Array) -> Trace:
     """y = W_y (S6(silu(conv(W_u x))) * silu(W_z x)), the convolution by channel over this step and three before."""
     u = x @ p["W_u"].T
-    nothing = np.zeros(u.shape[1])
-    line = [first.get(name, nothing) for name in ("u[t-2]", "u[t-1]", "u")]
-    long = np.vstack([*line, u])
+    older = first.get("u[t-2..t-1]", np.zeros((2, u.shape[1])))
+    long = np.vstack([older, first.get("u", np.zeros(u.shape[1])), u])
     kernels = np.array([p[f"w[{i}]"] for i in range(4)])
     conv = np.array([np.convolve(long[:, c], kernels[:, c], mode="valid") for c in range(u.shape[1])]).T + p["b"]
     inner = s6(below(p, "s"), below(first, "s"), conv * sigmoid(conv))
     z = x @ p["W_z"].T
     y = (inner.outputs["y"] * (z * sigmoid(z))) @ p["W_y"].T
-    state = {"u": long[-1], "u[t-1]": long[-2], "u[t-2]": long[-3]}
+    state = {"u": long[-1], "u[t-2..t-1]": long[-3:-1]}
     return Trace({"y": y}, state | named("s", inner.state))
 
 
