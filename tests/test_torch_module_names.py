@@ -58,9 +58,9 @@ def test_a_module_with_such_names_is_still_a_module(cell: str, alone: bool) -> N
     other = made(cell, alone)
     assert not other.load_state_dict(module.state_dict()).missing_keys
     assert torch.equal(other(x)[0], wanted)
-    assert torch.equal(
-        copy.deepcopy(module).half().double().to("cpu").requires_grad_(False)(x)[0].round(), wanted.round()
-    )
+    moved = copy.deepcopy(module).half().double().to("cpu").requires_grad_(False)(x)[0]
+    size = sum(parameter.abs().sum() for parameter in module.parameters()) * x.abs().max()
+    assert (moved - wanted).abs().max() <= 2**-11 * size, "each parameter is rounded to the 11 bits of half"
     module.zero_grad()
     module.apply(lambda part: part.register_forward_hook(lambda *_: None))
     module(x)[0].sum().backward()
