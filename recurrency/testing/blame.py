@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from recurrency.spec import Spec
     from recurrency.testing.case import Case
 
-STAGES = {**dict.fromkeys(PASSES, "pass"), "keep": "pass", **dict.fromkeys(PIECES, "schedule")}
-"""What can be switched off, in the order in which it happens, and what it belongs to."""
+STAGES = {
+    **dict.fromkeys(PASSES, "pass"),
+    "keep": "pass",
+    **dict.fromkeys(sorted(PIECES, key=lambda s: (s != "views", s)), "schedule"),
+}
+"""What can be switched off, and what it belongs to, in the order in which it happens: others build on views."""
 
 MEMORY = PIECES - {"fuse", "sums"}
 """What decides where values lie: without one of these others lie elsewhere, which may hide a mistake by chance."""

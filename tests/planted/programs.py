@@ -34,8 +34,8 @@ ROWS = (
           "y = slice(h, 1, H)", "schedule views"),
     Plant("a transposed gradient taken for computed in its place", "recurrency.program.layout:computed_there",
           "return there and evenly(strides(buffer, place))", "return True",
-          "param A, W : [N, N] ~ normal(0, 1)\ny = (A + transpose(W)) * x", "schedule (in-place gradients|views)",
-          "backward", head=SQUARE),  # memory that nobody wrote may by chance hold what is right without one of them
+          "param A, W : [N, N] ~ normal(0, 1)\ny = (A + transpose(W)) * x", "schedule in-place gradients", "backward",
+          head=SQUARE),
     Plant("gradients where others lie", STORAGE + "_claim_gradients", "Claim(None, start)",
           "Claim(None, start // 2)", "param b, c : [H] ~ ones\ny = z * b + sin(z) * c",
           "schedule in-place gradients", "backward"),
