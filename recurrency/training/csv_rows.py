@@ -23,7 +23,7 @@ import numpy as np
 from recurrency.errors import UsageError, nearest
 from recurrency.training.npz import SPLITS
 from recurrency.training.places import read_text
-from recurrency.training.rows import first_wrong, shown, unread
+from recurrency.training.rows import first_wrong, shown, unread, would_fit
 from recurrency.training.sequences import Array, InputPort, Sequences
 
 SEQUENCE, SPLIT = "sequence", "split"
@@ -144,7 +144,7 @@ def _columns(path: str | Path, name: str, port: InputPort, header: list[str]) ->
         counted = there == [f"{name}.{number}" for number in range(len(there))]
         raise UsageError(
             f"{path} has for {name} the columns {_range(there) if counted else ', '.join(there)}; the spec needs "
-            f"{len(wanted)}{sizes}, {_range(wanted)}{_compiled(port, len(there)) if counted else ''}"
+            f"{len(wanted)}{sizes}, {_range(wanted)}{would_fit(port, (len(there),)) if counted else ''}"
         )
     column = name if one else wanted[0]
     raise UsageError(f"{path} has no column {column}; {_instead(column, header)}")
@@ -152,12 +152,6 @@ def _columns(path: str | Path, name: str, port: InputPort, header: list[str]) ->
 
 def _range(columns: list[str]) -> str:
     return columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
-
-
-def _compiled(port: InputPort, count: int) -> str:
-    """The dimension for which a vector of so many numbers would fit."""
-    names: tuple[str, ...] = getattr(port, "dimensions", ())
-    return f"; compile it with -D {names[0]}={count}" if len(names) == 1 and names[0].isidentifier() else ""
 
 
 def _instead(column: str, header: list[str]) -> str:

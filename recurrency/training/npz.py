@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.rows import check_sequences, not_numbers, shown, unread
+from recurrency.training.rows import check_sequences, not_numbers, shown, unread, would_fit
 from recurrency.training.sequences import Array, InputPort, Sequences
 
 SPLITS = ("train", "valid", "test")
@@ -126,7 +126,9 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
     if array is None:
         raise UsageError(f"{path} has no array {name} {wanted}; it has {', '.join(arrays) or 'none'}")
     if array.ndim < 2 or array.shape[2:] != tuple(port.shape) or array.size == 0:
-        raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{_size(array, port)}")
+        raise UsageError(
+            f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{would_fit(port, array.shape[2:]) if array.size else ''}"
+        )
     if array.dtype.kind not in "biuf":
         raise UsageError(f"{name} of {path}: {not_numbers(array.dtype, port)}")
     if port.index is not None and array.dtype.kind not in "iu":
@@ -134,15 +136,6 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
             f"{name} of {path} holds {array.dtype} numbers; symbols of index[{port.index}] must be integers"
         )
     return array
-
-
-def _size(array: Array, port: InputPort) -> str:
-    """The dimensions for which the spec would fit."""
-    names = getattr(port, "dimensions", ())
-    if array.ndim - 2 != len(names) or array.size == 0:
-        return ""
-    other = [f"-D {n}={m}" for n, m in zip(names, array.shape[2:], strict=True) if n.isidentifier()]
-    return f"; compile it with {' '.join(other)}" if other else ""
 
 
 def _lengths(arrays: Mapping[str, Array], prefix: str, clock: str, array: Array, path: str | Path) -> Array:

@@ -55,6 +55,15 @@ def _more(rows: Array, port: InputPort, bad: Array) -> str:
     return f"; the data have {int(rows.max()) + 1}"
 
 
+def would_fit(port: InputPort, shape: tuple[int, ...]) -> str:
+    """The dimensions for which a spec takes steps of this shape, as the end of a message; "": there are none."""
+    names: tuple[str, ...] = getattr(port, "dimensions", ())
+    if len(shape) != len(names) or 0 in shape:
+        return ""
+    said = [f"-D {name}={size}" for name, size in zip(names, shape, strict=True) if name.isidentifier()]
+    return f"; compile it with {' '.join(said)}" if said else ""
+
+
 def unread(path: str | Path, what: str, names: Iterable[str], absent: Iterable[str]) -> None:
     """Name what a file has and nobody reads, for it may be a mistake.
 
