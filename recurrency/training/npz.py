@@ -126,9 +126,8 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
     if array is None:
         raise UsageError(f"{path} has no array {name} {wanted}; it has {', '.join(arrays) or 'none'}")
     if array.ndim < 2 or array.shape[2:] != tuple(port.shape) or array.size == 0:
-        raise UsageError(
-            f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{would_fit(port, array.shape[2:]) if array.size else ''}"
-        )
+        hint = would_fit(port, array.shape[2:]) if array.size else ""
+        raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{hint}")
     if array.dtype.kind not in "biuf":
         raise UsageError(f"{name} of {path}: {not_numbers(array.dtype, port)}")
     if port.index is not None and array.dtype.kind not in "iu":
