@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from recurrency.disk.figures import figure, save, unframed
+from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
-from recurrency.files import write_whole
-from recurrency.plots import figure, save, unframed
 
 Row = dict[str, Any]
 

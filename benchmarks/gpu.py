@@ -273,8 +273,8 @@ def our_cupy(cell: str, plan: str | None) -> Callable[[Task], Contestant]:
     def build(task: Task) -> Contestant:
         import recurrency as rc
         from recurrency.backend import find
-        from recurrency.export import module_text
-        from recurrency.model import Model
+        from recurrency.model.export import module_text
+        from recurrency.model.model import Model
 
         backend: Any = find("cupy-emulated" if task.emulated else "cupy")
         xp = backend.load()

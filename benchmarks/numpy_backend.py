@@ -20,13 +20,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded;
 
 import numpy as np
 from _rounds import alternate
-from recurrency.backends.numpy import backend
+from recurrency.backends.numpy.backend import backend
 
-from recurrency import derivatives
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
-from recurrency.passes import optimised
+from recurrency.passes import derivatives, optimised
 from recurrency.passes.keep import partition
 from recurrency.program.layout import Layout, layout
 

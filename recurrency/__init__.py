@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from recurrency.version import VERSION
+
 if TYPE_CHECKING:
     import recurrency.convert as convert
     import recurrency.library as library
@@ -20,25 +22,25 @@ if TYPE_CHECKING:
     from recurrency.errors import ShapeError as ShapeError
     from recurrency.errors import SpecError as SpecError
     from recurrency.errors import UsageError as UsageError
-    from recurrency.model import Model as Model
-    from recurrency.spec import Spec as Spec
-    from recurrency.spec import load as load
-    from recurrency.spec import parse as parse
+    from recurrency.model.model import Model as Model
+    from recurrency.model.spec import Spec as Spec
+    from recurrency.model.spec import load as load
+    from recurrency.model.spec import parse as parse
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 # Public name -> the module that holds it; a module whose last part is the name itself is the value.
 _HOMES = {
-    "Model": "recurrency.model",
+    "Model": "recurrency.model.model",
     "RecurrencyError": "recurrency.errors",
     "ShapeError": "recurrency.errors",
-    "Spec": "recurrency.spec",
+    "Spec": "recurrency.model.spec",
     "SpecError": "recurrency.errors",
     "UsageError": "recurrency.errors",
     "convert": "recurrency.convert",
     "library": "recurrency.library",
-    "load": "recurrency.spec",
-    "parse": "recurrency.spec",
+    "load": "recurrency.model.spec",
+    "parse": "recurrency.model.spec",
 }
 
 __all__ = [

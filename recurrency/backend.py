@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from recurrency import records
+from recurrency.disk import records
 from recurrency.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from recurrency.errors import UsageError, nearest
 from recurrency.language.sources import library_index
 
 if TYPE_CHECKING:
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 
 def names() -> list[str]:
@@ -23,7 +23,7 @@ def spec(name: str) -> Spec:
         UsageError: there is none of that name.
     """
     from recurrency.errors import Source
-    from recurrency.spec import from_source
+    from recurrency.model.spec import from_source
 
     if name not in library_index():
         raise UsageError(_missing(name))

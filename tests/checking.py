@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
-from recurrency.interpreter import evaluate
 from recurrency.passes.differentiate import differentiate
 from tests import graphs
 

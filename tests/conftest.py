@@ -51,7 +51,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 def generated_torch_code(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests of modules of PyTorch are of generated torch code; those of kernels put theirs in."""
     if request.module.__name__.rpartition(".")[2].startswith("test_torch_module"):
-        kernels = pytest.importorskip("recurrency.backends._torch_module_kernels")
+        kernels = pytest.importorskip("recurrency.backends.torch.module_kernels")
         monkeypatch.setattr(kernels, "KERNELS", {"cuda": "cupy"})
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 import recurrency as rc
 from recurrency.errors import Diagnostic, SpecError
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.verify import verify
-from recurrency.interpreter import evaluate
-from recurrency.language.elaborate import Elaborated
+from recurrency.language.elaboration.elaborate import Elaborated
 
 T, B = 5, 3
 

@@ -9,7 +9,7 @@ import numpy as np
 
 import recurrency as rc
 from recurrency import backend
-from recurrency.model import Model
+from recurrency.model.model import Model
 from recurrency.testing.dimensions import dimension_sets
 from tests import specimens
 

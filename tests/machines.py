@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recurrency.backends import _c_cache
-from recurrency.backends._c_function import CFunction
-from recurrency.backends._cuda_index import clock_name
-from recurrency.backends.c import backend
+from recurrency.backends.c.backend import backend
+from recurrency.backends.c.function import CFunction
+from recurrency.backends.c.runtime import compiler as runtime_compiler
+from recurrency.backends.kernels.index import clock_name
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
@@ -35,7 +35,9 @@ WHOLE = "RECURRENCY_CROSS"
 
 OPTIMISE = "-O3" if os.environ.get(WHOLE) else "-O1"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
-AS_BACKEND = tuple(f for f in _c_cache.FLAGS if f.startswith("-f") and f not in ("-fPIC", "-fvisibility=hidden"))
+AS_BACKEND = tuple(
+    f for f in runtime_compiler.FLAGS if f.startswith("-f") and f not in ("-fPIC", "-fvisibility=hidden")
+)
 """How the backend compiles, but for what makes a library."""
 
 MAIN = r"""

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recurrency.backends import _c_cache as native
+from recurrency.backends.c.runtime import compiler as native
 
 import recurrency as rc
-from recurrency import backend, compiled
+from recurrency import backend
+from recurrency.disk import libraries as disk_libraries
 
 pytestmark = pytest.mark.skipif(native.obstacle() is not None, reason=f"nothing compiled: {native.obstacle()}")
 
@@ -293,7 +294,7 @@ def _others_can_write(folder: Path, _: pytest.MonkeyPatch) -> str:
 
 
 def _of_another_user(_: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr("recurrency.compiled.stranger", lambda place: "belongs to another user")
+    monkeypatch.setattr("recurrency.disk.libraries.stranger", lambda place: "belongs to another user")
     return "belongs to another user"
 
 
@@ -346,9 +347,9 @@ def test_where_the_cache_can_not_be_used_a_process_says_so_once_and_goes_on(
     assert len(told) == 1
     assert call(text(8)) == 8
     assert not folder.is_dir() or libraries(folder) == []
-    kept = libraries(compiled.private_folder())
+    kept = libraries(disk_libraries.private_folder())
     assert kept
-    assert compiled.private_folder().stat().st_mode & 0o077 == 0
+    assert disk_libraries.private_folder().stat().st_mode & 0o077 == 0
 
 
 def test_a_disk_that_fills_up_is_no_reason_to_compile_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +368,7 @@ def test_without_any_folder_it_says_what_to_set(folder: Path, monkeypatch: pytes
 
     _a_file_is_in_the_way(folder, monkeypatch)
     monkeypatch.setattr(tempfile, "TemporaryDirectory", none)
-    monkeypatch.setattr(native, "private_folder", compiled.private_folder.__wrapped__)
+    monkeypatch.setattr(native, "private_folder", disk_libraries.private_folder.__wrapped__)
     with pytest.raises(rc.UsageError, match="No usable temporary directory found; set TMPDIR"), pytest.warns():
         native.library(text())
 
@@ -376,9 +377,9 @@ def test_without_any_folder_it_says_what_to_set(folder: Path, monkeypatch: pytes
 
 PROGRAM = """
 import sys, time
-from recurrency.backends import _c_cache
+from recurrency.backends.c.runtime import compiler
 while time.time() < float(sys.argv[1]): pass
-print(*[_c_cache.library(text)["f"]() for text in sys.argv[2:]])
+print(*[compiler.library(text)["f"]() for text in sys.argv[2:]])
 """
 
 
@@ -458,9 +459,9 @@ def test_pruning_by_size_goes_down_to_three_quarters(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.so"
         path.write_bytes(bytes(100))
         aged(path, 100 - number)
-    compiled.prune(tmp_path, 100, 1000)
+    disk_libraries.prune(tmp_path, 100, 1000)
     assert len(libraries(tmp_path)) == 10
-    compiled.prune(tmp_path, 100, 999)
+    disk_libraries.prune(tmp_path, 100, 999)
     assert [path.stem for path in libraries(tmp_path)] == list("3456789")
 
 

@@ -17,7 +17,7 @@ import pytest
 import recurrency as rc
 from recurrency import backend
 from recurrency.testing.rounding import FIRST, UNIT
-from recurrency.training.weights import load_weights
+from recurrency.training.runs.weights import load_weights
 from tests.calling import Run
 from tests.pages import FENCE
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from recurrency.backends._c_fission import GREATEST, parted
+from recurrency.backends.c.fission import GREATEST, parted
 
 import recurrency as rc
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recurrency.backends._c_gemm import gemm_text
-from recurrency.backends._c_sizes import FORCED, VARIABLE, Vectors, numbers
-from recurrency.backends._c_text import PARTS, common
+from recurrency.backends.c.gemm import gemm_text
+from recurrency.backends.c.sizes import FORCED, VARIABLE, Vectors, numbers
+from recurrency.backends.c.text import PARTS, common
 
 COMPILER = shlex.split(os.environ.get("CC", "cc"))
 pytestmark = pytest.mark.skipif(not shutil.which(COMPILER[0]), reason=f"no C compiler: {COMPILER[0]}")

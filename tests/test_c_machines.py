@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from recurrency.backends import _c_sizes
+from recurrency.backends.c import sizes
 
 import recurrency as rc
-from recurrency.export import module_text
-from recurrency.spec import Spec
+from recurrency.model.export import module_text
+from recurrency.model.spec import Spec
 from recurrency.testing import Case, differences
 from tests.machines import MACHINES, WHOLE, WIDTHS, Machine, OnMachine
 
@@ -90,12 +90,12 @@ def test_panels_off_their_line_are_seen_on_any_processor(monkeypatch: pytest.Mon
     reason = machine.obstacle()
     if reason is not None:
         pytest.skip(reason)
-    (at,) = [k for k, formula in enumerate(_c_sizes.PRODUCTS) if formula.name == "rec_space"]
+    (at,) = [k for k, formula in enumerate(sizes.PRODUCTS) if formula.name == "rec_space"]
     text = "REC_OVER(REC_LEAST(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_steps(k)"
-    planted = [*_c_sizes.PRODUCTS]
+    planted = [*sizes.PRODUCTS]
     assert planted[at].text == f"REC_OVER({text}, REC_LINE) * REC_LINE"
     planted[at] = replace(planted[at], text=text)
-    monkeypatch.setattr(_c_sizes, "PRODUCTS", planted)
+    monkeypatch.setattr(sizes, "PRODUCTS", planted)
     case = Case(SIZES["Memory"], {"t": STEPS}, BATCH, LENGTHS, "float32", state=True)
     (found,) = differences(spec_of("Memory"), case, OnMachine(machine, tmp_path), ["backward"])
     assert re.search(r"load of misaligned address .* requires 64 byte alignment", found.what)

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends._c_math import FUNCTIONS, OWN, text
-from recurrency.backends._c_text import common
-from recurrency.backends._scalar_c import SCALAR_C
+from recurrency.backends.c.math import FUNCTIONS, OWN, text
+from recurrency.backends.c.text import common
+from recurrency.backends.kernels.scalars import SCALAR_C
 
 from recurrency.graph.ops import OPS
 

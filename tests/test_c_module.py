@@ -17,9 +17,9 @@ import pytest
 
 import recurrency as rc
 from recurrency import backend, library
-from recurrency.export import ModuleFiles, module_files, module_text
-from recurrency.model import Model
-from recurrency.spec import Spec
+from recurrency.model.export import ModuleFiles, module_files, module_text
+from recurrency.model.model import Model
+from recurrency.model.spec import Spec
 from recurrency.testing import Case, tolerance
 from recurrency.testing.bench import bench
 from recurrency.testing.case import data

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import recurrency as rc
-from recurrency import backend, library, spec
+from recurrency import backend, library
+from recurrency.model import spec
 
 REASON = backend.describe()["c"]
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"c: {REASON}")
@@ -33,15 +34,16 @@ CELLS = {
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`threads(2)` makes each call use two threads, however small it is."""
-    from recurrency.backends import _c_pool, _c_runtime
+    from recurrency.backends.c.runtime import pool
+    from recurrency.backends.c.runtime import runner as runtime_runner
 
     def use(count: int) -> None:
         monkeypatch.setenv("RECURRENCY_THREADS", str(count))
-        _c_pool.threads.cache_clear()
-        monkeypatch.setattr(_c_runtime, "SMALL", 0)
+        pool.threads.cache_clear()
+        monkeypatch.setattr(runtime_runner, "SMALL", 0)
 
     yield use
-    _c_pool.threads.cache_clear()
+    pool.threads.cache_clear()
 
 
 def arrays(model: Any, steps: int = 7, batch: int = 5, seed: int = 0) -> tuple[Any, dict[str, Any]]:
@@ -64,11 +66,11 @@ ONE_UNIT = "cell OneUnit[N](x: [N]) -> (y: [1]) {\n    param V : [1, N] ~ glorot
 @pytest.fixture
 def guards(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What lies behind the workspace of each call, and is 0."""
-    from recurrency.backends import _c_runtime
+    from recurrency.backends.c.runtime import runner as runtime_runner
 
     found: list[Any] = []
 
-    class Guarded(_c_runtime.Plan):  # type: ignore[misc]
+    class Guarded(runtime_runner.Plan):  # type: ignore[misc]
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self.work = np.zeros(2 * self.bytes + 4096, np.uint8)
@@ -76,7 +78,7 @@ def guards(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             self.words[self.places["work"]] = self.work.ctypes.data + first
             found.append(self.work[first + self.bytes :])
 
-    monkeypatch.setattr(_c_runtime, "Plan", Guarded)
+    monkeypatch.setattr(runtime_runner, "Plan", Guarded)
     return found
 
 
@@ -102,10 +104,10 @@ def test_threads_share_the_work(
     what: str, cell: str, lengths: Any, threads: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what a loop reads is computed at once, or for a few steps at a time, which are here 7, and 1 or 2."""
-    from recurrency.backends import _c_signature
+    from recurrency.backends.c import sizes
 
     if what == "steps":
-        monkeypatch.setattr(_c_signature, "WORTH", 0)
+        monkeypatch.setattr(sizes, "WORTH", 0)
     found = []
     for count in (1, 2, 3):
         threads(count)
@@ -124,11 +126,11 @@ def test_threads_share_the_work(
 def test_there_may_be_more_threads_than_sequences_or_steps(
     what: str, threads: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recurrency.backends import _c_signature
+    from recurrency.backends.c import sizes
 
     threads(8)
     if what == "steps":
-        monkeypatch.setattr(_c_signature, "WORTH", 0)
+        monkeypatch.setattr(sizes, "WORTH", 0)
     model = library.spec("GRU").compile(backend="c", dtype="float64", N=2, H=3)
     other = library.spec("GRU").compile(backend="interpreter", dtype="float64", N=2, H=3)
     for steps, batch in ((1, 1), (2, 3), (0, 2), (3, 0), (5, 1)):
@@ -244,12 +246,13 @@ def interrupt_after() -> Iterator[Callable[[float], None]]:
 @pytest.fixture(params=["one thread", "sequences", "steps"])
 def slow(request: pytest.FixtureRequest, threads: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Any, float]:
     """A model, its arrays, and the seconds of a forward call; threads share sequences or steps, or there is one."""
-    from recurrency.backends import _c_runtime, _c_signature
+    from recurrency.backends.c import sizes
+    from recurrency.backends.c.runtime import runner as runtime_runner
 
     threads(1 if request.param == "one thread" else 2)
     if request.param == "steps":
-        monkeypatch.setattr(_c_signature, "WORTH", 0)
-    monkeypatch.setattr(_c_runtime, "LONG", 0)
+        monkeypatch.setattr(sizes, "WORTH", 0)
+    monkeypatch.setattr(runtime_runner, "LONG", 0)
     if request.param == "steps":
         monkeypatch.setenv("RECURRENCY_CFLAGS", "-O0 -DREC_CHUNK=300")
     model = library.spec("LSTM").compile(backend="c", N=3, H=48)
@@ -298,13 +301,13 @@ def test_ctrl_c_that_somebody_handles_changes_no_number(slow: Any, interrupt_aft
 
 def test_a_wrong_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPatch, threads: Any) -> None:
     threads(1)
-    from recurrency.backends import _c_pool
+    from recurrency.backends.c.runtime import pool
 
     for wrong in ("0", "many", "-1", "1000"):
         monkeypatch.setenv("RECURRENCY_THREADS", wrong)
-        _c_pool.threads.cache_clear()
+        pool.threads.cache_clear()
         with pytest.raises(rc.UsageError, match=f"RECURRENCY_THREADS is a whole number from 1 to 256, not '{wrong}'"):
-            _c_pool.threads()
+            pool.threads()
 
 
 def test_what_is_given_may_change_from_call_to_call() -> None:
@@ -348,12 +351,12 @@ cell Sums[N](x: [N], i: index[3]) -> (y: [N]) {
 @pytest.mark.parametrize("has_api", [True, False], ids=["buffers", "ctypes"])
 def test_arrays_are_read_however_they_lie(has_api: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the buffer protocol, and where Python has no C API, through ctypes; no object is read by where it has what."""
-    from recurrency.backends import _c_objects, _c_pool
+    from recurrency.backends.c.runtime import objects, pool
 
     if not has_api:
-        monkeypatch.setattr(_c_objects, "functions", lambda: None)
-    _c_pool.api.cache_clear()
-    _c_pool.enter.cache_clear()
+        monkeypatch.setattr(objects, "functions", lambda: None)
+    pool.api.cache_clear()
+    pool.enter.cache_clear()
     try:
         model = rc.parse(SUMS).compile(backend="c", dtype="float64", N=4)
         runner = model.programs.runner("forward", ())
@@ -365,8 +368,8 @@ def test_arrays_are_read_however_they_lie(has_api: bool, monkeypatch: pytest.Mon
             found = runner(params, given, None, {"t": 5}, 2, False, 0, None)
             np.testing.assert_allclose(found["output:y"], wanted, rtol=1e-14, err_msg=name)
     finally:
-        _c_pool.api.cache_clear()
-        _c_pool.enter.cache_clear()
+        pool.api.cache_clear()
+        pool.enter.cache_clear()
 
 
 def test_memory_is_used_again_once_nobody_holds_it() -> None:
@@ -420,7 +423,7 @@ def test_auto_is_native_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("RECURRENCY_BACKEND", "interpreter")
     assert library.spec("Elman").compile(N=1, H=1).backend == "interpreter"
     monkeypatch.delenv("RECURRENCY_BACKEND")
-    from recurrency.backends.c import CBackend
+    from recurrency.backends.c.backend import CBackend
 
     monkeypatch.setattr(CBackend, "available", lambda self: "no compiler")
     assert backend.automatic() == ("numpy", "c can't run here: no compiler")
@@ -437,11 +440,11 @@ __attribute__((visibility("default"))) int fails(const void *who, long long id, 
 @pytest.mark.parametrize("who", [0, 1, 2, None])
 def test_a_part_that_fails_fails_the_call_and_no_later_one(who: int | None) -> None:
     """Whichever thread it runs on; a part that is not zero says what is wrong."""
-    from recurrency.backends import _c_cache, _c_pool
+    from recurrency.backends.c.runtime import compiler, pool
 
-    fails = _c_cache.library(FAILS)["fails"]
-    _c_pool.enter()  # loads the pool, which then stays
-    run = _c_pool._loaded[-1]["run"]
+    fails = compiler.library(FAILS)["fails"]
+    pool.enter()  # loads the pool, which then stays
+    run = pool._loaded[-1]["run"]
     run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong)
     part = ctypes.cast(fails, ctypes.c_void_p)
     numbers = [ctypes.c_longlong(-1 if who is None else who), ctypes.c_longlong(-1)]

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recurrency.backends import _c_cache, _c_trial, _c_trust
+from recurrency.backends.c.runtime import compiler as runtime_compiler
+from recurrency.backends.c.runtime import trial as runtime_trial
+from recurrency.backends.c.runtime import trust
 
 import recurrency as rc
 from recurrency import backend
 from tests.calling import Run
 from tests.test_interrupted import ended
 
-pytestmark = pytest.mark.skipif(_c_cache.obstacle() is not None, reason=f"nothing compiled: {_c_cache.obstacle()}")
-CC = _c_cache.compiler()[0] if _c_cache.obstacle() is None else ""
+pytestmark = pytest.mark.skipif(
+    runtime_compiler.obstacle() is not None, reason=f"nothing compiled: {runtime_compiler.obstacle()}"
+)
+CC = runtime_compiler.compiler()[0] if runtime_compiler.obstacle() is None else ""
 
 ON_LOAD = '(cat; echo "__attribute__((constructor)) static void f(void) { %s }") | $CC "$@"'
 CRASHES = ON_LOAD % "__builtin_trap();"
@@ -49,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RECURRENCY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RECURRENCY_CFLAGS", "-O0")
     monkeypatch.setenv("RECURRENCY_TRUST", "1")
-    monkeypatch.setattr(_c_cache, "_given_up", [])
+    monkeypatch.setattr(runtime_compiler, "_given_up", [])
     monkeypatch.setattr(backend, "_warned", [])
     forget()
     return tmp_path / "cache" / "native"
@@ -57,8 +61,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def forget() -> None:
     """As if another process went on."""
-    _c_trust._known.cache_clear()
-    _c_cache.said.cache_clear()
+    trust._known.cache_clear()
+    runtime_compiler.said.cache_clear()
 
 
 @pytest.fixture
@@ -81,7 +85,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def begin() -> None:
         forget()
-        monkeypatch.setattr(_c_trust, "finished", lambda *_: pytest.fail("it was tried again"))
+        monkeypatch.setattr(trust, "finished", lambda *_: pytest.fail("it was tried again"))
 
     return begin
 
@@ -95,7 +99,7 @@ def verdicts(folder: Path) -> list[Path]:
 
 
 def test_a_compiler_that_is_right_is_tried_once(folder: Path, nothing_runs: Callable[[], None]) -> None:
-    assert _c_trust.doubts() is None
+    assert trust.doubts() is None
     assert len(verdicts(folder)) == 1
     nothing_runs()
     assert elman().backend == "c"
@@ -125,7 +129,7 @@ def test_c_is_refused_with_the_reason(
 ) -> None:  # fmt: skip
     compiler(fault)
     if fault == HANGS:
-        monkeypatch.setattr(_c_trust, "RUNS", 0.2)
+        monkeypatch.setattr(trust, "RUNS", 0.2)
     with pytest.warns(RuntimeWarning, match="c can't run here: code from .*mycc .* run on numpy, which is slower"):
         assert elman().backend == "numpy"
     reason = {CRASHES: "crashes on this", HANGS: "does not come to an end"}.get(fault, r"products of 3 x 7 by 7 x 5")
@@ -151,10 +155,8 @@ def test_code_that_waits_for_ever_is_ended_and_tried_again(
 ) -> None:
     """It may wait because others keep the machine busy: that is no verdict."""
     compiler(WAITS)
-    monkeypatch.setattr(_c_trust, "WAITS", 1.0)
-    assert "does not come to an end: it was stopped after 1 s (the next process tries it again" in str(
-        _c_trust.doubts()
-    )
+    monkeypatch.setattr(trust, "WAITS", 1.0)
+    assert "does not come to an end: it was stopped after 1 s (the next process tries it again" in str(trust.doubts())
     assert verdicts(folder) == []
 
 
@@ -166,20 +168,20 @@ def test_wrong_numbers_are_found_wherever_they_come_from(
     compiler(script)
     if part == "cell":
         monkeypatch.setenv("RECURRENCY_TRUST", "0")
-        graph, layout = _c_trial.trial()
+        graph, layout = runtime_trial.trial()
         arguments = backend.find("c").build(graph, layout, "float32"), graph, layout
     else:
-        arguments = _c_cache.library(_c_trial.driver(real)), _c_trial.REALS[real]
-    with pytest.raises(_c_trial.WrongError, match=" wrong: "):
-        getattr(_c_trial, part)(*arguments)
+        arguments = runtime_compiler.library(runtime_trial.driver(real)), runtime_trial.REALS[real]
+    with pytest.raises(runtime_trial.WrongError, match=" wrong: "):
+        getattr(runtime_trial, part)(*arguments)
 
 
 def test_a_compiler_that_does_not_end_is_ended(
     compiler: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    monkeypatch.setattr(_c_trust, "COMPILES", 0.3)
+    monkeypatch.setattr(trust, "COMPILES", 0.3)
     compiler('case "$*" in *-shared*) ;; *) exec $CC "$@";; esac; sleep 1234.25 & wait')
-    assert "mycc does not come to an end: it was stopped after 0.3 s" in str(_c_trust.doubts())
+    assert "mycc does not come to an end: it was stopped after 0.3 s" in str(trust.doubts())
     assert len(verdicts(folder)) == 1
     assert ended("sleep 1234.25")
 
@@ -187,7 +189,7 @@ def test_a_compiler_that_does_not_end_is_ended(
 def test_a_compiler_that_does_not_say_what_it_is_is_ended(
     compiler: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_c_cache, "PATIENCE", 0.2)
+    monkeypatch.setattr(runtime_compiler, "PATIENCE", 0.2)
     compiler("")
     (tmp_path / "mycc").write_text("#!/bin/sh\nsleep 1000\n")
     assert backend.automatic(quietly=True)[0] == "numpy"
@@ -196,12 +198,12 @@ def test_a_compiler_that_does_not_say_what_it_is_is_ended(
 
 def test_a_compiler_without_its_headers_is_tried_again(compiler: Callable[[str], None], folder: Path) -> None:
     compiler("echo 'fatal error: math.h: No such file or directory' >&2; exit 1")
-    assert "math.h: No such file or directory" in str(_c_trust.doubts())
+    assert "math.h: No such file or directory" in str(trust.doubts())
     assert verdicts(folder) == []
     with pytest.warns(RuntimeWarning, match="No such file or directory"):
         assert elman().backend == "numpy"
     compiler('exec $CC "$@"')
-    assert _c_trust.doubts() is None
+    assert trust.doubts() is None
 
 
 @pytest.mark.parametrize(("code", "reason"), [(-9, "exit code -9"), (1, "ImportError: none")])
@@ -209,47 +211,47 @@ def test_a_trial_that_somebody_ended_is_no_verdict(
     code: int, reason: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = subprocess.CompletedProcess("", code, "", "ImportError: none\n" if code > 0 else "")
-    monkeypatch.setattr(_c_trust, "finished", lambda *_: said)
-    assert f"can't be tried: {reason} (the next process tries it again" in str(_c_trust.doubts())
+    monkeypatch.setattr(trust, "finished", lambda *_: said)
+    assert f"can't be tried: {reason} (the next process tries it again" in str(trust.doubts())
     assert verdicts(folder) == []
 
 
 def test_verdicts_are_of_compiler_processor_options_and_width(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home folder may be shared by nodes with other processors."""
-    monkeypatch.setattr(_c_trust, "tried", lambda: _c_trust.Verdict(None, True))
+    monkeypatch.setattr(trust, "tried", lambda: trust.Verdict(None, True))
     changes: list[Callable[[], None]] = [
         lambda: None,
         lambda: monkeypatch.setenv("RECURRENCY_CFLAGS", "-O1"),
         lambda: monkeypatch.setenv("RECURRENCY_VECTOR_BYTES", "16"),
-        lambda: monkeypatch.setattr(_c_cache, "_machine", lambda: "another"),
-        lambda: monkeypatch.setattr(_c_cache, "_version", lambda command: "another"),
-        lambda: monkeypatch.setattr(_c_trust.records, "_code", lambda: "another"),
+        lambda: monkeypatch.setattr(runtime_compiler, "_machine", lambda: "another"),
+        lambda: monkeypatch.setattr(runtime_compiler, "_version", lambda command: "another"),
+        lambda: monkeypatch.setattr(trust.records, "_code", lambda: "another"),
     ]
     for number, change in enumerate(changes):
         change()
         for _ in range(2):
             forget()
-            assert _c_trust.doubts() is None
+            assert trust.doubts() is None
         assert len(verdicts(folder)) == 1 + number
 
 
 def test_a_damaged_verdict_is_found_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [_c_trust.Verdict("it is wrong", True), _c_trust.Verdict(None, True)]
-    monkeypatch.setattr(_c_trust, "tried", found.pop)
-    assert _c_trust.doubts() is None
+    found = [trust.Verdict("it is wrong", True), trust.Verdict(None, True)]
+    monkeypatch.setattr(trust, "tried", found.pop)
+    assert trust.doubts() is None
     verdicts(folder)[0].write_text("[]")
     forget()
-    assert "it is wrong" in str(_c_trust.doubts())
+    assert "it is wrong" in str(trust.doubts())
 
 
 def test_a_process_that_knows_the_verdict_pays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_c_trust, "tried", lambda: _c_trust.Verdict(None, True))
+    monkeypatch.setattr(trust, "tried", lambda: trust.Verdict(None, True))
     times = []
     for _ in range(5):
         forget()
-        _c_cache._machine.cache_clear()
+        runtime_compiler._machine.cache_clear()
         begin = time.perf_counter()
-        _c_trust.doubts()
+        trust.doubts()
         times.append(time.perf_counter() - begin)
     assert min(times) < 0.005
 
@@ -266,7 +268,7 @@ def test_in_a_program_that_embeds_python_nothing_is_tried(
     nothing_runs()
     for program in ("/usr/bin/app", "", None):
         monkeypatch.setattr(sys, "executable", program)
-        assert _c_trust.doubts() is None
+        assert trust.doubts() is None
 
 
 def test_a_switch_that_is_neither_on_nor_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

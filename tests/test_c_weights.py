@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from recurrency import UsageError, backend, library
-from recurrency.export import ModuleFiles, module_files
-from recurrency.model import Model
+from recurrency.model.export import ModuleFiles, module_files
+from recurrency.model.model import Model
 from tests.calling import Outcome, Run
 
 REASON = backend.describe()["c"]
@@ -123,7 +123,7 @@ def test_the_command_takes_a_run_folder(run: Run, tmp_path: Path) -> None:
 def test_the_functions_of_source_and_header_are_made_once(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recurrency.backends.c import CBackend
+    from recurrency.backends.c.backend import CBackend
 
     calls, emit = [], CBackend.emit
     monkeypatch.setattr(CBackend, "emit", lambda *args, **how: calls.append(args) or emit(*args, **how))

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends import _c_cache, _c_target
-from recurrency.backends._c_sizes import FORCED, VARIABLE, Vectors
-from recurrency.backends.c import CBackend
+from recurrency.backends.c.backend import CBackend
+from recurrency.backends.c.runtime import compiler, target
+from recurrency.backends.c.sizes import FORCED, VARIABLE, Vectors
 
 import recurrency as rc
 from recurrency import backend, library
-from recurrency.model import Model
+from recurrency.model.model import Model
 from recurrency.testing.conformance import BackendConformance
 from tests.calling import Run
 from tests.machines import SANITIZED, sanitizer_missing
@@ -51,14 +51,14 @@ def suite(width: str) -> Any:
         def forced(self, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(VARIABLE, width)
 
-    return pytest.mark.long(Suite) if REASON is None and _c_target.vectors() == of(width) else Suite
+    return pytest.mark.long(Suite) if REASON is None and target.vectors() == of(width) else Suite
 
 
 def of(width: str) -> Vectors:
     """The vectors of a width."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(VARIABLE, width)
-        return _c_target.vectors()
+        return target.vectors()
 
 
 for _width in FORCED:
@@ -121,16 +121,16 @@ def test_the_compiler_says_which_vectors_it_makes(monkeypatch: pytest.MonkeyPatc
     assert [rows[width].width for width in FORCED] == [16, 32, 64, 16]
     assert [rows[width].row > 0 for width in FORCED] == [True, True, True, False]
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert _c_target.vectors() in rows.values()
+    assert target.vectors() in rows.values()
     monkeypatch.setenv("RECURRENCY_CFLAGS", "-DREC_VECTOR_BYTES=32")
-    assert _c_target.vectors() == Vectors(32, 2), "its own options are asked about as well"
+    assert target.vectors() == Vectors(32, 2), "its own options are asked about as well"
 
 
 def test_each_width_has_libraries_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = set()
     for width in ("", *FORCED):
         monkeypatch.setenv(VARIABLE, width)
-        keys.add(_c_cache.key("the same source"))
+        keys.add(compiler.key("the same source"))
     assert len(keys) == 1 + len(FORCED)
 
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 import recurrency as rc
 from recurrency import backend, library
-from recurrency.chunk_obstacles import in_one_piece
-from recurrency.model import Model
+from recurrency.model.model import Model
+from recurrency.model.obstacles import in_one_piece
 from recurrency.testing import cases, outcomes
 from recurrency.testing.compare import compared
 from recurrency.testing.outcomes import Call, Results
-from recurrency.testing.specs import Program, programs
-from recurrency.training.experiments import load
+from recurrency.testing.specs.strategy import Program, programs
+from recurrency.training.runs.experiments import load
 from tests import specimens
 from tests.calling import Run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recurrency.backends import _c_cache as native
+from recurrency.backends.c.runtime import compiler as native
 
 from tests.calling import Run
 

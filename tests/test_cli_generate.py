@@ -17,10 +17,10 @@ from recurrency.cli import cli
 from recurrency.errors import RecurrencyError, UsageError
 from recurrency.generating import generate, music, strokes, trained
 from recurrency.generating.alphabet import Alphabet
-from recurrency.training.command import Request, run
-from recurrency.training.folders import BEST, CHECKPOINT, FACTS, PREVIOUS
-from recurrency.training.snapshots import read
-from recurrency.training.snapshots import write as write_snapshot
+from recurrency.training.loop.snapshots import read
+from recurrency.training.loop.snapshots import write as write_snapshot
+from recurrency.training.runs.command import Request, run
+from recurrency.training.runs.folders import BEST, CHECKPOINT, FACTS, PREVIOUS
 
 VERSE = "the rose is red\nthe violet is blue\nso are you\n"
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from recurrency import catalogue, facts, library, parse
+from recurrency import library, parse
 from recurrency.cli.listing import laid_out
-from recurrency.language.elaborate import check
+from recurrency.inspection import catalogue, summary
+from recurrency.language.elaboration.elaborate import check
 from recurrency.passes.recurrence import recurrences
 from tests.calling import Run
 from tests.transcriptions import CASES, Case
@@ -39,7 +40,7 @@ def found() -> list[catalogue.Family]:
 
 
 def kind_of(text: str) -> str:
-    return facts.kinds_text(recurrences(check(parse(text).definition).graph))
+    return summary.kinds_text(recurrences(check(parse(text).definition).graph))
 
 
 # -------------------------------------------------------------------------------------------------------------- facts
@@ -47,14 +48,14 @@ def kind_of(text: str) -> str:
 
 def test_a_formula_has_high_powers_first_then_the_order_of_the_header() -> None:
     found = check(parse(COUPLED).definition)
-    assert facts.formula(facts.parameters(found), ["N", "H", "S"]) == "2 H N + N S + H^2 + 1"
-    assert facts.formula(facts.parameters(found), ["H", "N", "S"]) == "H^2 + 2 H N + N S + 1"
-    assert facts.formula(12) == "12"
+    assert summary.formula(summary.parameters(found), ["N", "H", "S"]) == "2 H N + N S + H^2 + 1"
+    assert summary.formula(summary.parameters(found), ["H", "N", "S"]) == "H^2 + 2 H N + N S + 1"
+    assert summary.formula(12) == "12"
 
 
 def test_a_formula_may_subtract() -> None:
     found = check(parse("cell A[H](x: [H]) -> (y: [H]) { param U : [H - 1] ~ zeros\n y = sum(U) * x }").definition)
-    assert facts.formula(facts.parameters(found)) == "H - 1"
+    assert summary.formula(summary.parameters(found)) == "H - 1"
 
 
 def test_several_kinds_of_recurrence_are_told_with_their_states() -> None:
@@ -73,7 +74,7 @@ def test_a_formula_counts_the_parameters(case: Case, found: list[catalogue.Famil
     model = library.spec(case.cell).elaborate(**given, **cell.numbers)
     numbers = {name: size for name, size in model.dimensions.items() if isinstance(size, int)}
     terms = cell.parameters.replace(" + ", "+").replace(" ", "*").replace("^", "**")
-    assert eval(terms, {}, numbers) == facts.parameters(model)
+    assert eval(terms, {}, numbers) == summary.parameters(model)
 
 
 # --------------------------------------------------------------------------------------------------------------- list

@@ -9,9 +9,9 @@ import pytest
 
 from recurrency import library, load
 from recurrency.graph.text import graph_text
-from recurrency.language.elaborate import check
-from recurrency.language.format import format_file
-from recurrency.spec import Spec
+from recurrency.language.elaboration.elaborate import check
+from recurrency.language.writing.format import format_file
+from recurrency.model.spec import Spec
 from tests.calling import Outcome, Run
 
 OWN = """\

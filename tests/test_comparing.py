@@ -13,11 +13,11 @@ from recurrency.comparing import Comparison, compare
 from recurrency.comparing.assignment import assignment
 from recurrency.comparing.cuts import Cut
 from recurrency.comparing.roles import roles
+from recurrency.inspection.scaffold import started
 from recurrency.language import syntax
-from recurrency.language.latex import flatten
 from recurrency.language.words import lex
-from recurrency.spec import Spec
-from recurrency.starting import started
+from recurrency.language.writing.latex import flatten
+from recurrency.model.spec import Spec
 
 GATED = """\
 cell Gated[N, H](x: [N]) -> (h: [H]) {

@@ -590,7 +590,7 @@ def test_the_command_carries_files_over_and_back(tmp_path: Path, suffix: str) ->
 
 
 def test_what_the_command_writes_a_model_loads(tmp_path: Path) -> None:
-    from recurrency.training.weights import load_weights
+    from recurrency.training.runs.weights import load_weights
 
     weights, path = keras_weights("keras-lstm", 3, 4), tmp_path / "w.safetensors"
     np.savez(tmp_path / "lstm.npz", *weights)

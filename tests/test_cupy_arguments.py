@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends import _cupy_runtime_arguments as arguments
-from recurrency.backends.cupy import CupyBackend
+from recurrency.backends.cupy.backend import CupyBackend
+from recurrency.backends.cupy.runtime import arguments
 
-from recurrency.export import module_text
+from recurrency.model.export import module_text
 from tests.test_cupy_module import REASON, WITH_LOSS, B, H, N, T, drawn, executed, host, models
 
 emulated = pytest.mark.skipif(REASON is not None, reason=f"cupy-emulated: {REASON}")
@@ -111,7 +111,7 @@ def test_what_the_caller_does_to_host_arrays_later_changes_no_gradient(small: tu
 
 @emulated
 def test_arrays_of_another_device_are_refused(small: tuple[Any, Any]) -> None:
-    from recurrency.backends._emulated_cupy import StandIn
+    from recurrency.backends.cupy.emulated.stand_in import StandIn
 
     module, model = small
     far = StandIn(number=1).asarray(drawn()["x"])

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends._cuda_lowering import SOFTMAXES
-from recurrency.backends._cuda_memory import Array
-from recurrency.backends._cuda_ops import FRAGMENTS
-from recurrency.backends._cuda_races import Written, race
-from recurrency.backends._cuda_values import LEAVES, Read
-from recurrency.backends.cupy import CupyBackend
+from recurrency.backends.cupy.backend import CupyBackend
+from recurrency.backends.kernels.arrays import Array
+from recurrency.backends.kernels.lowering import SOFTMAXES
+from recurrency.backends.kernels.ops import FRAGMENTS
+from recurrency.backends.kernels.races import Written, race
+from recurrency.backends.kernels.values import LEAVES, Read
 
 import recurrency as rc
 from recurrency.backend import describe
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
-from recurrency.model import Model
+from recurrency.model.model import Model
 from tests import helpers_cells as cells
 from tests import specimens
 
@@ -161,8 +161,8 @@ def test_no_kernel_over_all_steps_reads_at_another_index_what_it_writes(name: st
 @emulated
 @pytest.mark.parametrize("name", specimens.SPECIMENS)
 def test_the_order_of_threads_changes_no_number(name: str) -> None:
-    from recurrency.backends._emulated_cupy import StandIn
-    from recurrency.backends.cupy_emulated import EmulatedBackend
+    from recurrency.backends.cupy.emulated.backend import EmulatedBackend
+    from recurrency.backends.cupy.emulated.stand_in import StandIn
 
     found = []
     specimen = specimens.SPECIMENS[name]
@@ -179,7 +179,7 @@ def test_the_order_of_threads_changes_no_number(name: str) -> None:
 
 @emulated
 def test_a_concatenation_of_very_many_parts_is_found_by_halves() -> None:
-    from recurrency.backends.cupy_emulated import backend
+    from recurrency.backends.cupy.emulated.backend import backend
 
     count = 350
     text = f"cell Many(x: [2]) -> (y: [{2 * count}]) {{ y = concat({', '.join(f'{k} + x' for k in range(count))}) }}"
@@ -197,7 +197,7 @@ def test_a_concatenation_of_very_many_parts_is_found_by_halves() -> None:
 @pytest.mark.parametrize("cell", ["LSTM", "Translate"])
 def test_sizes_beyond_one_block_are_covered(cell: str) -> None:
     """More elements than a block has threads, and numbers that it does not divide."""
-    from recurrency.backends.cupy_emulated import backend
+    from recurrency.backends.cupy.emulated.backend import backend
 
     spec = rc.library.spec(cell)
     dimensions = {name: 37 if name == "H" else n for name, n in cells.CASE[cell].dimensions.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurrency.export import module_text
+from recurrency.model.export import module_text
 from tests.test_cupy_module import REASON, WITH_LOSS, B, H, N, T, drawn, executed, host, models
 
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"cupy-emulated: {REASON}")

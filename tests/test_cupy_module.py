@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends.cupy import CupyBackend
+from recurrency.backends.cupy.backend import CupyBackend
 
 import recurrency as rc
 from recurrency.backend import describe, find
 from recurrency.cli import main
-from recurrency.export import module_text
-from recurrency.model import Model
+from recurrency.model.export import module_text
+from recurrency.model.model import Model
 
 REASON = describe(emulated=True).get("cupy-emulated", "not installed")
 emulated = pytest.mark.skipif(REASON is not None, reason=f"cupy-emulated: {REASON}")
@@ -52,7 +52,7 @@ def models(text: str, dtype: str = "float64", **dimensions: int) -> tuple[Any, A
 
 def executed(text: str, memory: int | None = None) -> ModuleType:
     """The module of a generated text, on a device of its own."""
-    from recurrency.backends._emulated_cupy import StandIn
+    from recurrency.backends.cupy.emulated.stand_in import StandIn
 
     module = ModuleType("generated")
     exec(compile(text, "generated.py", "exec"), module.__dict__)
@@ -298,7 +298,7 @@ def test_a_loop_in_one_kernel_computes_what_steps_compute(plan: str) -> None:
 
 @emulated
 def test_ways_to_run_a_loop_can_be_switched_off() -> None:
-    from recurrency.backends.cupy_emulated import backend
+    from recurrency.backends.cupy.emulated.backend import backend
 
     spec = rc.parse(AVERAGE, name="average.rnn")
     model: Any = Model(spec, spec.elaborate(H=H), backend, "float64", without=("loop", "step"))

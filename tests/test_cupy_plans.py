@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recurrency.backend import describe
-from recurrency.model import Model
+from recurrency.model.model import Model
 from tests import helpers_cells as cells
 from tests.transcriptions import CASES, Case
 
@@ -24,7 +24,7 @@ each_plan = pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
 @cache
 def compiled(cell: str, plan: str | None, dtype: str = "float64") -> Any:
     """A shipped cell on the emulated device, its loops run in one way."""
-    from recurrency.backends.cupy_emulated import EmulatedBackend, stand_in
+    from recurrency.backends.cupy.emulated.backend import EmulatedBackend, stand_in
 
     spec = cells.spec_of(cell)
     backend = EmulatedBackend(name="cupy-emulated", load=stand_in, plan=plan)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from recurrency import backend
-from recurrency.model import Model
+from recurrency.model.model import Model
 from recurrency.testing.case import Case
 from recurrency.testing.cells import CELLS, cell
 from recurrency.testing.conformance import RAGGED, case_of

@@ -17,17 +17,17 @@ import pytest
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch, Sequences, batches
-from recurrency.training.fitting import fitted
-from recurrency.training.loop import Options, evaluate, train
-from recurrency.training.optimisers import Sgd
-from recurrency.training.own import own_task
-from recurrency.training.processes import Processes
-from recurrency.training.records import History
-from recurrency.training.sequences import joined
-from recurrency.training.sharing import Shared
-from recurrency.training.streams import Streams
+from recurrency.training.data.sequences import joined
+from recurrency.training.data.streams import Streams
+from recurrency.training.loop.loop import Options, evaluate, train
+from recurrency.training.loop.optimisers import Sgd
+from recurrency.training.loop.processes import Processes
+from recurrency.training.loop.progress import History
+from recurrency.training.loop.sharing import Shared
+from recurrency.training.loop.updates import Learner
+from recurrency.training.runs.fitting import fitted
 from recurrency.training.tasks import TASKS, Settings, Task, from_sequences
-from recurrency.training.updates import Learner
+from recurrency.training.tasks.own import own_task
 from tests import small_data
 
 ROUNDING = 1e-11

@@ -12,8 +12,8 @@ import pytest
 
 from recurrency.errors import UsageError
 from recurrency.training.data import Array, Batch
-from recurrency.training.images import read_idx
 from recurrency.training.tasks import TASKS, Settings, Task
+from recurrency.training.tasks.images import read_idx
 from tests.idx import idx
 from tests.test_text_tasks import built
 

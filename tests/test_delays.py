@@ -15,7 +15,7 @@ import pytest
 
 import recurrency as rc
 from recurrency import backend as backends
-from recurrency.export import module_files, module_text
+from recurrency.model.export import module_files, module_text
 from recurrency.testing import Case, differences
 from tests.specimens import each_backend, same
 from tests.test_c_module import run_program

@@ -7,8 +7,8 @@ import pytest
 
 import recurrency as rc
 from recurrency.errors import Source, Span
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.types import Kind
-from recurrency.interpreter import evaluate
 from recurrency.passes.differentiate import differentiate, zeros
 from tests import graphs
 from tests.checking import check_gradients, real_sources

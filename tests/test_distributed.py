@@ -20,10 +20,10 @@ from safetensors.numpy import load_file
 
 import recurrency as rc
 from recurrency.errors import UsageError
-from recurrency.lines import lines
-from recurrency.training.loop import INTERRUPTED, Options, train
-from recurrency.training.processes import ALONE, NEEDED, Processes, joined
-from recurrency.training.sharing import Shared
+from recurrency.passes.loss_lines import lines
+from recurrency.training.loop.loop import INTERRUPTED, Options, train
+from recurrency.training.loop.processes import ALONE, NEEDED, Processes, joined
+from recurrency.training.loop.sharing import Shared
 from recurrency.training.tasks import Settings, from_sequences
 from tests import small_data
 
@@ -187,7 +187,7 @@ def test_whoever_is_alone_needs_nobody(given: Mapping[str, str]) -> None:
 def test_the_message_names_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from contextlib import nullcontext
 
-    from recurrency.training import processes as module
+    from recurrency.training.loop import processes as module
 
     monkeypatch.setattr(module, "_group", lambda processes: nullcontext())
     with pytest.raises(UsageError, match=r"^process 1 of 2: there is no task"), joined(_second()):

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import recurrency as rc
-from recurrency import reference
+from docs import tables
 from recurrency.cli import COMMANDS, cli
 from recurrency.errors import render
 from tests.pages import FENCE
@@ -76,7 +76,7 @@ def prepared(page: Path, folder: Path) -> None:
 @pytest.mark.parametrize("fence", [fence for page in PAGES for fence in fences(page, "rnn")], ids=str)
 def test_every_spec_of_the_pages_is_well_formed_and_laid_out(fence: Fence, tmp_path: Path) -> None:
     """Among the other files of its page, which it may use."""
-    from recurrency.language.format import format_file
+    from recurrency.language.writing.format import format_file
 
     prepared(fence.page, tmp_path)
     file = tmp_path / (fence.name or "without_a_name.rnn")
@@ -87,7 +87,7 @@ def test_every_spec_of_the_pages_is_well_formed_and_laid_out(fence: Fence, tmp_p
 
 @pytest.mark.parametrize("fence", [fence for page in PAGES for fence in fences(page, "toml")], ids=str)
 def test_every_experiment_of_the_pages_can_be_read(fence: Fence) -> None:
-    from recurrency.training.experiments import checked
+    from recurrency.training.runs.experiments import checked
 
     assert checked(tomllib.loads(fence.text), Path(fence.name or "experiment.toml")).options()
 
@@ -111,7 +111,7 @@ def test_the_tables_and_messages_of_a_page_are_those_of_the_code(
 ) -> None:
     text = page.read_text(encoding="utf-8")
     text = MESSAGE.sub(lambda m: m["spec"] + message(m["spec"]) + m["end"], text)
-    golden(page, reference.renewed(text))
+    golden(page, tables.renewed(text))
 
 
 def test_every_number_has_its_place_on_the_page() -> None:
@@ -123,7 +123,7 @@ def test_every_number_has_its_place_on_the_page() -> None:
 
 def test_a_table_that_does_not_exist_is_refused() -> None:
     with pytest.raises(rc.UsageError, match="no table nonsense"):
-        reference.renewed("<!-- table: nonsense -->\n<!-- end of nonsense -->")
+        tables.renewed("<!-- table: nonsense -->\n<!-- end of nonsense -->")
 
 
 # --------------------------------------------------------------------------------------------------------------- Python
@@ -165,7 +165,7 @@ def refuse_unknown(words: list[str]) -> None:
         extras = {e for word in words[2:] for group in re.findall(r"\[(.*?)\]", word) for e in group.split(",")}
         assert extras <= set(project["optional-dependencies"])
     else:
-        assert words[:3] == ["python", "-m", "recurrency.reference"], f"{words} is no command that a page may name"
+        assert words == ["python", "docs/tables.py"], f"{words} is no command that a page may name"
 
 
 def refuse_wrong(words: list[str]) -> None:

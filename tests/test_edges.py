@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import recurrency as rc
-from recurrency.graphs import SWITCHES
-from recurrency.language.vocabulary import FUNCTIONS
+from recurrency.language.vocabulary.table import FUNCTIONS
+from recurrency.model.graphs import SWITCHES
 from recurrency.testing.edges import PLAIN, Edges, differences, edges
 from tests.edge_formulas import FORMULAS, kinks
 from tests.planting import Wrong

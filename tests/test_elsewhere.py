@@ -10,10 +10,10 @@ import pytest
 
 import recurrency as rc
 from recurrency.cli.train import train
-from recurrency.initialisers import INITIALISERS
 from recurrency.language.elsewhere import INITIALISERS as DRAWN
 from recurrency.language.elsewhere import KEYWORDS, LATEX, METHODS, NAMES, OPTIONS, plain
-from recurrency.language.vocabulary import FUNCTIONS
+from recurrency.language.vocabulary.initialisers import INITIALISERS
+from recurrency.language.vocabulary.table import FUNCTIONS
 
 ENDS = re.compile(r"[,;:]| with | for | of | where | before |$")
 SPEC = """cell Said(x, a, b, c, y, target, z, p, q: [4], w: index[4]) -> (out: [4]) {{

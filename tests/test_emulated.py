@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends import _emulated_compiler as compiler
-from recurrency.backends._emulated_cupy import StandIn
-from recurrency.backends._emulated_shim import ORDERS
+from recurrency.backends.cupy.emulated import compiler
+from recurrency.backends.cupy.emulated.shim import ORDERS
+from recurrency.backends.cupy.emulated.stand_in import StandIn
 
 import recurrency as rc
 from recurrency import backend

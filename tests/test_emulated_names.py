@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recurrency.backends import _emulated_arrays as arrays
-from recurrency.backends._emulated_cupy import Part, StandIn
-from recurrency.backends._emulated_streams import Graph, Stream
+from recurrency.backends.cupy.emulated import arrays
+from recurrency.backends.cupy.emulated.stand_in import Part, StandIn
+from recurrency.backends.cupy.emulated.streams import Graph, Stream
 
 from recurrency import backend, library
 from tests import driving
@@ -74,7 +74,7 @@ def in_cupy(name: str) -> bool:
 
 def generated(name: str = "LSTM") -> str:
     """The module of a shipped cell, as `recurrency compile --backend cupy` writes it."""
-    from recurrency.export import module_text
+    from recurrency.model.export import module_text
 
     sizes = {"N": 3, "H": 4}
     return module_text(library.spec(name).compile(backend="cupy-emulated", **sizes))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from recurrency.backends import _emulated_compiler as compiler
-from recurrency.backends._emulated_cupy import StandIn
+from recurrency.backends.cupy.emulated import compiler
+from recurrency.backends.cupy.emulated.stand_in import StandIn
 
 from recurrency import library
 from tests.emulating import compiled, results_of

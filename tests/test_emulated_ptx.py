@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends import _cuda_check as nvrtc
-from recurrency.backends import _emulated_compiler as compiler
-from recurrency.backends._emulated_cupy import ENGINES, StandIn
-from recurrency.backends._scalar_c import SCALAR_C, Scalars
+from recurrency.backends.cupy import check as nvrtc
+from recurrency.backends.cupy.emulated import compiler
+from recurrency.backends.cupy.emulated.stand_in import ENGINES, StandIn
+from recurrency.backends.kernels.scalars import SCALAR_C, Scalars
 
 from tests import driving, specimens
 from tests.emulating import results

@@ -11,11 +11,11 @@ import tomli_w
 
 import recurrency as rc
 from recurrency.errors import UsageError
-from recurrency.training.command import Request
-from recurrency.training.experiments import OPTIONS, Experiment, checked, load, named, shipped
-from recurrency.training.finding import experiment_of
-from recurrency.training.optimisers import optimiser
-from recurrency.training.schedules import schedule
+from recurrency.training.loop.optimisers import optimiser
+from recurrency.training.loop.schedules import schedule
+from recurrency.training.runs.command import Request
+from recurrency.training.runs.experiments import OPTIONS, Experiment, checked, load, named, shipped
+from recurrency.training.runs.finding import experiment_of
 from recurrency.training.tasks import TASKS
 
 GOOD = """

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.random import default_rng
-from recurrency.backends.cupy import CupyBackend
+from recurrency.backends.cupy.backend import CupyBackend
 
 import recurrency as rc
 from recurrency.backend import describe, find
-from recurrency.export import module_text
-from recurrency.model import Model
+from recurrency.model.export import module_text
+from recurrency.model.model import Model
 
 STEPS, BATCH = 6, 3
 SIZES: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ def test_gradients_that_are_not_given_are_zero_whatever_the_output_depends_on(ba
     if backend == "cupy":
         if describe(emulated=True).get("cupy-emulated", "not installed") is not None:
             pytest.skip("cupy-emulated can't run here")
-        from recurrency.backends._emulated_cupy import StandIn
+        from recurrency.backends.cupy.emulated.stand_in import StandIn
 
         module.use(StandIn())
     params, inputs = 0.5 * rng.standard_normal(reference.size), drawn(reference, rng)

@@ -12,7 +12,7 @@ import pytest
 
 import recurrency as rc
 from recurrency import backend
-from recurrency.export import module_files, module_text
+from recurrency.model.export import module_files, module_text
 from tests.specimens import each_backend, same
 from tests.test_c_module import fields, row_of, run_program
 

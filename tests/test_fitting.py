@@ -10,10 +10,10 @@ import pytest
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch, Input
-from recurrency.training.fitting import fitted
-from recurrency.training.loop import evaluate
+from recurrency.training.loop.loop import evaluate
+from recurrency.training.loop.weighing import counts
+from recurrency.training.runs.fitting import fitted
 from recurrency.training.tasks import TASKS, Settings, Task
-from recurrency.training.weighing import counts
 
 BODIES = {
     "steps": "loss cross_entropy(logits, target)",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from recurrency.errors import Source, SpecError
-from recurrency.language.format import format_file
-from recurrency.language.parser import parse_file
+from recurrency.language.reading.parser import parse_file
 from recurrency.language.words import lex
+from recurrency.language.writing.format import format_file
 from tests.language_page import PAGE, plain, relaid_specs, spoilt_specs
 
 UNTIDY = '''\

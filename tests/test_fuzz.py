@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from recurrency.testing import Case, fuzz_checks, fuzz_search
-from recurrency.testing.fuzz import main, write
-from recurrency.testing.fuzz_checks import Finding, Trial, checks
-from recurrency.testing.fuzz_reduce import edits, reduced
-from recurrency.testing.specs import Program
+from recurrency.testing import Case
+from recurrency.testing.fuzz import checks as fuzz_checks
+from recurrency.testing.fuzz import search as fuzz_search
+from recurrency.testing.fuzz.checks import Finding, Trial, checks
+from recurrency.testing.fuzz.command import main, write
+from recurrency.testing.fuzz.reduce import edits, reduced
+from recurrency.testing.specs.strategy import Program
 from tests.planted import Plant, planted
 
 TEXT = """\
@@ -37,7 +39,7 @@ cell Main[N, H](x: [N], z: [H]) -> (y: [H], a: [N]) {
 """
 CASE = Case({"N": 2, "H": 3}, {"t": 3}, 2, {"t": (3, 1)}, seed=1)
 TRIAL = Trial(Program(TEXT, {"N": 2, "H": 3}), CASE, ("forward", "backward"), (), "numpy")
-BUG = Plant("", "recurrency.backends._numpy_ops:ELEMENTWISE[sigmoid]", "one", "0.25", "", "")
+BUG = Plant("", "recurrency.backends.numpy.ops:ELEMENTWISE[sigmoid]", "one", "0.25", "", "")
 
 
 def found(trial: Trial) -> Finding:
@@ -123,8 +125,8 @@ def test_the_command_ends_with_0_where_nothing_is_found(tmp_path: Path) -> None:
 
 def test_the_command_finds_a_planted_mistake_and_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz_search, "SHRINKING", 0.5)
-    monkeypatch.setattr("recurrency.testing.fuzz.blamed", lambda finding: [])  # tested above, and takes long
-    bug = Plant("", "recurrency.backends._numpy_ops:ELEMENTWISE[multiply]", "{0}, {1}", "{0}, {0}", "", "")
+    monkeypatch.setattr("recurrency.testing.fuzz.command.blamed", lambda finding: [])  # tested above, and takes long
+    bug = Plant("", "recurrency.backends.numpy.ops:ELEMENTWISE[multiply]", "{0}, {1}", "{0}, {0}", "", "")
     with planted(bug):
         run = CliRunner().invoke(main, ["--seconds", "4", "--backends", "numpy", "--seed", "5", "--out", str(tmp_path)])
     assert run.exit_code == 1, run.output

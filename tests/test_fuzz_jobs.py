@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from recurrency.testing import fuzz_search
-from recurrency.testing.fuzz import main
-from recurrency.testing.fuzz_checks import Finding, Trial
-from recurrency.testing.fuzz_jobs import together
-from recurrency.testing.specs import Program
+from recurrency.testing.fuzz import search
+from recurrency.testing.fuzz.checks import Finding, Trial
+from recurrency.testing.fuzz.command import main
+from recurrency.testing.fuzz.jobs import together
+from recurrency.testing.specs.strategy import Program
 
 PATIENCE = 60
 """Seconds after which what should have ended hangs."""
 TWO_AT_WORK = """\
 from time import sleep
 
-from recurrency.testing.fuzz_jobs import together
+from recurrency.testing.fuzz.jobs import together
 
 def work(name, seconds):
     try:
@@ -103,7 +103,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch, last: int, found: Finding | No
                 signal.raise_signal(signal.SIGINT)
         return found, 10
 
-    monkeypatch.setattr(fuzz_search, "checks", checks)
+    monkeypatch.setattr(search, "checks", checks)
 
 
 @pytest.mark.parametrize(("lost", "programs"), [(False, 3), (True, 4)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import recurrency as rc
 from recurrency.errors import SpecError, UsageError
 from recurrency.graph.verify import verify
-from recurrency.language.vocabulary import FUNCTIONS
+from recurrency.language.vocabulary.table import FUNCTIONS
 from recurrency.language.words import lex
 from tests.work import SECOND, at_most
 

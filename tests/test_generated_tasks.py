@@ -14,11 +14,11 @@ import pytest
 
 from recurrency.errors import UsageError
 from recurrency.training.data import Array, Batch
-from recurrency.training.marks import ADDITION, MULTIPLICATION, XOR
-from recurrency.training.phrases import ARITHMETIC, XML
-from recurrency.training.programs import PRINTED, WRITTEN, program
-from recurrency.training.symbols import ORDERS
 from recurrency.training.tasks import TASKS, Settings, Task
+from recurrency.training.tasks.marks import ADDITION, MULTIPLICATION, XOR
+from recurrency.training.tasks.phrases import ARITHMETIC, XML
+from recurrency.training.tasks.programs import PRINTED, WRITTEN, program
+from recurrency.training.tasks.symbols import ORDERS
 
 MANY = 2000
 RNG = 5

@@ -13,8 +13,8 @@ import pytest
 
 import recurrency as rc
 from recurrency import backend, library
-from recurrency.export import module_text
-from recurrency.model import Model
+from recurrency.model.export import module_text
+from recurrency.model.model import Model
 from recurrency.testing.case import Case
 from recurrency.testing.compare import differences
 from recurrency.testing.dimensions import dimension_sets

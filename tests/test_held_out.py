@@ -11,12 +11,12 @@ import pytest
 
 import recurrency as rc
 from recurrency.errors import UsageError
-from recurrency.training.command import Request, run
 from recurrency.training.data import Batch, Sequences
-from recurrency.training.kinds import Kind, Option
-from recurrency.training.readers import set_aside
-from recurrency.training.sequences import alike
+from recurrency.training.data.readers import set_aside
+from recurrency.training.data.sequences import alike
+from recurrency.training.runs.command import Request, run
 from recurrency.training.tasks import TASKS, Settings, Task
+from recurrency.training.tasks.kinds import Kind, Option
 from tests import small_data
 from tests.test_text_tasks import built
 
@@ -179,7 +179,7 @@ def test_an_option_of_training_that_a_task_has_not_is_refused(
 
 
 def test_a_part_to_set_aside_is_refused_where_the_file_says_what_judges(tmp_path: Path) -> None:
-    from recurrency.training.own import own_task
+    from recurrency.training.tasks.own import own_task
 
     model = rc.parse("cell A(x: [1]) -> (y: [1]) {\n y = x\n loss l2(y)\n}").compile()
     arrays = {name: np.ones((3, 2, 1)) for name in ("x", "valid_x", "test_x")}

@@ -17,10 +17,10 @@ from safetensors.numpy import load_file, save
 
 import recurrency as rc
 from recurrency.errors import UNSEEN, UsageError, visible
-from recurrency.training import snapshots
-from recurrency.training.command import Request, run
-from recurrency.training.folders import CHECKPOINT, METRICS, PREVIOUS, RUN
-from recurrency.training.metrics import read_metrics
+from recurrency.training.loop import snapshots
+from recurrency.training.runs.command import Request, run
+from recurrency.training.runs.folders import CHECKPOINT, METRICS, PREVIOUS, RUN
+from recurrency.training.runs.metrics import read_metrics
 from tests.calling import Run
 
 CONTROLS = {"escape": "\x1b[31m", "bell": "\x07", "old escape": "\x9b2J", "reversed": "\u202e", "null": "\x00"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recurrency.errors import UsageError
-from recurrency.initialisers import INITIALISERS, draw, fans, generator, initial_values
+from recurrency.language.vocabulary.initialisers import INITIALISERS, draw, fans, generator, initial_values
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurrency.draws import draw, philox
+from recurrency.graph.draws import draw, philox
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.types import Kind, Type
-from recurrency.interpreter import evaluate
 from tests import graphs
 
 Array = np.ndarray[Any, Any]

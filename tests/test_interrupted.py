@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from recurrency.backends import _c_cache
+from recurrency.backends.c.runtime import compiler as runtime_compiler
 
-from recurrency import running
+from recurrency.disk import subprocesses
 
-pytestmark = pytest.mark.skipif(_c_cache.obstacle() is not None, reason=f"nothing compiled: {_c_cache.obstacle()}")
-CC = _c_cache.compiler()[0] if _c_cache.obstacle() is None else ""
+pytestmark = pytest.mark.skipif(
+    runtime_compiler.obstacle() is not None, reason=f"nothing compiled: {runtime_compiler.obstacle()}"
+)
+CC = runtime_compiler.compiler()[0] if runtime_compiler.obstacle() is None else ""
 PROBE = ("-m", "recurrency", "probe", "Elman", "-D", "N=2", "-D", "H=3")
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -113,6 +115,6 @@ def test_a_compiler_that_is_stopped_is_no_compiler_that_refuses(start: Start, tm
 
 def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        running.finished(["sh", "-c", f"{LASTS}5 & wait"], seconds=0.2)
+        subprocesses.finished(["sh", "-c", f"{LASTS}5 & wait"], seconds=0.2)
     assert ended(f"{LASTS}5")
-    assert running._programs == set()
+    assert subprocesses._programs == set()

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends.numpy import backend
+from recurrency.backends.numpy.backend import backend
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.types import Kind
 from recurrency.graph.verify import verify
-from recurrency.interpreter import evaluate
 from recurrency.passes import optimised
 from recurrency.passes.keep import DEAR, partition
 from recurrency.program.layout import layout

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from recurrency.errors import UsageError
-from recurrency.training.kinds import Kind, Option
 from recurrency.training.tasks import TASKS, Settings, Task
+from recurrency.training.tasks.kinds import Kind, Option
 
 OPTIONS = (
     Option("length", 20, "steps", 2, 30),

@@ -9,9 +9,9 @@ import pytest
 
 from recurrency.errors import Source
 from recurrency.language import syntax
-from recurrency.language.latex import equations_of_cell, latex_of_cell, latex_of_expression
-from recurrency.language.parser import parse_file
+from recurrency.language.reading.parser import parse_file
 from recurrency.language.sources import read_source
+from recurrency.language.writing.latex import equations_of_cell, latex_of_cell, latex_of_expression
 from tests.language_page import PAGE
 
 HEADER = "cell A[N, H, L](x: [N], w: index[N]) -> (h: [H]) {\n"

@@ -1,10 +1,13 @@
-"""Imports only go down, and nothing imports a concrete backend by name."""
+"""Imports only go down, no modules import one another in a circle, and nothing imports a concrete backend by name."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
+import networkx as nx
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {
@@ -16,43 +19,36 @@ FOLDERS = {
 
 LAYERS = """
 recurrency.grammars recurrency.specs
-recurrency
-recurrency.errors recurrency.forks
-recurrency.files recurrency.owned recurrency.plain recurrency.draws recurrency.initialisers
-recurrency.plots recurrency.compiled recurrency.running
-recurrency.records
-recurrency.graph
-recurrency.passes recurrency.language recurrency.lines
-recurrency.program recurrency.derivatives recurrency.pictures recurrency.chunks
-recurrency.interpreter recurrency.arrays recurrency.backend recurrency.passes.keep
-recurrency.export recurrency.request
-recurrency.results
-recurrency.interface recurrency.graphs
-recurrency.programs
-recurrency.memory recurrency.chunk_obstacles
-recurrency.budget
-recurrency.checkpoint
-recurrency.losses
-recurrency.backends
+recurrency.errors recurrency.version
+recurrency.graph recurrency.disk
+recurrency.passes recurrency.language
+recurrency.program recurrency.pictures
+recurrency.backend recurrency.equations
 recurrency.model
-recurrency.spec
-recurrency.facts
-recurrency.library recurrency.report recurrency.probe recurrency.catalogue
-recurrency.starting
-recurrency.training recurrency.convert recurrency.testing
+recurrency.library recurrency.convert recurrency.testing recurrency.backends
+recurrency
+recurrency.inspection recurrency.training
 recurrency.comparing recurrency.generating
 recurrency.cli
-recurrency.reference
 recurrency.__main__
 """
-"""The lowest first. Pieces of one layer do not know one another; a package counts as one piece.
-
-The package itself imports nothing at once: its names are found when they are first used. What to keep for the backward
-pass is decided by what a program of it would cost, so that pass stands above the programs.
-"""
-LEVEL = {piece: level for level, line in enumerate(LAYERS.strip().split("\n")) for piece in line.split()}
+"""The lowest first. Packages of one layer don't import one another; `recurrency` alone is the package's `__init__`."""
+LEVEL = {package: level for level, line in enumerate(LAYERS.strip().split("\n")) for package in line.split()}
 
 
+KNOWN = {
+    "recurrency.graph.graph",
+    "recurrency.program.before",
+    "recurrency.training.runs.command",
+    "recurrency.backends.c.function",
+    "recurrency.backends.python.function",
+    "recurrency.language.elaboration.evaluate",
+    "recurrency.model.model",
+}
+"""Modules of circles that are left."""
+
+
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the project by its installed name."""
     found: dict[str, Path] = {}
@@ -63,52 +59,68 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def piece(module: str) -> str:
+def package_of(module: str) -> str:
     """The entry of the table that a module belongs to."""
     while module not in LEVEL and "." in module:
         module = module.rpartition(".")[0]
     return module
 
 
-def imports(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """What a module imports while it runs, inside functions as well, with the line: not what types alone need."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            continue
-        if isinstance(child, ast.ImportFrom) and child.module:
-            yield from ((child.lineno, f"{child.module}.{alias.name}") for alias in child.names)
-        elif isinstance(child, ast.Import):
-            yield from ((child.lineno, alias.name) for alias in child.names)
-        yield from imports(child)
+def absolute(node: ast.ImportFrom, module: str, path: Path) -> str:
+    """The module that an import names, where it is relative as well."""
+    if not node.level:
+        return str(node.module)
+    above = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    return ".".join([*above[: len(above) - node.level + 1], *([node.module] if node.module else [])])
 
 
-def own_imports() -> Iterator[tuple[str, int, str]]:
-    """All imports from one module of the project to another: who, in which line, of which module."""
-    known = modules()
-    for name, path in known.items():
-        for line, target in imports(ast.parse(path.read_text(encoding="utf-8"))):
-            if target.split(".")[0] == "recurrency":
-                yield name, line, target if target in known else target.rpartition(".")[0]
+@cache
+def imports() -> list[tuple[str, int, str]]:
+    """All imports between modules of the project: who, in which line, whom; relative, late, type-only ones as well."""
+    found = []
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for target in _targets(node, name, path):
+                module = target if target in modules() else target.rpartition(".")[0]
+                if module in modules() and module != name:
+                    found.append((name, int(getattr(node, "lineno", 0)), module))
+    return found
+
+
+def _targets(node: ast.AST, name: str, path: Path) -> Iterator[str]:
+    if isinstance(node, ast.ImportFrom):
+        module = absolute(node, name, path)
+        yield from (f"{module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
 
 
 def test_every_module_has_a_layer() -> None:
-    strangers = [name for name in modules() if piece(name) == "recurrency" and name != "recurrency"]
+    strangers = [name for name in modules() if package_of(name) == "recurrency" and name != "recurrency"]
     assert not strangers, f"say in LAYERS where these belong: {strangers}"
+    assert len(LAYERS.strip().split("\n")) <= 14
 
 
 def test_imports_only_go_down() -> None:
     wrong = [
         f"{name}:{line} imports {target}"
-        for name, line, target in own_imports()
-        if piece(name) != piece(target) and LEVEL[piece(target)] >= LEVEL[piece(name)]
+        for name, line, target in imports()
+        if package_of(name) != package_of(target) and LEVEL[package_of(target)] >= LEVEL[package_of(name)]
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_one_another() -> None:
+    graph = nx.DiGraph((name, target) for name, _, target in imports())
+    circles = [circle for circle in nx.strongly_connected_components(graph) if len(circle) > 1]
+    left = [" ".join(sorted(circle)) for circle in circles if not circle & KNOWN]
+    assert not left, "\n".join(left)
 
 
 def test_nothing_imports_a_concrete_backend_by_name() -> None:
     wrong = [
         f"{name}:{line} imports {target}"
-        for name, line, target in own_imports()
-        if piece(target) in ("recurrency.backends", "recurrency.interpreter") and piece(name) != piece(target)
+        for name, line, target in imports()
+        if package_of(target) == "recurrency.backends" and package_of(name) != "recurrency.backends"
     ]
     assert not wrong, "\n".join(wrong)

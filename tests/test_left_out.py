@@ -9,8 +9,8 @@ import pytest
 
 import recurrency as rc
 from recurrency import backend
-from recurrency.export import module_text
-from recurrency.spec import Spec
+from recurrency.model.export import module_text
+from recurrency.model.spec import Spec
 
 TEXT = """
 cell Learned[N](x: [N], target: [N]) -> (y: [N]) {
@@ -76,7 +76,7 @@ def test_a_file_of_arrays_needs_no_target(name: str) -> None:
     module: dict[str, Any] = {"__name__": "generated"}
     exec(module_text(model), module)
     if name == "cupy-emulated":
-        from recurrency.backends._emulated_cupy import StandIn
+        from recurrency.backends.cupy.emulated.stand_in import StandIn
 
         module["use"](StandIn())
     params = model.init(0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends._python_masks import KEEPS_ZERO
+from recurrency.backends.python.masks import KEEPS_ZERO
 
 import recurrency as rc
 from recurrency.graph.ops import OPS

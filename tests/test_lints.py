@@ -12,10 +12,10 @@ import pytest
 import recurrency as rc
 from recurrency.errors import Diagnostic
 from recurrency.language.diagnostics import LINTS
-from recurrency.language.elaborate import Elaborated, check
-from recurrency.language.format import format_file
-from recurrency.testing.specs import written
-from recurrency.testing.specs_sources import Dice
+from recurrency.language.elaboration.elaborate import Elaborated, check
+from recurrency.language.writing.format import format_file
+from recurrency.testing.specs.sources import Dice
+from recurrency.testing.specs.strategy import written
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted((ROOT / "specs").glob("*.rnn"))
@@ -152,7 +152,8 @@ def test_strict_takes_warnings_for_mistakes(tmp_path: Path) -> None:
 
 
 def test_only_lint_pays_for_warnings() -> None:
-    code = "import sys, recurrency as rc; rc.library.LSTM.check(); print('recurrency.language.lints' in sys.modules)"
+    lints = "recurrency.language.linting.lints"
+    code = f"import sys, recurrency as rc; rc.library.LSTM.check(); print({lints!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

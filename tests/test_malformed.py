@@ -11,7 +11,7 @@ import pytest
 
 from recurrency.errors import SpecError, render
 from recurrency.language.diagnostics import LINTS, TABLE, say
-from recurrency.language.parser import parse_file
+from recurrency.language.reading.parser import parse_file
 from recurrency.language.sources import read_source
 
 CORPUS = sorted((Path(__file__).parent / "malformed").glob("*.rnn"))
@@ -20,7 +20,7 @@ SYNTAX_ENDS = 20
 
 def spec_module() -> ModuleType | None:
     try:
-        return importlib.import_module("recurrency.spec")
+        return importlib.import_module("recurrency.model.spec")
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("recurrency"):
             raise
@@ -33,7 +33,7 @@ def all_diagnostics(path: Path) -> str:
         parse_file(read_source(path))
         spec = spec_module()
         if spec is None:
-            pytest.skip(f"{path.name} passes the parser, and recurrency.spec cannot be imported")
+            pytest.skip(f"{path.name} passes the parser, and recurrency.model.spec cannot be imported")
         loaded = spec.load(path)
         loaded.check()
     except SpecError as error:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import recurrency as rc
-from recurrency.training.fitting import fitted
-from recurrency.training.loop import Options, train
-from recurrency.training.measures import Judged, Measure, bits, off, squared_error, wrong_at_end
-from recurrency.training.metrics import Metrics, read_metrics
-from recurrency.training.records import History
-from recurrency.training.summaries import outcome
+from recurrency.training.loop.loop import Options, train
+from recurrency.training.loop.progress import History
+from recurrency.training.runs.fitting import fitted
+from recurrency.training.runs.metrics import Metrics, read_metrics
+from recurrency.training.runs.summaries import outcome
 from recurrency.training.tasks import TASKS, Settings
+from recurrency.training.tasks.measures import Judged, Measure, bits, off, squared_error, wrong_at_end
 
 ADDING = """
 use GRU, Linear from library

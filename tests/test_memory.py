@@ -15,8 +15,8 @@ import pytest
 
 import recurrency as rc
 from recurrency import backend, library
-from recurrency.budget import Search, longest, size_in_bytes
-from recurrency.model import Model
+from recurrency.model.budget import Search, longest, size_in_bytes
+from recurrency.model.model import Model
 from tests.calling import Run
 
 REASON = backend.describe()["c"]
@@ -95,11 +95,12 @@ def test_c_allocates_what_was_forecast(cell: str, steps: int, batch: int, ragged
 @needs_compiler
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_workspace_is_that_of_the_compiled_function(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from recurrency.backends import _c_pool, _c_runtime
+    from recurrency.backends.c.runtime import pool
+    from recurrency.backends.c.runtime import runner as runtime_runner
 
     monkeypatch.setenv("RECURRENCY_THREADS", str(threads))
-    monkeypatch.setattr(_c_runtime, "SMALL", 0)
-    _c_pool.threads.cache_clear()
+    monkeypatch.setattr(runtime_runner, "SMALL", 0)
+    pool.threads.cache_clear()
     try:
         model = library.spec("LSTM").compile(backend="c", N=40, H=96)
         case = Batch(model, 30, 5, False)
@@ -113,7 +114,7 @@ def test_the_workspace_is_that_of_the_compiled_function(threads: int, monkeypatc
             real = sum(p.bytes + 64 + sum(a.memory.nbytes for arenas in p.arenas for a in arenas) for p in plans)
             assert abs(total - real) <= 0.01 * real
     finally:
-        _c_pool.threads.cache_clear()
+        pool.threads.cache_clear()
 
 
 @pytest.mark.parametrize(("steps", "batch", "ragged"), SIZES)

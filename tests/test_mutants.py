@@ -12,7 +12,7 @@ from tests.mutants import Changes, Mutant
 from tests.mutants import __main__ as tool
 from tests.mutants.tree import LEFT_OUT, LINKED, ROOT, Outcome, Tree, word
 
-FILE = "recurrency/draws.py"
+FILE = "recurrency/graph/draws.py"
 
 WORDS = {"9": "failed", "8": "late", "7": "interrupted"}
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends._python_names import ascii_name
+from recurrency.backends.names import ascii_name
 
 from recurrency.backend import describe, find
 from recurrency.graph.ops import Array
@@ -159,7 +159,7 @@ def run_network(module: dict[str, Any], spec: Packed) -> None:
 
 def run_cupy(module: dict[str, Any], spec: Packed) -> None:
     """On the stand-in for CuPy."""
-    from recurrency.backends._emulated_cupy import StandIn
+    from recurrency.backends.cupy.emulated.stand_in import StandIn
 
     module["use"](StandIn())
     run_module(module, spec)

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import recurrency as rc
-from recurrency.language.latex import equations_of_cell
-from recurrency.language.letters import ACCENTS, SIGNS, clusters, letter
-from recurrency.language.naming import naming_of
-from recurrency.language.notation import split_name
-from recurrency.language.tree import RESERVED
+from recurrency.language.reading.tree import RESERVED
 from recurrency.language.words import reserved, spellings
+from recurrency.language.writing.latex import equations_of_cell
+from recurrency.language.writing.letters import ACCENTS, SIGNS, clusters, letter
+from recurrency.language.writing.naming import naming_of
+from recurrency.language.writing.notation import split_name
 from recurrency.pictures import draw
-from recurrency.pictures.labels import typeset
+from recurrency.pictures.drawing.labels import typeset
 
 PARTS = ["h", "c", "x", "ab", "1", "0", "2", "t", "_", "__", "i", "alpha", "α", "Δ", "Delta", "hat", "tilde", "ĥ", "é",
          "omicron", "o", "О", "Ο", "ж", "学", "٢", "prime", "init", "relu", "T"]  # fmt: skip

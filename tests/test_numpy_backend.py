@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends.numpy import backend
+from recurrency.backends.numpy.backend import backend
 
 from recurrency.backend import Backend
 from recurrency.graph.graph import Graph
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.types import Kind, Type
-from recurrency.interpreter import evaluate
 from recurrency.passes.cse import cse
 from recurrency.passes.differentiate import differentiate
 from recurrency.passes.pack import pack

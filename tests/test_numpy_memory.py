@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import recurrency as rc
-from recurrency.model import Model
+from recurrency.model.model import Model
 from recurrency.program.schedule import PIECES
 from tests import specimens
 

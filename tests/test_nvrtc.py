@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from recurrency.backends import _cuda_check as nvrtc
+from recurrency.backends.cupy import check as nvrtc
 
 from recurrency import backend, library
 from recurrency.cli import cli
 from recurrency.errors import UsageError
-from recurrency.export import module_text
-from recurrency.model import Model
+from recurrency.model.export import module_text
+from recurrency.model.model import Model
 from recurrency.testing.dimensions import dimension_sets
 from tests import driving
 

@@ -9,10 +9,10 @@ import pytest
 
 from recurrency.graph.dimensions import symbol
 from recurrency.graph.graph import Graph
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
-from recurrency.interpreter import evaluate
 from recurrency.passes.differentiate import differentiate
 from tests import graphs
 from tests.checking import check_gradients

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recurrency.errors import UsageError
-from recurrency.training.optimisers import (
+from recurrency.training.loop.optimisers import (
     OPTIMISERS,
     SCRATCH,
     Vector,

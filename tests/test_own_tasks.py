@@ -11,10 +11,10 @@ import pytest
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
-from recurrency.training.loop import Options, train
-from recurrency.training.optimisers import Adam
-from recurrency.training.own import own_task
+from recurrency.training.loop.loop import Options, train
+from recurrency.training.loop.optimisers import Adam
 from recurrency.training.tasks import Settings, Task
+from recurrency.training.tasks.own import own_task
 
 SUM = """
 use GRU, Linear from library

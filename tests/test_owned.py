@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrency import owned, plain
-from recurrency.compiled import Library, Store, kept, opened
+from recurrency.disk import ownership, plain
+from recurrency.disk.libraries import Library, Store, kept, opened
 from recurrency.errors import UsageError
 from tests.test_layers import modules
 
@@ -56,7 +56,7 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 
 
 def test_a_folder_of_ones_own_is_safe(place: Path) -> None:
-    assert owned.stranger(place) is None
+    assert ownership.stranger(place) is None
 
 
 @pytest.mark.parametrize("above", [0, 1, 2])
@@ -64,7 +64,7 @@ def test_a_folder_of_ones_own_is_safe(place: Path) -> None:
 def test_no_folder_on_the_way_can_be_written_by_others(place: Path, above: int, mode: int) -> None:
     """Whoever can write a folder can rename what lies in it, and put something else there."""
     (place, *place.parents)[above].chmod(mode)
-    assert "can be written by others" in str(owned.stranger(place))
+    assert "can be written by others" in str(ownership.stranger(place))
 
 
 def test_a_store_says_whose_folder_is_to_be_closed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +77,9 @@ def test_a_store_says_whose_folder_is_to_be_closed(place: Path, monkeypatch: pyt
 
 def test_a_sticky_folder_above_is_safe_and_a_sticky_one_is_not(place: Path) -> None:
     place.parent.chmod(0o1777)
-    assert owned.stranger(place) is None
+    assert ownership.stranger(place) is None
     place.chmod(0o1777)
-    assert "can be written by others" in str(owned.stranger(place))
+    assert "can be written by others" in str(ownership.stranger(place))
 
 
 @pytest.mark.parametrize("above", [0, 1, 2])
@@ -87,7 +87,7 @@ def test_no_folder_on_the_way_belongs_to_somebody_else(
     place: Path, above: int, foreign: Callable[[Path], None]
 ) -> None:
     foreign((place, *place.parents)[above])
-    assert "belongs to another user" in str(owned.stranger(place))
+    assert "belongs to another user" in str(ownership.stranger(place))
 
 
 def test_links_are_followed_through_the_folders_in_which_they_lie(place: Path, tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_links_are_followed_through_the_folders_in_which_they_lie(place: Path, t
     shared.mkdir()
     (shared / "hop").symlink_to(place)
     (tmp_path / "link").symlink_to("shared/hop")
-    assert owned.stranger(tmp_path / "link" / ".." / "c") is None
+    assert ownership.stranger(tmp_path / "link" / ".." / "c") is None
     shared.chmod(0o777)
-    assert "can be written by others" in str(owned.stranger(tmp_path / "link"))
+    assert "can be written by others" in str(ownership.stranger(tmp_path / "link"))
     (tmp_path / "round").symlink_to("round")
     with pytest.raises(OSError, match="too many links"):
-        owned.stranger(tmp_path / "round" / "x")
+        ownership.stranger(tmp_path / "round" / "x")
 
 
 def test_a_group_that_is_the_users_alone_may_write(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +114,9 @@ def test_a_group_that_is_the_users_alone_may_write(place: Path, monkeypatch: pyt
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: user)
     monkeypatch.setattr(grp, "getgrgid", lambda gid: group)
     place.parent.chmod(0o775)
-    assert owned.stranger(place) is None
+    assert ownership.stranger(place) is None
     members.append("ann")
-    assert "can be written by others" in str(owned.stranger(place))
+    assert "can be written by others" in str(ownership.stranger(place))
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large", "open", "absent"])
@@ -133,16 +133,16 @@ def test_only_plain_files_of_this_user_are_read(kind: str, tmp_path: Path) -> No
         path.write_bytes(b"abc" if kind == "open" else b"abcd")
         path.chmod(0o666 if kind == "open" else 0o600)
     with pytest.raises(OSError):  # noqa: PT011 - each has a message of the system's
-        owned.read_own(path, 3)
-    assert owned.read_own(real, 3) == b"abc"
+        ownership.read_own(path, 3)
+    assert ownership.read_own(real, 3) == b"abc"
 
 
 def test_a_seal_holds_for_one_name_and_one_content() -> None:
-    data = owned.sealed("a.so", b"code")
-    assert owned.unsealed("a.so", data) == b"code"
+    data = ownership.sealed("a.so", b"code")
+    assert ownership.unsealed("a.so", data) == b"code"
     for name, other in (("b.so", data), ("a.so", data[1:]), ("a.so", data[:-1]), ("a.so", b"x" + data), ("a.so", b"")):
         with pytest.raises(OSError, match="is damaged, or is another file"):
-            owned.unsealed(name, other)
+            ownership.unsealed(name, other)
 
 
 def test_a_library_is_refused_under_the_name_of_another(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_library_is_refused_under_the_name_of_another(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be loaded"):
         kept(tmp_path / "a.so", b"no library", Library)
     path = tmp_path / "b.so"
-    path.write_bytes(owned.sealed("a.so", b"anything"))
+    path.write_bytes(ownership.sealed("a.so", b"anything"))
     with pytest.raises(OSError, match="is another file"):
         opened(path, Library)
 

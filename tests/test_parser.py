@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recurrency.errors import Source, SpecError, UsageError
 from recurrency.language import syntax
-from recurrency.language.parser import MAX_MISTAKES, MAX_TEXT, parse_file
+from recurrency.language.reading.parser import MAX_MISTAKES, MAX_TEXT, parse_file
 from recurrency.language.sources import read_source
 from recurrency.language.words import grammar
 from tests.language_page import PAGE, PIECES, plain, spoilt_specs

@@ -10,13 +10,13 @@ import pytest
 
 import recurrency as rc
 from recurrency.graph.graph import Graph
+from recurrency.graph.interpreter import evaluate
 from recurrency.graph.ops import OPS
 from recurrency.graph.text import expression, graph_text
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
 from recurrency.graph.verify import InvalidGraph, verify
-from recurrency.graphs import SWITCHES
-from recurrency.interpreter import evaluate
+from recurrency.model.graphs import SWITCHES
 from recurrency.passes import ORDER, PASSES, optimised
 from recurrency.passes.cse import cse
 from recurrency.passes.differentiate import differentiate

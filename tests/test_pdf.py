@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from recurrency import library
 from recurrency.cli import cli
 from recurrency.pictures import Picture, draw
-from recurrency.pictures.pdf import render_pdf
+from recurrency.pictures.drawing.pdf import render_pdf
 
 CELLS = ("LSTM", "AttentionWindow", "MLSTM")
 OPERATORS = {"q", "Q", "cm", "rg", "RG", "w", "J", "d", "m", "l", "c", "h", "re", "f", "S", "B"}

@@ -16,13 +16,13 @@ import pytest
 
 from recurrency import library
 from recurrency.errors import Source, UsageError
-from recurrency.language.parser import parse_file
+from recurrency.language.reading.parser import parse_file
 from recurrency.passes.recurrence import recurrences
 from recurrency.pictures import Picture, draw
-from recurrency.pictures.drawing import Box, Drawing, Path, Point
-from recurrency.pictures.formula import BREAK
-from recurrency.pictures.labels import INDENT, make_label, typeset
-from recurrency.pictures.sketch import Kind, Line
+from recurrency.pictures.drawing.drawing import Box, Drawing, Path, Point
+from recurrency.pictures.drawing.labels import INDENT, make_label, typeset
+from recurrency.pictures.sketching.formula import BREAK
+from recurrency.pictures.sketching.sketch import Kind, Line
 
 CELLS = library.names()
 PLAIN = [

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import recurrency as rc
 from recurrency import backend
 from recurrency.cli import cli
-from recurrency.files import write_whole
+from recurrency.disk.files import write_whole
 from recurrency.testing import differences, guilty, slopes, wrong_rule
 from tests.planted import Plant, drivers, entries, fusions, kernels, passes, planted, programs, rules, writers
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recurrency import plots
+from recurrency.disk import figures
 from recurrency.errors import UsageError
 from tests.calling import Run
 
@@ -15,7 +15,7 @@ from tests.calling import Run
 @pytest.mark.parametrize("suffix", ["", ".png", ".svg", ".pdf"])
 def test_the_suffix_says_what_is_written(suffix: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    plots.save(plots.figure("nothing", 2, 2), tmp_path / f"p{suffix}")
+    figures.save(figures.figure("nothing", 2, 2), tmp_path / f"p{suffix}")
     begins = {"": b"\x89PNG", ".png": b"\x89PNG", ".svg": b"<?xm", ".pdf": b"%PDF"}[suffix]
     assert (tmp_path / f"p{suffix}").read_bytes()[:4] == begins
 
@@ -33,4 +33,4 @@ def test_without_matplotlib_it_is_told_what_to_install(monkeypatch: pytest.Monke
     with pytest.raises(
         UsageError, match=r"a picture of the losses needs matplotlib: pip install 'recurrency\[plots\]'"
     ):
-        plots.figure("the losses", 7, 4)
+        figures.figure("the losses", 7, 4)

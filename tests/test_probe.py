@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import recurrency as rc
 from recurrency.cli.probing import probe as command
 from recurrency.errors import ShapeError, UsageError
-from recurrency.probe import draw, initialised, probe, random_inputs
+from recurrency.inspection.probe import draw, initialised, probe, random_inputs
 
 T, B, N, H = 7, 3, 2, 4
 

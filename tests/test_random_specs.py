@@ -13,16 +13,15 @@ import pytest
 from hypothesis import HealthCheck, find, given, settings
 
 import recurrency as rc
-from recurrency import derivatives
 from recurrency.graph.ops import OPS
 from recurrency.graph.verify import verify
-from recurrency.initialisers import INITIALISERS
-from recurrency.language.format import format_file
-from recurrency.language.vocabulary import FUNCTIONS
-from recurrency.passes import PASSES
-from recurrency.testing.fuzz_checks import nodes
-from recurrency.testing.specs import Program, programs, written
-from recurrency.testing.specs_sources import Dice
+from recurrency.language.vocabulary.initialisers import INITIALISERS
+from recurrency.language.vocabulary.table import FUNCTIONS
+from recurrency.language.writing.format import format_file
+from recurrency.passes import PASSES, derivatives
+from recurrency.testing.fuzz.checks import nodes
+from recurrency.testing.specs.sources import Dice
+from recurrency.testing.specs.strategy import Program, programs, written
 
 COUNT = 200
 QUIET = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))

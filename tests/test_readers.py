@@ -14,8 +14,8 @@ import pytest
 
 from recurrency.errors import UsageError
 from recurrency.training.data import Array, Input, find_data, read_ragged, read_user
-from recurrency.training.places import read_text
-from recurrency.training.rows import first_wrong
+from recurrency.training.data.places import read_text
+from recurrency.training.data.rows import first_wrong
 
 X, W, M = Input((2,)), Input((), 3), Input((2, 2))
 

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends import _c_cache as native
+from recurrency.backends.c.runtime import compiler as native
 
 import recurrency as rc
-from recurrency import backend, records
+from recurrency import backend
+from recurrency.disk import records
+from recurrency.disk.ownership import sealed
 from recurrency.errors import Source
-from recurrency.language import elaborate, parser, words
-from recurrency.owned import sealed
+from recurrency.language import words
+from recurrency.language.elaboration import elaborate
+from recurrency.language.reading import parser
 from tests.transcriptions import CASES
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
@@ -176,7 +179,8 @@ def test_a_backend_that_is_installed_or_removed_is_seen(tmp_path: Path, monkeypa
         about = site / f"{name}-1.0.dist-info"
         about.mkdir(parents=True)
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (about / "entry_points.txt").write_text(f"[{backend.GROUP}]\n{name} = recurrency.interpreter:backend\n")
+        home = "recurrency.backends.interpreter:backend"
+        (about / "entry_points.txt").write_text(f"[{backend.GROUP}]\n{name} = {home}\n")
         return about
 
     monkeypatch.setattr("sys.path", [str(site), *sys.path])

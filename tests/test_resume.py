@@ -14,10 +14,10 @@ from safetensors.numpy import save
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
-from recurrency.training.loop import DivergedError, History, Options, Silent, train
-from recurrency.training.optimisers import OPTIMISERS, Adam, Sgd, optimiser
-from recurrency.training.schedules import Cosine
-from recurrency.training.snapshots import FORMAT, Snapshot, read, write
+from recurrency.training.loop.loop import DivergedError, History, Options, Silent, train
+from recurrency.training.loop.optimisers import OPTIMISERS, Adam, Sgd, optimiser
+from recurrency.training.loop.schedules import Cosine
+from recurrency.training.loop.snapshots import FORMAT, Snapshot, read, write
 from recurrency.training.tasks import Task
 
 CELL = """

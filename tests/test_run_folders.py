@@ -16,11 +16,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from recurrency.errors import UsageError
-from recurrency.training.command import Request, run
-from recurrency.training.folders import BEST, CHECKPOINT, METRICS, PREVIOUS, RUN, RunFolder
-from recurrency.training.metrics import Metrics, draw_losses, read_metrics
-from recurrency.training.records import History
-from recurrency.training.snapshots import read
+from recurrency.training.loop.progress import History
+from recurrency.training.loop.snapshots import read
+from recurrency.training.runs.command import Request, run
+from recurrency.training.runs.folders import BEST, CHECKPOINT, METRICS, PREVIOUS, RUN, RunFolder
+from recurrency.training.runs.metrics import Metrics, draw_losses, read_metrics
 
 OPTIONS = {"epochs": 3, "length": 6, "batch": 4, "log-form": "quiet", "log-every": 7}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends._scalar_c import SCALAR_C, Scalars
+from recurrency.backends.kernels.scalars import SCALAR_C, Scalars
 
 from recurrency.graph.ops import OPS
 

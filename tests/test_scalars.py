@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import recurrency as rc
-from recurrency.language.elaborate import check
-from recurrency.language.scalars import flatten, scalars_of
+from recurrency.language.elaboration.elaborate import check
+from recurrency.language.linting.scalars import flatten, scalars_of
 from recurrency.language.syntax import Equation
-from recurrency.testing.specs import written
-from recurrency.testing.specs_sources import Dice
+from recurrency.testing.specs.sources import Dice
+from recurrency.testing.specs.strategy import written
 
 SHIPPED = sorted((Path(__file__).resolve().parents[1] / "specs").glob("*.rnn"))
 NUMBERS = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from recurrency.derivatives import backward
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.passes import optimised
+from recurrency.passes.derivatives import backward
 from recurrency.passes.lengths import lengths
 from recurrency.passes.rewriting import number
 from recurrency.program.layout import layout

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends._numpy_ops import HELPERS
-from recurrency.backends._python_function import Function
-from recurrency.backends._torch_dialect import Torch
+from recurrency.backends.numpy.ops import HELPERS
+from recurrency.backends.python.function import Function
+from recurrency.backends.torch.dialect import Torch
 
 import recurrency as rc
 from recurrency.backend import find

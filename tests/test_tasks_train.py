@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import recurrency as rc
-from recurrency.training.fitting import fitted
-from recurrency.training.loop import Options, train
-from recurrency.training.optimisers import Adam
+from recurrency.training.loop.loop import Options, train
+from recurrency.training.loop.optimisers import Adam
+from recurrency.training.runs.fitting import fitted
 from recurrency.training.tasks import TASKS, Task
 from tests.test_text_tasks import built
 

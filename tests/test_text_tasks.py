@@ -13,12 +13,12 @@ import pytest
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Array, Batch
-from recurrency.training.fitting import fitted
-from recurrency.training.loop import Options, evaluate, train
-from recurrency.training.optimisers import Adam
-from recurrency.training.streams import Streams
+from recurrency.training.data.streams import Streams
+from recurrency.training.loop.loop import Options, evaluate, train
+from recurrency.training.loop.optimisers import Adam
+from recurrency.training.runs.fitting import fitted
 from recurrency.training.tasks import TASKS, Settings, Task
-from recurrency.training.text import cut, numbered, shares, vocabulary
+from recurrency.training.tasks.text import cut, numbered, shares, vocabulary
 
 RNG = np.random.default_rng(0)
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends import _torch_fusions, _torch_helpers
-from recurrency.backends import torch as torch_backend
-from recurrency.backends._python_writers import WRITERS
-from recurrency.backends._torch_ops import ELEMENTWISE
-from recurrency.backends.torch import backend
+from recurrency.backends.python.writers import WRITERS
+from recurrency.backends.torch import backend as torch_backend
+from recurrency.backends.torch import fusions
+from recurrency.backends.torch import helpers as torch_helpers
+from recurrency.backends.torch.backend import backend
+from recurrency.backends.torch.ops import ELEMENTWISE
 
 import recurrency as rc
-from recurrency import draws
+from recurrency.graph import draws
 from recurrency.graph.ops import OPS
 from recurrency.program.layout import layout
 from recurrency.program.program import ALIASES
@@ -119,7 +120,7 @@ def test_random_bits_are_those_of_every_other_backend(law: str, seed: int) -> No
 def executed(*helpers: str) -> dict[str, Any]:
     """Helpers of generated modules."""
     module: dict[str, Any] = {}
-    text = "\n".join(_torch_helpers.HELPERS[name] for name in helpers)
+    text = "\n".join(torch_helpers.HELPERS[name] for name in helpers)
     exec(f"import math\nfrom sys import getrefcount\nimport torch\nnan, inf = math.nan, math.inf\n{text}", module)
     return module
 
@@ -153,7 +154,7 @@ def test_special_values_are_those_of_the_interpreter(op: str) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-14, atol=1e-16)
 
 
-@pytest.mark.parametrize("row", _torch_fusions.FUSIONS, ids=lambda row: row[1] or "product")
+@pytest.mark.parametrize("row", fusions.FUSIONS, ids=lambda row: row[1] or "product")
 @pytest.mark.parametrize("swapped", [False, True])
 def test_each_fusion_computes_what_its_parts_compute(row: Any, swapped: bool) -> None:
     b = Builder()
@@ -167,7 +168,7 @@ def test_each_fusion_computes_what_its_parts_compute(row: Any, swapped: bool) ->
         if isinstance(pattern, str):
             return values.setdefault(pattern, b.input(pattern, 4))
         op, *args = pattern
-        args = [built(a) for a in (args[::-1] if swapped and op in _torch_fusions.EITHER_WAY else args)]
+        args = [built(a) for a in (args[::-1] if swapped and op in fusions.EITHER_WAY else args)]
         if isinstance(args[0], float):
             args[0] = graphs.constant(b.graph, args[0]).like(args[1])
         return args[0].apply(op, *args[1:])

@@ -367,7 +367,7 @@ NATIVE = [("c", cell) for cell in ("LSTM", "Tagger", "two clocks", "matrix state
 @pytest.mark.parametrize(("kernels_of", "cell"), [*EMULATED, *NATIVE])
 def test_kernels_compute_what_torch_code_computes(kernels_of: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Native ones, and those of the stand-in for a device: the tensors' memory goes to kernels and back as it is."""
-    from recurrency.backends import _torch_module_kernels
+    from recurrency.backends.torch import module_kernels
 
     reason = backend.describe(emulated=True)[kernels_of]
     if reason:
@@ -375,7 +375,7 @@ def test_kernels_compute_what_torch_code_computes(kernels_of: str, cell: str, mo
     inputs, lengths = inputs_of(shared(cell)), lengths_of(shared(cell))
     found = []
     for kernels in {}, {"cpu": kernels_of}:
-        monkeypatch.setattr(_torch_module_kernels, "KERNELS", kernels)
+        monkeypatch.setattr(module_kernels, "KERNELS", kernels)
         module = copy.deepcopy(shared(cell))
         module.program._functions.clear()
         y = module(inputs, lengths=lengths)[0]
@@ -388,11 +388,11 @@ def test_kernels_compute_what_torch_code_computes(kernels_of: str, cell: str, mo
 
 def test_what_native_kernels_gave_may_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the tape of a module nor its next results lie in what the user holds."""
-    from recurrency.backends import _torch_module_kernels
+    from recurrency.backends.torch import module_kernels
 
     if reason := backend.describe()["c"]:
         pytest.skip(reason)
-    monkeypatch.setattr(_torch_module_kernels, "KERNELS", {"cpu": "c"})
+    monkeypatch.setattr(module_kernels, "KERNELS", {"cpu": "c"})
     module = lstm()
     assert module.path == "kernels of the backend c on cpu"
     x = random(5, 2, 3, requires_grad=True)
@@ -410,7 +410,7 @@ def test_what_native_kernels_gave_may_be_changed(monkeypatch: pytest.MonkeyPatch
 
 def test_a_stream_goes_to_cupy_as_its_version_wants_it() -> None:
     """From version 14 on ExternalStream warns, and warnings are errors here."""
-    from recurrency.backends._torch_module_kernels import _of_cupy
+    from recurrency.backends.torch.module_kernels import _of_cupy
 
     stream = SimpleNamespace(cuda_stream=7, __cuda_stream__=lambda: (0, 7))
     old = SimpleNamespace(Stream=SimpleNamespace(), ExternalStream=lambda *about: ("external", *about))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import recurrency as rc
-from recurrency.export import module_text
+from recurrency.model.export import module_text
 from tests.torch_modules import random, torch
 from tests.words import names
 

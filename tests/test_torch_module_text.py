@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 import recurrency as rc
 from recurrency.cli import cli
-from recurrency.initialisers import INITIALISERS, draw
+from recurrency.language.vocabulary.initialisers import INITIALISERS, draw
 from tests.test_torch_module import DROPOUT
 from tests.torch_modules import QUIET, random, torch
 
@@ -148,7 +148,7 @@ SIZE = 60
 
 @pytest.mark.parametrize("name", INITIALISERS)
 def test_torch_draws_by_the_laws_of_the_package(name: str) -> None:
-    from recurrency.backends._torch_runtime_initial import DRAWS, drawn
+    from recurrency.backends.torch.runtime.initial import DRAWS, drawn
 
     assert set(DRAWS) == set(INITIALISERS)
     arguments = {**ARGUMENTS, "sparse": (7.0, 0.5)}.get(name, ())

@@ -18,16 +18,16 @@ from click.testing import CliRunner
 
 from recurrency.cli.train import train as train_command
 from recurrency.errors import UsageError
-from recurrency.training import command, own
-from recurrency.training.command import Request
 from recurrency.training.data import Array, Batch
-from recurrency.training.experiments import Experiment, named
-from recurrency.training.loop import DivergedError, Epoch, History, Options, Silent, evaluate, train
-from recurrency.training.optimisers import Adam, Sgd
-from recurrency.training.reporters import REPORTERS, Bar, Lines, Readme
-from recurrency.training.summaries import outcome, spread
-from recurrency.training.tasks import Settings, Task, first_element
-from recurrency.training.weights import load_weights, save_weights
+from recurrency.training.loop.loop import DivergedError, Epoch, History, Options, Silent, evaluate, train
+from recurrency.training.loop.optimisers import Adam, Sgd
+from recurrency.training.runs import command
+from recurrency.training.runs.command import Request
+from recurrency.training.runs.experiments import Experiment, named
+from recurrency.training.runs.reporters import REPORTERS, Bar, Lines, Readme
+from recurrency.training.runs.summaries import outcome, spread
+from recurrency.training.runs.weights import load_weights, save_weights
+from recurrency.training.tasks import Settings, Task, first_element, own
 
 
 class FirstBit:

@@ -11,11 +11,11 @@ import pytest
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
-from recurrency.training.loop import Options, evaluate, train
-from recurrency.training.optimisers import Sgd
-from recurrency.training.schedules import SCHEDULES, Constant, Cosine, Exponential, Step, schedule
+from recurrency.training.loop.loop import Options, evaluate, train
+from recurrency.training.loop.optimisers import Sgd
+from recurrency.training.loop.schedules import SCHEDULES, Constant, Cosine, Exponential, Step, schedule
+from recurrency.training.loop.updates import Learner
 from recurrency.training.tasks import Task
-from recurrency.training.updates import Learner
 
 CELL = """
 cell Leaky[H](x: [2], target: [H]) -> (y: [H]) {

@@ -11,10 +11,10 @@ import pytest
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
-from recurrency.training.marks import ADDITION
-from recurrency.training.measures import Judged, wrong_side
 from recurrency.training.tasks import TASKS, Settings, Task
-from recurrency.training.thresholds import threshold
+from recurrency.training.tasks.marks import ADDITION
+from recurrency.training.tasks.measures import Judged, wrong_side
+from recurrency.training.tasks.thresholds import threshold
 
 DRAWN = [name for name, kind in TASKS.items() if {"steps", "held"} <= {option.name for option in kind.options}]
 

@@ -20,15 +20,16 @@ import recurrency.passes
 from recurrency import backend as backends
 from recurrency.cli import cli
 from recurrency.passes import PASSES
-from recurrency.testing import Case, Report, cases, differences, dimension_sets, verification, verify
+from recurrency.testing import Case, Report, cases, differences, dimension_sets, verify
 from recurrency.testing.bench import bench
 from recurrency.testing.cells import CELLS, cell
 from recurrency.testing.compare import Comparison
 from recurrency.testing.conformance import RAGGED, case_of
 from recurrency.testing.outcomes import outcome
-from recurrency.testing.report import RULES
-from recurrency.testing.shrink import smallest
-from recurrency.testing.verification import chosen
+from recurrency.testing.verify import verification
+from recurrency.testing.verify.report import RULES
+from recurrency.testing.verify.shrink import smallest
+from recurrency.testing.verify.verification import chosen
 from tests.planting import Wrong, edited, scaled
 
 ELMAN = rc.library.Elman.source.text

@@ -13,7 +13,7 @@ from recurrency.graph.ops import OPS
 from recurrency.graph.value import Value
 from recurrency.passes import PASSES
 from recurrency.testing import Case, differences, guilty, slopes, wrong_rule
-from recurrency.testing.blame import NOBODY
+from recurrency.testing.verify.blame import NOBODY
 from tests.planting import Edit, Wrong, edited, scaled
 
 CASE = Case({"N": 2, "H": 3}, {"t": 3}, 2, {"t": (3, 2)}, state=True, seed=1)

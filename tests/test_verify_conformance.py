@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from recurrency import derivatives
 from recurrency.backend import describe
 from recurrency.graph.ops import OPS
+from recurrency.passes import derivatives
 from recurrency.testing.cells import CELLS, cell
 from recurrency.testing.conformance import BackendConformance
 from tests.specimens import each_backend

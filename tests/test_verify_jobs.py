@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from recurrency.cli import cli
 from recurrency.cli.common import find_spec
 from recurrency.errors import UsageError
-from recurrency.testing import verify_jobs
+from recurrency.testing.verify import jobs
 
 WORDS = ["verify", "Linear", "IRNN", "Elman", "--backends", "numpy", "--examples", "4", "--seed", "3", "--json", "-"]
 
@@ -30,8 +30,8 @@ def test_two_processes_find_what_one_finds_in_the_same_order() -> None:
 
 def test_what_keeps_a_process_from_its_work_is_told() -> None:
     with pytest.raises(UsageError, match=r"neither a .rnn file nor a shipped cell"):
-        verify_jobs.verify_together(find_spec, ["Elman", "Nothing"], ["numpy"], 1, 0, {}, ".", 2)
+        jobs.verify_together(find_spec, ["Elman", "Nothing"], ["numpy"], 1, 0, {}, ".", 2)
 
 
 def test_there_is_at_least_one_processor() -> None:
-    assert verify_jobs.processors() >= 1
+    assert jobs.processors() >= 1

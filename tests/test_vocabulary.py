@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurrency.language.vocabulary import FUNCTIONS
+from recurrency.language.vocabulary.table import FUNCTIONS
 from tests.elaborating import B, T, arrays, cell, elaborated, numbers, run
 
 N, V = 6, 4

@@ -14,11 +14,11 @@ from functools import cache
 
 from recurrency import library, parse
 from recurrency.backend import find
-from recurrency.export import ModuleFiles, module_files
-from recurrency.language.tree import RESERVED
+from recurrency.language.reading.tree import RESERVED
 from recurrency.language.words import reserved, spellings
-from recurrency.model import Model
-from recurrency.spec import Spec
+from recurrency.model.export import ModuleFiles, module_files
+from recurrency.model.model import Model
+from recurrency.model.spec import Spec
 
 BACKENDS = ("numpy", "torch", "c", "cupy-emulated")
 """Whose code is swept."""

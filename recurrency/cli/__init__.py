@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from recurrency import __version__
 from recurrency.errors import RecurrencyError, UsageError, visible
+from recurrency.version import VERSION
 
 COMMANDS = {
     "check": ("checking:check", "Find every mistake in specs."),
@@ -79,7 +79,7 @@ Examples:
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="recurrency %(version)s")
+@click.version_option(VERSION, message="recurrency %(version)s")
 def cli() -> None:
     """From the equations of a recurrent cell to fast code with generated back-propagation through time.
 

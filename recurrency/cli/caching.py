@@ -11,7 +11,7 @@ import click
 from recurrency.cli.common import echo
 
 if TYPE_CHECKING:
-    from recurrency.compiled import Store
+    from recurrency.disk.libraries import Store
 
 MEGA = 1 << 20
 
@@ -43,8 +43,9 @@ def cache(clear: bool, as_json: bool) -> None:
     specs (records), with which a model of the backend c is there at once. Nothing is lost with them: what is needed
     again is made again.
     """
-    from recurrency import backend, records  # noqa: F401 - known with its store
-    from recurrency.compiled import STORES
+    from recurrency import backend
+    from recurrency.disk import records  # noqa: F401 - known with its store
+    from recurrency.disk.libraries import STORES
 
     backend.load()  # what a backend keeps is known when it is loaded
     stores = [STORES[name] for name in sorted(STORES, reverse=True)]
@@ -60,7 +61,7 @@ def cache(clear: bool, as_json: bool) -> None:
 
 def _data(store: Store) -> dict[str, Any]:
     """What there is of one backend, as JSON has it."""
-    from recurrency.compiled import files, most_bytes
+    from recurrency.disk.libraries import files, most_bytes
     from recurrency.errors import UsageError
 
     found = files(store.place)

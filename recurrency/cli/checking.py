@@ -11,7 +11,7 @@ from recurrency.cli.common import echo
 
 if TYPE_CHECKING:
     from recurrency.errors import Diagnostic
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 EPILOG = """\b
 Examples:

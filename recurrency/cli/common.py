@@ -13,7 +13,7 @@ from recurrency.errors import UsageError, visible
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,7 +25,7 @@ def find_spec(text: str) -> Spec:
         UsageError: there is none such (with the nearest name). SpecError: the text is malformed.
     """
     from recurrency import library
-    from recurrency.spec import load
+    from recurrency.model.spec import load
 
     if not text.strip():
         raise UsageError("name a .rnn file or a shipped cell, and not nothing")

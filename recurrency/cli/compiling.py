@@ -15,8 +15,8 @@ from recurrency.cli.common import without as without_option
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend
-    from recurrency.export import ModuleFiles
-    from recurrency.model import Model
+    from recurrency.model.export import ModuleFiles
+    from recurrency.model.model import Model
 
 EPILOG = """\b
 Examples:
@@ -67,8 +67,8 @@ def compile(
     """
     from recurrency.backend import find
     from recurrency.cli.common import find_spec
-    from recurrency.export import module_files
-    from recurrency.model import Model
+    from recurrency.model.export import module_files
+    from recurrency.model.model import Model
 
     chosen, found = find(backend, run=False), find_spec(spec)
     if output is not None:
@@ -117,7 +117,7 @@ def _require_extension(output: str, backend: Backend) -> None:
 
 def _written(output: str, files: ModuleFiles) -> list[str]:
     """Write the source and, beside C, its header; gives their paths."""
-    from recurrency.files import require_file, write_whole
+    from recurrency.disk.files import require_file, write_whole
 
     header = str(Path(output).with_suffix(".h"))
     if files.header is None or not Path(output).suffix:  # a device
@@ -139,8 +139,8 @@ def _weights(path: str, model: Model, stated: bool) -> Any:
     import numpy as np
 
     from recurrency.errors import UsageError
-    from recurrency.training.folders import best_file
-    from recurrency.training.weights import read_arrays
+    from recurrency.training.runs.folders import best_file
+    from recurrency.training.runs.weights import read_arrays
 
     file = best_file(path) if Path(path).is_dir() else path
     arrays = read_arrays(file)

@@ -12,7 +12,7 @@ from recurrency.cli.common import echo
 from recurrency.errors import UsageError
 
 if TYPE_CHECKING:
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 EXAMPLES = """\b
 Examples:

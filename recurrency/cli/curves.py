@@ -27,8 +27,8 @@ def curves(runs: tuple[str, ...], output: str, log: bool) -> None:
     from pathlib import Path
 
     from recurrency.errors import UsageError
-    from recurrency.training.folders import METRICS, RunFolder
-    from recurrency.training.metrics import draw_losses, read_metrics
+    from recurrency.training.runs.folders import METRICS, RunFolder
+    from recurrency.training.runs.metrics import draw_losses, read_metrics
 
     found = {}
     for run in runs:

@@ -17,7 +17,7 @@ from recurrency.errors import visible
 if TYPE_CHECKING:
     from recurrency.comparing import Comparison
     from recurrency.comparing.parameters import Pair
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 EPILOG = """\b
 Examples:

@@ -25,10 +25,10 @@ Exit code: 0; 1 if a file is malformed, or with --check if one would change.
 def fmt(files: tuple[str, ...], check: bool) -> None:
     """Lay specs out in the canonical form, in place; the meaning stays the same. `-` reads standard input."""
     from recurrency.cli.common import complain, echo
+    from recurrency.disk.files import write_whole
     from recurrency.errors import RecurrencyError
-    from recurrency.files import write_whole
-    from recurrency.language.format import format_file
     from recurrency.language.sources import read_source
+    from recurrency.language.writing.format import format_file
 
     code = 0
     for name in files:

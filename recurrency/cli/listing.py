@@ -15,7 +15,7 @@ from recurrency.cli.common import echo
 from recurrency.errors import visible
 
 if TYPE_CHECKING:
-    from recurrency.catalogue import Entry, Family
+    from recurrency.inspection.catalogue import Entry, Family
 
 EPILOG = """\b
 Examples:
@@ -51,7 +51,7 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
     A family is a file of cells. A WORD chooses a family by its name, and the cells that have it in their name, source
     or kind of recurrence; lstm.rnn chooses the family alone. Of several words a cell has all.
     """
-    from recurrency.catalogue import families
+    from recurrency.inspection.catalogue import families
 
     found = families(words)
     if as_json:

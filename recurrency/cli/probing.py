@@ -64,8 +64,8 @@ def probe(
     vanishes on its way back, above 1 it explodes.
     """
     from recurrency.cli.common import find_spec, show, table
-    from recurrency.probe import draw, initialised, random_inputs
-    from recurrency.probe import probe as probed
+    from recurrency.inspection.probe import draw, initialised, random_inputs
+    from recurrency.inspection.probe import probe as probed
 
     model = find_spec(spec).compile(dtype="float64", dimensions=dimensions)
     params = initialised(model, seed, instead)

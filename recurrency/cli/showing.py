@@ -12,9 +12,9 @@ from recurrency.cli.common import echo
 from recurrency.cli.common import without as without_option
 
 if TYPE_CHECKING:
-    from recurrency.model import Model
-    from recurrency.report import Entry, Report
-    from recurrency.spec import Spec
+    from recurrency.inspection.report import Entry, Report
+    from recurrency.model.model import Model
+    from recurrency.model.spec import Spec
 
 POSITIVE = click.IntRange(min=1)
 EPILOG = """\b
@@ -54,7 +54,7 @@ def show(
     The memory is what one batch needs in float32: forward, backward, and all that the backend keeps for the next one.
     """
     from recurrency.cli.common import find_spec
-    from recurrency.report import report
+    from recurrency.inspection.report import report
 
     found = find_spec(spec)
     if graph is not None:
@@ -81,7 +81,7 @@ def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
 
 def _print(report: Report) -> None:
     from recurrency.cli.common import show as out
-    from recurrency.report import human
+    from recurrency.inspection.report import human
 
     dims = ", ".join(f"{n} = {v}" if n != v else n for n, v in report.dimensions.items())
     out(f"{report.name}[{dims}]", report.doc, "")
@@ -106,17 +106,17 @@ def compiled(
 ) -> Model:
     """The model whose memory is told; its backend need not be able to run here."""
     from recurrency.backend import find
-    from recurrency.model import Model
+    from recurrency.model.model import Model
 
     chosen = find(backend, run=False)
     return Model(spec, spec.elaborate(**dimensions), chosen, without=without, checkpoint=checkpoint)
 
 
 def _print_memory(model: Model, steps: int, batch: int) -> None:
-    from recurrency.budget import in_words
     from recurrency.cli.common import show as out
     from recurrency.cli.common import table
-    from recurrency.memory import UnknownMemoryError
+    from recurrency.model.budget import in_words
+    from recurrency.model.memory import UnknownMemoryError
 
     what = f"training on {batch} sequences of {steps} steps"
     try:
@@ -150,11 +150,10 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     Raises:
         UsageError: there is no such pass.
     """
-    from recurrency import derivatives
     from recurrency.errors import UsageError
     from recurrency.graph.text import graph_text
-    from recurrency.graphs import known_passes
-    from recurrency.passes import PASSES, optimised
+    from recurrency.model.graphs import known_passes
+    from recurrency.passes import PASSES, derivatives, optimised
     from recurrency.passes.keep import partition
     from recurrency.program.schedule import PIECES, schedule
 

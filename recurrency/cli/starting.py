@@ -31,9 +31,9 @@ def new(name: str, origin: str | None, output: str | None) -> None:
     needs, or a small cell that says what is what. It is checked before it is written; no file is overwritten.
     """
     from recurrency.cli.common import echo, find_spec
+    from recurrency.disk.files import write_whole
     from recurrency.errors import UsageError
-    from recurrency.files import write_whole
-    from recurrency.starting import refuse_name, started
+    from recurrency.inspection.scaffold import refuse_name, started
 
     refuse_name(name)
     path = _path(name, output)

@@ -143,8 +143,8 @@ def train(
 
     Options that are not given have the values of the experiment.
     """
-    from recurrency.training.command import Request, run
-    from recurrency.training.records import INTERRUPTED
+    from recurrency.training.loop.progress import INTERRUPTED
+    from recurrency.training.runs.command import Request, run
 
     given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
     request = Request(

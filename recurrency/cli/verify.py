@@ -15,8 +15,8 @@ from recurrency.cli.common import echo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recurrency.spec import Spec
-    from recurrency.testing.report import Report, Row
+    from recurrency.model.spec import Spec
+    from recurrency.testing.verify.report import Report, Row
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def verify(
     Dimensions, lengths and numbers are drawn at random; dimensions are small, but for those that -D fixes. In every
     third case the interpreter's own gradients are compared with differences: the row `gradient rules`.
     """
-    from recurrency.files import write_whole
+    from recurrency.disk.files import write_whole
 
     _checked(lambda: _require_places(json_file, folder))
     report = _checked(lambda: _run(specs, backends, examples, seed, dimensions, folder, jobs))
@@ -97,7 +97,7 @@ def _checked(run: Callable[[], T]) -> T:
 
 def _require_places(json_file: str | None, folder: str) -> None:
     """See that there is a place for results before they are worked for."""
-    from recurrency.files import require_file, require_folder
+    from recurrency.disk.files import require_file, require_folder
 
     if json_file not in (None, "-"):
         require_file(str(json_file))
@@ -110,7 +110,7 @@ def _run(
 ) -> Report:  # fmt: skip
     from recurrency.cli.common import find_spec
     from recurrency.testing import verify
-    from recurrency.testing.verify_jobs import processors, verify_together
+    from recurrency.testing.verify.jobs import processors, verify_together
 
     found = [find_spec(text) for text in specs]
     for spec in found:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from recurrency.comparing.assignment import Pairs, assignment
 from recurrency.comparing.cuts import TOGETHER, Cut, spliced
-from recurrency.convert.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, parted
+from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, parted
 
 UNIT = 100
 """What one difference costs; 1 is what another name costs, which decides where all else is equal."""

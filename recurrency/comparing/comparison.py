@@ -11,7 +11,7 @@ from recurrency.comparing.interface import Cell, Section, sections
 from recurrency.comparing.pairing import numbered
 from recurrency.comparing.parameters import Pair, pairs
 from recurrency.comparing.wording import listed
-from recurrency.spec import Spec
+from recurrency.model.spec import Spec
 
 MOST_PHRASES = 4
 """A difference of more phrases has no summary."""

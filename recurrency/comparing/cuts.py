@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recurrency.convert.forms import Forms, Part, source, whole_size
-from recurrency.convert.polynomials import Call, Past, Product, Range, Sum, collected, constant, factors, single
+from recurrency.equations.forms import Forms, Part, source, whole_size
+from recurrency.equations.polynomials import Call, Past, Product, Range, Sum, collected, constant, factors, single
 from recurrency.graph.graph import Graph
 from recurrency.passes import cse, simplify
 from recurrency.program.before import declared

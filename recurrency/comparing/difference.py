@@ -15,10 +15,10 @@ from recurrency.comparing.parameters import one_to_one
 from recurrency.comparing.roles import roles
 from recurrency.comparing.wording import Side, listed
 from recurrency.comparing.words import Phrase, Sides, phrases
-from recurrency.convert.forms import Forms
-from recurrency.convert.polynomials import Call, factors
+from recurrency.equations.forms import Forms
+from recurrency.equations.polynomials import Call, factors
 from recurrency.errors import UsageError
-from recurrency.facts import parameters
+from recurrency.inspection.summary import parameters
 
 MOST_OTHER = 0.4
 """Cells of which a greater part than this differs have no difference that words tell."""

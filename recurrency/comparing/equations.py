@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from recurrency.comparing.cuts import unindexed
 from recurrency.errors import Span
 from recurrency.language import syntax
-from recurrency.language.elaborate import Elaborated
-from recurrency.language.scalars import flatten
-from recurrency.spec import Spec
+from recurrency.language.elaboration.elaborate import Elaborated
+from recurrency.language.linting.scalars import flatten
+from recurrency.model.spec import Spec
 
 
 @dataclass(frozen=True)

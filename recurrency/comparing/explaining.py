@@ -10,7 +10,7 @@ from typing import TypeAlias
 from recurrency.comparing.alignment import Fit, Linear, Term, linear, only_call, only_factor
 from recurrency.comparing.cuts import TOGETHER, spliced
 from recurrency.comparing.fitting import Fitted, first_values
-from recurrency.convert.polynomials import Block, Call, Factor, Past, Product, Sum, Times
+from recurrency.equations.polynomials import Block, Call, Factor, Past, Product, Sum, Times
 
 Piece: TypeAlias = Product | Factor | Sum | None
 Place: TypeAlias = tuple[str, str]

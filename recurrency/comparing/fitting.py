@@ -9,8 +9,8 @@ from itertools import permutations, product
 from recurrency.comparing.alignment import UNIT, Alignment, SameStream
 from recurrency.comparing.assignment import assignment
 from recurrency.comparing.cuts import Cut
-from recurrency.convert.forms import Part
-from recurrency.convert.polynomials import Sum
+from recurrency.equations.forms import Part
+from recurrency.equations.polynomials import Sum
 from recurrency.errors import UsageError
 
 ROUNDS = 3

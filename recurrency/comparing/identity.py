@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from recurrency.convert.forms import Forms
-from recurrency.convert.matching import Difference, Search, State, Term
-from recurrency.convert.polynomials import Block, Factor, Sum
+from recurrency.equations.forms import Forms
+from recurrency.equations.matching import Difference, Search, State, Term
+from recurrency.equations.polynomials import Block, Factor, Sum
 from recurrency.errors import UsageError
 
 MOST_FACTORS = 20_000

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recurrency import facts
 from recurrency.comparing.equations import Equations
 from recurrency.graph.text import graph_text
 from recurrency.graph.types import Type
-from recurrency.language.elaborate import check
+from recurrency.inspection import summary
+from recurrency.inspection.report import shape_text
+from recurrency.language.elaboration.elaborate import check
+from recurrency.model.spec import Spec
 from recurrency.passes.recurrence import recurrences
-from recurrency.report import shape_text
-from recurrency.spec import Spec
 
 
 class Cell:
@@ -39,7 +39,7 @@ class Cell:
     @property
     def count(self) -> str:
         """The number of its parameters as a formula."""
-        return facts.formula(facts.parameters(self.letters), self.names)
+        return summary.formula(summary.parameters(self.letters), self.names)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Section:
 def sections(ours: Cell, theirs: Cell) -> list[Section]:
     """All parts."""
     kinds = [Counter((loop.kind, loop.direction) for loop in cell.loops) for cell in (ours, theirs)]
-    texts: list[tuple[str, ...]] = [(facts.kinds_text(cell.loops),) for cell in (ours, theirs)]
+    texts: list[tuple[str, ...]] = [(summary.kinds_text(cell.loops),) for cell in (ours, theirs)]
     if texts[0] == texts[1] and kinds[0] != kinds[1]:
         texts = [tuple(map(_loops_text, found, found.values())) for found in kinds]
     found = [_dimensions(ours, theirs)]

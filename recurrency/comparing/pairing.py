@@ -7,8 +7,8 @@ from typing import Any
 
 from recurrency.errors import UsageError, nearest
 from recurrency.language import syntax
-from recurrency.language.elaborate import Elaborated, check
-from recurrency.spec import Spec
+from recurrency.language.elaboration.elaborate import Elaborated, check
+from recurrency.model.spec import Spec
 
 STEP = 12
 """Numbers for dimensions are multiples of it, so that they can be halved, and cut in three or four."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from recurrency.language.elaborate import Elaborated
-from recurrency.report import initialiser_text, shape_text
+from recurrency.inspection.report import initialiser_text, shape_text
+from recurrency.language.elaboration.elaborate import Elaborated
 
 
 @dataclass(frozen=True)

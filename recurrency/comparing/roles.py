@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from recurrency.comparing.alignment import linear
 from recurrency.comparing.cuts import Cut
-from recurrency.convert.polynomials import Call, Factor, Past, Product, Sum, factors
+from recurrency.equations.polynomials import Call, Factor, Past, Product, Sum, factors
 
 
 @dataclass(frozen=True)

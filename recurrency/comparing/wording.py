@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from recurrency.comparing.cuts import TOGETHER, Cut
 from recurrency.comparing.explaining import Piece
-from recurrency.convert.polynomials import Call, Factor, Past, Product, Sum, Times
-from recurrency.convert.printing import Printer
+from recurrency.equations.polynomials import Call, Factor, Past, Product, Sum, Times
+from recurrency.equations.printing import Printer
 
 
 class Side(Printer):

@@ -14,8 +14,8 @@ from recurrency.comparing.cuts import unindexed
 from recurrency.comparing.explaining import Edit, Piece
 from recurrency.comparing.fitting import GateRead
 from recurrency.comparing.wording import Side, listed, plural
-from recurrency.convert.polynomials import Call, Product, Sum
-from recurrency.language.vocabulary import FUNCTIONS
+from recurrency.equations.polynomials import Call, Product, Sum
+from recurrency.language.vocabulary.table import FUNCTIONS
 
 LONGEST = 60
 """A longer phrase says nothing at a glance."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from recurrency.disk.files import read_name, stored_name, write_whole
 from recurrency.errors import UsageError
-from recurrency.files import read_name, stored_name, write_whole
 
 TORCH = (".pt", ".pth", ".bin")
 NUMBERED = re.compile(r"arr_(\d+)")

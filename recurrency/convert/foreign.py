@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from recurrency.convert.forms import Forms
+from recurrency.equations.forms import Forms
 from recurrency.errors import UsageError
-from recurrency.spec import parse
+from recurrency.model.spec import parse
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from recurrency.convert.matching import Equation, Linear
-from recurrency.convert.polynomials import Block
+from recurrency.equations.matching import Equation, Linear
+from recurrency.equations.polynomials import Block
 from recurrency.errors import UsageError
 
 Blank: TypeAlias = Callable[[tuple[int, ...]], Any]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import UsageError
 from recurrency.graph.dimensions import Poly
-from recurrency.language.elaborate import Elaborated, check
-from recurrency.spec import Spec, together
+from recurrency.language.elaboration.elaborate import Elaborated, check
+from recurrency.model.spec import Spec, together
 
 if TYPE_CHECKING:
-    from recurrency.model import Model
+    from recurrency.model.model import Model
 
 
 def compiled(target: Any) -> tuple[Spec, Model | None]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from recurrency.convert.foreign import Foreign
-from recurrency.convert.forms import Forms
-from recurrency.convert.matching import Difference, Equation, Linear, Match, matched
 from recurrency.convert.moving import Arrays, Blank, moved
-from recurrency.convert.polynomials import Product
-from recurrency.convert.printing import Printer
+from recurrency.equations.forms import Forms
+from recurrency.equations.matching import Difference, Equation, Linear, Match, matched
+from recurrency.equations.polynomials import Product
+from recurrency.equations.printing import Printer
 from recurrency.errors import UsageError
-from recurrency.language.elaborate import Elaborated
+from recurrency.language.elaboration.elaborate import Elaborated
 
 
 class Translation:

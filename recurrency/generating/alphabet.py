@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.text import END, UNKNOWN
+from recurrency.training.tasks.text import END, UNKNOWN
 
 Symbols = np.ndarray[tuple[int], np.dtype[np.int64]]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recurrency.draws import Floats, draw, uniforms
 from recurrency.errors import UsageError
-from recurrency.training.measures import log_softmax
+from recurrency.graph.draws import Floats, draw, uniforms
+from recurrency.training.tasks.measures import log_softmax
 
 UNIFORM, NORMAL = 0, 1
 """The sites of the draws."""

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from recurrency.disk.files import require_file, write_whole
 from recurrency.errors import UsageError
-from recurrency.files import require_file, write_whole
 from recurrency.generating import music, strokes
 from recurrency.generating.alphabet import BETWEEN, Alphabet
 from recurrency.generating.choice import Choice
@@ -19,7 +19,7 @@ from recurrency.generating.folder import Trained, trained
 from recurrency.generating.kinds import kind_of
 from recurrency.generating.search import Beam
 from recurrency.generating.steps import Writer
-from recurrency.training.places import plain_ends
+from recurrency.training.data.places import plain_ends
 
 Tell: TypeAlias = Callable[[str], None]
 

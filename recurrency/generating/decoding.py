@@ -12,7 +12,7 @@ from recurrency.generating.choice import Choice, Dice
 from recurrency.generating.kinds import Kind, kind_of, require_symbols
 from recurrency.generating.search import Beam, search
 from recurrency.generating.steps import Array, Writer
-from recurrency.model import Model
+from recurrency.model.model import Model
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.generating.steps import Array
-from recurrency.model import Model
-from recurrency.training.command import Session
-from recurrency.training.experiments import load
-from recurrency.training.folders import BEST, RUN, RunFolder, started
-from recurrency.training.processes import Processes
-from recurrency.training.weights import load_weights, read_about
+from recurrency.model.model import Model
+from recurrency.training.loop.processes import Processes
+from recurrency.training.runs.command import Session
+from recurrency.training.runs.experiments import load
+from recurrency.training.runs.folders import BEST, RUN, RunFolder, started
+from recurrency.training.runs.weights import load_weights, read_about
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A compiled model, its best parameters [size], and the facts of its task (see `recurrency.training.task.Task`)."""
+    """A compiled model, its best parameters [size], and the facts of its task (see `training.tasks.task.Task`)."""
 
     model: Model
     params: Array

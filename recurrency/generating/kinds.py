@@ -11,7 +11,7 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.generating.choice import Choice, Dice, picked
 from recurrency.generating.steps import Array, Writer
-from recurrency.training.measures import log_softmax
+from recurrency.training.tasks.measures import log_softmax
 
 PEN = ("pi", "mu_1", "mu_2", "sigma_1", "sigma_2", "rho", "e")
 """The outputs of `MixtureDensity`."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrency import plots
-from recurrency.files import write_whole
+from recurrency.disk import figures
+from recurrency.disk.files import write_whole
 from recurrency.generating.steps import Array
 
 DRAWN = 8
@@ -60,17 +60,17 @@ def draw(rolls: Sequence[Array], lowest: int, path: str | Path) -> None:
     rolls = rolls[:DRAWN]
     low, high = _range(rolls, lowest)
     steps = max(len(roll) for roll in rolls)
-    figure = plots.figure("a piano roll", min(max(4.0, 0.06 * steps), 16.0), 0.6 + 2.0 * len(rolls))
+    figure = figures.figure("a piano roll", min(max(4.0, 0.06 * steps), 16.0), 0.6 + 2.0 * len(rolls))
     for roll, axes in zip(rolls, figure.subplots(len(rolls), 1, sharex=True, squeeze=False)[:, 0], strict=True):
         for key, start, length in notes(roll, lowest):
             axes.broken_barh([(start, length)], (key - 0.4, 0.8), color="C0")
         octaves = [key for key in range(low, high + 1) if key % 12 == 0]
         axes.set(xlim=(0, steps), ylim=(low - 0.5, high + 0.5), yticks=octaves, ylabel="key")
         axes.set_yticklabels([name(key) if lowest else str(key) for key in octaves])
-        plots.unframed(axes)
+        figures.unframed(axes)
         axes.set_axisbelow(True)
     axes.set_xlabel("frame")
-    plots.save(figure, path)
+    figures.save(figure, path)
 
 
 def _range(rolls: Sequence[Array], lowest: int) -> tuple[int, int]:

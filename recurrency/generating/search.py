@@ -9,7 +9,7 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.generating.kinds import logits
 from recurrency.generating.steps import Ahead, Array, Writer
-from recurrency.training.measures import log_softmax
+from recurrency.training.tasks.measures import log_softmax
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
-from recurrency.graphs import obstacle
-from recurrency.model import Model
+from recurrency.model.graphs import obstacle
+from recurrency.model.model import Model
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from recurrency import records
+from recurrency.disk import records
 from recurrency.errors import Source, UsageError
 
 MOST_BYTES = 4_000_000
@@ -25,13 +25,13 @@ def read_source(path: Path | str) -> Source:
 def decoded(name: str, data: bytes) -> Source:
     """The text of these bytes. Raises `SpecError` if it is too long or not UTF-8."""
     if len(data) > MOST_BYTES:
-        from recurrency.language.parser import refuse_length
+        from recurrency.language.reading.parser import refuse_length
 
         refuse_length(name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        from recurrency.language.parser import refuse_encoding
+        from recurrency.language.reading.parser import refuse_encoding
 
         refuse_encoding(name, data, error)
     return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
@@ -51,7 +51,7 @@ def library_index() -> dict[str, Path]:
 
 def _indexed(folder: Path) -> dict[str, str]:
     """The names of the files, by those of their cells."""
-    from recurrency.language.parser import parse_file
+    from recurrency.language.reading.parser import parse_file
 
     out = {}
     for path in sorted(folder.glob("*.rnn")):

@@ -14,7 +14,7 @@ from lark import Lark, Token
 from lark.grammar import Rule
 from lark.lexer import PatternStr, TerminalDef
 
-from recurrency import records
+from recurrency.disk import records
 from recurrency.errors import Source, Span
 
 MAX_WORDS = 20_000

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import networkx as nx
 
+from recurrency.graph.cost import volume
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.passes.recurrence import components, is_cycle, strong
 from recurrency.passes.rewriting import number
-from recurrency.program.program import volume
 
 TAPE = "tape:"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.value import Value
-from recurrency.passes import algebra, layout, timing
 from recurrency.passes.rewriting import Rule, filled, number
+from recurrency.passes.rules import elements, shapes, time
 
 RULES: dict[str, tuple[Rule, ...]] = {}
 """The rules for each operation, of which the first that knows a form wins; `*` stands for every operation."""
 
-for _table in (algebra.RULES, layout.RULES, timing.RULES):
+for _table in (elements.RULES, shapes.RULES, time.RULES):
     for _op, _rules in _table.items():
         RULES[_op] = RULES.get(_op, ()) + _rules
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
-from recurrency.files import write_whole
 from recurrency.language import syntax
-from recurrency.pictures.compose import compose
-from recurrency.pictures.dot import render_dot
-from recurrency.pictures.drawing import Drawing
-from recurrency.pictures.pdf import render_pdf
-from recurrency.pictures.reading import read
-from recurrency.pictures.sketch import Sketch
-from recurrency.pictures.svg import render_svg
+from recurrency.pictures.drawing.compose import compose
+from recurrency.pictures.drawing.dot import render_dot
+from recurrency.pictures.drawing.drawing import Drawing
+from recurrency.pictures.drawing.pdf import render_pdf
+from recurrency.pictures.drawing.svg import render_svg
+from recurrency.pictures.sketching.reading import read
+from recurrency.pictures.sketching.sketch import Sketch
 
 ZOOM = 3.0
 """Pixels of a PNG for each unit of the SVG: sharp in print at the width of a column."""

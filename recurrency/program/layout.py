@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
+from recurrency.graph.cost import count, whole
 from recurrency.graph.graph import Graph
-from recurrency.program.program import Program, count, whole
+from recurrency.program.program import Program
 from recurrency.program.strides import evenly, start, strides
 
 GRADIENT = "gradient:"

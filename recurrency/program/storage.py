@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from recurrency.graph.cost import count
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.before import Rows, origins, rows_before
 from recurrency.program.layout import Layout, gradients
-from recurrency.program.program import ALIASES, Buffer, Place, Region, View, count
+from recurrency.program.program import ALIASES, Buffer, Place, Region, View
 from recurrency.program.readers import Readers
 from recurrency.program.waiting import Waiting
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from recurrency.errors import UsageError
 
 if TYPE_CHECKING:
-    from recurrency.testing.blame import guilty as guilty
     from recurrency.testing.case import Case as Case
     from recurrency.testing.compare import Difference as Difference
     from recurrency.testing.compare import differences as differences
@@ -22,14 +21,15 @@ if TYPE_CHECKING:
     from recurrency.testing.conformance import BackendConformance as BackendConformance
     from recurrency.testing.dimensions import dimension_sets as dimension_sets
     from recurrency.testing.measured_slopes import slopes as slopes
-    from recurrency.testing.report import Finding as Finding
-    from recurrency.testing.report import Report as Report
-    from recurrency.testing.report import Row as Row
-    from recurrency.testing.rules import wrong_rule as wrong_rule
-    from recurrency.testing.specs import Program as Program
-    from recurrency.testing.specs import programs as programs
+    from recurrency.testing.specs.strategy import Program as Program
+    from recurrency.testing.specs.strategy import programs as programs
     from recurrency.testing.strategies import cases as cases
-    from recurrency.testing.verification import verify as verify
+    from recurrency.testing.verify.blame import guilty as guilty
+    from recurrency.testing.verify.report import Finding as Finding
+    from recurrency.testing.verify.report import Report as Report
+    from recurrency.testing.verify.report import Row as Row
+    from recurrency.testing.verify.rules import wrong_rule as wrong_rule
+    from recurrency.testing.verify.verification import verify as verify
 
 # Public name -> the module that holds it. None is called like its module, which would take its place once imported.
 _HOMES = {

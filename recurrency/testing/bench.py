@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.backend import Backend, find
-from recurrency.graphs import SWITCHES
-from recurrency.model import Model
+from recurrency.model.graphs import SWITCHES
+from recurrency.model.model import Model
 from recurrency.testing.outcomes import PARTS, Results, outcome, possible
 from recurrency.testing.padding import Spoilt
 from recurrency.testing.rounding import DRAWS, SAFETY, Jiggler, first_bound
 
 if TYPE_CHECKING:
     from recurrency.graph.ops import Array
-    from recurrency.language.elaborate import Elaborated
-    from recurrency.spec import Spec
+    from recurrency.language.elaboration.elaborate import Elaborated
+    from recurrency.model.spec import Spec
     from recurrency.testing.case import Case
 
 GREATEST = 4000

@@ -13,9 +13,9 @@ from recurrency.graph.types import Kind
 from recurrency.testing.padding import anything
 
 if TYPE_CHECKING:
-    from recurrency.arrays import Port
     from recurrency.graph.ops import Array
-    from recurrency.model import Model
+    from recurrency.model.arrays import Port
+    from recurrency.model.model import Model
 
 SPECIAL = (-0.0, 1e-42, -1e30, 3e38)
 """What stands here and there in special arrays: negative zero, a subnormal, and what overflows."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from recurrency.spec import parse
+from recurrency.model.spec import parse
 
 if TYPE_CHECKING:
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,17 @@ import numpy as np
 
 from recurrency.errors import RecurrencyError
 from recurrency.graph.types import Kind
-from recurrency.request import DTYPES
+from recurrency.model.call import DTYPES
 from recurrency.testing.bench import Bench, bench
 from recurrency.testing.case import Case as Case
 from recurrency.testing.outcomes import Results, outcome
 from recurrency.testing.rounding import DRAWS
 
 if TYPE_CHECKING:
-    from recurrency.arrays import Port
     from recurrency.backend import Backend
     from recurrency.graph.ops import Array
-    from recurrency.spec import Spec
+    from recurrency.model.arrays import Port
+    from recurrency.model.spec import Spec
 
 
 @dataclass(frozen=True)

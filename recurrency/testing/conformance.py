@@ -19,7 +19,7 @@ import hypothesis
 import numpy as np
 
 from recurrency.backend import Backend, find
-from recurrency.graphs import SWITCHES
+from recurrency.model.graphs import SWITCHES
 from recurrency.testing.bench import bench
 from recurrency.testing.case import Case
 from recurrency.testing.cells import CELLS, cell
@@ -29,7 +29,7 @@ from recurrency.testing.outcomes import Call, Results, outcome
 from recurrency.testing.strategies import cases
 
 if TYPE_CHECKING:
-    from recurrency.model import Model
+    from recurrency.model.model import Model
 
 RAGGED = {"t": (5, 1, 0), "s": (2, 4, 1)}
 STEPS = {"t": 5, "s": 4}

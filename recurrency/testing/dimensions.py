@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import RecurrencyError, SpecError, UsageError
 from recurrency.language import syntax
-from recurrency.language.binding import is_choice, is_real
+from recurrency.language.elaboration.binding import is_choice, is_real
 
 if TYPE_CHECKING:
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 SIZES = (1, 2, 3, 4, 5, 7)
 """What a dimension is drawn from."""

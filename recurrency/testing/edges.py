@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurrency.spec import Spec, parse
+from recurrency.model.spec import Spec, parse
 from recurrency.testing.bench import bench
 from recurrency.testing.edge_table import TABLE
 

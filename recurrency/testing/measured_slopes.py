@@ -21,7 +21,7 @@ from recurrency.testing.outcomes import KINDS, Call, Results
 
 if TYPE_CHECKING:
     from recurrency.graph.ops import Array
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
     from recurrency.testing.case import Case, Data
 
 WEIGHTS = ((1, 45), (2, -9), (3, 1))

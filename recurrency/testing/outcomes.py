@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.graph.types import Kind
-from recurrency.graphs import obstacle
+from recurrency.model.graphs import obstacle
 from recurrency.testing.case import Case, Data, data
 
 if TYPE_CHECKING:
     from recurrency.graph.ops import Array
-    from recurrency.model import Model
-    from recurrency.results import Gradients, Run
+    from recurrency.model.model import Model
+    from recurrency.model.results import Gradients, Run
 
 Results: TypeAlias = "dict[str, Array]"
 """Arrays by root: `output:y`, `stream:i`, `final:h`, `loss`, `gradient:W`, `gradient:input:x`, `tangent:output:y`."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recurrency.testing.case import Case
 
 if TYPE_CHECKING:
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 
 @dataclass(frozen=True)

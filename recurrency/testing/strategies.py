@@ -16,7 +16,7 @@ except ImportError as error:
     raise UsageError("comparisons draw their cases with Hypothesis: pip install 'recurrency[verify]'") from error
 
 if TYPE_CHECKING:
-    from recurrency.spec import Spec
+    from recurrency.model.spec import Spec
 
 GREATEST_STEPS = 5
 GREATEST_BATCH = 3

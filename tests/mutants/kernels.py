@@ -13,7 +13,7 @@ COMPILED = "tests/test_lengths.py -k 'not numpy and not torch and not cupy and n
 
 CHANGES = (
     Changes(
-        "backends/_scalar_c.py", "tests/test_scalar_c.py",
+        "backends/kernels/scalars.py", "tests/test_scalar_c.py",
         (
             ("minimum loses NaN", '"minimum": "({0} < {1} || {0} != {0} ? {0} : {1})"', '"minimum": "({0} < {1} ? {0} : {1})"'),
             ("sign of NaN", "{0} == 0.0{f} ? 0.0{f} : {0})\"", "0.0{f})\""),
@@ -23,7 +23,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/_c_math.py", MATH,
+        "backends/c/math.py", MATH,
         (
             ("exp ends early", '"low": "-104.0f"', '"low": "-80.0f"'),
             ("exp never overflows", '"high": "89.0f"', '"high": "88.0f"'),
@@ -37,7 +37,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/_c_gemm.py", GEMM,
+        "backends/c/gemm.py", GEMM,
         (
             ("a strip too many", "(strip < m % strips)", "(strip <= m % strips)"),
             ("columns that are not there", "for (long j = 0; j < REC_COLUMNS; j++) packed[j] = 0;", ";"),
@@ -48,7 +48,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/_c_pool.py", "tests/test_c_runtime.py -k 'part_that_fails'",
+        "backends/c/runtime/pool.py", "tests/test_c_runtime.py -k 'part_that_fails'",
         (
             ("a part fails silently", "__atomic_store_n(&failed, 1, __ATOMIC_RELAXED);", "__atomic_store_n(&failed, 0, __ATOMIC_RELAXED);"),
             ("a failure stays", "    wanted = count;\n    failed = 0;", "    wanted = count;"),
@@ -56,7 +56,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/_c_kernels.py", "tests/test_c_runtime.py -k 'share_the_work or numbers'",
+        "backends/c/kernels.py", "tests/test_c_runtime.py -k 'share_the_work or numbers'",
         (
             ("sums over sequences of one thread's part", "{name} < {whole} * (id + 1) / count", "{name} < {whole} * id / count"),
             ("padding is added up", 'lines.append(f"if (t >= {body.length(inner.clock, At(None, \'b\'))}) continue;")', "pass",
@@ -65,7 +65,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/_cuda_ops.py", COMPILED,
+        "backends/kernels/ops.py", COMPILED,
         (
             ("padding stays", 'text = f"({at.t} < {k.length(node.type.clock, at)} ? {inner} : {k.nothing(node)})"', "text = inner"),
             ("a step that is not there", 'inside = f"{step} >= 0 && {step} < {length}"', 'inside = f"{step} >= 0"'),
@@ -77,15 +77,15 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/_cuda_values.py", COMPILED,
+        "backends/kernels/values.py", COMPILED,
         (("all steps of another clock", "return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))", "return str(extent(dim))"),),
     ),
     Changes(
-        "backends/_python_aliases.py", LENGTHS,
+        "backends/python/aliases.py", LENGTHS,
         (("padding stays", "target.append(f\"    {f.dialect.clear(out, padding, '0' if node.type.index is None else '-1')}\")", 'target.append("    pass")'),),
     ),
     Changes(
-        "backends/_numpy_ops.py", LENGTHS,
+        "backends/numpy/ops.py", LENGTHS,
         (
             ("a first value of another sequence", "out[at == -1 - before] = first[at == -1 - before]", "out[at == -1 - before] = first[:1]"),
             ("the last step of the longest", "at = np.full(lengths.shape, step - 1) if step > 0 else lengths + step\n    found = (at >= 0) & (at < lengths)\n    out[...] = nothing",
@@ -96,14 +96,14 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/_python_masks.py", "tests/test_lengths.py -k 'numpy or keeps_them'",
+        "backends/python/masks.py", "tests/test_lengths.py -k 'numpy or keeps_them'",
         (
             ("everything keeps zeros", 'KEEPS_ZERO = frozenset("negative add', 'KEEPS_ZERO = frozenset("exp sigmoid cos negative add'),
             ("a product is clean", 'if node.op.name != "product" or f.kind(id) is Kind.STATIC:\n        return False', 'if node.op.name != "product" or f.kind(id) is Kind.STATIC:\n        return True'),
         ),
     ),
     Changes(
-        "recurrency/draws.py", "tests/test_interpreter.py tests/test_model.py -k 'random or draw or philox or noise or dropout'",
+        "recurrency/graph/draws.py", "tests/test_interpreter.py tests/test_model.py -k 'random or draw or philox or noise or dropout'",
         (
             ("nine rounds", "ROUNDS = 10", "ROUNDS = 9"),
             ("what is kept is not scaled", "1.0 / (1.0 - p) if p < 1 else 0.0", "1.0"),
@@ -111,7 +111,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/records.py", "tests/test_records.py -k another",
+        "recurrency/disk/records.py", "tests/test_records.py -k another",
         (
             ("another Python", "[sys.version, np.__version__]", "[np.__version__]"),
             ("another NumPy", "[sys.version, np.__version__]", "[sys.version]"),

@@ -11,15 +11,15 @@ USES = "tests/test_uses.py"
 
 CHANGES = (
     Changes(
-        "recurrency/language/instance.py", USES,
+        "recurrency/language/elaboration/instance.py", USES,
         (("an instance has the name of the call", "Shared(cell, self.home + label(key))", "Shared(cell, self.prefix + label(key))"),),
     ),
     Changes(
-        "recurrency/language/firsts.py", USES,
+        "recurrency/language/elaboration/firsts.py", USES,
         (("parameters have the name of the call", "full, known = instance.home + name", "full, known = instance.prefix + name"),),
     ),
     Changes(
-        "recurrency/language/uses.py", USES,
+        "recurrency/language/elaboration/uses.py", USES,
         (
             ("each call has parameters of its own", 'home = f"{callee.name}." if isinstance(callee, Shared) else', 'home = f"{callee.name}." if False else'),
             ("entries in another order", "dict(zip(order, cell.positional, strict=False))", "dict(zip(order[::-1], cell.positional, strict=False))"),
@@ -29,7 +29,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/language/functions.py", WORDS,
+        "recurrency/language/vocabulary/elementwise.py", WORDS,
         (
             ("the smallest element", 'else -(-x).reduce("peak")', 'else x.reduce("peak")'),
             ("the k-th part", "x.slice(size * (which - 1), size * which)", "x.slice(size * 0, size)"),
@@ -43,7 +43,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/language/functions_of_streams.py", WORDS,
+        "recurrency/language/vocabulary/streams.py", WORDS,
         (
             ("zoneout the wrong way round", "keep * old + (1.0 - keep) * new", "keep * new + (1.0 - keep) * old"),
             ("noise multiplies", 'return x + _random(a, x.type, "normal"', 'return x * _random(a, x.type, "normal"'),

@@ -23,7 +23,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/passes/algebra.py", PASSES,
+        "recurrency/passes/rules/elements.py", PASSES,
         (
             ("signs that meet", "return result if all(found) else -result", "return -result"),
             ("minus minus", "return a + graph.value(n.args[0])\n    return filled", "return a - graph.value(n.args[0])\n    return filled"),
@@ -38,7 +38,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/passes/layout.py", PASSES,
+        "recurrency/passes/rules/shapes.py", PASSES,
         (
             ("a piece of a piece ends elsewhere", 'start + node.attrs["stop"])', 'node.attrs["stop"])'),
             ("zeros around zeros", 'node.attrs["start"] + inner.attrs["start"], node.attrs["size"]', 'inner.attrs["start"], node.attrs["size"]'),
@@ -47,7 +47,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/passes/timing.py", PASSES,
+        "recurrency/passes/rules/time.py", PASSES,
         (
             ("equal terms of a batch", 'return value * graph.add("batch")', "return value"),
             ("what is divided by", 'low[0] = False', "low[1] = False"),

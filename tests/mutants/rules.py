@@ -97,7 +97,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/derivatives.py", "tests/test_differentiate.py tests/test_products.py -k 'one_node or (gnvp and numpy)'",
+        "recurrency/passes/derivatives.py", "tests/test_differentiate.py tests/test_products.py -k 'one_node or (gnvp and numpy)'",
         (
             ("two results that are one node", "seeds[id] = seeds[id] + value if id in seeds else value", "seeds[id] = value"),
             ("regularisers in Gauss-Newton", "(back[id] + curved[id]).id", "back[id].id"),

@@ -12,7 +12,7 @@ TRAINING = "tests/test_training.py tests/test_training_options.py"
 
 CHANGES = (
     Changes(
-        "recurrency/training/optimisers.py", OPTIMISERS,
+        "recurrency/training/loop/optimisers.py", OPTIMISERS,
         (
             ("momentum uphill", "v *= self.momentum\n        v -= a\n        params += v", "v *= self.momentum\n        v += a\n        params += v"),
             ("Adagrad without delta", "        b += self.delta\n", ""),
@@ -30,7 +30,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/training/schedules.py", "tests/test_training_options.py",
+        "recurrency/training/loop/schedules.py", "tests/test_training_options.py",
         (
             ("a step later", "(1 + math.floor((time - self.after) / self.every))", "math.floor((time - self.after) / self.every)"),
             ("half a cosine", "0.5 * (1.0 + math.cos(math.pi * done))", "0.5 * (1.0 + math.cos(0.5 * math.pi * done))"),
@@ -38,7 +38,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/training/updates.py", TRAINING,
+        "recurrency/training/loop/updates.py", TRAINING,
         (
             ("another penalty", "grad += params.dtype.type(o.l1) * np.sign(params)", "grad += params.dtype.type(o.l1) * params"),
             ("one seed for all steps", "((seed & 0xFFFFFFFF) << 32) | step", "((seed & 0xFFFFFFFF) << 32)"),
@@ -48,7 +48,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/training/loop.py", RESUME,
+        "recurrency/training/loop/loop.py", RESUME,
         (
             ("the rate of the start", "dataclasses.replace(self.optimiser, rate=snapshot.rate)", "dataclasses.replace(self.optimiser)"),
             ("batches count anew", "dict(snapshot.carried), snapshot.batches", "dict(snapshot.carried), 0"),
@@ -65,7 +65,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/training/snapshots.py", RESUME,
+        "recurrency/training/loop/snapshots.py", RESUME,
         (
             ("arrays are not summed", "digest.update(arrays[name].tobytes())", "pass"),
             ("slots have no names", 'slots=_part(arrays, "slot:")', "slots={}"),

@@ -7,9 +7,8 @@ from dataclasses import replace
 from recurrency.testing import Case
 from tests.planted import CASE, FULL, Plant
 
-CUDA = "recurrency.backends._cuda_"
-CUPY = "recurrency.backends._cupy_"
-TEXT = "recurrency.backends.cupy:CupyBackend.emit()"
+CUDA = "recurrency.backends.kernels."
+TEXT = "recurrency.backends.cupy.backend:CupyBackend.emit()"
 ELMAN = """
     param U : [H, H] ~ ones
     state h : [H] ~ ones
@@ -30,16 +29,16 @@ def _driver(
 
 
 ROWS = (
-    _driver("a loop that ends a step too early", CUDA + "kernels:Writer._around", "t < {steps}; ++t",
+    _driver("a loop that ends a step too early", CUDA + "writer:Writer._around", "t < {steps}; ++t",
             "t < {steps} - 1; ++t", DIAGONAL, "cupy-emulated loop"),
-    _driver("a state that stays what it was", CUDA + "kernels:Writer._around", "{written[element].text};",
+    _driver("a state that stays what it was", CUDA + "writer:Writer._around", "{written[element].text};",
             "{body.carried[element]};", DIAGONAL, "cupy-emulated loop"),
-    _driver("a matrix that is not turned", CUDA + "kernels:Writer.turned", "at.to(*at.idx[::-1])", "at", ELMAN,
+    _driver("a matrix that is not turned", CUDA + "writer:Writer.turned", "at.to(*at.idx[::-1])", "at", ELMAN,
             "cupy-emulated step"),
-    _driver("a driver's loop in the wrong order", CUPY + "loops:Loops._steps", "{steps} - 1, -1, -1", "{steps}",
-            "h = sin(h[t+1] * sum(h[t+1])) + z\ny = h", "op "),
-    _driver("a factor that is not turned", CUPY + "products:ProductText.factor", "if factor.turned", "if False",
-            "param U : [H, H] ~ ones\ny = U @ z", "op product"),
+    _driver("a driver's loop in the wrong order", "recurrency.backends.cupy.loops:Loops._steps", "{steps} - 1, -1, -1",
+            "{steps}", "h = sin(h[t+1] * sum(h[t+1])) + z\ny = h", "op "),
+    _driver("a factor that is not turned", "recurrency.backends.kernels.products:ProductText.factor",
+            "if factor.turned", "if False", "param U : [H, H] ~ ones\ny = U @ z", "op product"),
     _driver("a captured graph of old arrays", TEXT, "self.copy(array, p.__dict__.get(name)) if p.static else array",
             "array", ELMAN, "cupy-emulated step", "steps", FULL),
     _driver("a plan that was made for other sizes", TEXT, "key = (self.queue(), sizes,", "key = (self.queue(),", ELMAN,
@@ -54,6 +53,6 @@ ROWS = (
             "y = exp(z) * reverse(exp(z))", "op reverse"),
     _driver("parts that all have one start", CUDA + "ops:_concat", "start += size if", "start += 0 if",
             "y = slice(concat(z, sin(z)), 2, H + 1)", "op concat"),
-    _driver("a sign of C", "recurrency.backends._scalar_c:SCALAR_C[sign]", "-1.0{f}", "1.0{f}", "y = sign(z)",
+    _driver("a sign of C", "recurrency.backends.kernels.scalars:SCALAR_C[sign]", "-1.0{f}", "1.0{f}", "y = sign(z)",
             "op sign"),
 )  # fmt: skip

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from recurrency.testing.blame import ENTRY
+from recurrency.testing.verify.blame import ENTRY
 from tests.planted import CASE, Plant
 
 GATHER, FITTING, CLEAN = (
     f"recurrency.{name}" for name in ("request:gather", "request:Request.fitting", "arrays:without_padding")
 )
-OWN = "recurrency.backends._python_writers:_input"
-HELPERS = "recurrency.backends._{}:HELPERS[clean]"
-DRIVER = "recurrency.backends._cupy_class:_inputs"
+OWN = "recurrency.backends.python.writers:_input"
+HELPERS = "recurrency.backends.{}:HELPERS[clean]"
+DRIVER = "recurrency.backends.cupy.class_text:_inputs"
 MEAN = "y = tanh(z) * mean_over_time(z)"
 LATER = "y = z[t+1]"
 WORDS = replace(CASE, dimensions={"V": 4, "H": 3})
@@ -37,8 +37,8 @@ ROWS = (
            kind="backward"),
     _entry("symbols that are not cleaned", OWN, "STREAM and", "STREAM and node.type.index is None and",
            "param E : [V, H] ~ ones\ny = embed(E, w[t+1])", head=SYMBOLS, case=WORDS),
-    _entry("zeros by multiplication", HELPERS.format("numpy_ops"), "= nothing", "*= nothing"),
-    _entry("zeros by multiplication, in torch", HELPERS.format("torch_helpers"), "clear(x, padding, nothing)",
+    _entry("zeros by multiplication", HELPERS.format("numpy.ops"), "= nothing", "*= nothing"),
+    _entry("zeros by multiplication, in torch", HELPERS.format("torch.helpers"), "clear(x, padding, nothing)",
            "x *= ~padding.reshape(*padding.shape, *[1] * (x.dim() - 2))", backend="torch"),
     _entry("a driver that relies on others", DRIVER, "clean = array", "clean = not array",
            LATER, backend="cupy-emulated"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.planted import Plant
 
-FINDER = "recurrency.backends._torch_fusions:_Finder."
-DIALECT = "recurrency.backends._torch_dialect:Torch."
+FINDER = "recurrency.backends.torch.fusions:_Finder."
+DIALECT = "recurrency.backends.torch.dialect:Torch."
 
 
 def _torch(name: str, where: str, old: str, new: str, cell: str, said: str, kind: str = "forward") -> Plant:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from recurrency.testing import Case
 from tests.planted import CASE, TRAINING, Plant
 
-SCALAR = "recurrency.backends._scalar_c:SCALAR_C"
-CUDA = "recurrency.backends._cuda_"
-TEXT = "recurrency.backends.cupy:CupyBackend.emit()"
+SCALAR = "recurrency.backends.kernels.scalars:SCALAR_C"
+CUDA = "recurrency.backends.kernels."
+TEXT = "recurrency.backends.cupy.backend:CupyBackend.emit()"
 """The whole text of a module, with the part of it that is always the same."""
 
 

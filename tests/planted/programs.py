@@ -6,7 +6,7 @@ from tests.planted import TRAINING, Plant
 
 READERS = "recurrency.program.readers:Readers."
 STORAGE = "recurrency.program.storage:Storage."
-SHARED = "recurrency.backends._python_"
+SHARED = "recurrency.backends.python."
 SWEEP = "no rule of an operation: what puts them together"
 
 SQUARE = "cell Main[N, H](x: [N, N]) -> (y: [N, N])"
@@ -62,9 +62,9 @@ ROWS = (
           "-node.delay - 1", DELAYED, "gradient rule of op shift"),
     Plant("a term dropped where adjoints meet", "recurrency.passes.differentiate:_Sweep._total", "terms[1:]",
           "terms[2:]", "y = sin(z) * cos(z)", SWEEP),
-    Plant("a direction left out", "recurrency.derivatives:jacobian_product", "in along.items()",
+    Plant("a direction left out", "recurrency.passes.derivatives:jacobian_product", "in along.items()",
           "in list(along.items())[1:]", "param b : [H] ~ ones\ny = z * b", SWEEP),
-    Plant("a row of the Hessian left out", "recurrency.derivatives:hessian_product",
+    Plant("a row of the Hessian left out", "recurrency.passes.derivatives:hessian_product",
           "for root, id in gradients.items():", "for root, id in list(gradients.items())[1:]:",
           "param b, c : [H] ~ ones\ny = z * b\nloss sum(y * y * c * c)", SWEEP),
     Plant("a base without its gradient", "ops:power", "", "lambda g, y, a, b: (g * a.apply('power', b - 1.0), None)",

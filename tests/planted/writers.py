@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tests.planted import CASE, FULL, LARGE, TRAINING, Plant
 
-NUMPY = "recurrency.backends._numpy_ops:"
-TORCH = "recurrency.backends._torch_ops:"
-SHARED = "recurrency.backends._python_"
+NUMPY = "recurrency.backends.numpy.ops:"
+TORCH = "recurrency.backends.torch.ops:"
+SHARED = "recurrency.backends.python."
 
 TWO = replace(CASE, steps={"t": 4, "s": 3}, lengths={"t": (4, 2), "s": (3, 1)})
 

@@ -10,12 +10,12 @@ import pytest
 
 import recurrency as rc
 from recurrency.graph.verify import verify
-from recurrency.graphs import SWITCHES
-from recurrency.language.format import format_file
-from recurrency.spec import Spec
+from recurrency.language.writing.format import format_file
+from recurrency.model.graphs import SWITCHES
+from recurrency.model.spec import Spec
 from recurrency.testing.case import Case
 from recurrency.testing.compare import differences
-from recurrency.testing.fuzz_checks import nodes
+from recurrency.testing.fuzz.checks import nodes
 from tests.specimens import each_backend
 
 FILES = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.rnn"))}

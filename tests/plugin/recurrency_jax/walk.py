@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recurrency.draws import draw
+from recurrency.graph.draws import draw
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.passes.recurrence import recurrences

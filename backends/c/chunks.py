@@ -1,0 +1,132 @@
+"""Products before a loop that the loop alone reads: computed for some steps at a time, so that they stay in a cache.
+
+What a loop reads of its inputs, `W @ x`, is one product for all steps. Written as a whole it goes to memory and comes
+back; in chunks it is read where it was just written. A chunk has as many steps as fit (`rec_chunk`), at least one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from recurrency.graph.types import Kind
+from recurrency.program.program import Program, Region
+
+from ..kernels.arrays import Array
+from ..kernels.index import clock_size
+from ..kernels.products import MatrixProduct
+from ..kernels.stages import Stages
+from .products import CProducts, inner_elements
+
+VIEWS = ("slice", "transpose", "reshape")
+"""Operations whose results may be views of a product that is computed in chunks."""
+
+
+def fed(stages: Stages, forms: Mapping[int, MatrixProduct], products: CProducts) -> dict[int, Region]:
+    """The products that a loop alone reads, each at the step that it is at, and that loop."""
+    users: dict[int, list[tuple[int, str]]] = {}
+    for id in stages.region:
+        for arg, how in stages.reads(id):
+            users.setdefault(arg, []).append((id, how))
+    found = {}
+    for id, form in forms.items():
+        if not stages.region[id].scans and _is_plain(stages.program, id, form, products):
+            loop = _reader(stages, id, users)
+            if loop is not None:
+                found[id] = loop
+    return found
+
+
+def _is_plain(program: Program, id: int, form: MatrixProduct, products: CProducts) -> bool:
+    """Whether a product has rows for each step and sequence, of a stream and of what is always the same."""
+    place, array = program.places[id], products.output(id)
+    if array is None or array.home != "own" or not array.timed or array.front or array.behind:
+        return False
+    fixed = program.places[form.b.node].kind is Kind.STATIC and products.matrix(form.a, form, False).columns == "1"
+    stream = program.places[form.a.node].kind is Kind.STREAM
+    return fixed and stream and form.rows.startswith("TB") and place.kind is Kind.STREAM
+
+
+def _reader(stages: Stages, id: int, users: Mapping[int, Sequence[tuple[int, str]]]) -> Region | None:
+    """The loop that alone reads a product or a view of it, at once or by what is computed where it is read."""
+    program, graph = stages.program, stages.graph
+    same = {other for other, place in program.places.items() if place.buffer == program.places[id].buffer}
+    if any(program.places[other].delay or graph[other].op.name not in VIEWS for other in same - {id}):
+        return None
+    loops: dict[int, Region] = {}
+    seen, left = set(same), list(same)
+    while left:
+        node = left.pop()
+        if node in graph.roots.values():
+            return None
+        for user, how in users.get(node, ()):
+            if user in same:
+                continue
+            if how not in ("same", "row") or graph[user].delay or user in program.sums:
+                return None
+            region, stored = stages.region[user], user in stages.stored
+            if stored or region.scans:
+                loops[region.number] = region
+            if not stored and user not in seen:
+                seen.add(user)
+                left.append(user)
+    only = next(iter(loops.values())) if len(loops) == 1 else None
+    return only if only is not None and only.scans else None
+
+
+@dataclass
+class Chunks:
+    """The products of one function that are computed in chunks: by array, how many elements a step of all has."""
+
+    loops: dict[int, Region]
+    names: dict[str, Region] = field(default_factory=dict)
+    sizes: dict[int, list[str]] = field(default_factory=dict)
+    """By the number of a loop, the elements of one sequence at one step of each product that feeds it."""
+
+    def add(self, id: int, array: Array) -> None:
+        """Note where a product is computed."""
+        region = self.loops[id]
+        self.names[array.name] = region
+        self.sizes.setdefault(region.number, []).append(inner_elements(array))
+
+    def steps(self, region: Region) -> str:
+        """How many steps a chunk of a loop has."""
+        row = " + ".join(f"B * {size}" for size in self.sizes[region.number])
+        return f"rec_chunk({clock_size(region.clock)}, {row})"
+
+    def elements(self, array: Array) -> str | None:
+        """The number of elements of an array of which one chunk is there at a time; None: it is none of these."""
+        if array.name not in self.names:
+            return None
+        return f"{self.steps(self.names[array.name])} * B * {inner_elements(array)}"
+
+    def lines(self, region: Region, statements: Iterable[str]) -> tuple[list[str], list[str]]:
+        """What stands before the loop, and the lines of a step that compute the next chunk where the last one ends."""
+        steps = clock_size(region.clock)
+        forwards = region.kind == "scan forwards"
+        before = [
+            f"const long long chunk = {self.steps(region)}, all = b1 - b0 == B;",
+            f"long long first = {'0' if forwards else steps}, end = first;",
+        ]
+        turn = (
+            ["if (t >= end) {", "first = t;", f"end = first + chunk < {steps} ? first + chunk : {steps};"]
+            if forwards
+            else ["if (t < first) {", "end = t + 1;", "first = end > chunk ? end - chunk : 0;"]
+        )
+        out = [*turn, "const long long rows = all ? end - first : 1;"]
+        for text in statements:
+            out += ["for (long long t = first; t < end; t += rows) {", text, "}"]
+        return before, [*out, "REC_MEET;", "}"]
+
+    def read(self, lines: Sequence[str]) -> list[str]:
+        """The lines of a kernel that finds what it reads of these arrays in the chunk that begins with step `first`."""
+        names = "|".join(map(re.escape, self.names))
+        if not names:
+            return list(lines)
+        found = [re.sub(rf"\b({names})\[tb\b", r"\1[cb", line) for line in lines]
+        if found == list(lines):
+            return found
+        assert not any(re.search(rf"\b({names})\[(?!cb\b)", line) for line in found), "a step reads another's products"
+        k = next(k for k, line in enumerate(found) if line.startswith("const long long tb = "))
+        return [*found[: k + 1], "const long long cb = (t - first) * B + b;", *found[k + 1 :]]

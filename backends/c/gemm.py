@@ -1,0 +1,291 @@
+"""Products of matrices in C, for the C backend: text of generated files with products, for float or double.
+
+    long rec_packed(long k, long n);
+    void rec_pack(long k, long n, const real *b, long b_k, long b_n, real *packed);
+    void rec_multiply(long m, long n, long k, const real *a, long a_m, const real *packed,
+                      real *c, long c_m, int add, long first, long last);
+    long rec_product_work(long m, long n, long k);
+    void rec_product(long m, long n, long k, const real *a, long a_m, long a_k, const real *b, long b_k, long b_n,
+                     real *c, long c_m, int add, real *work, long whole);
+
+Both products put `a b` into `c`, or add it. `rec_multiply` takes `b` as `rec_pack` made it: the weights of a recurrent
+step, packed once and used at every step; it computes the columns of the panels `first`, ..., `last - 1`, of which there
+are `REC_OVER(n, REC_COLUMNS)`. `rec_product` takes any strides. It may compute some rows or columns of a product that
+has `whole` columns: a part needs no more work than the whole. `packed` and `work` have to begin on a line of 64 bytes.
+Nothing is read or written beyond the m x k, k x n and m x n elements, even where rows have a distance.
+
+How it works: a tile of `c`, REC_ROWS x REC_COLUMNS, stays in registers while k runs. `sizes` has its size, and the
+sizes of blocks and of what is packed. Without vectors that the compiler knows, or with -DREC_PORTABLE, the tile is in
+plain C99.
+"""
+
+from __future__ import annotations
+
+from .sizes import SIZES, products_text
+
+_PREFETCH = r"""
+#if defined(__GNUC__)
+#define REC_PREFETCH(x) __builtin_prefetch(x)
+#else
+#define REC_PREFETCH(x) (void)(x)
+#endif
+"""
+
+_VECTORS = r"""
+#define REC_LANES (REC_WIDTH / SIZE)
+typedef REAL rec_vector __attribute__((vector_size(REC_WIDTH), may_alias));
+typedef REAL rec_unaligned __attribute__((vector_size(REC_WIDTH), aligned(SIZE), may_alias));
+
+/* gcc takes vectors apart that the processor lacks before its sanitizers look: they see an element that lies as one. */
+#if defined(__SANITIZE_ADDRESS__)
+typedef REAL rec_lined __attribute__((aligned(REC_WIDTH), may_alias));
+#define REC_LOAD(from) ((void)*(const volatile rec_lined *)(from), *(const rec_vector *)(from))
+#else
+#define REC_LOAD(from) (*(const rec_vector *)(from))
+#endif
+
+/* A literal, since `(rec_vector){} + x` would be an addition: it turns -0.0 into 0.0. */
+#if REC_LANES == 2
+#define REC_ALL(x) {x, x}
+#elif REC_LANES == 4
+#define REC_ALL(x) {x, x, x, x}
+#elif REC_LANES == 8
+#define REC_ALL(x) {x, x, x, x, x, x, x, x}
+#else
+#define REC_ALL(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
+#endif
+
+/* Enough sums at a time to hide the latency of an addition: few rows take several steps of k at once. */
+#define REC_SPLIT(rows) ((7 + (rows) * REC_VECTORS) / ((rows) * REC_VECTORS))
+#if defined(__clang__)
+#define REC_EACH(i, count) _Pragma("unroll") for (int i = 0; i < (count); i++)
+#else
+#define REC_EACH(i, count) _Pragma("GCC unroll 8") for (int i = 0; i < (count); i++)
+#endif
+
+static inline __attribute__((always_inline)) void rec_tile(
+    const int rows, const int split,
+    long k, const REAL *a, long a_m, long a_k, const REAL *b, REAL *c, long c_m, int add, const REAL *next, long hop
+) {
+    rec_vector sum[8][REC_ROWS][REC_VECTORS];
+    REC_EACH(s, split) REC_EACH(m, rows) REC_EACH(v, REC_VECTORS) sum[s][m][v] = (rec_vector){0};
+    for (; k >= split; k -= split, next += hop) {
+        if (split == 1) REC_PREFETCH(next);
+        REC_EACH(s, split) {
+            if (split > 1) REC_PREFETCH(b + 16 * REC_COLUMNS);
+            REC_EACH(m, rows) {
+                const rec_vector x = REC_ALL(a[m * a_m]);
+                REC_EACH(v, REC_VECTORS) sum[s][m][v] += x * REC_LOAD(b + v * REC_LANES);
+            }
+            a += a_k;
+            b += REC_COLUMNS;
+        }
+    }
+    if (split > 1)
+        for (; k > 0; k--) {
+            REC_EACH(m, rows) {
+                const rec_vector x = REC_ALL(a[m * a_m]);
+                REC_EACH(v, REC_VECTORS) sum[0][m][v] += x * REC_LOAD(b + v * REC_LANES);
+            }
+            a += a_k;
+            b += REC_COLUMNS;
+        }
+    REC_EACH(s, split - 1) REC_EACH(m, rows) REC_EACH(v, REC_VECTORS) sum[0][m][v] += sum[s + 1][m][v];
+    if (add)
+        REC_EACH(m, rows) REC_EACH(v, REC_VECTORS) sum[0][m][v] += *(rec_unaligned *)(c + m * c_m + v * REC_LANES);
+    REC_EACH(m, rows) REC_EACH(v, REC_VECTORS) *(rec_unaligned *)(c + m * c_m + v * REC_LANES) = sum[0][m][v];
+}
+
+/* Apart, or constants of their callers would take registers from them. */
+#define REC_TILE(rows) \
+    static REC_UNUSED __attribute__((noinline)) void rec_tile_##rows( \
+        long k, const REAL *a, long a_m, long a_k, const REAL *b, REAL *c, long c_m, int add, \
+        const REAL *next, long hop \
+    ) { \
+        rec_tile(rows, REC_SPLIT(rows), k, a, a_m, a_k, b, c, c_m, add, next, hop); \
+    }
+REC_TILE(1)
+REC_TILE(2)
+REC_TILE(3)
+REC_TILE(4)
+REC_TILE(5)
+REC_TILE(6)
+
+static void (*const rec_tiles[])(
+    long k, const REAL *a, long a_m, long a_k, const REAL *b, REAL *c, long c_m, int add, const REAL *next, long hop
+) = {
+    rec_tile_1, rec_tile_2, rec_tile_3, rec_tile_4, rec_tile_5, rec_tile_6,
+};
+#define REC_RUN_TILE(rows, ...) rec_tiles[(rows) - 1](__VA_ARGS__)
+"""
+
+_PORTABLE = r"""
+/* Always four rows, the first again for those that are not there: sums of a fixed number stay in registers. */
+static REC_UNUSED void rec_tile(
+    long rows, long k, const REAL *a, long a_m, long a_k, const REAL *b, REAL *c, long c_m, int add,
+    const REAL *next, long hop
+) {
+    const REAL *a_1 = rows > 1 ? a + a_m : a, *a_2 = rows > 2 ? a + 2 * a_m : a, *a_3 = rows > 3 ? a + 3 * a_m : a;
+    REAL sum[REC_ROWS][REC_COLUMNS] = {{0}};
+    for (long l = 0; l < k; l++, b += REC_COLUMNS, next += hop) {
+        REC_PREFETCH(next);
+        for (long n = 0; n < REC_COLUMNS; n++) {
+            sum[0][n] += a[l * a_k] * b[n];
+            sum[1][n] += a_1[l * a_k] * b[n];
+            sum[2][n] += a_2[l * a_k] * b[n];
+            sum[3][n] += a_3[l * a_k] * b[n];
+        }
+    }
+    for (long m = 0; m < rows; m++)
+        for (long n = 0; n < REC_COLUMNS; n++) c[m * c_m + n] = add ? c[m * c_m + n] + sum[m][n] : sum[m][n];
+}
+#define REC_RUN_TILE(rows, ...) rec_tile(rows, __VA_ARGS__)
+"""
+
+_BLOCKS = r"""
+static REC_UNUSED void rec_copy(REAL *restrict to, const REAL *restrict from, long n) {
+    for (long i = 0; i < n; i++) to[i] = from[i];
+}
+
+/* Through a square in the first cache, since columns far apart may compete for the same places in it. */
+static REC_UNUSED void rec_pack_square(const REAL *restrict b, long b_n, REAL *restrict packed) {
+    REAL square[REC_COLUMNS][REC_COLUMNS];
+    for (long j = 0; j < REC_COLUMNS; j++) rec_copy(square[j], b + j * b_n, REC_COLUMNS);
+    for (long i = 0; i < REC_COLUMNS; i++)
+        for (long j = 0; j < REC_COLUMNS; j++) packed[i * REC_COLUMNS + j] = square[j][i];
+}
+
+static REC_UNUSED void rec_pack_block(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed) {
+    if (b_n == 1 && n == REC_COLUMNS)
+        for (long i = 0; i < k; i++) rec_copy(packed + i * REC_COLUMNS, b + i * b_k, REC_COLUMNS);
+    else if (b_k == 1 && n == REC_COLUMNS && k == REC_COLUMNS)
+        rec_pack_square(b, b_n, packed);
+    else
+        for (long i = 0; i < k; i++, b += b_k, packed += REC_COLUMNS) {
+            for (long j = 0; j < REC_COLUMNS; j++) packed[j] = 0;
+            for (long j = 0; j < n; j++) packed[j] = b[j * b_n];
+        }
+}
+
+static REC_UNUSED void rec_pack(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed) {
+    const long step = b_n == 1 ? REC_COLUMNS : k; /* along the lines of `b` */
+    for (long from = 0; from < k; from += step)
+        for (long j = 0; j < n; j += REC_COLUMNS)
+            for (long i = from; i < k && i < from + step; i += REC_COLUMNS)
+                rec_pack_block(
+                    REC_LEAST(REC_COLUMNS, k - i), REC_LEAST(REC_COLUMNS, n - j), b + i * b_k + j * b_n, b_k, b_n,
+                    packed + j * k + i * REC_COLUMNS
+                );
+}
+
+/* The rows in strips of at most REC_ROWS, as even as can be; each strip k x REC_STRIP, one after the other. */
+static REC_UNUSED void rec_pack_rows(long m, long k, const REAL *a, long a_m, long a_k, REAL *packed) {
+    const long strips = REC_OVER(m, REC_ROWS);
+    for (long i = 0; i < k; i += 8)
+        for (long strip = 0, row = 0; strip < strips; strip++) {
+            const long rows = m / strips + (strip < m % strips), end = REC_LEAST(k, i + 8);
+            const REAL *from = a + row * a_m + i * a_k;
+            REAL *to = packed + (strip * k + i) * REC_STRIP;
+            if (a_m == 1 && row + REC_STRIP <= m)
+                for (long j = i; j < end; j++, from += a_k, to += REC_STRIP) {
+                    REC_PREFETCH(from + 2 * REC_LINE);
+                    rec_copy(to, from, REC_STRIP);
+                }
+            else
+                for (long j = i; j < end; j++, from += a_k, to += REC_STRIP)
+                    for (long r = 0; r < rows; r++) to[r] = from[r * a_m];
+            row += rows;
+        }
+}
+
+static REC_UNUSED void rec_put_edge(long m, long n, const REAL *edge, REAL *c, long c_m, int add) {
+    for (long i = 0; i < m; i++, c += c_m, edge += REC_COLUMNS) {
+        if (add)
+            for (long j = 0; j < n; j++) c[j] += edge[j];
+        else
+            for (long j = 0; j < n; j++) c[j] = edge[j];
+    }
+}
+
+/* A block of `a`, from rec_pack_rows if a_k == 0, times the panels of `b`, which lie `panel` apart. */
+static REC_UNUSED void rec_multiply_block(
+    long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long panel, REAL *c, long c_m, int add,
+    long first, long last
+) {
+    const long strips = REC_OVER(m, REC_ROWS), even = m / strips, odd = m % strips;
+    const long row = a_k ? a_m : 1, step = a_k ? a_k : REC_STRIP, hop = (REC_COLUMNS + strips - 1) / strips;
+    for (long p = first; p < last; p++) {
+        const long columns = REC_LEAST(REC_COLUMNS, n - p * REC_COLUMNS);
+        const REAL *from = a, *next = b + (a_k && p + 1 < last ? p + 1 : p) * panel;
+        REAL *to = c + p * REC_COLUMNS;
+        for (long strip = 0; strip < strips; strip++, next += hop * k) {
+            const long rows = even + (strip < odd);
+            if (columns == REC_COLUMNS)
+                REC_RUN_TILE(rows, k, from, row, step, b + p * panel, to, c_m, add, next, hop);
+            else {
+                REAL edge[REC_ROWS * REC_COLUMNS];
+                REC_RUN_TILE(rows, k, from, row, step, b + p * panel, edge, REC_COLUMNS, 0, next, hop);
+                rec_put_edge(rows, columns, edge, to, c_m, add);
+            }
+            from += a_k ? rows * a_m : k * REC_STRIP;
+            to += rows * c_m;
+        }
+    }
+}
+
+/* With space for rows, they are packed. */
+static REC_UNUSED void rec_multiply_blocks(
+    long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *packed, REAL *c, long c_m, int add,
+    long first, long last, REAL *space
+) {
+    const long steps = m > REC_ROWS ? rec_steps(k) : k, height = space ? REC_PACKED_M : REC_M;
+    for (long i = 0; i < m; i += height) {
+        const long rows = REC_LEAST(height, m - i);
+        long l = 0;
+        do {
+            const long depth = REC_LEAST(steps, k - l);
+            const REAL *block = a + i * a_m + l * a_k;
+            if (space) rec_pack_rows(rows, depth, block, a_m, a_k, space);
+            rec_multiply_block(
+                rows, n, depth, space ? space : block, a_m, space ? 0 : a_k, packed + l * REC_COLUMNS, k * REC_COLUMNS,
+                c + i * c_m, c_m, add || l, first, last
+            );
+        } while ((l += steps) < k);
+    }
+}
+
+static REC_UNUSED void rec_multiply(
+    long m, long n, long k, const REAL *a, long a_m, const REAL *packed,
+    REAL *c, long c_m, int add, long first, long last
+) {
+    rec_multiply_blocks(m, n, k, a, a_m, 1, packed, c, c_m, add, first, last, 0);
+}
+
+static REC_UNUSED void rec_product(
+    long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
+    REAL *c, long c_m, int add, REAL *work, long whole
+) {
+    const long depth = a_k == 1 ? rec_depth(whole, k) : rec_steps(k);
+    REAL *const packed = work + rec_space(m, depth);
+    for (long j = 0; j < n; j += REC_N) {
+        const long columns = REC_LEAST(REC_N, n - j);
+        long l = 0;
+        do {
+            const long steps = REC_LEAST(depth, k - l);
+            rec_pack(steps, columns, b + l * b_k + j * b_n, b_k, b_n, packed);
+            rec_multiply_blocks(
+                m, columns, steps, a + l * a_k, a_m, a_k, packed, c + j, c_m, add || l,
+                0, REC_OVER(columns, REC_COLUMNS), a_k == 1 ? 0 : work
+            );
+        } while ((l += depth) < k);
+    }
+}
+"""
+
+
+def gemm_text(real: str) -> str:
+    """The functions above for `float` or `double`; they need what `text.common` defines."""
+    size = SIZES[real]
+    tiles = f"#if REC_VECTORS{_VECTORS}\n#else{_PORTABLE}#endif\n"
+    text: str = _PREFETCH + products_text(size) + tiles + _BLOCKS
+    return text.replace("REAL", real).replace("SIZE", str(size))

@@ -1,0 +1,257 @@
+"""Kernels in C: loops over the elements that threads of a device would stand for, and how functions call them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.types import Kind
+
+from ..kernels.arrays import Array, Memory
+from ..kernels.index import At, Ix, clock_size, extent
+from ..kernels.pieces import Domain, Store
+from ..kernels.races import Written, race
+from ..kernels.text import Kernel
+from ..kernels.values import Asked, Body, Source
+from ..kernels.writer import Writer
+from ..names import Names
+from .chunks import Chunks
+from .fission import parted
+
+INDEX = "long long"
+"""The type of everything that counts."""
+
+
+class CBody(Body):
+    """A body of which one turn of the loops around it computes one element."""
+
+    @contextmanager
+    def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
+        """A loop from 0 to `bound`; gives the name of its variable."""
+        name: str = self.names.new(wish)
+        with self.block(f"for ({INDEX} {name} = 0; {name} < {bound}; ++{name})"):
+            yield name
+
+    def declare(self, wish: str, text: str, kind: str = "", id: int | None = None) -> str:
+        """A new constant with this value; whole numbers are as wide as all that counts."""
+        return str(super().declare(wish, text, INDEX if kind == "int" else kind, id))
+
+    def reduction(self, names: Sequence[str]) -> None:
+        """The next loop adds to these names, in any order."""
+        self.line(f"REC_SUMS({', '.join(names)})")
+
+
+@dataclass
+class CWriter(Writer):
+    """Writes the kernels of one function as functions of C over a part of the steps or sequences.
+
+    A kernel has the parameters `w` (all memory), and, as its domain has steps and sequences, `t0, t1` (or `t`, within a
+    loop over time) and `b0, b1`; and `first`, the step with which a chunk of what it reads begins.
+    """
+
+    chunks: Chunks | None = None
+
+    def sums(self, ids: Sequence[int], ready: Collection[int], wish: str) -> Kernel:
+        """Sums over time or sequences of one type: whole rows are added up, one after the other."""
+        source = self.source
+        type_ = source.graph[ids[0]].type
+        inners = [source.program.sums.get(id, source.graph[id].args[0]) for id in ids]
+        inner = source.graph[inners[0]].type
+        over_time = inner.kind is Kind.STREAM and type_.kind < Kind.STREAM
+        names = Names(source.memory.names.taken)
+        self.body = body = CBody(source, ready, names)
+        idx = _indices(type_.shape)
+        at = At("t" if over_time else None, "b", idx)
+        out = At(None, "b" if type_.kind is Kind.SEQUENCE else None, idx)
+        written: dict[str, Written] = {}
+        for id, inner_id in zip(ids, inners, strict=True):
+            array, element, span = self._element(Store(id, source.program.places[id], id), out)
+            text = body.real(inner_id, at)
+            body.line(f"{element} += {text};", id)
+            written[element] = Written(array, text, span)
+        found = race(body.reads, written, False)
+        if found is not None:
+            raise found
+        axes = [(ix.text, extent(size)) for ix, size in zip(idx, type_.shape, strict=True) if size != 1]
+        within = _loops(axes)
+        if type_.kind is Kind.STATIC and axes:  # each thread adds up a part of the elements
+            name, size = axes[0]
+            whole = size if size.isdigit() else f"({size})"
+            part = f"{name} = {whole} * id / count; {name} < {whole} * (id + 1) / count"
+            within = [line.replace(f"{name} = 0; {name} < {size}", part) for line in within]
+        lines = [f"for ({INDEX} b = b0; b < b1; ++b) {{"] if type_.kind is Kind.SEQUENCE else []
+        start = [*within, *(f"{element} = {source.scalars.literal(0.0)};" for element in written)]
+        lines += [*start, *["}"] * sum(line.endswith("{") for line in within)]
+        if over_time:
+            lines.append(f"for ({INDEX} t = 0; t < {clock_size(inner.clock)}; ++t) {{")
+        if type_.kind is not Kind.SEQUENCE:
+            lines.append(f"for ({INDEX} b = 0; b < B; ++b) {{")
+        if over_time:
+            lines.append(f"if (t >= {body.length(inner.clock, At(None, 'b'))}) continue;")
+            lines.append(f"const {INDEX} tb = t * B + b;")
+        lines += [*within, *body.scopes[0].lines]
+        domain = Domain(type_.kind, type_.clock, type_.shape)
+        return self._finished(wish, domain, lines, written, "all")
+
+    def _begun(
+        self, domain: Domain, ready: Collection[int], mode: str, asked: Asked | None = None
+    ) -> tuple[Body, At, list[str]]:
+        """A body, the element that one turn computes, and the heads of the loops around it."""
+        names = Names(self.source.memory.names.taken)
+        self.body = body = CBody(self.source, ready, names, asked)
+        idx = _indices(domain.shape)
+        t = "t" if domain.kind is Kind.STREAM else None
+        b = "b" if domain.kind >= Kind.SEQUENCE else None
+        head = []
+        if t and mode == "all":
+            head.append(f"for ({INDEX} t = t0; t < t1; ++t) {{")
+        axes = [(ix.text, extent(size)) for ix, size in zip(idx, domain.shape, strict=True) if size != 1]
+        if b:
+            head += [*([] if axes else ["REC_ALONE"]), f"for ({INDEX} b = b0; b < b1; ++b) {{"]
+        if t:
+            head.append(f"const {INDEX} tb = t * B + b;")
+        return body, At(t, b, idx), [*head, *_tiled(_loops(axes))]
+
+    def _finished(
+        self, wish: str, domain: Domain, lines: list[str], written: dict[str, Written], mode: str, ragged: bool = False
+    ) -> Kernel:
+        if any(not read.late and w.meets(read) for read in self.body.reads for w in written.values()):
+            lines = _untiled(lines)
+        else:
+            lines = _parted(lines)
+        lines = self.chunks.read(lines) if self.chunks else lines
+        name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
+        arrays = {w.array.name for w in written.values()}
+        made = kernel(self.prefix, name, domain, mode, lines, arrays, self.source, ragged)
+        for known in self.made:
+            if known.text.replace(known.name, name) == made.text and known.args == made.args:
+                return known
+        self.made.append(made)
+        return made
+
+
+def _indices(shape: Sequence[Dim]) -> tuple[Ix, ...]:
+    return tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(shape))
+
+
+def _loops(axes: Sequence[tuple[str, str]]) -> list[str]:
+    """The heads of loops over the axes of an element; no turn of the innermost one waits for another."""
+    heads = [f"for ({INDEX} {name} = 0; {name} < {size}; ++{name}) {{" for name, size in axes]
+    return [*heads[:-1], *(["REC_ALONE"] if heads else []), *heads[-1:]]
+
+
+TILE = re.compile(r"for \(long long (\w+) = 0; \1 < (\d+); \+\+\1\) \{")
+TILED = "REC_TILED("
+
+
+def _tiled(heads: list[str]) -> list[str]:
+    """The innermost loop in whole vectors: the last one begins so early that it ends with the loop.
+
+    What two vectors share is computed twice, so nothing may be read that is written (see `_untiled`).
+    """
+    found = TILE.fullmatch(heads[-1]) if heads else None
+    return heads if found is None else [*heads[:-2], f"{TILED}{found[1]}, {found[2]}) {{"]
+
+
+def _parted(lines: Sequence[str]) -> list[str]:
+    """The same with the innermost loop, if that is one of whole vectors, in pieces that do not wait for one another."""
+    for k, line in enumerate(lines):
+        if line.startswith(TILED):
+            index, size = line[len(TILED) : -3].split(", ")
+            found = parted(line, int(size), index, lines[k + 1 :])
+            return [*lines[:k], *found] if found else list(lines)
+    return list(lines)
+
+
+def _untiled(lines: Iterable[str]) -> list[str]:
+    """The same with a plain innermost loop."""
+    out = []
+    for line in lines:
+        if line.startswith(TILED):
+            name, size = line[len(TILED) : -3].split(", ")
+            out += _loops([(name, size)])
+        else:
+            out.append(line)
+    return out
+
+
+def kernel(
+    function: str, name: str, domain: Domain, mode: str, lines: Sequence[str], written: Collection[str],
+    source: Source, only_ragged: bool,
+) -> Kernel:  # fmt: skip
+    """A kernel as a function of C; `args` are what it is called with besides the memory, `count` its steps."""
+    lines = _needed(lines)
+    params = []
+    if domain.kind is Kind.STREAM:
+        params += ["t"] if mode == "step" else ["t0", "t1"]
+    if domain.kind >= Kind.SEQUENCE:
+        params += ["b0", "b1"]
+    params += ["first"] if any("(t - first)" in line for line in lines) else []
+    params += ["id", "count"] if any(PART.search(line) for line in lines) else []
+    head = f"static void {name}(const struct {function}_memory *w{''.join(f', {INDEX} {p}' for p in params)}) {{"
+    known = locals_of(lines, written, source.memory, source.scalars.real)
+    words = set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
+    known += [f"(void){name};" for name in params if name not in words]
+    known += [] if known else ["(void)w;"]
+    text = [head, *(f"    {line}" for line in known), *indented(lines), "}"]
+    steps = clock_size(domain.clock) if domain.kind is Kind.STREAM else ""
+    return Kernel(name, "\n".join(text) + "\n", tuple(params), steps, only_ragged)
+
+
+PART = re.compile(r"^for .* \* id / count;")
+"""The head of a loop over the part of one of several threads."""
+DECLARED = re.compile(r"const (?:long long|float|double) (\w+) = ")
+
+
+def _needed(lines: Sequence[str]) -> list[str]:
+    """Lines without the definitions of names that no other line uses."""
+    out = list(lines)
+    while True:
+        words: Counter[str] = Counter()
+        for line in out:
+            words.update(set(re.findall(r"\w+", line.split("//")[0])))
+        kept = [line for line in out if not (found := DECLARED.match(line.strip())) or words[found[1]] > 1]
+        if len(kept) == len(out):
+            return out
+        out = kept
+
+
+def locals_of(lines: Iterable[str], written: Collection[str], memory: Memory, real: str) -> list[str]:
+    """The lines that give what some lines use of the memory its name."""
+    words = set(re.findall(r"(?<![.\w>])\w+", "\n".join(line.split("//")[0] for line in lines)))
+    out = []
+    for array in memory.used():
+        if array.name in words:
+            kind = real if array.real else "long long"
+            const = "" if array.name in written else "const "
+            out.append(f"{const}{kind} *restrict const {array.name} = w->{array.name};")
+    for word, kind in memory_scalars(memory).items():
+        if word in words:
+            out.append(f"{kind}{'const ' * kind.startswith('const')}{word} = w->{word};")
+    return out
+
+
+def memory_scalars(memory: Memory) -> dict[str, str]:
+    """What kernels read besides arrays, with the types."""
+    types = {"int ": f"{INDEX} ", "const int* ": "const long long *"}
+    return {word: types.get(kind, kind.replace("* ", " *")) for word, kind in memory.scalars().items()}
+
+
+def indented(lines: Iterable[str]) -> Iterator[str]:
+    """Lines as deep as the braces around them, all of which are closed at the end."""
+    depth = 1
+    for line in map(str.strip, lines):
+        depth -= line.startswith("}")
+        yield f"{'    ' * depth}{line}"
+        depth += line.split("//")[0].rstrip().endswith("{")
+    yield from (f"{'    ' * k}}}" for k in range(depth - 1, 0, -1))
+
+
+def array_elements(array: Array) -> str:
+    """The number of elements of an array as text of C."""
+    sizes = [*(f"({s})" if "+" in s else s for s in array.lead()), *map(extent, array.shape)]
+    return " * ".join(sizes) if sizes else "1"

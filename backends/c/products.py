@@ -1,0 +1,123 @@
+"""Matrix products as calls of the micro-kernels in `gemm`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from recurrency.graph.cost import count
+from recurrency.graph.types import Kind
+from recurrency.program.program import Place, Program
+
+from ..kernels.arrays import VECTORS, Array, Memory
+from ..kernels.index import clock_size, extent
+from ..kernels.products import Factor, MatrixProduct, ProductText
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix in C: where it begins, and how far its rows and its columns are from one another."""
+
+    start: str
+    rows: str
+    columns: str
+
+
+class CProducts(ProductText):
+    """Writes products as statements of C. `packed` are the matrices that are packed: the text of each, and its name."""
+
+    def __init__(self, program: Program, memory: Memory) -> None:
+        super().__init__(program, memory)
+        self.packed: dict[tuple[str, ...], str] = {}
+        self.work: list[tuple[str, str, str]] = []
+        """The sizes of products that need room of their own."""
+        self.per_row = 0
+        """Arithmetic operations of the products of one step and sequence, as far as written since it was set."""
+
+    def statements(self, form: MatrixProduct, array: Array, stepped: bool) -> tuple[list[str], str]:
+        """What is to be done before (the loop), and the product itself; `stepped`: of one step, rows `b0` to `b1`."""
+        a, b = self.matrix(form.a, form, stepped), self.matrix(form.b, form, stepped)
+        columns = self.size(form.columns, form.sizes)
+        k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
+        out = self.begin(array, Place(0, array.kind), stepped)
+        m = self.size(form.rows, form.sizes)
+        if stepped:
+            rest = self.size(form.rows.replace("B", "", 1), form.sizes)
+            m = "(b1 - b0)" if rest == "1" else f"(b1 - b0) * {rest}"
+            self.per_row += 2 * prod(int(n) if n.isdigit() else 0 for n in (columns, k, rest))
+        fixed = self.program.places[form.b.node].kind is Kind.STATIC
+        if fixed and a.columns == "1":
+            rows = f"{clock_size(str(form.sizes['T']))} * B" if stepped else m
+            before, name = self.pack(b, k, columns, rows)
+            part = "way, ways" if stepped else "id, count"
+            sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
+            return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
+        self.work.append((m, columns, k))
+        part = "w->work + (id - way) * w->room, w->room, way, ways" if stepped else "w->work, w->room, id, count"
+        sides = f"{a.start}, {a.rows}, {a.columns}, {b.start}, {b.rows}, {b.columns}"
+        return [], f"rec_product_part({m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
+
+    def chunk(self, form: MatrixProduct, array: Array) -> tuple[list[str], str]:
+        """The same for `rows` steps from `t` on, within a loop; what is there of the array begins with step `first`."""
+        a, b = self.matrix(form.a, form, True), self.matrix(form.b, form, False)
+        columns = self.size(form.columns, form.sizes)
+        k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
+        rest = self.size(form.rows.replace("TB", "", 1), form.sizes)
+        rows = f"{clock_size(str(form.sizes['T']))} * B"
+        before, name = self.pack(b, k, columns, rows)
+        m = "rows * (b1 - b0)" if rest == "1" else f"rows * (b1 - b0) * {rest}"
+        out = f"w->{array.name} + ((t - first) * B + b0) * {inner_elements(array)}"
+        sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
+        return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, way, ways);"
+
+    def pack(self, b: Matrix, k: str, n: str, rows: str) -> tuple[list[str], str]:
+        """The statement that packs a matrix for so many rows, unless that was done, and the name of the packed one."""
+        key = (rows, b.start, b.rows, b.columns, k, n)
+        if key in self.packed:
+            return [], self.packed[key]
+        self.packed[key] = name = self.memory.names.new("packed")
+        sides = f"{b.start}, {b.rows}, {b.columns}, w->{name}"
+        return [f"rec_pack_part({rows}, {k}, {n}, {sides}, id, count);"], name
+
+    def matrix(self, factor: Factor, form: MatrixProduct, stepped: bool) -> Matrix:
+        """An operand, with rows and columns as the product has them."""
+        place = self.program.places[factor.node]
+        array = self.memory.array(place.buffer)
+        one, other = factor.axes[: factor.split], factor.axes[factor.split :]
+        wide = self.size(other, form.sizes)
+        if array.home not in VECTORS and place.kind is not Kind.STATIC and len(one) == len(_lead(one)):
+            wide = inner_elements(array)
+        start = self.begin(array, place, stepped)
+        return Matrix(start, "1", wide) if factor.turned else Matrix(start, wide, "1")
+
+    def begin(self, array: Array, place: Place, stepped: bool) -> str:
+        """Where the elements of a value begin; `stepped`: those of step `t` and sequence `b0`."""
+        offset, shape = array.offset, array.shape
+        for view in place.views:
+            if view.op == "slice":
+                offset += view.numbers[0] * count(shape[1:])
+            shape = view.shape
+        parts = [f"w->{array.name}"]
+        inner, first = inner_elements(array), array.front - place.delay
+        if array.kind is not Kind.STATIC and array.timed:
+            if stepped:
+                row = f"(t + {first})" if first else "t"
+                parts.append(f"({row} * B + b0) * {inner}")
+            elif first:
+                parts.append(f"{first} * B * {inner}")
+        elif array.kind is not Kind.STATIC and stepped:
+            parts.append(f"b0 * {inner}")
+        if offset:
+            parts.append(str(offset))
+        return " + ".join(parts)
+
+
+def _lead(letters: str) -> str:
+    return "".join(c for c in letters if c in "TB")
+
+
+def inner_elements(array: Array) -> str:
+    """The number of elements of one sequence at one step."""
+    if all(isinstance(d, int) for d in array.shape):
+        return str(prod(d for d in array.shape if isinstance(d, int)))
+    return f"({' * '.join(map(extent, array.shape))})"

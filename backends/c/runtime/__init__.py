@@ -1,0 +1,1 @@
+"""How generated C is compiled, tried, cached and called."""

@@ -1,0 +1,299 @@
+"""C sources as shared libraries: compiled once by the compiler that there is, and kept in the user's cache."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from recurrency.disk.files import write_whole
+from recurrency.disk.libraries import (
+    TOOLS,
+    CompileError,
+    Library,
+    kept,
+    most_bytes,
+    opened,
+    private_folder,
+    prune,
+    put,
+    store,
+    touch,
+)
+from recurrency.disk.subprocesses import finished
+from recurrency.errors import UsageError
+
+from ..sizes import forced
+
+COMPILERS = ("cc", "gcc", "clang")
+CHOSEN = ("RECURRENCY_CC", "CC")
+"""Variables that name a compiler, with its arguments."""
+NATIVE = "-march=native"
+FLAGS = ("-std=gnu11", "-O3", NATIVE, "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd",
+         "-fPIC", "-shared", "-fvisibility=hidden", "-fno-sanitize=undefined", "-w")  # fmt: skip
+"""Without the sanitizer, which is on by default in zig's compiler where nothing is optimised."""
+
+MOST_FILES = 4096
+PATIENCE = 20
+"""Seconds in which a compiler has to say which one it is."""
+MOST_LINES = 20
+"""Of a compiler's message."""
+
+PROCESSOR = re.compile(
+    r"^(vendor_id|model|model name|cpu|cpu (?!MHz)\w+|flags|features|isa)\s*:.*$", re.IGNORECASE | re.M
+)
+"""What /proc/cpuinfo says of the instructions that there are, and not of how fast they are just now."""
+
+
+class LateError(CompileError):
+    """A compiler takes longer than it may."""
+
+
+def obstacle() -> str | None:
+    """Why nothing can be compiled here, or None."""
+    try:
+        compiler()
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def compiler() -> tuple[str, ...]:
+    """The words that call a C compiler.
+
+    Raises:
+        UsageError: there is none (the message says what to install).
+    """
+    if os.name != "posix":
+        raise UsageError(f"it runs on Linux and macOS, and not on {platform.system()}; under Windows, WSL will do")
+    for variable in CHOSEN:
+        if words := _words(variable):
+            if (path := shutil.which(words[0])) is None:
+                raise UsageError(f"{variable} names {words[0]}, and there is no such program")
+            return path, *words[1:]
+    if found := next((found for name in COMPILERS if (found := shutil.which(name))), None):
+        return (found,)
+    if found := _zig():
+        return found, "cc"
+    raise UsageError("there is no C compiler: apt-get install gcc, or pip install 'recurrency[cc]'")
+
+
+def _zig() -> str | None:
+    """The program in the package ziglang; `python -m ziglang` is nothing else."""
+    spec = importlib.util.find_spec("ziglang")
+    return shutil.which("zig", path=Path(spec.origin).parent) if spec and spec.origin else None
+
+
+def _words(variable: str) -> list[str]:
+    """What stands in a variable, word by word."""
+    text = os.environ.get(variable, "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{variable} is no command line: {text!r} ({error})") from error
+
+
+def flags() -> tuple[str, ...]:
+    """The options of every call."""
+    return *FLAGS, *forced(), *_words("RECURRENCY_CFLAGS")
+
+
+# -------------------------------------------------------------------------------------------------------------- library
+
+_libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
+
+
+def library(source: str, kind: type[Library] = Library) -> Library:
+    """The library of a source, which stays loaded as long as it or one of its functions is held.
+
+    Raises:
+        CompileError: the compiler refuses it. UsageError: there is no compiler, or no place for a library.
+    """
+    command, options = compiler(), flags()
+    name = f"{key(source)}.so"
+    found = _libraries.get(name)
+    if found is None:
+        found = _libraries[name] = _loaded(name, source, command, options, kind)
+    return found
+
+
+def key(*parts: object) -> str:
+    """A name for what depends on these, and on compiler, options and processor."""
+    command = compiler()
+    made_of = (*parts, flags(), command, _version(command), _machine())
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
+
+
+def prepare(source: str, seconds: float) -> None:
+    """Have the library of a source in the cache, without loading it.
+
+    Raises:
+        CompileError: the compiler refuses it, or takes longer. UsageError: see `library`.
+    """
+    name = f"{key(source)}.so"
+    if (folder() / name).exists():
+        return
+    data = _compiled(source, compiler(), flags(), seconds)
+    try:
+        put(folder() / name, data)
+    except UsageError as error:
+        _give_up(error)
+        put(folder() / name, data)
+
+
+def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[str], kind: type[Library]) -> Library:
+    """A library out of the cache, or else compiled."""
+    try:
+        return opened(folder() / name, kind)
+    except OSError:  # not there, damaged, or of another machine
+        size = most_bytes()
+        data = _compiled(source, command, options)
+    try:
+        prune(folder(), MOST_FILES, size - len(data))
+        return kept(folder() / name, data, kind)
+    except UsageError as error:
+        _give_up(error)
+    return kept(folder() / name, data, kind)
+
+
+def _compiled(source: str, command: Sequence[str], options: Sequence[str], seconds: float | None = None) -> bytes:
+    """The bytes of the library of a source."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="recurrency-", ignore_cleanup_errors=True) as work:
+            out = Path(work) / "library.so"
+            said = _run([*command, *options, "-x", "c", "-o", str(out), "-", "-lm"], source, work, seconds)
+            if said.returncode and "march" in said.stderr and NATIVE in options:
+                return _compiled(source, command, [word for word in options if word != NATIVE], seconds)
+            if said.returncode:
+                raise CompileError(f"{shlex.join(command)} refuses the generated C:\n{_message(said)}")
+            return out.read_bytes()
+    except OSError as error:
+        raise CompileError(f"{shlex.join(command)} can't compile: {error}") from error
+
+
+def _run(command: Sequence[str], text: str, work: str, seconds: float | None) -> subprocess.CompletedProcess[str]:
+    """Run a compiler. Zig keeps files between calls: only what is the same for all of them.
+
+    Raises:
+        OSError: it can't be run. CompileError: it takes longer than so many seconds.
+    """
+    places = {"ZIG_LOCAL_CACHE_DIR": work, "ZIG_GLOBAL_CACHE_DIR": str(folder() / TOOLS)}
+    try:
+        return finished(command, text, {**places, **os.environ}, seconds)
+    except subprocess.TimeoutExpired as error:
+        raise LateError(f"{command[0]} does not come to an end: it was stopped after {seconds:g} s") from error
+
+
+def _message(said: subprocess.CompletedProcess[str]) -> str:
+    """The first lines of what a compiler says."""
+    lines = (said.stderr or said.stdout).splitlines() or [f"it ended with exit code {said.returncode}"]
+    more = len(lines) - MOST_LINES
+    return "\n".join(lines[:MOST_LINES] + ([f"... and {more} more lines"] if more > 0 else []))
+
+
+# --------------------------------------------------------------------------------------------------------------- folder
+
+
+def _about() -> Mapping[str, str]:
+    """What compiles, for `recurrency cache`."""
+    command = compiler()
+    said = _version(command).splitlines()
+    return {"compiler": shlex.join(command), "version": said[0] if said else "", "flags": shlex.join(flags())}
+
+
+STORE = store("native", _about)
+
+_given_up: list[str] = []
+"""Why this process doesn't use the cache: at most one reason, for then it uses a folder of its own."""
+
+
+def folder() -> Path:
+    """Where libraries are kept: the user's cache, or else a folder of this process."""
+    if not _given_up:
+        try:
+            return STORE.folder()
+        except UsageError as error:
+            _give_up(error)
+    return private_folder()
+
+
+def _give_up(error: UsageError) -> None:
+    """Use the cache no more, and say so.
+
+    Raises:
+        UsageError: the folder of this process will not do either.
+    """
+    if _given_up:
+        raise error
+    _given_up.append(str(error))
+    warnings.warn(
+        f"{error}; so what is compiled is kept for this process alone, and the next one compiles again. "
+        "Set RECURRENCY_CACHE to a folder of your own that can be written",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ what libraries are of
+
+
+def _version(command: tuple[str, ...]) -> str:
+    """What a compiler says of itself. It is asked once for the files behind the words of its command."""
+    files = []
+    for word in command:
+        path = shutil.which(word)
+        about = Path(path).stat() if path else None
+        files.append((word, path, about and (about.st_size, about.st_mtime_ns)))
+    return said((*command, "--version"), "", repr(files))
+
+
+@cache
+def said(command: tuple[str, ...], text: str, made_of: str) -> str:
+    """What a compiler writes that is given a text; it is asked once for all that the answer is made of."""
+    path = folder() / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.version"
+    try:
+        answer = path.read_text(encoding="utf-8")
+        touch(path)
+    except (OSError, ValueError):
+        answer = ""
+    if not answer:
+        try:
+            answer = _run(command, text, str(folder() / TOOLS), PATIENCE).stdout
+        except OSError as error:
+            raise CompileError(f"{command[0]} can't be run: {error}") from error
+        note(path, answer)
+    return answer
+
+
+def note(path: Path, text: str) -> None:
+    """Write a small file of the folder; where that can't be, the next process finds out again what it says."""
+    try:
+        write_whole(path, text)
+    except UsageError as error:
+        _give_up(error)
+
+
+@cache
+def _machine() -> str:
+    """The processor, for which code is optimised, and the system's C library."""
+    try:
+        with open("/proc/cpuinfo", "rb") as file:  # noqa: PTH123 - only its first lines
+            first = file.read(1 << 13).decode(errors="replace").partition("\n\n")[0]
+    except OSError:
+        first = ""
+    facts = [match[0] for match in PROCESSOR.finditer(first)] or [platform.processor()]
+    with contextlib.suppress(OSError, ValueError):  # of another C library
+        facts.append(os.confstr("CS_GNU_LIBC_VERSION") or "")
+    return repr((platform.machine(), platform.system(), facts))

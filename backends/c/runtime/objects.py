@@ -1,0 +1,54 @@
+"""How C gets at the memory of NumPy's arrays: by the buffer protocol, and where Python has no C API, through ctypes.
+
+The functions of the C API are handed to our code as pointers: it needs no headers, and need not know where objects have
+what. That costs 0.2 microseconds a call with two arrays, and 0.4 with ten.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+API = (
+    "PyTuple_GetItem", "PyObject_GetBuffer", "PyBuffer_Release", "PyErr_Clear", "PyEval_SaveThread",
+    "PyEval_RestoreThread",
+)  # fmt: skip
+"""The functions in `struct python` of `pool`."""
+
+HEAD = 7
+"""Numbers in a request before those of its arrays."""
+
+
+def functions() -> Any:
+    """The addresses of `API`, one after the other; None: this Python has none."""
+    if sys.implementation.name != "cpython":
+        return None
+    found = [ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in API]
+    return (ctypes.c_uint64 * len(found))(*found)
+
+
+def wanted(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The size of an element, and the letter that stands for its type in a buffer."""
+    return dtype.itemsize, ord(dtype.char)
+
+
+def plain(compute: Callable[[int], int]) -> Callable[[int, tuple[Array, ...]], int]:
+    """What `enter` of `pool` does, in Python; `compute` is the function of the request alone."""
+
+    def enter(address: int, held: tuple[Array, ...]) -> int:
+        words = (ctypes.c_uint64 * (HEAD + 3 * len(held))).from_address(address)
+        for k, array in enumerate(held):
+            place, size, letter = words[HEAD + 3 * k : HEAD + 3 * k + 3]
+            fits = array.dtype.isnative and wanted(array.dtype) == (size, letter)
+            if not (fits and array.flags.c_contiguous and array.flags.aligned):
+                return -1 - k
+            ctypes.c_uint64.from_address(place).value = array.ctypes.data
+        return compute(address)
+
+    return enter

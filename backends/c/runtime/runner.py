@@ -1,0 +1,304 @@
+"""Calls of compiled functions: arrays by their addresses, memory that is kept for the sizes used last."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
+from sys import getrefcount
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recurrency.model.arrays import SYMBOLS
+from recurrency.program.footprint import Footprint
+
+from .. import sizes
+from ..memory import Sizes, footprint
+from ..signature import Signature
+from ..sizes import LINE, lines
+from . import compiler, objects, pool
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_PLANS = 8
+"""For so many sizes memory is kept."""
+
+SMALL = 1 << 21
+"""Less arithmetic than this is done faster by one thread than by several."""
+
+LONG = 1 << 24
+"""More arithmetic than this takes so long that it can be stopped between two steps."""
+
+STOPPED = 2
+"""What a call gives that was stopped: its results are not whole."""
+
+GREATEST_WORKSPACE = 1 << 46
+"""No machine has more bytes than this."""
+
+
+class View(NamedTuple):
+    """A result: the array that it is, or rows of it; whether it is copied, or must not be written."""
+
+    root: str
+    name: str
+    rows: slice | None
+    copied: bool
+    locked: bool
+
+
+class Arena:
+    """One piece of memory for arrays that become the caller's; it is used again when all of them are gone."""
+
+    def __init__(self, shapes: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
+        sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in shapes.values()]
+        self.memory = np.empty(sum(map(lines, sizes)) + LINE, np.uint8)
+        at = -self.memory.ctypes.data % LINE
+        self.arrays: dict[str, Array] = {}
+        self.addresses: dict[str, int] = {}
+        for (name, (shape, dtype)), size in zip(shapes.items(), sizes, strict=True):
+            self.arrays[name] = self.memory[at : at + size].view(dtype).reshape(shape)
+            self.addresses[name] = self.arrays[name].ctypes.data
+            at += lines(size)
+        self.count = 0
+
+    def lend(self, views: Sequence[View]) -> None:
+        """Get ready to hand out these results: while a view of one is there, the memory is not used again."""
+        self.plain = {v.root: self._one(v) for v in views if not v.copied}
+        self.copied = {v.root: self._one(v) for v in views if v.copied}
+        self.count = getrefcount(self.memory)
+
+    def _one(self, view: View) -> Array:
+        found = self.arrays[view.name]
+        found = found[...] if view.rows is None else found[view.rows]
+        found.flags.writeable = not view.locked
+        return found
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody holds an array of it."""
+        return getrefcount(self.memory) == self.count
+
+
+class Plan:
+    """What calls for the same sizes have in common: the words of the call, and memory."""
+
+    def __init__(self, built: Built, steps: Sequence[int], batch: int, given: frozenset[str], ragged: bool) -> None:
+        f = self.function = built.signature
+        self.steps = dict(zip(f.words, steps, strict=True))
+        self.batch = batch
+        self.words = (ctypes.c_uint64 * len(built.places))()
+        self.address = ctypes.addressof(self.words)
+        self.places = built.places
+        inputs = {name: array for name, array in f.inputs.items() if name in given}
+        self.read = ["params", *(array.name for array in inputs.values())]
+        self.dtypes = [built.real, *(built.real if array.real else SYMBOLS for array in inputs.values())]
+        self.pick = _picker(list(inputs))
+        for clock, count in self.steps.items():
+            self.words[self.places[f.words[clock][0]]] = count
+        for start, flag in f.flags.items():
+            self.words[self.places[flag]] = f"start:{start}" in given
+        self.words[self.places["B"]] = batch
+        self.shapes = [self._shapes(built.real, tape) for tape in (True, False)]
+        self.arenas: list[list[Arena]] = [[], []]
+        self.threads = built.threads(self.steps, batch)
+        self.work: Array | None = None
+        self.barrier = np.zeros(4 * LINE, np.uint8)
+        self.words[self.places["barrier"]] = self.barrier.ctypes.data + -self.barrier.ctypes.data % LINE
+        self.views = [self._views(tape) for tape in (True, False)]
+        # With lengths, `n_t` is not null: it is set to anything until the size of the workspace is known.
+        for _, lengths, _ in f.words.values() if ragged else ():
+            self.words[self.places[lengths]] = 1
+        self.bytes = int(built.workspace(self.address, self.threads))
+        if not 0 <= self.bytes < GREATEST_WORKSPACE:
+            raise MemoryError(f"{f.name} would need {self.bytes:,} bytes for these sizes")
+        self.words[self.places["bytes"]] = self.bytes
+        self._request(built)
+
+    def _request(self, built: Built) -> None:
+        """What `enter` is called with: see `pool`."""
+        kinds = [objects.wanted(dtype) for dtype in self.dtypes]
+        read = [(self.address + 8 * self.places[n], *kind) for n, kind in zip(self.read, kinds, strict=True)]
+        code = ctypes.cast(built.part, ctypes.c_void_p).value
+        python = ctypes.addressof(pool.api()) if pool.api() else 0
+        watch = self.words[self.places["barrier"]] + 2 * LINE
+        watched = built.signature.work(self.steps, self.batch) >= LONG
+        numbers = [code or 0, self.address, self.threads, python, watch, watched, len(read), *chain(*read)]
+        self.request = (ctypes.c_uint64 * len(numbers))(*numbers)
+        self.enter = ctypes.addressof(self.request)
+
+    def _shapes(self, real: np.dtype[Any], tape: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """The arrays that become the caller's: those that a backward run reads, or the others."""
+        f = self.function
+        out = {
+            array.name: (array.sizes(self.steps, self.batch), real if array.real else SYMBOLS)
+            for array in f.fresh
+            if (array.name in f.taped) is tape
+        }
+        if f.gradient is not None and not tape:
+            out["gradient"] = ((f.gradient,), real)
+        return out
+
+    def _views(self, tape: bool) -> list[View]:
+        """The results in the memory of the tape or of the rest."""
+        f, out = self.function, list[View]()
+        for root, result in f.results.items():
+            if (result.name in f.taped) is tape:
+                row, steps = result.row, self.steps.get(str(result.clock), 0)
+                locked = tape and not root.startswith("tape:")
+                rows = None if row is None else slice(row, row + steps)
+                out.append(View(root, result.name, rows, result.copied and not locked, locked))
+        if f.gradient is not None and not tape:
+            out.append(View("gradient", "gradient", None, False, False))
+        return out
+
+    def arena(self, tape: bool) -> Arena:
+        """Memory for results that nobody holds."""
+        kept = self.arenas[not tape]
+        for k, arena in enumerate(kept):
+            if arena.free:
+                if not k:
+                    return arena
+                del kept[k]
+                break
+        else:
+            arena = Arena(self.shapes[not tape])
+            arena.lend(self.views[not tape])
+            kept[2:] = []
+        kept.insert(0, arena)
+        for name, address in arena.addresses.items():
+            self.words[self.places[name]] = address
+        return arena
+
+
+class Built:
+    """A compiled function (see `recurrency.backend.Runner`), and its source."""
+
+    def __init__(self, signature: Signature, source: str, dtype: str) -> None:
+        self.signature, self.source, self.real = signature, source, np.dtype(dtype)
+        self.places = {name: k for k, name in enumerate(signature.fields)}
+        self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
+        self._library: Any = None
+
+    def kept(self) -> tuple[Signature, str, str]:
+        """All that it was made of."""
+        return self.signature, self.source, str(self.real)
+
+    def _load(self) -> None:
+        name = self.signature.name
+        self._library = compiler.library(self.source)
+        self.part: Any = self._library[f"{name}_part"]
+        self.part.argtypes = (ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong)
+        self.enter = pool.enter()
+        self.counts = self.signature.random
+        self.workspace: Any = self._library[f"{name}_workspace"]
+        self.workspace.argtypes, self.workspace.restype = (ctypes.c_void_p, ctypes.c_longlong), ctypes.c_longlong
+
+    def footprint(
+        self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
+    ) -> Footprint:
+        """See `recurrency.backend.Measured`; nothing is compiled."""
+        sizes = Sizes(steps, batch, given, ragged, self.threads(steps, batch))
+        return footprint(self.signature.rooms, self.real, sizes)
+
+    def threads(self, steps: Mapping[str, int], batch: int) -> int:
+        """How many threads such a call is worth."""
+        most: int = min(pool.threads(), pool.ceiling.value)
+        if most == 1:
+            return 1
+        if self.signature.work(steps, batch) < SMALL:
+            return 1
+        wide = batch * self.signature.per_row >= sizes.WORTH
+        return most if wide or not self.signature.loops else min(most, max(1, batch))
+
+    def __call__(
+        self,
+        params: Array,
+        given: Mapping[str, Array],
+        lengths: Mapping[str, Array] | None,
+        steps: Mapping[str, int],
+        batch: int,
+        training: bool,
+        seed: int,
+        offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]:
+        if self._library is None:
+            self._load()
+        key = (batch, lengths is None, pool.ceiling.value, *steps.items(), *given)
+        try:
+            plan = self.plans[key].pop()
+        except (KeyError, IndexError):
+            sizes = [steps[clock] for clock in self.signature.words]
+            plan = Plan(self, sizes, batch, frozenset(given), lengths is not None)
+        out = self._run(plan, params, given, lengths, training, seed, offset)
+        self.plans.setdefault(key, []).append(plan)
+        try:  # noqa: SIM105 - that takes a microsecond
+            self.plans.move_to_end(key)
+        except KeyError:  # another thread has just dropped it
+            pass
+        if len(self.plans) > MOST_PLANS:
+            self.plans.popitem(last=False)
+        return out
+
+    def _run(
+        self, plan: Plan, params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None,
+        training: bool, seed: int, offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]:  # fmt: skip
+        held = (params, *plan.pick(given))
+        counts: list[Array] = []
+        if self.counts or lengths is not None:
+            counts = self._counts(plan, lengths, offset, training, seed)
+        tape, rest = plan.arena(True), plan.arena(False)
+        if plan.work is None:
+            plan.work = np.empty(plan.bytes + LINE, np.uint8)
+            plan.words[plan.places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
+        wrong = self.enter(plan.enter, held)
+        while wrong < 0 or wrong == STOPPED:  # Ctrl-C raises here, unless somebody handles it otherwise
+            held = held if wrong == STOPPED else _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
+            wrong = self.enter(plan.enter, held)
+        del counts
+        if wrong:
+            raise MemoryError(f"{self.signature.name} needs a larger workspace than it was given")
+        out = {root: array[...] for root, array in tape.plain.items()}
+        for root, array in rest.plain.items():
+            out[root] = array[...]
+        for root, array in rest.copied.items():
+            out[root] = array.copy()
+        return out
+
+    def _counts(
+        self, plan: Plan, lengths: Mapping[str, Array] | None, offset: Mapping[str, Array] | None, training: bool,
+        seed: int,
+    ) -> list[Array]:  # fmt: skip
+        """How many steps sequences have, how many came before, and what draws depend on; gives what is to be held."""
+        held, words, places = [], plan.words, plan.places
+        words[places["training"]] = training
+        words[places["seed"]] = seed & (2**64 - 1)
+        for clock, steps in plan.steps.items():
+            _, number, before = plan.function.words[clock]
+            for table, word, missing in ((lengths, number, steps), (offset, before, 0)):
+                address = 0
+                if table is not None:
+                    found = np.broadcast_to(np.asarray(table.get(clock, missing), np.int64), (plan.batch,))
+                    held.append(np.ascontiguousarray(found))
+                    address = held[-1].ctypes.data
+                words[places[word]] = address
+        return held
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Array]], tuple[Array, ...]]:
+    """What takes these out of a mapping."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda given: tuple([given[name] for name in names])
+
+
+def _converted(held: tuple[Array, ...], k: int, dtype: np.dtype[Any]) -> tuple[Array, ...]:
+    """The same arrays, with one as C reads it: contiguous, aligned, and its dtype the object that NumPy itself uses.
+
+    Arrays that another process sent have an equal dtype that is another object; a view gives them the one of NumPy.
+    """
+    return (*held[:k], np.require(held[k], dtype, ("C", "A")).view(dtype), *held[k + 1 :])

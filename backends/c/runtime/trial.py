@@ -1,0 +1,254 @@
+"""What a process runs to find out whether code from this compiler is right on this processor: see `trust`.
+
+It loads and calls what it compiles, so it may crash, hang or be wrong; that is why it is a process of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shlex
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import Any, NoReturn
+
+import numpy as np
+
+from recurrency import backend
+from recurrency.backend import Runner
+from recurrency.disk.subprocesses import end_all
+from recurrency.errors import Source, UsageError
+from recurrency.graph.graph import Graph
+from recurrency.language.elaboration.elaborate import elaborate
+from recurrency.language.elaboration.modules import Loader
+from recurrency.language.reading.parser import parse_file
+from recurrency.model.graphs import Graphs
+from recurrency.program.layout import Layout
+
+from ..gemm import gemm_text
+from ..math import FUNCTIONS, OWN
+from ..math import text as math_text
+from ..text import common
+from . import compiler
+from . import pool as runtime_pool
+from . import runner as runtime_runner
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+REALS: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
+
+DRIVER = """
+#define SHOWN __attribute__((visibility("default")))
+SHOWN long test_room(long m, long n, long k) { return rec_product_work(m, n, k) + rec_packed(k, n); }
+SHOWN void test_product(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
+                        REAL *c, long c_m, REAL *work) {
+    rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work, n);
+}
+SHOWN void test_packed(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
+                       REAL *c, long c_m, REAL *work) {
+    rec_pack(k, n, b, b_k, b_n, work);
+    if (a_k == 1) rec_multiply(m, n, k, a, a_m, work, c, c_m, 0, 0, REC_OVER(n, REC_COLUMNS));
+    else rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work, n);
+}
+"""
+"""Products as all programs call them."""
+
+FUNCTION = "SHOWN void test_NAME(const REAL *x, REAL *y, long n) { for (long i = 0; i < n; i++) y[i] = CALL; }\n"
+
+SIZES = ((1, 1, 1), (3, 5, 7), (6, 16, 33), (13, 67, 20), (50, 131, 65), (7, 300, 9))
+"""Rows, columns and terms of the products: less and more than a tile has, and hardly ever whole vectors."""
+
+CELL = """
+cell Trial[N, H](x: [N]) -> (y: [H]) {
+    param W, V : [H, N] ~ glorot_uniform
+    param U    : [H, H] ~ orthogonal
+    param b    : [H]    ~ zeros
+    state h : [H] = 0
+    z = sigmoid(V @ x + b)
+    h = (1 - z) * h[t-1] + z * tanh(W @ x + U @ h[t-1])
+    y = exp(-h) * z
+    loss l2(y)
+}
+"""
+STEPS, BATCH, N, H = 5, 3, 7, 19
+
+
+class WrongError(Exception):
+    """A number is wrong; the message says which."""
+
+
+def close(what: str, found: Array, wanted: Array, bound: Array) -> None:
+    """Compare numbers with those that are wanted, each within its bound.
+
+    Raises:
+        WrongError: one is not.
+    """
+    with np.errstate(invalid="ignore"):
+        off = ~(np.abs(found.astype(float) - wanted) <= bound)
+    if off.any():
+        at = tuple(np.argwhere(off)[0])
+        raise WrongError(f"{what} are wrong: {found[at]!s} stands where {wanted[at]!s} should")
+
+
+# ------------------------------------------------------------------------------------------------------------ functions
+
+
+def driver(real: str) -> str:
+    """The text with products and functions of one type."""
+    calls = {op: FUNCTIONS[op].format("x[i]", f="f" * (real == "float")) for op in OWN}
+    loops = "".join(FUNCTION.replace("NAME", op).replace("CALL", call) for op, call in calls.items())
+    functions = math_text([f"rec_{op}{'f' * (real == 'float')}" for op in OWN], real)
+    products: str = common(real) + gemm_text(real)
+    return products + (DRIVER.replace("#define", f"{functions}\n#define") + loops).replace("REAL", real)
+
+
+EXACT: dict[str, Callable[[Array], Array]] = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))),
+    "softplus": lambda x: np.logaddexp(0, x),
+}
+
+
+def functions(library: Any, dtype: np.dtype[Any]) -> None:
+    """Each function on whole vectors and what is left over, within a few units of the last place."""
+    sizes = np.geomspace(1e-4, 80, 147)
+    x = np.concatenate([sizes, -sizes]).astype(dtype)
+    for op in OWN:
+        given = np.abs(x) if op.startswith("log") else x
+        found, function = np.full_like(x, np.nan), library[f"test_{op}"]
+        function(ctypes.c_void_p(given.ctypes.data), ctypes.c_void_p(found.ctypes.data), ctypes.c_long(len(x)))
+        wanted = EXACT[op](given.astype(float))
+        close(f"values of {op} in {dtype}", found, wanted, 8 * np.finfo(dtype).eps * np.abs(wanted))
+
+
+# ------------------------------------------------------------------------------------------------------------- products
+
+
+def spaced(rng: np.random.Generator, shape: tuple[int, int], layout: str, dtype: np.dtype[Any]) -> Array:
+    """A matrix by rows, by columns, or with a distance between rows."""
+    rows, columns = shape
+    if layout == "columns":
+        return rng.standard_normal((columns, rows)).astype(dtype).T
+    return rng.standard_normal((rows, columns + 3 * (layout == "apart"))).astype(dtype)[:, :columns]
+
+
+def on_a_line(size: int, dtype: np.dtype[Any]) -> Array:
+    """So many numbers, on 64 bytes and no more than that: what counts on more has to fail here."""
+    room = np.full(size + 128 // dtype.itemsize, np.nan, dtype)
+    return room[(64 - room.ctypes.data) % 128 // dtype.itemsize :]
+
+
+def products(library: Any, dtype: np.dtype[Any]) -> None:
+    """Both products, for odd sizes and every layout."""
+    rng = np.random.default_rng(0)
+    room = library["test_room"]
+    room.restype = ctypes.c_long
+    layouts = product(("rows", "columns", "apart"), repeat=2)
+    for (m, n, k), (one, other), name in product(SIZES, list(layouts), ("product", "packed")):
+        a, b = spaced(rng, (m, k), one, dtype), spaced(rng, (k, n), other, dtype)
+        c, sizes = np.full((m, n + 5), np.nan, dtype), list(map(ctypes.c_long, (m, n, k)))
+        work = on_a_line(room(*sizes), dtype)
+        words = [word for array in (a, b) for word in pointer(array, 2)]
+        library[f"test_{name}"](*sizes, *words, *pointer(c, 1), ctypes.c_void_p(work.ctypes.data))
+        exact, most = a.astype(float) @ b.astype(float), np.abs(a).astype(float) @ np.abs(b).astype(float)
+        close(f"products of {m} x {k} by {k} x {n} in {dtype}", c[:, :n], exact, (k + 4) * np.finfo(dtype).eps * most)
+        if not np.isnan(c[:, n:]).all():
+            raise WrongError(f"products of {m} x {k} by {k} x {n} in {dtype} write beyond their result")
+
+
+def pointer(array: Array, strides: int) -> Iterator[Any]:
+    """An array as C has it: its address and so many strides, in elements."""
+    yield ctypes.c_void_p(array.ctypes.data)
+    for stride in array.strides[:strides]:
+        yield ctypes.c_long(stride // array.itemsize)
+
+
+# ----------------------------------------------------------------------------------------------------------------- cell
+
+
+def trial() -> tuple[Graph, Layout]:
+    """The loss of a cell and its gradients, as they are compiled for any other."""
+    file = parse_file(Source("trial.rnn", CELL))
+    graphs = Graphs(elaborate(Loader().module(file, None).cells["Trial"], {"N": N, "H": H}))
+    return graphs.graph("loss_gradients", ("params", "inputs")), graphs.layout
+
+
+def run(runner: Runner, layout: Layout, dtype: str) -> dict[str, Array]:
+    """Loss and gradients by a backend."""
+    rng = np.random.default_rng(1)
+    params = 0.3 * rng.standard_normal(layout.size)
+    x = rng.standard_normal((STEPS, BATCH, N))
+    return runner(params.astype(dtype), {"x": x.astype(dtype)}, None, {"t": STEPS}, BATCH, False, 0, None)
+
+
+def cell(runner: Runner, graph: Graph, layout: Layout) -> None:
+    """A cell's loss and gradients against the interpreter's, by one thread and by two."""
+    wanted = run(backend.find("interpreter").build(graph, layout, "float64"), layout, "float64")
+    for threads in (1, 2):
+        with runtime_pool.at_most(threads):
+            found = run(runner, layout, "float32")
+        for root, exact in wanted.items():
+            scale = np.abs(exact).max(initial=1.0) * STEPS * BATCH * (N + H)
+            close(f"gradients of a cell ({root})", found[root], exact, 4 * np.finfo(np.float32).eps * scale)
+
+
+# ---------------------------------------------------------------------------------------------------------------- whole
+
+
+def main(compiles: float, runs: float, waits: float) -> None:
+    """Compile, then run; the last line of the output is a `Verdict` of `trust`, as JSON.
+
+    The compiler has so many seconds. What it compiled has `runs` seconds of the processor, after which SIGPROF ends
+    this process, wherever it is, and `waits` seconds in all, after which SIGALRM does: others may keep it waiting.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    reason, lasts = None, True
+    try:
+        built = _compiled(compiles)
+        for name in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(name, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, runs)
+        signal.setitimer(signal.ITIMER_REAL, waits)
+        _run(*built)
+    except WrongError as error:
+        reason = f"code from {shlex.join(compiler.compiler())} is wrong on this processor: {error}"
+    except UsageError as error:
+        reason, lasts = str(error), isinstance(error, compiler.LateError)
+    print(json.dumps([reason, lasts]))
+
+
+def _compiled(seconds: float) -> tuple[Runner, Graph, Layout]:
+    """The cell; it and all else is in the cache then."""
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(compiler.prepare, text, seconds) for text in (*map(driver, REALS), runtime_pool.SOURCE)]
+        graph, layout = trial()
+        built: Any = backend.find("c", run=False).build(graph, layout, "float32", "trial")
+        jobs.append(pool.submit(compiler.prepare, built.source, seconds))
+        for job in jobs:
+            job.result()
+    return built, graph, layout
+
+
+def _run(built: Runner, graph: Graph, layout: Layout) -> None:
+    runtime_runner.SMALL = 0  # however small, it is worth two threads
+    try:
+        for real, dtype in REALS.items():
+            library = compiler.library(driver(real))
+            products(library, dtype)
+            functions(library, dtype)
+        cell(built, graph, layout)
+    except MemoryError as error:  # the sizes that the code computes itself
+        raise WrongError(str(error)) from error
+
+
+def _end(*_: object) -> NoReturn:
+    """End this process and the compilers that it runs."""
+    end_all()
+    os._exit(1)

@@ -1,0 +1,123 @@
+"""Whether what a compiler makes can be used on this processor: tried once, in a process of its own, and noted.
+
+The verdict stands in the folder of libraries, under a name made of the compiler, its options, the processor's
+instructions and this package's code: nodes that share a home folder have one each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from recurrency.disk import records
+from recurrency.disk.libraries import touch
+from recurrency.disk.subprocesses import finished
+
+from . import compiler as runtime_compiler
+
+VARIABLE = "RECURRENCY_TRUST"
+"""Set to 0, compiled code is used without having been tried."""
+
+COMPILES, RUNS, WAITS = 120.0, 10.0, 120.0
+"""Seconds for the compiler, which takes one or two; for what it made, which takes a tenth of one: of the processor,
+and in all, however busy the machine is."""
+
+FAULTS = {-getattr(signal, name): name for name in "SIGSEGV SIGBUS SIGILL SIGFPE SIGABRT SIGTRAP SIGSYS".split()}
+"""Exit codes of code that is wrong, and the signals that they stand for; other signals are somebody's wish."""
+
+CODE = """
+import sys
+sys.path[:] = {path!r}
+from recurrency.backends.c.runtime import trial
+trial.main({compiles}, {runs}, {waits})
+"""
+
+
+class Verdict(NamedTuple):
+    """Why compiled code can't be used (None: it can), and whether that `lasts`, so that it need not be tried again."""
+
+    reason: str | None
+    lasts: bool
+
+
+def enabled() -> bool:
+    """Whether anything is tried.
+
+    Raises:
+        UsageError: the variable is neither 0 nor 1.
+    """
+    return records.switched_on(VARIABLE)
+
+
+def doubts() -> str | None:
+    """Why code from the compiler at hand can't be used on this processor; None: it can.
+
+    The first time that these two meet this takes a second or two.
+
+    Raises:
+        UsageError: the compiler can't be asked.
+    """
+    if not enabled() or not _interpreter():
+        return None
+    return _known(runtime_compiler.key("trust", records.key("trust")))
+
+
+@cache
+def _known(key: str) -> str | None:
+    """The verdict that is noted under a name, or else found now."""
+    path = runtime_compiler.folder() / f"{key}.verdict"
+    found = _noted(path)
+    if found is None:
+        found = tried()
+        if found.lasts:
+            runtime_compiler.note(path, json.dumps(found))
+    if found.reason is None:
+        return None
+    again = "`recurrency cache --clear` has it tried again" if found.lasts else "the next process tries it again"
+    return f"{found.reason} ({again}; {VARIABLE}=0 uses it untried)"
+
+
+def _noted(path: Path) -> Verdict | None:
+    """What stands in a file; None: nothing, or it is not ours."""
+    try:
+        reason, lasts = json.loads(path.read_text(encoding="utf-8"))
+        touch(path)
+    except (OSError, ValueError, TypeError):
+        return None
+    return Verdict(None if reason is None else str(reason), bool(lasts))
+
+
+def tried() -> Verdict:
+    """Compile and run what `trial` has, in a process of its own."""
+    code = CODE.format(path=sys.path, compiles=COMPILES, runs=RUNS, waits=WAITS)
+    compiler = shlex.join(runtime_compiler.compiler())
+    try:
+        said = finished([_interpreter(), "-c", code], "", {**os.environ, VARIABLE: "0"}, 3 * COMPILES + 2 * WAITS)
+    except subprocess.TimeoutExpired:
+        return Verdict(f"code from {compiler} does not come to an end", True)
+    except OSError as error:
+        return Verdict(f"code from {compiler} can't be tried: {error}", False)
+    if said.returncode in (-signal.SIGPROF, -signal.SIGALRM):
+        spent = said.returncode == -signal.SIGPROF
+        seconds = RUNS if spent else WAITS
+        return Verdict(f"code from {compiler} does not come to an end: it was stopped after {seconds:g} s", spent)
+    if said.returncode in FAULTS:
+        return Verdict(f"code from {compiler} crashes on this processor ({FAULTS[said.returncode]})", True)
+    try:
+        return Verdict(*json.loads(said.stdout.splitlines()[-1]))
+    except (IndexError, ValueError, TypeError):
+        last = (said.stderr.splitlines() or [f"exit code {said.returncode}"])[-1]
+        return Verdict(f"code from {compiler} can't be tried: {last}", False)
+
+
+def _interpreter() -> str:
+    """The program that runs Python; "" where Python is a part of another program, which can't run anything else."""
+    name = Path(sys.executable or "").name
+    return sys.executable if name.startswith(("python", "pypy")) and not hasattr(sys, "frozen") else ""

@@ -1,0 +1,202 @@
+"""Sizes and layouts of generated C, written once: as text of C, and as the numbers of the forecast of memory.
+
+Formulas are written in what C and Python have in common: whole numbers that are not negative, `+ - * /`, names, and
+calls of one another. All that depends on the machine is how wide its vectors are, and how many of them are in a row of
+the tile of a product, which stays in registers. The preprocessor chooses both; REC_VECTOR_BYTES makes it choose
+otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import CodeType
+from typing import Any
+
+from recurrency.errors import UsageError
+
+VARIABLE = "RECURRENCY_VECTOR_BYTES"
+FORCED = {"16": 16, "32": 32, "64": 64, "portable": 0}
+"""What may stand in this variable, and the REC_VECTOR_BYTES that it stands for."""
+
+SIZES = {"float": 4, "double": 8}
+"""The bytes of an element of each type."""
+
+LINE = 64
+"""Bytes of a cache line, at multiples of which arrays begin: vectors are no wider."""
+
+CHUNK = 262144
+"""Bytes of a chunk of products that a loop reads: see `chunks`."""
+
+WORTH = 250_000
+"""Operations of the products of one step from which on several threads, which then wait for one another, are faster."""
+
+CHOICE = """
+/* How many bytes a vector has: those of the processor, unless REC_VECTOR_BYTES is defined (0: the compiler knows none).
+   And how many vectors are in a row of the tile of a product; 0: the tile is in plain C. */
+#if !defined(REC_VECTOR_BYTES)
+#if defined(__AVX512F__)
+#define REC_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define REC_VECTOR_BYTES 32
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+#define REC_VECTOR_BYTES 16
+#else
+#define REC_VECTOR_BYTES 0
+#endif
+#elif REC_VECTOR_BYTES != 0 && REC_VECTOR_BYTES != 16 && REC_VECTOR_BYTES != 32 && REC_VECTOR_BYTES != 64
+#error "REC_VECTOR_BYTES is 16, 32 or 64, or 0 for a tile in plain C"
+#endif
+#if REC_VECTOR_BYTES > 0
+#define REC_WIDTH REC_VECTOR_BYTES
+#else
+#define REC_WIDTH 16
+#endif
+#if REC_VECTOR_BYTES == 0 || !defined(__GNUC__) || defined(REC_PORTABLE)
+#define REC_VECTORS 0
+#elif REC_WIDTH == 64 || (REC_WIDTH == 16 && defined(__aarch64__))
+#define REC_VECTORS 4
+#else
+#define REC_VECTORS 2
+#endif
+"""
+
+COMMON = {"REC_LINE_BYTES": f"{LINE}", "REC_LINE": "REC_LINE_BYTES / SIZE", "REC_CHUNK": f"{CHUNK} / SIZE"}
+"""A cache line, and the elements of one and of a chunk. SIZE is the bytes of an element."""
+
+TILES = {
+    True: {"REC_ROWS": "6", "REC_COLUMNS": "REC_VECTORS * REC_WIDTH / SIZE"},
+    False: {"REC_ROWS": "4", "REC_COLUMNS": "8"},
+}
+"""The tile with vectors, and without."""
+
+BLOCKS = {
+    "REC_M": "16 * REC_ROWS",
+    "REC_PACKED_M": "8 / SIZE * REC_M",
+    "REC_K": "256",
+    "REC_N": "16384 / SIZE",
+    "REC_STRIP": "8",
+}
+"""A block: M rows and K steps of k lie in the second cache; in the third, K x N of packed columns."""
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A function of whole numbers."""
+
+    name: str
+    parameters: str
+    text: str
+    says: str
+    type: str = "long"
+
+    def definition(self) -> str:
+        """That in C."""
+        head = ", ".join(f"{self.type} {name}" for name in self.parameters.split(", "))
+        lines = [
+            f"/* {self.says} */",
+            f"static REC_UNUSED {self.type} {self.name}({head}) {{",
+            f"    return {self.text};",
+        ]
+        return "\n".join([*lines, "}", ""])
+
+
+CHUNKS = (
+    Formula("rec_chunk", "steps, row", "REC_LEAST(steps, REC_MOST(1, REC_CHUNK / REC_MOST(1, row)))",
+            "How many of `steps` steps, each of so many elements, are computed at a time to be in a cache when they are"
+            " read.", "long long"),
+)  # fmt: skip
+PRODUCTS = (
+    Formula("rec_packed", "k, n", "REC_OVER(n, REC_COLUMNS) * REC_COLUMNS * k",
+            "The elements of a packed matrix: whole panels."),
+    Formula("rec_steps", "k", "REC_OVER(k, REC_MOST(1, REC_OVER(k, REC_K)))",
+            "Steps of k in a block: even blocks, since a short last one would pay for reading and writing `c` again."),
+    Formula("rec_depth", "n, k", "REC_LEAST(k, REC_K * REC_MOST(1, REC_N / REC_MOST(1, n)))",
+            "Steps of k that are packed at once, of so many columns."),
+    Formula("rec_space", "m, k",
+            "REC_OVER(REC_OVER(REC_LEAST(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_steps(k), REC_LINE) * REC_LINE",
+            "The elements of packed rows: whole lines, since panels that a tile loads as aligned vectors follow."),
+    Formula("rec_product_work", "m, n, k",
+            "rec_space(m, rec_depth(n, k)) + rec_packed(rec_depth(n, k), REC_LEAST(n, REC_N))",
+            "The elements of work that a product needs."),
+)  # fmt: skip
+
+MACROS = """
+#define REC_LEAST(x, y) ((x) < (y) ? (x) : (y))
+#define REC_MOST(x, y) ((x) > (y) ? (x) : (y))
+#define REC_OVER(n, size) (((n) + (size) - 1) / (size))
+"""
+PYTHON: Mapping[str, Any] = {"REC_LEAST": min, "REC_MOST": max, "REC_OVER": lambda n, size: (n + size - 1) // size}
+"""The same in Python."""
+
+
+def _defined(constants: Mapping[str, str]) -> str:
+    """The definitions of constants; another chunk may be asked for."""
+    lines = {name: f"#define {name} {f'({text})' if ' ' in text else text}\n" for name, text in constants.items()}
+    return "".join(f"#ifndef {name}\n{line}#endif\n" if name == "REC_CHUNK" else line for name, line in lines.items())
+
+
+def common_text(size: int) -> str:
+    """What every generated file needs, for elements of so many bytes."""
+    text = CHOICE + MACROS + _defined(COMMON) + "".join(formula.definition() for formula in CHUNKS)
+    return text.replace("SIZE", str(size))
+
+
+def products_text(size: int) -> str:
+    """What files with products need besides."""
+    tiles = f"#if REC_VECTORS\n{_defined(TILES[True])}#else\n{_defined(TILES[False])}#endif\n"
+    formulas = "\n".join(formula.definition() for formula in PRODUCTS)
+    return f"\n{tiles}{_defined(BLOCKS)}\n{formulas}".replace("SIZE", str(size))
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of a machine: the bytes of each, and how many are in a row of the tile; 0: it has none."""
+
+    width: int
+    row: int
+
+
+@cache
+def numbers(size: int, vectors: Vectors) -> Mapping[str, Any]:
+    """Constants and formulas by their names, for elements of so many bytes and the vectors of a machine."""
+    known: dict[str, Any] = {**PYTHON, "SIZE": size, "REC_WIDTH": vectors.width, "REC_VECTORS": vectors.row}
+    for name, text in {**COMMON, **TILES[vectors.row > 0], **BLOCKS}.items():
+        known[name] = value(text, known)
+    for formula in (*CHUNKS, *PRODUCTS):
+        known[formula.name] = eval(_code(f"lambda {formula.parameters}: {formula.text}"), known)
+    return known
+
+
+def value(text: str, known: Mapping[str, Any]) -> Any:
+    """What a text stands for with these names."""
+    return eval(_code(text), {}, known)
+
+
+@cache
+def _code(text: str) -> CodeType:
+    return compile(text.replace("/", "//"), "<sizes>", "eval")
+
+
+def lines(size: int) -> int:
+    """Bytes of whole lines."""
+    return -(-size // LINE) * LINE
+
+
+def forced() -> tuple[str, ...]:
+    """The option of the compiler for the width that the environment asks for, if it does.
+
+    Raises:
+        UsageError: there is no such width.
+    """
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return ()
+    if text not in FORCED:
+        raise UsageError(
+            f"{VARIABLE} is {', '.join(list(FORCED)[:-1])} or portable, not {text!r}; without it, vectors are as wide "
+            "as those of the processor"
+        )
+    return (f"-DREC_VECTOR_BYTES={FORCED[text]}",)

@@ -1,0 +1,40 @@
+"""Arrays of compiled functions as callers see them: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..kernels.arrays import Array
+
+
+@dataclass(frozen=True)
+class Slab:
+    """An array that a caller hands over or is handed: [T + rows, B, *shape], [B, *shape] or [*shape].
+
+    `clock` is that of its axis of steps, None where it has none; a size that is a string is the steps of that clock.
+    """
+
+    name: str
+    real: bool
+    clock: str | None
+    batched: bool
+    shape: tuple[int | str, ...]
+    front: int
+    behind: int
+
+    def sizes(self, steps: Mapping[str, int], batch: int) -> tuple[int, ...]:
+        """The shape of the array with all its rows."""
+        lead: tuple[int, ...] = (batch,) if self.batched else ()
+        if self.clock is not None:
+            lead = (steps[self.clock] + self.front + self.behind, batch)
+        return (*lead, *(steps[d] if isinstance(d, str) else d for d in self.shape))
+
+
+def slab(array: Array) -> Slab:
+    """An array of a function, as callers see it."""
+    clock = str(array.clock) if array.timed else None
+    shape = tuple(size if isinstance(size, str) else int(str(size)) for size in array.shape)
+    return Slab(array.name, array.real, clock, array.kind > 0, shape, array.front, array.behind)

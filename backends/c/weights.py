@@ -1,0 +1,39 @@
+"""Parameters as constants in a file of C, so that a program which uses it needs no other file."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+
+import numpy as np
+
+from recurrency.graph.ops import Array
+
+from .module import Interface, commented
+
+IN_A_LINE = 6
+"""How many numbers stand in a line."""
+
+
+def weights_text(interface: Interface) -> str:
+    """The array that an interface declares, if any, with the name of each parameter where it begins."""
+    request = interface.request
+    if request.weights is None:
+        return ""
+    values = np.asarray(request.weights, request.dtype)
+    lines = ["", f"{interface.weights} = {{"]
+    for name, (offset, shape) in sorted(request.layout.entries.items(), key=lambda item: item[1][0]):
+        lines += [f"    {commented(f'{name} {list(shape)}')}", *_rows(values[offset : offset + prod(shape)])]
+    return "\n".join([*lines, "};", ""])
+
+
+def _rows(values: Array) -> list[str]:
+    suffix = "f" if values.dtype == np.float32 else ""
+    words = [f"{literal(value)}{suffix}" for value in values.tolist()]
+    rows = (words[k : k + IN_A_LINE] for k in range(0, len(words), IN_A_LINE))
+    return [f"        {', '.join(row)}," for row in rows]
+
+
+def literal(value: float) -> str:
+    """A finite number as C99 writes it in base 16: a compiler reads back the same bits."""
+    return re.sub(r"\.?0*p", "p", value.hex())

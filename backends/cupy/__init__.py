@@ -1,0 +1,1 @@
+"""The CuPy backend: CUDA kernels, and a module that launches them."""

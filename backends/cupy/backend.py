@@ -1,0 +1,165 @@
+"""The CuPy backend: header-free CUDA C kernels and a driver in Python, written as a module that needs cupy alone."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.graph.graph import Graph
+from recurrency.program.layout import Layout
+
+from ..kernels.function import Function
+from ..kernels.scalars import Scalars
+from ..kernels.text import GENERAL, PHILOX
+from ..names import Names, ascii_name
+from ..python.module import docstring
+from .class_text import class_text
+from .module import interface_text
+from .runtime import arguments, driver, plans
+
+if TYPE_CHECKING:
+    from recurrency.model.export import ModuleRequest
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Built:
+    """A function that runs on a device (see `recurrency.backend.Runner`), and the source of its module."""
+
+    def __init__(self, name: str, source: str, load: Callable[[], Any], plan: str | None) -> None:
+        self.name, self.source, self._load, self.plan = name, source, load, plan
+        self._function: Any = None
+
+    @property
+    def device(self) -> Any:
+        """The function on arrays of the device."""
+        if self._function is None:
+            module: dict[str, Any] = {"__name__": f"recurrency.generated.{self.name}"}
+            exec(compile(self.source, f"<recurrency cupy {self.name}>", "exec"), module)
+            xp = self._load()
+            kernels = module["Kernels"](xp, module["SRC"])
+            self._function = module[self.name](xp, kernels, module["REAL"], self.plan)
+        return self._function
+
+    def __call__(
+        self,
+        params: Array,
+        given: Mapping[str, Array],
+        lengths: Mapping[str, Array] | None,
+        steps: Mapping[str, int],
+        batch: int,
+        training: bool,
+        seed: int,
+        offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]:
+        xp = self._load()
+        results = self.device(params, given, lengths, steps, batch, training, seed, offset)
+        return {name: xp.asnumpy(array) for name, array in results.items()}
+
+
+class CupyBackend:
+    """Kernels and driver for `cupy`, or for what `load` gives in its place.
+
+    `plan` says how loops over time run, `loop`, `step` or `gemm`; None: as is best for each loop and size.
+    """
+
+    extension = ".py"
+    """Of the files that it writes."""
+    switches = frozenset({"loop", "step"})
+    """Ways to run a loop over time that can be switched off."""
+
+    def __init__(self, name: str = "cupy", load: Callable[[], Any] | None = None, plan: str | None = None) -> None:
+        self.name, self.plan = name, plan
+        self.load = _cupy if load is None else load
+
+    def available(self) -> str | None:
+        """Why this backend can not run here; None: it can. Source can be written everywhere."""
+        try:
+            arguments.installed()
+        except (ImportError, RuntimeError) as error:
+            return str(error)
+        return None
+
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Built:
+        """Compile one function, which computes the roots of a graph."""
+        source = self.emit([(name, graph)], layout, dtype, "", without)
+        return Built(ascii_name(name), source, self.load, self.plan)
+
+    def module(self, request: ModuleRequest) -> str:
+        """The text of a whole module: kernels, drivers, and the functions that a user calls."""
+        passes = self.emit(request.functions, request.layout, request.dtype, request.header, request.without)
+        return str(passes + interface_text(request))
+
+    def check(self, source: str) -> list[str]:
+        """Compile all kernels of a module's source with NVRTC, which needs no device.
+
+        Raises:
+            UsageError: NVRTC is not installed, or a kernel fails.
+        """
+        from .check import check
+
+        found: list[str] = check(source)
+        return found
+
+    def emit(
+        self,
+        functions: Sequence[tuple[str, Graph]],
+        layout: Layout,
+        dtype: str,
+        header: str = "",
+        without: frozenset[str] = frozenset(),
+    ) -> str:
+        """The text of a module with these functions, which needs nothing but an array module like cupy."""
+        taken = Names()
+        written = [Function(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
+        constants = f"REAL = {dtype!r}\nSRC = r'''{kernel_text(written, dtype)}'''\n"
+        title = [docstring(header) + "\n"] if header else []
+        return "\n".join([*title, _runtime(), constants, *(f"\n{class_text(f)}" for f in written)])
+
+
+def kernel_text(functions: Sequence[Function], dtype: str) -> str:
+    """The CUDA C of some functions: it needs no header."""
+    kernels = "\n".join(kernel.text for f in functions for kernel in f.kernels)
+    philox = f"{PHILOX}\n" if "philox(" in kernels else ""
+    return f"\n{philox}{kernels}{GENERAL.replace('REAL', Scalars(dtype).real)}"
+
+
+@cache
+def _runtime() -> str:
+    """What every module holds: the files of the runtime as one, without their titles."""
+    plain: set[str] = set()
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    bodies = []
+    for part in (arguments, plans, driver):
+        text = Path(str(part.__file__)).read_text(encoding="utf-8")
+        nodes = ast.parse(text).body
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                plain |= {f"import {ast.unparse(alias)}" for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names[str(node.module)] |= {alias.name for alias in node.names}
+        last = max(node.end_lineno or 0 for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+        body = "\n".join(text.split("\n")[last:]).strip("\n")
+        bodies.append(body.replace("", ""))
+    imports = [
+        *sorted(plain, key="import numpy as np".__eq__),
+        *(f"from {m} import {', '.join(sorted(names[m]))}" for m in sorted(names)),
+    ]
+    return "\n".join(imports) + "\n\n" + "\n\n\n".join(bodies) + "\n"
+
+
+def _cupy() -> Any:
+    import cupy
+
+    return cupy
+
+
+backend = CupyBackend()

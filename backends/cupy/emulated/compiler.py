@@ -1,0 +1,139 @@
+"""Kernel texts as shared libraries: compiled by g++ once, kept in a cache that only its owner can write."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from recurrency.disk.libraries import (
+    CompileError,
+    LockedLibrary,
+    kept,
+    most_bytes,
+    opened,
+    private_folder,
+    prune,
+    store,
+)
+from recurrency.disk.subprocesses import finished
+from recurrency.errors import UsageError
+
+from .shim import source
+from .signature import signatures
+
+COMPILERS = ("g++", "c++", "clang++")
+FLAGS = ("-x", "c++", "-std=c++17", "-O0", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden",
+         "-fPIC", "-shared", "-pipe")  # fmt: skip
+"""To compile takes longer than to run, so nothing is optimised; nothing is contracted to a fused multiply-add."""
+
+MOST_FILES = 4096
+"""So many libraries may lie in the cache; then the older ones go."""
+
+
+def compiler() -> str | None:
+    """The path of a C++ compiler, or None."""
+    return next((found for name in COMPILERS if (found := shutil.which(name))), None)
+
+
+def obstacle() -> str | None:
+    """Why nothing can be compiled here, or None."""
+    if os.name != "posix":
+        return f"its libraries can't be unloaded on {platform.system()}; it runs on Linux and macOS"
+    return None if compiler() else "needs g++, a C++ compiler, for the kernels; apt-get install g++"
+
+
+class Library:
+    """A compiled kernel text; its code is unloaded with it."""
+
+    def __init__(self, code: str) -> None:
+        self.kernels = {kernel.name: kernel for kernel in signatures(code)}
+        # Calls keep Python's lock: the indices of block and thread are the library's own variables.
+        self._loaded = _loaded(source(code, tuple(self.kernels.values())))
+
+    def launcher(self, name: str) -> partial[None]:
+        """Runs all threads of a kernel's grid: a function of grid and block, order, arguments, memory."""
+        function: Any = self._loaded[f"launch_{name}"]
+        function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+        function.restype = None
+        return partial(self._launch, function)
+
+    @staticmethod
+    def _launch(function: Callable[..., None], shape: Any, order: int, values: Any, _: object) -> None:
+        function(ctypes.addressof(shape), order, ctypes.addressof(values))
+
+
+_libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
+
+
+def library(code: str) -> Library:
+    """The library of a kernel text, compiled when it is first asked for.
+
+    Raises:
+        CompileError: the compiler refuses it. NotImplementedError: see `signatures`.
+    """
+    found = _libraries.get(code)
+    if found is None:
+        found = _libraries[code] = Library(code)
+    return found
+
+
+def _loaded(text: str) -> LockedLibrary:
+    """The shared library of a C++ text: out of the cache, or else compiled."""
+    path = compiler()
+    if path is None:
+        raise CompileError(str(obstacle()))
+    about = Path(path).stat()
+    made_with = (path, about.st_size, about.st_mtime_ns, platform.machine(), *FLAGS)
+    folder = cache_folder()
+    target = folder / f"{hashlib.sha256(f'{made_with}{text}'.encode()).hexdigest()[:32]}.so"
+    try:
+        return opened(target, LockedLibrary)
+    except OSError:  # not there, or damaged
+        data = _compile(path, text)
+    _prune(folder)
+    return kept(target, data, LockedLibrary)
+
+
+def _compile(path: str, text: str) -> bytes:
+    """The bytes of the library of a C++ text."""
+    with tempfile.TemporaryDirectory(prefix="recurrency-") as work:
+        out = Path(work) / "library.so"
+        said = finished([path, *FLAGS, "-o", str(out), "-"], text)
+        if said.returncode:
+            raise CompileError(f"{path} refuses the kernels:\n{said.stderr}")
+        return out.read_bytes()
+
+
+def _about() -> Mapping[str, str]:
+    """What compiles, for `recurrency cache`."""
+    if reason := obstacle():
+        raise UsageError(reason)
+    path = str(compiler())
+    said = finished([path, "--version"]).stdout.splitlines()
+    return {"compiler": path, "version": said[0] if said else "", "flags": " ".join(FLAGS)}
+
+
+STORE = store("emulated-kernels", _about)
+
+
+@cache
+def cache_folder() -> Path:
+    """Where libraries are kept: the user's own cache, or a folder for this process where that is not safe."""
+    try:
+        return STORE.folder()
+    except UsageError:
+        return private_folder()
+
+
+def _prune(folder: Path) -> None:
+    """Remove the older libraries of a cache that has grown too large."""
+    prune(folder, MOST_FILES, most_bytes())

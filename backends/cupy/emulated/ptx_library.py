@@ -1,0 +1,44 @@
+"""Kernel texts compiled by NVRTC, and what it makes of them run on the processor, in place of g++ and its code."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from functools import partial
+
+from ..check import assembly
+from .margins import Use
+from .ptx import Machine, Region
+from .ptx_text import parsed
+from .signature import signatures
+
+_libraries: weakref.WeakValueDictionary[str, PtxLibrary] = weakref.WeakValueDictionary()
+
+
+class PtxLibrary:
+    """The kernels of a text, as PTX."""
+
+    def __init__(self, code: str) -> None:
+        self.kernels = {kernel.name: kernel for kernel in signatures(code)}
+        self._module = parsed(assembly(code))
+
+    def launcher(self, name: str) -> partial[None]:
+        """See `recurrency.backends.cupy.emulated.compiler.Library`."""
+        return partial(self._launch, name)
+
+    def _launch(self, name: str, shape: Sequence[int], _: int, values: Sequence[int], uses: Sequence[Use]) -> None:
+        regions = [Region(u.name, u.block.address + u.start, u.block.memory[u.start : u.stop], u.written) for u in uses]
+        entry = self._module.entries[name]
+        Machine(entry, shape, values[: len(entry.parameters)], regions, self._module.constants).run()
+
+
+def ptx_library(code: str) -> PtxLibrary:
+    """The library of a kernel text, compiled when it is first asked for.
+
+    Raises:
+        UsageError: NVRTC is not installed, or refuses the text. NotImplementedError: see `signatures`.
+    """
+    found = _libraries.get(code)
+    if found is None:
+        found = _libraries[code] = PtxLibrary(code)
+    return found

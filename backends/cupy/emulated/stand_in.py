@@ -1,0 +1,184 @@
+"""A stand-in for `cupy`: what generated drivers may use of it, and nothing else, on NumPy memory and the processor.
+
+It is stricter than cupy wherever cupy would hide a mistake: memory that nobody has written is NaN, launches are checked
+against the kernel's signature, allocations lie between guards, captured graphs do not keep their buffers alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import numpy as np
+
+from recurrency.errors import UsageError
+
+from . import products
+from .arrays import CUDA, Host, OutOfMemoryError, Pool, allocated, filled, ndarray
+from .compiler import library
+from .launch import Device, Library, RawModule
+from .ptx_library import ptx_library
+from .shim import ORDERS
+from .streams import Stream
+
+ATTRIBUTES = {
+    "ComputeCapabilityMajor": 9,
+    "ComputeCapabilityMinor": 0,
+    "CooperativeLaunch": 1,
+    "MaxBlocksPerMultiprocessor": 32,
+    "MaxSharedMemoryPerBlock": 48 * 1024,
+    "MaxSharedMemoryPerBlockOptin": 227 * 1024,
+    "MaxThreadsPerBlock": 1024,
+    "MaxThreadsPerMultiProcessor": 2048,
+    "MultiProcessorCount": 132,
+    "WarpSize": 32,
+}
+"""Those of a usual device (an H100), so that plans for it are made and run here too."""
+
+
+ENGINES: dict[str, Callable[[str], Library]] = {"g++": library, "nvrtc": ptx_library}
+"""Who compiles kernels, and what makes of them something that runs."""
+
+
+class Part(SimpleNamespace):
+    """A module of cupy's within the stand-in."""
+
+    def __init__(self, name: str, **members: Any) -> None:
+        super().__init__(**members)
+        self._name = name
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise missing(f"{self._name}.{name}")
+
+
+def missing(name: str) -> AttributeError:
+    """The error of something that drivers do not use."""
+    return AttributeError(f"the stand-in for cupy has no {name}; it has only what generated drivers may use")
+
+
+def _check(what: str, chosen: str, there_are: Iterable[str]) -> None:
+    if chosen not in there_are:
+        raise UsageError(f"there is no {what} {chosen}; there are {', '.join(there_are)}")
+
+
+class StandIn:
+    """A device of its own, with the part of cupy's interface that drivers use.
+
+    `order` says in which order threads and blocks run: a result that depends on it is a race. `memory` bounds what can
+    be allocated, in bytes. `engine` says who compiles the kernels: g++, or NVRTC, of whose PTX every load and store is
+    checked, slowly. `number` is that of the device. `launches` holds what has been launched, for tests.
+
+    Raises:
+        UsageError: there is no such order or engine.
+    """
+
+    float32, float64, int32, int64, uint8, uint32, uint64 = (
+        np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.uint64,
+    )  # fmt: skip
+
+    def __init__(self, order: str = "forward", memory: int | None = None, engine: str = "g++", number: int = 0) -> None:
+        _check("order of threads", order, ORDERS)
+        _check("engine", engine, ENGINES)
+        self._device = device = Device(Pool(memory, number), order, ENGINES[engine])
+        self.launches, self.ndarray = device.launches, ndarray
+        self.cublas = Part("cublas", gemm=self._gemm)
+        self.cuda = Part(
+            "cuda",
+            Stream=lambda non_blocking=False: Stream(device.streams, non_blocking),
+            Device=lambda number=0: Part("cuda.Device()", attributes=dict(ATTRIBUTES)),
+            memory=Part("cuda.memory", OutOfMemoryError=OutOfMemoryError),
+            get_current_stream=device.streams.current,
+            is_available=lambda: True,
+            nvrtc=Part("cuda.nvrtc", getVersion=lambda: (0, 0)),
+            runtime=Part("cuda.runtime", getDevice=lambda: number),
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise missing(name)
+
+    def turn(self, order: str) -> None:
+        """Launch in another order from now on.
+
+        Raises:
+            UsageError: there is no such order.
+        """
+        _check("order of threads", order, ORDERS)
+        self._device.order = order
+
+    def RawModule(self, *, code: str, options: tuple[str, ...] = ()) -> RawModule:
+        """The kernels of a text of CUDA C."""
+        return RawModule(self._device, code, options)
+
+    def empty(self, shape: Any, dtype: Any) -> ndarray:
+        """A fresh array in which nothing has been written yet: NaN, or wild numbers."""
+        self._device.streams.refuse_capture("an allocation")
+        return allocated(self._device.pool, shape, dtype)
+
+    def zeros(self, shape: Any, dtype: Any) -> ndarray:
+        """A fresh array of zeros."""
+        made = self.empty(shape, dtype)
+        made.host[...] = 0
+        return made
+
+    def asarray(self, array: Any, dtype: Any = None) -> ndarray:
+        """A copy of a host array on the device; a device array is itself."""
+        self._device.streams.refuse_capture("a copy from the host")
+        if isinstance(array, ndarray):
+            if dtype is not None and array.dtype != np.dtype(dtype):
+                raise TypeError(f"the stand-in for cupy converts no {array.dtype} to {np.dtype(dtype)}")
+            return array
+        return filled(self._device.pool, np.asarray(array, dtype))
+
+    def asnumpy(self, array: Any) -> Host:
+        """A copy of a device array on the host; a host array is itself."""
+        self._device.streams.refuse_capture("a copy to the host")
+        return array.host.copy() if isinstance(array, ndarray) else np.asarray(array)
+
+    def ascontiguousarray(self, array: ndarray) -> ndarray:
+        """The array itself where its elements lie in a row, otherwise a copy in which they do."""
+        if not isinstance(array, ndarray):
+            raise TypeError(f"a device array is needed, not {type(array).__name__}")
+        if array.flags.c_contiguous:
+            return array
+        self._device.streams.refuse_capture("an allocation")
+        return filled(self._device.pool, array.host)
+
+    def from_dlpack(self, array: Any) -> ndarray:
+        """Somebody else's device array, without a copy.
+
+        Raises:
+            TypeError: it lies in the memory of the host.
+        """
+        if not hasattr(array, "__dlpack_device__") or array.__dlpack_device__()[0] != CUDA:
+            raise TypeError(f"CPU arrays cannot be directly imported to the device: {type(array).__name__}")
+        taken: ndarray = array.__dlpack__(stream=None).take()
+        return taken
+
+    def matmul(self, a: ndarray, b: ndarray, out: ndarray | None = None) -> ndarray:
+        """The product of matrices, or of stacks of them."""
+        self._device.streams.refuse_capture("cuBLAS API")
+        products.check_operands("matmul", (a, b), out)
+        out = self.empty(products.result_shape(a, b), a.dtype) if out is None else out
+        products.matmul(a, b, out)
+        return out
+
+    def _gemm(
+        self, transa: str, transb: str, a: ndarray, b: ndarray, out: ndarray | None = None, alpha: float = 1.0,
+        beta: float = 0.0,
+    ) -> ndarray:  # fmt: skip
+        """`cupy.cublas.gemm`; without `out` the result is a fresh array whose columns lie in a row."""
+        self._device.streams.refuse_capture("cuBLAS API")
+        products.check_operands("gemm", (a, b), out)
+        if out is None:
+            rows, columns = a.shape[transa == "T"], b.shape[transb != "T"]
+            out, beta = self.empty((columns, rows), a.dtype).T, 0.0
+        products.gemm(transa, transb, a, b, out, alpha, beta)
+        return out
+
+
+@cache
+def stand_in() -> StandIn:
+    """The stand-in that is used where nobody asks for one of their own."""
+    return StandIn()

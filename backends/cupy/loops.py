@@ -1,0 +1,124 @@
+"""The ways to run a loop over time: in one kernel, with own products at each step, with the library's products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.types import Kind
+from recurrency.program.before import delayed
+from recurrency.program.program import Region
+
+from ..kernels.index import clock_size
+from ..kernels.launches import Launches, launch
+from ..kernels.pieces import pieces
+from ..kernels.races import NotDiagonalError
+
+CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
+"""Operations of which an element reads several elements."""
+
+
+@dataclass
+class Scan:
+    """The loop over time of one region: the lines of the ways to run it, and why it can't be run in the others."""
+
+    region: Region
+    states: str
+    ways: dict[str, list[str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+class Loops:
+    """Writes the loops of one program; `without` names ways that are switched off."""
+
+    def __init__(self, launches: Launches, without: frozenset[str]) -> None:
+        self.launches, self.without = launches, without
+        self.scans: list[Scan] = []
+
+    def region(self, region: Region) -> None:
+        """Write all ways to run a loop, and the line that runs one of them."""
+        made = self.launches
+        late = delayed(made.graph, region)
+        ready = made.stages["gemm"].ready(region, 0)
+        firsts = [store for id in late for store in made.firsts(id)]
+        made.body += made.launches(firsts, ready, name="firsts")
+        scan = Scan(region, _states(made.graph, late))
+        for way, write in (("loop", self._loop), ("step", self._own), ("gemm", partial(self._steps, way="gemm"))):
+            try:
+                if way in self.without:
+                    raise NotDiagonalError(f"{way} is switched off")
+                scan.ways[way] = write(region)
+            except NotDiagonalError as error:
+                scan.refused[way] = str(error)
+        made.body.append(f"self.scan(p, {len(self.scans)})")
+        self.scans.append(scan)
+
+    def _loop(self, region: Region) -> list[str]:
+        """All steps in one kernel, if each thread can do with what it computed itself."""
+        made, stages = self.launches, self.launches.stages["step"]
+        for id in region.ids:
+            if made.graph[id].op.name in CROSSES_UNITS:
+                raise NotDiagonalError(_crosses(made.graph[id]))
+        found, ready = stages.of(region), stages.ready(region, 0)
+        stores = [store for stage in found for id in stage.stores for store in made.stores_of(id, region)]
+        groups = pieces(made.graph, stores, ready)
+        if len(found) != 1 or len(groups) != 1:
+            raise NotDiagonalError("its values have different shapes")
+        domain, group = groups[0]
+        return [launch(made.writer.loop(domain, group, ready, f"{made.wish(group)}_loop", region))]
+
+    def _own(self, region: Region) -> list[str]:
+        """Own kernels at each step; they read matrices of weights in the order of their threads."""
+        made = self.launches
+        ready = made.stages["step"].ready(region, 0)
+        turned = [made.writer.turned(id, ready, made.graph[id].name or "matrix") for id in self._rows(region)]
+        lines = self._steps(region, "step")
+        made.source.turned.clear()
+        return [*map(launch, turned), *lines]
+
+    def _rows(self, region: Region) -> Iterator[int]:
+        """The matrices of which a thread would read a row, and its neighbour the next."""
+        made = self.launches
+        ready = made.stages["step"].ready(region, 0)
+        seen = set()
+        for node in (made.graph[id] for id in region.ids if id in made.forms and made.graph[id].op.name == "product"):
+            left, out = node.attrs["spec"].split("->")
+            for letters, arg in zip(left.split(","), node.args, strict=True):
+                flat = made.graph[arg].type.kind is Kind.STATIC and len(letters) == 2 and arg in ready
+                if flat and not made.program.places[arg].views and letters[0] in out and letters[1] not in out:
+                    if arg not in seen:
+                        yield arg
+                    seen.add(arg)
+
+    def _steps(self, region: Region, way: str) -> list[str]:
+        """A loop over the steps in the driver."""
+        made, stages = self.launches, self.launches.stages[way]
+        outputs = dict(made.source.outputs)
+        made.hoisted.clear()
+        lines: list[str] = []
+        for number, stage in enumerate(stages.of(region)):
+            lines += made.stage(stage, stages.ready(region, number), region)
+        made.source.outputs.clear()
+        made.source.outputs.update(outputs)
+        steps = clock_size(region.clock)
+        order = f"range({steps})" if region.kind == "scan forwards" else f"range({steps} - 1, -1, -1)"
+        before = [f"{name} = {text}" for text, name in made.hoisted.items()]
+        return [*before, f"for t in {order}:", *(f"    {line}" for line in lines or ["pass"])]
+
+
+def _states(graph: Graph, late: list[int]) -> str:
+    """The user's names of what is read of the step before."""
+    names = []
+    for id in late:
+        stream = graph[graph[id].args[0]]
+        while not stream.name and stream.op.name == "valid":
+            stream = graph[stream.args[0]]
+        names.append(stream.name or stream.op.name)
+    return ", ".join(dict.fromkeys(names))
+
+
+def _crosses(node: Node) -> str:
+    where = f" (line {node.span.line} of {node.span.source.name})" if node.span else ""
+    return f"{CROSSES_UNITS[node.op.name]}{where} reads the step before"

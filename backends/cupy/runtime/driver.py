@@ -1,0 +1,217 @@
+"""What every generated CuPy module holds: launches, captured graphs. It needs an array module `xp` and NumPy."""
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .arguments import HOST, countable, from_host, said, size_of
+from .plans import Plan, Planner
+
+BLOCK, SMALL_BLOCK = 128, 32
+"""Threads of a block, and of a block of a small launch."""
+
+FEW_THREADS = 2**15
+"""Up to so many threads are a small launch: in blocks of one warp, it is spread over more of the multiprocessors."""
+
+
+MOST_STEPS = 2**12
+"""Loops over more steps are launched one by one: a graph of so many launches takes long to make, and much memory."""
+
+
+def launch(kernel: Any, threads: int, *args: Any) -> None:
+    """Launch a kernel with so many threads; its last argument is their number."""
+    if threads:
+        block = BLOCK if threads > FEW_THREADS else SMALL_BLOCK
+        kernel((-(-threads // block),), (block,), (*args, np.int32(threads)))
+
+
+def product(xp: Any, a: Any, b: Any, out: Any) -> None:
+    """`out = a @ b`, matrices; nothing is done where there are no elements."""
+    if 0 not in out.shape:
+        xp.matmul(a, b, out=out)
+
+
+class Function(Planner):
+    """One function on a device: see `recurrency.backend.Runner`, with arrays of the device in the place of NumPy's."""
+
+    run: Callable[[Plan], None]
+    results: Callable[[Plan], dict[str, Any]]
+
+    def __call__(
+        self, params: Any, given: Mapping[str, Any], lengths: Mapping[str, Any] | None, steps: Mapping[str, int],
+        batch: int, training: bool = False, seed: int = 0, offset: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        starts = [name for name in self.FLAGS if f"start:{name}" in given]
+        ends = self.ends(lengths or {}, steps, batch)
+        ragged = any(bool((n < steps[clock]).any()) for clock, n in ends.items())
+
+        def attempt() -> dict[str, Any]:
+            p = self.plan(steps, batch, starts, training, ragged)
+            self.bind(p, params, given, ends, seed, offset or {})
+            self.run(p)
+            return self.handed(p, given, self.results(p))
+
+        with self.kernels.lock:
+            out: dict[str, Any] = self.roomy(attempt)
+            return out
+
+    def roomy(self, work: Callable[[], Any]) -> Any:
+        """What some work gives; where the device is full, once more without the plans, of whatever size or function.
+
+        Raises:
+            MemoryError: it is full all the same.
+        """
+        full = self.xp.cuda.memory.OutOfMemoryError
+        try:
+            return work()
+        except full:
+            self.kernels.forget()
+        try:
+            return work()
+        except full as error:
+            self.kernels.forget()
+            raise MemoryError(f"{type(self).__name__} needs more memory than the device has: {error}") from error
+
+    def ends(self, lengths: Mapping[str, Any], steps: Mapping[str, int], batch: int) -> dict[str, Any]:
+        """The number of steps of each sequence, for each clock."""
+        out = {}
+        for clock in self.CLOCKS:
+            given, most = lengths.get(clock), int(steps[clock])
+            n = np.full(batch, most) if given is None else np.asarray(given)
+            whole = n.shape == (batch,) and (n.dtype.kind in "iu" or not batch)
+            if not whole or (batch and not 0 <= n.min() <= n.max() <= most):
+                raise ValueError(f"lengths are {batch} whole numbers from 0 to {most}, the steps of the clock {clock}")
+            out[clock] = n.astype(np.int32)
+        return out
+
+    def bind(
+        self, p: Plan, params: Any, given: Mapping[str, Any], ends: Mapping[str, Any], seed: int,
+        offset: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        """Give a plan the arrays of one call."""
+        xp, batch = self.xp, int(p.B)
+        for name, clock in self.CLOCKS.items():
+            self.put(p, f"n_{clock}", xp.asarray(ends[name]))
+            if self.RANDOM:
+                before = np.broadcast_to(np.asarray(offset.get(name, 0), np.int64), (batch,))
+                self.put(p, f"before_{clock}", xp.asarray(before))
+        if self.RANDOM:
+            self.put(p, "seed", xp.asarray(np.array([seed & (2**64 - 1)], np.uint64)))
+        vector = self.device(params)
+        self.fits("params", vector, [self.SIZE])
+        self.put(p, "params", vector)
+        for name, (array, symbols, clock, axes) in self.INPUTS.items():
+            if name in given:
+                x = self.device(given[name], name, symbols)
+                self.fits(name, x, [axis if isinstance(axis, int) else int(getattr(p, axis)) for axis in axes])
+                self.put(p, array, self.clean(x, getattr(p, f"n_{clock}")) if p.ragged and clock is not None else x)
+        if not p.static:
+            self.renew(p, *p.sizes, batch)
+
+    @staticmethod
+    def fits(name: str, array: Any, wanted: Sequence[int]) -> None:
+        """Refuse an array of another shape, or one that is too large."""
+        if tuple(array.shape) != tuple(wanted):
+            raise ValueError(f"{said(name)} is {list(array.shape)}; this call needs {list(wanted)}")
+        countable(said(name), size_of(array))
+
+    def put(self, p: Plan, name: str, array: Any) -> None:
+        """Make an array a plan's; where graphs are captured it is copied to where these read it."""
+        setattr(p, name, self.copy(array, p.__dict__.get(name)) if p.static else array)
+
+    def handed(self, p: Plan, given: Mapping[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+        """The results, which are the caller's from now on: copies of what a graph writes again, else the arrays."""
+        if p.static:
+            return {name: self.copy(array) for name, array in results.items()}
+        for name in (*self.LENT, *(array for name, (array, *_) in self.INPUTS.items() if name in given)):
+            p.__dict__.pop(name, None)
+        return results
+
+    def device(self, array: Any, name: str = "params", symbols: int | None = None) -> Any:
+        """An array on the device, its elements one after another; if it is that already, itself.
+
+        It holds real numbers, or (`symbols`: so many there are) symbols.
+
+        Raises:
+            TypeError: it holds something else. ValueError: it lies on another device, or holds unknown symbols.
+        """
+        xp, dtype = self.xp, self.real if symbols is None else np.dtype(np.int64)
+        if not isinstance(array, xp.ndarray):
+            if not hasattr(array, "__dlpack__") or array.__dlpack_device__()[0] == HOST:
+                host = from_host(array, dtype, name, symbols)
+                return self.roomy(lambda: xp.asarray(host))
+            array = xp.from_dlpack(array)
+        here = xp.cuda.runtime.getDevice()
+        if array.device.id != here:
+            raise ValueError(f"{said(name)} lies on the device {array.device.id}; this call runs on the device {here}")
+        if array.dtype != dtype:
+            raise TypeError(f"{said(name)} holds {array.dtype}; this module needs {dtype}: convert it first")
+        return array if array.flags.c_contiguous else self.roomy(lambda: xp.ascontiguousarray(array))
+
+    def zeros(self, *shape: int) -> Any:
+        """A fresh array of zeros."""
+        return self.roomy(lambda: self.xp.zeros(shape, self.real))
+
+    def copy(self, array: Any, out: Any = None) -> Any:
+        """A copy of an array, in `out` if that is given."""
+        out = self.xp.empty(array.shape, array.dtype) if out is None else out
+        kernel = getattr(self.kernels, f"copy_{'real' if array.dtype == self.real else array.dtype}")
+        launch(kernel, size_of(array), out, array)
+        return out
+
+    def clean(self, x: Any, lengths: Any) -> Any:
+        """A copy of a stream with nothing after the end of each sequence."""
+        out = self.xp.empty(x.shape, x.dtype)
+        kernel = self.kernels.clean_real if x.dtype == self.real else self.kernels.clean_symbols
+        row = size_of(x) // max(1, x.shape[0] * x.shape[1])
+        launch(kernel, size_of(x), out, x, lengths, np.int32(x.shape[1]), np.int32(row))
+        return out
+
+    def scan(self, p: Plan, number: int) -> None:
+        """Run a loop over time; its steps with own products as one graph, captured when they are first run."""
+        name, _, way, _ = p.ways[number]
+        steps = getattr(self, f"{name}_{way}")
+        none, many = 0 in (*p.sizes, int(p.B)), max(p.sizes, default=0) > MOST_STEPS
+        if way != "step" or none or many:
+            steps(p)
+            return
+        if number not in p.graphs:
+            p.graphs[number] = self.captured(steps, p)
+        p.graphs[number].launch()
+
+    def captured(self, steps: Callable[[Plan], None], p: Plan) -> Any:
+        """The launches of a loop as a graph."""
+        stream = self.xp.cuda.Stream(non_blocking=True)
+        with stream:
+            stream.begin_capture()
+            try:
+                steps(p)
+            finally:
+                graph = stream.end_capture()
+        return graph
+
+
+class Kernels:
+    """The kernels of a text as attributes, all compiled at once: a captured graph can't wait for that.
+
+    `functions` are those that launch them, one at a time.
+    """
+
+    def __init__(self, xp: Any, source: str) -> None:
+        module = xp.RawModule(code=source, options=("--std=c++17",))
+        names = re.findall(r"__global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(", source)
+        self.functions: list[Function] = []
+        self.lock = threading.RLock()
+        self.__dict__.update((name, module.get_function(name)) for name in names)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"there is no kernel {name}")
+
+    def forget(self) -> None:
+        """Drop all plans, and with them their memory."""
+        with self.lock:
+            for function in self.functions:
+                function.plans.clear()

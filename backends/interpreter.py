@@ -1,0 +1,48 @@
+"""The interpreter as a backend: slow, and right by definition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from recurrency.graph.graph import Graph
+from recurrency.graph.interpreter import evaluate
+from recurrency.graph.ops import Array
+from recurrency.program.layout import Layout
+
+
+class InterpreterBackend:
+    """The interpreter behind the protocol of backends: slow, and right by definition."""
+
+    name = "interpreter"
+
+    def available(self) -> str | None:
+        """It always runs."""
+        return None
+
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Any:
+        """See `recurrency.backend.Backend`."""
+
+        def run(
+            params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
+            batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
+        ) -> dict[str, Array]:  # fmt: skip
+            views = {n: params[o : o + math.prod(s)].reshape(s) for n, (o, s) in layout.entries.items()}
+            full = {clock: np.full(batch, count) for clock, count in steps.items()}
+            values = evaluate(graph, {**views, **given}, {**full, **(lengths or {})}, steps, training, seed, offset)
+            flat = np.zeros(layout.size)
+            for n, (o, s) in layout.entries.items():
+                if f"gradient:{n}" in values:
+                    flat[o : o + math.prod(s)] = values.pop(f"gradient:{n}").reshape(-1)
+            out = {root: v if v.dtype.kind == "i" else v.astype(dtype) for root, v in values.items()}
+            return {**out, "gradient": flat.astype(dtype)}
+
+        return run
+
+
+backend = InterpreterBackend()

@@ -1,0 +1,175 @@
+"""What each thread computes: the stores of one launch, cut into pieces that have equally many elements.
+
+The thread of unit `i` of an LSTM computes element `i` of each of its gates, though these stand one behind another in
+one array: that array is stored in four pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind, Type
+from recurrency.passes.rewriting import number
+from recurrency.program.program import Place
+
+from .arrays import Array
+
+MOST_PIECES = 64
+"""More pieces than these are not made of one value."""
+
+MOST_STORES = 96
+"""More stores than these are not put into one kernel."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A value that is written to a place; with `row` into that row in front of the first step (1: the nearest).
+
+    With `rows` the rows of the value are written to as many of those rows, the first of them to `row`.
+    `node` is what the value is computed for. A result is written to a `target`, with nothing in its padding.
+    """
+
+    value: int
+    place: Place | None
+    node: int
+    row: int | None = None
+    rows: bool = False
+    target: Array | None = None
+    low: int = 0
+    size: Dim | None = None
+    """The rows of the first axis that are written (None: there is no axis)."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What the threads of a kernel stand for: the elements of a value of this kind and shape."""
+
+    kind: Kind
+    clock: str | None
+    shape: tuple[Dim, ...]
+
+
+@dataclass
+class _Cuts:
+    """Where the stores are cut, by value."""
+
+    graph: Graph
+    ready: Collection[int]
+    cuts: dict[int, set[int]] = field(default_factory=dict)
+
+    def add(self, id: int, *rows: int) -> bool:
+        """Cut a value; whether that is new."""
+        if id not in self.cuts or len(self.cuts[id]) > MOST_PIECES:
+            return False
+        size = self.graph[id].type.shape[0]
+        assert isinstance(size, int)
+        new = {row for row in rows if 0 < row < size} - self.cuts[id]
+        self.cuts[id] |= new
+        return bool(new)
+
+    def pieces(self, id: int) -> list[tuple[int, int]]:
+        """The pieces of a value: first row and number of rows."""
+        size = self.graph[id].type.shape[0]
+        assert isinstance(size, int)
+        edges = [0, *sorted(self.cuts[id]), size]
+        return [(a, b - a) for a, b in pairwise(edges)]
+
+    def trace(self, origin: int, low: int, size: int) -> bool:
+        """Follow a piece of a stored value through what is computed for it; whether that led to new cuts."""
+        new = False
+        seen: set[tuple[int, int]] = set()
+        waiting = [(origin, low)]
+        while waiting:
+            id, start = waiting.pop()
+            if (id, start) in seen or (id in self.ready and id != origin):
+                continue
+            seen.add((id, start))
+            if id != origin:
+                new |= self.add(id, start, start + size)
+            for arg, first in self._reads(id, start, size):
+                if arg is None:
+                    new |= self.add(origin, low + first - start)
+                elif number(self.graph, arg) is None:
+                    waiting.append((arg, first))
+        return new
+
+    def _reads(self, id: int, start: int, size: int) -> Iterable[tuple[int | None, int]]:
+        """Arguments and the row at which the piece of them begins; None and a row where the piece should be cut."""
+        node = self.graph[id]
+        if node.op.name == "slice":
+            return [(node.args[0], start + node.attrs["start"])]
+        if node.op.name in ("concat", "pad"):
+            return self._of_parts(id, start, size)
+        if node.op.elementwise or node.op.name in ("valid", "spread", "if_length", "unless_given"):
+            return [(arg, start) for arg in node.args]
+        shapes = [self.graph[a].type.shape for a in node.args[:1]]
+        kept = node.op.name == "reshape" and shapes[0][:1] == node.type.shape[:1]
+        kept |= node.op.name == "expand" and 0 not in node.attrs["axes"]
+        kept |= node.op.name == "transpose" and len(node.type.shape) == 1
+        return [(node.args[0], start)] if kept else []
+
+    def _of_parts(self, id: int, start: int, size: int) -> list[tuple[int | None, int]]:
+        node = self.graph[id]
+        low = int(node.attrs.get("start", 0))
+        out: list[tuple[int | None, int]] = []
+        for arg in node.args:
+            rows = self.graph[arg].type.shape[0]
+            if not isinstance(rows, int):
+                return []
+            if low <= start and start + size <= low + rows:
+                return [(arg, start - low)]
+            out += [(None, edge) for edge in (low, low + rows) if start < edge < start + size]
+            low += rows
+        return out
+
+
+def pieces(graph: Graph, stores: Iterable[Store], ready: Collection[int]) -> list[tuple[Domain, list[Store]]]:
+    """The stores in pieces, those with equally many elements together, each group one kernel. Pieces stay as they are.
+
+    `ready` are the values that lie in memory before.
+    """
+    stores = list(stores)
+    cuts = _Cuts(graph, ready)
+    whole = [s for s in stores if s.size is None]
+    cuts.cuts = {s.value: set() for s in whole if _rows(graph[s.value].type) is not None and s.value not in ready}
+    again = True
+    while again:
+        again = False
+        for id in cuts.cuts:
+            for low, size in cuts.pieces(id):
+                again |= cuts.trace(id, low, size)
+    groups: dict[Domain, list[Store]] = {}
+    for store in stores:
+        if store.size is not None:
+            parts: list[tuple[int, Dim | None]] = [(store.low, store.size)]
+        elif store.value in cuts.cuts:
+            parts = [*cuts.pieces(store.value)]
+        else:
+            parts = [_whole(graph[store.value].type)]
+        for low, rows in parts:
+            groups.setdefault(_domain(graph, store, rows), []).append(replace(store, low=low, size=rows))
+    return [(domain, found[k : k + MOST_STORES]) for domain, found in groups.items()
+            for k in range(0, len(found), MOST_STORES)]  # fmt: skip
+
+
+def _whole(type_: Type) -> tuple[int, Dim | None]:
+    """A value in one piece."""
+    return 0, type_.shape[0] if type_.shape else None
+
+
+def _domain(graph: Graph, store: Store, rows: Dim | None) -> Domain:
+    """What threads that write so many rows of a value stand for."""
+    type_ = graph[store.value].type
+    shape = (rows, *type_.shape[1:]) if rows is not None else ()
+    if store.row is not None:
+        return Domain(Kind.SEQUENCE, None, shape)
+    return Domain(graph[store.node].type.kind, type_.clock, shape)
+
+
+def _rows(type_: Type) -> int | None:
+    size = type_.shape[0] if type_.shape else None
+    return size if isinstance(size, int) else None

@@ -1,0 +1,177 @@
+"""Which products a library multiplies as matrices, and how the driver writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from recurrency.graph.cost import count
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
+from recurrency.program.program import Place, Program
+
+from ..python.products import letter_sizes, lettered
+from .arrays import VECTORS, Array, Memory
+from .index import clock_size
+
+LEADS = ("", "B", "TB")
+"""The letters of steps and sequences, by kind."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """An operand as a matrix: its node, its letters as they lie in memory, and how many of these are the first axis."""
+
+    node: int
+    axes: str
+    split: int
+    turned: bool
+    """Whether the first axis in memory is the second one of the matrix."""
+
+
+@dataclass(frozen=True)
+class MatrixProduct:
+    """`out = a @ b`, where `out` has the letters `rows` and then `columns`; `sizes` are those of all letters."""
+
+    a: Factor
+    b: Factor
+    rows: str
+    columns: str
+    sizes: dict[str, Dim]
+
+
+def matrix_product(program: Program, id: int, stepped: bool) -> MatrixProduct | None:
+    """A node as one product of two matrices, if it is one; `stepped`: within a loop, of one step."""
+    graph = program.graph
+    inner = id
+    if id in program.sums:
+        inner = program.sums[id]
+        if inner in program.places:
+            return None
+    node = graph[inner]
+    if node.op.name != "product" or any(number(graph, arg) is not None for arg in node.args):
+        return None
+    a, b, o = lettered(node.attrs["spec"])
+    sizes = letter_sizes((a, b), tuple(graph[x].type.shape for x in node.args))
+    if not all(isinstance(size, int) for size in sizes.values()):
+        return None
+    leads = [LEADS[min(program.places[x].kind, 1 if stepped else 2)] for x in node.args]
+    whole = LEADS[min(node.type.kind, 1 if stepped else 2)]
+    out = LEADS[min(graph[id].type.kind, 1 if stepped else 2)] + o
+    letters = (leads[0] + a, leads[1] + b)
+    if any(c not in letters[0] or c not in letters[1] for c in set(whole) - set(out)):
+        return None
+    return _one_product(program, node.args, letters, out, {**sizes, "T": str(node.type.clock), "B": "B"}, leads)
+
+
+def _one_product(
+    program: Program, args: tuple[int, ...], letters: tuple[str, str], out: str, sizes: dict[str, Dim], leads: list[str]
+) -> MatrixProduct | None:
+    a, b = letters
+    if any(len(set(x)) < len(x) for x in (a, b, out)) or (set(a) ^ set(b)) - set(out) or set(out) - set(a + b):
+        return None
+    summed = "".join(c for c in a if c in b)
+    rows, columns = "".join(c for c in out if c in a), "".join(c for c in out if c in b)
+    if out == columns + rows and out != rows + columns:
+        return _one_product(program, args[::-1], (b, a), out, sizes, leads[::-1])
+    if out != rows + columns or not (rows and columns and summed) or set(summed) & set(out):
+        return None
+    first = _factor(program, args[0], a, leads[0], rows, summed)
+    second = _factor(program, args[1], b, leads[1], summed, columns)
+    if first is None or second is None:
+        return None
+    return MatrixProduct(first, second, rows, columns, sizes)
+
+
+def _factor(program: Program, id: int, letters: str, lead: str, rows: str, columns: str) -> Factor | None:
+    """A value as a matrix, in whichever order its letters lie in memory."""
+    place = program.places[id]
+    ops = [view.op for view in place.views]
+    while ops and ops[0] == "slice":
+        ops.pop(0)
+    sliced = len(ops) < len(place.views) and bool(lead)
+    own = letters[len(lead) :]
+    if ops == ["transpose"]:
+        letters = lead + own[::-1]
+    elif ops and (set(ops) != {"reshape"} or sliced):
+        return None
+    if program.graph[id].type.index is not None:
+        return None
+    for turned, (one, other) in enumerate(((rows, columns), (columns, rows))):
+        if letters == one + other and not (sliced and len(one) != len(lead)):
+            return Factor(id, letters, len(one), bool(turned))
+    return None
+
+
+class ProductText:
+    """Writes products in the text of the driver, where arrays are attributes of a plan, `p.NAME`."""
+
+    def __init__(self, program: Program, memory: Memory) -> None:
+        self.program, self.memory = program, memory
+
+    def size(self, letters: str, sizes: dict[str, Dim]) -> str:
+        """How many elements some axes have together."""
+        words = [clock_size(str(sizes[c])) if c == "T" else "B" for c in letters if c in "TB"]
+        number = prod(size for c in letters if c not in "TB" and isinstance(size := sizes[c], int))
+        own = any(c not in "TB" for c in letters)
+        return " * ".join([*words, *([str(number)] if own or not words else [])])
+
+    def factor(self, factor: Factor, sizes: dict[str, Dim], stepped: bool) -> str:
+        """An operand as a matrix."""
+        place = self.program.places[factor.node]
+        text = self.array(place, stepped)
+        one, other = factor.axes[: factor.split], factor.axes[factor.split :]
+        vector = self.memory.array(place.buffer).home in VECTORS
+        if vector or len(one) != 1 or len(other) != 1 or any(view.op == "reshape" for view in place.views):
+            text = f"{text}.reshape({self.size(one, sizes)}, {self.size(other, sizes)})"
+        return f"{text}.T" if factor.turned else text
+
+    def array(self, place: Place, stepped: bool) -> str:
+        """The array of a value as it lies in memory; transposing is left to the letters."""
+        array = self.memory.array(place.buffer)
+        text = whole(array, place.delay, stepped)
+        if array.home in VECTORS:
+            return self._part(array, place)
+        lead = max(int(place.kind) - (1 if place.kind is Kind.STREAM and (stepped or not array.timed) else 0), 0)
+        for view in place.views:
+            if view.op == "slice":
+                text = f"{text}[{', '.join([*[':'] * lead, f'{view.numbers[0]}:{view.numbers[1]}'])}]"
+        return text
+
+    def _part(self, array: Array, place: Place) -> str:
+        """A piece of a flat vector."""
+        start, shape = array.offset, array.shape
+        for view in place.views:
+            if view.op == "slice":
+                start += view.numbers[0] * count(shape[1:])
+            shape = view.shape
+        return f"p.{array.name}[{start}:{start + count(shape)}]"
+
+    def out(self, product: MatrixProduct, array: Array, stepped: bool) -> str:
+        """Where the result goes, as a matrix."""
+        rows, columns = self.size(product.rows, product.sizes), self.size(product.columns, product.sizes)
+        text = whole(array, 0, stepped)
+        if len(product.rows) == 1 and len(product.columns) == 1 and array.home not in VECTORS:
+            return text
+        return f"{text}.reshape({rows}, {columns})"
+
+    def output(self, id: int) -> Array | None:
+        """The array that a product is computed into, if it is the place of its result; else it needs another."""
+        place = self.program.places[id]
+        return None if place.views or place.delay else self.memory.array(place.buffer)
+
+
+def whole(array: Array, delay: int, stepped: bool) -> str:
+    """All rows of an array for the steps, `delay` rows before; or (`stepped`) that of step `t`."""
+    if array.home in VECTORS:
+        return f"p.{array.name}[{array.offset}:{array.offset + count(array.shape)}]"
+    text, first = f"p.{array.name}", array.front - delay
+    if not array.timed:
+        return text
+    if stepped:
+        return f"{text}[t{f' + {first}' if first > 0 else f' - {-first}' if first else ''}]"
+    if not array.front and not array.behind:
+        return text
+    steps = clock_size(array.clock)
+    return f"{text}[{first}:{first} + {steps}]" if first else f"{text}[:{steps}]"

@@ -1,0 +1,161 @@
+"""A kernel as text: its signature, the element that a thread stands for, the lines around its body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from recurrency.graph.types import Kind
+
+from .arrays import Memory
+from .index import clock_size, extent
+from .pieces import Domain
+
+BLOCK = 128
+"""Threads of a block."""
+
+BLOCKS = 4
+"""So many blocks are to fit a multiprocessor, which leaves 128 registers to each thread: enough, as NVRTC says."""
+
+LINE = 110
+"""Characters of a line of parameters."""
+
+PHILOX = """
+static __device__ void philox(unsigned int a, unsigned int b, unsigned int c, unsigned int d, unsigned long long seed,
+                              unsigned int* first, unsigned int* second) {
+    unsigned int low = (unsigned int)seed, high = (unsigned int)(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+        const unsigned long long left = a * 0xD2511F53ull, right = c * 0xCD9E8D57ull;
+        a = (unsigned int)(right >> 32) ^ b ^ low;
+        b = (unsigned int)right;
+        c = (unsigned int)(left >> 32) ^ d ^ high;
+        d = (unsigned int)left;
+        low += 0x9E3779B9u;
+        high += 0xBB67AE85u;
+    }
+    *first = a >> 8;
+    *second = b >> 8;
+}
+"""
+"""Philox4x32-10 (Salmon et al. 2011), as in `recurrency.graph.draws`: two numbers of 24 bits."""
+
+GENERAL = r"""
+extern "C" __global__ void copy_real(REAL* out, const REAL* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void copy_int64(long long* out, const long long* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void copy_int32(int* out, const int* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void copy_uint64(unsigned long long* out, const unsigned long long* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = x[i];
+}
+
+extern "C" __global__ void clean_real(REAL* out, const REAL* x, const int* lengths, int B, int row, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : (REAL)0;
+}
+
+extern "C" __global__ void clean_symbols(
+    long long* out, const long long* x, const int* lengths, int B, int row, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : -1;
+}
+"""
+"""Kernels that every module has; REAL stands for its type."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel's text, and how the driver launches it: `args` and number of threads (`count`) as text of Python."""
+
+    name: str
+    text: str
+    args: tuple[str, ...]
+    count: str
+    only_ragged: bool = False
+    """Whether it does nothing where all sequences are full."""
+
+
+def kernel(
+    name: str, domain: Domain, mode: str, lines: Sequence[str], written: Collection[str], memory: Memory, real: str,
+    only_ragged: bool = False,
+) -> Kernel:  # fmt: skip
+    """The kernel of a body, whose threads stand for the elements of a domain; `written` are the arrays it writes.
+
+    `mode` is `all` (steps), `step` (of a loop in the driver) or `loop` (over all steps, in the kernel).
+    """
+    params, args = _signature(lines, written, memory, real)
+    if mode == "step":
+        params, args = [*params, "int t"], [*args, "t"]
+    head = f'extern "C" __global__ void __launch_bounds__({BLOCK}, {BLOCKS}) {name}('
+    text = "\n".join([head, *_wrapped([*params, "int n"]), ") {", *(f"    {line}" for line in lines), "}"])
+    return Kernel(name, text + "\n", tuple(args), _count(domain, mode), only_ragged)
+
+
+def _signature(
+    lines: Iterable[str], written: Collection[str], memory: Memory, real: str
+) -> tuple[list[str], list[str]]:
+    """The parameters that a body needs, and the arguments for them."""
+    words = _words(lines)
+    params, args = [], []
+    for array in memory.used():
+        if array.name in words:
+            kind = real if array.real else "long long"
+            wrote = array.name in written
+            params.append(f"{kind}* {array.name}" if wrote else f"const {kind}* __restrict__ {array.name}")
+            args.append(f"p.{array.name}")
+    for word, kind in memory.scalars().items():
+        if word in words:
+            params.append(f"{kind}{word}")
+            args.append(f"p.{word}")
+    return params, args
+
+
+def _words(lines: Iterable[str]) -> set[str]:
+    """The words of lines of C, without comments and what stands after a point (`blockIdx.x`)."""
+    return set(re.findall(r"(?<![.\w])\w+", "\n".join(line.split("//")[0] for line in lines)))
+
+
+def _count(domain: Domain, mode: str) -> str:
+    """The number of threads."""
+    sizes = [extent(size) for size in domain.shape if not isinstance(size, int)]
+    number = prod(size for size in domain.shape if isinstance(size, int))
+    lead = ["B"] if domain.kind >= Kind.SEQUENCE else []
+    lead = [clock_size(domain.clock), *lead] if domain.kind is Kind.STREAM and mode == "all" else lead
+    return " * ".join([*lead, *sizes, *([str(number)] if number != 1 or not (lead or sizes) else [])])
+
+
+def decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
+    """The lines that find out which element a thread stands for."""
+    out = ["const int i = blockIdx.x * blockDim.x + threadIdx.x;", "if (i >= n) return;"]
+    inner: list[str] = []
+    for k, (name, size) in reversed(list(enumerate(axes))):
+        divided = f"i / ({' * '.join(reversed(inner))})" if len(inner) > 1 else f"i / {inner[0]}" if inner else "i"
+        out.append(f"const int {name} = {divided if k == 0 else f'{divided} % {size}'};")
+        inner.append(size)
+    return out
+
+
+def _wrapped(params: Sequence[str]) -> list[str]:
+    """Parameters in lines of bearable length."""
+    lines, line = [], ""
+    for k, param in enumerate(params):
+        text = param + ("," if k + 1 < len(params) else "")
+        if len(line) + len(text) > LINE:
+            lines.append(f"    {line}")
+            line = ""
+        line = f"{line} {text}".strip()
+    return [*lines, f"    {line}"]

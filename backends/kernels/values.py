@@ -1,0 +1,245 @@
+"""The text of a kernel's body: each value is computed where it is needed, once for each element, or read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
+from recurrency.program.program import Program
+
+from ..names import Names, comment
+from .arrays import Array, Memory
+from .index import At, clock_name, clock_size, extent
+from .scalars import Scalars
+
+LEAVES = frozenset(("input", "param", "start"))
+"""Operations whose values always lie in memory."""
+
+UNROLLED = 16
+"""So many turns of a longer loop stand side by side: NVRTC would unroll hundreds, and run out of registers."""
+
+Fragment = Callable[["Body", int, Node, At], str]
+"""The text of one element of the result of an operation; what it needs before is written into the body."""
+
+
+Asked = dict[int, list[At]]
+"""Elements of values."""
+
+
+@dataclass
+class Scope:
+    """Lines between two braces, and the values that are known there by name."""
+
+    lines: list[str] = field(default_factory=list)
+    known: dict[tuple[int, At], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Read:
+    """An element that a kernel reads: the array, the element, and whether it is that of another step (`late`).
+
+    `span` says between which rows of the array's first axis it lies.
+    """
+
+    array: str
+    element: str
+    late: bool
+    node: int
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the bodies of one function's kernels have in common.
+
+    `outputs` are arrays with results of products that are not the places of these products, `partials` those with the
+    parts of sums over all sequences, `turned` those with the transposes of matrices.
+    """
+
+    program: Program
+    memory: Memory
+    scalars: Scalars
+    fragments: dict[str, Fragment]
+    outputs: dict[int, Array] = field(default_factory=dict)
+    partials: dict[int, Array] = field(default_factory=dict)
+    turned: dict[int, Array] = field(default_factory=dict)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the program."""
+        return self.program.graph
+
+
+class Body:
+    """Writes the body of one kernel. `ready` are the values that lie in memory when it runs.
+
+    Within a kernel that runs over all steps, `carried` are values of the step before that stay in registers: the
+    element of memory that they stand for -> their name. `texts` are the definitions of names, and `cleaned` says what a
+    text is outside of padding. `asked` are the elements of products that the whole kernel needs; where they are known
+    from a body that was written before, they are computed together.
+    """
+
+    def __init__(self, source: Source, ready: Collection[int], names: Names, asked: Asked | None = None) -> None:
+        self.source, self.graph, self.program, self.scalars = source, source.graph, source.program, source.scalars
+        self.ready, self.names = ready, names
+        self.scopes = [Scope()]
+        self.part: str | None = None
+        self.carried: dict[str, str] = {}
+        self.started: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        self.cleaned: dict[str, str] = {}
+        self.asked: Asked = {}
+        self.together = asked or {}
+        self.reads: list[Read] = []
+        self._said: object = None
+
+    # ------------------------------------------------------------------------------------------------------- lines
+
+    def line(self, text: str, id: int | None = None) -> None:
+        """Write a line, beside it the line of the specification that it comes from, unless that was said before."""
+        node = None if id is None else self.graph[id]
+        if node is not None and node.span is not None:
+            here = (node.span.source.name, node.span.line)
+            if here != self._said:
+                said = comment(f"{here[0]}:{here[1]}  {node.span.source.line(node.span.line)}")
+                text = f"{text}  // {said.replace(chr(39) * 3, '...').rstrip(chr(92))}"
+            self._said = here
+        self.scopes[-1].lines.append(text)
+
+    def declare(self, wish: str, text: str, kind: str = "", id: int | None = None) -> str:
+        """A new constant with this value."""
+        name: str = self.names.new(wish)
+        self.line(f"const {kind or self.scalars.real} {name} = {text};", id)
+        return name
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """What is written within it stands between braces."""
+        self.scopes.append(Scope())
+        try:
+            yield
+        finally:
+            inner = self.scopes.pop()
+            self.scopes[-1].lines += [f"{head} {{", *(f"    {line}" for line in inner.lines), "}"]
+            self._said = None
+
+    def choose(
+        self, condition: str, then: Callable[[], str], otherwise: Callable[[], str] | str, kind: str = ""
+    ) -> str:
+        """A value that is computed in one way or in another; what only one way needs is read only there."""
+        name: str = self.names.new("chosen")
+        start = otherwise if isinstance(otherwise, str) else ""
+        self.line(f"{kind or self.scalars.real} {name}{f' = {start}' if start else ''};")
+        with self.block(f"if ({condition})"):
+            self.line(f"{name} = {then()};")
+        if not isinstance(otherwise, str):
+            with self.block("else"):
+                self.line(f"{name} = {otherwise()};")
+        return name
+
+    # ------------------------------------------------------------------------------------------------------ values
+
+    def value(self, id: int, at: At) -> str:
+        """One element of a value, as a name or a literal."""
+        node = self.graph[id]
+        literal = number(self.graph, id)
+        if literal is not None:
+            return self.scalars.literal(literal) if node.type.index is None else str(int(literal))
+        at = self._of_kind(node, at)
+        for scope in reversed(self.scopes):
+            if (id, at) in scope.known:
+                return scope.known[id, at]
+        text = self._written(id, node, at)
+        if not _is_plain(text):
+            name = self.declare(node.name or node.op.name, text, self.ctype(node), id)
+            self.texts[name], text = text, name
+        self.scopes[-1].known[id, at] = text
+        return text
+
+    def _of_kind(self, node: Node, at: At) -> At:
+        """The same element, without what the value does not depend on."""
+        kind = node.type.kind
+        return At(at.t if kind is Kind.STREAM else None, at.b if kind >= Kind.SEQUENCE else None, at.idx)
+
+    def _written(self, id: int, node: Node, at: At) -> str:
+        if id in self.source.turned:
+            return str(self.source.turned[id].element(at.to(*at.idx[::-1])))
+        if id in self.source.outputs:
+            array = self.source.outputs[id]
+            self.reads.append(Read(array.name, array.element(at), False, id, array.span(at)))
+            return str(array.element(at))
+        if node.op.name in LEAVES or id in self.ready:
+            return self._read(id, node, at)
+        return self.source.fragments[node.op.name](self, id, node, at)
+
+    def _read(self, id: int, node: Node, at: At) -> str:
+        place = self.program.places[id]
+        array, at = self.source.memory.find(place, at)
+        element = array.element(at)
+        late = bool(node.delay) and at.t == "t"
+        self.reads.append(Read(array.name, element, late, id, array.span(at)))
+        if late and abs(place.delay) == 1 and element in self.carried:
+            self.started[element] = array.element(at, place.delay)
+            return self.carried[element]
+        return str(array.element(at, place.delay))
+
+    def beside(self, id: int, at: At) -> list[At]:
+        """The elements of a product that are computed together with one, that one first."""
+        if len(self.scopes) > 1:
+            return [at]
+        self.asked.setdefault(id, []).append(at)
+        return [at, *(other for other in self.together.get(id, ()) if other != at)]
+
+    def real(self, id: int, at: At) -> str:
+        """One element of a value as a real number, though it be a symbol."""
+        text = self.value(id, at)
+        plain = self.graph[id].type.index is None or number(self.graph, id) is not None
+        return text if plain else f"({self.scalars.real}){text}"
+
+    def ctype(self, node: Node) -> str:
+        """The type of a value's elements."""
+        return self.scalars.real if node.type.index is None else "long long"
+
+    def nothing(self, node: Node) -> str:
+        """What stands where there is no value."""
+        return f"0.0{self.scalars.f}" if node.type.index is None else "-1"
+
+    # ----------------------------------------------------------------------------------------------------- lengths
+
+    def length(self, clock: str | None, at: At) -> str:
+        """How many steps the sequence has."""
+        return f"n_{clock_name(clock)}[{at.b}]"
+
+    def steps(self, clock: str | None) -> str:
+        """How many steps there is room for."""
+        return str(clock_size(clock))
+
+    def bound(self, dim: Dim, at: At) -> str:
+        """How far a loop over an axis goes: an axis of steps has as many as the sequence."""
+        return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))
+
+    @contextmanager
+    def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
+        """A loop from 0 to `bound` that does `count` things alike; gives the name of its variable."""
+        name: str = self.names.new(wish)
+        if bound.isdigit() and int(bound) * count > UNROLLED:
+            self.line(f"#pragma unroll {max(1, UNROLLED // count)}")
+        with self.block(f"for (int {name} = 0; {name} < {bound}; ++{name})"):
+            yield name
+
+    def reduction(self, names: Sequence[str]) -> None:
+        """Called before the innermost of some loops that add to these names."""
+
+
+PLAIN = re.compile(r"\w+|\d[\d.]*f?|\(-\d[\d.]*(e[+-]?\d+)?f?\)", re.ASCII)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is a name or a number, which costs nothing to repeat."""
+    return PLAIN.fullmatch(text) is not None

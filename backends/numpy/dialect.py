@@ -1,0 +1,154 @@
+"""How generated Python speaks to NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recurrency.program.program import Program
+
+from ..python.dialect import Fused, listed, number_text
+from ..python.function import Function
+from ..python.masks import masked_text
+from ..python.memory import leased
+from ..python.products import Call
+from .ops import ELEMENTWISE
+
+TAPE = "tape:"
+UFUNC = {"sum": "add", "peak": "maximum"}
+
+
+class Numpy:
+    """Arrays are NumPy's; what is handed out lies in memory that is used again when the caller has let go of it."""
+
+    elementwise = ELEMENTWISE
+    step_padding = "(padding{s} if ragged{s} else [None] * T{s})"
+    length = "full(B, {T})"
+    range = "arange({T})[:, None]"
+    steps_before = "arange({T})[:, None] + np.asarray((offset or {{}}).get({clock}, 0))"
+    eye = "np.eye({0})"
+    place = "place({x}, {step}, n{s}, {out})"
+    if_length = ("{out}[...] = {x}", "{out}[n{s} != {length}] = 0")
+    permute = "transpose"
+    view = "view({0}, {1})"
+    widens = True
+    hoists = False
+    apart = False
+
+    def text(self, f: Function) -> str:
+        """The function, and the one that makes its memory."""
+        kept = sorted(set(f.memory.own) & f.words(), key=f.memory.order)
+        arenas = {home: parts for home, parts in f.memory.arenas.items() if parts}
+        lines = [f"def {f.name}_memory({', '.join(f.sizes)}):"]
+        lines.append(f'    """The buffers of `{f.name}` for so many steps and sequences, and views of them."""')
+        lines += [f"    {home} = Arena({', '.join(parts)})" for home, parts in arenas.items()]
+        lines += [f"    {line}" for line in f.memory.lines]
+        lines += [f"    return ({listed([f'{home}.memory' for home in arenas])}), ({listed(kept)})", "", ""]
+        borrowed = [f"({listed(kept)}) = memory({f.name}_memory, {', '.join(f.sizes)})"] if kept else []
+        return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
+
+    def literal(self, f: Function, value: float) -> str:
+        """The number itself."""
+        return str(number_text(value))
+
+    def full(self, shape: str, value: str, index: bool = False) -> str:
+        """A new array of equal numbers."""
+        return f"full({shape}, {value}, {'np.intp' if index else 'real'})"
+
+    def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
+        """A new array."""
+        return f"{'zeros' if zeros else 'empty'}({shape}, real)"
+
+    def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
+        """An array, or a piece of an arena."""
+        return f"{home}.array({shape})" if home else self.empty(shape, zeros=front + behind > 0)
+
+    def given(self, text: str, index: bool) -> str:
+        """An array of the caller in our dtype."""
+        return f"asarray({text}, {'np.intp' if index else 'real'})"
+
+    def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
+        """An assignment to all elements."""
+        return f"{out}{'' if indexed else '[...]'} = {value}"
+
+    def clear(self, out: str, where: str, nothing: str) -> str:
+        """An assignment to some elements."""
+        return f"{out}[{where}] = {nothing}"
+
+    def spread(self, text: str, shape: str) -> str:
+        """A repeated view."""
+        return f"np.broadcast_to({text}, {shape})"
+
+    def each(self, whole: str, backwards: bool) -> str:
+        """An array is iterated over by its first axis."""
+        return f"{whole}[::-1]" if backwards else whole
+
+    def per_step(self, wholes: list[str], backwards: bool) -> str:
+        """The same of several arrays of ours at once."""
+        return f"per_step({', '.join(self.each(whole, backwards) for whole in wholes)})"
+
+    def product(self, f: Function, call: Call) -> str:
+        """A function of the same name."""
+        if call.function == "einsum":
+            return f'einsum("{call.spec}", {call.a}, {call.b}, out={call.out})'
+        if call.shape:
+            return self.assign(call.out, f"dot({call.a}, {call.b}).reshape({call.shape})")
+        return f"{call.function}({call.a}, {call.b}, {call.out})"
+
+    def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
+        """The reduction of a ufunc."""
+        call = f"{UFUNC[op]}.reduce({text}, {axes}"
+        return f"{call}, None, {out})" if fits else f"{out}[...] = {call})"
+
+    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
+        """A dict of views of the memory that is lent, and of copies."""
+        items = ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
+        lent = handed_out(f.program, roots)
+        items += [f"{name!a}: {_result(f, name, id, name in lent)}" for name, id in roots.items()]
+        return ["return {", *(f"    {item}," for item in items), "}"]
+
+    def fusions(self, program: Program) -> dict[int, Fused]:
+        """NumPy has no functions of more than one operation."""
+        return {}
+
+
+def handed_out(program: Program, roots: Mapping[str, int]) -> set[str]:
+    """The results that are handed out as they lie in memory.
+
+    Those of memory that a backward run is going to read may lie in one, for nobody can write there; what a user may
+    write on has its memory alone.
+    """
+    found: set[str] = set()
+    taken: set[int] = set()
+    tape = _tape(program)
+    for name, id in roots.items():
+        if leased(program, id):
+            memory = _memory(program, id)
+            if memory in tape or memory not in taken:
+                found.add(name)
+            taken.add(memory)
+    return found
+
+
+def _result(f: Function, name: str, id: int, lent: bool) -> str:
+    type_ = f.graph[id].type
+    text: str = f.full(id)
+    if lent:
+        locked = not name.startswith(TAPE) and _memory(f.program, id) in _tape(f.program)
+        return f"read_only({text})" if locked else f"{text}.view()"
+    text = f"{text}.copy()"
+    for axis, dim in enumerate(type_.shape):
+        if isinstance(dim, str):
+            text = masked_text(f, text, type_.kind, axis, dim, "0")
+    return text
+
+
+def _tape(program: Program) -> set[int]:
+    """The memory that a backward run is going to read."""
+    roots = program.graph.roots.items()
+    return {_memory(program, id) for name, id in roots if name.startswith(TAPE) and leased(program, id)}
+
+
+def _memory(program: Program, id: int) -> int:
+    """The buffer that owns the memory of a value."""
+    buffer = program.buffers[program.places[id].buffer]
+    return buffer.id if buffer.same is None else buffer.same

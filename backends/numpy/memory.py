@@ -1,0 +1,101 @@
+"""The memory of a call of generated NumPy, from the buffers that it makes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurrency.graph.cost import volume
+from recurrency.graph.types import Kind
+from recurrency.program.footprint import GRADIENTS, PASSING, WORKSPACE, Footprint
+from recurrency.program.layout import gradients
+
+from ..python.function import Function
+from .dialect import handed_out
+
+VIEW, MOST_VIEWS = 128, 2000
+"""Bytes of a view of an array; loops of at most so many steps keep one of each array at each step."""
+
+DRAWN = 72
+"""Bytes that a random number takes while it is drawn."""
+
+WHOLE = frozenset({"log_softmax", "take"})
+"""Operations that compute all their elements once more on the way."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function, and the sizes of one call of it."""
+
+    function: Function
+    real: np.dtype[Any]
+    steps: Mapping[str, int]
+    batch: int
+    ragged: bool
+
+    def footprint(self) -> Footprint:
+        """What is kept for these sizes, what is made anew, and the most that any statement needs besides."""
+        passing = self._cleaned() + max(self._statements(), default=0)
+        return Footprint.of([*self._buffers(), *self._views(), *self._made(), (PASSING, passing)])
+
+    def _size(self, id: int) -> int:
+        type_ = self.function.graph[id].type
+        return volume(type_, self.steps, self.batch) * (self.real.itemsize if type_.index is None else 8)
+
+    def _buffers(self) -> Iterator[tuple[str, int]]:
+        f = self.function
+        known = f.uses
+        for id in f.memory.bases:
+            buffer = f.program.buffers[id]
+            if buffer.home == "own" and buffer.same is None:
+                size = self.real.itemsize if buffer.type.index is None else 8
+                yield known[id], buffer.elements(self.steps, self.batch) * size
+        names = {f"T{word}": self.steps[clock] for clock, word in f.clocks.items()} | {"B": self.batch}
+        for _, shape in f.constants:
+            yield WORKSPACE, math.prod(eval(shape, {"__builtins__": {}}, names)) * self.real.itemsize
+
+    def _views(self) -> Iterator[tuple[str, int]]:
+        for clock, count in self.function.viewed.items():
+            if self.steps[clock] <= MOST_VIEWS:
+                yield WORKSPACE, count * self.steps[clock] * VIEW
+
+    def _made(self) -> Iterator[tuple[str, int]]:
+        """The gradient of the parameters, and copies of results."""
+        f = self.function
+        own = gradients(f.graph, f.layout)
+        if own:
+            yield GRADIENTS, f.layout.size * self.real.itemsize
+        lent = handed_out(f.program, f.graph.roots)
+        for root, id in f.graph.roots.items():
+            if root.removeprefix("gradient:") not in own and root not in lent:
+                yield GRADIENTS if root.startswith("gradient:") else WORKSPACE, self._size(id)
+
+    def _cleaned(self) -> int:
+        """Copies of the caller's streams without what stands in padding."""
+        graph = self.function.graph
+        inputs = [id for name, id in graph.sources("input").items() if not name.startswith("tape:")]
+        return sum(self._size(id) for id in inputs if graph[id].type.kind is Kind.STREAM) if self.ragged else 0
+
+    def _statements(self) -> Iterator[int]:
+        """What statements on all steps make on the way."""
+        program = self.function.program
+        for region in program.regions:
+            for id in () if region.scans else region.ids:
+                yield self._on_the_way(program.sums.get(id, id))
+
+    def _on_the_way(self, id: int) -> int:
+        node = self.function.graph[id]
+        if node.op.name == "random":
+            return volume(node.type, self.steps, self.batch) * DRAWN
+        if node.op.name == "product":
+            return sum(self._size(arg) for arg in node.args if self._is_cut(arg))
+        return self._size(id) if node.op.name in WHOLE else 0
+
+    def _is_cut(self, id: int) -> bool:
+        """Whether the rows of a stream lie apart, so that a product over all steps copies it."""
+        place = self.function.program.places.get(id)
+        return place is not None and place.kind is Kind.STREAM and not self.function.contiguous(id)

@@ -1,0 +1,1 @@
+"""Programs as Python source: what the NumPy and the PyTorch backend share."""

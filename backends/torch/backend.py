@@ -1,0 +1,161 @@
+"""The PyTorch backend: a program as a readable module of PyTorch, which runs on any device and in any dtype of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.graph.graph import Graph
+from recurrency.passes.lengths import lengths as with_lengths
+from recurrency.program.layout import Layout
+from recurrency.program.schedule import schedule
+
+from ..names import ascii_name
+from ..python.function import Function
+from ..python.module import docstring, helpers_of, names_of, names_of_helper
+from .dialect import Torch
+from .helpers import HELPERS
+from .memory import MEMORY
+from .ops import FUNCTIONS
+
+if TYPE_CHECKING:
+    from recurrency.model.export import ModuleRequest
+    from recurrency.model.model import Model
+
+FUSIONS = "fusions"
+"""Switches off that operations which PyTorch has one function for become one."""
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Built:
+    """A built function of NumPy arrays (see `recurrency.backend.Runner`), the `function` of tensors, and its source."""
+
+    def __init__(self, function: Callable[..., dict[str, Any]], source: str) -> None:
+        self.function, self.source = function, source
+
+    def __call__(
+        self,
+        params: Array,
+        given: Mapping[str, Array],
+        lengths: Mapping[str, Array] | None,
+        steps: Mapping[str, int],
+        batch: int,
+        training: bool,
+        seed: int,
+        offset: Mapping[str, Array] | None,
+    ) -> dict[str, Array]:
+        import torch
+
+        real = params.dtype
+        tensors = {n: tensor(np.asarray(a, real if a.dtype.kind == "f" else np.int64)) for n, a in given.items()}
+        counts = None if lengths is None else {clock: tensor(n) for clock, n in lengths.items()}
+        before = None if offset is None else {clock: tensor(np.asarray(n)) for clock, n in offset.items()}
+        with torch.no_grad():
+            found = self.function(tensor(params), tensors, counts, steps, batch, training, seed, before)
+        return {name: value.numpy() for name, value in found.items()}
+
+
+class _Writable:
+    """An array as one that may be written, which we do not do: PyTorch warns about those that may not."""
+
+    def __init__(self, array: Array) -> None:
+        address, _ = array.__array_interface__["data"]
+        self.array, self.__array_interface__ = array, {**array.__array_interface__, "data": (address, False)}
+
+
+def tensor(array: Array) -> Any:
+    """A tensor on the memory of an array; on a copy where PyTorch has no such strides."""
+    import torch
+
+    if any(stride < 0 or stride % array.itemsize for stride in array.strides):
+        array = array.copy()  # not `ascontiguousarray`, which keeps any stride of an axis of one element
+    return torch.from_numpy(array if array.flags.writeable else np.asarray(_Writable(array)))
+
+
+class TorchBackend:
+    """Generated PyTorch: on arrays like any backend, and as an `nn.Module`."""
+
+    name = "torch"
+    extension = ".py"
+    """Of the files that it writes."""
+    switches = frozenset({FUSIONS})
+    """What may be switched off besides the passes and the pieces of the schedule."""
+
+    def available(self) -> str | None:
+        """Why this backend can not run here; None: it can."""
+        if find_spec("torch") is None:
+            return "PyTorch is not installed: pip install 'recurrency[torch]'"
+        return None
+
+    def _need_torch(self) -> None:
+        if reason := self.available():
+            raise UsageError(reason)
+
+    def build(
+        self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
+    ) -> Built:
+        """Compile one function, which computes the roots of a graph in the dtype of the arrays that it is given.
+
+        Raises:
+            UsageError: PyTorch is not installed.
+        """
+        self._need_torch()
+        text = self.emit([(name, graph)], layout, "", without)
+        module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
+        exec(compile(text, f"<recurrency torch {ascii_name(name)}>", "exec"), module)
+        return Built(module[ascii_name(name)], text)
+
+    def module(self, request: ModuleRequest) -> str:
+        """The text of a whole module: an `nn.Module` that needs PyTorch alone.
+
+        Raises:
+            UsageError: PyTorch is not installed, with which it is written.
+        """
+        self._need_torch()
+        from .module_text import module_text
+
+        text: str = module_text(request)
+        return text
+
+    def network(self, model: Model, dimensions: Mapping[str, Any], streams: Sequence[str], **options: Any) -> Any:
+        """A compiled model as an `nn.Module`; see `Spec.module`."""
+        from .module import network
+
+        return network(model, dimensions, streams, **options)
+
+    def emit(
+        self,
+        functions: Sequence[tuple[str, Graph]],
+        layout: Layout,
+        header: str = "",
+        without: frozenset[str] = frozenset(),
+    ) -> str:
+        """The text of a module with these functions of tensors, which needs nothing but PyTorch.
+
+        Each is `NAME(params, given, lengths, steps, batch, training, seed, offset)`, as `recurrency.backend.Runner`
+        has it, of tensors on one device; real ones have the dtype of `params`. It is to be called below autograd, or
+        without it. The tensors that it returns are contiguous and new: no two lie in one memory, and no later call
+        changes them. It may run in several threads at once.
+        """
+        written = []
+        for name, graph in functions:
+            program = schedule(with_lengths(graph), layout, without)
+            written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)))
+        functions_text = "\n".join("\n" + f.text() for f in written)
+        used = names_of(functions_text) | names_of_helper(MEMORY)
+        helpers = helpers_of(HELPERS, used)
+        used = used.union(*map(names_of_helper, helpers))
+        text = "\n".join([*helpers, MEMORY, functions_text])
+        lines = [docstring(header), ""] if header else []
+        lines += ["import math", "from sys import getrefcount", "", "import torch", ""]
+        lines += [f"{name} = {meaning}" for name, meaning in sorted(FUNCTIONS.items()) if name in used]
+        lines += ["nan, inf = math.nan, math.inf", ""]
+        return "\n".join(lines) + "\n" + text
+
+
+backend = TorchBackend()

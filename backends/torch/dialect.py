@@ -1,0 +1,237 @@
+"""How generated Python speaks to PyTorch: on any device, in the dtype of the parameters that a call is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from recurrency.program.program import Program
+
+from ..names import ascii_name
+from ..python.dialect import Fused, listed
+from ..python.function import Function
+from ..python.masks import masked_text
+from ..python.memory import leased
+from ..python.products import Call
+from .fusions import fusions
+from .ops import ELEMENTWISE
+
+TAPE = "tape:"
+REDUCE = {"sum": "sum_over", "peak": "amax"}
+DOTS = {
+    (2, 2): "{best}({a}, {b}, out={out})",
+    (2, 1): "mv({a}, {b}, out={out})",
+    (1, 2): "mv({b_T}, {a}, out={out})",
+    (1, 1): "dot({a}, {b}, out={out})",
+    (0, 0): "matmul({a}, {b}, out={out})",
+}
+SUMS = {
+    (2, 2): "{best}({plus}, {a}, {b}, out={out})",
+    (2, 1): "addmv({plus}, {a}, {b}, out={out})",
+    (1, 2): "addmv({plus}, {b_T}, {a}, out={out})",
+}
+
+
+class Torch:
+    """Tensors: what a function needs for itself is used again, what it hands out is never written again."""
+
+    elementwise = ELEMENTWISE
+    step_padding = "(padding{s}.unbind(0) if ragged{s} else [None] * T{s})"
+    length = "params.new_full((B,), {T}, dtype=torch.int64)"
+    range = "arange({T}, device=params.device)[:, None]"
+    steps_before = "step_numbers({T}, (offset or {{}}).get({clock}, 0), params.device)"
+    eye = "torch.eye({0}, dtype=params.dtype, device=params.device)"
+    place = "place({x}, {step}, n{s}, ragged{s}, {out})"
+    if_length = ("if_length({x}, {length}, n{s}, ragged{s}, T{s}, {out})",)
+    permute = "permute"
+    view = "{0}.view({1})"
+    widens = False
+    hoists = True
+    apart = True
+
+    def __init__(self, fuses: bool = True) -> None:
+        self.fuses = fuses
+
+    def text(self, f: Function) -> str:
+        """The function, and those that make its memory: what it keeps for itself, and what it lends to the caller."""
+        used = f.words()
+        lines: list[str] = []
+        borrowed: list[str] = []
+        for group, suffix, key in (("kept", "memory", "key"), ("lent", "results", "lease")):
+            names = sorted((n for n, g in f.memory.own.items() if g == group and n in used), key=f.memory.order)
+            if not names:
+                continue
+            made = [line for line in f.memory.lines if f.memory.own[line.split(" = ")[0]] == group]
+            made = list(_needed(made, set(names)))
+            lines += [f"def {f.name}_{suffix}(like, {', '.join(f.sizes)}):"]
+            lines += [f'    """{DOCS[group].format(f.name)}"""', *(f"    {line}" for line in made)]
+            lines += [f"    return Buffers(({listed(_owners(made))}), ({listed(names)}))", "", ""]
+            borrowed += [f"{key}, {group} = borrow({f.name}_{suffix}, params, {', '.join(f.sizes)})"]
+            borrowed += [f"({listed(names)}) = {group}.tensors"]
+        return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
+
+    def literal(self, f: Function, value: float) -> str:
+        """The number as a tensor without axes: quicker than a number of Python's, which becomes one at each call."""
+        known = {0.0: "zero", 1.0: "one", 0.5: "half", 2.0: "two"}
+        text: str = f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
+        return text
+
+    def full(self, shape: str, value: str, index: bool = False) -> str:
+        """A new tensor of equal numbers."""
+        return f"like.new_full({shape}, {value}{', dtype=torch.int64' if index else ''})"
+
+    def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
+        """A new tensor."""
+        if not here:
+            return f"like.new_{'zeros' if zeros else 'empty'}({shape})"
+        return f"lend(params, {shape if shape[0] == '(' else f'({shape},)'}){'.zero_()' if zeros else ''}"
+
+    def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
+        """A new tensor with zeros in some rows."""
+        made = f"lend(like, {shape}, {front})" if home else self.empty(shape)
+        return f"with_rows({made}, {front}, {behind})" if front or behind else made
+
+    def given(self, text: str, index: bool) -> str:
+        """What the caller gives has the dtype of the parameters (symbols: int64)."""
+        return text
+
+    def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
+        """A copy into a tensor."""
+        return f"{out}.{'fill_' if number else 'copy_'}({value})"
+
+    def clear(self, out: str, where: str, nothing: str) -> str:
+        """An assignment to some elements."""
+        return f"clear({out}, {where}, {nothing})"
+
+    def spread(self, text: str, shape: str) -> str:
+        """A repeated view."""
+        return f"{text}.expand({shape})"
+
+    def each(self, whole: str, backwards: bool) -> str:
+        """The views of each step."""
+        views = whole if whole.startswith("(") else f"{whole}.unbind(0)"
+        return f"{views}[::-1]" if backwards else views
+
+    def per_step(self, wholes: list[str], backwards: bool) -> str:
+        """The views of each step of several tensors."""
+        return f"per_step({-1 if backwards else 1}, {', '.join(wholes)})"
+
+    def product(self, f: Function, call: Call) -> str:
+        """The most special function for it."""
+        a, b, out = call.a, call.b, call.out
+        if call.function in ("dot", "matmul"):
+            b_T = b.removesuffix(".T") if b.endswith(".T") else f"{b}.T"
+            if call.shape:
+                return f"{out}.copy_(matmul({a}, {b}).view({call.shape}))"
+            row, best = (SUMS if call.plus else DOTS)[call.axes], ""
+            if "{best}" in row:
+                best, b = self._best("addmm" if call.plus else "mm", f, call)
+            return row.format(a=a, b=b, b_T=b_T, out=out, plus=call.plus, best=best)
+        if call.function == "multiply":
+            return f"addcmul({call.plus}, {a}, {b}, out={out})" if call.plus else f"mul({a}, {b}, out={out})"
+        first, second, result = call.spec.replace("->", ",").split(",")
+        summed = [str(axis) for axis, letter in enumerate(first) if letter not in result]
+        if first == second and "".join(c for c in first if c in result) == result and len(set(first)) == len(first):
+            return f"sum_products({a}, {b}, ({listed(summed)}), {out})"
+        return f'{out}.copy_(einsum("{call.spec}", {a}, {b}))'
+
+    def _best(self, name: str, f: Function, call: Call) -> tuple[str, str]:
+        """The function that is quickest for a product of such sizes, chosen where memory is made; and its factor b.
+
+        In a loop a factor that stays the same is brought into the function's own form before.
+        """
+        loop = f.memory.loop
+        large = "step" if call.fixed and loop is not None else "large"
+        best = _named(f, name, f"best(like, {name}, {large}_{name}, {', '.join(call.sizes)})", "kept")
+        if not call.fixed or loop is None:
+            return best, call.b
+        steps = f.memory.steps(loop.region.clock)
+        return best, _named(f, f"{call.b}_ready", f"ready({best}, {call.b}, {call.sizes[0]}, {steps})", None)
+
+    def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
+        """A reduction."""
+        call = f"{REDUCE[op]}({text}, {axes}"
+        return f"{call}, out={out})" if fits else f"{out}.copy_({call}))"
+
+    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
+        """The results that lie in lent memory, and copies of the others."""
+        direct, copies = [], ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
+        handed = _handed_out(f, roots)
+        for name, id in roots.items():
+            if name in handed:
+                direct.append(f"{name!a}: {f.full(id)}")
+            else:
+                copies.append(f"{name!a}: {_copy(f, id)}")
+        lines = ["results = {", *(f"    {item}," for item in copies), "}"]
+        if direct:
+            items = [f"    {item}," for item in direct]
+            lines += [f"results.update(handed_out({f.name}_results, lease, lent, {{", *items, "}))"]
+        elif "lent" in f.memory.own.values():
+            lines.append(f"give_back({f.name}_results, lease, lent)")
+        if "kept" in f.memory.own.values():
+            lines.append(f"give_back({f.name}_memory, key, kept)")
+        return [*lines, "return results"]
+
+    def fusions(self, program: Program) -> dict[int, Fused]:
+        """What PyTorch has one function for."""
+        found: dict[int, Fused] = fusions(program) if self.fuses else {}
+        return found
+
+
+DOCS = {
+    "kept": "The buffers of `{}` for so many steps and sequences, and views of them.",
+    "lent": "The buffers of results of `{}`, and views of them.",
+}
+
+
+def _named(f: Function, wish: str, text: str, group: str | None) -> str:
+    """A name for what a text makes once: among our memory, or (None) in the function before the loop."""
+    if text not in f.memory.views:
+        f.memory.views[text] = f.names.new(wish)
+        f.memory.define(f.memory.views[text], text, group)
+    return str(f.memory.views[text])
+
+
+def _needed(lines: list[str], names: set[str]) -> Iterator[str]:
+    """The lines without those that make what nobody uses."""
+    needed, kept = set(names), []
+    for line in reversed(lines):
+        name, text = line.split(" = ", 1)
+        if name in needed:
+            needed |= set(re.findall(r"[^\W\d]\w*", text))
+            kept.append(line)
+    return reversed(kept)
+
+
+def _owners(lines: list[str]) -> list[str]:
+    """The tensors that are made, not views of them."""
+    made = [line.split(" = ", 1) for line in lines]
+    return [name for name, text in made if re.search(r"\.new_|\blend\(", text)]
+
+
+def _handed_out(f: Function, roots: Mapping[str, int]) -> set[str]:
+    """The results that are handed out as they lie in memory.
+
+    Those of the tape may lie in one memory, for nobody writes there; what a user may write on has its memory alone.
+    """
+    found: set[str] = set()
+    taken: dict[int, bool] = {}
+    for name in sorted(roots, key=lambda name: not name.startswith(TAPE)):
+        id = roots[name]
+        if leased(f.program, id) and f.contiguous(id):
+            buffer = f.program.buffers[f.program.places[id].buffer]
+            memory = buffer.id if buffer.same is None else buffer.same
+            if memory not in taken or (name.startswith(TAPE) and taken[memory]):
+                taken[memory] = name.startswith(TAPE)
+                found.add(name)
+    return found
+
+
+def _copy(f: Function, id: int) -> str:
+    """A result as a tensor of its own."""
+    type_ = f.graph[id].type
+    text = f"fresh({f.full(id)})"
+    for axis, dim in enumerate(type_.shape):
+        if isinstance(dim, str):
+            text = masked_text(f, text, type_.kind, axis, dim, "0")
+    return text

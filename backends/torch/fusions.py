@@ -1,0 +1,153 @@
+"""Operations that PyTorch has one function for: a table, and when a row of it may be used.
+
+The memory of a program is planned for its nodes one by one. What is computed later than planned must still find its
+arguments there, so a row is used only where nothing writes on them in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from recurrency.graph.types import Kind
+from recurrency.passes.rewriting import number
+from recurrency.program.program import ALIASES, Place, Program, Region
+
+from ..python.dialect import Fused
+
+Pattern: TypeAlias = "str | float | tuple[Pattern, ...]"
+"""A letter for any value (the same one for the same letter), a number, or an operation and the patterns of its args."""
+
+FUSIONS: tuple[tuple[Pattern, str], ...] = (
+    (("multiply", "g", ("subtract", 1.0, ("multiply", "y", "y"))), "tanh_backward({g}, {y}, grad_input={out})"),
+    (("multiply", "g", ("multiply", "y", ("subtract", 1.0, "y"))), "sigmoid_backward({g}, {y}, grad_input={out})"),
+    (("multiply", "y", ("subtract", 1.0, "y")), "sigmoid_backward({one}, {y}, grad_input={out})"),
+    (("add", "x", ("multiply", "a", "b")), "addcmul({x}, {a}, {b}, out={out})"),
+    (("subtract", "x", ("multiply", "a", "b")), "addcmul({x}, {a}, {b}, value=-1, out={out})"),
+    (("add", "x", ("divide", "a", "b")), "addcdiv({x}, {a}, {b}, out={out})"),
+    (("subtract", "x", ("divide", "a", "b")), "addcdiv({x}, {a}, {b}, value=-1, out={out})"),
+    (("where", ("less", "a", "b"), "x", "y"), "where(lt({a}, {b}), {x}, {y}, out={out})"),
+    (("where", ("less_equal", "a", "b"), "x", "y"), "where(le({a}, {b}), {x}, {y}, out={out})"),
+    (("where", ("equal", "a", "b"), "x", "y"), "where(eq({a}, {b}), {x}, {y}, out={out})"),
+    (("add", "x", "product"), ""),
+)
+"""The first that fits is taken. `product` is a product, which is added to the rest while it is computed."""
+
+EITHER_WAY = frozenset({"add", "multiply", "minimum", "maximum", "equal"})
+
+
+@dataclass
+class _Match:
+    """What the letters of a pattern stand for, and the nodes within it."""
+
+    letters: dict[str, int] = field(default_factory=dict)
+    inner: tuple[int, ...] = ()
+
+
+def fusions(program: Program) -> dict[int, Fused]:
+    """What is computed together in a program: the last node of each -> how."""
+    finder = _Finder(program)
+    for region in program.regions:
+        for id in reversed(region.ids):
+            finder.look_at(id)
+    return finder.found
+
+
+class _Finder:
+    """Looks for patterns whose inner values nobody else reads."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.graph = program, program.graph
+        self.order = [id for region in program.regions for id in region.ids]
+        self.position = {id: k for k, id in enumerate(self.order)}
+        self.region = {id: region for region in program.regions for id in region.ids}
+        self.uses: dict[int, int] = dict.fromkeys(self.graph.roots.values(), 1 << 30)
+        for id in self.graph.order():
+            for arg in self.graph[id].args:
+                self.uses[arg] = self.uses.get(arg, 0) + 1
+        self.found: dict[int, Fused] = {}
+        self.inner: set[int] = set()
+
+    def look_at(self, id: int) -> None:
+        """Enter the first row of the table that fits a node."""
+        if id in self.inner or self.graph[id].op.name in ALIASES:
+            return
+        for pattern, template in FUSIONS:
+            for match in self._matches(id, pattern, _Match(), outer=True):
+                if self._may(id, match):
+                    self.found[id] = Fused(match.inner, template, match.letters)
+                    self.inner |= set(match.inner)
+                    return
+
+    def _matches(self, id: int, pattern: Pattern, match: _Match, outer: bool = False) -> Iterator[_Match]:
+        node = self.graph[id]
+        if isinstance(pattern, float):
+            if number(self.graph, id) == pattern:
+                yield match
+        elif pattern == "product":
+            if node.op.name == "product" and self._only_here(id):
+                yield _Match(match.letters, (*match.inner, id))
+        elif isinstance(pattern, str):
+            if match.letters.setdefault(pattern, id) == id:
+                yield match
+        elif node.op.name == pattern[0] and (outer or self._only_here(id)):
+            inner = match.inner if outer else (*match.inner, id)
+            orders = [node.args, node.args[::-1]] if node.op.name in EITHER_WAY else [node.args]
+            for args in orders:
+                yield from self._all(list(zip(args, pattern[1:], strict=True)), _Match(dict(match.letters), inner))
+
+    def _all(self, pairs: list[tuple[int, Pattern]], match: _Match) -> Iterator[_Match]:
+        """All ways in which nodes fit patterns side by side."""
+        if not pairs:
+            yield match
+            return
+        (id, pattern), *rest = pairs
+        for first in self._matches(id, pattern, _Match(dict(match.letters), match.inner)):
+            yield from self._all(rest, first)
+
+    def _only_here(self, id: int) -> bool:
+        """Whether a value is computed, for one reader."""
+        return self.uses[id] == 1 and id in self.position and id in self.program.places and id not in self.inner
+
+    # ----------------------------------------------------------------------------------------------------- memory
+
+    def _may(self, last: int, match: _Match) -> bool:
+        """Whether nothing else writes on the arguments before the last node, which may write on them itself."""
+        region, places = self.region[last], self.program.places
+        if last not in places or any(self.region[id] is not region for id in match.inner):
+            return False
+        if any(places[id].kind is not places[last].kind for id in match.inner):
+            return False
+        start = min(self.position[id] for id in match.inner)
+        between = self.order[start + 1 : self.position[last]]
+        written = [places[id] for id in between if id in places and id not in match.inner and self._writes(id)]
+        read = [places[id] for id in self._read(match) if id in places]
+        if any(self._meet(a, b, region) for a in read for b in written):
+            return False
+        mixes = any(self.graph[id].op.name == "product" for id in match.inner)
+        return not any(self._meet(a, places[last], region) and (mixes or a != places[last]) for a in read)
+
+    def _read(self, match: _Match) -> set[int]:
+        return {arg for id in match.inner for arg in self.graph[id].args if arg not in match.inner}
+
+    def _writes(self, id: int) -> bool:
+        name = self.graph[id].op.name
+        return name not in ALIASES or name == "valid" or id in self.program.copies
+
+    def _meet(self, a: Place, b: Place, region: Region) -> bool:
+        """Whether two places may have elements in common at one step."""
+        first, second = self.program.buffers[a.buffer], self.program.buffers[b.buffer]
+        if first is not second:
+            return _memory(first.id, first.same) == _memory(second.id, second.same)
+        if region.scans and a.kind is b.kind is Kind.STREAM and a.delay != b.delay:
+            return False
+        rows = first.type.shape[0] if first.type.shape else 1
+        if not isinstance(rows, int):
+            return True
+        (low, high), (low2, high2) = a.columns(rows), b.columns(rows)
+        return low < high2 and low2 < high
+
+
+def _memory(id: int, same: int | None) -> int:
+    return id if same is None else same

@@ -1,0 +1,260 @@
+"""Networks on PyTorch: a compiled cell as an `nn.Module`, in memory or as the text of a module that stands alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from recurrency.errors import UsageError, nearest
+from recurrency.graph.graph import Graph
+from recurrency.graph.text import graph_text
+from recurrency.graph.types import Type
+from recurrency.language import syntax
+from recurrency.language.elaboration.streams import dimension_text
+from recurrency.language.vocabulary.initialisers import initial_values
+from recurrency.model.call import needed
+
+from . import module_kernels as kernels
+from .runtime.network import Network
+from .runtime.program import INPUT, PROGRAMS, Port, Program
+
+if TYPE_CHECKING:
+    from recurrency.model.model import Model
+    from recurrency.model.spec import Spec
+
+GROUPS = ("params", "inputs", "state")
+
+KINDS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "plain": ("results", ()),
+    "kept": ("results_kept", ()),
+    "back": ("pullback", (GROUPS,)),
+    "back_params": ("pullback", (("params",),)),
+    "second": ("second", ()),
+}
+"""Kind of function -> the kind of graph behind it, and its further options."""
+
+
+class InMemory(Program):
+    """The program of a compiled model; its functions are generated when they are first called."""
+
+    network: type[SpecNetwork] | None = None
+    """See `class_of`."""
+
+    def __init__(self, model: Model, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
+        self.model, self.recipe = model, recipe
+        self._functions: dict[Any, Callable[..., dict[str, Tensor]]] = {}
+        self._tapes: dict[str, tuple[Port, ...]] = {}
+        super().__init__(**tables)
+
+    def function(self, kind: str, like: Tensor) -> Callable[..., dict[str, Tensor]]:
+        """See `Program`."""
+        key = (kind, like.device.type, like.dtype)
+        if key not in self._functions:
+            mode, _, rest = kind.partition("_")
+            graph, options = KINDS[rest]
+            self._functions[key] = self._built(like, graph, (self.roots[mode], *options))
+        return self._functions[key]
+
+    def _built(self, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
+        function: Callable[..., dict[str, Tensor]]
+        if kernels.obstacle(like.device, like.dtype) is None:
+            function = kernels.built(self.model.programs, like, kind, options)
+        else:
+            runner: Any = self.model.programs.runner(kind, *options)
+            function = runner.function
+        return function
+
+    def path(self, device: torch.device, dtype: torch.dtype) -> str:
+        """See `Program`."""
+        reason = kernels.obstacle(device, dtype)
+        if reason is None:
+            return f"kernels of the backend {kernels.KERNELS[device.type]} on {device}"
+        return f"generated torch code on {device}" + (f" ({reason})" if device.type in kernels.KERNELS else "")
+
+    def tape(self, mode: str) -> tuple[Port, ...]:
+        """See `Program`."""
+        if mode not in self._tapes:
+            self._tapes[mode] = tape(self.model.programs.graph("results_kept", self.roots[mode]))
+        return self._tapes[mode]
+
+    def initial(self, seed: int) -> dict[str, Tensor]:
+        """See `Program`: as `Model.init` draws them."""
+        values = initial_values(self.model.parameters.values(), seed)
+        return {name: torch.as_tensor(value, device="cpu") for name, value in values.items()}
+
+    def __reduce__(self) -> Any:
+        return rebuilt, self.recipe
+
+
+class SpecNetwork(Network):
+    """A network in memory; `model` is the compiled model, as `Spec.compile` gives it."""
+
+    program: InMemory
+
+    @property
+    def model(self) -> Model:
+        """The compiled model, on NumPy arrays."""
+        return self.program.model
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A class of `class_of` has no name by which it could be found."""
+        how = super().__reduce_ex__(protocol)
+        return (emptied, (self.program,), *how[2:]) if type(self) is class_of(self.program) else how
+
+
+OWN = ("forward", "loss", "loss_and_state")
+"""What `torch.compile` is given of a network."""
+
+
+def class_of(program: InMemory) -> type[SpecNetwork]:
+    """The class of the networks of a program, whose functions have code of their own.
+
+    `torch.compile` keeps what it has compiled with the code of a function, and no more than a few for each code.
+    """
+    if program.network is None:
+        members = {name: _with_own_code(getattr(Network, name), program.key) for name in OWN}
+        about = {"__module__": SpecNetwork.__module__, "__qualname__": SpecNetwork.__qualname__}
+        program.network = type(SpecNetwork.__name__, (SpecNetwork,), {**members, **about})
+    return program.network
+
+
+def _with_own_code(function: Any, key: str) -> FunctionType:
+    """The same function; PyTorch tells two codes apart by themselves, and in some places by their names."""
+    code = function.__code__.replace(co_name=f"{function.__name__}_{key}")
+    made = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    made.__dict__.update(function.__dict__)
+    made.__kwdefaults__, made.__annotations__ = function.__kwdefaults__, function.__annotations__
+    made.__doc__, made.__qualname__ = function.__doc__, function.__qualname__
+    return made
+
+
+def emptied(program: InMemory) -> SpecNetwork:
+    """A network without a state, for `pickle` and `copy`."""
+    made = class_of(program)
+    return made.__new__(made)
+
+
+def rebuilt(spec: Spec, dimensions: Mapping[str, Any], streams: tuple[str, ...], without: Sequence[str]) -> InMemory:
+    """The program of a specification, compiled for dimensions."""
+    return program_of(spec.compile(backend="torch", without=without, dimensions=dimensions), dimensions, streams)
+
+
+def program_of(model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = ()) -> InMemory:
+    """The program of a model; equal ones are one.
+
+    Raises:
+        UsageError: there is no such inner stream.
+    """
+    streams = (streams,) if isinstance(streams, str) else tuple(streams)
+    for name in streams:
+        if name not in model.streams:
+            near = nearest(name, model.streams)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"{model.spec.name} has no stream {name}{hint}")
+    found = tables(model, streams)
+    known = PROGRAMS.get(found["key"])
+    if isinstance(known, InMemory):
+        return known
+    recipe = (model.spec, dict(dimensions), streams, tuple(sorted(model.programs.without)))
+    return InMemory(model, recipe, found)
+
+
+def network(
+    model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = (), dtype: Any = None, **options: Any
+) -> SpecNetwork:
+    """The module of a model; see `Spec.module`."""
+    program = program_of(model, dimensions, streams)
+    return class_of(program)(program, dtype=torch_dtype(dtype), **options)
+
+
+def torch_dtype(dtype: Any) -> torch.dtype | None:
+    """A dtype of torch, by itself or by name (None: torch's default).
+
+    Raises:
+        UsageError: it is none of real numbers.
+    """
+    if dtype is None:
+        return None
+    found = dtype if isinstance(dtype, torch.dtype) else getattr(torch, str(getattr(dtype, "__name__", dtype)), None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise UsageError(f"dtype must be one of torch's real numbers, such as torch.float32, not {dtype}")
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------- tables
+
+
+def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
+    """What `Program` holds, for a compiled model that gives out some inner streams."""
+    programs = model.programs
+    results = tuple(f"{group}:{n}" for group, names in _results(model, streams).items() for n in names)
+    modes = {"run": programs.graphs.rooted(results)}
+    if model.has_loss:
+        modes["loss"] = programs.graphs.rooted(("loss", *(f"final:{name}" for name in model.states)))
+    graph = modes["run"]
+    ports = {root: port_of(graph[id].type) for root, id in graph.roots.items()}
+    entries = programs.layout.entries
+    sizes = ", ".join(f"{name}={dimension_text(value)}" for name, value in model.dimensions.items())
+    return {
+        "name": model.spec.name,
+        "key": _key(model.spec.name, sizes, [*map(graph_text, modes.values()), repr(entries), _switches(model)]),
+        "sizes": sizes,
+        "equations": equations(model.spec.cell),
+        "inputs": {name: Port(p.shape, p.clock, p.index, int(p.kind)) for name, p in model.inputs.items()},
+        "outputs": {name: ports[f"output:{name}"] for name in model.outputs},
+        "streams": {name: ports[f"stream:{name}"] for name in streams},
+        "states": {name: ports[f"final:{name}"] for name in model.states},
+        "parameters": {name: entries[name] for name in model.parameters},
+        "size": model.size,
+        "sources": {mode: _sources(graph, model) for mode, graph in modes.items()},
+        "random": model.random,
+        "clocks": tuple(model.clocks),
+        "clock": model.clock,
+    }
+
+
+def _results(model: Model, streams: tuple[str, ...]) -> dict[str, Sequence[str]]:
+    return {"output": tuple(model.outputs), "final": tuple(model.states), "stream": streams}
+
+
+def _switches(model: Model) -> str:
+    return ",".join(sorted(model.programs.without))
+
+
+def _key(name: str, sizes: str, contents: Sequence[str]) -> str:
+    digest = hashlib.sha256("\0".join((name, sizes, *contents)).encode()).hexdigest()
+    return f"{name}_{digest[:16]}"
+
+
+def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
+    """The inputs and first states that a graph reads."""
+    starts = graph.sources("start")
+    return (*(f"{INPUT}{n}" for n in needed(graph, model)), *(f"start:{n}" for n in model.states if n in starts))
+
+
+def port_of(type_: Type) -> Port:
+    """A type of the graph as the runtime knows it."""
+    index = type_.index if isinstance(type_.index, int) else None
+    return Port(type_.shape, type_.clock, index, int(type_.kind))
+
+
+def tape(graph: Graph) -> tuple[Port, ...]:
+    """What a forward graph keeps, in order."""
+    count = sum(root.startswith("tape:") for root in graph.roots)
+    return tuple(port_of(graph[graph.roots[f"tape:{k}"]].type) for k in range(count))
+
+
+def equations(cell: syntax.Cell) -> str:
+    """The equations and loss lines of a cell as they are written."""
+    wanted = (syntax.Equation, syntax.For, syntax.Loss)
+    lines = []
+    for statement in cell.body:
+        if isinstance(statement, wanted):
+            indent = " " * (statement.span.column - 1)
+            lines += [line.removeprefix(indent) for line in statement.span.text.split("\n")]
+    return "\n".join(lines)

@@ -1,0 +1,84 @@
+"""A network's functions as kernels on torch's memory: those of the C backend, or of CuPy's in torch's stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.dlpack import from_dlpack
+
+from recurrency import backend
+from recurrency.errors import UsageError
+from recurrency.model.programs import Programs
+
+from ..c.runtime import pool
+
+KERNELS = {"cuda": "cupy", "cpu": "c"}
+"""Kind of device -> the backend whose kernels run there."""
+
+DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+def obstacle(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why there are no kernels for a device and dtype; None: there are."""
+    if device.type not in KERNELS:
+        return f"there are no kernels for {device.type}"
+    if dtype not in DTYPES:
+        return f"kernels are for float32 and float64, not {str(dtype)[6:]}"
+    try:
+        backend.find(KERNELS[device.type])
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def built(programs: Programs, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
+    """The kernels of a program for tensors with the device and dtype of `like`."""
+    chosen = backend.find(KERNELS[like.device.type])
+    graph, dtype = programs.graph(kind, *options), DTYPES[like.dtype]
+    return _on_tensors(chosen.build(graph, programs.layout, dtype, kind, programs.without))
+
+
+def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
+    """A function of a backend as one of tensors, without copies."""
+
+    def function(
+        params: Tensor, given: Mapping[str, Tensor], lengths: Mapping[str, Tensor] | None, steps: Mapping[str, int],
+        batch: int, training: bool, seed: int, offset: Mapping[str, Tensor] | None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        arrays = {name: tensor.detach().contiguous() for name, tensor in given.items()}
+        counts, before = _on_host(lengths), _on_host(offset)
+        if params.device.type == "cuda":
+            with _stream_of(params.device):
+                found = runner.device(params.detach(), arrays, counts, steps, batch, training, seed, before)
+                return {name: from_dlpack(array) for name, array in found.items()}
+        arrays = _on_host(arrays)
+        with pool.at_most(torch.get_num_threads()):
+            found = runner(params.detach().numpy(), arrays, counts, steps, batch, training, seed, before)
+        return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
+
+    return function
+
+
+def _on_host(tensors: Mapping[str, Tensor] | None) -> Any:
+    return None if tensors is None else {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _stream_of(device: torch.device) -> ExitStack:
+    """A context in which CuPy works on this device, in the stream in which torch works."""
+    import cupy
+
+    stack = ExitStack()
+    stack.enter_context(cupy.cuda.Device(device.index))
+    stack.enter_context(_of_cupy(torch.cuda.current_stream(device), device.index, cupy.cuda))
+    return stack
+
+
+def _of_cupy(stream: Any, number: int, cuda: Any) -> Any:
+    """A stream of torch's as one of CuPy's (`cuda`); from version 14 on it warns of the class that it had for them."""
+    if hasattr(cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
+        return cuda.Stream.from_external(stream)
+    return cuda.ExternalStream(stream.cuda_stream, number)

@@ -1,0 +1,142 @@
+"""The text of a network that stands alone: the runtime, generated functions, and tables, in one file."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import keyword
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recurrency.backend import find
+
+from ..names import ascii_name
+from ..python.module import docstring, names_of
+from .module import KINDS, program_of
+
+if TYPE_CHECKING:
+    from recurrency.model.export import ModuleRequest
+
+RUNTIME = "program initial written ops autograd checks arguments keys network".split()
+"""The files `runtime/NAME.py`, in the order in which they can be read."""
+
+ERRORS = '''
+class ShapeError(ValueError):
+    """A tensor has another shape, type or content than the specification says."""
+
+
+class UsageError(ValueError):
+    """A call that cannot be carried out as asked."""
+'''
+
+GUIDE = """
+The module is the class {name} at the end of this file; `Network` says how it is called. What it computes stands in the
+functions `run_plain` (results), `run_kept` (the same, with what the backward pass needs of it), `run_back` and
+`run_back_params` (gradients) and `run_second` (gradients of gradients).{losses} The rest serves them.
+"""
+
+CLASS = '''
+class {name}(Network):
+    """{title}; see `Network`."""
+
+    def __init__(self, batch_first=False, state="names", dtype=torch.{dtype}, device=None, seed=None):
+        super().__init__(PROGRAM, batch_first=batch_first, state=state, dtype=dtype, device=device, seed=seed)
+'''
+
+
+def module_text(request: ModuleRequest) -> str:
+    """The source of a module that needs PyTorch alone; its class has the name of the cell."""
+    imports: dict[str, set[str]] = defaultdict(set)
+    parts = [ERRORS]
+    folder = Path(__file__).parent / "runtime"
+    for name in RUNTIME:
+        parts.append(_body((folder / f"{name}.py").read_text(encoding="utf-8"), imports))
+    program = program_of(request.model, {})
+    graphs = {
+        f"{mode}_{kind}": request.model.programs.graph(graph, program.roots[mode], *options)
+        for mode in program.sources
+        for kind, (graph, options) in KINDS.items()
+    }
+    backend: Any = find("torch")
+    parts.append(_body(backend.emit(list(graphs.items()), request.layout, "", request.without), imports))
+    tables = {key: getattr(program, key) for key in TABLES}
+    tables["tapes"] = {mode: program.tape(mode) for mode in program.sources}
+    tables["initialisers"] = {name: p.initialiser for name, p in request.model.parameters.items()}
+    parts.append(_program(tables, graphs))
+    name = _free_name(request, "\n".join([*parts, *_imports(imports), CLASS.format(name="", title="", dtype="")]))
+    parts.append(_class(request, name))
+    text = "\n\n".join(part.strip("\n") + "\n" for part in parts)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    known = f'NAMESPACE = "recurrency_{ascii_name(request.name)}_{digest}"'
+    losses = " There are `loss_...` of all of them." if "loss" in program.sources else ""
+    guide = GUIDE.format(name=name, losses=losses)
+    head = [
+        docstring(request.header + guide),
+        "",
+        "from __future__ import annotations",
+        "",
+        *_imports(imports),
+        "",
+        "",
+        "",
+    ]
+    return "\n".join(head) + text.replace('NAMESPACE = "recurrency"', known, 1)
+
+
+TABLES = "name key sizes equations inputs outputs streams states parameters size sources random clocks clock".split()
+"""What `Program` is made of."""
+
+
+def _body(text: str, imports: dict[str, set[str]]) -> str:
+    """A file without its docstring and imports, of which those that do not mean this package are noted."""
+    lines = text.split("\n")
+    for number, node in enumerate(ast.parse(text).body):
+        is_docstring = number == 0 and isinstance(node, ast.Expr)
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                imports[alias.name].add("")
+        elif isinstance(node, ast.ImportFrom):
+            if node.module and not node.level and str(node.module).split(".")[0] not in ("recurrency", "__future__"):
+                imports[node.module] |= {alias.name for alias in node.names}
+        elif not is_docstring:
+            continue
+        lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+    return "\n".join(lines).strip("\n")
+
+
+def _imports(found: Mapping[str, set[str]]) -> list[str]:
+    """The import statements: Python's, an empty line, and torch's; in both whole modules come first."""
+    whole = [f"import {module}" for module in sorted(found) if "" in found[module]]
+    parts = {module: sorted(names - {""}) for module, names in sorted(found.items())}
+    lines = whole + [f"from {module} import {', '.join(names)}" for module, names in parts.items() if names]
+    theirs = [line for line in lines if line.split()[1].split(".")[0] == "torch"]
+    return [*(line for line in lines if line not in theirs), "", *theirs]
+
+
+def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
+    """The statement that puts tables and functions together."""
+    lines = ["PROGRAM = Written("]
+    for key, value in tables.items():
+        if isinstance(value, dict) and value:
+            lines += [f"    {key}={{", *(f"        {name!a}: {row!a}," for name, row in value.items()), "    },"]
+        else:
+            lines.append(f"    {key}={value!a},")
+    lines += ["    functions={", *(f"        {name!a}: {ascii_name(name)}," for name in functions), "    },", ")"]
+    return "\n".join(lines)
+
+
+def _free_name(request: ModuleRequest, text: str) -> str:
+    """The name of the class: the cell's, with `_` behind it if it is a word of Python or of the rest of the file."""
+    name: str = ascii_name(request.name)
+    taken = names_of(text) | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
+    return f"{name}_" if name in taken else name
+
+
+def _class(request: ModuleRequest, name: str) -> str:
+    """The class that a user makes modules of."""
+    title = request.model.spec.doc.split("\n")[0].rstrip(".;") or request.name
+    safe = docstring(title)[3:-3]
+    return CLASS.format(name=name, title=safe, dtype=request.dtype)

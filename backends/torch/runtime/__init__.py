@@ -1,0 +1,1 @@
+"""The nn.Module around a generated program; module files that stand alone carry it as text."""

@@ -1,0 +1,216 @@
+"""The arguments of a network on PyTorch, held against what the specification says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from recurrency.errors import ShapeError, UsageError
+
+from .checks import checked, whole_numbers
+from .program import INPUT, STATIC, STREAM, Port, Program
+
+
+class Frame:
+    """How the arrays of one call lie: which axis is time, what is packed, how many steps and sequences there are."""
+
+    def __init__(self, program: Program, batch_first: bool) -> None:
+        self.program, self.batch_first = program, batch_first
+        self.packed: dict[str, PackedSequence] = {}
+        self.steps: dict[str, int] = {}
+        self.batch = -1
+        self.alone = False
+        """Whether there is one sequence, without an axis for it."""
+        self.lengths: dict[str, Tensor] = {}
+
+    # ------------------------------------------------------------------------------------------------------ inwards
+
+    def inputs(self, arrays: Mapping[str, Any], real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
+        """The inputs, time first.
+
+        Raises:
+            ShapeError: one does not fit.
+        """
+        out = {}
+        for name, array in arrays.items():
+            port = self.program.inputs[name]
+            if isinstance(array, PackedSequence):
+                checked(f"{name} (packed)", array.data, port, real, device)
+                array = self._padded(name, port, array)
+            else:
+                array = self._timed(name, port, checked(name, array, port, real, device))
+            self._count(name, port, array)
+            out[f"{INPUT}{name}"] = array if port.symbols is not None or array.dtype is real else array.to(real)
+        for clock in self.program.clocks:
+            self.steps.setdefault(clock, 0)
+        return out
+
+    def _timed(self, name: str, port: Port, array: Tensor) -> Tensor:
+        """An array with time first and then the sequences."""
+        if array.dim() == 1 + len(port.shape) and array.shape[1:] == port.shape:
+            self.alone = True
+            return array.unsqueeze(1)
+        if array.dim() != 2 + len(port.shape) or array.shape[2:] != port.shape or self.alone:
+            self._refuse(name, array, port)
+        return array.transpose(0, 1) if self.batch_first else array
+
+    def _padded(self, name: str, port: Port, packed: PackedSequence) -> Tensor:
+        """A packed sequence as a tensor, the sequences in their own order."""
+        array, lengths = pad_packed_sequence(packed, padding_value=0 if port.symbols is None else -1)
+        if array.shape[2:] != port.shape:
+            self._refuse(f"{name} (packed)", array, port)
+        self.packed[str(port.clock)], self.lengths[str(port.clock)] = packed, lengths
+        return array
+
+    def _refuse(self, name: str, array: Tensor, port: Port) -> None:
+        lead = ("B", "T") if self.batch_first else ("T", "B")
+        wanted = ", ".join((*lead, *map(str, port.shape)))
+        raise ShapeError(f"{name} is {list(array.shape)}; {self.program.name} needs [{wanted}]")
+
+    def _count(self, name: str, port: Port, array: Tensor) -> None:
+        steps, batch = array.shape[0], array.shape[1]
+        clock = str(port.clock)
+        if self.steps.setdefault(clock, steps) != steps:
+            raise ShapeError(f"{name} has {steps} steps; another input has {self.steps[clock]}")
+        self.batch = batch if self.batch < 0 else self.batch
+        if self.batch != batch:
+            raise ShapeError(f"{name} has {batch} sequences; another input has {self.batch}")
+
+    def measure(self, lengths: Any, device: torch.device) -> None:
+        """Take up the lengths that the caller gives: [B], or such a list for each clock."""
+        if lengths is None:
+            return
+        if self.packed:
+            raise UsageError("a PackedSequence has lengths of its own: leave out `lengths`")
+        if not isinstance(lengths, Mapping):
+            clocks = {str(port.clock) for port in self.program.inputs.values()}
+            if len(clocks) > 1:
+                names = ", ".join(sorted(clocks))
+                raise UsageError(f"{self.program.name} runs over the clocks {names}: give lengths for each by name")
+            lengths = dict.fromkeys(clocks, lengths)
+        for clock, numbers in lengths.items():
+            if clock not in self.steps:
+                raise UsageError(f"{self.program.name} has no clock {clock}; it has {', '.join(self.steps)}")
+            if numbers is not None:
+                rule = f"lengths must be {self.batch} whole numbers, one for each sequence"
+                self.lengths[clock] = whole_numbers(rule, numbers, ((self.batch,),), device)
+
+    def state(self, given: Any, real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
+        """First states by name (and `t`, the steps before them), each [B, *shape].
+
+        Raises:
+            ShapeError: one does not fit; UsageError: it is unknown.
+        """
+        out = {}
+        for name, array in given.items():
+            if name == "t" and self.program.random:
+                rule = f"the state t counts steps: {self.batch} whole numbers, one for each sequence"
+                out[name] = whole_numbers(rule, array, ((), (self.batch,)), device).expand(self.batch)
+                continue
+            port = self.program.states.get(name)
+            if port is None:
+                raise UsageError(f"{self.program.name} has no state {name}; it has {_listed(self.program.states)}")
+            array = checked(f"the state {name}", array, port, real, device)
+            if self.alone and array.shape == port.shape:
+                array = array.unsqueeze(0)
+            if array.shape != (self.batch, *port.shape):
+                wanted = [self.batch, *port.shape]
+                raise ShapeError(f"the state {name} is {list(array.shape)}; this call needs {wanted} (B first)")
+            out[f"start:{name}"] = array if port.symbols is not None or array.dtype is real else array.to(real)
+        return out
+
+    # ----------------------------------------------------------------------------------------------------- outwards
+
+    def outward(self, array: Tensor, port: Port) -> Tensor | PackedSequence:
+        """A result as the caller's arrays lie."""
+        if port.kind == STATIC:
+            return array
+        if self.alone:
+            return array.squeeze(1 if port.kind == STREAM else 0)
+        if port.kind != STREAM:
+            return array
+        packed = self.packed.get(str(port.clock))
+        if packed is None:
+            return array.transpose(0, 1) if self.batch_first else array
+        lengths = self.lengths[str(port.clock)]
+        if packed.sorted_indices is not None:
+            array = array.index_select(1, packed.sorted_indices)
+            lengths = lengths[packed.sorted_indices.to(lengths.device)]
+        data, _ = torch._VF._pack_padded_sequence(array, lengths, False)
+        return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+
+    def count(self, offset: Tensor | None, device: torch.device) -> Tensor:
+        """The steps so far of each sequence."""
+        clock = self.program.clock
+        lengths = self.lengths.get(clock)
+        steps = torch.full((self.batch,), self.steps[clock], device="cpu") if lengths is None else lengths
+        return (steps if offset is None else steps + offset.to(steps.device)).to(device)
+
+
+def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
+    return ", ".join(names) or "none"
+
+
+def by_name(program: Program, mode: str, inputs: Any, named: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs by name: a tensor alone is the only one that is not named otherwise.
+
+    What the mode does not read (such as a target, where the loss is not wanted) may be left out.
+
+    Raises:
+        UsageError: one is missing or unknown.
+    """
+    if isinstance(inputs, Mapping):
+        arrays = {**inputs, **named}
+    elif inputs is None:
+        arrays = dict(named)
+    else:
+        left = [name for name in program.reads(mode) if name not in named]
+        if len(left) != 1:
+            raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}: hand them over by name")
+        arrays = {left[0]: inputs, **named}
+    unknown = [name for name in arrays if name not in program.inputs]
+    missing = [name for name in program.reads(mode) if arrays.get(name) is None]
+    if unknown or missing:
+        wrong = " and ".join([*(f"no {name}" for name in missing), *(f"an unknown {name}" for name in unknown)])
+        raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}; given are {wrong}")
+    return {name: arrays[name] for name in program.inputs if arrays.get(name) is not None}
+
+
+def order_of_states(program: Program) -> list[str]:
+    """The states in the order of a tuple: first the one that is also an output, as in `nn.LSTM`, then the others."""
+    return sorted(program.states, key=lambda name: name not in program.outputs)
+
+
+def state_by_name(program: Program, state: Any, alone: bool) -> Mapping[str, Any]:
+    """A state as `nn.LSTM` or `nn.GRU` takes it ([1, B, *shape], one or a tuple of them), by name.
+
+    Where a sequence is `alone`, there is no axis B.
+
+    Raises:
+        ShapeError: it is something else.
+    """
+    names = order_of_states(program)
+    parts = tuple(state) if isinstance(state, (tuple, list)) else (state,)
+    if len(parts) != len(names):
+        raise ShapeError(f"{program.name} has {len(names)} states ({', '.join(names)}), not {len(parts)}")
+    axes = 1 if alone else 2
+    for name, part in zip(names, parts, strict=True):
+        if not isinstance(part, Tensor) or part.dim() != axes + len(program.states[name].shape) or part.shape[0] != 1:
+            shape = ", ".join((*("1", "B")[:axes], *map(str, program.states[name].shape)))
+            found = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
+            raise ShapeError(f"the state {name} is {found}; it must be [{shape}]")
+    return {name: part if alone else part[0] for name, part in zip(names, parts, strict=True)}
+
+
+def state_as_tuple(program: Program, state: Mapping[str, Tensor], alone: bool) -> Any:
+    """What `nn.LSTM` (several states) or `nn.GRU` (one) would give."""
+    parts = tuple(state[name] if alone else state[name].unsqueeze(0) for name in order_of_states(program))
+    return parts[0] if len(parts) == 1 else parts
+
+
+STATES = ("names", "tuple")
+"""How states may be given and taken."""

@@ -1,0 +1,193 @@
+"""Derivatives of a network on PyTorch: each backward function is itself differentiable, up to the second order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurrency.errors import UsageError
+
+from .ops import run
+from .program import Call
+
+Gradients = tuple[Tensor | None, ...]
+
+
+class Function(torch.autograd.Function):
+    """A function that functorch may transform; `torch.vmap` calls it once for each element of its batch."""
+
+    at_once: type[torch.autograd.Function]
+    """The same, spared of what only functorch needs (of the cost of a call, that is the greater part)."""
+
+    def __init_subclass__(cls) -> None:
+        def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
+            output: tuple[Tensor, ...] = cls.forward(*arguments)
+            cls.setup_context(ctx, arguments, output)
+            return output
+
+        members = {"forward": staticmethod(forward), "backward": staticmethod(cls.backward)}
+        cls.at_once = type(f"{cls.__name__}AtOnce", (torch.autograd.Function,), members)
+
+    @classmethod
+    def call(cls, *arguments: Any) -> tuple[Tensor, ...]:
+        """The results, recorded for a backward pass if there can be one."""
+        out: tuple[Tensor, ...]
+        if torch.compiler.is_compiling():
+            tensors = [a for a in arguments if isinstance(a, Tensor)]
+            recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+            out = _apply(cls, arguments) if recorded else cls.forward(*arguments)
+        else:
+            out = _apply(cls if torch._C._are_functorch_transforms_active() else cls.at_once, arguments)
+        return out
+
+    @classmethod
+    def of_adjoints(cls, adjoints: Sequence[Tensor | None], *arguments: Any) -> tuple[Tensor, ...]:
+        """`call` with arguments that are made of `adjoints`: also of many at once, under `is_grads_batched=True`."""
+        if torch.compiler.is_compiling() or not any(a is not None and _is_batched(a) for a in adjoints):
+            return cls.call(*arguments)
+        dims = tuple(0 if isinstance(a, Tensor) and _is_batched(a) else None for a in arguments)
+        # The batching of `autograd.grad` is older than `torch.vmap`, and knows no rules for a `Function`.
+        parts = [a if d is None else torch._remove_batch_dim(a, 1, 0, 0) for a, d in zip(arguments, dims, strict=True)]
+        found = cls.rows(len(parts[dims.index(0)]), dims, tuple(parts))
+        return tuple(torch._add_batch_dim(column, 0, 1) for column in found)
+
+    @classmethod
+    def rows(cls, count: int, dims: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, ...]:
+        """The results for each element, stacked."""
+        found = []
+        for k in range(count):
+            found.append(cls.call(*(a if d is None else a.select(d, k) for a, d in zip(arguments, dims, strict=True))))
+        return tuple(torch.stack(column) for column in zip(*found, strict=True))
+
+
+_is_batched: Any = torch._C._functorch.is_legacy_batchedtensor
+
+
+def _apply(function: Any, arguments: tuple[Any, ...]) -> Any:
+    return function.apply(*arguments)
+
+
+class Forward(Function):
+    """Results and tape of a call: differentiable in parameters, inputs and first states."""
+
+    @staticmethod
+    def forward(call: Call, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """`tensors` are those of `Call.takes("kept")`."""
+        return tuple(run(call, "kept", params, tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep inputs and tape."""
+        call, *tensors = inputs
+        ctx.call, tape = call, output[len(call.roots) :]
+        ports = call.program.ports
+        symbols = [t for root, t in zip(call.roots, output, strict=False) if ports[root].symbols is not None]
+        ctx.mark_non_differentiable(*symbols, *tape)
+        ctx.save_for_backward(*tensors, *tape)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
+        """The gradients, as a function that can be differentiated."""
+        call: Call = ctx.call
+        params, *saved = ctx.saved_tensors
+        given, count = saved[: len(call.given)], len(call.given) + len(call.extra)
+        known = dict(zip(call.roots, adjoints, strict=False))
+        if all(known[root] is None for root in call.real):
+            return (None,) * (2 + count)
+        seeds = _seeds(call, params, given, [known[root] for root in call.real])
+        kind = "back" if any(ctx.needs_input_grad[2:]) else "back_params"
+        found = Backward.of_adjoints(adjoints, call, kind, params, *saved[:count], *seeds, *saved[count:])
+        gradients = dict(zip(call.differentiable, found[1:], strict=False))
+        return None, found[0], *(gradients.get(name) for name in call.given), *(None,) * len(call.extra)
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
+        """See `Function`."""
+        found = Forward.rows(info.batch_size, dims, arguments)
+        return found, (0,) * len(found)
+
+
+def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[Tensor | None]) -> list[Tensor]:
+    """The adjoints of all real results; what has none has zeros."""
+    if all(seed is not None for seed in known):
+        return list(known)  # type: ignore[arg-type]
+    steps, batch = call.measure(given)
+    ports = [call.program.ports[root] for root in call.real]
+    return [
+        params.new_zeros(port.extents(steps, batch)) if seed is None else seed
+        for port, seed in zip(ports, known, strict=True)
+    ]
+
+
+class Backward(Function):
+    """The gradients of a call: differentiable in what `Forward` is, and in the adjoints."""
+
+    @staticmethod
+    def forward(call: Call, kind: str, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """`tensors` are those of `Call.takes(kind)`."""
+        return tuple(run(call, kind, params, tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep all but the tape, which the next function does not need."""
+        call, _, *tensors = inputs
+        count = 1 + len(call.given) + len(call.extra) + len(call.real)
+        ctx.call, ctx.tape = call, len(tensors) - count
+        ctx.save_for_backward(*tensors[:count])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
+        """The gradients of the gradients."""
+        call: Call = ctx.call
+        params, *tensors = ctx.saved_tensors
+        if all(adjoint is None for adjoint in adjoints):
+            return (None,) * (3 + len(tensors) + int(ctx.tape))
+        known = dict(zip(("params", *call.differentiable), adjoints, strict=False))
+        primal = {"params": params, **dict(zip(call.given, tensors, strict=False))}
+        cotangents = []
+        for name in ("params", *call.differentiable):
+            adjoint = known.get(name)
+            cotangents.append(torch.zeros_like(primal[name]) if adjoint is None else adjoint)
+        found = Second.of_adjoints(adjoints, call, params, *tensors, *cotangents)
+        count = 1 + len(call.differentiable)
+        gradients = dict(zip(call.differentiable, found[1:count], strict=True))
+        of_given = [gradients.get(name) for name in call.given]
+        none = (None,)
+        out: Gradients = (None, None, found[0], *of_given, *none * len(call.extra), *found[count:], *none * ctx.tape)
+        return out
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
+        """See `Function`."""
+        found = Backward.rows(info.batch_size, dims, arguments)
+        return found, (0,) * len(found)
+
+
+class Second(Function):
+    """The gradients of the gradients, which have no further ones."""
+
+    @staticmethod
+    def forward(call: Call, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """`tensors` are those of `Call.takes("second")`."""
+        return tuple(run(call, "second", params, tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Remember whose it is."""
+        ctx.name = inputs[0].program.name
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
+        """There is none."""
+        raise UsageError(f"{ctx.name} can be differentiated twice, and this asks for third derivatives")
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
+        """See `Function`."""
+        found = Second.rows(info.batch_size, dims, arguments)
+        return found, (0,) * len(found)

@@ -1,0 +1,90 @@
+"""Tensors and numbers that a caller hands over to a network on PyTorch, held against what is needed."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurrency.errors import ShapeError, UsageError
+
+from .program import Port
+
+
+def checked(name: str, array: Any, port: Port, real: torch.dtype | None, device: torch.device) -> Tensor:
+    """A tensor of a port's dtype on the device of the parameters; symbols as int64.
+
+    `real` is the dtype of real numbers; under autocast any other will do as well.
+
+    Raises:
+        ShapeError: it is something else.
+    """
+    if not isinstance(array, Tensor):
+        raise ShapeError(f"{name} is of the type {type(array).__name__}; it must be a tensor (see torch.as_tensor)")
+    if array.device != device:
+        raise ShapeError(f"{name} lies on {array.device}, the module on {device}: move one of them with .to(...)")
+    if array.layout is not torch.strided or array.is_nested:
+        layout = "nested" if array.is_nested else str(array.layout)[6:]
+        hint = "pad it, and give the lengths" if array.is_nested else "call .to_dense()"
+        raise ShapeError(f"{name} is a tensor of the layout {layout}; it must be a dense one: {hint}")
+    if port.symbols is not None:
+        if array.is_floating_point() or array.is_complex() or array.dtype is torch.bool:
+            raise ShapeError(f"{name} holds {dtype_name(array)}; it must hold whole numbers below {port.symbols}")
+        return array if array.dtype is torch.int64 else array.to(torch.int64)
+    if array.dtype is not real and not (array.is_floating_point() and casts(device)):
+        raise ShapeError(
+            f"{name} holds {dtype_name(array)}, the module computes in {str(real)[6:]}: convert one of them"
+        )
+    return array
+
+
+def casts(device: torch.device) -> bool:
+    """Whether autocast is on."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
+
+
+def dtype_name(array: Tensor) -> str:
+    """The dtype without the name of torch."""
+    return str(array.dtype)[6:]
+
+
+def whole_numbers(rule: str, numbers: Any, shapes: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
+    """Numbers of steps as int64; those that are no tensor yet lie on the host. `rule` says what they have to be.
+
+    Raises:
+        ShapeError: they are something else, or lie neither on the host nor where the module lies.
+    """
+    if not isinstance(numbers, Tensor):
+        try:
+            numbers = torch.as_tensor(numbers, device="cpu")
+        except (TypeError, ValueError, RuntimeError):
+            raise ShapeError(f"{rule}, not {str(numbers)[:60]}") from None
+    found: Tensor = numbers
+    whole = not (found.is_floating_point() or found.is_complex() or found.dtype is torch.bool)
+    if not any(found.shape == shape for shape in shapes) or not (whole or found.numel() == 0):  # [] is of reals
+        raise ShapeError(f"{rule}, not {dtype_name(found)} {list(found.shape)}")
+    if found.device.type != "cpu" and found.device != device:
+        raise ShapeError(f"{rule}; these lie on {found.device}, the module on {device}: call .cpu()")
+    return found.to(torch.int64)
+
+
+def whole_seed(seed: Any) -> int:
+    """A seed as a whole number.
+
+    Raises:
+        UsageError: it is none, or has more than 63 bits.
+    """
+    try:
+        found = operator.index(seed)
+    except TypeError:
+        raise UsageError(f"seed must be a whole number, not {seed!r}") from None
+    if not -(1 << 63) <= found < 1 << 63:
+        raise UsageError(f"seed must be a whole number of at most 63 bits, not {seed}")
+    return found
+
+
+def fresh_seed(limit: int) -> Tensor:
+    """A seed from torch's generator, on the host whatever the default device is."""
+    return torch.randint(limit, (), device="cpu")

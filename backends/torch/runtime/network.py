@@ -1,0 +1,251 @@
+"""A compiled cell as an ordinary `nn.Module`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recurrency.errors import UsageError
+
+from .arguments import STATES, Frame, by_name, order_of_states, state_as_tuple, state_by_name
+from .autograd import Forward
+from .checks import casts, fresh_seed, whole_seed
+from .keys import keys_of
+from .ops import run
+from .program import Call, Program
+
+
+class Part(nn.Module):
+    """The parameters of a cell that is used in another; the outer one computes."""
+
+
+class Network(nn.Module):
+    """A compiled cell.
+
+    `module(x, state=None, lengths=None)` gives `(output, state)`; several inputs are handed over by name or as a dict,
+    several outputs come as a dict. Tensors are [T, B, *shape], or [B, T, *shape] with `batch_first`, [T, *shape] for
+    one sequence, or packed sequences; symbols are whole numbers. First states that are missing have their declared
+    values. With `state="tuple"` states are those of `nn.LSTM` and `nn.GRU`, else a dict by name, [B, *shape]. Inner
+    streams that the module was made with come as a third result, a dict.
+
+    It computes in the dtype of its parameters. Under autocast, inputs of other dtypes are cast to it, and results
+    to the dtype of autocast.
+
+    Random draws happen in training mode (`train()`), under a seed from torch's generator, or `seed=`.
+    """
+
+    def __init__(
+        self, program: Program, batch_first: bool = False, state: str = "names", dtype: torch.dtype | None = None,
+        device: Any = None, seed: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if state not in STATES:
+            raise UsageError(f"state is one of {', '.join(STATES)}, not {state}")
+        self.program, self.batch_first, self.state_form = program, batch_first, state
+        self.keys = keys_of(program.parameters, dir(self), dir(Part()))
+        for name, (_, shape) in program.parameters.items():
+            owner, leaf = self._owner(name)
+            owner._parameters[leaf] = nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
+        self.reset_parameters(seed)
+
+    # ------------------------------------------------------------------------------------------------- parameters
+
+    def _owner(self, name: str) -> tuple[nn.Module, str]:
+        """The module that a parameter belongs to, made where it is missing, and the parameter's name there."""
+        owner: nn.Module = self
+        *path, leaf = self.keys[name].split(".")
+        for part in path:
+            owner = owner._modules.setdefault(part, Part())  # type: ignore[assignment]
+        return owner, leaf
+
+    def parameters_by_name(self) -> dict[str, Any]:
+        """The parameters by their names in the specification."""
+        return dict(zip(self.program.parameters, self._tensors(self.program.parameters), strict=True))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        """Parameters are also found by their names in the specification, where their keys are others."""
+        for name, key in self.keys.items():
+            if prefix + name in state_dict and prefix + key not in state_dict:
+                state_dict[prefix + key] = state_dict.pop(prefix + name)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+    def _tensors(self, names: Iterable[str]) -> list[Tensor]:
+        """The parameters, or what stands for them (as a parametrisation, or `functional_call`)."""
+        out = []
+        for name in names:
+            owner, leaf = self._owner(name)
+            found = owner._parameters.get(leaf)
+            out.append(getattr(owner, leaf) if found is None else found)
+        return out
+
+    def reset_parameters(self, seed: int | None = None) -> None:
+        """Draw all parameters as the specification says; without a `seed`, one is drawn from torch's generator.
+
+        Parameters that hold no numbers (on `meta`, or in a `FakeTensorMode`) stay as they are.
+        """
+        if all(parameter.device.type == "meta" for parameter in self.parameters()) or _fake():
+            return
+        values = self.program.initial(int(fresh_seed(1 << 31)) if seed is None else whole_seed(seed))
+        with torch.no_grad():
+            for name, parameter in self.parameters_by_name().items():
+                parameter.copy_(values[name])
+
+    def _vector(self) -> Tensor | None:
+        """All parameters in one vector, in the order of the layout; None where there are none.
+
+        Raises:
+            UsageError: they differ in dtype or device, or one has been replaced by one of another shape.
+        """
+        names = self.program.order
+        if not names:
+            return None
+        tensors = self._tensors(names)
+        first = tensors[0]
+        for name, tensor in zip(names, tensors, strict=True):
+            if tensor.dtype is not first.dtype or tensor.device != first.device:
+                raise UsageError(
+                    f"the parameter {name} is {tensor.dtype} on {tensor.device}, {names[0]} is {first.dtype} on "
+                    f"{first.device}: convert the whole module"
+                )
+            if tensor.shape != self.program.parameters[name][1]:
+                wanted = list(self.program.parameters[name][1])
+                raise UsageError(f"the parameter {name} is {list(tensor.shape)}; {self.program.name} needs {wanted}")
+        return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+    # ------------------------------------------------------------------------------------------------------ calls
+
+    def forward(
+        self, inputs: Any = None, state: Any = None, lengths: Any = None, *, seed: int | None = None, **named: Any
+    ) -> Any:
+        """See the class. `lengths` is the number of steps of each sequence, [B], or such a list for each clock.
+
+        Raises:
+            ShapeError: a tensor does not fit; UsageError: a name is unknown or missing.
+        """
+        values, frame, state = self._called("run", inputs, state, lengths, seed, named)
+        outputs = {n: frame.outward(values[f"output:{n}"], p) for n, p in self.program.outputs.items()}
+        output = next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        if not self.program.streams:
+            return output, state
+        return output, state, {n: frame.outward(values[f"stream:{n}"], p) for n, p in self.program.streams.items()}
+
+    def loss(
+        self, inputs: Any = None, state: Any = None, lengths: Any = None, *, seed: int | None = None, **named: Any
+    ) -> Tensor:
+        """The sum of the cell's loss lines, a scalar; see `forward` for the arguments.
+
+        Raises:
+            UsageError: the cell has no loss line.
+        """
+        return self.loss_and_state(inputs, state, lengths, seed=seed, **named)[0]
+
+    def loss_and_state(
+        self, inputs: Any = None, state: Any = None, lengths: Any = None, *, seed: int | None = None, **named: Any
+    ) -> tuple[Tensor, Any]:
+        """The loss, and the states after the last step."""
+        if "loss" not in self.program.sources:
+            raise UsageError(f"{self.program.name} has no loss line")
+        values, _, state = self._called("loss", inputs, state, lengths, seed, named)
+        return values["loss"], state
+
+    def _called(
+        self, mode: str, inputs: Any, state: Any, lengths: Any, seed: int | None, named: Mapping[str, Any]
+    ) -> tuple[dict[str, Tensor], Frame, Any]:
+        """The results by root, and the states after the last step.
+
+        Raises:
+            UsageError: torch.jit records the call, and would take its lengths and loops for those of all calls.
+        """
+        program, frame = self.program, Frame(self.program, self.batch_first)
+        if not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None:
+            raise UsageError(f"torch.jit can't record {program.name}: use torch.export or torch.compile")
+        params = self._vector()
+        arrays = by_name(program, mode, inputs, named)
+        if params is None:
+            params = _no_parameters(arrays)
+        real = params.dtype
+        given = frame.inputs(arrays, real, params.device)
+        frame.measure(lengths, params.device)
+        offset = None
+        if state is not None:
+            given |= frame.state(self._by_name(state, frame), real, params.device)
+            offset = given.pop("t", None)
+        names = tuple(name for name in program.sources[mode] if name in given)
+        extra = {f"lengths:{clock}": n for clock, n in frame.lengths.items()}
+        if program.random and self.training:
+            extra["seed"] = fresh_seed(1 << 62) if seed is None else torch.tensor(whole_seed(seed), device="cpu")
+            if offset is not None:
+                extra["offset"] = offset
+        call = program.call(mode, names, tuple(extra), self.training and program.random)
+        values = _differentiable(call, params, [*(given[name] for name in names), *extra.values()])
+        if mode == "run" and casts(params.device) and real is not torch.float64:  # which autocast leaves alone
+            out = torch.get_autocast_dtype(params.device.type)
+            values = {root: v.to(out) if v.is_floating_point() else v for root, v in values.items()}
+        return values, frame, self._state(values, frame, offset, params.device)
+
+    def _by_name(self, state: Any, frame: Frame) -> Mapping[str, Any]:
+        if isinstance(state, Mapping):
+            return state
+        if self.state_form == "names":
+            raise UsageError(
+                f"states of this module go by name, in a dict; {self.program.name} can also be made with state='tuple'"
+            )
+        found: Mapping[str, Any] = state_by_name(self.program, state, frame.alone)
+        return found
+
+    def _state(self, values: Mapping[str, Tensor], frame: Frame, offset: Tensor | None, device: torch.device) -> Any:
+        """The states after the last step as the caller wants them."""
+        state = {name: values[f"final:{name}"] for name in self.program.states}
+        if self.state_form == "tuple":
+            return state_as_tuple(self.program, state, frame.alone)
+        if frame.alone:
+            state = {name: value[0] for name, value in state.items()}
+        if self.program.random:
+            state["t"] = frame.count(offset, device)
+        return state
+
+    # ------------------------------------------------------------------------------------------------------ words
+
+    @property
+    def path(self) -> str:
+        """What computes: `generated torch code on cpu`."""
+        tensors = self._tensors(list(self.program.parameters)[:1]) or [torch.empty(0)]
+        return str(self.program.path(tensors[0].device, tensors[0].dtype))
+
+    def _get_name(self) -> str:
+        return str(self.program.name)
+
+    def extra_repr(self) -> str:
+        """The sizes and the equations."""
+        words = [self.program.sizes] if self.program.sizes else []
+        words += ["batch_first=True"] if self.batch_first else []
+        words += ["state=(" + ", ".join(order_of_states(self.program)) + ")"] if self.state_form == "tuple" else []
+        return "\n".join([", ".join(words), *self.program.equations.split("\n")])
+
+
+def _no_parameters(arrays: Mapping[str, Any]) -> Tensor:
+    """An empty vector where the inputs lie."""
+    tensors = [array if isinstance(array, Tensor) else getattr(array, "data", None) for array in arrays.values()]
+    found = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
+    for tensor in found:
+        if tensor.is_floating_point():
+            return tensor.new_empty(0)
+    return torch.empty(0, device=found[0].device if found else None)
+
+
+def _fake() -> bool:
+    """Whether tensors that are made now hold no numbers."""
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
+
+
+def _differentiable(call: Call, params: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
+    """The results by root; nothing is kept for a backward pass that can't come."""
+    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (params, *tensors))
+    if wanted or (not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()):
+        found: tuple[Tensor, ...] | list[Tensor] = Forward.call(call, params, *tensors)
+    else:
+        found = run(call, "plain", params, tensors)
+    return dict(zip(call.roots, found, strict=False))

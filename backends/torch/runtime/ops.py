@@ -1,0 +1,149 @@
+"""The operation behind a network on PyTorch: one custom op of tensors in and out, which calls generated functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from recurrency.errors import ShapeError
+
+from .program import INPUT, SEQUENCE, STREAM, Call
+
+NAMESPACE = "recurrency"
+SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
+
+
+def run(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The results of a function of a cell: at once, or through the custom op where a graph is being recorded."""
+    recorded = torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None
+    if recorded or params.device.type == "meta":
+        out: list[Tensor] = getattr(torch.ops, NAMESPACE).run(call.text, kind, params, list(tensors))
+        return out
+    return compute(call, kind, params, tensors)
+
+
+def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Call a generated function."""
+    arrays = dict(zip(call.takes(kind), tensors, strict=True))
+    steps, batch = call.measure(tensors)
+    seed = int(arrays.pop("seed")) if "seed" in arrays else 0
+    offset = {call.program.clock: arrays.pop("offset")} if "offset" in arrays else None
+    lengths = _lengths(call, arrays, steps, batch, params.device)
+    if kind == "second":
+        _split_cotangent(call, arrays, params, batch)
+    if lengths is not None:
+        _clean(call, arrays, lengths)
+    _check_symbols(call, arrays)
+    function = call.program.function(f"{call.mode}_{kind}", params)
+    given = {name.removeprefix(INPUT): array for name, array in arrays.items()}
+    arguments = (params, given, lengths, steps, batch, call.training, seed, offset)
+    values = _undisturbed(function, params.device.type, arguments)
+    for name in call.gives(kind):
+        if name.startswith("gradient") and name not in values:  # that of an input which only tells the time
+            values[name] = params.new_zeros(call.port(name).extents(steps, batch))
+    return [values[name] for name in call.gives(kind)]
+
+
+def _undisturbed(
+    function: Callable[..., dict[str, Tensor]], device: str, arguments: tuple[Any, ...]
+) -> dict[str, Tensor]:
+    """Call a function without autograd, autocast and inference mode (in whose tensors later calls could not write)."""
+    if torch.is_inference_mode_enabled() or torch.is_autocast_enabled(device):
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+            return function(*arguments)
+    with torch.no_grad():
+        return function(*arguments)
+
+
+def _lengths(
+    call: Call, arrays: dict[str, Tensor], steps: Mapping[str, int], batch: int, device: torch.device
+) -> dict[str, Tensor] | None:
+    """The lengths on each clock, or None where no sequence is shorter than its array (as far as the host can see)."""
+    found = {name[8:]: arrays.pop(name) for name in call.extra if name.startswith("lengths:")}
+    ragged = False
+    for clock, n in found.items():
+        if n.device.type == "cpu":
+            if ((n < 0) | (n > steps[clock])).any():
+                known = f"{n.tolist()[:8]}"
+                raise ShapeError(f"lengths are {known}; the batch has {steps[clock]} steps on the clock {clock}")
+            ragged = ragged or bool((n < steps[clock]).any())
+        else:
+            ragged = True
+    if not ragged:
+        return None
+    full = {
+        c: torch.full((batch,), count, dtype=torch.int64, device="cpu") for c, count in steps.items() if c not in found
+    }
+    return {clock: n.to(device) for clock, n in {**found, **full}.items()}
+
+
+def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
+    """Refuse unknown symbols, where that does not mean to wait for a device."""
+    for name in call.given:
+        size = call.program.ports[name].symbols
+        symbols = arrays[name]
+        if size is not None and symbols.device.type == "cpu" and symbols.numel():
+            least, most = (int(m) for m in torch.aminmax(symbols))
+            if least < -1 or most >= size:
+                wrong, said = least if least < -1 else most, name.removeprefix(INPUT)
+                raise ShapeError(f"{said} holds {wrong}, not a symbol: they go from 0 to {size - 1} (-1 for none)")
+
+
+def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batch: int) -> None:
+    """The adjoint of the flat gradient by parameters; zero for first states that were not handed over."""
+    flat = arrays.pop("d:gradient")
+    for name, (offset, shape) in call.program.parameters.items():
+        arrays[f"d:gradient:{name}"] = flat[offset : offset + prod(shape)].view(shape)
+    for name in call.program.sources[call.mode]:
+        port = call.program.ports[name]
+        key = f"d:gradient:{name}"
+        if port.kind == SEQUENCE and port.symbols is None and key not in arrays:
+            arrays[key] = params.new_zeros((batch, *port.shape))
+
+
+def _clean(call: Call, arrays: dict[str, Tensor], lengths: Mapping[str, Tensor]) -> None:
+    """Put zeros (or "no symbol") after the end of each sequence."""
+    masks: dict[Any, Tensor] = {}
+    for name, array in arrays.items():
+        port = call.port(name) if not name.startswith("d:gradient:") or name in call.program.ports else None
+        if port is None or port.kind != STREAM or name.startswith("tape:"):
+            continue
+        if port.clock not in masks:
+            time = torch.arange(array.shape[0], device=array.device)
+            masks[port.clock] = time[:, None] >= lengths[str(port.clock)]
+        mask = masks[port.clock]
+        mask = mask.view(*mask.shape, *(1,) * (array.dim() - 2))
+        arrays[name] = array.masked_fill(mask, 0 if port.symbols is None else -1)
+
+
+def _called(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+    return compute(Call.read(call), kind, params, tensors)
+
+
+def _shapes(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+    """What `run` gives, without its content."""
+    known = Call.read(call)
+    steps, batch = known.measure(tensors)
+    ports = [known.port(name) for name in known.gives(kind)]
+    dtypes = [params.dtype if port.symbols is None else torch.int64 for port in ports]
+    return [params.new_empty(p.extents(steps, batch), dtype=d) for p, d in zip(ports, dtypes, strict=True)]
+
+
+def _register() -> None:
+    """Announce the op, unless another copy of this very text has done so."""
+    home = getattr(torch.ops, NAMESPACE)
+    if hasattr(home, "run"):
+        return
+    library: Any = torch.library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call]
+    library.define(SCHEMA, tags=(torch.Tag.pt2_compliant_tag,))
+    library.impl("run", _called, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"{NAMESPACE}::run", _shapes, lib=library)
+    home.library = library  # it lives as long as the op, whatever becomes of this module
+
+
+_register()

@@ -1,0 +1,1 @@
+"""Files, figures, and what is kept in the cache between processes."""

@@ -1,0 +1,249 @@
+"""Two systems of equations laid on top of one another: which parameters stand at the same places?
+
+The search starts at the outputs and goes down: sums are compared term by term in any order, products factor by factor,
+and an earlier step of a stream is taken to match another as soon as it is met, then shown to, by comparing what the two
+streams are. So a recurrence is compared once, however long it runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, combinations
+from typing import TypeAlias
+
+from recurrency.equations.forms import Forms, Part
+from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, factors, parted
+from recurrency.errors import UsageError
+
+Linear: TypeAlias = tuple[tuple[float, Block], ...]
+"""Pieces of parameters, each times a number, that are added up."""
+
+GREATEST_SEARCH = 20_000
+"""Bound on the comparisons of sums, without turned gates and with them."""
+GREATEST_TURNS = 256
+"""Bound on the ways in which gates are turned."""
+TURNED_AT_LEAST = 1
+"""A turned gate is worth telling of only if it leads further by more equations than this."""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What our parameters add up to at one place, and what theirs do; either side may be empty, which means zero.
+
+    `place` are the factors that they are multiplied with there.
+    """
+
+    ours: Linear
+    theirs: Linear
+    place: Product
+
+
+@dataclass(frozen=True)
+class Term:
+    """Terms of a sum that differ in nothing but their parameters; `parameters` is empty where there is none to move.
+
+    `rest` are the other factors, `vector` what a matrix is multiplied with.
+    """
+
+    coefficient: float
+    rest: Product
+    parameters: Linear = ()
+    vector: Product | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What has been found so far: streams and inputs that stand for one another, and equations of parameters."""
+
+    pairs: tuple[tuple[object, object], ...] = ()
+    equations: tuple[Equation, ...] = ()
+    calls: frozenset[tuple[Call, Call]] = frozenset()
+    """Functions of something that have been compared already."""
+
+    def paired(self, ours: object, theirs: object) -> bool | None:
+        """Whether the two are known to stand for one another; None where nothing is known about either."""
+        for a, b in self.pairs:
+            if a == ours or b == theirs:
+                return a == ours and b == theirs
+        return None
+
+
+@dataclass(frozen=True)
+class Match:
+    """The equations of the parameters, and the sums in whose terms they are told."""
+
+    equations: tuple[Equation, ...]
+    ours: Forms
+    theirs: Forms
+
+
+@dataclass
+class Difference:
+    """The place where the search came furthest: two sums that don't match; and how many have been compared so far."""
+
+    depth: int = -1
+    ours: Sum = field(default_factory=Sum)
+    theirs: Sum = field(default_factory=Sum)
+    forms: tuple[Forms, Forms] | None = None
+    comparisons: int = 0
+
+
+def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Difference:
+    """The first way found to lay two outputs on top of one another, gates turned where that is needed."""
+    plain, furthest = Difference(), Difference()
+    for turned in _turnings(ours, output[0]):
+        search = Search(ours.turning(turned) if turned else ours, theirs, furthest if turned else plain)
+        a, b = search.ours.output(output[0]), theirs.output(output[1])
+        for state in search.sums(a, b, State()):
+            return Match(state.equations, search.ours, theirs)
+    return furthest if furthest.depth > plain.depth + TURNED_AT_LEAST else plain
+
+
+def _turnings(forms: Forms, output: str) -> Iterator[tuple[Part, ...]]:
+    """No gate, each gate, each two of them, ..."""
+    _visit(forms, forms.output(output))
+    gates = forms.gates()
+    every = chain.from_iterable(combinations(gates, count) for count in range(len(gates) + 1))
+    for _, turned in zip(range(GREATEST_TURNS), every, strict=False):
+        yield tuple(chain.from_iterable(turned))
+
+
+def _visit(forms: Forms, form: Sum) -> None:
+    """Look at all streams that a sum needs, also at earlier steps; at what stands in many places once."""
+    later, seen = [form], set[Factor]()
+    while later:
+        for factor in factors(later.pop(), seen):
+            if isinstance(factor, Past):
+                later.append(forms.form((factor.stream, factor.rows)))
+
+
+def terms(form: Sum) -> list[Term]:
+    """The terms of a sum; those that differ in nothing but one parameter become one."""
+    groups: dict[tuple[Product, Product | None], list[tuple[float, Block]]] = {}
+    out = []
+    for product, coefficient in form.terms.items():
+        split = parted(product)
+        if split is None:
+            out.append(Term(coefficient, product))
+            continue
+        factor, rest = split
+        block, vector = (factor.matrix, factor.vector) if isinstance(factor, Times) else (factor, None)
+        groups.setdefault((rest, vector), []).append((coefficient, block))
+    found = [Term(1.0, rest, tuple(linear), vector) for (rest, vector), linear in groups.items()]
+    return out + sorted(found, key=lambda term: term.vector is None)
+
+
+class Search:
+    """One search; its methods give every state in which two things match."""
+
+    def __init__(self, ours: Forms, theirs: Forms, best: Difference) -> None:
+        self.ours, self.theirs, self.best = ours, theirs, best
+
+    def sums(self, a: Sum, b: Sum, state: State) -> Iterator[State]:
+        """Sums, term by term in any order."""
+        self.best.comparisons += 1
+        if self.best.comparisons > GREATEST_SEARCH:
+            raise UsageError("the equations can't be compared: too many of their terms may stand for one another")
+        found = False
+        for result in self._terms(terms(a), terms(b), state):
+            found = True
+            yield result
+        depth = len(state.equations)
+        if not found and depth > self.best.depth:
+            self.best.depth, self.best.ours, self.best.theirs = depth, a, b
+            self.best.forms = (self.ours, self.theirs)
+
+    def _terms(self, ours: Sequence[Term], theirs: Sequence[Term], state: State) -> Iterator[State]:
+        if not ours:
+            if all(map(_may_be_zero, theirs)):
+                yield _with(state, *(Equation((), term.parameters, term.rest) for term in theirs))
+            return
+        first, rest = ours[0], ours[1:]
+        for place, other in enumerate(theirs):
+            others = [*theirs[:place], *theirs[place + 1 :]]
+            for found in self._term(first, other, state):
+                yield from self._terms(rest, others, found)
+        if _may_be_zero(first):
+            yield from self._terms(rest, theirs, _with(state, Equation(first.parameters, (), first.rest)))
+
+    def _term(self, a: Term, b: Term, state: State) -> Iterator[State]:
+        if not math.isclose(a.coefficient, b.coefficient, rel_tol=1e-12) or bool(a.parameters) != bool(b.parameters):
+            return
+        if a.rest.kinds != b.rest.kinds or (a.vector or Product()).kinds != (b.vector or Product()).kinds:
+            return  # before their factors are looked at, which may need all that lies below
+        if not a.parameters:
+            yield from self._factors(a.rest.factors, b.rest.factors, state)
+            return
+        if (a.vector is None) != (b.vector is None) or a.parameters[0][1].shape != b.parameters[0][1].shape:
+            return
+        vectors = (a.vector or Product()).factors, (b.vector or Product()).factors
+        for found in self._factors(*vectors, state):
+            for both in self._factors(a.rest.factors, b.rest.factors, found):
+                yield _with(both, Equation(a.parameters, b.parameters, a.rest))
+
+    def _factors(self, ours: Sequence[Factor], theirs: Sequence[Factor], state: State) -> Iterator[State]:
+        """Factors in any order."""
+        if not ours:
+            yield state
+            return
+        for place, other in enumerate(theirs):
+            others = [*theirs[:place], *theirs[place + 1 :]]
+            for found in self._factor(ours[0], other, state):
+                yield from self._factors(ours[1:], others, found)
+
+    def _factor(self, a: Factor, b: Factor, state: State) -> Iterator[State]:
+        match a, b:
+            case Block(), Block() if a.shape == b.shape:
+                yield _with(state, Equation(((1.0, a),), ((1.0, b),), Product()))
+            case Times(), Times() if a.matrix.shape == b.matrix.shape and a.vector.kinds == b.vector.kinds:
+                equal = Equation(((1.0, a.matrix),), ((1.0, b.matrix),), Product())
+                yield from self._factors(a.vector.factors, b.vector.factors, _with(state, equal))
+            case Input(), Input() if a.rows == b.rows and state.paired(a.name, b.name) is not False:
+                yield _paired(state, a.name, b.name)
+            case Past(), Past() if a.delay == b.delay:
+                yield from self._pasts(a, b, state)
+            case Call(), Call() if (a, b) in state.calls:
+                yield state
+            case Call(), Call() if (a.op, a.attributes, len(a.args)) == (b.op, b.attributes, len(b.args)):
+                for args in (a.args, a.args[::-1]) if a.op in ("minimum", "maximum") else (a.args,):
+                    for found in self._all(args, b.args, state):
+                        yield replace(found, calls=found.calls | {(a, b)})
+
+    def _pasts(self, a: Past, b: Past, state: State) -> Iterator[State]:
+        """Two delayed streams: their first values, and what they are at each step."""
+        ours, theirs = (a.stream, a.rows), (b.stream, b.rows)
+        known = state.paired(ours, theirs)
+        if known is False:
+            return
+        first = [self.ours.form((id, a.rows)) for id in a.first], [self.theirs.form((id, b.rows)) for id in b.first]
+        zeros = [Sum()] * max(map(len, first))
+        mine, others = ([*side, *zeros[len(side) :]] for side in first)
+        for found in self._all(mine, others, _paired(state, ours, theirs)):
+            if known:
+                yield found
+            else:
+                yield from self.sums(self.ours.form(ours), self.theirs.form(theirs), found)
+
+    def _all(self, ours: Sequence[Sum], theirs: Sequence[Sum], state: State) -> Iterator[State]:
+        """Sums, one after the other."""
+        if not ours:
+            yield state
+            return
+        for found in self.sums(ours[0], theirs[0], state):
+            yield from self._all(ours[1:], theirs[1:], found)
+
+
+def _may_be_zero(term: Term) -> bool:
+    """Whether a term vanishes with its parameters, as a bias, a peephole or a trained first value may (no matrix)."""
+    return bool(term.parameters) and term.vector is None
+
+
+def _with(state: State, *equations: Equation) -> State:
+    new = tuple(equation for equation in equations if equation not in state.equations)
+    return replace(state, equations=state.equations + new)
+
+
+def _paired(state: State, ours: object, theirs: object) -> State:
+    return state if state.paired(ours, theirs) else replace(state, pairs=(*state.pairs, (ours, theirs)))

@@ -1,0 +1,1 @@
+"""What a cell is, measured and counted: summaries, the catalogue, reports and probes."""

@@ -1,0 +1,188 @@
+"""How large activations and gradients are over time and depth, for a cell as it is initialised.
+
+What Glorot & Bengio (2010, figures 6 and 7) drew over the layers of a deep network, and what decides in a recurrent one
+whether anything is learned over many steps (Pascanu et al. 2013; Le et al. 2015).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurrency.disk import figures
+from recurrency.errors import ShapeError, UsageError, nearest
+from recurrency.graph.graph import Graph, rebuild
+from recurrency.graph.types import Kind
+from recurrency.graph.value import constant
+from recurrency.passes import optimised
+from recurrency.passes.differentiate import differentiate
+
+if TYPE_CHECKING:
+    from recurrency.model.model import Model
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The size of one inner stream at each step: root mean squares over sequences and elements, both [T].
+
+    `gradients` are those of the loss or, where there is none, of a random sum of the outputs at the last step.
+    """
+
+    name: str
+    activations: Array
+    gradients: Array
+
+    @property
+    def kept(self) -> float:
+        """What is left of the gradient at the first step, as a part of that at the last one at which there is any."""
+        there = np.flatnonzero(self.gradients)
+        return float(self.gradients[0] / self.gradients[there[-1]]) if len(there) else float("nan")
+
+
+def probe(
+    model: Model, params: Array, inputs: Mapping[str, Array], streams: Sequence[str] = (), seed: int = 0
+) -> list[Stream]:
+    """The sizes of inner streams (by default of all real ones), in the order in which they are computed.
+
+    `inputs` are arrays [T, B, *shape] by name; `seed` is that of the random sum of the outputs.
+
+    Raises:
+        UsageError: there is no such stream. ShapeError: an input does not fit.
+    """
+    from recurrency.model.call import gather
+
+    names = _chosen(model, streams)
+    graph, adjoints = _graph(model, names)
+    request = gather(model, inputs, None, None, False, 0)
+    given = dict(request.given)
+    rng = np.random.default_rng(seed)
+    for name, port in adjoints.items():
+        array = port.zeros(request.steps, request.batch, model.real)
+        last = array[-1] if port.kind is Kind.STREAM and len(array) else array
+        last[...] = rng.standard_normal(last.shape)
+        given[f"d:{name}"] = array
+    programs = model.programs
+    runner = programs.backend.build(optimised(graph), programs.layout, model.dtype, "probe", programs.without)
+    values = runner(
+        np.ascontiguousarray(params, model.real), given, request.lengths, request.steps, request.batch, False, 0,
+        request.offset,
+    )  # fmt: skip
+    return [Stream(n, _size(values[f"stream:{n}"]), _size(values[f"adjoint:{n}"])) for n in names]
+
+
+def _chosen(model: Model, streams: Sequence[str]) -> list[str]:
+    known = {n: p for n, p in model.streams.items() if p.index is None and p.kind is Kind.STREAM}
+    for name in streams:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"{model.spec.name} has no stream {name} over time; it has {', '.join(known)}{hint}")
+    graph = model.programs.elaborated.graph
+    place = {id: k for k, id in enumerate(graph.order())}
+    return sorted(streams or known, key=lambda name: place[graph.roots[f"stream:{name}"]])
+
+
+def _graph(model: Model, names: Sequence[str]) -> tuple[Graph, dict[str, Any]]:
+    """The streams and their adjoints as roots, and the ports of the outputs whose adjoints are handed in."""
+    whole = model.programs.elaborated.graph
+    outputs = {f"output:{n}": p for n, p in model.outputs.items() if p.index is None}
+    kept = ["loss"] if model.has_loss else list(outputs)
+    out = rebuild(whole, {r: whole.roots[r] for r in [*kept, *(f"stream:{n}" for n in names)]})
+    ports: dict[str, Any] = {}
+    seeds = {}
+    if model.has_loss:
+        seeds[out.roots["loss"]] = constant(out, 1.0)
+    else:
+        for root, port in outputs.items():
+            id = out.roots[root]
+            node = out.add("input", attrs={"name": f"d:{root}", "type": out[id].type})
+            seeds[id] = seeds[id] + node if id in seeds else node
+            ports[root] = port
+    adjoints = differentiate(out, seeds, [out.roots[f"stream:{n}"] for n in names])
+    roots = {f"stream:{n}": out.roots[f"stream:{n}"] for n in names}
+    roots |= {f"adjoint:{n}": adjoints[out.roots[f"stream:{n}"]].id for n in names}
+    return rebuild(out, roots), ports
+
+
+def _size(array: Array) -> Array:
+    """The root mean square at each step."""
+    flat = array.reshape(len(array), -1).astype(np.float64)
+    return np.sqrt(np.mean(flat * flat, axis=1)) if flat.shape[1] else np.zeros(len(array))
+
+
+# ------------------------------------------------------------------------------------------------------------- inputs
+
+
+def random_inputs(model: Model, steps: int, batch: int, seed: int = 0) -> dict[str, Array]:
+    """Standard normal inputs [T, B, *shape], and symbols that are all equally likely."""
+    rng = np.random.default_rng(seed)
+    out: dict[str, Array] = {}
+    for name, port in model.inputs.items():
+        timed = {Kind.STREAM: (steps, batch), Kind.SEQUENCE: (batch,), Kind.STATIC: ()}[port.kind]
+        size = (*timed, *port.shape)
+        out[name] = rng.standard_normal(size) if port.index is None else rng.integers(0, port.index, size)
+    return out
+
+
+def initialised(model: Model, seed: int, instead: Mapping[str, str]) -> Array:
+    """First values of all parameters; those that fit a pattern (`U*`, `l[2].W`) by another initialiser.
+
+    Raises:
+        UsageError: a pattern fits no parameter, or what is to be drawn is no initialiser for its shape.
+    """
+    params = model.init(seed)
+    views = model.views(params)
+    for pattern, text in instead.items():
+        fitting = [name for name in views if fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))]
+        if not fitting:
+            raise UsageError(f"no parameter is called {pattern}; there are {', '.join(views)}")
+        for name in fitting:
+            views[name][...] = _drawn(name, views[name].shape, text, seed)
+    return params
+
+
+def _drawn(name: str, shape: tuple[int, ...], text: str, seed: int) -> Array:
+    import recurrency as rc
+
+    cell = f"cell P(x: []) -> (y: []) {{\n    param W : [{', '.join(map(str, shape))}] ~ {text}\n    y = x\n}}\n"
+    try:
+        spec = rc.parse(cell, "--init")
+        spec.check()
+        drawn = spec.compile(dtype="float64")
+        return drawn.views(drawn.init(seed))["W"]
+    except (rc.SpecError, ShapeError) as error:
+        raise UsageError(f"{name} {list(shape)} can't be drawn by {text}:\n{error}") from error
+
+
+# ----------------------------------------------------------------------------------------------------------- pictures
+
+
+def draw(found: Sequence[Stream], title: str, path: str) -> None:
+    """Activations and gradients over time, a line for each stream, as a picture.
+
+    Raises:
+        UsageError: matplotlib is missing, or the file can't be written.
+    """
+    figure = figures.figure("activations and gradients", 9, 4)
+    import matplotlib
+
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, len(found)))
+    for axes, what in zip(figure.subplots(1, 2), ("activations", "gradients"), strict=True):
+        for stream, colour in zip(found, colours, strict=True):
+            size = getattr(stream, what)
+            axes.plot(np.arange(1, len(size) + 1), np.where(size > 0, size, np.nan), color=colour, label=stream.name)
+        axes.set(title=what, xlabel="step", ylabel="root mean square", yscale="log")
+        figures.unframed(axes)
+    columns = 1 + len(found) // 24
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside right center", frameon=False, ncols=columns, fontsize=8
+    )
+    figure.suptitle(title, fontsize=10)
+    figures.save(figure, path)

@@ -1,0 +1,147 @@
+"""What `recurrency show` tells of a cell: its interface, its recurrences, and what a step costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from recurrency.graph.types import Kind, Type
+from recurrency.inspection import summary
+from recurrency.language import syntax
+from recurrency.language.elaboration.elaborate import Elaborated, check, elaborate
+from recurrency.language.elaboration.streams import ParamInfo, dimension_text
+from recurrency.model.graphs import known_passes
+from recurrency.model.spec import Spec
+from recurrency.passes import optimised
+from recurrency.passes.recurrence import Recurrence, recurrences
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a table: name, shape as the user writes it, and what else there is to say."""
+
+    name: str
+    shape: str
+    note: str = ""
+    count: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Arithmetic operations, and bytes read and written, of one step of one sequence in float32."""
+
+    flops: int
+    bytes: int
+
+
+@dataclass
+class Report:
+    """Everything that `show` prints. Costs are there only when all dimensions have numbers."""
+
+    name: str
+    doc: str
+    dimensions: dict[str, str]
+    inputs: list[Entry]
+    outputs: list[Entry]
+    states: list[Entry]
+    parameters: list[Entry]
+    total: str
+    recurrences: list[Recurrence]
+    forward: Cost | None = None
+    training: Cost | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] = ()) -> Report:
+    """Describe a cell; dimensions that are needed and not given stay symbols.
+
+    Raises:
+        SpecError, UsageError: as `Spec.compile`.
+    """
+    missing = [d.name for d in spec.cell.dimensions if d.default is None and d.name not in dimensions]
+    spec.check(all_cells=False)
+    found = elaborate(spec.definition, dimensions) if not missing or dimensions else check(spec.definition)
+    numbers = not missing or bool(dimensions)
+    inputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.inputs.items()]
+    outputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.outputs.items()]
+    states = [Entry(n, _shape(t)) for n, t in found.starts.items()]
+    names = [d.name for d in spec.cell.dimensions]
+    parameters = [
+        Entry(n, shape_text(p.shape), initialiser_text(p), summary.formula(summary.size(p.shape), names))
+        for n, p in found.parameters.items()
+    ]
+    out = Report(
+        spec.name,
+        spec.doc,
+        {n: dimension_text(v) for n, v in found.dimensions.items()},
+        inputs,
+        outputs,
+        states,
+        parameters,
+        summary.formula(summary.parameters(found), names),
+        recurrences(found.graph),
+    )
+    if numbers:
+        out.forward, out.training = _costs(found, known_passes(without))
+    else:
+        out.notes.append(f"give {', '.join(f'-D {m}=...' for m in missing)} for counts in numbers, flops and bytes")
+    return out
+
+
+def _port(found: Elaborated, name: str) -> syntax.Port | None:
+    return next((p for p in (*found.cell.inputs, *found.cell.outputs) if p.name == name), None)
+
+
+def _shape(type_: Type, port: syntax.Port | None = None) -> str:
+    if type_.index is not None:
+        return f"index[{type_.index}]"
+    return shape_text(type_.shape)
+
+
+def _over(type_: Type) -> str:
+    return (
+        f"over {type_.clock}"
+        if type_.kind is Kind.STREAM
+        else {Kind.SEQUENCE: "one for each sequence"}.get(type_.kind, "constant")
+    )
+
+
+def shape_text(shape: tuple[Any, ...]) -> str:
+    """A shape as a user writes it."""
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def initialiser_text(parameter: ParamInfo) -> str:
+    """What stands behind the `~` of a parameter."""
+    name, arguments = parameter.initialiser
+    return f"{name}({', '.join(f'{a:g}' for a in arguments)})" if arguments else name
+
+
+def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:
+    """The cost of one more step: of the forward pass, and of forward and backward with all gradients."""
+    from recurrency.model.graphs import bounded
+    from recurrency.passes import derivatives
+    from recurrency.program.schedule import schedule
+
+    roots = [r for r in found.graph.roots if r.startswith(("output:", "final:"))]
+    base = optimised(bounded(found.graph.select(roots)), without)
+    both = derivatives.backward(base, wrt=("params",))
+    out = []
+    for graph in (base, optimised(both, without)):
+        program = schedule(graph, None, without)
+        counts = [
+            (program.flops(dict.fromkeys(found.clocks, t), 1), program.bytes(dict.fromkeys(found.clocks, t), 1))
+            for t in (10, 11)
+        ]
+        out.append(Cost(*(after - before for before, after in zip(*counts, strict=True))))
+    return out[0], out[1]
+
+
+def human(number: float) -> str:
+    """A number with three digits and k, M, G behind it."""
+    if number < 1000:
+        return f"{number:g}"
+    power = min(int(math.log10(number) // 3), 4)
+    return f"{number / 1000**power:.3g} {' kMGT'[power]}".strip()

@@ -1,0 +1,68 @@
+"""What is told of a cell in a line: its parameters as a formula in the dimensions, and the kinds of its recurrences."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from recurrency.graph.dimensions import Poly
+from recurrency.language.elaboration.elaborate import Elaborated
+from recurrency.passes.recurrence import Recurrence
+
+NONE = "none"
+"""The kind of recurrence of a cell without any."""
+
+
+def size(shape: Iterable[Any]) -> int | Poly:
+    """How many elements a shape has."""
+    total: int | Poly = 1
+    for dimension in shape:
+        total = total * dimension
+    return total
+
+
+def parameters(found: Elaborated) -> int | Poly:
+    """How many numbers all parameters of a cell hold."""
+    total: int | Poly = 0
+    for parameter in found.parameters.values():
+        total = total + size(parameter.shape)
+    return total
+
+
+def formula(count: int | Poly, dimensions: Sequence[str] = ()) -> str:
+    """A count as `4 H N + 4 H^2 + 7 H`: high powers first, then in the order in which the header has the names."""
+    if not isinstance(count, Poly):
+        return str(count)
+
+    def place(names: tuple[str, ...]) -> tuple[int, ...]:
+        return (-len(names), *(-names.count(name) for name in dimensions))
+
+    text = ""
+    for names, factor in sorted(count.terms, key=lambda term: place(term[0])):
+        powers = [name if n == 1 else f"{name}^{n}" for name, n in Counter(names).items()]
+        term = " ".join(([str(abs(factor))] if abs(factor) != 1 or not names else []) + powers)
+        sign = "-" if factor < 0 else "+"
+        text += f" {sign} {term}" if text else (f"-{term}" if factor < 0 else term)
+    return text
+
+
+def kinds(loops: Iterable[Recurrence]) -> dict[str, list[str]]:
+    """Each kind of recurrence with the states that recur so; families count as one, unnamed streams are left out."""
+    found: dict[str, list[str]] = {}
+    for loop in loops:
+        states = found.setdefault(loop.kind, [])
+        for state in loop.states:
+            name = re.sub(r"\[.*?\]", "", state)
+            if name not in states and not name.startswith("%"):
+                states.append(name)
+    return found
+
+
+def kinds_text(loops: Iterable[Recurrence]) -> str:
+    """`full`, or `none`; where there are several kinds, `full: h; diagonal affine: s`."""
+    found = {kind.replace(", ", " "): states for kind, states in kinds(loops).items()}
+    if len(found) < 2:
+        return next(iter(found), NONE)
+    return "; ".join(f"{kind}: {', '.join(states)}" if states else kind for kind, states in found.items())

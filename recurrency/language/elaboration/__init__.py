@@ -1,0 +1,1 @@
+"""From a syntax tree to a stream graph: names, dimensions, uses of cells, and every equation's value."""

@@ -1,0 +1,210 @@
+"""Calls of the language's functions: arguments evaluated and counted, then lowered by the function's row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from recurrency.graph.dimensions import Poly
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind
+from recurrency.graph.value import Value, constant
+from recurrency.language import syntax
+from recurrency.language.elaboration.numbers import (
+    Estimate,
+    decided,
+    fraction_in,
+    is_number,
+    names_of,
+    spelt,
+    tidy,
+    whole,
+)
+from recurrency.language.elaboration.products import BRIDGES
+from recurrency.language.elaboration.streams import Busy
+from recurrency.language.elaboration.suggestions import of_keyword, of_number
+from recurrency.language.vocabulary.table import ELEMENTWISE, TIME, VECTOR, Function, shown
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.evaluate import Evaluator
+
+
+def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -> Any:
+    """The value of a call of one of the language's functions."""
+    arguments = CallArguments(evaluator, function, call)
+    try:
+        result = function.lower(arguments)
+    except OverflowError:
+        if not arguments.static():
+            raise  # the graph is full
+        arguments.fail(50, f"{arguments.text} has no finite value")
+    except (ArithmeticError, ValueError):
+        arguments.fail(50, f"{arguments.text} has no finite value")
+    part = fraction_in(result.type.shape) if isinstance(result, Value) else None
+    if part is not None:  # as in slice(x, H / 2, H / 2 + 1 / 2): what is left of dimensions in parts
+        arguments.fail(46, f"{arguments.text} would have {spelt(part)} elements", help="a dimension is a whole number")
+    return result
+
+
+class CallArguments:
+    """See `recurrency.language.vocabulary.table.Arguments`."""
+
+    def __init__(self, evaluator: Evaluator, function: Function, call: syntax.Call) -> None:
+        self.evaluator, self.function, self.call = evaluator, function, call
+        self.graph: Graph = evaluator.graph
+        self.clock = evaluator.instance.clock
+        self.collected = len(call.arguments) == 1 and isinstance(call.arguments[0], syntax.Comprehension)
+        self.expressions: list[syntax.Expression] = list(call.arguments)
+        self.keywords = {k.name: k for k in call.keywords}
+        self._count()
+        try:
+            self.meanings = self._terms() if self.collected else evaluator.all(evaluator.plain, call.arguments)
+        except Busy as busy:
+            busy.through = busy.through or (function.name if function.group == TIME else "")
+            raise
+        self._agree()
+
+    @property
+    def text(self) -> str:
+        """The call as it is written."""
+        return " ".join(self.call.span.text.split())
+
+    def _terms(self) -> list[Any]:
+        expression = self.call.arguments[0]
+        assert isinstance(expression, syntax.Comprehension)
+        if not self.function.comprehends:
+            self.fail(27, f"{self.function.name} takes no `for`", help="sum, mean, concat, max and min do")
+        terms = self.evaluator.terms(expression, self.evaluator.env, expression.clauses)
+        self.expressions = [expression.body] * len(terms)
+        if not terms and self.function.name == "sum":
+            self.expressions = [expression]
+            return [0]
+        if not terms:
+            self.fail(27, f"there is nothing to take the {self.function.name} of: no index is left")
+        return terms
+
+    def _count(self) -> None:
+        function, count = self.function, len(self.expressions)
+        usage = f"it is used as {function.signature}: {function.meaning}"
+        for name, keyword in self.keywords.items():
+            if name not in function.keywords:
+                help = of_keyword(name, keyword.value.span.text, function.signature) or usage
+                raise self.evaluator.problem(27, f"{function.name} has no keyword {name}", keyword.span, help=help)
+        if not self.collected and (count < function.fewest or (function.most is not None and count > function.most)):
+            wanted = function.wants
+            title = f"{function.name} takes {wanted} value{'s' * (wanted != '1')}, not {count}"
+            extra = self.expressions[function.most :] if function.most is not None else []
+            if (
+                function.group == VECTOR
+                and count
+                and extra
+                and all(isinstance(e, syntax.Number | syntax.Unary) for e in extra)
+            ):
+                usage = f"{usage}; a vector has one axis, which is not named"
+            self.fail(27, title, help=usage)
+
+    def _agree(self) -> None:
+        """All arguments have one clock; those of functions that work element by element have one shape."""
+        name, values = self.function.name, [m for m in self.meanings if isinstance(m, Value)]
+        clocks = {str(v.type.clock) for v in values if v.type.kind is Kind.STREAM}
+        if len(clocks) > 1 and not self.function.bridges:
+            title = f"{name} mixes streams over the clocks {' and '.join(sorted(clocks))}"
+            self.fail(28, title, help=BRIDGES)
+        shapes = dict.fromkeys(shown(v.type) for v in values if v.type.shape)
+        one_shape = self.function.group == ELEMENTWISE or (self.collected and name != "concat") or name == "zoneout"
+        if one_shape and len(shapes) > 1:
+            title = f"{name} takes values of one shape, not {' and '.join(shapes)}"
+            notes = self.evaluator.origins(*dict.fromkeys(self.expressions))
+            raise self.evaluator.problem(22, title, self.call.span, notes=notes)
+
+    def __len__(self) -> int:
+        return len(self.meanings)
+
+    def fail(self, number: int, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
+        """Report a mistake at an argument, or at the call."""
+        at_call = position is None or self.collected or position >= len(self.expressions)
+        place = self.call if at_call or position is None else self.expressions[position]
+        around = self.call.arguments if at_call else (place,)
+        raise self.evaluator.problem(number, title, place.span, notes=self.evaluator.origins(*around), help=help)
+
+    def static(self) -> bool:
+        """Whether all arguments are numbers."""
+        return all(is_number(m) for m in self.meanings)
+
+    def fold(self, function: Callable[..., Any]) -> Any:
+        """A function of all arguments, which are numbers; an estimate where dimensions have none yet."""
+        names = names_of(*self.meanings)
+        return Estimate.of(*self.meanings) if names else tidy(function(*self.meanings))
+
+    def either(self, position: int) -> Value:
+        """An argument as a value of any sort."""
+        meaning = self.meanings[position]
+        return meaning if isinstance(meaning, Value) else constant(self.graph, self.number(position))
+
+    def value(self, position: int) -> Value:
+        """An argument as a real value."""
+        return self.evaluator.real(self.expressions[position], self.either(position))
+
+    def symbol(self, position: int) -> Value:
+        """An argument as a stream of symbols."""
+        value = self.either(position)
+        if value.type.index is None:
+            title = f"{self.function.name} needs symbols (index[V]) here, not {shown(value.type)}"
+            self.fail(45, title, position=position)
+        return value
+
+    def stream(self, position: int) -> Value:
+        """An argument that has steps."""
+        value = self.either(position)
+        if value.type.kind is not Kind.STREAM:
+            kind = "the same at every step" if value.type.kind is Kind.STATIC else "one value for each sequence"
+            self.fail(54, f"{self.function.name} needs a stream; this is {kind}", position=position)
+        return value
+
+    def number(self, position: int) -> float:
+        """An argument as a number."""
+        meaning = self.meanings[position]
+        if not is_number(meaning):
+            title = f"{self.function.name} needs a number here that is known when the spec is compiled"
+            self.fail(32, title, position=position, help=of_number(self.evaluator, self.expressions[position]))
+        return self.evaluator.finite(meaning, self.expressions[position].span)
+
+    def dimension(self, position: int) -> int | Poly:
+        """An argument as a dimension."""
+        return self.evaluator.dimension(self.expressions[position])
+
+    def position(self, position: int) -> int | Poly:
+        """An argument that counts elements: a dimension, or any whole number."""
+        value = self.meanings[position]
+        return value if isinstance(value, Poly) else self.integer(position)
+
+    def integer(self, position: int) -> int:
+        """An argument as a whole number."""
+        self.number(position)
+        value = decided(self.meanings[position])
+        found = whole(value)
+        if found is None:
+            self.fail(32, f"{spelt(value)} is not a whole number", position=position)
+        return found
+
+    def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:
+        """A keyword argument that is one of some words."""
+        if keyword not in self.keywords:
+            return default
+        value = self.keywords[keyword].value
+        if not isinstance(value, syntax.Name) or value.name not in allowed:
+            title = f"{keyword} is {' or '.join(allowed)}, not {value.span.text}"
+            raise self.evaluator.problem(27, title, value.span)
+        return value.name
+
+    def site(self) -> int:
+        """A number for a place where random numbers are drawn, which depends on its name and rank alone."""
+        return self.evaluator.work.site(self._place(" draw"))
+
+    def curvature(self, value: Value) -> None:
+        """Remember what the model predicts."""
+        self.evaluator.work.curvatures[self._place(" prediction")] = value
+
+    def _place(self, what: str) -> str:
+        inside = self.evaluator
+        return f"{inside.instance.prefix}{inside.target}{inside.numbered(what)}"

@@ -1,0 +1,132 @@
+"""The square brackets of the outermost cell: numbers that a caller gives, or units where the spec is only checked."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from recurrency.errors import UsageError, nearest
+from recurrency.graph.dimensions import symbol
+from recurrency.language import syntax
+from recurrency.language.elaboration.modules import CellDef, Loader
+from recurrency.language.elaboration.streams import CellValue
+from recurrency.language.sources import library_index
+from recurrency.language.vocabulary.table import FUNCTIONS
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.instance import Instance
+
+GREATEST_DIMENSION = 1 << 24
+"""Bound on a single dimension."""
+SAMPLE = 3
+"""The least number with which a dimension is checked that decides how much there is, and has no default."""
+EXPRESSIONS: tuple[type, ...] = get_args(syntax.Expression)
+
+
+def units(definition: CellDef, numbers: Mapping[str, int], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Each dimension as a unit of its own, but for those with numbers or `given`; functions and cells by defaults.
+
+    Raises:
+        UsageError: what is given does not fit.
+    """
+    out: dict[str, Any] = {}
+    for dimension in definition.cell.dimensions:
+        default = dimension.default
+        if given and dimension.name in given:
+            out[dimension.name] = _bound(definition, dimension, given[dimension.name])
+        elif dimension.name in numbers:
+            out[dimension.name] = numbers[dimension.name]
+        elif is_choice(default, out) or is_real(default):
+            out[dimension.name] = default
+        else:
+            out[dimension.name] = symbol(dimension.name)
+    return out
+
+
+def is_choice(default: syntax.Expression | None, dimensions: Container[str]) -> bool:
+    """Whether a default names a function or a cell."""
+    return isinstance(default, syntax.Subscript) or (
+        isinstance(default, syntax.Name) and default.name not in dimensions
+    )
+
+
+def is_real(default: syntax.Expression | None) -> bool:
+    """Whether a default such as `p = 0.5` makes its entry a number, and no dimension."""
+    inner = default.operand if isinstance(default, syntax.Unary) else default
+    return isinstance(inner, syntax.Number) and (isinstance(inner.value, float) or inner is not default)
+
+
+def refuse_defaults(instance: Instance) -> None:
+    """A dimension has a default of at least 1.
+
+    Raises:
+        Problem: another one.
+    """
+    for dimension in instance.cell.dimensions:
+        default = dimension.default
+        if isinstance(default, syntax.Number) and not is_real(default) and not 1 <= default.value <= GREATEST_DIMENSION:
+            title = f"the default of {dimension.name} is {default.value}, but dimensions start at 1"
+            help = "a number that is no dimension is written with a point: 0.0" if default.value == 0 else None
+            raise instance.problem(46, title, default.span, help=help)
+
+
+def sample(cell: syntax.Cell, name: str, others: Mapping[str, int]) -> int:
+    """A number for a dimension, different from those that were given: units that differ still differ."""
+    for dimension in cell.dimensions:
+        if dimension.name == name and isinstance(dimension.default, syntax.Number):
+            return int(dimension.default.value)
+    return max([SAMPLE, *(n + 1 for n in others.values() if n < 2 * SAMPLE)])
+
+
+def bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers, functions and cells for all names in the square brackets of the header.
+
+    Raises:
+        UsageError: a dimension is missing, unknown or no positive whole number.
+    """
+    cell = definition.cell
+    names = [d.name for d in cell.dimensions]
+    for name in given:
+        if name not in names:
+            title = f"{cell.name} has no dimension {name} (it has {', '.join(names) or 'none'})"
+            raise UsageError(title + _hint(name, names))
+    missing = [d.name for d in cell.dimensions if d.default is None and d.name not in given]
+    if missing:
+        each = ", ".join(f"{n}=..." for n in missing)
+        first = f"on the command line: -D {missing[0]}=64"
+        raise UsageError(f"{cell.name} needs {' and '.join(missing)}: give {each} ({first})")
+    return {d.name: _bound(definition, d, given[d.name]) if d.name in given else d.default for d in cell.dimensions}
+
+
+def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
+    where = f"{definition.cell.name}: {dimension.name}"
+    if isinstance(value, str) and is_choice(dimension.default, [d.name for d in definition.cell.dimensions]):
+        return _named(definition, where, value)
+    real = is_real(dimension.default)
+    try:
+        value = float(value) if real else value.__index__()
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        what = "a number" if real else "a whole number"
+        raise UsageError(f"{where} must be {what}, not {value!r}") from None
+    if not real and not 1 <= value <= GREATEST_DIMENSION:
+        what = "dimensions start at 1" if value < 1 else f"a dimension is at most {GREATEST_DIMENSION}"
+        raise UsageError(f"{where} is {value}, but {what}")
+    return value
+
+
+def _named(definition: CellDef, where: str, name: str) -> Any:
+    """A function or cell that a caller names."""
+    module = definition.module
+    if name in module.cells:
+        return CellValue(module.cells[name])
+    if name in library_index():
+        return CellValue(Loader().library_cell(name))
+    if name in module.functions or name in FUNCTIONS:
+        return syntax.Name(definition.cell.span, name)
+    known = [*module.cells, *library_index(), *module.functions, *FUNCTIONS]
+    raise UsageError(f"{where}: there is no function or cell {name}{_hint(name, known)}")
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else ""

@@ -1,0 +1,132 @@
+"""What stands before round brackets: functions of the language and of the user's, cells and their instances."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from recurrency.graph.dimensions import Poly
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.elaboration.arguments import call_function
+from recurrency.language.elaboration.numbers import is_number
+from recurrency.language.elaboration.streams import CellValue, FnValue, Poisoned, Problem, Shared, Stream, TooMuch
+from recurrency.language.elaboration.subscripts import brief
+from recurrency.language.elaboration.uses import use_cell
+from recurrency.language.syntax import mentions_time
+from recurrency.language.vocabulary.table import FUNCTIONS, Function
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.evaluate import Evaluator
+
+
+def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tuple[syntax.Keyword, ...] = ()) -> Any:
+    """The meaning of a call; `first` are the states that `from` hands over."""
+    if isinstance(expression.callee, syntax.Name) and expression.callee.name == "init":
+        return _init(evaluator, expression)
+    try:
+        callee = _callee(evaluator, expression.callee)
+    except (Problem, Poisoned):
+        _only_check(evaluator, expression.arguments)
+        raise
+    if isinstance(callee, (CellValue, Shared)):
+        return use_cell(evaluator, expression, callee, direct, first)
+    if first:
+        title = f"`from` hands first states to a cell, and {brief(expression.callee.span.text)} is none"
+        raise evaluator.problem(43, title, expression.span)
+    if isinstance(callee, FnValue):
+        return _apply(evaluator, callee, expression)
+    if isinstance(callee, Function):
+        return call_function(evaluator, callee, expression)
+    step = next((a for a in expression.arguments if mentions_time(a)), None)
+    if step is None:
+        _only_check(evaluator, expression.arguments)
+    raise _no_function(evaluator, callee, expression.callee, step)
+
+
+def _no_function(
+    evaluator: Evaluator, callee: Any, expression: syntax.Expression, step: syntax.Expression | None
+) -> Problem:
+    what, notes = brief(expression.span.text), evaluator.origins(expression)
+    help = f"for a product write {what} * (...) or {what} @ (...)"
+    if isinstance(callee, Poly) and what == "N":
+        help = "normal noise is noise(x, std); N is a dimension here"
+    elif isinstance(callee, Poly):
+        help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
+    elif step is not None:
+        help = f"a step stands in square brackets: {what}[{step.span.text}]"
+    return evaluator.problem(29, f"{what} is neither a function nor a cell", expression.span, notes=notes, help=help)
+
+
+def _only_check(evaluator: Evaluator, arguments: tuple[syntax.Expression, ...]) -> None:
+    """Look for mistakes in the arguments of something that can't be called."""
+    rest = [a for a in arguments if not isinstance(a, syntax.Comprehension)]
+    evaluator.work.guarded(lambda: evaluator.all(evaluator.meaning, rest))
+
+
+def _callee(evaluator: Evaluator, expression: syntax.Expression) -> Any:
+    """What is called; functions of the language go before streams of the same name."""
+    if not isinstance(expression, syntax.Name):
+        return evaluator.meaning(expression)
+    found = evaluator.named(expression, called=True)
+    is_function = expression.name in FUNCTIONS and expression.name not in evaluator.env
+    return (
+        FUNCTIONS[expression.name]
+        if is_function and isinstance(found, (Value, Stream, int, float, Fraction))
+        else found
+    )
+
+
+def _apply(evaluator: Evaluator, callee: FnValue, expression: syntax.Call) -> Any:
+    """A function of the user's, written out: its arguments under the names of its parameters."""
+    fn, calls = callee.fn, evaluator.calls
+    if expression.keywords or len(expression.arguments) != len(fn.parameters):
+        raise _miscounted(evaluator, fn, expression)
+    if fn in calls:
+        names = " calls ".join([f.name for f in calls[calls.index(fn) :]] + [fn.name])
+        raise evaluator.problem(40, f"{names}: functions can't be recursive", expression.span)
+    evaluator.work.count_definition(expression.span)
+    values = evaluator.all(lambda e: _handed(evaluator, e), expression.arguments)
+    try:
+        return evaluator.of_function(callee, dict(zip(fn.parameters, values, strict=True))).plain(fn.body)
+    except TooMuch:
+        raise
+    except Problem as problem:
+        raise problem.noted(f"{fn.name} is called at {expression.span}") from None
+
+
+def _miscounted(evaluator: Evaluator, fn: syntax.Fn, expression: syntax.Call) -> Problem:
+    wanted, count = len(fn.parameters), len(expression.arguments) + len(expression.keywords)
+    note = f"it is defined in {fn.span.source.name} at line {fn.span.line}"
+    title = f"{fn.name} takes {wanted} value{'s' * (wanted != 1)}, not {count}"
+    if expression.keywords and wanted == count:
+        title = f"{fn.name} takes its values without names"
+    help = f"it is called {fn.name}({', '.join(fn.parameters)})"
+    return evaluator.problem(27, title, expression.span, notes=(note,), help=help)
+
+
+def _handed(evaluator: Evaluator, expression: syntax.Expression) -> Any:
+    """An argument of a user's function; streams stay streams, so that it can read their other steps."""
+    meaning = evaluator.meaning(expression)
+    as_it_is = isinstance(meaning, (FnValue, Function, CellValue, Shared, Stream)) or is_number(meaning)
+    return meaning if as_it_is else evaluator.value_of(meaning, expression)
+
+
+def _init(evaluator: Evaluator, expression: syntax.Call) -> Value:
+    """`init(c)`: the declared first value of a state, one value for each sequence.
+
+    It is computed from what it is declared as, and never read from what a caller passes: there, pieces of a sequence
+    have what the piece before them left.
+    """
+    if len(expression.arguments) != 1 or expression.keywords:
+        raise evaluator.problem(27, "init takes the name of one state", expression.span, help="write init(c)")
+    argument = expression.arguments[0]
+    stream = evaluator.meaning(argument)
+    if not isinstance(stream, Stream) or stream.first is None:
+        title, notes = f"{brief(argument.span.text)} is not a state", evaluator.origins(argument)
+        raise evaluator.problem(43, title, argument.span, notes=notes)
+    if stream in evaluator.work.starting:
+        for state in evaluator.work.starting:
+            state.broken_first = True
+        raise evaluator.problem(24, f"the first value of {stream.name} needs itself", expression.span)
+    return stream.initial().as_sequence()

@@ -1,0 +1,56 @@
+"""Whether some order of the steps computes each recurrence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+from recurrency.graph.graph import Graph, Node
+from recurrency.language.diagnostics import say
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.walk import Elaboration
+
+PHRASES = {
+    "pick": "first or last",
+    "reverse": "reverse",
+    "sum_time": "a sum over time",
+    "frames": "attend or window",
+    "spread": "a value of the whole stream",
+}
+
+
+def check_causality(work: Elaboration) -> None:
+    """Report recurrences that run both ways, or need a whole stream of their own."""
+    graph = work.graph
+    for component in nx.strongly_connected_components(graph.nx):
+        if len(component) > 1 or any(graph.nx.has_edge(i, i) for i in component):
+            _check_one(work, graph, sorted(component))
+
+
+def _check_one(work: Elaboration, graph: Graph, component: list[int]) -> None:
+    nodes = [graph[i] for i in component]
+    named = [n for n in nodes if n.name and n.op.name != "start"]
+    names = _listed(sorted({n.name for n in named}))
+    span = min((n.span for n in named if n.span), key=lambda s: s.start, default=None)
+    whole = next((n for n in nodes if _needs_all(n)), None)
+    if whole is not None:
+        what = PHRASES.get(whole.op.name, whole.op.name)
+        title = f"{names}: {what} needs all steps of what is being computed here"
+        work.report(
+            say(48, title, whole.span or span, help="take it of another stream, or use an earlier step: x[t-1]")
+        )
+        return
+    delays = [n.delay for n in nodes]
+    if min(delays) < 0 < max(delays):
+        title = f"{names}: this recurrence reads both earlier and later steps of itself"
+        work.report(say(47, title, span, help="split it in two recurrences, one for each direction"))
+
+
+def _needs_all(node: Node) -> bool:
+    return node.op.group in ("time", "boundary") and node.op.name not in ("shift", "spread", "start")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")

@@ -1,0 +1,258 @@
+"""From syntax to the stream graph: names resolved, loops unrolled, sub-cells inlined, shapes checked.
+
+The same walk checks a spec, with dimensions as units (`check`), and instantiates it, with numbers (`elaborate`). A
+dimension that decides how much there is (the L of a loop) gets a number in the check as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from recurrency.errors import SpecError
+from recurrency.graph.dimensions import Dim, Poly
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.types import Kind, Type
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.elaboration.binding import bind, refuse_defaults, sample, units
+from recurrency.language.elaboration.causality import check_causality
+from recurrency.language.elaboration.instance import Instance, own_clock
+from recurrency.language.elaboration.modules import CellDef
+from recurrency.language.elaboration.streams import NeedNumber, ParamInfo, Poisoned, Stream, TooMuch
+from recurrency.language.elaboration.walk import GREATEST_DEPTH, GREATEST_GRAPH, Elaboration, place_of
+
+GREATEST_VALUE = 1 << 30
+"""Bound on the elements of one value."""
+ROUNDS = 5
+"""How often the shapes of undeclared feedbacks are revised."""
+
+
+@dataclass
+class Elaborated:
+    """A graph with what is known about its sources and results; see `Graph` for the names of its roots."""
+
+    graph: Graph
+    cell: syntax.Cell
+    dimensions: dict[str, Any]
+    parameters: dict[str, ParamInfo]
+    inputs: dict[str, Type]
+    outputs: dict[str, Type]
+    starts: dict[str, Type]
+    """First values that a caller may pass: `h`, and where `h[t-3]` is read, `h[t-2..t-1]` for those before it."""
+    clocks: tuple[str, ...]
+    curvatures: int
+    """How many roots `curvature:K` there are: the predictions that the losses read."""
+    written: int = field(default=0, compare=False)
+    """How many equations were written out for it, those of the cells that it uses included."""
+    programs: dict[frozenset[str], dict[Any, Graph]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The optimised graphs of all programs that were asked for, by what is switched off: one for all backends.
+
+    What is made of this by `replace` begins with none.
+    """
+
+
+# -------------------------------------------------------------------------------------------------------- entry points
+
+
+def elaborate(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
+    """The graph of a cell for these dimensions (numbers; names of functions and cells as strings).
+
+    Raises:
+        UsageError: a dimension is missing, unknown or no positive whole number.
+        SpecError: the spec has mistakes.
+    """
+    return _elaborated(definition, bind(definition, dimensions))
+
+
+def check(definition: CellDef, given: Mapping[str, Any] | None = None) -> Elaborated:
+    """Elaborate a cell with dimensions as units, but for those that are given.
+
+    Raises:
+        SpecError: with every independent mistake. UsageError: what is given does not fit.
+    """
+    numbers: dict[str, int] = {}
+    while True:
+        try:
+            return _elaborated(definition, units(definition, numbers, given))
+        except NeedNumber as need:
+            for name in sorted(need.names):
+                numbers[name] = sample(definition.cell, name, numbers)
+
+
+def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
+    """Walk until the shapes of undeclared feedbacks are those that their equations give."""
+    assumptions: dict[str, tuple[Dim, ...]] = {}
+    with _recursion():
+        for round in range(ROUNDS):
+            work = Elaboration(assumptions)
+            top = _walk(work, definition, dimensions, last=round == ROUNDS - 1)
+            if not work.revised:
+                break
+            assumptions.update({name: shape for name, (_, shape) in work.revised.items()})
+        if work.diagnostics or work.spoilt:
+            raise SpecError(tuple(sorted(work.diagnostics, key=place_of)))
+        return replace(_result(work, top), written=work.definitions)
+
+
+def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any], last: bool) -> Instance:
+    clock = own_clock(definition.cell)
+    top = Instance(work, definition, "", "", clock, {p.clock or "t": p.clock or "t" for p in definition.cell.inputs})
+    try:
+        work.guarded(lambda: refuse_defaults(top))
+        work.guarded(lambda: top.bind_dimensions(dimensions))
+        if not work.diagnostics:
+            _sources(work, top)
+            top.collect()
+            top.complete()
+            if last:
+                work.give_up_shapes()
+            if not work.diagnostics and not work.revised:
+                _roots(work, top)
+                check_causality(work)
+    except Poisoned:
+        work.spoilt = True
+    except TooMuch as problem:
+        work.report(problem.diagnostic)
+        work.revised.clear()
+    except (OverflowError, RecursionError):
+        work.report(work.too_much(definition.cell.span).diagnostic)
+        work.revised.clear()
+    return top
+
+
+def _sources(work: Elaboration, top: Instance) -> None:
+    """The inputs of the outermost cell, which the caller hands in."""
+    for port in top.cell.inputs:
+
+        def make(port: syntax.Port = port) -> None:
+            type_ = replace(top.port_type(port), kind=Kind.STREAM, clock=port.clock or "t")
+            value = work.graph.add("input", [], {"name": port.name, "type": type_}, span=port.span)
+            top.add_input(port, value, port.clock or "t")
+
+        top.attempt_names([port.name], make)
+
+
+def _starts(work: Elaboration) -> dict[str, Type]:
+    """The types of all first values, those of one stream together, the newest first."""
+    found: dict[str, Type] = {}
+    for name, stream in work.starts.items():
+        found |= {n: value.type for n, value in _before(name, stream)}
+    return found
+
+
+def _before(name: str, stream: Stream) -> list[tuple[str, Value]]:
+    """What stands before the first step of a stream, by the names under which a caller may pass it."""
+    return [(name, stream.first_row()), *([] if stream.older is None else [stream.older])]
+
+
+def _carried(work: Elaboration, name: str, stream: Stream) -> None:
+    """What a stream hands on after its last step: its last value, and for a line of delays those before it."""
+    base, start = work.at_steps(stream.now(), stream.clock), stream.first_row()
+    values = [work.graph.add("final", [base.id, start.id], {"slot": 0}, span=stream.span)]
+    if stream.line is not None:
+        rows = stream.line.type.shape[0]
+        assert isinstance(rows, int)
+        older = base.history(rows, stream.line).slice(0, rows - 1)
+        values.append(older.reshape(*start.type.shape) if rows == 2 else older)
+    for (known, _), value in zip(_before(name, stream), values, strict=True):
+        work.graph.roots[f"final:{known}"] = value.id
+
+
+def _roots(work: Elaboration, top: Instance) -> None:
+    roots = work.graph.roots
+    for port in top.cell.outputs:
+        roots[f"output:{port.name}"] = top.stream(port.name).now().id
+    for name, value in top.named():
+        roots[f"stream:{name}"] = value.id
+        work.graph.rename(value.id, name)
+    for name, stream in work.starts.items():
+        stream.lay()
+        _carried(work, name, stream)
+    if work.losses:
+        total = work.losses[0]
+        for loss in work.losses[1:]:
+            total = total + loss
+        roots["loss"] = total.id
+    for k, value in enumerate(work.curvatures.values()):
+        roots[f"curvature:{k}"] = value.id
+
+
+def _result(work: Elaboration, top: Instance) -> Elaborated:
+    graph = work.graph.select(work.graph.roots)
+    _bound_sizes(work, graph, top.cell)
+    return Elaborated(
+        graph=graph,
+        cell=top.cell,
+        dimensions={n: float(v) if isinstance(v, Fraction) else v for n, v in top.dimensions.items()},
+        parameters=work.parameters,
+        inputs={p.name: top.stream(p.name).now().type for p in top.cell.inputs},
+        outputs={p.name: graph[graph.roots[f"output:{p.name}"]].type for p in top.cell.outputs},
+        starts=_starts(work),
+        clocks=tuple(sorted({str(p.clock or "t") for p in top.cell.inputs} | {"t"})),
+        curvatures=len(work.curvatures),
+    )
+
+
+def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
+    """Neither too many operations nor values that no machine holds; a line of delays counts by what it keeps."""
+    if len(graph) > GREATEST_GRAPH:
+        raise SpecError((work.too_much(cell.span).diagnostic,))
+    kept: dict[int, tuple[int, int]] = {}
+    for id in (id for id in graph if graph[id].delay):
+        count = abs(graph[id].delay) * _elements(graph[id].type)
+        kept[graph[id].args[0]] = max(kept.get(graph[id].args[0], (0, id)), (count, id))
+    total = sum(count for count, _ in kept.values())
+    if total > GREATEST_VALUE:
+        _, worst = max(kept.values())
+        raise _too_large(work, graph[worst], "what delays keep", total, "use shorter delays, or fewer of them")
+    for node in map(graph.__getitem__, graph):
+        if (count := _elements(node.type)) > GREATEST_VALUE:
+            raise _too_large(work, node, node.name or "a value", count, "use smaller dimensions")
+
+
+def _elements(type_: Type) -> int:
+    count = 1
+    for size in type_.shape:
+        if not isinstance(size, str):
+            count *= size if isinstance(size, int) else max(abs(factor) for _, factor in size.terms)
+    return count
+
+
+def _too_large(work: Elaboration, node: Node, what: str, count: int, help: str) -> SpecError:
+    title = f"{what} has {count:.1e} elements for each sequence, and more than {GREATEST_VALUE:.1e} are too many"
+    return SpecError((work.too_much(node.span, title, help).diagnostic,))
+
+
+_LOCK = threading.Lock()
+_WALKS: list[int] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+
+
+@contextmanager
+def _recursion() -> Iterator[None]:
+    """Room for `GREATEST_DEPTH`: what is nested in a spec is nested in our calls, some ten for each level."""
+    with _LOCK:
+        if not _WALKS:
+            _WALKS.append(sys.getrecursionlimit())
+            sys.setrecursionlimit(max(_WALKS[0], 20 * GREATEST_DEPTH + 2000))
+        _WALKS.append(1)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _WALKS.pop()
+            if len(_WALKS) == 1:
+                sys.setrecursionlimit(_WALKS.pop())
+
+
+__all__ = ["Elaborated", "Elaboration", "Poly", "check", "elaborate"]

@@ -1,0 +1,391 @@
+"""Expressions of a cell: numbers are computed, streams become nodes of the graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from recurrency.errors import Span
+from recurrency.graph.dimensions import Dim, Poly
+from recurrency.graph.graph import Graph
+from recurrency.graph.value import Value, constant
+from recurrency.language import syntax
+from recurrency.language.elaboration.binding import GREATEST_DIMENSION
+from recurrency.language.elaboration.calls import call
+from recurrency.language.elaboration.instance import Instance
+from recurrency.language.elaboration.numbers import as_float, compute, decided, is_number, negated, spelt, whole
+from recurrency.language.elaboration.products import combined
+from recurrency.language.elaboration.streams import (
+    Busy,
+    CellValue,
+    FnValue,
+    Poisoned,
+    Problem,
+    Shared,
+    Stream,
+    TooMuch,
+    Used,
+)
+from recurrency.language.elaboration.subscripts import attribute, brief, subscript
+from recurrency.language.elaboration.suggestions import AT_RUN_TIME, meant, of_number, of_size
+from recurrency.language.vocabulary.table import FUNCTIONS, Function, shown
+
+MOST_HELPED = 50
+"""From so many mistakes on, unknown names get no suggestion: looking for one takes longer than all the rest."""
+ADVICE = {
+    CellValue: ("a cell", "use it: write its inputs in round brackets"),
+    Shared: ("an instance of a cell", "use it: write its inputs in round brackets"),
+    FnValue: ("a function", "call it: write its arguments in round brackets"),
+    Function: ("a function", "call it: write its arguments in round brackets"),
+}
+
+
+class Evaluator:
+    """Evaluates in one instance of a cell, with local names (`env`), for the definition called `target`.
+
+    `counts` numbers what has no name of its own in this definition: uses of cells, and places of random draws. `calls`
+    are the functions whose bodies lead here. `alone`: in a function of the file, which sees no names of the cell.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        env: Mapping[str, Any],
+        target: str,
+        counts: dict[str, int] | None = None,
+        calls: tuple[syntax.Fn, ...] = (),
+        alone: bool = False,
+    ) -> None:
+        self.instance, self.env, self.target, self.calls, self.alone = instance, env, target, calls, alone
+        self.work = instance.work
+        self.counts: dict[str, int] = {} if counts is None else counts
+
+    def inner(self, env: Mapping[str, Any]) -> Evaluator:
+        """The same definition with other local names."""
+        return Evaluator(self.instance, env, self.target, self.counts, self.calls, self.alone)
+
+    def of_function(self, callee: FnValue, env: Mapping[str, Any]) -> Evaluator:
+        """The same definition, for the body of a function."""
+        home, calls = callee.home or self.instance, (*self.calls, callee.fn)
+        return Evaluator(home, env, self.target, self.counts, calls, callee.home is None)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that is built."""
+        return self.work.graph
+
+    def problem(self, number: int, title: str, span: Span, **rest: Any) -> Problem:
+        """A mistake, to be raised."""
+        return self.instance.problem(number, title, span, **rest)
+
+    # --------------------------------------------------------------------------------------------- forms of values
+
+    def equation(self, expression: syntax.Expression) -> Value:
+        """The right-hand side of a definition; a cell that is used directly gets the definition's name."""
+        return self.value_of(self.meaning(expression, direct=True), expression)
+
+    def value(self, expression: syntax.Expression) -> Value:
+        """An expression as a node of the graph (numbers become constants)."""
+        return self.value_of(self.meaning(expression), expression)
+
+    def all(self, evaluate: Callable[[Any], Any], expressions: Iterable[syntax.Expression]) -> list[Any]:
+        """Evaluate independent expressions: a mistake in one hides none in the others."""
+        values, problems, poisoned = list[Any](), list[Problem](), False
+        for expression in expressions:
+            try:
+                values.append(evaluate(expression))
+            except TooMuch:
+                raise
+            except Problem as problem:
+                problems.append(problem)
+            except Poisoned:
+                poisoned = True
+        for earlier in problems[:-1]:
+            self.work.report(earlier.diagnostic)
+        if problems:
+            raise problems[-1]
+        if poisoned:
+            raise Poisoned
+        return values
+
+    def plain(self, expression: syntax.Expression) -> Any:
+        """A number or a value (streams at this step)."""
+        meaning = self.meaning(expression)
+        return meaning if is_number(meaning) else self.value_of(meaning, expression)
+
+    def value_of(self, meaning: Any, expression: syntax.Expression) -> Value:
+        """What an expression stands for, as a node of the graph."""
+        if isinstance(meaning, Used):
+            meaning = meaning.output()
+        if isinstance(meaning, Stream):
+            try:
+                return meaning.now()
+            except Busy as busy:
+                busy.span = busy.span or expression.span
+                raise
+        if isinstance(meaning, Value):
+            return meaning
+        if is_number(meaning):
+            return constant(self.graph, self.finite(meaning, expression.span))
+        what, help = ADVICE.get(type(meaning), ("no value", None))
+        raise self.problem(55, f"{brief(expression.span.text)} is {what}, not a value", expression.span, help=help)
+
+    def real(self, expression: syntax.Expression, meaning: Any) -> Value:
+        """A value with which arithmetic is possible."""
+        value = self.value_of(meaning, expression)
+        if value.type.index is not None:
+            title = f"{brief(expression.span.text)} holds symbols, {shown(value.type)}: there is no arithmetic on them"
+            help = "embed(E, w) or onehot(w) makes a vector of a symbol"
+            raise self.problem(45, title, expression.span, notes=self.origins(expression), help=help)
+        return value
+
+    # ---------------------------------------------------------------------------------------- known at compilation
+
+    def static(self, expression: syntax.Expression) -> Any:
+        """What is known when the spec is compiled: a number, a dimension, a function or a cell."""
+        try:
+            meaning = self.meaning(expression)
+        except Problem as problem:
+            unknown = problem.diagnostic
+            if unknown.number == 20 and unknown.help is None and unknown.span is not None:
+                raise Problem(replace(unknown, help=of_size(self, unknown.span.text))) from None
+            raise
+        if isinstance(meaning, (Value, Stream, Used)):
+            title = f"{brief(expression.span.text)} is not known when the spec is compiled"
+            size = of_size(self, expression.name) if isinstance(expression, syntax.Name) else None
+            help = (
+                size
+                or of_number(self, expression)
+                or ("use dimensions, numbers and loop indices; for a choice at each step there is where(c, a, b)")
+            )
+            raise self.problem(32, title, expression.span, notes=self.origins(expression), help=help)
+        return meaning
+
+    def entry(self, expression: syntax.Expression) -> Any:
+        """Something that stands in square brackets behind a cell: a number, a dimension, a function or a cell."""
+        value = self.static(expression)
+        if isinstance(value, Shared):
+            raise self.problem(
+                41, f"{brief(expression.span.text)} is an instance; hand over the cell itself", expression.span
+            )
+        return value
+
+    def number(self, expression: syntax.Expression) -> float:
+        """A number; a dimension that has none yet counts as 1."""
+        value = self.static(expression)
+        if not is_number(value):
+            raise self.problem(32, f"{brief(expression.span.text)} is not a number", expression.span)
+        return self.finite(value, expression.span)
+
+    def finite(self, value: Any, span: Span) -> float:
+        """A number as it enters the graph."""
+        result = as_float(value)
+        if not math.isfinite(result):
+            raise self.problem(50, f"{brief(span.text)} has no finite value", span)
+        return result
+
+    def integer(self, expression: syntax.Expression) -> int:
+        """A whole number; a dimension must get one for this."""
+        value = decided(self.static(expression))
+        found = whole(value)
+        if found is None:
+            raise self.problem(
+                32, f"{brief(expression.span.text)}{_equals(expression, value)} is not a whole number", expression.span
+            )
+        return found
+
+    def truth(self, expression: syntax.Expression, op: str = "") -> bool:
+        """A condition; `op` is the `and`, `or` or `not` that asks for it."""
+        try:
+            return bool(decided(self.static(expression)))
+        except Problem as problem:
+            if problem.diagnostic.number != 32 or not op:
+                raise
+            raise Problem(replace(problem.diagnostic, help=AT_RUN_TIME[op])) from None
+
+    def dimension(self, expression: syntax.Expression) -> int | Poly:
+        """A dimension: a unit, or a positive whole number."""
+        value = self.static(expression)
+        if isinstance(value, Poly):
+            return value
+        size = whole(value)
+        text = f"{brief(expression.span.text)}{_equals(expression, value)}"
+        if size is None:
+            raise self.problem(
+                46,
+                f"{text} is not a dimension",
+                expression.span,
+                help="a dimension is a whole number, or made of dimensions",
+            )
+        if not 1 <= size <= GREATEST_DIMENSION:
+            bound = "dimensions start at 1" if size < 1 else f"they are at most {GREATEST_DIMENSION}"
+            raise self.problem(46, f"{text} is not a dimension: {bound}", expression.span)
+        return size
+
+    def shape(self, shape: syntax.Shape) -> tuple[Dim, ...]:
+        """The dimensions of a shape."""
+        return tuple([self.dimension(d) for d in shape.dimensions])
+
+    def bounds(self, range_: syntax.Range) -> tuple[int, int]:
+        """First and last of a range."""
+        return self.integer(range_.first), self.integer(range_.last)
+
+    # ------------------------------------------------------------------------------------------------- expressions
+
+    def meaning(self, expression: syntax.Expression, direct: bool = False) -> Any:
+        """What an expression stands for; `direct` where it is the whole of a definition."""
+        handler = getattr(self, f"_{type(expression).__name__.lower()}")
+        self.work.enter(expression.span)
+        try:
+            if direct and isinstance(expression, (syntax.Conditional, syntax.Call, syntax.From)):
+                return handler(expression, True)
+            return handler(expression)
+        finally:
+            self.work.depth -= 1
+
+    def _number(self, expression: syntax.Number) -> Any:
+        return expression.value
+
+    def _name(self, expression: syntax.Name) -> Any:
+        return self.named(expression)
+
+    def named(self, expression: syntax.Name, called: bool = False) -> Any:
+        """What a name stands for; `called` where a call follows."""
+        found = self._find(expression.name)
+        if found is not None:
+            return found
+        name, defined = expression.name, self.instance.defined
+        if not self.alone and defined.is_family(name):
+            members = defined.members(name)
+            help = f"its members are {', '.join(members[:6])}{' ...' if len(members) > 6 else ''}"
+            raise self.problem(
+                55, f"{name} is a family; say which member", expression.span, notes=self.instance.notes(name), help=help
+            )
+        raise self._unknown(name, expression.span, called)
+
+    def _unknown(self, name: str, span: Span, called: bool) -> Problem:
+        module, defined = self.instance.definition.module, self.instance.defined
+        if (name in defined.spoilt and not self.alone) or name in module.missing:
+            raise Poisoned
+        help = meant(self, name, called) if len(self.work.diagnostics) < MOST_HELPED else None
+        return self.problem(20, f"{name} is not defined", span, help=help)
+
+    def finds(self, name: str) -> bool:
+        """Whether a name stands for something here."""
+        return self._find(name) is not None or (not self.alone and self.instance.defined.defines(name))
+
+    def _find(self, name: str) -> Any:
+        """What a name stands for, from the inside to the outside; None where nothing has it."""
+        module = self.instance.definition.module
+        if name in self.env:
+            return self.env[name]
+        if not self.alone and (found := self._of_cell(name)) is not None:
+            return found
+        if name in module.functions:
+            return FnValue(module.functions[name], None)
+        return CellValue(module.cells[name]) if name in module.cells else FUNCTIONS.get(name)
+
+    def _of_cell(self, name: str) -> Any:
+        """What the cell calls by a name."""
+        inside, key = self.instance, (name, ())
+        if key in inside.streams:
+            return inside.streams[key]
+        if key in inside.defined.statics:
+            return inside.static_value(key)
+        if key in inside.shared:
+            return inside.shared[key]
+        if name in inside.defined.spoilt:
+            raise Poisoned
+        if name in inside.dimensions:
+            return inside.dimensions[name]
+        own = inside.defined.functions
+        return FnValue(own[name], inside) if name in own else None
+
+    def _unary(self, expression: syntax.Unary) -> Any:
+        if expression.op == "not":
+            return not self.truth(expression.operand, "not")
+        meaning = self.plain(expression.operand)
+        return negated(meaning) if is_number(meaning) else -self.real(expression.operand, meaning)
+
+    def _binary(self, expression: syntax.Binary) -> Any:
+        op = expression.op
+        if op in ("and", "or"):
+            left = self.truth(expression.left, op)
+            return self.truth(expression.right, op) if left == (op == "and") else left
+        one, two = self.all(self.plain, (expression.left, expression.right))
+        if not (is_number(one) and is_number(two)):
+            return combined(self, expression, self.real(expression.left, one), self.real(expression.right, two))
+        if op == "@":
+            raise self.problem(21, "@ multiplies matrices and vectors, not numbers", expression.span, help="write *")
+        try:
+            return compute(op, one, two)
+        except (ArithmeticError, ValueError):
+            raise self.problem(50, f"{brief(expression.span.text)} has no finite value", expression.span) from None
+
+    def _conditional(self, expression: syntax.Conditional, direct: bool = False) -> Any:
+        chosen = expression.then if self.truth(expression.condition) else expression.otherwise
+        return self.meaning(chosen, direct)
+
+    def _comprehension(self, expression: syntax.Comprehension) -> Any:
+        raise self.problem(27, "`for` stands in the brackets of sum, mean, concat, max or min", expression.span)
+
+    def terms(
+        self, expression: syntax.Comprehension, env: Mapping[str, Any], clauses: tuple[syntax.Clause, ...]
+    ) -> list[Any]:
+        """The meaning of each term of a comprehension."""
+        inside = self.inner(env)
+        if not clauses:
+            return [inside.plain(expression.body)]
+        clause, out = clauses[0], list[Any]()
+        first, last = inside.bounds(clause.range)
+        for i in range(first, last + 1):
+            self.work.count_definition(clause.span)
+            local = {**env, clause.index: i}
+            if clause.condition is None or self.inner(local).truth(clause.condition):
+                out += self.terms(expression, local, clauses[1:])
+        return out
+
+    def _subscript(self, expression: syntax.Subscript) -> Any:
+        return subscript(self, expression)
+
+    def _attribute(self, expression: syntax.Attribute) -> Any:
+        return attribute(self, expression)
+
+    # ------------------------------------------------------------------------------------------------------- calls
+
+    def _call(self, expression: syntax.Call, direct: bool = False) -> Any:
+        return call(self, expression, direct)
+
+    def _from(self, expression: syntax.From, direct: bool = False) -> Any:
+        if not isinstance(expression.call, syntax.Call):
+            raise self.problem(43, "`from` stands after the use of a cell", expression.span)
+        return call(self, expression.call, direct, expression.first)
+
+    # ------------------------------------------------------------------------------------------------------- names
+
+    def origins(self, *expressions: syntax.Expression) -> tuple[str, ...]:
+        """Where the names that expressions start with come from, in one line."""
+        names = []
+        for side in expressions:
+            while isinstance(side, (syntax.Subscript, syntax.Attribute)):
+                side = side.value
+            if isinstance(side, syntax.Name) and side.name not in self.env:
+                names.append(side.name)
+        return self.instance.notes(*names)
+
+    def use_name(self, written: str, direct: bool) -> str:
+        """What the parameters of a use are named after."""
+        return self.target if direct else f"{self.target}.{self.numbered(written)}"
+
+    def numbered(self, what: str) -> str:
+        """A name for something in this definition, with a number from the second on."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+        return f"{what}_{self.counts[what]}" if self.counts[what] > 1 else what
+
+
+def _equals(expression: syntax.Expression, value: Any) -> str:
+    """` = 1.5` behind an expression that is not already written so."""
+    text = spelt(value)
+    return f" = {text}" if is_number(value) and text != expression.span.text else ""

@@ -1,0 +1,87 @@
+"""First values: of parameters, which are drawn, and of states, which are drawn or computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recurrency.errors import Span, UsageError, nearest
+from recurrency.graph.dimensions import Dim, Poly
+from recurrency.graph.types import Kind, Type
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.elaboration.definitions import Env
+from recurrency.language.elaboration.streams import ParamInfo
+from recurrency.language.elsewhere import drawn_elsewhere
+from recurrency.language.vocabulary.initialisers import INITIALISERS
+from recurrency.language.vocabulary.table import shown
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.instance import Instance
+
+
+def fitting(
+    instance: Instance, value: Value, type_: Type, span: Span, name: str, notes: tuple[str, ...] | None = None
+) -> Value:
+    """A first value: not a stream, and of the shape of its state (a number stands for all elements)."""
+    if value.type.kind is Kind.STREAM:
+        help = "take one of its steps, with last(...) or first(...)"
+        raise instance.problem(43, f"the first value of {name} is a stream", span, help=help)
+    value = value.to_shape(type_.shape)
+    if value.type.shape != type_.shape:
+        title = f"the state {name} is {shown(type_)}, but its first value is {shown(value.type)}"
+        notes = instance.notes(name.split("[")[0]) if notes is None else notes
+        raise instance.problem(43, title, span, notes=notes)
+    return value
+
+
+def drawn(instance: Instance, name: str, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> Value:
+    """A trained value; calls of a shared instance get the same one."""
+    full, known = instance.home + name, instance.work.parameters
+    info = known.get(full)
+    if info is None:
+        info = known[full] = ParamInfo(full, shape, _initialiser(instance, draw, shape, env), draw.span)
+    if info.shape != shape:
+        one, other = shown(Type(Kind.STATIC, info.shape)), shown(Type(Kind.STATIC, shape))
+        raise instance.problem(42, f"{full} is shared, but is {one} in one use and {other} in another", draw.span)
+    if full not in instance.work.drawn:
+        attrs = {"name": full, "type": Type(Kind.STATIC, shape)}
+        instance.work.drawn[full] = instance.work.graph.add("param", [], attrs, span=draw.span)
+    return instance.work.drawn[full]
+
+
+def _initialiser(
+    instance: Instance, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env
+) -> tuple[str, tuple[float, ...]]:
+    row = INITIALISERS.get(draw.name)
+    if row is None:
+        near = drawn_elsewhere(draw.name) or nearest(draw.name, INITIALISERS)
+        help: str | None = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
+        raise instance.problem(34, f"there is no initialiser {draw.name}", draw.span, help=help)
+    if not row.arguments and (draw.arguments or draw.keywords):
+        raise instance.problem(34, f"{draw.name} takes no arguments", draw.span)
+    evaluator = instance.evaluator(env)
+    positional = [evaluator.number(a) for a in draw.arguments]
+    try:
+        arguments = row.bind(positional, {k.name: evaluator.number(k.value) for k in draw.keywords})
+    except UsageError as error:
+        help = _both_ends(draw, positional)
+        raise instance.problem(34, str(error), draw.span, help=help) from None
+    known = not any(isinstance(d, Poly) for d in shape)
+    mistake = row.check(tuple(shape), arguments) if known or draw.name != "sparse" else None
+    if mistake:
+        raise instance.problem(35, mistake, draw.span, label=f"the shape is {shown(Type(Kind.STATIC, shape))}")
+    return draw.name, arguments
+
+
+def _both_ends(draw: syntax.Initialiser, positional: list[float]) -> str | None:
+    """The help for `uniform(0, 1)` and `normal(0.1)`, in whose place other frameworks have other arguments."""
+    if draw.name == "uniform" and len(positional) == 2:
+        return f"uniform(a) draws from -a to a; write between({', '.join(a.span.text for a in draw.arguments)})"
+    given = {k.name: k.value.span.text for k in draw.keywords}
+    if draw.name == "uniform" and {"low", "high"} & set(given):
+        return f"uniform(a) draws from -a to a; write between({given.get('low', '0')}, {given.get('high', '1')})"
+    if draw.name == "normal" and len(positional) == 1:
+        return f"write normal(0, {draw.arguments[0].span.text})"
+    if draw.name == "normal" and not positional:
+        return f"write normal({given.get('mean', '0')}, {given.get('std', '0.1')})"
+    return "write uniform(0.1), for example" if draw.name == "uniform" and not positional else None

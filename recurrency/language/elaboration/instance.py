@@ -1,0 +1,327 @@
+"""One use of a cell: its dimensions, its streams and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import Span, nearest
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.types import Kind, Type
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.elaboration.binding import EXPRESSIONS
+from recurrency.language.elaboration.definitions import Definitions, Env, Key, Written, label
+from recurrency.language.elaboration.firsts import drawn, fitting
+from recurrency.language.elaboration.modules import CellDef
+from recurrency.language.elaboration.streams import CellValue, Poisoned, Problem, Shared, Stream, Used
+from recurrency.language.vocabulary.table import shown
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.evaluate import Evaluator
+    from recurrency.language.elaboration.walk import Elaboration
+
+
+def own_clock(cell: syntax.Cell) -> str:
+    """The clock of a cell's states: that of its inputs where they have one in common, else `t`."""
+    clocks = {port.clock or "t" for port in cell.inputs}
+    return clocks.pop() if len(clocks) == 1 else "t"
+
+
+class Instance:
+    """`prefix` stands before the names of streams, `home` before those of parameters (one for calls of an instance).
+
+    `clocks` says which clock stands for each of the cell's own ones; `place` is where the cell is used.
+    """
+
+    def __init__(
+        self,
+        work: Elaboration,
+        definition: CellDef,
+        prefix: str,
+        home: str,
+        clock: str,
+        clocks: dict[str, str],
+        parent: Instance | None = None,
+        place: Span | None = None,
+    ) -> None:
+        self.work, self.definition, self.cell = work, definition, definition.cell
+        self.prefix, self.home, self.clock, self.clocks = prefix, home, clock, clocks
+        self.parent, self.place = parent, place
+        self.dimensions: dict[str, Any] = {}
+        self.defined = Definitions(self)
+        self.streams: dict[Key, Stream] = {}
+        self.shared: dict[Key, Shared] = {}
+        self.uses: dict[str, Used] = {}
+        self.first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = {}
+        """First states that `from` hands over, by name."""
+        self._known: dict[Key, Value] = {}
+        self._computing: list[Key] = []
+        self._failed: set[Key] = set()
+
+    def evaluator(self, env: Env, target: str = "") -> Evaluator:
+        """Evaluates expressions of this cell; `target` is the name of the definition they stand in."""
+        from recurrency.language.elaboration.evaluate import Evaluator
+
+        return Evaluator(self, env, target)
+
+    def problem(self, number: int, title: str, span: Span | None, notes: tuple[str, ...] = (), **rest: Any) -> Problem:
+        """A mistake in this use of the cell, to be raised."""
+        if self.parent is not None and self.place is not None:
+            notes = (*notes, f"{self.cell.name} is used as {self.prefix[:-1]} at {self.place}")
+        return self.work.problem(number, title, span, notes=notes, **rest)
+
+    # ------------------------------------------------------------------------------------------------ dimensions
+
+    def bind_dimensions(self, values: Mapping[str, Any]) -> None:
+        """Give each entry of the square brackets its value; expressions (defaults) are evaluated here."""
+        for name, value in values.items():
+            written = isinstance(value, EXPRESSIONS)
+            self.dimensions[name] = self.evaluator({}).entry(value) if written else value
+
+    def port_type(self, port: syntax.Port) -> Type:
+        """Shape of an input or output, of no kind yet."""
+        evaluator = self.evaluator({})
+        if isinstance(port.type, syntax.IndexType):
+            return Type(Kind.STATIC, (), None, evaluator.dimension(port.type.size))
+        return Type(Kind.STATIC, evaluator.shape(port.type))
+
+    def add_input(self, port: syntax.Port, value: Value, clock: str) -> None:
+        """What flows in under the name of an input."""
+        stream = Stream(self.work, self.prefix + port.name, clock, lambda: value, port.span)
+        stream.value, stream.type = value, value.type
+        self.streams[port.name, ()] = stream
+
+    def attempt_names(self, names: list[str], action: Callable[[], None]) -> None:
+        """Carry out what defines these names; see `Definitions.attempt`."""
+        self.defined.attempt(names, action)
+
+    # --------------------------------------------------------------------------------------------------- streams
+
+    def collect(self) -> None:
+        """Write out all definitions and make their streams (nothing is computed)."""
+        defined = self.defined
+        defined.collect()
+        outputs = {(p.name, ()): p for p in self.cell.outputs}
+        for key, written in defined.equations.items():
+            shared = self._shared(key, written)
+            if shared is None:
+                self.attempt_names([key[0]], lambda k=key, w=written: self._stream(k, w, outputs.get(k)))  # type: ignore[misc]
+        for key, written in defined.states.items():
+            if key not in defined.equations:
+                self._undefined(key, written.span, "state")
+        for key, port in outputs.items():
+            if not any(key in table for table in (defined.equations, defined.states, self.streams)):
+                self._undefined(key, port.span, "output")
+        for name, (keyword, _) in self.first.items():
+            if not any(k[0] == name for k in defined.states) and name not in defined.spoilt:
+                near = nearest(name, [k[0] for k in defined.states])
+                help = f"did you mean {near}?" if near else None
+                outer = self.parent or self
+                self.work.report(
+                    outer.problem(43, f"{self.cell.name} has no state {name}", keyword.span, help=help).diagnostic
+                )
+
+    def _undefined(self, key: Key, span: Span, role: str) -> None:
+        if key[0] not in self.defined.spoilt:
+            name = label(key)
+            help = f"add an equation: {name} = ..."
+            near = next(
+                (n for n in (f"{name}_t", f"{name}_new", f"{name}_next", f"{name}t") if n in self._equated()), None
+            )
+            if near:
+                help = f"did you mean {name} = ... where {near} is defined? A name alone is its value at this step"
+            self.work.report(self.problem(26, f"the {role} {name} has no equation", span, help=help).diagnostic)
+            self.defined.spoilt.add(key[0])
+
+    def _equated(self) -> set[str]:
+        return {name for name, _ in self.defined.equations}
+
+    def _shared(self, key: Key, written: Written) -> Shared | None:
+        """An equation such as `shared = LSTM[H]` names an instance."""
+        value, evaluator = written.statement.value, self.evaluator(written.env, label(key))
+        base = value.value if isinstance(value, syntax.Subscript) else value
+        if not isinstance(base, syntax.Name) or self.defined.defines(base.name):
+            return None
+        if isinstance(self.dimensions.get(base.name), CellValue) or base.name in self.definition.module.cells:
+            cell = self.work.guarded(lambda: evaluator.meaning(value))
+            if isinstance(cell, CellValue):
+                self.shared[key] = Shared(cell, self.home + label(key))
+                return self.shared[key]
+            self.defined.spoilt.add(key[0])
+        return None
+
+    def _stream(self, key: Key, written: Written, port: syntax.Port | None) -> None:
+        type_, first, clock = None, None, self.clock
+        state = self.defined.states.get(key)
+        if port is not None:
+            clock = self._output_clock(port)
+            type_ = replace(self.port_type(port), kind=Kind.STREAM, clock=clock)
+        if state is not None:
+            own = Type(Kind.STREAM, self.evaluator(state.env).shape(state.statement.shape), clock)
+            if port is not None and own != type_ and type_ is not None:
+                title = f"the output {port.name} is {shown(type_)} in the header, but its state is {shown(own)}"
+                raise self.problem(
+                    23, title, state.statement.shape.span, notes=(f"{port.name} is an output at line {port.span.line}",)
+                )
+            type_, first = own, self._first(key, state, own)
+        name = self.prefix + label(key)
+        span = written.statement.span
+        self.streams[key] = Stream(
+            self.work, name, clock, lambda: self._defined(key, written, type_), span, type_, first
+        )
+
+    def _output_clock(self, port: syntax.Port) -> str:
+        if port.clock is None or port.clock == "t":
+            return self.clock
+        if port.clock not in self.clocks:
+            help = f"the inputs run over {' and '.join(sorted(self.clocks)) or 't'}"
+            raise self.problem(
+                28, f"the output {port.name} runs over {port.clock}, but no input does", port.span, help=help
+            )
+        return self.clocks[port.clock]
+
+    def _defined(self, key: Key, written: Written, declared: Type | None) -> Value:
+        graph, before, value_of = self.work.graph, self.work.graph.span, written.statement.value
+        graph.span = written.statement.span
+        try:
+            value = self.evaluator(written.env, label(key)).equation(value_of)
+        finally:
+            graph.span = before
+        if declared is not None:
+            if graph[value.id].op.name == "constant":
+                value = value.to_shape(declared.shape)  # a number stands for all elements, as in a first value
+            self._agree(key, value.type, declared, value_of.span)
+        return value
+
+    def _agree(self, key: Key, found: Type, declared: Type, span: Span) -> None:
+        """An equation gives the shape and the clock of its declaration."""
+        notes = tuple([note for note in [self.defined.declaration(key)] if note])
+        if (found.shape, found.index) != (declared.shape, declared.index):
+            title = f"{label(key)} is declared {shown(declared)}, but its equation gives {shown(found)}"
+            raise self.problem(23, title, span, label=f"this is {shown(found)}", notes=notes)
+        if found.kind is Kind.STREAM and found.clock != declared.clock:
+            title = f"{label(key)} runs over {declared.clock}, but its equation over {found.clock}"
+            help = f"say so in the header: -> ({key[0]}: {shown(declared)} over {found.clock})"
+            if key in self.defined.states:
+                help = f"put a recurrence over {found.clock} in a cell of its own"
+            raise self.problem(28, title, span, notes=notes, help=help)
+
+    def _first(self, key: Key, state: Written, type_: Type) -> Callable[[], Value]:
+        """The value of a state before its first step."""
+
+        def first() -> Value:
+            if label(key) in self.first:
+                return self.first[label(key)][1](type_)
+            name, statement = f"{label(key)}[0]", state.statement
+            if statement.initialiser is not None:
+                return drawn(self, name, statement.initialiser, type_.shape, state.env)
+            value = self.evaluator(state.env, name).value(statement.first)
+            return fitting(self, value, type_, statement.first.span, label(key))
+
+        return first
+
+    def notes(self, *names: str) -> tuple[str, ...]:
+        """Where names come from, in one line."""
+        notes = [note for name in dict.fromkeys(names) if (note := self.defined.note(name))]
+        return ("; ".join(notes),) if notes else ()
+
+    # ------------------------------------------------------------------------------------------------ parameters
+
+    def static_value(self, key: Key) -> Value:
+        """A parameter or a constant."""
+        if key in self._known:
+            return self._known[key]
+        written, graph = self.defined.statics[key], self.work.graph
+        if key in self._failed:
+            raise Poisoned
+        if key in self._computing:
+            self._failed.update(self._computing)
+            names = " needs ".join(label(k) for k in [*self._computing[self._computing.index(key) :], key])
+            raise self.problem(
+                24, names, written.span, help="a constant is made of numbers, and of constants that do not need it"
+            )
+        before, graph.span = graph.span, written.span
+        self._computing.append(key)
+        try:
+            self._known[key] = self._static(key, written)
+        finally:
+            graph.span = before
+            self._computing.pop()
+        return self._known[key]
+
+    def _static(self, key: Key, written: Written) -> Value:
+        shape = self.evaluator(written.env).shape(written.statement.shape)
+        if isinstance(written.statement, syntax.Param):
+            return drawn(self, label(key), written.statement.initialiser, shape, written.env)
+        return self._constant(key, written, shape)
+
+    def _constant(self, key: Key, written: Written, shape: tuple[Dim, ...]) -> Value:
+        expression, name = written.statement.value, label(key)
+        value = self.evaluator(written.env, name).value(expression).to_shape(shape)
+        if value.type.kind is not Kind.STATIC:
+            help = f"without `const`, {name} = ... is a stream"
+            raise self.problem(
+                32, f"{name} is a constant, but its value changes at run time", expression.span, help=help
+            )
+        graph = self.work.graph
+        sources = [graph[id] for id in sorted(graph.needed([value.id]))]
+        trained = next((node for node in sources if node.op.name == "param"), None)
+        if trained is not None:
+            title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"
+            raise self.problem(32, title, expression.span, help=f"without `const`, {name} = ... follows its parameters")
+        if value.type.shape != shape:
+            declared = shown(Type(Kind.STATIC, shape))
+            title = f"{name} is declared {declared}, but its value is {shown(value.type)}"
+            raise self.problem(
+                23, title, expression.span, label=f"this is {shown(value.type)}", notes=self.notes(key[0])
+            )
+        return value
+
+    # ------------------------------------------------------------------------------------------------- completion
+
+    def stream(self, name: str, indices: tuple[int, ...] = ()) -> Stream:
+        """The stream of a name. Raises `Poisoned` where a mistake prevents it."""
+        if (name, indices) not in self.streams:
+            raise Poisoned
+        return self.streams[name, indices]
+
+    def complete(self) -> None:
+        """Compute everything, so that every mistake is found, and the same for all cells that are used."""
+        guarded = self.work.guarded
+        for key in list(self.defined.statics):
+            guarded(lambda k=key: self.static_value(k))  # type: ignore[misc]
+        for stream in list(self.streams.values()):
+            guarded(stream.now)
+        for key in self.defined.states:
+            if key in self.streams and self.streams[key].value is not None:
+                guarded(lambda s=self.streams[key]: s.first_row())  # type: ignore[misc]
+        for number, (loss, env) in enumerate(self.defined.losses, 1):
+            guarded(lambda n=number, s=loss, e=env: self._lost(s, e, f"loss[{n}]"))  # type: ignore[misc]
+        done: set[str] = set()
+        while self.parent is None and len(done) < len(self.work.instances):
+            for name, instance in list(self.work.instances.items()):
+                if name not in done:
+                    done.add(name)
+                    instance.complete()
+
+    def _lost(self, loss: syntax.Loss, env: Env, target: str) -> None:
+        graph, before = self.work.graph, self.work.graph.span
+        graph.span = loss.span
+        try:
+            value = self.evaluator(env, target).value(loss.value)
+            if value.type.shape or value.type.index is not None:
+                help = "sum(...) or mean(...) makes one number of a vector" if value.type.shape else None
+                title = f"a loss is one number, but this is {shown(value.type)}"
+                raise self.problem(44, title, loss.value.span, help=help)
+            self.work.add_loss(value)
+        finally:
+            graph.span = before
+
+    def named(self) -> Iterator[tuple[str, Value]]:
+        """All streams by dotted name, those of sub-cells included."""
+        for instance in [self, *self.work.instances.values()]:
+            for stream in instance.streams.values():
+                if stream.value is not None:
+                    yield stream.name, stream.value

@@ -1,0 +1,213 @@
+"""What stands behind a name: `h[t-1]` (a step), `W[2]` (a member), `LSTM[H]` (dimensions), `fwd.c` (inside a use)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import nearest
+from recurrency.graph.types import Kind
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.elaboration.definitions import Key, label
+from recurrency.language.elaboration.numbers import is_number
+from recurrency.language.elaboration.streams import CellValue, FnValue, Poisoned, Shared, Stream, Used
+from recurrency.language.elaboration.suggestions import of_index, of_method, of_module
+from recurrency.language.syntax import mentions_time
+from recurrency.language.vocabulary.table import Function
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.evaluate import Evaluator
+
+GREATEST_DELAY = 16_777_216
+"""A line of delays is an axis of a value, and bounded like any other; see `GREATEST_VALUE` for its elements."""
+
+
+def brief(text: str) -> str:
+    """A piece of source in a message: on one line, not too long."""
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
+    """The meaning of `value[indices]`."""
+    if any(mentions_time(i) for i in expression.indices):
+        return _step(evaluator, expression)
+    if isinstance(expression.value, syntax.Name):
+        key = _member(evaluator, expression.value.name, expression)
+        if key is not None:
+            return _of_family(evaluator, key, expression)
+    if isinstance(expression.value, syntax.Attribute):
+        return attribute(evaluator, expression.value, tuple([evaluator.integer(i) for i in expression.indices]))
+    base = evaluator.meaning(expression.value)
+    if isinstance(base, CellValue):
+        positional = tuple(evaluator.entry(i) for i in expression.indices)
+        keywords = {k.name: evaluator.entry(k.value) for k in expression.keywords}
+        return CellValue(base.definition, base.positional + positional, {**base.keywords, **keywords})
+    name = brief(expression.value.span.text)
+    if isinstance(base, (Stream, Used)):
+        help = of_index(expression, name, isinstance(base, Stream) and base.first is not None)
+        raise evaluator.problem(
+            30, f"{name} is not a family", expression.span, help=help, notes=evaluator.origins(expression.value)
+        )
+    what = "an instance of a cell, whose dimensions are fixed already" if isinstance(base, Shared) else "no family"
+    advice: str | None = None
+    if isinstance(base, Value):
+        matrix = len(base.type.shape) > 1
+        advice = "a matrix is used as a whole, as in W @ x" if matrix else f"elements count from 1: slice({name}, 1, 2)"
+    elif isinstance(base, (Function, FnValue)):
+        advice = f"the values of a function stand in round brackets: {name}({brief(expression.indices[0].span.text)})"
+    notes = evaluator.origins(expression.value)
+    raise evaluator.problem(30, f"{name} is {what}", expression.span, notes=notes, help=advice)
+
+
+# ------------------------------------------------------------------------------------------------------------ steps
+
+
+def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
+    """`h[t-1]`: the value at another step."""
+    if len(expression.indices) != 1 or expression.keywords:
+        name = brief(expression.value.span.text)
+        title = "a member is chosen in one pair of brackets, a step in the next"
+        raise evaluator.problem(31, title, expression.span, help=f"write {name}[i][t-1]")
+    index = expression.indices[0]
+    delay = -_offset(evaluator, index)
+    if abs(delay) > GREATEST_DELAY:
+        raise evaluator.problem(
+            31, f"{abs(delay)} steps are more than the greatest delay, {GREATEST_DELAY}", index.span
+        )
+    base = evaluator.meaning(expression.value)
+    if isinstance(base, Used):
+        base = base.output()
+    if isinstance(base, Stream):
+        return base if delay == 0 else base.at(delay)
+    name = brief(expression.value.span.text)
+    if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):
+        title = f"only a stream with a name has other steps, and {name} has none"
+        raise evaluator.problem(31, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
+    what = "is the same at every step" if isinstance(base, Value) else "is no stream"
+    raise evaluator.problem(31, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value))
+
+
+def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
+    """k of an index `t + k`."""
+    if isinstance(index, syntax.Name) and index.name == "t":
+        return 0
+    if isinstance(index, syntax.Binary) and index.op in "+-":
+        left, right = mentions_time(index.left), mentions_time(index.right)
+        if left and not right:
+            k = evaluator.integer(index.right)
+            return _offset(evaluator, index.left) + (k if index.op == "+" else -k)
+        if right and not left and index.op == "+":
+            return _offset(evaluator, index.right) + evaluator.integer(index.left)
+    raise evaluator.problem(
+        31, f"{brief(index.span.text)} is not a step", index.span, help="a step is written t, t-1 or t+1"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- members
+
+
+def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Key | None:
+    """The key of a member, if the name is a family."""
+    defined = evaluator.instance.defined
+    if name in evaluator.env or evaluator.alone:
+        return None
+    if not defined.is_family(name):
+        if name in defined.spoilt:
+            raise Poisoned
+        return None
+    if expression.keywords:
+        raise evaluator.problem(
+            30, f"the members of {name} have no names", expression.keywords[0].span, help=f"write {name}[1]"
+        )
+    return name, tuple([evaluator.integer(i) for i in expression.indices])
+
+
+def _of_family(evaluator: Evaluator, key: Key, expression: syntax.Subscript) -> Any:
+    inside = evaluator.instance
+    if key in inside.streams:
+        return inside.streams[key]
+    if key in inside.shared:
+        return inside.shared[key]
+    if key in inside.defined.statics:
+        return inside.static_value(key)
+    if key[0] in inside.defined.spoilt:
+        raise Poisoned
+    members = inside.defined.members(key[0])
+    help = f"the members are {', '.join(members[:8])}{' ...' if len(members) > 8 else ''}"
+    raise evaluator.problem(30, f"there is no {label(key)}", expression.span, help=help, notes=inside.notes(key[0]))
+
+
+# -------------------------------------------------------------------------------------------------- inside of a use
+
+
+def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple[int, ...] = ()) -> Any:
+    """`fwd.c`: a stream inside a cell that is used."""
+    foreign = of_module(evaluator, expression)
+    if foreign is not None:
+        name, help = foreign
+        raise evaluator.problem(20, f"{name} is not defined", expression.span, help=help)
+    used = _used(evaluator, expression.value)
+    if used is not None:
+        return _inside(evaluator, used, expression, (expression.name, indices))
+    name, help = brief(expression.value.span.text), _method(evaluator, expression)
+    if help is None and isinstance(expression.value, (syntax.Call, syntax.From)):
+        help = f"give the use a name of its own: u = {name}, and read u.{expression.name}"
+    notes = evaluator.origins(expression.value)
+    title = f"{name} is not the name of a cell that is used here"
+    raise evaluator.problem(52, title, expression.value.span, notes=notes, help=help)
+
+
+def _method(evaluator: Evaluator, expression: syntax.Attribute) -> str | None:
+    """How the method of a value, such as `x.sum()` or `W.T`, is written here."""
+    meaning = evaluator.meaning(expression.value)
+    if isinstance(meaning, (Used, Stream)):
+        meaning = evaluator.value_of(meaning, expression.value)
+    sizes = len(meaning.type.shape) if isinstance(meaning, Value) else None
+    return of_method(evaluator, expression.name, brief(expression.value.span.text), sizes)
+
+
+def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:
+    """The use of a cell that an expression names."""
+    if evaluator.alone:
+        return None
+    if isinstance(base, syntax.Attribute):
+        outer = _used(evaluator, base.value)
+        if outer is None:
+            return None
+        if base.name not in outer.instance.uses and (base.name, ()) in outer.instance.streams:
+            outer.instance.streams[base.name, ()].now()
+        return outer.instance.uses.get(base.name)
+    path = _path(evaluator, base)
+    if path is not None and path not in evaluator.instance.uses:
+        meaning = evaluator.meaning(base)
+        if isinstance(meaning, Stream):
+            meaning.now()
+    return evaluator.instance.uses.get(path) if path is not None else None
+
+
+def _path(evaluator: Evaluator, base: syntax.Expression) -> str | None:
+    """The name of a use: `fwd`, `enc[1]`."""
+    if isinstance(base, syntax.Name):
+        return base.name
+    if isinstance(base, syntax.Subscript) and isinstance(base.value, syntax.Name):
+        if any(mentions_time(i) for i in base.indices):
+            return None
+        return label((base.value.name, tuple([evaluator.integer(i) for i in base.indices])))
+    return None
+
+
+def _inside(evaluator: Evaluator, used: Used, expression: syntax.Attribute, key: Key) -> Any:
+    inside = used.instance
+    if key in inside.streams:
+        return inside.streams[key]
+    if key in inside.defined.statics:
+        return inside.static_value(key)
+    if label(key) in inside.uses:
+        return inside.uses[label(key)]
+    if expression.name in inside.defined.spoilt:
+        raise Poisoned
+    known = [label(k) for k in inside.streams]
+    near = nearest(label(key), known)
+    help = f"did you mean {near}?" if near else f"its streams are {', '.join(known[:8])}"
+    raise evaluator.problem(52, f"{inside.cell.name} has no stream {label(key)}", expression.span, help=help)

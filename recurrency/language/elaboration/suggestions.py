@@ -1,0 +1,294 @@
+"""What may have been meant by a name that nothing defines: rules in the order in which they are asked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import nearest
+from recurrency.graph.dimensions import Poly
+from recurrency.language import syntax
+from recurrency.language.elaboration.numbers import ARITHMETIC, compute, is_number, names_of, negated, whole
+from recurrency.language.elsewhere import METHODS, MODULES, SELF, known_as, plain, said_here
+from recurrency.language.sources import library_index
+from recurrency.language.vocabulary.initialisers import INITIALISERS
+from recurrency.language.vocabulary.table import FUNCTIONS
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.evaluate import Evaluator
+
+NUMERIC: dict[str, Callable[[float], float]] = {
+    "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh, "abs": abs, "sin": math.sin,
+    "cos": math.cos,
+    "sigmoid": lambda x: 0.5 * math.tanh(0.5 * x) + 0.5, "square": lambda x: x * x,
+}  # fmt: skip
+NO_TRANSPOSE = "a vector has no transpose: dot({0}, b) is a number, outer({0}, b) a matrix"
+PAST = "prev|pre|previous|old|last|before|prior|past|lag"
+MINUS = "tm|tminus|t_minus|minus|m|t"
+BEFORE = re.compile(rf"^(?P<name>.+?)_?(?:(?:{PAST})_?(?P<k>\d*)|(?:{MINUS})_?(?P<l>\d+))$")
+BEFORE_FIRST = re.compile(r"^(?:prev|pre|previous|old|last|prior|past)_?(?P<name>.+)$")
+AFTER = re.compile(r"^(?P<name>.+?)_?(?:next|tp1|t_plus_1|t_p1|plus1|p1)$|^next_?(?P<other>.+)$")
+FIRST = re.compile(r"^(?P<name>.+?)_?(?:0|init|initial|start|zero)$|^(?:init|initial|first)_?(?P<other>.+)$")
+THIS = re.compile(r"^(?P<name>.+?)_?(?:t|new|curr|current|now)$|^(?:new|curr|current)_?(?P<other>.+)$")
+WEIGHT = re.compile(r"^(?:[WUVRKP](?:_.*|[a-z].*|\d*)|w_.*|b(?:_.*|ias.*|\d*)|weights?.*|gain|scale|bias)$")
+"""What parameters are mostly called."""
+CHOSEN = frozenset(
+    "alpha beta gamma lambda lam lr eta eps epsilon tau dt delta rho rate decay momentum temperature p "
+    "α β γ λ η ε τ δ ρ".split()
+)
+"""What numbers are mostly called that are chosen and not trained, by `plain` names."""
+AT_RUN_TIME = {
+    "and": "`and` is for what is known at compilation; of values that are 0 or 1 write a * b",
+    "or": "`or` is for what is known at compilation; of values that are 0 or 1 write max(a, b)",
+    "not": "`not` is for what is known at compilation; of a value that is 0 or 1 write 1 - a",
+}
+BATCHES = frozenset(
+    {"b", "batch", "batchsize", "bs", "t", "time", "timesteps", "steps", "seq", "seqlen", "seqlength", "length", "len"}
+)
+"""How other frameworks call what shapes do not have here, by `plain` names."""
+UNBATCHED = "time and batch are never written: a shape is that of one step of one sequence"
+
+
+def meant(evaluator: Evaluator, name: str, called: bool) -> str | None:
+    """The help for an unknown name; `called` where round brackets follow."""
+    inside, module = evaluator.instance, evaluator.instance.definition.module
+    defined = inside.defined
+    own = [*evaluator.env, *inside.dimensions, *(p.name for p in inside.cell.inputs), *defined.names()]
+    if name in inside.clocks.values():
+        return _clock(name)
+    if evaluator.alone and (name in own or defined.defines(name)):
+        return f"a function of the file sees no names of a cell: hand {name} over, or define it in the cell"
+    callable_ = [*inside.dimensions, *defined.functions, *module.functions, *module.cells, *FUNCTIONS]
+    known = callable_ if called else own
+    if name in library_index():
+        return module.where_is(name)
+    if not called and not evaluator.alone and (found := of_streams(evaluator, name)):
+        return found
+    if len(name) > 1 and (same := known_as(name, known)):
+        return f"did you mean {same}?"
+    if not called and plain(name) in BATCHES and not nearest(name, own):
+        return UNBATCHED
+    if called or not nearest(name, own):
+        elsewhere = said_here(name) or _other_kind(evaluator, name)
+        if elsewhere:
+            return elsewhere
+    shipped = known_as(name, library_index()) if called else None
+    if shipped:
+        return f"did you mean {shipped}? Add a line: use {shipped} from library"
+    near = nearest(name, known) if len(name) > 1 else None
+    return f"did you mean {near}?" if near else None if called else _undeclared(evaluator, name)
+
+
+def _undeclared(evaluator: Evaluator, name: str) -> str | None:
+    """A name that looks like a parameter, or like a number that is chosen beforehand."""
+    if name in {"I", "Id", "Eye"}:
+        return "the identity matrix is identity(H)"
+    if plain(name) in CHOSEN:
+        return f"a number that is chosen stands in the header: cell {evaluator.instance.cell.name}[..., {name} = 0.1]"
+    if WEIGHT.match(name):
+        return f"a parameter is declared: param {name} : [...] ~ {'zeros' if name[0] == 'b' else 'glorot_uniform'}"
+    return None
+
+
+def _clock(name: str) -> str:
+    count = " (the number of the step is a state: state n : [] = 0, then n = n[t-1] + 1)" if name == "t" else ""
+    return f"{name} is a clock; a step is written with t on every clock: x[t-1]{count}"
+
+
+def _other_kind(evaluator: Evaluator, name: str) -> str | None:
+    """A name that means something in another place: an initialiser, a module, a size."""
+    if name in INITIALISERS:
+        return f"{name} is an initialiser, which stands after ~; a number stands for all elements"
+    if len(name) > 1 and name in MODULES | SELF:
+        return "names need nothing before them: write the function, the stream or the parameter alone"
+    return UNBATCHED if plain(name) in BATCHES else None
+
+
+# ----------------------------------------------------------------------------------------------- names made of names
+
+
+def of_streams(evaluator: Evaluator, name: str) -> str | None:
+    """`h_prev`, `x_t`, `h_0`, `Wx`, `UT`: a name that is put together from names that are defined."""
+    inside = evaluator.instance
+    streams = {k[0] for k in (*inside.defined.equations, *inside.defined.states)} | {p.name for p in inside.cell.inputs}
+    statics = {k[0] for k in inside.defined.statics}
+    states = {k[0] for k in inside.defined.states}
+    if base := _base(FIRST, name, states):
+        return f"the first value of the state {base} is init({base})"
+    if base := _base(THIS, name, streams):
+        return f"{base} alone is its value at this step: write {base}"
+    if base := _base(BEFORE, name, streams) or _base(BEFORE_FIRST, name, streams):
+        found = BEFORE.match(name)
+        steps = (found["k"] or found["l"] or "1") if found and found["name"] == base else "1"
+        return f"the value at an earlier step is written with an index: {base}[t-{steps}]"
+    if base := _base(AFTER, name, streams):
+        return f"the value at the step after is written with an index: {base}[t+1]"
+    if name.endswith("T") and name[:-1] in statics:
+        return f"write transpose({name[:-1]})"
+    if name.endswith("T") and name[:-1] in streams:
+        return NO_TRANSPOSE.format(name[:-1])
+    for cut in range(len(name) - 1, 0, -1):
+        left, right = name[:cut], name[cut:]
+        if left in statics and right in streams:
+            return f"a product is written with its sign: {left} @ {right}{'[t-1]' * (right in states)}"
+    return None
+
+
+def _base(pattern: re.Pattern[str], name: str, known: Iterable[str]) -> str | None:
+    found = pattern.match(name)
+    groups = found.groupdict() if found else {}
+    base = groups.get("name") or groups.get("other")
+    return base if base in set(known) else None
+
+
+def of_index(expression: syntax.Subscript, name: str, state: bool) -> str:
+    """`h[-1]`, `h[0]`, `x[2]`, `h[i-1]`, `h[T]`: what an index other than a step may mean."""
+    index = expression.indices[0] if len(expression.indices) == 1 else None
+    if isinstance(index, syntax.Unary) and isinstance(index.operand, syntax.Number):
+        return f"the value at an earlier step is written {name}[t-{index.operand.span.text}]"
+    if isinstance(index, syntax.Number) and index.value == 0 and state:
+        return f"the first value of a state is init({name}); elements count from 1: slice({name}, 1, 1)"
+    if isinstance(index, syntax.Number):
+        element = max(1, int(index.value))
+        return f"elements count from 1: slice({name}, {element}, {element}); another step is written {name}[t-1]"
+    if isinstance(index, syntax.Name) and plain(index.name) in {"t", "end"}:
+        return f"the value at the last step is last({name})"
+    if isinstance(index, syntax.Binary) and index.op in "+-" and isinstance(index.left, syntax.Name):
+        return f"the time is called t: write {name}[t{index.op}{index.right.span.text}]"
+    return f"for another step write {name}[t-1], for some elements slice({name}, 1, 2)"
+
+
+# ------------------------------------------------------------------------------------------------- behind a point
+
+
+def of_module(evaluator: Evaluator, expression: syntax.Attribute) -> tuple[str, str | None] | None:
+    """`torch.tanh`, `self.W`: the whole name as it is written, and how it is written here."""
+    path: list[str] = [expression.name]
+    value = expression.value
+    while isinstance(value, syntax.Attribute):
+        path, value = [value.name, *path], value.value
+    if not isinstance(value, syntax.Name) or value.name not in MODULES | SELF or evaluator.finds(value.name):
+        return None
+    last = path[-1]
+    return ".".join([value.name, *path]), _of_last(evaluator, last, value.name)
+
+
+def _of_last(evaluator: Evaluator, last: str, module: str) -> str | None:
+    alone = "a function stands alone" if module in MODULES else "a name stands alone"
+    if evaluator.finds(last):
+        return f"{alone}: write {FUNCTIONS[last].signature if last in FUNCTIONS else last}"
+    near = known_as(last, FUNCTIONS)
+    if near:
+        return f"{alone}: write {FUNCTIONS[near].signature}"
+    elsewhere = said_here(last)
+    if elsewhere:
+        return elsewhere
+    shipped = last if last in library_index() else known_as(last, library_index())
+    if shipped:
+        return f"add a line: use {shipped} from library, and write {shipped}[H](x)"
+    if module in SELF:
+        return "a cell holds parameters, declared so: param W : [H, N] ~ glorot_uniform"
+    return f"{alone}, without a module before it; docs/language.md lists them all"
+
+
+def of_method(evaluator: Evaluator, name: str, receiver: str, sizes: int | None) -> str | None:
+    """`W.T`, `x.sum()`: how what stands behind the point of a value is written here."""
+    word = plain(name)
+    if word in {"t", "mt", "transpose", "h"} and sizes is not None:
+        if sizes == 1:
+            return NO_TRANSPOSE.format(receiver)
+        return f"write transpose({receiver})"
+    near = name if name in FUNCTIONS else known_as(name, FUNCTIONS)
+    if near == "dot" and sizes == 2:
+        return f"write {receiver} @ x"
+    if near:
+        others = FUNCTIONS[near].signature.partition("(")[2].rstrip(")").split(", ")[1:]
+        needed = others[: FUNCTIONS[near].fewest - 1]
+        return f"functions stand before their values: write {near}({', '.join([receiver, *needed])})"
+    return METHODS.get(word) or said_here(name)
+
+
+def of_number(evaluator: Evaluator, expression: syntax.Expression) -> str | None:
+    """The help for `alpha`, where `alpha = dt / tau` is an equation and a number is due."""
+    name = next((e.name for e in syntax.walk(expression) if isinstance(e, syntax.Name)), None)
+    value = None if evaluator.alone else _always(evaluator, expression, ())
+    if name is None or value is None:
+        return None
+    text = entry = str(value) if isinstance(value, int | Poly) else repr(float(value))
+    if not isinstance(value, Poly) and whole(value) is None and "." not in text and "e" not in text:
+        entry = f"{text}.0"
+    header = f"{evaluator.instance.cell.name}[..., {name} = {entry}]"
+    return f"{name} is {text} at every step, but no number of the compilation: write {text} here, or {header} above"
+
+
+def of_keyword(name: str, value: str, signature: str) -> str | None:
+    """The help for `softmax(x, dim = -1)` and `dropout(x, p = 0.5)`."""
+    if plain(name) in {"dim", "axis", "dims", "axes", "keepdim", "keepdims"}:
+        return "a vector has one axis, and neither time nor batch is one: leave it out"
+    if plain(name) in {"training", "inplace", "out", "dtype", "device", "reduction", "sizeaverage", "key", "rng"}:
+        return "leave it out"
+    inside = signature.partition("(")[2].rstrip(")").split(", ")
+    if name in inside:
+        function, values = signature.partition("(")[0], ", ".join(value if i == name else i for i in inside)
+        return f"its values have no names: {function}({values})"
+    return None
+
+
+def of_size(evaluator: Evaluator, name: str) -> str | None:
+    """The help for a name where a dimension is due, as in `[K]` and `[h, N]`."""
+    cell, known = evaluator.instance.cell, evaluator.instance.dimensions
+    if near := known_as(name, known):
+        return f"did you mean the dimension {near}?"
+    return None if evaluator.finds(name) else f"a dimension stands in the header: cell {cell.name}[..., {name}]"
+
+
+def _always(evaluator: Evaluator, expression: syntax.Expression, busy: tuple[str, ...]) -> Any:
+    """The number that an expression always is, by the equations and constants that it reads; None where it varies."""
+    match expression:
+        case syntax.Number(value=value):
+            return value
+        case syntax.Unary(op="-", operand=operand):
+            inner = _always(evaluator, operand, busy)
+            return None if inner is None else negated(inner)
+        case syntax.Binary(op=op, left=left, right=right) if op in ARITHMETIC:
+            one, two = _always(evaluator, left, busy), _always(evaluator, right, busy)
+            try:
+                return None if one is None or two is None else compute(op, one, two)
+            except (ArithmeticError, ValueError):
+                return None
+        case syntax.Call(callee=syntax.Name(name=name), arguments=[argument]) if name in NUMERIC:
+            value = _always(evaluator, argument, busy)
+            try:
+                return None if value is None or names_of(value) else NUMERIC[name](float(value))
+            except (ArithmeticError, ValueError):
+                return None
+        case syntax.Name(name=name) if name not in busy:
+            defined = evaluator.instance.defined
+            written = defined.equations.get((name, ())) or defined.statics.get((name, ()))
+            if written is not None and isinstance(written.statement, syntax.Equation | syntax.Const):
+                return _always(evaluator, written.statement.value, (*busy, name))
+            known = evaluator.env.get(name, evaluator.instance.dimensions.get(name))
+            return known if is_number(known) else None
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------ whole batches
+
+
+def of_batch(cell: syntax.Cell, *expressions: syntax.Expression) -> str | None:
+    """The help where an input is declared with the steps or the batch, as `x: [B, N]` is."""
+    names = {e.name for e in expressions if isinstance(e, syntax.Name)}
+    for port in cell.inputs:
+        rest = unbatched(port)
+        if port.name in names and rest is not None:
+            return f"time and batch are never written: declare {port.name}: {rest}"
+    return None
+
+
+def unbatched(port: syntax.Port) -> str | None:
+    """The shape of an input without steps and batch; None where it has neither."""
+    sizes: Sequence[syntax.Expression] = port.type.dimensions if isinstance(port.type, syntax.Shape) else ()
+    kept = [s.span.text for s in sizes if not (isinstance(s, syntax.Name) and plain(s.name) in BATCHES)]
+    return f"[{', '.join(kept)}]" if len(kept) < len(sizes) else None

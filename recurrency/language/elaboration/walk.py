@@ -1,0 +1,192 @@
+"""What one walk over a cell knows: the graph so far, the mistakes, and how much there may be."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from recurrency.errors import Diagnostic, Span, SpecError
+from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Kind, Type
+from recurrency.graph.value import Value
+from recurrency.language.diagnostics import say
+from recurrency.language.elaboration.streams import Busy, ParamInfo, Poisoned, Problem, Stream, TooMuch
+
+if TYPE_CHECKING:
+    from recurrency.language.elaboration.instance import Instance
+
+GREATEST_GRAPH = 20_000
+"""Bound on the operations that a spec may expand to."""
+GREATEST_FILE = 2 * GREATEST_GRAPH
+"""Bound on those that all cells of a file may expand to together."""
+GREATEST_DEPTH = 400
+"""Bound on expressions inside expressions, those of functions included."""
+DEEP = 100
+"""From this depth on a stream is computed by itself, before the one that needs it."""
+OF_SHAPES = frozenset({21, 22, 23, 27, 42, 44, 46})
+
+
+class Elaboration:
+    """One walk over a cell and all that it uses; `assumptions` are shapes of undeclared feedbacks, by their names."""
+
+    def __init__(self, assumptions: Mapping[str, tuple[Dim, ...]]) -> None:
+        self.graph = Graph()
+        self.graph.limit = 2 * GREATEST_GRAPH  # what is computed once more is in it twice
+        self.parameters: dict[str, ParamInfo] = {}
+        self.drawn: dict[str, Value] = {}
+        """The node of each parameter: gradients are taken with respect to one."""
+        self.starts: dict[str, Stream] = {}
+        """The streams that have a value before their first step, by name."""
+        self.instances: dict[str, Instance] = {}
+        self.losses: list[Value] = []
+        self.curvatures: dict[str, Value] = {}
+        """What the losses read as predictions, by place."""
+        self.diagnostics: list[Diagnostic] = []
+        self._reported: dict[tuple[int, object], int] = {}
+        """Where in the list a mistake of this number is, by its place; an unknown name by its title."""
+        self.assumptions, self.revised = assumptions, dict[str, tuple[Stream, tuple[Dim, ...]]]()
+        self.path: list[Stream] = []
+        """The streams that are being computed, each needed by the one before it."""
+        self.starting: set[Stream] = set()
+        """The states whose first values are being computed."""
+        self.spoilt = False
+        """Whether results are missing because of a mistake, be it one in a file that is used."""
+        self.depth = self.definitions = 0
+
+    # -------------------------------------------------------------------------------------------------- mistakes
+
+    def problem(self, number: int, title: str, span: Span | None, **rest: Any) -> Problem:
+        """A mistake, to be raised."""
+        return Problem(say(number, title, span, **rest))
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        """Keep a mistake, once; an unknown name where it stands first."""
+        diagnostic = self._blame_assumption(diagnostic)
+        place = (*place_of(diagnostic), diagnostic.span.end if diagnostic.span else -1)
+        key = (diagnostic.number, diagnostic.title if diagnostic.number == 20 else place)
+        at = self._reported.setdefault(key, len(self.diagnostics))
+        if at == len(self.diagnostics):
+            self.diagnostics.append(diagnostic)
+        elif diagnostic.number == 20:
+            self.diagnostics[at] = min(self.diagnostics[at], diagnostic, key=place_of)
+
+    def _blame_assumption(self, diagnostic: Diagnostic) -> Diagnostic:
+        """A number that does not fit may be one only because an undeclared feedback was taken for a number."""
+        if diagnostic.number in OF_SHAPES and "[]" in diagnostic.title:
+            for stream in reversed(self.path):
+                if stream.assumed and stream.name not in self.assumptions:
+                    return self._shapeless(stream)
+        return diagnostic
+
+    def _shapeless(self, stream: Stream) -> Diagnostic:
+        title = f"the shape of {stream.name} can't be found, because its own equation needs it"
+        help = f"declare it: state {stream.name.rsplit('.', 1)[-1]} : [...] = 0"
+        return say(33, title, stream.span, help=help)
+
+    def guarded(self, action: Callable[[], Any]) -> Any:
+        """Carry out an action; a mistake is kept and gives None."""
+        try:
+            return action()
+        except TooMuch:
+            raise
+        except Problem as problem:
+            self.report(problem.diagnostic)
+        except Poisoned:
+            pass
+        return None
+
+    def cycle(self, busy: Busy) -> Diagnostic:
+        """The mistake of a value that needs itself at the same step."""
+        names = [s.name for s in busy.path]
+        title = " needs ".join([*names, names[0] if len(names) > 1 else "itself"])
+        if busy.through:
+            title = f"{busy.through} needs all steps of {names[0]}, which is computed from it"
+            help = f"use an earlier step, such as {names[0]}[t-1], or the whole of another stream"
+            return say(48, title, busy.span or busy.stream.span, help=help)
+        delayed = next((s.name for s in busy.path if s.first is not None), names[0])
+        where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in busy.path[:8])
+        help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
+        label = f"needs {names[0]} at this step"
+        return say(
+            24, f"{title} at the same step", busy.span or busy.stream.span, label=label, notes=(where,), help=help
+        )
+
+    def path_from(self, stream: Stream) -> tuple[Stream, ...]:
+        """The streams that are being computed, from this one on."""
+        return tuple(self.path[self.path.index(stream) :])
+
+    # ------------------------------------------------------------------------------- shapes of undeclared feedbacks
+
+    def assumption(self, stream: Stream) -> Type:
+        """What an undeclared stream is taken for while its own equation needs it: a number, until a walk shows more."""
+        return Type(Kind.STREAM, self.assumptions.get(stream.name, ()), stream.clock)
+
+    def revise(self, stream: Stream, shape: tuple[Dim, ...]) -> None:
+        """The equation of a stream gave another shape than the one it was taken for: walk once more."""
+        self.revised[stream.name] = (stream, shape)
+
+    def give_up_shapes(self) -> None:
+        """Report the streams whose shapes change in each round."""
+        for stream, _ in self.revised.values():
+            self.report(self._shapeless(stream))
+
+    # ---------------------------------------------------------------------------------------------------- values
+
+    def at_steps(self, value: Value, clock: str) -> Value:
+        """A value as a stream (the same at each step, where it does not vary)."""
+        return value.spread_like(Type(Kind.STREAM, value.type.shape, clock, value.type.index))
+
+    def site(self, place: str) -> int:
+        """The number of a place of random draws."""
+        return zlib.crc32(place.encode())
+
+    def add_loss(self, value: Value) -> None:
+        """A loss line as one number: averaged over the valid steps of the batch, or over its sequences."""
+        if value.type.kind is Kind.STREAM:
+            steps = self.graph.add("length", [], {"clock": value.type.clock}).sum_batch().apply("maximum", 1.0)
+            value = value.reduced_to(Kind.STATIC) / steps
+        elif value.type.kind is Kind.SEQUENCE:
+            value = value.sum_batch() / self.graph.add("batch").apply("maximum", 1.0)
+        self.losses.append(value)
+
+    # ---------------------------------------------------------------------------------------------------- bounds
+
+    @property
+    def too_deep(self) -> bool:
+        """Whether a stream that is needed here had better be computed by itself."""
+        return self.depth > DEEP and bool(self.path)
+
+    def enter(self, span: Span) -> None:
+        """Count an expression inside others; `depth` is lowered again by whoever evaluates it."""
+        if self.depth >= GREATEST_DEPTH:
+            raise self.too_much(span, "expressions and functions are nested too deeply here", "name a part of them")
+        self.depth += 1
+
+    def count_range(self, count: int, span: Span) -> None:
+        """Bound the members of a family before they are listed."""
+        if count > GREATEST_GRAPH:
+            raise self.too_much(span)
+
+    def count_definition(self, span: Span, weight: int = 1) -> None:
+        """Bound how much the loops, functions and uses of a spec write out."""
+        self.definitions += weight
+        if self.definitions > GREATEST_GRAPH:
+            raise self.too_much(span)
+
+    def too_much(self, span: Span | None, title: str = "", help: str = "") -> TooMuch:
+        """The mistake of a spec that expands without bound."""
+        title = title or f"this spec expands to more than {GREATEST_GRAPH} operations"
+        return TooMuch(say(39, title, span, help=help or "use fewer members, or smaller ranges"))
+
+
+def too_large(span: Span) -> SpecError:
+    """The mistake of a file whose cells, each small enough, use one another too often."""
+    title = f"the cells of this file expand to more than {GREATEST_FILE} operations together"
+    return SpecError((say(39, title, span, "up to here", help="put some of them into a file of their own"),))
+
+
+def place_of(diagnostic: Diagnostic) -> tuple[str, int]:
+    """Where a mistake stands, for sorting."""
+    return (diagnostic.span.source.name, diagnostic.span.start) if diagnostic.span else ("", -1)

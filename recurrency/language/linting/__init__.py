@@ -1,0 +1,1 @@
+"""Warnings about cells that are allowed and hardly meant."""

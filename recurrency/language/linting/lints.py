@@ -1,0 +1,264 @@
+"""What is allowed in a cell, but hardly meant: warnings, which a comment `# ok: RNN103` silences in its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from recurrency.errors import Diagnostic, Source, Span
+from recurrency.language import syntax
+from recurrency.language.diagnostics import say
+from recurrency.language.elaboration.modules import CellDef, Module
+from recurrency.language.elaboration.suggestions import unbatched
+from recurrency.language.linting.reads import Reads, names_in, reads_of, with_loss
+from recurrency.language.linting.scalars import Scalars, flatten, scalars_of
+from recurrency.language.words import where, words_of
+
+SILENCED = re.compile(r"#\s*ok:\s*(RNN\d+(?:\s*,\s*RNN\d+)*)\b(.*)", re.IGNORECASE)
+
+
+def lint(module: Module) -> tuple[Diagnostic, ...]:
+    """The warnings about the cells of a text, in its order, less those that are silenced."""
+    source = module.file.source
+    read_outside, losing = outside(module), with_loss(module)
+    found = [w for definition in module.own.values() for w in of_cell(definition, read_outside, losing)]
+    found += of_text(module)
+    quiet: dict[tuple[int, int], Silencer] = {}
+    for silencer in silencers(source):
+        quiet.update({(number, line): silencer for number in silencer.numbers for line in silencer.lines})
+    told, used = [], set[tuple[int, Silencer]]()
+    for warning in found:
+        by = next((quiet[at] for at in _places(warning) if at in quiet), None)
+        if by is None:
+            told.append(warning)
+        else:
+            used.add((warning.number, by))
+    unused = {(number, silencer) for (number, _), silencer in quiet.items()} - used
+    told += [silencer.unused(number) for number, silencer in sorted(unused, key=lambda pair: pair[0])]
+    return tuple(sorted((replace(w, warning=True) for w in told), key=lambda w: w.span.start if w.span else 0))
+
+
+def _places(warning: Diagnostic) -> list[tuple[int, int]]:
+    """The number of a warning with the lines at which a comment silences it."""
+    span = warning.span
+    return [] if span is None else [(warning.number, line) for line in dict.fromkeys((span.line, span.end_line))]
+
+
+# ----------------------------------------------------------------------------------------------------------- silencers
+
+
+@dataclass(frozen=True)
+class Silencer:
+    """A comment `# ok: RNN103`, and the lines that it is about: its own, and the next one where it stands alone."""
+
+    numbers: tuple[int, ...]
+    lines: frozenset[int]
+    span: Span
+
+    def unused(self, number: int) -> Diagnostic:
+        """The warning about a comment that silences nothing."""
+        help = "leave the comment out"
+        return say(111, f"there is no RNN{number:03d} here", self.span, help=help)
+
+
+def silencers(source: Source) -> list[Silencer]:
+    """All comments that silence something."""
+    out, last = [], 0
+    for word in words_of(source.text):
+        line = word.line or 1
+        found = SILENCED.match(word) if word.type == "COMMENT" else None
+        if found is not None:
+            numbers = tuple(int(n) for n in re.findall(r"\d+", found[1]))
+            out.append(Silencer(numbers, frozenset({line} if last == line else {line, line + 1}), where(source, word)))
+        last = word.end_line or line
+    return out
+
+
+# ------------------------------------------------------------------------------------------------------------ warnings
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the rules ask about a cell."""
+
+    cell: syntax.Cell
+    module: Module
+    reads: Reads
+    scalars: Scalars
+    live: frozenset[str]
+    """The names that lead to an output or a loss."""
+    outside: tuple[set[str], set[str], set[str]]
+    """What other cells read of it: see `outside`."""
+
+
+def of_cell(
+    definition: CellDef, read_outside: tuple[set[str], set[str], set[str]], losing: set[int]
+) -> Iterator[Diagnostic]:
+    """All warnings about a cell."""
+    cell, module = definition.cell, definition.module
+    reads = reads_of(cell, module, losing)
+    cells = {name: d.cell for name, d in module.cells.items()}
+    for entry in cell.dimensions:
+        if isinstance(entry.default, syntax.Name) and entry.default.name in cells:
+            cells[entry.name] = cells[entry.default.name]
+    scalars = scalars_of(cell, module.functions, cells)
+    live = frozenset(reads.leading_to({p.name for p in cell.outputs} | read_outside[2] & reads.mentioned.keys()))
+    told = Cell(cell, module, reads, scalars, live, read_outside)
+    for rule in RULES:
+        yield from rule(told)
+
+
+def of_text(module: Module) -> Iterator[Diagnostic]:
+    """RNN103: a function of the text that nothing calls. RNN110: a cell of the library that nothing uses."""
+    file = module.file
+    read = {part.name for cell in file.cells for part in syntax.walk(cell) if isinstance(part, syntax.Name)}
+    callers: dict[str, set[str]] = {}
+    for fn in file.functions:
+        for name in names_in(fn.body):
+            callers.setdefault(name, set()).add(fn.name)
+    for fn in file.functions:
+        if fn.name not in read and not callers.get(fn.name, set()) - {fn.name}:
+            yield say(103, f"nothing calls the function {fn.name}", fn.span)
+    for use in file.uses:
+        for used in use.names if use.path is None else ():
+            if used.name not in read:
+                yield say(110, f"nothing uses the cell {used.name}", used.span)
+
+
+def _unread(cell: Cell, name: str, what: str) -> str:
+    """What is said about a name that leads nowhere."""
+    what = f"{what} {name}".removeprefix("the equation of ")
+    readers = sorted(r for r in cell.reads.readers.get(name, ()) if r != name)
+    if readers:
+        return f"only {', '.join(readers[:3])} reads {what}, which leads to no output and no loss"
+    return f"nothing{' but itself' * (name in cell.reads.of(name))} reads {what}"
+
+
+def parameters(cell: Cell) -> Iterator[Diagnostic]:
+    """RNN101: a parameter or constant that leads nowhere."""
+    for s in flatten(cell.cell.body):
+        if isinstance(s, syntax.Param | syntax.Const):
+            what = "the parameter" if isinstance(s, syntax.Param) else "the constant"
+            for target in s.targets:
+                if target.name not in cell.live:
+                    yield say(101, _unread(cell, target.name, what), target.span)
+
+
+def inputs(cell: Cell) -> Iterator[Diagnostic]:
+    """RNN102: an input that leads nowhere. RNN108: one with steps or batch."""
+    for port in cell.cell.inputs:
+        if port.name not in cell.live:
+            yield say(102, _unread(cell, port.name, "the input"), port.span)
+        rest = unbatched(port)
+        if rest is not None:
+            help = f"time and batch are never written: declare {port.name}: {rest}"
+            yield say(108, f"{port.name} has steps or batch among its dimensions", port.type.span, help=help)
+
+
+def equations(cell: Cell) -> Iterator[Diagnostic]:
+    """RNN103: an equation or a function that leads nowhere. RNN104: a state that does."""
+    statements = flatten(cell.cell.body)
+    states = {t.name for s in statements if isinstance(s, syntax.State) for t in s.targets}
+    values = {s.target.name: s.value.span.text for s in statements if isinstance(s, syntax.Equation)}
+    defined = {s.target.name: s.target.span for s in reversed(statements) if isinstance(s, syntax.Equation)}
+    functions = {s.name: s.span for s in statements if isinstance(s, syntax.Fn)}
+    for name, span in {**defined, **functions}.items():
+        if name in cell.live:
+            continue
+        if name in states:
+            yield say(104, _unread(cell, name, "the state"), span)
+        else:
+            title = _unread(cell, name, "the function" if name in functions else "the equation of")
+            title = title.replace("reads the function", "calls the function")
+            yield say(103, title, span, help=_first_value(name, states, values))
+
+
+def _first_value(name: str, states: set[str], values: dict[str, str]) -> str | None:
+    """`h_0 = 0` and `h0 = 0` are no first values."""
+    base = re.fullmatch(r"(.+?)_?(?:0|init|start)", name)
+    if base is None or base[1] not in states:
+        return None
+    return f"the first value of a state stands in its declaration: state {base[1]} : [...] = {values.get(name, '0')}"
+
+
+def pasts(cell: Cell) -> Iterator[Diagnostic]:
+    """RNN105: a state whose past nothing reads, in its cell or from outside."""
+    streams, cells, _ = cell.outside
+    for s in flatten(cell.cell.body):
+        if not isinstance(s, syntax.State):
+            continue
+        for target in s.targets:
+            name = target.name
+            elsewhere = name in streams or (cell.cell.name in cells and name == cell.cell.outputs[0].name)
+            if name in cell.live and name not in cell.reads.past and not elsewhere:
+                help = f"read {name}[t-1] somewhere, or leave the declaration out: {name} = ... needs none"
+                yield say(105, f"nothing reads the past of the state {name}", target.span, help=help)
+
+
+def outside(module: Module) -> tuple[set[str], set[str], set[str]]:
+    """What the cells of a text read of others.
+
+    These are streams inside of uses, and cells, of which they read earlier steps or first values; and all streams
+    inside of uses that they read.
+    """
+    streams: set[str] = set()
+    cells: set[str] = set()
+    inside: set[str] = set()
+    for cell in module.file.cells:
+        stepped: set[str] = set()
+        for part in syntax.walk(cell):
+            if isinstance(part, syntax.Attribute):
+                inside.add(part.name)
+            if isinstance(part, syntax.From):
+                streams.update(k.name for k in part.first)
+            if isinstance(part, syntax.Subscript) and any(syntax.mentions_time(i) for i in part.indices):
+                if isinstance(part.value, syntax.Attribute):
+                    streams.add(part.value.name)
+                elif isinstance(part.value, syntax.Name):
+                    stepped.add(part.value.name)
+        for s in flatten(cell.body):
+            if isinstance(s, syntax.Equation) and s.target.name in stepped:
+                cells.update(names_in(s.value))
+    return streams, cells, inside
+
+
+def outputs(cell: Cell) -> Iterator[Diagnostic]:
+    """RNN106: an output that no input reaches."""
+    given = {p.name for p in cell.cell.inputs}
+    for port in cell.cell.outputs:
+        if not cell.reads.closure({port.name}) & given:
+            yield say(106, f"no input reaches the output {port.name}", port.span)
+
+
+def draws(cell: Cell) -> Iterator[Diagnostic]:
+    """RNN107: `noise(0, s)` where the value of the equation is a vector, or a number that a vector reads."""
+    equations = [s for s in flatten(cell.cell.body) if isinstance(s, syntax.Equation)]
+    numbers = {id(s) for s in equations if s.target.name in cell.scalars.names or cell.scalars.has(s.value)}
+    spread = {name for s in equations if id(s) not in numbers for name in names_in(s.value)}
+    for s in equations:
+        if id(s) in numbers and s.target.name not in spread:
+            continue
+        for part in syntax.walk(s.value):
+            if isinstance(part, syntax.Call) and _draws_a_number(part, cell.cell):
+                std = part.arguments[1].span.text if len(part.arguments) > 1 else "s"
+                help = f"noise(x, {std}) adds a draw of its own to each element of x"
+                yield say(107, f"{part.span.text} is one draw for all elements", part.span, help=help)
+
+
+def _draws_a_number(call: syntax.Call, cell: syntax.Cell) -> bool:
+    """Whether noise is added to a number that is known when the spec is compiled."""
+    if not isinstance(call.callee, syntax.Name) or call.callee.name != "noise" or not call.arguments:
+        return False
+    return set(names_in(call.arguments[0])) <= {d.name for d in cell.dimensions}
+
+
+def entries(cell: Cell) -> Iterator[Diagnostic]:
+    """RNN109: an entry of the square brackets that nothing reads."""
+    read = {part.name for part in syntax.walk(cell.cell) if isinstance(part, syntax.Name)}
+    for entry in cell.cell.dimensions:
+        if entry.name not in read:
+            yield say(109, f"nothing reads the entry {entry.name} of the header", entry.span)
+
+
+RULES = (parameters, inputs, equations, pasts, outputs, draws, entries)

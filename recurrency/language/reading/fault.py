@@ -1,0 +1,111 @@
+"""The place where reading failed, seen from the words around it and from the grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lark import Token
+
+from recurrency.errors import Source
+from recurrency.language.reading.outline import Start
+from recurrency.language.words import STARTERS, ends_value, open_brackets, spellings
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The place where reading failed: the word at `at` (past the end: the text is over) is none of `accepted`."""
+
+    source: Source
+    words: Sequence[Token]
+    at: int
+    accepted: frozenset[str]
+    starts: Sequence[Start]
+
+    @property
+    def word(self) -> Token:
+        """The word that does not fit, or the last one where the text is over."""
+        return self.words[min(self.at, len(self.words) - 1)]
+
+    @property
+    def over(self) -> bool:
+        """Whether the text ends here."""
+        return self.at >= len(self.words)
+
+    @property
+    def before(self) -> Token | None:
+        """The word in front of the one that does not fit."""
+        return self.words[self.at - 1] if self.at > 0 else None
+
+    @property
+    def kind(self) -> str:
+        """The terminal that does not fit."""
+        return "$END" if self.over else str(self.word.type)
+
+    @cached_property
+    def open(self) -> list[Token]:
+        """The brackets that are open here."""
+        return open_brackets(self.words[: self.at])
+
+    @cached_property
+    def guilty(self) -> Start:
+        """The statement to blame: the one that fails, or the one before it if that one stopped half-way."""
+        known = [s for s in self.starts if s.at <= self.at]
+        if not known:
+            return Start(0, "")
+        last = known[-1]
+        if len(known) == 1 or (last.at == self.at and self.accepted & {"RBRACE", "$END"}):
+            return last
+        return known[-2] if last.at == self.at or self.cut_short else last
+
+    @cached_property
+    def cut_short(self) -> bool:
+        """Whether the line before the statement that fails ends in the middle, as in `a = b +`."""
+        last = [s for s in self.starts if s.at <= self.at][-1:]
+        if not last or last[0].kind != "NAME" or last[0].at == 0:
+            return False
+        before = self.words[last[0].at - 1]
+        return not ends_value(before) and before.type not in {"LBRACE", "RBRACE", "DOC", "STRING", "LIBRARY"}
+
+    @property
+    def in_header(self) -> bool:
+        """Whether the guilty statement is a cell or a loop whose body has not begun."""
+        passed = self.words[self.guilty.at : self.at]
+        return self.guilty.kind in {"CELL", "FOR"} and all(w.type != "LBRACE" for w in passed)
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+
+def shown(fault: Fault) -> str:
+    """The word as a message mentions it."""
+    text = str(fault.word).split("\n")[0]
+    return text if len(text) <= 30 else text[:27] + "..."
+
+
+GROUPS = (
+    (STARTERS - {"CELL", "USE"}, "a statement"),
+    (frozenset({"NAME", "NUMBER", "LPAR", "MINUS"}), "an expression"),
+    (frozenset({"PLUS", "MINUS", "STAR", "AT", "SLASH", "POWER"}), "an operator"),
+)
+HIDDEN = {
+    "a statement": {"NAME"},
+    "an expression": {"NOT"},
+    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM"},
+}
+PLAIN = {"NAME": "a name", "NUMBER": "a number", "STRING": 'a path in "..."', "COMPARE": "a comparison",
+         "DOC": "a docstring", "$END": "the end of the text"}  # fmt: skip
+
+
+def expected(fault: Fault) -> str:
+    """What could have stood here, as a phrase."""
+    left, told = set(fault.accepted), []
+    for group, phrase in GROUPS:
+        if group <= left:
+            told.append(phrase)
+            left -= group | HIDDEN[phrase]
+    told += sorted(PLAIN.get(name) or f"`{spellings().get(name, name)}`" for name in left)
+    if not told:
+        return ""
+    return "expected " + (told[0] if len(told) == 1 else ", ".join(told[:-1]) + " or " + told[-1])

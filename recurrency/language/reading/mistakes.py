@@ -1,0 +1,317 @@
+"""What is wrong where the grammar cannot go on: rules in the order in which they are asked; the last always answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from lark import Token
+
+from recurrency.errors import Diagnostic
+from recurrency.language.diagnostics import say
+from recurrency.language.reading.fault import Fault, expected, shown
+from recurrency.language.reading.habits import HABITS
+from recurrency.language.words import (
+    CLOSERS,
+    OPENERS,
+    STARTERS,
+    TOP_LEVEL,
+    ends_value,
+    opens_line,
+    reserved,
+    spellings,
+    where,
+)
+
+HEADER = "cell Name[N, H](x: [N]) -> (h: [H]) {"
+DECLARATIONS = {
+    "PARAM": "param W : [H, N] ~ glorot_uniform",
+    "STATE": "state h : [H] = 0",
+    "CONST": "const A : [H, H] = identity(H)",
+}
+
+Rule: TypeAlias = Callable[[Fault], Diagnostic | None]
+
+
+# ---------------------------------------------------------------------------------------------------------- brackets
+
+
+def wrong_bracket(fault: Fault) -> Diagnostic | None:
+    """`)` without `(`, or `]` where `)` is due."""
+    if fault.kind not in CLOSERS:
+        return None
+    top = fault.open[-1] if fault.open else None
+    if top is not None and top.type == CLOSERS[fault.kind]:
+        return None
+    if fault.kind == "RBRACE" and top is not None:
+        return unclosed(fault, top)
+    place = where(fault.source, fault.word)
+    if top is None or top.type == "LBRACE":
+        return say(6, f"{fault.word} closes nothing", place, f"no {spellings()[CLOSERS[fault.kind]]} is open here")
+    due = spellings()[OPENERS[top.type]]
+    note = f"{top} was opened at line {top.line}, column {top.column}"
+    return say(6, f"{fault.word} cannot close {top}", place, f"{due} is due here", notes=(note,))
+
+
+def never_closed(fault: Fault) -> Diagnostic | None:
+    """A statement, a cell or the end of the text comes while a bracket is open."""
+    if not fault.open:
+        return None
+    top = fault.open[-1]
+    if top.type == "LBRACE" and fault.kind in {"CELL", "USE"}:
+        cells = [fault.words[s.at] for s in fault.starts if s.kind == "CELL" and s.at < fault.at]
+        nested = bool(cells) and (fault.word.column or 1) > (cells[-1].column or 1)
+        return None if nested else unclosed(fault, top)
+    if fault.over:
+        return unclosed(fault, top)
+    inner = [s for s in fault.starts if s.at <= fault.at]
+    if top.type == "LBRACE" or not inner or fault.at - inner[-1].at > 1 or inner[-1].at == 0:
+        return None
+    return unclosed(fault, top) if (top.start_pos or 0) < (fault.words[inner[-1].at].start_pos or 0) else None
+
+
+def unclosed(fault: Fault, opener: Token) -> Diagnostic:
+    end = "the end of the text" if fault.over else f"line {fault.word.line}"
+    place = where(fault.source, opener)
+    return say(3, f"{opener} is never closed", place, f"{spellings()[OPENERS[opener.type]]} is missing before {end}")
+
+
+# ------------------------------------------------------------------------------------------------------------- names
+
+
+def reserved_word(fault: Fault) -> Diagnostic | None:
+    """`state = x`, `x + in`: a word of the grammar where a name stands."""
+    before = fault.before
+    assigned = fault.kind in {"EQUAL", "LSQB", "COMMA", "COLON"} and before is not None and before.type in reserved()
+    if assigned and before is not None and "NAME" in fault.accepted:
+        return refuse_reserved(fault, before)
+    taken = not fault.over and fault.kind in reserved() and "NAME" in fault.accepted
+    apart = fault.kind in {"IF", "ELSE", "FROM", "AND", "OR"}
+    if taken and not apart and (fault.kind not in STARTERS or not opens_line(fault.words, fault.at)):
+        return refuse_reserved(fault, fault.word)
+    return None
+
+
+def refuse_reserved(fault: Fault, word: Token) -> Diagnostic:
+    title = f"{word} is a reserved word, not a name"
+    return say(14, title, where(fault.source, word), "a name is expected here", help="choose another name")
+
+
+def confused_equals(fault: Fault) -> Diagnostic | None:
+    """`x if j = 1 else y`, `a == b` as an equation, `a = b = c`."""
+    if fault.cut_short:
+        return None
+    place = where(fault.source, fault.word)
+    if fault.kind == "EQUAL" and "COMPARE" in fault.accepted:
+        help = "two numbers are compared with =="
+        return say(9, "= defines, it does not compare", place, "only one = belongs to an equation", help=help)
+    if fault.kind == "COMPARE" and fault.word == "==" and "EQUAL" in fault.accepted:
+        return say(9, "== compares, it does not define", place, help="an equation is written with =")
+    return None
+
+
+# -------------------------------------------------------------------------------------------------------- statements
+
+
+def chained(fault: Fault) -> Diagnostic | None:
+    """`a < b < c`."""
+    if fault.kind != "COMPARE" or "AND" not in fault.accepted or "COMPARE" in fault.accepted:
+        return None
+    return say(
+        19,
+        "comparisons do not chain",
+        where(fault.source, fault.word),
+        "a second comparison",
+        help="write a < b and b < c",
+    )
+
+
+def loop_header(fault: Fault) -> Diagnostic | None:
+    """`for j in L {`, `for j = 1..L {`, a range where none may stand."""
+    place = where(fault.source, fault.word)
+    help = "a loop is written: for j in 1..L { ... }"
+    if fault.kind == "DOTS":
+        help = "ranges stand in loops, as in for j in 1..L, and on the left of = and :"
+        return say(18, "a range cannot stand here", place, help=help)
+    if fault.before is not None and fault.before.type == "DOTS":
+        return say(18, "the end of this range is missing", where(fault.source, fault.before), help=help)
+    clause = [at for at in range(fault.guilty.at, fault.at) if fault.words[at].type in {"FOR", "IN"}]
+    if clause and fault.accepted & {"DOTS", "IN"}:
+        return no_range(fault, clause[-1], help)
+    if fault.in_header and fault.guilty.kind == "FOR" and not fault.over:
+        return say(18, "malformed loop", place, expected(fault), help=help)
+    return None
+
+
+def no_range(fault: Fault, at: int, help: str) -> Diagnostic:
+    """`for j in L {`: the carets stand under `L`."""
+    if fault.words[at].type == "FOR":
+        return say(18, "malformed loop", where(fault.source, fault.word), "`in` and a range are due here", help=help)
+    place = where(fault.source, fault.words[min(at + 1, fault.at - 1)], fault.before)
+    return say(18, "this is not a range", place, "`..` and its end are missing", help=help)
+
+
+def header(fault: Fault) -> Diagnostic | None:
+    """Anything wrong between `cell` and `{`."""
+    if fault.guilty.kind != "CELL" or not fault.in_header or fault.over:
+        return None
+    help = f"for example: {HEADER}"
+    return say(8, f"{shown(fault)} does not fit into the header of a cell", where(fault.source, fault.word),
+               expected(fault), help=help)  # fmt: skip
+
+
+def declaration(fault: Fault) -> Diagnostic | None:
+    """`param W : [H, N]` without `~`, `param W [H, N]`, `h : [H] = 0` without a keyword."""
+    if fault.kind == "COLON" and "EQUAL" in fault.accepted and fault.guilty.kind not in DECLARATIONS:
+        label = "a shape is declared, but not what it belongs to"
+        return say(16, "this declaration has no keyword", where(fault.source, fault.word), label,
+                   help="start it with param, state or const")  # fmt: skip
+    if fault.guilty.kind not in DECLARATIONS or not fault.accepted & {"COLON", "TILDE", "EQUAL"}:
+        return None
+    if "PLUS" in fault.accepted:
+        return None
+    example = DECLARATIONS[fault.guilty.kind]
+    start = fault.words[fault.guilty.at]
+    last = fault.before or start
+    beside = opens_line(fault.words, fault.at) or fault.over
+    place = where(fault.source, start, last) if beside else where(fault.source, fault.word)
+    return say(16, f"this {start} is incomplete", place, expected(fault), help=f"for example: {example}")
+
+
+def juxtaposed(fault: Fault) -> Diagnostic | None:
+    """`W x`, wherever the grammar notices it: at `x`, or only after `x` has been taken for the next equation."""
+    if fault.before is None:
+        return None
+    at = fault.at
+    inside = not fault.over and fault.kind in {"NAME", "NUMBER"} and "PLUS" in fault.accepted
+    if not (inside and ends_value(fault.before) and fault.before.end_line == fault.word.line):
+        at = second_value(fault)
+    if at < 1:
+        return None
+    left, right = fault.words[at - 1], fault.words[at]
+    after = fault.words[at + 1].type if at + 1 < len(fault.words) else ""
+    factor = f"{right}{ {'LPAR': '(...)', 'LSQB': '[...]'}.get(after, '') }"
+    help = f"there is no product by juxtaposition; write {left} @ {factor} or {left} * {factor}"
+    help = _applied(str(left), str(right)) or _number(left, right) or _shape(fault, at) or help
+    if right.line != left.end_line:
+        help = "an equation goes on in the next line only with an operator"
+        return say(4, f"no operator before {right}", where(fault.source, right), help=help)
+    if left.type in CLOSERS:
+        help = "there is no product by juxtaposition; write @ or * between the two"
+    return say(4, f"no operator between {left} and {right}", where(fault.source, left, right), help=help)
+
+
+def _applied(left: str, right: str) -> str | None:
+    """`tanh y` and `Wᵀ y`: a function before its value, a transposed matrix."""
+    from recurrency.language.vocabulary.table import FUNCTIONS  # not needed where nothing is wrong
+
+    if left in FUNCTIONS:
+        return f"the values of a function stand in round brackets: {left}({right})"
+    return f"write transpose({left[:-1]}) @ {right}" if left.endswith("ᵀ") and len(left) > 1 else None
+
+
+NUMBERS = re.compile(r"0[xob][0-9a-f]+|[\d_]+", re.IGNORECASE)
+"""What is a number in Python, but not here."""
+
+
+def _number(left: Token, right: Token) -> str | None:
+    """`1_000` and `0x1F`: what is no number here; `2x` is a product."""
+    if left.type != "NUMBER" or left.end_pos != right.start_pos or not NUMBERS.fullmatch(f"{left}{right}"):
+        return None
+    return "a number has digits, a point and an exponent: 1000, 0.5, 1e-3"
+
+
+def _shape(fault: Fault, at: int) -> str | None:
+    """`[H N]` and `[H x N]`: the sizes of a shape have commas between them."""
+    opener = fault.open[-1] if fault.open else None
+    if opener is None or opener.type != "LSQB":
+        return None
+    start = next(k for k in range(at, -1, -1) if fault.words[k] is opener)
+    if start == 0 or fault.words[start - 1].type != "COLON":
+        return None
+    return "the sizes of a shape have commas between them: [H, N]"
+
+
+def second_value(fault: Fault) -> int:
+    """The start of a name (with its subscripts) that ends before the fault and stands beside a value; else 0."""
+    at = fault.at - 1
+    if "EQUAL" not in fault.accepted or fault.words[at].type not in {"NAME", "RSQB"}:
+        return 0
+    depth = 0
+    while at > 0 and (depth or fault.words[at].type != "NAME"):
+        depth += {"RSQB": 1, "LSQB": -1}.get(fault.words[at].type, 0)
+        at -= 1
+    if at < 1 or not ends_value(fault.words[at - 1]):
+        return 0
+    same_line = fault.words[at - 1].end_line == fault.words[at].line
+    statement = fault.words[fault.guilty.at].column or 1
+    return at if same_line or (fault.words[at].column or 1) > statement else 0
+
+
+def misplaced(fault: Fault) -> Diagnostic | None:
+    """`param` outside a cell, `use` inside one, a second argument beside a comprehension."""
+    place = where(fault.source, fault.word)
+    if fault.kind == "FOR" and fault.open and fault.open[-1].type == "LPAR":
+        help = "put brackets of its own around it: f(a, sum(x[i] for i in 1..L))"
+        return say(2, "a comprehension stands alone between its brackets", place, help=help)
+    if fault.kind == "IF" or "ELSE" in fault.accepted:
+        word = next(w for w in reversed(fault.words[: fault.at + 1]) if w.type == "IF")
+        title = "unexpected if" if word is fault.word else "this if has no else"
+        help = "a condition is written: a if j == 1 else b; one that depends on values: where(c, a, b)"
+        return say(2, title, where(fault.source, word), help=help)
+    top = "CELL" in fault.accepted
+    if top and not fault.over and fault.kind not in TOP_LEVEL and fault.kind not in CLOSERS:
+        label = "only cell, fn and use may stand here"
+        small = str(fault.word).lower()
+        meant = f"write {small}" if small in {"cell", "fn", "use"} else None
+        return say(2, f"{shown(fault)} stands outside of every cell", place, label, help=meant)
+    if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
+        return say(2, f"{fault.word} stands inside a cell", place, help="move it out of the cell")
+    if "RBRACE" in fault.accepted and fault.kind == "DOC":
+        return say(2, "a docstring stands at the beginning of a cell", place, help="use # for other comments")
+    return None
+
+
+def missing_value(fault: Fault) -> Diagnostic | None:
+    """Nothing follows an operator, a comma or a `=`."""
+    at = [s for s in fault.starts if s.at <= fault.at][-1].at if fault.cut_short else fault.at
+    if at < 1:
+        return None
+    before = fault.words[at - 1]
+    halfway = before.type in {"PLUS", "MINUS", "STAR", "AT", "SLASH", "POWER", "EQUAL", "COMPARE", "COMMA", "TILDE",
+                              "AND", "OR", "NOT", "IF", "ELSE", "LOSS", "DOT", "COLON"}  # fmt: skip
+    ends = fault.cut_short or fault.over or opens_line(fault.words, at) or fault.kind in CLOSERS
+    if not (halfway and ends):
+        return None
+    what = "a name" if before.type == "DOT" else "a shape" if before.type == "COLON" else "a value"
+    return say(2, f"{what} is missing after {before}", where(fault.source, before), "nothing follows here")
+
+
+def anything(fault: Fault) -> Diagnostic:
+    """Nothing better is known: what was found, and what could have stood here."""
+    if fault.over:
+        return say(2, "the text ends too early", where(fault.source, fault.word), expected(fault))
+    return say(2, f"unexpected {shown(fault)}", where(fault.source, fault.word), expected(fault))
+
+
+RULES: tuple[Rule, ...] = (
+    *HABITS,
+    wrong_bracket,
+    never_closed,
+    missing_value,
+    reserved_word,
+    chained,
+    juxtaposed,
+    confused_equals,
+    header,
+    declaration,
+    loop_header,
+    misplaced,
+    anything,
+)
+
+
+def explain(fault: Fault) -> Diagnostic:
+    """The diagnostic of the first rule that knows the fault."""
+    return next(said for rule in RULES if (said := rule(fault)) is not None)

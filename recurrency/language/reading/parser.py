@@ -1,0 +1,172 @@
+"""From text to syntax tree, or to every independent mistake of writing."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from lark import Token, Tree, UnexpectedToken
+
+from recurrency.errors import UNSEEN, Diagnostic, Source, Span, SpecError
+from recurrency.language import syntax
+from recurrency.language.diagnostics import say
+from recurrency.language.reading.strays import explain_stray, unclosed_quotes, without_comments
+from recurrency.language.reading.tree import MAX_DEPTH, TooDeepError, TreeBuilder
+from recurrency.language.words import MAX_WORDS, grammar, where, words_of
+
+MAX_TEXT = 1_000_000
+MAX_MISTAKES = 20
+PATIENCE = 40_000
+"""How many words are read in all attempts together: a text full of mistakes is answered in time with the first few."""
+
+
+def refuse_encoding(name: str, data: bytes, error: UnicodeDecodeError) -> NoReturn:
+    """Raises the diagnostic of a text that is not UTF-8, at the first byte that is not."""
+    before = data[: error.start].decode("utf-8", errors="replace")
+    source = Source(name, data.decode("utf-8", errors="replace"))
+    word = Token(
+        "STRAY", "?", len(before), before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1,
+        end_pos=len(before) + 1,
+    )  # fmt: skip
+    word.end_line, word.end_column = word.line, (word.column or 1) + 1
+    label = f"the byte 0x{data[error.start]:02x} cannot stand here"
+    raise SpecError((say(10, f"{name} is not UTF-8", where(source, word), label, help="save it as UTF-8"),))
+
+
+def refuse_length(name: str) -> NoReturn:
+    """Raises the diagnostic of a text that is longer than any that is read."""
+    raise SpecError((say(12, f"{name} has more than {MAX_TEXT} characters", None),))
+
+
+CONTROLS = re.compile(f"[{''.join(map(chr, UNSEEN))}]".replace("\r", ""))
+
+
+def refuse_control(source: Source, at: int) -> NoReturn:
+    """Refuse a character that a terminal would obey in a docstring or a comment, where all others may stand.
+
+    Raises:
+        SpecError: always.
+    """
+    line, column = source.text.count("\n", 0, at) + 1, at - source.text.rfind("\n", 0, at)
+    span = Span(source, at, at + 1, line, column, line, column + 1)
+    title = f"unexpected character U+{ord(source.text[at]):04X}"
+    label = "it controls the terminal, or turns the direction of the text"
+    raise SpecError((say(1, title, span, label, help="delete it"),))
+
+
+def parse_file(source: Source) -> syntax.File:
+    """The syntax of a text. Raises `SpecError`, and nothing else, with all independent mistakes of writing."""
+    if len(source.text) > MAX_TEXT:
+        refuse_length("the text")
+    every = words_of(source.text)
+    words = [word for word in every if word.type != "COMMENT"]
+    if len(words) >= MAX_WORDS:
+        label = f"from here on: at most {MAX_WORDS} words are read"
+        raise SpecError((say(12, "the text is too long", where(source, words[-1]), label),))
+    for word in every:
+        if word.type in ("COMMENT", "DOC") and (control := CONTROLS.search(word)):
+            refuse_control(source, (word.start_pos or 0) + control.start())
+    return Reading(source, words).file()
+
+
+class Reading:
+    """Attempts to read the words of a source: each mistake is told and cut out, and the rest is read again."""
+
+    def __init__(self, source: Source, words: list[Token]) -> None:
+        self.source = source
+        self.mistakes: list[Diagnostic] = []
+        self.told: set[int] = set()
+        self.words = self.without_strays(without_comments(source, words, self.tell))
+        self.patience = PATIENCE
+
+    def tell(self, mistake: Diagnostic) -> None:
+        """Keeps a mistake, unless one has been told about the same line."""
+        line = mistake.span.line if mistake.span else 0
+        if line not in self.told:
+            self.mistakes.append(mistake)
+        self.told.add(line)
+
+    def without_strays(self, words: list[Token]) -> list[Token]:
+        """The words that belong to the language; the rest of the text is not read if a docstring never ends."""
+        self.complete = True
+        kept = []
+        for at, word in enumerate(words):
+            if word.type == "STRAY" and len(self.mistakes) < MAX_MISTAKES and word.line not in self.told:
+                self.tell(explain_stray(self.source, words, at))
+            if unclosed_quotes(self.source, word):
+                self.complete = False
+                break
+            if word.type != "STRAY":
+                kept.append(word)
+        return kept
+
+    def file(self) -> syntax.File:
+        """The syntax tree; raises `SpecError`."""
+        tree = None
+        for _ in range(2 * MAX_MISTAKES):
+            tree = self.attempt()
+            if tree is not None or not self.words or len(self.mistakes) >= MAX_MISTAKES or self.patience <= 0:
+                break
+        file = self.build(tree) if tree is not None else None
+        if file is None or self.mistakes:
+            place = [(m.span.start if m.span else 0, m) for m in self.mistakes]
+            raise SpecError(tuple(m for _, m in sorted(place, key=lambda pair: pair[0])[:MAX_MISTAKES]))
+        return file
+
+    def attempt(self) -> Tree[Token] | None:
+        """The parse tree of the words, or `None` after the first mistake has been told and cut out."""
+        reader = grammar().parse_interactive("", start="file")
+        at = 0
+        try:
+            for at, word in enumerate(self.words):  # noqa: B007
+                reader.feed_token(word)
+            at = len(self.words)
+            tree: Tree[Token] = reader.feed_eof(self.words[-1] if self.words else None)  # type: ignore[no-untyped-call]
+            return tree
+        except UnexpectedToken:
+            self.patience -= 2 * at + len(self.words) // 4
+            self.blame(at)
+            return None
+
+    def blame(self, at: int) -> None:
+        """Tells what is wrong at the word `at`, and leaves out the statement that is to blame."""
+        from recurrency.language.reading.fault import Fault  # what is well written needs nothing of this
+        from recurrency.language.reading.mistakes import explain
+        from recurrency.language.reading.outline import outline, without
+
+        starts = outline(self.words)
+        fault = Fault(self.source, self.words, at, self.accepted(at), starts)
+        mistake = explain(fault)
+        if not fault.over or self.complete:
+            self.tell(mistake)
+        if fault.over:
+            self.words = []
+        elif mistake.number == 3 and fault.kind == "CELL":
+            closed = [Token.new_borrow_pos("RBRACE", "}", self.words[at - 1]) for b in fault.open if b.type == "LBRACE"]
+            self.words = [*self.words[:at], *closed, *self.words[at:]]
+        else:
+            nested = fault.kind == "CELL" and "RBRACE" in fault.accepted
+            end = next((s.at for s in starts if s.at > fault.guilty.at), len(self.words))
+            self.words = without(self.words, fault.guilty, end, at if mistake.number == 6 else -1, nested)
+
+    def accepted(self, at: int) -> frozenset[str]:
+        """The terminals that could have stood at `at`: read anew, since the failed attempt has moved on a little."""
+        reader = grammar().parse_interactive("", start="file")
+        for word in self.words[:at]:
+            reader.feed_token(word)
+        return frozenset(reader.accepts())  # type: ignore[no-untyped-call]
+
+    def build(self, tree: Tree[Token]) -> syntax.File | None:
+        """The syntax of a parse tree, or `None` where it is nested too deeply."""
+        builder = TreeBuilder(self.source)
+        file: syntax.File | None = None
+        try:
+            file = builder.build(tree)
+        except TooDeepError as deep:
+            title, label = f"this is nested more than {MAX_DEPTH} deep", "from here on"
+            help = "give a part of it a name of its own"
+            builder.mistakes.append(say(11, title, builder.span(deep.branch), label, help=help))
+        for mistake in builder.mistakes:
+            self.tell(mistake) if self.mistakes else None
+        self.mistakes = self.mistakes or builder.mistakes
+        return file

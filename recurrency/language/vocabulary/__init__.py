@@ -1,0 +1,1 @@
+"""The functions and initialisers of the language, a row each."""

@@ -1,0 +1,1 @@
+"""A syntax tree as text again: the canonical layout and LaTeX."""

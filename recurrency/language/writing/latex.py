@@ -1,0 +1,357 @@
+"""The equations of a cell in LaTeX, as a paper prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from recurrency.language import syntax
+from recurrency.language.linting.scalars import Scalars, flatten, scalars_of
+from recurrency.language.syntax import mentions_time
+from recurrency.language.vocabulary.table import FUNCTIONS
+from recurrency.language.writing.naming import Naming, naming_of
+from recurrency.language.writing.notation import COMPARISONS, bracketed, keyword, number
+
+OR, AND, COMPARE, SUM, BIG, PRODUCT, MATMUL, UNARY, POWER, ATOM = range(10)
+"""How tightly a piece of print holds together; `BIG` is a sum sign with what stands behind it."""
+
+BINARY = {"or": OR, "and": AND, "+": SUM, "-": SUM, "*": PRODUCT, "@": MATMUL, "/": ATOM, "**": POWER}
+WHOLE_STREAM = {"reverse", "first", "last", "sum_over_time", "mean_over_time"}
+
+
+def latex_of_cell(
+    cell: syntax.Cell, functions: Mapping[str, syntax.Fn] | None = None, cells: Mapping[str, syntax.Cell] | None = None
+) -> str:
+    """The equations of a cell as an `align*` environment, in the order of the text, then first values and losses.
+
+    `functions` and `cells` are those that its file defines or uses. Where names would look alike, comments say which
+    one wears a prime.
+    """
+    scope = scope_of(cell, functions, cells)
+    rows = " \\\\\n".join(f"    {row}" for row in equations_of_cell(cell, scope))
+    legend = "".join(f"% {line}\n" for line in scope.naming.legend())
+    return f"{legend}\\begin{{align*}}\n{rows}\n\\end{{align*}}"
+
+
+def equations_of_cell(cell: syntax.Cell, scope: Scope | None = None) -> list[str]:
+    """The rows of `latex_of_cell`, each with one `&` before its equals sign."""
+    scope = scope or scope_of(cell)
+    rows = [row for statement in cell.body for row in statement_rows(statement, scope, ())]
+    first = merged([row for statement in cell.body for row in first_values(statement, scope)])
+    losses = [Printer(scope).text(s.value, SUM) for s in flatten(cell.body) if isinstance(s, syntax.Loss)]
+    return rows + first + (["\\mathcal{L} &= " + " + ".join(losses)] if losses else [])
+
+
+def latex_of_expression(expression: syntax.Expression, cell: syntax.Cell) -> str:
+    """One expression of a cell."""
+    return Printer(scope_of(cell)).text(expression)
+
+
+# ----------------------------------------------------------------------------------------------- what the names are
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is known of the names of a cell: those that carry no time, those that are scalars, and how they look."""
+
+    bare: frozenset[str]
+    scalars: Scalars
+    known: frozenset[str]
+    naming: Naming
+
+    def inside(self, *names: str) -> Scope:
+        """The same, with indices of a loop or a comprehension."""
+        return replace(self, bare=self.bare | set(names), scalars=self.scalars.inside(*names))
+
+
+def scope_of(
+    cell: syntax.Cell, functions: Mapping[str, syntax.Fn] | None = None, cells: Mapping[str, syntax.Cell] | None = None
+) -> Scope:
+    """The scope of a cell: parameters, constants, dimensions, instances of cells, and what is computed from these."""
+    statements = flatten(cell.body)
+    declared = [s for s in statements if isinstance(s, syntax.Param | syntax.State | syntax.Const)]
+    fixed = {t.name for s in declared if not isinstance(s, syntax.State) for t in s.targets}
+    dimensions = {d.name for d in cell.dimensions}
+    equations = [s for s in statements if isinstance(s, syntax.Equation)]
+    known = {s.target.name for s in equations} | {t.name for s in declared for t in s.targets}
+    known |= {p.name for p in (*cell.inputs, *cell.outputs)}
+    instances = {s.target.name for s in equations if is_instance(s.value, known)}
+    indices = {s.index for part in cell.body for s in syntax.walk(part) if isinstance(s, syntax.For | syntax.Clause)}
+    streams = {t.name for s in declared if isinstance(s, syntax.State) for t in s.targets} | {
+        p.name for p in cell.outputs
+    }
+    values = [(s.target.name, names_in(s.value)) for s in equations if s.target.name not in streams]
+    bare = without_time(values, fixed | dimensions | instances, (indices | set(FUNCTIONS)) - known)
+    return Scope(frozenset(bare), scalars_of(cell, functions, cells), frozenset(known), naming_of(cell))
+
+
+def names_in(expression: syntax.Expression) -> set[str]:
+    """All names that an expression mentions, those of functions included."""
+    return {e.name for e in syntax.walk(expression) if isinstance(e, syntax.Name)}
+
+
+def without_time(values: Sequence[tuple[str, set[str]]], bare: set[str], harmless: set[str]) -> set[str]:
+    """`bare`, and the names whose equations mention nothing but these and what is harmless."""
+    moving = {name for name, mentioned in values if not mentioned <= bare | harmless}
+    more = {name for name, _ in values} - moving - bare
+    return without_time(values, bare | more, harmless) if more else bare
+
+
+def is_instance(value: syntax.Expression, known: set[str]) -> bool:
+    """Whether `value` is a cell with its dimensions, such as `LSTM[H]`, rather than a stream."""
+    return (
+        isinstance(value, syntax.Subscript)
+        and isinstance(value.value, syntax.Name)
+        and value.value.name not in known
+        and not any(mentions_time(index) for index in value.indices)
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- statements
+
+
+def statement_rows(statement: syntax.Statement, scope: Scope, loops: tuple[str, ...]) -> list[str]:
+    """The rows of a statement inside `loops`, which are printed behind it."""
+    behind = ", \\quad " + ",\\; ".join(loops) if loops else ""
+    match statement:
+        case syntax.For(index=index, range=limits, body=body):
+            inner = scope.inside(index)
+            around = (*loops, f"{scope.naming.symbol(index)} = {Printer(inner).limits(limits)}")
+            return [row for s in body for row in statement_rows(s, inner, around)]
+        case syntax.Equation(target=target, value=value):
+            printer = Printer(scope)
+            return [f"{printer.target(target)} &= {printer.text(value)}{behind}"]
+        case syntax.Const(targets=targets, value=value):
+            printer = Printer(scope)
+            return [f"{printer.target(target)} &= {printer.text(value)}{behind}" for target in targets]
+        case syntax.Fn(name=name, parameters=parameters, body=body):
+            others = replace(scope.scalars, shadowed=frozenset(parameters))
+            inner = replace(scope, bare=scope.bare | set(parameters), scalars=others)
+            given = ", ".join(map(scope.naming.symbol, parameters))
+            return [f"{scope.naming.operator(name)}({given}) &= {Printer(inner).text(body)}"]
+    return []
+
+
+def merged(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """One row for all names that have the same value."""
+    names: dict[str, list[str]] = {}
+    for name, value in rows:
+        names.setdefault(value, []).append(name)
+    return [f"{' = '.join(same)} &= {value}" for value, same in names.items()]
+
+
+def first_values(statement: syntax.Statement, scope: Scope) -> list[tuple[str, str]]:
+    """`h_0` and its value for a state whose first value is an expression."""
+    if isinstance(statement, syntax.For):
+        return [row for s in statement.body for row in first_values(s, scope.inside(statement.index))]
+    if not isinstance(statement, syntax.State) or statement.first is None:
+        return []
+    printer = Printer(scope, time="0")
+    value = printer.text(statement.first)
+    return [(printer.target(target), value) for target in statement.targets]
+
+
+# ------------------------------------------------------------------------------------------------------- expressions
+
+
+@dataclass(frozen=True)
+class Printer:
+    """Prints expressions: `time` is the index of streams that do not say another one, "" for none."""
+
+    scope: Scope
+    time: str = "t"
+    small: bool = False
+    """Whether this is an index, in which signs have no space around them."""
+
+    @property
+    def index(self) -> Printer:
+        """The printer of indices: names in them carry no time."""
+        return replace(self, time="", small=True)
+
+    def text(self, expression: syntax.Expression, least: int = OR) -> str:
+        """The print of an expression, in brackets if it holds together less tightly than `least`."""
+        printed, strength = self.printed(expression)
+        return bracketed(printed) if strength < least else printed
+
+    def printed(self, expression: syntax.Expression) -> tuple[str, int]:
+        """The print of an expression and how tightly it holds together."""
+        match expression:
+            case syntax.Number(value=value):
+                printed = number(value)
+                return printed, PRODUCT if "10^" in printed else ATOM
+            case syntax.Name(name=name):
+                return self.name(name), ATOM
+            case syntax.Unary(op=op, operand=operand):
+                return ("-" if op == "-" else "\\neg ") + self.text(operand, UNARY), UNARY
+            case syntax.Binary():
+                return self.binary(expression)
+            case syntax.Conditional():
+                return self.cases(expression), ATOM
+            case syntax.Call():
+                return self.call(expression)
+            case syntax.Comprehension(body=body):
+                return self.text(body), ATOM
+            case syntax.From(call=call, first=first):
+                given = ",\\; ".join(f"{self.scope.naming.symbol(k.name, '0')} = {self.text(k.value)}" for k in first)
+                return f"{self.text(call)} \\;\\text{{from}}\\; {given}", OR
+            case _:
+                return self.reference(expression), ATOM
+
+    # ------------------------------------------------------------------------------------------------------- names
+
+    def name(self, name: str, members: str = "") -> str:
+        """A name with the time, if it is a stream."""
+        return self.scope.naming.symbol(name, "" if name in self.scope.bare or name == "t" else self.time, members)
+
+    def target(self, target: syntax.Target) -> str:
+        return self.name(target.name, self.members(target.indices))
+
+    def members(self, indices: Sequence[syntax.Expression | syntax.Range]) -> str:
+        return ",".join(self.limits(i) if isinstance(i, syntax.Range) else self.index.text(i) for i in indices)
+
+    def limits(self, limits: syntax.Range) -> str:
+        return f"{self.index.text(limits.first)}, \\ldots, {self.index.text(limits.last)}"
+
+    def reference(self, expression: syntax.Expression) -> str:
+        """A step of a stream, a member of a family, a stream inside a cell, or a cell with its dimensions."""
+        match expression:
+            case syntax.Attribute(value=value, name=name):
+                return f"{replace(self, time='').text(value, ATOM)}.{self.scope.naming.symbol(name, self.time)}"
+            case syntax.Subscript(value=value, indices=[index]) if mentions_time(index):
+                time = self.index.text(index)
+                if isinstance(value, syntax.Name | syntax.Subscript | syntax.Attribute):
+                    return replace(self, time=time).text(value)
+                return f"{bracketed(replace(self, time='').text(value))}_{{{time}}}"
+            case syntax.Subscript(value=syntax.Name(name=name), indices=indices):
+                if name in self.scope.known and not expression.keywords:
+                    return self.name(name, self.members(indices))
+                given = ", ".join([*([self.members(indices)] if indices else []), *self.keywords(expression.keywords)])
+                return f"{self.scope.naming.operator(name)}_{{{given}}}"
+            case syntax.Subscript(value=value, indices=indices):
+                return f"{bracketed(self.text(value))}^{{({self.members(indices)})}}"
+        raise TypeError(f"no print for {type(expression).__name__}")
+
+    def keywords(self, keywords: Sequence[syntax.Keyword]) -> list[str]:
+        return [f"{keyword(k.name)} = {self.given(k.value)}" for k in keywords]
+
+    def given(self, value: syntax.Expression) -> str:
+        """What stands behind a keyword: a stream, or a function or a cell."""
+        known = isinstance(value, syntax.Name) and value.name in self.scope.known
+        return self.text(value) if known else self.callee(value)
+
+    # --------------------------------------------------------------------------------------------------- operators
+
+    def binary(self, expression: syntax.Binary) -> tuple[str, int]:
+        op, left, right = expression.op, expression.left, expression.right
+        if op == "/":
+            return f"\\frac{{{self.text(left)}}}{{{self.text(right)}}}", ATOM
+        if op == "**":
+            return self.power(left, self.text(right)), POWER
+        if op in COMPARISONS:
+            strength = BINARY.get(op, COMPARE)
+            return f"{self.text(left, strength + 1)} {COMPARISONS[op]} {self.text(right, strength + 1)}", strength
+        strength = BINARY[op]
+        sign = {"+": " + ", "-": " - ", "*": self.times(left, right), "@": " "}[op]
+        sign = sign.strip() if self.small and op in "+-" else sign
+        tighter = strength + 1 if op in "+-" else strength
+        begins = right.left if isinstance(right, syntax.Binary) and op in "*@" else right
+        behind = self.text(right, max(tighter, BIG) if not isinstance(begins, syntax.Unary) else POWER)
+        return f"{self.text(left, strength)}{sign}{behind}", strength
+
+    def times(self, left: syntax.Expression, right: syntax.Expression) -> str:
+        """The sign of a product: none beside a scalar, a dot before a number."""
+        if isinstance(right, syntax.Number):
+            return " \\cdot "
+        return " \\, " if self.scope.scalars.has(left) or self.scope.scalars.has(right) else " \\odot "
+
+    def power(self, base: syntax.Expression, exponent: str) -> str:
+        printed, strength = self.printed(base)
+        plain = strength == ATOM and "^" not in printed and not printed.startswith("\\frac")
+        return f"{printed if plain else bracketed(printed)}^{{{exponent}}}"
+
+    def cases(self, expression: syntax.Conditional) -> str:
+        """A condition as one row for each case."""
+        rows = []
+        rest: syntax.Expression = expression
+        while isinstance(rest, syntax.Conditional):
+            rows.append(f"{self.text(rest.then)} & \\text{{if }} {self.text(rest.condition)}")
+            rest = rest.otherwise
+        rows.append(f"{self.text(rest)} & \\text{{otherwise}}")
+        return "\\begin{cases} " + " \\\\ ".join(rows) + " \\end{cases}"
+
+    # ------------------------------------------------------------------------------------------------------- calls
+
+    def call(self, call: syntax.Call) -> tuple[str, int]:
+        name = call.callee.name if isinstance(call.callee, syntax.Name) else ""
+        if len(call.arguments) == 1 and isinstance(call.arguments[0], syntax.Comprehension):
+            return self.over(name, call.arguments[0])
+        plan = SPECIAL.get((name, len(call.arguments)))
+        if plan is not None and not call.keywords:
+            return plan(self, *call.arguments)
+        inside = replace(self, time="") if name in WHOLE_STREAM else self
+        given = [*(inside.text(a) for a in call.arguments), *self.keywords(call.keywords)]
+        return self.callee(call.callee) + bracketed(", ".join(given)), ATOM
+
+    def callee(self, expression: syntax.Expression) -> str:
+        """A function or a cell; anything else as an expression."""
+        return (
+            self.scope.naming.operator(expression.name)
+            if isinstance(expression, syntax.Name)
+            else self.text(expression)
+        )
+
+    def over(self, name: str, comprehension: syntax.Comprehension) -> tuple[str, int]:
+        """A sum, or another function, over the members of a range."""
+        inner = replace(self, scope=self.scope.inside(*(c.index for c in comprehension.clauses)))
+        signs = "".join(inner.limit(name, clause) for clause in comprehension.clauses)
+        if name == "sum":
+            return f"{signs} {inner.text(comprehension.body, BIG)}", BIG
+        if name == "concat":
+            return f"\\left[{inner.text(comprehension.body)}\\right]{signs}", ATOM
+        return f"{signs} {bracketed(inner.text(comprehension.body))}", ATOM
+
+    def limit(self, name: str, clause: syntax.Clause) -> str:
+        """The sign of `name` with its limits: `i = 1` below and `L` above, or a condition below."""
+        index, first, last = self.name(clause.index), *map(self.index.text, (clause.range.first, clause.range.last))
+        sign = {"sum": "\\sum", "concat": ""}.get(name, self.scope.naming.operator(name))
+        if clause.condition is None:
+            return f"{sign}_{{{index}={first}}}^{{{last}}}"
+        return f"{sign}_{{{first} \\leq {index} \\leq {last},\\; {replace(self, time='').text(clause.condition)}}}"
+
+
+Plan: TypeAlias = Callable[..., tuple[str, int]]
+"""Prints the arguments of one function: the print and how tightly it holds together."""
+
+
+def where(p: Printer, *given: syntax.Expression) -> tuple[str, int]:
+    condition, then, other = given
+    rows = f"{p.text(then)} & \\text{{if }} {p.text(condition)} \\\\ {p.text(other)} & \\text{{otherwise}}"
+    return f"\\begin{{cases}} {rows} \\end{{cases}}", ATOM
+
+
+def transposed(p: Printer, x: syntax.Expression) -> str:
+    return p.power(x, "\\top")
+
+
+def stacked(p: Printer, *parts: syntax.Expression) -> tuple[str, int]:
+    inside = ";\\, ".join(p.text(part) for part in parts)
+    return f"\\left[{inside}\\right]", ATOM
+
+
+SPECIAL: dict[tuple[str, int], Plan] = {
+    ("sqrt", 1): lambda p, x: (f"\\sqrt{{{p.text(x)}}}", ATOM),
+    ("abs", 1): lambda p, x: (f"\\left|{p.text(x)}\\right|", ATOM),
+    ("norm", 1): lambda p, x: (f"\\left\\|{p.text(x)}\\right\\|", ATOM),
+    ("square", 1): lambda p, x: (p.power(x, "2"), POWER),
+    ("transpose", 1): lambda p, x: (transposed(p, x), POWER),
+    ("outer", 2): lambda p, a, b: (f"{p.text(a, MATMUL)} \\, {transposed(p, b)}", MATMUL),
+    ("dot", 2): lambda p, a, b: (f"{transposed(p, a)} {p.text(b, MATMUL)}", MATMUL),
+    ("embed", 2): lambda p, e, w: (f"{transposed(p, e)} \\operatorname{{onehot}}{bracketed(p.text(w))}", MATMUL),
+    ("identity", 1): lambda p, h: (f"I_{{{p.text(h)}}}", ATOM),
+    ("init", 1): lambda p, x: (replace(p, time="0").text(x), ATOM),
+    ("concat", 2): stacked,
+    ("concat", 3): stacked,
+    ("concat", 4): stacked,
+    ("where", 3): where,
+}

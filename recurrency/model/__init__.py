@@ -1,0 +1,1 @@
+"""Specs, compiled models, and what a call of one takes and gives."""

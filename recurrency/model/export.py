@@ -1,0 +1,120 @@
+"""A compiled cell as source code that stands alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurrency.backend import find
+from recurrency.errors import UsageError
+from recurrency.graph.graph import Graph
+from recurrency.graph.ops import Array
+from recurrency.model.arrays import Port
+from recurrency.program.layout import Layout
+from recurrency.version import VERSION
+
+if TYPE_CHECKING:
+    from recurrency.model.model import Model
+
+
+@dataclass(frozen=True)
+class ModuleRequest:
+    """What a backend needs to write a whole module: the functions' graphs, and the interface around them.
+
+    A backend writes it with `module`; where its language has headers, `module_with_header` gives source and header, and
+    puts `weights` into the source.
+
+    `functions` are `forward_pass` (roots output:, final:, tape:), `backward_pass` (reads the tape; roots gradient:),
+    and, for a cell with losses, `loss_pass`. See `recurrency.passes.derivatives` for the names of sources and roots.
+    """
+
+    name: str
+    header: str
+    inputs: dict[str, Port]
+    outputs: dict[str, Port]
+    states: dict[str, Port]
+    functions: list[tuple[str, Graph]]
+    layout: Layout
+    dtype: str
+    without: frozenset[str]
+    model: Model
+    """The model itself, for a backend that writes further functions."""
+    weights: Array | None = None
+    """Parameters, [size], that are to stand in the source."""
+    no_step: str = ""
+    """Why the module can't have a function for one step, if it can't."""
+
+
+@dataclass(frozen=True)
+class ModuleFiles:
+    """The source of a module, and the header that belongs to it; None: its language has none.
+
+    `no_step` says why the module has no function for one step, where that is so.
+    """
+
+    source: str
+    header: str | None = None
+    no_step: str = ""
+
+
+def module_files(model: Model, options: str = "", weights: Array | None = None) -> ModuleFiles:
+    """A module with forward, backward, step and (where there are losses) loss and gradients.
+
+    With `weights` [size] it holds these parameters as well. `options` says in its first line what it was made for.
+
+    Raises:
+        UsageError: the model's backend writes no source, or none with weights; they are not finite.
+    """
+    backend = find(model.backend, run=False)
+    no_step = model.over_steps if getattr(backend, "writes_steps", False) else ""
+    both, write = getattr(backend, "module_with_header", None), getattr(backend, "module", None)
+    if weights is not None:
+        if both is None:
+            raise UsageError(f"the backend {model.backend} writes no weights into its source; c does")
+        _require_finite(model, weights)
+    if both is not None:
+        source, header = both(_request(model, options, weights))
+        return ModuleFiles(source, header, no_step)
+    if write is not None:
+        return ModuleFiles(str(write(_request(model, options, weights))), no_step=no_step)
+    raise UsageError(f"the backend {model.backend} writes no source; numpy does")
+
+
+def module_text(model: Model, options: str = "", weights: Array | None = None) -> str:
+    """The source alone; see `module_files`."""
+    return module_files(model, options, weights).source
+
+
+def _require_finite(model: Model, weights: Array) -> None:
+    """Refuse weights that can't be written as constants of the model's dtype, or that there are none of."""
+    if not model.size:
+        raise UsageError(f"{model.spec.name} has no parameters that could be written into its source")
+    for name, values in model.views(weights).items():
+        with np.errstate(over="ignore"):
+            rounded = values.astype(model.dtype)
+        for place in np.argwhere(~np.isfinite(rounded))[:1].tolist():
+            where = f"{name}{place if place else ''} is {rounded[tuple(place)]} in {model.dtype}"
+            raise UsageError(f"{where}; weights in a source must be finite")
+
+
+def _request(model: Model, options: str, weights: Array | None) -> ModuleRequest:
+    programs = model.programs
+    functions = [
+        ("forward_pass", programs.graph("forward_kept", ())),
+        ("backward_pass", programs.graph("backward", ())),
+    ]
+    if model.has_loss:
+        functions.append(("loss_pass", programs.graph("loss_gradients", ("params",))))
+    return ModuleRequest(
+        model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
+        programs.layout, model.dtype, programs.without, model, weights,
+        model.over_steps,
+    )  # fmt: skip
+
+
+def _header(model: Model, options: str) -> str:
+    cell = "\n".join(f"    {line}" if line else "" for line in model.spec.cell.span.text.split("\n"))
+    sizes = f" for {options}" if options else ""
+    return f"{model.spec.name}{sizes}, written by recurrency {VERSION} from\n\n{cell}\n"

@@ -1,0 +1,269 @@
+"""The graphs of a cell's programs: forward, backward and all other products, derived and optimised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
+from math import prod
+from typing import Any
+
+from recurrency.errors import UsageError, nearest
+from recurrency.graph.graph import Graph, Node
+from recurrency.language.elaboration.elaborate import Elaborated
+from recurrency.passes import PASSES, chunks, derivatives, optimised
+from recurrency.passes.loss_lines import apart
+from recurrency.program.layout import Layout, layout
+from recurrency.program.schedule import PIECES
+
+RESULTS = ("output:", "final:")
+GREATEST_PROGRAM = 8_000
+"""Bound on the operations of a cell that is compiled; each takes some milliseconds."""
+
+GRAPHS = frozenset({*PASSES, "keep"})
+"""What may be switched off of that which makes the graphs."""
+SWITCHES = GRAPHS | frozenset(PIECES)
+"""What may be switched off, with equal results (a backend may add `switches` of its own)."""
+
+
+def known_passes(names: Iterable[str], known: Collection[str] = SWITCHES) -> frozenset[str]:
+    """The names, if they are all known: by default those of passes that can be switched off.
+
+    Raises:
+        UsageError: one is not.
+    """
+    chosen = frozenset(names)
+    for name in sorted(chosen - set(known)):
+        near = nearest(name, known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"there is no pass {name} to be named here; there are {', '.join(sorted(known))}{hint}")
+    return chosen
+
+
+class Graphs:
+    """The optimised graphs of one cell, made when they are first asked for: one for all models elaborated at once.
+
+    `without` names what is switched off.
+    """
+
+    def __init__(self, elaborated: Elaborated, without: frozenset[str] = frozenset()) -> None:
+        self.elaborated, self.without = elaborated, without
+        self._graphs = elaborated.programs.setdefault(without & GRAPHS, {})
+
+    def base(self, streams: Iterable[str] = ()) -> Graph:
+        """The optimised graph of results, loss, predictions and some inner streams."""
+        key = ("base", tuple(sorted(streams)))
+        if key not in self._graphs:
+            wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")]
+            wanted += [f"stream:{s}" for s in key[1]]
+            self._graphs[key] = optimised(bounded(self.elaborated.graph.select(wanted)), self.without)
+        return self._graphs[key]
+
+    def chunked(self, streams: Iterable[str] = ()) -> Graph:
+        """The optimised graph of the same, but for predictions, as it runs in chunks: see `passes.chunks`."""
+        key = ("chunked", tuple(sorted(streams)))
+        if key not in self._graphs:
+            self._graphs[key] = optimised(chunks.in_chunks(self.elaborated.graph, key[1]), self.without)
+        return self._graphs[key]
+
+    def lined(self) -> Graph:
+        """The optimised graph of final states and, by kinds, the lines of the loss: see `passes.loss_lines`."""
+        key = ("lined",)
+        if key not in self._graphs:
+            whole = self.elaborated.graph
+            kept = [root for root in whole.roots if root == "loss" or root.startswith("final:")]
+            self._graphs[key] = optimised(apart(whole.select(kept)), self.without)
+        return self._graphs[key]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each parameter lies in the flat vector."""
+        return _completed(layout(self.base()), self.elaborated)
+
+    def graph(self, kind: str, *options: Any) -> Graph:
+        """The optimised graph of a kind of program."""
+        key = (kind, *options)
+        if key not in self._graphs:
+            self._graphs[key] = MAKERS[kind](self, *options)
+        return self._graphs[key]
+
+    def optimised(self, graph: Graph, keep: Callable[[str], bool]) -> Graph:
+        """The graph with the roots that are kept, after all passes."""
+        return optimised(graph.select([r for r in graph.roots if keep(r)]), self.without)
+
+    def halves(self, streams: tuple[str, ...]) -> tuple[Graph, Graph]:
+        """The forward graph with its tape, and the backward one that reads it."""
+
+        def whole() -> Graph:
+            kept = (*RESULTS, "stream:", "gradient:")
+            return self.optimised(derivatives.backward(self.base(streams)), lambda r: r.startswith(kept))
+
+        return self._parted(("halves", streams), whole)
+
+    def pair(self, roots: tuple[str, ...]) -> tuple[Graph, Graph]:
+        """The graph of some roots with its tape, and the one of gradients for given adjoints of those that are real."""
+
+        def whole() -> Graph:
+            base = self.rooted(roots)
+            return optimised(derivatives.backward(base, real_roots(base)), self.without)
+
+        return self._parted(("pair", roots), whole)
+
+    def rooted(self, roots: tuple[str, ...]) -> Graph:
+        """The graph of some results, inner streams (`stream:NAME`) or the loss."""
+        return self.base(r.removeprefix("stream:") for r in roots if r.startswith("stream:")).select(roots)
+
+    def _parted(self, key: tuple[str, tuple[str, ...]], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
+        from recurrency.passes.keep import partition
+
+        if key not in self._graphs:
+            whole = make()
+            first = [r for r in whole.roots if not r.startswith("gradient:")]
+            second = [r for r in whole.roots if r.startswith("gradient:")]
+            one, two = partition(whole, first, second, recompute="keep" not in self.without)
+            self._graphs[key], self._graphs[("backward of", *key)] = one, two
+        return self._graphs[key], self._graphs[("backward of", *key)]
+
+
+def bounded(graph: Graph) -> Graph:
+    """The graph of a cell, if it is small enough to become a program.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if len(graph) > GREATEST_PROGRAM:
+        raise UsageError(f"the cell expands to {len(graph):,} operations; at most {GREATEST_PROGRAM:,} can be compiled")
+    return graph
+
+
+def real_roots(graph: Graph) -> list[str]:
+    """The roots through which gradients flow."""
+    return [root for root, id in graph.roots.items() if graph[id].type.index is None]
+
+
+def _completed(found: Layout, elaborated: Elaborated) -> Layout:
+    """Parameters that nothing reads stand at the end."""
+    entries, size = dict(found.entries), found.size
+    for name, info in elaborated.parameters.items():
+        if name not in entries:
+            shape = tuple(int(d) for d in info.shape)  # type: ignore[arg-type]
+            entries[name] = (size, shape)
+            size += prod(shape)
+    return Layout(entries, size)
+
+
+def gradient_of(root: str) -> str:
+    """The group (params, inputs, state) that a root `gradient:...` belongs to."""
+    rest = root.removeprefix("gradient:")
+    return {"input": "inputs", "start": "state"}.get(rest.partition(":")[0], "params") if ":" in rest else "params"
+
+
+WHOLE = "needs the whole sequence"
+NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), WHOLE)
+"""Why an operation can't be computed step by step."""
+
+
+def obstacle(graph: Graph, clock: str | None = None) -> str:
+    """Why a graph can't be computed step by step ("" where it can): over this clock, without one over any."""
+    for node in map(graph.__getitem__, graph.order()):
+        over = {graph[arg].type.clock for arg in node.args}
+        if (node.delay < 0 or node.op.name in NEEDS) and (clock is None or clock in over):
+            return place_text(node, NEEDS.get(node.op.name, "reads later steps"))
+    return ""
+
+
+def place_text(node: Node, why: str) -> str:
+    """What is the matter with a node, and where it comes from."""
+    span = node.span
+    if span is None:
+        return f"{node.name or node.op.name} {why}"
+    return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
+
+
+def _forward(graphs: Graphs, streams: tuple[str, ...]) -> Graph:
+    return graphs.optimised(graphs.base(streams), lambda r: r.startswith((*RESULTS, "stream:")))
+
+
+def _loss(graphs: Graphs) -> Graph:
+    return graphs.optimised(graphs.base(), lambda r: r == "loss")
+
+
+def _loss_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
+    graph = derivatives.loss_gradients(graphs.base(), wrt)
+    return graphs.optimised(graph, lambda r: r == "loss" or r.startswith(("gradient:", "final:")))
+
+
+def _losses(graphs: Graphs) -> Graph:
+    return graphs.optimised(graphs.lined(), lambda r: r.startswith("loss:"))
+
+
+def _weighed_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
+    """The lines of the loss by kind, and the gradients for given weights of theirs: the adjoints of these roots."""
+    graph = graphs.lined()
+    seeded = [root for root in graph.roots if root.startswith("loss:")] if wrt else []
+    return graphs.optimised(
+        derivatives.backward(graph, seeded, wrt), lambda r: r.startswith(("loss:", "gradient:", "final:"))
+    )
+
+
+def _vjp(graphs: Graphs, seeded: tuple[str, ...]) -> Graph:
+    graph = derivatives.backward(graphs.base(), seeded)
+    return graphs.optimised(graph, lambda r: r.startswith("gradient:"))
+
+
+def _jvp(graphs: Graphs, along: tuple[str, ...]) -> Graph:
+    return optimised(derivatives.forward_mode(graphs.base(), along), graphs.without)
+
+
+def _pullback(graphs: Graphs, roots: tuple[str, ...], wanted: tuple[str, ...]) -> Graph:
+    """The second half of `pair`, with the gradients that are wanted of sources that these roots' graph has."""
+    graph = graphs.pair(roots)[1]
+    kept = [root for root in graph.roots if gradient_of(root) in wanted]
+    return graph if len(kept) == len(graph.roots) else optimised(graph.select(kept), graphs.without)
+
+
+def _second(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
+    base = graphs.rooted(roots)
+    return optimised(derivatives.second(base, real_roots(base)), graphs.without)
+
+
+def _chunk(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
+    streams = [root.removeprefix("stream:") for root in roots if root.startswith("stream:")]
+    return optimised(graphs.chunked(streams).select(roots), graphs.without)
+
+
+def _chunk_gradients(graphs: Graphs, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]) -> Graph:
+    """The gradients for given adjoints of the roots `seeded`, and the roots `more`, of one chunk."""
+    graph = derivatives.backward(graphs.chunked().select(sorted({*seeded, *more})), seeded, wrt)
+    return graphs.optimised(graph, lambda r: r in more or r.startswith("gradient:"))
+
+
+def _hvp(graphs: Graphs) -> Graph:
+    return optimised(derivatives.hessian_product(graphs.base()), graphs.without)
+
+
+def _gnvp(graphs: Graphs) -> Graph:
+    found = graphs.elaborated
+    heads = [f"curvature:{k}" for k in range(found.curvatures)]
+    graph = derivatives.gauss_newton_product(found.graph.select(["loss", *heads]), found.curvatures)
+    return optimised(graph, graphs.without)
+
+
+MAKERS: dict[str, Callable[..., Graph]] = {
+    "forward": _forward,
+    "forward_kept": lambda graphs, streams: graphs.halves(streams)[0],
+    "backward": lambda graphs, streams: graphs.halves(streams)[1],
+    "results": lambda graphs, roots: optimised(graphs.rooted(roots), graphs.without),
+    "results_kept": lambda graphs, roots: graphs.pair(roots)[0],
+    "pullback": _pullback,
+    "second": _second,
+    "loss": _loss,
+    "loss_gradients": _loss_gradients,
+    "losses": _losses,
+    "weighed_gradients": _weighed_gradients,
+    "vjp": _vjp,
+    "jvp": _jvp,
+    "chunk": _chunk,
+    "chunk_gradients": _chunk_gradients,
+    "hvp": _hvp,
+    "gnvp": _gnvp,
+}

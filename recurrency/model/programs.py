@@ -1,0 +1,103 @@
+"""The programs of a model, built when they are first asked for; what was built before is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from recurrency.backend import Backend, Runner
+from recurrency.disk import records
+
+if TYPE_CHECKING:
+    from recurrency.graph.graph import Graph
+    from recurrency.language.elaboration.elaborate import Elaborated
+    from recurrency.model.graphs import Graphs
+    from recurrency.program.layout import Layout
+
+V = TypeVar("V")
+
+
+class Programs:
+    """All graphs and runners of one compiled cell.
+
+    `elaborated` is what the graphs are made of, or gives it when one is needed: what is remembered under the name
+    `record` needs none.
+    `without` names what is switched off.
+
+    Raises:
+        UsageError: there is no such pass.
+    """
+
+    def __init__(
+        self, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: str,
+        without: Collection[str] = (), record: str | None = None,
+    ) -> None:  # fmt: skip
+        self.backend, self.dtype, self.record = backend, dtype, record
+        self.without = _known(without, backend) if without else frozenset()
+        self._elaborated = elaborated
+        self._runners: dict[Any, Runner] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Programs:
+        """The same: nothing that can be seen of them changes, and what is compiled holds addresses of this process."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: what they are made of; they are made again when they are asked for."""
+        kept = ("backend", "dtype", "record", "without", "_elaborated")
+        return {**{name: getattr(self, name) for name in kept}, "_runners": {}}
+
+    @cached_property
+    def elaborated(self) -> Elaborated:
+        """The graph as it was written, with what is known about its sources and results."""
+        return self._elaborated() if callable(self._elaborated) else self._elaborated
+
+    @cached_property
+    def graphs(self) -> Graphs:
+        """The optimised graphs."""
+        from recurrency.model.graphs import Graphs
+
+        return Graphs(self.elaborated, self.without)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each parameter lies in the flat vector."""
+        return self.graphs.layout
+
+    def graph(self, kind: str, *options: Any) -> Graph:
+        """The optimised graph of a kind of program."""
+        return self.graphs.graph(kind, *options)
+
+    def runner(self, kind: str, *options: Any) -> Runner:
+        """Something that runs the graph of a kind of program."""
+        key = (kind, *options)
+        if key not in self._runners:
+            self._runners[key] = self._runner(kind, *options)
+        return self._runners[key]
+
+    def _runner(self, kind: str, *options: Any) -> Runner:
+        if self.record is None:
+            return self._built(kind, *options)
+        backend: Any = self.backend
+        made: list[Any] = []
+
+        def make() -> Any:
+            made.append(self._built(kind, *options))
+            return made[0].kept()
+
+        kept = self.remembered(backend.record, ("runner", kind, *options), make)
+        found: Runner = made[0] if made else backend.restored(kept)
+        return found
+
+    def _built(self, kind: str, *options: Any) -> Runner:
+        return self.backend.build(self.graph(kind, *options), self.layout, self.dtype, kind, self.without)
+
+    def remembered(self, wanted: Any, what: object, make: Callable[[], V]) -> V:
+        """What is in the record, of the type `wanted`, or else is made, and then stands there."""
+        return make() if self.record is None else records.remembered(wanted, make, self.record, what)
+
+
+def _known(without: Collection[str], backend: Backend) -> frozenset[str]:
+    from recurrency.model.graphs import SWITCHES, known_passes
+
+    return known_passes(without, SWITCHES | set(getattr(backend, "switches", ())))

@@ -1,0 +1,83 @@
+"""What the calls of a model return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from recurrency.model.call import Request
+
+if TYPE_CHECKING:
+    from recurrency.graph.ops import Array
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter: where it lies in the flat vector, and how its first value is drawn."""
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+    initialiser: tuple[str, tuple[float, ...]]
+
+
+State: TypeAlias = "dict[str, Array]"
+"""The states between two chunks, by their roots `final:h`; none at all before the first one."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run in chunks keeps: the steps at which each begins and ends, and the states before it."""
+
+    pieces: tuple[tuple[int, int], ...]
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True)
+class Tape:
+    """What the backward pass needs of a forward pass: its arrays, what it remembered, and the streams it gave out.
+
+    A run in chunks has remembered only what `kept` holds.
+    """
+
+    request: Request
+    params: Array
+    values: dict[str, Array]
+    streams: tuple[str, ...]
+    kept: Kept | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The results of `Model.forward`. `state` holds each state after the last step of each sequence, [B, *shape].
+
+    Where the cell draws random numbers, `state["t"]` counts the steps so far, so that the next chunk draws others.
+    """
+
+    outputs: dict[str, Array]
+    state: dict[str, Array]
+    streams: dict[str, Array] = field(default_factory=dict)
+    tape: Tape | None = field(default=None, repr=False)
+
+    @property
+    def output(self) -> Array:
+        """The first output."""
+        return next(iter(self.outputs.values()))
+
+    def __getitem__(self, name: str) -> Array:
+        """An output, a stream that was asked for, or a final state."""
+        for table in (self.outputs, self.streams, self.state):
+            if name in table:
+                return table[name]
+        known = dict.fromkeys((*self.outputs, *self.streams, *self.state))
+        raise KeyError(f"this run has no {name}; it has {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Gradients of the parameters (one flat vector), of the real-valued inputs and of the first states, by name."""
+
+    params: Array
+    inputs: dict[str, Array]
+    state: dict[str, Array]

@@ -1,0 +1,359 @@
+"""A specification: one cell of a `.rnn` text, to be looked at, checked and compiled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from recurrency.disk import records
+from recurrency.errors import RecurrencyError, Source, SpecError, UsageError, nearest
+from recurrency.language.sources import library_index, read_source
+from recurrency.model import forks  # noqa: F401 - locks
+
+if TYPE_CHECKING:
+    from recurrency.backend import Backend
+    from recurrency.errors import Diagnostic
+    from recurrency.graph.graph import Graph
+    from recurrency.language import syntax
+    from recurrency.language.elaboration.elaborate import Elaborated
+    from recurrency.language.elaboration.modules import CellDef
+    from recurrency.model.model import Model
+
+
+@dataclass(frozen=True)
+class Made:
+    """The record of a text: its cell, digests of the files that it uses, and a name for all that it is made of."""
+
+    cell: str
+    uses: dict[str, str]
+    made_of: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """Where a spec stands: a text, the path of its file for those that it uses, and the cell that is wanted (or None).
+
+    Once it was compiled, its `record` says which cell that is, the files that it uses, with what stood in them, and a
+    name for all that it is made of. It need not be parsed while these are the same.
+    """
+
+    source: Source
+    path: Path | None
+    cell: str | None
+
+    @property
+    def record(self) -> str:
+        """The name of the record."""
+        return records.key("spec", self.source.name, self.source.text, str(self.path), self.cell)
+
+    def known(self) -> tuple[str, str] | None:
+        """The cell's name, and a name for all that it is made of, if that is remembered."""
+        found: Made | None = records.read(Made, self.record) if records.enabled() else None
+        if found is None or any(_digest(Path(path)) != digest for path, digest in found.uses.items()):
+            return None
+        return found.cell, found.made_of
+
+    def parsed(self) -> tuple[CellDef, tuple[Diagnostic, ...], dict[str, str]]:
+        """The cell, mistakes in what it uses, and the texts of the files that it uses.
+
+        Raises:
+            SpecError: the text is malformed, or has no such cell.
+        """
+        from recurrency.language.elaboration.modules import Loader
+        from recurrency.language.reading.parser import parse_file
+
+        loader = Loader()
+        file = parse_file(self.source)
+        module = loader.module(file, self.path)
+        names = [c.name for c in file.cells]
+        wanted = self.cell or (names[-1] if names else None)
+        if wanted not in names:
+            raise _missing(self.source, wanted, names)
+        uses = {str(path): one.file.source.text for path, one in loader.loaded.items() if path != self.path}
+        return module.cells[str(wanted)], tuple(loader.mistakes), uses
+
+
+def _missing(source: Source, wanted: str | None, names: Sequence[str]) -> SpecError:
+    from recurrency.language.diagnostics import say
+
+    near = nearest(str(wanted), names)
+    listed = f"it has {', '.join(names)}" if names else "a cell starts with: cell Name[H](x: [H]) -> (y: [H]) {"
+    title = f"{source.name} has no cell {wanted}" if names else f"{source.name} holds no cell"
+    return SpecError((say(53, title, None, help=f"did you mean {near}?" if near else listed),))
+
+
+def _digest(path: Path) -> str | None:
+    """A name for the text of a file; None where it can't be read."""
+    try:
+        return hashlib.sha256(read_source(path).text.encode()).hexdigest()
+    except RecurrencyError:
+        return None
+
+
+class Spec:
+    """A cell and the file that it stands in."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._known = text.known()
+        self._checked = False
+        self._elaborated: WeakValueDictionary[str, Elaborated] = WeakValueDictionary()
+        if self._known is None:
+            self._parsed  # noqa: B018 - to raise what is wrong with it
+
+    @cached_property
+    def _parsed(self) -> tuple[CellDef, tuple[Diagnostic, ...], dict[str, str]]:
+        return self._text.parsed()
+
+    @property
+    def definition(self) -> CellDef:
+        """The cell and the module whose names it sees."""
+        return self._parsed[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: not the graphs of this process."""
+        return {**self.__dict__, "_elaborated": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "_elaborated": WeakValueDictionary()})
+
+    @property
+    def name(self) -> str:
+        """The cell's name."""
+        return self._known[0] if self._known else self.cell.name
+
+    @property
+    def cell(self) -> syntax.Cell:
+        """The cell's syntax tree."""
+        return self.definition.cell
+
+    @property
+    def file(self) -> syntax.File:
+        """The syntax tree of the whole text."""
+        return self.definition.module.file
+
+    @property
+    def source(self) -> Source:
+        """The text."""
+        return self._text.source
+
+    @property
+    def doc(self) -> str:
+        """The cell's docstring ("" where it has none)."""
+        return self.cell.doc or ""
+
+    def __repr__(self) -> str:
+        return f"<cell {self.name} of {self.source.name}>"
+
+    # ----------------------------------------------------------------------------------------------- compilation
+
+    def check(self, all_cells: bool = True) -> None:
+        """Check the cell, or every cell of its file, with dimensions as units.
+
+        Raises:
+            SpecError: with every independent mistake.
+        """
+        from recurrency.language.elaboration.elaborate import check
+        from recurrency.language.elaboration.walk import GREATEST_FILE, too_large
+
+        found, written = list(self._parsed[1]), 0
+        own = [c for c in self.definition.module.cells.values() if c.module is self.definition.module]
+        for definition in own if all_cells else [self.definition]:
+            try:
+                written += check(definition).written
+                if written > GREATEST_FILE:
+                    raise too_large(definition.cell.span)
+            except SpecError as error:
+                found += [d for d in error.diagnostics if (d.number, d.span) not in {(f.number, f.span) for f in found}]
+                if any(d.number == 39 for d in error.diagnostics):
+                    break  # a spec that explodes is answered with the first cell that does
+        if found:
+            raise SpecError(tuple(found))
+
+    def lint(self) -> tuple[Diagnostic, ...]:
+        """Warnings about the cells of the file: what is allowed in a spec, but hardly meant (docs/diagnostics.md)."""
+        from recurrency.language.linting.lints import lint
+
+        return lint(self.definition.module)
+
+    def elaborate(self, /, **dimensions: Any) -> Elaborated:
+        """The stream graph for these dimensions, with what is known about its sources and results.
+
+        As long as a model of these dimensions is there, it is its graph, to be read only.
+
+        Raises:
+            SpecError: the spec has mistakes. UsageError: a dimension is missing or unknown.
+        """
+        from recurrency.language.elaboration.elaborate import elaborate
+
+        dimensions = together(dimensions)
+        key = repr(sorted(dimensions.items()))
+        found = self._elaborated.get(key)
+        if found is None:
+            self._check_once()
+            found = self._elaborated[key] = elaborate(self.definition, dimensions)
+        return found
+
+    def _check_once(self) -> None:
+        if not self._checked:
+            self.check(all_cells=False)
+            self._checked = True
+
+    def graph(self, /, **dimensions: Any) -> Graph:
+        """The stream graph for these dimensions, before any pass."""
+        return self.elaborate(**dimensions).graph
+
+    def compile(
+        self, /, backend: str = "auto", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
+        checkpoint: int | str | None = None, **dimensions: Any,
+    ) -> Model:  # fmt: skip
+        """Compile the cell for given dimensions (numbers; functions and cells by name).
+
+        Those that are called like an option of this method go into a dict: `dimensions={"dtype": 3}`.
+
+        `backend` is one of `recurrency backends`; `auto` is `c` where there is a C compiler, else `numpy`. `dtype` is
+        float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
+        that are switched off. With `checkpoint`, gradients keep only the states at every so manieth step and compute
+        the steps between them again: a number of steps, or a budget of memory such as "512 MB" (docs/memory.md).
+
+        Raises:
+            SpecError: the spec has mistakes.
+            UsageError: a dimension is missing or unknown, the backend can't run here, or the cell not in chunks.
+        """
+        from recurrency.backend import find
+        from recurrency.model.model import Model
+
+        chosen, dimensions = find(backend), together(dimensions)
+        record = self._record(chosen, dimensions, dtype, without)
+        elaborated = partial(self.elaborate, **dimensions)
+        return Model(self, elaborated, chosen, dtype, batch_first, without, record, checkpoint)
+
+    def _record(
+        self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]
+    ) -> str | None:
+        """The name under which a model is remembered; None: it is not, for this backend or such dimensions."""
+        plain = all(type(value) in (int, float, bool, str) for value in dimensions.values())
+        if not plain or not hasattr(backend, "restored") or not records.enabled():
+            return None
+        if self._known is None:
+            self._check_once()
+            self._known = self._remember()
+        return records.key(self._known[1], sorted(dimensions.items()), str(dtype), sorted(without), backend.name)
+
+    def _remember(self) -> tuple[str, str]:
+        """Note what the spec is made of, for the next process."""
+        text, (_, _, uses) = self._text, self._parsed
+        made_of = records.key("cell", text.record, sorted(uses.items()))
+        digests = {p: hashlib.sha256(used.encode()).hexdigest() for p, used in uses.items()}
+        name = self.cell.name
+        records.write(text.record, Made(name, digests, made_of))
+        return name, made_of
+
+    def module(
+        self, /, batch_first: bool = False, state: str = "names", streams: Sequence[str] = (), dtype: Any = None,
+        device: Any = None, seed: int | None = None, without: Sequence[str] = (), **dimensions: Any,
+    ) -> Any:  # fmt: skip
+        """Compile the cell to a `torch.nn.Module` for given dimensions; docs/torch.md says how it behaves.
+
+        With `state="tuple"` states are given and taken as by `nn.LSTM` or `nn.GRU`, else in a dict by name. `streams`
+        are inner streams that the module gives out as well. `dtype` and `device` are those of torch (by default its
+        own). Parameters are drawn under `seed` as by `Model.init`; without one, under a seed from torch's generator.
+
+        Raises:
+            SpecError: the spec has mistakes.
+            UsageError: a dimension or stream is missing or unknown, or PyTorch is not installed.
+        """
+        from recurrency.backend import find
+
+        chosen: Any = find("torch")
+        dimensions = together(dimensions)
+        model = self.compile(backend="torch", without=without, dimensions=dimensions)
+        return chosen.network(
+            model, dimensions, streams, batch_first=batch_first, state=state, dtype=dtype, device=device, seed=seed
+        )
+
+    # --------------------------------------------------------------------------------------------------- pictures
+
+    def latex(self) -> str:
+        """The equations in LaTeX (an `align*` environment)."""
+        from recurrency.language.writing.latex import latex_of_cell
+
+        module = self.definition.module
+        return latex_of_cell(self.cell, module.functions, {name: d.cell for name, d in module.cells.items()})
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def _repr_svg_(self) -> str | None:
+        """The picture, for notebooks; None where there can't be one (a mistake, or too many equations)."""
+        from recurrency.pictures import draw
+
+        try:
+            known = {name: d.cell for name, d in self.definition.module.cells.items()}
+            return draw(self.cell, self.file, known=known).svg()
+        except RecurrencyError:
+            return None
+
+    def _repr_html_(self) -> str:
+        """Picture and text: a notebook that can show this shows nothing else."""
+        import html
+
+        return f"{self._repr_svg_() or ''}<pre>{html.escape(self.cell.span.text)}</pre>"
+
+
+def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:
+    """Dimensions by name, with those of a dict that was given as `dimensions`: they may be called anything."""
+    own = dict(dimensions)
+    more = own.pop("dimensions", None)
+    if not isinstance(more, Mapping):
+        return dict(dimensions)
+    return {**own, **more}
+
+
+# ------------------------------------------------------------------------------------------------------------ loading
+
+
+def load(path: str | Path, cell: str | None = None) -> Spec:
+    """A cell of a `.rnn` file: the one that is named (`cell=`, or `"file.rnn:Cell"`), else the last.
+
+    Raises:
+        UsageError: there is no such file. SpecError: the text is malformed, or has no such cell.
+    """
+    text = str(path)
+    if cell is None and ".rnn:" in text:
+        text, cell = text.rsplit(":", 1)
+    file = Path(text)
+    if not file.is_file():
+        raise UsageError(f"there is no file {text}{_hint(file)}")
+    return from_source(read_source(file), file.resolve(), cell)
+
+
+def _hint(file: Path) -> str:
+    """What may have been meant by a file that is not there."""
+    folder = file if file.is_dir() else file.parent
+    files = [p.name for p in sorted(folder.glob("*.rnn"))]
+    near = nearest(file.name, files)
+    if near:
+        return f"; did you mean {folder / near}?"
+    if str(file) in library_index():
+        return f"; the cell of the library is recurrency.library.{file}"
+    return f"; {folder} has {', '.join(files)}" if files and file.is_dir() else ""
+
+
+def parse(text: str, name: str = "<text>", cell: str | None = None) -> Spec:
+    """A cell of a text; it may use the library, but no files.
+
+    Raises:
+        SpecError: the text is malformed, or has no such cell.
+    """
+    return from_source(Source(name, text), None, cell)
+
+
+def from_source(source: Source, path: Path | None, cell: str | None) -> Spec:
+    """A cell of a text; `path` is where it lies, for the files that it uses."""
+    return Spec(Text(source, path, cell))

@@ -1,0 +1,60 @@
+"""The graph of a cell that runs in chunks of steps: losses of all steps apart from those that count in one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from recurrency.graph.graph import Graph
+from recurrency.passes.loss_lines import clock_of, lines, root_of, total
+
+STEPS = "loss:steps"
+"""Root: the sum of the loss lines over all steps and sequences, of those that are a mean over all steps."""
+
+EACH = "loss:step:"
+"""Roots: the streams that `loss:steps` is the sum of."""
+
+
+def in_chunks(graph: Graph, streams: Iterable[str] = ()) -> Graph:
+    """The graph of results and some inner streams, with a root for each kind of loss line (`loss_roots`).
+
+    The loss is `loss:steps / max(1, n)` for n steps of all sequences together, and the other roots as they are.
+    """
+    out = _selected(graph, streams)
+    found = lines(out)
+    out.roots.pop("loss", None)
+    for kind, root in loss_roots(found).items():
+        ids = found[kind] if root != STEPS else [out[id].args[0] for id in found[kind]]
+        out.roots[root] = total(out, ids).id
+    return out.select(out.roots)
+
+
+def loss_roots(kinds: Iterable[str]) -> dict[str, str]:
+    """The root that holds the lines of each kind."""
+    return {kind: root_of(kind) if clock_of(kind) is None else STEPS for kind in kinds}
+
+
+def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
+    """The same graph without the sums over time, which chunks may be added up to: the streams as roots EACH."""
+    out = _selected(graph, streams)
+    found = lines(out)
+    out.roots.pop("loss", None)
+    for kind, ids in found.items():
+        if clock_of(kind) is None:
+            out.roots[root_of(kind)] = total(out, ids).id
+        else:
+            inner = [_below(out, id, "divide", "sum_batch", "sum_time") for id in ids]
+            out.roots |= {f"{EACH}{clock_of(kind)}:{k}": id for k, id in enumerate(inner)}
+    return out.select(out.roots)
+
+
+def _selected(graph: Graph, streams: Iterable[str]) -> Graph:
+    kept = [root for root in graph.roots if root.startswith(("output:", "final:")) or root == "loss"]
+    return graph.select([*kept, *(f"stream:{name}" for name in streams)])
+
+
+def _below(graph: Graph, id: int, *ops: str) -> int:
+    """What stands below these operations, each of which is the first argument of the one before."""
+    for op in ops:
+        assert graph[id].op.name == op, f"{graph[id].op.name} stands where a mean over steps has {op}"
+        id = graph[id].args[0]
+    return id

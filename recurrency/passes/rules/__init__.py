@@ -1,0 +1,1 @@
+"""Rewriting rules, each with the equation that it uses as its docstring."""

@@ -1,0 +1,1 @@
+"""From a sketch to a drawing: where each part stands, and SVG, PDF or DOT."""

@@ -1,0 +1,72 @@
+"""Members of a family that play the same part become one node: nine gates are three, one for each layer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from recurrency.pictures.sketching.unroll import Instance, Key
+from recurrency.pictures.sketching.uses import Use
+
+
+@dataclass(frozen=True)
+class Group:
+    """Members that differ in one index only: `index` is its name, `numbers` its first and last value."""
+
+    members: tuple[Key, ...]
+    index: str
+    numbers: tuple[int, int]
+
+
+def find_groups(
+    instances: Iterable[Instance],
+    reads: Mapping[Key, frozenset[Use]],
+    label: Callable[[Instance, str], str],
+) -> list[Group]:
+    """Families whose members read the same, are read by the same, and whose equations are the same but for one index.
+
+    `label` prints an equation with an index left as a letter.
+    """
+    readers: dict[Key, set[tuple[Key, int]]] = defaultdict(set)
+    for reader, used in reads.items():
+        for use in used:
+            readers[use.key].add((reader, use.delay))
+    alike: dict[object, list[tuple[int, Instance]]] = defaultdict(list)
+    for instance in instances:
+        name, numbers = instance.key
+        for place, index in enumerate(instance.free):
+            if index is not None and place < len(numbers):
+                others = numbers[:place] + numbers[place + 1 :]
+                part = (reads[instance.key], frozenset(readers[instance.key]))
+                alike[name, place, others, part, label(instance, index)].append((numbers[place], instance))
+    return _disjoint(alike.values())
+
+
+def _disjoint(candidates: Iterable[list[tuple[int, Instance]]]) -> list[Group]:
+    groups: list[Group] = []
+    taken: set[Key] = set()
+    for found in sorted(candidates, key=len, reverse=True):
+        numbers = sorted(n for n, _ in found)
+        members = tuple(i.key for _, i in sorted(found, key=lambda pair: pair[0]))
+        gapless = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        if len(found) < 2 or not gapless or taken.intersection(members):
+            continue
+        first = found[0][1]
+        index = next(f for f in first.free if f is not None and _varies(f, first, members))
+        groups.append(Group(members, index, (numbers[0], numbers[-1])))
+        taken.update(members)
+    return groups
+
+
+def _varies(index: str, instance: Instance, members: tuple[Key, ...]) -> bool:
+    place = instance.free.index(index)
+    return len({numbers[place] for _, numbers in members}) > 1
+
+
+def same_readers(delays: Mapping[Use, frozenset[Key]], loop: Mapping[Key, int]) -> list[tuple[Use, ...]]:
+    """Delayed uses gathered: members of one family, delayed alike, in one recurrence, read by the same equations."""
+    alike: dict[object, list[Use]] = defaultdict(list)
+    for use, readers in delays.items():
+        alike[use.key[0], use.delay, loop.get(use.key), readers].append(use)
+    return [tuple(sorted(found, key=lambda u: u.key[1])) for found in alike.values()]

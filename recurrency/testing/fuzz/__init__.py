@@ -1,0 +1,1 @@
+"""Random programs on all backends: search, check, reduce."""

@@ -1,0 +1,1 @@
+"""The command `recurrency verify`: cases, comparison, blame and report."""

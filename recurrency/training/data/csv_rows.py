@@ -1,0 +1,216 @@
+"""A user's data in a .csv file: one row a step, a column that tells the sequence, a column for each number.
+
+    sequence,split,x.0,x.1,label
+    a,train,0.5,1,3
+    a,train,0.25,0,3
+    b,test,1,0,0
+
+An input with one number a step, or with symbols, is a column of its name; `x.0`, `x.1` are the elements of a vector,
+`x.0.1` those of a matrix. The rows of a sequence stand together. `split` may be missing, as in an .npz file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from recurrency.errors import UsageError, nearest
+from recurrency.training.data.npz import SPLITS
+from recurrency.training.data.places import read_text
+from recurrency.training.data.rows import first_wrong, shown, unread, would_fit
+from recurrency.training.data.sequences import Array, InputPort, Sequences
+
+SEQUENCE, SPLIT = "sequence", "split"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
+"""What is read as a number: not all that Python takes for one, such as `1_000`."""
+NO_SYMBOL = "and -1 where there is none"
+MARKS = ",;\t"
+"""What may stand between the cells; that which is most frequent in the header."""
+
+
+def read_csv(path: str | Path, ports: Mapping[str, InputPort], real: str = "float64") -> dict[str, Sequences]:
+    """The splits of a .csv file, plain or packed; without a column `split` all sequences are in `train`.
+
+    Raises:
+        UsageError: a column is missing, or a row does not fit; the message names the line.
+    """
+    if len({port.clock for port in ports.values()}) > 1:
+        raise UsageError(f"the inputs {', '.join(ports)} run over several clocks; put them into an .npz file")
+    table = _Table.of(path, ports)
+    pieces = list(_pieces(table))
+    symbols = frozenset(name for name, port in ports.items() if port.index is not None)
+    out = {}
+    for split in dict.fromkeys(piece.split for piece in pieces):
+        own = [piece for piece in pieces if piece.split == split]
+        inputs = {name: [_array(table, piece, name, port, real) for piece in own] for name, port in ports.items()}
+        out[split] = Sequences(inputs, {name: port.clock or "t" for name, port in ports.items()}, symbols)
+    if SPLITS[0] not in out:
+        raise UsageError(f"{path} has no sequence of the split train")
+    return out
+
+
+def columns_of(name: str, port: InputPort) -> list[str]:
+    """The columns of an input: one of its name, or one for each element of a step."""
+    if np.prod(port.shape, dtype=int) == 1:
+        return [name]
+    return [".".join([name, *map(str, place)]) for place in np.ndindex(*port.shape)]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The cells of a file, and where in a row those of each input stand."""
+
+    path: str | Path
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+    places: Mapping[str, list[int]]
+
+    @classmethod
+    def of(cls, path: str | Path, ports: Mapping[str, InputPort]) -> _Table:
+        lines = _lines(path, read_text(path))
+        if len(lines) < 2:
+            raise UsageError(f"{path} has no rows below its header")
+        header = _header(path, lines[0][1])
+        wanted = {name: _columns(path, name, port, header) for name, port in ports.items()}
+        read = {SEQUENCE, SPLIT, *(column for columns in wanted.values() for column in columns)}
+        unread(path, "column", [c or "''" for c in header if c not in read], [SPLIT] if SPLIT not in header else [])
+        for line, row in lines[1:]:
+            if len(row) != len(header):
+                raise UsageError(f"{path}, line {line}: {len(row)} cells; the header has {len(header)}")
+        return cls(path, header, lines[1:], {n: [header.index(c) for c in columns] for n, columns in wanted.items()})
+
+
+def _lines(path: str | Path, text: str) -> list[tuple[int, list[str]]]:
+    """The rows of a text that are not empty, each with the number of the line where it ends.
+
+    Raises:
+        UsageError: quotation marks are opened and not closed.
+    """
+    mark = max(MARKS, key=text.lstrip().partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    out, last = [], 0
+    limit = csv.field_size_limit(max(len(text), 1))
+    try:
+        for row in reader:
+            last = reader.line_num
+            if any(map(str.strip, row)):
+                out.append((last, [cell.strip() for cell in row]))
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {last + 1}: quotation marks around a cell are not closed ({error})") from error
+    finally:
+        csv.field_size_limit(limit)
+    return out
+
+
+def _header(path: str | Path, header: list[str]) -> list[str]:
+    """The names of the columns.
+
+    Raises:
+        UsageError: they are numbers, one is there twice, or none says which sequence a row belongs to.
+    """
+    if SEQUENCE not in header and any(map(NUMBER.fullmatch, header)):
+        raise UsageError(f"{path} has no header: its first line has to name the columns, such as {SEQUENCE},x.0,x.1")
+    twice = [column for column in header if column and header.count(column) > 1]
+    if twice:
+        raise UsageError(f"{path} has the column {twice[0]} twice; leave one out")
+    if SEQUENCE not in header:
+        raise UsageError(f"{path} has no column {SEQUENCE}; {_instead(SEQUENCE, header)}")
+    return header
+
+
+def _columns(path: str | Path, name: str, port: InputPort, header: list[str]) -> list[str]:
+    """The columns of an input, which are all that the file has for it.
+
+    Raises:
+        UsageError: there are none, or more or fewer (the message says for what size the spec would fit).
+    """
+    elements = re.compile(rf"{re.escape(name)}(\.\d+)+")
+    there = [column for column in header if elements.fullmatch(column)]
+    one = np.prod(port.shape, dtype=int) == 1
+    if one and name in header and not there:
+        return [name]
+    wanted = [".".join([name, *"0" * max(1, len(port.shape))])] if one else columns_of(name, port)
+    if set(wanted) == set(there) and (name not in header or not one):
+        return wanted
+    if there:
+        there = [column for column in header if column == name] + there
+        sizes = f" {shown(port)}" if port.shape else ""
+        counted = there == [f"{name}.{number}" for number in range(len(there))]
+        raise UsageError(
+            f"{path} has for {name} the columns {_range(there) if counted else ', '.join(there)}; the spec needs "
+            f"{len(wanted)}{sizes}, {_range(wanted)}{would_fit(port, (len(there),)) if counted else ''}"
+        )
+    column = name if one else wanted[0]
+    raise UsageError(f"{path} has no column {column}; {_instead(column, header)}")
+
+
+def _range(columns: list[str]) -> str:
+    return columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
+
+
+def _instead(column: str, header: list[str]) -> str:
+    near = nearest(column, header)
+    return f"did you mean {near}?" if near else f"it has {', '.join(header)}"
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The rows of one sequence, with the numbers of their lines."""
+
+    name: str
+    split: str
+    rows: list[tuple[int, list[str]]] = field(default_factory=list)
+
+
+def _pieces(table: _Table) -> Iterator[_Piece]:
+    """The sequences in the order of the file."""
+    at = table.header.index(SEQUENCE)
+    split_at = table.header.index(SPLIT) if SPLIT in table.header else None
+    seen: set[str] = set()
+    piece: _Piece | None = None
+    for line, row in table.rows:
+        if not row[at]:
+            raise UsageError(f"{table.path}, line {line}: the column {SEQUENCE} is empty; it names the row's sequence")
+        split = SPLITS[0] if split_at is None else row[split_at]
+        if split not in SPLITS:
+            raise UsageError(f"{table.path}, line {line}: the split is {split!r}; it must be train, valid or test")
+        if piece is None or row[at] != piece.name:
+            if piece is not None:
+                yield piece
+            if row[at] in seen:
+                raise UsageError(
+                    f"{table.path}, line {line}: sequence {row[at]} goes on after another one; put its rows together"
+                )
+            seen.add(row[at])
+            piece = _Piece(row[at], split)
+        if split != piece.split:
+            raise UsageError(f"{table.path}, line {line}: sequence {piece.name} is in {piece.split} and in {split}")
+        piece.rows.append((line, row))
+    if piece is not None:
+        yield piece
+
+
+def _array(table: _Table, piece: _Piece, name: str, port: InputPort, real: str) -> Array:
+    """The numbers of an input in one sequence, [T, *shape]."""
+    places = table.places[name]
+    numbers = np.empty((len(piece.rows), len(places)))
+    for step, (line, row) in enumerate(piece.rows):
+        for column, place in enumerate(places):
+            if not NUMBER.fullmatch(row[place]):
+                head = table.header[place]
+                more = (
+                    "" if port.index is None or not row[place] else f"; symbols are whole numbers from 0, {NO_SYMBOL}"
+                )
+                raise UsageError(f"{table.path}, line {line}, {head}: {row[place]!r} is not a number{more}")
+            numbers[step, column] = float(row[place])
+    array = numbers.reshape(len(numbers), *port.shape)
+    found = first_wrong(array, port, real)
+    if found is not None:
+        raise UsageError(f"{table.path}, line {piece.rows[found[0]][0]}, {name}: {found[1]}")
+    return array if port.index is None else array.astype(np.int64)

@@ -1,0 +1,151 @@
+"""Data in .npz files: those of the published collections, and a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.training.data.rows import check_sequences, not_numbers, shown, unread, would_fit
+from recurrency.training.data.sequences import Array, InputPort, Sequences
+
+SPLITS = ("train", "valid", "test")
+
+
+def read_npz(path: str | Path) -> dict[str, Array]:
+    """All arrays of an .npz file; UsageError where it cannot be read (pickled objects are never loaded)."""
+    name = ""
+    try:
+        with Path(path).open("rb") as handle:
+            file = np.load(handle, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise UsageError(f"{path} holds a single array; save named arrays with numpy.savez")
+            twice = [name for name in file.files if file.files.count(name) > 1]
+            if twice:
+                raise UsageError(f"{path} has two arrays {twice[0]}; leave one out")
+            out = {}
+            for name in file.files:
+                out[name] = file[name]
+            return out
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        if name and "Object arrays" in str(error):
+            raise UsageError(
+                f"cannot read {name} of {path}: it holds objects, not numbers; pad sequences of unequal length into "
+                "one array, and say in the array `lengths` how many steps of each are real"
+            ) from error
+        raise UsageError(f"cannot read {path} as an .npz file: {error}") from error
+
+
+def read_ragged(path: str | Path, name: str, clock: str = "t") -> dict[str, Sequences]:
+    """The splits of a file with all steps of all sequences in `train`, `valid`, `test`, and lengths in `train_len`, ...
+
+    Returns `{"train": ..., "valid": ..., "test": ...}`, each with the one input `name`.
+    """
+    arrays = read_npz(path)
+    missing = [k for split in SPLITS for k in (split, f"{split}_len") if k not in arrays]
+    if missing:
+        raise UsageError(f"{path} has no array {missing[0]}; it has {', '.join(arrays)}")
+    out = {}
+    for split in SPLITS:
+        rows, lengths = arrays[split], arrays[f"{split}_len"]
+        if lengths.sum() != len(rows) or lengths.min(initial=1) < 1:
+            raise UsageError(
+                f"{split} of {path} has {len(rows)} steps, but {split}_len adds up to {lengths.sum()}, "
+                f"with sequences of {lengths.min(initial=1)} steps and more"
+            )
+        out[split] = Sequences({name: np.split(rows, np.cumsum(lengths)[:-1])}, {name: clock})
+    return out
+
+
+def read_arrays(path: str | Path, ports: Mapping[str, InputPort], real: str = "float64") -> dict[str, Sequences]:
+    """The splits of a user's file that has an array [sequences, steps, *shape] for each input, named like it.
+
+    `lengths` [sequences], if there, says how many steps of each are real (`lengths_s` for inputs over another clock
+    `s`). `valid_x` and `test_x`, `valid_lengths`, ... give the other splits, which may be missing.
+
+    Raises:
+        UsageError: an array is missing or does not fit the spec; the message names the first bad step.
+    """
+    arrays = read_npz(path)
+    found = {"train": _split(arrays, "", ports, path, real)}
+    for split in SPLITS[1:]:
+        if any(f"{split}_{name}" in arrays for name in ports):
+            found[split] = _split(arrays, f"{split}_", ports, path, real)
+    _check_names(arrays, found, ports, path)
+    return found
+
+
+def _check_names(
+    arrays: Mapping[str, Array], found: Collection[str], ports: Mapping[str, InputPort], path: str | Path
+) -> None:
+    """Name the arrays that were not read, and refuse lengths of a split that is not there."""
+    lengths = [_lengths_of(port.clock or "t") for port in ports.values()]
+    known = {split: {f"{_prefix(split)}{name}" for name in (*ports, *lengths)} for split in SPLITS}
+    for split in SPLITS[1:]:
+        alone = [] if split in found else sorted(known[split] & arrays.keys())
+        if alone:
+            raise UsageError(f"{path} has {alone[0]}, but no {split}_{next(iter(ports))}; add it, or leave both out")
+    every = set[str]().union(*known.values())
+    unread(path, "array", [name for name in arrays if name not in every], sorted(every - arrays.keys()))
+
+
+def _prefix(split: str) -> str:
+    return "" if split == SPLITS[0] else f"{split}_"
+
+
+def _lengths_of(clock: str) -> str:
+    return "lengths" + ("" if clock == "t" else f"_{clock}")
+
+
+def _split(
+    arrays: Mapping[str, Array], prefix: str, ports: Mapping[str, InputPort], path: str | Path, real: str
+) -> Sequences:
+    inputs, clocks, counts = {}, {}, set()
+    for name, port in ports.items():
+        array = _fitting(arrays, prefix + name, port, path)
+        clock = port.clock or "t"
+        lengths = _lengths(arrays, prefix, clock, array, path)
+        inputs[name] = [row[:n] for row, n in zip(array, lengths, strict=True)]
+        check_sequences(prefix + name, inputs[name], port, str(path), real)
+        clocks[name] = clock
+        counts.add(len(array))
+    if len(counts) > 1:
+        raise UsageError(
+            f"the arrays {', '.join(prefix + name for name in ports)} of {path} differ in their number of sequences"
+        )
+    return Sequences(inputs, clocks, frozenset(name for name, port in ports.items() if port.index is not None))
+
+
+def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str | Path) -> Array:
+    """The array `name`, of the right shape and type for its port."""
+    wanted = shown(port, "sequences", "steps")
+    array = arrays.get(name)
+    if array is None:
+        raise UsageError(f"{path} has no array {name} {wanted}; it has {', '.join(arrays) or 'none'}")
+    if array.ndim < 2 or array.shape[2:] != tuple(port.shape) or array.size == 0:
+        hint = would_fit(port, array.shape[2:]) if array.size else ""
+        raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{hint}")
+    if array.dtype.kind not in "biuf":
+        raise UsageError(f"{name} of {path}: {not_numbers(array.dtype, port)}")
+    if port.index is not None and array.dtype.kind not in "iu":
+        raise UsageError(
+            f"{name} of {path} holds {array.dtype} numbers; symbols of index[{port.index}] must be integers"
+        )
+    return array
+
+
+def _lengths(arrays: Mapping[str, Array], prefix: str, clock: str, array: Array, path: str | Path) -> Array:
+    name = f"{prefix}{_lengths_of(clock)}"
+    lengths = arrays.get(name, np.full(len(array), array.shape[1]))
+    if lengths.shape != (len(array),) or lengths.dtype.kind not in "iu":
+        raise UsageError(
+            f"{name} of {path} is {list(lengths.shape)} {lengths.dtype}; it must be [{len(array)}] integers"
+        )
+    for number in np.flatnonzero((lengths < 1) | (lengths > array.shape[1]))[:1]:
+        raise UsageError(
+            f"{name} of {path}, sequence {number}, is {lengths[number]}; the arrays have {array.shape[1]} steps"
+        )
+    return lengths

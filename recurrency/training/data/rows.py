@@ -1,0 +1,97 @@
+"""The first row of the data that does not fit, in the user's words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recurrency.errors import UsageError, nearest
+from recurrency.training.data.sequences import Array, InputPort
+
+
+def shown(port: InputPort, *lead: str) -> str:
+    """What a port takes, as a message says it: `[sequences, steps, 3]`."""
+    return f"[{', '.join([*lead, *map(str, port.shape)])}]"
+
+
+def first_wrong(rows: Array, port: InputPort, real: str = "float64") -> tuple[int, str] | None:
+    """The first of the rows [count, *shape] that the port cannot take, and what is wrong with it.
+
+    `real` is the dtype in which numbers are computed.
+    """
+    if rows.dtype.kind not in "biuf":
+        return 0, not_numbers(rows.dtype, port)
+    if port.index is None:
+        bad = ~np.isfinite(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
+        words = "is not a finite number"
+        if not bad.any() and rows.dtype.kind != "b":
+            bad = np.abs(rows.astype(np.float64)) > np.finfo(real).max
+            words = f"is larger than any {real}; scale the data, or train with --dtype float64"
+    else:
+        bad = (rows < -1) | (rows >= port.index) | (rows != np.floor(rows))
+        words = f"is not one of the symbols 0 to {port.index - 1} of the spec"
+    if not bad.any():
+        return None
+    place = np.argwhere(bad)[0].tolist()
+    element = f"element {', '.join(map(str, place[1:]))}: " if len(place) > 1 and rows[0].size > 1 else ""
+    return place[0], f"{element}{rows[tuple(place)]:g} {words}{_more(rows, port, bad)}"
+
+
+def not_numbers(dtype: np.dtype[np.generic], port: InputPort) -> str:
+    """What to do about values that are no numbers."""
+    found = "texts" if dtype.kind in "US" else f"{dtype} values"
+    if port.index is None:
+        return f"{found} are not numbers"
+    return f"{found} are not symbols, which are whole numbers from 0: numpy.unique(..., return_inverse=True) gives them"
+
+
+def _more(rows: Array, port: InputPort, bad: Array) -> str:
+    """What the spec would need if the symbols themselves are sound."""
+    if port.index is None or not np.isfinite(rows).all() or rows.min() < -1 or (rows != np.floor(rows)).any():
+        return ""
+    return f"; the data have {int(rows.max()) + 1}"
+
+
+def would_fit(port: InputPort, shape: tuple[int, ...]) -> str:
+    """The dimensions for which a spec takes steps of this shape, as the end of a message; "": there are none."""
+    names: tuple[str, ...] = getattr(port, "dimensions", ())
+    if len(shape) != len(names) or 0 in shape:
+        return ""
+    said = [f"-D {name}={size}" for name, size in zip(names, shape, strict=True) if name.isidentifier()]
+    return f"; compile it with {' '.join(said)}" if said else ""
+
+
+def unread(path: str | Path, what: str, names: Iterable[str], absent: Iterable[str]) -> None:
+    """Name what a file has and nobody reads, for it may be a mistake.
+
+    Raises:
+        UsageError: one is spelt almost like something that would be read, were it there (`absent`).
+    """
+    names, absent = list(names), list(absent)
+    for name in names:
+        if near := nearest(name, absent):
+            raise UsageError(f"{path} has the {what} {name}, which nothing reads; did you mean {near}? Else remove it")
+    if names:
+        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        those = f"is the {what}" if len(names) == 1 else f"are the {what}s"
+        warnings.warn(f"{path}: not read {those} {shown}: no input of the spec has such a name", stacklevel=2)
+
+
+def check_sequences(name: str, sequences: Sequence[Array], port: InputPort, where: str, real: str = "float64") -> None:
+    """Refuse sequences [T_i, *shape] of which the port cannot take a step.
+
+    Raises:
+        UsageError: one has another shape, no steps, a number that is not finite, or a symbol that the spec has not.
+    """
+    for number, rows in enumerate(sequences):
+        place = f"{name} of {where}, sequence {number}"
+        if len(rows) == 0:
+            raise UsageError(f"{place}: it has no steps")
+        if rows.shape[1:] != tuple(port.shape):
+            raise UsageError(f"{place}: a step is {list(rows.shape[1:])}; the spec needs {shown(port)}")
+        found = first_wrong(rows, port, real)
+        if found is not None:
+            raise UsageError(f"{place}, step {found[0]}: {found[1]}")

@@ -1,0 +1,246 @@
+"""The training loop: batches in, better parameters out; validation, early stopping, a guard against NaN.
+
+All that the loop will do next follows from its `Snapshot`, its options and its task: a run that goes on from one ends
+with the same bits as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.training.data import Batch
+from recurrency.training.loop.interrupts import Interrupts
+from recurrency.training.loop.optimisers import SCRATCH, Vector
+from recurrency.training.loop.progress import DONE, AskedError
+from recurrency.training.loop.progress import INTERRUPTED as INTERRUPTED
+from recurrency.training.loop.progress import DivergedError as DivergedError
+from recurrency.training.loop.progress import Epoch as Epoch
+from recurrency.training.loop.progress import History as History
+from recurrency.training.loop.progress import Options as Options
+from recurrency.training.loop.progress import Reporter as Reporter
+from recurrency.training.loop.progress import Silent as Silent
+from recurrency.training.loop.sharing import Shared
+from recurrency.training.loop.snapshots import Snapshot, Sums
+from recurrency.training.loop.tracing import trace
+from recurrency.training.loop.updates import Learner, Trainable, states_of
+from recurrency.training.loop.weighing import Part, added, counts, mean, mean_of, weighed, with_next
+from recurrency.training.tasks import Task
+
+Save: TypeAlias = Callable[[Callable[[], Snapshot], bool], None]
+"""Told after each update, with a way to make a snapshot, and whether it is needed now (training stops)."""
+
+
+def evaluate(model: Trainable, params: Any, stream: Iterable[Batch]) -> float | None:
+    """The mean loss over all batches, however they are cut: see `weighing`; None where there is no batch."""
+    sums: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    state: Any = {}
+    for batch, ends in with_next(stream):
+        known = {"lengths": batch.lengths, **states_of(batch, state)}
+        if ends:
+            losses = model.losses(params, batch.inputs, **known)
+        else:
+            losses, _, state = model.losses_and_gradients(params, batch.inputs, wrt=(), **known)
+        part = Part(losses, counts(model, batch, ends), batch.size)
+        sums, weights = added(sums, weighed(part)), added(weights, part.counts)
+    return mean(sums, weights)
+
+
+def _groups(stream: Iterable[Batch], size: int) -> Iterator[list[tuple[Batch, bool]]]:
+    """As many batches at a time as one update takes, each with whether its sequences end; the last may be fewer."""
+    batches = with_next(stream)
+    while group := list(islice(batches, size)):
+        yield group
+
+
+class _Run:
+    """The moving parts of one training run."""
+
+    def __init__(self, model: Trainable, task: Task, options: Options, report: Reporter, params: Vector) -> None:
+        self.model, self.task, self.options, self.report = model, task, options, report
+        self.optimiser, self.params = options.optimiser, params
+        self.state = options.optimiser.init(model.size, params.dtype)
+        self.learner = Learner(model, options)
+        self.history = History(params=params.copy())
+        self.rng = np.random.default_rng([options.seed, 0])
+        self.drawn = self.rng.bit_generator.state
+        self.number, self.step, self.sums = 0, 0, Sums()
+        self.save: Save = lambda snapshot, needed: None
+
+    # ------------------------------------------------------------------------------------------------- snapshots
+
+    def snapshot(self) -> Snapshot:
+        """All that what comes next depends on, between two updates."""
+        slots = {name: slot.copy() for name, slot in self.state.items() if name != SCRATCH}
+        history = dataclasses.replace(self.history, epochs=list(self.history.epochs))
+        return Snapshot(
+            self.params.copy(), slots, dict(self.learner.carried), self.optimiser.rate, self.number, self.step,
+            self.learner.batches, self.sums, dict(self.drawn), history,
+        )  # fmt: skip
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from there."""
+        if snapshot.params.shape != self.params.shape or set(snapshot.slots) != set(self.state) - {SCRATCH}:
+            raise UsageError("this checkpoint is one of another model or another optimiser")
+        self.params[...] = snapshot.params
+        for name, slot in snapshot.slots.items():
+            self.state[name][...] = slot
+        self.optimiser = dataclasses.replace(self.optimiser, rate=snapshot.rate)
+        self.learner.carried, self.learner.batches = dict(snapshot.carried), snapshot.batches
+        self.number, self.step, self.sums = snapshot.epoch, snapshot.step, snapshot.sums
+        self.drawn, self.history = snapshot.drawn, snapshot.history
+        self.rng.bit_generator.state = self.drawn
+
+    # --------------------------------------------------------------------------------------------------- updates
+
+    def learn(self, group: list[tuple[Batch, bool]]) -> None:
+        """One update."""
+        parts, grad = self.learner.gradient(self.params, group)
+        self.step += 1
+        for part in parts:
+            self._guard("loss", part.loss)
+        length = self.learner.regularise(self.params, grad)
+        self._guard("length of the gradient", length)
+        rate = self.optimiser.rate * self.options.schedule.factor(self._time(), self.options.epochs)
+        dataclasses.replace(self.optimiser, rate=rate).update(self.params, grad, self.state, self.step)
+        self.sums = self.sums.plus(parts, length, rate)
+        self.report.step(self.number, self.step, mean_of(parts))
+
+    def _time(self) -> float:
+        """How many epochs are done, with parts."""
+        steps = max(self.task.steps / self.options.accumulate, self.sums.steps + 1.0)
+        return self.number + self.sums.steps / steps
+
+    def _guard(self, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        cure = "a lower rate" if self.options.clip is not None else "a lower rate, or clip the gradient"
+        told = f"the {what} is {value} at step {self.step} (epoch {self.number})"
+        raise DivergedError("; ".join([told, *trace(self.learner, self.params), f"try {cure}"]), self.history)
+
+    # ---------------------------------------------------------------------------------------------------- epochs
+
+    def epochs(self, asked: Interrupts) -> None:
+        """All epochs, or as many as early stopping or an interrupt leave."""
+        if self.history.stopped != DONE:
+            return  # it had ended when the snapshot was taken
+        try:
+            while self.number < self.options.epochs:
+                record = self.epoch(asked)
+                if record is None:
+                    self.history.stopped = INTERRUPTED
+                    break
+                on = self.judge(record)
+                self.number, self.sums = self.number + 1, Sums()
+                self.drawn = self.rng.bit_generator.state
+                self.report.epoch(record)
+                self.save(self.snapshot, not on or self.number == self.options.epochs)
+                if not on:
+                    break
+        except AskedError:
+            self.history.stopped = INTERRUPTED
+            self.save(self.snapshot, True)
+        except KeyboardInterrupt:  # perhaps in the middle of an update
+            self.history.stopped = INTERRUPTED
+
+    def epoch(self, asked: Interrupts) -> Epoch | None:
+        """What is left of an epoch, then validation; None where it was interrupted."""
+        start = time.perf_counter()
+        stream = islice(self.task.train(self.number, self.rng), self.sums.batches, None)
+        for group in _groups(stream, self.options.accumulate):
+            self.learn(group)
+            if asked.now():
+                self.save(self.snapshot, True)
+                return None
+            self.save(self.snapshot, False)
+        if not self.sums.steps:
+            raise UsageError(f"the task {self.task.name} has nothing to learn from")
+        valid = evaluate(self.model, self.params, self.task.valid())
+        s = self.sums
+        loss = mean(s.weighed, s.weights) or 0.0
+        return Epoch(
+            self.number, s.steps, loss, loss * s.sequences, valid, s.lengths / s.steps, s.rate,
+            time.perf_counter() - start,
+        )  # fmt: skip
+
+    def judge(self, record: Epoch) -> bool:
+        """Keeps the parameters if they are the best so far; says whether to go on."""
+        history = self.history
+        history.epochs.append(record)
+        best = history.best_valid
+        if record.valid is None or best is None or record.valid < best:
+            history.best_valid, history.best_epoch = record.valid, record.number
+            history.params = self.params.copy()
+            return True
+        self.optimiser = dataclasses.replace(self.optimiser, rate=self.optimiser.rate * self.options.shrink)
+        patience = self.options.patience
+        if patience is not None and record.number - history.best_epoch >= patience:
+            history.stopped = f"no better validation loss in {patience} epochs"
+            return False
+        return True
+
+
+def _measure(history: History, model: Any, task: Task) -> None:
+    """Judge the best parameters by the task's own measure, if the model answers what it asks."""
+    whole = model.model if isinstance(model, Shared) else model
+    if task.measure is None or history.test is None or not hasattr(whole, "forward") or not task.measure.fits(whole):
+        return
+    if isinstance(model, Shared):
+        found = model.judged(task.measure, history.params, task.test())
+    else:
+        found = task.measure.judged(task.measure.sums(model, history.params, task.test()))
+    if found.count:
+        history.measured, history.judged, history.verdict = found.value, found.count, task.measure.told(found)
+
+
+def train(
+    model: Trainable,
+    task: Task,
+    options: Options | None = None,
+    report: Reporter | None = None,
+    params: Any = None,
+    *,
+    resume: Snapshot | None = None,
+    save: Save | None = None,
+) -> History:
+    """Trains `model` on `task` from `params` (default: `model.init(options.seed)`), and returns its history.
+
+    The parameters in the history are the ones with the best validation loss, or the last ones where there is nothing
+    to validate on. All randomness follows from `options.seed`. An interrupt (Ctrl-C, SIGTERM) ends training after the
+    update at hand as early stopping does; a second one ends it at once. `save` is told after each update and may take a
+    snapshot; training that goes on from it (`resume`) ends with the same bits.
+
+    Raises:
+        UsageError: the model has no loss, or is compiled batch first; the snapshot is one of another model.
+        DivergedError: loss or gradient became NaN or infinite; the message names the step, and where it came up.
+    """
+    options, report = options or Options(), report or Silent()
+    if not model.has_loss:
+        raise UsageError("this spec has no `loss` line, so there is nothing to train it by")
+    if model.batch_first:
+        raise UsageError("training feeds [T, B, ...] arrays: compile the spec without batch_first")
+    start = time.perf_counter()
+    run = _Run(model, task, options, report, np.array(model.init(options.seed) if params is None else params))
+    if resume is not None:
+        run.restore(resume)
+    run.save = save or run.save
+    try:
+        with Interrupts() as asked:
+            report.begin(task, options)
+            run.epochs(asked)
+        history = run.history
+        history.test = evaluate(model, history.params, task.test())
+        _measure(history, model, task)
+        history.seconds += time.perf_counter() - start
+        report.end(history)
+    finally:
+        report.close()
+    return history

@@ -1,0 +1,121 @@
+"""What training is told and what it tells: options in, epochs and their history out, and who hears of progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from recurrency.errors import RecurrencyError
+from recurrency.training.loop.optimisers import Adam, Optimiser
+from recurrency.training.loop.schedules import Constant, Schedule
+from recurrency.training.tasks import Task
+
+DONE = "all epochs done"
+INTERRUPTED = "interrupted"
+"""Why training ended: by itself, or by Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train.
+
+    `clip` bounds the norm of a gradient, `clip_value` each of its elements; `patience` is the number of epochs without
+    a better validation loss after which training stops (None: never); after each such epoch the rate is multiplied by
+    `shrink`. `schedule` is a factor on the rate over time. `weight_noise` is the standard deviation of noise that is
+    added to all parameters, drawn anew for each batch, while a gradient is computed (Graves 2013, section 4.2). `l1`
+    and `l2` add `l1 sum |w| + l2 / 2 sum w^2` to what is minimised, not to the losses that are reported. One update
+    takes the gradient of `accumulate` batches.
+    """
+
+    optimiser: Optimiser = field(default_factory=Adam)
+    epochs: int = 50
+    clip: float | None = None
+    clip_value: float | None = None
+    patience: int | None = 10
+    shrink: float = 1.0
+    seed: int = 0
+    schedule: Schedule = field(default_factory=Constant)
+    weight_noise: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    accumulate: int = 1
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What happened in one epoch, counted from 0.
+
+    `steps` is the number of updates, `train` the mean loss of its batches, each before its update, `total` the same
+    times the number of sequences, `valid` the mean validation loss after the epoch (None without validation data),
+    `norm` the mean length of the gradients before clipping, `rate` that of the last update.
+    """
+
+    number: int
+    steps: int
+    train: float
+    total: float
+    valid: float | None
+    norm: float
+    rate: float
+    seconds: float
+
+
+@dataclass
+class History:
+    """The outcome: every epoch, the best parameters and their epoch, their test loss, and why training ended.
+
+    `measured` is what the task's own measure says of the test data, of which it has `judged` so many sequences or
+    steps, `verdict` the same in words, where there is one and the model answers what it asks.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    params: Any = None
+    best_epoch: int = -1
+    best_valid: float | None = None
+    test: float | None = None
+    measured: float | None = None
+    judged: int | None = None
+    verdict: str = ""
+    stopped: str = DONE
+    seconds: float = 0.0
+
+
+class Reporter(Protocol):
+    """Who is told of progress; see `recurrency.training.runs.reporters`."""
+
+    def begin(self, task: Task, options: Options) -> None: ...
+    def step(self, epoch: int, step: int, loss: float) -> None: ...
+    def epoch(self, record: Epoch) -> None: ...
+    def end(self, history: History) -> None: ...
+    def close(self) -> None: ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, task: Task, options: Options) -> None:
+        """Training starts, or goes on."""
+
+    def step(self, epoch: int, step: int, loss: float) -> None:
+        """An update was made; `step` counts from 1 over all epochs."""
+
+    def epoch(self, record: Epoch) -> None:
+        """An epoch is over."""
+
+    def end(self, history: History) -> None:
+        """Training is over."""
+
+    def close(self) -> None:
+        """Called last, also after an error."""
+
+
+class AskedError(KeyboardInterrupt):
+    """One of several processes was asked to stop, and all of them hear it before they compute anything."""
+
+
+class DivergedError(RecurrencyError):
+    """The loss or its gradient is not a finite number any more; `history` holds the epochs before."""
+
+    def __init__(self, message: str, history: History) -> None:
+        super().__init__(message)
+        self.history = history

