@@ -44,7 +44,7 @@ fuzz: .venv/.installed
 sanitize: .venv/.installed
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	RECURRENCY_VECTOR_BYTES=$(WIDTH) RECURRENCY_CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
-	$(BIN)/python -m pytest -p no:cacheprovider tests/test_verify_conformance.py -k "TestC and not Cupy"
+	$(BIN)/python -m pytest -p no:cacheprovider tests/backends/test_verify_conformance.py -k "TestC and not Cupy"
 
 # In some minutes: five cells on gcc and clang, with AVX-512 where this processor has it, on AArch64 by an emulator, and
 # without vectors; then the whole C backend with clang. Debian has the tools: apt-get install gcc clang
@@ -52,11 +52,11 @@ sanitize: .venv/.installed
 cross: .venv/.installed
 	@echo "needs gcc, clang, aarch64-linux-gnu-gcc and qemu-aarch64:" \
 	    "apt-get install gcc clang gcc-aarch64-linux-gnu qemu-user"
-	RECURRENCY_CROSS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_c_machines.py
-	CC=clang $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_c_gemm.py tests/test_c_math.py \
-	    tests/test_c_runtime.py
+	RECURRENCY_CROSS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/backends/c/test_machines.py
+	CC=clang $(BIN)/python -m pytest -n 2 --dist worksteal tests/backends/c/test_gemm.py tests/backends/c/test_math.py \
+	    tests/backends/c/test_runtime.py
 	CC=clang RECURRENCY_CFLAGS=-O3 $(BIN)/python -m pytest -n 2 --dist worksteal \
-	    tests/test_verify_conformance.py -k "TestC and not Cupy"
+	    tests/backends/test_verify_conformance.py -k "TestC and not Cupy"
 
 mutants: .venv/.installed
 	$(BIN)/python -m tests.mutants

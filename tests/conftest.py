@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.calling import Run, runner
+from tests.support.calling import Run, runner
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """The tests run in several processes; small products on several threads each would wait for one another."""
@@ -50,7 +50,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 @pytest.fixture(autouse=True)
 def generated_torch_code(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests of modules of PyTorch are of generated torch code; those of kernels put theirs in."""
-    if request.module.__name__.rpartition(".")[2].startswith("test_torch_module"):
+    if request.path.parent.name == "torch" and request.path.name.startswith("test_module"):
         kernels = pytest.importorskip("recurrency.backends.torch.module_kernels")
         monkeypatch.setattr(kernels, "KERNELS", {"cuda": "cupy"})
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recurrency.model.spec import Spec
-    from recurrency.testing.verify.report import Report, Row
+    from recurrency.testing.verification.report import Report, Row
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
     "--folder", default=".", show_default=True, metavar="FOLDER", help="Where files that show a difference are written."
 )
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes for several specs.  [default: processors]")
-def verify(
+def verification(
     specs: tuple[str, ...], backends: list[str], examples: int, seed: int, dimensions: dict[str, Any],
     json_file: str | None, folder: str, jobs: int | None,
 ) -> None:  # fmt: skip
@@ -109,8 +109,8 @@ def _run(
     jobs: int | None,
 ) -> Report:  # fmt: skip
     from recurrency.cli.common import find_spec
-    from recurrency.testing import verify
-    from recurrency.testing.verify.jobs import processors, verify_together
+    from recurrency.testing import verification
+    from recurrency.testing.verification.jobs import processors, verify_together
 
     found = [find_spec(text) for text in specs]
     for spec in found:
@@ -119,7 +119,7 @@ def _run(
     jobs = min(jobs or processors(), len(specs))
     if jobs > 1:
         return verify_together(find_spec, specs, backends, examples, seed, dimensions, folder, jobs)
-    return verify(found, backends, examples, seed, dimensions, folder, _say)
+    return verification(found, backends, examples, seed, dimensions, folder, _say)
 
 
 def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:

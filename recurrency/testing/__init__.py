@@ -24,31 +24,31 @@ if TYPE_CHECKING:
     from recurrency.testing.specs.strategy import Program as Program
     from recurrency.testing.specs.strategy import programs as programs
     from recurrency.testing.strategies import cases as cases
-    from recurrency.testing.verify.blame import guilty as guilty
-    from recurrency.testing.verify.report import Finding as Finding
-    from recurrency.testing.verify.report import Report as Report
-    from recurrency.testing.verify.report import Row as Row
-    from recurrency.testing.verify.rules import wrong_rule as wrong_rule
-    from recurrency.testing.verify.verification import verify as verify
+    from recurrency.testing.verification.blame import guilty as guilty
+    from recurrency.testing.verification.report import Finding as Finding
+    from recurrency.testing.verification.report import Report as Report
+    from recurrency.testing.verification.report import Row as Row
+    from recurrency.testing.verification.rules import wrong_rule as wrong_rule
+    from recurrency.testing.verification.verify import verify as verify
 
 # Public name -> the module that holds it. None is called like its module, which would take its place once imported.
 _HOMES = {
     "BackendConformance": "conformance",
     "Case": "case",
     "Difference": "compare",
-    "Finding": "report",
-    "Program": "specs",
-    "Report": "report",
-    "Row": "report",
+    "Finding": "verification.report",
+    "Program": "specs.strategy",
+    "Report": "verification.report",
+    "Row": "verification.report",
     "cases": "strategies",
     "differences": "compare",
     "dimension_sets": "dimensions",
-    "guilty": "blame",
-    "programs": "specs",
+    "guilty": "verification.blame",
+    "programs": "specs.strategy",
     "slopes": "measured_slopes",
     "tolerance": "compare",
-    "verify": "verification",
-    "wrong_rule": "rules",
+    "verify": "verification.verify",
+    "wrong_rule": "verification.rules",
 }
 
 __all__ = [

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from tests.mutants import Changes
 
-MATH = "tests/test_c_math.py"
-GEMM = "tests/test_c_gemm.py"
-LENGTHS = "tests/test_lengths.py -k numpy"
-COMPILED = "tests/test_lengths.py -k 'not numpy and not torch and not cupy and not interpreter'"
+MATH = "tests/backends/c/test_math.py"
+GEMM = "tests/backends/c/test_gemm.py"
+LENGTHS = "tests/passes/test_lengths.py -k numpy"
+COMPILED = "tests/passes/test_lengths.py -k 'not numpy and not torch and not cupy and not interpreter'"
 
 CHANGES = (
     Changes(
-        "backends/kernels/scalars.py", "tests/test_scalar_c.py",
+        "backends/kernels/scalars.py", "tests/backends/test_scalar_c.py",
         (
             ("minimum loses NaN", '"minimum": "({0} < {1} || {0} != {0} ? {0} : {1})"', '"minimum": "({0} < {1} ? {0} : {1})"'),
             ("sign of NaN", "{0} == 0.0{f} ? 0.0{f} : {0})\"", "0.0{f})\""),
@@ -48,7 +48,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/c/runtime/pool.py", "tests/test_c_runtime.py -k 'part_that_fails'",
+        "backends/c/runtime/pool.py", "tests/backends/c/test_runtime.py -k 'part_that_fails'",
         (
             ("a part fails silently", "__atomic_store_n(&failed, 1, __ATOMIC_RELAXED);", "__atomic_store_n(&failed, 0, __ATOMIC_RELAXED);"),
             ("a failure stays", "    wanted = count;\n    failed = 0;", "    wanted = count;"),
@@ -56,7 +56,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/c/kernels.py", "tests/test_c_runtime.py -k 'share_the_work or numbers'",
+        "backends/c/kernels.py", "tests/backends/c/test_runtime.py -k 'share_the_work or numbers'",
         (
             ("sums over sequences of one thread's part", "{name} < {whole} * (id + 1) / count", "{name} < {whole} * id / count"),
             ("padding is added up", 'lines.append(f"if (t >= {body.length(inner.clock, At(None, \'b\'))}) continue;")', "pass",
@@ -91,19 +91,19 @@ CHANGES = (
             ("the last step of the longest", "at = np.full(lengths.shape, step - 1) if step > 0 else lengths + step\n    found = (at >= 0) & (at < lengths)\n    out[...] = nothing",
              "at = np.full(lengths.shape, step - 1) if step > 0 else steps + step + 0 * lengths\n    found = (at >= 0) & (at < lengths)\n    out[...] = nothing"),
             ("reverse from the end of the longest", "at = np.maximum(lengths - 1 - np.arange(steps)[:, None], 0)", "at = np.maximum(steps - 1 - np.arange(steps)[:, None], 0) + 0 * lengths"),
-            ("log_softmax loses its tail", "np.subtract(out, np.log1p(rest, rest), out)", "np.subtract(out, np.log(np.exp(out).sum(-1, keepdims=True)), out)", "tests/test_edges.py -k 'agrees and numpy'"),
-            ("no symbol is the first row", "nothing = at < 0", "nothing = at < -1", "tests/test_numpy_backend.py -k embedding"),
+            ("log_softmax loses its tail", "np.subtract(out, np.log1p(rest, rest), out)", "np.subtract(out, np.log(np.exp(out).sum(-1, keepdims=True)), out)", "tests/graph/test_edges.py -k 'agrees and numpy'"),
+            ("no symbol is the first row", "nothing = at < 0", "nothing = at < -1", "tests/backends/numpy/test_backend.py -k embedding"),
         ),
     ),
     Changes(
-        "backends/python/masks.py", "tests/test_lengths.py -k 'numpy or keeps_them'",
+        "backends/python/masks.py", "tests/passes/test_lengths.py -k 'numpy or keeps_them'",
         (
             ("everything keeps zeros", 'KEEPS_ZERO = frozenset("negative add', 'KEEPS_ZERO = frozenset("exp sigmoid cos negative add'),
             ("a product is clean", 'if node.op.name != "product" or f.kind(id) is Kind.STATIC:\n        return False', 'if node.op.name != "product" or f.kind(id) is Kind.STATIC:\n        return True'),
         ),
     ),
     Changes(
-        "recurrency/graph/draws.py", "tests/test_interpreter.py tests/test_model.py -k 'random or draw or philox or noise or dropout'",
+        "recurrency/graph/draws.py", "tests/graph/test_interpreter.py tests/model/test_model.py -k 'random or draw or philox or noise or dropout'",
         (
             ("nine rounds", "ROUNDS = 10", "ROUNDS = 9"),
             ("what is kept is not scaled", "1.0 / (1.0 - p) if p < 1 else 0.0", "1.0"),
@@ -111,7 +111,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/disk/records.py", "tests/test_records.py -k another",
+        "recurrency/disk/records.py", "tests/disk/test_records.py -k another",
         (
             ("another Python", "[sys.version, np.__version__]", "[np.__version__]"),
             ("another NumPy", "[sys.version, np.__version__]", "[sys.version]"),

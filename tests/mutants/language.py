@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from tests.mutants import Changes
 
-WORDS = "tests/test_vocabulary.py"
-USES = "tests/test_uses.py"
+WORDS = "tests/language/test_vocabulary.py"
+USES = "tests/language/test_uses.py"
 
 CHANGES = (
     Changes(
@@ -24,7 +24,7 @@ CHANGES = (
             ("each call has parameters of its own", 'home = f"{callee.name}." if isinstance(callee, Shared) else', 'home = f"{callee.name}." if False else'),
             ("entries in another order", "dict(zip(order, cell.positional, strict=False))", "dict(zip(order[::-1], cell.positional, strict=False))"),
             ("all inputs run over t", 'inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.instance.clock), clocks',
-             'inner.clock, inner.clocks = "t", clocks', USES + " tests/test_composition.py"),
+             'inner.clock, inner.clocks = "t", clocks', USES + " tests/language/test_composition.py"),
             ("written dimensions lose against those of inputs", "and expression.name not in bound:", ":"),
         ),
     ),
@@ -35,11 +35,11 @@ CHANGES = (
             ("the k-th part", "x.slice(size * (which - 1), size * which)", "x.slice(size * 0, size)"),
             ("slice includes its end", "x.slice(first - 1, last)", "x.slice(first, last)"),
             ("var is not centred", "centred = x - mean(x)", "centred = x"),
-            ("layer_norm without its 1e-5", "(_var(x) + 1e-5)", "(_var(x) + 1e-15)", "tests/test_edges.py -k interpreter_agrees"),
+            ("layer_norm without its 1e-5", "(_var(x) + 1e-5)", "(_var(x) + 1e-15)", "tests/graph/test_edges.py -k interpreter_agrees"),
             ("gelu of another form", "0.044715", "0.04715"),
             ("hard_sigmoid is steeper", "+ 2.5) * 0.2)", "+ 2.5) * 0.25)"),
             ("clip: bounds the wrong way round", 'apply("maximum", a.value(1)).apply("minimum", a.value(2))', 'apply("maximum", a.value(2)).apply("minimum", a.value(1))'),
-            ("norm overflows", 'most.apply("less", 1e38)).where(most, 1.0)', 'most.apply("less", 1e38)).where(1.0, 1.0)', "tests/test_edges.py -k '(agrees and numpy) or not_chosen'"),
+            ("norm overflows", 'most.apply("less", 1e38)).where(most, 1.0)', 'most.apply("less", 1e38)).where(1.0, 1.0)', "tests/graph/test_edges.py -k '(agrees and numpy) or not_chosen'"),
         ),
     ),
     Changes(
@@ -47,12 +47,12 @@ CHANGES = (
         (
             ("zoneout the wrong way round", "keep * old + (1.0 - keep) * new", "keep * new + (1.0 - keep) * old"),
             ("noise multiplies", 'return x + _random(a, x.type, "normal"', 'return x * _random(a, x.type, "normal"'),
-            ("probabilities without a bound", "LEAST_LOG = -100.0", "LEAST_LOG = -1000.0", "tests/test_edges.py -k interpreter_agrees"),
-            ("the mean over time of no steps", '.apply("maximum", 1.0)\n    return x.sum_time() / steps', '\n    return x.sum_time() / steps', WORDS + " tests/test_lengths.py -k 'interpreter or numpy'"),
+            ("probabilities without a bound", "LEAST_LOG = -100.0", "LEAST_LOG = -1000.0", "tests/graph/test_edges.py -k interpreter_agrees"),
+            ("the mean over time of no steps", '.apply("maximum", 1.0)\n    return x.sum_time() / steps', '\n    return x.sum_time() / steps', WORDS + " tests/passes/test_lengths.py -k 'interpreter or numpy'"),
             ("the window is wider", 'beta, places) * off * off', 'beta, places) * off', ""),
             ("attention looks at values", 'keys.frames().product(query, "sd,d->s")', 'values.frames().product(query, "sd,d->s")'),
-            ("cross-entropy of no chance", "never.where(0.0, scores).product", "scores.product", "tests/test_edges.py -k 'interpreter_agrees or not_chosen'"),
-            ("the rest of a probability", '(-p).apply("log1p")', '(1.0 - p).apply("log")', "tests/test_edges.py -k interpreter_agrees"),
+            ("cross-entropy of no chance", "never.where(0.0, scores).product", "scores.product", "tests/graph/test_edges.py -k 'interpreter_agrees or not_chosen'"),
+            ("the rest of a probability", '(-p).apply("log1p")', '(1.0 - p).apply("log")', "tests/graph/test_edges.py -k interpreter_agrees"),
             ("draws of a sequence at each step", "type_ = Type(Kind.SEQUENCE, like.shape)", "pass", "", "the numbers of a sequence do not depend on the step: drawn more often, and equal"),
         ),
     ),

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from tests.mutants import Changes
 
-PASSES = "tests/test_passes.py"
-LENGTHS = "tests/test_lengths.py -k 'interpreter or numpy'"
+PASSES = "tests/passes/test_passes.py"
+LENGTHS = "tests/passes/test_lengths.py -k 'interpreter or numpy'"
 
 CHANGES = (
     Changes(
@@ -78,7 +78,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/passes/keep.py", "tests/test_keep.py tests/test_lengths.py -k 'keep or (lengths and numpy)'",
+        "recurrency/passes/keep.py", "tests/passes/test_keep.py tests/passes/test_lengths.py -k 'keep or (lengths and numpy)'",
         (
             ("a delayed stream of the tape looks clean", 'late = {"delayed": 1} if node.delay > 0 else {}', "late = {}"),
             ("products are computed again", 'group == "layout" or (node.op.elementwise', 'group in ("layout", "product") or (node.op.elementwise'),

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from tests.mutants import Changes
 
-OPS = "tests/test_ops.py"
-EDGES = "tests/test_edges.py -k 'interpreter_agrees or not_chosen'"
-CHOSEN = "tests/test_edges.py -k 'not_chosen or elsewhere'"
-MEANING = "tests/test_interpreter.py tests/test_delays.py"
+OPS = "tests/graph/test_ops.py"
+EDGES = "tests/graph/test_edges.py -k 'interpreter_agrees or not_chosen'"
+CHOSEN = "tests/graph/test_edges.py -k 'not_chosen or elsewhere'"
+MEANING = "tests/graph/test_interpreter.py tests/program/test_delays.py"
 
 CHANGES = (
     Changes(
@@ -56,14 +56,14 @@ CHANGES = (
     Changes(
         "recurrency/graph/ops.py", MEANING,
         (
-            ("take: the first row", "x[int(w)] if w >= 0 else", "x[int(w)] if w > 0 else", OPS + " tests/test_vocabulary.py"),
+            ("take: the first row", "x[int(w)] if w >= 0 else", "x[int(w)] if w > 0 else", OPS + " tests/language/test_vocabulary.py"),
             ("final: another first value", "r.arg(0, step) if step >= 0 else r.arg(-step)",
              "r.arg(0, step) if step >= 0 else r.arg(1)"),
             ("pick: the last step but one", "found = step - 1 if step > 0 else length + step",
              "found = step - 1 if step > 0 else length + step - 1"),
             ("shift: a step beyond the end", "r.arg(0, step) if step < r.length(attrs[\"clock\"]) else r.zero()",
              "r.arg(0, min(step, r.length(attrs[\"clock\"]) - 1))"),
-            ("reverse: off by one", 'r.length(a["clock"]) - 1 - r.step)', 'max(r.length(a["clock"]) - 2 - r.step, 0))', "tests/test_vocabulary.py"),
+            ("reverse: off by one", 'r.length(a["clock"]) - 1 - r.step)', 'max(r.length(a["clock"]) - 2 - r.step, 0))', "tests/language/test_vocabulary.py"),
         ),
     ),
     Changes(
@@ -90,14 +90,14 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/passes/differentiate.py", "tests/test_differentiate.py",
+        "recurrency/passes/differentiate.py", "tests/passes/test_differentiate.py",
         (
             ("a delayed use counts twice", "parts = (None, *parts[1:])", "pass", "",
              "the adjoint of what is delayed is whole by then: what is sent to it late is not read"),
         ),
     ),
     Changes(
-        "recurrency/passes/derivatives.py", "tests/test_differentiate.py tests/test_products.py -k 'one_node or (gnvp and numpy)'",
+        "recurrency/passes/derivatives.py", "tests/passes/test_differentiate.py tests/model/test_products.py -k 'one_node or (gnvp and numpy)'",
         (
             ("two results that are one node", "seeds[id] = seeds[id] + value if id in seeds else value", "seeds[id] = value"),
             ("regularisers in Gauss-Newton", "(back[id] + curved[id]).id", "back[id].id"),

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from tests.mutants import Changes
 
-OPTIMISERS = "tests/test_optimisers.py"
-RESUME = "tests/test_resume.py"
-TRAINING = "tests/test_training.py tests/test_training_options.py"
+OPTIMISERS = "tests/training/test_optimisers.py"
+RESUME = "tests/training/test_resume.py"
+TRAINING = "tests/training/test_training.py tests/training/test_training_options.py"
 
 CHANGES = (
     Changes(
@@ -30,7 +30,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/training/loop/schedules.py", "tests/test_training_options.py",
+        "recurrency/training/loop/schedules.py", "tests/training/test_training_options.py",
         (
             ("a step later", "(1 + math.floor((time - self.after) / self.every))", "math.floor((time - self.after) / self.every)"),
             ("half a cosine", "0.5 * (1.0 + math.cos(math.pi * done))", "0.5 * (1.0 + math.cos(0.5 * math.pi * done))"),
@@ -44,7 +44,7 @@ CHANGES = (
             ("one seed for all steps", "((seed & 0xFFFFFFFF) << 32) | step", "((seed & 0xFFFFFFFF) << 32)"),
             ("the same noise for all batches", "default_rng([self.options.seed, NOISE, batch])", "default_rng([self.options.seed, NOISE, 1])"),
             ("no value is clipped", "if o.clip_value is not None:", "if False:"),
-            ("batches count alike", "{kind: count / whole[kind] if count else 0.0", "{kind: 1 / len(found) if count else 0.0", TRAINING + " tests/test_cuts.py"),
+            ("batches count alike", "{kind: count / whole[kind] if count else 0.0", "{kind: 1 / len(found) if count else 0.0", TRAINING + " tests/training/test_cuts.py"),
         ),
     ),
     Changes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from recurrency.testing.verify.blame import ENTRY
+from recurrency.testing.verification.blame import ENTRY
 from tests.planted import CASE, Plant
 
 GATHER, FITTING, CLEAN = (

@@ -16,7 +16,7 @@ from recurrency.model.spec import Spec
 from recurrency.testing.case import Case
 from recurrency.testing.compare import differences
 from recurrency.testing.fuzz.checks import nodes
-from tests.specimens import each_backend
+from tests.support.specimens import each_backend
 
 FILES = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.rnn"))}
 SIZES = {"N": 2, "H": 3, "K": 4}

@@ -24,7 +24,7 @@ from recurrency.testing.fuzz.checks import Finding, Trial, checks
 from recurrency.testing.fuzz.jobs import interrupted_by, together
 from recurrency.testing.fuzz.search import Search
 from recurrency.testing.specs.strategy import Program
-from recurrency.testing.verify.blame import guilty
+from recurrency.testing.verification.blame import guilty
 
 BACKENDS = "numpy,torch,c,cupy-emulated"
 

@@ -1,0 +1,59 @@
+"""Several specs verified by several processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from recurrency.errors import RecurrencyError, UsageError
+from recurrency.model.spec import Spec
+from recurrency.testing.fuzz.jobs import together
+from recurrency.testing.verification.report import Report
+from recurrency.testing.verification.verify import chosen, verify
+
+
+def processors() -> int:
+    """How many processes can run at once here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def verify_together(
+    load: Callable[[str], Spec], specs: Sequence[str], backends: Sequence[str], examples: int, seed: int,
+    dimensions: Mapping[str, Any], folder: str, jobs: int,
+) -> Report:  # fmt: skip
+    """As `verify` for specs that `load`, a function of a module, finds by their names; the rows are in their order.
+
+    Raises:
+        UsageError: a backend can't run here, or a process was killed. KeyboardInterrupt: Ctrl-C.
+    """
+    _, skipped = chosen(backends)
+    start = time.monotonic()
+    given = (load, list(backends), examples, seed, dict(dimensions), folder)
+    gathered = together(_share, [(list(enumerate(specs))[k::jobs], *given) for k in range(jobs)])
+    if gathered.interrupted:
+        raise KeyboardInterrupt
+    if gathered.died:
+        raise UsageError(f"a process ended with exit code {gathered.died[0]}; try again with --jobs 1")
+    report = Report(skipped=skipped, examples=examples, seed=seed)
+    parts: dict[int, Report] = {}
+    for part in gathered.results:
+        if isinstance(part, str):
+            raise UsageError(part)
+        parts.update(part)
+    for number in sorted(parts):
+        report.rows += parts[number].rows
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def _share(
+    specs: Sequence[tuple[int, str]], load: Callable[[str], Spec], backends: Sequence[str], examples: int, seed: int,
+    dimensions: dict[str, Any], folder: str,
+) -> dict[int, Report] | str:  # fmt: skip
+    """The reports of one process's share of the specs by their numbers; the message of what keeps it from its work."""
+    try:
+        return {n: verify(load(text), backends, examples, seed, dimensions, folder) for n, text in specs}
+    except RecurrencyError as error:
+        return str(error)

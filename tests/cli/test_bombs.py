@@ -1,0 +1,130 @@
+"""Every command answers every text, however much there is in it of whatever, or says clearly why it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import recurrency as rc
+from recurrency.errors import UsageError
+from recurrency.pictures import draw
+from tests.support.bombs import BOMBS, cell, chain
+
+READING: dict[str, list[str]] = {
+    "check": ["check", "SPEC"],
+    "fmt": ["fmt", "--check", "SPEC"],
+    "show": ["show", "SPEC"],
+    "latex": ["show", "SPEC", "--latex"],
+    "picture": ["show", "SPEC", "--graph", "out.svg"],
+    "list": ["list", "SPEC"],
+    "new": ["new", "Mine", "--from", "SPEC", "-o", "mine.rnn"],
+}
+COMPARING = {"diff": ["diff", "SPEC", "SPEC"]}
+WRITING = {
+    name: ["compile", "SPEC", "-D", "N=3", "--backend", name, "-o", f"out.{'c' if name == 'c' else 'py'}"]
+    for name in ("numpy", "c", "torch")
+}
+FEW = ("chained equations", "chained cells", "a wide concat", "strays")
+SECONDS = 2.0
+"""What a command may take of a processor to answer or refuse."""
+SLACK = 5.0
+"""So many times slower are other machines, and this one beside others; what is quadratic is slower yet."""
+MEGABYTES = 500
+
+RUN = """
+import json, os, resource, sys, tempfile
+from recurrency import cli
+
+commands, limit = json.loads(sys.argv[1]), int(sys.argv[2])
+for name, words in commands.items():
+    out = tempfile.TemporaryFile()
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        os.dup2(out.fileno(), 1), os.dup2(out.fileno(), 2)
+        sys.argv = ["recurrency", *words]
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as done:
+            code = done.code or 0
+        except BaseException as error:
+            os.write(2, f"Traceback {error!r}".encode())
+            code = 99
+        sys.stdout.flush()
+        os._exit(code)
+    _, status, used = os.wait4(child, 0)
+    out.seek(0)
+    text = out.read().decode(errors="replace")
+    print(json.dumps([name, os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss // 1024,
+                      "Traceback" in text, text[-300:]]), flush=True)
+"""
+
+
+def ran(folder: Path, bomb: str, commands: dict[str, list[str]], limit: float) -> list[list[Any]]:
+    """For each command: its name, exit code, seconds of a processor, megabytes, whether it crashed, its last words."""
+    spec = folder / "bomb.rnn"
+    spec.write_text(BOMBS[bomb](), encoding="utf-8")
+    words = {name: [str(spec) if w == "SPEC" else w for w in command] for name, command in commands.items()}
+    call = [sys.executable, "-c", RUN, json.dumps(words), str(int(limit))]
+    done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def require_answers(results: list[list[Any]], limit: float, megabytes: int = MEGABYTES) -> None:
+    """Each command has answered or refused, without a traceback, in time and within its memory."""
+    for name, code, seconds, memory, crashed, words in results:
+        used = f"{name}: exit code {code} after {seconds:.1f} s with {memory} MB: {words}"
+        assert not crashed, used
+        assert code in (0, 1, 2), used
+        assert seconds <= limit, used
+        assert memory <= megabytes, used
+
+
+@pytest.mark.parametrize("bomb", FEW)
+def test_commands_that_read_answer(tmp_path: Path, bomb: str) -> None:
+    require_answers(ran(tmp_path, bomb, READING, SLACK * SECONDS), SLACK * SECONDS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_all_commands_that_read_answer_every_bomb(tmp_path: Path, bomb: str) -> None:
+    require_answers(ran(tmp_path, bomb, READING | COMPARING, SLACK * SECONDS), SLACK * SECONDS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_compile_writes_every_bomb_or_refuses_it(tmp_path: Path, bomb: str) -> None:
+    require_answers(ran(tmp_path, bomb, WRITING, 150), 150, 2 * MEGABYTES)
+
+
+def test_a_chain_of_views_and_delays_is_compiled_without_recursion() -> None:
+    x = np.ones((4, 1, 2))
+    for step, first in (("stop_grad(?)", 1.0), ("?[t-1]", 0.0)):
+        model = rc.parse(chain(600, step)).compile("numpy", dtype="float64", N=2)
+        assert (model.forward(np.zeros(0), {"x": x}).outputs["y"] == first).all()
+
+
+def test_what_is_too_large_for_a_picture_says_so() -> None:
+    texts = {
+        "more than 2000 equations": cell("a[0] = x", "for i in 1..3000 { a[i] = tanh(a[i-1]) }", "y = a[3000]"),
+        "400 equations": chain(400),
+        "too many lines": BOMBS["long ways"](),
+        "too long for a picture": BOMBS["a wide concat"](),
+    }
+    for said, text in texts.items():
+        spec = rc.parse(text)
+        with pytest.raises(UsageError, match=said):
+            draw(spec.cell, spec.file).svg()
+
+
+def test_a_cell_of_too_many_operations_is_not_compiled() -> None:
+    text = cell("a[0] = x", "for i in 1..9000 { a[i] = tanh(a[i-1]) }", "y = a[9000]")
+    with pytest.raises(UsageError, match="at most 8,000 can be compiled"):
+        rc.parse(text).compile("numpy", N=2)

@@ -1,0 +1,88 @@
+"""The tutorial, followed to the letter in an empty folder: its files, its commands, and what they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.pages import FENCE
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
+NUMBER = re.compile(r"-?\d[\d,.]*(?:e[+-]?\d+)?")
+MORE = "…"
+"""A line for lines that are left out."""
+DIFFER = "recurrency diff"
+"""Ends with 1 where two cells differ."""
+PATIENCE = 600
+"""Seconds after which a command hangs."""
+
+
+class Fence(NamedTuple):
+    """A piece of the page between two lines of back quotes."""
+
+    kind: str
+    name: str | None
+    text: str
+
+
+def shape(line: str) -> str:
+    """A line without its numbers, which differ from machine to machine, and without what aligns it."""
+    return " ".join(NUMBER.sub("#", line).split())
+
+
+def follow(fences: list[Fence], folder: Path) -> None:
+    """Write what is to be written, run what is to be run, and compare what is printed with what the page says."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+    }
+    said = ""
+    for number, fence in enumerate(fences):
+        if fence.name:
+            (folder / fence.name).write_text(fence.text, encoding="utf-8")
+        elif fence.kind == "sh":
+            codes = {1} if fences[number + 1].text.startswith("error") else {0, 1} if DIFFER in fence.text else {0}
+            said = ""
+            for command in fence.text.splitlines():
+                out = subprocess.run(
+                    shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE
+                )
+                said += out.stdout + out.stderr
+                assert out.returncode in codes, f"{command}\n{said}"
+        else:
+            assert fence.kind == "text", f"a fence of the kind {fence.kind} without a name is nothing to be done"
+            printed(fence.text, said)
+
+
+def printed(wanted: str, said: str) -> None:
+    """Every line of the page was printed, in this order."""
+    lines = [shape(line) for line in said.splitlines()]
+    at = 0
+    for line in wanted.splitlines():
+        if line != MORE and line.strip():
+            assert shape(line) in lines[at:], f"{line!r} was not printed, or at another place:\n{said}"
+            at = lines.index(shape(line), at) + 1
+
+
+def test_the_tutorial_works_as_it_stands(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    fences = [Fence(m["kind"], m["name"], m["text"]) for m in FENCE.finditer(PAGE.read_text(encoding="utf-8"))]
+    assert len([fence for fence in fences if fence.kind == "sh"]) > 10
+    follow(fences, tmp_path)
+    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in (tmp_path / "leaky.svg").read_text(encoding="utf-8")
+
+
+def test_what_is_not_printed_is_missed() -> None:
+    printed("a 1\n…\nb 2.5e-3", "a 7\nc\nb 9")
+    for wanted in ("b 1\na 1", "a 1\nd", "a"):
+        with pytest.raises(AssertionError, match="was not printed"):
+            printed(wanted, "a 7\nc\nb 9")

@@ -1,0 +1,394 @@
+"""`recurrency verify`: what is drawn, how a difference is told, and the command line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import recurrency as rc
+import recurrency.passes
+from recurrency import backend as backends
+from recurrency.cli import cli
+from recurrency.passes import PASSES
+from recurrency.testing import Case, Report, cases, differences, dimension_sets
+from recurrency.testing import verification as testing_verification
+from recurrency.testing.bench import bench
+from recurrency.testing.cells import CELLS, cell
+from recurrency.testing.compare import Comparison
+from recurrency.testing.conformance import RAGGED, case_of
+from recurrency.testing.outcomes import outcome
+from recurrency.testing.verification import verify as verification_verify
+from recurrency.testing.verification.report import RULES
+from recurrency.testing.verification.shrink import smallest
+from recurrency.testing.verification.verify import chosen
+from tests.support.planting import Wrong, edited, scaled
+
+ELMAN = rc.library.Elman.source.text
+
+
+def elman() -> rc.Spec:
+    return rc.parse(ELMAN, "simple.rnn", "Elman")
+
+
+# ------------------------------------------------------------------------------------------------------ what is drawn
+
+
+def drawn(spec: rc.Spec, count: int = 200, **options: object) -> list[Case]:
+    out: list[Case] = []
+
+    @hypothesis.seed(1)
+    @hypothesis.settings(max_examples=count, database=None, phases=[hypothesis.Phase.generate], deadline=None)
+    @hypothesis.given(cases(spec, **options))  # type: ignore[arg-type]
+    def look(case: Case) -> None:
+        out.append(case)
+
+    look()
+    return out
+
+
+def test_cases_have_all_lengths_states_dtypes_and_numbers() -> None:
+    found = drawn(elman())
+    assert {c.batch for c in found} == {0, 1, 2, 3}
+    assert {c.steps["t"] for c in found} == set(range(6))
+    assert {n for c in found if c.lengths for n in c.lengths["t"]} >= {0, 1, 5}
+    assert {c.state for c in found} == {c.lengths is None for c in found} == {True, False}
+    assert {c.dtype for c in found} == {"float32", "float64"}
+    assert {c.values for c in found} >= {"normal", "large", "tiny", "zeros", "special"}
+    assert {len(c.cuts) for c in found} == {0, 1, 2}
+
+
+SETTINGS: dict[str, Callable[[Case], Any]] = {
+    "dtype": lambda case: case.dtype,
+    "ragged": lambda case: case.lengths is not None,
+    "state": lambda case: case.state,
+    "training": lambda case: case.training,
+}
+
+
+def verified(monkeypatch: pytest.MonkeyPatch, name: str, examples: int, seed: int) -> tuple[list[Case], list[Case]]:
+    """The cases on which a backend is compared with the interpreter, and derivatives with differences."""
+    cases_, sloped = list[Case](), list[Case]()
+    monkeypatch.setattr(verification_verify, "compared", lambda spec, case, *_: cases_.append(case) or Comparison([]))
+    monkeypatch.setattr(verification_verify, "slopes", lambda spec, case: sloped.append(case) or [])
+    testing_verification(cell(name), "numpy", examples, seed)
+    return cases_, sloped
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "without"), [("random", ()), ("two states", ("training",)), ("no state", ("training", "state"))]
+)
+def test_every_pair_of_settings_comes_early(
+    name: str, without: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, sloped = verified(monkeypatch, name, 12, seed)
+    able = {n: of for n, of in SETTINGS.items() if n not in without}
+    for one, other in itertools.combinations(able.values(), 2):
+        assert len({(one(case), other(case)) for case in found}) == 4
+    for setting, of in able.items():
+        assert len({of(case) for case in found[:3]}) == 2
+        assert len({of(case) for case in sloped}) == 2 or setting == "dtype"  # which is float64 there
+    assert all(not case.training for case in found) == ("training" in without)
+
+
+@pytest.mark.parametrize("name", ["random", "two clocks"])
+def test_what_is_rare_comes_early(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, sloped = verified(monkeypatch, name, 12, 0)
+    steps = {max(case.steps.values()) for case in found}
+    assert {0, 1} < steps
+    assert {0, 1} < {case.batch for case in found}
+    assert {0, 1, 2} == {
+        len(case.cuts) for case in found if case.lengths is None and case.batch and max(case.steps.values())
+    }
+    assert {0, 1, 2} == {len(case.cuts) for case in found if case.lengths is not None}
+    assert {"normal", "large", "special"} == {case.values for case in found}
+    assert {0} < {n for case in found if case.lengths for n in case.lengths["t"]}
+    assert len({repr(case.dimensions) for case in found}) == 3
+    assert all(case.batch and max(case.steps.values()) for case in sloped)
+    if name == "random":
+        causal = [case for case in found if case.lengths is None and case.steps["t"] > 1 and case.batch]
+        assert {case.training for case in causal if case.cuts} == {True, False}
+
+
+def test_a_case_can_be_made_again_from_what_is_printed_of_it() -> None:
+    for case in drawn(elman(), 5):
+        assert eval(repr(case)) == case
+
+
+def test_dimensions_are_small_differ_and_keep_what_is_fixed() -> None:
+    assert dimension_sets(elman())[:2] == [{"N": 1, "H": 1}, {"N": 2, "H": 3}]
+    assert all(d["N"] == 6 for d in dimension_sets(elman(), given={"N": 6}))
+    seq2seq = rc.library.Translate
+    assert all(set(d) == {"V", "K", "N", "H"} for d in dimension_sets(seq2seq))  # L = 2 counts layers and is kept
+    assert max(max(d.values()) for d in dimension_sets(seq2seq)) <= 7
+
+
+def test_dimensions_that_a_cell_can_not_have_are_left_out() -> None:
+    wide = rc.parse("cell Wide[N, K](x: [N]) -> (y: [N - K]) { y = slice(x, K + 1, N) }")
+    found = dimension_sets(wide)
+    assert len(found) == 3
+    assert all(d["N"] > d["K"] for d in found)
+    assert all(d["N"] > d["K"] == 50 for d in dimension_sets(wide, given={"K": 50}))
+    with pytest.raises(rc.SpecError, match="N - K = -47 is not a dimension"):
+        dimension_sets(wide, given={"K": 50, "N": 3})
+
+
+# ------------------------------------------------------------------------------------------- what stands in padding
+
+
+class Listening:
+    """A backend that remembers what its programs are given; with `module` it says that it writes modules."""
+
+    def __init__(self, inner: str = "interpreter", module: bool = True) -> None:
+        self.inner, self.heard = backends.find(inner), list[dict[str, Any]]()
+        self.name, self.available = self.inner.name, self.inner.available
+        if module:
+            self.module = None
+
+    def build(self, *arguments: Any) -> Any:
+        runner = self.inner.build(*arguments)
+
+        def run(params: Any, given: dict[str, Any], *rest: Any) -> Any:
+            self.heard.append(given)
+            return runner(params, given, *rest)
+
+        return run
+
+
+def ragged_case(name: str, **more: Any) -> Case:
+    return case_of(name, batch=3, lengths=RAGGED, state=True, **more)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_interpreter_reads_nothing_of_padding(name: str) -> None:
+    case, work = ragged_case(name), bench(cell(name))
+    clean, spoilt = (work.model(case.dimensions, Listening(), "float64", spoilt=spoilt) for spoilt in (False, True))
+    for kind in work.possible(case):
+        wanted = outcome(clean, case.clean(), kind)
+        for key, array in outcome(spoilt, case, kind).items():
+            np.testing.assert_array_equal(array, wanted[key], err_msg=f"{kind} {key}")
+
+
+def padding_of(spoilt: Listening) -> tuple[np.ndarray, np.ndarray]:
+    """The symbols, and the real numbers that stood in padding."""
+    differences(cell("symbols"), ragged_case("symbols"), spoilt, ["backward", "loss_gradients", "jvp"])
+    past = np.arange(5)[:, None] >= RAGGED["t"]
+    streams = [a[past] for given in spoilt.heard for n, a in given.items() if a.shape[:2] == (5, 3) and "tape" not in n]
+    return tuple(np.concatenate([a.ravel() for a in streams if a.dtype.kind == kind]) for kind in "if")
+
+
+def test_anything_stands_in_the_padding_of_what_is_given_to_a_backend_that_writes_modules() -> None:
+    symbols, real = padding_of(Listening())
+    assert set(symbols) <= {-1, 0, 1, 2, 3}
+    assert len(set(symbols)) > 2
+    assert np.isnan(real).any()
+    assert set(real[~np.isnan(real)]) == {1e30, -1e30, 1.0}
+
+
+def test_nothing_stands_there_for_one_that_writes_none() -> None:
+    symbols, real = padding_of(Listening(module=False))
+    assert set(symbols) == {-1}
+    assert set(real) == {0.0}
+
+
+# ------------------------------------------------------------------------------------------------ what is told of it
+
+
+def test_backends_that_agree_are_green() -> None:
+    report = testing_verification(elman(), ["numpy", "interpreter"], examples=8)
+    assert report.ok
+    assert next((r.backend, r.examples, r.verdict) for r in report.rows) == ("numpy", 8, "equal")
+    assert [r.backend for r in report.rows] == ["numpy", "interpreter", RULES]
+    assert all(r.compared > 0 for r in report.rows)
+
+
+@pytest.fixture(scope="module")
+def red(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    """One backend with a wrong tanh, beside one that is right."""
+    folder = tmp_path_factory.mktemp("found")
+    return testing_verification(elman(), [Wrong("tanh", scaled(1 + 1e-5)), "numpy"], examples=12, folder=folder), folder
+
+
+def test_a_difference_turns_one_row_red_and_the_others_go_on(red: tuple[Report, Path]) -> None:
+    rows = {r.backend: r for r in red[0].rows}
+    assert not red[0].ok
+    assert rows["wrong"].verdict == "differs: op tanh (h)"
+    assert rows["numpy"].verdict == "equal"
+    assert rows["numpy"].examples > rows["wrong"].examples
+
+
+def test_a_difference_is_shrunk_and_its_first_stream_told(red: tuple[Report, Path]) -> None:
+    (found,) = red[0].findings
+    assert found.case.dimensions == {"N": 1, "H": 1}
+    assert (found.case.batch, found.case.steps, found.case.lengths) == (1, {"t": 1}, None)
+    assert "param:U" in found.case.zeroed
+    assert found.difference.result == "output:h"
+    assert found.difference.axes == ("step", "sequence", "element")
+    assert found.first is not None
+    assert found.first.result == "stream:h"
+    assert abs(found.difference.found / found.difference.wanted - 1) == pytest.approx(1e-5, rel=1e-3)
+    line = "h = squash(W @ x + U @ h[t-1] + b)"
+    number = 1 + [text.strip() for text in ELMAN.splitlines()].index(line)
+    assert f"line {number} of simple.rnn: {line}" in str(found)
+
+
+def test_a_ragged_case_becomes_small_as_well() -> None:
+    case = Case({"N": 2, "H": 3}, {"t": 5}, 3, {"t": (5, 3, 0)}, state=True, values="large", cuts=(1, 3))
+    small = smallest(elman(), case, lambda c: c.lengths is not None and len(set(c.lengths["t"])) > 1)
+    assert (small.dimensions, small.steps, small.batch, small.lengths) == ({"N": 1, "H": 1}, {"t": 1}, 2, {"t": (1, 0)})
+    assert (small.values, small.weights, small.cuts, small.state, small.spoilt) == ("zeros", "zeros", (), False, False)
+
+
+def test_the_report_is_plain_data(red: tuple[Report, Path]) -> None:
+    found = json.loads(json.dumps(red[0].as_json(), allow_nan=False))
+    assert found["ok"] is False
+    assert found["rows"][0]["finding"]["guilty"].startswith("op tanh (h)")
+    assert found["rows"][1]["verdict"] == "equal"
+
+
+def test_a_file_shows_the_difference_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    right = PASSES["pack"]
+    with monkeypatch.context() as patch:
+        wrong = lambda graph: edited(right(graph), "tanh", lambda y: -y)  # noqa: E731
+        patch.setitem(recurrency.passes.PASSES, "pack", wrong)
+        report = testing_verification(elman(), "numpy", examples=3, folder=tmp_path)
+        (found,) = report.findings
+        text = Path(str(found.file)).read_text(encoding="utf-8")
+        again: dict[str, object] = {}
+        with pytest.raises(SystemExit) as done:
+            exec(compile(text, str(found.file), "exec"), again)
+        assert done.value.code == 1
+    assert found.guilty == "pass pack"
+    assert Path(str(found.file)).name == "recurrency-verify-Elman-numpy.py"
+    healed = subprocess.run([sys.executable, str(found.file)], capture_output=True, text=True, timeout=100)
+    assert (healed.returncode, healed.stdout) == (0, "0 differences\n")
+
+
+def test_equal_seeds_draw_equal_cases() -> None:
+    one, two = (testing_verification(elman(), "numpy", examples=4, seed=3) for _ in range(2))
+    assert [r.as_json() for r in one.rows] == [r.as_json() for r in two.rows]
+
+
+# ----------------------------------------------------------------------------------------------------------- backends
+
+
+def test_all_leaves_out_what_can_not_run_and_what_is_emulated() -> None:
+    names, skipped = chosen("all")
+    assert {"numpy", "interpreter"} <= set(names)
+    assert "cupy-emulated" not in {*names, *skipped}
+    assert skipped == {n: r for n, r in backends.describe().items() if r is not None}
+
+
+def test_all_may_stand_beside_one_that_is_named() -> None:
+    names, skipped = chosen(["all", "cupy-emulated"])
+    assert (set(names), skipped) == ({*chosen("all")[0], "cupy-emulated"}, chosen("all")[1])
+    assert chosen("all") == chosen(["all"]) == chosen(["numpy", "all", "numpy"])
+
+
+def test_a_backend_that_is_named_must_be_able_to_run() -> None:
+    with pytest.raises(rc.UsageError, match="there is no backend nunpy"):
+        testing_verification(elman(), ["numpy", "nunpy"])
+
+
+def test_results_of_other_shapes_names_and_types_are_differences() -> None:
+    class Odd(Wrong):
+        def build(self, *arguments: object, **settings: object) -> object:
+            inner = super().build(*arguments, **settings)  # type: ignore[arg-type]
+
+            def run(*args: object) -> dict[str, object]:
+                values = inner(*args)
+                values["output:h"] = values["output:h"].astype("float16")
+                del values["final:h"]
+                return values  # type: ignore[no-any-return]
+
+            return run
+
+    found = differences(elman(), Case({"N": 1, "H": 1}, {"t": 1}), Odd("tanh", scaled(1.0)), ["forward"])
+    assert [str(d) for d in found] == [
+        "forward, float64: output:h holds float16 and not float64",
+        "forward, float64: final:h is missing",
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------- command line
+
+
+def test_the_command_prints_a_table_and_ends_with_0(tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    words = ["verify", "Linear", "--backends", "numpy", "--examples", "3", "-D", "K=2", "--json", str(file)]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 0, result.output
+    assert "Linear   numpy" in result.output
+    assert "no difference, seed 0" in result.output
+    assert json.loads(file.read_text())["ok"] is True
+
+
+def test_the_command_ends_with_1_where_something_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = PASSES["simplify"]
+    wrong = lambda graph: edited(right(graph), "product", lambda y: y * 2.0)  # noqa: E731
+    monkeypatch.setitem(recurrency.passes.PASSES, "simplify", wrong)
+    folder = tmp_path / "not" / "yet"
+    words = ["verify", "Linear", "--backends", "numpy", "--examples", "3", "--folder", str(folder)]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 1, result.output
+    assert "guilty   pass simplify" in result.output
+    assert "1 difference, seed 0" in result.output
+    assert [p.name for p in folder.iterdir()] == ["recurrency-verify-Linear-numpy.py"]
+    machine = CliRunner().invoke(cli, [*words, "--json", "-"])
+    assert (machine.exit_code, json.loads(machine.output)["rows"][0]["finding"]["guilty"]) == (1, "pass simplify")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["Linear", "--backends", "nunpy"], "error: there is no backend nunpy"),
+        (["Linear", "--backends", " , "], "name backends, such as numpy,torch, or all"),
+        (["Linear", "-D", "Q=3"], "error: -D Q: Linear has no dimension Q (it has N, K)"),
+        (["Linear", "IRNN", "-D", "Q=3"], "none of Linear, IRNN has the dimension Q (they have N, K, H)"),
+        (["Linear", "-D", "N=3", "-D", "N=4"], "N is given twice"),
+        (["Linear", "--json", "no/such.json"], "error: no/such.json can't be written: there is no folder no"),
+        (["Linear", "--json", "."], "error: . is a folder; name a file in it"),
+        (["Linear", "--folder", f"{__file__}/x"], f"error: {__file__}/x can't be a folder: {__file__} is a file"),
+        (["Lin.rn"], "error: there is no file Lin.rn"),
+        ([" "], "error: name a .rnn file or a shipped cell"),
+        (["Linear", "--examples", "0"], "0 is not in the range"),
+        (["no_such.rnn"], "error: there is no file no_such.rnn"),
+        ([], "Missing argument"),
+    ],
+)
+def test_a_wrong_call_ends_with_2_and_says_why_before_any_work(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification_verify, "compared", None)
+    result = CliRunner().invoke(cli, ["verify", *words])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_without_hypothesis_the_command_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from recurrency.cli import main; sys.argv = ['recurrency', 'verify', 'Linear']; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert result.returncode == 2
+    assert "pip install 'recurrency[verify]'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_public_names_are_what_they_are_in_whatever_order_they_are_imported() -> None:
+    code = (
+        "import recurrency.testing as t; from recurrency.testing import verify\n"
+        "import sys; assert all(callable(getattr(t, n)) for n in t.__all__), 'a module has taken a name'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
