@@ -26,7 +26,7 @@ LATE = 10.0
 LEAST = 120.0
 WANTED = 0.95
 SOURCES = (".py", ".lark", ".rnn")
-IMPORTED = re.compile(rb"from tests\.(test_\w+) import")
+IMPORTED = re.compile(rb"from tests\.((?:\w+\.)*test_\w+) import")
 
 
 def mutants() -> list[Mutant]:
@@ -112,10 +112,13 @@ def sources(folder: Path, asked: str) -> str:
     """A name for all that tests which are asked for may read: all sources but those of mutants and of other tests."""
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.suffix in SOURCES}
     texts = {name: path.read_bytes() for name, path in files.items() if not name.startswith("tests/mutants/")}
-    read = {*shlex.split(asked), *(f"tests/{m.decode()}.py" for t in texts.values() for m in IMPORTED.findall(t))}
+    read = {
+        *shlex.split(asked),
+        *(f"tests/{m.decode().replace('.', '/')}.py" for t in texts.values() for m in IMPORTED.findall(t)),
+    }
     digest = hashlib.sha256()
     for name in sorted(texts):
-        if name in read or not name.startswith("tests/test_"):
+        if name in read or not Path(name).name.startswith("test_"):
             digest.update(texts[name])
     return digest.hexdigest()
 

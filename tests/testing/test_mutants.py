@@ -94,13 +94,13 @@ def test_a_crash_is_the_mutants_own_and_a_kill_is_not(code: int, said: str, want
 
 
 def test_what_is_known_holds_for_the_sources_and_the_tests_that_were_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "tests").mkdir()
-    for name in ("test_a.py", "test_b.py", "test_c.py", "help.py"):
-        (tmp_path / "tests" / name).write_text("from tests.test_c import x\n" if name == "test_a.py" else "")
+    (tmp_path / "tests" / "room").mkdir(parents=True)
+    for name in ("test_a.py", "test_b.py", "room/test_c.py", "help.py"):
+        (tmp_path / "tests" / name).write_text("from tests.room.test_c import x\n" if name == "test_a.py" else "")
     before = tool.sources(tmp_path, "tests/test_a.py -k x")
     (tmp_path / "tests" / "test_b.py").write_text("x = 1")
     assert tool.sources(tmp_path, "tests/test_a.py -k x") == before
-    for name in ("test_c.py", "help.py", "test_a.py"):
+    for name in ("room/test_c.py", "help.py", "test_a.py"):
         (tmp_path / "tests" / name).write_text("x = 1\n")
         last, before = before, tool.sources(tmp_path, "tests/test_a.py -k x")
         assert last != before, name
