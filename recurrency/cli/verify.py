@@ -57,7 +57,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
     "--folder", default=".", show_default=True, metavar="FOLDER", help="Where files that show a difference are written."
 )
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes for several specs.  [default: processors]")
-def verification(
+def verify(
     specs: tuple[str, ...], backends: list[str], examples: int, seed: int, dimensions: dict[str, Any],
     json_file: str | None, folder: str, jobs: int | None,
 ) -> None:  # fmt: skip
@@ -109,7 +109,7 @@ def _run(
     jobs: int | None,
 ) -> Report:  # fmt: skip
     from recurrency.cli.common import find_spec
-    from recurrency.testing import verification
+    from recurrency.testing import verify
     from recurrency.testing.verification.jobs import processors, verify_together
 
     found = [find_spec(text) for text in specs]
@@ -119,7 +119,7 @@ def _run(
     jobs = min(jobs or processors(), len(specs))
     if jobs > 1:
         return verify_together(find_spec, specs, backends, examples, seed, dimensions, folder, jobs)
-    return verification(found, backends, examples, seed, dimensions, folder, _say)
+    return verify(found, backends, examples, seed, dimensions, folder, _say)
 
 
 def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:

@@ -20,14 +20,13 @@ import recurrency.passes
 from recurrency import backend as backends
 from recurrency.cli import cli
 from recurrency.passes import PASSES
-from recurrency.testing import Case, Report, cases, differences, dimension_sets
-from recurrency.testing import verification as testing_verification
+from recurrency.testing import Case, Report, cases, differences, dimension_sets, verify
 from recurrency.testing.bench import bench
 from recurrency.testing.cells import CELLS, cell
 from recurrency.testing.compare import Comparison
 from recurrency.testing.conformance import RAGGED, case_of
 from recurrency.testing.outcomes import outcome
-from recurrency.testing.verification import verify as verification_verify
+from recurrency.testing.verification import verify as searching
 from recurrency.testing.verification.report import RULES
 from recurrency.testing.verification.shrink import smallest
 from recurrency.testing.verification.verify import chosen
@@ -78,9 +77,9 @@ SETTINGS: dict[str, Callable[[Case], Any]] = {
 def verified(monkeypatch: pytest.MonkeyPatch, name: str, examples: int, seed: int) -> tuple[list[Case], list[Case]]:
     """The cases on which a backend is compared with the interpreter, and derivatives with differences."""
     cases_, sloped = list[Case](), list[Case]()
-    monkeypatch.setattr(verification_verify, "compared", lambda spec, case, *_: cases_.append(case) or Comparison([]))
-    monkeypatch.setattr(verification_verify, "slopes", lambda spec, case: sloped.append(case) or [])
-    testing_verification(cell(name), "numpy", examples, seed)
+    monkeypatch.setattr(searching, "compared", lambda spec, case, *_: cases_.append(case) or Comparison([]))
+    monkeypatch.setattr(searching, "slopes", lambda spec, case: sloped.append(case) or [])
+    verify(cell(name), "numpy", examples, seed)
     return cases_, sloped
 
 
@@ -205,7 +204,7 @@ def test_nothing_stands_there_for_one_that_writes_none() -> None:
 
 
 def test_backends_that_agree_are_green() -> None:
-    report = testing_verification(elman(), ["numpy", "interpreter"], examples=8)
+    report = verify(elman(), ["numpy", "interpreter"], examples=8)
     assert report.ok
     assert next((r.backend, r.examples, r.verdict) for r in report.rows) == ("numpy", 8, "equal")
     assert [r.backend for r in report.rows] == ["numpy", "interpreter", RULES]
@@ -216,7 +215,7 @@ def test_backends_that_agree_are_green() -> None:
 def red(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     """One backend with a wrong tanh, beside one that is right."""
     folder = tmp_path_factory.mktemp("found")
-    return testing_verification(elman(), [Wrong("tanh", scaled(1 + 1e-5)), "numpy"], examples=12, folder=folder), folder
+    return verify(elman(), [Wrong("tanh", scaled(1 + 1e-5)), "numpy"], examples=12, folder=folder), folder
 
 
 def test_a_difference_turns_one_row_red_and_the_others_go_on(red: tuple[Report, Path]) -> None:
@@ -261,7 +260,7 @@ def test_a_file_shows_the_difference_again(monkeypatch: pytest.MonkeyPatch, tmp_
     with monkeypatch.context() as patch:
         wrong = lambda graph: edited(right(graph), "tanh", lambda y: -y)  # noqa: E731
         patch.setitem(recurrency.passes.PASSES, "pack", wrong)
-        report = testing_verification(elman(), "numpy", examples=3, folder=tmp_path)
+        report = verify(elman(), "numpy", examples=3, folder=tmp_path)
         (found,) = report.findings
         text = Path(str(found.file)).read_text(encoding="utf-8")
         again: dict[str, object] = {}
@@ -275,7 +274,7 @@ def test_a_file_shows_the_difference_again(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_equal_seeds_draw_equal_cases() -> None:
-    one, two = (testing_verification(elman(), "numpy", examples=4, seed=3) for _ in range(2))
+    one, two = (verify(elman(), "numpy", examples=4, seed=3) for _ in range(2))
     assert [r.as_json() for r in one.rows] == [r.as_json() for r in two.rows]
 
 
@@ -297,7 +296,7 @@ def test_all_may_stand_beside_one_that_is_named() -> None:
 
 def test_a_backend_that_is_named_must_be_able_to_run() -> None:
     with pytest.raises(rc.UsageError, match="there is no backend nunpy"):
-        testing_verification(elman(), ["numpy", "nunpy"])
+        verify(elman(), ["numpy", "nunpy"])
 
 
 def test_results_of_other_shapes_names_and_types_are_differences() -> None:
@@ -369,7 +368,7 @@ def test_the_command_ends_with_1_where_something_differs(tmp_path: Path, monkeyp
 def test_a_wrong_call_ends_with_2_and_says_why_before_any_work(
     words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification_verify, "compared", None)
+    monkeypatch.setattr(searching, "compared", None)
     result = CliRunner().invoke(cli, ["verify", *words])
     assert result.exit_code == 2
     assert said in result.output
