@@ -41,7 +41,6 @@ KNOWN = {
     "recurrency.program.before",
     "recurrency.training.runs.command",
     "recurrency.backends.c.function",
-    "recurrency.backends.python.function",
     "recurrency.language.elaboration.evaluate",
     "recurrency.model.model",
 }

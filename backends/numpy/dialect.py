@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from recurrency.program.program import Program
 
 from ..python.dialect import Fused, listed, number_text
-from ..python.function import Function
+from ..python.frame import Frame
 from ..python.masks import masked_text
 from ..python.memory import leased
 from ..python.products import Call
@@ -34,7 +34,7 @@ class Numpy:
     hoists = False
     apart = False
 
-    def text(self, f: Function) -> str:
+    def text(self, f: Frame) -> str:
         """The function, and the one that makes its memory."""
         kept = sorted(set(f.memory.own) & f.words(), key=f.memory.order)
         arenas = {home: parts for home, parts in f.memory.arenas.items() if parts}
@@ -44,9 +44,9 @@ class Numpy:
         lines += [f"    {line}" for line in f.memory.lines]
         lines += [f"    return ({listed([f'{home}.memory' for home in arenas])}), ({listed(kept)})", "", ""]
         borrowed = [f"({listed(kept)}) = memory({f.name}_memory, {', '.join(f.sizes)})"] if kept else []
-        return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
+        return "\n".join([*lines, *f.definition(borrowed)]) + "\n"
 
-    def literal(self, f: Function, value: float) -> str:
+    def literal(self, f: Frame, value: float) -> str:
         """The number itself."""
         return str(number_text(value))
 
@@ -86,7 +86,7 @@ class Numpy:
         """The same of several arrays of ours at once."""
         return f"per_step({', '.join(self.each(whole, backwards) for whole in wholes)})"
 
-    def product(self, f: Function, call: Call) -> str:
+    def product(self, f: Frame, call: Call) -> str:
         """A function of the same name."""
         if call.function == "einsum":
             return f'einsum("{call.spec}", {call.a}, {call.b}, out={call.out})'
@@ -99,7 +99,7 @@ class Numpy:
         call = f"{UFUNC[op]}.reduce({text}, {axes}"
         return f"{call}, None, {out})" if fits else f"{out}[...] = {call})"
 
-    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
+    def results(self, f: Frame, roots: Mapping[str, int]) -> list[str]:
         """A dict of views of the memory that is lent, and of copies."""
         items = ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
         lent = handed_out(f.program, roots)
@@ -129,7 +129,7 @@ def handed_out(program: Program, roots: Mapping[str, int]) -> set[str]:
     return found
 
 
-def _result(f: Function, name: str, id: int, lent: bool) -> str:
+def _result(f: Frame, name: str, id: int, lent: bool) -> str:
     type_ = f.graph[id].type
     text: str = f.full(id)
     if lent:

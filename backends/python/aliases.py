@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.before import Rows, rows_before
 from recurrency.program.program import Place, View
 
-if TYPE_CHECKING:
-    from .function import Function
+from .frame import Frame
 
 
-def write_alias(f: Function, id: int, node: Node) -> None:
+def write_alias(f: Frame, id: int, node: Node) -> None:
     """The statements of a view, if it needs any."""
     if node.op.name == "shift":
         if f.memory.loop is None:
@@ -28,18 +25,18 @@ def write_alias(f: Function, id: int, node: Node) -> None:
         _clean(f, id, node)
 
 
-def write_late_copy(f: Function, id: int) -> None:
+def write_late_copy(f: Frame, id: int) -> None:
     """At the end of a step: what a delayed use with memory of its own reads at a later one."""
     if f.graph[id].op.name == "shift" and id in f.program.copies:
         f.inner.append(_into_rows(f, id))
 
 
-def _into_rows(f: Function, id: int) -> str:
+def _into_rows(f: Frame, id: int) -> str:
     rows = f.memory.array(Place(f.program.places[id].buffer, Kind.STREAM))
-    return str(f.dialect.assign(rows, f.ref(f.graph[id].args[0])))
+    return f.dialect.assign(rows, f.ref(f.graph[id].args[0]))
 
 
-def _clean(f: Function, id: int, node: Node) -> None:
+def _clean(f: Frame, id: int, node: Node) -> None:
     """Put nothing into padding; neighbouring statements of this kind stand under one condition."""
     s = f.clocks[str(node.type.clock)]
     padding = f"padding{s}"
@@ -52,7 +49,7 @@ def _clean(f: Function, id: int, node: Node) -> None:
     target.append(f"    {f.dialect.clear(out, padding, '0' if node.type.index is None else '-1')}")
 
 
-def _copy(f: Function, id: int, node: Node) -> None:
+def _copy(f: Frame, id: int, node: Node) -> None:
     arg = f.array(node.args[0])
     out = f.out(id)
     if node.op.name in ("frames", "unframes"):
@@ -66,7 +63,7 @@ def _copy(f: Function, id: int, node: Node) -> None:
     f.say(id, f.dialect.assign(out, arg))
 
 
-def write_firsts(f: Function, id: int) -> None:
+def write_firsts(f: Frame, id: int) -> None:
     """Write the first values of a delayed use into the rows before the first step."""
     node, place = f.graph[id], f.program.places[id]
     for line in rows_before(f.graph, node, place.delay):
@@ -75,7 +72,7 @@ def write_firsts(f: Function, id: int) -> None:
                 _write_rows(f, id, rows, place)
 
 
-def _write_rows(f: Function, id: int, rows: Rows, place: Place) -> None:
+def _write_rows(f: Frame, id: int, rows: Rows, place: Place) -> None:
     """Write one row, or several of a value that has them as its own."""
     buffer = f.program.buffers[place.buffer]
     one, front = rows.start is None, buffer.front - rows.high
@@ -91,13 +88,13 @@ def _write_rows(f: Function, id: int, rows: Rows, place: Place) -> None:
     f.memory.loop = loop
 
 
-def _line(f: Function, rows: Rows) -> str:
+def _line(f: Frame, rows: Rows) -> str:
     """Rows of a value as those of a stream: [rows, B, ...]."""
     assert rows.first is not None
     assert rows.start is not None
     literal = number(f.graph, rows.first)
     if literal is not None:
-        return str(f.dialect.literal(f, literal))
+        return f.dialect.literal(f, literal)
     count, text = rows.high - rows.low + 1, f.ref(rows.first)
     some = "" if count == f.graph[rows.first].type.shape[0] else f"{rows.start}:{rows.start + count}"
     if f.kind(rows.first) is Kind.STATIC:

@@ -8,13 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isnan
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from recurrency.program.program import Program
-
-    from .function import Function
-    from .products import Call
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -65,12 +59,6 @@ class Dialect(Protocol):
     apart: bool
     """Whether memory that is lent to the caller is made apart from the rest."""
 
-    def text(self, f: Function) -> str:
-        """The function, and those that make its memory."""
-
-    def literal(self, f: Function, value: float) -> str:
-        """A number as an argument of an element-wise function."""
-
     def full(self, shape: str, value: str, index: bool = False) -> str:
         """A new array of equal numbers; `index`: of symbols."""
 
@@ -98,17 +86,8 @@ class Dialect(Protocol):
     def per_step(self, wholes: list[str], backwards: bool) -> str:
         """The same of several arrays of ours at once."""
 
-    def product(self, f: Function, call: Call) -> str:
-        """The statement of a product."""
-
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
         """The `sum` or `peak` of an array over axes; `fits`: what comes out has the axes of `out`, as it is."""
-
-    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
-        """The statements that end a function; `roots` are those that are not gradients of parameters."""
-
-    def fusions(self, program: Program) -> dict[int, Fused]:
-        """What is computed together with other nodes: the last node of each -> how."""
 
 
 def number_text(value: float) -> str:

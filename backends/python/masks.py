@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recurrency.graph.types import Kind
 
-if TYPE_CHECKING:
-    from .function import Function
+from .frame import Frame
 
 KEEPS_ZERO = frozenset("negative add subtract multiply tanh relu abs sin sign expm1 log1p sqrt".split())
 """Operations whose result is zero where all arguments are."""
 
 
-def clean(f: Function, id: int, axis: int) -> bool:
+def clean(f: Frame, id: int, axis: int) -> bool:
     """Whether a value is known to be zero where the steps along this axis are padding."""
     node = f.graph[id]
     if node.op.name in ("frames", "input"):
@@ -29,17 +26,17 @@ def clean(f: Function, id: int, axis: int) -> bool:
     return all(clean(f, a, letters.index(out[axis])) for letters, a in sides if out[axis] in letters)
 
 
-def masked_text(f: Function, text: str, kind: Kind, axis: int, clock: str, nothing: str) -> str:
+def masked_text(f: Frame, text: str, kind: Kind, axis: int, clock: str, nothing: str) -> str:
     """An array with `nothing` in the padding along an axis, which has the steps of `clock`."""
     lead, s = f.lead(kind), f.clocks[clock]
     return f"(masked({text}, padding{s}, {lead - 1}, {lead + axis}, {nothing}) if ragged{s} else {text})"
 
 
-def masked(f: Function, id: int, axes: tuple[int, ...], nothing: str) -> str:
+def masked(f: Frame, id: int, axes: tuple[int, ...], nothing: str) -> str:
     """The array of a value with `nothing` in the padding along those of the axes that are steps of a clock."""
     shape = f.graph[id].type.shape
     timed = [a for a in axes if isinstance(shape[a], str) and not (nothing == "0" and clean(f, id, a))]
-    text: str = f.full(id) if timed else f.array(id)
+    text = f.full(id) if timed else f.array(id)
     for axis in timed:
         text = masked_text(f, text, f.graph[id].type.kind, axis, str(shape[axis]), nothing)
     return text

@@ -78,7 +78,7 @@ class Memory:
             if text == whole:
                 return known
         base = re.match(r"\w+", whole)
-        name: str = self.names.new(f"{base[0] if base else 'padding'}_t")
+        name = self.names.new(f"{base[0] if base else 'padding'}_t")
         self.loop.views[name] = whole
         return name
 
@@ -135,7 +135,7 @@ class Memory:
         if not place.views and text == base:
             return base
         text = self.viewed(text, place.views, Place(place.buffer, buffer.type.kind), buffer.home == "given")
-        name: str = self.names.new(self.hints.get(place) or self._wish(buffer, place))
+        name = self.names.new(self.hints.get(place) or self._wish(buffer, place))
         self.define(name, text, self.group(base))
         return name
 
@@ -172,11 +172,11 @@ class Memory:
         rows = buffer.front + buffer.behind
         shape = self.shape(buffer.type, rows, buffer.step is not None)
         if buffer.type.index is not None:
-            return str(self.dialect.full(shape, "-1", index=True))
+            return self.dialect.full(shape, "-1", index=True)
         home = self._home(buffer)
         if home:
             self.arenas[home].append(f"prod({shape})")
-        return str(self.dialect.buffer(shape, buffer.front, buffer.behind, home))
+        return self.dialect.buffer(shape, buffer.front, buffer.behind, home)
 
     def _home(self, buffer: Buffer) -> str | None:
         """Who gets the memory of a buffer, if it is handed out."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.strides import BATCH, Axis
 
+from .frame import Frame
 from .masks import clean, masked_text
 from .products import Operand, Product, letter_sizes, lettered
 
-if TYPE_CHECKING:
-    from .function import Function
 
-
-def product(f: Function, node: Node, id: int) -> str:
+def product(f: Frame, node: Node, id: int) -> str:
     """The statement of a product (or `multiply`) with its result where that of `id` is, which may be a sum of it."""
     same = "abcdefghijklmnop"[: len(node.type.shape)]
     a, b, o = lettered(node.attrs.get("spec", f"{same},{same}->{same}"))
@@ -28,10 +24,10 @@ def product(f: Function, node: Node, id: int) -> str:
     first = _operand(f, node.args[0], a, sizes, summed, node if spread else None)
     second = _operand(f, node.args[1], b, sizes, summed, None)
     call = Product(first, second, _result(f, id, o), _texts(f, node, sizes), None, *_words(f)).call()
-    return str(f.dialect.product(f, call.named(lambda text: text if text.startswith("(") else f.memory.derived(text))))
+    return f.dialect.product(f, call.named(lambda text: text if text.startswith("(") else f.memory.derived(text)))
 
 
-def sum_with_product(f: Function, id: int, product: int, other: int) -> str:
+def sum_with_product(f: Frame, id: int, product: int, other: int) -> str:
     """The statement of a product and another value that is added to it ("" where no function does both)."""
     node = f.graph[product]
     a, b, o = lettered(node.attrs["spec"])
@@ -45,15 +41,15 @@ def sum_with_product(f: Function, id: int, product: int, other: int) -> str:
     return str(f.dialect.product(f, call.named(f.memory.derived))) if call.plus else ""
 
 
-def _result(f: Function, id: int, letters: str) -> Operand:
+def _result(f: Frame, id: int, letters: str) -> Operand:
     return Operand(f.out(id), _lead(f, f.kind(id)) + letters, f.strides(id))
 
 
-def _words(f: Function) -> tuple[str, str]:
+def _words(f: Frame) -> tuple[str, str]:
     return f.dialect.permute, f.dialect.view
 
 
-def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
+def _texts(f: Frame, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
     """The size of each letter as text; those of time and sequences are T and B."""
     texts: dict[str, str] = {c: f.memory.size(d) for c, d in sizes.items()}
     if f.memory.loop is None and node.type.clock is not None:
@@ -61,15 +57,15 @@ def _texts(f: Function, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
     return {**texts, "B": "B"}
 
 
-def _lead(f: Function, kind: Kind) -> str:
+def _lead(f: Frame, kind: Kind) -> str:
     """The letters of the axes of time and sequences."""
     return ("", "B", "TB")[int(f.lead(kind))]
 
 
-def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: set[str], like: Node | None) -> Operand:
+def _operand(f: Frame, id: int, letters: str, sizes: dict[str, Dim], summed: set[str], like: Node | None) -> Operand:
     """A factor; with zeros in padding that is summed, and with all axes of the type of `like`, if that is given."""
     kind = f.kind(id) if like is None else like.type.kind
-    text: str = f.array(id) if like is None else _spread_to(f, id, like)
+    text = f.array(id) if like is None else _spread_to(f, id, like)
     strides = f.strides(id)
     if like is not None and strides is not None:
         lead = [Axis(size, (0, ())) for size in (str(like.type.clock), BATCH)[2 - f.lead(kind) :]]
@@ -83,7 +79,7 @@ def _operand(f: Function, id: int, letters: str, sizes: dict[str, Dim], summed: 
     return Operand(text, _lead(f, kind) + letters, strides, fixed)
 
 
-def _spread_to(f: Function, id: int, like: Node) -> str:
+def _spread_to(f: Frame, id: int, like: Node) -> str:
     lead = f"{f.memory.steps(like.type.clock)}, B, " if f.lead(like.type.kind) == 2 else "B, "
     sizes = "".join(f"{f.memory.size(d)}, " for d in f.graph[id].type.shape)
-    return str(f.dialect.spread(f.array(id), f"({lead}{sizes})"))
+    return f.dialect.spread(f.array(id), f"({lead}{sizes})")

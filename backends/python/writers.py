@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from recurrency.graph.cost import whole
 from recurrency.graph.graph import Node
@@ -11,15 +10,13 @@ from recurrency.graph.types import Kind
 from recurrency.program.program import ALIASES, View
 from recurrency.program.schedule import SUMMED
 
+from .frame import Frame
 from .masks import masked
 from .products import Call
 from .sums import product
 
-if TYPE_CHECKING:
-    from .function import Function
 
-
-def _input(f: Function, id: int, node: Node) -> None:
+def _input(f: Frame, id: int, node: Node) -> None:
     wish = node.attrs["name"]
     wish = (node.name or f.memory.pieces.get(id) or wish) if wish.startswith("tape:") else wish
     name = f.names.new(wish)
@@ -32,11 +29,11 @@ def _input(f: Function, id: int, node: Node) -> None:
         f.body.append(f"    {name} = clean({name}, padding{s}, {'0' if node.type.index is None else '-1'})")
 
 
-def _param(f: Function, id: int, node: Node) -> None:
+def _param(f: Frame, id: int, node: Node) -> None:
     """A view of the flat vector, made where it is first used."""
 
 
-def _start(f: Function, id: int, node: Node) -> None:
+def _start(f: Frame, id: int, node: Node) -> None:
     name = f.names.new(f"{node.attrs['name']}_start")
     default = f.names.new(f"{node.attrs['name']}_default")
     f.memory.bases[f.program.places[id].buffer] = name
@@ -49,25 +46,25 @@ def _start(f: Function, id: int, node: Node) -> None:
     f.say(id, *lines)
 
 
-def _unless_given(f: Function, id: int, node: Node) -> None:
+def _unless_given(f: Frame, id: int, node: Node) -> None:
     given = ascii("start:" + node.attrs["name"])
     value = f"{f.ref(node.args[0])} if given.get({given}) is None else {f.dialect.literal(f, 0.0)}"
     f.say(id, f.dialect.assign(f.out(id), value))
 
 
-def _eye(f: Function, id: int, node: Node) -> None:
+def _eye(f: Frame, id: int, node: Node) -> None:
     f.say(id, f.dialect.assign(f.out(id), f.dialect.eye.format(node.attrs["size"])))
 
 
-def _length(f: Function, id: int, node: Node) -> None:
+def _length(f: Frame, id: int, node: Node) -> None:
     f.say(id, f.dialect.assign(f.out(id), f"n{f.clocks[node.attrs['clock']]}"))
 
 
-def _batch(f: Function, id: int, node: Node) -> None:
+def _batch(f: Frame, id: int, node: Node) -> None:
     f.say(id, f.dialect.assign(f.out(id), "B", number=True))
 
 
-def _random(f: Function, id: int, node: Node) -> None:
+def _random(f: Frame, id: int, node: Node) -> None:
     a = node.attrs
     step = "0"
     if a["per"] == "step":
@@ -78,11 +75,11 @@ def _random(f: Function, id: int, node: Node) -> None:
     f.say(id, f"random({numbers}, {step}, {batch}, {sizes}, training, seed, {f.out(id)})")
 
 
-def _product(f: Function, id: int, node: Node) -> None:
+def _product(f: Frame, id: int, node: Node) -> None:
     f.say(id, product(f, node, id))
 
 
-def _reduce(f: Function, id: int, node: Node) -> None:
+def _reduce(f: Frame, id: int, node: Node) -> None:
     nothing = {"sum": "0", "peak": "-inf"}[node.op.name]
     text = masked(f, node.args[0], node.attrs["axes"], nothing)
     kind = f.graph[node.args[0]].type.kind if "masked(" in text else f.kind(node.args[0])
@@ -91,7 +88,7 @@ def _reduce(f: Function, id: int, node: Node) -> None:
     f.say(id, f.dialect.reduced(node.op.name, text, f"({axes},)", f.out(id), kind is f.kind(id)))
 
 
-def _softmax(f: Function, id: int, node: Node) -> None:
+def _softmax(f: Frame, id: int, node: Node) -> None:
     last = node.type.shape[-1]
     padding = "None"
     if isinstance(last, str):
@@ -101,7 +98,7 @@ def _softmax(f: Function, id: int, node: Node) -> None:
     f.say(id, f"{node.op.name}({f.array(node.args[0])}, {padding}, {f.out(id)})")
 
 
-def _concat(f: Function, id: int, node: Node) -> None:
+def _concat(f: Frame, id: int, node: Node) -> None:
     if f.program.buffers[f.program.places[id].buffer].home == "params":
         return
     start = node.attrs.get("start", 0)
@@ -121,31 +118,31 @@ def _concat(f: Function, id: int, node: Node) -> None:
         start = stop
 
 
-def _in_place(f: Function, id: int, arg: int, start: int) -> bool:
+def _in_place(f: Frame, id: int, arg: int, start: int) -> bool:
     """Whether a part is computed where it belongs; a view of what lies there, perhaps at another step, is not."""
     shape = f.graph[arg].type.shape
     there = View("slice", shape, (start, start + whole(shape[0])))
     return f.graph[arg].op.name not in ALIASES and f.program.places.get(arg) == f.program.places[id].then(there)
 
 
-def _take(f: Function, id: int, node: Node) -> None:
+def _take(f: Frame, id: int, node: Node) -> None:
     x, index = node.args
     f.say(id, f"take({f.array(x)}, {f.array(index)}, {f.lead_of(x)}, {f.out(id)})")
 
 
-def _put(f: Function, id: int, node: Node) -> None:
+def _put(f: Frame, id: int, node: Node) -> None:
     x, index = node.args
     f.say(id, f"put({f.array(x)}, {f.array(index)}, {f.lead_of(id)}, {f.out(id)})")
 
 
-def _pick(f: Function, id: int, node: Node) -> None:
+def _pick(f: Frame, id: int, node: Node) -> None:
     x = node.args[0]
     s = f.clocks[str(f.graph[x].type.clock)]
     nothing = "0" if node.type.index is None else "-1"
     f.say(id, f"pick({f.full(x)}, {node.attrs['step']}, n{s}, ragged{s}, {nothing}, {f.out(id)})")
 
 
-def _place(f: Function, id: int, node: Node) -> None:
+def _place(f: Frame, id: int, node: Node) -> None:
     x, s = node.args[0], f.clocks[node.attrs["clock"]]
     text = f.full(x)
     if f.graph[x].type.kind is Kind.STATIC:
@@ -154,14 +151,14 @@ def _place(f: Function, id: int, node: Node) -> None:
     f.say(id, f.dialect.place.format(x=text, step=node.attrs["step"], s=s, out=f.out(id)))
 
 
-def _final(f: Function, id: int, node: Node) -> None:
+def _final(f: Frame, id: int, node: Node) -> None:
     x, *firsts = node.args
     s = f.clocks[str(f.graph[x].type.clock)]
     given = "".join(f"{f.full(first)}, " for first in firsts)
     f.say(id, f"final({f.full(x)}, ({given}), {node.attrs['slot']}, n{s}, ragged{s}, {f.out(id)})")
 
 
-def _across(f: Function, id: int, node: Node) -> None:
+def _across(f: Frame, id: int, node: Node) -> None:
     """What moves rows of a value to steps, or steps to rows."""
     x, clock = node.args[0], node.attrs.get("clock") or f.graph[node.args[0]].type.clock
     s, others = f.clocks[str(clock)], [str(node.attrs["by"])] if "by" in node.attrs else []
@@ -171,18 +168,18 @@ def _across(f: Function, id: int, node: Node) -> None:
     f.say(id, f"{node.op.name}({given})")
 
 
-def _if_length(f: Function, id: int, node: Node) -> None:
+def _if_length(f: Frame, id: int, node: Node) -> None:
     s, length = f.clocks[node.attrs["clock"]], node.attrs["length"]
     lines = f.dialect.if_length
     f.say(id, *(line.format(x=f.ref(node.args[0]), length=length, s=s, out=f.out(id)) for line in lines))
 
 
-def _reverse(f: Function, id: int, node: Node) -> None:
+def _reverse(f: Frame, id: int, node: Node) -> None:
     s = f.clocks[str(node.type.clock)]
     f.say(id, f"reverse({f.full(node.args[0])}, n{s}, ragged{s}, {f.out(id)})")
 
 
-def _sum(f: Function, id: int, node: Node) -> None:
+def _sum(f: Frame, id: int, node: Node) -> None:
     inner = f.program.sums.get(id, node.args[0])
     summed = f.graph[inner]
     hidden = inner not in f.program.places and summed.op.name in SUMMED  # other things without a place are literals
@@ -202,7 +199,7 @@ def _sum(f: Function, id: int, node: Node) -> None:
     f.say(id, f.dialect.reduced("sum", f.full(inner), axes, f.out(id)))
 
 
-def _sum_put(f: Function, id: int, inner: int, axes: str) -> None:
+def _sum_put(f: Frame, id: int, inner: int, axes: str) -> None:
     """Add rows up where their indices say; not by way of a value of all rows at each step."""
     node = f.graph[inner]
     x, index = node.args
@@ -223,7 +220,7 @@ def _sum_put(f: Function, id: int, inner: int, axes: str) -> None:
     )
 
 
-WRITERS: dict[str, Callable[[Function, int, Node], None]] = {
+WRITERS: dict[str, Callable[[Frame, int, Node], None]] = {
     "input": _input,
     "param": _param,
     "start": _start,

@@ -9,7 +9,7 @@ from recurrency.program.program import Program
 
 from ..names import ascii_name
 from ..python.dialect import Fused, listed
-from ..python.function import Function
+from ..python.frame import Frame
 from ..python.masks import masked_text
 from ..python.memory import leased
 from ..python.products import Call
@@ -52,7 +52,7 @@ class Torch:
     def __init__(self, fuses: bool = True) -> None:
         self.fuses = fuses
 
-    def text(self, f: Function) -> str:
+    def text(self, f: Frame) -> str:
         """The function, and those that make its memory: what it keeps for itself, and what it lends to the caller."""
         used = f.words()
         lines: list[str] = []
@@ -68,9 +68,9 @@ class Torch:
             lines += [f"    return Buffers(({listed(_owners(made))}), ({listed(names)}))", "", ""]
             borrowed += [f"{key}, {group} = borrow({f.name}_{suffix}, params, {', '.join(f.sizes)})"]
             borrowed += [f"({listed(names)}) = {group}.tensors"]
-        return "\n".join([*lines, *f.frame(borrowed)]) + "\n"
+        return "\n".join([*lines, *f.definition(borrowed)]) + "\n"
 
-    def literal(self, f: Function, value: float) -> str:
+    def literal(self, f: Frame, value: float) -> str:
         """The number as a tensor without axes: quicker than a number of Python's, which becomes one at each call."""
         known = {0.0: "zero", 1.0: "one", 0.5: "half", 2.0: "two"}
         text: str = f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
@@ -116,7 +116,7 @@ class Torch:
         """The views of each step of several tensors."""
         return f"per_step({-1 if backwards else 1}, {', '.join(wholes)})"
 
-    def product(self, f: Function, call: Call) -> str:
+    def product(self, f: Frame, call: Call) -> str:
         """The most special function for it."""
         a, b, out = call.a, call.b, call.out
         if call.function in ("dot", "matmul"):
@@ -135,7 +135,7 @@ class Torch:
             return f"sum_products({a}, {b}, ({listed(summed)}), {out})"
         return f'{out}.copy_(einsum("{call.spec}", {a}, {b}))'
 
-    def _best(self, name: str, f: Function, call: Call) -> tuple[str, str]:
+    def _best(self, name: str, f: Frame, call: Call) -> tuple[str, str]:
         """The function that is quickest for a product of such sizes, chosen where memory is made; and its factor b.
 
         In a loop a factor that stays the same is brought into the function's own form before.
@@ -153,7 +153,7 @@ class Torch:
         call = f"{REDUCE[op]}({text}, {axes}"
         return f"{call}, out={out})" if fits else f"{out}.copy_({call}))"
 
-    def results(self, f: Function, roots: Mapping[str, int]) -> list[str]:
+    def results(self, f: Frame, roots: Mapping[str, int]) -> list[str]:
         """The results that lie in lent memory, and copies of the others."""
         direct, copies = [], ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
         handed = _handed_out(f, roots)
@@ -184,7 +184,7 @@ DOCS = {
 }
 
 
-def _named(f: Function, wish: str, text: str, group: str | None) -> str:
+def _named(f: Frame, wish: str, text: str, group: str | None) -> str:
     """A name for what a text makes once: among our memory, or (None) in the function before the loop."""
     if text not in f.memory.views:
         f.memory.views[text] = f.names.new(wish)
@@ -209,7 +209,7 @@ def _owners(lines: list[str]) -> list[str]:
     return [name for name, text in made if re.search(r"\.new_|\blend\(", text)]
 
 
-def _handed_out(f: Function, roots: Mapping[str, int]) -> set[str]:
+def _handed_out(f: Frame, roots: Mapping[str, int]) -> set[str]:
     """The results that are handed out as they lie in memory.
 
     Those of the tape may lie in one memory, for nobody writes there; what a user may write on has its memory alone.
@@ -227,7 +227,7 @@ def _handed_out(f: Function, roots: Mapping[str, int]) -> set[str]:
     return found
 
 
-def _copy(f: Function, id: int) -> str:
+def _copy(f: Frame, id: int) -> str:
     """A result as a tensor of its own."""
     type_ = f.graph[id].type
     text = f"fresh({f.full(id)})"
