@@ -139,8 +139,7 @@ class Frame:
 
     def out(self, id: int) -> str:
         """The array that a node is computed into."""
-        text = self.memory.array(self.program.places[id])
-        return text
+        return self.memory.array(self.program.places[id])
 
     def lead(self, kind: Kind) -> int:
         """The number of axes of time and sequences of an array of this kind, here."""
