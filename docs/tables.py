@@ -1,11 +1,12 @@
-"""The tables of the documentation, written from the tables of the code: `python docs/tables.py`.
+"""The tables of the documentation, written from the code: `python docs/tables.py`.
 
-A page holds `<!-- table: NAME -->` and `<!-- end of NAME -->`; what stands between them is replaced. No page repeats
-by hand what a table of the code says.
+It replaces the text between `<!-- table: NAME -->` and `<!-- end of NAME -->`, so no page copies a table of the code
+by hand.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
@@ -19,7 +20,9 @@ from typing import Any
 from recurrency.errors import UsageError
 
 DOCS = Path(__file__).resolve().parent
-"""Where the pages lie."""
+"""The folder of the pages."""
+ROOT = DOCS.parent
+"""The folder of the checkout."""
 
 WIDTH = 118
 """Characters in a line of a page."""
@@ -158,6 +161,20 @@ def no_edges() -> str:
 # ------------------------------------------------------------------------------------------------------- the compiler
 
 
+def promise(file: Path) -> str:
+    """The first paragraph of a module's docstring, in one line."""
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def packages() -> str:
+    """The packages in the order of their paths, and the modules at the top of `recurrency`."""
+    folders = ((file.parent, file) for top in ("recurrency", "backends") for file in (ROOT / top).rglob("__init__.py"))
+    modules = ((file, file) for file in (ROOT / "recurrency").glob("[a-z]*.py"))
+    found = sorted((path.relative_to(ROOT).as_posix(), file) for path, file in (*folders, *modules))
+    return table(("package", "what it is for"), ((code(path), promise(file)) for path, file in found))
+
+
 def passes() -> str:
     """The passes in the order of their table."""
     from recurrency.passes import ORDER, PASSES
@@ -280,6 +297,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "cells": cells,
     "edges": edges,
     "no-edges": no_edges,
+    "packages": packages,
     "passes": passes,
     "operations": operations,
     "optimisers": optimisers,

@@ -1,4 +1,4 @@
-"""What a backend is to the rest of `recurrency`, and how backends are found."""
+"""The protocol of a backend, and how installed backends are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user can do wrong, and how it is told: sources, spans, diagnostics and the exceptions that carry them."""
+"""Errors of users: sources, spans, diagnostics, and the exceptions that carry them."""
 
 from __future__ import annotations
 

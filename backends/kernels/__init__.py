@@ -1,1 +1,1 @@
-"""Kernels: loops over elements and time, written for the C and the CUDA backend alike."""
+"""Kernels: loops over elements and time, shared by the C and the CUDA backend."""

@@ -1,1 +1,1 @@
-"""The NumPy backend: a module of NumPy calls that needs nothing of this package."""
+"""The NumPy backend: a module of NumPy calls that runs without this package."""

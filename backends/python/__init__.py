@@ -1,1 +1,1 @@
-"""Programs as Python source: what the NumPy and the PyTorch backend share."""
+"""Programs as Python source: what the NumPy and PyTorch backends share."""

@@ -1,4 +1,4 @@
-"""The command line. Each command is imported only when it is called, so that help comes at once."""
+"""The command line. Each command is imported only when it is called, which keeps `--help` fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How two cells differ: in their interfaces, parameters, recurrences and equations, and what that is in a word."""
+"""How two cells differ: in interface, parameters, recurrences and equations, with a verdict in one word."""
 
 from __future__ import annotations
 

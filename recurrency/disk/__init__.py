@@ -1,1 +1,1 @@
-"""Files, figures, and what is kept in the cache between processes."""
+"""Files, figures, and the cache that processes share."""

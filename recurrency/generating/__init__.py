@@ -1,4 +1,4 @@
-"""Models that go on by themselves: text, piano rolls and strokes of a pen, by draws, greedily or by beam search."""
+"""Generation with trained models: text, piano rolls and pen strokes, by sampling, greedily or by beam search."""
 
 from recurrency.generating.choice import Choice as Choice
 from recurrency.generating.decoding import Piece as Piece

@@ -1,1 +1,1 @@
-"""The stream graph: operations, types, nodes, and the ways to print and verify them."""
+"""The stream graph: operations, types and nodes, how they are printed and verified, and the interpreter."""

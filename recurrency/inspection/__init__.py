@@ -1,1 +1,1 @@
-"""What a cell is, measured and counted: summaries, the catalogue, reports and probes."""
+"""Facts about a cell: summary, parameter counts, catalogue, probes, and a template for a new one."""

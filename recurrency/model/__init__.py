@@ -1,1 +1,1 @@
-"""Specs, compiled models, and what a call of one takes and gives."""
+"""Specs, compiled models, and the arguments and results of a call."""

@@ -1,4 +1,4 @@
-"""Pictures of cells: what feeds what, what waits for the next step, and where the recurrences are."""
+"""Diagrams of cells: data flow, delays and recurrences."""
 
 from recurrency.pictures.picture import Picture as Picture
 from recurrency.pictures.picture import draw as draw

@@ -17,12 +17,14 @@ from click.testing import CliRunner
 
 import recurrency as rc
 from docs import tables
+from docs.layers import picture
 from recurrency.cli import COMMANDS, cli
 from recurrency.errors import render
 from tests.support.pages import FENCE
+from tests.test_layers import LEVEL, imports, package_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LITERAL = "tutorial.md"
 """A page whose commands and Python follow on one another: test_tutorial.py runs all of it."""
 QUICK = {"check", "fmt", "list", "new", "diff", "show", "compile", "backends"}
@@ -124,6 +126,11 @@ def test_every_number_has_its_place_on_the_page() -> None:
 def test_a_table_that_does_not_exist_is_refused() -> None:
     with pytest.raises(rc.UsageError, match="no table nonsense"):
         tables.renewed("<!-- table: nonsense -->\n<!-- end of nonsense -->")
+
+
+def test_the_picture_of_the_layers_is_what_the_imports_say(golden: Callable[[Path, str], None]) -> None:
+    pairs = [(package_of(name), package_of(target)) for name, _, target in imports()]
+    golden(ROOT / "docs" / "pictures" / "layers.svg", picture(LEVEL, pairs))
 
 
 # --------------------------------------------------------------------------------------------------------------- Python

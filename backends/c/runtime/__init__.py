@@ -1,1 +1,1 @@
-"""How generated C is compiled, tried, cached and called."""
+"""Compiles, checks, caches and calls generated C."""

@@ -1,1 +1,1 @@
-"""A stand-in for CuPy and a device: CUDA kernels compiled as C++ and run on the processor."""
+"""A stand-in for CuPy and a GPU: CUDA kernels are compiled as C++ and run on the CPU."""

@@ -1,1 +1,1 @@
-"""The part of a generated CuPy module that is the same for every cell; it is read as text."""
+"""The fixed part of a generated CuPy module, copied into it as text."""

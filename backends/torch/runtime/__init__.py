@@ -1,1 +1,1 @@
-"""The nn.Module around a generated program; module files that stand alone carry it as text."""
+"""The nn.Module around a generated program; stand-alone modules include it as text."""

@@ -1,1 +1,1 @@
-"""Warnings about cells that are allowed and hardly meant."""
+"""Warnings about cells that are valid but probably not intended."""

@@ -1,1 +1,1 @@
-"""From text to a syntax tree, and what to say where the grammar cannot go on."""
+"""From text to a syntax tree, with a message for each place where the grammar stops."""

@@ -1,1 +1,1 @@
-"""The functions and initialisers of the language, a row each."""
+"""The functions and initialisers of the language, one row each."""

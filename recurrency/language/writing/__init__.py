@@ -1,1 +1,1 @@
-"""A syntax tree as text again: the canonical layout and LaTeX."""
+"""From a syntax tree back to text: the canonical layout, and LaTeX."""

@@ -1,1 +1,1 @@
-"""From a sketch to a drawing: where each part stands, and SVG, PDF or DOT."""
+"""From a sketch to a drawing: coordinates, and output as SVG, PDF or DOT."""

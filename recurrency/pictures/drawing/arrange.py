@@ -96,13 +96,15 @@ def arrange(
     bottom: Iterable[str] = (),
     outer: Iterable[str] = (),
     rows: list[list[Item]] | None = None,
+    ranks: Mapping[str, int] | None = None,
 ) -> Layers:
     """Layers, order and horizontal places of nodes of these widths.
 
     `top` are pinned to the first layer, `bottom` to the last; `outer` are wanted at the ends of their layer. With
-    `rows`, the layers of an earlier drawing of the same graph, only the places are new.
+    `rows`, the layers of an earlier drawing of the same graph, only the places are new. `ranks` gives the layer of each
+    node, counted from 0 at the top, instead of the longest path.
     """
-    ranks = _ranks(list(widths), wires, frozenset(top), frozenset(bottom))
+    ranks = _ranks(list(widths), wires, frozenset(top), frozenset(bottom)) if ranks is None else ranks
     _require_short(ranks, wires)
     layers = _bundle(ranks, wires)
     layers.outer = frozenset(outer)

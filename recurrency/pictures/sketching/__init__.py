@@ -1,1 +1,1 @@
-"""What of a cell is to be seen in a picture: its parts, and what feeds what."""
+"""Which parts of a cell a diagram shows, and what feeds what."""

@@ -1,4 +1,4 @@
-"""Data on their way to a model, under one name: what batches are, where files are found and how they are read."""
+"""Data on its way to a model: files, readers, batches and splits."""
 
 from recurrency.training.data.npz import read_npz as read_npz
 from recurrency.training.data.npz import read_ragged as read_ragged
