@@ -39,7 +39,6 @@ LEVEL = {package: level for level, line in enumerate(LAYERS.strip().split("\n"))
 KNOWN = {
     "recurrency.graph.graph",
     "recurrency.program.before",
-    "recurrency.training.runs.command",
     "recurrency.backends.c.function",
     "recurrency.language.elaboration.evaluate",
     "recurrency.model.model",

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from recurrency.errors import UsageError, nearest
-from recurrency.training.runs.experiments import REPORTS, Experiment, check_option
-from recurrency.training.runs.finding import experiment_of
-from recurrency.training.runs.fitting import fitted
-from recurrency.training.runs.folders import RUN, RunFolder
-from recurrency.training.loop.loop import DivergedError, History, Options, Reporter, train
-from recurrency.training.loop.optimisers import optimiser
-from recurrency.training.tasks.own import own_task
+from recurrency.errors import UsageError
+from recurrency.training.loop.loop import History
 from recurrency.training.loop.processes import Processes, joined
 from recurrency.training.loop.progress import INTERRUPTED
-from recurrency.training.runs.reporters import REPORTERS, Write
+from recurrency.training.runs.experiments import REPORTS, Experiment, check_option
+from recurrency.training.runs.finding import experiment_of
+from recurrency.training.runs.folders import RUN, RunFolder
+from recurrency.training.runs.reporters import Write
 from recurrency.training.runs.running import in_folder, repeated
-from recurrency.training.loop.schedules import schedule
-from recurrency.training.loop.sharing import Shared
-from recurrency.training.runs.summaries import outcome, score, spread
-from recurrency.training.tasks.task import Settings, Task
-from recurrency.training.tasks import TASKS
-from recurrency.training.runs.weights import save_weights
+from recurrency.training.runs.session import Session
+from recurrency.training.runs.summaries import spread
 
 
 @dataclass(frozen=True)
@@ -127,141 +118,3 @@ def _folder(request: Request) -> RunFolder | None:
     if request.changes:
         raise UsageError(f"{target} goes on as it began; to train otherwise, name a new folder with --run")
     return RunFolder(target, request.save_every)
-
-
-@dataclass
-class Session:
-    """The runs of one experiment, seed after seed."""
-
-    experiment: Experiment
-    spec: Any
-    model: Any
-    write: Write
-    processes: Processes
-    output: str | None = None
-    histories: list[History] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, experiment: Experiment, write: Write, processes: Processes, output: str | None = None) -> Session:
-        """A session whose spec is loaded and compiled."""
-        spec, model = _model(experiment)
-        return cls(experiment, spec, model, write, processes, output)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Every option of training."""
-        return self.experiment.options()
-
-    def how(self, seed: int) -> Options:
-        """The options as the loop takes them."""
-        o = self.options
-        rate = {} if o["rate"] is None else {"rate": o["rate"]}
-        return Options(
-            optimiser=optimiser(o["optimiser"], **{**rate, **self.experiment.optimiser}),
-            schedule=schedule(o["schedule"], **self.experiment.schedule),
-            epochs=o["epochs"],
-            clip=o["clip"],
-            clip_value=o["clip-value"],
-            patience=o["patience"],
-            shrink=o["shrink"],
-            seed=seed,
-            weight_noise=o["weight-noise"],
-            l1=o["l1"],
-            l2=o["l2"],
-            accumulate=o["accumulate"],
-        )
-
-    def reporter(self) -> Reporter:
-        """Who tells the user; a bar needs a terminal, elsewhere lines are told instead."""
-        form = self.options["log-form"]
-        if not self.processes.first:
-            form = "quiet"
-        elif form == "bar" and not sys.stderr.isatty():
-            form = "lines"
-        return REPORTERS[form](self.spec.name, self.write)
-
-    def task(self, seed: int) -> Task:
-        """Where the batches come from: as large as those of all processes."""
-        o, e = self.options, self.experiment
-        sizes = Settings(
-            e.data, o["batch"] * self.processes.size, o["length"] or Settings.length, o["chunk"], o["dtype"], seed
-        )
-        if e.task is not None:
-            return fitted(task_of(e, sizes), self.model)
-        if e.data is None:
-            raise UsageError(_needed(self.model))
-        if "length" in e.training:
-            raise UsageError("the option length has no effect on data of your own; leave it out")
-        return own_task(sizes, self.model, **e.task_options)
-
-    def trainable(self) -> Any:
-        """The model, shared where there are several processes."""
-        return Shared(self.model, self.processes) if self.processes.size > 1 else self.model
-
-    def train(self, seed: int) -> History:
-        """One run that is not kept; its best parameters are written also where it ends in NaN."""
-        try:
-            history = train(self.trainable(), self.task(seed), self.how(seed), self.reporter())
-        except DivergedError as error:
-            self.save(error.history, seed)
-            raise
-        self.write(outcome(history))
-        self.save(history, seed)
-        self.histories.append(history)
-        return history
-
-    def save(self, history: History, seed: int) -> None:
-        """Writes the weights, if asked, unless an earlier seed gave better ones or another process writes them."""
-        better = any(score(other) <= score(history) for other in self.histories)
-        if self.output is None or history.best_epoch < 0 or better or not self.processes.first:
-            return
-        self.save_best(self.output, history, seed)
-        self.write(f"weights of epoch {history.best_epoch} written to {self.output}")
-
-    def save_best(self, path: str | Path, history: History, seed: int) -> None:
-        """Writes the best weights, with what they belong to."""
-        dimensions = json.dumps(dict(self.experiment.dimensions))
-        about = {"spec": self.spec.name, "dimensions": dimensions, "seed": str(seed), "epoch": str(history.best_epoch)}
-        save_weights(path, self.model, history.params, about)
-
-
-def _model(experiment: Experiment) -> tuple[Any, Any]:
-    """The spec and its compiled model."""
-    import recurrency as rc
-
-    options = experiment.options()
-    file, _, cell = experiment.spec.partition(".rnn:")
-    if cell or ".rnn" in file or "/" in file:
-        file = f"{file}.rnn" if cell else file
-        spec = rc.load(experiment.path(file), cell or None)
-    else:
-        spec = rc.library.spec(experiment.spec)
-    how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}
-    return spec, spec.compile(**how, dimensions=experiment.dimensions)
-
-
-def task_of(experiment: Experiment, sizes: Settings) -> Task:
-    """The task of an experiment; options of training that the task has as its own go to it.
-
-    Raises:
-        UsageError: there is no such task or option of it (with the nearest name), or its data are missing.
-    """
-    name = experiment.task or ""
-    if name not in TASKS:
-        near = nearest(name, list(TASKS))
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"there is no task {name}; there are {', '.join(TASKS)}{hint}")
-    own = {option.name for option in TASKS[name].options}
-    for key in ("length", "chunk"):
-        if key in experiment.training and key not in own:
-            has = f"its options are {', '.join(sorted(own))}" if own else "it has none"
-            raise UsageError(f"the option {key} has no effect on the task {name}: leave --{key} out; {has}")
-    shared = {key: value for key, value in experiment.training.items() if key in own}
-    return TASKS[name].build(sizes, **{**shared, **experiment.task_options})
-
-
-def _needed(model: Any) -> str:
-    arrays = ", ".join(
-        f"{k} [{', '.join(['sequences', 'steps', *map(str, p.shape)])}]" for k, p in model.inputs.items()
-    )
-    return f"say where the data are with --data FILE.npz, which holds {arrays} and, if need be, lengths"

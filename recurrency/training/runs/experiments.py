@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import recurrency.specs
+
 from recurrency.backend import AUTO, automatic
 from recurrency.errors import UsageError, nearest
 

@@ -19,15 +19,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recurrency.errors import UsageError
 from recurrency.disk.files import sweep, write_whole
+from recurrency.errors import UsageError
 from recurrency.language.sources import library_index, read_source
 from recurrency.model.spec import Spec
+from recurrency.training.loop.progress import INTERRUPTED
+from recurrency.training.loop.snapshots import Snapshot, read, write
 from recurrency.training.runs.experiments import KEPT
 from recurrency.training.runs.facts import wrong_fact
 from recurrency.training.runs.metrics import read_metrics
-from recurrency.training.loop.progress import INTERRUPTED
-from recurrency.training.loop.snapshots import Snapshot, read, write
 from recurrency.training.runs.weights import read_about
 
 RUN, METRICS, BEST, CURVE, LOCK = f"{KEPT}.toml", "metrics.jsonl", "best.safetensors", "loss.png", ".lock"

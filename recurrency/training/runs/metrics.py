@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.disk import figures
-from recurrency.errors import UsageError
 from recurrency.disk.files import write_whole
+from recurrency.errors import UsageError
 from recurrency.training.loop.progress import Epoch, History, Options, Silent
 from recurrency.training.loop.snapshots import Snapshot
 from recurrency.training.tasks import Task

@@ -5,20 +5,18 @@ from __future__ import annotations
 import platform
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from recurrency.errors import UsageError
 from recurrency.disk.files import write_whole
-from recurrency.version import VERSION
+from recurrency.errors import UsageError
+from recurrency.training.loop.loop import train
+from recurrency.training.loop.progress import DivergedError, History
 from recurrency.training.runs.experiments import REPORTS, Experiment, load
 from recurrency.training.runs.folders import BEST, CURVE, METRICS, RUN, RunFolder
-from recurrency.training.loop.loop import train
 from recurrency.training.runs.metrics import Metrics, Several, draw_losses, read_metrics
-from recurrency.training.loop.progress import DivergedError, History
+from recurrency.training.runs.session import Session
 from recurrency.training.runs.summaries import outcome
-
-if TYPE_CHECKING:
-    from recurrency.training.runs.command import Session
+from recurrency.version import VERSION
 
 HEAD = "# A run of recurrency. `recurrency train` with this folder goes on with it; when it is done, repeats it.\n\n"
 
@@ -28,7 +26,6 @@ def versions(backend: str) -> dict[str, str]:
     from importlib.metadata import version
 
     import numpy as np
-
 
     out = {"recurrency": VERSION, "python": platform.python_version(), "numpy": np.__version__}
     if backend == "torch":

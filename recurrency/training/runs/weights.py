@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from recurrency.errors import UsageError
 from recurrency.disk.files import read_name, stored_name, write_whole
+from recurrency.errors import UsageError
 
 
 class Named(Protocol):
