@@ -93,7 +93,7 @@ def test_a_run_can_be_the_start_of_another(tmp_path: Path) -> None:
 DRIVER = """
 import os, random, signal, sys, time
 from pathlib import Path
-from recurrency.training.command import Request, run
+from recurrency.training.runs.command import Request, run
 
 def begun(folder, target, **more):
     child = os.fork()

@@ -21,7 +21,7 @@ from recurrency.errors import UsageError
 from recurrency.training.data import Array, Batch
 from recurrency.training.loop.loop import DivergedError, Epoch, History, Options, Silent, evaluate, train
 from recurrency.training.loop.optimisers import Adam, Sgd
-from recurrency.training.runs import command
+from recurrency.training.runs import command, session
 from recurrency.training.runs.command import Request
 from recurrency.training.runs.experiments import Experiment, named
 from recurrency.training.runs.reporters import REPORTERS, Bar, Lines, Readme
@@ -350,8 +350,8 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def stub(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
     """A model by hand in the place of a compiled one; it takes every task as it is."""
-    monkeypatch.setattr(command, "_model", model)
-    for module in (command, own):
+    monkeypatch.setattr(session, "_model", model)
+    for module in (session, own):
         monkeypatch.setattr(module, "fitted", lambda task, model: task)
 
 
