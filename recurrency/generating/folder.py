@@ -13,9 +13,9 @@ from recurrency.errors import UsageError
 from recurrency.generating.steps import Array
 from recurrency.model.model import Model
 from recurrency.training.loop.processes import Processes
-from recurrency.training.runs.session import Session
 from recurrency.training.runs.experiments import load
 from recurrency.training.runs.folders import BEST, RUN, RunFolder, started
+from recurrency.training.runs.session import Session
 from recurrency.training.runs.weights import load_weights, read_about
 
 
