@@ -11,9 +11,10 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,23 @@ def initialisers() -> str:
 
 
 def diagnostics(part: str) -> str:
-    """The numbers of one part (`SYNTAX` or `MEANING`), a heading each so that they can be linked to."""
+    """The diagnostics of one part (`SYNTAX`, `MEANING` or `LINTS`), a heading each so that they can be linked to."""
     from recurrency.language import diagnostics as module
 
-    rows: Mapping[int, Any] = getattr(module, part)
-    parts = (f"### RNN{number:03d}: {row.title}\n\n{filled(row.explanation)}\n" for number, row in sorted(rows.items()))
-    return "\n".join(parts)
+    numbers: range = getattr(module, part)
+    rows = ((code, text) for code, text in explained() if code.number in numbers)
+    return "\n".join(f"### RNN{code.number:03d}: {code.title}\n\n{filled(text)}\n" for code, text in rows)
+
+
+def explained() -> Iterator[tuple[Any, str]]:
+    """Each code of a diagnostic with the sentences under its name in `recurrency.language.diagnostics`."""
+    from recurrency.language import diagnostics as module
+
+    for line, text in pairwise(ast.parse(inspect.getsource(module)).body):
+        match line, text:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(sentences))):
+                if isinstance(code := getattr(module, name), module.Code):
+                    yield code, sentences
 
 
 def words() -> str:

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from recurrency.disk import records
 from recurrency.errors import RecurrencyError, Source, SpecError, UsageError, nearest
+from recurrency.language.diagnostics import NO_SUCH_CELL, TOO_LARGE, say
 from recurrency.language.sources import library_index, read_source
 from recurrency.model import forks  # noqa: F401 - locks
 
@@ -79,12 +80,10 @@ class Text:
 
 
 def _missing(source: Source, wanted: str | None, names: Sequence[str]) -> SpecError:
-    from recurrency.language.diagnostics import say
-
     near = nearest(str(wanted), names)
     listed = f"it has {', '.join(names)}" if names else "a cell starts with: cell Name[H](x: [H]) -> (y: [H]) {"
     title = f"{source.name} has no cell {wanted}" if names else f"{source.name} holds no cell"
-    return SpecError((say(53, title, None, help=f"did you mean {near}?" if near else listed),))
+    return SpecError((say(NO_SUCH_CELL, title, None, help=f"did you mean {near}?" if near else listed),))
 
 
 def _digest(path: Path) -> str | None:
@@ -170,7 +169,7 @@ class Spec:
                     raise too_large(definition.cell.span)
             except SpecError as error:
                 found += [d for d in error.diagnostics if (d.number, d.span) not in {(f.number, f.span) for f in found}]
-                if any(d.number == 39 for d in error.diagnostics):
+                if any(d.number == TOO_LARGE.number for d in error.diagnostics):
                     break  # a spec that explodes is answered with the first cell that does
         if found:
             raise SpecError(tuple(found))

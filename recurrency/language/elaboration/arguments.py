@@ -10,6 +10,17 @@ from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
+from recurrency.language.diagnostics import (
+    CLOCK_MISMATCH,
+    MALFORMED_DIMENSION,
+    NO_FINITE_VALUE,
+    NOT_STATIC,
+    SHAPE_MISMATCH,
+    STREAM_NEEDED,
+    SYMBOLS_AS_NUMBERS,
+    WRONG_ARGUMENTS,
+    Code,
+)
 from recurrency.language.elaboration.numbers import (
     Estimate,
     decided,
@@ -37,12 +48,16 @@ def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -
     except OverflowError:
         if not arguments.static():
             raise  # the graph is full
-        arguments.fail(50, f"{arguments.text} has no finite value")
+        arguments.fail(NO_FINITE_VALUE, f"{arguments.text} has no finite value")
     except (ArithmeticError, ValueError):
-        arguments.fail(50, f"{arguments.text} has no finite value")
+        arguments.fail(NO_FINITE_VALUE, f"{arguments.text} has no finite value")
     part = fraction_in(result.type.shape) if isinstance(result, Value) else None
     if part is not None:  # as in slice(x, H / 2, H / 2 + 1 / 2): what is left of dimensions in parts
-        arguments.fail(46, f"{arguments.text} would have {spelt(part)} elements", help="a dimension is a whole number")
+        arguments.fail(
+            MALFORMED_DIMENSION,
+            f"{arguments.text} would have {spelt(part)} elements",
+            help="a dimension is a whole number",
+        )
     return result
 
 
@@ -73,14 +88,14 @@ class CallArguments:
         expression = self.call.arguments[0]
         assert isinstance(expression, syntax.Comprehension)
         if not self.function.comprehends:
-            self.fail(27, f"{self.function.name} takes no `for`", help="sum, mean, concat, max and min do")
+            self.fail(WRONG_ARGUMENTS, f"{self.function.name} takes no `for`", help="sum, mean, concat, max and min do")
         terms = self.evaluator.terms(expression, self.evaluator.env, expression.clauses)
         self.expressions = [expression.body] * len(terms)
         if not terms and self.function.name == "sum":
             self.expressions = [expression]
             return [0]
         if not terms:
-            self.fail(27, f"there is nothing to take the {self.function.name} of: no index is left")
+            self.fail(WRONG_ARGUMENTS, f"there is nothing to take the {self.function.name} of: no index is left")
         return terms
 
     def _count(self) -> None:
@@ -89,7 +104,9 @@ class CallArguments:
         for name, keyword in self.keywords.items():
             if name not in function.keywords:
                 help = of_keyword(name, keyword.value.span.text, function.signature) or usage
-                raise self.evaluator.problem(27, f"{function.name} has no keyword {name}", keyword.span, help=help)
+                raise self.evaluator.problem(
+                    WRONG_ARGUMENTS, f"{function.name} has no keyword {name}", keyword.span, help=help
+                )
         if not self.collected and (count < function.fewest or (function.most is not None and count > function.most)):
             wanted = function.wants
             title = f"{function.name} takes {wanted} value{'s' * (wanted != '1')}, not {count}"
@@ -101,7 +118,7 @@ class CallArguments:
                 and all(isinstance(e, syntax.Number | syntax.Unary) for e in extra)
             ):
                 usage = f"{usage}; a vector has one axis, which is not named"
-            self.fail(27, title, help=usage)
+            self.fail(WRONG_ARGUMENTS, title, help=usage)
 
     def _agree(self) -> None:
         """All arguments have one clock; those of functions that work element by element have one shape."""
@@ -109,23 +126,23 @@ class CallArguments:
         clocks = {str(v.type.clock) for v in values if v.type.kind is Kind.STREAM}
         if len(clocks) > 1 and not self.function.bridges:
             title = f"{name} mixes streams over the clocks {' and '.join(sorted(clocks))}"
-            self.fail(28, title, help=BRIDGES)
+            self.fail(CLOCK_MISMATCH, title, help=BRIDGES)
         shapes = dict.fromkeys(shown(v.type) for v in values if v.type.shape)
         one_shape = self.function.group == ELEMENTWISE or (self.collected and name != "concat") or name == "zoneout"
         if one_shape and len(shapes) > 1:
             title = f"{name} takes values of one shape, not {' and '.join(shapes)}"
             notes = self.evaluator.origins(*dict.fromkeys(self.expressions))
-            raise self.evaluator.problem(22, title, self.call.span, notes=notes)
+            raise self.evaluator.problem(SHAPE_MISMATCH, title, self.call.span, notes=notes)
 
     def __len__(self) -> int:
         return len(self.meanings)
 
-    def fail(self, number: int, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
+    def fail(self, code: Code, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
         """Report a mistake at an argument, or at the call."""
         at_call = position is None or self.collected or position >= len(self.expressions)
         place = self.call if at_call or position is None else self.expressions[position]
         around = self.call.arguments if at_call else (place,)
-        raise self.evaluator.problem(number, title, place.span, notes=self.evaluator.origins(*around), help=help)
+        raise self.evaluator.problem(code, title, place.span, notes=self.evaluator.origins(*around), help=help)
 
     def static(self) -> bool:
         """Whether all arguments are numbers."""
@@ -150,7 +167,7 @@ class CallArguments:
         value = self.either(position)
         if value.type.index is None:
             title = f"{self.function.name} needs symbols (index[V]) here, not {shown(value.type)}"
-            self.fail(45, title, position=position)
+            self.fail(SYMBOLS_AS_NUMBERS, title, position=position)
         return value
 
     def stream(self, position: int) -> Value:
@@ -158,7 +175,7 @@ class CallArguments:
         value = self.either(position)
         if value.type.kind is not Kind.STREAM:
             kind = "the same at every step" if value.type.kind is Kind.STATIC else "one value for each sequence"
-            self.fail(54, f"{self.function.name} needs a stream; this is {kind}", position=position)
+            self.fail(STREAM_NEEDED, f"{self.function.name} needs a stream; this is {kind}", position=position)
         return value
 
     def number(self, position: int) -> float:
@@ -166,7 +183,7 @@ class CallArguments:
         meaning = self.meanings[position]
         if not is_number(meaning):
             title = f"{self.function.name} needs a number here that is known when the spec is compiled"
-            self.fail(32, title, position=position, help=of_number(self.evaluator, self.expressions[position]))
+            self.fail(NOT_STATIC, title, position=position, help=of_number(self.evaluator, self.expressions[position]))
         return self.evaluator.finite(meaning, self.expressions[position].span)
 
     def dimension(self, position: int) -> int | Poly:
@@ -184,7 +201,7 @@ class CallArguments:
         value = decided(self.meanings[position])
         found = whole(value)
         if found is None:
-            self.fail(32, f"{spelt(value)} is not a whole number", position=position)
+            self.fail(NOT_STATIC, f"{spelt(value)} is not a whole number", position=position)
         return found
 
     def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -194,7 +211,7 @@ class CallArguments:
         value = self.keywords[keyword].value
         if not isinstance(value, syntax.Name) or value.name not in allowed:
             title = f"{keyword} is {' or '.join(allowed)}, not {value.span.text}"
-            raise self.evaluator.problem(27, title, value.span)
+            raise self.evaluator.problem(WRONG_ARGUMENTS, title, value.span)
         return value.name
 
     def site(self) -> int:

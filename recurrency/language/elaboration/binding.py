@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from recurrency.errors import UsageError, nearest
 from recurrency.graph.dimensions import symbol
 from recurrency.language import syntax
+from recurrency.language.diagnostics import MALFORMED_DIMENSION
 from recurrency.language.elaboration.modules import CellDef, Loader
 from recurrency.language.elaboration.streams import CellValue
 from recurrency.language.sources import library_index
@@ -67,7 +68,7 @@ def refuse_defaults(instance: Instance) -> None:
         if isinstance(default, syntax.Number) and not is_real(default) and not 1 <= default.value <= GREATEST_DIMENSION:
             title = f"the default of {dimension.name} is {default.value}, but dimensions start at 1"
             help = "a number that is no dimension is written with a point: 0.0" if default.value == 0 else None
-            raise instance.problem(46, title, default.span, help=help)
+            raise instance.problem(MALFORMED_DIMENSION, title, default.span, help=help)
 
 
 def sample(cell: syntax.Cell, name: str, others: Mapping[str, int]) -> int:

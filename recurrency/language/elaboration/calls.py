@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recurrency.graph.dimensions import Poly
 from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.diagnostics import INSTANT_CYCLE, NOT_CALLABLE, RECURSION, WRONG_ARGUMENTS, WRONG_INITIAL_STATE
 from recurrency.language.elaboration.arguments import call_function
 from recurrency.language.elaboration.numbers import is_number
 from recurrency.language.elaboration.streams import CellValue, FnValue, Poisoned, Problem, Shared, Stream, TooMuch
@@ -33,7 +34,7 @@ def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tup
         return use_cell(evaluator, expression, callee, direct, first)
     if first:
         title = f"`from` hands first states to a cell, and {brief(expression.callee.span.text)} is none"
-        raise evaluator.problem(43, title, expression.span)
+        raise evaluator.problem(WRONG_INITIAL_STATE, title, expression.span)
     if isinstance(callee, FnValue):
         return _apply(evaluator, callee, expression)
     if isinstance(callee, Function):
@@ -55,7 +56,9 @@ def _no_function(
         help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
     elif step is not None:
         help = f"a step stands in square brackets: {what}[{step.span.text}]"
-    return evaluator.problem(29, f"{what} is neither a function nor a cell", expression.span, notes=notes, help=help)
+    return evaluator.problem(
+        NOT_CALLABLE, f"{what} is neither a function nor a cell", expression.span, notes=notes, help=help
+    )
 
 
 def _only_check(evaluator: Evaluator, arguments: tuple[syntax.Expression, ...]) -> None:
@@ -84,7 +87,7 @@ def _apply(evaluator: Evaluator, callee: FnValue, expression: syntax.Call) -> An
         raise _miscounted(evaluator, fn, expression)
     if fn in calls:
         names = " calls ".join([f.name for f in calls[calls.index(fn) :]] + [fn.name])
-        raise evaluator.problem(40, f"{names}: functions can't be recursive", expression.span)
+        raise evaluator.problem(RECURSION, f"{names}: functions can't be recursive", expression.span)
     evaluator.work.count_definition(expression.span)
     values = evaluator.all(lambda e: _handed(evaluator, e), expression.arguments)
     try:
@@ -102,7 +105,7 @@ def _miscounted(evaluator: Evaluator, fn: syntax.Fn, expression: syntax.Call) ->
     if expression.keywords and wanted == count:
         title = f"{fn.name} takes its values without names"
     help = f"it is called {fn.name}({', '.join(fn.parameters)})"
-    return evaluator.problem(27, title, expression.span, notes=(note,), help=help)
+    return evaluator.problem(WRONG_ARGUMENTS, title, expression.span, notes=(note,), help=help)
 
 
 def _handed(evaluator: Evaluator, expression: syntax.Expression) -> Any:
@@ -119,14 +122,16 @@ def _init(evaluator: Evaluator, expression: syntax.Call) -> Value:
     have what the piece before them left.
     """
     if len(expression.arguments) != 1 or expression.keywords:
-        raise evaluator.problem(27, "init takes the name of one state", expression.span, help="write init(c)")
+        raise evaluator.problem(
+            WRONG_ARGUMENTS, "init takes the name of one state", expression.span, help="write init(c)"
+        )
     argument = expression.arguments[0]
     stream = evaluator.meaning(argument)
     if not isinstance(stream, Stream) or stream.first is None:
         title, notes = f"{brief(argument.span.text)} is not a state", evaluator.origins(argument)
-        raise evaluator.problem(43, title, argument.span, notes=notes)
+        raise evaluator.problem(WRONG_INITIAL_STATE, title, argument.span, notes=notes)
     if stream in evaluator.work.starting:
         for state in evaluator.work.starting:
             state.broken_first = True
-        raise evaluator.problem(24, f"the first value of {stream.name} needs itself", expression.span)
+        raise evaluator.problem(INSTANT_CYCLE, f"the first value of {stream.name} needs itself", expression.span)
     return stream.initial().as_sequence()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from recurrency.graph.graph import Graph, Node
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import NOT_CAUSAL, WHOLE_STREAM_CYCLE, say
 
 if TYPE_CHECKING:
     from recurrency.language.elaboration.walk import Elaboration
@@ -39,13 +39,18 @@ def _check_one(work: Elaboration, graph: Graph, component: list[int]) -> None:
         what = PHRASES.get(whole.op.name, whole.op.name)
         title = f"{names}: {what} needs all steps of what is being computed here"
         work.report(
-            say(48, title, whole.span or span, help="take it of another stream, or use an earlier step: x[t-1]")
+            say(
+                WHOLE_STREAM_CYCLE,
+                title,
+                whole.span or span,
+                help="take it of another stream, or use an earlier step: x[t-1]",
+            )
         )
         return
     delays = [n.delay for n in nodes]
     if min(delays) < 0 < max(delays):
         title = f"{names}: this recurrence reads both earlier and later steps of itself"
-        work.report(say(47, title, span, help="split it in two recurrences, one for each direction"))
+        work.report(say(NOT_CAUSAL, title, span, help="split it in two recurrences, one for each direction"))
 
 
 def _needs_all(node: Node) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from recurrency.errors import Span
 from recurrency.language import syntax
+from recurrency.language.diagnostics import DEFINED_TWICE, INPUT_REDEFINED, MALFORMED_STEP
 from recurrency.language.elaboration.streams import Poisoned, Problem, TooMuch
 from recurrency.language.syntax import mentions_time
 
@@ -100,7 +101,7 @@ class Definitions:
         if not isinstance(steps[0], syntax.Name):
             help += f", and {name}[t-1] where it reads {name}"
         title = f"{target.span.text} cannot be defined: an equation holds at every step, and its left side has none"
-        raise self.work.problem(31, title, target.span, help=help)
+        raise self.work.problem(MALFORMED_STEP, title, target.span, help=help)
 
     # ------------------------------------------------------------------------------------------ one name, one meaning
 
@@ -110,11 +111,15 @@ class Definitions:
         for port in self.cell.inputs:
             if port.name == name:
                 note = f"{name} is an input at line {port.span.line}"
-                raise self.work.problem(49, f"{name} is an input and can't be defined again", span, notes=(note,))
+                raise self.work.problem(
+                    INPUT_REDEFINED, f"{name} is an input and can't be defined again", span, notes=(note,)
+                )
         for dimension in self.cell.dimensions:
             if dimension.name == name:
                 note = f"the dimension {name} stands in the header at line {dimension.span.line}"
-                raise self.work.problem(25, f"{name} is already the name of a dimension", span, notes=(note,))
+                raise self.work.problem(
+                    DEFINED_TWICE, f"{name} is already the name of a dimension", span, notes=(note,)
+                )
         known = next((table[key] for table in tables if key in table), None)
         if known is not None:
             raise self._twice(label(key), span, known.span)
@@ -128,7 +133,9 @@ class Definitions:
         self, name: str, span: Span, first: Span, ending: str = " is defined twice", help: str | None = None
     ) -> Problem:
         note = f"the first definition is at line {first.line}"
-        return self.work.problem(25, f"{name}{ending}", span, label="the second definition", notes=(note,), help=help)
+        return self.work.problem(
+            DEFINED_TWICE, f"{name}{ending}", span, label="the second definition", notes=(note,), help=help
+        )
 
     def _param(self, statement: syntax.Param | syntax.Const, env: Env) -> None:
         for key, span in self._keys(statement.targets, env):
@@ -151,7 +158,7 @@ class Definitions:
         if env:
             help = "move it out of the loop, and hand the index over"
             raise self.work.problem(
-                25, f"fn {statement.name} is defined once for each turn of a loop", statement.span, help=help
+                DEFINED_TWICE, f"fn {statement.name} is defined once for each turn of a loop", statement.span, help=help
             )
         self._claim((statement.name, ()), statement.span, (self.statics, self.states, self.equations))
         if statement.name in self.functions:

@@ -12,6 +12,19 @@ from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
+from recurrency.language.diagnostics import (
+    MALFORMED_DIMENSION,
+    NO_FINITE_VALUE,
+    NOT_A_VALUE,
+    NOT_STATIC,
+    PRODUCT_MISMATCH,
+    SYMBOLS_AS_NUMBERS,
+    UNKNOWN_NAME,
+    WRONG_ARGUMENTS,
+    WRONG_DIMENSIONS,
+    WRONG_INITIAL_STATE,
+    Code,
+)
 from recurrency.language.elaboration.binding import GREATEST_DIMENSION
 from recurrency.language.elaboration.calls import call
 from recurrency.language.elaboration.instance import Instance
@@ -76,9 +89,9 @@ class Evaluator:
         """The graph that is built."""
         return self.work.graph
 
-    def problem(self, number: int, title: str, span: Span, **rest: Any) -> Problem:
+    def problem(self, code: Code, title: str, span: Span, **rest: Any) -> Problem:
         """A mistake, to be raised."""
-        return self.instance.problem(number, title, span, **rest)
+        return self.instance.problem(code, title, span, **rest)
 
     # --------------------------------------------------------------------------------------------- forms of values
 
@@ -130,7 +143,9 @@ class Evaluator:
         if is_number(meaning):
             return constant(self.graph, self.finite(meaning, expression.span))
         what, help = ADVICE.get(type(meaning), ("no value", None))
-        raise self.problem(55, f"{brief(expression.span.text)} is {what}, not a value", expression.span, help=help)
+        raise self.problem(
+            NOT_A_VALUE, f"{brief(expression.span.text)} is {what}, not a value", expression.span, help=help
+        )
 
     def real(self, expression: syntax.Expression, meaning: Any) -> Value:
         """A value with which arithmetic is possible."""
@@ -138,7 +153,7 @@ class Evaluator:
         if value.type.index is not None:
             title = f"{brief(expression.span.text)} holds symbols, {shown(value.type)}: there is no arithmetic on them"
             help = "embed(E, w) or onehot(w) makes a vector of a symbol"
-            raise self.problem(45, title, expression.span, notes=self.origins(expression), help=help)
+            raise self.problem(SYMBOLS_AS_NUMBERS, title, expression.span, notes=self.origins(expression), help=help)
         return value
 
     # ---------------------------------------------------------------------------------------- known at compilation
@@ -149,7 +164,7 @@ class Evaluator:
             meaning = self.meaning(expression)
         except Problem as problem:
             unknown = problem.diagnostic
-            if unknown.number == 20 and unknown.help is None and unknown.span is not None:
+            if unknown.number == UNKNOWN_NAME.number and unknown.help is None and unknown.span is not None:
                 raise Problem(replace(unknown, help=of_size(self, unknown.span.text))) from None
             raise
         if isinstance(meaning, (Value, Stream, Used)):
@@ -160,7 +175,7 @@ class Evaluator:
                 or of_number(self, expression)
                 or ("use dimensions, numbers and loop indices; for a choice at each step there is where(c, a, b)")
             )
-            raise self.problem(32, title, expression.span, notes=self.origins(expression), help=help)
+            raise self.problem(NOT_STATIC, title, expression.span, notes=self.origins(expression), help=help)
         return meaning
 
     def entry(self, expression: syntax.Expression) -> Any:
@@ -168,7 +183,9 @@ class Evaluator:
         value = self.static(expression)
         if isinstance(value, Shared):
             raise self.problem(
-                41, f"{brief(expression.span.text)} is an instance; hand over the cell itself", expression.span
+                WRONG_DIMENSIONS,
+                f"{brief(expression.span.text)} is an instance; hand over the cell itself",
+                expression.span,
             )
         return value
 
@@ -176,14 +193,14 @@ class Evaluator:
         """A number; a dimension that has none yet counts as 1."""
         value = self.static(expression)
         if not is_number(value):
-            raise self.problem(32, f"{brief(expression.span.text)} is not a number", expression.span)
+            raise self.problem(NOT_STATIC, f"{brief(expression.span.text)} is not a number", expression.span)
         return self.finite(value, expression.span)
 
     def finite(self, value: Any, span: Span) -> float:
         """A number as it enters the graph."""
         result = as_float(value)
         if not math.isfinite(result):
-            raise self.problem(50, f"{brief(span.text)} has no finite value", span)
+            raise self.problem(NO_FINITE_VALUE, f"{brief(span.text)} has no finite value", span)
         return result
 
     def integer(self, expression: syntax.Expression) -> int:
@@ -192,7 +209,9 @@ class Evaluator:
         found = whole(value)
         if found is None:
             raise self.problem(
-                32, f"{brief(expression.span.text)}{_equals(expression, value)} is not a whole number", expression.span
+                NOT_STATIC,
+                f"{brief(expression.span.text)}{_equals(expression, value)} is not a whole number",
+                expression.span,
             )
         return found
 
@@ -201,7 +220,7 @@ class Evaluator:
         try:
             return bool(decided(self.static(expression)))
         except Problem as problem:
-            if problem.diagnostic.number != 32 or not op:
+            if problem.diagnostic.number != NOT_STATIC.number or not op:
                 raise
             raise Problem(replace(problem.diagnostic, help=AT_RUN_TIME[op])) from None
 
@@ -214,14 +233,14 @@ class Evaluator:
         text = f"{brief(expression.span.text)}{_equals(expression, value)}"
         if size is None:
             raise self.problem(
-                46,
+                MALFORMED_DIMENSION,
                 f"{text} is not a dimension",
                 expression.span,
                 help="a dimension is a whole number, or made of dimensions",
             )
         if not 1 <= size <= GREATEST_DIMENSION:
             bound = "dimensions start at 1" if size < 1 else f"they are at most {GREATEST_DIMENSION}"
-            raise self.problem(46, f"{text} is not a dimension: {bound}", expression.span)
+            raise self.problem(MALFORMED_DIMENSION, f"{text} is not a dimension: {bound}", expression.span)
         return size
 
     def shape(self, shape: syntax.Shape) -> tuple[Dim, ...]:
@@ -261,7 +280,11 @@ class Evaluator:
             members = defined.members(name)
             help = f"its members are {', '.join(members[:6])}{' ...' if len(members) > 6 else ''}"
             raise self.problem(
-                55, f"{name} is a family; say which member", expression.span, notes=self.instance.notes(name), help=help
+                NOT_A_VALUE,
+                f"{name} is a family; say which member",
+                expression.span,
+                notes=self.instance.notes(name),
+                help=help,
             )
         raise self._unknown(name, expression.span, called)
 
@@ -270,7 +293,7 @@ class Evaluator:
         if (name in defined.spoilt and not self.alone) or name in module.missing:
             raise Poisoned
         help = meant(self, name, called) if len(self.work.diagnostics) < MOST_HELPED else None
-        return self.problem(20, f"{name} is not defined", span, help=help)
+        return self.problem(UNKNOWN_NAME, f"{name} is not defined", span, help=help)
 
     def finds(self, name: str) -> bool:
         """Whether a name stands for something here."""
@@ -318,18 +341,24 @@ class Evaluator:
         if not (is_number(one) and is_number(two)):
             return combined(self, expression, self.real(expression.left, one), self.real(expression.right, two))
         if op == "@":
-            raise self.problem(21, "@ multiplies matrices and vectors, not numbers", expression.span, help="write *")
+            raise self.problem(
+                PRODUCT_MISMATCH, "@ multiplies matrices and vectors, not numbers", expression.span, help="write *"
+            )
         try:
             return compute(op, one, two)
         except (ArithmeticError, ValueError):
-            raise self.problem(50, f"{brief(expression.span.text)} has no finite value", expression.span) from None
+            raise self.problem(
+                NO_FINITE_VALUE, f"{brief(expression.span.text)} has no finite value", expression.span
+            ) from None
 
     def _conditional(self, expression: syntax.Conditional, direct: bool = False) -> Any:
         chosen = expression.then if self.truth(expression.condition) else expression.otherwise
         return self.meaning(chosen, direct)
 
     def _comprehension(self, expression: syntax.Comprehension) -> Any:
-        raise self.problem(27, "`for` stands in the brackets of sum, mean, concat, max or min", expression.span)
+        raise self.problem(
+            WRONG_ARGUMENTS, "`for` stands in the brackets of sum, mean, concat, max or min", expression.span
+        )
 
     def terms(
         self, expression: syntax.Comprehension, env: Mapping[str, Any], clauses: tuple[syntax.Clause, ...]
@@ -360,7 +389,7 @@ class Evaluator:
 
     def _from(self, expression: syntax.From, direct: bool = False) -> Any:
         if not isinstance(expression.call, syntax.Call):
-            raise self.problem(43, "`from` stands after the use of a cell", expression.span)
+            raise self.problem(WRONG_INITIAL_STATE, "`from` stands after the use of a cell", expression.span)
         return call(self, expression.call, direct, expression.first)
 
     # ------------------------------------------------------------------------------------------------------- names

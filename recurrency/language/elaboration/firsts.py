@@ -9,6 +9,7 @@ from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.diagnostics import INITIALISER_MISMATCH, INPUT_MISMATCH, WRONG_INITIAL_STATE, WRONG_INITIALISER
 from recurrency.language.elaboration.definitions import Env
 from recurrency.language.elaboration.streams import ParamInfo
 from recurrency.language.elsewhere import drawn_elsewhere
@@ -25,12 +26,12 @@ def fitting(
     """A first value: not a stream, and of the shape of its state (a number stands for all elements)."""
     if value.type.kind is Kind.STREAM:
         help = "take one of its steps, with last(...) or first(...)"
-        raise instance.problem(43, f"the first value of {name} is a stream", span, help=help)
+        raise instance.problem(WRONG_INITIAL_STATE, f"the first value of {name} is a stream", span, help=help)
     value = value.to_shape(type_.shape)
     if value.type.shape != type_.shape:
         title = f"the state {name} is {shown(type_)}, but its first value is {shown(value.type)}"
         notes = instance.notes(name.split("[")[0]) if notes is None else notes
-        raise instance.problem(43, title, span, notes=notes)
+        raise instance.problem(WRONG_INITIAL_STATE, title, span, notes=notes)
     return value
 
 
@@ -42,7 +43,9 @@ def drawn(instance: Instance, name: str, draw: syntax.Initialiser, shape: tuple[
         info = known[full] = ParamInfo(full, shape, _initialiser(instance, draw, shape, env), draw.span)
     if info.shape != shape:
         one, other = shown(Type(Kind.STATIC, info.shape)), shown(Type(Kind.STATIC, shape))
-        raise instance.problem(42, f"{full} is shared, but is {one} in one use and {other} in another", draw.span)
+        raise instance.problem(
+            INPUT_MISMATCH, f"{full} is shared, but is {one} in one use and {other} in another", draw.span
+        )
     if full not in instance.work.drawn:
         attrs = {"name": full, "type": Type(Kind.STATIC, shape)}
         instance.work.drawn[full] = instance.work.graph.add("param", [], attrs, span=draw.span)
@@ -56,20 +59,22 @@ def _initialiser(
     if row is None:
         near = drawn_elsewhere(draw.name) or nearest(draw.name, INITIALISERS)
         help: str | None = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
-        raise instance.problem(34, f"there is no initialiser {draw.name}", draw.span, help=help)
+        raise instance.problem(WRONG_INITIALISER, f"there is no initialiser {draw.name}", draw.span, help=help)
     if not row.arguments and (draw.arguments or draw.keywords):
-        raise instance.problem(34, f"{draw.name} takes no arguments", draw.span)
+        raise instance.problem(WRONG_INITIALISER, f"{draw.name} takes no arguments", draw.span)
     evaluator = instance.evaluator(env)
     positional = [evaluator.number(a) for a in draw.arguments]
     try:
         arguments = row.bind(positional, {k.name: evaluator.number(k.value) for k in draw.keywords})
     except UsageError as error:
         help = _both_ends(draw, positional)
-        raise instance.problem(34, str(error), draw.span, help=help) from None
+        raise instance.problem(WRONG_INITIALISER, str(error), draw.span, help=help) from None
     known = not any(isinstance(d, Poly) for d in shape)
     mistake = row.check(tuple(shape), arguments) if known or draw.name != "sparse" else None
     if mistake:
-        raise instance.problem(35, mistake, draw.span, label=f"the shape is {shown(Type(Kind.STATIC, shape))}")
+        raise instance.problem(
+            INITIALISER_MISMATCH, mistake, draw.span, label=f"the shape is {shown(Type(Kind.STATIC, shape))}"
+        )
     return draw.name, arguments
 
 

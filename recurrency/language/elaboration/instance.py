@@ -11,6 +11,16 @@ from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.diagnostics import (
+    CLOCK_MISMATCH,
+    DECLARATION_MISMATCH,
+    INSTANT_CYCLE,
+    NEVER_DEFINED,
+    NOT_STATIC,
+    WRONG_INITIAL_STATE,
+    WRONG_LOSS,
+    Code,
+)
 from recurrency.language.elaboration.binding import EXPRESSIONS
 from recurrency.language.elaboration.definitions import Definitions, Env, Key, Written, label
 from recurrency.language.elaboration.firsts import drawn, fitting
@@ -66,11 +76,11 @@ class Instance:
 
         return Evaluator(self, env, target)
 
-    def problem(self, number: int, title: str, span: Span | None, notes: tuple[str, ...] = (), **rest: Any) -> Problem:
+    def problem(self, code: Code, title: str, span: Span | None, notes: tuple[str, ...] = (), **rest: Any) -> Problem:
         """A mistake in this use of the cell, to be raised."""
         if self.parent is not None and self.place is not None:
             notes = (*notes, f"{self.cell.name} is used as {self.prefix[:-1]} at {self.place}")
-        return self.work.problem(number, title, span, notes=notes, **rest)
+        return self.work.problem(code, title, span, notes=notes, **rest)
 
     # ------------------------------------------------------------------------------------------------ dimensions
 
@@ -120,7 +130,9 @@ class Instance:
                 help = f"did you mean {near}?" if near else None
                 outer = self.parent or self
                 self.work.report(
-                    outer.problem(43, f"{self.cell.name} has no state {name}", keyword.span, help=help).diagnostic
+                    outer.problem(
+                        WRONG_INITIAL_STATE, f"{self.cell.name} has no state {name}", keyword.span, help=help
+                    ).diagnostic
                 )
 
     def _undefined(self, key: Key, span: Span, role: str) -> None:
@@ -132,7 +144,9 @@ class Instance:
             )
             if near:
                 help = f"did you mean {name} = ... where {near} is defined? A name alone is its value at this step"
-            self.work.report(self.problem(26, f"the {role} {name} has no equation", span, help=help).diagnostic)
+            self.work.report(
+                self.problem(NEVER_DEFINED, f"the {role} {name} has no equation", span, help=help).diagnostic
+            )
             self.defined.spoilt.add(key[0])
 
     def _equated(self) -> set[str]:
@@ -163,7 +177,10 @@ class Instance:
             if port is not None and own != type_ and type_ is not None:
                 title = f"the output {port.name} is {shown(type_)} in the header, but its state is {shown(own)}"
                 raise self.problem(
-                    23, title, state.statement.shape.span, notes=(f"{port.name} is an output at line {port.span.line}",)
+                    DECLARATION_MISMATCH,
+                    title,
+                    state.statement.shape.span,
+                    notes=(f"{port.name} is an output at line {port.span.line}",),
                 )
             type_, first = own, self._first(key, state, own)
         name = self.prefix + label(key)
@@ -178,7 +195,10 @@ class Instance:
         if port.clock not in self.clocks:
             help = f"the inputs run over {' and '.join(sorted(self.clocks)) or 't'}"
             raise self.problem(
-                28, f"the output {port.name} runs over {port.clock}, but no input does", port.span, help=help
+                CLOCK_MISMATCH,
+                f"the output {port.name} runs over {port.clock}, but no input does",
+                port.span,
+                help=help,
             )
         return self.clocks[port.clock]
 
@@ -200,13 +220,13 @@ class Instance:
         notes = tuple([note for note in [self.defined.declaration(key)] if note])
         if (found.shape, found.index) != (declared.shape, declared.index):
             title = f"{label(key)} is declared {shown(declared)}, but its equation gives {shown(found)}"
-            raise self.problem(23, title, span, label=f"this is {shown(found)}", notes=notes)
+            raise self.problem(DECLARATION_MISMATCH, title, span, label=f"this is {shown(found)}", notes=notes)
         if found.kind is Kind.STREAM and found.clock != declared.clock:
             title = f"{label(key)} runs over {declared.clock}, but its equation over {found.clock}"
             help = f"say so in the header: -> ({key[0]}: {shown(declared)} over {found.clock})"
             if key in self.defined.states:
                 help = f"put a recurrence over {found.clock} in a cell of its own"
-            raise self.problem(28, title, span, notes=notes, help=help)
+            raise self.problem(CLOCK_MISMATCH, title, span, notes=notes, help=help)
 
     def _first(self, key: Key, state: Written, type_: Type) -> Callable[[], Value]:
         """The value of a state before its first step."""
@@ -240,7 +260,10 @@ class Instance:
             self._failed.update(self._computing)
             names = " needs ".join(label(k) for k in [*self._computing[self._computing.index(key) :], key])
             raise self.problem(
-                24, names, written.span, help="a constant is made of numbers, and of constants that do not need it"
+                INSTANT_CYCLE,
+                names,
+                written.span,
+                help="a constant is made of numbers, and of constants that do not need it",
             )
         before, graph.span = graph.span, written.span
         self._computing.append(key)
@@ -263,19 +286,25 @@ class Instance:
         if value.type.kind is not Kind.STATIC:
             help = f"without `const`, {name} = ... is a stream"
             raise self.problem(
-                32, f"{name} is a constant, but its value changes at run time", expression.span, help=help
+                NOT_STATIC, f"{name} is a constant, but its value changes at run time", expression.span, help=help
             )
         graph = self.work.graph
         sources = [graph[id] for id in sorted(graph.needed([value.id]))]
         trained = next((node for node in sources if node.op.name == "param"), None)
         if trained is not None:
             title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"
-            raise self.problem(32, title, expression.span, help=f"without `const`, {name} = ... follows its parameters")
+            raise self.problem(
+                NOT_STATIC, title, expression.span, help=f"without `const`, {name} = ... follows its parameters"
+            )
         if value.type.shape != shape:
             declared = shown(Type(Kind.STATIC, shape))
             title = f"{name} is declared {declared}, but its value is {shown(value.type)}"
             raise self.problem(
-                23, title, expression.span, label=f"this is {shown(value.type)}", notes=self.notes(key[0])
+                DECLARATION_MISMATCH,
+                title,
+                expression.span,
+                label=f"this is {shown(value.type)}",
+                notes=self.notes(key[0]),
             )
         return value
 
@@ -314,7 +343,7 @@ class Instance:
             if value.type.shape or value.type.index is not None:
                 help = "sum(...) or mean(...) makes one number of a vector" if value.type.shape else None
                 title = f"a loss is one number, but this is {shown(value.type)}"
-                raise self.problem(44, title, loss.value.span, help=help)
+                raise self.problem(WRONG_LOSS, title, loss.value.span, help=help)
             self.work.add_loss(value)
         finally:
             graph.span = before

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from recurrency.errors import Diagnostic, Source, Span, SpecError, UsageError, nearest
 from recurrency.language import syntax
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import CIRCULAR_FILES, DEFINED_TWICE, NOT_FOUND, PATH_OUTSIDE, TOO_LARGE, Code, say
 from recurrency.language.reading.parser import parse_file
 from recurrency.language.sources import library_index, read_source
 
@@ -92,7 +92,9 @@ class Loader:
 
     def _twice(self, name: str, span: Span, first: Span) -> None:
         note = f"the first definition is at {first}"
-        self.mistakes.append(say(25, f"{name} is defined twice", _head(span), "the second definition", (note,)))
+        self.mistakes.append(
+            say(DEFINED_TWICE, f"{name} is defined twice", _head(span), "the second definition", (note,))
+        )
 
     # ------------------------------------------------------------------------------------------------------ use lines
 
@@ -110,7 +112,7 @@ class Loader:
                 near = nearest(name.name, known)
                 text = f"there is no cell {name.name} in {use.path or 'the library'}"
                 help = f"did you mean {near}?" if near else f"there are {', '.join(list(known)[:12])}"
-                self.mistakes.append(say(36, text, name.span, help=help))
+                self.mistakes.append(say(NOT_FOUND, text, name.span, help=help))
                 module.missing.add(name.name)
         for name_, cell in source.items():
             if not use.names or name_ in {n.name for n in use.names}:
@@ -122,7 +124,7 @@ class Loader:
             note = f"the first comes from {known.cell.span.source.name}"
             title = f"{name} comes from two files"
             self.mistakes.append(
-                say(25, title, span, "the second one", (note,), "name the cells that you need: use ... from")
+                say(DEFINED_TWICE, title, span, "the second one", (note,), "name the cells that you need: use ... from")
             )
 
     def _library(self, use: syntax.Use) -> dict[str, CellDef]:
@@ -138,10 +140,10 @@ class Loader:
         if path in self.busy:
             names = " -> ".join(p.name for p in [*self.busy[self.busy.index(path) :], path])
             help = "move what both need to a third file"
-            raise _problem(37, f"files use one another in a circle: {names}", use.span, help)
+            raise _problem(CIRCULAR_FILES, f"files use one another in a circle: {names}", use.span, help)
         if len(self.busy) >= GREATEST_CHAIN:
             title = f"more than {GREATEST_CHAIN} files use one another in a row"
-            raise _problem(39, title, use.span, "put cells that belong together in one file")
+            raise _problem(TOO_LARGE, title, use.span, "put cells that belong together in one file")
         return self._load(path, use.span).own
 
     def _load(self, path: Path, span: Span | None) -> Module:
@@ -149,7 +151,7 @@ class Loader:
             try:
                 source = read_source(path)
             except UsageError as error:
-                raise _problem(36, str(error), span, None) from error
+                raise _problem(NOT_FOUND, str(error), span, None) from error
             self.module(parse_file(Source(path.name, source.text)), path)
         return self.loaded[path]
 
@@ -158,7 +160,9 @@ def _found(module: Module, use: syntax.Use) -> Path:
     """The file that a `use` line names, inside the folder of the text."""
     assert use.path is not None
     if module.path is None:
-        raise _problem(36, f"a text without a file cannot use {use.path!r}", use.span, "load the spec from a file")
+        raise _problem(
+            NOT_FOUND, f"a text without a file cannot use {use.path!r}", use.span, "load the spec from a file"
+        )
     folder = module.path.parent.resolve()
     try:
         path = (folder / use.path).resolve()
@@ -167,10 +171,12 @@ def _found(module: Module, use: syntax.Use) -> Path:
         outside, found, path = False, False, folder
     if outside:
         help = "copy it to this folder, or to one below it"
-        raise _problem(38, f"{use.path!r} is outside of the folder of this file", use.span, help)
+        raise _problem(PATH_OUTSIDE, f"{use.path!r} is outside of the folder of this file", use.span, help)
     if not found:
         near = nearest(use.path, [p.name for p in folder.glob("*.rnn")])
-        raise _problem(36, f"there is no file {use.path!r}", use.span, f"did you mean {near!r}?" if near else None)
+        raise _problem(
+            NOT_FOUND, f"there is no file {use.path!r}", use.span, f"did you mean {near!r}?" if near else None
+        )
     return path
 
 
@@ -186,5 +192,5 @@ def _head(span: Span) -> Span:
     )
 
 
-def _problem(number: int, title: str, span: Span | None, help: str | None) -> SpecError:
-    return SpecError((say(number, title, span, help=help),))
+def _problem(code: Code, title: str, span: Span | None, help: str | None) -> SpecError:
+    return SpecError((say(code, title, span, help=help),))

@@ -8,6 +8,7 @@ from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.diagnostics import CLOCK_MISMATCH, PRODUCT_MISMATCH, SHAPE_MISMATCH
 from recurrency.language.elaboration.definitions import label
 from recurrency.language.elaboration.numbers import ARITHMETIC
 from recurrency.language.elaboration.subscripts import brief
@@ -48,7 +49,9 @@ def _one_clock(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Val
         left, right = brief(expression.left.span.text), brief(expression.right.span.text)
         title = f"{left} runs over the clock {clocks[0]}, {right} over {clocks[1]}"
         notes = evaluator.origins(expression.left, expression.right)
-        raise evaluator.problem(28, title, expression.span, label="clocks do not mix", notes=notes, help=BRIDGES)
+        raise evaluator.problem(
+            CLOCK_MISMATCH, title, expression.span, label="clocks do not mix", notes=notes, help=BRIDGES
+        )
 
 
 def _one_shape(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> None:
@@ -60,7 +63,9 @@ def _one_shape(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Val
         help = f"a product of matrices and vectors is written {left} @ {right}" if is_product else None
         help = of_batch(evaluator.instance.cell, expression.left, expression.right) or help
         notes = evaluator.origins(expression.left, expression.right)
-        raise evaluator.problem(22, title, expression.span, label=_difference(one, two), notes=notes, help=help)
+        raise evaluator.problem(
+            SHAPE_MISMATCH, title, expression.span, label=_difference(one, two), notes=notes, help=help
+        )
 
 
 def _difference(one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str:
@@ -91,7 +96,7 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
         help = f"dot({left}, {right}) multiplies two vectors to a number, outer({left}, {right}) to a matrix"
     else:
         reason, help = "@ does not multiply by a number", f"write {left} * {right}"
-    raise evaluator.problem(21, title, expression.span, label=reason, notes=notes, help=help)
+    raise evaluator.problem(PRODUCT_MISMATCH, title, expression.span, label=reason, notes=notes, help=help)
 
 
 def _fitting(evaluator: Evaluator, left: str, right: str, one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str | None:

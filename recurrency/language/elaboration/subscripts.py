@@ -8,6 +8,7 @@ from recurrency.errors import nearest
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.diagnostics import MALFORMED_STEP, NO_SUCH_MEMBER, NO_SUCH_STREAM, UNKNOWN_NAME
 from recurrency.language.elaboration.definitions import Key, label
 from recurrency.language.elaboration.numbers import is_number
 from recurrency.language.elaboration.streams import CellValue, FnValue, Poisoned, Shared, Stream, Used
@@ -47,7 +48,11 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if isinstance(base, (Stream, Used)):
         help = of_index(expression, name, isinstance(base, Stream) and base.first is not None)
         raise evaluator.problem(
-            30, f"{name} is not a family", expression.span, help=help, notes=evaluator.origins(expression.value)
+            NO_SUCH_MEMBER,
+            f"{name} is not a family",
+            expression.span,
+            help=help,
+            notes=evaluator.origins(expression.value),
         )
     what = "an instance of a cell, whose dimensions are fixed already" if isinstance(base, Shared) else "no family"
     advice: str | None = None
@@ -57,7 +62,7 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     elif isinstance(base, (Function, FnValue)):
         advice = f"the values of a function stand in round brackets: {name}({brief(expression.indices[0].span.text)})"
     notes = evaluator.origins(expression.value)
-    raise evaluator.problem(30, f"{name} is {what}", expression.span, notes=notes, help=advice)
+    raise evaluator.problem(NO_SUCH_MEMBER, f"{name} is {what}", expression.span, notes=notes, help=advice)
 
 
 # ------------------------------------------------------------------------------------------------------------ steps
@@ -68,12 +73,12 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if len(expression.indices) != 1 or expression.keywords:
         name = brief(expression.value.span.text)
         title = "a member is chosen in one pair of brackets, a step in the next"
-        raise evaluator.problem(31, title, expression.span, help=f"write {name}[i][t-1]")
+        raise evaluator.problem(MALFORMED_STEP, title, expression.span, help=f"write {name}[i][t-1]")
     index = expression.indices[0]
     delay = -_offset(evaluator, index)
     if abs(delay) > GREATEST_DELAY:
         raise evaluator.problem(
-            31, f"{abs(delay)} steps are more than the greatest delay, {GREATEST_DELAY}", index.span
+            MALFORMED_STEP, f"{abs(delay)} steps are more than the greatest delay, {GREATEST_DELAY}", index.span
         )
     base = evaluator.meaning(expression.value)
     if isinstance(base, Used):
@@ -83,9 +88,11 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     name = brief(expression.value.span.text)
     if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):
         title = f"only a stream with a name has other steps, and {name} has none"
-        raise evaluator.problem(31, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
+        raise evaluator.problem(MALFORMED_STEP, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
     what = "is the same at every step" if isinstance(base, Value) else "is no stream"
-    raise evaluator.problem(31, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value))
+    raise evaluator.problem(
+        MALFORMED_STEP, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value)
+    )
 
 
 def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
@@ -100,7 +107,7 @@ def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
         if right and not left and index.op == "+":
             return _offset(evaluator, index.right) + evaluator.integer(index.left)
     raise evaluator.problem(
-        31, f"{brief(index.span.text)} is not a step", index.span, help="a step is written t, t-1 or t+1"
+        MALFORMED_STEP, f"{brief(index.span.text)} is not a step", index.span, help="a step is written t, t-1 or t+1"
     )
 
 
@@ -118,7 +125,7 @@ def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Ke
         return None
     if expression.keywords:
         raise evaluator.problem(
-            30, f"the members of {name} have no names", expression.keywords[0].span, help=f"write {name}[1]"
+            NO_SUCH_MEMBER, f"the members of {name} have no names", expression.keywords[0].span, help=f"write {name}[1]"
         )
     return name, tuple([evaluator.integer(i) for i in expression.indices])
 
@@ -135,7 +142,9 @@ def _of_family(evaluator: Evaluator, key: Key, expression: syntax.Subscript) -> 
         raise Poisoned
     members = inside.defined.members(key[0])
     help = f"the members are {', '.join(members[:8])}{' ...' if len(members) > 8 else ''}"
-    raise evaluator.problem(30, f"there is no {label(key)}", expression.span, help=help, notes=inside.notes(key[0]))
+    raise evaluator.problem(
+        NO_SUCH_MEMBER, f"there is no {label(key)}", expression.span, help=help, notes=inside.notes(key[0])
+    )
 
 
 # -------------------------------------------------------------------------------------------------- inside of a use
@@ -146,7 +155,7 @@ def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple
     foreign = of_module(evaluator, expression)
     if foreign is not None:
         name, help = foreign
-        raise evaluator.problem(20, f"{name} is not defined", expression.span, help=help)
+        raise evaluator.problem(UNKNOWN_NAME, f"{name} is not defined", expression.span, help=help)
     used = _used(evaluator, expression.value)
     if used is not None:
         return _inside(evaluator, used, expression, (expression.name, indices))
@@ -155,7 +164,7 @@ def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple
         help = f"give the use a name of its own: u = {name}, and read u.{expression.name}"
     notes = evaluator.origins(expression.value)
     title = f"{name} is not the name of a cell that is used here"
-    raise evaluator.problem(52, title, expression.value.span, notes=notes, help=help)
+    raise evaluator.problem(NO_SUCH_STREAM, title, expression.value.span, notes=notes, help=help)
 
 
 def _method(evaluator: Evaluator, expression: syntax.Attribute) -> str | None:
@@ -210,4 +219,6 @@ def _inside(evaluator: Evaluator, used: Used, expression: syntax.Attribute, key:
     known = [label(k) for k in inside.streams]
     near = nearest(label(key), known)
     help = f"did you mean {near}?" if near else f"its streams are {', '.join(known[:8])}"
-    raise evaluator.problem(52, f"{inside.cell.name} has no stream {label(key)}", expression.span, help=help)
+    raise evaluator.problem(
+        NO_SUCH_STREAM, f"{inside.cell.name} has no stream {label(key)}", expression.span, help=help
+    )

@@ -10,6 +10,14 @@ from recurrency.graph.dimensions import Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.diagnostics import (
+    CLOCK_MISMATCH,
+    INPUT_MISMATCH,
+    MALFORMED_DIMENSION,
+    RECURSION,
+    WRONG_ARGUMENTS,
+    WRONG_DIMENSIONS,
+)
 from recurrency.language.elaboration.binding import is_choice, is_real
 from recurrency.language.elaboration.firsts import fitting
 from recurrency.language.elaboration.instance import Instance, own_clock
@@ -63,7 +71,7 @@ def _same_dimensions(evaluator: Evaluator, call: syntax.Call, callee: Shared, in
         if is_number(value) and first[name] != value:
             title = f"{callee.name} has {name} = {first[name]} in one use and {name} = {value} in another"
             help = "its calls share their parameters: give the other use an instance of its own"
-            raise evaluator.problem(41, title, call.span, help=help)
+            raise evaluator.problem(WRONG_DIMENSIONS, title, call.span, help=help)
 
 
 def _written(callee: syntax.Expression) -> str:
@@ -79,7 +87,7 @@ def _refuse_circles(evaluator: Evaluator, definition: CellDef, call: syntax.Call
         if outer.definition.cell is definition.cell:
             title = " uses ".join(reversed(names))
             label = "a cell can't contain itself"
-            raise evaluator.problem(40, title, call.span, label=label)
+            raise evaluator.problem(RECURSION, title, call.span, label=label)
         outer = outer.parent  # type: ignore[assignment]
 
 
@@ -94,12 +102,14 @@ def _arguments(evaluator: Evaluator, call: syntax.Call, inner: Instance) -> Argu
         if keyword.name not in names:
             near = nearest(keyword.name, names)
             help = f"did you mean {near}?" if near else usage
-            raise evaluator.problem(27, f"{inner.cell.name} has no input {keyword.name}", keyword.span, help=help)
+            raise evaluator.problem(
+                WRONG_ARGUMENTS, f"{inner.cell.name} has no input {keyword.name}", keyword.span, help=help
+            )
         given[keyword.name] = keyword.value
     count = len(call.arguments) + len(call.keywords)
     if count != len(names) or len(given) != len(names):
         title = f"{inner.cell.name} takes {len(names)} input{'s' * (len(names) != 1)}, not {count}"
-        raise evaluator.problem(27, title, call.span, help=usage)
+        raise evaluator.problem(WRONG_ARGUMENTS, title, call.span, help=usage)
     values = evaluator.all(evaluator.value, given.values())
     return {name: (e, value) for (name, e), value in zip(given.items(), values, strict=True)}
 
@@ -113,7 +123,9 @@ def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments:
             own, actual = port.clock or "t", str(value.type.clock)
             if clocks.setdefault(own, actual) != actual:
                 title = f"the inputs of {inner.cell.name} run over the clocks {clocks[own]} and {actual}"
-                raise evaluator.problem(28, title, call.span, help=f"in its header all of them run over {own}")
+                raise evaluator.problem(
+                    CLOCK_MISMATCH, title, call.span, help=f"in its header all of them run over {own}"
+                )
     inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.instance.clock), clocks
     for port in inner.cell.inputs:
         expression, value = arguments[port.name]
@@ -151,7 +163,7 @@ def _unfit(
     given = f"{brief(expression.span.text)} is {shown(value.type)}"
     title = f"the input {port.name} of {inner.cell.name} is {wanted}, but {given}"
     header = f"{port.name} is an input of {inner.cell.name} at {port.span}"
-    return evaluator.problem(42, title, expression.span, notes=(*evaluator.origins(expression), header))
+    return evaluator.problem(INPUT_MISMATCH, title, expression.span, notes=(*evaluator.origins(expression), header))
 
 
 def _handed(evaluator: Evaluator, inner: Instance, keyword: syntax.Keyword) -> Callable[[Type], Value]:
@@ -183,7 +195,9 @@ def _dimensions(
         value = bound.get(name, dimension.default)
         if value is None:
             help = f"write {inner.cell.name}[{name} = ...]"
-            raise evaluator.problem(41, f"{inner.cell.name} needs its dimension {name}", call.callee.span, help=help)
+            raise evaluator.problem(
+                WRONG_DIMENSIONS, f"{inner.cell.name} needs its dimension {name}", call.callee.span, help=help
+            )
         if name in bound:
             _check_entry(evaluator, call, inner, dimension, value)
         inner.bind_dimensions({name: value})
@@ -198,12 +212,12 @@ def _check_entry(evaluator: Evaluator, call: syntax.Call, inner: Instance, entry
     if is_number(value) == choice:
         kinds = ("a number", "a function or a cell")
         title = f"{where} is {kinds[choice]}, not {kinds[not choice]}"
-        raise evaluator.problem(41, title, call.callee.span, help=help)
+        raise evaluator.problem(WRONG_DIMENSIONS, title, call.callee.span, help=help)
     if is_number(value) and not is_real(entry.default) and not isinstance(value, Poly):
         size = whole(value)
         if size is None or size < 1:
             title = f"{where} can't be {spelt(value)}: a dimension is a whole number from 1"
-            raise evaluator.problem(46, title, call.callee.span)
+            raise evaluator.problem(MALFORMED_DIMENSION, title, call.callee.span)
 
 
 def _sizes(port: syntax.Port) -> tuple[syntax.Expression, ...]:
@@ -225,9 +239,9 @@ def _written_dimensions(
         if name not in names:
             near = nearest(name, names)
             help = f"did you mean {near}?" if near else None
-            raise evaluator.problem(41, f"{title}, and no {name}", call.callee.span, help=help)
+            raise evaluator.problem(WRONG_DIMENSIONS, f"{title}, and no {name}", call.callee.span, help=help)
     free = [n for n in names if n not in following and n not in cell.keywords]
     order = free if len(cell.positional) <= len(free) else [n for n in names if n not in cell.keywords]
     if len(cell.positional) > len(order):
-        raise evaluator.problem(41, f"{title}: {len(cell.positional)} are too many", call.callee.span)
+        raise evaluator.problem(WRONG_DIMENSIONS, f"{title}: {len(cell.positional)} are too many", call.callee.span)
     return {**dict(zip(order, cell.positional, strict=False)), **cell.keywords}

@@ -11,7 +11,22 @@ from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import (
+    DECLARATION_MISMATCH,
+    INPUT_MISMATCH,
+    INSTANT_CYCLE,
+    MALFORMED_DIMENSION,
+    PRODUCT_MISMATCH,
+    SHAPE_MISMATCH,
+    TOO_LARGE,
+    UNKNOWN_NAME,
+    UNKNOWN_SHAPE,
+    WHOLE_STREAM_CYCLE,
+    WRONG_ARGUMENTS,
+    WRONG_LOSS,
+    Code,
+    say,
+)
 from recurrency.language.elaboration.streams import Busy, ParamInfo, Poisoned, Problem, Stream, TooMuch
 
 if TYPE_CHECKING:
@@ -25,7 +40,12 @@ GREATEST_DEPTH = 400
 """Bound on expressions inside expressions, those of functions included."""
 DEEP = 100
 """From this depth on a stream is computed by itself, before the one that needs it."""
-OF_SHAPES = frozenset({21, 22, 23, 27, 42, 44, 46})
+SHAPES = (
+    PRODUCT_MISMATCH, SHAPE_MISMATCH, DECLARATION_MISMATCH, WRONG_ARGUMENTS, INPUT_MISMATCH, WRONG_LOSS,
+    MALFORMED_DIMENSION,
+)  # fmt: skip
+OF_SHAPES = frozenset(code.number for code in SHAPES)
+"""Mistakes that a wrong assumption about a shape may cause."""
 
 
 class Elaboration:
@@ -57,19 +77,19 @@ class Elaboration:
 
     # -------------------------------------------------------------------------------------------------- mistakes
 
-    def problem(self, number: int, title: str, span: Span | None, **rest: Any) -> Problem:
+    def problem(self, code: Code, title: str, span: Span | None, **rest: Any) -> Problem:
         """A mistake, to be raised."""
-        return Problem(say(number, title, span, **rest))
+        return Problem(say(code, title, span, **rest))
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Keep a mistake, once; an unknown name where it stands first."""
         diagnostic = self._blame_assumption(diagnostic)
         place = (*place_of(diagnostic), diagnostic.span.end if diagnostic.span else -1)
-        key = (diagnostic.number, diagnostic.title if diagnostic.number == 20 else place)
+        key = (diagnostic.number, diagnostic.title if diagnostic.number == UNKNOWN_NAME.number else place)
         at = self._reported.setdefault(key, len(self.diagnostics))
         if at == len(self.diagnostics):
             self.diagnostics.append(diagnostic)
-        elif diagnostic.number == 20:
+        elif diagnostic.number == UNKNOWN_NAME.number:
             self.diagnostics[at] = min(self.diagnostics[at], diagnostic, key=place_of)
 
     def _blame_assumption(self, diagnostic: Diagnostic) -> Diagnostic:
@@ -83,7 +103,7 @@ class Elaboration:
     def _shapeless(self, stream: Stream) -> Diagnostic:
         title = f"the shape of {stream.name} can't be found, because its own equation needs it"
         help = f"declare it: state {stream.name.rsplit('.', 1)[-1]} : [...] = 0"
-        return say(33, title, stream.span, help=help)
+        return say(UNKNOWN_SHAPE, title, stream.span, help=help)
 
     def guarded(self, action: Callable[[], Any]) -> Any:
         """Carry out an action; a mistake is kept and gives None."""
@@ -104,13 +124,18 @@ class Elaboration:
         if busy.through:
             title = f"{busy.through} needs all steps of {names[0]}, which is computed from it"
             help = f"use an earlier step, such as {names[0]}[t-1], or the whole of another stream"
-            return say(48, title, busy.span or busy.stream.span, help=help)
+            return say(WHOLE_STREAM_CYCLE, title, busy.span or busy.stream.span, help=help)
         delayed = next((s.name for s in busy.path if s.first is not None), names[0])
         where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in busy.path[:8])
         help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
         label = f"needs {names[0]} at this step"
         return say(
-            24, f"{title} at the same step", busy.span or busy.stream.span, label=label, notes=(where,), help=help
+            INSTANT_CYCLE,
+            f"{title} at the same step",
+            busy.span or busy.stream.span,
+            label=label,
+            notes=(where,),
+            help=help,
         )
 
     def path_from(self, stream: Stream) -> tuple[Stream, ...]:
@@ -178,13 +203,13 @@ class Elaboration:
     def too_much(self, span: Span | None, title: str = "", help: str = "") -> TooMuch:
         """The mistake of a spec that expands without bound."""
         title = title or f"this spec expands to more than {GREATEST_GRAPH} operations"
-        return TooMuch(say(39, title, span, help=help or "use fewer members, or smaller ranges"))
+        return TooMuch(say(TOO_LARGE, title, span, help=help or "use fewer members, or smaller ranges"))
 
 
 def too_large(span: Span) -> SpecError:
     """The mistake of a file whose cells, each small enough, use one another too often."""
     title = f"the cells of this file expand to more than {GREATEST_FILE} operations together"
-    return SpecError((say(39, title, span, "up to here", help="put some of them into a file of their own"),))
+    return SpecError((say(TOO_LARGE, title, span, "up to here", help="put some of them into a file of their own"),))
 
 
 def place_of(diagnostic: Diagnostic) -> tuple[str, int]:

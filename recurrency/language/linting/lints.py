@@ -8,7 +8,20 @@ from dataclasses import dataclass, replace
 
 from recurrency.errors import Diagnostic, Source, Span
 from recurrency.language import syntax
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import (
+    BATCH_IN_SHAPE,
+    SINGLE_DRAW,
+    UNREACHED_OUTPUT,
+    UNREAD_ENTRY,
+    UNREAD_EQUATION,
+    UNREAD_INPUT,
+    UNREAD_PARAMETER,
+    UNREAD_PAST,
+    UNREAD_STATE,
+    UNUSED_CELL,
+    USELESS_COMMENT,
+    say,
+)
 from recurrency.language.elaboration.modules import CellDef, Module
 from recurrency.language.elaboration.suggestions import unbatched
 from recurrency.language.linting.reads import Reads, names_in, reads_of, with_loss
@@ -59,7 +72,7 @@ class Silencer:
     def unused(self, number: int) -> Diagnostic:
         """The warning about a comment that silences nothing."""
         help = "leave the comment out"
-        return say(111, f"there is no RNN{number:03d} here", self.span, help=help)
+        return say(USELESS_COMMENT, f"there is no RNN{number:03d} here", self.span, help=help)
 
 
 def silencers(source: Source) -> list[Silencer]:
@@ -119,11 +132,11 @@ def of_text(module: Module) -> Iterator[Diagnostic]:
             callers.setdefault(name, set()).add(fn.name)
     for fn in file.functions:
         if fn.name not in read and not callers.get(fn.name, set()) - {fn.name}:
-            yield say(103, f"nothing calls the function {fn.name}", fn.span)
+            yield say(UNREAD_EQUATION, f"nothing calls the function {fn.name}", fn.span)
     for use in file.uses:
         for used in use.names if use.path is None else ():
             if used.name not in read:
-                yield say(110, f"nothing uses the cell {used.name}", used.span)
+                yield say(UNUSED_CELL, f"nothing uses the cell {used.name}", used.span)
 
 
 def _unread(cell: Cell, name: str, what: str) -> str:
@@ -142,18 +155,18 @@ def parameters(cell: Cell) -> Iterator[Diagnostic]:
             what = "the parameter" if isinstance(s, syntax.Param) else "the constant"
             for target in s.targets:
                 if target.name not in cell.live:
-                    yield say(101, _unread(cell, target.name, what), target.span)
+                    yield say(UNREAD_PARAMETER, _unread(cell, target.name, what), target.span)
 
 
 def inputs(cell: Cell) -> Iterator[Diagnostic]:
     """RNN102: an input that leads nowhere. RNN108: one with steps or batch."""
     for port in cell.cell.inputs:
         if port.name not in cell.live:
-            yield say(102, _unread(cell, port.name, "the input"), port.span)
+            yield say(UNREAD_INPUT, _unread(cell, port.name, "the input"), port.span)
         rest = unbatched(port)
         if rest is not None:
             help = f"time and batch are never written: declare {port.name}: {rest}"
-            yield say(108, f"{port.name} has steps or batch among its dimensions", port.type.span, help=help)
+            yield say(BATCH_IN_SHAPE, f"{port.name} has steps or batch among its dimensions", port.type.span, help=help)
 
 
 def equations(cell: Cell) -> Iterator[Diagnostic]:
@@ -167,11 +180,11 @@ def equations(cell: Cell) -> Iterator[Diagnostic]:
         if name in cell.live:
             continue
         if name in states:
-            yield say(104, _unread(cell, name, "the state"), span)
+            yield say(UNREAD_STATE, _unread(cell, name, "the state"), span)
         else:
             title = _unread(cell, name, "the function" if name in functions else "the equation of")
             title = title.replace("reads the function", "calls the function")
-            yield say(103, title, span, help=_first_value(name, states, values))
+            yield say(UNREAD_EQUATION, title, span, help=_first_value(name, states, values))
 
 
 def _first_value(name: str, states: set[str], values: dict[str, str]) -> str | None:
@@ -193,7 +206,7 @@ def pasts(cell: Cell) -> Iterator[Diagnostic]:
             elsewhere = name in streams or (cell.cell.name in cells and name == cell.cell.outputs[0].name)
             if name in cell.live and name not in cell.reads.past and not elsewhere:
                 help = f"read {name}[t-1] somewhere, or leave the declaration out: {name} = ... needs none"
-                yield say(105, f"nothing reads the past of the state {name}", target.span, help=help)
+                yield say(UNREAD_PAST, f"nothing reads the past of the state {name}", target.span, help=help)
 
 
 def outside(module: Module) -> tuple[set[str], set[str], set[str]]:
@@ -228,7 +241,7 @@ def outputs(cell: Cell) -> Iterator[Diagnostic]:
     given = {p.name for p in cell.cell.inputs}
     for port in cell.cell.outputs:
         if not cell.reads.closure({port.name}) & given:
-            yield say(106, f"no input reaches the output {port.name}", port.span)
+            yield say(UNREACHED_OUTPUT, f"no input reaches the output {port.name}", port.span)
 
 
 def draws(cell: Cell) -> Iterator[Diagnostic]:
@@ -243,7 +256,7 @@ def draws(cell: Cell) -> Iterator[Diagnostic]:
             if isinstance(part, syntax.Call) and _draws_a_number(part, cell.cell):
                 std = part.arguments[1].span.text if len(part.arguments) > 1 else "s"
                 help = f"noise(x, {std}) adds a draw of its own to each element of x"
-                yield say(107, f"{part.span.text} is one draw for all elements", part.span, help=help)
+                yield say(SINGLE_DRAW, f"{part.span.text} is one draw for all elements", part.span, help=help)
 
 
 def _draws_a_number(call: syntax.Call, cell: syntax.Cell) -> bool:
@@ -258,7 +271,7 @@ def entries(cell: Cell) -> Iterator[Diagnostic]:
     read = {part.name for part in syntax.walk(cell.cell) if isinstance(part, syntax.Name)}
     for entry in cell.cell.dimensions:
         if entry.name not in read:
-            yield say(109, f"nothing reads the entry {entry.name} of the header", entry.span)
+            yield say(UNREAD_ENTRY, f"nothing reads the entry {entry.name} of the header", entry.span)
 
 
 RULES = (parameters, inputs, equations, pasts, outputs, draws, entries)

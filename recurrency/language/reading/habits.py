@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from lark import Token
 
 from recurrency.errors import Diagnostic
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import (
+    INCOMPLETE_DECLARATION,
+    MALFORMED_HEADER,
+    UNEXPECTED_WORD,
+    WRONG_INITIALISER,
+    say,
+)
 from recurrency.language.elsewhere import KEYWORDS, drawn_elsewhere, known_as
 from recurrency.language.reading.fault import Fault, expected, shown
 from recurrency.language.reading.fault_line import SIGNS, closing, line_start, text_of
@@ -25,7 +31,9 @@ def dashes(fault: Fault) -> Diagnostic | None:
     own = line_start(fault)
     for at in (own, line_start(fault, own - 1)):
         if at + 1 < len(words) and words[at].type == "MINUS" and words[at + 1].type == "MINUS":
-            return say(2, "-- starts no comment", where(fault.source, words[at], words[at + 1]), help=COMMENT)
+            return say(
+                UNEXPECTED_WORD, "-- starts no comment", where(fault.source, words[at], words[at + 1]), help=COMMENT
+            )
     return None
 
 
@@ -41,7 +49,7 @@ def keyword(fault: Fault) -> Diagnostic | None:
     if words[at].type in {"FROM", "USE"} and "RBRACE" in fault.accepted:
         return None
     help = KEYWORDS[str(words[at])]
-    return say(2, f"{words[at]} is no word of a spec", where(fault.source, words[at]), help=help)
+    return say(UNEXPECTED_WORD, f"{words[at]} is no word of a spec", where(fault.source, words[at]), help=help)
 
 
 def inner_word(fault: Fault) -> Diagnostic | None:
@@ -60,7 +68,7 @@ def inner_word(fault: Fault) -> Diagnostic | None:
             "unless",
         }:
             help = KEYWORDS[str(word)]
-            return say(2, f"{word} is no word of a spec", where(fault.source, word), help=help)
+            return say(UNEXPECTED_WORD, f"{word} is no word of a spec", where(fault.source, word), help=help)
     return None
 
 
@@ -87,7 +95,7 @@ def several_names(fault: Fault) -> Diagnostic | None:
         help = f"write an equation for each: {help}{' and so on' * (len(names) > 2)}"
     elif value is not None and str(value)[:1].isupper():
         help = f"name the use, and read its streams: u = {value}[H](x), then u.{names[0]} and u.{names[1]}"
-    return say(2, "an equation has one name on its left", place, help=help)
+    return say(UNEXPECTED_WORD, "an equation has one name on its left", place, help=help)
 
 
 def _first_argument(words: Sequence[Token], at: int, text: str) -> str:
@@ -112,7 +120,7 @@ def assignment(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, sign, then)
     if sign.type in SIGNS and then.type == "EQUAL" and touching(words, at + 2):
         help = f"nothing is changed in place: write {name} = {name}[t-1] {SIGNS[sign.type]} ..., or give it a new name"
-        return say(2, f"{sign}= is no sign of a spec", place, help=help)
+        return say(UNEXPECTED_WORD, f"{sign}= is no sign of a spec", place, help=help)
     if (
         sign.type == then.type
         and sign.type in {"PLUS", "MINUS"}
@@ -120,15 +128,19 @@ def assignment(fault: Fault) -> Diagnostic | None:
         and touching(words, at + 1)
     ):
         help = f"nothing is changed in place: write {name} = {name}[t-1] {sign} 1"
-        return say(2, f"{sign}{then} is no sign of a spec", place, help=help)
+        return say(UNEXPECTED_WORD, f"{sign}{then} is no sign of a spec", place, help=help)
     if sign.type == "COLON" and then.type == "EQUAL" and touching(words, at + 2):
-        return say(2, ":= is no sign of a spec", place, help=f"an equation is written with =: {name} = ...")
+        return say(
+            UNEXPECTED_WORD, ":= is no sign of a spec", place, help=f"an equation is written with =: {name} = ..."
+        )
     if sign == "<" and then.type == "MINUS" and touching(words, at + 2):
-        return say(2, "<- is no sign of a spec", place, help=f"an equation is written with =: {name} = ...")
+        return say(
+            UNEXPECTED_WORD, "<- is no sign of a spec", place, help=f"an equation is written with =: {name} = ..."
+        )
     if sign.type == "TILDE" and fault.at == at + 1:
         place = where(fault.source, sign)
         help = f"what is drawn once is a parameter: param {name} : [...] ~ ...; noise at each step is noise(x, std)"
-        return say(16, f"{name} is drawn, but not declared", place, help=help)
+        return say(INCOMPLETE_DECLARATION, f"{name} is drawn, but not declared", place, help=help)
     return None
 
 
@@ -140,9 +152,14 @@ def attribute_target(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, words[at], words[at + 2])
     name = f"{words[at]}.{words[at + 2]}"
     if words[at + 3].type == "EQUAL":
-        return say(2, f"{name} cannot be defined here", place, help=f"names stand alone: write {words[at + 2]} = ...")
+        return say(
+            UNEXPECTED_WORD,
+            f"{name} cannot be defined here",
+            place,
+            help=f"names stand alone: write {words[at + 2]} = ...",
+        )
     help = "leave it out: a stream has a value at every step, and nothing has to be collected"
-    return say(2, f"{name} is no statement", place, help=help)
+    return say(UNEXPECTED_WORD, f"{name} is no statement", place, help=help)
 
 
 def called_target(fault: Fault) -> Diagnostic | None:
@@ -157,12 +174,12 @@ def called_target(fault: Fault) -> Diagnostic | None:
     inside = text_of(words[at + 2 : end], fault.source.text)
     if inside.strip() in {"0", "1"}:
         help = f"the first value of a state stands in its declaration: state {words[at]} : [...] = 0"
-        return say(2, f"{words[at]}({inside}) cannot be defined", place, help=help)
+        return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
     if "t" in (str(w) for w in words[at + 2 : end]):
         help = f"an equation holds at every step: write {words[at]} = ..., and {words[at]}[t-1] for the step before"
-        return say(2, f"{words[at]}({inside}) cannot be defined", place, help=help)
+        return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
     help = f"a function is written: fn {words[at]}({inside}) = ..."
-    return say(2, f"{words[at]}({inside}) cannot be defined", place, help=help)
+    return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
 
 
 def shaped(fault: Fault) -> Diagnostic | None:
@@ -173,16 +190,24 @@ def shaped(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     if before.type == "COLON" and "LSQB" in fault.accepted:
         return say(
-            16, "this is not a shape", place, help="a shape stands in square brackets: [H, N], or [] for a number"
+            INCOMPLETE_DECLARATION,
+            "this is not a shape",
+            place,
+            help="a shape stands in square brackets: [H, N], or [] for a number",
         )
     if fault.kind == "LSQB" and before.type == "RSQB" and "TILDE" in fault.accepted:
-        return say(16, "this is not a shape", place, help="all dimensions stand in one pair of brackets: [H, N]")
+        return say(
+            INCOMPLETE_DECLARATION,
+            "this is not a shape",
+            place,
+            help="all dimensions stand in one pair of brackets: [H, N]",
+        )
     if before.type == "TILDE" and fault.kind in {"NUMBER", "MINUS"}:
         number = text_of(fault.words[fault.at : fault.at + 1 + (fault.kind == "MINUS")], fault.source.text)
         words = {"0": "zeros", "1": "ones"}
         help = f"write ~ {words.get(number, f'constant({number})')}"
         help += f"; a first value that is not trained is written = {number}" * (kind == "STATE")
-        return say(16, f"{number} is no initialiser", place, help=help)
+        return say(INCOMPLETE_DECLARATION, f"{number} is no initialiser", place, help=help)
     if fault.kind == "LSQB" and before.type == "NAME" and "COLON" in fault.accepted and "LSQB" not in fault.accepted:
         return None
     if fault.kind == "DOT" and before.type == "NAME":
@@ -190,22 +215,27 @@ def shaped(fault: Fault) -> Diagnostic | None:
             w for w in fault.words[fault.at - 1 : fault.at + 10] if w.line == before.line and w.type in {"NAME", "DOT"}
         ]
         known = drawn_elsewhere(str(path[-1])) or known_as(str(path[-1]), INITIALISERS) or str(path[-1]).rstrip("_")
-        return say(34, "an initialiser stands alone", where(fault.source, before, path[-1]), help=f"write ~ {known}")
+        return say(
+            WRONG_INITIALISER,
+            "an initialiser stands alone",
+            where(fault.source, before, path[-1]),
+            help=f"write ~ {known}",
+        )
     if fault.kind in {"TILDE", "EQUAL"} and before.type == "RSQB" and "COLON" in fault.accepted:
         help = f"a colon stands before the shape: {kind.lower()} A : [H, N] {fault.word} ..."
-        return say(16, f"this {kind.lower()} has no shape", place, expected(fault), help=help)
+        return say(INCOMPLETE_DECLARATION, f"this {kind.lower()} has no shape", place, expected(fault), help=help)
     if fault.kind in {"EQUAL", "TILDE"} and "COLON" in fault.accepted and before.type == "NAME":
         title = f"this {kind.lower()} has no shape"
         sign = "~ glorot_uniform" if kind == "PARAM" else f"{fault.word} ..."
         help = f"write {kind.lower()} {before} : [H] {sign}, or {before} : [] {sign} for one number"
-        return say(16, title, place, expected(fault), help=help)
+        return say(INCOMPLETE_DECLARATION, title, place, expected(fault), help=help)
     if kind == "PARAM" and fault.kind == "EQUAL" and "TILDE" in fault.accepted:
         after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
         words = {"0": "zeros", "1": "ones"}
         value = "" if after is None else str(after)
         drawn = value if after is not None and after.type == "NAME" else words.get(value, f"constant({value or '0.1'})")
         help = f"a parameter is drawn: write ~ {drawn}; what is not trained is a const"
-        return say(16, "this param is incomplete", place, "expected `~`", help=help)
+        return say(INCOMPLETE_DECLARATION, "this param is incomplete", place, "expected `~`", help=help)
     return None
 
 
@@ -215,7 +245,7 @@ def loss_line(fault: Fault) -> Diagnostic | None:
     if before is None or before.type != "LOSS" or fault.kind not in {"EQUAL", "COLON"} or fault.over:
         return None
     help = "leave it out: loss squared_error(y, target)"
-    return say(2, f"no {fault.word} stands behind loss", where(fault.source, fault.word), help=help)
+    return say(UNEXPECTED_WORD, f"no {fault.word} stands behind loss", where(fault.source, fault.word), help=help)
 
 
 def header_sign(fault: Fault) -> Diagnostic | None:
@@ -243,7 +273,7 @@ def header_sign(fault: Fault) -> Diagnostic | None:
     if help is None:
         return None
     title = f"{shown(fault)} does not fit into the header of a cell"
-    return say(8, title, where(fault.source, fault.word), expected(fault), help=help)
+    return say(MALFORMED_HEADER, title, where(fault.source, fault.word), expected(fault), help=help)
 
 
 HABITS = (

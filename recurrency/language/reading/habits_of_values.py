@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recurrency.errors import Diagnostic
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import MALFORMED_LOOP, UNEXPECTED_WORD, say
 from recurrency.language.reading.fault import Fault
 from recurrency.language.reading.fault_line import SIGNS, closing, text_of
 from recurrency.language.reading.strays import touching
@@ -35,7 +35,7 @@ def braces(fault: Fault) -> Diagnostic | None:
         help = f"the first value of a state stands in its declaration: state {name} : [...] = 0, and is init({name})"
     else:
         help = f"braces are no subscript: write {name}_{text.replace(',', '_')}"
-    return say(2, f"{before}{{{text}}} is LaTeX", place, help=help)
+    return say(UNEXPECTED_WORD, f"{before}{{{text}}} is LaTeX", place, help=help)
 
 
 def listed(fault: Fault) -> Diagnostic | None:
@@ -53,8 +53,12 @@ def listed(fault: Fault) -> Diagnostic | None:
     inside = inside if len(inside) <= 60 else "a, b"
     call = [str(w) for w in fault.words[max(0, fault.at - 2) : fault.at]]
     if call[-1:] == ["("] and len(call) == 2 and call[0].isidentifier():
-        return say(2, "there are no lists", place, help=f"leave the square brackets out: concat({inside})")
-    return say(2, "there are no lists", place, help=f"vectors one after the other are written concat({inside})")
+        return say(
+            UNEXPECTED_WORD, "there are no lists", place, help=f"leave the square brackets out: concat({inside})"
+        )
+    return say(
+        UNEXPECTED_WORD, "there are no lists", place, help=f"vectors one after the other are written concat({inside})"
+    )
 
 
 def sliced(fault: Fault) -> Diagnostic | None:
@@ -80,8 +84,10 @@ def sliced(fault: Fault) -> Diagnostic | None:
     help = _slice(name, inside, sign)
     if fault.kind == "DOTS" and "," not in inside:
         help += f"; of a family: {name}[j] for j in {''.join(inside)}"
-        return say(18, "a range cannot stand here", where(fault.source, fault.word), help=help)
-    return say(2, f"{text_of(fault.words[at - 1 : end + 1], fault.source.text)} is no index", place, help=help)
+        return say(MALFORMED_LOOP, "a range cannot stand here", where(fault.source, fault.word), help=help)
+    return say(
+        UNEXPECTED_WORD, f"{text_of(fault.words[at - 1 : end + 1], fault.source.text)} is no index", place, help=help
+    )
 
 
 def _slice(name: str, inside: list[str], sign: str) -> str:
@@ -121,7 +127,7 @@ def tupled(fault: Fault) -> Diagnostic | None:
     if not brackets and fault.guilty.kind not in {"NAME", "CONST", "STATE", "LOSS"}:
         return None
     help = "vectors one after the other are written concat(a, b); each name has an equation of its own"
-    return say(2, "there are no lists", where(fault.source, fault.word), help=help)
+    return say(UNEXPECTED_WORD, "there are no lists", where(fault.source, fault.word), help=help)
 
 
 def pointed(fault: Fault) -> Diagnostic | None:
@@ -135,7 +141,9 @@ def pointed(fault: Fault) -> Diagnostic | None:
         return None
     sign = SIGNS[fault.kind]
     help = "write @" if sign == "@" else f"{sign} works element by element already; a product of matrices is written @"
-    return say(2, f".{sign} is no sign of a spec", where(fault.source, fault.before, fault.word), help=help)
+    return say(
+        UNEXPECTED_WORD, f".{sign} is no sign of a spec", where(fault.source, fault.before, fault.word), help=help
+    )
 
 
 def unequal(fault: Fault) -> Diagnostic | None:
@@ -146,7 +154,7 @@ def unequal(fault: Fault) -> Diagnostic | None:
         return None
     if fault.kind == "EQUAL" and after is not None and after in {"<", ">"} and touching(fault.words, fault.at + 1):
         place = where(fault.source, fault.word, after)
-        return say(2, f"={after} is no sign of a spec", place, help=f"write {after}=")
+        return say(UNEXPECTED_WORD, f"={after} is no sign of a spec", place, help=f"write {after}=")
     if before is None or fault.over or not touching(fault.words, fault.at):
         after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
         if (
@@ -155,10 +163,14 @@ def unequal(fault: Fault) -> Diagnostic | None:
             and after.type == "EQUAL"
             and touching(fault.words, fault.at + 1)
         ):
-            return say(2, "~= is no sign of a spec", where(fault.source, fault.word, after), help="write !=")
+            return say(
+                UNEXPECTED_WORD, "~= is no sign of a spec", where(fault.source, fault.word, after), help="write !="
+            )
         return None
     pair = f"{before}{fault.word}"
     meant = {"<>": "!=", "===": "==", "=<": "<=", "!==": "!="}.get(pair)
     if meant is None:
         return None
-    return say(2, f"{pair} is no sign of a spec", where(fault.source, before, fault.word), help=f"write {meant}")
+    return say(
+        UNEXPECTED_WORD, f"{pair} is no sign of a spec", where(fault.source, before, fault.word), help=f"write {meant}"
+    )

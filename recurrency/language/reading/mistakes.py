@@ -9,7 +9,19 @@ from typing import TypeAlias
 from lark import Token
 
 from recurrency.errors import Diagnostic
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import (
+    CHAINED_COMPARISON,
+    CONFUSED_EQUALS,
+    INCOMPLETE_DECLARATION,
+    MALFORMED_HEADER,
+    MALFORMED_LOOP,
+    MISSING_OPERATOR,
+    RESERVED_WORD,
+    STRAY_BRACKET,
+    UNCLOSED_BRACKET,
+    UNEXPECTED_WORD,
+    say,
+)
 from recurrency.language.reading.fault import Fault, expected, shown
 from recurrency.language.reading.habits import HABITS
 from recurrency.language.words import (
@@ -48,10 +60,12 @@ def wrong_bracket(fault: Fault) -> Diagnostic | None:
         return unclosed(fault, top)
     place = where(fault.source, fault.word)
     if top is None or top.type == "LBRACE":
-        return say(6, f"{fault.word} closes nothing", place, f"no {spellings()[CLOSERS[fault.kind]]} is open here")
+        return say(
+            STRAY_BRACKET, f"{fault.word} closes nothing", place, f"no {spellings()[CLOSERS[fault.kind]]} is open here"
+        )
     due = spellings()[OPENERS[top.type]]
     note = f"{top} was opened at line {top.line}, column {top.column}"
-    return say(6, f"{fault.word} cannot close {top}", place, f"{due} is due here", notes=(note,))
+    return say(STRAY_BRACKET, f"{fault.word} cannot close {top}", place, f"{due} is due here", notes=(note,))
 
 
 def never_closed(fault: Fault) -> Diagnostic | None:
@@ -74,7 +88,12 @@ def never_closed(fault: Fault) -> Diagnostic | None:
 def unclosed(fault: Fault, opener: Token) -> Diagnostic:
     end = "the end of the text" if fault.over else f"line {fault.word.line}"
     place = where(fault.source, opener)
-    return say(3, f"{opener} is never closed", place, f"{spellings()[OPENERS[opener.type]]} is missing before {end}")
+    return say(
+        UNCLOSED_BRACKET,
+        f"{opener} is never closed",
+        place,
+        f"{spellings()[OPENERS[opener.type]]} is missing before {end}",
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- names
@@ -95,7 +114,7 @@ def reserved_word(fault: Fault) -> Diagnostic | None:
 
 def refuse_reserved(fault: Fault, word: Token) -> Diagnostic:
     title = f"{word} is a reserved word, not a name"
-    return say(14, title, where(fault.source, word), "a name is expected here", help="choose another name")
+    return say(RESERVED_WORD, title, where(fault.source, word), "a name is expected here", help="choose another name")
 
 
 def confused_equals(fault: Fault) -> Diagnostic | None:
@@ -105,9 +124,11 @@ def confused_equals(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     if fault.kind == "EQUAL" and "COMPARE" in fault.accepted:
         help = "two numbers are compared with =="
-        return say(9, "= defines, it does not compare", place, "only one = belongs to an equation", help=help)
+        return say(
+            CONFUSED_EQUALS, "= defines, it does not compare", place, "only one = belongs to an equation", help=help
+        )
     if fault.kind == "COMPARE" and fault.word == "==" and "EQUAL" in fault.accepted:
-        return say(9, "== compares, it does not define", place, help="an equation is written with =")
+        return say(CONFUSED_EQUALS, "== compares, it does not define", place, help="an equation is written with =")
     return None
 
 
@@ -119,7 +140,7 @@ def chained(fault: Fault) -> Diagnostic | None:
     if fault.kind != "COMPARE" or "AND" not in fault.accepted or "COMPARE" in fault.accepted:
         return None
     return say(
-        19,
+        CHAINED_COMPARISON,
         "comparisons do not chain",
         where(fault.source, fault.word),
         "a second comparison",
@@ -133,39 +154,44 @@ def loop_header(fault: Fault) -> Diagnostic | None:
     help = "a loop is written: for j in 1..L { ... }"
     if fault.kind == "DOTS":
         help = "ranges stand in loops, as in for j in 1..L, and on the left of = and :"
-        return say(18, "a range cannot stand here", place, help=help)
+        return say(MALFORMED_LOOP, "a range cannot stand here", place, help=help)
     if fault.before is not None and fault.before.type == "DOTS":
-        return say(18, "the end of this range is missing", where(fault.source, fault.before), help=help)
+        return say(MALFORMED_LOOP, "the end of this range is missing", where(fault.source, fault.before), help=help)
     clause = [at for at in range(fault.guilty.at, fault.at) if fault.words[at].type in {"FOR", "IN"}]
     if clause and fault.accepted & {"DOTS", "IN"}:
         return no_range(fault, clause[-1], help)
     if fault.in_header and fault.guilty.kind == "FOR" and not fault.over:
-        return say(18, "malformed loop", place, expected(fault), help=help)
+        return say(MALFORMED_LOOP, "malformed loop", place, expected(fault), help=help)
     return None
 
 
 def no_range(fault: Fault, at: int, help: str) -> Diagnostic:
     """`for j in L {`: the carets stand under `L`."""
     if fault.words[at].type == "FOR":
-        return say(18, "malformed loop", where(fault.source, fault.word), "`in` and a range are due here", help=help)
+        return say(
+            MALFORMED_LOOP,
+            "malformed loop",
+            where(fault.source, fault.word),
+            "`in` and a range are due here",
+            help=help,
+        )
     place = where(fault.source, fault.words[min(at + 1, fault.at - 1)], fault.before)
-    return say(18, "this is not a range", place, "`..` and its end are missing", help=help)
+    return say(MALFORMED_LOOP, "this is not a range", place, "`..` and its end are missing", help=help)
 
 
 def header(fault: Fault) -> Diagnostic | None:
     """Anything wrong between `cell` and `{`."""
     if fault.guilty.kind != "CELL" or not fault.in_header or fault.over:
         return None
-    help = f"for example: {HEADER}"
-    return say(8, f"{shown(fault)} does not fit into the header of a cell", where(fault.source, fault.word),
-               expected(fault), help=help)  # fmt: skip
+    title, help = f"{shown(fault)} does not fit into the header of a cell", f"for example: {HEADER}"
+    return say(MALFORMED_HEADER, title, where(fault.source, fault.word), expected(fault), help=help)
 
 
 def declaration(fault: Fault) -> Diagnostic | None:
     """`param W : [H, N]` without `~`, `param W [H, N]`, `h : [H] = 0` without a keyword."""
     if fault.kind == "COLON" and "EQUAL" in fault.accepted and fault.guilty.kind not in DECLARATIONS:
         label = "a shape is declared, but not what it belongs to"
-        return say(16, "this declaration has no keyword", where(fault.source, fault.word), label,
+        return say(INCOMPLETE_DECLARATION, "this declaration has no keyword", where(fault.source, fault.word), label,
                    help="start it with param, state or const")  # fmt: skip
     if fault.guilty.kind not in DECLARATIONS or not fault.accepted & {"COLON", "TILDE", "EQUAL"}:
         return None
@@ -176,7 +202,9 @@ def declaration(fault: Fault) -> Diagnostic | None:
     last = fault.before or start
     beside = opens_line(fault.words, fault.at) or fault.over
     place = where(fault.source, start, last) if beside else where(fault.source, fault.word)
-    return say(16, f"this {start} is incomplete", place, expected(fault), help=f"for example: {example}")
+    return say(
+        INCOMPLETE_DECLARATION, f"this {start} is incomplete", place, expected(fault), help=f"for example: {example}"
+    )
 
 
 def juxtaposed(fault: Fault) -> Diagnostic | None:
@@ -196,10 +224,10 @@ def juxtaposed(fault: Fault) -> Diagnostic | None:
     help = _applied(str(left), str(right)) or _number(left, right) or _shape(fault, at) or help
     if right.line != left.end_line:
         help = "an equation goes on in the next line only with an operator"
-        return say(4, f"no operator before {right}", where(fault.source, right), help=help)
+        return say(MISSING_OPERATOR, f"no operator before {right}", where(fault.source, right), help=help)
     if left.type in CLOSERS:
         help = "there is no product by juxtaposition; write @ or * between the two"
-    return say(4, f"no operator between {left} and {right}", where(fault.source, left, right), help=help)
+    return say(MISSING_OPERATOR, f"no operator between {left} and {right}", where(fault.source, left, right), help=help)
 
 
 def _applied(left: str, right: str) -> str | None:
@@ -254,22 +282,24 @@ def misplaced(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     if fault.kind == "FOR" and fault.open and fault.open[-1].type == "LPAR":
         help = "put brackets of its own around it: f(a, sum(x[i] for i in 1..L))"
-        return say(2, "a comprehension stands alone between its brackets", place, help=help)
+        return say(UNEXPECTED_WORD, "a comprehension stands alone between its brackets", place, help=help)
     if fault.kind == "IF" or "ELSE" in fault.accepted:
         word = next(w for w in reversed(fault.words[: fault.at + 1]) if w.type == "IF")
         title = "unexpected if" if word is fault.word else "this if has no else"
         help = "a condition is written: a if j == 1 else b; one that depends on values: where(c, a, b)"
-        return say(2, title, where(fault.source, word), help=help)
+        return say(UNEXPECTED_WORD, title, where(fault.source, word), help=help)
     top = "CELL" in fault.accepted
     if top and not fault.over and fault.kind not in TOP_LEVEL and fault.kind not in CLOSERS:
         label = "only cell, fn and use may stand here"
         small = str(fault.word).lower()
         meant = f"write {small}" if small in {"cell", "fn", "use"} else None
-        return say(2, f"{shown(fault)} stands outside of every cell", place, label, help=meant)
+        return say(UNEXPECTED_WORD, f"{shown(fault)} stands outside of every cell", place, label, help=meant)
     if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
-        return say(2, f"{fault.word} stands inside a cell", place, help="move it out of the cell")
+        return say(UNEXPECTED_WORD, f"{fault.word} stands inside a cell", place, help="move it out of the cell")
     if "RBRACE" in fault.accepted and fault.kind == "DOC":
-        return say(2, "a docstring stands at the beginning of a cell", place, help="use # for other comments")
+        return say(
+            UNEXPECTED_WORD, "a docstring stands at the beginning of a cell", place, help="use # for other comments"
+        )
     return None
 
 
@@ -285,14 +315,16 @@ def missing_value(fault: Fault) -> Diagnostic | None:
     if not (halfway and ends):
         return None
     what = "a name" if before.type == "DOT" else "a shape" if before.type == "COLON" else "a value"
-    return say(2, f"{what} is missing after {before}", where(fault.source, before), "nothing follows here")
+    return say(
+        UNEXPECTED_WORD, f"{what} is missing after {before}", where(fault.source, before), "nothing follows here"
+    )
 
 
 def anything(fault: Fault) -> Diagnostic:
     """Nothing better is known: what was found, and what could have stood here."""
     if fault.over:
-        return say(2, "the text ends too early", where(fault.source, fault.word), expected(fault))
-    return say(2, f"unexpected {shown(fault)}", where(fault.source, fault.word), expected(fault))
+        return say(UNEXPECTED_WORD, "the text ends too early", where(fault.source, fault.word), expected(fault))
+    return say(UNEXPECTED_WORD, f"unexpected {shown(fault)}", where(fault.source, fault.word), expected(fault))
 
 
 RULES: tuple[Rule, ...] = (

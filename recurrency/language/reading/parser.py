@@ -9,7 +9,15 @@ from lark import Token, Tree, UnexpectedToken
 
 from recurrency.errors import UNSEEN, Diagnostic, Source, Span, SpecError
 from recurrency.language import syntax
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import (
+    NESTED_TOO_DEEPLY,
+    NOT_UTF8,
+    STRAY_BRACKET,
+    TEXT_TOO_LONG,
+    UNCLOSED_BRACKET,
+    UNEXPECTED_CHARACTER,
+    say,
+)
 from recurrency.language.reading.strays import explain_stray, unclosed_quotes, without_comments
 from recurrency.language.reading.tree import MAX_DEPTH, TooDeepError, TreeBuilder
 from recurrency.language.words import MAX_WORDS, grammar, where, words_of
@@ -30,12 +38,12 @@ def refuse_encoding(name: str, data: bytes, error: UnicodeDecodeError) -> NoRetu
     )  # fmt: skip
     word.end_line, word.end_column = word.line, (word.column or 1) + 1
     label = f"the byte 0x{data[error.start]:02x} cannot stand here"
-    raise SpecError((say(10, f"{name} is not UTF-8", where(source, word), label, help="save it as UTF-8"),))
+    raise SpecError((say(NOT_UTF8, f"{name} is not UTF-8", where(source, word), label, help="save it as UTF-8"),))
 
 
 def refuse_length(name: str) -> NoReturn:
     """Raises the diagnostic of a text that is longer than any that is read."""
-    raise SpecError((say(12, f"{name} has more than {MAX_TEXT} characters", None),))
+    raise SpecError((say(TEXT_TOO_LONG, f"{name} has more than {MAX_TEXT} characters", None),))
 
 
 CONTROLS = re.compile(f"[{''.join(map(chr, UNSEEN))}]".replace("\r", ""))
@@ -51,7 +59,7 @@ def refuse_control(source: Source, at: int) -> NoReturn:
     span = Span(source, at, at + 1, line, column, line, column + 1)
     title = f"unexpected character U+{ord(source.text[at]):04X}"
     label = "it controls the terminal, or turns the direction of the text"
-    raise SpecError((say(1, title, span, label, help="delete it"),))
+    raise SpecError((say(UNEXPECTED_CHARACTER, title, span, label, help="delete it"),))
 
 
 def parse_file(source: Source) -> syntax.File:
@@ -62,7 +70,7 @@ def parse_file(source: Source) -> syntax.File:
     words = [word for word in every if word.type != "COMMENT"]
     if len(words) >= MAX_WORDS:
         label = f"from here on: at most {MAX_WORDS} words are read"
-        raise SpecError((say(12, "the text is too long", where(source, words[-1]), label),))
+        raise SpecError((say(TEXT_TOO_LONG, "the text is too long", where(source, words[-1]), label),))
     for word in every:
         if word.type in ("COMMENT", "DOC") and (control := CONTROLS.search(word)):
             refuse_control(source, (word.start_pos or 0) + control.start())
@@ -141,13 +149,15 @@ class Reading:
             self.tell(mistake)
         if fault.over:
             self.words = []
-        elif mistake.number == 3 and fault.kind == "CELL":
+        elif mistake.number == UNCLOSED_BRACKET.number and fault.kind == "CELL":
             closed = [Token.new_borrow_pos("RBRACE", "}", self.words[at - 1]) for b in fault.open if b.type == "LBRACE"]
             self.words = [*self.words[:at], *closed, *self.words[at:]]
         else:
             nested = fault.kind == "CELL" and "RBRACE" in fault.accepted
             end = next((s.at for s in starts if s.at > fault.guilty.at), len(self.words))
-            self.words = without(self.words, fault.guilty, end, at if mistake.number == 6 else -1, nested)
+            self.words = without(
+                self.words, fault.guilty, end, at if mistake.number == STRAY_BRACKET.number else -1, nested
+            )
 
     def accepted(self, at: int) -> frozenset[str]:
         """The terminals that could have stood at `at`: read anew, since the failed attempt has moved on a little."""
@@ -165,7 +175,7 @@ class Reading:
         except TooDeepError as deep:
             title, label = f"this is nested more than {MAX_DEPTH} deep", "from here on"
             help = "give a part of it a name of its own"
-            builder.mistakes.append(say(11, title, builder.span(deep.branch), label, help=help))
+            builder.mistakes.append(say(NESTED_TOO_DEEPLY, title, builder.span(deep.branch), label, help=help))
         for mistake in builder.mistakes:
             self.tell(mistake) if self.mistakes else None
         self.mistakes = self.mistakes or builder.mistakes

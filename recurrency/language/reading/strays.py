@@ -10,7 +10,7 @@ from typing import TypeAlias
 from lark import Token
 
 from recurrency.errors import Diagnostic, Source
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import UNCLOSED_QUOTES, UNEXPECTED_CHARACTER, UNEXPECTED_WORD, say
 from recurrency.language.words import open_brackets, opens_line, where
 
 LOOKALIKES = {
@@ -65,15 +65,17 @@ def explain_stray(source: Source, words: Sequence[Token], at: int) -> Diagnostic
     word = words[at]
     place = where(source, word)
     if unclosed_quotes(source, word):
-        return say(7, "this docstring never ends", place, 'no """ follows', help='close it with """')
+        return say(UNCLOSED_QUOTES, "this docstring never ends", place, 'no """ follows', help='close it with """')
     if word == '"':
-        return say(7, "this path never ends", place, 'no " follows on this line', help='close it with "')
+        return say(UNCLOSED_QUOTES, "this path never ends", place, 'no " follows on this line', help='close it with "')
     shown = str(word) if word.isprintable() else f"U+{ord(word):04X}"
     name = unicodedata.name(str(word), "")
     label = f"{name.lower()} means nothing here" if name and not word.isascii() else "it means nothing in a spec"
     special = CONTEXTS.get(str(word))
     help = special(words, at) if special else None
-    return say(1, f"unexpected character {shown}", place, label, help=help or LOOKALIKES.get(str(word)))
+    return say(
+        UNEXPECTED_CHARACTER, f"unexpected character {shown}", place, label, help=help or LOOKALIKES.get(str(word))
+    )
 
 
 # ---------------------------------------------------------------------------------------- what depends on the context
@@ -191,7 +193,7 @@ def without_comments(source: Source, words: Sequence[Token], tell: Callable[[Dia
         end = _end_of_comment(words, at, sign, ends)
         quotient = "; a quotient is written with one /" if sign == "//" and not first else ""
         place = where(source, words[at], words[at + (sign != "%")])
-        tell(say(2, f"{sign} starts no comment", place, help=COMMENT + quotient))
+        tell(say(UNEXPECTED_WORD, f"{sign} starts no comment", place, help=COMMENT + quotient))
         if end == at + 2 and not first:
             kept.append(words[at])
         at = end

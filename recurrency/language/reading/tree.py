@@ -13,7 +13,16 @@ from lark import Token
 
 from recurrency.errors import Diagnostic, Source, Span
 from recurrency.language import syntax
-from recurrency.language.diagnostics import say
+from recurrency.language.diagnostics import (
+    GIVEN_TWICE,
+    NUMBER_OUT_OF_RANGE,
+    POSITION_AFTER_KEYWORD,
+    RESERVED_WORD,
+    TEXT_TOO_LONG,
+    TWO_STATEMENTS,
+    UNEXPECTED_CHARACTER,
+    say,
+)
 from recurrency.language.words import where
 
 Branch: TypeAlias = Any
@@ -95,16 +104,18 @@ class TreeBuilder:
             self.refuse_letters(token, name)
         if name in RESERVED and (name != "sigmoid" or token != "sigmoid"):
             title = f"{token} cannot be the name of anything here"
-            self.mistakes.append(say(14, title, place, RESERVED[name], help="choose another name"))
+            self.mistakes.append(say(RESERVED_WORD, title, place, RESERVED[name], help="choose another name"))
         if len(name) > MAX_NAME:
             label = f"{len(name)} characters, at most {MAX_NAME} are allowed"
-            self.mistakes.append(say(12, "this name is too long", place, label))
+            self.mistakes.append(say(TEXT_TOO_LONG, "this name is too long", place, label))
         return name
 
     def refuse_letters(self, token: Token, name: str) -> None:
         """Some signs that count as letters are several characters to Unicode, which no name has."""
         title, label = f"{token} cannot be a name", f"to Unicode (NFKC) it is {name}"
-        self.mistakes.append(say(1, title, where(self.source, token), label, help="use letters, digits and _"))
+        self.mistakes.append(
+            say(UNEXPECTED_CHARACTER, title, where(self.source, token), label, help="use letters, digits and _")
+        )
 
     def refuse_twice(self, tokens: Sequence[Token], what: str) -> None:
         """Each name may stand once among `tokens`."""
@@ -113,7 +124,7 @@ class TreeBuilder:
             name = read_name(token)
             if name in seen:
                 place = where(self.source, token)
-                self.mistakes.append(say(15, f"{what} {name} is given twice", place, "the second time"))
+                self.mistakes.append(say(GIVEN_TWICE, f"{what} {name} is given twice", place, "the second time"))
             seen.add(name)
 
     # --------------------------------------------------------------------------------------------------- whole files
@@ -134,7 +145,7 @@ class TreeBuilder:
             if after.span.line == before.span.end_line:
                 self.mistakes.append(
                     say(
-                        5,
+                        TWO_STATEMENTS,
                         "two statements on one line",
                         after.span,
                         "this is the second",
@@ -263,11 +274,13 @@ class TreeBuilder:
         place = where(self.source, token)
         whole = str(token).isdecimal()
         if whole and len(token) > MAX_DIGITS:
-            self.mistakes.append(say(13, f"this number has more than {MAX_DIGITS} digits", place))
+            self.mistakes.append(say(NUMBER_OUT_OF_RANGE, f"this number has more than {MAX_DIGITS} digits", place))
             return syntax.Number(place, 0)
         value = int(token) if whole else float(token)
         if math.isinf(value):
-            self.mistakes.append(say(13, f"{token} is too large for a number in double precision", place))
+            self.mistakes.append(
+                say(NUMBER_OUT_OF_RANGE, f"{token} is too large for a number in double precision", place)
+            )
         return syntax.Number(place, value)
 
     def name(self, branch: Branch) -> syntax.Name:
@@ -297,7 +310,7 @@ class TreeBuilder:
         for argument in late[:1]:
             self.mistakes.append(
                 say(
-                    17,
+                    POSITION_AFTER_KEYWORD,
                     "a position cannot follow a keyword",
                     self.span(argument),
                     help=f"put it before {self.source.text[named[0].meta.start_pos : named[0].meta.end_pos]}",

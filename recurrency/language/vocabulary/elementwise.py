@@ -8,6 +8,7 @@ from typing import Any
 
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.value import Value, constant
+from recurrency.language.diagnostics import MALFORMED_DIMENSION, NO_SUCH_MEMBER, SHAPE_MISMATCH, WRONG_ARGUMENTS
 from recurrency.language.vocabulary.signatures import ELEMENTWISE, VECTOR, Arguments, row, shown
 
 # ----------------------------------------------------------------------------------------------- element by element
@@ -138,7 +139,7 @@ def vector(a: Arguments, position: int = 0) -> Value:
     """An argument that has one dimension."""
     x = a.value(position)
     if len(x.type.shape) != 1:
-        a.fail(27, f"a vector is needed here, not {shown(x.type)}", position=position)
+        a.fail(WRONG_ARGUMENTS, f"a vector is needed here, not {shown(x.type)}", position=position)
     return x
 
 
@@ -179,7 +180,7 @@ def _scaled(a: Arguments, x: Value) -> Value:
             other = a.value(position)
             if other.type.shape not in ((), x.type.shape):
                 a.fail(
-                    22,
+                    SHAPE_MISMATCH,
                     f"a gain or bias of {shown(other.type)} does not fit the vector of {shown(x.type)}",
                     position=position,
                 )
@@ -201,10 +202,15 @@ def _dot(a: Arguments) -> Value:
     for position in (0, 1):
         if len(a.value(position).type.shape) == 2:
             help = "a matrix is multiplied with @: W @ x"
-            a.fail(27, f"dot takes two vectors, not {shown(a.value(position).type)}", position=position, help=help)
+            a.fail(
+                WRONG_ARGUMENTS,
+                f"dot takes two vectors, not {shown(a.value(position).type)}",
+                position=position,
+                help=help,
+            )
     x, y = vector(a, 0), vector(a, 1)
     if x.type.shape != y.type.shape:
-        a.fail(22, f"dot needs two vectors of one size, not {shown(x.type)} and {shown(y.type)}")
+        a.fail(SHAPE_MISMATCH, f"dot needs two vectors of one size, not {shown(x.type)} and {shown(y.type)}")
     return x.product(y, "i,i->")
 
 
@@ -224,7 +230,7 @@ def part(a: Arguments, x: Value, pieces: int) -> int | Poly:
         one = size // pieces
     if one is None:
         help = f"declare the vector as [{pieces} * {size}]" if isinstance(size, Poly) and pieces > 0 else None
-        a.fail(46, f"{size} does not divide into {pieces} equal parts", position=1, help=help)
+        a.fail(MALFORMED_DIMENSION, f"{size} does not divide into {pieces} equal parts", position=1, help=help)
     return one
 
 
@@ -245,14 +251,16 @@ def _split(a: Arguments) -> Value:
     x, pieces, which = vector(a), a.integer(1), a.integer(2)
     size = part(a, x, pieces)
     if not 1 <= which <= pieces:
-        a.fail(30, f"there are {pieces} parts, counted from 1; there is no part {which}", position=2)
+        a.fail(NO_SUCH_MEMBER, f"there are {pieces} parts, counted from 1; there is no part {which}", position=2)
     return x.slice(size * (which - 1), size * which)
 
 
 def _slice(a: Arguments) -> Value:
     x, first, last = vector(a), a.position(1), a.position(2)
     if negative(first - 1) or negative(_known(x.type.shape[0]) - last) or negative(last - first):
-        a.fail(30, f"there are no elements {first} to {last} in {shown(x.type)}, whose elements count from 1")
+        a.fail(
+            NO_SUCH_MEMBER, f"there are no elements {first} to {last} in {shown(x.type)}, whose elements count from 1"
+        )
     return x.slice(first - 1, last)
 
 
@@ -262,7 +270,7 @@ def _concat(a: Arguments) -> Value:
     for i, p in enumerate(parts):
         if p.type.shape[1:] != parts[0].type.shape[1:]:
             a.fail(
-                22,
+                SHAPE_MISMATCH,
                 f"{shown(p.type)} can't stand beside {shown(parts[0].type)}: only the first dimension may differ",
                 position=i,
             )

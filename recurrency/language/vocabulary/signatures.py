@@ -10,6 +10,7 @@ from recurrency.graph.dimensions import Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
+from recurrency.language.diagnostics import Code
 
 ELEMENTWISE = "element by element"
 VECTOR = "over a vector"
@@ -70,7 +71,7 @@ class Arguments(Protocol):
     def curvature(self, value: Value) -> None:
         """Remember what the model predicts, as the loss reads it (for Gauss-Newton products)."""
 
-    def fail(self, number: int, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
+    def fail(self, code: Code, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
         """Report a mistake at an argument, or at the call."""
 
 

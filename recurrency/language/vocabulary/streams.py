@@ -7,6 +7,13 @@ from collections.abc import Callable
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
+from recurrency.language.diagnostics import (
+    CLOCK_MISMATCH,
+    NO_FINITE_VALUE,
+    SHAPE_MISMATCH,
+    SYMBOLS_AS_NUMBERS,
+    WRONG_ARGUMENTS,
+)
 from recurrency.language.vocabulary.elementwise import vector
 from recurrency.language.vocabulary.signatures import (
     GRADIENTS,
@@ -30,7 +37,7 @@ def _outer(a: Arguments) -> Value:
 def _transpose(a: Arguments) -> Value:
     x = a.value(0)
     if len(x.type.shape) != 2:
-        a.fail(27, f"transpose needs a matrix, not {shown(x.type)}", position=0)
+        a.fail(WRONG_ARGUMENTS, f"transpose needs a matrix, not {shown(x.type)}", position=0)
     return x.transpose()
 
 
@@ -52,7 +59,11 @@ row(MATRICES, "identity(n)", "the n by n identity matrix", lambda a: _eye(a, a.d
 def _embed(a: Arguments) -> Value:
     table, w = a.value(0), a.symbol(1)
     if not table.type.shape or table.type.shape[0] != w.type.index:
-        a.fail(45, f"a table {shown(table.type)} has no row for each symbol of index[{w.type.index}]", position=0)
+        a.fail(
+            SYMBOLS_AS_NUMBERS,
+            f"a table {shown(table.type)} has no row for each symbol of index[{w.type.index}]",
+            position=0,
+        )
     return table.take(w)
 
 
@@ -77,9 +88,9 @@ def _mean_over_time(a: Arguments) -> Value:
 def _attend(a: Arguments) -> Value:
     query, keys, values = vector(a, 0), a.stream(1), a.stream(2)
     if keys.type.clock != values.type.clock:
-        a.fail(28, f"keys run over {keys.type.clock}, values over {values.type.clock}")
+        a.fail(CLOCK_MISMATCH, f"keys run over {keys.type.clock}, values over {values.type.clock}")
     if keys.type.shape != query.type.shape:
-        a.fail(22, f"query {shown(query.type)} and keys {shown(keys.type)} have different shapes")
+        a.fail(SHAPE_MISMATCH, f"query {shown(query.type)} and keys {shown(keys.type)} have different shapes")
     scores = _additive(a, query, keys) if len(a) == 4 else keys.frames().product(query, "sd,d->s")
     return _weighed(a.graph.add("softmax", [scores.id], {"over": keys.type.clock}), values)
 
@@ -87,7 +98,7 @@ def _attend(a: Arguments) -> Value:
 def _additive(a: Arguments, query: Value, keys: Value) -> Value:
     v = vector(a, 3)
     if v.type.shape != query.type.shape:
-        a.fail(22, f"query {shown(query.type)} and v {shown(v.type)} have different shapes", position=3)
+        a.fail(SHAPE_MISMATCH, f"query {shown(query.type)} and v {shown(v.type)} have different shapes", position=3)
     both = keys.frames() + _at_all(query, keys)
     return both.apply("tanh").product(v, "sd,d->s")
 
@@ -96,12 +107,12 @@ def _window(a: Arguments) -> Value:
     alpha, beta, kappa = (vector(a, i) for i in range(3))
     places, values = a.stream(3), a.stream(4)
     if places.type.clock != values.type.clock:
-        a.fail(28, f"places run over {places.type.clock}, values over {values.type.clock}")
+        a.fail(CLOCK_MISMATCH, f"places run over {places.type.clock}, values over {values.type.clock}")
     if not alpha.type.shape == beta.type.shape == kappa.type.shape:
         sizes = ", ".join(shown(v.type) for v in (alpha, beta, kappa))
-        a.fail(22, f"window needs alpha, beta and kappa of one size, not {sizes}")
+        a.fail(SHAPE_MISMATCH, f"window needs alpha, beta and kappa of one size, not {sizes}")
     if places.type.shape:
-        a.fail(22, f"a place is a number; these are {shown(places.type)}", position=3)
+        a.fail(SHAPE_MISMATCH, f"a place is a number; these are {shown(places.type)}", position=3)
     off = _at_all(kappa, places) - places.frames().expand((1,), kappa.type.shape)
     bumps = (-(_at_all(beta, places) * off * off)).apply("exp")
     return _weighed(bumps.product(alpha, "sk,k->s"), values)
@@ -151,7 +162,7 @@ def _random(a: Arguments, like: Type, law: str, p: float, rest: float, per: str)
 def _probability(a: Arguments, position: int) -> float:
     p = a.number(position)
     if not 0 <= p < 1:
-        a.fail(50, f"a probability of {p:g} is not between 0 and 1", position=position)
+        a.fail(NO_FINITE_VALUE, f"a probability of {p:g} is not between 0 and 1", position=position)
     return p
 
 
@@ -194,7 +205,7 @@ row(RANDOM, "noise(x, std)", "x plus normal noise of this standard deviation", _
 def _clip_grad(a: Arguments) -> Value:
     limit = a.number(1)
     if not limit > 0:
-        a.fail(50, f"the bound of a gradient must be positive, not {limit:g}", position=1)
+        a.fail(NO_FINITE_VALUE, f"the bound of a gradient must be positive, not {limit:g}", position=1)
     return a.graph.add("clip_grad", [a.value(0).id], {"limit": limit})
 
 
@@ -218,7 +229,7 @@ def logits_of(p: Value) -> Value | None:
 def _pair(a: Arguments) -> tuple[Value, Value]:
     y, target = a.value(0), a.value(1)
     if y.type.shape != target.type.shape:
-        a.fail(22, f"prediction {shown(y.type)} and target {shown(target.type)} have different shapes")
+        a.fail(SHAPE_MISMATCH, f"prediction {shown(y.type)} and target {shown(target.type)} have different shapes")
     return y, target
 
 
@@ -231,7 +242,7 @@ def _cross_entropy(a: Arguments) -> Value:
         never = target.apply("equal", 0.0) * scores.apply("less", LEAST_SCORE)
         return -(never.where(0.0, scores).product(target, "i,i->"))
     if target.type.index != logits.type.shape[0]:
-        a.fail(22, f"there are {logits.type.shape[0]} logits for the symbols of index[{target.type.index}]")
+        a.fail(SHAPE_MISMATCH, f"there are {logits.type.shape[0]} logits for the symbols of index[{target.type.index}]")
     return -scores.take(target)
 
 
