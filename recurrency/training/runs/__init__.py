@@ -1,0 +1,1 @@
+"""Training runs: experiments, run folders, metrics, and the command `recurrency train`."""

@@ -1,0 +1,162 @@
+"""The runs of one experiment: its compiled model, its task, its options, and where its weights go."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recurrency.errors import UsageError, nearest
+from recurrency.training.loop.loop import DivergedError, History, Options, Reporter, train
+from recurrency.training.loop.optimisers import optimiser
+from recurrency.training.loop.processes import Processes
+from recurrency.training.loop.schedules import schedule
+from recurrency.training.loop.sharing import Shared
+from recurrency.training.runs.experiments import Experiment
+from recurrency.training.runs.fitting import fitted
+from recurrency.training.runs.reporters import REPORTERS, Write
+from recurrency.training.runs.summaries import outcome, score
+from recurrency.training.runs.weights import save_weights
+from recurrency.training.tasks import TASKS
+from recurrency.training.tasks.own import own_task
+from recurrency.training.tasks.task import Settings, Task
+
+
+@dataclass
+class Session:
+    """An experiment that is being trained: one run for each seed."""
+
+    experiment: Experiment
+    spec: Any
+    model: Any
+    write: Write
+    processes: Processes
+    output: str | None = None
+    histories: list[History] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, experiment: Experiment, write: Write, processes: Processes, output: str | None = None) -> Session:
+        """Load and compile the spec of an experiment."""
+        spec, model = _model(experiment)
+        return cls(experiment, spec, model, write, processes, output)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every training option, by name."""
+        return self.experiment.options()
+
+    def how(self, seed: int) -> Options:
+        """The options of the training loop for one seed."""
+        o = self.options
+        rate = {} if o["rate"] is None else {"rate": o["rate"]}
+        return Options(
+            optimiser=optimiser(o["optimiser"], **{**rate, **self.experiment.optimiser}),
+            schedule=schedule(o["schedule"], **self.experiment.schedule),
+            epochs=o["epochs"],
+            clip=o["clip"],
+            clip_value=o["clip-value"],
+            patience=o["patience"],
+            shrink=o["shrink"],
+            seed=seed,
+            weight_noise=o["weight-noise"],
+            l1=o["l1"],
+            l2=o["l2"],
+            accumulate=o["accumulate"],
+        )
+
+    def reporter(self) -> Reporter:
+        """The reporter that was asked for; without a terminal it prints lines instead of a progress bar."""
+        form = self.options["log-form"]
+        if not self.processes.first:
+            form = "quiet"
+        elif form == "bar" and not sys.stderr.isatty():
+            form = "lines"
+        return REPORTERS[form](self.spec.name, self.write)
+
+    def task(self, seed: int) -> Task:
+        """The task with batches for all processes together."""
+        o, e = self.options, self.experiment
+        sizes = Settings(
+            e.data, o["batch"] * self.processes.size, o["length"] or Settings.length, o["chunk"], o["dtype"], seed
+        )
+        if e.task is not None:
+            return fitted(task_of(e, sizes), self.model)
+        if e.data is None:
+            raise UsageError(_needed(self.model))
+        if "length" in e.training:
+            raise UsageError("the option length has no effect on data of your own; leave it out")
+        return own_task(sizes, self.model, **e.task_options)
+
+    def trainable(self) -> Any:
+        """The model; with several processes, one that shares each batch among them."""
+        return Shared(self.model, self.processes) if self.processes.size > 1 else self.model
+
+    def train(self, seed: int) -> History:
+        """Train once, without a run folder. The best parameters are written even if the run diverges."""
+        try:
+            history = train(self.trainable(), self.task(seed), self.how(seed), self.reporter())
+        except DivergedError as error:
+            self.save(error.history, seed)
+            raise
+        self.write(outcome(history))
+        self.save(history, seed)
+        self.histories.append(history)
+        return history
+
+    def save(self, history: History, seed: int) -> None:
+        """Write the best weights to `output`, unless an earlier seed was better or another process writes them."""
+        better = any(score(other) <= score(history) for other in self.histories)
+        if self.output is None or history.best_epoch < 0 or better or not self.processes.first:
+            return
+        self.save_best(self.output, history, seed)
+        self.write(f"weights of epoch {history.best_epoch} written to {self.output}")
+
+    def save_best(self, path: str | Path, history: History, seed: int) -> None:
+        """Write the best weights, with the spec, dimensions, seed and epoch that they belong to."""
+        dimensions = json.dumps(dict(self.experiment.dimensions))
+        about = {"spec": self.spec.name, "dimensions": dimensions, "seed": str(seed), "epoch": str(history.best_epoch)}
+        save_weights(path, self.model, history.params, about)
+
+
+def _model(experiment: Experiment) -> tuple[Any, Any]:
+    """The spec and its compiled model."""
+    import recurrency as rc
+
+    options = experiment.options()
+    file, _, cell = experiment.spec.partition(".rnn:")
+    if cell or ".rnn" in file or "/" in file:
+        file = f"{file}.rnn" if cell else file
+        spec = rc.load(experiment.path(file), cell or None)
+    else:
+        spec = rc.library.spec(experiment.spec)
+    how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}
+    return spec, spec.compile(**how, dimensions=experiment.dimensions)
+
+
+def task_of(experiment: Experiment, sizes: Settings) -> Task:
+    """The task of an experiment. A training option that the task also has is passed to the task.
+
+    Raises:
+        UsageError: there is no such task or option of it (with the nearest name), or its data are missing.
+    """
+    name = experiment.task or ""
+    if name not in TASKS:
+        near = nearest(name, list(TASKS))
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"there is no task {name}; there are {', '.join(TASKS)}{hint}")
+    own = {option.name for option in TASKS[name].options}
+    for key in ("length", "chunk"):
+        if key in experiment.training and key not in own:
+            has = f"its options are {', '.join(sorted(own))}" if own else "it has none"
+            raise UsageError(f"the option {key} has no effect on the task {name}: leave --{key} out; {has}")
+    shared = {key: value for key, value in experiment.training.items() if key in own}
+    return TASKS[name].build(sizes, **{**shared, **experiment.task_options})
+
+
+def _needed(model: Any) -> str:
+    arrays = ", ".join(
+        f"{k} [{', '.join(['sequences', 'steps', *map(str, p.shape)])}]" for k, p in model.inputs.items()
+    )
+    return f"say where the data are with --data FILE.npz, which holds {arrays} and, if need be, lengths"
