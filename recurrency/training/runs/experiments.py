@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import recurrency.specs
-
 from recurrency.backend import AUTO, automatic
 from recurrency.errors import UsageError, nearest
 
