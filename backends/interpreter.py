@@ -10,7 +10,7 @@ import numpy as np
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
-from recurrency.graph.ops import Array
+from recurrency.graph.op import Array
 from recurrency.program.layout import Layout
 
 

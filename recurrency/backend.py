@@ -17,7 +17,7 @@ from recurrency.errors import UsageError
 
 if TYPE_CHECKING:
     from recurrency.graph.graph import Graph
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.program.footprint import Footprint
     from recurrency.program.layout import Layout
 

@@ -37,8 +37,6 @@ LEVEL = {package: level for level, line in enumerate(LAYERS.strip().split("\n"))
 
 
 KNOWN = {
-    "recurrency.graph.graph",
-    "recurrency.program.before",
     "recurrency.backends.c.function",
     "recurrency.language.elaboration.evaluate",
     "recurrency.model.model",

@@ -65,7 +65,7 @@ class CLaunches(Launches):
         """
         stages = self.stages["gemm"]
         ready = stages.ready(region, 0)
-        firsts = [store for id in delayed(self.graph, region) for store in self.firsts(id)]
+        firsts = [store for id in delayed(self.graph, region.ids) for store in self.firsts(id)]
         for line in self.launches(firsts, ready, name="firsts"):
             self.body += [line, BARRIER]
         self.scan, self.before, self.products.per_row = region, [], 0

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from recurrency.graph.ops import Array
+from recurrency.graph.op import Array
 
 from .module import Interface, commented
 

@@ -40,7 +40,7 @@ class Loops:
     def region(self, region: Region) -> None:
         """Write all ways to run a loop, and the line that runs one of them."""
         made = self.launches
-        late = delayed(made.graph, region)
+        late = delayed(made.graph, region.ids)
         ready = made.stages["gemm"].ready(region, 0)
         firsts = [store for id in late for store in made.firsts(id)]
         made.body += made.launches(firsts, ready, name="firsts")

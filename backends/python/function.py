@@ -51,7 +51,7 @@ class Function(Frame):
             for id in region.ids:
                 self._node(id)
             return
-        for id in delayed(self.graph, region):
+        for id in delayed(self.graph, region.ids):
             write_firsts(self, id)
         self.memory.loop, self.inner, self.said = Loop(region), [], None
         for id in region.ids:

@@ -12,7 +12,7 @@ from recurrency.convert.foreign import KERAS_NAMES, KINDS, Foreign, Kind, descri
 from recurrency.convert.torch import blank_like, check_parameters, named, ports
 from recurrency.convert.translating import Translation
 from recurrency.errors import UsageError
-from recurrency.graph.ops import Array
+from recurrency.graph.op import Array
 
 BY_GATES: Mapping[int, str] = {4: "keras-lstm", 3: "keras-gru", 1: "keras-rnn-tanh"}
 """What a layer is taken for whose kind nobody says."""

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import networkx
 
 from recurrency.errors import Span
-from recurrency.graph.ops import OPS, Attrs, Op
+from recurrency.graph.op import Attrs, Op
+from recurrency.graph.ops import OPS
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
 
@@ -44,7 +45,7 @@ class Node:
     @property
     def delay(self) -> int:
         """By how many steps the first argument is delayed."""
-        return int(self.attrs["delay"]) if self.op.name == "shift" else 0
+        return int(self.attrs.get("delay", 0))
 
 
 class Graph:
@@ -215,7 +216,8 @@ class Graph:
 
     def sources(self, op: str) -> dict[str, int]:
         """The nodes of a kind of source (`param`, `input`, `start`), by name."""
-        return {n.attrs["name"]: id for id in self if (n := self[id]).op.name == op}
+        kind = OPS[op]
+        return {n.attrs["name"]: id for id in self if (n := self[id]).op is kind}
 
     def select(self, roots: Mapping[str, int] | Iterable[str]) -> Graph:
         """A graph with these roots only, and what they need."""

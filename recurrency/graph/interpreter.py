@@ -12,7 +12,7 @@ import numpy as np
 
 from recurrency.graph.draws import draw
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.ops import Array
+from recurrency.graph.op import Array
 from recurrency.graph.types import Kind, Type
 
 Place: TypeAlias = tuple[int, int, int]

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
 
-if TYPE_CHECKING:
-    from recurrency.graph.graph import Graph
+
+class Typed(Protocol):
+    """A node, of which a value knows the type alone."""
+
+    @property
+    def type(self) -> Type:
+        """Kind, shape and clock."""
+
+
+class Builder(Protocol):
+    """What a value needs of its graph: `recurrency.graph.graph.Graph`."""
+
+    def __getitem__(self, id: int) -> Typed: ...
+
+    def add(self, op: str, args: Iterable[int] = (), attrs: dict[str, Any] | None = None) -> Value:
+        """A new node."""
 
 
 @dataclass(frozen=True)
 class Value:
     """Node `id` of `graph`; an operator adds a node to the graph and gives its handle."""
 
-    graph: Graph
+    graph: Builder
     id: int
 
     @property
@@ -193,6 +208,16 @@ class Value:
         return value.sum_batch() if value.type.kind is Kind.SEQUENCE and kind is Kind.STATIC else value
 
 
-def constant(graph: Graph, value: float) -> Value:
+def constant(graph: Builder, value: float) -> Value:
     """A number."""
     return graph.add("constant", [], {"value": float(value)})
+
+
+def chosen(mask: Value, value: Value) -> Value:
+    """A value where the mask is not zero, else zero. It is chosen, not multiplied: zero times infinity is no number."""
+    return mask.where(value, constant(value.graph, 0.0).like(value))
+
+
+def unless(mask: Value, value: Value) -> Value:
+    """A value where the mask is zero, else zero."""
+    return mask.where(constant(value.graph, 0.0).like(value), value)

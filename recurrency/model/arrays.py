@@ -13,7 +13,7 @@ from recurrency.errors import ShapeError
 from recurrency.graph.types import Kind, Type
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
 
 SYMBOLS = np.dtype(np.int64)
 """The dtype of symbols, whatever the model's."""

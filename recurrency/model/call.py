@@ -24,7 +24,7 @@ from recurrency.model.arrays import (
 if TYPE_CHECKING:
     from recurrency.backend import Runner
     from recurrency.graph.graph import Graph
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.model.model import Model
 
 DTYPES = ("float32", "float64")

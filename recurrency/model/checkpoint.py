@@ -11,7 +11,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
-from recurrency.graph.ops import Array
+from recurrency.graph.op import Array
 from recurrency.graph.types import Kind
 from recurrency.model.budget import longest, size_in_bytes
 from recurrency.model.call import GROUPS, Request

@@ -10,7 +10,7 @@ import numpy as np
 from recurrency.backend import find
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
-from recurrency.graph.ops import Array
+from recurrency.graph.op import Array
 from recurrency.model.arrays import Port
 from recurrency.program.layout import Layout
 from recurrency.version import VERSION

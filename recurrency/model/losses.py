@@ -11,7 +11,7 @@ from recurrency.errors import UsageError, nearest
 from recurrency.passes.loss_lines import root_of
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.model.call import Request
     from recurrency.model.checkpoint import Checkpoint
     from recurrency.model.model import Model

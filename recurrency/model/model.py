@@ -39,7 +39,7 @@ from recurrency.model.results import Tape
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend, Runner
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.language.elaboration.elaborate import Elaborated
     from recurrency.model.checkpoint import Checkpoint
     from recurrency.model.memory import Memory

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from recurrency.model.call import Request
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from recurrency.graph.graph import Graph, Node
-
-if TYPE_CHECKING:
-    from recurrency.program.program import Region
 
 
 @dataclass(frozen=True)
@@ -90,9 +86,9 @@ def origins(graph: Graph, rows: Rows) -> Iterator[Rows]:
         yield rows
 
 
-def delayed(graph: Graph, region: Region) -> list[int]:
-    """The delayed uses of a loop, those that read the farthest back first: nearer ones find their rows written."""
-    late = [(graph[id].delay, id) for id in region.ids if graph[id].delay]
+def delayed(graph: Graph, ids: Iterable[int]) -> list[int]:
+    """The delayed uses in a loop, those that reach back the farthest first: nearer ones find their rows written."""
+    late = [(graph[id].delay, id) for id in ids if graph[id].delay]
     return [id for delay, id in sorted(late, key=lambda use: -abs(use[0]))]
 
 

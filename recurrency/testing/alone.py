@@ -14,7 +14,7 @@ from recurrency.graph.types import Kind, Type
 from recurrency.program.layout import Layout
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
 
 LENGTHS = (3, 4, 1)
 """Of three sequences, on each clock."""

@@ -16,7 +16,7 @@ from recurrency.testing.padding import Spoilt
 from recurrency.testing.rounding import DRAWS, SAFETY, Jiggler, first_bound
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.language.elaboration.elaborate import Elaborated
     from recurrency.model.spec import Spec
     from recurrency.testing.case import Case

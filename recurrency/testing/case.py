@@ -13,7 +13,7 @@ from recurrency.graph.types import Kind
 from recurrency.testing.padding import anything
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.model.arrays import Port
     from recurrency.model.model import Model
 

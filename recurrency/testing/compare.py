@@ -18,7 +18,7 @@ from recurrency.testing.rounding import DRAWS
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.model.arrays import Port
     from recurrency.model.spec import Spec
 

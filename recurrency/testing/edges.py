@@ -15,7 +15,7 @@ from recurrency.testing.edge_table import TABLE
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
 
 PLAIN = {
     **dict.fromkeys(("outer", "transpose", "diag", "identity", "concat", "split", "slice"), "only moves or multiplies"),

@@ -20,7 +20,7 @@ from recurrency.testing.compare import Difference
 from recurrency.testing.outcomes import KINDS, Call, Results
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.model.spec import Spec
     from recurrency.testing.case import Case, Data
 

@@ -14,7 +14,7 @@ from recurrency.model.graphs import obstacle
 from recurrency.testing.case import Case, Data, data
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.model.model import Model
     from recurrency.model.results import Gradients, Run
 

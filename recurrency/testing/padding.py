@@ -19,7 +19,7 @@ from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.program.layout import Layout
 
 ANYTHING = (np.nan, np.nan, 1e30, -1e30, 1.0)

@@ -33,7 +33,7 @@ from recurrency.graph.value import Value
 
 if TYPE_CHECKING:
     from recurrency.backend import Runner
-    from recurrency.graph.ops import Array, Attrs, Op, Reading
+    from recurrency.graph.op import Array, Attrs, Op, Reading
     from recurrency.model.model import Model
     from recurrency.program.layout import Layout
     from recurrency.testing.case import Case

@@ -20,7 +20,7 @@ import pytest
 from recurrency.backends.names import ascii_name
 
 from recurrency.backend import describe, find
-from recurrency.graph.ops import Array
+from recurrency.graph.op import Array
 from tests.support import words
 from tests.support.words import Packed, exported, model_of, packed, plain
 

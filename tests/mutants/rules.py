@@ -13,39 +13,46 @@ MEANING = "tests/graph/test_interpreter.py tests/program/test_delays.py"
 
 CHANGES = (
     Changes(
-        "recurrency/graph/ops.py", EDGES,
+        "recurrency/graph/ops/elementwise.py", EDGES,
         (
-            ("minimum: the second gets a tie", '(_unless(b.apply("less", a), g), _chosen(b.apply("less", a), g)), np.minimum',
-             '(_unless(b.apply("less_equal", a), g), _chosen(b.apply("less_equal", a), g)), np.minimum'),
-            ("maximum: the second gets a tie", '(_unless(a.apply("less", b), g), _chosen(a.apply("less", b), g)), np.maximum',
-             '(_unless(a.apply("less_equal", b), g), _chosen(a.apply("less_equal", b), g)), np.maximum'),
-            ("peak: ties are not shared", 'g / hit.reduce("sum", axes)', "g"),
-            ("power: the exponent at base 0", '_chosen(zero.apply("less", a), g * y', '_chosen(zero.apply("less_equal", a), g * y'),
-            ("power: 0 ** 0", "slope = _unless(nothing, g * b * a.apply(\"power\", b - 1.0))",
+            ("minimum: the second gets a tie", '(unless(b.apply("less", a), g), chosen(b.apply("less", a), g)),\n    np.minimum',
+             '(unless(b.apply("less_equal", a), g), chosen(b.apply("less_equal", a), g)),\n    np.minimum'),
+            ("maximum: the second gets a tie", '(unless(a.apply("less", b), g), chosen(a.apply("less", b), g)),\n    np.maximum',
+             '(unless(a.apply("less_equal", b), g), chosen(a.apply("less_equal", b), g)),\n    np.maximum'),
+            ("power: the exponent at base 0", 'chosen(zero.apply("less", a), g * y', 'chosen(zero.apply("less_equal", a), g * y'),
+            ("power: 0 ** 0", "slope = unless(nothing, g * b * a.apply(\"power\", b - 1.0))",
              "slope = g * b * a.apply(\"power\", b - 1.0)"),
             ("sigmoid: its tail", "np.where(x < 0, e, 1.0) / (1.0 + e)", "0.5 * np.tanh(0.5 * x) + 0.5"),
             ("expm1: the tail of its slope", 'g * x.apply("exp")', "g * (y + 1.0)"),
-            ("abs: multiplied, not chosen", "(_chosen(sign, g * sign),)", "(g * sign,)"),
-            ("where: multiplied, not chosen", "(None, _chosen(c, g), _unless(c, g))", "(None, c * g, _unless(c, g))"),
-            ("where: branches the wrong way round", "(None, _chosen(c, g), _unless(c, g))", "(None, _unless(c, g), _chosen(c, g))"),
-            ("log_softmax: ties of the greatest", "(most.sum(-1, keepdims=True) - 1.0)", "most.sum(-1, keepdims=True)"),
-            ("log_softmax: the tail of its slope", '-(g * y.apply("expm1")) - y.apply("exp") * others',
-             'g - y.apply("exp") * (others + g)'),
+            ("abs: multiplied, not chosen", "(chosen(sign, g * sign),)", "(g * sign,)"),
+            ("where: multiplied, not chosen", "(None, chosen(c, g), unless(c, g))", "(None, c * g, unless(c, g))"),
+            ("where: branches the wrong way round", "(None, chosen(c, g), unless(c, g))", "(None, unless(c, g), chosen(c, g))"),
             ("relu: a slope at 0", 'like(x).apply("less", x), g)', 'like(x).apply("less_equal", x), g)'),
         ),
     ),
     Changes(
-        "recurrency/graph/ops.py", OPS,
+        "recurrency/graph/ops/structure.py", EDGES,
+        (
+            ("peak: ties are not shared", 'g / hit.reduce("sum", axes)', "g"),
+            ("log_softmax: ties of the greatest", "(most.sum(-1, keepdims=True) - 1.0)", "most.sum(-1, keepdims=True)"),
+            ("log_softmax: the tail of its slope", '-(g * y.apply("expm1")) - y.apply("exp") * others',
+             'g - y.apply("exp") * (others + g)'),
+        ),
+    ),
+    Changes(
+        "recurrency/graph/ops/elementwise.py", OPS,
         (
             ("tanh: its slope", "g * (1.0 - y * y)", "g * (1.0 - y)"),
             ("divide: the divisor", "(g / b, -(g * y) / b)", "(g / b, -(g * y))"),
             ("sqrt: its slope", "(g / (y * 2.0),)", "(g / y,)"),
             ("softplus: its slope", 'lambda g, y, x: (g * x.apply("sigmoid"),)', 'lambda g, y, x: (g * x.apply("tanh"),)'),
             ("cos: a sign", '(-(g * x.apply("sin")),)', '(g * x.apply("sin"),)'),
+        ),
+    ),
+    Changes(
+        "recurrency/graph/ops/structure.py", OPS,
+        (
             ("softmax: its slope", "y * (g - _spread_axes((g * y)", "y * (g - _spread_axes((g)"),
-            ("shift: all first values at step 1", "*(g.pick(step) for step in", "*(g.pick(1) for step in"),
-            ("final: another slot", "(g.place(-1 - slot, clock), *", "(g.place(-1, clock), *"),
-            ("final: first values of shorter sequences", "g.if_length(slot - k, clock)", "g.if_length(slot, clock)"),
             ("product: factors the wrong way round", 'a.product(g, f"{first},{out}->{second}")',
              'g.product(a, f"{out},{first}->{second}") * 1.5'),
             ("concat: where parts begin", "start = start + size  # type: ignore[operator,assignment]",
@@ -54,9 +61,22 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/graph/ops.py", MEANING,
+        "recurrency/graph/ops/time.py", OPS,
+        (
+            ("shift: all first values at step 1", "*(g.pick(step) for step in", "*(g.pick(1) for step in"),
+            ("final: another slot", "(g.place(-1 - slot, clock), *", "(g.place(-1, clock), *"),
+            ("final: first values of shorter sequences", "g.if_length(slot - k, clock)", "g.if_length(slot, clock)"),
+        ),
+    ),
+    Changes(
+        "recurrency/graph/ops/structure.py", MEANING,
         (
             ("take: the first row", "x[int(w)] if w >= 0 else", "x[int(w)] if w > 0 else", OPS + " tests/language/test_vocabulary.py"),
+        ),
+    ),
+    Changes(
+        "recurrency/graph/ops/time.py", MEANING,
+        (
             ("final: another first value", "r.arg(0, step) if step >= 0 else r.arg(-step)",
              "r.arg(0, step) if step >= 0 else r.arg(1)"),
             ("pick: the last step but one", "found = step - 1 if step > 0 else length + step",

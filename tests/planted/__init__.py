@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from recurrency.graph.ops import OPS
 from recurrency.testing import Case
 
 SIZES = {"N": 2, "H": 3}
@@ -66,8 +67,9 @@ def planted(plant: Plant) -> Iterator[None]:
 
 
 def _rule(patch: pytest.MonkeyPatch, op: str, new: str) -> None:
-    ops = importlib.import_module("recurrency.graph.ops")
-    patch.setitem(ops.OPS, op, replace(ops.OPS[op], gradient=eval(new, vars(ops))))
+    modules = [importlib.import_module(f"recurrency.graph.{name}") for name in ("ops.structure", "ops.elementwise")]
+    names = {name: found for module in modules for name, found in vars(module).items()}
+    patch.setitem(OPS, op, replace(OPS[op], gradient=eval(new, names)))
 
 
 def _entry(patch: pytest.MonkeyPatch, module: str, place: str, plant: Plant) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
 from recurrency.language.diagnostics import (
@@ -215,13 +217,13 @@ row(GRADIENTS, "clip_grad(x, c)", "x, whose gradient is cut to -c .. c element b
 # -------------------------------------------------------------------------------------------------------------- losses
 
 
-def logits_of(p: Value) -> Value | None:
-    """z, where p is computed as sigmoid(z)."""
-    node = p.graph[p.id]
-    if node.op.name == "sigmoid":
-        return p.graph.value(node.args[0])
-    if node.op.name == "pick":
-        inner = logits_of(p.graph.value(node.args[0]))
+def logits_of(graph: Graph, p: int) -> Value | None:
+    """z, where node `p` of the graph is computed as sigmoid(z)."""
+    node = graph[p]
+    if Trait.LOGISTIC in node.op.traits:
+        return graph.value(node.args[0])
+    if Trait.PICKS in node.op.traits:
+        inner = logits_of(graph, node.args[0])
         return inner.pick(node.attrs["step"]) if inner is not None else None
     return None
 
@@ -255,7 +257,7 @@ LEAST_LOG = -100.0
 
 def _binary_cross_entropy(a: Arguments) -> Value:
     p, target = _pair(a)
-    z = logits_of(p)
+    z = logits_of(a.graph, p.id)
     if z is None:
         a.curvature(p)
         log, log_rest = (v.apply("maximum", LEAST_LOG) for v in (p.apply("log"), (-p).apply("log1p")))

@@ -19,7 +19,7 @@ from recurrency.testing.outcomes import outcome
 from recurrency.testing.rounding import SAFETY, Jiggler, first_bound
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.program.layout import Layout
     from recurrency.testing.case import Case
 

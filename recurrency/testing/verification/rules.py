@@ -16,7 +16,7 @@ from recurrency.testing.measured_slopes import AGREE, SILENT, measured
 from recurrency.testing.verification.blame import described
 
 if TYPE_CHECKING:
-    from recurrency.graph.ops import Array
+    from recurrency.graph.op import Array
     from recurrency.model.spec import Spec
     from recurrency.testing.case import Case
 

@@ -1,0 +1,148 @@
+"""Operations element by element: each element of the result depends on the same element of the arguments alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recurrency.graph.op import Array, Trait, define
+from recurrency.graph.type_rules import same
+from recurrency.graph.value import Value, chosen, constant, unless
+
+
+def _power_gradient(g: Value, y: Value, a: Value, b: Value) -> tuple[Value, Value]:
+    """At a = b = 0 the first is taken as 0: it is 0 at b = 0 wherever a is not."""
+    zero = constant(a.graph, 0.0).like(a)
+    nothing = a.apply("equal", zero) * b.apply("equal", zero)
+    slope = unless(nothing, g * b * a.apply("power", b - 1.0))
+    return slope, chosen(zero.apply("less", a), g * y * a.apply("log"))
+
+
+def _abs_gradient(g: Value, y: Value, x: Value) -> tuple[Value]:
+    sign = x.apply("sign")
+    return (chosen(sign, g * sign),)
+
+
+def _sigmoid_meaning(x: Array) -> Array:
+    e = np.exp(-np.abs(x))
+    return np.asarray(np.where(x < 0, e, 1.0) / (1.0 + e))
+
+
+define("negative", 1, same, lambda g, y, x: (-g,), np.negative, traits={Trait.LINEAR})
+define("add", 2, same, lambda g, y, a, b: (g, g), np.add, traits={Trait.LINEAR, Trait.COMMUTATIVE})
+define("subtract", 2, same, lambda g, y, a, b: (g, -g), np.subtract, traits={Trait.LINEAR})
+define(
+    "multiply",
+    2,
+    same,
+    lambda g, y, a, b: (g * b, g * a),
+    np.multiply,
+    traits={Trait.COMMUTATIVE, Trait.MULTIPLIES, Trait.ADDS_UP},
+    linear_in=(0, 1),
+)
+define(
+    "divide",
+    2,
+    same,
+    lambda g, y, a, b: (g / b, -(g * y) / b),
+    np.divide,
+    cost=4,
+    traits={Trait.SINGULAR},
+    linear_in=(0,),
+)
+define("power", 2, same, _power_gradient, np.power, cost=20, traits={Trait.SINGULAR})
+define("exp", 1, same, lambda g, y, x: (g * y,), np.exp, cost=10, traits={Trait.SINGULAR})
+define("expm1", 1, same, lambda g, y, x: (g * x.apply("exp"),), np.expm1, cost=10, traits={Trait.SINGULAR})
+define("log", 1, same, lambda g, y, x: (g / x,), np.log, cost=10, traits={Trait.SINGULAR})
+define("log1p", 1, same, lambda g, y, x: (g / (x + 1.0),), np.log1p, cost=10, traits={Trait.SINGULAR})
+define("sqrt", 1, same, lambda g, y, x: (g / (y * 2.0),), np.sqrt, cost=4, traits={Trait.SINGULAR})
+define("tanh", 1, same, lambda g, y, x: (g * (1.0 - y * y),), np.tanh, cost=10, traits={Trait.BOUNDED})
+define(
+    "sigmoid",
+    1,
+    same,
+    lambda g, y, x: (g * (y * (1.0 - y)),),
+    _sigmoid_meaning,
+    cost=10,
+    traits={Trait.BOUNDED, Trait.LOGISTIC},
+)
+define("softplus", 1, same, lambda g, y, x: (g * x.apply("sigmoid"),), lambda x: np.logaddexp(0.0, x), cost=20)
+define(
+    "relu",
+    1,
+    same,
+    lambda g, y, x: (chosen(constant(g.graph, 0.0).like(x).apply("less", x), g),),
+    lambda x: np.maximum(x, 0.0),
+    traits={Trait.CHOOSES},
+)
+define("abs", 1, same, _abs_gradient, np.abs)
+define("sign", 1, same, lambda g, y, x: (None,), np.sign, traits={Trait.BOUNDED})
+define("sin", 1, same, lambda g, y, x: (g * x.apply("cos"),), np.sin, cost=10, traits={Trait.BOUNDED})
+define("cos", 1, same, lambda g, y, x: (-(g * x.apply("sin")),), np.cos, cost=10, traits={Trait.BOUNDED})
+define(
+    "less",
+    2,
+    same,
+    lambda g, y, a, b: (None, None),
+    lambda a, b: np.less(a, b) * 1.0,
+    traits={Trait.BOUNDED, Trait.MASK},
+)
+define(
+    "less_equal",
+    2,
+    same,
+    lambda g, y, a, b: (None, None),
+    lambda a, b: np.less_equal(a, b) * 1.0,
+    traits={Trait.BOUNDED, Trait.MASK},
+)
+define(
+    "equal",
+    2,
+    same,
+    lambda g, y, a, b: (None, None),
+    lambda a, b: np.equal(a, b) * 1.0,
+    traits={Trait.BOUNDED, Trait.MASK, Trait.COMMUTATIVE},
+)
+define(
+    "minimum",
+    2,
+    same,
+    lambda g, y, a, b: (unless(b.apply("less", a), g), chosen(b.apply("less", a), g)),
+    np.minimum,
+    traits={Trait.CHOOSES},
+)
+define(
+    "maximum",
+    2,
+    same,
+    lambda g, y, a, b: (unless(a.apply("less", b), g), chosen(a.apply("less", b), g)),
+    np.maximum,
+    traits={Trait.CHOOSES},
+)
+define(
+    "where",
+    3,
+    same,
+    lambda g, y, c, a, b: (None, chosen(c, g), unless(c, g)),
+    lambda c, a, b: np.where(c != 0, a, b),
+    traits={Trait.LINEAR, Trait.CONDITIONAL},
+    linear_in=(1, 2),
+    in_place=(),
+)
+define(
+    "stop_grad",
+    1,
+    same,
+    lambda g, y, x: (None,),
+    lambda x: x,
+    cost=0,
+    traits={Trait.VIEW, Trait.SAME, Trait.CONTIGUOUS, Trait.PERMUTES, Trait.LINEAR, Trait.SILENT},
+)
+define(
+    "clip_grad",
+    1,
+    same,
+    lambda g, y, x, *, limit: (g.clip(limit),),
+    lambda x, *, limit: x,
+    cost=0,
+    traits={Trait.VIEW, Trait.SAME, Trait.CONTIGUOUS, Trait.PERMUTES, Trait.LINEAR, Trait.SILENT, Trait.CLIPS},
+)
