@@ -37,7 +37,6 @@ LEVEL = {package: level for level, line in enumerate(LAYERS.strip().split("\n"))
 
 
 KNOWN = {
-    "recurrency.backends.c.function",
     "recurrency.language.elaboration.evaluate",
     "recurrency.model.model",
 }

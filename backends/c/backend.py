@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from recurrency.disk.libraries import CompileError
 
+from .describe import signature
 from .runtime import compiler, trust
 from .runtime.runner import Built
-from .signature import Signature, signature
+from .signature import Signature
 
 if TYPE_CHECKING:
     from recurrency.graph.graph import Graph
@@ -100,13 +101,14 @@ class CBackend:
         """The text of a file with these functions, which needs nothing else; `structs`: with those of calls."""
         from ..names import Names
         from .function import CFunction
+        from .function_text import function_text
         from .gemm import gemm_text
         from .math import text as math_text
         from .text import PARTS, PHILOX, common
 
         real = {"float32": "float", "float64": "double"}[dtype]
         written = [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
-        body = "\n".join(f.text(structs) for f in written)
+        body = "\n".join(function_text(f, structs) for f in written)
         words = set(re.findall(r"\w+", COMMENT.sub(" ", body)))
         parts = [common(real), math_text(words, real)]
         parts += [PHILOX] if "philox" in words else []

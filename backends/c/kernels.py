@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind
@@ -15,9 +14,8 @@ from ..kernels.arrays import Array, Memory
 from ..kernels.index import At, Ix, clock_size, extent
 from ..kernels.pieces import Domain, Store
 from ..kernels.races import Written, race
-from ..kernels.text import Kernel
 from ..kernels.values import Asked, Body, Source
-from ..kernels.writer import Writer
+from ..kernels.writer import Kernel, Writer
 from ..names import Names
 from .chunks import Chunks
 from .fission import parted
@@ -31,21 +29,20 @@ class CBody(Body):
 
     @contextmanager
     def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
-        """A loop from 0 to `bound`; gives the name of its variable."""
+        """See `Body.loop`."""
         name: str = self.names.new(wish)
         with self.block(f"for ({INDEX} {name} = 0; {name} < {bound}; ++{name})"):
             yield name
 
     def declare(self, wish: str, text: str, kind: str = "", id: int | None = None) -> str:
         """A new constant with this value; whole numbers are as wide as all that counts."""
-        return str(super().declare(wish, text, INDEX if kind == "int" else kind, id))
+        return super().declare(wish, text, INDEX if kind == "int" else kind, id)
 
     def reduction(self, names: Sequence[str]) -> None:
-        """The next loop adds to these names, in any order."""
+        """See `Body.reduction`."""
         self.line(f"REC_SUMS({', '.join(names)})")
 
 
-@dataclass
 class CWriter(Writer):
     """Writes the kernels of one function as functions of C over a part of the steps or sequences.
 
@@ -53,7 +50,9 @@ class CWriter(Writer):
     loop over time) and `b0, b1`; and `first`, the step with which a chunk of what it reads begins.
     """
 
-    chunks: Chunks | None = None
+    def __init__(self, source: Source, prefix: str) -> None:
+        super().__init__(source, prefix)
+        self.chunks: Chunks | None = None
 
     def sums(self, ids: Sequence[int], ready: Collection[int], wish: str) -> Kernel:
         """Sums over time or sequences of one type: whole rows are added up, one after the other."""
@@ -62,14 +61,13 @@ class CWriter(Writer):
         inners = [source.program.sums.get(id, source.graph[id].args[0]) for id in ids]
         inner = source.graph[inners[0]].type
         over_time = inner.kind is Kind.STREAM and type_.kind < Kind.STREAM
-        names = Names(source.memory.names.taken)
-        self.body = body = CBody(source, ready, names)
+        body = CBody(source, ready, Names(source.memory.names.taken))
         idx = _indices(type_.shape)
         at = At("t" if over_time else None, "b", idx)
         out = At(None, "b" if type_.kind is Kind.SEQUENCE else None, idx)
         written: dict[str, Written] = {}
         for id, inner_id in zip(ids, inners, strict=True):
-            array, element, span = self._element(Store(id, source.program.places[id], id), out)
+            array, element, span = self.element(Store(id, source.program.places[id], id), out)
             text = body.real(inner_id, at)
             body.line(f"{element} += {text};", id)
             written[element] = Written(array, text, span)
@@ -95,14 +93,13 @@ class CWriter(Writer):
             lines.append(f"const {INDEX} tb = t * B + b;")
         lines += [*within, *body.scopes[0].lines]
         domain = Domain(type_.kind, type_.clock, type_.shape)
-        return self._finished(wish, domain, lines, written, "all")
+        return self.finish(wish, domain, "all", body, lines, written)
 
-    def _begun(
+    def begin(
         self, domain: Domain, ready: Collection[int], mode: str, asked: Asked | None = None
     ) -> tuple[Body, At, list[str]]:
-        """A body, the element that one turn computes, and the heads of the loops around it."""
-        names = Names(self.source.memory.names.taken)
-        self.body = body = CBody(self.source, ready, names, asked)
+        """See `Writer.begin`: loops run over the elements, and one turn of them computes one."""
+        body = CBody(self.source, ready, Names(self.source.memory.names.taken), asked)
         idx = _indices(domain.shape)
         t = "t" if domain.kind is Kind.STREAM else None
         b = "b" if domain.kind >= Kind.SEQUENCE else None
@@ -116,22 +113,16 @@ class CWriter(Writer):
             head.append(f"const {INDEX} tb = t * B + b;")
         return body, At(t, b, idx), [*head, *_tiled(_loops(axes))]
 
-    def _finished(
-        self, wish: str, domain: Domain, lines: list[str], written: dict[str, Written], mode: str, ragged: bool = False
-    ) -> Kernel:
-        if any(not read.late and w.meets(read) for read in self.body.reads for w in written.values()):
-            lines = _untiled(lines)
-        else:
-            lines = _parted(lines)
+    def kernel(
+        self, name: str, domain: Domain, mode: str, body: Body, lines: Sequence[str], written: dict[str, Written],
+        only_ragged: bool,
+    ) -> Kernel:  # fmt: skip
+        """See `Writer.kernel`: a function of C, which is called for a part of the steps or sequences."""
+        overlaps = any(not read.late and w.meets(read) for read in body.reads for w in written.values())
+        lines = _untiled(lines) if overlaps else _parted(lines)
         lines = self.chunks.read(lines) if self.chunks else lines
-        name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
         arrays = {w.array.name for w in written.values()}
-        made = kernel(self.prefix, name, domain, mode, lines, arrays, self.source, ragged)
-        for known in self.made:
-            if known.text.replace(known.name, name) == made.text and known.args == made.args:
-                return known
-        self.made.append(made)
-        return made
+        return kernel(self.prefix, name, domain, mode, lines, arrays, self.source, only_ragged)
 
 
 def _indices(shape: Sequence[Dim]) -> tuple[Ix, ...]:

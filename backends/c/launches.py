@@ -9,16 +9,18 @@ from recurrency.program.program import Program, Region
 
 from ..kernels.arrays import Array
 from ..kernels.index import clock_size
-from ..kernels.launches import Launches
+from ..kernels.launches import Launches, source_of
+from ..kernels.pieces import Store
 from ..kernels.products import MatrixProduct
-from ..kernels.stages import Stage, Stages
-from ..kernels.text import Kernel
+from ..kernels.scalars import Scalars
+from ..kernels.stages import Stages
+from ..kernels.writer import Kernel
 from ..names import Names
 from . import sizes
 from .chunks import Chunks, fed
 from .kernels import CWriter
+from .math import FUNCTIONS
 from .products import CProducts
-from .scalars import CScalars
 
 BARRIER = "REC_BARRIER;"
 """All threads wait here for one another."""
@@ -29,34 +31,27 @@ FEW = 4
 """Fewer sequences than this for each thread may be the work of all of them at each step."""
 
 
-class CLaunches(Launches):
+class CLaunches(Launches[CWriter, CProducts]):
     """Writes the stages of one program as statements that several threads execute, each with its part of the work."""
 
-    comments = "//"
-    scalars = CScalars
-    writes = CWriter
-    multiplies = CProducts
-    writer: CWriter
-    products: CProducts
+    comment_mark = "//"
 
     def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
-        super().__init__(name, program, dtype, taken)
+        source = source_of(program, Scalars(dtype, FUNCTIONS), taken)
+        super().__init__(CWriter(source, name), CProducts(program, source.memory))
         self.scan: Region | None = None
         self.before: list[str] = []
         self.per_row = 0
         self.chunks = self.writer.chunks = Chunks(fed(self.stages["gemm"], self.forms, self.products))
 
-    def _planned(self) -> dict[str, Stages]:
-        """Sums over time and sequences always lie in memory: whole rows are added at once."""
+    def planned(self) -> dict[str, Stages]:
+        """See `Launches.planned`; sums over time and sequences are always stored: whole rows are added at once."""
         sums = {id for id in self.computed() if self.graph[id].op.name in SUMS}
         return {"gemm": Stages(self.program, self.forms.__contains__, sums)}
 
-    def region(self, region: Region) -> None:
-        """Write a region that is no loop."""
-        stages = self.stages["gemm"]
-        for number, stage in enumerate(stages.of(region)):
-            for line in self.stage(stage, stages.ready(region, number), None):
-                self.body += [line, BARRIER]
+    def add(self, lines: Sequence[str]) -> None:
+        """See `Launches.add`: all threads wait after each line."""
+        self.body += [text for line in lines for text in (line, BARRIER)]
 
     def loop(self, region: Region) -> None:
         """Write a loop over time: each thread runs over all steps of some sequences.
@@ -65,9 +60,14 @@ class CLaunches(Launches):
         """
         stages = self.stages["gemm"]
         ready = stages.ready(region, 0)
+<<<<<<< HEAD
         firsts = [store for id in delayed(self.graph, region.ids) for store in self.firsts(id)]
         for line in self.launches(firsts, ready, name="firsts"):
             self.body += [line, BARRIER]
+=======
+        firsts = [store for id in delayed(self.graph, region) for store in self.firsts(id)]
+        self.add(self.launches(firsts, ready, name="firsts"))
+>>>>>>> 92a5f32 (Kernels for CUDA and for C are two children of abstract bases; the C circle goes; PTX is interpreted in the tests)
         self.scan, self.before, self.products.per_row = region, [], 0
         chunks, lines = self._chunks(region)
         for number, stage in enumerate(stages.of(region)):
@@ -75,8 +75,7 @@ class CLaunches(Launches):
                 lines += [line, "REC_MEET;"]
         self.scan = None
         self.per_row = max(self.per_row, self.products.per_row)
-        for line in self.before:
-            self.body += [line, BARRIER]
+        self.add(self.before)
         steps = clock_size(region.clock)
         forwards = region.kind == "scan forwards"
         order = f"t = 0; t < {steps}; ++t" if forwards else f"t = {steps} - 1; t >= 0; --t"
@@ -97,34 +96,27 @@ class CLaunches(Launches):
             self.chunks.add(id, array)
             before, text = self.products.chunk(self.forms[id], array)
             self.before += before
-            statements.append(self.said(id, text))
+            statements.append(self.cited(id, text))
         return self.chunks.lines(region, statements) if statements else ([], [])
 
-    def stage(self, stage: Stage, ready: Collection[int], scan: Region | None) -> list[str]:
-        """The lines of one stage; within a loop (`scan`) those of one step."""
-        out: list[str] = []
-        for id in stage.barriers:
-            is_start = self.graph[id].op.name == "start"
-            if is_start:
-                out += self._start(id, ready)
-            elif id not in self.chunks.loops:
-                out.append(self._product(id, scan is not None))
-        sums = [id for id in stage.stores if self.graph[id].op.name in SUMS]
-        out += self._sums(sums, ready)
-        stores = [store for id in stage.stores if id not in sums for store in self.stores_of(id, scan)]
-        stores += [store for id in stage.rows for store in self.firsts(id)]
-        return out + list(self.launches(stores, ready, scan))
+    def barrier(self, id: int, ready: Collection[int], stepped: bool) -> list[str]:
+        """See `Launches.barrier`; products in chunks are computed by the loop that reads them."""
+        return [] if id in self.chunks.loops else super().barrier(id, ready, stepped)
 
-    def _sums(self, ids: Sequence[int], ready: Collection[int]) -> list[str]:
-        """Sums over time and sequences, those of one type together."""
+    def sums(self, stores: Sequence[Store], ready: Collection[int]) -> tuple[list[str], list[Store]]:
+        """See `Launches.sums`: those of one type together."""
         groups: dict[object, list[int]] = {}
-        for id in ids:
+        for id in (store.node for store in stores if self._is_sum(store)):
             inner = self.graph[self.program.sums.get(id, self.graph[id].args[0])].type
             groups.setdefault((self.graph[id].type, inner.kind, inner.clock), []).append(id)
-        return [self.launch(self.writer.sums(g, ready, self.graph[g[-1]].name or "sums")) for g in groups.values()]
+        kernels = [self.writer.sums(g, ready, self.graph[g[-1]].name or "sums") for g in groups.values()]
+        return [self.launch(kernel) for kernel in kernels], [store for store in stores if not self._is_sum(store)]
+
+    def _is_sum(self, store: Store) -> bool:
+        return self.graph[store.node].op.name in SUMS
 
     def launch(self, kernel: Kernel) -> str:
-        """The statement that calls a kernel for this thread's part."""
+        """See `Launches.launch`: the statement calls the kernel for this thread's part."""
         steps = ", t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways"
         args = {
             (): "",
@@ -140,14 +132,14 @@ class CLaunches(Launches):
         return f"if ({' && '.join(conditions)}) {call}" if conditions else call
 
     def unless(self, flag: str, lines: Sequence[str]) -> list[str]:
-        """Statements that are executed where a flag is not set."""
+        """See `Launches.unless`."""
         return [f"if (!w->{flag}) {{ {line} }}" for line in lines]
 
     def multiplied(self, form: MatrixProduct, array: Array, stepped: bool) -> str:
-        """The statement that computes a product into an array; what has to be done before is written down."""
+        """See `Launches.multiplied`; statements that have to come before are added where they belong."""
         before, text = self.products.statements(form, array, stepped)
         if self.scan is not None:
             self.before += before
         else:
-            self.body += [line for text in before for line in (text, BARRIER)]
-        return str(text)
+            self.add(before)
+        return text

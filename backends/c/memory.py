@@ -6,17 +6,14 @@ Sizes are texts that C and Python read alike, see `sizes`; names in them are `B`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from recurrency.program.footprint import GRADIENTS, TAPE, WORKSPACE, Footprint, uses
+from recurrency.program.footprint import WORKSPACE, Footprint
 
 from .sizes import LINE, lines, numbers, value
-
-if TYPE_CHECKING:
-    from .function import CFunction
 
 
 @dataclass(frozen=True)
@@ -70,51 +67,6 @@ class Rooms:
     def here(self) -> Iterator[Room]:
         """Those of the workspace."""
         return (room for room in self.rooms if not room.lent)
-
-
-def rooms(f: CFunction) -> Rooms:
-    """The memory of a function."""
-    from ..kernels.index import clock_name, clock_size
-
-    clocks = {clock: (clock_size(clock), f"n_{clock_name(clock)}") for clock in f.memory.clocks}
-    products = f.launches.products
-    packed = (Room(name, True, f"rec_packed({k}, {n})") for (*_, k, n), name in products.packed.items())
-    sizes = [tuple(text.replace("(b1 - b0)", "B") for text in shape) for shape in products.work]
-    work = tuple(f"rec_product_work({', '.join(shape)})" for shape in dict.fromkeys(sizes))
-    inputs = {name: array.name for name, array in f.inputs.items()}
-    return Rooms((*_counts(f), *_arrays(f), *packed), work, clocks, inputs)
-
-
-def _counts(f: CFunction) -> Iterator[Room]:
-    """How many steps each sequence has, and how many came before, where the caller does not say it."""
-    from ..kernels.index import clock_name
-
-    for clock in map(clock_name, f.memory.clocks):
-        for name in (f"n_{clock}", f"before_{clock}"):
-            yield Room(name, False, "B", unless=name)
-
-
-def _arrays(f: CFunction) -> Iterator[Room]:
-    """The arrays that are not the caller's from the beginning."""
-    from ..kernels.index import clock_name
-    from .kernels import array_elements
-
-    known = {f.memory.array(id).name: use for id, use in uses(f.program).items() if id in f.memory.arrays}
-    known |= {r.array.name: GRADIENTS for root, r in f.results.items() if root.startswith("gradient:")}
-    known |= dict.fromkeys(f.taped, TAPE)
-    given = {array.name: name for name, array in f.inputs.items()}
-    for array in f.arrays:
-        name = given.get(array.name)
-        elements = f.launches.chunks.elements(array) or array_elements(array)
-        room = Room(array.name, array.real, elements, known.get(array.name, WORKSPACE), lent=array.name in f.fresh)
-        if room.lent or name is None:
-            yield room
-        elif array.name in f.padded:
-            yield replace(room, only=f"n_{clock_name(array.clock)}")
-        elif name.startswith("start:"):
-            yield replace(room, unless=array.name)
-    if f.has_gradient:
-        yield Room("gradient", True, str(f.layout.size), GRADIENTS, lent=True)
 
 
 def footprint(found: Rooms, real: np.dtype[Any], sizes: Sizes) -> Footprint:

@@ -11,7 +11,7 @@ from recurrency.program.program import Place, Program
 
 from ..kernels.arrays import VECTORS, Array, Memory
 from ..kernels.index import clock_size, extent
-from ..kernels.products import Factor, MatrixProduct, ProductText
+from ..kernels.products import Factor, MatrixProduct, Products
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Matrix:
     columns: str
 
 
-class CProducts(ProductText):
+class CProducts(Products):
     """Writes products as statements of C. `packed` are the matrices that are packed: the text of each, and its name."""
 
     def __init__(self, program: Program, memory: Memory) -> None:

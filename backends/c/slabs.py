@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..kernels.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -31,10 +27,3 @@ class Slab:
         if self.clock is not None:
             lead = (steps[self.clock] + self.front + self.behind, batch)
         return (*lead, *(steps[d] if isinstance(d, str) else d for d in self.shape))
-
-
-def slab(array: Array) -> Slab:
-    """An array of a function, as callers see it."""
-    clock = str(array.clock) if array.timed else None
-    shape = tuple(size if isinstance(size, str) else int(str(size)) for size in array.shape)
-    return Slab(array.name, array.real, clock, array.kind > 0, shape, array.front, array.behind)

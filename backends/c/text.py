@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kernels.text import PHILOX as CUDA_PHILOX
+from ..kernels.philox import PHILOX as CUDA_PHILOX
 from .sizes import SIZES, common_text
 
 COMMON = r"""

@@ -14,14 +14,15 @@ import numpy as np
 from recurrency.graph.graph import Graph
 from recurrency.program.layout import Layout
 
-from ..kernels.function import Function
+from ..kernels.philox import PHILOX
 from ..kernels.scalars import Scalars
-from ..kernels.text import GENERAL, PHILOX
 from ..names import Names, ascii_name
 from ..python.module import docstring
 from .class_text import class_text
+from .function import CudaFunction
 from .module import interface_text
 from .runtime import arguments, driver, plans
+from .text import GENERAL
 
 if TYPE_CHECKING:
     from recurrency.model.export import ModuleRequest
@@ -119,13 +120,13 @@ class CupyBackend:
     ) -> str:
         """The text of a module with these functions, which needs nothing but an array module like cupy."""
         taken = Names()
-        written = [Function(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
+        written = [CudaFunction(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
         constants = f"REAL = {dtype!r}\nSRC = r'''{kernel_text(written, dtype)}'''\n"
         title = [docstring(header) + "\n"] if header else []
         return "\n".join([*title, _runtime(), constants, *(f"\n{class_text(f)}" for f in written)])
 
 
-def kernel_text(functions: Sequence[Function], dtype: str) -> str:
+def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
     """The CUDA C of some functions: it needs no header."""
     kernels = "\n".join(kernel.text for f in functions for kernel in f.kernels)
     philox = f"{PHILOX}\n" if "philox(" in kernels else ""
@@ -150,7 +151,7 @@ def _runtime() -> str:
         body = "\n".join(text.split("\n")[last:]).strip("\n")
         bodies.append(body.replace("", ""))
     imports = [
-        *sorted(plain, key="import numpy as np".__eq__),
+        *sorted(plain, key=lambda line: (line == "import numpy as np", line)),
         *(f"from {m} import {', '.join(sorted(names[m]))}" for m in sorted(names)),
     ]
     return "\n".join(imports) + "\n\n" + "\n\n\n".join(bodies) + "\n"

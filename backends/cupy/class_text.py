@@ -10,8 +10,8 @@ from recurrency.graph.cost import whole
 from recurrency.graph.types import Kind
 
 from ..kernels.arrays import VECTORS, Array
-from ..kernels.function import Function
 from ..kernels.index import clock_name, extent
+from .function import CudaFunction
 from .loops import Scan
 
 WIDTH = 104
@@ -25,7 +25,7 @@ SAYS = {
 """What is said of each way to run a loop over time."""
 
 
-def class_text(f: Function) -> str:
+def class_text(f: CudaFunction) -> str:
     """A class `NAME(Function)`, where `Function` is that of `cupy.runtime.driver`."""
     scans = [line for number, scan in enumerate(f.scans) for line in _ways(f, number, scan)]
     body = [
@@ -64,11 +64,11 @@ def _laid_out(line: str) -> Iterator[str]:
     yield from (f"{indent}    {part}" for part in rest)
 
 
-def _sizes(f: Function) -> str:
+def _sizes(f: CudaFunction) -> str:
     return ", ".join([*(f"T_{clock_name(c)}" for c in f.memory.clocks), "B"])
 
 
-def _tables(f: Function) -> list[str]:
+def _tables(f: CudaFunction) -> list[str]:
     return [
         f'"""{f.name}: kernels: {len(f.kernels)}, loops over time: {len(f.scans)}."""',
         "",
@@ -89,7 +89,7 @@ def _table(name: str, rows: Mapping[str, object]) -> list[str]:
     return [f"{name} = {{", *(f"    {key!a}: {row!a}," for key, row in rows.items()), "}"]
 
 
-def _inputs(f: Function) -> dict[str, tuple[str, int | None, str | None, tuple[str | int, ...]]]:
+def _inputs(f: CudaFunction) -> dict[str, tuple[str, int | None, str | None, tuple[str | int, ...]]]:
     """The arrays that the caller gives.
 
     Name -> array, how many symbols there are (None: it holds real numbers), the clock after the end of whose steps it
@@ -107,7 +107,7 @@ def _inputs(f: Function) -> dict[str, tuple[str, int | None, str | None, tuple[s
     return out
 
 
-def _used(f: Function) -> list[Array]:
+def _used(f: CudaFunction) -> list[Array]:
     """The arrays that something reads or writes, without what the caller gives."""
     text = "\n".join([*(k.text for k in f.kernels), *_all_lines(f), *f.results.values()])
     words = set(re.findall(r"\w+", text))
@@ -115,20 +115,18 @@ def _used(f: Function) -> list[Array]:
     return [a for a in f.memory.used() if a.name in words and a.name not in given and a.home not in VECTORS]
 
 
-def _all_lines(f: Function) -> list[str]:
+def _all_lines(f: CudaFunction) -> list[str]:
     return [*f.body, *(line for scan in f.scans for lines in scan.ways.values() for line in lines)]
 
 
-def _largest(f: Function) -> list[str]:
-    sizes = [" * ".join([*(f"({s})" if "+" in s else s for s in a.lead()), *_extents(a)]) or "1" for a in _used(f)]
+def _largest(f: CudaFunction) -> list[str]:
+    sizes = [
+        " * ".join([*(f"({s})" if "+" in s else s for s in a.lead()), *map(extent, a.shape)]) or "1" for a in _used(f)
+    ]
     return [f"return [{', '.join(dict.fromkeys(sizes))}]"]
 
 
-def _extents(array: Array) -> list[str]:
-    return [text for text in array.shape_text().strip("(),").split(", ")[len(array.lead()) :] if text]
-
-
-def _memory(f: Function, fresh: bool) -> list[str]:
+def _memory(f: CudaFunction, fresh: bool) -> list[str]:
     lines = []
     for array in _used(f):
         if (array.name in f.fresh) is fresh:
@@ -138,15 +136,16 @@ def _memory(f: Function, fresh: bool) -> list[str]:
     return lines or ["return"]
 
 
-def _allocation(f: Function, array: Array) -> str:
-    shape = array.shape_text()
+def _allocation(f: CudaFunction, array: Array) -> str:
+    sizes = [*array.lead(), *map(extent, array.shape)]
+    shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
     empty = array.front or array.behind or array.name in f.nothing
     if not array.real:
         return f"self.xp.asarray(np.full({shape}, -1, np.int64))"
     return f"self.xp.{'zeros' if empty else 'empty'}({shape}, self.real)"
 
 
-def _frame(f: Function, lines: Sequence[str]) -> list[str]:
+def _frame(f: CudaFunction, lines: Sequence[str]) -> list[str]:
     """The names that the lines of a method use."""
     words = set(re.findall(r"\w+", "\n".join(lines)))
     out = []
@@ -159,7 +158,7 @@ def _frame(f: Function, lines: Sequence[str]) -> list[str]:
     return out
 
 
-def _ways(f: Function, number: int, scan: Scan) -> list[str]:
+def _ways(f: CudaFunction, number: int, scan: Scan) -> list[str]:
     out = []
     for way, lines in scan.ways.items():
         steps = [f"steps = p.steps_{clock_name(scan.region.clock)}"] if any("steps[t]" in x for x in lines) else []
@@ -168,7 +167,7 @@ def _ways(f: Function, number: int, scan: Scan) -> list[str]:
     return out
 
 
-def _results(f: Function) -> list[str]:
+def _results(f: CudaFunction) -> list[str]:
     frame = _frame(f, list(f.results.values()))
     found = {**f.results, "gradient": "p.gradient"} if f.has_gradient else f.results
     return [*frame, "return {", *(f"    {name!a}: {text}," for name, text in found.items()), "}"]

@@ -12,9 +12,9 @@ from recurrency.program.before import delayed
 from recurrency.program.program import Region
 
 from ..kernels.index import clock_size
-from ..kernels.launches import Launches, launch
 from ..kernels.pieces import pieces
 from ..kernels.races import NotDiagonalError
+from .launches import CudaLaunches
 
 CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
 """Operations of which an element reads several elements."""
@@ -33,7 +33,7 @@ class Scan:
 class Loops:
     """Writes the loops of one program; `without` names ways that are switched off."""
 
-    def __init__(self, launches: Launches, without: frozenset[str]) -> None:
+    def __init__(self, launches: CudaLaunches, without: frozenset[str]) -> None:
         self.launches, self.without = launches, without
         self.scans: list[Scan] = []
 
@@ -67,7 +67,7 @@ class Loops:
         if len(found) != 1 or len(groups) != 1:
             raise NotDiagonalError("its values have different shapes")
         domain, group = groups[0]
-        return [launch(made.writer.loop(domain, group, ready, f"{made.wish(group)}_loop", region))]
+        return [made.launch(made.writer.loop(domain, group, ready, f"{made.wish(group)}_loop", region))]
 
     def _own(self, region: Region) -> list[str]:
         """Own kernels at each step; they read matrices of weights in the order of their threads."""
@@ -76,7 +76,7 @@ class Loops:
         turned = [made.writer.turned(id, ready, made.graph[id].name or "matrix") for id in self._rows(region)]
         lines = self._steps(region, "step")
         made.source.turned.clear()
-        return [*map(launch, turned), *lines]
+        return [*map(made.launch, turned), *lines]
 
     def _rows(self, region: Region) -> Iterator[int]:
         """The matrices of which a thread would read a row, and its neighbour the next."""

@@ -49,11 +49,6 @@ class Array:
             out.append(clock_size(self.clock) + (f" + {rows}" if rows else ""))
         return out if self.kind is Kind.STATIC else [*out, "B"]
 
-    def shape_text(self) -> str:
-        """Its shape as text of Python."""
-        sizes = [*self.lead(), *map(extent, self.shape)]
-        return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
-
     def element(self, at: At, delay: int = 0) -> str:
         """The element at an index, `delay` steps before, as text of C."""
         place = flat(at.idx, self.shape)

@@ -1,10 +1,12 @@
-"""What a driver does outside of loops: each stage of a region as lines of Python that launch and multiply."""
+"""What a driver does outside of loops: for each stage, the lines that call kernels and multiply matrices."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import ClassVar, Generic, TypeVar
 
 from recurrency.graph.types import Kind
 from recurrency.program.before import Filled, Rows, origins, rows_before
@@ -14,45 +16,72 @@ from ..names import Names, comment
 from .arrays import Array, Memory
 from .ops import FRAGMENTS
 from .pieces import Store, pieces
-from .products import Factor, MatrixProduct, ProductText, matrix_product
+from .products import MatrixProduct, Products, matrix_product
 from .races import RaceError
-from .reductions import is_parted
 from .scalars import Scalars
 from .stages import Stage, Stages
-from .text import Kernel
 from .values import LEAVES, Source
-from .writer import Writer
+from .writer import Kernel, Writer
+
+W = TypeVar("W", bound=Writer)
+P = TypeVar("P", bound=Products)
 
 
-class Launches:
-    """Writes the stages of one program. `kernels` are its kernels, `body` the driver's lines.
+def source_of(program: Program, scalars: Scalars, taken: Names) -> Source:
+    """What the kernels of a program share; `taken` are the names that other functions of the module have."""
+    return Source(program, Memory(program, Names(taken.taken)), scalars, FRAGMENTS)
 
-    `nothing` are arrays of first values that are zero unless the caller hands them over.
+
+class Launches(ABC, Generic[W, P]):
+    """Writes the stages of one program. `writer` makes its kernels, `body` collects the driver's lines.
+
+    `nothing` names the arrays of initial states that are zero unless the caller passes them.
     """
 
-    comments = "#"
-    scalars = Scalars
-    writes = Writer
-    multiplies = ProductText
+    comment_mark: ClassVar[str]
+    """What a comment to the end of a line begins with."""
 
-    def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
-        self.name, self.program, self.graph = name, program, program.graph
-        self.memory = Memory(program, Names(taken.taken))
-        self.source = Source(program, self.memory, self.scalars(dtype), FRAGMENTS)
-        self.kernels: list[Kernel] = []
-        self.writer = self.writes(self.source, self.kernels, name)
-        self.products = self.multiplies(program, self.memory)
-        self.regions = {id: region for region in program.regions for id in region.ids}
+    def __init__(self, writer: W, products: P) -> None:
+        self.writer, self.products, self.source = writer, products, writer.source
+        self.program, self.graph, self.memory = self.source.program, self.source.graph, self.source.memory
+        self.regions = {id: region for region in self.program.regions for id in region.ids}
         self.users: dict[int, list[int]] = {}
         for id in self.graph:
             for arg in set(self.graph[id].args):
                 self.users.setdefault(arg, []).append(id)
         self.forms = {i: found for i in self.computed() if (found := self._form(i)) is not None}
-        self.stages = self._planned()
+        self.stages = self.planned()
         self.filled = Filled()
         self.nothing: set[str] = set()
-        self.hoisted: dict[str, str] = {}
         self.body: list[str] = []
+
+    # -------------------------------------------------------------------------------- what each language writes
+
+    @abstractmethod
+    def planned(self) -> dict[str, Stages]:
+        """The stages for each way to run loops; there is always `gemm`, where the driver computes all products."""
+
+    @abstractmethod
+    def add(self, lines: Sequence[str]) -> None:
+        """Append lines to the body, each of which is finished before the next begins."""
+
+    @abstractmethod
+    def launch(self, kernel: Kernel) -> str:
+        """The line that calls a kernel."""
+
+    @abstractmethod
+    def sums(self, stores: Sequence[Store], ready: Collection[int]) -> tuple[list[str], list[Store]]:
+        """The lines that begin, or compute, sums over time and sequences, and the stores that are left."""
+
+    @abstractmethod
+    def unless(self, flag: str, lines: Sequence[str]) -> list[str]:
+        """Lines that run only where a flag is not set."""
+
+    @abstractmethod
+    def multiplied(self, form: MatrixProduct, array: Array, stepped: bool) -> str:
+        """The line that computes a product into an array; `stepped`: of one step, within a loop."""
+
+    # ------------------------------------------------------------------------------------------------------ stages
 
     def computed(self) -> Iterator[int]:
         """All nodes, in order."""
@@ -60,7 +89,7 @@ class Launches:
             yield from region.ids
 
     def _form(self, id: int) -> MatrixProduct | None:
-        """A node as a matrix product whose result the driver can put somewhere."""
+        """A node as a matrix product, if the driver can compute it and has a place for the result."""
         region = self.regions[id]
         form = matrix_product(self.program, id, region.scans)
         if form is None or self.products.output(id) is not None:
@@ -70,47 +99,23 @@ class Launches:
         inside = all(self.regions.get(u) is region and self.graph[u].op.name not in ALIASES for u in users)
         return form if plain and inside and id not in self.graph.roots.values() else None
 
-    def _planned(self) -> dict[str, Stages]:
-        """The stages with products by the library everywhere, and with own products within loops.
-
-        What lies in memory outside of loops is the same in both.
-        """
-        inside = {id for region in self.program.regions if region.scans for id in region.ids}
-        outside = set(self.forms) - inside
-        forced: frozenset[int] = frozenset()
-        while True:
-            found = {
-                "gemm": Stages(self.program, self.forms.__contains__, forced),
-                "step": Stages(self.program, outside.__contains__, forced),
-            }
-            needs = [{id for id in s.stored if id not in inside or id in s.wanted_outside} for s in found.values()]
-            if needs[0] == needs[1]:
-                return found
-            forced |= needs[0] | needs[1]
-
-    # ------------------------------------------------------------------------------------------------------ stages
-
     def region(self, region: Region) -> None:
         """Write a region that is no loop."""
         stages = self.stages["gemm"]
         for number, stage in enumerate(stages.of(region)):
-            self.body += self.stage(stage, stages.ready(region, number), None)
+            self.add(self.stage(stage, stages.ready(region, number), None))
 
     def stage(self, stage: Stage, ready: Collection[int], scan: Region | None) -> list[str]:
         """The lines of one stage; within a loop (`scan`) those of one step."""
-        out: list[str] = []
-        for id in stage.barriers:
-            is_start = self.graph[id].op.name == "start"
-            out += self._start(id, ready) if is_start else [self._product(id, scan is not None)]
-        stores = [store for id in stage.stores for store in self.stores_of(id, scan)]
-        out += self.first_halves(stores, ready)
+        out = [line for id in stage.barriers for line in self.barrier(id, ready, scan is not None)]
+        lines, stores = self.sums([store for id in stage.stores for store in self.stores_of(id, scan)], ready)
         stores += [store for id in stage.rows for store in self.firsts(id)]
-        return out + self.launches(stores, ready, scan)
+        return [*out, *lines, *self.launches(stores, ready, scan)]
 
     def launches(
         self, stores: Sequence[Store], ready: Collection[int], scan: Region | None = None, name: str = ""
     ) -> list[str]:
-        """The launches that compute some stores. What would be read by others while it is written is written later."""
+        """The launches that compute some stores; a store that others still read comes in a later launch."""
         out: list[str] = []
         later: list[Store] = []
         for domain, group in pieces(self.graph, stores, ready):
@@ -125,20 +130,8 @@ class Launches:
                     group = [s for s in group if s not in error.stores]
         return out + (self.launches(later, ready, scan, name) if later else [])
 
-    def launch(self, kernel: Kernel) -> str:
-        """The line that launches a kernel."""
-        return launch(kernel)
-
-    def first_halves(self, stores: Sequence[Store], ready: Collection[int]) -> list[str]:
-        """The first halves of sums over all sequences, those of one shape together."""
-        groups: dict[object, list[Store]] = {}
-        for store in stores:
-            if is_parted(self.source, store.value):
-                groups.setdefault(self.graph[store.value].type, []).append(store)
-        return [launch(self.writer.parts([s.value for s in g], ready, self.wish(g))) for g in groups.values()]
-
     def stores_of(self, id: int, scan: Region | None) -> list[Store]:
-        """What has to be written for a node that is stored."""
+        """The stores of a node whose value has to be in memory."""
         place, node = self.program.places[id], self.graph[id]
         if node.op.name == "shift":
             base = Place(place.buffer, Kind.STREAM)
@@ -146,7 +139,7 @@ class Launches:
         return [] if id in self.source.outputs else [Store(id, place, id)]
 
     def firsts(self, id: int) -> list[Store]:
-        """The first values of a delayed use, to be written in front of the first step, unless they are there."""
+        """The stores of the initial values that a delayed use reads before the first step, unless they are there."""
         node, place = self.graph[id], self.program.places[id]
         out = []
         for line in rows_before(self.graph, node, place.delay):
@@ -162,20 +155,24 @@ class Launches:
         return out
 
     def _sources(self, rows: Rows) -> list[Rows]:
-        """The same rows from where they lie, if that is in memory: no element has to choose then."""
+        """The same rows, read from memory where all of them are stored: then no element has to choose."""
         found = list(origins(self.graph, rows))
         lie = all(part.first is not None and self.graph[part.first].op.name in LEAVES for part in found)
         return found if lie else [rows]
 
     def wish(self, group: Sequence[Store]) -> str:
-        """A name for a kernel: after what it computes."""
+        """A name for a kernel, after the value that it computes."""
         names = [self.graph[s.node].name for s in group if self.graph[s.node].name]
         return names[-1] if names else self.graph[group[-1].node].op.name
 
     # ---------------------------------------------------------------------------------------------------- barriers
 
+    def barrier(self, id: int, ready: Collection[int], stepped: bool) -> list[str]:
+        """The lines that compute a matrix product or an initial state; `stepped`: within a loop."""
+        return self._start(id, ready) if self.graph[id].op.name == "start" else [self._product(id, stepped)]
+
     def _start(self, id: int, ready: Collection[int]) -> list[str]:
-        """A first value that the caller did not hand over is the declared one."""
+        """The lines that compute the declared initial state where the caller passes none."""
         node, place = self.graph[id], self.program.places[id]
         flag = self.memory.flag(node.attrs["name"])
         if not node.args:
@@ -184,42 +181,17 @@ class Launches:
         lines = self.launches([Store(node.args[0], place, id)], ready, name=f"{node.attrs['name']}_start")
         return self.unless(flag, lines)
 
-    def unless(self, flag: str, lines: Sequence[str]) -> list[str]:
-        """Lines that are executed where a flag is not set."""
-        return [f"if not p.{flag}:", *(f"    {line}" for line in lines)]
-
     def _product(self, id: int, stepped: bool) -> str:
-        """The line that computes a product, with what it comes from."""
+        """The line that computes a product, in place or into an array of its own."""
         array = self.products.output(id)
         if array is None:
             wish = f"{self.graph[id].name or 'product'}_whole"
             array = self.memory.made(wish, self.graph[id].type, whole=not stepped)
             self.source.outputs[id] = array
-        return self.said(id, self.multiplied(self.forms[id], array, stepped))
+        return self.cited(id, self.multiplied(self.forms[id], array, stepped))
 
-    def said(self, id: int, text: str) -> str:
-        """A line with what it comes from."""
+    def cited(self, id: int, text: str) -> str:
+        """A line, with the line of the specification that it computes as a comment."""
         span = self.graph[id].span
         said = f"{span.source.name}:{span.line}  {span.source.line(span.line)}" if span is not None else ""
-        return f"{text}  {self.comments} {comment(said)}" if said else text
-
-    def multiplied(self, form: MatrixProduct, array: Array, stepped: bool) -> str:
-        """The line that computes a product into an array."""
-        a, b = (self._factor(f, form, stepped) for f in (form.a, form.b))
-        return f"product(xp, {a}, {b}, {self.products.out(form, array, stepped)})"
-
-    def _factor(self, factor: Factor, form: MatrixProduct, stepped: bool) -> str:
-        """An operand; one that is the same at all steps gets its name before the loop."""
-        text: str = self.products.factor(factor, form.sizes, stepped)
-        if not stepped or self.program.places[factor.node].kind is not Kind.STATIC:
-            return text
-        if text not in self.hoisted:
-            self.hoisted[text] = self.memory.names.new(f"{self.graph[factor.node].name or 'matrix'}_matrix")
-        return self.hoisted[text]
-
-
-def launch(kernel: Kernel) -> str:
-    """The line that launches a kernel."""
-    args = ["steps[t]" if arg == "t" else arg for arg in kernel.args]
-    text = f"launch(k.{kernel.name}, {kernel.count}, {', '.join(args)})"
-    return f"if p.ragged: {text}" if kernel.only_ragged else text
+        return f"{text}  {self.comment_mark} {comment(said)}" if said else text

@@ -1,18 +1,16 @@
-"""Which products a library multiplies as matrices, and how the driver writes them."""
+"""Which nodes are products of two matrices, and which axes these have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
 
-from recurrency.graph.cost import count
 from recurrency.graph.dimensions import Dim
-from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
-from recurrency.program.program import Place, Program
+from recurrency.program.program import Program
 
 from ..python.products import letter_sizes, lettered
-from .arrays import VECTORS, Array, Memory
+from .arrays import Array, Memory
 from .index import clock_size
 
 LEADS = ("", "B", "TB")
@@ -104,74 +102,20 @@ def _factor(program: Program, id: int, letters: str, lead: str, rows: str, colum
     return None
 
 
-class ProductText:
-    """Writes products in the text of the driver, where arrays are attributes of a plan, `p.NAME`."""
+class Products:
+    """What is common to the products of all drivers: how many elements matrices have, and where results go."""
 
     def __init__(self, program: Program, memory: Memory) -> None:
         self.program, self.memory = program, memory
 
     def size(self, letters: str, sizes: dict[str, Dim]) -> str:
-        """How many elements some axes have together."""
+        """The number of elements of some axes, as text."""
         words = [clock_size(str(sizes[c])) if c == "T" else "B" for c in letters if c in "TB"]
         number = prod(size for c in letters if c not in "TB" and isinstance(size := sizes[c], int))
         own = any(c not in "TB" for c in letters)
         return " * ".join([*words, *([str(number)] if own or not words else [])])
 
-    def factor(self, factor: Factor, sizes: dict[str, Dim], stepped: bool) -> str:
-        """An operand as a matrix."""
-        place = self.program.places[factor.node]
-        text = self.array(place, stepped)
-        one, other = factor.axes[: factor.split], factor.axes[factor.split :]
-        vector = self.memory.array(place.buffer).home in VECTORS
-        if vector or len(one) != 1 or len(other) != 1 or any(view.op == "reshape" for view in place.views):
-            text = f"{text}.reshape({self.size(one, sizes)}, {self.size(other, sizes)})"
-        return f"{text}.T" if factor.turned else text
-
-    def array(self, place: Place, stepped: bool) -> str:
-        """The array of a value as it lies in memory; transposing is left to the letters."""
-        array = self.memory.array(place.buffer)
-        text = whole(array, place.delay, stepped)
-        if array.home in VECTORS:
-            return self._part(array, place)
-        lead = max(int(place.kind) - (1 if place.kind is Kind.STREAM and (stepped or not array.timed) else 0), 0)
-        for view in place.views:
-            if view.op == "slice":
-                text = f"{text}[{', '.join([*[':'] * lead, f'{view.numbers[0]}:{view.numbers[1]}'])}]"
-        return text
-
-    def _part(self, array: Array, place: Place) -> str:
-        """A piece of a flat vector."""
-        start, shape = array.offset, array.shape
-        for view in place.views:
-            if view.op == "slice":
-                start += view.numbers[0] * count(shape[1:])
-            shape = view.shape
-        return f"p.{array.name}[{start}:{start + count(shape)}]"
-
-    def out(self, product: MatrixProduct, array: Array, stepped: bool) -> str:
-        """Where the result goes, as a matrix."""
-        rows, columns = self.size(product.rows, product.sizes), self.size(product.columns, product.sizes)
-        text = whole(array, 0, stepped)
-        if len(product.rows) == 1 and len(product.columns) == 1 and array.home not in VECTORS:
-            return text
-        return f"{text}.reshape({rows}, {columns})"
-
     def output(self, id: int) -> Array | None:
         """The array that a product is computed into, if it is the place of its result; else it needs another."""
         place = self.program.places[id]
         return None if place.views or place.delay else self.memory.array(place.buffer)
-
-
-def whole(array: Array, delay: int, stepped: bool) -> str:
-    """All rows of an array for the steps, `delay` rows before; or (`stepped`) that of step `t`."""
-    if array.home in VECTORS:
-        return f"p.{array.name}[{array.offset}:{array.offset + count(array.shape)}]"
-    text, first = f"p.{array.name}", array.front - delay
-    if not array.timed:
-        return text
-    if stepped:
-        return f"{text}[t{f' + {first}' if first > 0 else f' - {-first}' if first else ''}]"
-    if not array.front and not array.behind:
-        return text
-    steps = clock_size(array.clock)
-    return f"{text}[{first}:{first} + {steps}]" if first else f"{text}[:{steps}]"

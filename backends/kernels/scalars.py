@@ -7,7 +7,8 @@ with NaN are false, `minimum` and `maximum` pass NaN on, `softplus` and `sigmoid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import inf, isnan
 
 import numpy as np
@@ -46,9 +47,10 @@ SCALAR_C: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Scalars:
-    """The numbers of one dtype, `float32` or `float64`, in C."""
+    """The numbers of one dtype, `float32` or `float64`, in C; `functions` has the text of each operation."""
 
     dtype: str
+    functions: Mapping[str, str] = field(default_factory=lambda: SCALAR_C)
 
     @property
     def real(self) -> str:
@@ -62,7 +64,7 @@ class Scalars:
 
     def call(self, op: str, *args: str) -> str:
         """An operation on arguments that are names or literals."""
-        return self.text(SCALAR_C[op]).format(*args)
+        return self.text(self.functions[op]).format(*args)
 
     def text(self, template: str) -> str:
         """A template with suffix and type put in; `{0}` and the like stay."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from recurrency.graph.dimensions import Dim
@@ -20,9 +21,6 @@ from .scalars import Scalars
 
 LEAVES = frozenset(("input", "param", "start"))
 """Operations whose values always lie in memory."""
-
-UNROLLED = 16
-"""So many turns of a longer loop stand side by side: NVRTC would unroll hundreds, and run out of registers."""
 
 Fragment = Callable[["Body", int, Node, At], str]
 """The text of one element of the result of an operation; what it needs before is written into the body."""
@@ -76,7 +74,7 @@ class Source:
         return self.program.graph
 
 
-class Body:
+class Body(ABC):
     """Writes the body of one kernel. `ready` are the values that lie in memory when it runs.
 
     Within a kernel that runs over all steps, `carried` are values of the step before that stay in registers: the
@@ -224,17 +222,13 @@ class Body:
         """How far a loop over an axis goes: an axis of steps has as many as the sequence."""
         return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))
 
-    @contextmanager
-    def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
-        """A loop from 0 to `bound` that does `count` things alike; gives the name of its variable."""
-        name: str = self.names.new(wish)
-        if bound.isdigit() and int(bound) * count > UNROLLED:
-            self.line(f"#pragma unroll {max(1, UNROLLED // count)}")
-        with self.block(f"for (int {name} = 0; {name} < {bound}; ++{name})"):
-            yield name
+    @abstractmethod
+    def loop(self, wish: str, bound: str, count: int = 1) -> AbstractContextManager[str]:
+        """A loop from 0 to below `bound`, in which `count` sums grow side by side; yields the name of its variable."""
 
+    @abstractmethod
     def reduction(self, names: Sequence[str]) -> None:
-        """Called before the innermost of some loops that add to these names."""
+        """Called before the innermost of some loops: it adds to these names, in any order."""
 
 
 PLAIN = re.compile(r"\w+|\d[\d.]*f?|\(-\d[\d.]*(e[+-]?\d+)?f?\)", re.ASCII)

@@ -8,6 +8,7 @@ from recurrency.testing import Case
 from tests.planted import CASE, FULL, Plant
 
 CUDA = "recurrency.backends.kernels."
+WRITER = "recurrency.backends.cupy.writer:CudaWriter."
 TEXT = "recurrency.backends.cupy.backend:CupyBackend.emit()"
 ELMAN = """
     param U : [H, H] ~ ones
@@ -29,15 +30,15 @@ def _driver(
 
 
 ROWS = (
-    _driver("a loop that ends a step too early", CUDA + "writer:Writer._around", "t < {steps}; ++t",
+    _driver("a loop that ends a step too early", WRITER + "_around", "t < {steps}; ++t",
             "t < {steps} - 1; ++t", DIAGONAL, "cupy-emulated loop"),
-    _driver("a state that stays what it was", CUDA + "writer:Writer._around", "{written[element].text};",
+    _driver("a state that stays what it was", WRITER + "_around", "{written[element].text};",
             "{body.carried[element]};", DIAGONAL, "cupy-emulated loop"),
-    _driver("a matrix that is not turned", CUDA + "writer:Writer.turned", "at.to(*at.idx[::-1])", "at", ELMAN,
+    _driver("a matrix that is not turned", WRITER + "turned", "at.to(*at.idx[::-1])", "at", ELMAN,
             "cupy-emulated step"),
     _driver("a driver's loop in the wrong order", "recurrency.backends.cupy.loops:Loops._steps", "{steps} - 1, -1, -1",
             "{steps}", "h = sin(h[t+1] * sum(h[t+1])) + z\ny = h", "op "),
-    _driver("a factor that is not turned", "recurrency.backends.kernels.products:ProductText.factor",
+    _driver("a factor that is not turned", "recurrency.backends.cupy.products:CudaProducts.factor",
             "if factor.turned", "if False", "param U : [H, H] ~ ones\ny = U @ z", "op product"),
     _driver("a captured graph of old arrays", TEXT, "self.copy(array, p.__dict__.get(name)) if p.static else array",
             "array", ELMAN, "cupy-emulated step", "steps", FULL),

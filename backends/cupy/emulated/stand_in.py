@@ -6,7 +6,7 @@ against the kernel's signature, allocations lie between guards, captured graphs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -19,7 +19,6 @@ from . import products
 from .arrays import CUDA, Host, OutOfMemoryError, Pool, allocated, filled, ndarray
 from .compiler import library
 from .launch import Device, Library, RawModule
-from .ptx_library import ptx_library
 from .shim import ORDERS
 from .streams import Stream
 
@@ -38,10 +37,6 @@ ATTRIBUTES = {
 """Those of a usual device (an H100), so that plans for it are made and run here too."""
 
 
-ENGINES: dict[str, Callable[[str], Library]] = {"g++": library, "nvrtc": ptx_library}
-"""Who compiles kernels, and what makes of them something that runs."""
-
-
 class Part(SimpleNamespace):
     """A module of cupy's within the stand-in."""
 
@@ -58,30 +53,32 @@ def missing(name: str) -> AttributeError:
     return AttributeError(f"the stand-in for cupy has no {name}; it has only what generated drivers may use")
 
 
-def _check(what: str, chosen: str, there_are: Iterable[str]) -> None:
-    if chosen not in there_are:
-        raise UsageError(f"there is no {what} {chosen}; there are {', '.join(there_are)}")
+def _check_order(order: str) -> None:
+    if order not in ORDERS:
+        raise UsageError(f"there is no order of threads {order}; there are {', '.join(ORDERS)}")
 
 
 class StandIn:
     """A device of its own, with the part of cupy's interface that drivers use.
 
     `order` says in which order threads and blocks run: a result that depends on it is a race. `memory` bounds what can
-    be allocated, in bytes. `engine` says who compiles the kernels: g++, or NVRTC, of whose PTX every load and store is
-    checked, slowly. `number` is that of the device. `launches` holds what has been launched, for tests.
+    be allocated, in bytes. `compiled` makes a library of a kernel text. `number` is the number of the device.
+    `launches` lists the kernels launched so far, for tests.
 
     Raises:
-        UsageError: there is no such order or engine.
+        UsageError: there is no such order.
     """
 
     float32, float64, int32, int64, uint8, uint32, uint64 = (
         np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.uint64,
     )  # fmt: skip
 
-    def __init__(self, order: str = "forward", memory: int | None = None, engine: str = "g++", number: int = 0) -> None:
-        _check("order of threads", order, ORDERS)
-        _check("engine", engine, ENGINES)
-        self._device = device = Device(Pool(memory, number), order, ENGINES[engine])
+    def __init__(
+        self, order: str = "forward", memory: int | None = None, compiled: Callable[[str], Library] = library,
+        number: int = 0,
+    ) -> None:  # fmt: skip
+        _check_order(order)
+        self._device = device = Device(Pool(memory, number), order, compiled)
         self.launches, self.ndarray = device.launches, ndarray
         self.cublas = Part("cublas", gemm=self._gemm)
         self.cuda = Part(
@@ -104,7 +101,7 @@ class StandIn:
         Raises:
             UsageError: there is no such order.
         """
-        _check("order of threads", order, ORDERS)
+        _check_order(order)
         self._device.order = order
 
     def RawModule(self, *, code: str, options: tuple[str, ...] = ()) -> RawModule:

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 from recurrency.backends.cupy import check as nvrtc
 from recurrency.backends.cupy.emulated import compiler
-from recurrency.backends.cupy.emulated.stand_in import ENGINES, StandIn
+from recurrency.backends.cupy.emulated.stand_in import StandIn
 from recurrency.backends.kernels.scalars import SCALAR_C, Scalars
 
 from tests.backends.cupy.test_emulated import error
 from tests.support import driving, specimens
 from tests.support.emulating import results
+from tests.support.ptx.library import ptx_library
 
 MISSING = nvrtc.obstacle() or compiler.obstacle()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"kernels not interpreted: {MISSING}")
+
+ENGINES = {"g++": compiler.library, "nvrtc": ptx_library}
+"""Who compiles kernels."""
 
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-42, 88.0, -104.0, 3e38)
 LARGE = {"float32": np.inf, "float64": 1e5}
@@ -27,14 +31,14 @@ UNITS = {"sigmoid": 16, "power": 8}
 
 def run(code: str, name: str, *args: Any, grid: int = 2, threads: int = 256, engine: str = "nvrtc") -> list[Any]:
     """All arguments after one launch; arrays on the host."""
-    xp = StandIn(engine=engine)
+    xp = StandIn(compiled=ENGINES[engine])
     on = [xp.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
     xp.RawModule(code=code).get_function(name)((grid,), (threads,), tuple(on))
     return [xp.asnumpy(a) for a in on if not isinstance(a, np.generic)]
 
 
 def test_a_driver_computes_the_same_on_what_nvidias_compiler_makes_of_its_kernels() -> None:
-    assert error(driving.results(StandIn(engine="nvrtc"))) < 1e-5
+    assert error(driving.results(StandIn(compiled=ptx_library))) < 1e-5
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -116,7 +120,7 @@ CELLS |= {name: specimens.SPECIMENS[name].text for name in ("delay lines", "rand
 @pytest.mark.parametrize("name", CELLS)
 def test_a_generated_module_computes_the_same_on_what_nvidias_compiler_makes_of_it(name: str) -> None:
     """Every load and store of it is held against the arguments of its launch, too."""
-    found, want = (results(CELLS[name], StandIn(engine=engine)) for engine in ENGINES)
+    found, want = (results(CELLS[name], StandIn(compiled=ENGINES[engine])) for engine in ENGINES)
     assert set(found) == set(want)
     for root, array in want.items():
         scale = max(1.0, float(np.abs(array).max(initial=0)))

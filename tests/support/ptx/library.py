@@ -1,4 +1,4 @@
-"""Kernel texts compiled by NVRTC, and what it makes of them run on the processor, in place of g++ and its code."""
+"""Kernel texts compiled by NVRTC, with the resulting PTX interpreted on the processor; the stand-in else uses g++."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import weakref
 from collections.abc import Sequence
 from functools import partial
 
-from ..check import assembly
-from .margins import Use
-from .ptx import Machine, Region
-from .ptx_text import parsed
-from .signature import signatures
+from recurrency.backends.cupy.check import assembly
+from recurrency.backends.cupy.emulated.margins import Use
+from recurrency.backends.cupy.emulated.signature import signatures
+
+from tests.support.ptx.machine import Machine, Region
+from tests.support.ptx.text import parsed
 
 _libraries: weakref.WeakValueDictionary[str, PtxLibrary] = weakref.WeakValueDictionary()
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .ptx_ops import PLAIN, TYPES, Lanes, compared, converted, flushed, fused, high, shifted
-from .ptx_text import Entry, Instruction
+from tests.support.ptx.operations import PLAIN, TYPES, Lanes, compared, converted, flushed, fused, high, shifted
+from tests.support.ptx.text import Entry, Instruction
 
 ADDRESS = re.compile(r"\[([%$\w]+)(?:\+(-?\d+))?\]")
 SPECIAL = re.compile(r"%(tid|ctaid|ntid|nctaid)\.([xyz])")

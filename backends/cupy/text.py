@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
 
 from recurrency.graph.types import Kind
 
-from .arrays import Memory
-from .index import clock_size, extent
-from .pieces import Domain
+from ..kernels.arrays import Memory
+from ..kernels.index import clock_size, extent
+from ..kernels.pieces import Domain
+from ..kernels.writer import Kernel
 
 BLOCK = 128
 """Threads of a block."""
@@ -21,25 +21,6 @@ BLOCKS = 4
 
 LINE = 110
 """Characters of a line of parameters."""
-
-PHILOX = """
-static __device__ void philox(unsigned int a, unsigned int b, unsigned int c, unsigned int d, unsigned long long seed,
-                              unsigned int* first, unsigned int* second) {
-    unsigned int low = (unsigned int)seed, high = (unsigned int)(seed >> 32);
-    for (int round = 0; round < 10; ++round) {
-        const unsigned long long left = a * 0xD2511F53ull, right = c * 0xCD9E8D57ull;
-        a = (unsigned int)(right >> 32) ^ b ^ low;
-        b = (unsigned int)right;
-        c = (unsigned int)(left >> 32) ^ d ^ high;
-        d = (unsigned int)left;
-        low += 0x9E3779B9u;
-        high += 0xBB67AE85u;
-    }
-    *first = a >> 8;
-    *second = b >> 8;
-}
-"""
-"""Philox4x32-10 (Salmon et al. 2011), as in `recurrency.graph.draws`: two numbers of 24 bits."""
 
 GENERAL = r"""
 extern "C" __global__ void copy_real(REAL* out, const REAL* x, int n) {
@@ -75,18 +56,6 @@ extern "C" __global__ void clean_symbols(
 }
 """
 """Kernels that every module has; REAL stands for its type."""
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel's text, and how the driver launches it: `args` and number of threads (`count`) as text of Python."""
-
-    name: str
-    text: str
-    args: tuple[str, ...]
-    count: str
-    only_ragged: bool = False
-    """Whether it does nothing where all sequences are full."""
 
 
 def kernel(
