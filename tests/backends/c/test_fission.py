@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from recurrency.backends.c.fission import GREATEST, parted
+from recurrency.backends.c.function_text import function_text
 
 import recurrency as rc
 
@@ -106,4 +107,4 @@ def test_products_that_others_read_are_computed_before() -> None:
         [("f", model.programs.graph("forward", ()))], model.programs.layout, "float32"
     )
     assert not function.launches.chunks.names
-    assert "rec_chunk(" not in function.text().replace("rec_chunk(long long", "")
+    assert "rec_chunk(" not in function_text(function).replace("rec_chunk(long long", "")
