@@ -60,14 +60,8 @@ class CLaunches(Launches[CWriter, CProducts]):
         """
         stages = self.stages["gemm"]
         ready = stages.ready(region, 0)
-<<<<<<< HEAD
         firsts = [store for id in delayed(self.graph, region.ids) for store in self.firsts(id)]
-        for line in self.launches(firsts, ready, name="firsts"):
-            self.body += [line, BARRIER]
-=======
-        firsts = [store for id in delayed(self.graph, region) for store in self.firsts(id)]
         self.add(self.launches(firsts, ready, name="firsts"))
->>>>>>> 92a5f32 (Kernels for CUDA and for C are two children of abstract bases; the C circle goes; PTX is interpreted in the tests)
         self.scan, self.before, self.products.per_row = region, [], 0
         chunks, lines = self._chunks(region)
         for number, stage in enumerate(stages.of(region)):
