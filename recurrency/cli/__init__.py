@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -31,6 +32,10 @@ COMMANDS = {
     "cache": ("caching:cache", "Say what was compiled and is kept, and where; empty it."),
 }
 """Command -> where in `recurrency.cli` it is, and what it does."""
+
+
+BUILDING = frozenset("check fmt list new diff show compile".split())
+"""Commands that build large things and end: Python's search for cycles would go through them time and again."""
 
 
 OPTIONAL = {
@@ -110,6 +115,9 @@ def complain_of_encoding(error: UnicodeEncodeError) -> None:
 
 def main() -> None:
     """The console script: exit code 0 for success, 1 for bad input, 2 for a wrong call, 130 for Ctrl-C."""
+    if sys.argv[1:2] and sys.argv[1] in BUILDING:
+        gc.freeze()
+        gc.set_threshold(100_000, 10, 10)
     warnings.formatwarning = lambda message, *_, **__: visible(f"warning: {message}\n")
     try:
         cli(prog_name="recurrency", standalone_mode=False)

@@ -44,10 +44,8 @@ def compare(ours: Spec, theirs: Spec, dimensions: Mapping[str, Any] | None = Non
     Raises:
         SpecError: a spec has mistakes. UsageError: a dimension is unknown or does not fit.
     """
-    for spec in (ours, theirs):
-        spec.check(all_cells=False)
-    given = dimensions or {}
-    numbers = numbered(ours, theirs, given)
+    checked, given = [spec.checked() for spec in (ours, theirs)], dimensions or {}
+    numbers = numbered((ours, checked[0]), (theirs, checked[1]), given)
     a, b = Cell(ours, given, numbers[0]), Cell(theirs, given, numbers[1])
     found = difference(a, b)
     parameters = pairs((a.letters, a.numbers), (b.letters, b.numbers), found.parameters)

@@ -13,7 +13,6 @@ from recurrency.graph.text import graph_text
 from recurrency.graph.types import Type
 from recurrency.inspection import summary
 from recurrency.inspection.report import shape_text
-from recurrency.language.elaboration.elaborate import check
 from recurrency.model.spec import Spec
 from recurrency.passes.recurrence import recurrences
 
@@ -24,9 +23,9 @@ class Cell:
     def __init__(self, spec: Spec, given: Mapping[str, Any], numbers: Mapping[str, Any]) -> None:
         self.spec, self.names = spec, [dimension.name for dimension in spec.cell.dimensions]
         chosen = {name: value for name, value in given.items() if name in self.names}
-        fixed = check(spec.definition, chosen).dimensions
-        chosen |= {name: value for name, value in numbers.items() if isinstance(fixed[name], int)}
-        self.letters = check(spec.definition, chosen)
+        first = spec.units(chosen)
+        chosen |= {name: value for name, value in numbers.items() if isinstance(first.dimensions[name], int)}
+        self.letters = spec.units(chosen)
         self.numbers = spec.elaborate(**numbers)
         self.equations = Equations(self.letters, spec)
         self.loops = recurrences(self.letters.graph)

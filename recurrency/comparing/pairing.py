@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from recurrency.errors import UsageError, nearest
 from recurrency.language import syntax
-from recurrency.language.elaboration.elaborate import Elaborated, check
+from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.model.spec import Spec
 
 STEP = 12
 """Numbers for dimensions are multiples of it, so that they can be halved, and cut in three or four."""
+
+Checked: TypeAlias = tuple[Spec, Elaborated]
+"""A cell, and what is known of it with dimensions as units."""
 
 
 def paired(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
@@ -22,37 +25,37 @@ def paired(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
     return found | dict(zip(*rest, strict=False))
 
 
-def numbered(ours: Spec, theirs: Spec, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Numbers for the dimensions of both: equal ones for those that stand for one another.
+def numbered(ours: Checked, theirs: Checked, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Numbers for the dimensions of two cells: equal ones for those that stand for one another.
 
     `given` are those of the user, for each of the cells that has such a dimension.
 
     Raises:
         UsageError: neither has.
     """
-    names = [[dimension.name for dimension in spec.cell.dimensions] for spec in (ours, theirs)]
+    names = [[dimension.name for dimension in spec.cell.dimensions] for spec, _ in (ours, theirs)]
     for name in given:
         if name not in names[0] + names[1]:
             near = nearest(name, names[0] + names[1])
             hint = f"; did you mean {near}?" if near else ""
-            raise UsageError(f"neither {ours.name} nor {theirs.name} has a dimension {name}{hint}")
+            raise UsageError(f"neither {ours[0].name} nor {theirs[0].name} has a dimension {name}{hint}")
     sizes = _sizes()
     mine, others = ({n: v for n, v in given.items() if n in side} for side in names)
-    known = _numbers(ours), _numbers(theirs)
+    known = _numbers(*ours), _numbers(*theirs)
     pairs = paired(known[0], known[1])
     for a in known[0]:
         b = pairs.get(a, "")
         found = mine.get(a, others.get(b, known[0][a] or known[1].get(b)))
-        if found is not None or a in pairs or _is_free(ours, a):
+        if found is not None or a in pairs or _is_free(ours[0], a):
             mine[a] = found or next(sizes)
             others |= {b: mine[a]} if a in pairs and b not in others else {}
-    others |= {b: known[1][b] or next(sizes) for b in known[1] if b not in others and _is_free(theirs, b)}
+    others |= {b: known[1][b] or next(sizes) for b in known[1] if b not in others and _is_free(theirs[0], b)}
     return mine, others
 
 
-def _numbers(spec: Spec) -> dict[str, int | None]:
+def _numbers(spec: Spec, checked: Elaborated) -> dict[str, int | None]:
     """The dimensions that are numbers and follow from no other one, with their number if they come with one."""
-    found, out = check(spec.definition).dimensions, dict[str, int | None]()
+    found, out = checked.dimensions, dict[str, int | None]()
     for dimension in spec.cell.dimensions:
         literal = dimension.default.value if isinstance(dimension.default, syntax.Number) else None
         if dimension.default is None:

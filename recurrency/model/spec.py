@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from recurrency.disk import records
 from recurrency.errors import RecurrencyError, Source, SpecError, UsageError, nearest
-from recurrency.language.diagnostics import NO_SUCH_CELL, TOO_LARGE, say
+from recurrency.language.diagnostics import NO_SUCH_CELL, say
 from recurrency.language.sources import library_index, read_source
 from recurrency.model import forks  # noqa: F401 - locks
 
@@ -157,22 +157,30 @@ class Spec:
         Raises:
             SpecError: with every independent mistake.
         """
-        from recurrency.language.elaboration.elaborate import check
-        from recurrency.language.elaboration.walk import GREATEST_FILE, too_large
+        cells = [c for c in self.definition.module.cells.values() if c.module is self.definition.module]
+        self._check(cells if all_cells else [self.definition])
 
-        found, written = list(self._parsed[1]), 0
-        own = [c for c in self.definition.module.cells.values() if c.module is self.definition.module]
-        for definition in own if all_cells else [self.definition]:
-            try:
-                written += check(definition).written
-                if written > GREATEST_FILE:
-                    raise too_large(definition.cell.span)
-            except SpecError as error:
-                found += [d for d in error.diagnostics if (d.number, d.span) not in {(f.number, f.span) for f in found}]
-                if any(d.number == TOO_LARGE.number for d in error.diagnostics):
-                    break  # a spec that explodes is answered with the first cell that does
-        if found:
-            raise SpecError(tuple(found))
+    def checked(self) -> Elaborated:
+        """Check the cell; gives what `units` does.
+
+        Raises:
+            SpecError: with every independent mistake.
+        """
+        found = self._check([self.definition])
+        self._checked = True
+        return found
+
+    def _check(self, cells: Sequence[CellDef]) -> Elaborated:
+        from recurrency.language.elaboration.elaborate import check, check_all
+
+        return check_all(cells, self._parsed[1], lambda c: self.units() if c is self.definition else check(c))
+
+    def units(self, given: Mapping[str, Any] | None = None) -> Elaborated:
+        """The stream graph with dimensions as units, but for those that are given; see `elaborate`."""
+        from recurrency.language.elaboration.elaborate import check
+
+        key = f"units {sorted((given or {}).items())!r}"
+        return self._elaborated.get(key) or self._elaborated.setdefault(key, check(self.definition, given))
 
     def lint(self) -> tuple[Diagnostic, ...]:
         """Warnings about the cells of the file: what is allowed in a spec, but hardly meant (docs/diagnostics.md)."""
@@ -200,8 +208,7 @@ class Spec:
 
     def _check_once(self) -> None:
         if not self._checked:
-            self.check(all_cells=False)
-            self._checked = True
+            self.checked()
 
     def graph(self, /, **dimensions: Any) -> Graph:
         """The stream graph for these dimensions, before any pass."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from recurrency.graph.graph import Graph, Node
 
@@ -98,6 +100,47 @@ def declared(graph: Graph, node: Node) -> tuple[int, ...]:
         return node.args[1:]
     (last,) = [rows for line in rows_before(graph, node, node.delay) for rows in origins(graph, line) if rows.low == 1]
     return () if last.first is None else (last.first,)
+
+
+Where: TypeAlias = tuple[tuple[int, int], tuple[Hashable, ...]]
+"""Where in the rows of a buffer something lies: in which columns, by which views."""
+
+
+@dataclass
+class Said:
+    """What the rows before the first step of a buffer hold; in one place none lie within others, nearer ones first."""
+
+    rows: dict[Where, list[Rows]] = field(default_factory=dict)
+
+    def agrees(self, where: Where, wanted: Sequence[Rows]) -> bool:
+        """Whether nothing else is said of these rows, neither there nor in a place that shares columns with it."""
+        low, high = where[0]
+        shared = [other for other in self.rows if other[0][0] < high and low < other[0][1]]
+        met = ((other, rows, new) for other in shared for new in wanted for rows in self._overlapping(other, new))
+        return all(other == where and rows.agrees(new) for other, rows, new in met)
+
+    def say(self, where: Where, wanted: Sequence[Rows]) -> None:
+        """Add rows that agree with what is said."""
+        for new in wanted:
+            known = self._overlapping(where, new)
+            if not any(rows.covers(new) for rows in known):
+                for rows in known:
+                    if new.covers(rows):
+                        self.rows[where].remove(rows)
+                insort(self.rows.setdefault(where, []), new, key=_low)
+
+    def _overlapping(self, where: Where, new: Rows) -> list[Rows]:
+        known = self.rows.get(where, [])
+        start = bisect_left(known, new.low, key=_high)
+        return known[start : bisect_right(known, new.high, key=_low)]
+
+
+def _low(rows: Rows) -> int:
+    return rows.low
+
+
+def _high(rows: Rows) -> int:
+    return rows.high
 
 
 @dataclass

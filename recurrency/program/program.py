@@ -10,7 +10,7 @@ from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.text import expression
 from recurrency.graph.types import Kind, Type
-from recurrency.program.before import Rows
+from recurrency.program.before import Said
 
 ALIASES = frozenset("stop_grad clip_grad spread slice transpose reshape expand frames unframes valid shift".split())
 """Operations whose result may be a view of their first argument."""
@@ -75,7 +75,7 @@ class Buffer:
     step: int | None = None
     front: int = 0
     behind: int = 0
-    firsts: list[tuple[Rows, tuple[tuple[int, int], tuple[View, ...]]]] = field(default_factory=list)
+    firsts: Said = field(default_factory=Said)
     offset: int = 0
     same: int | None = None
     """Another buffer whose memory this one uses after it."""

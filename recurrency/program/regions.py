@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -11,6 +11,9 @@ from recurrency.graph.types import Kind
 from recurrency.passes.recurrence import recurrences
 from recurrency.passes.rewriting import number
 from recurrency.program.program import ALIASES, Kernel, Region
+
+CALLER = -1
+"""Who uses the results of a graph."""
 
 
 @dataclass
@@ -33,10 +36,13 @@ class Queue:
 
     def __init__(self) -> None:
         self.heaps: dict[Hashable, list[int]] = {}
+        self.all: list[tuple[int, Hashable]] = []
+        """Ranks, each of which comes once, with their groups; those that were taken from their group are still here."""
 
     def push(self, group: Hashable, rank: int) -> None:
         """Add something that is ready."""
         heappush(self.heaps.setdefault(group, []), rank)
+        heappush(self.all, (rank, group))
 
     def pop(self, group: Hashable) -> int | None:
         """Take the first of a group, if there is one."""
@@ -45,8 +51,12 @@ class Queue:
 
     def first(self) -> Hashable:
         """The group of the first of all (None: nothing is ready)."""
-        waiting = {group: heap[0] for group, heap in self.heaps.items() if heap}
-        return min(waiting, key=waiting.__getitem__, default=None)
+        while self.all:
+            rank, group = self.all[0]
+            if self.heaps[group][:1] == [rank]:
+                return group
+            heappop(self.all)
+        return None
 
 
 def cut(graph: Graph, hidden: frozenset[int], fuse: bool) -> tuple[Region, ...]:
@@ -55,12 +65,13 @@ def cut(graph: Graph, hidden: frozenset[int], fuse: bool) -> tuple[Region, ...]:
     A region takes in every node that is ready and belongs to its kind; the next begins where there is none left.
     """
     schedule = _Schedule(_tasks(graph, hidden))
+    users = graph.said(_users)
     regions: list[Region] = []
     while tasks := schedule.next_region():
         first = tasks[0]
         ids = [id for task in tasks for id in task.ids]
         order = _grouped(graph, ids, first.scans, hidden) if fuse else ids
-        regions.append(Region(len(regions), first.kind, first.clock, kernels(graph, order, fuse)))
+        regions.append(Region(len(regions), first.kind, first.clock, kernels(graph, order, fuse, users)))
     return tuple(regions)
 
 
@@ -177,8 +188,8 @@ def _group(graph: Graph, id: int) -> Hashable:
     return signature(graph, id) if kind == "elementwise" else kind
 
 
-def kernels(graph: Graph, ids: Iterable[int], fuse: bool) -> tuple[Kernel, ...]:
-    """Neighbouring element-wise nodes of one shape become one kernel."""
+def kernels(graph: Graph, ids: Iterable[int], fuse: bool, users: Mapping[int, set[int]]) -> tuple[Kernel, ...]:
+    """Neighbouring element-wise nodes of one shape become one kernel; `users` are those of each value."""
     runs: list[tuple[str, list[int]]] = []
     for id in ids:
         kind = kernel_kind(graph, id)
@@ -187,14 +198,20 @@ def kernels(graph: Graph, ids: Iterable[int], fuse: bool) -> tuple[Kernel, ...]:
             last.append(id)
         else:
             runs.append((kind, [id]))
+    return tuple(Kernel(kind, tuple(run), tuple(_leaving(run, users))) for kind, run in runs)
+
+
+def _users(graph: Graph) -> dict[int, set[int]]:
+    """The nodes that use each value; of a result of the graph, the caller as well."""
     users: dict[int, set[int]] = {}
     for id in graph.order():
         for arg in graph[id].args:
             users.setdefault(arg, set()).add(id)
-    roots = set(graph.roots.values())
-    return tuple(Kernel(kind, tuple(run), tuple(_leaving(run, users, roots))) for kind, run in runs)
+    for id in graph.roots.values():
+        users.setdefault(id, set()).add(CALLER)
+    return users
 
 
-def _leaving(run: list[int], users: dict[int, set[int]], roots: set[int]) -> list[int]:
+def _leaving(run: list[int], users: Mapping[int, set[int]]) -> list[int]:
     inside = set(run)
-    return [id for id in run if id in roots or not users.get(id, set()) <= inside]
+    return [id for id in run if not users.get(id, set()) <= inside]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from recurrency.graph.cost import count
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
-from recurrency.program.before import Rows, origins, rows_before
+from recurrency.program.before import origins, rows_before
 from recurrency.program.layout import Layout, gradients
 from recurrency.program.program import ALIASES, Buffer, Place, Region, View
 from recurrency.program.readers import Readers
@@ -29,9 +28,6 @@ IN_PLACE: dict[str, tuple[int, ...]] = {
 
 VIEWS = frozenset("slice transpose reshape expand frames unframes".split())
 """Operations whose result is the argument, looked at in another way."""
-
-Stretch: TypeAlias = tuple[Rows, tuple[tuple[int, int], tuple[View, ...]]]
-"""Rows before the first step, and where in them something lies: in which columns, by which views."""
 
 
 @dataclass(frozen=True)
@@ -333,20 +329,9 @@ class Storage:
         size = buffer.type.shape[0] if buffer.type.shape else 1
         columns = place.columns(size if isinstance(size, int) else 1 << 60)
         lines, there = rows_before(self.graph, node, delay), (columns, place.views)
-        wanted = [(rows, there) for line in lines for rows in origins(self.graph, line)]
-        for rows, other in buffer.firsts:
-            shared = other[0][0] < columns[1] and columns[0] < other[0][1]
-            if shared and not all(rows.apart(new) or (other == there and rows.agrees(new)) for new, _ in wanted):
-                return None
-        buffer.firsts = _merged(buffer.firsts, wanted)
+        wanted = [rows for line in lines for rows in origins(self.graph, line)]
+        if not buffer.firsts.agrees(there, wanted):
+            return None
+        buffer.firsts.say(there, wanted)
         buffer.front, buffer.behind = max(buffer.front, delay), max(buffer.behind, -delay)
         return moved
-
-
-def _merged(known: Sequence[Stretch], wanted: Sequence[Stretch]) -> list[Stretch]:
-    """All that is said of the rows before the first step, without what is said by a longer stretch."""
-    out: list[Stretch] = []
-    for rows, there in sorted([*known, *wanted], key=lambda entry: entry[0].low - entry[0].high):
-        if not any(there == other and longer.covers(rows) for longer, other in out):
-            out.append((rows, there))
-    return out

@@ -9,24 +9,32 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from recurrency.errors import SpecError
+from recurrency.errors import Diagnostic, SpecError
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
+from recurrency.language.diagnostics import TOO_LARGE
 from recurrency.language.elaboration.binding import bind, refuse_defaults, sample, units
 from recurrency.language.elaboration.causality import check_causality
 from recurrency.language.elaboration.instance import Instance, own_clock
 from recurrency.language.elaboration.modules import CellDef
 from recurrency.language.elaboration.streams import NeedNumber, ParamInfo, Poisoned, Stream, TooMuch
-from recurrency.language.elaboration.walk import GREATEST_DEPTH, GREATEST_GRAPH, Elaboration, place_of
+from recurrency.language.elaboration.walk import (
+    GREATEST_DEPTH,
+    GREATEST_FILE,
+    GREATEST_GRAPH,
+    Elaboration,
+    place_of,
+    too_large,
+)
 
 GREATEST_VALUE = 1 << 30
 """Bound on the elements of one value."""
@@ -86,6 +94,31 @@ def check(definition: CellDef, given: Mapping[str, Any] | None = None) -> Elabor
         except NeedNumber as need:
             for name in sorted(need.names):
                 numbers[name] = sample(definition.cell, name, numbers)
+
+
+def check_all(
+    definitions: Iterable[CellDef], mistakes: Iterable[Diagnostic], walk: Callable[[CellDef], Elaborated] = check
+) -> Elaborated:
+    """Check cells, each by a `walk`, and give what is known of the last one; `mistakes` are known before.
+
+    Raises:
+        SpecError: with every independent mistake.
+    """
+    found, written = list(mistakes), 0
+    for definition in definitions:
+        try:
+            last = walk(definition)
+            written += last.written
+            if written > GREATEST_FILE:
+                raise too_large(definition.cell.span)
+        except SpecError as error:
+            known = {(d.number, d.span) for d in found}
+            found += [d for d in error.diagnostics if (d.number, d.span) not in known]
+            if any(d.number == TOO_LARGE.number for d in error.diagnostics):
+                break  # a spec that explodes is answered with the first cell that does
+    if found:
+        raise SpecError(tuple(found))
+    return last
 
 
 def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
