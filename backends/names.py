@@ -16,17 +16,21 @@ class Names:
     generated code.
     """
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self.taken = set(taken)
+    def __init__(self, taken: Iterable[str] = (), outer: Names | None = None) -> None:
+        """`taken` are names that others have; those of `outer` are taken as well, now and later."""
+        self.taken, self.outer = set(taken), outer
         self.numbers: dict[str, int] = {}
         """The last number that was put behind each word: those below are taken."""
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.taken or (self.outer is not None and name in self.outer)
 
     def new(self, wish: str) -> str:
         """The wished name in ASCII, with a number behind it if it is taken: `h_`, `h_2_`."""
         base = ascii_name(wish)
-        number = self.numbers.get(base, 1)
+        number = self.numbers.get(base, 1 if self.outer is None else self.outer.numbers.get(base, 1))
         name = f"{base}_" if number == 1 else f"{base}_{number}_"
-        while name in self.taken:
+        while name in self:
             number += 1
             name = f"{base}_{number}_"
         self.numbers[base] = number

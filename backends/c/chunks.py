@@ -19,6 +19,9 @@ from ..kernels.products import MatrixProduct
 from ..kernels.stages import Stages
 from .products import CProducts, inner_elements
 
+AT_STEP, AT_OTHER = re.compile(r"\b(\w+)\[tb\b"), re.compile(r"\b(\w+)\[(?!cb\b)")
+"""Elements of an array at the step of a loop; and such as are not in the chunk."""
+
 VIEWS = ("slice", "transpose", "reshape")
 """Operations whose results may be views of a product that is computed in chunks."""
 
@@ -29,10 +32,14 @@ def fed(stages: Stages, forms: Mapping[int, MatrixProduct], products: CProducts)
     for id in stages.region:
         for arg, how in stages.reads(id):
             users.setdefault(arg, []).append((id, how))
+    within: dict[int, set[int]] = {}
+    for id, place in stages.program.places.items():
+        within.setdefault(place.buffer, set()).add(id)
+    results = frozenset(stages.graph.roots.values())
     found = {}
     for id, form in forms.items():
         if not stages.region[id].scans and _is_plain(stages.program, id, form, products):
-            loop = _reader(stages, id, users)
+            loop = _reader(stages, id, users, within[stages.program.places[id].buffer], results)
             if loop is not None:
                 found[id] = loop
     return found
@@ -48,17 +55,21 @@ def _is_plain(program: Program, id: int, form: MatrixProduct, products: CProduct
     return fixed and stream and form.rows.startswith("TB") and place.kind is Kind.STREAM
 
 
-def _reader(stages: Stages, id: int, users: Mapping[int, Sequence[tuple[int, str]]]) -> Region | None:
-    """The loop that alone reads a product or a view of it, at once or by what is computed where it is read."""
+def _reader(
+    stages: Stages, id: int, users: Mapping[int, Sequence[tuple[int, str]]], same: set[int], results: frozenset[int]
+) -> Region | None:
+    """The loop that alone reads a product or a view of it, at once or by what is computed where it is read.
+
+    `same` are the values in its buffer, `results` those of the graph.
+    """
     program, graph = stages.program, stages.graph
-    same = {other for other, place in program.places.items() if place.buffer == program.places[id].buffer}
     if any(program.places[other].delay or graph[other].op.name not in VIEWS for other in same - {id}):
         return None
     loops: dict[int, Region] = {}
     seen, left = set(same), list(same)
     while left:
         node = left.pop()
-        if node in graph.roots.values():
+        if node in results:
             return None
         for user, how in users.get(node, ()):
             if user in same:
@@ -121,12 +132,10 @@ class Chunks:
 
     def read(self, lines: Sequence[str]) -> list[str]:
         """The lines of a kernel that finds what it reads of these arrays in the chunk that begins with step `first`."""
-        names = "|".join(map(re.escape, self.names))
-        if not names:
-            return list(lines)
-        found = [re.sub(rf"\b({names})\[tb\b", r"\1[cb", line) for line in lines]
+        found = [AT_STEP.sub(lambda m: f"{m[1]}[cb" if m[1] in self.names else m[0], line) for line in lines]
         if found == list(lines):
             return found
-        assert not any(re.search(rf"\b({names})\[(?!cb\b)", line) for line in found), "a step reads another's products"
+        others = (name for line in found for name in AT_OTHER.findall(line))
+        assert not any(name in self.names for name in others), "a step reads another's products"
         k = next(k for k, line in enumerate(found) if line.startswith("const long long tb = "))
         return [*found[: k + 1], "const long long cb = (t - first) * B + b;", *found[k + 1 :]]

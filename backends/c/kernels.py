@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from recurrency.graph.dimensions import Dim
@@ -13,7 +13,7 @@ from recurrency.graph.types import Kind
 from ..kernels.arrays import Array, Memory
 from ..kernels.index import At, Ix, clock_size, extent
 from ..kernels.pieces import Domain, Store
-from ..kernels.races import Written, race
+from ..kernels.races import Written, by_array, race
 from ..kernels.values import Asked, Body, Source
 from ..kernels.writer import Kernel, Writer
 from ..names import Names
@@ -54,14 +54,14 @@ class CWriter(Writer):
         super().__init__(source, prefix)
         self.chunks: Chunks | None = None
 
-    def sums(self, ids: Sequence[int], ready: Collection[int], wish: str) -> Kernel:
+    def sums(self, ids: Sequence[int], ready: Container[int], wish: str) -> Kernel:
         """Sums over time or sequences of one type: whole rows are added up, one after the other."""
         source = self.source
         type_ = source.graph[ids[0]].type
         inners = [source.program.sums.get(id, source.graph[id].args[0]) for id in ids]
         inner = source.graph[inners[0]].type
         over_time = inner.kind is Kind.STREAM and type_.kind < Kind.STREAM
-        body = CBody(source, ready, Names(source.memory.names.taken))
+        body = CBody(source, ready, Names(outer=source.memory.names))
         idx = _indices(type_.shape)
         at = At("t" if over_time else None, "b", idx)
         out = At(None, "b" if type_.kind is Kind.SEQUENCE else None, idx)
@@ -96,10 +96,10 @@ class CWriter(Writer):
         return self.finish(wish, domain, "all", body, lines, written)
 
     def begin(
-        self, domain: Domain, ready: Collection[int], mode: str, asked: Asked | None = None
+        self, domain: Domain, ready: Container[int], mode: str, asked: Asked | None = None
     ) -> tuple[Body, At, list[str]]:
         """See `Writer.begin`: loops run over the elements, and one turn of them computes one."""
-        body = CBody(self.source, ready, Names(self.source.memory.names.taken), asked)
+        body = CBody(self.source, ready, Names(outer=self.source.memory.names), asked)
         idx = _indices(domain.shape)
         t = "t" if domain.kind is Kind.STREAM else None
         b = "b" if domain.kind >= Kind.SEQUENCE else None
@@ -118,7 +118,8 @@ class CWriter(Writer):
         only_ragged: bool,
     ) -> Kernel:  # fmt: skip
         """See `Writer.kernel`: a function of C, which is called for a part of the steps or sequences."""
-        overlaps = any(not read.late and w.meets(read) for read in body.reads for w in written.values())
+        places, now = by_array(written), [read for read in body.reads if not read.late]
+        overlaps = any(w.meets(read) for read in now for _, w in places.get(read.array, ()))
         lines = _untiled(lines) if overlaps else _parted(lines)
         lines = self.chunks.read(lines) if self.chunks else lines
         arrays = {w.array.name for w in written.values()}
@@ -195,41 +196,48 @@ def kernel(
 
 PART = re.compile(r"^for .* \* id / count;")
 """The head of a loop over the part of one of several threads."""
+WORD = re.compile(r"\w+")
 DECLARED = re.compile(r"const (?:long long|float|double) (\w+) = ")
 
 
 def _needed(lines: Sequence[str]) -> list[str]:
     """Lines without the definitions of names that no other line uses."""
-    out = list(lines)
-    while True:
-        words: Counter[str] = Counter()
-        for line in out:
-            words.update(set(re.findall(r"\w+", line.split("//")[0])))
-        kept = [line for line in out if not (found := DECLARED.match(line.strip())) or words[found[1]] > 1]
-        if len(kept) == len(out):
-            return out
-        out = kept
+    read = [set(WORD.findall(line.split("//")[0])) for line in lines]
+    uses = Counter(word for words in read for word in words)
+    found = [DECLARED.match(line.strip()) for line in lines]
+    defined: dict[str, list[int]] = {}
+    for k, match in enumerate(found):
+        if match:
+            defined.setdefault(match[1], []).append(k)
+    gone: set[int] = set()
+    later = [k for word, places in defined.items() if uses[word] <= 1 for k in places]
+    while later:
+        k = later.pop()
+        gone.add(k)
+        for word in read[k]:
+            uses[word] -= 1
+            if uses[word] == 1:
+                later += [other for other in defined.get(word, ()) if other not in gone]
+    return [line for k, line in enumerate(lines) if k not in gone]
 
 
 def locals_of(lines: Iterable[str], written: Collection[str], memory: Memory, real: str) -> list[str]:
     """The lines that give what some lines use of the memory its name."""
     words = set(re.findall(r"(?<![.\w>])\w+", "\n".join(line.split("//")[0] for line in lines)))
     out = []
-    for array in memory.used():
-        if array.name in words:
-            kind = real if array.real else "long long"
-            const = "" if array.name in written else "const "
-            out.append(f"{const}{kind} *restrict const {array.name} = w->{array.name};")
-    for word, kind in memory_scalars(memory).items():
-        if word in words:
-            out.append(f"{kind}{'const ' * kind.startswith('const')}{word} = w->{word};")
+    for array in memory.used(words):
+        kind = real if array.real else "long long"
+        const = "" if array.name in written else "const "
+        out.append(f"{const}{kind} *restrict const {array.name} = w->{array.name};")
+    for word, kind in memory_scalars(memory, words).items():
+        out.append(f"{kind}{'const ' * kind.startswith('const')}{word} = w->{word};")
     return out
 
 
-def memory_scalars(memory: Memory) -> dict[str, str]:
-    """What kernels read besides arrays, with the types."""
+def memory_scalars(memory: Memory, words: Set[str] | None = None) -> dict[str, str]:
+    """What kernels read besides arrays, with the types; of these words, or all."""
     types = {"int ": f"{INDEX} ", "const int* ": "const long long *"}
-    return {word: types.get(kind, kind.replace("* ", " *")) for word, kind in memory.scalars().items()}
+    return {word: types.get(kind, kind.replace("* ", " *")) for word, kind in memory.scalars(words).items()}
 
 
 def indented(lines: Iterable[str]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 
 from recurrency.program.before import delayed
 from recurrency.program.program import Program, Region
@@ -93,11 +93,11 @@ class CLaunches(Launches[CWriter, CProducts]):
             statements.append(self.cited(id, text))
         return self.chunks.lines(region, statements) if statements else ([], [])
 
-    def barrier(self, id: int, ready: Collection[int], stepped: bool) -> list[str]:
+    def barrier(self, id: int, ready: Container[int], stepped: bool) -> list[str]:
         """See `Launches.barrier`; products in chunks are computed by the loop that reads them."""
         return [] if id in self.chunks.loops else super().barrier(id, ready, stepped)
 
-    def sums(self, stores: Sequence[Store], ready: Collection[int]) -> tuple[list[str], list[Store]]:
+    def sums(self, stores: Sequence[Store], ready: Container[int]) -> tuple[list[str], list[Store]]:
         """See `Launches.sums`: those of one type together."""
         groups: dict[object, list[int]] = {}
         for id in (store.node for store in stores if self._is_sum(store)):

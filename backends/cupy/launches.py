@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 
 from recurrency.graph.types import Kind
 from recurrency.program.program import Program
@@ -58,7 +58,7 @@ class CudaLaunches(Launches[CudaWriter, CudaProducts]):
         text = f"launch(k.{kernel.name}, {kernel.count}, {', '.join(args)})"
         return f"if p.ragged: {text}" if kernel.only_ragged else text
 
-    def sums(self, stores: Sequence[Store], ready: Collection[int]) -> tuple[list[str], list[Store]]:
+    def sums(self, stores: Sequence[Store], ready: Container[int]) -> tuple[list[str], list[Store]]:
         """See `Launches.sums`: the first halves of sums over all sequences; the second halves are stores as others."""
         groups: dict[object, list[Store]] = {}
         for store in stores:

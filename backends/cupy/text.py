@@ -80,16 +80,14 @@ def _signature(
     """The parameters that a body needs, and the arguments for them."""
     words = _words(lines)
     params, args = [], []
-    for array in memory.used():
-        if array.name in words:
-            kind = real if array.real else "long long"
-            wrote = array.name in written
-            params.append(f"{kind}* {array.name}" if wrote else f"const {kind}* __restrict__ {array.name}")
-            args.append(f"p.{array.name}")
-    for word, kind in memory.scalars().items():
-        if word in words:
-            params.append(f"{kind}{word}")
-            args.append(f"p.{word}")
+    for array in memory.used(words):
+        kind = real if array.real else "long long"
+        wrote = array.name in written
+        params.append(f"{kind}* {array.name}" if wrote else f"const {kind}* __restrict__ {array.name}")
+        args.append(f"p.{array.name}")
+    for word, kind in memory.scalars(words).items():
+        params.append(f"{kind}{word}")
+        args.append(f"p.{word}")
     return params, args
 
 

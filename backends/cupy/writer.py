@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 
 from recurrency.graph.types import Kind
@@ -40,7 +40,7 @@ class CudaBody(Body):
 class CudaWriter(Writer):
     """Writes kernels in which each thread computes one element; the driver passes arrays of a plan, `p.NAME`."""
 
-    def parts(self, ids: Sequence[int], ready: Collection[int], wish: str) -> Kernel:
+    def parts(self, ids: Sequence[int], ready: Container[int], wish: str) -> Kernel:
         """The first half of sums over all sequences, all of one shape: a thread for each part of each element."""
         types = [self.source.graph[id].type for id in ids]
         arrays = [self.source.memory.made(f"{wish}_parts", type_, lead=PARTS) for type_ in types]
@@ -56,7 +56,7 @@ class CudaWriter(Writer):
         self.source.partials.update(zip(ids, arrays, strict=True))
         return self.finish(f"{wish}_parts", domain, "all", body, [*head, *body.scopes[0].lines], written)
 
-    def turned(self, id: int, ready: Collection[int], wish: str) -> Kernel:
+    def turned(self, id: int, ready: Container[int], wish: str) -> Kernel:
         """A matrix transposed, so that neighbouring threads read neighbouring elements of it."""
         rows, columns = self.source.graph[id].type.shape
         array = self.source.memory.made(f"{wish}_turned", self.source.graph[id].type.with_shape(columns, rows))
@@ -68,7 +68,7 @@ class CudaWriter(Writer):
         self.source.turned[id] = array
         return self.finish(f"{wish}_turned", domain, "all", body, [*head, *body.scopes[0].lines], written)
 
-    def loop(self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region) -> Kernel:
+    def loop(self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str, scan: Region) -> Kernel:
         """A kernel that runs over all steps: each thread computes one element at all of them.
 
         Raises:
@@ -97,10 +97,10 @@ class CudaWriter(Writer):
         return [*out, "}"]
 
     def begin(
-        self, domain: Domain, ready: Collection[int], mode: str, asked: Asked | None = None
+        self, domain: Domain, ready: Container[int], mode: str, asked: Asked | None = None
     ) -> tuple[Body, At, list[str]]:
         """See `Writer.begin`: a thread finds its element from its number."""
-        body = CudaBody(self.source, ready, Names(self.source.memory.names.taken), asked)
+        body = CudaBody(self.source, ready, Names(outer=self.source.memory.names), asked)
         idx = tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(domain.shape))
         t = "t" if domain.kind is Kind.STREAM else None
         b = "b" if domain.kind >= Kind.SEQUENCE else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from math import prod
 
@@ -92,6 +93,10 @@ class Memory:
         self.arrays: dict[int, Array] = {}
         self.more: list[Array] = []
         self.flags: dict[str, str] = {}
+        self.places: dict[str, tuple[int, int, Array]] = {}
+        """Arrays besides the flat vectors by their names, with their places among all."""
+        self.flagged: dict[str, int] = {}
+        """The names of flags, with their places among all."""
         hints = _hints(program)
         self.labels = {b.id: self._label(b, hints) for b in program.buffers.values() if b.home != "params"}
 
@@ -106,7 +111,9 @@ class Memory:
     def array(self, buffer: int) -> Array:
         """The array of a buffer."""
         if buffer not in self.arrays:
-            self.arrays[buffer] = self._made(self.program.buffers[buffer])
+            array = self.arrays[buffer] = self._made(self.program.buffers[buffer])
+            if array.home not in VECTORS:
+                self.places[array.name] = (0, len(self.arrays), array)
         return self.arrays[buffer]
 
     def _made(self, buffer: Buffer) -> Array:
@@ -123,19 +130,27 @@ class Memory:
         name = self.names.new(wish)
         array = Array(name, type_.kind, shape, type_.clock, type_.index is None, home, whole=whole)
         self.more.append(array)
+        self.places[name] = (1, len(self.more), array)
         return array
 
-    def scalars(self) -> dict[str, str]:
-        """What else kernels read, with the types: sizes, lengths, steps before the first, what was handed over."""
+    def scalars(self, words: Set[str] | None = None) -> dict[str, str]:
+        """What else kernels read, with the types: sizes, lengths, steps before the first, what was handed over.
+
+        With `words`, only what is called so.
+        """
         out = {"B": "int ", "training": "int ", "seed": "const unsigned long long* "}
         for clock in map(clock_name, self.clocks):
             out |= {f"T_{clock}": "int ", f"n_{clock}": "const int* ", f"before_{clock}": "const long long* "}
-        return {**out, **dict.fromkeys(self.flags.values(), "int ")}
+        if words is None:
+            return {**out, **dict.fromkeys(self.flags.values(), "int ")}
+        flags = sorted(words & self.flagged.keys(), key=self.flagged.__getitem__)
+        return {**{word: kind for word, kind in out.items() if word in words}, **dict.fromkeys(flags, "int ")}
 
     def flag(self, start: str) -> str:
         """The name of what says whether the caller hands over a first value."""
         if start not in self.flags:
             self.flags[start] = self.names.new(f"given_{start}")
+            self.flagged[self.flags[start]] = len(self.flagged)
         return self.flags[start]
 
     def find(self, place: Place, at: At) -> tuple[Array, At]:
@@ -154,9 +169,12 @@ class Memory:
             at = At(None, at.b if array.kind is Kind.SEQUENCE else None, at.idx)
         return array, at
 
-    def used(self) -> list[Array]:
-        """All arrays, the flat vectors first."""
+    def used(self, words: Set[str] | None = None) -> list[Array]:
+        """All arrays, or those that are called by some words, the flat vectors first."""
         vectors = [Array(name, Kind.STATIC, (), home=name) for name in VECTORS.values()]
+        if words is not None:
+            found = sorted((*self.places[word][:2], word) for word in words & self.places.keys())
+            return [*(a for a in vectors if a.name in words), *(self.places[word][2] for _, _, word in found)]
         return [*vectors, *(a for a in self.arrays.values() if a.home not in VECTORS), *self.more]
 
 

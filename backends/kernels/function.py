@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from recurrency.graph.graph import Graph
@@ -67,7 +68,7 @@ class Function(ABC, Generic[L, R]):
             stores += self._gradient(name, id) if is_gradient else self._result(root, id)
         self.launches.body += self.launches.launches(stores, self._in_memory(), name="results")
 
-    def _in_memory(self) -> Collection[int]:
+    def _in_memory(self) -> Container[int]:
         after = Region(len(self.program.regions), "once", None, ())
         return self.launches.stages["gemm"].ready(after, 0)
 
@@ -105,10 +106,10 @@ class Function(ABC, Generic[L, R]):
         """Whether another result is in the same memory; pieces of the tape may share it."""
         if root.startswith(TAPE):
             return False
-        others = [r for r, i in self.graph.roots.items() if r != root and self._buffer(i) == place.buffer]
-        handed = self.memory.array(place.buffer).name in self.fresh
-        return handed or any(r.startswith(TAPE) for r in others)
+        return self.memory.array(place.buffer).name in self.fresh or place.buffer in self._taped
 
-    def _buffer(self, id: int) -> int | None:
-        place = self.program.places.get(id)
-        return None if place is None else place.buffer
+    @cached_property
+    def _taped(self) -> set[int]:
+        """The buffers in which pieces of the tape lie."""
+        ids = [id for root, id in self.graph.roots.items() if root.startswith(TAPE)]
+        return {self.program.places[id].buffer for id in ids if id in self.program.places}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import ClassVar, Generic, TypeVar
@@ -49,6 +49,7 @@ class Launches(ABC, Generic[W, P]):
         for id in self.graph:
             for arg in set(self.graph[id].args):
                 self.users.setdefault(arg, []).append(id)
+        self.results = frozenset(self.graph.roots.values())
         self.forms = {i: found for i in self.computed() if (found := self._form(i)) is not None}
         self.stages = self.planned()
         self.filled = Filled()
@@ -70,7 +71,7 @@ class Launches(ABC, Generic[W, P]):
         """The line that calls a kernel."""
 
     @abstractmethod
-    def sums(self, stores: Sequence[Store], ready: Collection[int]) -> tuple[list[str], list[Store]]:
+    def sums(self, stores: Sequence[Store], ready: Container[int]) -> tuple[list[str], list[Store]]:
         """The lines that begin, or compute, sums over time and sequences, and the stores that are left."""
 
     @abstractmethod
@@ -97,7 +98,7 @@ class Launches(ABC, Generic[W, P]):
         users = self.users.get(id, ())
         plain = all(self.graph[u].op.elementwise or self.graph[u].op.name == "concat" for u in users)
         inside = all(self.regions.get(u) is region and self.graph[u].op.name not in ALIASES for u in users)
-        return form if plain and inside and id not in self.graph.roots.values() else None
+        return form if plain and inside and id not in self.results else None
 
     def region(self, region: Region) -> None:
         """Write a region that is no loop."""
@@ -105,7 +106,7 @@ class Launches(ABC, Generic[W, P]):
         for number, stage in enumerate(stages.of(region)):
             self.add(self.stage(stage, stages.ready(region, number), None))
 
-    def stage(self, stage: Stage, ready: Collection[int], scan: Region | None) -> list[str]:
+    def stage(self, stage: Stage, ready: Container[int], scan: Region | None) -> list[str]:
         """The lines of one stage; within a loop (`scan`) those of one step."""
         out = [line for id in stage.barriers for line in self.barrier(id, ready, scan is not None)]
         lines, stores = self.sums([store for id in stage.stores for store in self.stores_of(id, scan)], ready)
@@ -113,7 +114,7 @@ class Launches(ABC, Generic[W, P]):
         return [*out, *lines, *self.launches(stores, ready, scan)]
 
     def launches(
-        self, stores: Sequence[Store], ready: Collection[int], scan: Region | None = None, name: str = ""
+        self, stores: Sequence[Store], ready: Container[int], scan: Region | None = None, name: str = ""
     ) -> list[str]:
         """The launches that compute some stores; a store that others still read comes in a later launch."""
         out: list[str] = []
@@ -167,11 +168,11 @@ class Launches(ABC, Generic[W, P]):
 
     # ---------------------------------------------------------------------------------------------------- barriers
 
-    def barrier(self, id: int, ready: Collection[int], stepped: bool) -> list[str]:
+    def barrier(self, id: int, ready: Container[int], stepped: bool) -> list[str]:
         """The lines that compute a matrix product or an initial state; `stepped`: within a loop."""
         return self._start(id, ready) if self.graph[id].op.name == "start" else [self._product(id, stepped)]
 
-    def _start(self, id: int, ready: Collection[int]) -> list[str]:
+    def _start(self, id: int, ready: Container[int]) -> list[str]:
         """The lines that compute the declared initial state where the caller passes none."""
         node, place = self.graph[id], self.program.places[id]
         flag = self.memory.flag(node.attrs["name"])

@@ -6,7 +6,7 @@ one array: that array is stored in four pieces.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -58,7 +58,7 @@ class _Cuts:
     """Where the stores are cut, by value."""
 
     graph: Graph
-    ready: Collection[int]
+    ready: Container[int]
     cuts: dict[int, set[int]] = field(default_factory=dict)
 
     def add(self, id: int, *rows: int) -> bool:
@@ -127,7 +127,7 @@ class _Cuts:
         return out
 
 
-def pieces(graph: Graph, stores: Iterable[Store], ready: Collection[int]) -> list[tuple[Domain, list[Store]]]:
+def pieces(graph: Graph, stores: Iterable[Store], ready: Container[int]) -> list[tuple[Domain, list[Store]]]:
     """The stores in pieces, those with equally many elements together, each group one kernel. Pieces stay as they are.
 
     `ready` are the values that lie in memory before.

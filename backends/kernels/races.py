@@ -37,15 +37,24 @@ class Written:
         return bool(read.array == self.array.name and read.span[0] < self.span[1] and self.span[0] < read.span[1])
 
 
+def by_array(written: Mapping[str, Written]) -> dict[str, list[tuple[str, Written]]]:
+    """What is written, by the array in which it lies."""
+    found: dict[str, list[tuple[str, Written]]] = {}
+    for element, w in written.items():
+        found.setdefault(w.array.name, []).append((element, w))
+    return found
+
+
 def race(reads: Iterable[Read], written: Mapping[str, Written], stepped: bool) -> RaceError | None:
     """Where threads of one launch would disturb each other, if they would; `written`: what is written, by element.
 
     A kernel may write an array and read it only at the elements that the same thread writes, in other rows, or
     (`stepped`: it computes one step) at other steps.
     """
+    arrays = by_array(written)
     for read in reads:
         own = stepped if read.late else read.element in written
-        met = () if own else [element for element, w in written.items() if w.meets(read)]
+        met = () if own else [element for element, w in arrays.get(read.array, ()) if w.meets(read)]
         if met:
             return RaceError(read, met)
     return None

@@ -76,6 +76,7 @@ class Stages:
             self._outside(id, True)
         for region in reversed(program.regions):
             self._backwards(region)
+        self.always = frozenset(id for id in self.region if self._is_row(id) or self.is_leaf(id))
 
     # ------------------------------------------------------------------------------------------------------- reads
 
@@ -250,12 +251,24 @@ class Stages:
                 out[self.rows[id]].rows.append(id)
         return out
 
-    def ready(self, region: Region, stage: int) -> set[int]:
+    def ready(self, region: Region, stage: int) -> Ready:
         """The values that lie in memory when a stage of a region begins."""
-        earlier = {id for id, s in self.stored.items() if self._before(id, s, region, stage)}
-        rows = {id for id in self.region if self._is_row(id)}
-        return earlier | rows | {id for id in self.region if self.is_leaf(id)}
+        return Ready(self, region, stage)
 
-    def _before(self, id: int, stage: int, region: Region, now: int) -> bool:
-        own = self.region[id]
-        return own.number < region.number or (own is region and stage < now)
+
+@dataclass(frozen=True)
+class Ready:
+    """The values that lie in memory when a stage of a region begins."""
+
+    stages: Stages
+    region: Region
+    now: int
+
+    def __contains__(self, id: object) -> bool:
+        stages = self.stages
+        if id in stages.always:
+            return True
+        if not isinstance(id, int) or id not in stages.stored:
+            return False
+        own = stages.region[id]
+        return own.number < self.region.number or (own is self.region and stages.stored[id] < self.now)

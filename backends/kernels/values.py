@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
@@ -83,7 +83,7 @@ class Body(ABC):
     from a body that was written before, they are computed together.
     """
 
-    def __init__(self, source: Source, ready: Collection[int], names: Names, asked: Asked | None = None) -> None:
+    def __init__(self, source: Source, ready: Container[int], names: Names, asked: Asked | None = None) -> None:
         self.source, self.graph, self.program, self.scalars = source, source.graph, source.program, source.scalars
         self.ready, self.names = ready, names
         self.scopes = [Scope()]

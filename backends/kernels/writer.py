@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from recurrency.program.program import Region
@@ -36,10 +36,12 @@ class Writer(ABC):
     def __init__(self, source: Source, prefix: str) -> None:
         self.source, self.prefix = source, prefix
         self.made: list[Kernel] = []
+        self.known: dict[tuple[str, tuple[str, ...]], Kernel] = {}
+        """The same by their texts without their names, and their arguments."""
 
     @abstractmethod
     def begin(
-        self, domain: Domain, ready: Collection[int], mode: str, asked: Asked | None = None
+        self, domain: Domain, ready: Container[int], mode: str, asked: Asked | None = None
     ) -> tuple[Body, At, list[str]]:
         """An empty body, the element that it computes, and the lines before it that choose this element."""
 
@@ -51,7 +53,7 @@ class Writer(ABC):
         """The kernel around some lines; `body` says what they read, `written` what they write, by element."""
 
     def points(
-        self, domain: Domain, stores: Sequence[Store], ready: Collection[int], wish: str, scan: Region | None = None
+        self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str, scan: Region | None = None
     ) -> Kernel:
         """A kernel in which each thread computes one element of its domain; within a loop (`scan`) of one step.
 
@@ -117,11 +119,10 @@ class Writer(ABC):
         """The kernel around some lines, or an earlier one with the same text and arguments."""
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
         made = self.kernel(name, domain, mode, body, lines, written, only_ragged)
-        for known in self.made:
-            if known.text.replace(known.name, name) == made.text and known.args == made.args:
-                return known
-        self.made.append(made)
-        return made
+        same = self.known.setdefault((made.text.replace(name, "?"), made.args), made)
+        if same is made:
+            self.made.append(made)
+        return same
 
 
 def _cleans(body: Body, element: str, name: str) -> bool:

@@ -67,11 +67,24 @@ def taped(graph: Graph) -> set[int]:
 
 def _second(graph: Graph) -> set[int]:
     """The nodes of the backward part: those that adjoints lead to, or that only gradients need."""
-    import networkx as nx
-
     seeds: Mapping[str, int] = graph.sources("input")
     given = [id for name, id in seeds.items() if name.startswith("d:")]
     if given:
-        return set(given).union(*(nx.descendants(graph.nx, id) for id in given))
+        return _below(graph, given)
     first = [id for root, id in graph.roots.items() if not root.startswith("gradient:")]
     return set(graph.order()) - set(graph.order(first))
+
+
+def _below(graph: Graph, given: Iterable[int]) -> set[int]:
+    """Some nodes, and all that depend on them."""
+    users: dict[int, list[int]] = {}
+    for id in graph:
+        for arg in graph[id].args:
+            users.setdefault(arg, []).append(id)
+    found = set(given)
+    later = list(found)
+    while later:
+        new = set(users.get(later.pop(), ())) - found
+        found |= new
+        later += new
+    return found
