@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ import pytest
 
 import recurrency as rc
 from recurrency.errors import UsageError
+from recurrency.model.export import module_text
 from recurrency.pictures import draw
-from tests.support.bombs import BOMBS, cell, chain
+from tests.support.bombs import BOMBS, cell, chain, uses
 
 READING: dict[str, list[str]] = {
     "check": ["check", "SPEC"],
@@ -102,6 +105,32 @@ def test_all_commands_that_read_answer_every_bomb(tmp_path: Path, bomb: str) -> 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_compile_writes_every_bomb_or_refuses_it(tmp_path: Path, bomb: str) -> None:
     require_answers(ran(tmp_path, bomb, WRITING, 150), 150, 2 * MEGABYTES)
+
+
+LARGER: dict[str, Callable[[int], str]] = {
+    "a chain": chain,
+    "views": lambda count: chain(count, "stop_grad(?)"),
+    "delays": lambda count: chain(count, "?[t-1]"),
+    "uses of a cell": uses,
+}
+
+
+def calls(text: str, backend: str) -> int:
+    """How many calls of functions of this package it takes to write a cell as a module: as many on every machine."""
+    model, folder = rc.parse(text).compile(backend, N=3), str(Path(rc.__file__).parents[1])
+    profile = cProfile.Profile(builtins=False)
+    profile.runcall(module_text, model)
+    entries = (entry for entry in profile.getstats() if not isinstance(entry.code, str))
+    return sum(entry.callcount for entry in entries if entry.code.co_filename.startswith(folder))
+
+
+@pytest.mark.parametrize("backend", WRITING)
+@pytest.mark.parametrize("kind", LARGER)
+def test_compilation_takes_work_in_proportion_to_the_operations(kind: str, backend: str) -> None:
+    """From n to 2n operations as much comes on top as from 2n to 3n."""
+    n = 20
+    work = [calls(LARGER[kind](size), backend) for size in (n, 2 * n, 3 * n)]
+    assert work[2] - work[1] <= 1.05 * (work[1] - work[0]), work
 
 
 def test_a_chain_of_views_and_delays_is_compiled_without_recursion() -> None:
