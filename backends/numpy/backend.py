@@ -15,39 +15,24 @@ from recurrency.program.schedule import schedule
 
 from ..names import ascii_name
 from ..python.function import Function
-from ..python.module import docstring, helpers_of, names_of, names_of_helper
+from ..python.interface import calls, tables
+from ..python.module import HELPERS_TITLE, docstring, helpers_of, import_line, joined, names_of, names_of_helper
 from .dialect import Numpy
+from .helpers import HELPERS
+from .interface import ARRAYS
 from .memory import Call
-from .ops import FUNCTIONS, HELPERS, UFUNCS
+from .ops import FUNCTIONS
 
 if TYPE_CHECKING:
     from recurrency.model.export import ModuleRequest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-MEMORY = '''
-def references(arrays):
-    """How many things refer to each array, views of it among them."""
-    return [getrefcount(array) for array in arrays]
-
-
-def memory(make, *sizes):
-    """What `make(*sizes)` has made before in this thread, or makes now; a few are remembered.
-
-    What the caller still holds arrays of, as the number of references to their memory shows, is left alone.
-    """
-    kept = _memories.__dict__.setdefault(make.__name__, {})
-    made = kept.setdefault(sizes, [])
-    for arenas, counts, arrays in made:
-        if references(arenas) == counts:
-            return arrays
-    arenas, arrays = make(*sizes)
-    while len(kept) > 8:
-        del kept[next(iter(kept))]
-    made[3:] = []
-    made.insert(0, (arenas, references(arenas), arrays))
-    return arrays
-'''
+GUIDE = """
+A program calls `forward`, `backward`, `step` and, where the cell has a loss, `loss_and_gradients`. They call
+`forward_pass`, `backward_pass` and `loss_pass`, in which the equations stand. What comes after the passes is the same
+in the modules of all cells.
+"""
 
 
 class Built:
@@ -95,18 +80,15 @@ class NumpyBackend:
     ) -> Built:
         """Compile one function, which computes the roots of a graph."""
         (written,) = self._written([(name, graph)], layout, without)
-        text = self._text([written], dtype, "")
+        text = _text([written], dtype, "")
         module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
         exec(compile(text, f"<recurrency numpy {ascii_name(name)}>", "exec"), module)
         return Built(module[ascii_name(name)], text, written, dtype)
 
     def module(self, request: ModuleRequest) -> str:
-        """The text of a whole module: the passes, and the functions that a user calls."""
-        from .interface import interface_text
-
-        passes = self.emit(request.functions, request.layout, request.dtype, request.header, request.without)
-        text: str = passes + interface_text(request)
-        return text
+        """The source of a whole module: tables, the passes, and the functions that a user calls."""
+        written = self._written(request.functions, request.layout, request.without)
+        return _text(written, request.dtype, request.header + GUIDE, tables(request), calls(request, ARRAYS))
 
     def emit(
         self,
@@ -116,8 +98,8 @@ class NumpyBackend:
         header: str = "",
         without: frozenset[str] = frozenset(),
     ) -> str:
-        """The text of a module with these functions, which needs nothing but NumPy."""
-        return self._text(self._written(functions, layout, without), dtype, header)
+        """The source of a module with these functions, which needs nothing but NumPy."""
+        return _text(self._written(functions, layout, without), dtype, header)
 
     def _written(
         self, functions: Sequence[tuple[str, Graph]], layout: Layout, without: frozenset[str]
@@ -125,27 +107,27 @@ class NumpyBackend:
         programs = [(ascii_name(name), schedule(with_lengths(graph), layout, without)) for name, graph in functions]
         return [Function(name, program, layout, Numpy()) for name, program in programs]
 
-    def _text(self, written: Sequence[Function], dtype: str, header: str) -> str:
-        functions_text = "\n".join("\n" + f.text() for f in written)
-        used = names_of(functions_text)
-        helpers = helpers_of(HELPERS, used)
-        used = used.union(*map(names_of_helper, [*helpers, MEMORY]))
-        return _preamble(header, dtype, used) + "\n".join([*helpers, MEMORY, functions_text])
+
+def _text(written: Sequence[Function], dtype: str, header: str, tables: str = "", interface: str = "") -> str:
+    """A module: first what is this cell's own, then what all modules have in common."""
+    functions = [f.text() for f in written]
+    used = names_of("\n".join([*functions, interface]))
+    helpers = helpers_of(HELPERS, used)
+    used = used.union(*map(names_of_helper, helpers))
+    return joined([_preamble(header, dtype, used), tables, *functions, interface, HELPERS_TITLE, *helpers])
 
 
 def _preamble(header: str, dtype: str, used: set[str]) -> str:
     lines = [docstring(header), ""] if header else []
-    lines += ["import math"] if "math" in used else []
-    lines += ["import threading", "from sys import getrefcount", "", "import numpy as np", ""]
-    lines += [f"{name} = np.{name}" for name in sorted(used & (UFUNCS | FUNCTIONS))]
-    lines += [
-        "nan, inf = np.nan, np.inf",
-        f"real = np.{np.dtype(dtype).name}",
-        "one = real(1.0)",
-        "_memories = threading.local()",
-        "",
-    ]
-    return "\n".join(lines) + "\n"
+    lines += [f"import {name}" for name in ("math", "threading") if name in used]
+    lines += ["from collections.abc import Mapping"] if "Mapping" in used else []
+    lines += ["from sys import getrefcount"] if "getrefcount" in used else []
+    lines += ["", "import numpy as np"]
+    lines += [import_line("numpy", used & FUNCTIONS)] if used & FUNCTIONS else []
+    lines += ["", f"real = np.{np.dtype(dtype).name}"]
+    lines += ["one = real(1.0)"] if "one" in used else []
+    lines += ["nan, inf = np.nan, np.inf"] if used & {"nan", "inf"} else []
+    return "\n".join(lines)
 
 
 backend = NumpyBackend()

@@ -10,6 +10,7 @@ from ..python.dialect import Fused, listed, number_text
 from ..python.frame import Frame
 from ..python.masks import masked_text
 from ..python.memory import leased
+from ..python.module import folded
 from ..python.products import Call
 from .ops import ELEMENTWISE
 
@@ -37,14 +38,16 @@ class Numpy:
     def text(self, f: Frame) -> str:
         """The function, and the one that makes its memory."""
         kept = sorted(set(f.memory.own) & f.words(), key=f.memory.order)
+        if not kept:
+            return "\n".join(f.definition([]))
         arenas = {home: parts for home, parts in f.memory.arenas.items() if parts}
-        lines = [f"def {f.name}_memory({', '.join(f.sizes)}):"]
+        make, sizes = f"{f.name}_memory", ", ".join(f.sizes)
+        lines = [*f.definition([f"({listed(kept)}) = cached({make}, {sizes})"]), "", "", f"def {make}({sizes}):"]
         lines.append(f'    """The buffers of `{f.name}` for so many steps and sequences, and views of them."""')
         lines += [f"    {home} = Arena({', '.join(parts)})" for home, parts in arenas.items()]
         lines += [f"    {line}" for line in f.memory.lines]
-        lines += [f"    return ({listed([f'{home}.memory' for home in arenas])}), ({listed(kept)})", "", ""]
-        borrowed = [f"({listed(kept)}) = memory({f.name}_memory, {', '.join(f.sizes)})"] if kept else []
-        return "\n".join([*lines, *f.definition(borrowed)]) + "\n"
+        lines.append(f"    return ({listed([f'{home}.memory' for home in arenas])}), ({listed(kept)})")
+        return "\n".join(short for line in lines for short in folded(line))
 
     def literal(self, f: Frame, value: float) -> str:
         """The number itself."""
@@ -84,7 +87,7 @@ class Numpy:
 
     def per_step(self, wholes: list[str], backwards: bool) -> str:
         """The same of several arrays of ours at once."""
-        return f"per_step({', '.join(self.each(whole, backwards) for whole in wholes)})"
+        return f"step_views({', '.join(self.each(whole, backwards) for whole in wholes)})"
 
     def product(self, f: Frame, call: Call) -> str:
         """A function of the same name."""
@@ -101,7 +104,7 @@ class Numpy:
 
     def results(self, f: Frame, roots: Mapping[str, int]) -> list[str]:
         """A dict of views of the memory that is lent, and of copies."""
-        items = ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
+        items = ["'gradient': gradient"] if len(roots) < len(f.graph.roots) else []
         lent = handed_out(f.program, roots)
         items += [f"{name!a}: {_result(f, name, id, name in lent)}" for name, id in roots.items()]
         return ["return {", *(f"    {item}," for item in items), "}"]

@@ -54,7 +54,7 @@ class Frame:
         self.clocks = clock_suffixes(self.graph, self.names)
         self.body: list[str] = []
         self.inner: list[str] = []
-        self.memory = Memory(program, self.names, self.clocks, self.body, dialect)
+        self.memory = Memory(program, layout, self.names, self.clocks, self.body, dialect)
         self.constants: dict[tuple[float, str], str] = {}
         self.filled = Filled()
         self.said: object = None

@@ -83,7 +83,8 @@ class Function(Frame):
         names += others
         lists += [each[name] for name in others]
         together = f"zip({', '.join(lists)})" if len(lists) > 1 else lists[0]
-        return f"for {', '.join(names)} in {together}:"
+        targets = f"({', '.join(names)})" if len(each) > 6 else ", ".join(names)
+        return f"for {targets} in {together}:"
 
     def _node(self, id: int) -> None:
         node = self.graph[id]

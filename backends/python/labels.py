@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.program.layout import Layout
 from recurrency.program.program import Place, Program
 
 
@@ -43,6 +44,12 @@ def pieces(graph: Graph) -> dict[int, str]:
         if node.op.name == "slice" and node.name and not graph[node.args[0]].name:
             names.setdefault(node.args[0], {})[node.name] = node.attrs["start"]
     return {id: "_".join(sorted(found, key=found.__getitem__)[:4]) for id, found in names.items()}
+
+
+def parameters_at(layout: Layout, start: int, end: int) -> str:
+    """The names of the parameters in a piece of the flat vector: `W_z_W_r`, the first four of them."""
+    found = sorted((offset, name) for name, (offset, _) in layout.entries.items() if start <= offset < end)
+    return "_".join(name for _, name in found[:4])
 
 
 def _name(graph: Graph, id: int) -> str:

@@ -29,14 +29,16 @@ def clean(f: Frame, id: int, axis: int) -> bool:
 def masked_text(f: Frame, text: str, kind: Kind, axis: int, clock: str, nothing: str) -> str:
     """An array with `nothing` in the padding along an axis, which has the steps of `clock`."""
     lead, s = f.lead(kind), f.clocks[clock]
-    return f"(masked({text}, padding{s}, {lead - 1}, {lead + axis}, {nothing}) if ragged{s} else {text})"
+    return f"(fill_axis_padding({text}, padding{s}, {lead - 1}, {lead + axis}, {nothing}) if ragged{s} else {text})"
 
 
-def masked(f: Frame, id: int, axes: tuple[int, ...], nothing: str) -> str:
-    """The array of a value with `nothing` in the padding along those of the axes that are steps of a clock."""
-    shape = f.graph[id].type.shape
-    timed = [a for a in axes if isinstance(shape[a], str) and not (nothing == "0" and clean(f, id, a))]
-    text = f.full(id) if timed else f.array(id)
+def masked(f: Frame, id: int, axes: tuple[int, ...], nothing: str) -> tuple[str, Kind]:
+    """The array of a value, and its kind, with `nothing` in the padding along those of the axes that are steps."""
+    type_ = f.graph[id].type
+    timed = [a for a in axes if isinstance(type_.shape[a], str) and not (nothing == "0" and clean(f, id, a))]
+    if not timed:
+        return f.array(id), f.kind(id)
+    text = f.full(id)
     for axis in timed:
-        text = masked_text(f, text, f.graph[id].type.kind, axis, str(shape[axis]), nothing)
-    return text
+        text = masked_text(f, text, type_.kind, axis, str(type_.shape[axis]), nothing)
+    return text, type_.kind

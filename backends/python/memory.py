@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from recurrency.graph.cost import whole
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind, Type
+from recurrency.program.layout import Layout
 from recurrency.program.program import Buffer, Place, Program, Region, View
 
 from ..names import Names
 from .dialect import Dialect
-from .labels import hints, later, pieces, within
+from .labels import hints, later, parameters_at, pieces, within
 from .products import COPYING
 
 
@@ -34,10 +35,16 @@ class Memory:
     """
 
     def __init__(
-        self, program: Program, names: Names, clocks: dict[str, str], body: list[str], dialect: Dialect
+        self,
+        program: Program,
+        layout: Layout,
+        names: Names,
+        clocks: dict[str, str],
+        body: list[str],
+        dialect: Dialect,
     ) -> None:
-        self.program, self.graph, self.names, self.clocks, self.body = program, program.graph, names, clocks, body
-        self.dialect = dialect
+        self.program, self.graph, self.layout, self.dialect = program, program.graph, layout, dialect
+        self.names, self.clocks, self.body = names, clocks, body
         self.lines: list[str] = []
         self.line_of: dict[str, int] = {}
         self.own: dict[str, str] = {}
@@ -161,7 +168,7 @@ class Memory:
                 self.define(name, self._allocation(buffer), group)
             else:
                 vector = "params" if buffer.home == "params" else "gradient"
-                end = buffer.offset + math.prod(whole(d) for d in buffer.type.shape)
+                end = buffer.offset + _size(buffer)
                 part, shape = f"{vector}[{buffer.offset}:{end}]", self.shape(buffer.type)
                 self.body.append(f"{name} = {self.dialect.view.format(part, shape)}")
         return self.bases[buffer.id]
@@ -194,11 +201,10 @@ class Memory:
 
     def _label(self, buffer: Buffer) -> str:
         """What a buffer holds, in a word."""
-        if buffer.home == "gradient":
-            return "d_packed"
-        if buffer.home == "params" and self.graph[buffer.node].op.name == "concat":
-            return "packed"
         node = self.graph[buffer.node]
+        if buffer.home == "gradient" or (buffer.home == "params" and node.op.name == "concat"):
+            names = parameters_at(self.layout, buffer.offset, buffer.offset + _size(buffer))
+            return f"d_{names}" if buffer.home == "gradient" else names
         named = node.name or self.pieces.get(buffer.node) or self.later.get(buffer.id)
         return named or str(node.attrs.get("name", within(node)))
 
@@ -228,6 +234,11 @@ class Memory:
             sizes = "".join(f"{self.size(view.shape[a])}, " for a in view.numbers)
             return f"expand({text}, {lead}, {view.numbers}, ({sizes}))", lead
         return f"{text}.swapaxes(0, 1)", 1 if view.op == "frames" else 2
+
+
+def _size(buffer: Buffer) -> int:
+    """The elements of a buffer in a flat vector."""
+    return math.prod(whole(d) for d in buffer.type.shape)
 
 
 def _innermost(text: str) -> str:

@@ -1,16 +1,22 @@
-"""Pieces of generated modules of Python."""
+"""What generated Python modules are made of: helpers that are used, imports, docstrings, lines of bounded length."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
+
+WIDTH = 120
+"""Characters on a line of generated Python."""
+
+HELPERS_TITLE = "# " + "helpers".rjust(WIDTH - 2, "-").replace("-helpers", " helpers")
+"""The line above the helpers of a module."""
 
 PIECES = re.compile(
     r"""
     [A-Za-z]{0,2}(?:\"{3}.*?\"{3} | '{3}.*?'{3} | \"(?:\\.|[^\"\\\n])*\" | '(?:\\.|[^'\\\n])*')  # a string
     | \#[^\n]*
-    | ([^\W\d]\w*)  # a name, the only piece that is found
+    | (?<![.\w])([^\W\d]\w*)  # a name that is no attribute, the only piece that is found
     | \d[\w.]*
     """,
     re.DOTALL | re.VERBOSE,
@@ -18,27 +24,57 @@ PIECES = re.compile(
 
 
 def names_of(text: str) -> set[str]:
-    """The names that a text uses, outside of strings and comments."""
+    """The names that occur in Python source outside of strings and comments."""
     return {word for word in PIECES.findall(text) if word}
 
 
 @cache
 def names_of_helper(text: str) -> frozenset[str]:
-    """The names that a text uses which is a part of many modules."""
+    """The same of a text that many modules contain: remembered."""
     return frozenset(names_of(text))
 
 
 def helpers_of(table: Mapping[str, str], used: set[str]) -> list[str]:
-    """The texts of a table that are called, by one another as well, in their order: each calls those before it."""
-    found: dict[str, str] = {}
-    for name, text in reversed(list(table.items())):
-        if name in used:
-            found[name] = text
-            used = used | names_of_helper(text)
-    return list(reversed(found.values()))
+    """The helpers of a table, in its order, that these names need, directly or through other helpers."""
+    found: set[str] = set()
+    wanted = used & table.keys()
+    while wanted:
+        found |= wanted
+        named = set[str]().union(*(names_of_helper(table[name]) for name in wanted))
+        wanted = (named & table.keys()) - found
+    return [text for name, text in table.items() if name in found]
+
+
+def import_line(module: str, names: Iterable[str]) -> str:
+    """The statement that imports these names."""
+    listed = ", ".join(sorted(names))
+    line = f"from {module} import {listed}"
+    return line if len(line) <= WIDTH else "\n".join(folded(f"from {module} import ({listed})"))
+
+
+def folded(line: str) -> list[str]:
+    """A statement on several lines where one is too long and commas between brackets allow it.
+
+    Statements with a string or a comment stay as they are.
+    """
+    if len(line) <= WIDTH or re.search("[\"'#]", line):
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 8)
+    lines, depth = [""], 0
+    for piece in re.split("(?<=, )", line):
+        if depth and len(lines[-1] + piece.rstrip()) > WIDTH:
+            lines.append(indent)
+        lines[-1] += piece
+        depth += sum((c in "([{") - (c in ")]}") for c in piece)
+    return [line.rstrip() for line in lines]
+
+
+def joined(parts: Iterable[str]) -> str:
+    """A module of these parts, two empty lines between them."""
+    return "\n\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
 def docstring(text: str) -> str:
-    """A text as a docstring: whatever it holds, it stays text."""
+    """Any text as the source of a docstring: quotes, backslashes and control characters can't end it."""
     safe = "".join(c if c.isprintable() or c == "\n" else "?" for c in text).replace("\\", "\\\\")
     return '"""' + safe.replace('"""', "'''").replace('"', '\\"') + '"""'

@@ -10,6 +10,7 @@ from recurrency.graph.types import Kind
 from recurrency.program.program import ALIASES, View
 from recurrency.program.schedule import SUMMED
 
+from .dialect import listed
 from .frame import Frame
 from .masks import masked
 from .products import Call
@@ -26,7 +27,7 @@ def _input(f: Frame, id: int, node: Node) -> None:
     if node.type.kind is Kind.STREAM and not node.attrs["name"].startswith("tape:"):
         s = f.clocks[str(node.type.clock)]
         f.body.append(f"if ragged{s}:")
-        f.body.append(f"    {name} = clean({name}, padding{s}, {'0' if node.type.index is None else '-1'})")
+        f.body.append(f"    {name} = fill_padding({name}, padding{s}, {'0' if node.type.index is None else '-1'})")
 
 
 def _param(f: Frame, id: int, node: Node) -> None:
@@ -81,8 +82,7 @@ def _product(f: Frame, id: int, node: Node) -> None:
 
 def _reduce(f: Frame, id: int, node: Node) -> None:
     nothing = {"sum": "0", "peak": "-inf"}[node.op.name]
-    text = masked(f, node.args[0], node.attrs["axes"], nothing)
-    kind = f.graph[node.args[0]].type.kind if "masked(" in text else f.kind(node.args[0])
+    text, kind = masked(f, node.args[0], node.attrs["axes"], nothing)
     lead = f.lead(kind)
     axes = ", ".join(str(lead + axis) for axis in node.attrs["axes"])
     f.say(id, f.dialect.reduced(node.op.name, text, f"({axes},)", f.out(id), kind is f.kind(id)))
@@ -154,8 +154,8 @@ def _place(f: Frame, id: int, node: Node) -> None:
 def _final(f: Frame, id: int, node: Node) -> None:
     x, *firsts = node.args
     s = f.clocks[str(f.graph[x].type.clock)]
-    given = "".join(f"{f.full(first)}, " for first in firsts)
-    f.say(id, f"final({f.full(x)}, ({given}), {node.attrs['slot']}, n{s}, ragged{s}, {f.out(id)})")
+    initial = listed([f.full(first) for first in firsts])
+    f.say(id, f"final({f.full(x)}, ({initial}), {node.attrs['slot']}, n{s}, ragged{s}, {f.out(id)})")
 
 
 def _across(f: Frame, id: int, node: Node) -> None:
@@ -209,7 +209,7 @@ def _sum_put(f: Frame, id: int, inner: int, axes: str) -> None:
         text = f.dialect.spread(f.array(index), f"({lead},)")
         sizes = "".join(f"{f.memory.size(d)}, " for d in f.graph[x].type.shape)
         g = f.dialect.spread(f.array(x), f"({lead}, {sizes})")
-        f.say(id, f"scatter({g}, {text}, {f.out(id)})")
+        f.say(id, f"scatter_add({g}, {text}, {f.out(id)})")
         return
     wide = f.names.new("spread")
     f.say(

@@ -16,10 +16,9 @@ from recurrency.program.schedule import schedule
 
 from ..names import ascii_name
 from ..python.function import Function
-from ..python.module import docstring, helpers_of, names_of, names_of_helper
+from ..python.module import HELPERS_TITLE, docstring, helpers_of, import_line, joined, names_of, names_of_helper
 from .dialect import Torch
 from .helpers import HELPERS
-from .memory import MEMORY
 from .ops import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -145,17 +144,23 @@ class TorchBackend:
         written = []
         for name, graph in functions:
             program = schedule(with_lengths(graph), layout, without)
-            written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)))
-        functions_text = "\n".join("\n" + f.text() for f in written)
-        used = names_of(functions_text) | names_of_helper(MEMORY)
+            written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)).text())
+        used = names_of("\n".join(written))
         helpers = helpers_of(HELPERS, used)
         used = used.union(*map(names_of_helper, helpers))
-        text = "\n".join([*helpers, MEMORY, functions_text])
-        lines = [docstring(header), ""] if header else []
-        lines += ["import math", "from sys import getrefcount", "", "import torch", ""]
-        lines += [f"{name} = {meaning}" for name, meaning in sorted(FUNCTIONS.items()) if name in used]
-        lines += ["nan, inf = math.nan, math.inf", ""]
-        return "\n".join(lines) + "\n" + text
+        return joined([_preamble(header, used), *written, HELPERS_TITLE, *helpers])
+
+
+def _preamble(header: str, used: set[str]) -> str:
+    lines = [docstring(header), ""] if header else []
+    lines += ["import math"] if used & {"math", "nan", "inf"} else []
+    lines += ["from sys import getrefcount"] if "getrefcount" in used else []
+    lines += ["", "import torch"]
+    plain = {name for name in used if FUNCTIONS.get(name) == f"torch.{name}"}
+    lines += [import_line("torch", plain)] if plain else []
+    lines += ["", *(f"{name} = {FUNCTIONS[name]}" for name in sorted(used & FUNCTIONS.keys() - plain))]
+    lines += ["nan, inf = math.nan, math.inf"] if used & {"nan", "inf"} else []
+    return "\n".join(lines)
 
 
 backend = TorchBackend()

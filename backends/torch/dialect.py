@@ -12,6 +12,7 @@ from ..python.dialect import Fused, listed
 from ..python.frame import Frame
 from ..python.masks import masked_text
 from ..python.memory import leased
+from ..python.module import folded
 from ..python.products import Call
 from .fusions import fusions
 from .ops import ELEMENTWISE
@@ -55,7 +56,7 @@ class Torch:
     def text(self, f: Frame) -> str:
         """The function, and those that make its memory: what it keeps for itself, and what it lends to the caller."""
         used = f.words()
-        lines: list[str] = []
+        makers: list[str] = []
         borrowed: list[str] = []
         for group, suffix, key in (("kept", "memory", "key"), ("lent", "results", "lease")):
             names = sorted((n for n, g in f.memory.own.items() if g == group and n in used), key=f.memory.order)
@@ -63,12 +64,12 @@ class Torch:
                 continue
             made = [line for line in f.memory.lines if f.memory.own[line.split(" = ")[0]] == group]
             made = list(_needed(made, set(names)))
-            lines += [f"def {f.name}_{suffix}(like, {', '.join(f.sizes)}):"]
-            lines += [f'    """{DOCS[group].format(f.name)}"""', *(f"    {line}" for line in made)]
-            lines += [f"    return Buffers(({listed(_owners(made))}), ({listed(names)}))", "", ""]
+            makers += ["", "", f"def {f.name}_{suffix}(like, {', '.join(f.sizes)}):"]
+            makers += [f'    """{DOCS[group].format(f.name)}"""', *(f"    {line}" for line in made)]
+            makers.append(f"    return Buffers(({listed(_owners(made))}), ({listed(names)}))")
             borrowed += [f"{key}, {group} = borrow({f.name}_{suffix}, params, {', '.join(f.sizes)})"]
             borrowed += [f"({listed(names)}) = {group}.tensors"]
-        return "\n".join([*lines, *f.definition(borrowed)]) + "\n"
+        return "\n".join(short for line in [*f.definition(borrowed), *makers] for short in folded(line))
 
     def literal(self, f: Frame, value: float) -> str:
         """The number as a tensor without axes: quicker than a number of Python's, which becomes one at each call."""
@@ -89,7 +90,7 @@ class Torch:
     def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
         """A new tensor with zeros in some rows."""
         made = f"lend(like, {shape}, {front})" if home else self.empty(shape)
-        return f"with_rows({made}, {front}, {behind})" if front or behind else made
+        return f"zero_rows({made}, {front}, {behind})" if front or behind else made
 
     def given(self, text: str, index: bool) -> str:
         """What the caller gives has the dtype of the parameters (symbols: int64)."""
@@ -101,7 +102,7 @@ class Torch:
 
     def clear(self, out: str, where: str, nothing: str) -> str:
         """An assignment to some elements."""
-        return f"clear({out}, {where}, {nothing})"
+        return f"fill_where({out}, {where}, {nothing})"
 
     def spread(self, text: str, shape: str) -> str:
         """A repeated view."""
@@ -114,7 +115,7 @@ class Torch:
 
     def per_step(self, wholes: list[str], backwards: bool) -> str:
         """The views of each step of several tensors."""
-        return f"per_step({-1 if backwards else 1}, {', '.join(wholes)})"
+        return f"step_views({-1 if backwards else 1}, {', '.join(wholes)})"
 
     def product(self, f: Frame, call: Call) -> str:
         """The most special function for it."""
@@ -142,11 +143,11 @@ class Torch:
         """
         loop = f.memory.loop
         large = "step" if call.fixed and loop is not None else "large"
-        best = _named(f, name, f"best(like, {name}, {large}_{name}, {', '.join(call.sizes)})", "kept")
+        best = _named(f, name, f"best_product(like, {name}, {large}_{name}, {', '.join(call.sizes)})", "kept")
         if not call.fixed or loop is None:
             return best, call.b
         steps = f.memory.steps(loop.region.clock)
-        return best, _named(f, f"{call.b}_ready", f"ready({best}, {call.b}, {call.sizes[0]}, {steps})", None)
+        return best, _named(f, f"{call.b}_prepared", f"prepared({best}, {call.b}, {call.sizes[0]}, {steps})", None)
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
         """A reduction."""
@@ -155,7 +156,7 @@ class Torch:
 
     def results(self, f: Frame, roots: Mapping[str, int]) -> list[str]:
         """The results that lie in lent memory, and copies of the others."""
-        direct, copies = [], ['"gradient": gradient'] if len(roots) < len(f.graph.roots) else []
+        direct, copies = [], ["'gradient': gradient"] if len(roots) < len(f.graph.roots) else []
         handed = _handed_out(f, roots)
         for name, id in roots.items():
             if name in handed:
@@ -230,7 +231,7 @@ def _handed_out(f: Frame, roots: Mapping[str, int]) -> set[str]:
 def _copy(f: Frame, id: int) -> str:
     """A result as a tensor of its own."""
     type_ = f.graph[id].type
-    text = f"fresh({f.full(id)})"
+    text = f"copy_of({f.full(id)})"
     for axis, dim in enumerate(type_.shape):
         if isinstance(dim, str):
             text = masked_text(f, text, type_.kind, axis, dim, "0")

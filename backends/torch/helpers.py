@@ -1,27 +1,33 @@
-"""Functions of generated PyTorch modules, written there only if they are called. None of them waits for a device."""
+"""The helper functions of generated PyTorch modules; none of them waits for a device.
+
+Arguments that many of them share: `x` is a stream [T, B, ...] unless its shape is stated, `lengths` [B] the number of
+steps of each sequence, `ragged` whether any is shorter than T, `padding` [T, B] where a step is after the end of its
+sequence, `out` the tensor for the result.
+"""
 
 from __future__ import annotations
 
-from .memory import PRODUCTS
+from .memory import MEMORY, PRODUCTS
 
 HELPERS: dict[str, str] = {
+    **MEMORY,
     **PRODUCTS,
-    "with_rows": '''
-def with_rows(x, front, behind):
-    """A buffer with zeros in the rows before the first and after the last step."""
+    "zero_rows": '''
+def zero_rows(x, front, behind):
+    """The buffer x with zeros in the rows before the first step and after the last."""
     x[:front].zero_()
     x[len(x) - behind :].zero_()
     return x
 ''',
-    "fresh": '''
-def fresh(x):
-    """A copy of its own, one element after another."""
+    "copy_of": '''
+def copy_of(x):
+    """A contiguous copy."""
     small = x.nbytes < LARGE_RESULT
     return x.clone(memory_format=torch.contiguous_format) if small else lend(x, x.shape).copy_(x)
 ''',
-    "per_step": '''
-class Steps:
-    """The arrays of each step, made anew in each loop."""
+    "step_views": '''
+class StepViews:
+    """The views of each step, made while a loop runs."""
 
     def __init__(self, order, arrays):
         self.order, self.arrays = order, arrays
@@ -30,13 +36,13 @@ class Steps:
         return zip(*(x.unbind(0)[:: self.order] for x in self.arrays))
 
 
-def per_step(order, *arrays):
-    """The arrays of each step, from the first or (-1) from the last; made once, unless there are very many.
+def step_views(order, *arrays):
+    """A tuple of views for each step, from the first (order 1) or the last (-1).
 
-    There is one view of a row, though it be this step's here and the one before's there: the fewer, the warmer.
+    Up to 2000 steps they are made once, and kept with the arrays. Equal views are one object, which saves memory.
     """
     if len(arrays[0]) > 2000:
-        return Steps(order, arrays)
+        return StepViews(order, arrays)
     rows, known = [x.unbind(0)[::order] for x in arrays], {}
     return list(zip(*([known.setdefault((v.data_ptr(), v.shape, v.stride()), v) for v in row] for row in rows)))
 ''',
@@ -47,18 +53,18 @@ def softplus(x, out):
 ''',
     "sign_of": '''
 def sign_of(x, out):
-    """-1, 0 or 1; what is no number stays so."""
+    """-1, 0 or 1; NaN where x is NaN."""
     unknown = torch.isnan(x)
     torch.sign(x, out=out).masked_fill_(unknown, nan)
 ''',
-    "clear": '''
-def clear(out, where, nothing):
-    """Write `nothing` into the elements whose first axes are True in `where`."""
-    out.masked_fill_(where.reshape(where.shape + (1,) * (out.dim() - where.dim())), nothing)
+    "fill_where": '''
+def fill_where(out, mask, fill):
+    """Write `fill` into the elements of out whose first axes are True in `mask`."""
+    out.masked_fill_(mask.reshape(mask.shape + (1,) * (out.dim() - mask.dim())), fill)
 ''',
     "pick": '''
-def pick(x, step, lengths, ragged, nothing, out):
-    """The value at step 1, 2, ... or, from the end, -1, -2, ...; `nothing` where there is no such step."""
+def pick(x, step, lengths, ragged, fill, out):
+    """The value of a stream at step 1, 2, ... or, from the end, -1, -2, ...; `fill` where there is no such step."""
     steps = len(x)
     if not ragged and 1 <= (step if step > 0 else -step) <= steps:
         out.copy_(x[step - 1 if step > 0 else steps + step])
@@ -66,11 +72,11 @@ def pick(x, step, lengths, ragged, nothing, out):
     at = torch.full_like(lengths, step - 1) if step > 0 else lengths + step
     if steps:
         out.copy_(x[at.clamp(0, steps - 1), torch.arange(len(at), device=at.device)])
-    clear(out, (at < 0) | (at >= lengths), nothing)
+    fill_where(out, (at < 0) | (at >= lengths), fill)
 ''',
     "place": '''
 def place(x, step, lengths, ragged, out):
-    """A stream that is x at one step (see pick) and zero at all others."""
+    """The stream that is x at one step (numbered as in `pick`) and zero at all others."""
     steps = len(out)
     out.zero_()
     if not ragged and 1 <= (step if step > 0 else -step) <= steps:
@@ -78,22 +84,22 @@ def place(x, step, lengths, ragged, out):
     elif steps:
         at = torch.full_like(lengths, step - 1) if step > 0 else lengths + step
         rows = x.clone()
-        clear(rows, (at < 0) | (at >= lengths), 0)
+        fill_where(rows, (at < 0) | (at >= lengths), 0)
         out[at.clamp(0, len(out) - 1), torch.arange(len(at), device=at.device)] = rows
 ''',
     "if_length": '''
 def if_length(x, length, lengths, ragged, steps, out):
-    """x for the sequences that have so many steps, zero for others."""
+    """x for sequences with exactly `length` steps, zero for others."""
     if ragged or steps == length:
         out.copy_(x)
     else:
         out.zero_()
     if ragged:
-        clear(out, lengths != length, 0)
+        fill_where(out, lengths != length, 0)
 ''',
     "sum_products": '''
 def sum_products(a, b, axes, out):
-    """The sum of a * b over axes, the first among them; in pieces, for the memory of a large product has to be got."""
+    """The sum of a * b over axes; in pieces where a * b would be large and the first axis is summed."""
     rows = max(1, LARGE_RESULT // max(1, a[:1].nbytes))
     if len(a) <= rows or axes[0] != 0:
         torch.sum(a * b, axes, out=out)
@@ -102,30 +108,36 @@ def sum_products(a, b, axes, out):
     torch.sum(torch.stack(sums), 0, out=out)
 ''',
     "final": '''
-def final(x, firsts, slot, lengths, ragged, out):
-    """The value `slot` steps before the end; of a shorter sequence the first value that stands there."""
+def final(x, initial, slot, lengths, ragged, out):
+    """The value of a stream `slot` steps before its end; where that is before its start, the initial value there.
+
+    `initial` are the values before the first step, the latest first.
+    """
     steps = len(x)
     if not ragged:
-        out.copy_(x[steps - 1 - slot] if slot < steps else firsts[slot - steps])
+        out.copy_(x[steps - 1 - slot] if slot < steps else initial[slot - steps])
         return
     at = lengths - 1 - slot
     out.copy_(x[at.clamp(min=0), torch.arange(len(at), device=at.device)])
-    for before, first in enumerate(firsts):
+    for before, first in enumerate(initial):
         here = (at == -1 - before).reshape((-1,) + (1,) * (out.dim() - 1))
         out.copy_(torch.where(here, first, out))
 ''',
     "gather": '''
 def gather(x, at, out):
-    """Row `at` [B, n] of each sequence in x [B, m, ...], zero where there is none."""
+    """The rows `at` [B, n] of each sequence in x [B, m, ...]; zero where there is no such row."""
     if x.shape[1] == 0:
         out.zero_()
         return
     out.copy_(x[torch.arange(len(at), device=at.device)[:, None], at.clamp(0, x.shape[1] - 1)])
-    clear(out, (at < 0) | (at >= x.shape[1]), 0)
+    fill_where(out, (at < 0) | (at >= x.shape[1]), 0)
 ''',
     "history": '''
 def history(x, before, steps, lengths, ragged, out):
-    """The last values as rows, the oldest first; of a shorter sequence those `before` it come first (None: zeros)."""
+    """The last values of a stream as rows [B, rows, ...], the oldest first.
+
+    Sequences with fewer steps than rows begin with the values `before` the first step (None: zeros).
+    """
     rows = out.shape[1]
     kept = max(rows - steps, 0)
     if not ragged:
@@ -143,7 +155,7 @@ def history(x, before, steps, lengths, ragged, out):
 ''',
     "unhistory": '''
 def unhistory(x, steps, lengths, ragged, out):
-    """A stream that ends with the rows of x, and is zero before."""
+    """The stream that ends with the rows of x [B, rows, ...] and is zero before: the gradient of `history`."""
     rows = x.shape[1]
     if ragged:
         at = torch.arange(steps, device=out.device) + rows - lengths[:, None]
@@ -155,30 +167,30 @@ def unhistory(x, steps, lengths, ragged, out):
 ''',
     "opening": '''
 def opening(x, steps, lengths, ragged, out):
-    """The first values as rows, zero where there are no such steps."""
+    """The first values of a stream as rows [B, rows, ...]; zero where there are no such steps."""
     rows = min(steps, out.shape[1])
     out[:, :rows].copy_(x[:rows].transpose(0, 1))
     out[:, rows:].zero_()
     if ragged:
-        clear(out, torch.arange(out.shape[1], device=out.device) >= lengths[:, None], 0)
+        fill_where(out, torch.arange(out.shape[1], device=out.device) >= lengths[:, None], 0)
 ''',
     "unopening": '''
 def unopening(x, steps, lengths, ragged, out):
-    """A stream that begins with the rows of x, and is zero after them."""
+    """The stream that begins with the rows of x [B, rows, ...] and is zero after them: the gradient of `opening`."""
     rows = min(steps, x.shape[1])
     out[:rows].copy_(x[:, :rows].transpose(0, 1))
     out[rows:].zero_()
     if ragged:
-        clear(out, torch.arange(steps, device=out.device)[:, None] >= lengths, 0)
+        fill_where(out, torch.arange(steps, device=out.device)[:, None] >= lengths, 0)
 ''',
     "slide": '''
 def slide(x, by, steps, lengths, ragged, out):
-    """Row k is row k + by * length of x, zero where there is none."""
+    """Row k of the result is row k + by * length of x [B, rows, ...]; zero where there is no such row."""
     gather(x, torch.arange(x.shape[1], device=x.device) + by * lengths[:, None], out)
 ''',
     "reverse": '''
 def reverse(x, lengths, ragged, out):
-    """Each sequence from its end to its start."""
+    """Each sequence from its own end to its start."""
     if not ragged:
         out.copy_(x.flip(0))
         return
@@ -186,35 +198,38 @@ def reverse(x, lengths, ragged, out):
     at = (lengths - 1 - torch.arange(steps, device=x.device)[:, None]).clamp(min=0)
     out.copy_(x[at, torch.arange(batch, device=x.device)])
 ''',
-    "grid": '''
-def grid(sizes, device):
-    """The numbers of the rows along each of some axes, to index with."""
+    "index_grid": '''
+def index_grid(sizes, device):
+    """An index for each of some axes: the numbers of all rows, shaped to broadcast."""
     axes = len(sizes)
     return tuple(torch.arange(n, device=device).reshape((n,) + (1,) * (axes - 1 - k)) for k, n in enumerate(sizes))
 ''',
     "take": '''
 def take(x, index, lead, out):
-    """The rows of x that index says, zero where it says -1; the first `lead` axes of x are among those of index."""
+    """The rows of x with the numbers in index; zero where it is -1.
+
+    The first `lead` axes of x are axes of steps and sequences, which index has as well.
+    """
     if x.shape[lead] == 0:
         out.zero_()
         return
     axes = out.dim() - (x.dim() - lead - 1)
-    out.copy_(x[(*grid(out.shape[axes - lead : axes], x.device), index.clamp(min=0))])
-    clear(out, (index < 0).expand(out.shape[:axes]), 0)
+    out.copy_(x[(*index_grid(out.shape[axes - lead : axes], x.device), index.clamp(min=0))])
+    fill_where(out, (index < 0).expand(out.shape[:axes]), 0)
 ''',
     "put": '''
 def put(x, index, lead, out):
-    """Zeros with x in the row that index says; `lead` is the number of axes of time and sequences."""
+    """Zeros, but for x in the row with the number in index; the first `lead` axes are steps and sequences."""
     out.zero_()
     at = index.expand(out.shape[:lead])
     rows = x.expand(out.shape[:lead] + out.shape[lead + 1 :]).clone()
-    clear(rows, at < 0, 0)
+    fill_where(rows, at < 0, 0)
     if out.shape[lead]:
-        out[(*grid(out.shape[:lead], out.device), at.clamp(min=0))] = rows
+        out[(*index_grid(out.shape[:lead], out.device), at.clamp(min=0))] = rows
 ''',
-    "scatter": '''
-def scatter(x, index, out):
-    """Add each row of x to the row of out that index says, where it is not -1; all steps and sequences together."""
+    "scatter_add": '''
+def scatter_add(x, index, out):
+    """The sum of the rows of x over all steps and sequences, each in the row with the number in index (-1: in none)."""
     at = index.reshape(-1)
     rows = x.reshape(len(at), out[:1].numel()).masked_fill((at < 0)[:, None], 0)
     out.zero_()
@@ -223,7 +238,7 @@ def scatter(x, index, out):
 ''',
     "softmax": '''
 def softmax(x, padding, out):
-    """exp(x) over its sum along the last axis; zero in padding."""
+    """exp(x) divided by its sum along the last axis; padding counts as -inf."""
     if padding is None:
         torch.softmax(x.expand_as(out), -1, out=out)
         return
@@ -235,7 +250,7 @@ def softmax(x, padding, out):
 ''',
     "log_softmax": '''
 def log_softmax(x, padding, out):
-    """x minus the logarithm of the sum of exp(x) along the last axis, of which the greatest is left out and added."""
+    """x - log(sum(exp(x))) along the last axis. One greatest term is the 1 of log1p, so that small losses are exact."""
     if x.shape[-1] == 0:
         return
     if padding is not None:
@@ -247,15 +262,16 @@ def log_softmax(x, padding, out):
 ''',
     "step_numbers": '''
 def step_numbers(steps, before, device):
-    """The numbers of the steps, [T, 1] or [T, B], after so many that lie before this call."""
+    """The numbers of the steps [T, 1] or [T, B]; `before` steps, a number or [B], came before this call."""
     return torch.arange(steps, device=device)[:, None] + torch.as_tensor(before, device=device)
 ''',
     "random": '''
 def random(site, law, p, rest, steps, batch, shape, training, seed, out):
-    """Random numbers that depend on site, step, sequence and element alone (Philox4x32-10, Salmon et al. 2011).
+    """Random numbers of a law (`keep`, `bernoulli` or `normal`) with the parameter p; all `rest` outside of training.
 
-    `steps` are the numbers of the steps, [T, B] or of fewer axes. Out of training all are `rest`. Words of 32 bits
-    lie in int64; products of two lose what is above 64 bits, of which no bit is needed.
+    They come from a counter (Philox4x32-10, Salmon et al. 2011) and depend on seed, site, step, sequence and element
+    alone. `steps` are the numbers of the steps, [T, B] or with fewer axes; `batch` is None for one draw for all.
+    Words of 32 bits are stored as int64; products of two overflow, but in bits that nothing needs.
     """
     if not training:
         out.fill_(rest)
@@ -285,26 +301,26 @@ def random(site, law, p, rest, steps, batch, shape, training, seed, out):
 ''',
     "expand": '''
 def expand(x, lead, axes, sizes):
-    """A view of x that is repeated along new axes; the first `lead` axes are those of time and sequences."""
+    """A view of x, repeated along new axes (counted after the first `lead`, which are steps and sequences)."""
     shape = list(x.shape)
     for axis, size in zip(axes, sizes):
         x = x.unsqueeze(lead + axis)
         shape.insert(lead + axis, size)
     return x.expand(shape)
 ''',
-    "masked": '''
-def masked(x, padding, sequences, axis, nothing):
-    """A copy of x with `nothing` where the steps along `axis` are padding; `sequences` is the axis of sequences."""
+    "fill_axis_padding": '''
+def fill_axis_padding(x, padding, sequences, axis, fill):
+    """A copy of x with `fill` where steps along `axis` are padding; `sequences` is the axis of sequences."""
     shape = [1] * x.dim()
     shape[sequences], shape[axis] = x.shape[sequences], x.shape[axis]
-    return x.masked_fill(padding.T.reshape(shape), nothing)
+    return x.masked_fill(padding.T.reshape(shape), fill)
 ''',
-    "clean": '''
-def clean(x, padding, nothing):
-    """A copy of x with `nothing` in padding."""
+    "fill_padding": '''
+def fill_padding(x, padding, fill):
+    """A copy of a stream with `fill` in the padding after the end of each sequence."""
     x = x.clone()
-    clear(x, padding, nothing)
+    fill_where(x, padding, fill)
     return x
 ''',
 }
-"""Each may call those that stand before it."""
+"""Name -> the source of a helper. A module contains those that it needs, directly or through other helpers."""

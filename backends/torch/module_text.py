@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from recurrency.backend import find
 
 from ..names import ascii_name
-from ..python.module import docstring, names_of
+from ..python.module import docstring, import_line, names_of
 from .module import KINDS, program_of
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ class UsageError(ValueError):
 '''
 
 GUIDE = """
-The module is the class {name} at the end of this file; `Network` says how it is called. What it computes stands in the
-functions `run_plain` (results), `run_kept` (the same, with what the backward pass needs of it), `run_back` and
-`run_back_params` (gradients) and `run_second` (gradients of gradients).{losses} The rest serves them.
+The module is the class {name} at the end of this file; `Network` says how it is called. The equations stand in the
+functions that come first: `run_plain` (results), `run_kept` (results, and what the backward pass needs), `run_back` and
+`run_back_params` (gradients), `run_second` (gradients of gradients).{losses} What comes after them is the same in the
+modules of all cells, up to the tables and the class at the end.
 """
 
 CLASS = '''
@@ -49,11 +50,6 @@ class {name}(Network):
 
 def module_text(request: ModuleRequest) -> str:
     """The source of a module that needs PyTorch alone; its class has the name of the cell."""
-    imports: dict[str, set[str]] = defaultdict(set)
-    parts = [ERRORS]
-    folder = Path(__file__).parent / "runtime"
-    for name in RUNTIME:
-        parts.append(_body((folder / f"{name}.py").read_text(encoding="utf-8"), imports))
     program = program_of(request.model, {})
     graphs = {
         f"{mode}_{kind}": request.model.programs.graph(graph, program.roots[mode], *options)
@@ -61,7 +57,11 @@ def module_text(request: ModuleRequest) -> str:
         for kind, (graph, options) in KINDS.items()
     }
     backend: Any = find("torch")
-    parts.append(_body(backend.emit(list(graphs.items()), request.layout, "", request.without), imports))
+    imports: dict[str, set[str]] = defaultdict(set)
+    parts = [_body(backend.emit(list(graphs.items()), request.layout, "", request.without), imports), ERRORS]
+    folder = Path(__file__).parent / "runtime"
+    for name in RUNTIME:
+        parts.append(_body((folder / f"{name}.py").read_text(encoding="utf-8"), imports))
     tables = {key: getattr(program, key) for key in TABLES}
     tables["tapes"] = {mode: program.tape(mode) for mode in program.sources}
     tables["initialisers"] = {name: p.initialiser for name, p in request.model.parameters.items()}
@@ -71,7 +71,7 @@ def module_text(request: ModuleRequest) -> str:
     text = "\n\n".join(part.strip("\n") + "\n" for part in parts)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     known = f'NAMESPACE = "recurrency_{ascii_name(request.name)}_{digest}"'
-    losses = " There are `loss_...` of all of them." if "loss" in program.sources else ""
+    losses = " `loss_plain` to `loss_second` are the same of the loss." if "loss" in program.sources else ""
     guide = GUIDE.format(name=name, losses=losses)
     head = [
         docstring(request.header + guide),
@@ -79,7 +79,6 @@ def module_text(request: ModuleRequest) -> str:
         "from __future__ import annotations",
         "",
         *_imports(imports),
-        "",
         "",
         "",
     ]
@@ -111,7 +110,7 @@ def _imports(found: Mapping[str, set[str]]) -> list[str]:
     """The import statements: Python's, an empty line, and torch's; in both whole modules come first."""
     whole = [f"import {module}" for module in sorted(found) if "" in found[module]]
     parts = {module: sorted(names - {""}) for module, names in sorted(found.items())}
-    lines = whole + [f"from {module} import {', '.join(names)}" for module, names in parts.items() if names]
+    lines = whole + [import_line(module, names) for module, names in parts.items() if names]
     theirs = [line for line in lines if line.split()[1].split(".")[0] == "torch"]
     return [*(line for line in lines if line not in theirs), "", *theirs]
 

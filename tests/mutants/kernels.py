@@ -85,14 +85,14 @@ CHANGES = (
         (("padding stays", "target.append(f\"    {f.dialect.clear(out, padding, '0' if node.type.index is None else '-1')}\")", 'target.append("    pass")'),),
     ),
     Changes(
-        "backends/numpy/ops.py", LENGTHS,
+        "backends/numpy/helpers.py", LENGTHS,
         (
             ("a first value of another sequence", "out[at == -1 - before] = first[at == -1 - before]", "out[at == -1 - before] = first[:1]"),
-            ("the last step of the longest", "at = np.full(lengths.shape, step - 1) if step > 0 else lengths + step\n    found = (at >= 0) & (at < lengths)\n    out[...] = nothing",
-             "at = np.full(lengths.shape, step - 1) if step > 0 else steps + step + 0 * lengths\n    found = (at >= 0) & (at < lengths)\n    out[...] = nothing"),
+            ("the last step of the longest", "at = np.full(lengths.shape, step - 1) if step > 0 else lengths + step\n    found = (at >= 0) & (at < lengths)\n    out[...] = fill",
+             "at = np.full(lengths.shape, step - 1) if step > 0 else steps + step + 0 * lengths\n    found = (at >= 0) & (at < lengths)\n    out[...] = fill"),
             ("reverse from the end of the longest", "at = np.maximum(lengths - 1 - np.arange(steps)[:, None], 0)", "at = np.maximum(steps - 1 - np.arange(steps)[:, None], 0) + 0 * lengths"),
             ("log_softmax loses its tail", "np.subtract(out, np.log1p(rest, rest), out)", "np.subtract(out, np.log(np.exp(out).sum(-1, keepdims=True)), out)", "tests/graph/test_edges.py -k 'agrees and numpy'"),
-            ("no symbol is the first row", "nothing = at < 0", "nothing = at < -1", "tests/backends/numpy/test_backend.py -k embedding"),
+            ("no symbol is the first row", "missing = at < 0", "missing = at < -1", "tests/backends/numpy/test_backend.py -k embedding"),
         ),
     ),
     Changes(

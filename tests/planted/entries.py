@@ -12,7 +12,7 @@ GATHER, FITTING, CLEAN = (
     f"recurrency.{name}" for name in ("request:gather", "request:Request.fitting", "arrays:without_padding")
 )
 OWN = "recurrency.backends.python.writers:_input"
-HELPERS = "recurrency.backends.{}:HELPERS[clean]"
+HELPERS = "recurrency.backends.{}:HELPERS[fill_padding]"
 DRIVER = "recurrency.backends.cupy.class_text:_inputs"
 MEAN = "y = tanh(z) * mean_over_time(z)"
 LATER = "y = z[t+1]"
@@ -37,8 +37,8 @@ ROWS = (
            kind="backward"),
     _entry("symbols that are not cleaned", OWN, "STREAM and", "STREAM and node.type.index is None and",
            "param E : [V, H] ~ ones\ny = embed(E, w[t+1])", head=SYMBOLS, case=WORDS),
-    _entry("zeros by multiplication", HELPERS.format("numpy.ops"), "= nothing", "*= nothing"),
-    _entry("zeros by multiplication, in torch", HELPERS.format("torch.helpers"), "clear(x, padding, nothing)",
+    _entry("zeros by multiplication", HELPERS.format("numpy.helpers"), "= fill\n", "*= fill\n"),
+    _entry("zeros by multiplication, in torch", HELPERS.format("torch.helpers"), "fill_where(x, padding, fill)",
            "x *= ~padding.reshape(*padding.shape, *[1] * (x.dim() - 2))", backend="torch"),
     _entry("a driver that relies on others", DRIVER, "clean = array", "clean = not array",
            LATER, backend="cupy-emulated"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends.numpy.ops import HELPERS
+from recurrency.backends.numpy.helpers import HELPERS
 from recurrency.backends.python.function import Function
 from recurrency.backends.torch.dialect import Torch
 

@@ -1,6 +1,5 @@
 """What a generated CuPy module says of the arguments that it gets, and of what it needs to run."""
 
-from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,17 +50,6 @@ def said(name: str) -> str:
     """A source of a function in the words of its user."""
     prefix = next((p for p in SAID if name.startswith(p)), "")
     return SAID.get(prefix, "") + name[len(prefix) :]
-
-
-def known(what: str, given: Any, names: Collection[str], needed: Collection[str] = ()) -> None:
-    """Refuse what is no dictionary, holds other names than these, or lacks one that is needed."""
-    if not isinstance(given, Mapping):
-        raise TypeError(f"the {what} are a dict of {', '.join(names)}, not {type(given).__name__}")
-    wrong, missing = [n for n in given if n not in names], [n for n in needed if n not in given]
-    if wrong:
-        raise ValueError(f"no {wrong[0]}: the {what} are {', '.join(names) or 'none'}")
-    if missing:
-        raise ValueError(f"{missing[0]} is missing: the {what} are {', '.join(names)}")
 
 
 def from_host(array: Any, dtype: Any, name: str, symbols: int | None) -> Any:

@@ -93,5 +93,5 @@ def test_room_is_made_for_whatever_is_allocated(what: str) -> None:
     module.forward(params, drawn(400, B))
     pool = module._xp()._device.pool
     pool.limit = pool.used + 1000
-    module.plan(401, B) if what == "plan" else module._placed(module.INPUTS, drawn(401, B))
+    module.plan(401, B) if what == "plan" else module._arrays(module.INPUTS, drawn(401, B))
     assert not any(key[1] == (400,) for key in module._function(module.forward_pass).plans)
