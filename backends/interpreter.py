@@ -1,4 +1,4 @@
-"""The interpreter as a backend: slow, and right by definition."""
+"""The interpreter as a backend: slow, and correct by definition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recurrency.program.layout import Layout
 
 
 class InterpreterBackend:
-    """The interpreter behind the protocol of backends: slow, and right by definition."""
+    """The interpreter (`recurrency.graph.interpreter`) behind the protocol of backends."""
 
     name = "interpreter"
 

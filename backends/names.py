@@ -1,4 +1,4 @@
-"""Names and comments of generated code: the user's words in letters that every compiler takes."""
+"""Names and comments in generated code: the user's words in ASCII, which every compiler accepts."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from recurrency.graph.graph import Graph
 
 
 class Names:
-    """Gives each thing a name that no other thing has, and that nothing but a thing of the specification can have.
+    """Makes unique names for the values of a specification, which clash with nothing else in generated code.
 
-    All of them end in `_`, which no word of Python, C, C++ or CUDA does, no macro of a header, and no other name in
-    generated code.
+    They end in `_`, as no keyword of Python, C, C++ or CUDA does, no macro of a header, and no other generated name.
     """
 
     def __init__(self, taken: Iterable[str] = (), outer: Names | None = None) -> None:
         """`taken` are names that others have; those of `outer` are taken as well, now and later."""
         self.taken, self.outer = set(taken), outer
         self.numbers: dict[str, int] = {}
-        """The last number that was put behind each word: those below are taken."""
+        """Word -> the last number that was appended to it; lower ones are taken."""
 
     def __contains__(self, name: str) -> bool:
         return name in self.taken or (self.outer is not None and name in self.outer)
 
     def new(self, wish: str) -> str:
-        """The wished name in ASCII, with a number behind it if it is taken: `h_`, `h_2_`."""
+        """The wished name in ASCII, with a number if it is taken: `h_`, `h_2_`."""
         base = ascii_name(wish)
         number = self.numbers.get(base, 1 if self.outer is None else self.outer.numbers.get(base, 1))
         name = f"{base}_" if number == 1 else f"{base}_{number}_"
@@ -55,7 +54,7 @@ def _letter(character: str) -> str:
 
 
 def clock_suffixes(graph: Graph, names: Names) -> dict[str, str]:
-    """The clocks of a graph, and what is put after names to tell them apart."""
+    """The clocks of a graph -> the suffix of their names: empty if there is only one clock."""
     found: set[str] = set()
     for id in graph.order():
         node = graph[id]
@@ -69,7 +68,7 @@ def clock_suffixes(graph: Graph, names: Names) -> dict[str, str]:
 
 
 def comment(text: str, width: int = 100) -> str:
-    """A piece of a specification as it may stand in a comment: on one line, without control characters."""
+    """A piece of a specification for a comment: one line of at most `width`, without control characters."""
     clean = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     clean = " ".join(clean.split())
     return clean if len(clean) <= width else clean[: width - 3] + "..."

@@ -1,4 +1,4 @@
-"""The NumPy backend: a program as a readable module of NumPy, built by executing that very text."""
+"""The NumPy backend: it writes a program as a readable module of NumPy calls, and executes that text."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ in the modules of all cells.
 
 
 class Built:
-    """A built function (see `recurrency.backend.Runner`) and its source."""
+    """A generated function (see `recurrency.backend.Runner`) and its source."""
 
     def __init__(self, function: Callable[..., dict[str, Array]], source: str, written: Function, dtype: str) -> None:
         self.function, self.source, self.written, self.real = function, source, written, np.dtype(dtype)
@@ -63,22 +63,22 @@ class Built:
 
 
 class NumpyBackend:
-    """Runs everywhere; the reference for what generated code looks like."""
+    """Runs everywhere; the example for writers of other backends."""
 
     name = "numpy"
     extension = ".py"
-    """Of the files that it writes."""
+    """The extension of the files that it writes."""
     writes_steps = True
-    """Modules have a function for one step."""
+    """Its modules have a function for one step."""
 
     def available(self) -> str | None:
-        """Why this backend can not run here; None: it can."""
+        """None: it runs everywhere."""
         return None
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Built:
-        """Compile one function, which computes the roots of a graph."""
+        """Generate and execute one function, which computes the roots of a graph."""
         (written,) = self._written([(name, graph)], layout, without)
         text = _text([written], dtype, "")
         module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}

@@ -1,4 +1,4 @@
-"""How generated Python speaks to NumPy."""
+"""The dialect of NumPy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UFUNC = {"sum": "add", "peak": "maximum"}
 
 
 class Numpy:
-    """Arrays are NumPy's; what is handed out lies in memory that is used again when the caller has let go of it."""
+    """Statements on NumPy arrays. The memory of results is used again once the caller no longer holds them."""
 
     elementwise = ELEMENTWISE
     step_padding = "(padding{s} if ragged{s} else [None] * T{s})"
@@ -36,7 +36,7 @@ class Numpy:
     apart = False
 
     def text(self, f: Frame) -> str:
-        """The function, and the one that makes its memory."""
+        """The function, and the function that allocates its memory."""
         kept = sorted(set(f.memory.own) & f.words(), key=f.memory.order)
         if not kept:
             return "\n".join(f.definition([]))
@@ -54,7 +54,7 @@ class Numpy:
         return str(number_text(value))
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
-        """A new array of equal numbers."""
+        """A new array with one value everywhere."""
         return f"full({shape}, {value}, {'np.intp' if index else 'real'})"
 
     def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
@@ -62,11 +62,11 @@ class Numpy:
         return f"{'zeros' if zeros else 'empty'}({shape}, real)"
 
     def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
-        """An array, or a piece of an arena."""
+        """A new array, or a piece of an arena."""
         return f"{home}.array({shape})" if home else self.empty(shape, zeros=front + behind > 0)
 
     def given(self, text: str, index: bool) -> str:
-        """An array of the caller in our dtype."""
+        """An array of the caller in the dtype of the module."""
         return f"asarray({text}, {'np.intp' if index else 'real'})"
 
     def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
@@ -78,19 +78,19 @@ class Numpy:
         return f"{out}[{where}] = {nothing}"
 
     def spread(self, text: str, shape: str) -> str:
-        """A repeated view."""
+        """A broadcast view."""
         return f"np.broadcast_to({text}, {shape})"
 
     def each(self, whole: str, backwards: bool) -> str:
-        """An array is iterated over by its first axis."""
+        """The array itself: iteration runs over its first axis."""
         return f"{whole}[::-1]" if backwards else whole
 
     def per_step(self, wholes: list[str], backwards: bool) -> str:
-        """The same of several arrays of ours at once."""
+        """A tuple for each step of several of our own arrays."""
         return f"step_views({', '.join(self.each(whole, backwards) for whole in wholes)})"
 
     def product(self, f: Frame, call: Call) -> str:
-        """A function of the same name."""
+        """A call of the function of the same name."""
         if call.function == "einsum":
             return f'einsum("{call.spec}", {call.a}, {call.b}, out={call.out})'
         if call.shape:
@@ -98,27 +98,27 @@ class Numpy:
         return f"{call.function}({call.a}, {call.b}, {call.out})"
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
-        """The reduction of a ufunc."""
+        """A call of `ufunc.reduce`."""
         call = f"{UFUNC[op]}.reduce({text}, {axes}"
         return f"{call}, None, {out})" if fits else f"{out}[...] = {call})"
 
     def results(self, f: Frame, roots: Mapping[str, int]) -> list[str]:
-        """A dict of views of the memory that is lent, and of copies."""
+        """A dict: views of the memory that the caller gets, and copies of other results."""
         items = ["'gradient': gradient"] if len(roots) < len(f.graph.roots) else []
         lent = handed_out(f.program, roots)
         items += [f"{name!a}: {_result(f, name, id, name in lent)}" for name, id in roots.items()]
         return ["return {", *(f"    {item}," for item in items), "}"]
 
     def fusions(self, program: Program) -> dict[int, Fused]:
-        """NumPy has no functions of more than one operation."""
+        """None: NumPy has no function for several operations."""
         return {}
 
 
 def handed_out(program: Program, roots: Mapping[str, int]) -> set[str]:
-    """The results that are handed out as they lie in memory.
+    """The results that the caller gets without a copy.
 
-    Those of memory that a backward run is going to read may lie in one, for nobody can write there; what a user may
-    write on has its memory alone.
+    Results in memory that the backward pass reads may share it, because they are read-only. Results that the caller
+    may write to have their memory alone.
     """
     found: set[str] = set()
     taken: set[int] = set()
@@ -146,12 +146,12 @@ def _result(f: Frame, name: str, id: int, lent: bool) -> str:
 
 
 def _tape(program: Program) -> set[int]:
-    """The memory that a backward run is going to read."""
+    """The buffers that the backward pass reads."""
     roots = program.graph.roots.items()
     return {_memory(program, id) for name, id in roots if name.startswith(TAPE) and leased(program, id)}
 
 
 def _memory(program: Program, id: int) -> int:
-    """The buffer that owns the memory of a value."""
+    """The buffer whose memory holds a value."""
     buffer = program.buffers[program.places[id].buffer]
     return buffer.id if buffer.same is None else buffer.same

@@ -1,4 +1,4 @@
-"""The memory of a call of generated NumPy, from the buffers that it makes."""
+"""A forecast of the memory of a call of generated NumPy, from the buffers that it makes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ..python.function import Function
 from .dialect import handed_out
 
 VIEW, MOST_VIEWS = 128, 2000
-"""Bytes of a view of an array; loops of at most so many steps keep one of each array at each step."""
+"""The bytes of one view; and the longest loop that keeps a view of each array for each step."""
 
 DRAWN = 72
-"""Bytes that a random number takes while it is drawn."""
+"""Temporary bytes for each random number."""
 
 WHOLE = frozenset({"log_softmax", "take"})
-"""Operations that compute all their elements once more on the way."""
+"""Operations with a temporary array of the size of their result."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A function, and the sizes of one call of it."""
+    """One call: a function, and the sizes of the call."""
 
     function: Function
     real: np.dtype[Any]
@@ -38,7 +38,7 @@ class Call:
     ragged: bool
 
     def footprint(self) -> Footprint:
-        """What is kept for these sizes, what is made anew, and the most that any statement needs besides."""
+        """Bytes by purpose: buffers kept for these sizes, new results, and the largest temporaries of a statement."""
         passing = self._cleaned() + max(self._statements(), default=0)
         return Footprint.of([*self._buffers(), *self._views(), *self._made(), (PASSING, passing)])
 
@@ -64,7 +64,7 @@ class Call:
                 yield WORKSPACE, count * self.steps[clock] * VIEW
 
     def _made(self) -> Iterator[tuple[str, int]]:
-        """The gradient of the parameters, and copies of results."""
+        """The gradient of the parameters, and results that are copies."""
         f = self.function
         own = gradients(f.graph, f.layout)
         if own:
@@ -75,13 +75,13 @@ class Call:
                 yield GRADIENTS if root.startswith("gradient:") else WORKSPACE, self._size(id)
 
     def _cleaned(self) -> int:
-        """Copies of the caller's streams without what stands in padding."""
+        """Copies of the caller's streams with cleared padding."""
         graph = self.function.graph
         inputs = [id for name, id in graph.sources("input").items() if not name.startswith("tape:")]
         return sum(self._size(id) for id in inputs if graph[id].type.kind is Kind.STREAM) if self.ragged else 0
 
     def _statements(self) -> Iterator[int]:
-        """What statements on all steps make on the way."""
+        """The temporaries of each statement on all steps."""
         program = self.function.program
         for region in program.regions:
             for id in () if region.scans else region.ids:
@@ -96,6 +96,6 @@ class Call:
         return self._size(id) if node.op.name in WHOLE else 0
 
     def _is_cut(self, id: int) -> bool:
-        """Whether the rows of a stream lie apart, so that a product over all steps copies it."""
+        """Whether a stream is not contiguous, so that a product over all steps copies it."""
         place = self.function.program.places.get(id)
         return place is not None and place.kind is Kind.STREAM and not self.function.contiguous(id)

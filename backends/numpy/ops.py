@@ -1,4 +1,4 @@
-"""How each element-wise operation is written in NumPy: one row for each, statements that leave the result in `out`."""
+"""The statements of each element-wise operation in NumPy; they leave the result in `out`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "maximum": ("maximum({0}, {1}, out={out})",),
     "where": ("copyto({out}, {1})", "copyto({out}, {2}, where=equal({0}, 0.0))"),
 }
-"""`{0}`, `{1}`, `{2}` are the arguments; the first statement alone may read what `out` overwrites."""
+"""`{0}`, `{1}`, `{2}` are the arguments. They may share memory with `out`, so only the first statement reads them."""
 
 FUNCTIONS = frozenset(
     "absolute add arange asarray copyto cos divide dot einsum empty equal exp expm1 full less less_equal log log1p "
     "logaddexp matmul maximum minimum multiply negative power prod sign sin sqrt subtract tanh zeros".split()
 )
-"""What of NumPy a module imports by name where it uses it."""
+"""The functions of NumPy that a module imports by name if it uses them."""

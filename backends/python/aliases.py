@@ -1,4 +1,4 @@
-"""How views are written: most are names alone; some are copied, cleaned, or get first values."""
+"""Statements for views: most need none; some are copied, have their padding cleared, or get initial values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .frame import Frame
 
 
 def write_alias(f: Frame, id: int, node: Node) -> None:
-    """The statements of a view, if it needs any."""
+    """Write the statements of a view, if it needs any."""
     if node.op.name == "shift":
         if f.memory.loop is None:
             write_firsts(f, id)
@@ -26,7 +26,7 @@ def write_alias(f: Frame, id: int, node: Node) -> None:
 
 
 def write_late_copy(f: Frame, id: int) -> None:
-    """At the end of a step: what a delayed use with memory of its own reads at a later one."""
+    """At the end of a step, write what a delayed use with its own memory reads at a later step."""
     if f.graph[id].op.name == "shift" and id in f.program.copies:
         f.inner.append(_into_rows(f, id))
 
@@ -37,7 +37,7 @@ def _into_rows(f: Frame, id: int) -> str:
 
 
 def _clean(f: Frame, id: int, node: Node) -> None:
-    """Put nothing into padding; neighbouring statements of this kind stand under one condition."""
+    """Clear the padding of a value; neighbouring statements of this kind share one condition."""
     s = f.clocks[str(node.type.clock)]
     padding = f"padding{s}"
     if f.memory.loop is not None:
@@ -64,7 +64,7 @@ def _copy(f: Frame, id: int, node: Node) -> None:
 
 
 def write_firsts(f: Frame, id: int) -> None:
-    """Write the first values of a delayed use into the rows before the first step."""
+    """Write the initial values of a delayed use into the rows before the first step."""
     node, place = f.graph[id], f.program.places[id]
     for line in rows_before(f.graph, node, place.delay):
         if line.first is not None:
@@ -73,7 +73,7 @@ def write_firsts(f: Frame, id: int) -> None:
 
 
 def _write_rows(f: Frame, id: int, rows: Rows, place: Place) -> None:
-    """Write one row, or several of a value that has them as its own."""
+    """Write one row, or several rows of a value that has an axis for them."""
     buffer = f.program.buffers[place.buffer]
     one, front = rows.start is None, buffer.front - rows.high
     text = f"{f.memory.base(buffer)}[{front}{'' if one else f':{buffer.front - rows.low + 1}'}]"
@@ -89,7 +89,7 @@ def _write_rows(f: Frame, id: int, rows: Rows, place: Place) -> None:
 
 
 def _line(f: Frame, rows: Rows) -> str:
-    """Rows of a value as those of a stream: [rows, B, ...]."""
+    """The rows of a value in the order of a stream: [rows, B, ...]."""
     assert rows.first is not None
     assert rows.start is not None
     literal = number(f.graph, rows.first)

@@ -1,6 +1,6 @@
-"""What the texts of NumPy and of PyTorch do not share: words, and how some things are said.
+"""What differs between generated NumPy and generated PyTorch: names of functions, and the form of some statements.
 
-The writer of functions (`python.function` and its neighbours) is one; a dialect is handed to it.
+One writer (`python.function` and its neighbours) serves both; it takes a dialect.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Fused:
-    """Nodes that one statement computes together: a last one, and `inner` ones, which nobody else reads.
+    """Nodes that one statement computes: a last one, and `inner` ones, which no other node reads.
 
-    `template` is the statement, with letters for values and `out` for the result; where it is empty, the one inner
-    node is a product, to which the value `x` is added.
+    `template` is the statement, with letters for values and `out` for the result. An empty template means that the
+    only inner node is a product, and the last node adds the value `x` to it.
     """
 
     inner: tuple[int, ...]
@@ -25,73 +25,73 @@ class Fused:
 
 
 class Dialect(Protocol):
-    """How generated Python speaks to one library of arrays. Texts go in, texts come out."""
+    """How generated Python uses one library of arrays: every member takes source text and returns source text."""
 
     @property
     def elementwise(self) -> Mapping[str, tuple[str, ...]]:
-        """Statements for each element-wise operation: `{0}`, `{1}`, ... are its arguments, `{out}` is the result."""
+        """The statements of each element-wise operation: `{0}`, `{1}`, ... are its arguments, `{out}` the result."""
 
     step_padding: str
-    """The padding of each step of a clock whose names end in `{s}`, for a loop."""
+    """The padding at each step, for a loop over time; `{s}` is the suffix of the clock's names, here and below."""
     length: str
-    """Lengths of sequences that are all full, with `{T}` steps."""
+    """The lengths of sequences that all have `{T}` steps."""
     range: str
-    """The numbers of `{T}` steps as a column."""
+    """The numbers of `{T}` steps, as a column."""
     steps_before: str
-    """The numbers of `{T}` steps of `{clock}`, those before the call counted, for random numbers."""
+    """The numbers of `{T}` steps of `{clock}` for random numbers, counted from the first step of the whole sequence."""
     eye: str
-    """The unit matrix of size `{0}`."""
+    """The identity matrix of size `{0}`."""
     place: str
-    """The statement that puts `{x}` into a stream at a step; names of the clock end in `{s}`."""
+    """The statement that puts `{x}` into a stream at step `{step}`."""
 
     @property
     def if_length(self) -> tuple[str, ...]:
-        """The statements that copy `{x}` for sequences of one length, and nothing for others."""
+        """The statements that give `{x}` for sequences with `{length}` steps, and zero for others."""
 
     permute: str
-    """The method that puts the axes of an array in another order."""
+    """The method that permutes the axes of an array."""
     view: str
-    """A view of the array `{0}` in the shape `{1}`; where that takes a copy, an error."""
+    """A view of the array `{0}` in the shape `{1}`; it raises where that would take a copy."""
     widens: bool
-    """Whether a function repeats its arguments where its result has more axes than all of them."""
+    """Whether an element-wise function broadcasts its arguments to the shape of its result."""
     hoists: bool
-    """Whether pieces of the arrays of a step are better cut out before the loop."""
+    """Whether slices of the arrays of a step are cheaper when made before the loop."""
     apart: bool
-    """Whether memory that is lent to the caller is made apart from the rest."""
+    """Whether one function allocates the memory of results, and another one the rest."""
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
-        """A new array of equal numbers; `index`: of symbols."""
+        """A new array with one value everywhere; `index`: of symbols."""
 
     def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
-        """A new array of real numbers: where memory is made, or `here` in the function."""
+        """A new array of real numbers, where memory is allocated or, with `here`, in the function itself."""
 
     def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
-        """Memory with so many rows before and after the steps; `home`: what part of it is lent to the caller as."""
+        """Memory with rows before and after the steps; `home`: the caller gets it, in `outputs` or on the `tape`."""
 
     def given(self, text: str, index: bool) -> str:
-        """An array of the caller in our dtype."""
+        """An array of the caller in the dtype of the module."""
 
     def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
-        """Write a value, or a `number`, into an array; `indexed`: the text picks it out of another with an index."""
+        """Write a value, or a `number`, into an array; `indexed`: `out` ends with an index."""
 
     def clear(self, out: str, where: str, nothing: str) -> str:
-        """Write `nothing` where the first axes of an array are True in `where`."""
+        """Write `nothing` into the elements of an array whose first axes are True in `where`."""
 
     def spread(self, text: str, shape: str) -> str:
-        """A view of an array that is repeated to this shape."""
+        """A view of an array, broadcast to this shape."""
 
     def each(self, whole: str, backwards: bool) -> str:
-        """What a loop over the steps of an array iterates over."""
+        """The iterable of the steps of an array."""
 
     def per_step(self, wholes: list[str], backwards: bool) -> str:
-        """The same of several arrays of ours at once."""
+        """The iterable of the steps of several of our own arrays at once."""
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
-        """The `sum` or `peak` of an array over axes; `fits`: what comes out has the axes of `out`, as it is."""
+        """The `sum` or `peak` of an array over axes; `fits`: the result has the axes of `out` without broadcasting."""
 
 
 def number_text(value: float) -> str:
-    """A number as Python text; `nan` and `inf` are names of the module."""
+    """A number as Python source; `nan` and `inf` are names in the module."""
     if isnan(value):
         return "nan"
     if value in (inf, -inf):
@@ -100,5 +100,5 @@ def number_text(value: float) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Names as the inside of a tuple."""
+    """Names as the content of a tuple: `a, b`, or `a,`."""
     return ", ".join(names) + ("," if len(names) == 1 else "")

@@ -23,7 +23,7 @@ ARGUMENTS = "params, given, lengths, steps, batch, training, seed, offset"
 
 
 class FunctionDialect(Dialect, Protocol):
-    """A dialect that also writes what depends on the function around it."""
+    """A dialect with the parts of a function that need to know the rest of it."""
 
     def text(self, f: Frame) -> str:
         """The source of the function, and of the functions that allocate its memory."""
@@ -61,21 +61,21 @@ class Frame:
 
     @property
     def sizes(self) -> list[str]:
-        """The names of the numbers of steps and sequences."""
+        """The names of the numbers of steps of each clock, and of sequences: `T`, `B`."""
         return [f"T{suffix}" for suffix in self.clocks.values()] + ["B"]
 
     def definition(self, borrowed: list[str]) -> list[str]:
-        """The lines of the function; `borrowed` are those that get its memory."""
+        """The lines of the function; `borrowed` are the lines that get its buffers."""
         numbers = [f"int(steps[{c!a}])" for c in self.clocks] + ["int(batch)"]
         body = [f"{', '.join(self.sizes)} = {', '.join(numbers)}", *borrowed, *self._measures(), *self.body]
         return [f"def {self.name}({ARGUMENTS}):", *(f"    {line}" if line else "" for line in body)]
 
     def words(self) -> set[str]:
-        """All words of the body."""
+        """All words in the body."""
         return set(re.findall(r"\w+", "\n".join(self.body)))
 
     def _measures(self) -> list[str]:
-        """What the function has to know about the lengths of the sequences."""
+        """The lines that define the lengths of the sequences and their padding, as far as the body uses them."""
         words = self.words()
         out: list[str] = []
         for clock, s in self.clocks.items():
@@ -89,7 +89,7 @@ class Frame:
         return out
 
     def say(self, id: int, *statements: str) -> None:
-        """Write statements, beside the first the line of the specification that they come from."""
+        """Write statements; a comment at the first one quotes the line of the specification that they come from."""
         target = self.body if self.memory.loop is None else self.inner
         span = self.graph[id].span
         here = (span.source.name, span.line) if span else None
@@ -103,7 +103,7 @@ class Frame:
     # ----------------------------------------------------------------------------------------------------- arrays
 
     def kind(self, id: int) -> Kind:
-        """The kind of the array that stands for a value."""
+        """The kind of the array that holds a value."""
         place = self.program.places.get(id)
         return Kind.STATIC if place is None else place.kind
 
@@ -115,14 +115,14 @@ class Frame:
         return self.memory.array(self.program.places[id])
 
     def array(self, id: int) -> str:
-        """A value as an array, though it be a literal number."""
+        """A value as an array, even if it is a literal number."""
         value = number(self.graph, id)
         if value is None:
             return self.ref(id)
         return self.constant(value, f"({''.join(f'{self.memory.size(d)}, ' for d in self.graph[id].type.shape)})")
 
     def constant(self, value: float, shape: str, wish: str = "") -> str:
-        """An array of equal numbers."""
+        """An array with one value everywhere."""
         if (value, shape) not in self.constants:
             name = self.names.new(wish or ("ones" if value == 1 else "constant"))
             self.constants[value, shape] = name
@@ -130,7 +130,7 @@ class Frame:
         return self.constants[value, shape]
 
     def full(self, id: int) -> str:
-        """A value as an array with all the axes of its type."""
+        """A value as an array with all axes of its type."""
         type_ = self.graph[id].type
         text = self.array(id)
         if self.kind(id) is type_.kind:
@@ -138,19 +138,19 @@ class Frame:
         return self.dialect.spread(text, self.memory.shape(type_, step=self.memory.loop is not None))
 
     def out(self, id: int) -> str:
-        """The array that a node is computed into."""
+        """The array for the result of a node."""
         return self.memory.array(self.program.places[id])
 
     def lead(self, kind: Kind) -> int:
-        """The number of axes of time and sequences of an array of this kind, here."""
+        """The number of axes for steps and sequences that an array of this kind has here, in a loop or outside."""
         return 1 if kind is Kind.STREAM and self.memory.loop is not None else int(kind)
 
     def lead_of(self, id: int) -> int:
-        """The number of axes of time and sequences of the array that stands for a value."""
+        """The number of axes for steps and sequences of the array that holds a value."""
         return self.lead(self.kind(id))
 
     def strides(self, id: int) -> tuple[Axis, ...] | None:
-        """Where the elements of the array of a value lie; None where the caller decides that, or without views."""
+        """The strides of the array of a value; None where the caller decides them, or where views are switched off."""
         place = self.program.places.get(id)
         if place is None:
             return contiguous(self.graph[id].type.shape)
@@ -159,6 +159,6 @@ class Frame:
         return strides(buffer, place, self.memory.loop is not None) if known else None
 
     def contiguous(self, id: int) -> bool:
-        """Whether the elements of the array of a node lie one after another."""
+        """Whether the array of a node is contiguous."""
         found = self.strides(id)
         return found is not None and evenly(found)

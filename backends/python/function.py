@@ -1,4 +1,4 @@
-"""The text of one function: a program's kernels as statements of Python on arrays."""
+"""A whole function: a program as Python statements on arrays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .writers import WRITERS
 
 
 class Function(Frame):
-    """Writes one function: `text` is its source."""
+    """Writes one function, whose source is `text`."""
 
     def __init__(self, name: str, program: Program, layout: Layout, dialect: FunctionDialect) -> None:
         super().__init__(name, program, layout, dialect)
@@ -36,7 +36,7 @@ class Function(Frame):
         self._results()
 
     def text(self) -> str:
-        """The function, and what makes its memory."""
+        """The source of the function, and of the functions that allocate its memory."""
         return self.dialect.text(self)
 
     @cached_property
@@ -63,7 +63,7 @@ class Function(Frame):
         self.body += [f"    {line}" for line in self.inner]
 
     def _header(self, loop: Loop) -> str:
-        """The line that begins a loop: views of our own arrays are made once, those of the caller's each time."""
+        """The line that begins a loop: views of our own arrays are made once, views of the caller's at each call."""
         backwards = loop.region.kind == "scan backwards"
         self.viewed[str(loop.region.clock)] += sum(map(bool, map(self.memory.group, loop.views.values())))
         each = {name: self.dialect.each(whole, backwards) for name, whole in loop.views.items()}
@@ -101,7 +101,7 @@ class Function(Frame):
             WRITERS[node.op.name](self, id, node)
 
     def _together(self, id: int, node: Node, fused: Fused) -> bool:
-        """Write what is computed together with other nodes, if that is possible (else the others alone)."""
+        """Write a fused statement; False: no function computes all of it, and only the inner nodes are written."""
         if fused.template:
             args = dict(zip(fused.letters, self._arguments(id, node, tuple(fused.letters.values())), strict=True))
             one = {"one": self.dialect.literal(self, 1.0)} if "{one}" in fused.template else {}
@@ -116,7 +116,7 @@ class Function(Frame):
         return bool(statement)
 
     def _arguments(self, id: int, node: Node, ids: tuple[int, ...]) -> list[str]:
-        """The arguments of an element-wise function, one of which has all axes of the result, if that must be."""
+        """The arguments of an element-wise function; the first is broadcast where the library needs it."""
         args = [self.ref(a) for a in ids]
         wide = any(number(self.graph, a) is None and self.kind(a) is self.kind(id) for a in ids)
         if not wide and not self.dialect.widens and (self.kind(id) or node.type.shape):

@@ -1,4 +1,4 @@
-"""Names for what lies in memory: what the user calls it, or something that it belongs to."""
+"""Names for arrays: the user's own name, or one derived from a value that the array belongs to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def hints(program: Program) -> dict[Place, str]:
 
 
 def later(program: Program) -> dict[int, str]:
-    """The first user's name among the values that lie in a buffer, or use its memory after it."""
+    """The first of the user's names among the values that a buffer holds, or that reuse its memory."""
     out: dict[int, str] = {}
     for id, place in program.places.items():
         root = program.buffers[place.buffer]
@@ -37,7 +37,7 @@ def within(node: Node) -> str:
 
 
 def pieces(graph: Graph) -> dict[int, str]:
-    """A name for each value without one whose pieces have names: `i_f_o`."""
+    """A name for each unnamed value whose pieces have names: `i_f_o`."""
     names: dict[int, dict[str, int]] = {}
     for id in graph.order():
         node = graph[id]

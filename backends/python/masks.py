@@ -1,4 +1,4 @@
-"""Padding among the axes of one element: values of all steps of a clock (`frames`), where a sequence may have fewer."""
+"""Padding within one element: where an axis runs over the steps of a clock (`frames`), a sequence may have fewer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from recurrency.graph.types import Kind
 from .frame import Frame
 
 KEEPS_ZERO = frozenset("negative add subtract multiply tanh relu abs sin sign expm1 log1p sqrt".split())
-"""Operations whose result is zero where all arguments are."""
+"""Operations whose result is zero where all arguments are zero."""
 
 
 def clean(f: Frame, id: int, axis: int) -> bool:
-    """Whether a value is known to be zero where the steps along this axis are padding."""
+    """Whether a value is known to be zero in the padding along this axis."""
     node = f.graph[id]
     if node.op.name in ("frames", "input"):
         return node.op.name == "input" or axis == 0
@@ -27,7 +27,7 @@ def clean(f: Frame, id: int, axis: int) -> bool:
 
 
 def masked_text(f: Frame, text: str, kind: Kind, axis: int, clock: str, nothing: str) -> str:
-    """An array with `nothing` in the padding along an axis, which has the steps of `clock`."""
+    """An array with `nothing` in the padding along an axis that runs over the steps of `clock`."""
     lead, s = f.lead(kind), f.clocks[clock]
     return f"(fill_axis_padding({text}, padding{s}, {lead - 1}, {lead + axis}, {nothing}) if ragged{s} else {text})"
 

@@ -1,4 +1,4 @@
-"""The names of arrays in generated Python: buffers, and views of them, of all steps or of one."""
+"""Buffers in generated Python, and views of them: of all steps, or of one step of a loop."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .products import COPYING
 
 @dataclass
 class Loop:
-    """The loop over time that is being written; `views` are its arrays of one step, each with that of all steps."""
+    """The loop over time that is being written; `views`: name of an array of one step -> the array of all steps."""
 
     region: Region
     views: dict[str, str] = field(default_factory=dict)
 
 
 class Memory:
-    """Knows by which name a place is called, and writes the lines that make it.
+    """Gives each place in memory a name, and writes the line that defines it.
 
-    Lines about our own buffers go to `lines`, which run once for each size; lines about the caller's arrays to `body`.
-    `own` are the names in `lines`, each with the group of buffers that it belongs to: `lent` ones are handed to the
-    caller, `kept` ones are not.
+    Definitions of our own buffers go to `lines`, which run once for each size; views of the caller's arrays go to
+    `body`. `own` are the names that `lines` define, each with its group: `lent` buffers go to the caller, `kept` ones
+    do not.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class Memory:
         return f"T{self.clocks[str(clock)]}"
 
     def size(self, dim: Dim) -> str:
-        """A dimension as text."""
+        """A dimension as source."""
         return self.steps(dim) if isinstance(dim, str) else str(dim)
 
     def lead(self, place: Place) -> int:
-        """How many axes of time and sequences the array at a place has, as `whole` names it."""
+        """The number of axes for steps and sequences of the array that `whole` names."""
         if place.kind is Kind.STREAM and self.program.buffers[place.buffer].step is not None:
             return 1
         return int(place.kind)
 
     def array(self, place: Place) -> str:
-        """The array at a place: of this step within a loop, else of all steps."""
+        """The array at a place: in a loop, of this step; outside, of all steps."""
         if self.loop is None or place.kind is not Kind.STREAM or self.program.buffers[place.buffer].step is not None:
             return self.whole(place)
         return self.stepped(self.whole(place), place.kind)
 
     def stepped(self, whole: str, kind: Kind = Kind.STREAM) -> str:
-        """The array of this step, of one that holds all steps."""
+        """The part of an array of all steps that belongs to this step of the loop."""
         assert self.loop is not None
         for known, text in self.loop.views.items():
             if text == whole:
@@ -90,13 +90,13 @@ class Memory:
         return name
 
     def whole(self, place: Place) -> str:
-        """The array of all steps (of the one step that there is memory for)."""
+        """The array of all steps, or of the one step that has memory."""
         if place not in self.known:
             self.known[place] = self._named(place)
         return self.known[place]
 
     def derived(self, text: str) -> str:
-        """A name for a view such as `W.T`: made before the loop, if it is the same at all steps."""
+        """A name for a view such as `W.T`, which is made before the loop if it is the same at all steps."""
         base = _innermost(text)
         if self.loop is None or text == base:
             return text
@@ -111,7 +111,7 @@ class Memory:
         return self.views[text]
 
     def _piece(self, whole: str, rest: str) -> str:
-        """The piece of this step of an array, as one of the pieces of all steps; "" if it can't be had so."""
+        """A slice of an array of this step as a step of the slice of all steps; "" if that is not possible."""
         if not rest or rest[0] != "[" or rest[-1] != "]":
             return ""
         if rest.startswith("[..."):
@@ -119,7 +119,7 @@ class Memory:
         return self.stepped(f"{whole}[:, {rest[1:]}") if self.dialect.hoists else ""
 
     def define(self, name: str, text: str, group: str | None) -> None:
-        """Write the line that gives an array its name, where it belongs: to one of our groups, or to none."""
+        """Write the line that defines a name: of an array in one of our groups, or (None) of the caller's."""
         assert not group or COPYING not in text, f"{text} may be a copy"
         lines = self.lines if group else self.body
         self.line_of.setdefault(name, len(lines))
@@ -128,11 +128,11 @@ class Memory:
             self.own[name] = group
 
     def group(self, text: str) -> str | None:
-        """The group of what a text is a view of; None if it is not ours."""
+        """The group of the array that a text is a view of; None if it is not ours."""
         return self.own.get(_innermost(text))
 
     def order(self, name: str) -> int:
-        """The line that gives an array its name."""
+        """The number of the line that defines a name."""
         return self.line_of[name]
 
     def _named(self, place: Place) -> str:
@@ -152,14 +152,14 @@ class Memory:
         return f"{self._label(buffer)}_part" if place.views else self._label(buffer)
 
     def _rows(self, buffer: Buffer, base: str, delay: int) -> str:
-        """The rows of the steps, or of those `delay` steps before."""
+        """The rows of all steps, `delay` steps back."""
         if not buffer.front and not buffer.behind:
             return base
         start, steps = buffer.front - delay, self.steps(buffer.type.clock)
         return f"{base}[{start}:{start} + {steps}]" if start else f"{base}[:{steps}]"
 
     def base(self, buffer: Buffer) -> str:
-        """The array of a whole buffer, with the rows before and after the steps."""
+        """The array of a whole buffer, with its rows before the first and after the last step."""
         if buffer.id not in self.bases:
             rows = "_rows" if buffer.front or buffer.behind else ""
             name = self.bases[buffer.id] = self.names.new(self._label(buffer) + rows)
@@ -186,11 +186,11 @@ class Memory:
         return self.dialect.buffer(shape, buffer.front, buffer.behind, home)
 
     def _home(self, buffer: Buffer) -> str | None:
-        """Who gets the memory of a buffer, if it is handed out."""
+        """What a buffer is part of when the caller gets it: `outputs` or the `tape`; None for other buffers."""
         return self.homes.get(buffer.id if buffer.same is None else buffer.same)
 
     def shape(self, type_: Type, rows: int = 0, step: bool = False) -> str:
-        """The shape of an array of this type, as text."""
+        """The shape of an array of this type, as source."""
         lead = []
         if type_.kind is Kind.STREAM and not step:
             lead.append(self.steps(type_.clock) + (f" + {rows}" if rows else ""))
@@ -209,7 +209,7 @@ class Memory:
         return named or str(node.attrs.get("name", within(node)))
 
     def viewed(self, text: str, views: tuple[View, ...], start: Place, copies: bool = False) -> str:
-        """Views of an array that lies at `start`; for `copies` see `view`."""
+        """Views of the array at `start`; for `copies` see `view`."""
         lead, rank = self.lead(start), len(self.program.buffers[start.buffer].type.shape)
         for view in _joined(views):
             text, lead = self.view(text, view, lead, rank, copies)
@@ -217,9 +217,9 @@ class Memory:
         return text
 
     def view(self, text: str, view: View, lead: int, rank: int, copies: bool = False) -> tuple[str, int]:
-        """A view of an array with `lead` axes of time and sequences and `rank` others; and its number of the former.
+        """A view of an array with `lead` axes for steps and sequences and `rank` others; and the view's own `lead`.
 
-        `copies`: a copy does as well, for the array is read now, or never changes.
+        `copies`: a copy is as good, because the array is read at once, or never changes.
         """
         if view.op == "slice":
             return f"{text}[{', '.join([':'] * lead + [f'{view.numbers[0]}:{view.numbers[1]}'])}]", lead
@@ -248,7 +248,7 @@ def _innermost(text: str) -> str:
 
 
 def _joined(views: tuple[View, ...]) -> list[View]:
-    """The same views, a piece of a piece as one piece."""
+    """The same views, with a slice of a slice as one slice."""
     out: list[View] = []
     for view in views:
         if out and out[-1].op == view.op == "slice":
@@ -260,7 +260,7 @@ def _joined(views: tuple[View, ...]) -> list[View]:
 
 
 def _homes(program: Program) -> dict[int, str]:
-    """The buffers of which parts are handed to the caller: streams among the results, or only on the tape."""
+    """The buffers that the caller gets parts of: buffer -> `outputs`, or `tape` if no other result is in it."""
     homes: dict[int, str] = {}
     for name, id in program.graph.roots.items():
         place = program.places.get(id)
@@ -274,7 +274,7 @@ def _homes(program: Program) -> dict[int, str]:
 
 
 def leased(program: Program, id: int) -> bool:
-    """Whether a result is handed out as it lies in memory, not written again until the caller is done with it."""
+    """Whether the caller gets a result without a copy; its memory is not written again while the caller holds it."""
     place = program.places.get(id)
     if place is None or place.kind is not Kind.STREAM or program.graph[id].type.index is not None or place.repeats:
         return False

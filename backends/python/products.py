@@ -1,4 +1,4 @@
-"""How an Einstein sum of two arrays is written: as one matrix product, as many, or element by element."""
+"""How a sum of products of two arrays is computed: as one matrix product, as many, or element by element."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from recurrency.graph.dimensions import Dim
 from recurrency.program.strides import Axis, evenly, joined
 
 COPYING = ".reshape("
-"""What makes a new shape, by a copy where it must: for what is read at once, never for what is written or kept."""
+"""Makes a new shape, by a copy if need be: only for arrays that are read at once, not written or kept."""
 
 
 @dataclass(frozen=True)
 class Operand:
-    """An array in the text: its name, a letter for each axis, and where its elements lie (None: who knows).
+    """An array in the source: its text, a letter for each axis, and its strides (None: unknown).
 
-    `fixed` says that it is the same at all steps of the loop that is being written.
+    `fixed`: it is the same at all steps of the loop that is being written.
     """
 
     text: str
@@ -26,11 +26,11 @@ class Operand:
 
     @property
     def contiguous(self) -> bool:
-        """Whether its elements lie one after another."""
+        """Whether its elements are contiguous."""
         return self.strides is not None and evenly(self.strides)
 
     def joins(self, *groups: str) -> bool:
-        """Whether a view of it has one axis for each of these groups of neighbouring letters."""
+        """Whether a view can have one axis for each of these groups of neighbouring letters."""
         if self.strides is None:
             return False
         known = dict(zip(self.axes, self.strides, strict=True))
@@ -39,7 +39,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Call:
-    """A product as a call: `dot` (of vectors and matrices with so many axes), `matmul`, `multiply` or `einsum`."""
+    """A product as a call of `dot` (of vectors and matrices, with these `axes`), `matmul`, `multiply` or `einsum`."""
 
     function: str
     a: str
@@ -48,37 +48,37 @@ class Call:
     spec: str = ""
     axes: tuple[int, int] = (2, 2)
     plus: str = ""
-    """What is added to it, if anything."""
+    """What is added to the product, if anything."""
     sizes: tuple[str, ...] = ()
-    """Rows, summed letters and columns of a product of two matrices."""
+    """The numbers of rows, summed elements and columns of a product of two matrices."""
     fixed: bool = False
     """Whether `b` is the same at all steps of a loop."""
     shape: str = ""
-    """Where no view of `out` is a matrix: its shape, in which the product is copied there."""
+    """The shape of `out` where no view of it is a matrix, so that the product has to be copied there."""
 
     def named(self, name: Callable[[str], str]) -> Call:
-        """The same call with names for its operands."""
+        """The same call after `name` has replaced the text of each operand."""
         plus = name(self.plus) if self.plus else ""
         return replace(self, a=name(self.a), b=name(self.b), out=name(self.out), plus=plus)
 
 
 @dataclass(frozen=True)
 class Product:
-    """`out = a * b` summed over the letters that `out` has not; `sizes` is the text of the size of each letter."""
+    """`out = a * b`, summed over the letters that `out` lacks; `sizes` has the size of each letter, as source."""
 
     a: Operand
     b: Operand
     out: Operand
     sizes: Mapping[str, str]
     plus: Operand | None = None
-    """What is to be added to it, if anything."""
+    """What is added to the product, if anything."""
     permute: str = "transpose"
-    """The method that puts the axes of an array in another order."""
+    """The method that permutes the axes of an array."""
     view: str = "view({0}, {1})"
-    """A view of an array in another shape."""
+    """A view of the array `{0}` in the shape `{1}`."""
 
     def call(self) -> Call:
-        """How it is computed."""
+        """The cheapest call that computes it."""
         a, b, out = set(self.a.axes), set(self.b.axes), set(self.out.axes)
         repeated = any(len(set(x.axes)) < len(x.axes) for x in (self.a, self.b, self.out))
         if repeated or (a ^ b) - out or out - (a | b):
@@ -96,7 +96,7 @@ class Product:
         return Call("einsum", self.a.text, self.b.text, self.out.text, spec)
 
     def _elementwise(self) -> Call:
-        """No sum: each factor gets axes of one element for the letters that it has not."""
+        """Without a sum: each factor gets axes of size 1 for the letters that it lacks."""
         plus = self._spread(self.plus) if self.plus else ""
         return Call("multiply", self._spread(self.a), self._spread(self.b), self.out.text, plus=plus)
 
@@ -112,7 +112,7 @@ class Product:
         return f"{text}[..., {', '.join('None' if gone else ':' for gone in missing)}]"
 
     def _one_product(self) -> Call | None:
-        """A single matrix product: in each operand the letters that stay are on one side."""
+        """A single matrix product, if in each operand the letters that stay are on one side of the summed ones."""
         summed = "".join(c for c in self.a.axes if c in self.b.axes)
         left = "".join(c for c in self.out.axes if c in self.a.axes)
         right = "".join(c for c in self.out.axes if c in self.b.axes)
@@ -134,7 +134,7 @@ class Product:
         return Call(function, a, b, out, "", axes, self._added(left, right), sizes, self.b.fixed)
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
-        """The operand with two axes (one where a side has none), whichever way its letters stand."""
+        """The operand as a matrix (a vector where a side has no letters), transposed if need be; None: it is not one."""
         if x.axes == rows + columns:
             return self._flat(x, *(group for group in (rows, columns) if group))
         if x.axes == columns + rows:
@@ -142,7 +142,7 @@ class Product:
         return None
 
     def _added(self, left: str, right: str) -> str:
-        """What is added to a product with so many letters on both sides: an array like the result, or a row of it."""
+        """What is added to a matrix product: an array like the result, or a row of it; "" for other shapes."""
         if self.plus is None or not left + right or self.plus.axes not in (left + right, right or left):
             return ""
         sides = (left, right) if self.plus.axes == left + right else (right or left,)
@@ -156,7 +156,7 @@ class Product:
         return self.view.format(x.text, shape) if x.joins(*groups) else f"{x.text}{COPYING}{shape})"
 
     def _many_products(self) -> Call | None:
-        """A matrix product for each place of the letters that all three have."""
+        """One matrix product for each element along the letters that both operands and the result have."""
         both = "".join(c for c in self.out.axes if c in self.a.axes and c in self.b.axes)
         summed = "".join(c for c in self.a.axes if c in self.b.axes and c not in both)
         left = "".join(c for c in self.a.axes if c not in self.b.axes)
@@ -171,7 +171,7 @@ class Product:
 
 
 def transposed(x: Operand, axes: str, permute: str) -> str:
-    """The operand with its letters in this order."""
+    """The operand with its axes in this order."""
     if x.axes == axes:
         return x.text
     moved = [k for k, (old, new) in enumerate(zip(x.axes, axes, strict=True)) if old != new]
@@ -181,7 +181,7 @@ def transposed(x: Operand, axes: str, permute: str) -> str:
 
 
 def lettered(spec: str) -> tuple[str, str, str]:
-    """The letters of both operands and of the result in lower case, so that T and B are free for time and sequences."""
+    """The letters of both operands and of the result, in lower case: T and B are for steps and sequences."""
     left, out = spec.split("->")
     first, second = left.split(",")
     names = dict.fromkeys(first + second + out)
@@ -191,7 +191,7 @@ def lettered(spec: str) -> tuple[str, str, str]:
 
 
 def letter_sizes(spec_letters: tuple[str, str], shapes: tuple[tuple[Dim, ...], ...]) -> dict[str, Dim]:
-    """The size of each letter."""
+    """The dimension that each letter stands for."""
     sizes: dict[str, Dim] = {}
     for letters, shape in zip(spec_letters, shapes, strict=True):
         sizes |= dict(zip(letters, shape, strict=True))

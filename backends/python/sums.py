@@ -1,4 +1,4 @@
-"""Products in generated Python, summed over steps and sequences where the program says so."""
+"""Products in generated Python; where the program says so, summed over steps and sequences at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .products import Operand, Product, letter_sizes, lettered
 
 
 def product(f: Frame, node: Node, id: int) -> str:
-    """The statement of a product (or `multiply`) with its result where that of `id` is, which may be a sum of it."""
+    """The statement of a product (or `multiply`) into the memory of `id`: the same node, or one that sums it."""
     same = "abcdefghijklmnop"[: len(node.type.shape)]
     a, b, o = lettered(node.attrs.get("spec", f"{same},{same}->{same}"))
     sizes = letter_sizes((a, b), tuple(f.graph[x].type.shape for x in node.args))
@@ -28,7 +28,7 @@ def product(f: Frame, node: Node, id: int) -> str:
 
 
 def sum_with_product(f: Frame, id: int, product: int, other: int) -> str:
-    """The statement of a product and another value that is added to it ("" where no function does both)."""
+    """The statement that adds a product and another value; "" where no function does both."""
     node = f.graph[product]
     a, b, o = lettered(node.attrs["spec"])
     sizes = letter_sizes((a, b), tuple(f.graph[x].type.shape for x in node.args))
@@ -50,7 +50,7 @@ def _words(f: Frame) -> tuple[str, str]:
 
 
 def _texts(f: Frame, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
-    """The size of each letter as text; those of time and sequences are T and B."""
+    """The size of each letter as source; steps and sequences are T and B."""
     texts: dict[str, str] = {c: f.memory.size(d) for c, d in sizes.items()}
     if f.memory.loop is None and node.type.clock is not None:
         texts["T"] = f.memory.steps(node.type.clock)
@@ -58,12 +58,12 @@ def _texts(f: Frame, node: Node, sizes: dict[str, Dim]) -> dict[str, str]:
 
 
 def _lead(f: Frame, kind: Kind) -> str:
-    """The letters of the axes of time and sequences."""
+    """The letters of the axes for steps and sequences."""
     return ("", "B", "TB")[int(f.lead(kind))]
 
 
 def _operand(f: Frame, id: int, letters: str, sizes: dict[str, Dim], summed: set[str], like: Node | None) -> Operand:
-    """A factor; with zeros in padding that is summed, and with all axes of the type of `like`, if that is given."""
+    """A factor: with zeros in padding along summed axes; broadcast to the steps and sequences of `like`, if given."""
     kind = f.kind(id) if like is None else like.type.kind
     text = f.array(id) if like is None else _spread_to(f, id, like)
     strides = f.strides(id)

@@ -1,4 +1,4 @@
-"""How what is not element-wise is written: a row for each operation."""
+"""Statements for operations that are not element-wise: a row for each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _input(f: Frame, id: int, node: Node) -> None:
 
 
 def _param(f: Frame, id: int, node: Node) -> None:
-    """A view of the flat vector, made where it is first used."""
+    """Nothing: views of the flat vector are made where they are first used."""
 
 
 def _start(f: Frame, id: int, node: Node) -> None:
@@ -119,7 +119,7 @@ def _concat(f: Frame, id: int, node: Node) -> None:
 
 
 def _in_place(f: Frame, id: int, arg: int, start: int) -> bool:
-    """Whether a part is computed where it belongs; a view of what lies there, perhaps at another step, is not."""
+    """Whether a part is computed at its place in the whole; views are not, because they may show another step."""
     shape = f.graph[arg].type.shape
     there = View("slice", shape, (start, start + whole(shape[0])))
     return f.graph[arg].op.name not in ALIASES and f.program.places.get(arg) == f.program.places[id].then(there)
@@ -159,7 +159,7 @@ def _final(f: Frame, id: int, node: Node) -> None:
 
 
 def _across(f: Frame, id: int, node: Node) -> None:
-    """What moves rows of a value to steps, or steps to rows."""
+    """Operations that move rows of a value to steps, or steps to rows."""
     x, clock = node.args[0], node.attrs.get("clock") or f.graph[node.args[0]].type.clock
     s, others = f.clocks[str(clock)], [str(node.attrs["by"])] if "by" in node.attrs else []
     if node.op.name == "history":
@@ -182,7 +182,7 @@ def _reverse(f: Frame, id: int, node: Node) -> None:
 def _sum(f: Frame, id: int, node: Node) -> None:
     inner = f.program.sums.get(id, node.args[0])
     summed = f.graph[inner]
-    hidden = inner not in f.program.places and summed.op.name in SUMMED  # other things without a place are literals
+    hidden = inner not in f.program.places and summed.op.name in SUMMED  # literals have no place either
     if hidden and summed.op.name != "put":
         f.say(id, product(f, summed, id))
         return
@@ -200,7 +200,7 @@ def _sum(f: Frame, id: int, node: Node) -> None:
 
 
 def _sum_put(f: Frame, id: int, inner: int, axes: str) -> None:
-    """Add rows up where their indices say; not by way of a value of all rows at each step."""
+    """Add rows to the rows that their indices name, without a table of all rows at each step."""
     node = f.graph[inner]
     x, index = node.args
     if f.graph[id].type.kind is Kind.STATIC:

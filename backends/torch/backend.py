@@ -1,4 +1,4 @@
-"""The PyTorch backend: a program as a readable module of PyTorch, which runs on any device and in any dtype of it."""
+"""The PyTorch backend: a program as a readable module of PyTorch, for any device and any real dtype."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from recurrency.model.model import Model
 
 FUSIONS = "fusions"
-"""Switches off that operations which PyTorch has one function for become one."""
+"""The switch for computing several operations by one function of PyTorch, where it has one."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Built:
-    """A built function of NumPy arrays (see `recurrency.backend.Runner`), the `function` of tensors, and its source."""
+    """A generated function on NumPy arrays (see `recurrency.backend.Runner`); `function` is the same on tensors."""
 
     def __init__(self, function: Callable[..., dict[str, Any]], source: str) -> None:
         self.function, self.source = function, source
@@ -60,7 +60,7 @@ class Built:
 
 
 class _Writable:
-    """An array as one that may be written, which we do not do: PyTorch warns about those that may not."""
+    """A read-only array that claims to be writable, because PyTorch warns about others. We only read it."""
 
     def __init__(self, array: Array) -> None:
         address, _ = array.__array_interface__["data"]
@@ -68,7 +68,7 @@ class _Writable:
 
 
 def tensor(array: Array) -> Any:
-    """A tensor on the memory of an array; on a copy where PyTorch has no such strides."""
+    """A tensor on the memory of an array, or on a copy where PyTorch does not support its strides."""
     import torch
 
     if any(stride < 0 or stride % array.itemsize for stride in array.strides):
@@ -77,16 +77,16 @@ def tensor(array: Array) -> Any:
 
 
 class TorchBackend:
-    """Generated PyTorch: on arrays like any backend, and as an `nn.Module`."""
+    """Generated PyTorch: on arrays, as in every backend, and as an `nn.Module`."""
 
     name = "torch"
     extension = ".py"
-    """Of the files that it writes."""
+    """The extension of the files that it writes."""
     switches = frozenset({FUSIONS})
-    """What may be switched off besides the passes and the pieces of the schedule."""
+    """What can be switched off, besides passes and pieces of the schedule."""
 
     def available(self) -> str | None:
-        """Why this backend can not run here; None: it can."""
+        """Why this backend can't run here; None: it can."""
         if find_spec("torch") is None:
             return "PyTorch is not installed: pip install 'recurrency[torch]'"
         return None
@@ -98,7 +98,7 @@ class TorchBackend:
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Built:
-        """Compile one function, which computes the roots of a graph in the dtype of the arrays that it is given.
+        """Generate and execute one function, which computes the roots of a graph in the dtype of its arguments.
 
         Raises:
             UsageError: PyTorch is not installed.
@@ -110,10 +110,10 @@ class TorchBackend:
         return Built(module[ascii_name(name)], text)
 
     def module(self, request: ModuleRequest) -> str:
-        """The text of a whole module: an `nn.Module` that needs PyTorch alone.
+        """The source of a whole module: an `nn.Module` that needs nothing but PyTorch.
 
         Raises:
-            UsageError: PyTorch is not installed, with which it is written.
+            UsageError: PyTorch is not installed; the writer needs it too.
         """
         self._need_torch()
         from .module_text import module_text
@@ -134,12 +134,12 @@ class TorchBackend:
         header: str = "",
         without: frozenset[str] = frozenset(),
     ) -> str:
-        """The text of a module with these functions of tensors, which needs nothing but PyTorch.
+        """The source of a module with these functions on tensors, which needs nothing but PyTorch.
 
-        Each is `NAME(params, given, lengths, steps, batch, training, seed, offset)`, as `recurrency.backend.Runner`
-        has it, of tensors on one device; real ones have the dtype of `params`. It is to be called below autograd, or
-        without it. The tensors that it returns are contiguous and new: no two lie in one memory, and no later call
-        changes them. It may run in several threads at once.
+        Each is `NAME(params, given, lengths, steps, batch, training, seed, offset)`, as in `recurrency.backend.Runner`,
+        on tensors of one device; real ones have the dtype of `params`. Call it without autograd. The tensors that it
+        returns are contiguous, share no memory, and are not changed by later calls. Several threads may call it at
+        once.
         """
         written = []
         for name, graph in functions:

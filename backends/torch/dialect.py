@@ -1,4 +1,4 @@
-"""How generated Python speaks to PyTorch: on any device, in the dtype of the parameters that a call is given."""
+"""The dialect of PyTorch: on any device, in the dtype of the parameters of a call."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SUMS = {
 
 
 class Torch:
-    """Tensors: what a function needs for itself is used again, what it hands out is never written again."""
+    """Statements on tensors. A function uses its own buffers again; what the caller gets is never written again."""
 
     elementwise = ELEMENTWISE
     step_padding = "(padding{s}.unbind(0) if ragged{s} else [None] * T{s})"
@@ -54,7 +54,7 @@ class Torch:
         self.fuses = fuses
 
     def text(self, f: Frame) -> str:
-        """The function, and those that make its memory: what it keeps for itself, and what it lends to the caller."""
+        """The function, and the functions that allocate its memory: its own buffers, and the memory of results."""
         used = f.words()
         makers: list[str] = []
         borrowed: list[str] = []
@@ -72,13 +72,13 @@ class Torch:
         return "\n".join(short for line in [*f.definition(borrowed), *makers] for short in folded(line))
 
     def literal(self, f: Frame, value: float) -> str:
-        """The number as a tensor without axes: quicker than a number of Python's, which becomes one at each call."""
+        """The number as a tensor without axes, because PyTorch would make one of a Python number at each call."""
         known = {0.0: "zero", 1.0: "one", 0.5: "half", 2.0: "two"}
         text: str = f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
         return text
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
-        """A new tensor of equal numbers."""
+        """A new tensor with one value everywhere."""
         return f"like.new_full({shape}, {value}{', dtype=torch.int64' if index else ''})"
 
     def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
@@ -88,12 +88,12 @@ class Torch:
         return f"lend(params, {shape if shape[0] == '(' else f'({shape},)'}){'.zero_()' if zeros else ''}"
 
     def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
-        """A new tensor with zeros in some rows."""
+        """A new tensor with zeros in the rows before and after the steps."""
         made = f"lend(like, {shape}, {front})" if home else self.empty(shape)
         return f"zero_rows({made}, {front}, {behind})" if front or behind else made
 
     def given(self, text: str, index: bool) -> str:
-        """What the caller gives has the dtype of the parameters (symbols: int64)."""
+        """The tensor itself: it has the dtype of the parameters already (symbols: int64)."""
         return text
 
     def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
@@ -105,7 +105,7 @@ class Torch:
         return f"fill_where({out}, {where}, {nothing})"
 
     def spread(self, text: str, shape: str) -> str:
-        """A repeated view."""
+        """A broadcast view."""
         return f"{text}.expand({shape})"
 
     def each(self, whole: str, backwards: bool) -> str:
@@ -114,11 +114,11 @@ class Torch:
         return f"{views}[::-1]" if backwards else views
 
     def per_step(self, wholes: list[str], backwards: bool) -> str:
-        """The views of each step of several tensors."""
+        """A tuple of views for each step of several tensors."""
         return f"step_views({-1 if backwards else 1}, {', '.join(wholes)})"
 
     def product(self, f: Frame, call: Call) -> str:
-        """The most special function for it."""
+        """A call of the most specific function for it."""
         a, b, out = call.a, call.b, call.out
         if call.function in ("dot", "matmul"):
             b_T = b.removesuffix(".T") if b.endswith(".T") else f"{b}.T"
@@ -137,9 +137,9 @@ class Torch:
         return f'{out}.copy_(einsum("{call.spec}", {a}, {b}))'
 
     def _best(self, name: str, f: Frame, call: Call) -> tuple[str, str]:
-        """The function that is quickest for a product of such sizes, chosen where memory is made; and its factor b.
+        """The fastest function for a product of these sizes, chosen when memory is allocated; and its factor b.
 
-        In a loop a factor that stays the same is brought into the function's own form before.
+        A factor that is the same at all steps of a loop is converted to the function's own form before the loop.
         """
         loop = f.memory.loop
         large = "step" if call.fixed and loop is not None else "large"
@@ -155,7 +155,7 @@ class Torch:
         return f"{call}, out={out})" if fits else f"{out}.copy_({call}))"
 
     def results(self, f: Frame, roots: Mapping[str, int]) -> list[str]:
-        """The results that lie in lent memory, and copies of the others."""
+        """The results in memory that the caller gets, and copies of the others."""
         direct, copies = [], ["'gradient': gradient"] if len(roots) < len(f.graph.roots) else []
         handed = _handed_out(f, roots)
         for name, id in roots.items():
@@ -174,7 +174,7 @@ class Torch:
         return [*lines, "return results"]
 
     def fusions(self, program: Program) -> dict[int, Fused]:
-        """What PyTorch has one function for."""
+        """The operations that PyTorch computes by one function."""
         found: dict[int, Fused] = fusions(program) if self.fuses else {}
         return found
 
@@ -186,7 +186,7 @@ DOCS = {
 
 
 def _named(f: Frame, wish: str, text: str, group: str | None) -> str:
-    """A name for what a text makes once: among our memory, or (None) in the function before the loop."""
+    """A name for the value of a text, which is computed once: with our memory, or (None) in the function."""
     if text not in f.memory.views:
         f.memory.views[text] = f.names.new(wish)
         f.memory.define(f.memory.views[text], text, group)
@@ -194,7 +194,7 @@ def _named(f: Frame, wish: str, text: str, group: str | None) -> str:
 
 
 def _needed(lines: list[str], names: set[str]) -> Iterator[str]:
-    """The lines without those that make what nobody uses."""
+    """The lines without definitions that nothing uses."""
     needed, kept = set(names), []
     for line in reversed(lines):
         name, text = line.split(" = ", 1)
@@ -205,15 +205,15 @@ def _needed(lines: list[str], names: set[str]) -> Iterator[str]:
 
 
 def _owners(lines: list[str]) -> list[str]:
-    """The tensors that are made, not views of them."""
+    """The tensors that these lines allocate; the others are views of them."""
     made = [line.split(" = ", 1) for line in lines]
     return [name for name, text in made if re.search(r"\.new_|\blend\(", text)]
 
 
 def _handed_out(f: Frame, roots: Mapping[str, int]) -> set[str]:
-    """The results that are handed out as they lie in memory.
+    """The results that the caller gets without a copy.
 
-    Those of the tape may lie in one memory, for nobody writes there; what a user may write on has its memory alone.
+    Results on the tape may share memory, because nobody writes to them; other results have their memory alone.
     """
     found: set[str] = set()
     taken: dict[int, bool] = {}
@@ -229,7 +229,7 @@ def _handed_out(f: Frame, roots: Mapping[str, int]) -> set[str]:
 
 
 def _copy(f: Frame, id: int) -> str:
-    """A result as a tensor of its own."""
+    """A copy of a result, with zeros in padding."""
     type_ = f.graph[id].type
     text = f"copy_of({f.full(id)})"
     for axis, dim in enumerate(type_.shape):

@@ -1,7 +1,7 @@
-"""Operations that PyTorch has one function for: a table, and when a row of it may be used.
+"""Groups of operations that PyTorch computes by one function: a table, and when a row of it may be used.
 
-The memory of a program is planned for its nodes one by one. What is computed later than planned must still find its
-arguments there, so a row is used only where nothing writes on them in between.
+A fused statement computes its inner nodes later than the plan of memory assumes. A row is used only where nothing
+overwrites their arguments in between.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recurrency.program.program import ALIASES, Place, Program, Region
 from ..python.dialect import Fused
 
 Pattern: TypeAlias = "str | float | tuple[Pattern, ...]"
-"""A letter for any value (the same one for the same letter), a number, or an operation and the patterns of its args."""
+"""A letter for any value (equal letters: equal values), a number, or an operation with patterns of its arguments."""
 
 FUSIONS: tuple[tuple[Pattern, str], ...] = (
     (("multiply", "g", ("subtract", 1.0, ("multiply", "y", "y"))), "tanh_backward({g}, {y}, grad_input={out})"),
@@ -32,21 +32,21 @@ FUSIONS: tuple[tuple[Pattern, str], ...] = (
     (("where", ("equal", "a", "b"), "x", "y"), "where(eq({a}, {b}), {x}, {y}, out={out})"),
     (("add", "x", "product"), ""),
 )
-"""The first that fits is taken. `product` is a product, which is added to the rest while it is computed."""
+"""The first row that matches is used. `product` is a matrix product, added to `x` by one function of PyTorch."""
 
 EITHER_WAY = frozenset({"add", "multiply", "minimum", "maximum", "equal"})
 
 
 @dataclass
 class _Match:
-    """What the letters of a pattern stand for, and the nodes within it."""
+    """The values of a pattern's letters, and the nodes within it."""
 
     letters: dict[str, int] = field(default_factory=dict)
     inner: tuple[int, ...] = ()
 
 
 def fusions(program: Program) -> dict[int, Fused]:
-    """What is computed together in a program: the last node of each -> how."""
+    """The fused statements of a program: last node -> fusion."""
     finder = _Finder(program)
     for region in program.regions:
         for id in reversed(region.ids):
@@ -55,7 +55,7 @@ def fusions(program: Program) -> dict[int, Fused]:
 
 
 class _Finder:
-    """Looks for patterns whose inner values nobody else reads."""
+    """Finds patterns whose inner values no other node reads."""
 
     def __init__(self, program: Program) -> None:
         self.program, self.graph = program, program.graph
@@ -70,7 +70,7 @@ class _Finder:
         self.inner: set[int] = set()
 
     def look_at(self, id: int) -> None:
-        """Enter the first row of the table that fits a node."""
+        """Note the first row of the table that matches at a node."""
         if id in self.inner or self.graph[id].op.name in ALIASES:
             return
         for pattern, template in FUSIONS:
@@ -98,7 +98,7 @@ class _Finder:
                 yield from self._all(list(zip(args, pattern[1:], strict=True)), _Match(dict(match.letters), inner))
 
     def _all(self, pairs: list[tuple[int, Pattern]], match: _Match) -> Iterator[_Match]:
-        """All ways in which nodes fit patterns side by side."""
+        """All ways to match several nodes with their patterns at once."""
         if not pairs:
             yield match
             return
@@ -107,13 +107,13 @@ class _Finder:
             yield from self._all(rest, first)
 
     def _only_here(self, id: int) -> bool:
-        """Whether a value is computed, for one reader."""
+        """Whether a value is computed here and has one reader."""
         return self.uses[id] == 1 and id in self.position and id in self.program.places and id not in self.inner
 
     # ----------------------------------------------------------------------------------------------------- memory
 
     def _may(self, last: int, match: _Match) -> bool:
-        """Whether nothing else writes on the arguments before the last node, which may write on them itself."""
+        """Whether no other node overwrites the arguments before the last node does its own write."""
         region, places = self.region[last], self.program.places
         if last not in places or any(self.region[id] is not region for id in match.inner):
             return False
@@ -136,7 +136,7 @@ class _Finder:
         return name not in ALIASES or name == "valid" or id in self.program.copies
 
     def _meet(self, a: Place, b: Place, region: Region) -> bool:
-        """Whether two places may have elements in common at one step."""
+        """Whether two places may share elements at one step."""
         first, second = self.program.buffers[a.buffer], self.program.buffers[b.buffer]
         if first is not second:
             return _memory(first.id, first.same) == _memory(second.id, second.same)

@@ -1,4 +1,4 @@
-"""How each element-wise operation is written in PyTorch: one row for each, statements that leave it in `out`."""
+"""The statements of each element-wise operation in PyTorch; they leave the result in `out`."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ FUNCTIONS: dict[str, str] = {
     "sigmoid_backward": "torch.ops.aten.sigmoid_backward.grad_input",
     "tanh_backward": "torch.ops.aten.tanh_backward.grad_input",
 }
-"""What of PyTorch is bound to a name of its own at the top of a module, if it is used."""
+"""Name in a module -> the function of PyTorch that it stands for, if the module uses it."""
