@@ -40,6 +40,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
     def compare(path: Path, text: str) -> None:
         if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         assert path.exists(), f"{path.name} is missing; pytest --update-golden writes it"
         assert text == path.read_text(encoding="utf-8"), "the golden file says something else (pytest --update-golden)"

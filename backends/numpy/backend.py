@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GUIDE = """
-A program calls `forward`, `backward`, `step` and, where the cell has a loss, `loss_and_gradients`. They call
-`forward_pass`, `backward_pass` and `loss_pass`, in which the equations stand. What comes after the passes is the same
-in the modules of all cells.
+A program calls `forward`, `backward` and `step`{loss}. The equations are in {passes}; names that
+end in `_` are those of the specification. What comes after these functions is the same in the modules of all cells.
 """
 
 
@@ -88,7 +87,10 @@ class NumpyBackend:
     def module(self, request: ModuleRequest) -> str:
         """The source of a whole module: tables, the passes, and the functions that a user calls."""
         written = self._written(request.functions, request.layout, request.without)
-        return _text(written, request.dtype, request.header + GUIDE, tables(request), calls(request, ARRAYS))
+        passes = [f"`{name}`" for name, _ in request.functions]
+        loss = ", or `loss_and_gradients`" if "`loss_pass`" in passes else ""
+        header = request.header + GUIDE.format(loss=loss, passes=" and ".join([", ".join(passes[:-1]), passes[-1]]))
+        return _text(written, request.dtype, header, tables(request), calls(request, ARRAYS))
 
     def emit(
         self,

@@ -134,7 +134,7 @@ class Product:
         return Call(function, a, b, out, "", axes, self._added(left, right), sizes, self.b.fixed)
 
     def _matrix(self, x: Operand, rows: str, columns: str) -> str | None:
-        """The operand as a matrix (a vector where a side has no letters), transposed if need be; None: it is not one."""
+        """The operand as a matrix (a vector where a side has no letters), transposed if need be; None: it is none."""
         if x.axes == rows + columns:
             return self._flat(x, *(group for group in (rows, columns) if group))
         if x.axes == columns + rows:

@@ -9,7 +9,7 @@ from recurrency.testing.verification.blame import ENTRY
 from tests.planted import CASE, Plant
 
 GATHER, FITTING, CLEAN = (
-    f"recurrency.{name}" for name in ("request:gather", "request:Request.fitting", "arrays:without_padding")
+    f"recurrency.{name}" for name in ("model.call:gather", "model.call:Request.fitting", "model.arrays:without_padding")
 )
 OWN = "recurrency.backends.python.writers:_input"
 HELPERS = "recurrency.backends.{}:HELPERS[fill_padding]"

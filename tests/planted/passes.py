@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.planted import FULL, Plant
 
 PASSES = "recurrency.passes."
+RULES = PASSES + "rules."
 
 RECURRENT = """
     param W, V : [H, N] ~ ones
@@ -15,19 +16,19 @@ RECURRENT = """
 """
 
 ROWS = (
-    Plant("a sign in a rule of subtraction", PASSES + "algebra:subtract_rules", "return -b", "return b",
+    Plant("a sign in a rule of subtraction", RULES + "elements:subtract_rules", "return -b", "return b",
           "y = 0 - tanh(z)", "pass simplify"),
-    Plant("swapped operands in a rule of negation", PASSES + "algebra:negative_rules", "return b - a", "return a - b",
+    Plant("swapped operands in a rule of negation", RULES + "elements:negative_rules", "return b - a", "return a - b",
           "param b : [H] ~ ones\ny = -(z - b)", "pass simplify"),
-    Plant("a wrong power", PASSES + "algebra:power", "filled(graph, 1.0", "filled(graph, 0.0",
+    Plant("a wrong power", RULES + "elements:power", "filled(graph, 1.0", "filled(graph, 0.0",
           "y = z * (1.5 + sin(z)) ** 0", "pass simplify"),
-    Plant("a constant added and not multiplied", PASSES + "algebra:minus_one", "return -a", "return a",
+    Plant("a constant added and not multiplied", RULES + "elements:minus_one", "return -a", "return a",
           "y = tanh(z) * -1", "pass simplify"),
-    Plant("the wrong branch of a choice", PASSES + "algebra:where", "1 if choice else 2", "2 if choice else 1",
+    Plant("the wrong branch of a choice", RULES + "elements:where", "1 if choice else 2", "2 if choice else 1",
           "y = where(1, z, 2 * z)", "pass simplify"),
-    Plant("the start of a piece forgotten", PASSES + "layout:slice_slice", "start + node.attrs", "node.attrs",
+    Plant("the start of a piece forgotten", RULES + "shapes:slice_slice", "start + node.attrs", "node.attrs",
           "param b : [8] ~ ones\ny = z * sum(split(split(exp(b), 2, 2), 2, 1))", "pass simplify"),
-    Plant("a sum of equal terms that is one of them", PASSES + "timing:sum_of_constant",
+    Plant("a sum of equal terms that is one of them", RULES + "time:sum_of_constant",
           'value.as_sequence() * graph.add("length", attrs={"clock": inner.type.clock})', "value.as_sequence()",
           "param b : [H] ~ ones\ny = z\nloss sum(z + 2 * b)",
           "pass simplify", "loss_gradients"),
