@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from recurrency.equations.forms import Forms, Part, source, whole_size
 from recurrency.equations.polynomials import Call, Past, Product, Range, Sum, collected, constant, factors, single
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.passes import cse, simplify
 from recurrency.program.before import declared
 
@@ -18,8 +19,6 @@ RESULTS = ("output:", "loss")
 """The roots whose equations are compared."""
 TOGETHER = ""
 """The function that keeps a named sum together."""
-MULTIPLY = frozenset({"multiply", "product", "divide"})
-"""Operations under which brackets would be multiplied out."""
 
 
 class Cut(Forms):
@@ -37,7 +36,7 @@ class Cut(Forms):
         for node in map(graph.__getitem__, graph):
             if node.delay:
                 self.first[node.args[0]] = max(self.first.get(node.args[0], ()), declared(graph, node), key=len)
-        self.cuts = frozenset(id for id in self.first if graph[id].op.name != "input")
+        self.cuts = frozenset(id for id in self.first if Trait.INPUT not in graph[id].op.traits)
 
     @classmethod
     def of(cls, graph: Graph) -> Cut:
@@ -95,8 +94,8 @@ class Cut(Forms):
 
     def _is_kept(self, id: int) -> bool:
         """Whether a named sum is kept together."""
-        users = [self.graph[user].op.name for user in self.graph.nx.successors(id)]
-        return bool(self.graph[id].name) and (len(users) > 1 or any(op in MULTIPLY for op in users))
+        users = [self.graph[user].op for user in self.graph.nx.successors(id)]
+        return bool(self.graph[id].name) and (len(users) > 1 or any(Trait.FACTORS in op.traits for op in users))
 
     def states(self, results: list[Sum]) -> list[int]:
         """The states that some equations need, also those of their equations, in the order in which they are met."""
@@ -130,7 +129,7 @@ class Cut(Forms):
         found: dict[str, dict[str, Part]] = {}
         for id, rows in sorted(self._known, key=lambda part: (part[0], part[1] or (0, 0))):
             node = self.graph[id]
-            if node.op.name == "sigmoid" and node.name:
+            if Trait.LOGISTIC in node.op.traits and node.name:
                 base, index = unindexed(node.name)
                 found.setdefault(base, {})[f"{index}{rows}"] = id, rows
         return found

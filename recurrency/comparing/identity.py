@@ -88,7 +88,7 @@ def _is_one_to_one(state: State) -> bool:
 def _names(state: State, ours: Forms, theirs: Forms) -> dict[str, str]:
     """The names of states, of inputs and of functions that stand for one another."""
     found: dict[str, str] = {}
-    inputs = {node.attrs["name"] for node in map(ours.graph.__getitem__, ours.graph) if node.op.name == "input"}
+    inputs = set(ours.graph.sources("input"))
     for a, b in state.pairs:
         if isinstance(a, str) and isinstance(b, str):
             found |= {a: b} if a in inputs else {}

@@ -12,12 +12,10 @@ from typing import TypeAlias
 from recurrency.equations.polynomials import Block, Call, Input, Past, Range, Sum, Times, collected, constant, single
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.passes import cse, simplify
 from recurrency.passes.rewriting import number
 from recurrency.program.before import declared
-
-TRANSPARENT = frozenset({"spread", "stop_grad", "clip_grad", "valid"})
-"""What passes its argument on as it is, as far as the forward equations go."""
 
 LETTERS = {"ij,j->i": (0, False), "i,ij->j": (1, True)}
 """Products of a matrix and a vector: which argument is the matrix, and whether it is transposed."""
@@ -50,7 +48,7 @@ class Forms:
         Those of one place of the text, in cells that are used more than once, are one gate.
         """
         found: dict[object, list[Part]] = {}
-        parts = [part for part in self._known if self.graph[part[0]].op.name == "sigmoid"]
+        parts = [part for part in self._known if Trait.LOGISTIC in self.graph[part[0]].op.traits]
         for id, rows in sorted(parts, key=lambda part: (part[0], part[1] or (0, 0))):
             found.setdefault((self.graph[id].span or id, rows), []).append((id, rows))
         return list(found.values())
@@ -80,11 +78,11 @@ class Forms:
         """The values that these rows consist of, seen through what only cuts and joins."""
         id, rows = part
         node = self.graph[id]
-        if node.op.name in TRANSPARENT:
+        if Trait.SAME in node.op.traits:
             return self.pieces((node.args[0], rows))
-        if rows is None or node.op.name not in ("slice", "concat"):
+        if rows is None or not node.op.traits & {Trait.ROWS, Trait.TILES}:
             return [part]
-        if node.op.name == "slice":
+        if Trait.ROWS in node.op.traits:
             start = whole_size(node.attrs["start"])
             return self.pieces((node.args[0], (rows[0] + start, rows[1] + start)))
         return [piece for p in self._parts(node, rows) for piece in self.pieces(p)]
@@ -147,7 +145,7 @@ def _block_of_transpose(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> 
 
 
 def _block_of_parts(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> tuple[float, Block] | None:
-    if node.op.name == "slice":
+    if Trait.ROWS in node.op.traits:
         start = whole_size(node.attrs["start"])
         return forms.block(node.args[0], ((ranges[0][0] + start, ranges[0][1] + start), *ranges[1:]))
     parts = forms._parts(node, ranges[0])
@@ -159,7 +157,7 @@ def _block_of_parts(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> tupl
 def _block_scaled(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> tuple[float, Block] | None:
     values = [number(forms.graph, arg) for arg in node.args]
     others = [arg for arg, value in zip(node.args, values, strict=True) if value is None]
-    factor = -1.0 if node.op.name == "negative" else next((v for v in values if v is not None), None)
+    factor = -1.0 if len(values) == 1 else next((v for v in values if v is not None), None)
     found = forms.block(others[0], ranges) if len(others) == 1 and factor is not None else None
     return None if found is None or factor is None else (factor * found[0], found[1])
 

@@ -11,6 +11,7 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.generating.choice import Choice, Dice, picked
 from recurrency.generating.steps import Array, Writer
+from recurrency.graph.op import Trait
 from recurrency.training.tasks.measures import log_softmax
 
 PEN = ("pi", "mu_1", "mu_2", "sigma_1", "sigma_2", "rho", "e")
@@ -37,10 +38,10 @@ def _only(writer: Writer) -> tuple[str, tuple[int, ...]]:
     return (name, port.shape) if not more and port.index is None else ("", (-1,))
 
 
-def _squashed(writer: Writer, by: str) -> bool:
-    """Whether the output is what `softmax` or `sigmoid` gives."""
+def _squashed(writer: Writer, by: Trait) -> bool:
+    """Whether the output comes from an operation with this trait."""
     graph = writer.graph
-    return graph[graph.roots[f"output:{_only(writer)[0]}"]].op.name == by
+    return by in graph[graph.roots[f"output:{_only(writer)[0]}"]].op.traits
 
 
 def _number(array: Array) -> Array:
@@ -53,7 +54,7 @@ def _number(array: Array) -> Array:
 def logits(writer: Writer, outputs: Mapping[str, Array]) -> Array:
     """What the softmax of is the distribution of the next symbol, [B, V]."""
     scores = _number(outputs[_only(writer)[0]])
-    if not _squashed(writer, "softmax"):
+    if not _squashed(writer, Trait.DISTRIBUTION):
         return scores
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(scores))
@@ -133,7 +134,7 @@ KINDS = (
     Kind(
         "keys",
         "reads bits [N], and has one output [N], which is sigmoid(...)",
-        lambda w: len(w.port.shape) == 1 and _only(w)[1] == w.port.shape and _squashed(w, "sigmoid"),
+        lambda w: len(w.port.shape) == 1 and _only(w)[1] == w.port.shape and _squashed(w, Trait.LOGISTIC),
         _keys,
     ),
     Kind("pen", f"reads [3], and has the outputs of MixtureDensity ({', '.join(PEN)})", _is_pen, _pen),

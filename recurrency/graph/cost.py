@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 
 Steps: TypeAlias = int | Mapping[str, int]
@@ -29,7 +30,7 @@ def volume(type_: Type, steps: Steps, batch: int) -> int:
 def cost(graph: Graph, id: int, steps: Steps, batch: int) -> int:
     """Arithmetic operations of a node for all steps and sequences."""
     node = graph[id]
-    if node.op.name != "product":
+    if Trait.CONTRACTS not in node.op.traits:
         read = id if not node.args or node.op.group not in ("reduce", "time") else node.args[0]
         return node.op.cost * volume(graph[read].type, steps, batch)
     sizes: dict[str, Dim] = {}

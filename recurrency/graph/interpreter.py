@@ -12,7 +12,7 @@ import numpy as np
 
 from recurrency.graph.draws import draw
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.op import Array
+from recurrency.graph.op import Array, Trait
 from recurrency.graph.types import Kind, Type
 
 Place: TypeAlias = tuple[int, int, int]
@@ -168,7 +168,7 @@ class _Reading:
         return self.run.batch
 
     def given(self, name: str) -> Array | None:
-        first = self.node.op.name in ("start", "unless_given")
+        first = Trait.OPTIONAL in self.node.op.traits
         array = self.run.given.get(f"start:{name}") if first else None
         if array is None and not (first and name in self.run.sources):
             array = self.run.given.get(name)

@@ -37,12 +37,19 @@ class Trait(Enum):
     """The arguments lie side by side in the result, from row `start` on (0 without it); other rows are zero."""
     TILES = auto()
     """The arguments fill the result, one after another along the first axis."""
+    REPEATS = auto()
+    """The argument is repeated along the new axes `axes`."""
     CONTIGUOUS = auto()
     """The elements of the result lie one after another in the argument, in the same order."""
     UNIFORM = auto()
     """The result has only elements of the argument: where these are all one number, so is the result."""
     PERMUTES = auto()
     """Each element reads one element of an argument, at the same step, and no other element reads that one."""
+
+    REDUCES = auto()
+    """The elements along the axes `axes` become one."""
+    ALIGNED = auto()
+    """Each element depends on the same element of the argument alone, of the same step, and on the lengths."""
 
     # time
     DELAYS = auto()
@@ -59,6 +66,8 @@ class Trait(Enum):
     """It needs the whole sequence: no step can be computed as soon as the steps before it are known."""
     ALL_STEPS = auto()
     """The result reads all steps of the argument, also those after the end of a sequence."""
+    GATHERS = auto()
+    """The steps of the argument become rows of one value."""
     PICKS = auto()
     """The value at one `step`."""
     FINAL = auto()
@@ -83,18 +92,24 @@ class Trait(Enum):
     """The result depends on whether the caller gives the value `name`."""
     DRAWS = auto()
     """Random numbers."""
+    LITERAL = auto()
+    """The number `value`."""
 
     # algebra
     LINEAR = auto()
     """It is linear in all arguments together, or in those of `linear_in` together."""
     COMMUTATIVE = auto()
-    """f(a, b) = f(b, a) to the last bit, and the gradient rule treats both alike."""
+    """f(a, b) = f(b, a), in its gradient as well. Not `maximum`: of equals, the first gets the gradient."""
     CONTRACTS = auto()
     """An Einstein sum over two arguments; `spec` names their axes."""
+    FACTORS = auto()
+    """A factor may be taken out of it: f(c a, b) = c f(a, b)."""
     MULTIPLIES = auto()
     """Each element is a product of elements of the two arguments, or a sum of such products."""
     INSERTS = auto()
     """The first argument stands in the row that the second one says; other rows are zero."""
+    AFTER_SUMS = auto()
+    """A sum over steps or sequences of f(x) is f of the sum of x, which is computed once and not for each step."""
     ADDS_UP = auto()
     """A sum over steps may be taken while the result is computed, so that no step of it is stored."""
     NORMALISES = auto()
@@ -109,8 +124,14 @@ class Trait(Enum):
     """The result is finite where an argument is infinite."""
     MASK = auto()
     """The result is 0 or 1."""
+    KEEPS_ZERO = auto()
+    """The result is zero where all arguments are."""
     LOGISTIC = auto()
     """1 / (1 + exp(-x)): a gate, or a probability."""
+    SQUASHES = auto()
+    """Cells apply it to several gates side by side; one call for all of them is faster."""
+    DISTRIBUTION = auto()
+    """Along the last axis, the elements of the result are not negative and add up to 1."""
     CONDITIONAL = auto()
     """The first argument says for each element which of the other two the result is."""
     CHOOSES = auto()

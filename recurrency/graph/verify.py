@@ -9,14 +9,9 @@ import networkx as nx
 from recurrency.errors import RecurrencyError
 from recurrency.graph.dimensions import Poly
 from recurrency.graph.graph import PENDING, CycleError, Graph, Node
+from recurrency.graph.op import Op, Trait
 from recurrency.graph.text import node_text
 from recurrency.graph.types import Type
-
-LOOPABLE = frozenset({"shift", "valid"})
-"""The operations across time that a recurrence may contain."""
-
-SOURCES = ("input", "param", "start")
-"""The operations whose nodes have names of their own."""
 
 
 class InvalidGraph(RecurrencyError):  # noqa: N818  (a state of affairs, named as such)
@@ -63,19 +58,21 @@ def _types(graph: Graph) -> None:
 
 
 def _sources(graph: Graph) -> None:
-    """An input, a parameter and a first value is one node: gradients are taken with respect to it."""
-    for op in SOURCES:
-        found: dict[str, int] = {}
-        for id in graph:
-            if graph[id].op.name == op and found.setdefault(graph[id].attrs["name"], id) != id:
-                raise _wrong(graph, id, f"this {op} is there twice")
+    """Each input, parameter and first value is one node: gradients are taken with respect to it."""
+    found: set[tuple[Op, str]] = set()
+    for id in graph:
+        node = graph[id]
+        if Trait.NAMED in node.op.traits:
+            if (node.op, node.attrs["name"]) in found:
+                raise _wrong(graph, id, f"this {node.op.name} is there twice")
+            found.add((node.op, node.attrs["name"]))
 
 
 def _firsts(graph: Graph) -> None:
     """A delayed use has a first value for each step that it reaches back, or a line of them, or none."""
     for id in graph:
         node = graph[id]
-        if node.op.name != "shift" or _is_line(graph, node):
+        if Trait.DELAYS not in node.op.traits or _is_line(graph, node):
             continue
         if len(node.args) not in (1, 1 + max(node.delay, 0)):
             raise _wrong(graph, id, f"{len(node.args) - 1} first values for a delay of {node.delay}")
@@ -104,8 +101,9 @@ def _loops(graph: Graph) -> None:
         if len(delays) > 1:
             raise _wrong(graph, min(component), "its recurrence has delays of both signs")
         for id in sorted(component):
-            if graph[id].op.group == "time" and graph[id].op.name not in LOOPABLE:
-                raise _wrong(graph, id, f"{graph[id].op.name} inside a recurrence")
+            op = graph[id].op
+            if op.group == "time" and Trait.LOOPS not in op.traits:
+                raise _wrong(graph, id, f"{op.name} inside a recurrence")
 
 
 CHECKS: tuple[Callable[[Graph], None], ...] = (_arguments, _types, _sources, _firsts, _order, _loops)

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
-from recurrency.graph.op import Array
+from recurrency.graph.op import Array, Trait
 from recurrency.graph.types import Kind
 from recurrency.model.budget import longest, size_in_bytes
 from recurrency.model.call import GROUPS, Request
@@ -316,7 +316,7 @@ def _cut(request: Request, given: dict[str, Array], clock: str, piece: tuple[int
 def _starts(graph: Graph, roots: Iterable[str]) -> set[str]:
     """The states whose first values some roots depend on."""
     nodes = [graph[id] for id in graph.order([graph.roots[root] for root in roots])]
-    return {node.attrs["name"] for node in nodes if node.op.name == "start"}
+    return {node.attrs["name"] for node in nodes if Trait.FIRST in node.op.traits}
 
 
 def _write(whole: dict[str, Array], root: str, array: Array, piece: tuple[int, int], count: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from recurrency.errors import UsageError, nearest
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.passes import PASSES, chunks, derivatives, optimised
 from recurrency.passes.loss_lines import apart
@@ -158,7 +159,6 @@ def gradient_of(root: str) -> str:
 
 
 WHOLE = "needs the whole sequence"
-NEEDS = dict.fromkeys(("reverse", "pick", "sum_time", "frames"), WHOLE)
 """Why an operation can't be computed step by step."""
 
 
@@ -166,8 +166,9 @@ def obstacle(graph: Graph, clock: str | None = None) -> str:
     """Why a graph can't be computed step by step ("" where it can): over this clock, without one over any."""
     for node in map(graph.__getitem__, graph.order()):
         over = {graph[arg].type.clock for arg in node.args}
-        if (node.delay < 0 or node.op.name in NEEDS) and (clock is None or clock in over):
-            return place_text(node, NEEDS.get(node.op.name, "reads later steps"))
+        whole = Trait.WHOLE in node.op.traits
+        if (node.delay < 0 or whole) and (clock is None or clock in over):
+            return place_text(node, WHOLE if whole else "reads later steps")
     return ""
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recurrency.graph.op import Trait
 from recurrency.model.arrays import Port, words
 from recurrency.model.results import Parameter
 
@@ -52,5 +53,5 @@ class Interface:
             {r[7:]: Port.of(r[7:], graph[i].type) for r, i in graph.roots.items() if r.startswith("stream:")},
             {n: Port.of(n, t) for n, t in found.starts.items()},
             parameters, layout.size, found.clocks, tuple(lines(graph)),
-            any(graph[i].op.name == "random" for i in graph),
+            any(Trait.DRAWS in graph[i].op.traits for i in graph),
         )  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
-from recurrency.model.graphs import NEEDS, WHOLE, obstacle, place_text
+from recurrency.model.graphs import WHOLE, obstacle, place_text
 from recurrency.passes.chunks import of_each_step
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ def over_calls(model: Model) -> str:
     late: set[int] = set()
     for id in graph.order():
         node = graph[id]
-        if node.op.name == "pick" and node.attrs["step"] == -1:
+        if Trait.PICKS in node.op.traits and node.attrs["step"] == -1:
             late.add(id)
-        elif node.op.name in NEEDS or node.op.name in ("length", "if_length"):
-            return place_text(node, NEEDS.get(node.op.name, WHOLE))
+        elif node.op.traits & {Trait.WHOLE, Trait.LENGTHS}:
+            return place_text(node, WHOLE)
         elif node.delay < 0:
             return place_text(node, "reads later steps")
         elif late.intersection(node.args):
@@ -54,10 +55,10 @@ def _other_obstacle(graph: Graph) -> str:
     used = {arg: graph[id] for id in graph.order() for arg in graph[id].args}
     for id in graph.order():
         node = graph[id]
-        if node.op.name == "length":
+        if Trait.COUNTS in node.op.traits:
             return place_text(used.get(id, node), WHOLE)
-        if node.op.name == "final" and id in used:
+        if Trait.FINAL in node.op.traits and id in used:
             return place_text(used[id], WHOLE)
-        if node.op.name == "clip_grad" and node.type.kind is not Kind.STREAM:
+        if Trait.CLIPS in node.op.traits and node.type.kind is not Kind.STREAM:
             return place_text(node, "clips a gradient that is a sum over all steps")
     return ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from recurrency.graph.graph import Graph
 from recurrency.passes.loss_lines import clock_of, lines, root_of, total
+from recurrency.passes.rewriting import made_by
 
 STEPS = "loss:steps"
 """Root: the sum of the loss lines over all steps and sequences, of those that are a mean over all steps."""
@@ -55,6 +56,7 @@ def _selected(graph: Graph, streams: Iterable[str]) -> Graph:
 def _below(graph: Graph, id: int, *ops: str) -> int:
     """What stands below these operations, each of which is the first argument of the one before."""
     for op in ops:
-        assert graph[id].op.name == op, f"{graph[id].op.name} stands where a mean over steps has {op}"
-        id = graph[id].args[0]
+        node = made_by(graph, id, op)
+        assert node is not None, f"{graph[id].op.name} stands where a mean over steps has {op}"
+        id = node.args[0]
     return id

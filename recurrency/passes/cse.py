@@ -7,15 +7,10 @@ from itertools import count
 from typing import TypeVar
 
 from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.op import Trait
 from recurrency.graph.value import Value
 
 V = TypeVar("V", bound=Hashable)
-
-COMMUTATIVE = frozenset({"add", "multiply", "equal"})
-"""Not `minimum` and `maximum`: where their arguments are equal, the first of them gets the gradient."""
-
-SINGLE = frozenset({"clip_grad"})
-"""What stays as it is: two gradients, each of them cut, are not the same as their sum, cut."""
 
 
 def cse(graph: Graph) -> Graph:
@@ -115,9 +110,9 @@ def _numbers(graph: Graph, order: list[int], classes: dict[int, int]) -> dict[in
 
 
 def _key(id: int, node: Node, numbers: dict[int, int]) -> Hashable:
-    if node.op.name in SINGLE:
+    if Trait.CLIPS in node.op.traits:  # two clipped gradients are not their sum, clipped
         return node.op.name, id
     args = [numbers[a] for a in node.args]
-    if node.op.name in COMMUTATIVE:
+    if Trait.COMMUTATIVE in node.op.traits:
         args.sort()
     return (node.op.name, tuple(args), tuple(sorted(node.attrs.items())), node.type)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value, constant
 from recurrency.passes.differentiate import differentiate, zeros
@@ -116,7 +117,7 @@ def _without_seeds(graph: Graph, roots: Mapping[str, int]) -> Graph:
     """The graph with zero for the inputs `u:`, in which it is linear."""
 
     def visit(out: Graph, node: Node, old: int) -> Value:
-        if node.op.name == "input" and str(node.attrs["name"]).startswith("u:"):
+        if Trait.INPUT in node.op.traits and str(node.attrs["name"]).startswith("u:"):
             return zeros(out, node.type)
         return out.insert(node)
 

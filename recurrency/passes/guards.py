@@ -9,27 +9,14 @@ back might not be finite, the zero is chosen and not multiplied.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import networkx as nx
 
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.value import Value, constant
-
-SINGULAR = frozenset("divide power exp expm1 log log1p sqrt".split())
-"""Operations whose results, or derivatives, are not finite for some finite arguments."""
-
-BOUNDED = frozenset("tanh sigmoid softmax sin cos sign less less_equal equal".split())
-"""Operations that make finite numbers of infinite ones."""
-
-MIXING = frozenset({"product", "softmax", "log_softmax", "peak"})
-"""Operations that add up several elements: they get finite numbers, as their results can't be chosen one by one."""
-
-CHOOSING = frozenset("relu minimum maximum peak slice take shift pick final if_length".split())
-"""Operations that leave elements out; `where` is looked at more closely than these."""
-
-MASKS = frozenset({"less", "less_equal", "equal"})
+from recurrency.graph.op import Trait
+from recurrency.graph.value import Value, chosen, constant
 
 
 @dataclass(eq=False)
@@ -55,12 +42,12 @@ class Guards:
         self.edges: dict[int, list[Guard | None]] = defaultdict(list)
         self.clean: set[int] = set()
         """Adjoints: what is not finite in them comes from what is chosen."""
-        singular = {id for id in order if graph[id].op.name in SINGULAR}
-        inputs = [id for id in order if graph[id].op.name == "input"]
+        singular = {id for id in order if Trait.SINGULAR in graph[id].op.traits}
+        inputs = [id for id in order if Trait.INPUT in graph[id].op.traits]
         self.singular = singular and _below(graph, order, singular, delayed=True)
         self.order = _users_last(graph, order) if self.singular else order
         """The order of the sweep: a guard comes from all users, so a delayed use is only left open within a loop."""
-        self.risky = self.singular | _below(graph, order, inputs, delayed=False, past=BOUNDED)
+        self.risky = self.singular | _below(graph, order, inputs, delayed=False, past=Trait.BOUNDED)
 
     def of(self, id: int) -> Guard | None:
         """The guard of a node, if all its users have one."""
@@ -72,26 +59,27 @@ class Guards:
 
     def safe(self, node: Node, guard: Guard | None, id: int) -> tuple[int, ...]:
         """The result and arguments with which a gradient rule is written."""
-        if guard is None or node.op.name not in MIXING:
+        if guard is None or Trait.MIXES not in node.op.traits:
             return (id, *node.args)
         of_args = [self._carried(node, k, guard) for k in range(len(node.args))]
         args = [self._finite(arg, of_arg) for arg, of_arg in zip(node.args, of_args, strict=True)]
-        if "softmax" in node.op.name:  # each element of the result has to do with all arguments
+        if Trait.NORMALISES in node.op.traits:
             id = self._finite(id, of_args[0])
         return (id, *args)
 
     def _finite(self, id: int, guard: Guard) -> int:
         if id not in self.risky:
             return id
-        found = _kept(guard(), self.graph.value(id))
+        found = chosen(guard(), self.graph.value(id))
         self.clean.add(found.id)
         return found.id
 
     def cleaned(self, node: Node, guard: Guard | None, part: Value) -> Value:
         """What a node hands back to an argument, chosen to be zero where it is guarded and might not be finite."""
-        if guard is None or not node.op.elementwise or node.op.name == "where" or not self._is_risky(part.id):
+        plain = not node.op.elementwise or Trait.CONDITIONAL in node.op.traits
+        if guard is None or plain or not self._is_risky(part.id):
             return part
-        return _kept(guard(), part)
+        return chosen(guard(), part)
 
     def _is_risky(self, id: int) -> bool:
         """Whether what has been written since the sweep began may not be finite."""
@@ -103,7 +91,7 @@ class Guards:
                     return True
                 continue
             node = self.graph[id]
-            if node.op.name in SINGULAR:
+            if Trait.SINGULAR in node.op.traits:
                 return True
             new = [] if node.delay else [arg for arg in node.args if arg not in seen]
             seen.update(new)
@@ -115,9 +103,9 @@ class Guards:
     def edge(self, node: Node, id: int, position: int, guard: Guard | None) -> Guard | None:
         """The guard of an argument, as far as this user goes."""
         arg = node.args[position]
-        if node.op.name == "where" and position:
+        if Trait.CONDITIONAL in node.op.traits and position:
             return Guard(lambda: self._chosen(node, position, guard)) if arg in self.risky else None
-        if node.op.name in CHOOSING and arg in self.singular:
+        if Trait.CHOOSES in node.op.traits and arg in self.singular:
             return Guard(lambda: self._read(node, id, position, guard))
         return None if guard is None else self._carried(node, position, guard)
 
@@ -127,8 +115,8 @@ class Guards:
         if position == 2:
             mask = condition.apply("equal", 0.0)
         else:
-            mask = condition if inner.op.name in MASKS else condition.apply("equal", 0.0).apply("equal", 0.0)
-        mask = mask if guard is None else _kept(mask, guard())
+            mask = condition if Trait.MASK in inner.op.traits else condition.apply("equal", 0.0).apply("equal", 0.0)
+        mask = mask if guard is None else chosen(mask, guard())
         return mask.reduced_to(self.graph[node.args[position]].type.kind)
 
     def _read(self, node: Node, id: int, position: int, guard: Guard | None) -> Value:
@@ -149,22 +137,17 @@ class Guards:
     def _reduced(self, node: Node, position: int, mask: Value) -> Value:
         """The mask of an argument, from that of the result."""
         type_ = self.graph[node.args[position]].type
-        if node.op.name == "product":
+        if Trait.CONTRACTS in node.op.traits:
             mask = _of_factor(mask, node, position, self.graph)
-        elif node.op.name in ("softmax", "log_softmax"):
+        elif Trait.NORMALISES in node.op.traits:
             last = len(type_.shape) - 1
             mask = mask.reduce("sum", (last,)).expand((last,), (type_.shape[last],))
-        elif node.op.name == "peak":
+        elif Trait.MIXES in node.op.traits:  # over some axes
             mask = mask.expand(node.attrs["axes"], tuple(type_.shape[a] for a in node.attrs["axes"]))
         elif not node.op.elementwise:  # a linear one, whose rule does not look at its result
             mask = mask.spread_like(node.type) if node.op.group in ("time", "boundary") else mask
             return self._handed_back(node, node.args[0], position, mask)
         return mask.reduced_to(type_.kind)
-
-
-def _kept(mask: Value, value: Value) -> Value:
-    """The value where the mask is not zero, else zero."""
-    return mask.where(value, constant(value.graph, 0.0).like(value))
 
 
 def _added(masks: list[Value]) -> Value:
@@ -203,12 +186,12 @@ def _users_last(graph: Graph, order: list[int]) -> list[int]:
     return [id for part in parts for id in sorted(whole.nodes[part]["members"], key=place.__getitem__)]
 
 
-def _below(graph: Graph, order: list[int], start: Iterable[int], delayed: bool, past: Collection[str] = ()) -> set[int]:
-    """The nodes that depend on some; without `delayed` at the same step, and not through the operations `past`."""
+def _below(graph: Graph, order: list[int], start: Iterable[int], delayed: bool, past: Trait | None = None) -> set[int]:
+    """The nodes that depend on some: without `delayed` at the same step, and not through operations of a trait."""
     users: dict[int, list[int]] = defaultdict(list)
     for id in order:
         node = graph[id]
-        if node.op.name not in past:
+        if past not in node.op.traits:
             for position, arg in enumerate(node.args):
                 if delayed or not (node.delay and position == 0):
                     users[arg].append(id)

@@ -8,22 +8,14 @@ from dataclasses import replace
 import networkx as nx
 
 from recurrency.graph.cost import volume
-from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.graph import Graph, rebuild
+from recurrency.graph.op import Op, Trait
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.passes.recurrence import components, is_cycle, strong
 from recurrency.passes.rewriting import number
 
 TAPE = "tape:"
-
-FREE = frozenset("input param start constant eye length batch".split())
-"""Sources that both runs have."""
-
-MOVES = frozenset("shift spread frames unframes valid pick place if_length unless_given".split())
-"""Operations across time that only move values."""
-
-VIEWS = frozenset("slice transpose reshape expand shift spread stop_grad clip_grad".split())
-"""Operations that are computed again even inside a recurrence, for they compute nothing."""
 
 DEAR = 10
 """Cost of an element from which on it is kept rather than computed again."""
@@ -67,7 +59,7 @@ def _plain(graph: Graph, ids: list[int]) -> set[int]:
     for id in ids:
         node = graph[id]
         arranged = node.op.group == "layout" and node.type.kind is Kind.STATIC and all(a in plain for a in node.args)
-        if node.op.name in FREE or arranged or number(graph, id) is not None:
+        if _is_free(node.op) or arranged or number(graph, id) is not None:
             plain.add(id)
     return plain
 
@@ -117,16 +109,24 @@ def _with_delayed(graph: Graph, shared: list[int], second: list[str], kept: list
 def _recomputable(graph: Graph, shared: list[int]) -> set[int]:
     """The values that cost next to nothing to compute again."""
     loops = components(graph)
-    again = {id for id in shared if _is_cheap(graph[id]) and (id not in loops or graph[id].op.name in VIEWS)}
+    again = {id for id in shared if _is_cheap(graph[id].op) and (id not in loops or _is_view(graph[id].op))}
     again |= {id for id in shared if number(graph, id) is not None}
     reads = {id: [arg for arg in graph[id].args if arg in again] for id in shared if id in again}
     return again.difference(*(cycle for cycle in strong(reads) if is_cycle(cycle, reads)))
 
 
-def _is_cheap(node: Node) -> bool:
-    if node.op.name in FREE or node.op.name in MOVES:
-        return True
-    return node.op.group == "layout" or (node.op.elementwise and node.op.cost < DEAR)
+def _is_free(op: Op) -> bool:
+    """Whether both runs have the value: a source that nobody draws."""
+    return Trait.NAMED in op.traits or (op.group == "source" and Trait.DRAWS not in op.traits)
+
+
+def _is_view(op: Op) -> bool:
+    """Whether it is computed again even inside a recurrence, for it computes nothing."""
+    return Trait.VIEW in op.traits and Trait.CLEANS not in op.traits
+
+
+def _is_cheap(op: Op) -> bool:
+    return _is_free(op) or Trait.MOVES in op.traits or op.group == "layout" or (op.elementwise and op.cost < DEAR)
 
 
 def _second(graph: Graph, roots: dict[str, int], tape: dict[str, int]) -> Graph:

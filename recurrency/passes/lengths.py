@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.op import Op, Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 
-READS_ALL = ("sum_time", "frames")
-"""Operations that read all steps of their argument."""
-
-VIEWS = frozenset("slice transpose reshape stop_grad clip_grad".split())
-"""Operations of a stream that keep zeros where they are, and pass on what is done to padding."""
+REARRANGES = frozenset({Trait.VIEW, Trait.PERMUTES})
+"""Operations that keep the padding of a stream as it is, so that their argument may be cleaned instead."""
 
 
 def lengths(graph: Graph) -> Graph:
@@ -37,7 +35,7 @@ class _Cleaner:
         """The graph with clean arguments where they are needed."""
         for id in list(self.graph):
             node = self.graph[id]
-            if node.op.name in READS_ALL:
+            if Trait.ALL_STEPS in node.op.traits:
                 self.args[id] = (self.summed(node.args[0]),)
             elif node.delay < 0:
                 self.args[id] = (self.clean(node.args[0], True), *node.args[1:])
@@ -54,14 +52,14 @@ class _Cleaner:
     def summed(self, id: int) -> int:
         """A value whose padding adds nothing to a sum."""
         node = self.graph[id]
-        if node.op.name in ("product", "multiply"):
+        if Trait.MULTIPLIES in node.op.traits:
             streams = [k for k, a in enumerate(node.args) if self.graph[a].type.kind is Kind.STREAM]
             exact = min(streams, key=lambda k: (_is_delayed(self.graph, node.args[k]), k))
             args = list(node.args)
             for k in streams:
                 args[k] = self.clean(args[k], k == exact)
             return self._with(id, node, tuple(args))
-        if node.op.name == "put" and self.graph[node.args[0]].type.kind is Kind.STREAM:
+        if Trait.INSERTS in node.op.traits and self.graph[node.args[0]].type.kind is Kind.STREAM:
             return self._with(id, node, (self.clean(node.args[0], True), node.args[1]))
         return self.clean(id, True)
 
@@ -75,7 +73,7 @@ class _Cleaner:
         return self.known[id, exact]
 
     def _cleaned(self, id: int, node: Node, exact: bool) -> int:
-        if node.op.name in VIEWS:
+        if _rearranges(node.op):
             return self._with(id, node, (self.clean(node.args[0], exact), *node.args[1:]))
         if node.delay > 0 and not exact:
             return self._with(id, node, (self.clean(node.args[0], True), *node.args[1:]))
@@ -85,8 +83,12 @@ class _Cleaner:
         return id if args == node.args else self.graph.insert(replace(node, args=args, name="")).id
 
 
+def _rearranges(op: Op) -> bool:
+    return op.traits >= REARRANGES and Trait.CLEANS not in op.traits
+
+
 def _is_delayed(graph: Graph, id: int) -> bool:
-    while graph[id].op.name in VIEWS:
+    while _rearranges(graph[id].op):
         id = graph[id].args[0]
     return graph[id].delay > 0 or "delayed" in graph[id].attrs
 
@@ -94,8 +96,8 @@ def _is_delayed(graph: Graph, id: int) -> bool:
 def _is_clean(graph: Graph, id: int, exact: bool) -> bool:
     """Whether a stream is zero in padding as it is: an input (made so on entry), or a literal zero."""
     node = graph[id]
-    while node.op.name in VIEWS:
+    while _rearranges(node.op):
         node = graph[node.args[0]]
-    if node.op.name == "input":
+    if Trait.INPUT in node.op.traits:
         return not exact or "delayed" not in node.attrs
-    return node.op.name == "valid" or number(graph, id) == 0
+    return Trait.CLEANS in node.op.traits or number(graph, id) == 0

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from recurrency.graph.graph import Graph
-    from recurrency.graph.value import Value
+from recurrency.graph.graph import Graph
+from recurrency.graph.value import Value, constant
+from recurrency.passes.rewriting import made_by
 
 SEQUENCES, ONCE = "sequences", "once"
 STEPS = "steps:"
@@ -56,8 +55,6 @@ def apart(graph: Graph) -> Graph:
 
 def total(graph: Graph, ids: Iterable[int]) -> Value:
     """The sum of some values of a graph; 0 where there is none."""
-    from recurrency.graph.value import constant
-
     values = [graph.value(id) for id in ids]
     return reduce(add, values) if values else constant(graph, 0.0)
 
@@ -66,7 +63,7 @@ def _terms(graph: Graph) -> Iterator[int]:
     later = [graph.roots["loss"]]
     while later:
         node = graph[id := later.pop(0)]
-        if node.op.name == "add":
+        if made_by(graph, id, "add"):
             later = [*node.args, *later]
         else:
             yield id
@@ -74,11 +71,13 @@ def _terms(graph: Graph) -> Iterator[int]:
 
 def _kind(graph: Graph, id: int) -> str:
     """By what a line divides, if it is a mean: the number of steps or of sequences, at least 1."""
-    divisor = graph[graph[id].args[1]] if graph[id].op.name == "divide" else None
-    if divisor is None or divisor.op.name != "maximum":
+    mean = made_by(graph, id, "divide")
+    divisor = made_by(graph, mean.args[1], "maximum") if mean else None
+    if divisor is None:
         return ONCE
-    count = graph[divisor.args[0]]
-    if count.op.name == "batch":
+    (count, _) = divisor.args
+    if made_by(graph, count, "batch"):
         return SEQUENCES
-    inner = graph[count.args[0]] if count.op.name == "sum_batch" else count
-    return steps_of(str(inner.attrs["clock"])) if inner.op.name == "length" else ONCE
+    total = made_by(graph, count, "sum_batch")
+    length = made_by(graph, total.args[0] if total else count, "length")
+    return steps_of(str(length.attrs["clock"])) if length else ONCE

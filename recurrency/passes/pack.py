@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.passes.cse import cse
 from recurrency.passes.recurrence import components, recurrences
 from recurrency.passes.rewriting import filled, made_by, redirected, rows
 from recurrency.passes.simplify import simplify
-
-GATES = ("sigmoid", "tanh")
-"""Functions that are applied to several gates at once."""
 
 
 def pack(graph: Graph) -> Graph:
@@ -82,7 +80,7 @@ class Outlook:
 
 def _counts(node: Node) -> bool:
     """Whether a node is more than a linear step of its element."""
-    return node.op.name == "product" or (node.op.elementwise and node.op.cost > 1)
+    return Trait.CONTRACTS in node.op.traits or (node.op.elementwise and node.op.cost > 1)
 
 
 def pack_products(graph: Graph) -> dict[int, int]:
@@ -104,7 +102,7 @@ def pack_products(graph: Graph) -> dict[int, int]:
 
 
 def _is_row_product(node: Node) -> bool:
-    if node.op.name != "product":
+    if Trait.CONTRACTS not in node.op.traits:
         return False
     left, out = node.attrs["spec"].split("->")
     matrix, vector = left.split(",")
@@ -146,7 +144,7 @@ def _sums_of_pieces(look: Outlook) -> dict[int, int]:
     graph = look.graph
     groups: dict[tuple[int, int, int, int], list[Run]] = defaultdict(list)
     for id in look.order:
-        p, q = (_piece(graph, a) for a in graph[id].args) if graph[id].op.name == "add" else (None, None)
+        p, q = (_piece(graph, a) for a in graph[id].args) if made_by(graph, id, "add") else (None, None)
         if p and q and p[0] != q[0]:
             p, q = sorted((p, q))
             groups[p[0], q[0], q[1] - p[1], look.loops.get(id, -1)].append((p[1], p[2], id))
@@ -198,8 +196,8 @@ def _sums_with_statics(look: Outlook) -> dict[int, int]:
 
 def _with_static(look: Outlook, id: int) -> tuple[tuple[int, int, int], int] | None:
     """The piece and the static value that a node is the sum of."""
-    node = look.graph[id]
-    if node.op.name != "add":
+    node = made_by(look.graph, id, "add")
+    if node is None:
         return None
     for position in (0, 1):
         piece = _piece(look.graph, node.args[position])
@@ -251,7 +249,7 @@ def pack_gates(graph: Graph) -> dict[int, int]:
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for id in look.order:
         node = graph[id]
-        if node.op.name in GATES and id in mixing and node.type.shape:
+        if Trait.SQUASHES in node.op.traits and id in mixing and node.type.shape:
             groups[node.op.name, look.depth[id], mixing[id], node.type.shape[1:]].append(id)
     instead: dict[int, int] = {}
     for (op, *_), ids in groups.items():
@@ -268,7 +266,7 @@ def _by_piece(graph: Graph, look: Outlook) -> Callable[[int], tuple[int, int, in
 
     def key(id: int) -> tuple[int, int, int]:
         arg = graph[id].args[0]
-        while graph[arg].op.name in ("add", "subtract"):
+        while made_by(graph, arg, "add") or made_by(graph, arg, "subtract"):
             arg = graph[arg].args[0]
         piece = _piece(graph, arg)
         return (look.place[piece[0]], piece[1], look.place[id]) if piece else (look.place[arg], 0, look.place[id])

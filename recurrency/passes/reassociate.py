@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.op import Trait
 from recurrency.graph.value import Value
 from recurrency.passes.recurrence import components
 from recurrency.passes.rewriting import made_by
@@ -54,7 +55,7 @@ class _Chains:
 
         def visit(out: Graph, node: Node, old: int) -> Value:
             value = None
-            if old in self.loops and node.op.name in CHAINS and old not in self.inner:
+            if old in self.loops and CHAINS.get(node.op.name) and old not in self.inner:
                 value = self._rebuilt(out, old, new)
             value = out.insert(node) if value is None else value
             new[old] = value.id
@@ -113,7 +114,7 @@ def _parted(graph: Graph) -> Graph:
 
     def visit(out: Graph, node: Node, old: int) -> Value:
         original = graph[old]
-        joined = made_by(graph, original.args[1], "concat") if original.op.name == "product" else None
+        joined = made_by(graph, original.args[1], "concat") if Trait.CONTRACTS in original.op.traits else None
         if joined is None or old not in loops or not _is_matrix_by_vector(graph, original):
             return out.insert(node)
         inside = [loops.get(a) == loops[old] for a in joined.args]

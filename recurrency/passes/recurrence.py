@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 from recurrency.graph.graph import Graph, Node
-
-LINEAR = {"add", "subtract", "negative", "transpose", "reshape", "expand", "sum", "concat", "slice", "pad", "shift"}
-LINEAR |= {"valid", "stop_grad", "clip_grad"}
-"""Operations that are linear in all their arguments together."""
-
-LINEAR_IN = {"multiply": (0, 1), "product": (0, 1), "divide": (0,), "take": (0,), "put": (0,), "where": (1, 2)}
-"""Operations that are linear in each of these arguments, if the other ones come from elsewhere."""
+from recurrency.graph.op import Trait
 
 
 @dataclass(frozen=True)
@@ -133,13 +127,8 @@ def _kind(graph: Graph, ids: list[int]) -> str:
 
 
 def _is_diagonal(node: Node) -> bool:
-    return node.op.elementwise or node.op.name in ("shift", "valid")
+    return node.op.elementwise or Trait.LOOPS in node.op.traits
 
 
 def _is_affine(node: Node, inside: set[int]) -> bool:
-    positions = [k for k, arg in enumerate(node.args) if arg in inside]
-    if node.op.name in LINEAR:
-        return True
-    allowed = LINEAR_IN.get(node.op.name, ())
-    together = node.op.name == "where"
-    return all(k in allowed for k in positions) and (together or len(positions) == 1)
+    return node.op.is_linear(k for k, arg in enumerate(node.args) if arg in inside)

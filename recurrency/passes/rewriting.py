@@ -7,22 +7,20 @@ from typing import TypeAlias
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value, constant
 
 Rule: TypeAlias = Callable[[Graph, Node], "Value | None"]
 """Says what may stand in the place of a node that is about to be added (None: no better form is known)."""
 
-UNIFORM = frozenset({"expand", "spread", "reshape", "transpose", "slice"})
-"""Operations whose result has no other elements than their argument."""
-
 
 def number(graph: Graph, id: int) -> float | None:
     """The number that every element of a value is known to be."""
     node = graph[id]
-    while node.op.name in UNIFORM:
+    while Trait.UNIFORM in node.op.traits:
         node = graph[node.args[0]]
-    return float(node.attrs["value"]) if node.op.name == "constant" else None
+    return float(node.attrs["value"]) if Trait.LITERAL in node.op.traits else None
 
 
 def filled(graph: Graph, value: float, type_: Type) -> Value:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ def origins(graph: Graph, rows: Rows) -> Iterator[Rows]:
         yield rows
         return
     node, count = graph[rows.first], rows.high - rows.low + 1
-    if node.op.name == "slice":
+    if Trait.ROWS in node.op.traits:
         yield from origins(graph, Rows(rows.low, rows.high, node.args[0], rows.start + node.attrs["start"]))
-    elif node.op.name == "concat":
+    elif Trait.TILES in node.op.traits:
         end = 0
         for arg in node.args:
             size = graph[arg].type.shape[0]
@@ -82,7 +83,7 @@ def origins(graph: Graph, rows: Rows) -> Iterator[Rows]:
                 top = rows.high - (low - rows.start)
                 yield from origins(graph, Rows(top - (high - low) + 1, top, arg, low - end))
             end += size
-    elif node.op.name == "reshape" and node.type.shape == (1, *graph[node.args[0]].type.shape):
+    elif Trait.CONTIGUOUS in node.op.traits and node.type.shape == (1, *graph[node.args[0]].type.shape):
         yield Rows(rows.low, rows.high, node.args[0])
     else:
         yield rows

@@ -8,6 +8,7 @@ from math import prod
 
 from recurrency.graph.cost import count, whole
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.program.program import Program
 from recurrency.program.strides import evenly, start, strides
 
@@ -69,10 +70,10 @@ def _rows(graph: Graph) -> set[tuple[int, ...]]:
     """The runs of parameters among the parts of each `concat`."""
     out = set()
     for id in graph.order():
-        if graph[id].op.name == "concat":
+        if Trait.TILES in graph[id].op.traits:
             run: list[int] = []
             for part in (*graph[id].args, None):
-                if part is not None and graph[part].op.name == "param" and part not in run:
+                if part is not None and Trait.PARAMETER in graph[part].op.traits and part not in run:
                     run.append(part)
                     continue
                 out.add(tuple(run))

@@ -12,9 +12,6 @@ from recurrency.graph.text import expression
 from recurrency.graph.types import Kind, Type
 from recurrency.program.before import Said
 
-ALIASES = frozenset("stop_grad clip_grad spread slice transpose reshape expand frames unframes valid shift".split())
-"""Operations whose result may be a view of their first argument."""
-
 
 @dataclass(frozen=True)
 class View:

@@ -6,13 +6,14 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from recurrency.graph.graph import Graph
-from recurrency.program.program import ALIASES
+from recurrency.graph.op import Op, Trait
 
 EVERYTHING = (0, 1 << 60)
 
-PARTED = ("concat", "pad")
-SAME_ROWS = ("stop_grad", "clip_grad", "valid", "shift", "spread")
-DISPLACED = ("shift", "frames", "unframes")
+
+def keeps_rows(op: Op) -> bool:
+    """Whether a row of a view along its first axis is the same row of its argument."""
+    return Trait.SAME in op.traits or Trait.DELAYS in op.traits
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Readers:
         for user, k in self.users.get(id, ()):
             if user not in self.position:
                 yield from self._outer(user)
-            elif self._is_view(self.graph[user].op.name, k):
+            elif self._is_view(self.graph[user].op, k):
                 yield user
 
     def _through(self, id: int, user: int, k: int) -> list[Read]:
@@ -66,18 +67,18 @@ class Readers:
         node = self.graph[user]
         if user not in self.position:
             return [r for outer, j in self.users.get(user, ()) for r in self._through(user, outer, j)]
-        if node.op.name in PARTED:
+        if Trait.JOINS in node.op.traits:
             return [Read(user), *self._part(user, k)]
-        if node.op.name not in ALIASES or k > 0:
+        if Trait.VIEW not in node.op.traits or k > 0:
             return [Read(user)]
-        if node.op.name == "slice":
+        if Trait.ROWS in node.op.traits:
             start, stop = node.attrs["start"], node.attrs["stop"]
             inner = [replace(r, low=start + r.low, high=min(stop, start + r.high)) for r in self.of(user)]
             return [Read(user, start, stop), *inner]
         inner = [Read(user), *self.of(user)]
-        if node.op.name not in SAME_ROWS:
+        if not keeps_rows(node.op):
             inner = [replace(r, low=EVERYTHING[0], high=EVERYTHING[1]) for r in inner]
-        return [replace(r, displaced=r.displaced or node.op.name in DISPLACED) for r in inner]
+        return [replace(r, displaced=r.displaced or Trait.DISPLACES in node.op.traits) for r in inner]
 
     def _part(self, user: int, k: int) -> list[Read]:
         """The reads of a concatenation, as reads of its part `k`."""
@@ -101,14 +102,14 @@ class Readers:
         later = list(found)
         while later:
             node = self.graph[later.pop()]
-            viewed = {arg for k, arg in enumerate(node.args) if self._is_view(node.op.name, k)} - found
+            viewed = {arg for k, arg in enumerate(node.args) if self._is_view(node.op, k)} - found
             found |= viewed
             later += viewed
         return found
 
     @staticmethod
-    def _is_view(op: str, k: int) -> bool:
-        return op in PARTED or (op in ALIASES and k == 0)
+    def _is_view(op: Op, k: int) -> bool:
+        return Trait.JOINS in op.traits or (Trait.VIEW in op.traits and k == 0)
 
     def last(
         self, arg: int, id: int, copies: Container[int], claims: Mapping[int, Sequence[tuple[int, int, int]]]
@@ -118,11 +119,11 @@ class Readers:
         `claims` lists for a value the parts that are computed in its memory, with the rows that they take.
         """
         owner, low, high = arg, *EVERYTHING
-        while self.graph[owner].op.name in ALIASES and owner not in copies:
+        while Trait.VIEW in self.graph[owner].op.traits and owner not in copies:
             node = self.graph[owner]
-            if node.op.name == "slice":
+            if Trait.ROWS in node.op.traits:
                 low, high = node.attrs["start"] + low, min(node.attrs["stop"], node.attrs["start"] + high)
-            elif node.op.name not in SAME_ROWS:
+            elif not keeps_rows(node.op):
                 low, high = EVERYTHING
             owner = node.args[0]
         return self._dead(owner, low, high, id, claims)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.recurrence import recurrences
 from recurrency.passes.rewriting import number
-from recurrency.program.program import ALIASES, Kernel, Region
+from recurrency.program.program import Kernel, Region
 
 CALLER = -1
 """Who uses the results of a graph."""
@@ -139,12 +140,14 @@ def signature(graph: Graph, id: int) -> tuple[object, ...]:
     return ("elementwise", node.type.kind, node.type.clock, node.type.shape)
 
 
+READY = frozenset({Trait.VIEW, Trait.INPUT, Trait.PARAMETER})
+"""What needs no computation."""
+
+
 def kernel_kind(graph: Graph, id: int) -> str:
     """The kind of the kernel that a node goes to."""
-    node = graph[id]
-    if node.op.name in ALIASES or node.op.name in ("input", "param"):
-        return "view"
-    return node.op.group
+    op = graph[id].op
+    return "view" if op.traits & READY else op.group
 
 
 def _grouped(graph: Graph, ids: Sequence[int], scans: bool, hidden: frozenset[int]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.program.layout import Layout
 from recurrency.program.program import Program
 from recurrency.program.regions import cut
@@ -13,9 +14,6 @@ from recurrency.program.storage import Storage
 
 PIECES = frozenset({"fuse", "views", "in-place concat", "in-place gradients", "in place", "reuse", "sums"})
 """What may be switched off, with equal results."""
-
-SUMS = ("sum_time", "sum_batch")
-SUMMED = ("product", "multiply", "put")
 
 
 def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str] = frozenset()) -> Program:
@@ -44,7 +42,7 @@ def _sums(graph: Graph) -> tuple[dict[int, int], frozenset[int]]:
     sums: dict[int, int] = {}
     hidden: set[int] = set()
     for id in order:
-        if graph[id].op.name not in SUMS:
+        if Trait.ACCUMULATES not in graph[id].op.traits:
             continue
         inner = graph[id].args[0]
         if inner in sums and uses[inner] == 1:
@@ -52,6 +50,6 @@ def _sums(graph: Graph) -> tuple[dict[int, int], frozenset[int]]:
             hidden.add(inner)
         else:
             sums[id] = inner
-            if graph[inner].op.name in SUMMED and uses[inner] == 1:
+            if Trait.ADDS_UP in graph[inner].op.traits and uses[inner] == 1:
                 hidden.add(inner)
     return sums, frozenset(hidden)

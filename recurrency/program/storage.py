@@ -7,27 +7,14 @@ from dataclasses import dataclass
 
 from recurrency.graph.cost import count
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.ops import OPS
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.before import origins, rows_before
 from recurrency.program.layout import Layout, gradients
-from recurrency.program.program import ALIASES, Buffer, Place, Region, View
-from recurrency.program.readers import Readers
+from recurrency.program.program import Buffer, Place, Region, View
+from recurrency.program.readers import Readers, keeps_rows
 from recurrency.program.waiting import Waiting
-
-GIVEN = ("input", "start")
-
-IN_PLACE: dict[str, tuple[int, ...]] = {
-    **{op.name: tuple(range(op.arity or 0)) for op in OPS.values() if op.elementwise},
-    "where": (),
-    "softmax": (0,),
-}
-"""The arguments in whose memory the result of an operation may be written while it is computed."""
-
-
-VIEWS = frozenset("slice transpose reshape expand frames unframes".split())
-"""Operations whose result is the argument, looked at in another way."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,7 @@ class Storage:
         for id in self.order:
             node = self.graph[id]
             late = node.delay and node.args[0] not in self.places and number(self.graph, node.args[0]) is None
-            if late or (node.op.name in ALIASES and any(a in later for a in node.args)):
+            if late or (Trait.VIEW in node.op.traits and any(a in later for a in node.args)):
                 later.add(id, node.args[0], node.args[0] in self.places)
                 continue
             yield id
@@ -99,7 +86,7 @@ class Storage:
         """Parts of `concat` and `pad` that have no other home are computed where they belong; outer ones first."""
         for id in reversed(self.order):
             node = self.graph[id]
-            if node.op.name not in ("concat", "pad"):
+            if Trait.JOINS not in node.op.traits:
                 continue
             start = node.attrs.get("start", 0)
             for arg in node.args:
@@ -119,18 +106,17 @@ class Storage:
 
     def _computed(self, id: int) -> bool:
         """Whether a node computes new elements, which can be put anywhere."""
-        op = self.graph[id].op.name
-        literal = number(self.graph, id) is not None
-        return not literal and id not in self.hidden and op not in ALIASES and op not in GIVEN and op != "param"
+        there = self.graph[id].op.traits & {Trait.VIEW, Trait.NAMED}
+        return not there and id not in self.hidden and number(self.graph, id) is None
 
     def _claim_gradients(self, layout: Layout) -> None:
         """A value whose pieces are gradients of parameters, in the order of the flat vector, is computed there."""
         wishes: dict[int, set[int]] = {}
         for name, id in self.gradients.items():
             owner, rows = id, 0
-            while self.graph[owner].op.name in ("slice", "reshape", "stop_grad"):
+            while Trait.CONTIGUOUS in self.graph[owner].op.traits:
                 node = self.graph[owner]
-                if node.op.name == "slice":
+                if Trait.ROWS in node.op.traits:
                     rows += node.attrs["start"] * count(node.type.shape[1:])
                 owner = node.args[0]
             wishes.setdefault(owner, set()).add(layout.offset(name) - rows)
@@ -157,7 +143,7 @@ class Storage:
 
     def _origins(self, id: int) -> set[int]:
         out = {id}
-        while self.graph[id].op.name in ("slice", "reshape", "stop_grad"):
+        while Trait.CONTIGUOUS in self.graph[id].op.traits:
             id = self.graph[id].args[0]
             out.add(id)
         return out
@@ -167,13 +153,13 @@ class Storage:
     def _placed(self, id: int, node: Node) -> Place:
         if id in self.places:
             return self.places[id]
-        if node.op.name in GIVEN or (node.op.name == "param" and self.layout is None):
+        if Trait.NAMED in node.op.traits and (self.layout is None or Trait.PARAMETER not in node.op.traits):
             return self._fresh(id, home="given")
         if self.layout is not None and (offset := self._in_parameters(id, self.layout)) is not None:
             place = self._fresh(id, home="params")
             self.buffers[place.buffer].offset = offset
             return place
-        if node.op.name in ALIASES:
+        if Trait.VIEW in node.op.traits:
             found = self._alias(id, node)
             return self._copied(id, node) if found is None else found
         if id in self.claims:
@@ -183,9 +169,9 @@ class Storage:
 
     def _in_parameters(self, id: int, layout: Layout) -> int | None:
         """Where in the flat vector a concatenation of neighbouring parameters begins."""
-        if self.graph[id].op.name == "param":
+        if Trait.PARAMETER in self.graph[id].op.traits:
             return layout.offset(self.graph[id].attrs["name"])
-        if self.graph[id].op.name != "concat":
+        if Trait.TILES not in self.graph[id].op.traits:
             return None
         starts = [self._in_parameters(a, layout) for a in self.graph[id].args]
         end = starts[0]
@@ -225,7 +211,7 @@ class Storage:
         """A buffer for a view that cannot be one; a delayed use gets the rows that it needs before and behind."""
         self.copies.add(id)
         place = self._fresh(id)
-        if node.op.name != "shift":
+        if Trait.DELAYS not in node.op.traits:
             return place
         self.buffers[place.buffer].step = None
         base = Place(place.buffer, Kind.STREAM)
@@ -248,7 +234,7 @@ class Storage:
 
     def _taken_over(self, id: int, node: Node) -> Place | None:
         """The place of an argument that nobody reads any more once this node is computed."""
-        for position in IN_PLACE.get(node.op.name, ()):
+        for position in node.op.in_place:
             arg = node.args[position]
             place = self.places.get(arg)
             if place is not None and self._free_for(id, node, arg, place) and self._alone(node, place):
@@ -277,7 +263,7 @@ class Storage:
     def _alias(self, id: int, node: Node) -> Place | None:
         """The place of a view; None if it has to be a copy."""
         place = self.places.get(node.args[0])
-        if place is None or ("views" in self.without and node.op.name in VIEWS):
+        if place is None or ("views" in self.without and not keeps_rows(node.op)):
             return None
         maker = getattr(self, f"_as_{node.op.name}", None)
         return maker(id, node, place) if maker else place

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recurrency.graph.op import Trait
 from recurrency.testing.bench import Bench, bench
 from recurrency.testing.compare import Difference
 from recurrency.testing.outcomes import KINDS, Call, Results
@@ -38,8 +39,6 @@ AGREE = 1e-5
 ROUNDING = 1e-13 / STEP
 """The relative error of a difference that comes from rounding the values."""
 LEAST = 1e-9
-SILENT = frozenset({"stop_grad", "clip_grad"})
-"""Operations whose gradient is none, by intention."""
 
 
 def measured(f: Callable[[float], float], step: float = STEP) -> tuple[float, float]:
@@ -59,7 +58,7 @@ def slopes(spec: Spec, case: Case) -> list[Difference]:
     work = bench(spec)
     call = _off_ties(Call.of(work.reference_model(case), case.of("float64").clean()))
     graph = work.elaborated(case.dimensions).graph
-    if any(graph[id].op.name in SILENT for id in graph):
+    if any(Trait.SILENT in graph[id].op.traits for id in graph):
         return []
     able = set(work.possible(case))
     checks = (_Checker(work, call, kind) for kind in CHECKS if kind in able)

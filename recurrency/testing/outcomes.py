@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.model.graphs import obstacle
 from recurrency.testing.case import Case, Data, data
@@ -170,7 +171,7 @@ def _chunks(call: Call) -> Results:
 def _clips_whole(model: Model) -> bool:
     """Whether the gradient of something that all steps share is clipped: the sum of clipped parts is not the whole."""
     graph = model.programs.elaborated.graph
-    return any(graph[id].op.name == "clip_grad" and graph[id].type.kind is not Kind.STREAM for id in graph)
+    return any(Trait.CLIPS in graph[id].op.traits and graph[id].type.kind is not Kind.STREAM for id in graph)
 
 
 def _steps(call: Call) -> Results:

@@ -29,6 +29,7 @@ import numpy as np
 
 from recurrency.backend import Backend, find
 from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.op import Trait
 from recurrency.graph.value import Value
 
 if TYPE_CHECKING:
@@ -174,15 +175,14 @@ class Jiggler:
 
     def _rounded(self, op: Op) -> Op:
         """The operation with errors."""
-        if op.name in ERRORS_AT and op.at is not None:
-            return replace(op, at=partial(self._at, op.at, ERRORS_AT[op.name]))
-        if op.name == "random" and op.at is not None:
-            return replace(op, at=partial(self._at, op.at, lambda r, a: 8.0 * np.abs(r.zero() + 1.0)))
-        if op.name == "constant":
+        there, error = ERRORS_AT.get(op.name), ERRORS.get(op.name)
+        if there is not None and op.at is not None:
+            return replace(op, at=partial(self._at, op.at, there))
+        if Trait.LITERAL in op.traits:
             return replace(op, meaning=self._constant)
-        if op.meaning is None or op.name not in ERRORS:
-            return op
-        return replace(op, meaning=partial(self._meaning, op.meaning, ERRORS[op.name]))
+        if error is not None and op.meaning is not None:
+            return replace(op, meaning=partial(self._meaning, op.meaning, error))
+        return op
 
     def _meaning(self, meaning: Callable[..., Array], error: Callable[..., Array], *args: Array, **attrs: Any) -> Array:
         y = np.asarray(meaning(*args, **attrs))

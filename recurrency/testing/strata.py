@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recurrency.graph.op import Trait
 from recurrency.testing.case import Case
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Traits:
         """
         found = spec.elaborate(**dimensions)
         clocks = tuple(sorted({str(t.clock) for t in found.inputs.values()}))
-        return cls(clocks, bool(found.starts), any(found.graph[id].op.name == "random" for id in found.graph))
+        return cls(clocks, bool(found.starts), any(Trait.DRAWS in found.graph[id].op.traits for id in found.graph))
 
 
 @dataclass(frozen=True)

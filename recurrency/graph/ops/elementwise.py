@@ -27,16 +27,18 @@ def _sigmoid_meaning(x: Array) -> Array:
     return np.asarray(np.where(x < 0, e, 1.0) / (1.0 + e))
 
 
-define("negative", 1, same, lambda g, y, x: (-g,), np.negative, traits={Trait.LINEAR})
-define("add", 2, same, lambda g, y, a, b: (g, g), np.add, traits={Trait.LINEAR, Trait.COMMUTATIVE})
-define("subtract", 2, same, lambda g, y, a, b: (g, -g), np.subtract, traits={Trait.LINEAR})
+define(
+    "negative", 1, same, lambda g, y, x: (-g,), np.negative, traits={Trait.LINEAR, Trait.KEEPS_ZERO, Trait.AFTER_SUMS}
+)
+define("add", 2, same, lambda g, y, a, b: (g, g), np.add, traits={Trait.LINEAR, Trait.COMMUTATIVE, Trait.KEEPS_ZERO})
+define("subtract", 2, same, lambda g, y, a, b: (g, -g), np.subtract, traits={Trait.LINEAR, Trait.KEEPS_ZERO})
 define(
     "multiply",
     2,
     same,
     lambda g, y, a, b: (g * b, g * a),
     np.multiply,
-    traits={Trait.COMMUTATIVE, Trait.MULTIPLIES, Trait.ADDS_UP},
+    traits={Trait.COMMUTATIVE, Trait.MULTIPLIES, Trait.ADDS_UP, Trait.FACTORS, Trait.KEEPS_ZERO},
     linear_in=(0, 1),
 )
 define(
@@ -46,16 +48,32 @@ define(
     lambda g, y, a, b: (g / b, -(g * y) / b),
     np.divide,
     cost=4,
-    traits={Trait.SINGULAR},
+    traits={Trait.SINGULAR, Trait.FACTORS},
     linear_in=(0,),
 )
 define("power", 2, same, _power_gradient, np.power, cost=20, traits={Trait.SINGULAR})
 define("exp", 1, same, lambda g, y, x: (g * y,), np.exp, cost=10, traits={Trait.SINGULAR})
-define("expm1", 1, same, lambda g, y, x: (g * x.apply("exp"),), np.expm1, cost=10, traits={Trait.SINGULAR})
+define(
+    "expm1",
+    1,
+    same,
+    lambda g, y, x: (g * x.apply("exp"),),
+    np.expm1,
+    cost=10,
+    traits={Trait.SINGULAR, Trait.KEEPS_ZERO},
+)
 define("log", 1, same, lambda g, y, x: (g / x,), np.log, cost=10, traits={Trait.SINGULAR})
-define("log1p", 1, same, lambda g, y, x: (g / (x + 1.0),), np.log1p, cost=10, traits={Trait.SINGULAR})
-define("sqrt", 1, same, lambda g, y, x: (g / (y * 2.0),), np.sqrt, cost=4, traits={Trait.SINGULAR})
-define("tanh", 1, same, lambda g, y, x: (g * (1.0 - y * y),), np.tanh, cost=10, traits={Trait.BOUNDED})
+define("log1p", 1, same, lambda g, y, x: (g / (x + 1.0),), np.log1p, cost=10, traits={Trait.SINGULAR, Trait.KEEPS_ZERO})
+define("sqrt", 1, same, lambda g, y, x: (g / (y * 2.0),), np.sqrt, cost=4, traits={Trait.SINGULAR, Trait.KEEPS_ZERO})
+define(
+    "tanh",
+    1,
+    same,
+    lambda g, y, x: (g * (1.0 - y * y),),
+    np.tanh,
+    cost=10,
+    traits={Trait.BOUNDED, Trait.KEEPS_ZERO, Trait.SQUASHES},
+)
 define(
     "sigmoid",
     1,
@@ -63,7 +81,7 @@ define(
     lambda g, y, x: (g * (y * (1.0 - y)),),
     _sigmoid_meaning,
     cost=10,
-    traits={Trait.BOUNDED, Trait.LOGISTIC},
+    traits={Trait.BOUNDED, Trait.LOGISTIC, Trait.SQUASHES},
 )
 define("softplus", 1, same, lambda g, y, x: (g * x.apply("sigmoid"),), lambda x: np.logaddexp(0.0, x), cost=20)
 define(
@@ -72,11 +90,11 @@ define(
     same,
     lambda g, y, x: (chosen(constant(g.graph, 0.0).like(x).apply("less", x), g),),
     lambda x: np.maximum(x, 0.0),
-    traits={Trait.CHOOSES},
+    traits={Trait.CHOOSES, Trait.KEEPS_ZERO},
 )
-define("abs", 1, same, _abs_gradient, np.abs)
-define("sign", 1, same, lambda g, y, x: (None,), np.sign, traits={Trait.BOUNDED})
-define("sin", 1, same, lambda g, y, x: (g * x.apply("cos"),), np.sin, cost=10, traits={Trait.BOUNDED})
+define("abs", 1, same, _abs_gradient, np.abs, traits={Trait.KEEPS_ZERO})
+define("sign", 1, same, lambda g, y, x: (None,), np.sign, traits={Trait.BOUNDED, Trait.KEEPS_ZERO})
+define("sin", 1, same, lambda g, y, x: (g * x.apply("cos"),), np.sin, cost=10, traits={Trait.BOUNDED, Trait.KEEPS_ZERO})
 define("cos", 1, same, lambda g, y, x: (-(g * x.apply("sin")),), np.cos, cost=10, traits={Trait.BOUNDED})
 define(
     "less",

@@ -29,7 +29,16 @@ define(
     cost=0,
     traits={Trait.NAMED, Trait.PARAMETER},
 )
-define("constant", 0, lambda t, a: Type(Kind.STATIC), None, lambda *, value: np.float64(value), group="source", cost=0)
+define(
+    "constant",
+    0,
+    lambda t, a: Type(Kind.STATIC),
+    None,
+    lambda *, value: np.float64(value),
+    group="source",
+    cost=0,
+    traits={Trait.LITERAL},
+)
 define(
     "eye",
     0,
@@ -75,5 +84,5 @@ define(
     lambda g, y, x, *, name: (g.unless_given(name),),
     at=lambda r, a: r.arg(0) if r.given(a["name"]) is None else r.zero(),
     group="boundary",
-    traits={Trait.OPTIONAL, Trait.MOVES, Trait.PERMUTES},
+    traits={Trait.OPTIONAL, Trait.MOVES, Trait.PERMUTES, Trait.LINEAR, Trait.ALIGNED},
 )

@@ -89,7 +89,7 @@ define(
     lambda a, b, *, spec: np.einsum(spec, a, b),
     cost=2,
     group="product",
-    traits={Trait.CONTRACTS, Trait.MULTIPLIES, Trait.ADDS_UP, Trait.MIXES},
+    traits={Trait.CONTRACTS, Trait.MULTIPLIES, Trait.ADDS_UP, Trait.MIXES, Trait.FACTORS},
     linear_in=(0, 1),
 )
 define(
@@ -100,7 +100,7 @@ define(
     np.transpose,
     cost=0,
     group="layout",
-    traits={Trait.VIEW, Trait.UNIFORM, Trait.PERMUTES, Trait.LINEAR},
+    traits={Trait.VIEW, Trait.UNIFORM, Trait.PERMUTES, Trait.LINEAR, Trait.AFTER_SUMS},
 )
 define(
     "reshape",
@@ -110,7 +110,7 @@ define(
     lambda x, *, shape: np.reshape(x, shape),
     cost=0,
     group="layout",
-    traits={Trait.VIEW, Trait.CONTIGUOUS, Trait.UNIFORM, Trait.PERMUTES, Trait.LINEAR},
+    traits={Trait.VIEW, Trait.CONTIGUOUS, Trait.UNIFORM, Trait.PERMUTES, Trait.LINEAR, Trait.AFTER_SUMS},
 )
 define(
     "expand",
@@ -120,7 +120,7 @@ define(
     _expand_meaning,
     cost=0,
     group="layout",
-    traits={Trait.VIEW, Trait.UNIFORM, Trait.LINEAR},
+    traits={Trait.VIEW, Trait.UNIFORM, Trait.LINEAR, Trait.REPEATS, Trait.AFTER_SUMS},
 )
 define(
     "sum",
@@ -129,7 +129,7 @@ define(
     lambda g, y, x, *, axes: (_spread_axes(g, x, axes),),
     lambda x, *, axes: np.sum(x, axis=axes),
     group="reduce",
-    traits={Trait.LINEAR},
+    traits={Trait.LINEAR, Trait.REDUCES},
 )
 define(
     "peak",
@@ -138,7 +138,7 @@ define(
     _peak_gradient,
     lambda x, *, axes: np.max(x, axis=axes),
     group="reduce",
-    traits={Trait.MIXES, Trait.CHOOSES},
+    traits={Trait.MIXES, Trait.CHOOSES, Trait.REDUCES},
 )
 define(
     "softmax",
@@ -148,7 +148,7 @@ define(
     _softmax_meaning,
     cost=25,
     group="reduce",
-    traits={Trait.BOUNDED, Trait.MIXES, Trait.NORMALISES},
+    traits={Trait.BOUNDED, Trait.MIXES, Trait.NORMALISES, Trait.DISTRIBUTION},
     in_place=(0,),
 )
 define(
@@ -187,7 +187,7 @@ define(
     lambda g, y, x, *, start, size: (g.slice(start, start + x.type.shape[0]),),
     _pad_meaning,
     group="layout",
-    traits={Trait.JOINS, Trait.PERMUTES, Trait.LINEAR},
+    traits={Trait.JOINS, Trait.PERMUTES, Trait.LINEAR, Trait.AFTER_SUMS},
 )
 define(
     "take",

@@ -130,7 +130,7 @@ define(
     at=_read_pick,
     cost=0,
     group="time",
-    traits={Trait.PICKS, Trait.WHOLE, Trait.MOVES, Trait.CHOOSES},
+    traits={Trait.PICKS, Trait.WHOLE, Trait.MOVES, Trait.CHOOSES, Trait.LINEAR},
 )
 define(
     "place",
@@ -140,7 +140,7 @@ define(
     at=_read_place,
     cost=0,
     group="time",
-    traits={Trait.MOVES},
+    traits={Trait.MOVES, Trait.LINEAR},
 )
 define(
     "final",
@@ -150,7 +150,7 @@ define(
     at=_read_final,
     cost=0,
     group="time",
-    traits={Trait.FINAL, Trait.CHOOSES},
+    traits={Trait.FINAL, Trait.CHOOSES, Trait.LINEAR},
 )
 define(
     "history",
@@ -160,6 +160,7 @@ define(
     at=_read_history,
     cost=0,
     group="time",
+    traits={Trait.LINEAR},
 )
 define(
     "unhistory",
@@ -169,6 +170,7 @@ define(
     at=lambda r, a: _read_row(r, r.step + len(r.arg(0)) - r.length(a["clock"])),
     cost=0,
     group="time",
+    traits={Trait.LINEAR},
 )
 define(
     "opening",
@@ -178,6 +180,7 @@ define(
     at=_read_opening,
     cost=0,
     group="time",
+    traits={Trait.LINEAR},
 )
 define(
     "unopening",
@@ -187,6 +190,7 @@ define(
     at=lambda r, a: _read_row(r, r.step),
     cost=0,
     group="time",
+    traits={Trait.LINEAR},
 )
 define(
     "slide",
@@ -196,6 +200,7 @@ define(
     at=_read_slide,
     cost=0,
     group="boundary",
+    traits={Trait.LINEAR},
 )
 define(
     "if_length",
@@ -204,7 +209,7 @@ define(
     lambda g, y, x, *, length, clock: (g.if_length(length, clock),),
     at=lambda r, a: r.arg(0) if r.length(a["clock"]) == a["length"] else r.zero(),
     group="boundary",
-    traits={Trait.LENGTHS, Trait.MOVES, Trait.PERMUTES, Trait.CHOOSES},
+    traits={Trait.LENGTHS, Trait.MOVES, Trait.PERMUTES, Trait.CHOOSES, Trait.LINEAR, Trait.ALIGNED},
 )
 define(
     "reverse",
@@ -214,7 +219,7 @@ define(
     at=lambda r, a: r.arg(0, r.length(a["clock"]) - 1 - r.step),
     cost=0,
     group="time",
-    traits={Trait.WHOLE},
+    traits={Trait.WHOLE, Trait.LINEAR},
 )
 define(
     "sum_time",
@@ -223,7 +228,7 @@ define(
     lambda g, y, x: (g,),
     at=_read_sum_time,
     group="time",
-    traits={Trait.ACCUMULATES, Trait.ALL_STEPS, Trait.WHOLE},
+    traits={Trait.ACCUMULATES, Trait.ALL_STEPS, Trait.WHOLE, Trait.LINEAR},
 )
 define(
     "sum_batch",
@@ -232,7 +237,7 @@ define(
     lambda g, y, x: (g,),
     at=lambda r, a: sum((r.arg(0, sequence=b) for b in range(r.batch())), r.zero()),
     group="time",
-    traits={Trait.ACCUMULATES},
+    traits={Trait.ACCUMULATES, Trait.LINEAR},
 )
 define(
     "spread",
@@ -242,7 +247,7 @@ define(
     at=lambda r, a: r.arg(0),
     cost=0,
     group="time",
-    traits={Trait.VIEW, Trait.SAME, Trait.UNIFORM, Trait.MOVES},
+    traits={Trait.VIEW, Trait.SAME, Trait.UNIFORM, Trait.MOVES, Trait.LINEAR, Trait.ALIGNED},
 )
 define(
     "frames",
@@ -252,7 +257,7 @@ define(
     at=lambda r, a: _stack([r.arg(0, t) for t in range(r.length(a["clock"]))], r.zero()),
     cost=0,
     group="time",
-    traits={Trait.VIEW, Trait.DISPLACES, Trait.ALL_STEPS, Trait.WHOLE, Trait.MOVES},
+    traits={Trait.VIEW, Trait.DISPLACES, Trait.ALL_STEPS, Trait.WHOLE, Trait.MOVES, Trait.LINEAR, Trait.GATHERS},
 )
 define(
     "unframes",
@@ -262,7 +267,7 @@ define(
     at=lambda r, a: r.arg(0)[r.step],
     cost=0,
     group="time",
-    traits={Trait.VIEW, Trait.DISPLACES, Trait.MOVES},
+    traits={Trait.VIEW, Trait.DISPLACES, Trait.MOVES, Trait.LINEAR},
 )
 define(
     "valid",
@@ -272,5 +277,14 @@ define(
     at=lambda r, a: r.arg(0),
     cost=0,
     group="time",
-    traits={Trait.VIEW, Trait.SAME, Trait.CLEANS, Trait.LOOPS, Trait.MOVES, Trait.PERMUTES, Trait.LINEAR},
+    traits={
+        Trait.VIEW,
+        Trait.SAME,
+        Trait.CLEANS,
+        Trait.LOOPS,
+        Trait.MOVES,
+        Trait.PERMUTES,
+        Trait.LINEAR,
+        Trait.ALIGNED,
+    },
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.language.diagnostics import NOT_CAUSAL, WHOLE_STREAM_CYCLE, say
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check_causality(work: Elaboration) -> None:
 
 def _check_one(work: Elaboration, graph: Graph, component: list[int]) -> None:
     nodes = [graph[i] for i in component]
-    named = [n for n in nodes if n.name and n.op.name != "start"]
+    named = [n for n in nodes if n.name and Trait.FIRST not in n.op.traits]
     names = _listed(sorted({n.name for n in named}))
     span = min((n.span for n in named if n.span), key=lambda s: s.start, default=None)
     whole = next((n for n in nodes if _needs_all(n)), None)
@@ -54,7 +55,8 @@ def _check_one(work: Elaboration, graph: Graph, component: list[int]) -> None:
 
 
 def _needs_all(node: Node) -> bool:
-    return node.op.group in ("time", "boundary") and node.op.name not in ("shift", "spread", "start")
+    stepwise = node.op.traits & {Trait.DELAYS, Trait.SAME, Trait.FIRST}
+    return node.op.group in ("time", "boundary") and not stepwise
 
 
 def _listed(names: list[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import Span, nearest
 from recurrency.graph.dimensions import Dim
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
@@ -210,7 +211,7 @@ class Instance:
         finally:
             graph.span = before
         if declared is not None:
-            if graph[value.id].op.name == "constant":
+            if Trait.LITERAL in graph[value.id].op.traits:
                 value = value.to_shape(declared.shape)  # a number stands for all elements, as in a first value
             self._agree(key, value.type, declared, value_of.span)
         return value
@@ -290,7 +291,7 @@ class Instance:
             )
         graph = self.work.graph
         sources = [graph[id] for id in sorted(graph.needed([value.id]))]
-        trained = next((node for node in sources if node.op.name == "param"), None)
+        trained = next((node for node in sources if Trait.PARAMETER in node.op.traits), None)
         if trained is not None:
             title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"
             raise self.problem(

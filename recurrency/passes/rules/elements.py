@@ -8,6 +8,7 @@ from math import frexp, isfinite
 import numpy as np
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.value import Value, constant
 from recurrency.passes.rewriting import Rule, filled, made_by, number
 
@@ -27,7 +28,7 @@ def before_spread(graph: Graph, node: Node) -> Value | None:
     """What is the same for all steps is computed once: f(spread x) = spread f(x), and spread x + y = x + y."""
     if node.op.meaning is None:
         return None
-    args = tuple(n.args[0] if (n := graph[a]).op.name == "spread" else a for a in node.args)
+    args = tuple(n.args[0] if (n := made_by(graph, a, "spread")) else a for a in node.args)
     return graph.add(node.op, args, node.attrs) if args != node.args else None
 
 
@@ -37,7 +38,7 @@ def before_expand(graph: Graph, node: Node) -> Value | None:
         return None
     numbers = [number(graph, a) for a in node.args]
     others = [graph[a] for a, known in zip(node.args, numbers, strict=True) if known is None]
-    if not others or any(n.op.name != "expand" or n.attrs != others[0].attrs for n in others):
+    if not others or any(Trait.REPEATS not in n.op.traits or n.attrs != others[0].attrs for n in others):
         return None
     inner = graph[others[0].args[0]].type
     args = [
@@ -140,13 +141,13 @@ def negative_factors(graph: Graph, node: Node) -> Value | None:
 
 def negative_rules(graph: Graph, node: Node) -> Value | None:
     """--x = x, -(x - y) = y - x, -(x * 2) = x * -2."""
-    inner = graph[node.args[0]]
-    if inner.op.name == "negative":
+    (arg,) = node.args
+    if (inner := made_by(graph, arg, "negative")) is not None:
         return graph.value(inner.args[0])
-    if inner.op.name == "subtract":
+    if (inner := made_by(graph, arg, "subtract")) is not None:
         a, b = pair(graph, inner)
         return b - a
-    if inner.op.name == "multiply":
+    if (inner := made_by(graph, arg, "multiply")) is not None:
         value, other = _split(graph, inner)
         return graph.value(other) * -value if value is not None else None
     return None

@@ -6,6 +6,7 @@ from math import prod
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.passes.rewriting import Rule, filled, known, made_by, number, rows
@@ -30,10 +31,10 @@ def no_change(graph: Graph, node: Node) -> Value | None:
 
 def transpose(graph: Graph, node: Node) -> Value | None:
     """The transpose of a transpose, or of a vector."""
-    inner = graph[node.args[0]]
-    if len(inner.type.shape) < 2:
+    if len(node.type.shape) < 2:
         return graph.value(node.args[0])
-    return graph.value(inner.args[0]) if inner.op.name == "transpose" else None
+    inner = made_by(graph, node.args[0], "transpose")
+    return graph.value(inner.args[0]) if inner else None
 
 
 def reshape(graph: Graph, node: Node) -> Value | None:
@@ -74,7 +75,7 @@ def sum_expand(graph: Graph, node: Node) -> Value | None:
     old = [axis for axis in range(len(inner.type.shape)) if axis not in new]
     over = tuple(old.index(axis) for axis in sorted(gone - set(new)))
     value = value.reduce(node.op.name, over) if over else value
-    if node.op.name == "sum":
+    if Trait.LINEAR in node.op.traits:
         value = _times(value, [new[axis] for axis in sorted(gone & set(new))])
     kept = [axis for axis in sorted(new) if axis not in gone]
     axes = tuple(axis - sum(g < axis for g in gone) for axis in kept)
@@ -113,10 +114,10 @@ def slice_parts(graph: Graph, node: Node) -> Value | None:
     """A piece of what is put together from parts (or one part and zeros) needs only the parts that it meets."""
     inner = graph[node.args[0]]
     start, stop = node.attrs["start"], node.attrs["stop"]
-    if inner.op.name not in ("concat", "pad") or not known(start, stop, inner.type.shape[0]):
+    if Trait.JOINS not in inner.op.traits or not known(start, stop, inner.type.shape[0]):
         return None
     pieces = [(max(a, start), min(b, stop), a, part) for a, b, part in parts(graph, inner) if a < stop and b > start]
-    if len(pieces) == (len(inner.args) if inner.op.name == "concat" else 3) or not pieces:
+    if len(pieces) == (len(inner.args) if Trait.TILES in inner.op.traits else 3) or not pieces:
         return None
     out = []
     for a, b, origin, part in pieces:
@@ -127,7 +128,7 @@ def slice_parts(graph: Graph, node: Node) -> Value | None:
 
 def parts(graph: Graph, node: Node) -> list[tuple[int, int, int | None]]:
     """Start, end and value (None: zeros) of the parts of a `concat` or a `pad`."""
-    if node.op.name == "pad":
+    if Trait.TILES not in node.op.traits:
         start, size = node.attrs["start"], node.attrs["size"]
         end = start + rows(graph[node.args[0]])
         found = [(0, start, None), (start, end, node.args[0]), (end, size, None)]
@@ -141,7 +142,7 @@ def parts(graph: Graph, node: Node) -> list[tuple[int, int, int | None]]:
 
 def concat(graph: Graph, node: Node) -> Value | None:
     """Parts of parts are parts; neighbouring pieces of one value, and neighbouring equal numbers, are one."""
-    nested = [graph[arg].args if graph[arg].op.name == "concat" else (arg,) for arg in node.args]
+    nested = [graph[arg].args if Trait.TILES in graph[arg].op.traits else (arg,) for arg in node.args]
     flat = [arg for args in nested for arg in args]
     out: list[Value] = []
     for arg in flat:
@@ -155,7 +156,8 @@ def concat(graph: Graph, node: Node) -> Value | None:
 def _joined(graph: Graph, left: int, right: int) -> Value | None:
     """Two neighbouring parts as one value."""
     a, b = graph[left], graph[right]
-    if a.op.name == b.op.name == "slice" and a.args == b.args and a.attrs["stop"] == b.attrs["start"]:
+    pieces = Trait.ROWS in a.op.traits and a.op is b.op and a.args == b.args
+    if pieces and a.attrs["stop"] == b.attrs["start"]:
         return graph.value(a.args[0]).slice(a.attrs["start"], b.attrs["stop"])
     value = number(graph, left)
     if value is None or number(graph, right) != value or not known(a.type.shape[0], b.type.shape[0]):
@@ -174,16 +176,17 @@ def pad_pad(graph: Graph, node: Node) -> Value | None:
 
 def sum_of_pads(graph: Graph, node: Node) -> Value | None:
     """The pads in a sum that do not overlap are one value, put together from their parts."""
-    ops = [graph[arg].op.name for arg in node.args]
-    if "pad" not in ops and ops.count("add") < 2:
+    pads, sums = (sum(made_by(graph, arg, op) is not None for arg in node.args) for op in ("pad", "add"))
+    if not pads and sums < 2:
         return None  # no more pads than in the sum that is a term of this one
     terms = _terms(graph, node)
-    pads = sorted((n.attrs["start"], n.args[0]) for t in terms if (n := graph[t]).op.name == "pad")
-    if len(pads) < 2 or not known(node.type.shape[0], *(start for start, _ in pads)):
+    padded = [(term, made_by(graph, term, "pad")) for term in terms]
+    placed = sorted((pad.attrs["start"], pad.args[0]) for _, pad in padded if pad is not None)
+    if len(placed) < 2 or not known(node.type.shape[0], *(start for start, _ in placed)):
         return None
     stack: list[Value] = []
-    first = end = pads[0][0]
-    for start, part in pads:
+    first = end = placed[0][0]
+    for start, part in placed:
         value = graph.value(part)
         if stack and start == end - rows(graph[part]) == end - rows(graph[stack[-1].id]):
             stack[-1] = stack[-1] + value
@@ -196,8 +199,8 @@ def sum_of_pads(graph: Graph, node: Node) -> Value | None:
         end = start + rows(graph[part])
     total = graph.add("concat", [v.id for v in stack]) if len(stack) > 1 else stack[0]
     total = total.pad(first, node.type.shape[0])
-    for term in terms:
-        if graph[term].op.name != "pad":
+    for term, pad in padded:
+        if pad is None:
             total = graph.value(term) + total
     return total
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
+from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.passes.rewriting import Rule, made_by, number
 from recurrency.passes.rules.shapes import of_number, of_zero
-
-LINEAR = ("negative", "expand", "pad", "transpose", "reshape")
-"""Operations of one argument that a sum over time or sequences may pass: they are then applied once."""
 
 
 def twice(op: str) -> Rule:
@@ -36,7 +35,7 @@ def spread(graph: Graph, node: Node) -> Value | None:
 
 def of_constant_stream(graph: Graph, node: Node) -> Value | None:
     """What is the same at each step is the same backwards."""
-    return graph.value(node.args[0]) if graph[node.args[0]].op.name == "spread" else None
+    return graph.value(node.args[0]) if made_by(graph, node.args[0], "spread") else None
 
 
 def no_delay(graph: Graph, node: Node) -> Value | None:
@@ -57,7 +56,7 @@ def sum_of_constant(graph: Graph, node: Node) -> Value | None:
     if inner is None:
         return None
     value = graph.value(inner.args[0])
-    if node.op.name == "sum_batch":
+    if node.type.kind is Kind.STATIC:
         return value * graph.add("batch")
     return value.as_sequence() * graph.add("length", attrs={"clock": inner.type.clock})
 
@@ -65,7 +64,7 @@ def sum_of_constant(graph: Graph, node: Node) -> Value | None:
 def sum_of_linear(graph: Graph, node: Node) -> Value | None:
     """The sum of -x is minus the sum of x."""
     inner = graph[node.args[0]]
-    if inner.op.name not in LINEAR:
+    if Trait.AFTER_SUMS not in inner.op.traits:
         return None
     total = graph.add(node.op, inner.args)
     return graph.add(inner.op, [total.id], inner.attrs)
@@ -74,11 +73,10 @@ def sum_of_linear(graph: Graph, node: Node) -> Value | None:
 def common_factor(graph: Graph, node: Node) -> Value | None:
     """A factor that is the same in all terms stands before the sum."""
     inner = graph[node.args[0]]
-    if inner.op.name not in ("multiply", "product", "divide"):
+    if Trait.FACTORS not in inner.op.traits:
         return None
-    low = [graph[a].type.kind < inner.type.kind for a in inner.args]
-    if inner.op.name == "divide":
-        low[0] = False
+    linear = inner.op.linear_in
+    low = [1 - k in linear and graph[a].type.kind < inner.type.kind for k, a in enumerate(inner.args)]
     if not any(low):
         return None
     args = [a if same else graph.add(node.op, [a]).id for a, same in zip(inner.args, low, strict=True)]

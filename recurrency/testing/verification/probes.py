@@ -10,6 +10,7 @@ import numpy as np
 
 from recurrency.backend import Backend, Runner, find
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.model.graphs import SWITCHES
 from recurrency.model.model import Model
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from recurrency.testing.case import Case
 
 DRAWS = 16
-UNSEEN = frozenset({"input", "param", "start", "constant"})
-"""What is handed over, or has no array of its own."""
 
 MOST = 500
 """More values than these are not asked for one by one."""
@@ -57,7 +56,7 @@ class Probe:
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Runner:
         """See `recurrency.backend.Backend`."""
-        seen = [id for id in graph.order() if graph[id].op.name not in UNSEEN]
+        seen = [id for id in graph.order() if not graph[id].op.traits & {Trait.NAMED, Trait.LITERAL}]
         ids = [id for id in seen if self.only is None or id in self.only]
         probed = graph.select({**graph.roots, **{f"probe:{id}": id for id in ids}})
         runner = self.inner.build(probed, layout, dtype, name, without)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Type
 from recurrency.passes.derivatives import backward, loss_gradients
 from recurrency.passes.differentiate import differentiate
 from recurrency.testing.alone import Alone, Law, distinct
 from recurrency.testing.bench import bench
-from recurrency.testing.measured_slopes import AGREE, SILENT, measured
+from recurrency.testing.measured_slopes import AGREE, measured
 from recurrency.testing.verification.blame import described
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ SWEEP = "no rule of an operation: what puts them together (differentiate, deriva
 def wrong_rule(spec: Spec, case: Case) -> str:
     """The operation whose gradient rule is wrong, in the cell itself, else in its gradient."""
     for node, types in distinct(_graphs(bench(spec).elaborated(case.dimensions).graph)):
-        if node.op.gradient is not None and node.op.name not in SILENT and rule_is_wrong(node, types):
+        if node.op.gradient is not None and Trait.SILENT not in node.op.traits and rule_is_wrong(node, types):
             return f"gradient rule of {described(node)}"
     return SWEEP
 
