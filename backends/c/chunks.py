@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.program.program import Program, Region
 
@@ -22,7 +23,7 @@ from .products import CProducts, inner_elements
 AT_STEP, AT_OTHER = re.compile(r"\b(\w+)\[tb\b"), re.compile(r"\b(\w+)\[(?!cb\b)")
 """Elements of an array at the step of a loop; and such as are not in the chunk."""
 
-VIEWS = ("slice", "transpose", "reshape")
+VIEWS = frozenset({Trait.VIEW, Trait.UNIFORM, Trait.PERMUTES})
 """Operations whose results may be views of a product that is computed in chunks."""
 
 
@@ -63,7 +64,7 @@ def _reader(
     `same` are the values in its buffer, `results` those of the graph.
     """
     program, graph = stages.program, stages.graph
-    if any(program.places[other].delay or graph[other].op.name not in VIEWS for other in same - {id}):
+    if any(program.places[other].delay or not graph[other].op.traits >= VIEWS for other in same - {id}):
         return None
     loops: dict[int, Region] = {}
     seen, left = set(same), list(same)

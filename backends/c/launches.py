@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
+from recurrency.graph.op import Trait
 from recurrency.program.before import delayed
 from recurrency.program.program import Program, Region
 
@@ -25,8 +26,6 @@ from .products import CProducts
 BARRIER = "REC_BARRIER;"
 """All threads wait here for one another."""
 
-SUMS = ("sum_time", "sum_batch")
-
 FEW = 4
 """Fewer sequences than this for each thread may be the work of all of them at each step."""
 
@@ -46,7 +45,7 @@ class CLaunches(Launches[CWriter, CProducts]):
 
     def planned(self) -> dict[str, Stages]:
         """See `Launches.planned`; sums over time and sequences are always stored: whole rows are added at once."""
-        sums = {id for id in self.computed() if self.graph[id].op.name in SUMS}
+        sums = {id for id in self.computed() if Trait.ACCUMULATES in self.graph[id].op.traits}
         return {"gemm": Stages(self.program, self.forms.__contains__, sums)}
 
     def add(self, lines: Sequence[str]) -> None:
@@ -107,7 +106,7 @@ class CLaunches(Launches[CWriter, CProducts]):
         return [self.launch(kernel) for kernel in kernels], [store for store in stores if not self._is_sum(store)]
 
     def _is_sum(self, store: Store) -> bool:
-        return self.graph[store.node].op.name in SUMS
+        return Trait.ACCUMULATES in self.graph[store.node].op.traits
 
     def launch(self, kernel: Kernel) -> str:
         """See `Launches.launch`: the statement calls the kernel for this thread's part."""

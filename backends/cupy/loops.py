@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.program.before import delayed
 from recurrency.program.program import Region
@@ -59,7 +60,7 @@ class Loops:
         """All steps in one kernel, if each thread can do with what it computed itself."""
         made, stages = self.launches, self.launches.stages["step"]
         for id in region.ids:
-            if made.graph[id].op.name in CROSSES_UNITS:
+            if CROSSES_UNITS.get(made.graph[id].op.name):
                 raise NotDiagonalError(_crosses(made.graph[id]))
         found, ready = stages.of(region), stages.ready(region, 0)
         stores = [store for stage in found for id in stage.stores for store in made.stores_of(id, region)]
@@ -83,7 +84,9 @@ class Loops:
         made = self.launches
         ready = made.stages["step"].ready(region, 0)
         seen = set()
-        for node in (made.graph[id] for id in region.ids if id in made.forms and made.graph[id].op.name == "product"):
+        for node in (
+            made.graph[id] for id in region.ids if id in made.forms and Trait.CONTRACTS in made.graph[id].op.traits
+        ):
             left, out = node.attrs["spec"].split("->")
             for letters, arg in zip(left.split(","), node.args, strict=True):
                 flat = made.graph[arg].type.kind is Kind.STATIC and len(letters) == 2 and arg in ready
@@ -113,7 +116,7 @@ def _states(graph: Graph, late: list[int]) -> str:
     names = []
     for id in late:
         stream = graph[graph[id].args[0]]
-        while not stream.name and stream.op.name == "valid":
+        while not stream.name and Trait.CLEANS in stream.op.traits:
             stream = graph[stream.args[0]]
         names.append(stream.name or stream.op.name)
     return ", ".join(dict.fromkeys(names))

@@ -8,6 +8,7 @@ from math import prod
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.program.program import Buffer, Place, Program
 
@@ -103,7 +104,7 @@ class Memory:
     def _label(self, buffer: Buffer, hints: dict[int, str]) -> str:
         """How a buffer is called: after what the user knows of what lies in it."""
         node = self.program.graph[buffer.node]
-        if node.op.name == "start":
+        if Trait.FIRST in node.op.traits:
             return str(self.names.new(f"{node.attrs['name']}_start"))
         wish = hints.get(buffer.id) or node.name or str(node.attrs.get("name", _within(node)))
         return VECTORS.get(buffer.home) or str(self.names.new(wish))

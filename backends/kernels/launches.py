@@ -8,9 +8,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import ClassVar, Generic, TypeVar
 
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.program.before import Filled, Rows, origins, rows_before
-from recurrency.program.program import ALIASES, Place, Program, Region
+from recurrency.program.program import Place, Program, Region
 
 from ..names import Names, comment
 from .arrays import Array, Memory
@@ -20,7 +21,7 @@ from .products import MatrixProduct, Products, matrix_product
 from .races import RaceError
 from .scalars import Scalars
 from .stages import Stage, Stages
-from .values import LEAVES, Source
+from .values import Source
 from .writer import Kernel, Writer
 
 W = TypeVar("W", bound=Writer)
@@ -96,8 +97,8 @@ class Launches(ABC, Generic[W, P]):
         if form is None or self.products.output(id) is not None:
             return form
         users = self.users.get(id, ())
-        plain = all(self.graph[u].op.elementwise or self.graph[u].op.name == "concat" for u in users)
-        inside = all(self.regions.get(u) is region and self.graph[u].op.name not in ALIASES for u in users)
+        plain = all(self.graph[u].op.elementwise or Trait.TILES in self.graph[u].op.traits for u in users)
+        inside = all(self.regions.get(u) is region and Trait.VIEW not in self.graph[u].op.traits for u in users)
         return form if plain and inside and id not in self.results else None
 
     def region(self, region: Region) -> None:
@@ -134,7 +135,7 @@ class Launches(ABC, Generic[W, P]):
     def stores_of(self, id: int, scan: Region | None) -> list[Store]:
         """The stores of a node whose value has to be in memory."""
         place, node = self.program.places[id], self.graph[id]
-        if node.op.name == "shift":
+        if Trait.DELAYS in node.op.traits:
             base = Place(place.buffer, Kind.STREAM)
             return [Store(node.args[0], base, id), *([] if scan else self.firsts(id))]
         return [] if id in self.source.outputs else [Store(id, place, id)]
@@ -158,7 +159,7 @@ class Launches(ABC, Generic[W, P]):
     def _sources(self, rows: Rows) -> list[Rows]:
         """The same rows, read from memory where all of them are stored: then no element has to choose."""
         found = list(origins(self.graph, rows))
-        lie = all(part.first is not None and self.graph[part.first].op.name in LEAVES for part in found)
+        lie = all(part.first is not None and Trait.NAMED in self.graph[part.first].op.traits for part in found)
         return found if lie else [rows]
 
     def wish(self, group: Sequence[Store]) -> str:
@@ -170,7 +171,7 @@ class Launches(ABC, Generic[W, P]):
 
     def barrier(self, id: int, ready: Container[int], stepped: bool) -> list[str]:
         """The lines that compute a matrix product or an initial state; `stepped`: within a loop."""
-        return self._start(id, ready) if self.graph[id].op.name == "start" else [self._product(id, stepped)]
+        return self._start(id, ready) if Trait.FIRST in self.graph[id].op.traits else [self._product(id, stepped)]
 
     def _start(self, id: int, ready: Container[int]) -> list[str]:
         """The lines that compute the declared initial state where the caller passes none."""

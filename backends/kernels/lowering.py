@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from recurrency.graph.graph import Graph, Node, rebuild
+from recurrency.graph.op import Trait
 from recurrency.graph.value import Value
-
-SOFTMAXES = ("softmax", "log_softmax")
 
 
 def lowered(graph: Graph) -> Graph:
@@ -14,7 +13,7 @@ def lowered(graph: Graph) -> Graph:
 
 
 def _visit(out: Graph, node: Node, old: int) -> Value:
-    if node.op.name not in SOFTMAXES:
+    if Trait.NORMALISES not in node.op.traits:
         return out.insert(node)
     x = out.value(node.args[0])
     if x.type.shape[-1] == 0:
@@ -23,7 +22,7 @@ def _visit(out: Graph, node: Node, old: int) -> Value:
     peak = x.reduce("peak", last)
     less = x - _along_row(peak, x)
     again = x - _along_row(peak, x)  # it is cheaper to compute than to store
-    if node.op.name == "softmax":
+    if Trait.DISTRIBUTION in node.op.traits:
         return again.apply("exp") / _along_row(less.apply("exp").reduce("sum", last), x)
     # of what is added up the greatest is left out, so that the logarithm of 1 and a small rest keeps its digits
     most = less.apply("equal", 0.0)

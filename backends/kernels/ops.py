@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
 from recurrency.program.before import is_line
+from recurrency.program.program import View
 
 from .index import At, Ix, before_view, clock_name, extent, flat
 from .reductions import REDUCTIONS
@@ -38,10 +39,9 @@ def _same(k: Body, id: int, node: Node, at: At) -> str:
 
 def _view(k: Body, id: int, node: Node, at: At) -> str:
     """The element of the argument that stands there: slice, transpose, reshape, expand."""
-    numbers = {"slice": ("start", "stop"), "expand": ("axes",)}.get(node.op.name, ())
-    values: Sequence[int] = node.attrs["axes"] if "axes" in numbers else [node.attrs[n] for n in numbers]
+    view = View.of(node)
     old = k.graph[node.args[0]].type.shape
-    return k.value(node.args[0], at.to(*before_view(node.op.name, values, node.type.shape, old, at.idx)))
+    return k.value(node.args[0], at.to(*before_view(view.op, view.numbers, view.shape, old, at.idx)))
 
 
 def _concat(k: Body, id: int, node: Node, at: At) -> str:

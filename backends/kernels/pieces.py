@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from recurrency.graph.dimensions import Dim
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.passes.rewriting import number
 from recurrency.program.program import Place
@@ -100,17 +101,22 @@ class _Cuts:
     def _reads(self, id: int, start: int, size: int) -> Iterable[tuple[int | None, int]]:
         """Arguments and the row at which the piece of them begins; None and a row where the piece should be cut."""
         node = self.graph[id]
-        if node.op.name == "slice":
+        if Trait.ROWS in node.op.traits:
             return [(node.args[0], start + node.attrs["start"])]
-        if node.op.name in ("concat", "pad"):
+        if Trait.JOINS in node.op.traits:
             return self._of_parts(id, start, size)
-        if node.op.elementwise or node.op.name in ("valid", "spread", "if_length", "unless_given"):
+        if node.op.elementwise or Trait.ALIGNED in node.op.traits:
             return [(arg, start) for arg in node.args]
-        shapes = [self.graph[a].type.shape for a in node.args[:1]]
-        kept = node.op.name == "reshape" and shapes[0][:1] == node.type.shape[:1]
-        kept |= node.op.name == "expand" and 0 not in node.attrs["axes"]
-        kept |= node.op.name == "transpose" and len(node.type.shape) == 1
-        return [(node.args[0], start)] if kept else []
+        return [(node.args[0], start)] if self._keeps_rows(node) else []
+
+    def _keeps_rows(self, node: Node) -> bool:
+        """Whether a row of the result is the same row of the argument, in another shape."""
+        if Trait.REPEATS in node.op.traits:
+            return 0 not in node.attrs["axes"]
+        shape = self.graph[node.args[0]].type.shape if node.args else ()
+        if Trait.CONTIGUOUS in node.op.traits:
+            return shape[:1] == node.type.shape[:1]
+        return Trait.PERMUTES in node.op.traits and len(shape) == 1 and shape == node.type.shape
 
     def _of_parts(self, id: int, start: int, size: int) -> list[tuple[int | None, int]]:
         node = self.graph[id]

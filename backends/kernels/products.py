@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from recurrency.graph.dimensions import Dim
+from recurrency.graph.op import Trait
 from recurrency.passes.rewriting import number
 from recurrency.program.program import Program
 
@@ -48,7 +49,7 @@ def matrix_product(program: Program, id: int, stepped: bool) -> MatrixProduct | 
         if inner in program.places:
             return None
     node = graph[inner]
-    if node.op.name != "product" or any(number(graph, arg) is not None for arg in node.args):
+    if Trait.CONTRACTS not in node.op.traits or any(number(graph, arg) is not None for arg in node.args):
         return None
     a, b, o = lettered(node.attrs["spec"])
     sizes = letter_sizes((a, b), tuple(graph[x].type.shape for x in node.args))

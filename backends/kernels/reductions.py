@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 
 from .arrays import Array
@@ -52,7 +53,7 @@ def _reduce(k: Body, id: int, node: Node, at: At) -> str:
         return k.real(x, at.to(*(next(inner) if axis in axes else next(rest) for axis in range(len(shape)))))
 
     sizes = [shape[axis] for axis in range(len(shape)) if axis in axes]
-    if node.op.name == "sum":
+    if Trait.LINEAR in node.op.traits:
         return looped(k, sizes, [at], k.scalars.literal(0.0), element, PLUS)[0]
     greatest = "{0} = " + k.scalars.call("maximum", "{0}", "{1}") + ";"
     return looped(k, sizes, [at], k.scalars.literal(float("-inf")), element, greatest)[0]
@@ -89,7 +90,7 @@ LARGEST_PARTED = 1 << 14
 def is_parted(k: Source, id: int) -> bool:
     """Whether a value is a sum over all sequences that is taken in parts."""
     type_ = k.graph[id].type
-    whole = type_.kind is Kind.STATIC and k.graph[id].op.name == "sum_batch"
+    whole = type_.kind is Kind.STATIC and Trait.ACCUMULATES in k.graph[id].op.traits
     return whole and prod(d for d in type_.shape if isinstance(d, int)) <= LARGEST_PARTED
 
 

@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
+from recurrency.graph.op import Op, Trait
+from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.program import Program, Region
-
-from .values import LEAVES
-
-TRANSPARENT = frozenset("slice transpose reshape expand spread stop_grad clip_grad frames unframes".split())
-"""Operations whose result is other elements of their argument, at indices that are known when the text is written."""
-
-SAME = frozenset("slice transpose reshape concat pad valid stop_grad clip_grad if_length unless_given".split())
-"""Operations of which each element reads the argument once, and no other element reads the same."""
 
 LIGHT = 4
 """So many operations are rather computed again than stored."""
@@ -30,6 +24,11 @@ DEEP = 40
 COSTS = {"take": 2, "random": HEAVY, "product": HEAVY, "sum": HEAVY, "peak": HEAVY, "sum_time": HEAVY}
 COSTS |= {"sum_batch": HEAVY, "start": 0, "final": 3, "pick": 2, "place": 2, "put": 2, "shift": 1, "reverse": 1}
 COSTS |= {"history": 3, "unhistory": 2, "opening": 2, "unopening": 2, "slide": 2}
+
+
+def _is_index(op: Op) -> bool:
+    """Whether the result consists of elements of the argument whose indices are known when the text is written."""
+    return Trait.VIEW in op.traits and Trait.LOOPS not in op.traits
 
 
 @dataclass
@@ -89,7 +88,7 @@ class Stages:
             reads = [(a, "other") for a in self.graph[inner].args] if hidden else [(inner, "row")]
         else:
             reads = [(a, self._relation(id, k)) for k, a in enumerate(node.args)]
-        if self._is_barrier(id) and node.op.name != "start":
+        if self._is_barrier(id) and Trait.FIRST not in node.op.traits:
             reads = [(a, "memory") for a, _ in reads]
         for arg, how in reads:
             if number(self.graph, arg) is None:
@@ -97,11 +96,11 @@ class Stages:
 
     def _relation(self, id: int, position: int) -> str:
         node = self.graph[id]
-        if node.op.name == "shift" and position == 0:
+        if Trait.DELAYS in node.op.traits and position == 0:
             return "memory" if id not in self.program.copies or self.region[id].scans else "other"
-        if node.op.elementwise or node.op.name in SAME or node.op.name == "start":
+        if node.op.elementwise or node.op.traits & {Trait.PERMUTES, Trait.FIRST}:
             return "same" if self.graph[node.args[position]].type.kind is node.type.kind else "other"
-        if node.op.name in ("sum", "peak"):
+        if Trait.REDUCES in node.op.traits:
             return "row"
         return "other"
 
@@ -112,17 +111,18 @@ class Stages:
 
     def _is_barrier(self, id: int) -> bool:
         """Whether a node is not computed by a kernel among others."""
-        return self.graph[id].op.name == "start" or self.by_driver(id)
+        return Trait.FIRST in self.graph[id].op.traits or self.by_driver(id)
 
     def is_leaf(self, id: int) -> bool:
         """Whether a value lies in memory from the start."""
         place = self.program.places.get(id)
         given = place is not None and self.program.buffers[place.buffer].home == "params" and not place.views
-        return self.graph[id].op.name in ("input", "param") or (given and self.graph[id].op.name == "concat")
+        traits = self.graph[id].op.traits
+        return bool(traits & {Trait.INPUT, Trait.PARAMETER}) or (given and Trait.TILES in traits)
 
     def _is_row(self, id: int) -> bool:
         """Whether a delayed use is a row of an array, which is never computed."""
-        return self.graph[id].op.name == "shift" and (id not in self.program.copies or self.region[id].scans)
+        return Trait.DELAYS in self.graph[id].op.traits and (id not in self.program.copies or self.region[id].scans)
 
     # ---------------------------------------------------------------------------------------------------- forwards
 
@@ -150,9 +150,13 @@ class Stages:
             return self.at[arg] + 1
         return self.at[arg] + (not self._may_compute(id, arg, how))
 
+    def _sums_sequences(self, id: int) -> bool:
+        node = self.graph[id]
+        return Trait.ACCUMULATES in node.op.traits and node.type.kind is Kind.STATIC
+
     def _may_compute(self, id: int, arg: int, how: str) -> bool:
         """Whether a node may compute an argument for itself rather than find it in memory."""
-        if how == "memory" or id in self.cut or self.graph[arg].op.name == "sum_batch":
+        if how == "memory" or id in self.cut or self._sums_sequences(arg):
             return False
         if how == "row":
             return self.weights[arg] <= LIGHT or (self.users[arg] == 1 and self.weights[arg] < HEAVY)
@@ -161,11 +165,11 @@ class Stages:
     def _weight(self, id: int) -> int:
         """What it costs to compute an element anew from what lies in memory."""
         node = self.graph[id]
-        if self.is_leaf(id) or self._is_row(id) or node.op.name in LEAVES:
+        if self.is_leaf(id) or self._is_row(id) or Trait.NAMED in node.op.traits:
             return 0
         if self._is_barrier(id):
             return HEAVY
-        own = 0 if node.op.name in TRANSPARENT else COSTS.get(node.op.name, node.op.cost)
+        own = 0 if _is_index(node.op) else COSTS.get(node.op.name, node.op.cost)
         return min(HEAVY, own + sum(self._weight_read(id, a) for a, _ in self.reads(id)))
 
     def _weight_read(self, id: int, arg: int) -> int:
@@ -213,7 +217,7 @@ class Stages:
                 self._wanted(id, arg, how, stage)
 
     def _is_alias(self, id: int) -> bool:
-        return self.graph[id].op.name in TRANSPARENT and id not in self.program.copies
+        return _is_index(self.graph[id].op) and id not in self.program.copies
 
     def _wanted(self, id: int, arg: int, how: str, stage: int) -> None:
         """A node reads an argument in a stage."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.program import Program
@@ -19,7 +20,6 @@ from .arrays import Array, Memory
 from .index import At, clock_name, clock_size, extent
 from .scalars import Scalars
 
-LEAVES = frozenset(("input", "param", "start"))
 """Operations whose values always lie in memory."""
 
 Fragment = Callable[["Body", int, Node, At], str]
@@ -172,7 +172,7 @@ class Body(ABC):
             array = self.source.outputs[id]
             self.reads.append(Read(array.name, array.element(at), False, id, array.span(at)))
             return str(array.element(at))
-        if node.op.name in LEAVES or id in self.ready:
+        if Trait.NAMED in node.op.traits or id in self.ready:
             return self._read(id, node, at)
         return self.source.fragments[node.op.name](self, id, node, at)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurrency.graph.cost import volume
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.program.footprint import GRADIENTS, PASSING, WORKSPACE, Footprint
 from recurrency.program.layout import gradients
@@ -89,9 +90,9 @@ class Call:
 
     def _on_the_way(self, id: int) -> int:
         node = self.function.graph[id]
-        if node.op.name == "random":
+        if Trait.DRAWS in node.op.traits:
             return volume(node.type, self.steps, self.batch) * DRAWN
-        if node.op.name == "product":
+        if Trait.CONTRACTS in node.op.traits:
             return sum(self._size(arg) for arg in node.args if self._is_cut(arg))
         return self._size(id) if node.op.name in WHOLE else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recurrency.graph.graph import Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.before import Rows, rows_before
@@ -13,7 +14,7 @@ from .frame import Frame
 
 def write_alias(f: Frame, id: int, node: Node) -> None:
     """Write the statements of a view, if it needs any."""
-    if node.op.name == "shift":
+    if Trait.DELAYS in node.op.traits:
         if f.memory.loop is None:
             write_firsts(f, id)
             if id in f.program.copies:
@@ -21,13 +22,13 @@ def write_alias(f: Frame, id: int, node: Node) -> None:
         return
     if id in f.program.copies:
         _copy(f, id, node)
-    if node.op.name == "valid":
+    if Trait.CLEANS in node.op.traits:
         _clean(f, id, node)
 
 
 def write_late_copy(f: Frame, id: int) -> None:
     """At the end of a step, write what a delayed use with its own memory reads at a later step."""
-    if f.graph[id].op.name == "shift" and id in f.program.copies:
+    if Trait.DELAYS in f.graph[id].op.traits and id in f.program.copies:
         f.inner.append(_into_rows(f, id))
 
 
@@ -52,14 +53,11 @@ def _clean(f: Frame, id: int, node: Node) -> None:
 def _copy(f: Frame, id: int, node: Node) -> None:
     arg = f.array(node.args[0])
     out = f.out(id)
-    if node.op.name in ("frames", "unframes"):
+    if Trait.DISPLACES in node.op.traits:
         out = f"{out}.swapaxes(0, 1)"
-    elif node.op.name in ("slice", "transpose", "reshape", "expand"):
-        numbers = {"slice": ("start", "stop"), "expand": ("axes",)}.get(node.op.name, ())
-        values = node.attrs["axes"] if numbers == ("axes",) else tuple(node.attrs[n] for n in numbers)
+    elif Trait.SAME not in node.op.traits:
         rank = len(f.graph[node.args[0]].type.shape)
-        view = View(node.op.name, node.type.shape, tuple(values))
-        arg, _ = f.memory.view(arg, view, f.lead_of(node.args[0]), rank, copies=True)
+        arg, _ = f.memory.view(arg, View.of(node), f.lead_of(node.args[0]), rank, copies=True)
     f.say(id, f.dialect.assign(out, arg))
 
 

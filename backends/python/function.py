@@ -9,11 +9,12 @@ from functools import cached_property
 
 from recurrency.graph.cost import count
 from recurrency.graph.graph import Node
+from recurrency.graph.op import Trait
 from recurrency.passes.rewriting import number
 from recurrency.program.before import delayed
 from recurrency.program.footprint import uses
 from recurrency.program.layout import GRADIENT, Layout, computed_there, gradients
-from recurrency.program.program import ALIASES, Program, Region
+from recurrency.program.program import Program, Region
 
 from .aliases import write_alias, write_firsts, write_late_copy
 from .dialect import Fused, listed
@@ -92,10 +93,10 @@ class Function(Frame):
             return
         if id in self.fused and self._together(id, node, self.fused[id]):
             return
-        if node.op.elementwise and node.op.name not in ALIASES:
+        if node.op.elementwise and Trait.VIEW not in node.op.traits:
             args = self._arguments(id, node, node.args)
             self.say(id, *(row.format(*args, out=self.out(id)) for row in self.dialect.elementwise[node.op.name]))
-        elif node.op.name in ALIASES:
+        elif Trait.VIEW in node.op.traits:
             write_alias(self, id, node)
         else:
             WRITERS[node.op.name](self, id, node)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 
 from .frame import Frame
-
-KEEPS_ZERO = frozenset("negative add subtract multiply tanh relu abs sin sign expm1 log1p sqrt".split())
-"""Operations whose result is zero where all arguments are zero."""
 
 
 def clean(f: Frame, id: int, axis: int) -> bool:
     """Whether a value is known to be zero in the padding along this axis."""
     node = f.graph[id]
-    if node.op.name in ("frames", "input"):
-        return node.op.name == "input" or axis == 0
-    if node.op.name == "softmax":
+    if Trait.INPUT in node.op.traits:
+        return True
+    if Trait.GATHERS in node.op.traits:
+        return axis == 0
+    if Trait.DISTRIBUTION in node.op.traits:
         return axis == len(node.type.shape) - 1
-    if node.op.name in KEEPS_ZERO:
+    if Trait.KEEPS_ZERO in node.op.traits:
         return all(clean(f, a, axis) for a in node.args)
-    if node.op.name != "product" or f.kind(id) is Kind.STATIC:
+    if Trait.CONTRACTS not in node.op.traits or f.kind(id) is Kind.STATIC:
         return False
     left, out = node.attrs["spec"].split("->")
     sides = zip(left.split(","), node.args, strict=True)

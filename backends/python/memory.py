@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from recurrency.graph.cost import whole
 from recurrency.graph.dimensions import Dim
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.program.layout import Layout
 from recurrency.program.program import Buffer, Place, Program, Region, View
@@ -202,7 +203,7 @@ class Memory:
     def _label(self, buffer: Buffer) -> str:
         """What a buffer holds, in a word."""
         node = self.graph[buffer.node]
-        if buffer.home == "gradient" or (buffer.home == "params" and node.op.name == "concat"):
+        if buffer.home == "gradient" or (buffer.home == "params" and Trait.TILES in node.op.traits):
             names = parameters_at(self.layout, buffer.offset, buffer.offset + _size(buffer))
             return f"d_{names}" if buffer.home == "gradient" else names
         named = node.name or self.pieces.get(buffer.node) or self.later.get(buffer.id)

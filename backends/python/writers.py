@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from recurrency.graph.cost import whole
 from recurrency.graph.graph import Node
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
-from recurrency.program.program import ALIASES, View
-from recurrency.program.schedule import SUMMED
+from recurrency.program.program import View
 
 from .dialect import listed
 from .frame import Frame
@@ -104,7 +104,7 @@ def _concat(f: Frame, id: int, node: Node) -> None:
     start = node.attrs.get("start", 0)
     lead = ":, " * f.lead_of(id)
     size = node.type.shape[0]
-    if node.op.name == "pad":
+    if Trait.TILES not in node.op.traits:
         end = start + f.graph[node.args[0]].type.shape[0]
         zeros = [(a, b) for a, b in ((0, start), (end, size)) if a != b]
         gaps = [f"{f.out(id)}[{lead}{f.memory.size(a)}:{f.memory.size(b)}]" for a, b in zeros]
@@ -122,7 +122,7 @@ def _in_place(f: Frame, id: int, arg: int, start: int) -> bool:
     """Whether a part is computed at its place in the whole; views are not, because they may show another step."""
     shape = f.graph[arg].type.shape
     there = View("slice", shape, (start, start + whole(shape[0])))
-    return f.graph[arg].op.name not in ALIASES and f.program.places.get(arg) == f.program.places[id].then(there)
+    return Trait.VIEW not in f.graph[arg].op.traits and f.program.places.get(arg) == f.program.places[id].then(there)
 
 
 def _take(f: Frame, id: int, node: Node) -> None:
@@ -162,7 +162,7 @@ def _across(f: Frame, id: int, node: Node) -> None:
     """Operations that move rows of a value to steps, or steps to rows."""
     x, clock = node.args[0], node.attrs.get("clock") or f.graph[node.args[0]].type.clock
     s, others = f.clocks[str(clock)], [str(node.attrs["by"])] if "by" in node.attrs else []
-    if node.op.name == "history":
+    if node.op.arity is None:  # rows from before the first step
         others = [f.full(node.args[1]) if len(node.args) > 1 else "None"]
     given = ", ".join([f.full(x), *others, f.memory.steps(clock), f"n{s}", f"ragged{s}", f.out(id)])
     f.say(id, f"{node.op.name}({given})")
@@ -182,8 +182,8 @@ def _reverse(f: Frame, id: int, node: Node) -> None:
 def _sum(f: Frame, id: int, node: Node) -> None:
     inner = f.program.sums.get(id, node.args[0])
     summed = f.graph[inner]
-    hidden = inner not in f.program.places and summed.op.name in SUMMED  # literals have no place either
-    if hidden and summed.op.name != "put":
+    hidden = inner not in f.program.places and Trait.ADDS_UP in summed.op.traits  # literals have no place either
+    if hidden and Trait.MULTIPLIES in summed.op.traits:
         f.say(id, product(f, summed, id))
         return
     axes = "(0, 1)" if summed.type.kind - node.type.kind == 2 else "0"

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
-from recurrency.program.program import ALIASES, Place, Program, Region
+from recurrency.program.program import Place, Program, Region
 
 from ..python.dialect import Fused
 
@@ -33,8 +34,6 @@ FUSIONS: tuple[tuple[Pattern, str], ...] = (
     (("add", "x", "product"), ""),
 )
 """The first row that matches is used. `product` is a matrix product, added to `x` by one function of PyTorch."""
-
-EITHER_WAY = frozenset({"add", "multiply", "minimum", "maximum", "equal"})
 
 
 @dataclass
@@ -71,7 +70,7 @@ class _Finder:
 
     def look_at(self, id: int) -> None:
         """Note the first row of the table that matches at a node."""
-        if id in self.inner or self.graph[id].op.name in ALIASES:
+        if id in self.inner or Trait.VIEW in self.graph[id].op.traits:
             return
         for pattern, template in FUSIONS:
             for match in self._matches(id, pattern, _Match(), outer=True):
@@ -86,14 +85,14 @@ class _Finder:
             if number(self.graph, id) == pattern:
                 yield match
         elif pattern == "product":
-            if node.op.name == "product" and self._only_here(id):
+            if Trait.CONTRACTS in node.op.traits and self._only_here(id):
                 yield _Match(match.letters, (*match.inner, id))
         elif isinstance(pattern, str):
             if match.letters.setdefault(pattern, id) == id:
                 yield match
         elif node.op.name == pattern[0] and (outer or self._only_here(id)):
             inner = match.inner if outer else (*match.inner, id)
-            orders = [node.args, node.args[::-1]] if node.op.name in EITHER_WAY else [node.args]
+            orders = [node.args, node.args[::-1]] if Trait.COMMUTATIVE in node.op.traits else [node.args]
             for args in orders:
                 yield from self._all(list(zip(args, pattern[1:], strict=True)), _Match(dict(match.letters), inner))
 
@@ -125,15 +124,15 @@ class _Finder:
         read = [places[id] for id in self._read(match) if id in places]
         if any(self._meet(a, b, region) for a in read for b in written):
             return False
-        mixes = any(self.graph[id].op.name == "product" for id in match.inner)
+        mixes = any(Trait.CONTRACTS in self.graph[id].op.traits for id in match.inner)
         return not any(self._meet(a, places[last], region) and (mixes or a != places[last]) for a in read)
 
     def _read(self, match: _Match) -> set[int]:
         return {arg for id in match.inner for arg in self.graph[id].args if arg not in match.inner}
 
     def _writes(self, id: int) -> bool:
-        name = self.graph[id].op.name
-        return name not in ALIASES or name == "valid" or id in self.program.copies
+        traits = self.graph[id].op.traits
+        return Trait.VIEW not in traits or Trait.CLEANS in traits or id in self.program.copies
 
     def _meet(self, a: Place, b: Place, region: Region) -> bool:
         """Whether two places may share elements at one step."""

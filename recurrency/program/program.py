@@ -7,7 +7,8 @@ from functools import cached_property
 
 from recurrency.graph.cost import Steps, cost, elements, volume
 from recurrency.graph.dimensions import Dim
-from recurrency.graph.graph import Graph
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
 from recurrency.graph.text import expression
 from recurrency.graph.types import Kind, Type
 from recurrency.program.before import Said
@@ -23,6 +24,13 @@ class View:
     op: str
     shape: tuple[Dim, ...]
     numbers: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, node: Node) -> View:
+        """The view of its argument that a node is."""
+        attrs = node.attrs
+        numbers = (attrs["start"], attrs["stop"]) if Trait.ROWS in node.op.traits else attrs.get("axes", ())
+        return cls(node.op.name, node.type.shape, tuple(numbers))
 
 
 @dataclass(frozen=True)

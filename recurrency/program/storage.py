@@ -265,41 +265,35 @@ class Storage:
         place = self.places.get(node.args[0])
         if place is None or ("views" in self.without and not keeps_rows(node.op)):
             return None
-        maker = getattr(self, f"_as_{node.op.name}", None)
-        return maker(id, node, place) if maker else place
+        if Trait.DELAYS in node.op.traits:
+            return self._delayed(id, node, place)
+        if Trait.CLEANS in node.op.traits:
+            return self._cleaned(place)
+        if Trait.DISPLACES in node.op.traits:
+            return self._turned(node, place)
+        return place if Trait.SAME in node.op.traits else self._viewed(node, place)
 
-    def _as_slice(self, id: int, node: Node, place: Place) -> Place | None:
-        start, stop = node.attrs["start"], node.attrs["stop"]
-        return place.then(View("slice", node.type.shape, (start, stop)))
-
-    def _as_transpose(self, id: int, node: Node, place: Place) -> Place | None:
-        return place.then(View("transpose", node.type.shape))
-
-    def _as_reshape(self, id: int, node: Node, place: Place) -> Place | None:
-        """A new shape is a view as long as the elements lie one after another."""
-        if any(view.op not in ("slice", "reshape") for view in place.views):
+    def _viewed(self, node: Node, place: Place) -> Place | None:
+        """Other axes, or fewer rows. A new shape is a view as long as the elements lie one after another."""
+        view = View.of(node)
+        if view.op == "reshape" and any(outer.op not in ("slice", "reshape") for outer in place.views):
             return None
-        return place.then(View("reshape", node.type.shape))
+        return place.then(view)
 
-    def _as_expand(self, id: int, node: Node, place: Place) -> Place | None:
-        return place.then(View("expand", node.type.shape, tuple(node.attrs["axes"])))
-
-    def _as_frames(self, id: int, node: Node, place: Place) -> Place | None:
-        if place.kind is not Kind.STREAM or self.graph[node.args[0]].type.index is not None:
+    def _turned(self, node: Node, place: Place) -> Place | None:
+        """Steps as rows of one value, or rows as steps."""
+        kind = node.type.kind
+        turns = place.kind is (Kind.STREAM if kind is Kind.SEQUENCE else Kind.SEQUENCE)
+        if not turns or self.graph[node.args[0]].type.index is not None:
             return None
-        return Place(place.buffer, Kind.SEQUENCE, (*place.views, View("frames", node.type.shape)), place.delay)
+        return Place(place.buffer, kind, (*place.views, View.of(node)), place.delay)
 
-    def _as_unframes(self, id: int, node: Node, place: Place) -> Place | None:
-        if place.kind is not Kind.SEQUENCE:
-            return None
-        return Place(place.buffer, Kind.STREAM, (*place.views, View("unframes", node.type.shape)), place.delay)
-
-    def _as_valid(self, id: int, node: Node, place: Place) -> Place | None:
-        """Padding is set to zero where it lies, except in what is not ours, or where rows are other steps to others."""
+    def _cleaned(self, place: Place) -> Place | None:
+        """Padding becomes zero in place, unless the caller owns the memory or its rows are read as other steps."""
         own = self.buffers[place.buffer].home == "own"
         return place if own and not place.repeats and not place.delay and place.kind is Kind.STREAM else None
 
-    def _as_shift(self, id: int, node: Node, place: Place) -> Place | None:
+    def _delayed(self, id: int, node: Node, place: Place) -> Place | None:
         buffer = self.buffers[place.buffer]
         timed = any(view.op in ("frames", "unframes", "expand") for view in place.views)
         if buffer.home != "own" or timed or place.kind is not Kind.STREAM or buffer.type.kind is not Kind.STREAM:

@@ -100,14 +100,23 @@ CHANGES = (
             ("a guard though something else reads it", "if not edges or None in edges:", "if not edges or edges == [None]:"),
             ("the other branch has the same mask", 'mask = condition.apply("equal", 0.0)\n        else:',
              "mask = condition\n        else:"),
-            ("the inner guard alone", "mask = mask if guard is None else _kept(mask, guard())", "mask = mask"),
-            ("peak leaves nothing out", "relu minimum maximum peak slice", "relu minimum maximum slice"),
-            ("pick leaves nothing out", "slice take shift pick final", "slice take shift final"),
-            ("maximum leaves nothing out", "relu minimum maximum peak", "relu minimum peak"),
+            ("the inner guard alone", "mask = mask if guard is None else chosen(mask, guard())", "mask = mask"),
             ("delayed uses come first", "_users_last(graph, order) if self.singular else order", "order"),
-            ("factors as they are", "if guard is None or node.op.name not in MIXING:", "if True:"),
+            ("factors as they are", "if guard is None or Trait.MIXES not in node.op.traits:", "if True:"),
             ("a part is never risky", "or not self._is_risky(part.id):", "or True:"),
         ),
+    ),
+    Changes(
+        "recurrency/graph/ops/structure.py", CHOSEN,
+        (("peak leaves nothing out", "Trait.MIXES, Trait.CHOOSES", "Trait.MIXES"),),
+    ),
+    Changes(
+        "recurrency/graph/ops/time.py", CHOSEN,
+        (("pick leaves nothing out", "Trait.MOVES, Trait.CHOOSES, Trait.LINEAR", "Trait.MOVES, Trait.LINEAR"),),
+    ),
+    Changes(
+        "recurrency/graph/ops/elementwise.py", CHOSEN,
+        (("maximum leaves nothing out", "np.maximum,\n    traits={Trait.CHOOSES},", "np.maximum,"),),
     ),
     Changes(
         "recurrency/passes/differentiate.py", "tests/passes/test_differentiate.py",

@@ -36,7 +36,8 @@ ROWS = (
           "y = z * sum(slice(z, 1, 1)) - sum(slice(z, 2, 2))", "pass cse"),
     Plant("cse without delays", PASSES + "cse:_shift_classes", "(graph[id].delay, graph[id].type", "(graph[id].type",
           "y = z[t+1] - 0.5 * z[t+2]", "pass cse"),
-    Plant("cse without the order of arguments", PASSES + "cse:_key", "if node.op.name in COMMUTATIVE", "if args",
+    Plant("cse without the order of arguments", PASSES + "cse:_key", "if Trait.COMMUTATIVE in node.op.traits",
+          "if args",
           "param b : [H] ~ ones\ny = (z - b) * (b - z) + z", "pass cse"),
     Plant("a lost sign while regrouping", PASSES + "reassociate:_Chains._terms", "term.negative != sign", "sign",
           """

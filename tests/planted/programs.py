@@ -28,7 +28,8 @@ ROWS = (
     Plant("a new shape taken for a view", SHARED + "products:Operand.joins", "return all(", "return True or all(",
           "param C : [N, N] ~ orthogonal\nstate y : [N, N] = identity(N)\ny = x @ transpose(y[t-1] @ C)",
           "schedule views", "backward", head=SQUARE),
-    Plant("a part that lies there a step before", SHARED + "writers:_in_place", "op.name not in ALIASES and",
+    Plant("a part that lies there a step before", SHARED + "writers:_in_place",
+          "Trait.VIEW not in f.graph[arg].op.traits and",
           "op.name != 'slice' and f.program.places[arg].buffer == f.program.places[id].buffer or",
           "state h : [2 * H] ~ ones\nh = concat(stop_grad(slice(h[t-1], 1, H)), z * slice(h[t-1], 1, H))\n"
           "y = slice(h, 1, H)", "schedule views"),

@@ -20,9 +20,9 @@ from recurrency.backends.torch.ops import ELEMENTWISE
 
 import recurrency as rc
 from recurrency.graph import draws
+from recurrency.graph.op import Trait
 from recurrency.graph.ops import OPS
 from recurrency.program.layout import layout
-from recurrency.program.program import ALIASES
 from recurrency.program.schedule import PIECES
 from tests.backends.numpy import test_backend
 from tests.backends.numpy.test_backend import differentiated, optimised, twice
@@ -130,7 +130,8 @@ def executed(*helpers: str) -> dict[str, Any]:
 
 
 def test_every_operation_has_its_emission() -> None:
-    written = {*ELEMENTWISE, *WRITERS, *ALIASES, "constant"}
+    views = [op.name for op in OPS.values() if Trait.VIEW in op.traits]
+    written = {*ELEMENTWISE, *WRITERS, *views, "constant"}
     assert set(OPS) == written, "a row for each operation, and for nothing else"
     assert {name for name, op in OPS.items() if op.elementwise} == {*ELEMENTWISE, "stop_grad", "clip_grad"}
 
@@ -169,7 +170,7 @@ def test_each_fusion_computes_what_its_parts_compute(row: Any, swapped: bool) ->
         if isinstance(pattern, str):
             return values.setdefault(pattern, b.input(pattern, 4))
         op, *args = pattern
-        args = [built(a) for a in (args[::-1] if swapped and op in fusions.EITHER_WAY else args)]
+        args = [built(a) for a in (args[::-1] if swapped and Trait.COMMUTATIVE in OPS[op].traits else args)]
         if isinstance(args[0], float):
             args[0] = graphs.constant(b.graph, args[0]).like(args[1])
         return args[0].apply(op, *args[1:])
