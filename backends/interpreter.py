@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from recurrency.backend import Call, Runner
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
 from recurrency.graph.op import Array
@@ -25,16 +24,21 @@ class InterpreterBackend:
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
-    ) -> Any:
+    ) -> Runner:
         """See `recurrency.backend.Backend`."""
 
-        def run(
-            params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
-            batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
-        ) -> dict[str, Array]:  # fmt: skip
-            views = {n: params[o : o + math.prod(s)].reshape(s) for n, (o, s) in layout.entries.items()}
-            full = {clock: np.full(batch, count) for clock, count in steps.items()}
-            values = evaluate(graph, {**views, **given}, {**full, **(lengths or {})}, steps, training, seed, offset)
+        def run(call: Call) -> dict[str, Array]:
+            views = {n: call.params[o : o + math.prod(s)].reshape(s) for n, (o, s) in layout.entries.items()}
+            full = {clock: np.full(call.batch, count) for clock, count in call.steps.items()}
+            values = evaluate(
+                graph,
+                {**views, **call.given},
+                {**full, **(call.lengths or {})},
+                call.steps,
+                call.training,
+                call.seed,
+                call.offset,
+            )
             flat = np.zeros(layout.size)
             for n, (o, s) in layout.entries.items():
                 if f"gradient:{n}" in values:

@@ -22,6 +22,7 @@ import numpy as np
 from _rounds import alternate
 from recurrency.backends.numpy.backend import backend
 
+from recurrency.backend import Call
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
@@ -74,10 +75,8 @@ def compiled(N: int, H: int, peephole: bool) -> tuple[Callable[..., dict[str, Ar
 
     def run(params: Array, x: Array, dy: Array) -> dict[str, Array]:
         T, B, _ = x.shape
-        settings = (None, {"t": T}, B, False, 0, None)
-        kept = forward(params, {"x": x}, *settings)
-        kept |= {"x": x, "d:output:h": dy}
-        return backward(params, kept, *settings)
+        call = Call(params, {"x": x}, None, {"t": T}, B)
+        return backward(call.plus({**forward(call), "d:output:h": dy}))
 
     return run, places
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from recurrency.disk import records
 from recurrency.errors import UsageError
@@ -30,26 +30,41 @@ EMULATED = "recurrency.emulated"
 """Backends that stand in for a device that is not there: for tests, and found only by their own name."""
 
 
+class Call(NamedTuple):
+    """One call of a program, checked. Generated functions take these fields as their arguments, in this order."""
+
+    params: Array
+    """The parameters as a flat vector [size], contiguous, in the model's dtype."""
+    given: Mapping[str, Array]
+    """Inputs [T, B, *shape] by name, and as `start:NAME` the initial states [B, *shape] that the caller passes.
+
+    Real numbers have the model's dtype, symbols are int64; arrays may be strided. In padding, after the end of a
+    sequence, inputs are zero (symbols: -1)."""
+    lengths: Mapping[str, Array] | None
+    """The steps of each sequence, [B], on each clock; None: there is no padding."""
+    steps: Mapping[str, int]
+    """T on each clock."""
+    batch: int
+    """B, the number of sequences."""
+    training: bool = False
+    """Whether random draws happen."""
+    seed: int = 0
+    offset: Mapping[str, Array] | None = None
+    """The steps before this call, [B], on each clock, which random draws depend on; None: zero."""
+
+    def plus(self, more: Mapping[str, Array]) -> Call:
+        """The same call with more inputs: adjoints, tangents, or the tape of a forward pass."""
+        return Call(self.params, {**self.given, **more}, *self[2:])
+
+
 class Runner(Protocol):
     """Computes the roots of one graph."""
 
-    def __call__(
-        self,
-        params: Array,
-        given: Mapping[str, Array],
-        lengths: Mapping[str, Array] | None,
-        steps: Mapping[str, int],
-        batch: int,
-        training: bool,
-        seed: int,
-        offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]:
+    def __call__(self, call: Call) -> dict[str, Array]:
         """The roots by name: streams [T, B, *shape], sequence values [B, *shape], static ones [*shape].
 
-        `given` holds the inputs, and under `start:NAME` the first values that are handed over, in the model's dtype
-        (symbols: int64), contiguous or not; after the end of a sequence inputs are zero (symbols: -1). `params` is
-        contiguous. `lengths` is None where all sequences are full. Roots `gradient:PARAMETER` come back as one vector,
-        `gradient`, laid out like the parameters. What comes back is the caller's: no later call changes it.
+        Roots `gradient:PARAMETER` are returned as one flat vector, `gradient`, with the layout of the parameters. The
+        arrays belong to the caller: no later call changes them.
         """
 
 

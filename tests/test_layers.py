@@ -38,7 +38,6 @@ LEVEL = {package: level for level, line in enumerate(LAYERS.strip().split("\n"))
 
 KNOWN = {
     "recurrency.language.elaboration.evaluate",
-    "recurrency.model.model",
 }
 """Modules of circles that are left."""
 

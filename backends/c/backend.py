@@ -15,7 +15,7 @@ from .signature import Signature
 
 if TYPE_CHECKING:
     from recurrency.graph.graph import Graph
-    from recurrency.model.export import ModuleRequest
+    from recurrency.model.export import Export
     from recurrency.program.layout import Layout
 
     from .function import CFunction
@@ -67,32 +67,32 @@ class CBackend:
         """A function that was compiled before, from what `Built.kept` gave: no graph is needed."""
         return Built(*kept)
 
-    def module(self, request: ModuleRequest) -> str:
+    def module(self, export: Export) -> str:
         """The text of a file for other programs: whole sequences, steps, backward, loss.
 
         It is C99; -DREC_PORTABLE keeps it to that where a compiler knows vectors.
         """
-        return self.module_with_header(request)[0]
+        return self.module_with_header(export)[0]
 
-    def module_with_header(self, request: ModuleRequest) -> tuple[str, str]:
+    def module_with_header(self, export: Export) -> tuple[str, str]:
         """The same, and the header that belongs to it."""
         from .module import checked, commented
         from .weights import weights_text
 
-        interface, written, parts = self._module(request)
+        interface, written, parts = self._module(export)
         prefix = interface.prefix
         ends = [checked(f, prefix) for f in written]
-        source = [commented(request.header), "", interface.text(), *parts, *ends, interface.step.text]
+        source = [commented(export.header), "", interface.text(), *parts, *ends, interface.step.text]
         return "\n".join(source) + weights_text(interface), interface.header()
 
-    def _module(self, request: ModuleRequest) -> tuple[Interface, list[CFunction], list[str]]:
+    def _module(self, export: Export) -> tuple[Interface, list[CFunction], list[str]]:
         from .module import Interface, prefix_of
 
-        prefix = prefix_of(request.name)
-        graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in request.functions]
-        graphs.insert(0, (f"{prefix}_infer", request.model.programs.graph("forward", ())))
-        text, written = self.emit(graphs, request.layout, request.dtype, request.without, structs=False)
-        return Interface(request, written, prefix), written, [text]
+        prefix = prefix_of(export.name)
+        graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in export.functions]
+        graphs.insert(0, (f"{prefix}_infer", export.model.programs.graph("forward", ())))
+        text, written = self.emit(graphs, export.layout, export.dtype, export.without, structs=False)
+        return Interface(export, written, prefix), written, [text]
 
     def emit(
         self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset(),

@@ -7,7 +7,7 @@ from math import prod
 
 from recurrency.graph.cost import count
 from recurrency.model.arrays import Port
-from recurrency.model.export import ModuleRequest
+from recurrency.model.export import Export
 
 from ..kernels.arrays import Array
 from ..kernels.index import clock_name
@@ -41,22 +41,22 @@ def commented(text: str) -> str:
 class Interface:
     """The interface of some functions, as it stands in the header and at the top of the file."""
 
-    def __init__(self, request: ModuleRequest, functions: list[CFunction], prefix: str) -> None:
-        self.request, self.functions, self.prefix = request, functions, prefix
+    def __init__(self, export: Export, functions: list[CFunction], prefix: str) -> None:
+        self.export, self.functions, self.prefix = export, functions, prefix
         self.real = functions[0].real
-        self.step = Step(request, functions[0], prefix)
+        self.step = Step(export, functions[0], prefix)
         self.weights = f"const {self.real} {prefix}_weights[{constant(prefix, 'PARAMETERS')}]"
 
     def text(self) -> str:
         """Errors, parameters, their values, and for each function its struct and its prototypes."""
-        parts = [self._errors(), self._parameters(), *([] if self.request.weights is None else [self._weights()])]
+        parts = [self._errors(), self._parameters(), *([] if self.export.weights is None else [self._weights()])]
         parts += [*(self._function(f) for f in self.functions), self.step.interface]
         return "\n".join(parts)
 
     def header(self) -> str:
         """A header file."""
         guard = f"REC_{self.prefix.upper()}_H"
-        head = commented(self.request.header)
+        head = commented(self.export.header)
         extern = ('#ifdef __cplusplus\nextern "C" {\n#endif\n', "#ifdef __cplusplus\n}\n#endif\n")
         return f"{head}\n#ifndef {guard}\n#define {guard}\n\n{extern[0]}\n{self.text()}\n{extern[1]}\n#endif\n"
 
@@ -71,9 +71,9 @@ class Interface:
         names = Names()
         lines = [
             f"/* Parameters are one vector of {self.real}; each begins at its place, the last index runs fastest. */",
-            "enum {", f"    {constant(self.prefix, 'PARAMETERS')} = {self.request.layout.size},",
+            "enum {", f"    {constant(self.prefix, 'PARAMETERS')} = {self.export.layout.size},",
         ]  # fmt: skip
-        for name, (offset, shape) in sorted(self.request.layout.entries.items(), key=lambda item: item[1][0]):
+        for name, (offset, shape) in sorted(self.export.layout.entries.items(), key=lambda item: item[1][0]):
             word = names.new(f"{self.prefix.upper()}_AT_{ascii_name(name)}")
             lines.append(f"    {word} = {offset}, {commented(f'{name} {list(shape)}, {prod(shape)} numbers')}")
         return "\n".join([*lines, "};", ""])
@@ -131,12 +131,12 @@ class Step:
     loss, are no arguments.
     """
 
-    def __init__(self, request: ModuleRequest, infer: CFunction, prefix: str) -> None:
-        self.request, self.infer, self.prefix, self.interface, self.text = request, infer, prefix, "", ""
+    def __init__(self, export: Export, infer: CFunction, prefix: str) -> None:
+        self.export, self.infer, self.prefix, self.interface, self.text = export, infer, prefix, "", ""
         self.rooms: dict[str, str] = {}
-        self.inputs = {n: port for n, port in request.inputs.items() if n in infer.inputs}
-        if request.no_step:
-            self.interface = commented(f"There is no {prefix}_step: {request.no_step}") + "\n"
+        self.inputs = {n: port for n, port in export.inputs.items() if n in infer.inputs}
+        if export.no_step:
+            self.interface = commented(f"There is no {prefix}_step: {export.no_step}") + "\n"
         else:
             self._write()
 
@@ -147,17 +147,17 @@ class Step:
         p, f = self.prefix, self.infer
         names, fields_taken = Names(), Names()
         inputs = {n: names.new(n) for n in self.inputs}
-        outputs = {n: names.new(n) for n in self.request.outputs}
-        states = {n: fields_taken.new(n) for n in self.request.states}
+        outputs = {n: names.new(n) for n in self.export.outputs}
+        states = {n: fields_taken.new(n) for n in self.export.states}
         self.rooms = {a.name: names.new(f"{a.name}room") for a in f.arrays if a.name in f.fresh}
         params = [f"const {f.real} *params", f"struct {p}_state *state"]
         params += [f"const {self._type(port)} *{inputs[n]}" for n, port in self.inputs.items()]
-        params += [f"{self._type(port)} *{outputs[n]}" for n, port in self.request.outputs.items()]
+        params += [f"{self._type(port)} *{outputs[n]}" for n, port in self.export.outputs.items()]
         head = f"int {p}_step({', '.join([*params, 'void *work', 'long long bytes'])})"
         fields = [f"    {self._type(port)} {states[n]}[{max(1, prod(port.shape))}]; /* {list(port.shape)} */"
-                  for n, port in self.request.states.items()]  # fmt: skip
+                  for n, port in self.export.states.items()]  # fmt: skip
         shapes = [f"{inputs[n]} {list(port.shape)}" for n, port in self.inputs.items()]
-        shapes += [f"{outputs[n]} {list(port.shape)} (out)" for n, port in self.request.outputs.items()]
+        shapes += [f"{outputs[n]} {list(port.shape)} (out)" for n, port in self.export.outputs.items()]
         self.interface = "\n".join([
             "/* The state of one sequence between two steps. */", f"struct {p}_state {{",
             *(fields or ["    char none;"]), "};", "",
@@ -202,7 +202,7 @@ class Step:
     def _first(self, states: Mapping[str, str]) -> list[str]:
         """No step: the last states are the first ones."""
         kept = [self._kept(f"final:{n}", f"state->{states[n]}", prod(port.shape))
-                for n, port in self.request.states.items()]  # fmt: skip
+                for n, port in self.export.states.items()]  # fmt: skip
         real = self.infer.real
         read = [self.infer.inputs[n] for n in self.inputs]
         given = [f"call.{array.name} = &nothing;" for array in read if array.real]
@@ -228,9 +228,9 @@ class Step:
             lines += [f"call.{f.inputs[f'start:{n}'].name} = state->{name};"] if f"start:{n}" in f.inputs else []
             lines += [f"call.{f.memory.flags[n]} = 1;"] if n in f.memory.flags else []
         lines += [f"const int wrong = {f.name}(&call);", "if (wrong) return wrong;"]
-        lines += [self._kept(f"output:{n}", name, prod(self.request.outputs[n].shape)) for n, name in outputs.items()]
+        lines += [self._kept(f"output:{n}", name, prod(self.export.outputs[n].shape)) for n, name in outputs.items()]
         for n, name in states.items():
-            lines.append(self._kept(f"final:{n}", f"state->{name}", prod(self.request.states[n].shape)))
+            lines.append(self._kept(f"final:{n}", f"state->{name}", prod(self.export.states[n].shape)))
         return [*lines, "return 0;"]
 
 

@@ -17,12 +17,12 @@ IN_A_LINE = 6
 
 def weights_text(interface: Interface) -> str:
     """The array that an interface declares, if any, with the name of each parameter where it begins."""
-    request = interface.request
-    if request.weights is None:
+    export = interface.export
+    if export.weights is None:
         return ""
-    values = np.asarray(request.weights, request.dtype)
+    values = np.asarray(export.weights, export.dtype)
     lines = ["", f"{interface.weights} = {{"]
-    for name, (offset, shape) in sorted(request.layout.entries.items(), key=lambda item: item[1][0]):
+    for name, (offset, shape) in sorted(export.layout.entries.items(), key=lambda item: item[1][0]):
         lines += [f"    {commented(f'{name} {list(shape)}')}", *_rows(values[offset : offset + prod(shape)])]
     return "\n".join([*lines, "};", ""])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,8 @@ from .runtime import arguments, driver, plans
 from .text import GENERAL
 
 if TYPE_CHECKING:
-    from recurrency.model.export import ModuleRequest
+    from recurrency.backend import Call
+    from recurrency.model.export import Export
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -48,20 +49,9 @@ class Built:
             self._function = module[self.name](xp, kernels, module["REAL"], self.plan)
         return self._function
 
-    def __call__(
-        self,
-        params: Array,
-        given: Mapping[str, Array],
-        lengths: Mapping[str, Array] | None,
-        steps: Mapping[str, int],
-        batch: int,
-        training: bool,
-        seed: int,
-        offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]:
+    def __call__(self, call: Call) -> dict[str, Array]:
         xp = self._load()
-        results = self.device(params, given, lengths, steps, batch, training, seed, offset)
-        return {name: xp.asnumpy(array) for name, array in results.items()}
+        return {name: xp.asnumpy(array) for name, array in self.device(*call).items()}
 
 
 class CupyBackend:
@@ -94,10 +84,10 @@ class CupyBackend:
         source = self.emit([(name, graph)], layout, dtype, "", without)
         return Built(ascii_name(name), source, self.load, self.plan)
 
-    def module(self, request: ModuleRequest) -> str:
+    def module(self, export: Export) -> str:
         """The text of a whole module: kernels, drivers, and the functions that a user calls."""
-        passes = self.emit(request.functions, request.layout, request.dtype, request.header, request.without)
-        return str(passes + interface_text(request))
+        passes = self.emit(export.functions, export.layout, export.dtype, export.header, export.without)
+        return str(passes + interface_text(export))
 
     def check(self, source: str) -> list[str]:
         """Compile all kernels of a module's source with NVRTC, which needs no device.

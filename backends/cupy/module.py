@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recurrency.model.export import ModuleRequest
+from recurrency.model.export import Export
 
 from ..python.interface import calls, tables
 
@@ -90,7 +90,7 @@ def explain(T, B):
 '''
 
 
-def interface_text(request: ModuleRequest) -> str:
+def interface_text(export: Export) -> str:
     """The functions at the end of a generated module."""
-    functions = ", ".join(name for name, _ in request.functions)
-    return f"{tables(request)}\nFUNCTIONS = ({functions},)\n{calls(request, DEVICE)}"
+    functions = ", ".join(name for name, _ in export.functions)
+    return f"{tables(export)}\nFUNCTIONS = ({functions},)\n{calls(export, DEVICE)}"

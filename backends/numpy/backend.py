@@ -20,11 +20,12 @@ from ..python.module import HELPERS_TITLE, docstring, helpers_of, import_line, j
 from .dialect import Numpy
 from .helpers import HELPERS
 from .interface import ARRAYS
-from .memory import Call
+from .memory import Allocations
 from .ops import FUNCTIONS
 
 if TYPE_CHECKING:
-    from recurrency.model.export import ModuleRequest
+    from recurrency.backend import Call
+    from recurrency.model.export import Export
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -40,25 +41,15 @@ class Built:
     def __init__(self, function: Callable[..., dict[str, Array]], source: str, written: Function, dtype: str) -> None:
         self.function, self.source, self.written, self.real = function, source, written, np.dtype(dtype)
 
-    def __call__(
-        self,
-        params: Array,
-        given: Mapping[str, Array],
-        lengths: Mapping[str, Array] | None,
-        steps: Mapping[str, int],
-        batch: int,
-        training: bool,
-        seed: int,
-        offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]:
+    def __call__(self, call: Call) -> dict[str, Array]:
         with np.errstate(all="ignore"):
-            return self.function(params, given, lengths, steps, batch, training, seed, offset)
+            return self.function(*call)
 
     def footprint(
         self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
     ) -> Footprint:
         """See `recurrency.backend.Measured`."""
-        return Call(self.written, self.real, steps, batch, ragged).footprint()
+        return Allocations(self.written, self.real, steps, batch, ragged).footprint()
 
 
 class NumpyBackend:
@@ -84,13 +75,13 @@ class NumpyBackend:
         exec(compile(text, f"<recurrency numpy {ascii_name(name)}>", "exec"), module)
         return Built(module[ascii_name(name)], text, written, dtype)
 
-    def module(self, request: ModuleRequest) -> str:
+    def module(self, export: Export) -> str:
         """The source of a whole module: tables, the passes, and the functions that a user calls."""
-        written = self._written(request.functions, request.layout, request.without)
-        passes = [f"`{name}`" for name, _ in request.functions]
+        written = self._written(export.functions, export.layout, export.without)
+        passes = [f"`{name}`" for name, _ in export.functions]
         loss = ", or `loss_and_gradients`" if "`loss_pass`" in passes else ""
-        header = request.header + GUIDE.format(loss=loss, passes=" and ".join([", ".join(passes[:-1]), passes[-1]]))
-        return _text(written, request.dtype, header, tables(request), calls(request, ARRAYS))
+        header = export.header + GUIDE.format(loss=loss, passes=" and ".join([", ".join(passes[:-1]), passes[-1]]))
+        return _text(written, export.dtype, header, tables(export), calls(export, ARRAYS))
 
     def emit(
         self,

@@ -29,8 +29,8 @@ WHOLE = frozenset({"log_softmax", "take"})
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call: a function, and the sizes of the call."""
+class Allocations:
+    """What a function allocates in a call of these sizes."""
 
     function: Function
     real: np.dtype[Any]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import Port
 from recurrency.model.call import FORWARD
-from recurrency.model.export import ModuleRequest
+from recurrency.model.export import Export
 
 TABLES = '''
 PARAMETERS = {{
@@ -165,24 +165,24 @@ def _named(values, prefix, names):
 '''
 
 
-def tables(request: ModuleRequest) -> str:
+def tables(export: Export) -> str:
     """The tables of a module: where each parameter is, and what goes in and comes out."""
-    entries = sorted(request.layout.entries.items(), key=lambda item: item[1][0])
+    entries = sorted(export.layout.entries.items(), key=lambda item: item[1][0])
     return TABLES.format(
         parameters="\n".join(f"    {n!a}: ({o}, {s!r})," for n, (o, s) in entries),
-        size=request.layout.size,
-        inputs=_ports(request.inputs),
-        needed=ascii(request.model.reads(*FORWARD)),
-        outputs=_ports(request.outputs),
-        states=_ports(request.states),
+        size=export.layout.size,
+        inputs=_ports(export.inputs),
+        needed=ascii(export.model.reads(*FORWARD)),
+        outputs=_ports(export.outputs),
+        states=_ports(export.states),
     )
 
 
-def calls(request: ModuleRequest, arrays: str) -> str:
+def calls(export: Export, arrays: str) -> str:
     """The functions that a user calls; `arrays` is what the backend adds."""
-    refusal = NO_STEP.replace("REASON", ascii(f"{request.name} can't be stepped: {request.no_step}"))
-    loss = LOSS if any(name == "loss_pass" for name, _ in request.functions) else ""
-    return CALLS + (refusal if request.no_step else STEP) + loss + arrays + REST
+    refusal = NO_STEP.replace("REASON", ascii(f"{export.name} can't be stepped: {export.no_step}"))
+    loss = LOSS if any(name == "loss_pass" for name, _ in export.functions) else ""
+    return CALLS + (refusal if export.no_step else STEP) + loss + arrays + REST
 
 
 def _ports(ports: Mapping[str, Port]) -> str:

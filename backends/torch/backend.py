@@ -22,7 +22,8 @@ from .helpers import HELPERS
 from .ops import FUNCTIONS
 
 if TYPE_CHECKING:
-    from recurrency.model.export import ModuleRequest
+    from recurrency.backend import Call
+    from recurrency.model.export import Export
     from recurrency.model.model import Model
 
 FUSIONS = "fusions"
@@ -37,26 +38,20 @@ class Built:
     def __init__(self, function: Callable[..., dict[str, Any]], source: str) -> None:
         self.function, self.source = function, source
 
-    def __call__(
-        self,
-        params: Array,
-        given: Mapping[str, Array],
-        lengths: Mapping[str, Array] | None,
-        steps: Mapping[str, int],
-        batch: int,
-        training: bool,
-        seed: int,
-        offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]:
+    def __call__(self, call: Call) -> dict[str, Array]:
         import torch
 
-        real = params.dtype
-        tensors = {n: tensor(np.asarray(a, real if a.dtype.kind == "f" else np.int64)) for n, a in given.items()}
-        counts = None if lengths is None else {clock: tensor(n) for clock, n in lengths.items()}
-        before = None if offset is None else {clock: tensor(np.asarray(n)) for clock, n in offset.items()}
+        real = call.params.dtype
+        tensors = {n: tensor(np.asarray(a, real if a.dtype.kind == "f" else np.int64)) for n, a in call.given.items()}
+        lengths, offset = _tensors(call.lengths), _tensors(call.offset)
+        call = call._replace(params=tensor(call.params), given=tensors, lengths=lengths, offset=offset)
         with torch.no_grad():
-            found = self.function(tensor(params), tensors, counts, steps, batch, training, seed, before)
+            found = self.function(*call)
         return {name: value.numpy() for name, value in found.items()}
+
+
+def _tensors(counts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if counts is None else {clock: tensor(np.asarray(n)) for clock, n in counts.items()}
 
 
 class _Writable:
@@ -109,7 +104,7 @@ class TorchBackend:
         exec(compile(text, f"<recurrency torch {ascii_name(name)}>", "exec"), module)
         return Built(module[ascii_name(name)], text)
 
-    def module(self, request: ModuleRequest) -> str:
+    def module(self, export: Export) -> str:
         """The source of a whole module: an `nn.Module` that needs nothing but PyTorch.
 
         Raises:
@@ -118,7 +113,7 @@ class TorchBackend:
         self._need_torch()
         from .module_text import module_text
 
-        text: str = module_text(request)
+        text: str = module_text(export)
         return text
 
     def network(self, model: Model, dimensions: Mapping[str, Any], streams: Sequence[str], **options: Any) -> Any:

@@ -17,7 +17,6 @@ from recurrency.graph.types import Type
 from recurrency.language import syntax
 from recurrency.language.elaboration.streams import dimension_text
 from recurrency.language.vocabulary.initialisers import initial_values
-from recurrency.model.call import needed
 
 from . import module_kernels as kernels
 from .runtime.network import Network
@@ -234,7 +233,10 @@ def _key(name: str, sizes: str, contents: Sequence[str]) -> str:
 def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
     """The inputs and first states that a graph reads."""
     starts = graph.sources("start")
-    return (*(f"{INPUT}{n}" for n in needed(graph, model)), *(f"start:{n}" for n in model.states if n in starts))
+    return (
+        *(f"{INPUT}{n}" for n in model.interface.needed(graph)),
+        *(f"start:{n}" for n in model.states if n in starts),
+    )
 
 
 def port_of(type_: Type) -> Port:

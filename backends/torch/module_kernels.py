@@ -57,7 +57,8 @@ def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
                 return {name: from_dlpack(array) for name, array in found.items()}
         arrays = _on_host(arrays)
         with pool.at_most(torch.get_num_threads()):
-            found = runner(params.detach().numpy(), arrays, counts, steps, batch, training, seed, before)
+            call = backend.Call(params.detach().numpy(), arrays, counts, steps, batch, training, seed, before)
+            found = runner(call)
         return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
 
     return function

@@ -18,7 +18,7 @@ from ..python.module import docstring, import_line, names_of
 from .module import KINDS, program_of
 
 if TYPE_CHECKING:
-    from recurrency.model.export import ModuleRequest
+    from recurrency.model.export import Export
 
 RUNTIME = "program initial written ops autograd checks arguments keys network".split()
 """The files `runtime/NAME.py`, in the order in which they can be read."""
@@ -48,33 +48,33 @@ class {name}(Network):
 '''
 
 
-def module_text(request: ModuleRequest) -> str:
+def module_text(export: Export) -> str:
     """The source of a module that needs PyTorch alone; its class has the name of the cell."""
-    program = program_of(request.model, {})
+    program = program_of(export.model, {})
     graphs = {
-        f"{mode}_{kind}": request.model.programs.graph(graph, program.roots[mode], *options)
+        f"{mode}_{kind}": export.model.programs.graph(graph, program.roots[mode], *options)
         for mode in program.sources
         for kind, (graph, options) in KINDS.items()
     }
     backend: Any = find("torch")
     imports: dict[str, set[str]] = defaultdict(set)
-    parts = [_body(backend.emit(list(graphs.items()), request.layout, "", request.without), imports), ERRORS]
+    parts = [_body(backend.emit(list(graphs.items()), export.layout, "", export.without), imports), ERRORS]
     folder = Path(__file__).parent / "runtime"
     for name in RUNTIME:
         parts.append(_body((folder / f"{name}.py").read_text(encoding="utf-8"), imports))
     tables = {key: getattr(program, key) for key in TABLES}
     tables["tapes"] = {mode: program.tape(mode) for mode in program.sources}
-    tables["initialisers"] = {name: p.initialiser for name, p in request.model.parameters.items()}
+    tables["initialisers"] = {name: p.initialiser for name, p in export.model.parameters.items()}
     parts.append(_program(tables, graphs))
-    name = _free_name(request, "\n".join([*parts, *_imports(imports), CLASS.format(name="", title="", dtype="")]))
-    parts.append(_class(request, name))
+    name = _free_name(export, "\n".join([*parts, *_imports(imports), CLASS.format(name="", title="", dtype="")]))
+    parts.append(_class(export, name))
     text = "\n\n".join(part.strip("\n") + "\n" for part in parts)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    known = f'NAMESPACE = "recurrency_{ascii_name(request.name)}_{digest}"'
+    known = f'NAMESPACE = "recurrency_{ascii_name(export.name)}_{digest}"'
     losses = " `loss_plain` to `loss_second` are the same of the loss." if "loss" in program.sources else ""
     guide = GUIDE.format(name=name, losses=losses)
     head = [
-        docstring(request.header + guide),
+        docstring(export.header + guide),
         "",
         "from __future__ import annotations",
         "",
@@ -127,15 +127,15 @@ def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def _free_name(request: ModuleRequest, text: str) -> str:
+def _free_name(export: Export, text: str) -> str:
     """The name of the class: the cell's, with `_` behind it if it is a word of Python or of the rest of the file."""
-    name: str = ascii_name(request.name)
+    name: str = ascii_name(export.name)
     taken = names_of(text) | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
     return f"{name}_" if name in taken else name
 
 
-def _class(request: ModuleRequest, name: str) -> str:
+def _class(export: Export, name: str) -> str:
     """The class that a user makes modules of."""
-    title = request.model.spec.doc.split("\n")[0].rstrip(".;") or request.name
+    title = export.model.spec.doc.split("\n")[0].rstrip(".;") or export.name
     safe = docstring(title)[3:-3]
-    return CLASS.format(name=name, title=safe, dtype=request.dtype)
+    return CLASS.format(name=name, title=safe, dtype=export.dtype)

@@ -12,8 +12,8 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
-from recurrency.model.graphs import obstacle
 from recurrency.model.model import Model
+from recurrency.passes.stepwise import obstacle
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 

@@ -56,24 +56,19 @@ def probe(
     Raises:
         UsageError: there is no such stream. ShapeError: an input does not fit.
     """
-    from recurrency.model.call import gather
-
     names = _chosen(model, streams)
     graph, adjoints = _graph(model, names)
-    request = gather(model, inputs, None, None, False, 0)
-    given = dict(request.given)
+    call = model.gather(params, inputs)
+    given = {}
     rng = np.random.default_rng(seed)
     for name, port in adjoints.items():
-        array = port.zeros(request.steps, request.batch, model.real)
+        array = port.zeros(call.steps, call.batch, model.real)
         last = array[-1] if port.kind is Kind.STREAM and len(array) else array
         last[...] = rng.standard_normal(last.shape)
         given[f"d:{name}"] = array
     programs = model.programs
     runner = programs.backend.build(optimised(graph), programs.layout, model.dtype, "probe", programs.without)
-    values = runner(
-        np.ascontiguousarray(params, model.real), given, request.lengths, request.steps, request.batch, False, 0,
-        request.offset,
-    )  # fmt: skip
+    values = runner(call.plus(given))
     return [Stream(n, _size(values[f"stream:{n}"]), _size(values[f"adjoint:{n}"])) for n in names]
 
 

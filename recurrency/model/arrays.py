@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurrency.errors import ShapeError
+from recurrency.errors import ShapeError, UsageError
 from recurrency.graph.types import Kind, Type
 
 if TYPE_CHECKING:
     from recurrency.graph.op import Array
 
+REALS = {name: np.dtype(name) for name in ("float32", "float64")}
+"""The dtypes that a model can have, by name."""
 SYMBOLS = np.dtype(np.int64)
-"""The dtype of symbols, whatever the model's."""
+"""The dtype of symbols in every model."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,18 @@ def converted(name: str, array: Any, index: int | None, real: np.dtype[Any]) -> 
     return out
 
 
+def whole_seed(seed: Any) -> int:
+    """A seed as a Python integer.
+
+    Raises:
+        UsageError: it is no whole number.
+    """
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise UsageError(f"seed must be a whole number, not {seed!r}") from None
+
+
 def described(shape: Sequence[int], axes: Sequence[str]) -> str:
     """A shape with the user's names: `[T=30, B=10, N=3]`."""
     if len(shape) != len(axes):
@@ -130,6 +145,12 @@ def check_content(name: str, array: Array, index: int | None, valid: Array | Non
     for place in np.argwhere(bad)[:1].tolist():
         what = "not a number" if index is None else f"not a symbol: they go from 0 to {index - 1} (-1 for none)"
         raise ShapeError(f"{name}{place} is {array[tuple(place)]}, {what}")
+
+
+def real_steps(lengths: Mapping[str, Array], steps: Mapping[str, int], clock: str | None) -> Array | None:
+    """Which steps of which sequences are real, [T, B]; None where there is no padding on this clock."""
+    ends, count = lengths[str(clock)], steps[str(clock)]
+    return np.arange(count)[:, None] < ends if (ends < count).any() else None
 
 
 def without_padding(array: Array, index: int | None, valid: Array) -> Array:

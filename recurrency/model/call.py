@@ -1,173 +1,106 @@
-"""One call of a model: its arrays, checked, in the layout and dtype of the backends."""
+"""Check the arguments of a call of a model, and gather them as backends take them."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from recurrency.errors import ShapeError, UsageError, nearest
-from recurrency.graph.types import Kind
+from recurrency.backend import Call
+from recurrency.errors import ShapeError, UsageError
 from recurrency.model.arrays import (
+    REALS,
     Port,
     as_array,
     check_content,
     check_lengths,
     check_shape,
     converted,
+    real_steps,
+    whole_seed,
     without_padding,
 )
+from recurrency.model.interface import Interface
+from recurrency.model.parameters import flat
 
 if TYPE_CHECKING:
-    from recurrency.backend import Runner
-    from recurrency.graph.graph import Graph
     from recurrency.graph.op import Array
-    from recurrency.model.model import Model
 
-DTYPES = ("float32", "float64")
+DTYPES = tuple(REALS)
 GROUPS = ("params", "inputs", "state")
-"""What gradients can be wanted of."""
+"""What there can be gradients of."""
 
-Roots = tuple[str, ...]
-"""What is wanted of a call: groups of roots (`output`, `final`), or a root."""
+Roots: TypeAlias = tuple[str, ...]
+"""What a call computes: groups of roots (`output`, `final`), or single roots."""
 FORWARD: Roots = ("output", "final")
 LOSS: Roots = ("loss", "final")
-MANY = 20
-"""More names than these are not listed in a message."""
 
-
-@dataclass(slots=True)
-class Request:
-    """What a runner is called with; see `recurrency.backend.Runner`.
-
-    `valid` [T, B] is False in padding, for each clock that has any.
-    """
-
-    given: dict[str, Array]
-    lengths: dict[str, Array] | None
-    steps: dict[str, int]
-    batch: int
-    training: bool
-    seed: int
-    offset: dict[str, Array] | None
-    valid: dict[str, Array] = field(default_factory=dict)
-
-    def run(self, runner: Runner, params: Array, more: Mapping[str, Array] | None = None) -> dict[str, Array]:
-        """The roots of a runner; `params` is a vector as backends need it, `more` are further arrays that it reads."""
-        given = {**self.given, **more} if more else self.given
-        return runner(params, given, self.lengths, self.steps, self.batch, self.training, self.seed, self.offset)
-
-    def fitting(self, name: str, array: Any, port: Port, model: Model) -> Array:
-        """A gradient or tangent for a port of this call, time-first, nothing in its padding.
-
-        Raises:
-            ShapeError: it does not fit.
-        """
-        if array.__class__ is not np.ndarray or array.dtype is not model.real:
-            array = converted(name, array, port.index, model.real)
-        swap = model.batch_first and port.kind is Kind.STREAM
-        lead = port.lead(self.steps, self.batch)
-        wanted = (*(lead[::-1] if swap else lead), *port.shape)
-        if array.shape != wanted:
-            raise ShapeError(f"{name} is {list(array.shape)}; this call needs {list(wanted)}")
-        array = np.swapaxes(array, 0, 1) if swap else array
-        valid = self.valid.get(str(port.clock)) if self.valid and port.kind is Kind.STREAM else None
-        return array if valid is None else without_padding(array, port.index, valid)
+Required: TypeAlias = Callable[[], Sequence[str]]
+"""Finds the inputs that a call can't do without; this may take a compilation, so it is only asked if one is missing."""
 
 
 def gather(
-    model: Model, inputs: Any, state: Mapping[str, Any] | None, lengths: Any, training: bool, seed: int,
-    roots: Roots = FORWARD,
-) -> Request:  # fmt: skip
-    """Check the arrays of a call that computes some roots; inputs that these do not need may be left out.
+    interface: Interface, params: Any, inputs: Any, state: Mapping[str, Any] | None, lengths: Any, training: bool,
+    seed: Any, required: Required,
+) -> Call:  # fmt: skip
+    """Check the arguments of a call; inputs that are not `required` may be left out.
 
     Raises:
-        ShapeError: an array does not fit; UsageError: a name is unknown or missing.
+        ShapeError: an array does not fit. UsageError: a name is unknown or missing.
     """
-    arrays = _inputs(model, inputs, roots)
-    steps, batch = _sizes(model, arrays)
-    ragged: dict[str, Array] | None = None
-    valid: dict[str, Array] = {}
-    if lengths is not None and (ragged := _lengths(model, lengths, steps, batch)) is not None:
-        valid = {clock: np.arange(steps[clock])[:, None] < n for clock, n in ragged.items() if (n < steps[clock]).any()}
+    arrays = _inputs(interface, inputs, required)
+    steps, batch = _sizes(interface, arrays)
+    ragged = None if lengths is None else _lengths(interface, lengths, steps, batch)
     for name, array in arrays.items():
-        port = model.inputs[name]
-        mask = valid.get(str(port.clock)) if valid else None
+        port = interface.inputs[name]
+        mask = None if ragged is None else real_steps(ragged, steps, port.clock)
         check_content(name, array, port.index, mask)
         if mask is not None:
             arrays[name] = without_padding(array, port.index, mask)
     offset = None
     if state:
-        more, offset = _state(model, state, batch)
-        arrays.update(more)
+        starts, offset = _state(interface, state, batch)
+        arrays.update(starts)
     if seed.__class__ is not int:
         seed = whole_seed(seed)
-    return Request(arrays, ragged, steps, batch, bool(training), seed, offset, valid)
+    return Call(flat(interface, params), arrays, ragged, steps, batch, bool(training), seed, offset)
 
 
-def by_name(model: Model, inputs: Any, roots: Roots = FORWARD) -> Mapping[str, Any]:
-    """The inputs as a mapping; a bare array is the only input, or the only one that is needed."""
+def by_name(interface: Interface, inputs: Any, required: Required) -> Mapping[str, Any]:
+    """The inputs as a mapping; a bare array is the only input, or the only required one."""
     if isinstance(inputs, Mapping):
         return inputs
-    names = model.inputs if len(model.inputs) == 1 else model.reads(*roots)
+    names = interface.inputs if len(interface.inputs) == 1 else required()
     if len(names) != 1:
-        raise UsageError(f"{model.spec.name} has the inputs {', '.join(model.inputs)}: hand them over by name")
+        raise UsageError(f"{interface.name} has the inputs {', '.join(interface.inputs)}: hand them over by name")
     return dict.fromkeys(names, inputs)
 
 
-def needed(graph: Graph, model: Model) -> tuple[str, ...]:
-    """The inputs that a graph reads; of each clock at least one, which says how long it is."""
-    read = set(graph.sources("input"))
-    for clock in model.clocks:
-        on_clock = [name for name, port in model.inputs.items() if port.clock == clock]
-        if on_clock and not read & set(on_clock):
-            read.add(on_clock[0])
-    return tuple(name for name in model.inputs if name in read)
-
-
-def one_step(model: Model, inputs: Any) -> dict[str, Any]:
-    """Inputs of one step, with an axis of time of length one.
+def one_step(interface: Interface, inputs: Any, required: Required) -> dict[str, Any]:
+    """The inputs [B, *shape] of one step, with a time axis of length one.
 
     Raises:
-        ShapeError: an array has not the axes [B, *shape].
+        ShapeError: an array has other axes.
     """
-    axis = 1 if model.batch_first else 0
+    axis = 1 if interface.batch_first else 0
     out = {}
-    for name, array in by_name(model, inputs).items():
-        port = model.inputs.get(name)
+    for name, array in by_name(interface, inputs, required).items():
+        port = interface.inputs.get(name)
         array = as_array(name, array)
         if port is not None:
-            check_shape(f"a step of {model.spec.name}", name, array.shape, port, ("B",))
+            check_shape(f"a step of {interface.name}", name, array.shape, port, ("B",))
             array = np.expand_dims(array, axis)
         out[name] = array
     return out
 
 
-def unknown(model: Model, what: str, name: str, names: Iterable[str]) -> UsageError:
-    """The error of a name that a model has not got."""
-    names = list(names)
-    near = nearest(str(name), names)
-    listed = f"it has {', '.join(names[:MANY])}{', ...' if len(names) > MANY else ''}" if names else "it has none"
-    return UsageError(f"{model.spec.name} has no {what} {name}; {f'did you mean {near}?' if near else listed}")
-
-
-def whole_seed(seed: Any) -> int:
-    """A seed as a whole number.
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype, `float32` or `float64`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is another one.
     """
-    try:
-        return operator.index(seed)
-    except TypeError:
-        raise UsageError(f"seed must be a whole number, not {seed!r}") from None
-
-
-def dtype_name(dtype: Any) -> str:
-    """The name of a dtype that a model can have."""
     try:
         name = str(np.dtype(dtype).name)
     except TypeError:
@@ -178,7 +111,11 @@ def dtype_name(dtype: Any) -> str:
 
 
 def groups(wrt: Sequence[str]) -> tuple[str, ...]:
-    """The groups that are wanted, in their order."""
+    """The groups that `wrt` names, in the order of `GROUPS`.
+
+    Raises:
+        UsageError: there is no such group.
+    """
     if wrt is GROUPS:
         return GROUPS
     wrt = (wrt,) if isinstance(wrt, str) else wrt
@@ -188,70 +125,60 @@ def groups(wrt: Sequence[str]) -> tuple[str, ...]:
     return tuple(group for group in GROUPS if group in wrt)
 
 
-def real_results(outputs: Mapping[str, Port], states: Mapping[str, Port]) -> dict[str, Port]:
-    """The ports of outputs and final states through which gradients flow, by root."""
-    ports = {f"output:{n}": p for n, p in outputs.items()} | {f"final:{n}": p for n, p in states.items()}
-    return {root: p for root, p in ports.items() if p.index is None}
-
-
-def of_group(roots: Iterable[str], group: str) -> list[str]:
-    """The names of the roots `group:name`."""
-    return [root[len(group) + 1 :] for root in roots if root.startswith(f"{group}:")]
-
-
-def _inputs(model: Model, inputs: Any, roots: Roots) -> dict[str, Array]:
-    if inputs.__class__ is np.ndarray and len(model.inputs) == 1:
-        return {name: _input(model, port, inputs) for name, port in model.inputs.items()}
-    inputs = by_name(model, inputs, roots)
-    if inputs.keys() != model.inputs.keys():
-        wrong = [f"an unknown {n}" for n in inputs if n not in model.inputs]
-        wrong = [f"no {n}" for n in model.inputs if n not in inputs and (wrong or n in model.reads(*roots))] + wrong
+def _inputs(interface: Interface, inputs: Any, required: Required) -> dict[str, Array]:
+    ports = interface.inputs
+    if inputs.__class__ is np.ndarray and len(ports) == 1:
+        return {name: _input(interface, port, inputs) for name, port in ports.items()}
+    inputs = by_name(interface, inputs, required)
+    if inputs.keys() != ports.keys():
+        wrong = [f"an unknown {n}" for n in inputs if n not in ports]
+        wrong = [f"no {n}" for n in ports if n not in inputs and (wrong or n in required())] + wrong
         if wrong:
-            known = f"{model.spec.name} has the inputs {', '.join(model.inputs)}"
-            raise UsageError(f"{known}; given are {' and '.join(wrong)}")
-    return {name: _input(model, port, inputs[name]) for name, port in model.inputs.items() if name in inputs}
+            raise UsageError(f"{interface.name} has the inputs {', '.join(ports)}; given are {' and '.join(wrong)}")
+    return {name: _input(interface, port, inputs[name]) for name, port in ports.items() if name in inputs}
 
 
-def _input(model: Model, port: Port, array: Any) -> Array:
-    if array.__class__ is not np.ndarray or array.dtype is not port.dtype(model.real):
-        array = converted(port.name, array, port.index, model.real)
+def _input(interface: Interface, port: Port, array: Any) -> Array:
+    real, first = interface.real, interface.batch_first
+    if array.__class__ is not np.ndarray or array.dtype is not port.dtype(real):
+        array = converted(port.name, array, port.index, real)
     shape: tuple[int, ...] = array.shape
     if len(shape) < 2 or shape[2:] != port.shape:
-        check_shape(model.spec.name, port.name, shape, port, ("B", "T") if model.batch_first else ("T", "B"))
-    out: Array = array.swapaxes(0, 1) if model.batch_first else array
+        check_shape(interface.name, port.name, shape, port, ("B", "T") if first else ("T", "B"))
+    out: Array = array.swapaxes(0, 1) if first else array
     return out
 
 
-def _sizes(model: Model, arrays: Mapping[str, Array]) -> tuple[dict[str, int], int]:
+def _sizes(interface: Interface, arrays: Mapping[str, Array]) -> tuple[dict[str, int], int]:
     """The number of steps on each clock, and of sequences; all inputs must agree on them."""
     steps: dict[str, int] = {}
     batch = -1
     for name, array in arrays.items():
-        clock = str(model.inputs[name].clock)
+        clock = str(interface.inputs[name].clock)
         count, sequences = array.shape[:2]
         if steps.setdefault(clock, count) != count:
-            other = next(n for n, p in model.inputs.items() if p.clock == clock)
+            other = next(n for n, p in interface.inputs.items() if p.clock == clock)
             raise ShapeError(f"{name} has {count} steps, {other} has {steps[clock]}")
         batch = sequences if batch < 0 else batch
         if batch != sequences:
             raise ShapeError(f"{name} has {sequences} sequences, {next(iter(arrays))} has {batch}")
-    for clock in model.clocks:
+    for clock in interface.clocks:
         steps.setdefault(clock, 0)
     return steps, max(batch, 0)
 
 
-def _lengths(model: Model, lengths: Any, steps: Mapping[str, int], batch: int) -> dict[str, Array] | None:
+def _lengths(interface: Interface, lengths: Any, steps: Mapping[str, int], batch: int) -> dict[str, Array] | None:
     """The lengths on all clocks, or None where no sequence is shorter than its array."""
     if not isinstance(lengths, Mapping):
-        clocks = {str(p.clock) for p in model.inputs.values()}
+        clocks = interface.input_clocks
         if len(clocks) > 1:
-            many = f"runs over the clocks {', '.join(sorted(clocks))}"
-            raise UsageError(f"{model.spec.name} {many}: give lengths for each by name")
+            many = f"runs over the clocks {', '.join(clocks)}"
+            raise UsageError(f"{interface.name} {many}: give lengths for each by name")
         lengths = dict.fromkeys(clocks, lengths)
     out = {}
     for clock, array in lengths.items():
         if clock not in steps:
-            raise unknown(model, "clock", clock, steps)
+            raise interface.unknown("clock", clock, steps)
         if array is not None:
             found = check_lengths(array, clock, steps[clock], batch)
             if (found != steps[clock]).any():
@@ -261,28 +188,31 @@ def _lengths(model: Model, lengths: Any, steps: Mapping[str, int], batch: int) -
     return {clock: out[clock] if clock in out else np.full(batch, count, np.int64) for clock, count in steps.items()}
 
 
-def _state(model: Model, state: Mapping[str, Any], batch: int) -> tuple[dict[str, Array], dict[str, Array] | None]:
-    given: dict[str, Array] = {}
+def _state(
+    interface: Interface, state: Mapping[str, Any], batch: int
+) -> tuple[dict[str, Array], dict[str, Array] | None]:
+    """The initial states as `start:NAME`, and the steps before this call, by clock, where they are given."""
+    starts: dict[str, Array] = {}
     offset: dict[str, Array] | None = None
     for name, array in state.items():
-        if name == "t" and model.random:
-            offset = {model.clock: _steps_before(array, batch)}
+        if name == "t" and interface.random:
+            offset = {interface.clock: _steps_before(array, batch)}
             continue
-        if name not in model.state_ports:
-            raise unknown(model, "state", name, model.states)
-        port = model.state_ports[name]
+        if name not in interface.states:
+            raise interface.unknown("state", name, interface.states)
+        port = interface.states[name]
         what = f"the state {name}"
-        array = converted(what, array, port.index, model.real)
+        array = converted(what, array, port.index, interface.real)
         if array.shape != (batch, *port.shape):
             raise ShapeError(f"{what} is {list(array.shape)}; this call needs {[batch, *port.shape]} (B={batch} first)")
         if port.index is not None:
             check_content(what, array, port.index)
-        given[f"start:{name}"] = array
-    return given, offset
+        starts[f"start:{name}"] = array
+    return starts, offset
 
 
 def _steps_before(array: Any, batch: int) -> Array:
-    """How many steps lie before this call for each sequence, [B]; one number means all of them."""
+    """The number of steps before this call for each sequence, [B]; one number holds for all of them."""
     array = as_array("the state t", array)
     if array.dtype.kind not in "iu" or array.shape not in ((), (batch,)) or (array < 0).any():
         found = f"{array.dtype.name} {list(array.shape)}"

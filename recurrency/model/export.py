@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ModuleRequest:
+class Export:
     """What a backend needs to write a whole module: the functions' graphs, and the interface around them.
 
     A backend writes it with `module`; where its language has headers, `module_with_header` gives source and header, and
@@ -75,10 +75,10 @@ def module_files(model: Model, options: str = "", weights: Array | None = None) 
             raise UsageError(f"the backend {model.backend} writes no weights into its source; c does")
         _require_finite(model, weights)
     if both is not None:
-        source, header = both(_request(model, options, weights))
+        source, header = both(_export(model, options, weights))
         return ModuleFiles(source, header, no_step)
     if write is not None:
-        return ModuleFiles(str(write(_request(model, options, weights))), no_step=no_step)
+        return ModuleFiles(str(write(_export(model, options, weights))), no_step=no_step)
     raise UsageError(f"the backend {model.backend} writes no source; numpy does")
 
 
@@ -90,7 +90,7 @@ def module_text(model: Model, options: str = "", weights: Array | None = None) -
 def _require_finite(model: Model, weights: Array) -> None:
     """Refuse weights that can't be written as constants of the model's dtype, or that there are none of."""
     if not model.size:
-        raise UsageError(f"{model.spec.name} has no parameters that could be written into its source")
+        raise UsageError(f"{model.interface.name} has no parameters that could be written into its source")
     for name, values in model.views(weights).items():
         with np.errstate(over="ignore"):
             rounded = values.astype(model.dtype)
@@ -99,7 +99,7 @@ def _require_finite(model: Model, weights: Array) -> None:
             raise UsageError(f"{where}; weights in a source must be finite")
 
 
-def _request(model: Model, options: str, weights: Array | None) -> ModuleRequest:
+def _export(model: Model, options: str, weights: Array | None) -> Export:
     programs = model.programs
     functions = [
         ("forward_pass", programs.graph("forward_kept", ())),
@@ -107,8 +107,8 @@ def _request(model: Model, options: str, weights: Array | None) -> ModuleRequest
     ]
     if model.has_loss:
         functions.append(("loss_pass", programs.graph("loss_gradients", ("params",))))
-    return ModuleRequest(
-        model.spec.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
+    return Export(
+        model.interface.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
         programs.layout, model.dtype, programs.without, model, weights,
         model.over_steps,
     )  # fmt: skip
@@ -117,4 +117,4 @@ def _request(model: Model, options: str, weights: Array | None) -> ModuleRequest
 def _header(model: Model, options: str) -> str:
     cell = "\n".join(f"    {line}" if line else "" for line in model.spec.cell.span.text.split("\n"))
     sizes = f" for {options}" if options else ""
-    return f"{model.spec.name}{sizes}, written by recurrency {VERSION} from\n\n{cell}\n"
+    return f"{model.interface.name}{sizes}, written by recurrency {VERSION} from\n\n{cell}\n"

@@ -8,8 +8,7 @@ from math import prod
 from typing import Any
 
 from recurrency.errors import UsageError, nearest
-from recurrency.graph.graph import Graph, Node
-from recurrency.graph.op import Trait
+from recurrency.graph.graph import Graph
 from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.passes import PASSES, chunks, derivatives, optimised
 from recurrency.passes.loss_lines import apart
@@ -156,28 +155,6 @@ def gradient_of(root: str) -> str:
     """The group (params, inputs, state) that a root `gradient:...` belongs to."""
     rest = root.removeprefix("gradient:")
     return {"input": "inputs", "start": "state"}.get(rest.partition(":")[0], "params") if ":" in rest else "params"
-
-
-WHOLE = "needs the whole sequence"
-"""Why an operation can't be computed step by step."""
-
-
-def obstacle(graph: Graph, clock: str | None = None) -> str:
-    """Why a graph can't be computed step by step ("" where it can): over this clock, without one over any."""
-    for node in map(graph.__getitem__, graph.order()):
-        over = {graph[arg].type.clock for arg in node.args}
-        whole = Trait.WHOLE in node.op.traits
-        if (node.delay < 0 or whole) and (clock is None or clock in over):
-            return place_text(node, WHOLE if whole else "reads later steps")
-    return ""
-
-
-def place_text(node: Node, why: str) -> str:
-    """What is the matter with a node, and where it comes from."""
-    span = node.span
-    if span is None:
-        return f"{node.name or node.op.name} {why}"
-    return f"line {span.line} of {span.source.name} {why}: {span.source.line(span.line).strip()}"
 
 
 def _forward(graphs: Graphs, streams: tuple[str, ...]) -> Graph:

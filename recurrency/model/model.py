@@ -1,133 +1,103 @@
-"""A compiled cell: forward, backward and every product with its derivatives, whatever the backend."""
+"""A compiled cell: forward pass, backward pass and all products with derivatives, on any backend."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from recurrency.errors import ShapeError, UsageError
+from recurrency.errors import UsageError
 from recurrency.graph.types import Kind
-from recurrency.language.vocabulary.initialisers import initial_values
-from recurrency.model import losses
-from recurrency.model.arrays import as_array, converted
-from recurrency.model.call import (
-    FORWARD,
-    GROUPS,
-    LOSS,
-    Request,
-    Roots,
-    by_name,
-    dtype_name,
-    gather,
-    groups,
-    needed,
-    of_group,
-    one_step,
-    real_results,
-    unknown,
-    whole_seed,
-)
-from recurrency.model.interface import Interface
+from recurrency.model import adjoints, losses, parameters
+from recurrency.model.call import FORWARD, GROUPS, LOSS, by_name, dtype_name, gather, groups, one_step
 from recurrency.model.programs import Programs
 from recurrency.model.results import Gradients as Gradients
-from recurrency.model.results import Parameter as Parameter
 from recurrency.model.results import Run as Run
 from recurrency.model.results import Tape
 
 if TYPE_CHECKING:
-    from recurrency.backend import Backend, Runner
+    from recurrency.backend import Backend, Call
     from recurrency.graph.op import Array
     from recurrency.language.elaboration.elaborate import Elaborated
     from recurrency.model.checkpoint import Checkpoint
     from recurrency.model.memory import Memory
-    from recurrency.model.spec import Spec
 
 Arrays: TypeAlias = Mapping[str, Any]
 
-GREATEST_SIZE = 1 << 33
-"""Bound on the number of parameters: 32 GiB in float32."""
-
 
 class Model:
-    """A cell compiled for given dimensions, dtype and backend.
+    """A cell compiled for given dimensions, dtype and backend; `spec` is what it was compiled from.
 
     Arrays are time-first, [T, B, *shape], or [B, T, *shape] with `batch_first`; symbols are whole numbers [T, B].
-    Parameters travel in one flat vector, of which `views` gives the parameters by their dotted names.
+    Parameters are one flat vector [size]; `views` gives the parameters by their dotted names.
 
-    Most calls take the same keywords. `state` hands over first states; those that are missing have their declared first
-    values. `lengths` gives the number of steps of each sequence, [B], or one such list for each clock. Random draws
-    happen in `training` only, and depend on the `seed`. All calls raise `ShapeError` for an array that does not fit,
-    and `UsageError` for an unknown name.
+    Most calls take the same keywords. `state` holds initial states by name; states that are missing have their declared
+    initial values. `lengths` gives the number of steps of each sequence, [B], or one such list for each clock. Random
+    draws happen in `training` only, and depend on the `seed`. All calls raise `ShapeError` for an array that does not
+    fit, and `UsageError` for an unknown name.
     """
 
     def __init__(
-        self, spec: Spec, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: Any = "float32",
+        self, spec: Any, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: Any = "float32",
         batch_first: bool = False, without: Sequence[str] = (), record: str | None = None,
         checkpoint: int | str | None = None,
     ) -> None:  # fmt: skip
-        self.spec, self.backend, self.batch_first = spec, backend.name, batch_first
-        self.dtype = dtype_name(dtype)
-        self.real = np.dtype(self.dtype)
+        self.spec, self.backend, self.batch_first, self.dtype = spec, backend.name, batch_first, dtype_name(dtype)
         self.programs = Programs(elaborated, backend, self.dtype, without, record)
-        found = self.programs.remembered(Interface, "interface", self._interface)
+        self.interface = found = self.programs.interface(batch_first)
         self.dimensions, self.clocks, self.size = dict(found.dimensions), found.clocks, found.size
         self.inputs, self.outputs, self.streams = found.inputs, found.outputs, found.streams
         self.state_ports, self.parameters = found.states, found.parameters
         self.states = {n: p.shape for n, p in self.state_ports.items()}
         self.loss_kinds, self.has_loss, self.random = found.loss_kinds, bool(found.loss_kinds), found.random
-        self._results = real_results(self.outputs, self.state_ports)
-        self._given_out = [(n, f"output:{n}", p.kind) for n, p in self.outputs.items()]
+        self._results = [(n, f"output:{n}", p.kind) for n, p in self.outputs.items()]
         self._finals = [(n, f"final:{n}") for n in self.states]
         self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)
 
     def _checkpoint(self, wanted: int | str) -> Checkpoint:
         from recurrency.model.checkpoint import Checkpoint
 
-        return Checkpoint(self, wanted)
-
-    def _interface(self) -> Interface:
-        found = Interface.of(self.programs.elaborated, self.programs.layout)
-        if found.size > GREATEST_SIZE:
-            raise UsageError(f"{self.spec.name} has {found.size:,} parameters; at most {GREATEST_SIZE:,} are possible")
-        return found
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """After pickling: a pickled dtype becomes an object of its own, for which calls would convert each array."""
-        self.__dict__.update({**state, "real": np.dtype(state["dtype"])})
+        return Checkpoint(self.interface, self.programs, wanted)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{k}={v}" for k, v in self.dimensions.items() if isinstance(v, int))
-        return f"<{self.spec.name}({sizes}) on {self.backend}, {self.dtype}, {self.size} parameters>"
+        return f"<{self.interface.name}({sizes}) on {self.backend}, {self.dtype}, {self.size} parameters>"
 
-    @cached_property
+    @property
+    def real(self) -> np.dtype[Any]:
+        """The dtype of real numbers."""
+        return self.interface.real
+
+    @property
     def clock(self) -> str:
-        """The clock whose steps `state["t"]` counts: `t`, or the only one that there is."""
-        clocks = {str(p.clock) for p in self.inputs.values()}
-        return next(iter(clocks)) if len(clocks) == 1 else "t"
+        """The clock whose steps `state["t"]` counts: the only clock of the inputs, or `t`."""
+        return self.interface.clock
 
     def memory(self, steps: int | Mapping[str, int], batch: int, ragged: bool = False) -> Memory:
-        """The bytes that training on a batch of so many steps (of each clock) and sequences needs; nothing is run.
+        """The bytes that training on `batch` sequences of `steps` steps (of each clock) needs; nothing is run.
+
+        `ragged` says that there will be lengths.
 
         Raises:
-            UsageError: the backend does not say what it allocates, or no chunk is within the budget of a checkpoint.
+            UsageError: the backend does not report what it allocates, or no chunk is within the budget of a checkpoint.
         """
-        from recurrency.model.memory import memory
+        from recurrency.model.memory import Forecast
 
-        return memory(self, steps, batch, ragged)
+        forecast = Forecast(self.interface, self.programs, batch, ragged)
+        count = forecast.counted(steps)
+        return forecast.memory(count, self.checkpoint.steps(count[self.clock], batch, ragged) if self.checkpoint else 0)
 
     # ------------------------------------------------------------------------------------------------ parameters
 
     def init(self, seed: int = 0) -> Array:
-        """First values of all parameters, [size]; each depends on the seed and on its own name alone."""
-        return self.pack(initial_values(self.parameters.values(), whole_seed(seed)))
+        """Initial values of all parameters, [size]; each depends on the seed and on its own name alone."""
+        return parameters.initial(self.interface, seed)
 
     def views(self, params: Array) -> dict[str, Array]:
         """The parameters by dotted name, as views of the flat vector (of any dtype): to write into one changes it."""
-        params = self._vector(params, "params")
-        return {n: params[p.offset : p.offset + p.size].reshape(p.shape) for n, p in self.parameters.items()}
+        return self.interface.views(parameters.checked_vector(self.interface, params))
 
     def pack(self, arrays: Arrays) -> Array:
         """The flat vector of parameters that are given by name.
@@ -135,34 +105,9 @@ class Model:
         Raises:
             ShapeError: a parameter is missing, unknown, or of another shape.
         """
-        wrong = [f"no {n}" for n in self.parameters if n not in arrays]
-        wrong += [f"an unknown {n}" for n in arrays if n not in self.parameters]
-        if wrong:
-            known = ", ".join(self.parameters) or "none"
-            raise ShapeError(f"the parameters of {self.spec.name} are {known}; given are {' and '.join(wrong)}")
-        params = np.empty(self.size, self.real)
-        for name, view in self.views(params).items():
-            array = converted(name, arrays[name], None, self.real)
-            if array.shape != view.shape:
-                raise ShapeError(f"{name} is {list(array.shape)}; {self.spec.name} was compiled for {list(view.shape)}")
-            view[...] = array
-        return params
+        return parameters.pack(self.interface, arrays)
 
-    def _vector(self, params: Any, what: str) -> Array:
-        array = as_array(what, params)
-        if array.shape != (self.size,) or array.dtype.kind not in "fiu":
-            found, hint = f"{array.dtype.name} {list(array.shape)}", "(see init and pack)"
-            raise ShapeError(f"{what} is {found}; {self.spec.name} has one vector of {self.size} numbers {hint}")
-        return array
-
-    def _flat(self, params: Any, what: str = "params") -> Array:
-        """A vector as the backends need it; the same one, if it is so already."""
-        ready = params.__class__ is np.ndarray and params.dtype is self.real and params.shape == (self.size,)
-        if ready and params.flags.c_contiguous:
-            return params  # type: ignore[no-any-return]
-        return np.ascontiguousarray(self._vector(params, what), self.real)
-
-    # ------------------------------------------------------------------------------------------------- forwards
+    # ----------------------------------------------------------------------------------------------- forward pass
 
     def forward(
         self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, streams: Sequence[str] = (),
@@ -174,64 +119,63 @@ class Model:
         (`params` and the inputs are not copied: leave them as they are until then).
         """
         names = self._streams(streams) if streams else ()
-        request = gather(self, inputs, state, lengths, training, seed, self._roots(names))
-        params, tape = self._flat(params), None
-        if keep and (chunked := self._chunked(request)):
-            values, kept = chunked.forward(params, request, names)
-            tape = Tape(request, params, {}, names, kept)
+        roots = (*FORWARD, *(f"stream:{name}" for name in names)) if names else FORWARD
+        call, tape = self.gather(params, inputs, state, lengths, training, seed, roots), None
+        if keep and (chunked := self._chunked(call)):
+            values, kept = chunked.forward(call, names)
+            tape = Tape(call, {}, names, kept)
         else:
-            values = self._run(self.programs.runner("forward_kept" if keep else "forward", names), params, request)
+            values = self.programs.runner("forward_kept" if keep else "forward", names)(call)
             if keep:
-                tape = Tape(request, params, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
+                tape = Tape(call, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
         wanted = [(n, f"stream:{n}", p.kind) for n, p in self.streams.items() if n in names] if names else []
         inner = self._named(values, wanted) if wanted else {}
-        return Run(self._named(values, self._given_out), self._state(values, request), inner, tape)
+        return Run(self._named(values, self._results), self._state(values, call), inner, tape)
+
+    def gather(
+        self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
+        seed: int = 0, roots: tuple[str, ...] = FORWARD,
+    ) -> Call:  # fmt: skip
+        """The arguments of a call that computes `roots`, checked, as the programs of a backend take them.
+
+        Raises:
+            ShapeError: an array does not fit. UsageError: a name is unknown, or an input that the roots need missing.
+        """
+        required = partial(self.reads, *roots)
+        return gather(self.interface, params, inputs, state, lengths, training, seed, required)
 
     def reads(self, *roots: str) -> tuple[str, ...]:
         """The inputs that some roots (or groups of them, such as `output`) need; the others may be left out."""
 
-        def named() -> str:
-            wanted = tuple(r for root in roots for r in self._of(root))
-            return "\n".join(needed(self.programs.graphs.rooted(wanted), self))
+        def needed() -> tuple[str, ...]:
+            wanted = tuple(r for root in roots for r in self.interface.roots(root))
+            return self.interface.needed(self.programs.graphs.rooted(wanted))
 
-        return tuple(filter(None, self.programs.remembered(str, ("reads", *roots), named).split("\n")))
-
-    def _of(self, group: str) -> Iterable[str]:
-        tables = {"output": self.outputs, "final": self.state_ports}
-        return (f"{group}:{name}" for name in tables[group]) if group in tables else (group,)
-
-    def _roots(self, streams: tuple[str, ...]) -> Roots:
-        return (*FORWARD, *(f"stream:{name}" for name in streams)) if streams else FORWARD
+        return self.programs.remembered(tuple[str, ...], ("reads", *roots), needed)
 
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
         names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
         for name in names:
             if name not in self.streams:
-                raise unknown(self, "stream", name, self.streams)
+                raise self.interface.unknown("stream", name, self.streams)
         return names
 
-    def _chunked(self, request: Request) -> Checkpoint | None:
+    def _chunked(self, call: Call) -> Checkpoint | None:
         """What runs a call in chunks, if there is to be more than one."""
-        return self.checkpoint if self.checkpoint and self.checkpoint.divides(request) else None
-
-    def _run(self, runner: Runner, params: Array, request: Request, more: Arrays | None = None) -> dict[str, Array]:
-        return request.run(runner, self._flat(params), more)
-
-    def _outward(self, array: Array, kind: Kind) -> Array:
-        return np.swapaxes(array, 0, 1) if self.batch_first and kind is Kind.STREAM else array
+        return self.checkpoint if self.checkpoint and self.checkpoint.divides(call) else None
 
     def _named(self, values: Arrays, roots: Iterable[tuple[str, str, Kind]]) -> dict[str, Array]:
-        """The values of roots, by names, as the caller has them."""
+        """The values of roots, by name, with the axes that the caller uses."""
         if self.batch_first:
-            return {name: self._outward(values[root], kind) for name, root, kind in roots if root in values}
+            return {name: self.interface.outward(values[root], kind) for name, root, kind in roots if root in values}
         return {name: values[root] for name, root, _ in roots if root in values}
 
-    def _state(self, values: Arrays, request: Request) -> dict[str, Array]:
+    def _state(self, values: Arrays, call: Call) -> dict[str, Array]:
         out = {name: values[root] for name, root in self._finals if root in values}
         if self.random:
-            steps = request.steps.get(self.clock, 0)
-            lengths = np.full(request.batch, steps) if request.lengths is None else request.lengths[self.clock]
-            out["t"] = lengths + request.offset[self.clock] if request.offset else lengths
+            steps = call.steps.get(self.clock, 0)
+            lengths = np.full(call.batch, steps) if call.lengths is None else call.lengths[self.clock]
+            out["t"] = lengths + call.offset[self.clock] if call.offset else lengths
         return out
 
     def step(
@@ -243,99 +187,61 @@ class Model:
             UsageError: the cell reads later steps, or runs over several clocks.
         """
         if self.over_steps:
-            raise UsageError(f"{self.spec.name} can't be stepped: {self.over_steps}")
-        run = self.forward(params, one_step(self, inputs), state, training=training, seed=seed, keep=False)
+            raise UsageError(f"{self.interface.name} can't be stepped: {self.over_steps}")
+        arrays = one_step(self.interface, inputs, partial(self.reads, *FORWARD))
+        run = self.forward(params, arrays, state, training=training, seed=seed, keep=False)
         index = (slice(None), 0) if self.batch_first else 0
         return {n: a[index] if self.outputs[n].kind is Kind.STREAM else a for n, a in run.outputs.items()}, run.state
 
     @cached_property
     def over_steps(self) -> str:
         """Why the cell can't be computed step by step ("" where it can)."""
-        clocks = sorted({str(p.clock) for p in self.inputs.values()})
+        clocks = self.interface.input_clocks
         if len(clocks) > 1:
             return f"it runs over the clocks {' and '.join(clocks)}"
-        return self.programs.remembered(str, "obstacle", self._reads_later)
+        return self.programs.obstacle_over_steps()
 
     @cached_property
     def over_calls(self) -> str:
-        """Why calls that hand on states do not give the losses of the whole sequences ("" where they do)."""
-        from recurrency.model.obstacles import over_calls
+        """Why calls that pass states on do not add up to the losses of the whole sequences ("" where they do)."""
+        return self.programs.obstacle_over_calls()
 
-        return self.programs.remembered(str, "over calls", lambda: over_calls(self))
-
-    def _reads_later(self) -> str:
-        from recurrency.model.graphs import obstacle
-
-        return obstacle(self.programs.graph("forward", ()))
-
-    # ------------------------------------------------------------------------------------------------ backwards
+    # ---------------------------------------------------------------------------------------------- backward pass
 
     def backward(self, run: Run, output_gradients: Any = None, state_gradients: Arrays | None = None) -> Gradients:
-        """Gradients of parameters, inputs and first states, for given gradients of outputs and final states.
+        """Gradients of parameters, inputs and initial states, for given gradients of outputs and final states.
 
         Missing ones are zero; a bare array belongs to the first output.
         """
         tape = run.tape
         if tape is None:
             raise UsageError("this run remembers nothing: call forward with keep=True")
-        request = tape.request
-        seeds = self._seeds(output_gradients, state_gradients, request)
-        for root, port in self._results.items():
-            if (name := f"d:{root}") not in seeds:
-                seeds[name] = port.zeros(request.steps, request.batch, self.real)
+        call = tape.call
+        seeds = adjoints.all_seeds(self.interface, call, output_gradients, state_gradients)
         if tape.kept and self.checkpoint:
-            return self._gradients(self.checkpoint.backward(tape.params, request, tape.kept, seeds), request)
-        runner = self.programs.runner("backward", tape.streams)
-        return self._gradients(self._run(runner, tape.params, request, {**tape.values, **seeds}), request)
-
-    def _seeds(self, outputs: Any, states: Arrays | None, request: Request) -> dict[str, Array]:
-        if outputs is not None and not isinstance(outputs, Mapping):
-            outputs = {next(iter(self.outputs)): outputs}
-        out = {}
-        for group, what, table in (("output", "output", outputs), ("final", "state", states)):
-            for name, array in (table or {}).items():
-                root = f"{group}:{name}"
-                if root in self._results:
-                    out[f"d:{root}"] = request.fitting(f"the gradient of {name}", array, self._results[root], self)
-                elif root != "final:t":  # the count of steps, which stands among the final states of a run
-                    raise unknown(self, f"real-valued {what}", name, of_group(self._results, group))
-        return out
-
-    def _gradients(self, values: Arrays, request: Request, wrt: Iterable[str] = GROUPS) -> Gradients:
-        params = np.empty(0, self.real)
-        if "params" in wrt:
-            params = values["gradient"] if "gradient" in values else np.zeros(self.size, self.real)
-        inputs, state = {}, {}
-        if "inputs" in wrt:
-            for n, p in self.inputs.items():
-                if p.index is None and n in request.given:
-                    found = values.get(f"gradient:input:{n}")
-                    found = p.zeros(request.steps, request.batch, self.real) if found is None else found
-                    inputs[n] = self._outward(found, p.kind)
-        if "state" in wrt:
-            for n, p in self.state_ports.items():
-                if p.index is None:
-                    found = values.get(f"gradient:start:{n}")
-                    state[n] = p.zeros(request.steps, request.batch, self.real) if found is None else found
-        return Gradients(params, inputs, state)
+            values = self.checkpoint.backward(call, tape.kept, seeds)
+        else:
+            values = self.programs.runner("backward", tape.streams)(call.plus({**tape.values, **seeds}))
+        return adjoints.gradients(self.interface, call, values)
 
     def vjp(
         self, params: Array, inputs: Any, output_gradients: Any = None, state_gradients: Arrays | None = None,
         state: Arrays | None = None, lengths: Any = None, training: bool = False, seed: int = 0,
     ) -> Gradients:  # fmt: skip
-        """Forward and backward in one call: the product of these gradients with the Jacobian."""
-        request = gather(self, inputs, state, lengths, training, seed)
-        seeds = self._seeds(output_gradients, state_gradients, request)
-        if chunked := self._chunked(request):
-            return self._gradients(chunked.vjp(self._flat(params), request, seeds), request)
-        runner = self.programs.runner("vjp", tuple(sorted(s[2:] for s in seeds)))
-        return self._gradients(self._run(runner, params, request, seeds), request)
+        """Forward and backward pass in one call: the product of these gradients with the Jacobian."""
+        call = self.gather(params, inputs, state, lengths, training, seed)
+        seeds = adjoints.seeds(self.interface, call, output_gradients, state_gradients)
+        if chunked := self._chunked(call):
+            values = chunked.vjp(call, seeds)
+        else:
+            values = self.programs.runner("vjp", tuple(sorted(s[2:] for s in seeds)))(call.plus(seeds))
+        return adjoints.gradients(self.interface, call, values)
 
     # ----------------------------------------------------------------------------------------------------- losses
 
     def _need_loss(self) -> None:
         if not self.has_loss:
-            raise UsageError(f"{self.spec.name} has no loss line")
+            raise UsageError(f"{self.interface.name} has no loss line")
 
     def loss(
         self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
@@ -343,10 +249,10 @@ class Model:
     ) -> float:  # fmt: skip
         """The sum of the loss lines."""
         self._need_loss()
-        request = gather(self, inputs, state, lengths, training, seed, LOSS)
-        if chunked := self._chunked(request):
-            return float(chunked.loss(self._flat(params), request)["loss"])
-        return float(self._run(self.programs.runner("loss"), params, request)["loss"])
+        call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
+        chunked = self._chunked(call)
+        values = chunked.loss(call) if chunked else self.programs.runner("loss")(call)
+        return float(values["loss"])
 
     def loss_and_gradients(
         self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
@@ -359,32 +265,41 @@ class Model:
         """
         self._need_loss()
         wrt = groups(wrt)
-        request = gather(self, inputs, state, lengths, training, seed, LOSS)
-        if chunked := self._chunked(request):
-            values = chunked.loss_gradients(self._flat(params), request, wrt)
-        else:
-            values = self._run(self.programs.runner("loss_gradients", wrt), params, request)
-        return float(values["loss"]), self._gradients(values, request, wrt), self._state(values, request)
+        call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
+        chunked = self._chunked(call)
+        values = chunked.loss_gradients(call, wrt) if chunked else self.programs.runner("loss_gradients", wrt)(call)
+        return float(values["loss"]), adjoints.gradients(self.interface, call, values, wrt), self._state(values, call)
 
     def losses(
         self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
         seed: int = 0,
     ) -> dict[str, float]:  # fmt: skip
-        """The loss by `loss_kinds`: the sum of the lines that are means over the same."""
+        """The loss by `loss_kinds`: the sum of the lines that are means over the same steps and sequences."""
         self._need_loss()
-        request = gather(self, inputs, state, lengths, training, seed, LOSS)
-        return losses.losses(self, self._flat(params), request)
+        call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
+        if chunked := self._chunked(call):
+            return losses.by_kind(self.interface, chunked.loss(call))
+        return losses.losses(self.interface, self.programs, call)
 
     def losses_and_gradients(
         self, params: Array, inputs: Any, weights: Mapping[str, float] | None = None, state: Arrays | None = None,
         lengths: Any = None, training: bool = False, seed: int = 0, wrt: Sequence[str] = GROUPS,
     ) -> tuple[dict[str, float], Gradients, dict[str, Array]]:  # fmt: skip
-        """The loss by `loss_kinds`, the gradients of its sum with `weights` of the kinds, and the final states."""
+        """The loss by `loss_kinds`, the gradients of its sum with `weights` of the kinds, and the final states.
+
+        Raises:
+            UsageError: a weight is missing, or the loss has no lines of its kind.
+        """
         self._need_loss()
         wrt = groups(wrt)
-        request = gather(self, inputs, state, lengths, training, seed, LOSS)
-        found, values = losses.losses_and_gradients(self, self._flat(params), request, weights, wrt)
-        return found, self._gradients(values, request, wrt), self._state(values, request)
+        call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
+        weights = losses.checked(self.interface, weights)
+        if chunked := self._chunked(call):
+            values = chunked.loss_gradients(call, wrt, weights)
+            found = losses.by_kind(self.interface, values)
+        else:
+            found, values = losses.losses_and_gradients(self.interface, self.programs, call, weights, wrt)
+        return found, adjoints.gradients(self.interface, call, values, wrt), self._state(values, call)
 
     # ------------------------------------------------------------------------------------------ further products
 
@@ -393,51 +308,40 @@ class Model:
         state_tangent: Arrays | None = None, state: Arrays | None = None, lengths: Any = None, training: bool = False,
         seed: int = 0,
     ) -> tuple[dict[str, Array], dict[str, Array]]:  # fmt: skip
-        """Derivatives of outputs and final states along directions of parameters, inputs and first states."""
-        request = gather(self, inputs, state, lengths, training, seed)
-        given = {} if params_tangent is None else self._direction(params_tangent, "params_tangent")
-        inputs_tangent = {} if inputs_tangent is None else by_name(self, inputs_tangent)
-        for op, what, table, ports in (
-            ("input", "input", inputs_tangent, self.inputs),
-            ("start", "state", state_tangent or {}, self.state_ports),
-        ):
-            real = {n: p for n, p in ports.items() if p.index is None}
-            for name, array in table.items():
-                if name not in real:
-                    raise unknown(self, f"real-valued {what}", name, real)
-                given[f"tangent:{op}:{name}"] = request.fitting(f"the tangent of {name}", array, real[name], self)
-        runner = self.programs.runner("jvp", tuple(sorted(g[8:] for g in given)))
-        values = self._run(runner, params, request, given)
+        """Derivatives of outputs and final states along directions of parameters, inputs and initial states."""
+        call = self.gather(params, inputs, state, lengths, training, seed)
+        given = {}
+        if params_tangent is not None:
+            given = adjoints.direction(self.interface, params_tangent, "params_tangent")
+        if inputs_tangent is not None:
+            inputs_tangent = by_name(self.interface, inputs_tangent, partial(self.reads, *FORWARD))
+        given |= adjoints.tangents(self.interface, call, inputs_tangent or {}, state_tangent)
+        values = self.programs.runner("jvp", tuple(sorted(g[8:] for g in given)))(call.plus(given))
         outputs = self._named(values, [(n, f"tangent:output:{n}", p.kind) for n, p in self.outputs.items()])
         states = [(n, f"tangent:final:{n}", p.kind) for n, p in self.state_ports.items()]
         return outputs, self._named(values, states)
-
-    def _direction(self, vector: Any, what: str) -> dict[str, Array]:
-        return {f"tangent:param:{n}": v for n, v in self.views(self._flat(vector, what)).items()}
 
     def hvp(
         self, params: Array, inputs: Any, vector: Array, state: Arrays | None = None, lengths: Any = None,
         training: bool = False, seed: int = 0,
     ) -> Array:  # fmt: skip
-        """The Hessian of the loss in the parameters, times a flat vector."""
-        request = gather(self, inputs, state, lengths, training, seed, LOSS)
-        return self._curvature("hvp", params, request, vector)
+        """The Hessian of the loss in the parameters, times a flat vector [size] (Pearlmutter 1994)."""
+        return self._curvature("hvp", self.gather(params, inputs, state, lengths, training, seed, LOSS), vector)
 
     def gnvp(
         self, params: Array, inputs: Any, vector: Array, state: Arrays | None = None, lengths: Any = None,
         training: bool = False, seed: int = 0,
     ) -> Array:  # fmt: skip
-        """The Gauss-Newton matrix of the loss in the parameters, times a flat vector.
+        """The Gauss-Newton matrix of the loss in the parameters, times a flat vector [size].
 
         The loss is taken as a function of what its `cross_entropy`, `squared_error`, ... read as predictions;
-        `binary_cross_entropy(sigmoid(z), ...)` as one of z, which matches it (Martens and Sutskever 2011, section 3.1).
-        What a loss line computes from parameters without these functions counts with its own Hessian.
+        `binary_cross_entropy(sigmoid(z), ...)` as a function of z, which matches it (Martens and Sutskever 2011,
+        section 3.1). What a loss line computes from parameters without these functions counts with its own Hessian.
         """
-        request = gather(self, inputs, state, lengths, training, seed, LOSS)
-        return self._curvature("gnvp", params, request, vector)
+        return self._curvature("gnvp", self.gather(params, inputs, state, lengths, training, seed, LOSS), vector)
 
-    def _curvature(self, kind: str, params: Array, request: Request, vector: Array) -> Array:
+    def _curvature(self, kind: str, call: Call, vector: Array) -> Array:
         """A matrix of second derivatives, times a vector; a cell without parameters has an empty one."""
         self._need_loss()
-        values = self._run(self.programs.runner(kind), params, request, self._direction(vector, "vector"))
-        return values["gradient"] if "gradient" in values else np.zeros(self.size, self.real)
+        vector_of = adjoints.direction(self.interface, vector, "vector")
+        return adjoints.parameter_gradient(self.interface, self.programs.runner(kind)(call.plus(vector_of)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurrency.backend import Backend, Runner
 from recurrency.disk import records
+from recurrency.model.interface import Interface
 
 if TYPE_CHECKING:
     from recurrency.graph.graph import Graph
@@ -63,6 +64,27 @@ class Programs:
     def layout(self) -> Layout:
         """Where each parameter lies in the flat vector."""
         return self.graphs.layout
+
+    def interface(self, batch_first: bool) -> Interface:
+        """The interface of the cell; where it is remembered, no graph is made."""
+
+        def make() -> Interface:
+            return Interface.of(self.elaborated, self.layout, self.dtype, batch_first)
+
+        return self.remembered(Interface, ("interface", batch_first), make)
+
+    def obstacle_over_steps(self) -> str:
+        """Why the cell can't be computed step by step ("" where it can)."""
+        from recurrency.passes.stepwise import obstacle
+
+        return self.remembered(str, "over steps", lambda: obstacle(self.graph("forward", ())))
+
+    def obstacle_over_calls(self) -> str:
+        """Why calls that pass states on do not add up to the losses of the whole sequences ("" where they do)."""
+        from recurrency.passes.chunks import of_each_step
+        from recurrency.passes.stepwise import obstacle_over_calls
+
+        return self.remembered(str, "over calls", lambda: obstacle_over_calls(of_each_step(self.elaborated.graph)))
 
     def graph(self, kind: str, *options: Any) -> Graph:
         """The optimised graph of a kind of program."""

@@ -5,30 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from recurrency.model.call import Request
-
 if TYPE_CHECKING:
+    from recurrency.backend import Call
     from recurrency.graph.op import Array
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter: where it lies in the flat vector, and how its first value is drawn."""
-
-    name: str
-    shape: tuple[int, ...]
-    offset: int
-    size: int
-    initialiser: tuple[str, tuple[float, ...]]
-
-
 State: TypeAlias = "dict[str, Array]"
-"""The states between two chunks, by their roots `final:h`; none at all before the first one."""
+"""The states between two chunks, by their roots `final:NAME`; empty before the first chunk."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run in chunks keeps: the steps at which each begins and ends, and the states before it."""
+    """What a run in chunks keeps: the first step and the end of each chunk, and the states before it."""
 
     pieces: tuple[tuple[int, int], ...]
     states: tuple[State, ...]
@@ -36,13 +24,12 @@ class Kept:
 
 @dataclass(frozen=True)
 class Tape:
-    """What the backward pass needs of a forward pass: its arrays, what it remembered, and the streams it gave out.
+    """What the backward pass needs of a forward pass: its call, the values it kept, and the streams it returned.
 
-    A run in chunks has remembered only what `kept` holds.
+    A run in chunks keeps no values, only `kept`.
     """
 
-    request: Request
-    params: Array
+    call: Call
     values: dict[str, Array]
     streams: tuple[str, ...]
     kept: Kept | None = None
@@ -52,7 +39,7 @@ class Tape:
 class Run:
     """The results of `Model.forward`. `state` holds each state after the last step of each sequence, [B, *shape].
 
-    Where the cell draws random numbers, `state["t"]` counts the steps so far, so that the next chunk draws others.
+    If the cell draws random numbers, `state["t"]` counts the steps so far, so that the next chunk draws others.
     """
 
     outputs: dict[str, Array]
@@ -66,7 +53,11 @@ class Run:
         return next(iter(self.outputs.values()))
 
     def __getitem__(self, name: str) -> Array:
-        """An output, a stream that was asked for, or a final state."""
+        """An output, a stream that was asked for, or a final state.
+
+        Raises:
+            KeyError: the run has nothing of this name.
+        """
         for table in (self.outputs, self.streams, self.state):
             if name in table:
                 return table[name]
@@ -76,7 +67,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Gradients:
-    """Gradients of the parameters (one flat vector), of the real-valued inputs and of the first states, by name."""
+    """Gradients of the parameters (one flat vector), and of the real-valued inputs and initial states by name."""
 
     params: Array
     inputs: dict[str, Array]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurrency.backend import Backend, find
+from recurrency.backend import Backend, Call, find
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
 from recurrency.program.layout import Layout
@@ -78,4 +78,4 @@ class Alone:
         inner = find(backend) if isinstance(backend, str) else backend
         run, lengths = inner.build(self.graph, Layout({}, 0), dtype), self.lengths()
         steps = dict.fromkeys(lengths, max(LENGTHS))
-        return lambda given: run(np.zeros(0, dtype), given, lengths, steps, len(LENGTHS), False, 0, None)
+        return lambda given: run(Call(np.zeros(0, dtype), given, lengths, steps, len(LENGTHS)))

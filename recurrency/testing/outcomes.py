@@ -11,7 +11,7 @@ import numpy as np
 
 from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
-from recurrency.model.graphs import obstacle
+from recurrency.passes.stepwise import obstacle
 from recurrency.testing.case import Case, Data, data
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ Those of a backend that writes modules of its own have to do without, for there 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurrency.backend import Backend, Runner
+from recurrency.backend import Backend, Call, Runner
 from recurrency.errors import RecurrencyError
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
@@ -56,17 +55,15 @@ class Spoilt:
         streams = {n: t for n, t in types.items() if t.kind is Kind.STREAM}
         spoils = hasattr(self.inner, "module")
 
-        def run(
-            params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
-            batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
-        ) -> dict[str, Array]:  # fmt: skip
-            cleaned = {n: given[n] for n in streams if n in given} if lengths is not None else {}
+        def run(call: Call) -> dict[str, Array]:
+            ends = call.lengths
+            cleaned = {} if ends is None else {n: call.given[n] for n in streams if n in call.given}
             for n, array in cleaned.items():
-                padding = np.arange(len(array))[:, None] >= (lengths or {})[str(streams[n].clock)]
+                padding = np.arange(len(array))[:, None] >= (ends or {})[str(streams[n].clock)]
                 _check(n, array[padding], streams[n])
                 if spoils:
                     cleaned[n] = _spoilt(n, array, padding, streams[n])
-            return runner(params, {**given, **cleaned}, lengths, steps, batch, training, seed, offset)
+            return runner(call.plus(cleaned))
 
         return run
 

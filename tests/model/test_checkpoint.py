@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import recurrency as rc
 from recurrency import backend, library
+from recurrency.model.checkpoint import in_one_piece
 from recurrency.model.model import Model
-from recurrency.model.obstacles import in_one_piece
 from recurrency.testing import cases, outcomes
 from recurrency.testing.compare import compared
 from recurrency.testing.outcomes import Call, Results
@@ -61,7 +61,9 @@ def chunked(call: Call) -> Call:
 def two_calls(call: Call) -> Results:
     """Forward, with inner streams, and backward."""
     again = chunked(call)
-    streams = [name for name in call.model.streams if not in_one_piece(call.model, [name])]
+    streams = [
+        name for name in call.model.streams if not in_one_piece(call.model.interface, call.model.programs, [name])
+    ]
     run = again.model.forward(again.params, again.data.inputs, streams=streams, **again.options)
     found = again.model.backward(run, again.seeds("output"), again.seeds("final"))
     return outcomes.KINDS["streams"](call) | outcomes._of_run(run) | again.gradients(found)
@@ -121,7 +123,7 @@ def test_random_specs_give_the_numbers_of_one_piece_or_are_refused(program: Prog
     except rc.UsageError as error:
         assert "can't be run in chunks: " in str(error)  # noqa: PT017
         return
-    assert not in_one_piece(model)
+    assert not in_one_piece(model.interface, model.programs)
     check(spec, data.draw(cases(spec, [program.dimensions], steps=6, values=FINITE)), "numpy")
 
 

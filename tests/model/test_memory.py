@@ -16,6 +16,7 @@ import pytest
 import recurrency as rc
 from recurrency import backend, library
 from recurrency.model.budget import Search, longest, size_in_bytes
+from recurrency.model.memory import Forecast
 from recurrency.model.model import Model
 from tests.support.calling import Run
 
@@ -252,14 +253,14 @@ def test_a_budget_is_read(text: str, size: int) -> None:
 def test_the_longest_chunk_within_the_budget_is_taken(cell: str) -> None:
     dimensions = {"N": 3, "H": 5} | ({"K": 2} if cell == "FrameRegressor" else {})
     model = library.spec(cell).compile(backend="numpy", checkpoint=1, **dimensions)
-    count = 37
-    peaks = {size: Search(model, count, 4, False).peak(size) for size in range(1, count + 1)}
+    forecast, count = Forecast(model.interface, model.programs, 4, False), 37
+    peaks = {size: Search(forecast, count).peak(size) for size in range(1, count + 1)}
     for budget in np.linspace(min(peaks.values()), max(peaks.values()) + 1, 40).astype(int):
         wanted = max(size for size, peak in peaks.items() if peak <= budget)
-        assert longest(model, int(budget), count, 4, False) == wanted
+        assert longest(forecast, int(budget), count) == wanted
     with pytest.raises(rc.UsageError, match=r"is not within .* it needs .* at least"):
-        longest(model, min(peaks.values()) - 1, count, 4, False)
-    assert Search(model, count, 4, False).least() == min(peaks.values())
+        longest(forecast, min(peaks.values()) - 1, count)
+    assert Search(forecast, count).least() == min(peaks.values())
 
 
 def test_a_budget_gives_the_numbers_of_its_chunk() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
 from recurrency.backends.numpy.backend import backend
 
+from recurrency.backend import Call
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
 from recurrency.graph.types import Kind
@@ -38,10 +38,10 @@ def test_the_halves_say_what_the_whole_says(name: str, recompute: bool) -> None:
     lengths, arrays = graphs.lengths(graph), graphs.arrays(original)
     steps = {clock: max(n) for clock, n in lengths.items()}
     flat, given = split(graph, arrays, "float64")
-    settings: tuple[Any, ...] = ({c: np.array(n) for c, n in lengths.items()}, steps, 3, False, 0, None)
+    call = Call(flat, given, {c: np.array(n) for c, n in lengths.items()}, steps, 3)
     places = layout(graph)
-    found = backend.build(first, places, "float64")(flat, given, *settings)
-    found |= backend.build(second, places, "float64")(flat, {**given, **found}, *settings)
+    found = backend.build(first, places, "float64")(call)
+    found |= backend.build(second, places, "float64")(call.plus(found))
     for root, value in expected_of(original, graph, arrays, lengths, steps, {}).items():
         np.testing.assert_allclose(found[root], value, rtol=1e-11, atol=1e-11, err_msg=root)
 

@@ -24,6 +24,7 @@ from recurrency.backends.c.function import CFunction
 from recurrency.backends.c.runtime import compiler as runtime_compiler
 from recurrency.backends.kernels.index import clock_name
 
+from recurrency.backend import Call
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.program.layout import Layout
@@ -237,26 +238,31 @@ class Program:
         text = MAIN.replace("FILL", "\n".join(fill)).replace("PUT", "\n".join(put))
         return text.replace("NAME", self.function.name)
 
-    def __call__(
-        self, params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
-        batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]:  # fmt: skip
+    def __call__(self, call: Call) -> dict[str, Array]:
         f = self.function
-        shapes = {a.name: self._shape(a, steps, batch) for a in f.arrays if a.name in f.fresh}
+        shapes = {a.name: self._shape(a, call.steps, call.batch) for a in f.arrays if a.name in f.fresh}
         fresh = {a.name: np.zeros(shapes[a.name], self._dtype(a)) for a in f.arrays if a.name in f.fresh}
         fresh |= {"gradient": np.zeros(f.layout.size, self.real)} if f.has_gradient else {}
-        values: dict[str, Any] = {"params": params, "B": batch, "training": training, "seed": seed, **fresh}
-        values |= {array.name: given[n].astype(self._dtype(array)) for n, array in f.inputs.items() if n in given}
-        values |= {flag: f"start:{start}" in given for start, flag in f.memory.flags.items()}
+        values: dict[str, Any] = {
+            "params": call.params,
+            "B": call.batch,
+            "training": call.training,
+            "seed": call.seed,
+            **fresh,
+        }
+        values |= {a.name: call.given[n].astype(self._dtype(a)) for n, a in f.inputs.items() if n in call.given}
+        values |= {flag: f"start:{start}" in call.given for start, flag in f.memory.flags.items()}
         for clock in f.memory.clocks:
             word = clock_name(clock)
-            values[f"T_{word}"] = steps[clock]
-            for table, prefix, missing in ((lengths, "n", steps[clock]), (offset, "before", 0)):
+            values[f"T_{word}"] = call.steps[clock]
+            for table, prefix, missing in ((call.lengths, "n", call.steps[clock]), (call.offset, "before", 0)):
                 if table is not None:
-                    values[f"{prefix}_{word}"] = np.broadcast_to(table.get(clock, missing), (batch,)).astype(np.int64)
-        call = b"".join(_sent(values.get(name), array) for name, array in self._outside().items())
+                    values[f"{prefix}_{word}"] = np.broadcast_to(table.get(clock, missing), (call.batch,)).astype(
+                        np.int64
+                    )
+        sent = b"".join(_sent(values.get(name), array) for name, array in self._outside().items())
         wanted = b"".join(struct.pack("<q", fresh[name].nbytes) for name in self._written())
-        return self._results(self.machine.run(self.folder / "run", call + wanted), fresh, steps)
+        return self._results(self.machine.run(self.folder / "run", sent + wanted), fresh, call.steps)
 
     def _results(self, data: bytes, fresh: Mapping[str, Array], steps: Mapping[str, int]) -> dict[str, Array]:
         found, at = {}, 0

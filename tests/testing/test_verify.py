@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import recurrency as rc
 import recurrency.passes
 from recurrency import backend as backends
+from recurrency.backend import Call
 from recurrency.cli import cli
 from recurrency.passes import PASSES
 from recurrency.testing import Case, Report, cases, differences, dimension_sets, verify
@@ -157,9 +158,9 @@ class Listening:
     def build(self, *arguments: Any) -> Any:
         runner = self.inner.build(*arguments)
 
-        def run(params: Any, given: dict[str, Any], *rest: Any) -> Any:
-            self.heard.append(given)
-            return runner(params, given, *rest)
+        def run(call: Call) -> Any:
+            self.heard.append(dict(call.given))
+            return runner(call)
 
         return run
 
@@ -304,8 +305,8 @@ def test_results_of_other_shapes_names_and_types_are_differences() -> None:
         def build(self, *arguments: object, **settings: object) -> object:
             inner = super().build(*arguments, **settings)  # type: ignore[arg-type]
 
-            def run(*args: object) -> dict[str, object]:
-                values = inner(*args)
+            def run(call: Call) -> dict[str, object]:
+                values = inner(call)
                 values["output:h"] = values["output:h"].astype("float16")
                 del values["final:h"]
                 return values  # type: ignore[no-any-return]

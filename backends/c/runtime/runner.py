@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recurrency.backend import Call
 from recurrency.model.arrays import SYMBOLS
 from recurrency.program.footprint import Footprint
 
@@ -214,26 +215,16 @@ class Built:
         wide = batch * self.signature.per_row >= sizes.WORTH
         return most if wide or not self.signature.loops else min(most, max(1, batch))
 
-    def __call__(
-        self,
-        params: Array,
-        given: Mapping[str, Array],
-        lengths: Mapping[str, Array] | None,
-        steps: Mapping[str, int],
-        batch: int,
-        training: bool,
-        seed: int,
-        offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]:
+    def __call__(self, call: Call) -> dict[str, Array]:
         if self._library is None:
             self._load()
-        key = (batch, lengths is None, pool.ceiling.value, *steps.items(), *given)
+        key = (call.batch, call.lengths is None, pool.ceiling.value, *call.steps.items(), *call.given)
         try:
             plan = self.plans[key].pop()
         except (KeyError, IndexError):
-            sizes = [steps[clock] for clock in self.signature.words]
-            plan = Plan(self, sizes, batch, frozenset(given), lengths is not None)
-        out = self._run(plan, params, given, lengths, training, seed, offset)
+            sizes = [call.steps[clock] for clock in self.signature.words]
+            plan = Plan(self, sizes, call.batch, frozenset(call.given), call.lengths is not None)
+        out = self._run(plan, call)
         self.plans.setdefault(key, []).append(plan)
         try:  # noqa: SIM105 - that takes a microsecond
             self.plans.move_to_end(key)
@@ -243,14 +234,11 @@ class Built:
             self.plans.popitem(last=False)
         return out
 
-    def _run(
-        self, plan: Plan, params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None,
-        training: bool, seed: int, offset: Mapping[str, Array] | None,
-    ) -> dict[str, Array]:  # fmt: skip
-        held = (params, *plan.pick(given))
+    def _run(self, plan: Plan, call: Call) -> dict[str, Array]:
+        held = (call.params, *plan.pick(call.given))
         counts: list[Array] = []
-        if self.counts or lengths is not None:
-            counts = self._counts(plan, lengths, offset, training, seed)
+        if self.counts or call.lengths is not None:
+            counts = self._counts(plan, call)
         tape, rest = plan.arena(True), plan.arena(False)
         if plan.work is None:
             plan.work = np.empty(plan.bytes + LINE, np.uint8)
@@ -269,17 +257,14 @@ class Built:
             out[root] = array.copy()
         return out
 
-    def _counts(
-        self, plan: Plan, lengths: Mapping[str, Array] | None, offset: Mapping[str, Array] | None, training: bool,
-        seed: int,
-    ) -> list[Array]:  # fmt: skip
-        """How many steps sequences have, how many came before, and what draws depend on; gives what is to be held."""
+    def _counts(self, plan: Plan, call: Call) -> list[Array]:
+        """Write lengths, steps before the call, and what draws depend on; the result must live until the call ends."""
         held, words, places = [], plan.words, plan.places
-        words[places["training"]] = training
-        words[places["seed"]] = seed & (2**64 - 1)
+        words[places["training"]] = call.training
+        words[places["seed"]] = call.seed & (2**64 - 1)
         for clock, steps in plan.steps.items():
             _, number, before = plan.function.words[clock]
-            for table, word, missing in ((lengths, number, steps), (offset, before, 0)):
+            for table, word, missing in ((call.lengths, number, steps), (call.offset, before, 0)):
                 address = 0
                 if table is not None:
                     found = np.broadcast_to(np.asarray(table.get(clock, missing), np.int64), (plan.batch,))

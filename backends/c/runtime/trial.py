@@ -185,7 +185,7 @@ def run(runner: Runner, layout: Layout, dtype: str) -> dict[str, Array]:
     rng = np.random.default_rng(1)
     params = 0.3 * rng.standard_normal(layout.size)
     x = rng.standard_normal((STEPS, BATCH, N))
-    return runner(params.astype(dtype), {"x": x.astype(dtype)}, None, {"t": STEPS}, BATCH, False, 0, None)
+    return runner(backend.Call(params.astype(dtype), {"x": x.astype(dtype)}, None, {"t": STEPS}, BATCH))
 
 
 def cell(runner: Runner, graph: Graph, layout: Layout) -> None:

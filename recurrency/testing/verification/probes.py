@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurrency.backend import Backend, Runner, find
+from recurrency.backend import Backend, Call, Runner, find
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
@@ -61,26 +61,23 @@ class Probe:
         probed = graph.select({**graph.roots, **{f"probe:{id}": id for id in ids}})
         runner = self.inner.build(probed, layout, dtype, name, without)
 
-        def run(
-            params: Array, given: Mapping[str, Array], lengths: Mapping[str, Array] | None, steps: Mapping[str, int],
-            batch: int, training: bool, seed: int, offset: Mapping[str, Array] | None,
-        ) -> dict[str, Array]:  # fmt: skip
-            values = runner(params, given, lengths, steps, batch, training, seed, offset)
+        def run(call: Call) -> dict[str, Array]:
+            values = runner(call)
             found = {id: np.array(values.pop(f"probe:{id}"), float) for id in ids}
-            self.records.append(Record(graph, found, _valid(lengths, steps, batch)))
+            self.records.append(Record(graph, found, _valid(call)))
             return values
 
         return run
 
 
-def _valid(lengths: Mapping[str, Array] | None, steps: Mapping[str, int], batch: int) -> dict[str, Array]:
+def _valid(call: Call) -> dict[str, Array]:
     """Which steps of which sequences are real, [T, B], for each clock."""
-    ends = {clock: (lengths or {}).get(clock, np.full(batch, count)) for clock, count in steps.items()}
-    return {clock: np.arange(count)[:, None] < ends[clock] for clock, count in steps.items()}
+    ends = {clock: (call.lengths or {}).get(clock, np.full(call.batch, count)) for clock, count in call.steps.items()}
+    return {clock: np.arange(count)[:, None] < ends[clock] for clock, count in call.steps.items()}
 
 
 @dataclass(frozen=True)
-class Call:
+class Compiled:
     """A kind of call of one case, compiled without some passes and pieces."""
 
     work: Bench
@@ -106,7 +103,7 @@ def first_wrong(
     computes otherwise where all is read.
     """
     inner = find(backend) if isinstance(backend, str) else backend
-    call, measure = (Call(work, one, kind, without) for one in (case, case.clean()))
+    call, measure = (Compiled(work, one, kind, without) for one in (case, case.clean()))
     wanted = measure.probed(find("interpreter"), "float64")
     jiggler = Jiggler(case.dtype)
     draws = [measure.probed(jiggler, "float64") for _ in range(DRAWS)]
@@ -123,12 +120,12 @@ def first_wrong(
     return None
 
 
-def _together(call: Call, inner: Backend, wanted: list[Record]) -> list[Record]:
+def _together(call: Compiled, inner: Backend, wanted: list[Record]) -> list[Record]:
     """All values at once."""
     return call.probed(inner, call.case.dtype)
 
 
-def _one_by_one(call: Call, inner: Backend, wanted: list[Record]) -> list[Record]:
+def _one_by_one(call: Compiled, inner: Backend, wanted: list[Record]) -> list[Record]:
     """Each value from a run in which it alone is asked for; none if there are too many."""
     out = [Record(record.graph, {}, record.valid) for record in wanted]
     ids = dict.fromkeys(id for record in wanted for id in record.values)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recurrency.backend import find
+from recurrency.backend import Call, find
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.op import Trait
 from recurrency.graph.value import Value
@@ -47,7 +47,7 @@ def threshold(model: Any, reads: str, params: Any) -> float | None:
         for target in (1.0, 0.0):
             known = {**blank, reads: blank[reads] + target, ANSWER: np.full_like(blank[reads], answer)}
             with np.errstate(all="ignore"):
-                losses.append(float(runner(params, known, None, one, 1, False, 0, None)["loss"]))
+                losses.append(float(runner(Call(params, known, None, one, 1))["loss"]))
         return losses[0] - losses[1]
 
     found = _root(preferred)

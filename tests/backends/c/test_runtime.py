@@ -15,6 +15,7 @@ import pytest
 
 import recurrency as rc
 from recurrency import backend, library
+from recurrency.backend import Call
 from recurrency.model import spec
 
 REASON = backend.describe()["c"]
@@ -365,7 +366,7 @@ def test_arrays_are_read_however_they_lie(has_api: bool, monkeypatch: pytest.Mon
         wanted = np.cumsum(x, 0) + model.views(params)["E"][i]
         for name, layout in LAYOUTS.items():
             given = {"x": layout(x), "i": layout(i[:, :, None])[:, :, 0]}
-            found = runner(params, given, None, {"t": 5}, 2, False, 0, None)
+            found = runner(Call(params, given, None, {"t": 5}, 2))
             np.testing.assert_allclose(found["output:y"], wanted, rtol=1e-14, err_msg=name)
     finally:
         pool.api.cache_clear()

@@ -5,7 +5,6 @@ The conformance suite says so of arrays on the host; here arrays go in and come 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from recurrency import backend
+from recurrency.backend import Call
 from recurrency.model.model import Model
 from recurrency.testing.case import Case
 from recurrency.testing.cells import CELLS, cell
@@ -73,10 +73,11 @@ class OnDevice:
     def build(self, *arguments: Any) -> Any:
         built = self.inner.build(*arguments)
 
-        def run(params: Any, given: Mapping[str, Any], *rest: Any) -> dict[str, Any]:
+        def run(call: Call) -> dict[str, Any]:
             self.function = built.device
-            arrays = {name: self._placed(name, array) for name, array in {"": params, **given}.items()}
-            found = built.device(arrays.pop(""), arrays, *rest)
+            params = self._placed("", call.params)
+            given = {name: self._placed(name, array) for name, array in call.given.items()}
+            found = built.device(params, given, *call[2:])
             return {name: self._handed(name, array) for name, array in found.items()}
 
         return run

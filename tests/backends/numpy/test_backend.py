@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recurrency.backends.numpy.backend import backend
 
-from recurrency.backend import Backend
+from recurrency.backend import Backend, Call
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
 from recurrency.graph.types import Kind, Type
@@ -109,18 +109,12 @@ def check(
     full = all(n == steps[clock] for clock, counts in lengths.items() for n in counts)
     batch = len(next(iter(lengths.values())))
     counts = None if full else {clock: np.array(n) for clock, n in lengths.items()}
-    settings = (
-        counts,
-        steps,
-        batch,
-        options.get("training", False),
-        options.get("seed", 0),
-        options.get("step_offset"),
-    )
-    before = run(flat, given, *settings)
+    draws = options.get("training", False), options.get("seed", 0), options.get("step_offset")
+    call = Call(flat, given, counts, steps, batch, *draws)
+    before = run(call)
     kept = {name: a.copy() for name, a in before.items()}
-    run(flat * 0, {name: a * 0 for name, a in given.items()}, *settings)
-    again = run(flat, given, *settings)
+    run(call._replace(params=flat * 0, given={name: a * 0 for name, a in given.items()}))
+    again = run(call)
     assert set(before) == set(want)
     for name, value in want.items():
         np.testing.assert_array_equal(kept[name], before[name], err_msg=f"{name} has been overwritten")
@@ -216,7 +210,7 @@ def test_a_batch_may_be_empty(name: str) -> None:
         id = graph.sources("start" if source.startswith("start:") else "input")[source.removeprefix("start:")]
         none[source] = array[:, :0] if graph[id].type.kind is Kind.STREAM else array[:0]
     steps = {clock: max(n) for clock, n in graphs.lengths(graph).items()}
-    found = backend.build(graph, layout(graph), "float64")(flat, none, None, steps, 0, False, 0, None)
+    found = backend.build(graph, layout(graph), "float64")(Call(flat, none, None, steps, 0))
     assert not found["gradient"].any()
     assert all(value.size == 0 for root, value in found.items() if root.startswith("output"))
 
@@ -251,7 +245,7 @@ def test_a_gradient_that_nothing_is_computed_for_is_zero() -> None:
     b.root("gradient:b", b.param("b", 2) * 2.0)
     b.root("output:a", b.param("a", 3) * 1.0)
     places = layout(b.graph)
-    found = backend.build(b.graph, places, "float64")(np.ones(5), {}, None, {}, 1, False, 0, None)
+    found = backend.build(b.graph, places, "float64")(Call(np.ones(5), {}, None, {}, 1))
     start = places.offset("b")
     assert found["gradient"][start : start + 2].tolist() == [2.0, 2.0]
     assert found["gradient"].sum() == 4.0

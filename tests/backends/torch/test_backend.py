@@ -19,6 +19,7 @@ from recurrency.backends.torch.backend import backend
 from recurrency.backends.torch.ops import ELEMENTWISE
 
 import recurrency as rc
+from recurrency.backend import Call
 from recurrency.graph import draws
 from recurrency.graph.op import Trait
 from recurrency.graph.ops import OPS
@@ -93,7 +94,7 @@ def test_a_batch_may_be_empty(name: str) -> None:
     flat, given = test_backend.split(graph, graphs.arrays(graph), "float64")
     none = {source: array[:0] if source.startswith("start:") else array[:, :0] for source, array in given.items()}
     steps = {clock: max(n) for clock, n in graphs.lengths(graph).items()}
-    found = backend.build(graph, layout(graph), "float64")(flat, none, None, steps, 0, False, 0, None)
+    found = backend.build(graph, layout(graph), "float64")(Call(flat, none, None, steps, 0))
     assert not found["gradient"].any()
     assert all(value.size == 0 for root, value in found.items() if root.startswith("output"))
 
@@ -149,7 +150,7 @@ def test_special_values_are_those_of_the_interpreter(op: str) -> None:
     b.root("output:y", values[0].apply(op, *values[1:]))
     arrays = {f"x{k}": np.array(column)[None, None] for k, column in enumerate(columns)}
     run = backend.build(b.graph, layout(b.graph), "float64")
-    found = run(np.zeros(0), arrays, None, {"t": 1}, 1, False, 0, None)["output:y"]
+    found = run(Call(np.zeros(0), arrays, None, {"t": 1}, 1))["output:y"]
     assert row.meaning is not None
     with np.errstate(all="ignore"):
         wanted = row.meaning(*arrays.values())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from recurrency.backend import Call
 from recurrency.graph.graph import Graph
 from recurrency.passes.lengths import lengths as with_lengths
 from recurrency.program.layout import Layout
@@ -34,26 +35,23 @@ class JaxBackend:
 
 
 class Runner:
-    """One program; see `recurrency.backend.Runner` for what it is called with."""
+    """One program; see `recurrency.backend.Runner`."""
 
     def __init__(self, graph: Graph, layout: Layout, dtype: str, jit: bool) -> None:
         self.graph, self.layout, self.dtype, self.jit = graph, layout, dtype, jit
         self.compiled: dict[Any, Any] = {}
 
-    def __call__(
-        self, params: Any, given: Mapping[str, Any], lengths: Mapping[str, Any] | None, steps: Mapping[str, int],
-        batch: int, training: bool, seed: int, offset: Mapping[str, Any] | None,
-    ) -> dict[str, Any]:  # fmt: skip
+    def __call__(self, call: Call) -> dict[str, Any]:
         from recurrency_jax.walk import Sizes, Walk, drawn
 
-        full = {clock: np.full(batch, count) for clock, count in steps.items()}
+        full = {clock: np.full(call.batch, count) for clock, count in call.steps.items()}
         arrays = {
-            "params": params,
-            "given": dict(given),
-            "lengths": {**full, **(lengths or {})},
-            "random": drawn(self.graph, dict(steps), batch, training, seed, offset or {}),
+            "params": call.params,
+            "given": dict(call.given),
+            "lengths": {**full, **(call.lengths or {})},
+            "random": drawn(self.graph, call),
         }
-        sizes = Sizes(tuple(sorted(steps.items())), batch)
+        sizes = Sizes(tuple(sorted(call.steps.items())), call.batch)
         with self._settings() as jax:
             if sizes not in self.compiled:
                 self.compiled[sizes] = jax.jit(lambda arrays: Walk(self.graph, self.layout, sizes, arrays).roots())

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from recurrency.backend import Call
 from recurrency.graph.draws import draw
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.types import Kind, Type
@@ -26,22 +27,25 @@ class Sizes:
     batch: int
 
 
-def drawn(
-    graph: Graph, steps: dict[str, int], batch: int, training: bool, seed: int, offset: Mapping[str, Any]
-) -> dict[int, Any]:
-    """The random numbers of a run, as the reference draws them."""
-    out = {}
+def drawn(graph: Graph, call: Call) -> dict[int, Any]:
+    """The random numbers of a call, as the reference draws them, by the ids of their nodes."""
+    batch, offset, out = call.batch, call.offset or {}, {}
     for id in graph:
         node = graph[id]
         if node.op.name == "random":
-            shape = lead(node.type, steps, batch) + tuple(int(d) for d in node.type.shape)
-            if training:
+            shape = lead(node.type, call.steps, batch) + tuple(int(d) for d in node.type.shape)
+            if call.training:
                 step = np.arange(shape[0])[:, None] if node.type.kind is Kind.STREAM else np.zeros(1, int)
                 step = step + np.asarray(offset.get(str(node.type.clock), 0)) if node.attrs["per"] == "step" else 0
                 numbers = draw(
-                    seed, node.attrs["site"], step, np.arange(max(batch, 1)), int(np.prod(node.type.shape, dtype=int)),
-                    node.attrs["law"], node.attrs["p"],
-                )  # fmt: skip
+                    call.seed,
+                    node.attrs["site"],
+                    step,
+                    np.arange(max(batch, 1)),
+                    int(np.prod(node.type.shape, dtype=int)),
+                    node.attrs["law"],
+                    node.attrs["p"],
+                )
                 out[id] = np.broadcast_to(numbers[..., :batch, :], (*shape[: numbers.ndim - 1], numbers.shape[-1]))
                 out[id] = np.broadcast_to(out[id].reshape(*out[id].shape[:-1], *node.type.shape), shape)
             else:

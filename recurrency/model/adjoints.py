@@ -1,0 +1,120 @@
+"""Adjoints and tangents that a caller passes, and the gradients that a program returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurrency.errors import ShapeError
+from recurrency.graph.types import Kind
+from recurrency.model.arrays import Port, converted, real_steps, without_padding
+from recurrency.model.call import GROUPS
+from recurrency.model.interface import Interface
+from recurrency.model.parameters import flat
+from recurrency.model.results import Gradients
+
+if TYPE_CHECKING:
+    from recurrency.backend import Call
+    from recurrency.graph.op import Array
+
+
+def fitting(interface: Interface, call: Call, name: str, array: Any, port: Port) -> Array:
+    """A gradient or tangent for a port: time-first, in the model's dtype, zero in padding.
+
+    Raises:
+        ShapeError: its shape is not the one of the port in this call.
+    """
+    if array.__class__ is not np.ndarray or array.dtype is not interface.real:
+        array = converted(name, array, port.index, interface.real)
+    swap = interface.batch_first and port.kind is Kind.STREAM
+    lead = port.lead(call.steps, call.batch)
+    wanted = (*(lead[::-1] if swap else lead), *port.shape)
+    if array.shape != wanted:
+        raise ShapeError(f"{name} is {list(array.shape)}; this call needs {list(wanted)}")
+    found: Array = np.swapaxes(array, 0, 1) if swap else array
+    if call.lengths is None or port.kind is not Kind.STREAM:
+        return found
+    valid = real_steps(call.lengths, call.steps, port.clock)
+    return found if valid is None else without_padding(found, port.index, valid)
+
+
+def seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, Any] | None) -> dict[str, Array]:
+    """The adjoints of outputs and final states, as `d:output:NAME` and `d:final:NAME`.
+
+    Raises:
+        UsageError: a name is unknown or has no gradient. ShapeError: an array does not fit.
+    """
+    if outputs is not None and not isinstance(outputs, Mapping):
+        outputs = {next(iter(interface.outputs)): outputs}
+    out = {}
+    for group, what, table in (("d:output:", "output", outputs), ("d:final:", "state", states)):
+        for name, array in (table or {}).items():
+            port = interface.adjoints.get(f"{group}{name}")
+            if port is not None:
+                out[f"{group}{name}"] = fitting(interface, call, f"the gradient of {name}", array, port)
+            elif name != "t" or what == "output":  # a run has the count of steps among its final states
+                known = [d.removeprefix(group) for d in interface.adjoints if d.startswith(group)]
+                raise interface.unknown(f"real-valued {what}", name, known)
+    return out
+
+
+def all_seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, Any] | None) -> dict[str, Array]:
+    """The same, and zeros for all other outputs and final states."""
+    out = seeds(interface, call, outputs, states)
+    for name, port in interface.adjoints.items():
+        if name not in out:
+            out[name] = _zeros(interface, call, port)
+    return out
+
+
+def gradients(interface: Interface, call: Call, values: Mapping[str, Array], wrt: Iterable[str] = GROUPS) -> Gradients:
+    """The gradients among the values of a program, of the groups `wrt`; zero where the program has none."""
+    params, inputs, state = np.empty(0, interface.real), {}, {}
+    if "params" in wrt:
+        params = parameter_gradient(interface, values)
+    if "inputs" in wrt:
+        for n, p in interface.inputs.items():
+            if p.index is None and n in call.given:
+                found = values.get(f"gradient:input:{n}")
+                inputs[n] = interface.outward(_zeros(interface, call, p) if found is None else found, p.kind)
+    if "state" in wrt:
+        for n, p in interface.states.items():
+            if p.index is None:
+                found = values.get(f"gradient:start:{n}")
+                state[n] = _zeros(interface, call, p) if found is None else found
+    return Gradients(params, inputs, state)
+
+
+def _zeros(interface: Interface, call: Call, port: Port) -> Array:
+    return port.zeros(call.steps, call.batch, interface.real)
+
+
+def parameter_gradient(interface: Interface, values: Mapping[str, Array]) -> Array:
+    """The flat gradient [size] of the parameters; a program without any returns none."""
+    return values["gradient"] if "gradient" in values else np.zeros(interface.size, interface.real)
+
+
+def direction(interface: Interface, vector: Any, what: str) -> dict[str, Array]:
+    """The tangents of all parameters, `tangent:param:NAME`, from a flat vector [size]."""
+    return {f"tangent:param:{n}": v for n, v in interface.views(flat(interface, vector, what)).items()}
+
+
+def tangents(interface: Interface, call: Call, inputs: Any, state: Mapping[str, Any] | None) -> dict[str, Array]:
+    """The tangents of inputs and initial states, `tangent:input:NAME` and `tangent:start:NAME`.
+
+    Raises:
+        UsageError: a name is unknown or has no derivative. ShapeError: an array does not fit.
+    """
+    out = {}
+    for op, what, table, ports in (
+        ("input", "input", inputs, interface.inputs),
+        ("start", "state", state or {}, interface.states),
+    ):
+        real = {n: p for n, p in ports.items() if p.index is None}
+        for name, array in table.items():
+            if name not in real:
+                raise interface.unknown(f"real-valued {what}", name, real)
+            out[f"tangent:{op}:{name}"] = fitting(interface, call, f"the tangent of {name}", array, real[name])
+    return out

@@ -1,0 +1,54 @@
+"""The roots of the programs that compute one chunk of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
+from recurrency.model.interface import Interface
+from recurrency.model.programs import Programs
+from recurrency.passes.chunks import loss_roots
+
+
+class ChunkRoots:
+    """What the chunks of a cell compute and pass on."""
+
+    def __init__(self, interface: Interface, programs: Programs) -> None:
+        self.interface, self.programs = interface, programs
+        self._reached: dict[frozenset[str], tuple[str, ...]] = {}
+
+    @cached_property
+    def finals(self) -> tuple[str, ...]:
+        """The roots of the states after a chunk."""
+        return tuple(f"final:{name}" for name in self.interface.states)
+
+    @cached_property
+    def real_finals(self) -> tuple[str, ...]:
+        """The roots of the states after a chunk through which gradients flow."""
+        return tuple(f"final:{n}" for n, p in self.interface.states.items() if p.index is None)
+
+    @cached_property
+    def lines(self) -> dict[str, str]:
+        """The roots of the loss lines, by kind."""
+        return loss_roots(self.interface.loss_kinds)
+
+    def reached(self, roots: Iterable[str]) -> tuple[str, ...]:
+        """The states after a chunk that need adjoints if these roots of the later chunks have them.
+
+        Other states must not get zero as their adjoint: zero times infinity is not zero.
+        """
+        key = frozenset(roots)
+        if key not in self._reached:
+            graph, found = self.programs.graphs.chunked(), set(key)
+            while more := {f"final:{name}" for name in _starts(graph, found)} - found:
+                found |= more
+            self._reached[key] = tuple(root for root in self.real_finals if root in found)
+        return self._reached[key]
+
+
+def _starts(graph: Graph, roots: Iterable[str]) -> set[str]:
+    """The states whose initial values some roots depend on."""
+    nodes = [graph[id] for id in graph.order([graph.roots[root] for root in roots])]
+    return {node.attrs["name"] for node in nodes if Trait.FIRST in node.op.traits}
