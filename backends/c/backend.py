@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
     from recurrency.program.layout import Layout
 
     from .function import CFunction
-    from .module import Interface
-
-
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
-
-
-WATCHED = "#define REC_WATCHED\n"
-"""The code for this process asks between steps whether it is to stop; what is written for others does not."""
 
 
 class CBackend:
@@ -57,8 +48,8 @@ class CBackend:
         """Compile one function, which computes the roots of a graph."""
         from ..names import ascii_name
 
-        source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without)
-        return Built(signature(function), WATCHED + source, dtype)
+        source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without, here=True)
+        return Built(signature(function), source, dtype)
 
     record = tuple[Signature, str, str]
     """What `Built.kept` gives, for `recurrency.disk.records`."""
@@ -76,45 +67,49 @@ class CBackend:
 
     def module_with_header(self, export: Export) -> tuple[str, str]:
         """The same, and the header that belongs to it."""
-        from .module import checked, commented
+        from .module import Interface, file_text, prefix_of
         from .weights import weights_text
-
-        interface, written, parts = self._module(export)
-        prefix = interface.prefix
-        ends = [checked(f, prefix) for f in written]
-        source = [commented(export.header), "", interface.text(), *parts, *ends, interface.step.text]
-        return "\n".join(source) + weights_text(interface), interface.header()
-
-    def _module(self, export: Export) -> tuple[Interface, list[CFunction], list[str]]:
-        from .module import Interface, prefix_of
 
         prefix = prefix_of(export.name)
         graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in export.functions]
         graphs.insert(0, (f"{prefix}_infer", export.model.programs.graph("forward", ())))
-        text, written = self.emit(graphs, export.layout, export.dtype, export.without, structs=False)
-        return Interface(export, written, prefix), written, [text]
+        written = self._written(graphs, export.layout, export.dtype, export.without)
+        interface = Interface(export, written, prefix)
+        before, texts, after = self._texts(written, export.dtype, structs=False, here=False)
+        return file_text(interface, before, texts, after, weights_text(interface)), interface.header()
 
     def emit(
         self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset(),
-        structs: bool = True,
+        here: bool = False,
     ) -> tuple[str, list[CFunction]]:  # fmt: skip
-        """The text of a file with these functions, which needs nothing else; `structs`: with those of calls."""
+        """The text of a file with these functions, which needs nothing else.
+
+        `here`: for this process, which may stop a call between two steps.
+        """
+        written = self._written(functions, layout, dtype, without)
+        before, texts, after = self._texts(written, dtype, structs=True, here=here)
+        return "\n".join([before, *texts, after]), written
+
+    def _written(
+        self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str]
+    ) -> list[CFunction]:
         from ..names import Names
         from .function import CFunction
+
+        return [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
+
+    def _texts(
+        self, functions: Sequence[CFunction], dtype: str, structs: bool, here: bool
+    ) -> tuple[str, list[str], str]:
+        """What comes before functions, the text of each, and what comes after them."""
         from .function_text import function_text
-        from .gemm import gemm_text
-        from .math import text as math_text
-        from .text import PARTS, PHILOX, common
+        from .helpers import around
+        from .text import library
 
         real = {"float32": "float", "float64": "double"}[dtype]
-        written = [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
-        body = "\n".join(function_text(f, structs) for f in written)
-        words = set(re.findall(r"\w+", COMMENT.sub(" ", body)))
-        parts = [common(real), math_text(words, real)]
-        parts += [PHILOX] if "philox" in words else []
-        if words & {"rec_packed", "rec_product_part"}:
-            parts += [gemm_text(real), PARTS.replace("REAL", real)]
-        return "\n".join([*parts, body]).replace("??", "? ?"), written
+        texts = [function_text(f, structs, here).replace("??", "? ?") for f in functions]
+        before, after = around(library(real, here), "\n".join(texts))
+        return before, texts, after
 
 
 backend = CBackend()

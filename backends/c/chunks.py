@@ -1,7 +1,8 @@
 """Products before a loop that the loop alone reads: computed for some steps at a time, so that they stay in a cache.
 
-What a loop reads of its inputs, `W @ x`, is one product for all steps. Written as a whole it goes to memory and comes
-back; in chunks it is read where it was just written. A chunk has as many steps as fit (`rec_chunk`), at least one.
+What a loop reads of its inputs, `W @ x`, is one product for all steps. Computed as a whole, it goes to memory and comes
+back; in chunks, it is read while it is still in the cache. A chunk has as many steps as fit (`rec_chunk_steps`), and at
+least one.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Chunks:
     def steps(self, region: Region) -> str:
         """How many steps a chunk of a loop has."""
         row = " + ".join(f"B * {size}" for size in self.sizes[region.number])
-        return f"rec_chunk({clock_size(region.clock)}, {row})"
+        return f"rec_chunk_steps({clock_size(region.clock)}, {row})"
 
     def elements(self, array: Array) -> str | None:
         """The number of elements of an array of which one chunk is there at a time; None: it is none of these."""
@@ -129,7 +130,7 @@ class Chunks:
         out = [*turn, "const long long rows = all ? end - first : 1;"]
         for text in statements:
             out += ["for (long long t = first; t < end; t += rows) {", text, "}"]
-        return before, [*out, "REC_MEET;", "}"]
+        return before, [*out, "REC_STEP_BARRIER;", "}"]
 
     def read(self, lines: Sequence[str]) -> list[str]:
         """The lines of a kernel that finds what it reads of these arrays in the chunk that begins with step `first`."""

@@ -1,17 +1,17 @@
 """Products of matrices in C, for the C backend: text of generated files with products, for float or double.
 
-    long rec_packed(long k, long n);
+    long rec_packed_size(long k, long n);
     void rec_pack(long k, long n, const real *b, long b_k, long b_n, real *packed);
     void rec_multiply(long m, long n, long k, const real *a, long a_m, const real *packed,
                       real *c, long c_m, int add, long first, long last);
-    long rec_product_work(long m, long n, long k);
+    long rec_product_work_size(long m, long n, long k);
     void rec_product(long m, long n, long k, const real *a, long a_m, long a_k, const real *b, long b_k, long b_n,
                      real *c, long c_m, int add, real *work, long whole);
 
 Both products put `a b` into `c`, or add it. `rec_multiply` takes `b` as `rec_pack` made it: the weights of a recurrent
 step, packed once and used at every step; it computes the columns of the panels `first`, ..., `last - 1`, of which there
-are `REC_OVER(n, REC_COLUMNS)`. `rec_product` takes any strides. It may compute some rows or columns of a product that
-has `whole` columns: a part needs no more work than the whole. `packed` and `work` have to begin on a line of 64 bytes.
+are `REC_CEIL_DIV(n, REC_COLUMNS)`. `rec_product` takes any strides. It may compute some rows or columns of a product
+that has `whole` columns: a part needs no more work than the whole. `packed` and `work` begin on a line of 64 bytes.
 Nothing is read or written beyond the m x k, k x n and m x n elements, even where rows have a distance.
 
 How it works: a tile of `c`, REC_ROWS x REC_COLUMNS, stays in registers while k runs. `sizes` has its size, and the
@@ -46,13 +46,13 @@ typedef REAL rec_lined __attribute__((aligned(REC_WIDTH), may_alias));
 
 /* A literal, since `(rec_vector){} + x` would be an addition: it turns -0.0 into 0.0. */
 #if REC_LANES == 2
-#define REC_ALL(x) {x, x}
+#define REC_BROADCAST(x) {x, x}
 #elif REC_LANES == 4
-#define REC_ALL(x) {x, x, x, x}
+#define REC_BROADCAST(x) {x, x, x, x}
 #elif REC_LANES == 8
-#define REC_ALL(x) {x, x, x, x, x, x, x, x}
+#define REC_BROADCAST(x) {x, x, x, x, x, x, x, x}
 #else
-#define REC_ALL(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
+#define REC_BROADCAST(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
 #endif
 
 /* Enough sums at a time to hide the latency of an addition: few rows take several steps of k at once. */
@@ -74,7 +74,7 @@ static inline __attribute__((always_inline)) void rec_tile(
         REC_EACH(s, split) {
             if (split > 1) REC_PREFETCH(b + 16 * REC_COLUMNS);
             REC_EACH(m, rows) {
-                const rec_vector x = REC_ALL(a[m * a_m]);
+                const rec_vector x = REC_BROADCAST(a[m * a_m]);
                 REC_EACH(v, REC_VECTORS) sum[s][m][v] += x * REC_LOAD(b + v * REC_LANES);
             }
             a += a_k;
@@ -84,7 +84,7 @@ static inline __attribute__((always_inline)) void rec_tile(
     if (split > 1)
         for (; k > 0; k--) {
             REC_EACH(m, rows) {
-                const rec_vector x = REC_ALL(a[m * a_m]);
+                const rec_vector x = REC_BROADCAST(a[m * a_m]);
                 REC_EACH(v, REC_VECTORS) sum[0][m][v] += x * REC_LOAD(b + v * REC_LANES);
             }
             a += a_k;
@@ -173,17 +173,17 @@ static REC_UNUSED void rec_pack(long k, long n, const REAL *b, long b_k, long b_
         for (long j = 0; j < n; j += REC_COLUMNS)
             for (long i = from; i < k && i < from + step; i += REC_COLUMNS)
                 rec_pack_block(
-                    REC_LEAST(REC_COLUMNS, k - i), REC_LEAST(REC_COLUMNS, n - j), b + i * b_k + j * b_n, b_k, b_n,
+                    REC_MIN(REC_COLUMNS, k - i), REC_MIN(REC_COLUMNS, n - j), b + i * b_k + j * b_n, b_k, b_n,
                     packed + j * k + i * REC_COLUMNS
                 );
 }
 
 /* The rows in strips of at most REC_ROWS, as even as can be; each strip k x REC_STRIP, one after the other. */
 static REC_UNUSED void rec_pack_rows(long m, long k, const REAL *a, long a_m, long a_k, REAL *packed) {
-    const long strips = REC_OVER(m, REC_ROWS);
+    const long strips = REC_CEIL_DIV(m, REC_ROWS);
     for (long i = 0; i < k; i += 8)
         for (long strip = 0, row = 0; strip < strips; strip++) {
-            const long rows = m / strips + (strip < m % strips), end = REC_LEAST(k, i + 8);
+            const long rows = m / strips + (strip < m % strips), end = REC_MIN(k, i + 8);
             const REAL *from = a + row * a_m + i * a_k;
             REAL *to = packed + (strip * k + i) * REC_STRIP;
             if (a_m == 1 && row + REC_STRIP <= m)
@@ -212,10 +212,10 @@ static REC_UNUSED void rec_multiply_block(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long panel, REAL *c, long c_m, int add,
     long first, long last
 ) {
-    const long strips = REC_OVER(m, REC_ROWS), even = m / strips, odd = m % strips;
+    const long strips = REC_CEIL_DIV(m, REC_ROWS), even = m / strips, odd = m % strips;
     const long row = a_k ? a_m : 1, step = a_k ? a_k : REC_STRIP, hop = (REC_COLUMNS + strips - 1) / strips;
     for (long p = first; p < last; p++) {
-        const long columns = REC_LEAST(REC_COLUMNS, n - p * REC_COLUMNS);
+        const long columns = REC_MIN(REC_COLUMNS, n - p * REC_COLUMNS);
         const REAL *from = a, *next = b + (a_k && p + 1 < last ? p + 1 : p) * panel;
         REAL *to = c + p * REC_COLUMNS;
         for (long strip = 0; strip < strips; strip++, next += hop * k) {
@@ -238,12 +238,12 @@ static REC_UNUSED void rec_multiply_blocks(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *packed, REAL *c, long c_m, int add,
     long first, long last, REAL *space
 ) {
-    const long steps = m > REC_ROWS ? rec_steps(k) : k, height = space ? REC_PACKED_M : REC_M;
+    const long steps = m > REC_ROWS ? rec_block_depth(k) : k, height = space ? REC_PACKED_M : REC_M;
     for (long i = 0; i < m; i += height) {
-        const long rows = REC_LEAST(height, m - i);
+        const long rows = REC_MIN(height, m - i);
         long l = 0;
         do {
-            const long depth = REC_LEAST(steps, k - l);
+            const long depth = REC_MIN(steps, k - l);
             const REAL *block = a + i * a_m + l * a_k;
             if (space) rec_pack_rows(rows, depth, block, a_m, a_k, space);
             rec_multiply_block(
@@ -265,17 +265,17 @@ static REC_UNUSED void rec_product(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
     REAL *c, long c_m, int add, REAL *work, long whole
 ) {
-    const long depth = a_k == 1 ? rec_depth(whole, k) : rec_steps(k);
-    REAL *const packed = work + rec_space(m, depth);
+    const long depth = a_k == 1 ? rec_packed_depth(whole, k) : rec_block_depth(k);
+    REAL *const packed = work + rec_packed_rows_size(m, depth);
     for (long j = 0; j < n; j += REC_N) {
-        const long columns = REC_LEAST(REC_N, n - j);
+        const long columns = REC_MIN(REC_N, n - j);
         long l = 0;
         do {
-            const long steps = REC_LEAST(depth, k - l);
+            const long steps = REC_MIN(depth, k - l);
             rec_pack(steps, columns, b + l * b_k + j * b_n, b_k, b_n, packed);
             rec_multiply_blocks(
                 m, columns, steps, a + l * a_k, a_m, a_k, packed, c + j, c_m, add || l,
-                0, REC_OVER(columns, REC_COLUMNS), a_k == 1 ? 0 : work
+                0, REC_CEIL_DIV(columns, REC_COLUMNS), a_k == 1 ? 0 : work
             );
         } while ((l += depth) < k);
     }

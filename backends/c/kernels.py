@@ -40,7 +40,7 @@ class CBody(Body):
 
     def reduction(self, names: Sequence[str]) -> None:
         """See `Body.reduction`."""
-        self.line(f"REC_SUMS({', '.join(names)})")
+        self.line(f"REC_REDUCTION({', '.join(names)})")
 
 
 class CWriter(Writer):
@@ -108,7 +108,7 @@ class CWriter(Writer):
             head.append(f"for ({INDEX} t = t0; t < t1; ++t) {{")
         axes = [(ix.text, extent(size)) for ix, size in zip(idx, domain.shape, strict=True) if size != 1]
         if b:
-            head += [*([] if axes else ["REC_ALONE"]), f"for ({INDEX} b = b0; b < b1; ++b) {{"]
+            head += [*([] if axes else ["REC_INDEPENDENT"]), f"for ({INDEX} b = b0; b < b1; ++b) {{"]
         if t:
             head.append(f"const {INDEX} tb = t * B + b;")
         return body, At(t, b, idx), [*head, *_tiled(_loops(axes))]
@@ -133,11 +133,11 @@ def _indices(shape: Sequence[Dim]) -> tuple[Ix, ...]:
 def _loops(axes: Sequence[tuple[str, str]]) -> list[str]:
     """The heads of loops over the axes of an element; no turn of the innermost one waits for another."""
     heads = [f"for ({INDEX} {name} = 0; {name} < {size}; ++{name}) {{" for name, size in axes]
-    return [*heads[:-1], *(["REC_ALONE"] if heads else []), *heads[-1:]]
+    return [*heads[:-1], *(["REC_INDEPENDENT"] if heads else []), *heads[-1:]]
 
 
 TILE = re.compile(r"for \(long long (\w+) = 0; \1 < (\d+); \+\+\1\) \{")
-TILED = "REC_TILED("
+TILED = "REC_VECTOR_LOOP("
 
 
 def _tiled(heads: list[str]) -> list[str]:

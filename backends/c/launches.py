@@ -26,6 +26,9 @@ from .products import CProducts
 BARRIER = "REC_BARRIER;"
 """All threads wait here for one another."""
 
+STOP = "if (rec_stopped(w->barrier, "
+"""What a line begins with that ends a loop in a call that is stopped."""
+
 FEW = 4
 """Fewer sequences than this for each thread may be the work of all of them at each step."""
 
@@ -65,14 +68,14 @@ class CLaunches(Launches[CWriter, CProducts]):
         chunks, lines = self._chunks(region)
         for number, stage in enumerate(stages.of(region)):
             for line in self.stage(stage, stages.ready(region, number), region):
-                lines += [line, "REC_MEET;"]
+                lines += [line, "REC_STEP_BARRIER;"]
         self.scan = None
         self.per_row = max(self.per_row, self.products.per_row)
         self.add(self.before)
         steps = clock_size(region.clock)
         forwards = region.kind == "scan forwards"
         order = f"t = 0; t < {steps}; ++t" if forwards else f"t = {steps} - 1; t >= 0; --t"
-        stop = f"if (REC_STOPS({'t' if forwards else f'{steps} - 1 - t'})) break;"
+        stop = f"{STOP}{'t' if forwards else f'{steps} - 1 - t'}, ways, way)) break;"
         wide = f"B < {FEW} * count && B * {self.products.per_row} >= {sizes.WORTH}"
         self.body += [
             "{", f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",

@@ -11,11 +11,11 @@ count on IEEE arithmetic (no `-ffast-math`), but not on whether a product and a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from string import Template
 
 from ..kernels.scalars import SCALAR_C
+from .helpers import helpers, used
 
 OWN = "exp expm1 log log1p tanh sigmoid softplus".split()
 """The operations that call a function of this module, named `rec_exp` or `rec_expf`."""
@@ -31,11 +31,7 @@ FUNCTIONS: dict[str, str] = {
 
 def text(words: Collection[str], real: str) -> str:
     """The functions among these words, and those that they call, for `float` or `double`."""
-    needed = set(words)
-    for name, code in reversed(HELPERS[real].items()):
-        if name in needed:
-            needed.update(re.findall(r"\w+", code))
-    return "\n".join(code for name, code in HELPERS[real].items() if name in needed)
+    return "\n".join(f"{helper.text}\n" for helper in used(helpers(TEXTS[real]), words))
 
 
 def horner(x: str, coefficients: Sequence[float], real: str) -> str:
@@ -106,47 +102,47 @@ INLINE = "static inline __attribute__((always_inline))"
 
 COMMON = r"""
 // The number of these bits.
-static inline $real rec_real$f($uint bits) {
+static inline $real rec_from_bits$f($uint bits) {
     $real x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
 // The bits of a number.
-static inline $uint rec_bits$f($real x) {
+static inline $uint rec_to_bits$f($real x) {
     $uint bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
 // The nearest integer n, plus a number so large that the last bits of the sum are those of n as an exponent.
-static inline $real rec_shifted$f($real x) {
+static inline $real rec_round_shifted$f($real x) {
     return x + $shift;
 }
 
 // n, from n shifted.
-static inline $real rec_whole$f($real shifted) {
+static inline $real rec_unshifted$f($real shifted) {
     return shifted - $shift;
 }
 
 // 2^n, from n shifted.
-static inline $real rec_power$f($real shifted) {
-    return rec_real$f(rec_bits$f(shifted) << $bits);
+static inline $real rec_power_of_two$f($real shifted) {
+    return rec_from_bits$f(rec_to_bits$f(shifted) << $bits);
 }
 
 // x - n ln(2), with ln(2) in two parts.
-static inline $real rec_rest$f($real x, $real n) {
+static inline $real rec_reduced$f($real x, $real n) {
     return (x - n * $ln2_high) - n * $ln2_low;
 }
 
 // exp(r) for |r| <= ln(2) / 2.
-static inline $real rec_exp_rest$f($real r) {
+static inline $real rec_exp_reduced$f($real r) {
     $expm1_polynomial
     return (p * r + 1.0$f) * r + 1.0$f;
 }
 
 // exp(x) - 1 for |x| <= ln(2) / 2.
-static inline $real rec_expm1_rest$f($real r) {
+static inline $real rec_expm1_reduced$f($real r) {
     $expm1_polynomial
     return r * r * p + r;
 }
@@ -155,10 +151,10 @@ static inline $real rec_expm1_rest$f($real r) {
 static inline $real rec_exp$f($real x) {
     const $real above = x < $low ? $low : x;
     const $real within = above > $high ? $high : above;
-    const $real n = rec_whole$f(rec_shifted$f(within * $log2e));
-    const $real half = rec_shifted$f(0.5$f * n);
-    const $real other = rec_shifted$f(n - rec_whole$f(half));
-    return rec_exp_rest$f(rec_rest$f(within, n)) * rec_power$f(half) * rec_power$f(other);
+    const $real n = rec_unshifted$f(rec_round_shifted$f(within * $log2e));
+    const $real half = rec_round_shifted$f(0.5$f * n);
+    const $real other = rec_round_shifted$f(n - rec_unshifted$f(half));
+    return rec_exp_reduced$f(rec_reduced$f(within, n)) * rec_power_of_two$f(half) * rec_power_of_two$f(other);
 }
 
 // exp(-|x|), 2^64 times and then not: it may be subnormal.
@@ -166,33 +162,33 @@ static inline $real rec_exp_minus$f($real x) {
     const $real minus = -fabs$f(x);
     const $real within = minus < $low ? $low : minus;
     const $real shifted = within * $log2e + ($shift + 64.0$f);
-    const $real r = rec_rest$f(within, shifted - ($shift + 64.0$f));
-    return rec_exp_rest$f(r) * rec_power$f(shifted) * 0x1p-64$f;
+    const $real r = rec_reduced$f(within, shifted - ($shift + 64.0$f));
+    return rec_exp_reduced$f(r) * rec_power_of_two$f(shifted) * 0x1p-64$f;
 }
 
 static inline $real rec_expm1$f($real x) {
     const $real above = x < -40.0$f ? -40.0$f : x;
     const $real within = above > $high ? $high : above;
-    const $real shifted = rec_shifted$f(within * $log2e);
-    const $real u = rec_expm1_rest$f(rec_rest$f(within, rec_whole$f(shifted)));
-    const $real h = rec_power$f(shifted - 1.0$f);  // half of 2^n: that itself may be infinite
+    const $real shifted = rec_round_shifted$f(within * $log2e);
+    const $real u = rec_expm1_reduced$f(rec_reduced$f(within, rec_unshifted$f(shifted)));
+    const $real h = rec_power_of_two$f(shifted - 1.0$f);  // half of 2^n: that itself may be infinite
     const $real y = 2.0$f * (u * h + (h - 0.5$f));
     return fabs$f(x) < 1e-30$f ? x : y;
 }
 
 // Near 0 an odd polynomial, elsewhere 1 - 2 / (exp(2a) + 1) for a <= 20; NaN is near.
 static inline $real rec_tanh$f($real x) {
-    const $uint sign = rec_bits$f(x) & $sign;
-    const $int size = ($int)(rec_bits$f(x) ^ sign);
-    const $real any = rec_real$f(($uint)size);
-    const $real a = rec_real$f(($uint)(size < $twenty ? size : $twenty));
-    const $real shifted = rec_shifted$f(2.0$f * $log2e * a);
-    const $real e = rec_exp_rest$f(rec_rest$f(2.0$f * a, rec_whole$f(shifted))) * rec_power$f(shifted);
+    const $uint sign = rec_to_bits$f(x) & $sign;
+    const $int size = ($int)(rec_to_bits$f(x) ^ sign);
+    const $real any = rec_from_bits$f(($uint)size);
+    const $real a = rec_from_bits$f(($uint)(size < $twenty ? size : $twenty));
+    const $real shifted = rec_round_shifted$f(2.0$f * $log2e * a);
+    const $real e = rec_exp_reduced$f(rec_reduced$f(2.0$f * a, rec_unshifted$f(shifted))) * rec_power_of_two$f(shifted);
     const $real far = 1.0$f - 2.0$f / (e + 1.0$f);
     const $real z = any * any;
     $tanh_polynomial
     const $real near = z * p * any + any;
-    return rec_real$f(rec_bits$f(any >= $border ? far : near) | sign);
+    return rec_from_bits$f(rec_to_bits$f(any >= $border ? far : near) | sign);
 }
 
 static inline $real rec_sigmoid$f($real x) {
@@ -212,14 +208,14 @@ static inline float rec_log_sumf(float n, float g) {
 
 // The bits moved so that those from 23 on count, from -127, by which n to divide x for sqrt(1/2) <= x / 2^n < sqrt(2).
 static inline uint32_t rec_exponentf(float x) {
-    return rec_bitsf(x) + 0x004afb0du;
+    return rec_to_bitsf(x) + 0x004afb0du;
 }
 
 static inline float rec_logf(float x) {
     const float times = x < 0x1p-126f ? 0x1p23f : 1.0f;
     const float bias = x < 0x1p-126f ? 150.0f : 127.0f;
     const uint32_t k = rec_exponentf(x * times);
-    const float g = rec_realf((k & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    const float g = rec_from_bitsf((k & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
     const float y = rec_log_sumf((float)(int32_t)(k >> 23) - bias, g);
     const float over = x < INFINITY ? y : x;
     const float none = x == 0.0f ? -INFINITY : NAN;
@@ -227,23 +223,23 @@ static inline float rec_logf(float x) {
 }
 
 // log(1 + x) for finite x > -1. 1 + x, rounded, tells n alone.
-static inline float rec_log1p_withinf(float x) {
+static inline float rec_log1p_finitef(float x) {
     const uint32_t k = rec_exponentf(1.0f + x) >> 23;
-    const float q = rec_realf((256u - k) << 23);  // 4 * 2^-n: that itself may be subnormal
+    const float q = rec_from_bitsf((256u - k) << 23);  // 4 * 2^-n: that itself may be subnormal
     const float g = 0.25f * x * q + (0.25f * q - 1.0f);
     const float y = rec_log_sumf((float)(int32_t)k - 127.0f, g);
     return fabsf(x) < 1e-30f ? x : y;
 }
 
 static inline float rec_log1pf(float x) {
-    const float y = rec_log1p_withinf(x);
+    const float y = rec_log1p_finitef(x);
     const float over = x < INFINITY ? y : x;
     const float none = x == -1.0f ? -INFINITY : NAN;
     return x <= -1.0f ? none : over;
 }
 
 static inline float rec_softplusf(float x) {
-    return (x > 0.0f ? x : 0.0f) + rec_log1p_withinf(rec_exp_minusf(x));
+    return (x > 0.0f ? x : 0.0f) + rec_log1p_finitef(rec_exp_minusf(x));
 }
 """
 
@@ -262,8 +258,8 @@ static inline double rec_softplus(double x) {
 """
 
 
-def helpers(real: str, code: str) -> dict[str, str]:
-    """Name and text of each function for one type, in the order of the templates."""
+def _filled(real: str, code: str) -> str:
+    """A template for one type."""
     f = SUFFIX[real]
     polynomials = {
         "expm1_polynomial": horner("r", EXPM1[real], real),
@@ -271,10 +267,8 @@ def helpers(real: str, code: str) -> dict[str, str]:
         "log1p_polynomial": horner("g", LOG1P, real),
     }
     filled = Template(code).substitute(polynomials | NUMBERS[real], real=real, f=f, log2e=f"1.4426950408889634{f}")
-    filled = filled.replace("static inline", INLINE)
-    pieces = [f"{piece.strip()}\n" for piece in re.split(r"(?<=\n})\n\n", filled)]
-    return {piece.split(INLINE)[1].split("(")[0].split()[-1]: piece for piece in pieces}
+    return filled.replace("static inline", INLINE)
 
 
-HELPERS = {"float": helpers("float", COMMON + FLOAT), "double": helpers("double", COMMON + DOUBLE)}
+TEXTS = {"float": _filled("float", COMMON + FLOAT), "double": _filled("double", COMMON + DOUBLE)}
 """All functions; each calls only functions before it."""

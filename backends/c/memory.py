@@ -48,7 +48,7 @@ class Room:
 
     def statement(self, real: str) -> str:
         """What gives it its place in C."""
-        room = f"REC_ROOM({self.name}, {real if self.real else 'long long'}, {self.elements});"
+        room = f"REC_PLACE({self.name}, {real if self.real else 'long long'}, {self.elements});"
         condition = f"call->{self.only}" if self.only else f"!call->{self.unless}"
         return f"if ({condition}) {{ {room} }}" if self.only or self.unless else room
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from recurrency.graph.cost import count
@@ -64,13 +64,13 @@ class Interface:
         said = {name: says.replace("NAME", self.prefix).replace("LINE", str(LINE)) for name, says in ERRORS.items()}
         lines = [f"    {constant(self.prefix, name)} = {k + 1}, {commented(says)}"
                  for k, (name, says) in enumerate(said.items())]  # fmt: skip
-        return "\n".join(["/* What functions return; they have done nothing then. */", "enum {",
+        return "\n".join(["/* What functions return. After an error, nothing has been computed. */", "enum {",
                           f"    {constant(self.prefix, 'OK')} = 0,", *lines, "};", ""])  # fmt: skip
 
     def _parameters(self) -> str:
         names = Names()
         lines = [
-            f"/* Parameters are one vector of {self.real}; each begins at its place, the last index runs fastest. */",
+            f"/* Parameters are one vector of {self.real}: each begins at its offset, the last index runs fastest. */",
             "enum {", f"    {constant(self.prefix, 'PARAMETERS')} = {self.export.layout.size},",
         ]  # fmt: skip
         for name, (offset, shape) in sorted(self.export.layout.entries.items(), key=lambda item: item[1][0]):
@@ -92,9 +92,9 @@ class Interface:
             *lines, "};", "",
             "/* The bytes that `work` needs: sizes and optional pointers of the call must be set. */",
             f"long long {f.name}_workspace(const struct {f.name}_call *call, long long threads);",
-            "/* Runs in one thread; 0, or an error. It allocates nothing, and keeps nothing between calls. */",
+            "/* Runs in one thread; returns 0 or an error. It allocates nothing, and keeps nothing between calls. */",
             f"int {f.name}(const struct {f.name}_call *call);",
-            "/* The same in several threads: each calls it with its number (from 0) and how many there are. */",
+            "/* The same in several threads: each calls it with its number (from 0) and the number of threads. */",
             f"int {f.name}_part(const struct {f.name}_call *call, long long thread, long long threads);", "",
         ])  # fmt: skip
 
@@ -104,7 +104,7 @@ class Interface:
         said: dict[str, list[str]] = {"params": [f"[{f.layout.size}]"], "gradient": [gradient]}
         for name, array in f.inputs.items():
             start = name.startswith("start:")
-            what = f"in: the first {name[6:]}, or NULL for the declared one" if start else f"in: {name}"
+            what = f"in: the initial {name[6:]}, or NULL for the declared one" if start else f"in: {name}"
             said.setdefault(array.name, []).append(f"{what}, {extents(array)}")
         for root, result in f.results.items():
             rows = f", from row {result.row} on" if result.row else ""
@@ -115,7 +115,7 @@ class Interface:
             out += [(f"n_{clock}", "in: how many steps each sequence has, [B], or NULL: all have T"),
                     (f"before_{clock}", "in: how many steps came before, [B], or NULL: none"),
                     (f"T_{clock}", "steps")]  # fmt: skip
-        out += [(flag, f"1 if the caller gave the first {start} (forwards as well)")
+        out += [(flag, f"1 if the caller passes an initial {start}, here or to the forward function")
                 for start, flag in f.memory.flags.items()]  # fmt: skip
         return [
             *out, ("B", "sequences"), ("training", "1: draws are made, such as dropout"), ("seed", "of the draws"),
@@ -161,11 +161,11 @@ class Step:
         self.interface = "\n".join([
             "/* The state of one sequence between two steps. */", f"struct {p}_state {{",
             *(fields or ["    char none;"]), "};", "",
-            "/* Sets the declared first state; it needs as much memory to work in as a step. */",
+            "/* Sets the declared initial state; needs as large a workspace as a step. */",
             f"int {p}_first(const {f.real} *params, struct {p}_state *state, void *work, long long bytes);",
             f"/* The bytes that `work` needs for a step; it begins at a multiple of {LINE} bytes. */",
             f"long long {p}_step_workspace(void);",
-            f"/* One step of one sequence, always of the same amount of work: {', '.join(shapes)}. */", f"{head};", "",
+            f"/* One step of one sequence, always the same amount of work: {', '.join(shapes)}. */", f"{head};", "",
         ])  # fmt: skip
         self.text = "\n".join([*self._first(states), *self._workspace(), f"{head} {{",
                                *(f"    {line}" for line in self._body(inputs, outputs, states)), "}", ""])  # fmt: skip
@@ -260,3 +260,40 @@ def checked(f: CFunction, prefix: str) -> str:
     ]
     body = "\n".join(f"    {line}" for line in lines)
     return f"int {f.name}(const struct {f.name}_call *call) {{\n{body}\n}}\n"
+
+
+def file_text(interface: Interface, before: str, functions: Sequence[str], after: str, weights: str) -> str:
+    """A whole file, with a table of contents at its top.
+
+    `before` and `after` are the helpers around the text of each function.
+    """
+    prefix, step = interface.prefix, interface.step.text
+    sections = [
+        ("interface: errors, parameters, and the calls of each function", interface.text()),
+        ("macros, and declarations of the helpers at the end", before),
+        *((_title(f, prefix), text) for f, text in zip(interface.functions, functions, strict=True)),
+        ("calls that check their arguments", "\n".join(checked(f, prefix) for f in interface.functions)),
+        *([("one step of one sequence", step)] if step else []),
+        ("helpers, as in other files: functions of one element, threads, matrix products", after),
+        *([("weights", weights)] if weights else []),
+    ]
+    head = commented(interface.export.header)
+    texts = [f"/* {f' {title} ':=^110} */\n\n{text.strip(chr(10))}\n" for title, text in sections]
+    at, lines = head.count("\n") + len(sections) + 7, []
+    for (title, _), text in zip(sections, texts, strict=True):
+        lines.append(f"    line {at:5}  {title}")
+        at += text.count("\n") + 1
+    says = f"/* Contents; the cell's own code begins in line {lines[2].split()[1]}:"
+    return "\n".join([head, "", says, "", *lines, "*/", "", *texts])
+
+
+PURPOSES = {
+    "infer": "outputs and final states",
+    "forward": "outputs, final states, and what backward reads",
+    "backward": "gradients",
+    "loss": "the loss, its gradients, and final states",
+}
+
+
+def _title(f: CFunction, prefix: str) -> str:
+    return f"{f.name}: {PURPOSES[f.name.removeprefix(f'{prefix}_')]}"

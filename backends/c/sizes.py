@@ -104,31 +104,33 @@ class Formula:
 
 
 CHUNKS = (
-    Formula("rec_chunk", "steps, row", "REC_LEAST(steps, REC_MOST(1, REC_CHUNK / REC_MOST(1, row)))",
+    Formula("rec_chunk_steps", "steps, row", "REC_MIN(steps, REC_MAX(1, REC_CHUNK / REC_MAX(1, row)))",
             "How many of `steps` steps, each of so many elements, are computed at a time to be in a cache when they are"
             " read.", "long long"),
 )  # fmt: skip
 PRODUCTS = (
-    Formula("rec_packed", "k, n", "REC_OVER(n, REC_COLUMNS) * REC_COLUMNS * k",
+    Formula("rec_packed_size", "k, n", "REC_CEIL_DIV(n, REC_COLUMNS) * REC_COLUMNS * k",
             "The elements of a packed matrix: whole panels."),
-    Formula("rec_steps", "k", "REC_OVER(k, REC_MOST(1, REC_OVER(k, REC_K)))",
+    Formula("rec_block_depth", "k", "REC_CEIL_DIV(k, REC_MAX(1, REC_CEIL_DIV(k, REC_K)))",
             "Steps of k in a block: even blocks, since a short last one would pay for reading and writing `c` again."),
-    Formula("rec_depth", "n, k", "REC_LEAST(k, REC_K * REC_MOST(1, REC_N / REC_MOST(1, n)))",
+    Formula("rec_packed_depth", "n, k", "REC_MIN(k, REC_K * REC_MAX(1, REC_N / REC_MAX(1, n)))",
             "Steps of k that are packed at once, of so many columns."),
-    Formula("rec_space", "m, k",
-            "REC_OVER(REC_OVER(REC_LEAST(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_steps(k), REC_LINE) * REC_LINE",
+    Formula("rec_packed_rows_size", "m, k",
+            "REC_CEIL_DIV(REC_CEIL_DIV(REC_MIN(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_block_depth(k), REC_LINE)"
+            " * REC_LINE",
             "The elements of packed rows: whole lines, since panels that a tile loads as aligned vectors follow."),
-    Formula("rec_product_work", "m, n, k",
-            "rec_space(m, rec_depth(n, k)) + rec_packed(rec_depth(n, k), REC_LEAST(n, REC_N))",
+    Formula("rec_product_work_size", "m, n, k",
+            "rec_packed_rows_size(m, rec_packed_depth(n, k))"
+            " + rec_packed_size(rec_packed_depth(n, k), REC_MIN(n, REC_N))",
             "The elements of work that a product needs."),
 )  # fmt: skip
 
 MACROS = """
-#define REC_LEAST(x, y) ((x) < (y) ? (x) : (y))
-#define REC_MOST(x, y) ((x) > (y) ? (x) : (y))
-#define REC_OVER(n, size) (((n) + (size) - 1) / (size))
+#define REC_MIN(x, y) ((x) < (y) ? (x) : (y))
+#define REC_MAX(x, y) ((x) > (y) ? (x) : (y))
+#define REC_CEIL_DIV(n, size) (((n) + (size) - 1) / (size))
 """
-PYTHON: Mapping[str, Any] = {"REC_LEAST": min, "REC_MOST": max, "REC_OVER": lambda n, size: (n + size - 1) // size}
+PYTHON: Mapping[str, Any] = {"REC_MIN": min, "REC_MAX": max, "REC_CEIL_DIV": lambda n, size: (n + size - 1) // size}
 """The same in Python."""
 
 
@@ -140,7 +142,7 @@ def _defined(constants: Mapping[str, str]) -> str:
 
 def common_text(size: int) -> str:
     """What every generated file needs, for elements of so many bytes."""
-    text = CHOICE + MACROS + _defined(COMMON) + "".join(formula.definition() for formula in CHUNKS)
+    text = CHOICE + MACROS + "\n" + _defined(COMMON) + "\n" + "".join(formula.definition() for formula in CHUNKS)
     return text.replace("SIZE", str(size))
 
 
@@ -148,7 +150,7 @@ def products_text(size: int) -> str:
     """What files with products need besides."""
     tiles = f"#if REC_VECTORS\n{_defined(TILES[True])}#else\n{_defined(TILES[False])}#endif\n"
     formulas = "\n".join(formula.definition() for formula in PRODUCTS)
-    return f"\n{tiles}{_defined(BLOCKS)}\n{formulas}".replace("SIZE", str(size))
+    return f"\n{tiles}\n{_defined(BLOCKS)}\n{formulas}\n".replace("SIZE", str(size))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""What every generated file of C begins with."""
+"""Helpers of generated files: what the compiler provides, loops, memory, threads, and a thread's part of a product."""
 
 from __future__ import annotations
 
 from ..kernels.philox import PHILOX as CUDA_PHILOX
+from .gemm import gemm_text
+from .math import TEXTS
 from .sizes import SIZES, common_text
 
 COMMON = r"""
@@ -17,62 +19,72 @@ COMMON = r"""
 #pragma GCC diagnostic ignored "-Wunknown-pragmas" /* gcc knows `omp simd` with -fopenmp-simd alone */
 #endif
 #if defined(__clang__)
-#pragma clang diagnostic ignored "-Wpass-failed" /* REC_ALONE says what may be made vectors, not what has to */
+#pragma clang diagnostic ignored "-Wpass-failed" /* REC_INDEPENDENT allows vectors, and does not demand them */
 #endif
 
 #define REC_PRAGMA(text) _Pragma(#text)
-#if defined(__GNUC__) && !defined(__clang__)
-#define REC_ALONE REC_PRAGMA(GCC ivdep)
-#elif defined(__clang__)
-#define REC_ALONE REC_PRAGMA(clang loop vectorize(assume_safety))
-#else
-#define REC_ALONE
-#endif
+
 #if defined(__GNUC__)
 #define REC_UNUSED __attribute__((unused))
 #else
 #define REC_UNUSED
 #endif
+
 #if defined(__GNUC__) && !defined(REC_PORTABLE)
-#define REC_SUMS(...) REC_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #define REC_PUBLIC __attribute__((visibility("default")))
 #else
-#define REC_SUMS(...)
 #define REC_PUBLIC
 #endif
 
-SIZES
-#define REC_WHOLE (REC_WIDTH / (long long)sizeof(REAL))
-/* A loop in whole vectors; the last one begins so early that it ends with the loop. */
-#define REC_STEP(n) ((n) % REC_WHOLE == 0 || (n) < REC_WHOLE ? (n) : REC_WHOLE)
-#define REC_FIRST(j, n) ((j) + REC_STEP(n) > (n) ? (n) - REC_STEP(n) : (j))
-#define REC_TILED(i, n)                                                          \
-    for (long long rec_##i = 0; rec_##i < (n); rec_##i += REC_STEP(n))           \
-        REC_ALONE                                                                \
-        for (long long i = REC_FIRST(rec_##i, n); i < REC_FIRST(rec_##i, n) + REC_STEP(n); ++i)
+/* No turn of the next loop reads what another one writes: it may run in vectors. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define REC_INDEPENDENT REC_PRAGMA(GCC ivdep)
+#elif defined(__clang__)
+#define REC_INDEPENDENT REC_PRAGMA(clang loop vectorize(assume_safety))
+#else
+#define REC_INDEPENDENT
+#endif
 
-#define REC_ROOM(field, type, number)                                   \
-    w->field = base ? (type *)(void *)(base + at) : NULL;               \
-    at += REC_OVER((size_t)(number) * sizeof(type), REC_LINE_BYTES) * REC_LINE_BYTES
-#define REC_MORE(most, number) \
+/* The next loop adds to these variables, in any order. */
+#if defined(__GNUC__) && !defined(REC_PORTABLE)
+#define REC_REDUCTION(...) REC_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
+#else
+#define REC_REDUCTION(...)
+#endif
+
+SIZES
+/* A loop in whole vectors; the last one begins so early that it ends with the loop. */
+#define REC_VECTOR_LENGTH (REC_WIDTH / (long long)sizeof(REAL))
+#define REC_STRIDE(n) ((n) % REC_VECTOR_LENGTH == 0 || (n) < REC_VECTOR_LENGTH ? (n) : REC_VECTOR_LENGTH)
+#define REC_VECTOR_START(j, n) ((j) + REC_STRIDE(n) > (n) ? (n) - REC_STRIDE(n) : (j))
+#define REC_VECTOR_LOOP(i, n)                                                  \
+    for (long long rec_##i = 0; rec_##i < (n); rec_##i += REC_STRIDE(n))       \
+        REC_INDEPENDENT                                                        \
+        for (long long i = REC_VECTOR_START(rec_##i, n); i < REC_VECTOR_START(rec_##i, n) + REC_STRIDE(n); ++i)
+
+/* The next `number` elements of the workspace are those of an array. */
+#define REC_PLACE(field, type, number)                                         \
+    w->field = base ? (type *)(void *)(base + at) : NULL;                      \
+    at += REC_CEIL_DIV((size_t)(number) * sizeof(type), REC_LINE_BYTES) * REC_LINE_BYTES
+
+#define REC_RAISE(most, number) \
     do { const long long rec_n = (number); if (rec_n > (most)) (most) = rec_n; } while (0)
+
 #define REC_FILL(start, number, value) \
     for (long long rec_i = 0; rec_i < (number); ++rec_i) (start)[rec_i] = (value)
-#define REC_CLEAN(to, from, steps, size, lengths, nothing)                      \
-    for (long long rec_t = 0; rec_t < (steps); ++rec_t)                         \
-        for (long long rec_b = 0; rec_b < B; ++rec_b)                           \
-            for (long long rec_i = 0; rec_i < (size); ++rec_i)                  \
-                (to)[(rec_t * B + rec_b) * (size) + rec_i] =                    \
-                    rec_t < (lengths)[rec_b] ? (from)[(rec_t * B + rec_b) * (size) + rec_i] : (nothing)
-#if defined(REC_WATCHED)
-#define REC_BARRIER do { if (rec_leaves(w->barrier, id, count, __LINE__)) return; } while (0)
-#define REC_STOPS(step) rec_stops(w->barrier, step, ways, way)
-#else
-#define REC_BARRIER rec_wait(w->barrier, count)
-#define REC_STOPS(step) 0
-#endif
-/* Within a loop, where all threads work at one step (`ways` is how many), and else nothing. */
-#define REC_MEET do { if (ways > 1) rec_wait(w->barrier, ways); } while (0)
+
+/* Copies [steps, batch, size], with `nothing` in the steps that a sequence does not have. */
+#define REC_COPY_VALID(to, from, steps, batch, size, lengths, nothing)         \
+    for (long long rec_t = 0; rec_t < (steps); ++rec_t)                        \
+        for (long long rec_b = 0; rec_b < (batch); ++rec_b)                    \
+            for (long long rec_i = 0; rec_i < (size); ++rec_i)                 \
+                (to)[(rec_t * (batch) + rec_b) * (size) + rec_i] =             \
+                    rec_t < (lengths)[rec_b] ? (from)[(rec_t * (batch) + rec_b) * (size) + rec_i] : (nothing)
+
+BARRIER
+
+/* Within a loop over time: threads wait where all of them work at one step (`ways` is how many). */
+#define REC_STEP_BARRIER do { if (ways > 1) rec_wait(w->barrier, ways); } while (0)
 
 #if defined(__GNUC__) && !defined(REC_PORTABLE)
 /* All threads of a call wait here for one another; the barrier is two numbers, first 0. */
@@ -100,14 +112,16 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
     (void)count;
 }
 #endif
+"""
 
-#if defined(REC_WATCHED)
-/* A call that may be stopped: behind the barrier stand a flag, NULL where nobody asks, and the first step and line that
+WATCH = r"""
+/* A call that may be stopped: behind the barrier are a flag, NULL where nobody asks, and the first step and line that
    are not executed any more. The first thread decides so early that all threads find the same there. */
 struct rec_watch { const volatile int *flag; long long step, line; };
 #define REC_WATCH(barrier) ((struct rec_watch *)(void *)((char *)(barrier) + 2 * REC_LINE_BYTES))
 
-static REC_UNUSED int rec_stops(void *barrier, long long step, long long ways, long long way) {
+/* Whether a step is not executed any more. */
+static REC_UNUSED int rec_stopped(void *barrier, long long step, long long ways, long long way) {
     struct rec_watch *watch = REC_WATCH(barrier);
     if (!watch->flag) return 0;
     if (ways < 2) return *watch->flag;
@@ -116,38 +130,52 @@ static REC_UNUSED int rec_stops(void *barrier, long long step, long long ways, l
     return step >= __atomic_load_n(&watch->step, __ATOMIC_ACQUIRE);
 }
 
-static REC_UNUSED int rec_leaves(void *barrier, long long id, long long count, long long line) {
+/* Waits; then: whether a line is not executed any more. */
+static REC_UNUSED int rec_wait_or_leave(void *barrier, long long id, long long count, long long line) {
     struct rec_watch *watch = REC_WATCH(barrier);
     if (watch->flag && id == 0 && *watch->flag && __atomic_load_n(&watch->line, __ATOMIC_RELAXED) == INT64_MAX)
         __atomic_store_n(&watch->line, line, __ATOMIC_RELEASE);
     rec_wait(barrier, count);
     return watch->flag && line >= __atomic_load_n(&watch->line, __ATOMIC_ACQUIRE);
 }
-#endif
 """
+"""For code of this process, which can be stopped; what is written for others can not."""
+
+BARRIERS = {
+    False: "#define REC_BARRIER rec_wait(w->barrier, count)",
+    True: "#define REC_BARRIER do { if (rec_wait_or_leave(w->barrier, id, count, __LINE__)) return; } while (0)",
+}
+"""How threads wait between two statements; and where they can be stopped."""
 
 
-def common(real: str) -> str:
-    """What every file begins with, for `float` or `double`."""
-    return COMMON.replace("SIZES", common_text(SIZES[real])).replace("REAL", real)
+def common(real: str, watched: bool = False) -> str:
+    """What all files have in common, for `float` or `double`; `watched`: calls can be stopped."""
+    text = COMMON.replace("SIZES", common_text(SIZES[real])).replace("BARRIER\n", f"{BARRIERS[watched]}\n", 1)
+    return (text + WATCH * watched).replace("REAL", real)
+
+
+def library(real: str, watched: bool) -> str:
+    """All helpers that there are."""
+    parts = [common(real, watched), TEXTS[real], PHILOX, gemm_text(real), PARTS.replace("REAL", real)]
+    return "\n\n".join(parts)
 
 
 PHILOX = CUDA_PHILOX.replace("__device__ void philox(", "void rec_philox(") + (
-    "#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)\n"
+    "\n#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)\n"
 )
 """As on a GPU; elements are counted in a wider type here."""
 
 PARTS = """
 /* So few rows are multiplied with a matrix as it lies, if it lies as it is summed; packing would take longer. */
-#define REC_FEW 4
+#define REC_UNPACKED_ROWS 4
 
 static REC_UNUSED void rec_pack_part(
     long long rows, long long k, long long n, const REAL *b, long long b_k, long long b_n, REAL *packed,
     long long id, long long count
 ) {
-    const long long panels = REC_OVER(n, REC_COLUMNS);
-    const long long n0 = panels * id / count * REC_COLUMNS, n1 = REC_LEAST(n, panels * (id + 1) / count * REC_COLUMNS);
-    if ((rows >= REC_FEW || b_k != 1) && n0 < n1)
+    const long long panels = REC_CEIL_DIV(n, REC_COLUMNS);
+    const long long n0 = panels * id / count * REC_COLUMNS, n1 = REC_MIN(n, panels * (id + 1) / count * REC_COLUMNS);
+    if ((rows >= REC_UNPACKED_ROWS || b_k != 1) && n0 < n1)
         rec_pack((long)k, (long)(n1 - n0), b + n0 * b_n, (long)b_k, (long)b_n, packed + n0 * k);
 }
 
@@ -155,14 +183,14 @@ static REC_UNUSED void rec_multiply_part(
     long long rows, long long m, long long n, long long k, const REAL *a, long long a_m, const REAL *b, long long b_k,
     long long b_n, const REAL *packed, REAL *c, long long c_m, long long id, long long count
 ) {
-    const long panels = (long)REC_OVER(n, REC_COLUMNS);
+    const long panels = (long)REC_CEIL_DIV(n, REC_COLUMNS);
     const long long m0 = id * m / count, m1 = (id + 1) * m / count;
-    if (rows < REC_FEW && b_k == 1) {
+    if (rows < REC_UNPACKED_ROWS && b_k == 1) {
         const long long n0 = n * id / count, n1 = n * (id + 1) / count;
         for (long long i = 0; i < m; ++i)
             for (long long j = n0; j < n1; ++j) {
                 REAL sum = 0;
-                REC_SUMS(sum)
+                REC_REDUCTION(sum)
                 for (long long l = 0; l < k; ++l) sum += a[i * a_m + l] * b[j * b_n + l];
                 c[i * c_m + j] = sum;
             }

@@ -32,7 +32,7 @@ CHANGES = (
             ("subnormal logarithms", "x < 0x1p-126f ? 150.0f : 127.0f", "127.0f"),
             ("the last bits of ln 2", '"ln2_low": "-2.12194440e-4f"', '"ln2_low": "-2.1e-4f"'),
             ("expm1 of next to nothing", "return fabs$f(x) < 1e-30$f ? x : y;", "return y;"),
-            ("softplus to the right", "(x > 0.0f ? x : 0.0f) + rec_log1p_withinf", "rec_log1p_withinf"),
+            ("softplus to the right", "(x > 0.0f ? x : 0.0f) + rec_log1p_finitef", "rec_log1p_finitef"),
             ("NaN in maximum", '"maximum": "((({0} > {1}) | ({0} != {0})) ? {0} : {1})"', '"maximum": "(({0} > {1}) ? {0} : {1})"'),
         ),
     ),

@@ -42,7 +42,7 @@ REALS: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np.d
 
 DRIVER = """
 #define SHOWN __attribute__((visibility("default")))
-SHOWN long test_room(long m, long n, long k) { return rec_product_work(m, n, k) + rec_packed(k, n); }
+SHOWN long test_room(long m, long n, long k) { return rec_product_work_size(m, n, k) + rec_packed_size(k, n); }
 SHOWN void test_product(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                         REAL *c, long c_m, REAL *work) {
     rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work, n);
@@ -50,7 +50,7 @@ SHOWN void test_product(long m, long n, long k, const REAL *a, long a_m, long a_
 SHOWN void test_packed(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                        REAL *c, long c_m, REAL *work) {
     rec_pack(k, n, b, b_k, b_n, work);
-    if (a_k == 1) rec_multiply(m, n, k, a, a_m, work, c, c_m, 0, 0, REC_OVER(n, REC_COLUMNS));
+    if (a_k == 1) rec_multiply(m, n, k, a, a_m, work, c, c_m, 0, 0, REC_CEIL_DIV(n, REC_COLUMNS));
     else rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work, n);
 }
 """

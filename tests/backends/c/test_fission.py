@@ -11,7 +11,7 @@ from recurrency.backends.c.function_text import function_text
 
 import recurrency as rc
 
-HEAD = "REC_TILED(i0, 6) {"
+HEAD = "REC_VECTOR_LOOP(i0, 6) {"
 CHAIN = [
     "const float gate = x[i0];  // o = sigmoid(x)",
     "const float o_2 = rec_sigmoidf(gate);",
@@ -107,4 +107,4 @@ def test_products_that_others_read_are_computed_before() -> None:
         [("f", model.programs.graph("forward", ()))], model.programs.layout, "float32"
     )
     assert not function.launches.chunks.names
-    assert "rec_chunk(" not in function_text(function).replace("rec_chunk(long long", "")
+    assert "rec_chunk_steps(" not in function_text(function).replace("rec_chunk_steps(long long", "")

@@ -49,10 +49,10 @@ void multiply_part(long m, long n, long k, const REAL *a, long a_m, long a_k, co
 long width(void) { return REC_WIDTH; }
 long vectors(void) { return REC_VECTORS; }
 long columns(void) { return REC_COLUMNS; }
-long space_size(long m, long k) { return rec_space(m, k); }
-long chunk(long steps, long row) { return (long)rec_chunk(steps, row); }
-long packed_size(long k, long n) { return rec_packed(k, n); }
-long work_size(long m, long n, long k) { return rec_product_work(m, n, k); }
+long space_size(long m, long k) { return rec_packed_rows_size(m, k); }
+long chunk(long steps, long row) { return (long)rec_chunk_steps(steps, row); }
+long packed_size(long k, long n) { return rec_packed_size(k, n); }
+long work_size(long m, long n, long k) { return rec_product_work_size(m, n, k); }
 void pack(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed) { rec_pack(k, n, b, b_k, b_n, packed); }
 void multiply(long m, long n, long k, const REAL *a, long a_m, const REAL *packed, REAL *c, long c_m, long add,
               long first, long last) { rec_multiply(m, n, k, a, a_m, packed, c, c_m, (int)add, first, last); }
@@ -224,10 +224,10 @@ def test_the_forecast_counts_what_the_text_counts(library: Library) -> None:
     known = numbers(library.dtype.itemsize, Vectors(library.width(), library.vectors()))
     assert known["REC_COLUMNS"] == library.columns()
     for m, n, k in [*SHAPES, *PARTS_OF, (385, 1, 257), (5, 16384, 9), (7, 8192, 9), (7, 2048, 4000)]:
-        assert known["rec_packed"](k, n) == library.packed_size(k, n)
-        assert known["rec_product_work"](m, n, k) == library.work_size(m, n, k)
-        assert known["rec_space"](m, k) == library.space_size(m, k)
-        assert known["rec_chunk"](k, n) == library.chunk(k, n)
+        assert known["rec_packed_size"](k, n) == library.packed_size(k, n)
+        assert known["rec_product_work_size"](m, n, k) == library.work_size(m, n, k)
+        assert known["rec_packed_rows_size"](m, k) == library.space_size(m, k)
+        assert known["rec_chunk_steps"](k, n) == library.chunk(k, n)
 
 
 def test_only_the_panels_asked_for_are_written(library: Library) -> None:

@@ -90,10 +90,10 @@ def test_panels_off_their_line_are_seen_on_any_processor(monkeypatch: pytest.Mon
     reason = machine.obstacle()
     if reason is not None:
         pytest.skip(reason)
-    (at,) = [k for k, formula in enumerate(sizes.PRODUCTS) if formula.name == "rec_space"]
-    text = "REC_OVER(REC_LEAST(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_steps(k)"
+    (at,) = [k for k, formula in enumerate(sizes.PRODUCTS) if formula.name == "rec_packed_rows_size"]
+    text = "REC_CEIL_DIV(REC_MIN(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_block_depth(k)"
     planted = [*sizes.PRODUCTS]
-    assert planted[at].text == f"REC_OVER({text}, REC_LINE) * REC_LINE"
+    assert planted[at].text == f"REC_CEIL_DIV({text}, REC_LINE) * REC_LINE"
     planted[at] = replace(planted[at], text=text)
     monkeypatch.setattr(sizes, "PRODUCTS", planted)
     case = Case(SIZES["Memory"], {"t": STEPS}, BATCH, LENGTHS, "float32", state=True)

@@ -97,7 +97,7 @@ def loop(name: str, real: str, inputs: str, expression: str) -> str:
     """`void NAME(int n, const real *a, const real *b, const real *c, real *y)`, and its declaration."""
     parameters = "".join(f"const {real} *restrict {a}, " for a in inputs)
     head = f"void {name}(int n, {parameters}{real} *restrict y)"
-    rows = f"for (; n >= {ROW}; n -= {ROW}) {{ REC_TILED(i, {ROW}) y[i] = {expression};"
+    rows = f"for (; n >= {ROW}; n -= {ROW}) {{ REC_VECTOR_LOOP(i, {ROW}) y[i] = {expression};"
     on = "".join(f" {a} += {ROW};" for a in (*inputs, "y"))
     return f"{head};\n{head} {{ {rows}{on} }} for (int i = 0; i < n; ++i) y[i] = {expression}; }}\n"
 

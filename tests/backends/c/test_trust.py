@@ -41,7 +41,7 @@ WRONG = {
     "packed rows": ("products", "double", ROWS),
     "a function near its border": ("functions", "float", replacing("any >= 0\\.6f", "any >= 0.01f")),
     "a function of doubles": ("functions", "double", replacing("any >= 0\\.55 ", "any >= 99.0 ")),
-    "the rest of a vector": ("cell", "", replacing("(n) - REC_STEP(n) : (j))", "(n) - REC_STEP(n) - 1 : (j))")),
+    "the rest of a vector": ("cell", "", replacing("(n) - REC_STRIDE(n) : (j))", "(n) - REC_STRIDE(n) - 1 : (j))")),
 }
 
 
