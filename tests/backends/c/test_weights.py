@@ -125,8 +125,8 @@ def test_the_functions_of_source_and_header_are_made_once(
 ) -> None:
     from recurrency.backends.c.backend import CBackend
 
-    calls, emit = [], CBackend.emit
-    monkeypatch.setattr(CBackend, "emit", lambda *args, **how: calls.append(args) or emit(*args, **how))
+    calls, made = [], CBackend._written
+    monkeypatch.setattr(CBackend, "_written", lambda *args: calls.append(args) or made(*args))
     assert run("compile", "GRU", *SIZES, "--backend", "c", "-o", tmp_path / "gru.c").code == 0
     assert (tmp_path / "gru.h").exists()
     assert len(calls) == 1
