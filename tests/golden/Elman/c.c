@@ -3,7 +3,7 @@ static void forward_kept_firsts_(const struct forward_kept_memory *w, long long 
     float *restrict const h_ = w->h_;
     long long B = w->B;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float start_ = h_start_[(long long)b * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
             h_[((long long)0 * B + b) * 4 + i0] = start_;
         }
@@ -19,7 +19,7 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
         const long long cb = (t - first) * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float param_ = params[i0];  // simple.rnn:56 param b : [H] ~ zeros
             const float product_ = h_product_[cb * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
             const float add_ = param_ + product_;
@@ -38,7 +38,7 @@ static void forward_kept_valid_(const struct forward_kept_memory *w, long long t
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float h_2_ = h_[(tb + B) * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
                 const float valid_ = (t < n_t[b] ? h_2_ : 0.0f);
@@ -55,7 +55,7 @@ static void forward_kept_final_(const struct forward_kept_memory *w, long long b
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const long long at_ = n_t[b] - 1;
             float chosen_;
             if (at_ >= 0) {
@@ -74,8 +74,6 @@ static void forward_kept_final_(const struct forward_kept_memory *w, long long b
 static void forward_kept_run(const struct forward_kept_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     forward_kept_firsts_(w, B * id / count, B * (id + 1) / count);
     REC_BARRIER;
     rec_pack_part(T_t * B, 3, 4, w->params + 4, 1, 3, w->packed_, id, count);
@@ -85,10 +83,9 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
     {
         const long long ways = B < 4 * count && B * 32 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
-        const long long chunk = rec_chunk(T_t, B * 4), all = b1 - b0 == B;
+        const long long chunk = rec_chunk_steps(T_t, B * 4), all = b1 - b0 == B;
         long long first = 0, end = first;
         for (long long t = 0; t < T_t; ++t) {
-            if (REC_STOPS(t)) break;
             if (t >= end) {
                 first = t;
                 end = first + chunk < T_t ? first + chunk : T_t;
@@ -96,12 +93,12 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
                 for (long long t = first; t < end; t += rows) {
                     rec_multiply_part(T_t * B, rows * (b1 - b0), 4, 3, w->x_ + (t * B + b0) * 3, 3, w->params + 4, 1, 3, w->packed_, w->h_product_ + ((t - first) * B + b0) * 4, 4, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
                 }
-                REC_MEET;
+                REC_STEP_BARRIER;
             }
             rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 16, 1, 4, w->packed_2_, w->h_product_2_ + b0 * 4, 4, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
-            REC_MEET;
+            REC_STEP_BARRIER;
             forward_kept_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;
@@ -122,7 +119,7 @@ static void backward_d_h_(const struct backward_memory *w, long long t, long lon
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = d_output_h_[tb * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
             const long long at_ = n_t[b] - 1;
             float chosen_ = 0.0f;
@@ -149,7 +146,7 @@ static void backward_valid_(const struct backward_memory *w, long long t, long l
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_ALONE
+        REC_INDEPENDENT
         for (long long i0 = 0; i0 < 4; ++i0) {
             const float product_ = h_product_[tb * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
             const float valid_ = (t < n_t[b] ? product_ : 0.0f);
@@ -165,7 +162,7 @@ static void backward_add_(const struct backward_memory *w, long long b0, long lo
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = d_final_h_[(long long)b * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
             const float if_length_ = (n_t[b] == 0 ? input_ : 0.0f);
             const long long at_ = 0;
@@ -187,7 +184,7 @@ static void backward_valid_2_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float multiply_ = h_multiply_2_[tb * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
                 const float valid_ = (t < n_t[b] ? multiply_ : 0.0f);
@@ -204,7 +201,7 @@ static void backward_valid_3_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 3; ++i0) {
                 const float d_x_2_ = d_x_[tb * 3 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
                 const float valid_ = (t < n_t[b] ? d_x_2_ : 0.0f);
@@ -221,7 +218,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
     long long B = w->B;
     long long T_t = w->T_t;
     const long long *const n_t = w->n_t;
-    REC_ALONE
+    REC_INDEPENDENT
     for (long long i0 = 4 * id / count; i0 < 4 * (id + 1) / count; ++i0) {
         gradient[i0] = 0.0f;
     }
@@ -229,7 +226,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
         for (long long b = 0; b < B; ++b) {
             if (t >= n_t[b]) continue;
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 4 * id / count; i0 < 4 * (id + 1) / count; ++i0) {
                 const float d_h_2_ = d_h_[tb * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
                 const float valid_ = (t < n_t[b] ? d_h_2_ : 0.0f);
@@ -247,21 +244,18 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
 static void backward_run(const struct backward_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     rec_pack_part(T_t * B, 4, 4, w->params + 16, 4, 1, w->packed_, id, count);
     REC_BARRIER;
     {
         const long long ways = B < 4 * count && B * 32 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
         for (long long t = T_t - 1; t >= 0; --t) {
-            if (REC_STOPS(T_t - 1 - t)) break;
             backward_d_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
             rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->h_multiply_2_ + (t * B + b0) * 4, 4, w->params + 16, 4, 1, w->packed_, w->h_product_ + (t * B + b0) * 4, 4, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
-            REC_MEET;
+            REC_STEP_BARRIER;
             if (w->ragged) backward_valid_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;

@@ -3,7 +3,7 @@ static void forward_kept_firsts_(const struct forward_kept_memory *w, long long 
     float *restrict const h_ = w->h_;
     long long B = w->B;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float start_ = h_start_[(long long)b * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
             h_[((long long)0 * B + b) * 4 + i0] = start_;  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
         }
@@ -22,7 +22,7 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
         const long long cb = (t - first) * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float product_ = z_product_[cb * 12 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             const float concat_ = params[36 + i0];
             const float add_ = product_ + concat_;
@@ -58,7 +58,7 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
         const long long cb = (t - first) * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float product_ = z_product_[cb * 12 + (i0 + 8)];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             const float concat_ = params[36 + (i0 + 8)];
             const float add_ = product_ + concat_;
@@ -84,7 +84,7 @@ static void forward_kept_valid_(const struct forward_kept_memory *w, long long t
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float h_2_ = h_[(tb + B) * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
                 const float valid_ = (t < n_t[b] ? h_2_ : 0.0f);
@@ -103,7 +103,7 @@ static void forward_kept_valid_2_(const struct forward_kept_memory *w, long long
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
                 const float valid_ = (t < n_t[b] ? subtract_ : 0.0f);
@@ -126,7 +126,7 @@ static void forward_kept_valid_3_(const struct forward_kept_memory *w, long long
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 8; ++i0) {
                 const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
                 const float valid_ = (t < n_t[b] ? sigmoid_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
@@ -143,7 +143,7 @@ static void forward_kept_final_(const struct forward_kept_memory *w, long long b
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const long long at_ = n_t[b] - 1;
             float chosen_;
             if (at_ >= 0) {
@@ -162,8 +162,6 @@ static void forward_kept_final_(const struct forward_kept_memory *w, long long b
 static void forward_kept_run(const struct forward_kept_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     forward_kept_firsts_(w, B * id / count, B * (id + 1) / count);
     REC_BARRIER;
     rec_pack_part(T_t * B, 3, 12, w->params, 1, 3, w->packed_, id, count);
@@ -175,10 +173,9 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
     {
         const long long ways = B < 4 * count && B * 96 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
-        const long long chunk = rec_chunk(T_t, B * 12), all = b1 - b0 == B;
+        const long long chunk = rec_chunk_steps(T_t, B * 12), all = b1 - b0 == B;
         long long first = 0, end = first;
         for (long long t = 0; t < T_t; ++t) {
-            if (REC_STOPS(t)) break;
             if (t >= end) {
                 first = t;
                 end = first + chunk < T_t ? first + chunk : T_t;
@@ -186,16 +183,16 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
                 for (long long t = first; t < end; t += rows) {
                     rec_multiply_part(T_t * B, rows * (b1 - b0), 12, 3, w->x_ + (t * B + b0) * 3, 3, w->params, 1, 3, w->packed_, w->z_product_ + ((t - first) * B + b0) * 12, 12, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
                 }
-                REC_MEET;
+                REC_STEP_BARRIER;
             }
             rec_multiply_part(T_t * B, (b1 - b0), 8, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 48, 1, 4, w->packed_2_, w->z_product_2_ + b0 * 8, 8, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-            REC_MEET;
+            REC_STEP_BARRIER;
             forward_kept_multiply_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
-            REC_MEET;
+            REC_STEP_BARRIER;
             rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->c_multiply_ + (t * B + b0) * 4, 4, w->params + 80, 1, 4, w->packed_3_, w->c_product_ + b0 * 4, 4, way, ways);  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-            REC_MEET;
+            REC_STEP_BARRIER;
             forward_kept_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;
@@ -220,7 +217,7 @@ static void backward_multiply_(const struct backward_memory *w, long long t, lon
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = tape_1_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             const float c_2_ = c_[tb * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
             const float multiply_ = c_2_ * c_2_;
@@ -255,7 +252,7 @@ static void backward_multiply_2_(const struct backward_memory *w, long long t, l
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = tape_1_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             const float subtract_ = 1.0f - input_;
             const float multiply_ = input_ * subtract_;
@@ -299,7 +296,7 @@ static void backward_valid_(const struct backward_memory *w, long long t, long l
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float product_ = c_product_[(long long)b * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
             const float input_ = tape_1_[tb * 8 + (i0 + 4)];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             const float multiply_ = product_ * input_;  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
@@ -331,7 +328,7 @@ static void backward_add_(const struct backward_memory *w, long long b0, long lo
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = d_final_h_[(long long)b * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
             const float if_length_ = (n_t[b] == 0 ? input_ : 0.0f);
             const long long at_ = 0;
@@ -353,7 +350,7 @@ static void backward_valid_2_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 8; ++i0) {
                 const float multiply_ = z_concat_[tb * 12 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
                 const float valid_ = (t < n_t[b] ? multiply_ : 0.0f);
@@ -370,7 +367,7 @@ static void backward_valid_3_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float multiply_ = z_concat_[tb * 12 + (i0 + 8)];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
                 const float valid_ = (t < n_t[b] ? multiply_ : 0.0f);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
@@ -387,7 +384,7 @@ static void backward_valid_6_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 3; ++i0) {
                 const float d_x_2_ = d_x_[tb * 3 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
                 const float valid_ = (t < n_t[b] ? d_x_2_ : 0.0f);
@@ -403,7 +400,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
     long long B = w->B;
     long long T_t = w->T_t;
     const long long *const n_t = w->n_t;
-    REC_ALONE
+    REC_INDEPENDENT
     for (long long i0 = 12 * id / count; i0 < 12 * (id + 1) / count; ++i0) {
         gradient[36 + i0] = 0.0f;
     }
@@ -411,7 +408,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
         for (long long b = 0; b < B; ++b) {
             if (t >= n_t[b]) continue;
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 12 * id / count; i0 < 12 * (id + 1) / count; ++i0) {
                 const float valid_ = z_concat_[tb * 12 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
                 gradient[36 + i0] += valid_;
@@ -423,8 +420,6 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
 static void backward_run(const struct backward_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     rec_pack_part(T_t * B, 4, 4, w->params + 80, 4, 1, w->packed_, id, count);
     REC_BARRIER;
     rec_pack_part(T_t * B, 8, 4, w->params + 48, 4, 1, w->packed_2_, id, count);
@@ -433,17 +428,16 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
         const long long ways = B < 4 * count && B * 96 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
         for (long long t = T_t - 1; t >= 0; --t) {
-            if (REC_STOPS(T_t - 1 - t)) break;
             backward_multiply_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
             rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->z_concat_ + (t * B + b0) * 12 + 8, 12, w->params + 80, 4, 1, w->packed_, w->c_product_ + b0 * 4, 4, way, ways);  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-            REC_MEET;
+            REC_STEP_BARRIER;
             backward_multiply_2_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
             rec_multiply_part(T_t * B, (b1 - b0), 4, 8, w->z_concat_ + (t * B + b0) * 12, 12, w->params + 48, 4, 1, w->packed_2_, w->z_product_ + b0 * 4, 4, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-            REC_MEET;
+            REC_STEP_BARRIER;
             backward_valid_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;

@@ -5,7 +5,7 @@ static void forward_kept_firsts_(const struct forward_kept_memory *w, long long 
     float *restrict const c_ = w->c_;
     long long B = w->B;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float start_ = h_start_[(long long)b * 4 + i0];  // lstm.rnn:83 h = o * tanh(c)
             h_[((long long)0 * B + b) * 4 + i0] = start_;  // lstm.rnn:78 i = sigmoid(W_i @ x + U_i @ h[t-1] + p_i * c[t-1] + b_i)
             const float start_2_ = c_start_[(long long)b * 4 + i0];  // lstm.rnn:81 c = f * c[t-1] + i * g
@@ -29,7 +29,7 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
         const long long tb = t * B + b;
         const long long cb = (t - first) * B + b;
         float rec_of_c_2_[4];
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float concat_ = params[48 + (i0 + 8)];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
             const float product_ = f_product_[cb * 16 + (i0 + 8)];
             const float add_ = concat_ + product_;
@@ -64,7 +64,7 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
             rec_of_c_2_[i0] = c_2_;
             c_[(tb + B) * 4 + i0] = c_2_;
         }
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float c_2_ = rec_of_c_2_[i0];
             const float tanh_ = rec_tanhf(c_2_);  // lstm.rnn:83 h = o * tanh(c)
             h_tanh_[tb * 4 + i0] = tanh_;
@@ -92,7 +92,7 @@ static void forward_kept_valid_(const struct forward_kept_memory *w, long long t
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float h_2_ = h_[(tb + B) * 4 + i0];  // lstm.rnn:83 h = o * tanh(c)
                 const float valid_ = (t < n_t[b] ? h_2_ : 0.0f);
@@ -114,7 +114,7 @@ static void forward_kept_valid_2_(const struct forward_kept_memory *w, long long
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float tanh_ = h_tanh_[tb * 4 + i0];  // lstm.rnn:83 h = o * tanh(c)
                 const float valid_ = (t < n_t[b] ? tanh_ : 0.0f);
@@ -137,7 +137,7 @@ static void forward_kept_valid_3_(const struct forward_kept_memory *w, long long
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 8; ++i0) {
                 const float sigmoid_ = f_sigmoid_[tb * 8 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
                 const float valid_ = (t < n_t[b] ? sigmoid_ : 0.0f);  // lstm.rnn:83 h = o * tanh(c)
@@ -157,7 +157,7 @@ static void forward_kept_final_(const struct forward_kept_memory *w, long long b
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const long long at_ = n_t[b] - 1;
             float chosen_;
             if (at_ >= 0) {
@@ -187,8 +187,6 @@ static void forward_kept_final_(const struct forward_kept_memory *w, long long b
 static void forward_kept_run(const struct forward_kept_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     forward_kept_firsts_(w, B * id / count, B * (id + 1) / count);
     REC_BARRIER;
     rec_pack_part(T_t * B, 3, 16, w->params, 1, 3, w->packed_, id, count);
@@ -198,10 +196,9 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
     {
         const long long ways = B < 4 * count && B * 128 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
-        const long long chunk = rec_chunk(T_t, B * 16), all = b1 - b0 == B;
+        const long long chunk = rec_chunk_steps(T_t, B * 16), all = b1 - b0 == B;
         long long first = 0, end = first;
         for (long long t = 0; t < T_t; ++t) {
-            if (REC_STOPS(t)) break;
             if (t >= end) {
                 first = t;
                 end = first + chunk < T_t ? first + chunk : T_t;
@@ -209,12 +206,12 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
                 for (long long t = first; t < end; t += rows) {
                     rec_multiply_part(T_t * B, rows * (b1 - b0), 16, 3, w->x_ + (t * B + b0) * 3, 3, w->params, 1, 3, w->packed_, w->f_product_ + ((t - first) * B + b0) * 16, 16, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
                 }
-                REC_MEET;
+                REC_STEP_BARRIER;
             }
             rec_multiply_part(T_t * B, (b1 - b0), 16, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 64, 1, 4, w->packed_2_, w->f_product_2_ + b0 * 16, 16, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
-            REC_MEET;
+            REC_STEP_BARRIER;
             forward_kept_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;
@@ -246,7 +243,7 @@ static void backward_concat_(const struct backward_memory *w, long long t, long 
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float h_2_ = h_[tb * 4 + i0];  // lstm.rnn:83 h = o * tanh(c)
             const float o_2_ = o_[tb * 4 + i0];  // lstm.rnn:82 o = sigmoid(W_o @ x + U_o @ h[t-1] + p_o * c + b_o)
             const float subtract_ = 1.0f - o_2_;
@@ -318,7 +315,7 @@ static void backward_valid_(const struct backward_memory *w, long long t, long l
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_ALONE
+        REC_INDEPENDENT
         for (long long i0 = 0; i0 < 4; ++i0) {
             const float product_ = f_product_[tb * 4 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
             const float valid_ = (t < n_t[b] ? product_ : 0.0f);
@@ -337,7 +334,7 @@ static void backward_add_(const struct backward_memory *w, long long b0, long lo
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = d_final_c_[(long long)b * 4 + i0];  // lstm.rnn:83 h = o * tanh(c)
             const float if_length_ = (n_t[b] == 0 ? input_ : 0.0f);  // lstm.rnn:81 c = f * c[t-1] + i * g
             const long long at_ = 0;
@@ -369,7 +366,7 @@ static void backward_valid_2_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 16; ++i0) {
                 const float concat_ = f_concat_[tb * 16 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
                 const float valid_ = (t < n_t[b] ? concat_ : 0.0f);
@@ -386,7 +383,7 @@ static void backward_valid_3_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 3; ++i0) {
                 const float d_x_2_ = d_x_[tb * 3 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
                 const float valid_ = (t < n_t[b] ? d_x_2_ : 0.0f);
@@ -404,7 +401,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
     long long B = w->B;
     long long T_t = w->T_t;
     const long long *const n_t = w->n_t;
-    REC_ALONE
+    REC_INDEPENDENT
     for (long long i0 = 4 * id / count; i0 < 4 * (id + 1) / count; ++i0) {
         gradient[136 + i0] = 0.0f;
         gradient[132 + i0] = 0.0f;
@@ -414,7 +411,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
         for (long long b = 0; b < B; ++b) {
             if (t >= n_t[b]) continue;
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 4 * id / count; i0 < 4 * (id + 1) / count; ++i0) {
                 const float multiply_ = f_concat_[tb * 16 + (i0 + 12)];  // lstm.rnn:82 o = sigmoid(W_o @ x + U_o @ h[t-1] + p_o * c + b_o)
                 const float valid_ = (t < n_t[b] ? multiply_ : 0.0f);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
@@ -441,7 +438,7 @@ static void backward_sums_2_(const struct backward_memory *w, long long id, long
     long long B = w->B;
     long long T_t = w->T_t;
     const long long *const n_t = w->n_t;
-    REC_ALONE
+    REC_INDEPENDENT
     for (long long i0 = 16 * id / count; i0 < 16 * (id + 1) / count; ++i0) {
         gradient[48 + i0] = 0.0f;
     }
@@ -449,7 +446,7 @@ static void backward_sums_2_(const struct backward_memory *w, long long id, long
         for (long long b = 0; b < B; ++b) {
             if (t >= n_t[b]) continue;
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 16 * id / count; i0 < 16 * (id + 1) / count; ++i0) {
                 const float valid_ = f_concat_[tb * 16 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
                 gradient[48 + i0] += valid_;
@@ -461,21 +458,18 @@ static void backward_sums_2_(const struct backward_memory *w, long long id, long
 static void backward_run(const struct backward_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     rec_pack_part(T_t * B, 16, 4, w->params + 64, 4, 1, w->packed_, id, count);
     REC_BARRIER;
     {
         const long long ways = B < 4 * count && B * 128 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
         for (long long t = T_t - 1; t >= 0; --t) {
-            if (REC_STOPS(T_t - 1 - t)) break;
             backward_concat_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
             rec_multiply_part(T_t * B, (b1 - b0), 4, 16, w->f_concat_ + (t * B + b0) * 16, 16, w->params + 64, 4, 1, w->packed_, w->f_product_ + (t * B + b0) * 4, 4, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
-            REC_MEET;
+            REC_STEP_BARRIER;
             if (w->ragged) backward_valid_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;

@@ -7,7 +7,7 @@ static void forward_kept_valid_(const struct forward_kept_memory *w, long long t
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_TILED(i0, 8) {
+            REC_VECTOR_LOOP(i0, 8) {
                 const float product_ = z_product_[tb * 8 + i0];  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
                 const float concat_ = params[24 + i0];
                 const float add_ = product_ + concat_;
@@ -29,7 +29,7 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_TILED(i0, 4) {
+            REC_VECTOR_LOOP(i0, 4) {
                 const float product_ = z_product_[tb * 8 + (i0 + 4)];  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
                 const float concat_ = params[24 + (i0 + 4)];
                 const float add_ = product_ + concat_;
@@ -53,7 +53,7 @@ static void forward_kept_firsts_(const struct forward_kept_memory *w, long long 
     float *restrict const h_ = w->h_;
     long long B = w->B;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float start_ = h_start_[(long long)b * 4 + i0];  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
             h_[((long long)0 * B + b) * 4 + i0] = start_;
         }
@@ -67,7 +67,7 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
     long long B = w->B;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float subtract_ = h_subtract_[tb * 4 + i0];  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
             const float shift_ = h_[tb * 4 + i0];
             const float multiply_ = subtract_ * shift_;
@@ -85,7 +85,7 @@ static void forward_kept_valid_2_(const struct forward_kept_memory *w, long long
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
                 const float h_2_ = h_[(tb + B) * 4 + i0];  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
                 const float valid_ = (t < n_t[b] ? h_2_ : 0.0f);
@@ -102,7 +102,7 @@ static void forward_kept_final_(const struct forward_kept_memory *w, long long b
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const long long at_ = n_t[b] - 1;
             float chosen_;
             if (at_ >= 0) {
@@ -125,7 +125,7 @@ static void forward_kept_results_(const struct forward_kept_memory *w, long long
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_TILED(i0, 4) {
+            REC_VECTOR_LOOP(i0, 4) {
                 const float valid_ = z_add_[tb * 8 + i0];  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
                 v1_result_[tb * 4 + i0] = valid_;  // diagonal.rnn:70 c = W_h @ x + b_h
             }
@@ -136,8 +136,6 @@ static void forward_kept_results_(const struct forward_kept_memory *w, long long
 static void forward_kept_run(const struct forward_kept_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     rec_pack_part(T_t * B, 3, 8, w->params, 1, 3, w->packed_, id, count);
     REC_BARRIER;
     rec_multiply_part(T_t * B, T_t * B, 8, 3, w->x_, 3, w->params, 1, 3, w->packed_, w->z_product_, 8, id, count);  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
@@ -152,9 +150,8 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
         const long long ways = B < 4 * count && B * 0 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
         for (long long t = 0; t < T_t; ++t) {
-            if (REC_STOPS(t)) break;
             forward_kept_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;
@@ -175,7 +172,7 @@ static void backward_d_h_(const struct backward_memory *w, long long t, long lon
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = d_output_h_[tb * 4 + i0];  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
             const long long at_ = n_t[b] - 1;
             float chosen_ = 0.0f;
@@ -203,7 +200,7 @@ static void backward_add_(const struct backward_memory *w, long long b0, long lo
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 4) {
+        REC_VECTOR_LOOP(i0, 4) {
             const float input_ = d_final_h_[(long long)b * 4 + i0];  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
             const float if_length_ = (n_t[b] == 0 ? input_ : 0.0f);
             const long long at_ = 0;
@@ -229,7 +226,7 @@ static void backward_valid_(const struct backward_memory *w, long long t0, long 
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_TILED(i0, 4) {
+            REC_VECTOR_LOOP(i0, 4) {
                 const float d_h_2_ = d_h_[tb * 4 + i0];  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
                 const float z_2_ = z_[tb * 4 + i0];  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
                 const float d_c_ = d_h_2_ * z_2_;  // diagonal.rnn:71 h = (1 - z) * h[t-1] + z * c
@@ -257,7 +254,7 @@ static void backward_valid_2_(const struct backward_memory *w, long long t0, lon
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 3; ++i0) {
                 const float d_x_2_ = d_x_[tb * 3 + i0];  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
                 const float valid_ = (t < n_t[b] ? d_x_2_ : 0.0f);
@@ -273,7 +270,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
     long long B = w->B;
     long long T_t = w->T_t;
     const long long *const n_t = w->n_t;
-    REC_ALONE
+    REC_INDEPENDENT
     for (long long i0 = 8 * id / count; i0 < 8 * (id + 1) / count; ++i0) {
         gradient[24 + i0] = 0.0f;
     }
@@ -281,7 +278,7 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
         for (long long b = 0; b < B; ++b) {
             if (t >= n_t[b]) continue;
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 8 * id / count; i0 < 8 * (id + 1) / count; ++i0) {
                 const float valid_ = z_concat_[tb * 8 + i0];  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
                 gradient[24 + i0] += valid_;
@@ -293,15 +290,12 @@ static void backward_sums_(const struct backward_memory *w, long long id, long l
 static void backward_run(const struct backward_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     {
         const long long ways = B < 4 * count && B * 0 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
         for (long long t = T_t - 1; t >= 0; --t) {
-            if (REC_STOPS(T_t - 1 - t)) break;
             backward_d_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;

@@ -13,7 +13,7 @@ static void loss_gradients_firsts_(const struct loss_gradients_memory *w, long l
     float *restrict const h_ = w->h_;
     long long B = w->B;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 3) {
+        REC_VECTOR_LOOP(i0, 3) {
             const float start_ = h_start_[(long long)b * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
             h_[((long long)0 * B + b) * 3 + i0] = start_;
         }
@@ -28,7 +28,7 @@ static void loss_gradients_h_(const struct loss_gradients_memory *w, long long t
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
         const long long cb = (t - first) * B + b;
-        REC_TILED(i0, 3) {
+        REC_VECTOR_LOOP(i0, 3) {
             const float product_ = h_product_[cb * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
             const float product_2_ = h_product_2_[(long long)b * 3 + i0];
             const float add_2_ = product_ + product_2_;
@@ -45,7 +45,7 @@ static void loss_gradients_subtract_(const struct loss_gradients_memory *w, long
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 3) {
+        REC_VECTOR_LOOP(i0, 3) {
             const float multiply_6_ = multiply_[0];  // small.rnn:11 loss binary_cross_entropy(y, U @ mean * 0 + 0.5)
             const long long at_ = n_t[b] - 1;
             float chosen_ = 0.0f;
@@ -69,10 +69,10 @@ static void loss_gradients_sum_(const struct loss_gradients_memory *w, long long
     float *restrict const sum_ = w->sum_;
     long long B = w->B;
     const long long *const n_t = w->n_t;
-    REC_ALONE
+    REC_INDEPENDENT
     for (long long b = b0; b < b1; ++b) {
         float total_ = 0.0f;
-        REC_SUMS(total_)
+        REC_REDUCTION(total_)
         for (long long k_ = 0; k_ < 3; ++k_) {
             const long long at_ = n_t[b] - 1;
             float chosen_ = 0.0f;
@@ -110,7 +110,7 @@ static void loss_gradients_final_(const struct loss_gradients_memory *w, long lo
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
-        REC_TILED(i0, 3) {
+        REC_VECTOR_LOOP(i0, 3) {
             const long long at_ = n_t[b] - 1;
             float chosen_;
             if (at_ >= 0) {
@@ -144,7 +144,7 @@ static void loss_gradients_valid_(const struct loss_gradients_memory *w, long lo
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 3; ++i0) {
                 const float h_2_ = h_[(tb + B) * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
                 const float valid_ = (t < n_t[b] ? h_2_ : 0.0f);
@@ -163,7 +163,7 @@ static void loss_gradients_multiply_2_(const struct loss_gradients_memory *w, lo
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_TILED(i0, 3) {
+        REC_VECTOR_LOOP(i0, 3) {
             const long long at_ = n_t[b] - 1;
             float chosen_ = 0.0f;
             if (at_ == t && t < n_t[b]) {
@@ -187,7 +187,7 @@ static void loss_gradients_valid_2_(const struct loss_gradients_memory *w, long 
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
         const long long tb = t * B + b;
-        REC_ALONE
+        REC_INDEPENDENT
         for (long long i0 = 0; i0 < 3; ++i0) {
             const float product_ = h_product_3_[tb * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
             const float valid_ = (t < n_t[b] ? product_ : 0.0f);
@@ -203,7 +203,7 @@ static void loss_gradients_valid_3_(const struct loss_gradients_memory *w, long 
     for (long long t = t0; t < t1; ++t) {
         for (long long b = b0; b < b1; ++b) {
             const long long tb = t * B + b;
-            REC_ALONE
+            REC_INDEPENDENT
             for (long long i0 = 0; i0 < 3; ++i0) {
                 const float multiply_6_ = h_multiply_2_[tb * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
                 const float valid_ = (t < n_t[b] ? multiply_6_ : 0.0f);
@@ -216,8 +216,6 @@ static void loss_gradients_valid_3_(const struct loss_gradients_memory *w, long 
 static void loss_gradients_run(const struct loss_gradients_memory *w, long long id, long long count) {
     const long long B = w->B;
     const long long T_t = w->T_t;
-    (void)B; (void)id; (void)count;
-    (void)T_t;
     if (id == 0) loss_gradients_multiply_(w);
     REC_BARRIER;
     loss_gradients_firsts_(w, B * id / count, B * (id + 1) / count);
@@ -229,10 +227,9 @@ static void loss_gradients_run(const struct loss_gradients_memory *w, long long 
     {
         const long long ways = B < 4 * count && B * 18 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
-        const long long chunk = rec_chunk(T_t, B * 3), all = b1 - b0 == B;
+        const long long chunk = rec_chunk_steps(T_t, B * 3), all = b1 - b0 == B;
         long long first = 0, end = first;
         for (long long t = 0; t < T_t; ++t) {
-            if (REC_STOPS(t)) break;
             if (t >= end) {
                 first = t;
                 end = first + chunk < T_t ? first + chunk : T_t;
@@ -240,12 +237,12 @@ static void loss_gradients_run(const struct loss_gradients_memory *w, long long 
                 for (long long t = first; t < end; t += rows) {
                     rec_multiply_part(T_t * B, rows * (b1 - b0), 3, 2, w->x_ + (t * B + b0) * 2, 2, w->params, 1, 2, w->packed_, w->h_product_ + ((t - first) * B + b0) * 3, 3, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
                 }
-                REC_MEET;
+                REC_STEP_BARRIER;
             }
             rec_multiply_part(T_t * B, (b1 - b0), 3, 3, w->h_ + (t * B + b0) * 3, 3, w->params + 6, 1, 3, w->packed_2_, w->h_product_2_ + b0 * 3, 3, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
-            REC_MEET;
+            REC_STEP_BARRIER;
             loss_gradients_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;
@@ -267,13 +264,12 @@ static void loss_gradients_run(const struct loss_gradients_memory *w, long long 
         const long long ways = B < 4 * count && B * 18 >= 250000 ? count : 1, way = ways > 1 ? id : 0;
         const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;
         for (long long t = T_t - 1; t >= 0; --t) {
-            if (REC_STOPS(T_t - 1 - t)) break;
             loss_gradients_multiply_2_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
             rec_multiply_part(T_t * B, (b1 - b0), 3, 3, w->h_multiply_2_ + (t * B + b0) * 3, 3, w->params + 6, 3, 1, w->packed_3_, w->h_product_3_ + (t * B + b0) * 3, 3, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
-            REC_MEET;
+            REC_STEP_BARRIER;
             if (w->ragged) loss_gradients_valid_2_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
-            REC_MEET;
+            REC_STEP_BARRIER;
         }
     }
     REC_BARRIER;
