@@ -1,4 +1,4 @@
-"""Networks on PyTorch: a compiled cell as an `nn.Module`, in memory or as the text of a module that stands alone."""
+"""A compiled cell as an `nn.Module` in memory, and the tables that module files share with it."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ KINDS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "back_params": ("pullback", (("params",),)),
     "second": ("second", ()),
 }
-"""Kind of function -> the kind of graph behind it, and its further options."""
+"""Kind of function -> the kind of graph that it computes, and further options of the graph."""
 
 
 class InMemory(Program):
-    """The program of a compiled model; its functions are generated when they are first called."""
+    """The program of a compiled model; its functions are generated at their first call."""
 
     network: type[SpecNetwork] | None = None
-    """See `class_of`."""
+    """The class of its networks; see `class_of`."""
 
     def __init__(self, model: Model, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
         self.model, self.recipe = model, recipe
@@ -82,7 +82,7 @@ class InMemory(Program):
         return self._tapes[mode]
 
     def initial(self, seed: int) -> dict[str, Tensor]:
-        """See `Program`: as `Model.init` draws them."""
+        """See `Program`: the values of `Model.init`."""
         values = initial_values(self.model.parameters.values(), seed)
         return {name: torch.as_tensor(value, device="cpu") for name, value in values.items()}
 
@@ -91,29 +91,29 @@ class InMemory(Program):
 
 
 class SpecNetwork(Network):
-    """A network in memory; `model` is the compiled model, as `Spec.compile` gives it."""
+    """A network in memory, around a compiled model."""
 
     program: InMemory
 
     @property
     def model(self) -> Model:
-        """The compiled model, on NumPy arrays."""
+        """The compiled model, which works on NumPy arrays; see `Spec.compile`."""
         return self.program.model
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """A class of `class_of` has no name by which it could be found."""
+        """`pickle` can't find a class of `class_of` by its name: use `emptied`."""
         how = super().__reduce_ex__(protocol)
         return (emptied, (self.program,), *how[2:]) if type(self) is class_of(self.program) else how
 
 
 OWN = ("forward", "loss", "loss_and_state")
-"""What `torch.compile` is given of a network."""
+"""The methods of a network that `torch.compile` compiles."""
 
 
 def class_of(program: InMemory) -> type[SpecNetwork]:
-    """The class of the networks of a program, whose functions have code of their own.
+    """The class of the networks of a program, whose methods are copies with their own code objects.
 
-    `torch.compile` keeps what it has compiled with the code of a function, and no more than a few for each code.
+    `torch.compile` keeps its results by code object, and only a few for each.
     """
     if program.network is None:
         members = {name: _with_own_code(getattr(Network, name), program.key) for name in OWN}
@@ -123,7 +123,7 @@ def class_of(program: InMemory) -> type[SpecNetwork]:
 
 
 def _with_own_code(function: Any, key: str) -> FunctionType:
-    """The same function; PyTorch tells two codes apart by themselves, and in some places by their names."""
+    """The same function with its own code object and code name: PyTorch distinguishes functions by both."""
     code = function.__code__.replace(co_name=f"{function.__name__}_{key}")
     made = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
     made.__dict__.update(function.__dict__)
@@ -133,7 +133,7 @@ def _with_own_code(function: Any, key: str) -> FunctionType:
 
 
 def emptied(program: InMemory) -> SpecNetwork:
-    """A network without a state, for `pickle` and `copy`."""
+    """A network without attributes, for `pickle` and `copy`."""
     made = class_of(program)
     return made.__new__(made)
 
@@ -144,10 +144,10 @@ def rebuilt(spec: Spec, dimensions: Mapping[str, Any], streams: tuple[str, ...],
 
 
 def program_of(model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = ()) -> InMemory:
-    """The program of a model; equal ones are one.
+    """The program of a model: one object for equal programs.
 
     Raises:
-        UsageError: there is no such inner stream.
+        UsageError: the cell has no such inner stream.
     """
     streams = (streams,) if isinstance(streams, str) else tuple(streams)
     for name in streams:
@@ -172,10 +172,10 @@ def network(
 
 
 def torch_dtype(dtype: Any) -> torch.dtype | None:
-    """A dtype of torch, by itself or by name (None: torch's default).
+    """A dtype of torch, given as such or by name; None stays None, torch's default.
 
     Raises:
-        UsageError: it is none of real numbers.
+        UsageError: it is no dtype of real numbers.
     """
     if dtype is None:
         return None
@@ -189,7 +189,7 @@ def torch_dtype(dtype: Any) -> torch.dtype | None:
 
 
 def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
-    """What `Program` holds, for a compiled model that gives out some inner streams."""
+    """The tables of `Program` for a compiled model with these inner streams among its results."""
     programs = model.programs
     results = tuple(f"{group}:{n}" for group, names in _results(model, streams).items() for n in names)
     modes = {"run": programs.graphs.rooted(results)}
@@ -231,7 +231,7 @@ def _key(name: str, sizes: str, contents: Sequence[str]) -> str:
 
 
 def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
-    """The inputs and first states that a graph reads."""
+    """The inputs and initial states that a graph reads."""
     starts = graph.sources("start")
     return (
         *(f"{INPUT}{n}" for n in model.interface.needed(graph)),
@@ -240,19 +240,19 @@ def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
 
 
 def port_of(type_: Type) -> Port:
-    """A type of the graph as the runtime knows it."""
+    """A type of the graph as a port of the runtime."""
     index = type_.index if isinstance(type_.index, int) else None
     return Port(type_.shape, type_.clock, index, int(type_.kind))
 
 
 def tape(graph: Graph) -> tuple[Port, ...]:
-    """What a forward graph keeps, in order."""
+    """The ports of the tape of a forward graph, in order."""
     count = sum(root.startswith("tape:") for root in graph.roots)
     return tuple(port_of(graph[graph.roots[f"tape:{k}"]].type) for k in range(count))
 
 
 def equations(cell: syntax.Cell) -> str:
-    """The equations and loss lines of a cell as they are written."""
+    """The equations and loss lines of a cell, as in the specification."""
     wanted = (syntax.Equation, syntax.For, syntax.Loss)
     lines = []
     for statement in cell.body:

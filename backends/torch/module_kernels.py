@@ -1,4 +1,4 @@
-"""A network's functions as kernels on torch's memory: those of the C backend, or of CuPy's in torch's stream."""
+"""Kernels of the C and CuPy backends as functions on tensors, on torch's memory and in torch's stream."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def built(programs: Programs, like: Tensor, kind: str, options: tuple[Any, ...])
 
 
 def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
-    """A function of a backend as one of tensors, without copies."""
+    """A function of a backend as a function on tensors, without copies."""
 
     def function(
         params: Tensor, given: Mapping[str, Tensor], lengths: Mapping[str, Tensor] | None, steps: Mapping[str, int],
@@ -69,7 +69,7 @@ def _on_host(tensors: Mapping[str, Tensor] | None) -> Any:
 
 
 def _stream_of(device: torch.device) -> ExitStack:
-    """A context in which CuPy works on this device, in the stream in which torch works."""
+    """A context in which CuPy uses this device and torch's current stream."""
     import cupy
 
     stack = ExitStack()
@@ -79,7 +79,7 @@ def _stream_of(device: torch.device) -> ExitStack:
 
 
 def _of_cupy(stream: Any, number: int, cuda: Any) -> Any:
-    """A stream of torch's as one of CuPy's (`cuda`); from version 14 on it warns of the class that it had for them."""
+    """A stream of torch as a stream of CuPy (`cuda`), which deprecates `ExternalStream` from version 14 on."""
     if hasattr(cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
         return cuda.Stream.from_external(stream)
     return cuda.ExternalStream(stream.cuda_stream, number)

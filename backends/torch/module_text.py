@@ -1,4 +1,4 @@
-"""The text of a network that stands alone: the runtime, generated functions, and tables, in one file."""
+"""A network as one file that stands alone: generated functions, the runtime, tables, and a class."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from recurrency.model.export import Export
 
 RUNTIME = "program initial written ops autograd checks arguments keys network".split()
-"""The files `runtime/NAME.py`, in the order in which they can be read."""
+"""The files `runtime/NAME.py`; each needs only those before it."""
 
 ERRORS = '''
 class ShapeError(ValueError):
-    """A tensor has another shape, type or content than the specification says."""
+    """A tensor has another shape, dtype or content than the specification says."""
 
 
 class UsageError(ValueError):
-    """A call that cannot be carried out as asked."""
+    """A call that can't be carried out."""
 '''
 
 GUIDE = """
@@ -49,7 +49,7 @@ class {name}(Network):
 
 
 def module_text(export: Export) -> str:
-    """The source of a module that needs PyTorch alone; its class has the name of the cell."""
+    """The source of a module that needs nothing but PyTorch; its class has the name of the cell."""
     program = program_of(export.model, {})
     graphs = {
         f"{mode}_{kind}": export.model.programs.graph(graph, program.roots[mode], *options)
@@ -86,11 +86,11 @@ def module_text(export: Export) -> str:
 
 
 TABLES = "name key sizes equations inputs outputs streams states parameters size sources random clocks clock".split()
-"""What `Program` is made of."""
+"""The tables of `Program`."""
 
 
 def _body(text: str, imports: dict[str, set[str]]) -> str:
-    """A file without its docstring and imports, of which those that do not mean this package are noted."""
+    """A file without its docstring and imports; `imports` collects those from outside this package."""
     lines = text.split("\n")
     for number, node in enumerate(ast.parse(text).body):
         is_docstring = number == 0 and isinstance(node, ast.Expr)
@@ -107,7 +107,7 @@ def _body(text: str, imports: dict[str, set[str]]) -> str:
 
 
 def _imports(found: Mapping[str, set[str]]) -> list[str]:
-    """The import statements: Python's, an empty line, and torch's; in both whole modules come first."""
+    """The import statements: of Python, an empty line, and of torch; whole modules come first."""
     whole = [f"import {module}" for module in sorted(found) if "" in found[module]]
     parts = {module: sorted(names - {""}) for module, names in sorted(found.items())}
     lines = whole + [import_line(module, names) for module, names in parts.items() if names]
@@ -116,7 +116,7 @@ def _imports(found: Mapping[str, set[str]]) -> list[str]:
 
 
 def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
-    """The statement that puts tables and functions together."""
+    """The statement that makes the program of tables and functions."""
     lines = ["PROGRAM = Written("]
     for key, value in tables.items():
         if isinstance(value, dict) and value:
@@ -128,14 +128,14 @@ def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
 
 
 def _free_name(export: Export, text: str) -> str:
-    """The name of the class: the cell's, with `_` behind it if it is a word of Python or of the rest of the file."""
+    """The name of the class: the cell's, with a final `_` if Python or the rest of the file uses that name."""
     name: str = ascii_name(export.name)
     taken = names_of(text) | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
     return f"{name}_" if name in taken else name
 
 
 def _class(export: Export, name: str) -> str:
-    """The class that a user makes modules of."""
+    """The class of which a user makes modules."""
     title = export.model.spec.doc.split("\n")[0].rstrip(".;") or export.name
     safe = docstring(title)[3:-3]
     return CLASS.format(name=name, title=safe, dtype=export.dtype)

@@ -1,4 +1,4 @@
-"""The arguments of a network on PyTorch, held against what the specification says of them."""
+"""The arguments of a network on PyTorch: checked against the specification, and brought into one form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .program import INPUT, STATIC, STREAM, Port, Program
 
 
 class Frame:
-    """How the arrays of one call lie: which axis is time, what is packed, how many steps and sequences there are."""
+    """The form of the arrays of one call: the axis of time, what is packed, the number of steps and sequences."""
 
     def __init__(self, program: Program, batch_first: bool) -> None:
         self.program, self.batch_first = program, batch_first
@@ -24,16 +24,16 @@ class Frame:
         self.steps: dict[str, int] = {}
         self.batch = -1
         self.alone = False
-        """Whether there is one sequence, without an axis for it."""
+        """Whether there is one sequence, and no batch axis."""
         self.lengths: dict[str, Tensor] = {}
 
     # ------------------------------------------------------------------------------------------------------ inwards
 
     def inputs(self, arrays: Mapping[str, Any], real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
-        """The inputs, time first.
+        """The inputs as [T, B, *shape], by the names that generated functions use.
 
         Raises:
-            ShapeError: one does not fit.
+            ShapeError: one has another shape, dtype or device.
         """
         out = {}
         for name, array in arrays.items():
@@ -50,7 +50,7 @@ class Frame:
         return out
 
     def _timed(self, name: str, port: Port, array: Tensor) -> Tensor:
-        """An array with time first and then the sequences."""
+        """An array as [T, B, *shape]."""
         if array.dim() == 1 + len(port.shape) and array.shape[1:] == port.shape:
             self.alone = True
             return array.unsqueeze(1)
@@ -59,7 +59,7 @@ class Frame:
         return array.transpose(0, 1) if self.batch_first else array
 
     def _padded(self, name: str, port: Port, packed: PackedSequence) -> Tensor:
-        """A packed sequence as a tensor, the sequences in their own order."""
+        """A packed sequence as a padded tensor, its sequences in their original order."""
         array, lengths = pad_packed_sequence(packed, padding_value=0 if port.symbols is None else -1)
         if array.shape[2:] != port.shape:
             self._refuse(f"{name} (packed)", array, port)
@@ -81,11 +81,11 @@ class Frame:
             raise ShapeError(f"{name} has {batch} sequences; another input has {self.batch}")
 
     def measure(self, lengths: Any, device: torch.device) -> None:
-        """Take up the lengths that the caller gives: [B], or such a list for each clock."""
+        """Note the lengths that the caller gives: [B], or such a list for each clock by name."""
         if lengths is None:
             return
         if self.packed:
-            raise UsageError("a PackedSequence has lengths of its own: leave out `lengths`")
+            raise UsageError("a PackedSequence has its own lengths: leave out `lengths`")
         if not isinstance(lengths, Mapping):
             clocks = {str(port.clock) for port in self.program.inputs.values()}
             if len(clocks) > 1:
@@ -100,10 +100,10 @@ class Frame:
                 self.lengths[clock] = whole_numbers(rule, numbers, ((self.batch,),), device)
 
     def state(self, given: Any, real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
-        """First states by name (and `t`, the steps before them), each [B, *shape].
+        """Initial states by name, each [B, *shape], and `t`, the number of steps before them.
 
         Raises:
-            ShapeError: one does not fit; UsageError: it is unknown.
+            ShapeError: one has another shape, dtype or device. UsageError: a name is unknown.
         """
         out = {}
         for name, array in given.items():
@@ -126,7 +126,7 @@ class Frame:
     # ----------------------------------------------------------------------------------------------------- outwards
 
     def outward(self, array: Tensor, port: Port) -> Tensor | PackedSequence:
-        """A result as the caller's arrays lie."""
+        """A result in the form of the caller's arrays: batch first, packed, or without a batch axis."""
         if port.kind == STATIC:
             return array
         if self.alone:
@@ -144,7 +144,7 @@ class Frame:
         return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
 
     def count(self, offset: Tensor | None, device: torch.device) -> Tensor:
-        """The steps so far of each sequence."""
+        """The number of steps of each sequence so far, [B]."""
         clock = self.program.clock
         lengths = self.lengths.get(clock)
         steps = torch.full((self.batch,), self.steps[clock], device="cpu") if lengths is None else lengths
@@ -156,12 +156,12 @@ def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
 
 
 def by_name(program: Program, mode: str, inputs: Any, named: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs by name: a tensor alone is the only one that is not named otherwise.
+    """The inputs by name; a tensor alone is the one input that has no keyword.
 
-    What the mode does not read (such as a target, where the loss is not wanted) may be left out.
+    Inputs that the mode does not read, such as a target when no loss is asked for, may be missing.
 
     Raises:
-        UsageError: one is missing or unknown.
+        UsageError: a needed input is missing, or a name is unknown.
     """
     if isinstance(inputs, Mapping):
         arrays = {**inputs, **named}
@@ -181,17 +181,17 @@ def by_name(program: Program, mode: str, inputs: Any, named: Mapping[str, Any]) 
 
 
 def order_of_states(program: Program) -> list[str]:
-    """The states in the order of a tuple: first the one that is also an output, as in `nn.LSTM`, then the others."""
+    """The states in the order of a tuple: as in `nn.LSTM`, those that are outputs come first."""
     return sorted(program.states, key=lambda name: name not in program.outputs)
 
 
 def state_by_name(program: Program, state: Any, alone: bool) -> Mapping[str, Any]:
-    """A state as `nn.LSTM` or `nn.GRU` takes it ([1, B, *shape], one or a tuple of them), by name.
+    """States in the form of `nn.LSTM` and `nn.GRU` (one tensor [1, B, *shape], or a tuple of them), by name.
 
-    Where a sequence is `alone`, there is no axis B.
+    `alone`: there is one sequence, and no axis B.
 
     Raises:
-        ShapeError: it is something else.
+        ShapeError: they have another form.
     """
     names = order_of_states(program)
     parts = tuple(state) if isinstance(state, (tuple, list)) else (state,)
@@ -207,10 +207,10 @@ def state_by_name(program: Program, state: Any, alone: bool) -> Mapping[str, Any
 
 
 def state_as_tuple(program: Program, state: Mapping[str, Tensor], alone: bool) -> Any:
-    """What `nn.LSTM` (several states) or `nn.GRU` (one) would give."""
+    """States in the form of `nn.LSTM` (a tuple) or, for one state, of `nn.GRU` (a tensor)."""
     parts = tuple(state[name] if alone else state[name].unsqueeze(0) for name in order_of_states(program))
     return parts[0] if len(parts) == 1 else parts
 
 
 STATES = ("names", "tuple")
-"""How states may be given and taken."""
+"""The forms of states: a dict by name, or a tuple."""

@@ -1,4 +1,4 @@
-"""Derivatives of a network on PyTorch: each backward function is itself differentiable, up to the second order."""
+"""Derivatives of a network on PyTorch, up to the second order: each backward function is differentiable itself."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Gradients = tuple[Tensor | None, ...]
 
 
 class Function(torch.autograd.Function):
-    """A function that functorch may transform; `torch.vmap` calls it once for each element of its batch."""
+    """A differentiable function that functorch can transform; `torch.vmap` calls it for each element of its batch."""
 
     at_once: type[torch.autograd.Function]
-    """The same, spared of what only functorch needs (of the cost of a call, that is the greater part)."""
+    """The same without what only functorch needs, which is most of the cost of a call."""
 
     def __init_subclass__(cls) -> None:
         def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
@@ -33,7 +33,7 @@ class Function(torch.autograd.Function):
 
     @classmethod
     def call(cls, *arguments: Any) -> tuple[Tensor, ...]:
-        """The results, recorded for a backward pass if there can be one."""
+        """The results; recorded for a backward pass, if one is possible."""
         out: tuple[Tensor, ...]
         if torch.compiler.is_compiling():
             tensors = [a for a in arguments if isinstance(a, Tensor)]
@@ -45,18 +45,18 @@ class Function(torch.autograd.Function):
 
     @classmethod
     def of_adjoints(cls, adjoints: Sequence[Tensor | None], *arguments: Any) -> tuple[Tensor, ...]:
-        """`call` with arguments that are made of `adjoints`: also of many at once, under `is_grads_batched=True`."""
+        """`call` with arguments that depend on `adjoints`, which `is_grads_batched=True` makes a batch of."""
         if torch.compiler.is_compiling() or not any(a is not None and _is_batched(a) for a in adjoints):
             return cls.call(*arguments)
         dims = tuple(0 if isinstance(a, Tensor) and _is_batched(a) else None for a in arguments)
-        # The batching of `autograd.grad` is older than `torch.vmap`, and knows no rules for a `Function`.
+        # The batching of `autograd.grad` is older than `torch.vmap` and has no rules for a `Function`.
         parts = [a if d is None else torch._remove_batch_dim(a, 1, 0, 0) for a, d in zip(arguments, dims, strict=True)]
         found = cls.rows(len(parts[dims.index(0)]), dims, tuple(parts))
         return tuple(torch._add_batch_dim(column, 0, 1) for column in found)
 
     @classmethod
     def rows(cls, count: int, dims: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, ...]:
-        """The results for each element, stacked."""
+        """The results for each element of a batch, stacked."""
         found = []
         for k in range(count):
             found.append(cls.call(*(a if d is None else a.select(d, k) for a, d in zip(arguments, dims, strict=True))))
@@ -71,7 +71,7 @@ def _apply(function: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 class Forward(Function):
-    """Results and tape of a call: differentiable in parameters, inputs and first states."""
+    """The results and the tape of a call: differentiable by parameters, inputs and initial states."""
 
     @staticmethod
     def forward(call: Call, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -80,7 +80,7 @@ class Forward(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Keep inputs and tape."""
+        """Save the arguments and the tape."""
         call, *tensors = inputs
         ctx.call, tape = call, output[len(call.roots) :]
         ports = call.program.ports
@@ -91,7 +91,7 @@ class Forward(Function):
 
     @staticmethod
     def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
-        """The gradients, as a function that can be differentiated."""
+        """The gradients, by a function that can be differentiated."""
         call: Call = ctx.call
         params, *saved = ctx.saved_tensors
         given, count = saved[: len(call.given)], len(call.given) + len(call.extra)
@@ -112,9 +112,9 @@ class Forward(Function):
 
 
 def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[Tensor | None]) -> list[Tensor]:
-    """The adjoints of all real results; what has none has zeros."""
+    """The adjoints of all real results; those that are missing are zero."""
     if all(seed is not None for seed in known):
-        return list(known)  # type: ignore[arg-type]
+        return [seed for seed in known if seed is not None]
     steps, batch = call.measure(given)
     ports = [call.program.ports[root] for root in call.real]
     return [
@@ -124,7 +124,7 @@ def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[
 
 
 class Backward(Function):
-    """The gradients of a call: differentiable in what `Forward` is, and in the adjoints."""
+    """The gradients of a call: differentiable by the arguments of `Forward` and by the adjoints."""
 
     @staticmethod
     def forward(call: Call, kind: str, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -133,7 +133,7 @@ class Backward(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Keep all but the tape, which the next function does not need."""
+        """Save all arguments but the tape, which `Second` does not need."""
         call, _, *tensors = inputs
         count = 1 + len(call.given) + len(call.extra) + len(call.real)
         ctx.call, ctx.tape = call, len(tensors) - count
@@ -169,7 +169,7 @@ class Backward(Function):
 
 
 class Second(Function):
-    """The gradients of the gradients, which have no further ones."""
+    """The gradients of the gradients; they have no gradients themselves."""
 
     @staticmethod
     def forward(call: Call, params: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -178,13 +178,13 @@ class Second(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Remember whose it is."""
+        """Note the name of the cell, for the message."""
         ctx.name = inputs[0].program.name
 
     @staticmethod
     def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
-        """There is none."""
-        raise UsageError(f"{ctx.name} can be differentiated twice, and this asks for third derivatives")
+        """Refuse: there are no third derivatives."""
+        raise UsageError(f"{ctx.name} has first and second derivatives; third derivatives are not supported")
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:

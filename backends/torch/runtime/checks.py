@@ -1,4 +1,4 @@
-"""Tensors and numbers that a caller hands over to a network on PyTorch, held against what is needed."""
+"""Checks of the tensors and numbers that a caller gives to a network on PyTorch."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .program import Port
 
 
 def checked(name: str, array: Any, port: Port, real: torch.dtype | None, device: torch.device) -> Tensor:
-    """A tensor of a port's dtype on the device of the parameters; symbols as int64.
+    """A tensor of real numbers, or of symbols as int64, on the device of the parameters.
 
-    `real` is the dtype of real numbers; under autocast any other will do as well.
+    `real` is the dtype of real numbers; under autocast any other real dtype is accepted.
 
     Raises:
-        ShapeError: it is something else.
+        ShapeError: it is no dense tensor, or has another dtype or device.
     """
     if not isinstance(array, Tensor):
         raise ShapeError(f"{name} is of the type {type(array).__name__}; it must be a tensor (see torch.as_tensor)")
     if array.device != device:
-        raise ShapeError(f"{name} lies on {array.device}, the module on {device}: move one of them with .to(...)")
+        raise ShapeError(f"{name} is on {array.device}, the module on {device}: move one of them with .to(...)")
     if array.layout is not torch.strided or array.is_nested:
         layout = "nested" if array.is_nested else str(array.layout)[6:]
-        hint = "pad it, and give the lengths" if array.is_nested else "call .to_dense()"
-        raise ShapeError(f"{name} is a tensor of the layout {layout}; it must be a dense one: {hint}")
+        hint = "pad it and pass `lengths`" if array.is_nested else "call .to_dense()"
+        raise ShapeError(f"{name} is a tensor of the layout {layout}; it must be dense: {hint}")
     if port.symbols is not None:
         if array.is_floating_point() or array.is_complex() or array.dtype is torch.bool:
             raise ShapeError(f"{name} holds {dtype_name(array)}; it must hold whole numbers below {port.symbols}")
@@ -41,20 +41,20 @@ def checked(name: str, array: Any, port: Port, real: torch.dtype | None, device:
 
 
 def casts(device: torch.device) -> bool:
-    """Whether autocast is on."""
+    """Whether autocast is on for a device."""
     return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
 def dtype_name(array: Tensor) -> str:
-    """The dtype without the name of torch."""
+    """The name of a dtype: `float32`."""
     return str(array.dtype)[6:]
 
 
 def whole_numbers(rule: str, numbers: Any, shapes: tuple[tuple[int, ...], ...], device: torch.device) -> Tensor:
-    """Numbers of steps as int64; those that are no tensor yet lie on the host. `rule` says what they have to be.
+    """Numbers of steps as int64, on the host unless they are a tensor elsewhere. `rule` begins the message.
 
     Raises:
-        ShapeError: they are something else, or lie neither on the host nor where the module lies.
+        ShapeError: they are no whole numbers, have none of these shapes, or are on a third device.
     """
     if not isinstance(numbers, Tensor):
         try:
@@ -63,18 +63,20 @@ def whole_numbers(rule: str, numbers: Any, shapes: tuple[tuple[int, ...], ...], 
             raise ShapeError(f"{rule}, not {str(numbers)[:60]}") from None
     found: Tensor = numbers
     whole = not (found.is_floating_point() or found.is_complex() or found.dtype is torch.bool)
-    if not any(found.shape == shape for shape in shapes) or not (whole or found.numel() == 0):  # [] is of reals
+    if not any(found.shape == shape for shape in shapes) or not (
+        whole or found.numel() == 0
+    ):  # [] is a tensor of reals
         raise ShapeError(f"{rule}, not {dtype_name(found)} {list(found.shape)}")
     if found.device.type != "cpu" and found.device != device:
-        raise ShapeError(f"{rule}; these lie on {found.device}, the module on {device}: call .cpu()")
+        raise ShapeError(f"{rule}; these are on {found.device}, the module on {device}: call .cpu()")
     return found.to(torch.int64)
 
 
 def whole_seed(seed: Any) -> int:
-    """A seed as a whole number.
+    """A seed as an int.
 
     Raises:
-        UsageError: it is none, or has more than 63 bits.
+        UsageError: it is no whole number, or has more than 63 bits.
     """
     try:
         found = operator.index(seed)
@@ -86,5 +88,5 @@ def whole_seed(seed: Any) -> int:
 
 
 def fresh_seed(limit: int) -> Tensor:
-    """A seed from torch's generator, on the host whatever the default device is."""
+    """A seed from torch's generator: a scalar on the host, whatever the default device is."""
     return torch.randint(limit, (), device="cpu")

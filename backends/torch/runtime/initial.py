@@ -1,4 +1,4 @@
-"""First values drawn by torch alone, for modules that stand alone: the laws of `language.vocabulary.initialisers`."""
+"""Initial values of parameters, drawn by torch alone: the laws of `recurrency.language.vocabulary.initialisers`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _normal_by(gain: float, fan: Callable[[Shape], float]) -> Draw:
 
 def _orthogonal(shape: Shape, arguments: Arguments, generator: Generator) -> Tensor:
     q, r = torch.linalg.qr(_normal(1.0, (max(shape), min(shape)), generator))
-    q = q * torch.where(r.diagonal() < 0, -1.0, 1.0)  # or it would not be uniform (Mezzadri 2007, section 5)
+    q = q * torch.where(r.diagonal() < 0, -1.0, 1.0)  # makes it uniform (Mezzadri 2007, section 5)
     out: Tensor = arguments[0] * (q if shape[0] >= shape[1] else q.T)
     return out
 
@@ -80,11 +80,11 @@ DRAWS: dict[str, Draw] = {
     "identity": lambda shape, a, generator: a[0] * torch.eye(shape[0], dtype=torch.float64, device="cpu"),
     "sparse": _sparse,
 }
-"""Initialiser -> its draw, on the host in float64."""
+"""Initialiser -> the function that draws values, on the host in float64."""
 
 
 def drawn(name: str, initialiser: str, arguments: Arguments, shape: Shape, seed: int) -> Tensor:
-    """The first value of a parameter, which depends on the seed and on the parameter's own name alone."""
+    """The initial value of a parameter: it depends on nothing but the seed and the parameter's name."""
     digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
     generator = Generator("cpu").manual_seed(int.from_bytes(digest[:7], "little"))
     return DRAWS[initialiser](shape, arguments, generator)

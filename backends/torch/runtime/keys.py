@@ -1,18 +1,18 @@
-"""What the parameters of a network on PyTorch are called in its `state_dict`."""
+"""The keys of a network's parameters in its `state_dict`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 LATER = frozenset({"parametrizations", "original"})
-"""Names that PyTorch gives to children that it adds later."""
+"""Names of children that PyTorch may add later."""
 
 
 def keys_of(names: Iterable[str], outer: Iterable[str], inner: Iterable[str]) -> dict[str, str]:
-    """The keys in `state_dict` of parameters, by their names in the specification.
+    """Name of a parameter in the specification -> its key in `state_dict`.
 
-    They are equal, but where a part of a name is an attribute of every module, `outer` of a network and `inner` of the
-    cells in it, or begins with `_`, as what PyTorch keeps for itself does: then `_` stands behind it.
+    The key is the name, unless a part of it is an attribute of every module (`outer`: of a network, `inner`: of the
+    cells within it) or begins with `_`, as PyTorch's private names do. Such a part ends in `_` in the key.
     """
     children: dict[tuple[str, ...], list[str]] = {}
     for name in names:
@@ -28,7 +28,7 @@ def keys_of(names: Iterable[str], outer: Iterable[str], inner: Iterable[str]) ->
 
 
 def _unlike(parts: Iterable[str], taken: set[str]) -> dict[str, str]:
-    """A key for each child of a module; the ordinary ones first, which are their own."""
+    """A key for each child of a module; ordinary names, which are their own keys, come first."""
     found: dict[str, str] = {}
     for part in sorted(set(parts), key=lambda part: (part in taken or part.startswith("_"), part)):
         key = part

@@ -19,28 +19,33 @@ from .program import Call, Program
 
 
 class Part(nn.Module):
-    """The parameters of a cell that is used in another; the outer one computes."""
+    """The parameters of a cell within another cell; the outer one computes."""
 
 
 class Network(nn.Module):
     """A compiled cell.
 
-    `module(x, state=None, lengths=None)` gives `(output, state)`; several inputs are handed over by name or as a dict,
-    several outputs come as a dict. Tensors are [T, B, *shape], or [B, T, *shape] with `batch_first`, [T, *shape] for
-    one sequence, or packed sequences; symbols are whole numbers. First states that are missing have their declared
-    values. With `state="tuple"` states are those of `nn.LSTM` and `nn.GRU`, else a dict by name, [B, *shape]. Inner
-    streams that the module was made with come as a third result, a dict.
+    `module(x, state=None, lengths=None)` returns `(output, state)`. Several inputs are passed by keyword or as a dict;
+    several outputs are a dict. Tensors are [T, B, *shape], with `batch_first` [B, T, *shape], for one sequence
+    [T, *shape], or packed sequences; symbols are whole numbers. States that are missing start at their declared
+    values. States are a dict by name of tensors [B, *shape]; with `state="tuple"` they have the form of `nn.LSTM` and
+    `nn.GRU`. If the module was made with inner streams, a dict of them is a third result.
 
-    It computes in the dtype of its parameters. Under autocast, inputs of other dtypes are cast to it, and results
-    to the dtype of autocast.
+    The module computes in the dtype of its parameters. Under autocast it casts inputs to this dtype, and results to
+    the dtype of autocast.
 
-    Random draws happen in training mode (`train()`), under a seed from torch's generator, or `seed=`.
+    Random numbers are drawn in training mode (`train()`), from `seed=` or from a seed of torch's generator.
     """
 
     def __init__(
-        self, program: Program, batch_first: bool = False, state: str = "names", dtype: torch.dtype | None = None,
-        device: Any = None, seed: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        program: Program,
+        batch_first: bool = False,
+        state: str = "names",
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+        seed: int | None = None,
+    ) -> None:
         super().__init__()
         if state not in STATES:
             raise UsageError(f"state is one of {', '.join(STATES)}, not {state}")
@@ -54,26 +59,27 @@ class Network(nn.Module):
     # ------------------------------------------------------------------------------------------------- parameters
 
     def _owner(self, name: str) -> tuple[nn.Module, str]:
-        """The module that a parameter belongs to, made where it is missing, and the parameter's name there."""
+        """The module that a parameter belongs to, made if it is missing, and the parameter's name there."""
         owner: nn.Module = self
         *path, leaf = self.keys[name].split(".")
         for part in path:
-            owner = owner._modules.setdefault(part, Part())  # type: ignore[assignment]
+            children: Any = owner._modules
+            owner = children.setdefault(part, Part())
         return owner, leaf
 
     def parameters_by_name(self) -> dict[str, Any]:
-        """The parameters by their names in the specification."""
+        """The parameters, by their names in the specification."""
         return dict(zip(self.program.parameters, self._tensors(self.program.parameters), strict=True))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        """Parameters are also found by their names in the specification, where their keys are others."""
+        """Accept parameters under their names in the specification too, where their keys differ."""
         for name, key in self.keys.items():
             if prefix + name in state_dict and prefix + key not in state_dict:
                 state_dict[prefix + key] = state_dict.pop(prefix + name)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def _tensors(self, names: Iterable[str]) -> list[Tensor]:
-        """The parameters, or what stands for them (as a parametrisation, or `functional_call`)."""
+        """The parameters, or what replaces them (a parametrisation, or `functional_call`)."""
         out = []
         for name in names:
             owner, leaf = self._owner(name)
@@ -82,9 +88,9 @@ class Network(nn.Module):
         return out
 
     def reset_parameters(self, seed: int | None = None) -> None:
-        """Draw all parameters as the specification says; without a `seed`, one is drawn from torch's generator.
+        """Draw all parameters from the initialisers of the specification; the default seed is from torch's generator.
 
-        Parameters that hold no numbers (on `meta`, or in a `FakeTensorMode`) stay as they are.
+        Parameters without content (on `meta`, or in a `FakeTensorMode`) stay as they are.
         """
         if all(parameter.device.type == "meta" for parameter in self.parameters()) or _fake():
             return
@@ -94,10 +100,10 @@ class Network(nn.Module):
                 parameter.copy_(values[name])
 
     def _vector(self) -> Tensor | None:
-        """All parameters in one vector, in the order of the layout; None where there are none.
+        """All parameters as one vector [size], in the order of `program.order`; None if there are none.
 
         Raises:
-            UsageError: they differ in dtype or device, or one has been replaced by one of another shape.
+            UsageError: they differ in dtype or device, or a replaced parameter has another shape.
         """
         names = self.program.order
         if not names:
@@ -120,10 +126,12 @@ class Network(nn.Module):
     def forward(
         self, inputs: Any = None, state: Any = None, lengths: Any = None, *, seed: int | None = None, **named: Any
     ) -> Any:
-        """See the class. `lengths` is the number of steps of each sequence, [B], or such a list for each clock.
+        """The output and the states after the last step; see the class.
+
+        `lengths` is the number of steps of each sequence, [B], or such a list for each clock by name.
 
         Raises:
-            ShapeError: a tensor does not fit; UsageError: a name is unknown or missing.
+            ShapeError: a tensor has another shape, dtype or device. UsageError: a name is unknown or missing.
         """
         values, frame, state = self._called("run", inputs, state, lengths, seed, named)
         outputs = {n: frame.outward(values[f"output:{n}"], p) for n, p in self.program.outputs.items()}
@@ -157,7 +165,7 @@ class Network(nn.Module):
         """The results by root, and the states after the last step.
 
         Raises:
-            UsageError: torch.jit records the call, and would take its lengths and loops for those of all calls.
+            UsageError: torch.jit traces the call; the trace would fix the number of steps for all calls.
         """
         program, frame = self.program, Frame(self.program, self.batch_first)
         if not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None:
@@ -181,7 +189,7 @@ class Network(nn.Module):
                 extra["offset"] = offset
         call = program.call(mode, names, tuple(extra), self.training and program.random)
         values = _differentiable(call, params, [*(given[name] for name in names), *extra.values()])
-        if mode == "run" and casts(params.device) and real is not torch.float64:  # which autocast leaves alone
+        if mode == "run" and casts(params.device) and real is not torch.float64:  # autocast leaves float64 alone
             out = torch.get_autocast_dtype(params.device.type)
             values = {root: v.to(out) if v.is_floating_point() else v for root, v in values.items()}
         return values, frame, self._state(values, frame, offset, params.device)
@@ -191,13 +199,13 @@ class Network(nn.Module):
             return state
         if self.state_form == "names":
             raise UsageError(
-                f"states of this module go by name, in a dict; {self.program.name} can also be made with state='tuple'"
+                f"states of this module are a dict by name; to use tuples, make {self.program.name} with state='tuple'"
             )
         found: Mapping[str, Any] = state_by_name(self.program, state, frame.alone)
         return found
 
     def _state(self, values: Mapping[str, Tensor], frame: Frame, offset: Tensor | None, device: torch.device) -> Any:
-        """The states after the last step as the caller wants them."""
+        """The states after the last step in the form that the caller chose."""
         state = {name: values[f"final:{name}"] for name in self.program.states}
         if self.state_form == "tuple":
             return state_as_tuple(self.program, state, frame.alone)
@@ -211,7 +219,7 @@ class Network(nn.Module):
 
     @property
     def path(self) -> str:
-        """What computes: `generated torch code on cpu`."""
+        """The code that computes: `generated torch code on cpu`."""
         tensors = self._tensors(list(self.program.parameters)[:1]) or [torch.empty(0)]
         return str(self.program.path(tensors[0].device, tensors[0].dtype))
 
@@ -227,7 +235,7 @@ class Network(nn.Module):
 
 
 def _no_parameters(arrays: Mapping[str, Any]) -> Tensor:
-    """An empty vector where the inputs lie."""
+    """An empty vector on the device of the inputs, in their dtype."""
     tensors = [array if isinstance(array, Tensor) else getattr(array, "data", None) for array in arrays.values()]
     found = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
     for tensor in found:
@@ -237,12 +245,12 @@ def _no_parameters(arrays: Mapping[str, Any]) -> Tensor:
 
 
 def _fake() -> bool:
-    """Whether tensors that are made now hold no numbers."""
+    """Whether new tensors have no content (`FakeTensorMode`)."""
     return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
 
 
 def _differentiable(call: Call, params: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
-    """The results by root; nothing is kept for a backward pass that can't come."""
+    """The results by root; nothing is saved where no backward pass is possible."""
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (params, *tensors))
     if wanted or (not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()):
         found: tuple[Tensor, ...] | list[Tensor] = Forward.call(call, params, *tensors)

@@ -1,4 +1,4 @@
-"""The operation behind a network on PyTorch: one custom op of tensors in and out, which calls generated functions."""
+"""The custom op of PyTorch through which a network calls its generated functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
 
 
 def run(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The results of a function of a cell: at once, or through the custom op where a graph is being recorded."""
+    """The results of a generated function; through the custom op where PyTorch records a graph."""
     recorded = torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None
     if recorded or params.device.type == "meta":
         out: list[Tensor] = getattr(torch.ops, NAMESPACE).run(call.text, kind, params, list(tensors))
@@ -28,7 +28,7 @@ def run(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> lis
 
 
 def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Call a generated function."""
+    """Call a generated function: tensors in the order of `call.takes`, results in the order of `call.gives`."""
     arrays = dict(zip(call.takes(kind), tensors, strict=True))
     steps, batch = call.measure(tensors)
     seed = int(arrays.pop("seed")) if "seed" in arrays else 0
@@ -44,7 +44,7 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
     arguments = (params, given, lengths, steps, batch, call.training, seed, offset)
     values = _undisturbed(function, params.device.type, arguments)
     for name in call.gives(kind):
-        if name.startswith("gradient") and name not in values:  # that of an input which only tells the time
+        if name.startswith("gradient") and name not in values:  # an input of which only the number of steps is used
             values[name] = params.new_zeros(call.port(name).extents(steps, batch))
     return [values[name] for name in call.gives(kind)]
 
@@ -52,7 +52,7 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
 def _undisturbed(
     function: Callable[..., dict[str, Tensor]], device: str, arguments: tuple[Any, ...]
 ) -> dict[str, Tensor]:
-    """Call a function without autograd, autocast and inference mode (in whose tensors later calls could not write)."""
+    """Call a function without autograd, autocast and inference mode, whose tensors later calls could not write to."""
     if torch.is_inference_mode_enabled() or torch.is_autocast_enabled(device):
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
             return function(*arguments)
@@ -63,7 +63,7 @@ def _undisturbed(
 def _lengths(
     call: Call, arrays: dict[str, Tensor], steps: Mapping[str, int], batch: int, device: torch.device
 ) -> dict[str, Tensor] | None:
-    """The lengths on each clock, or None where no sequence is shorter than its array (as far as the host can see)."""
+    """The lengths on each clock; None if no sequence is shorter than its array, as far as the host knows."""
     found = {name[8:]: arrays.pop(name) for name in call.extra if name.startswith("lengths:")}
     ragged = False
     for clock, n in found.items():
@@ -83,7 +83,7 @@ def _lengths(
 
 
 def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
-    """Refuse unknown symbols, where that does not mean to wait for a device."""
+    """Refuse unknown symbols, unless they are on a device: that would wait for it."""
     for name in call.given:
         size = call.program.ports[name].symbols
         symbols = arrays[name]
@@ -95,7 +95,7 @@ def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
 
 
 def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batch: int) -> None:
-    """The adjoint of the flat gradient by parameters; zero for first states that were not handed over."""
+    """Split the adjoint of the flat gradient by parameters; add zeros for initial states that were not given."""
     flat = arrays.pop("d:gradient")
     for name, (offset, shape) in call.program.parameters.items():
         arrays[f"d:gradient:{name}"] = flat[offset : offset + prod(shape)].view(shape)
@@ -107,7 +107,7 @@ def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batc
 
 
 def _clean(call: Call, arrays: dict[str, Tensor], lengths: Mapping[str, Tensor]) -> None:
-    """Put zeros (or "no symbol") after the end of each sequence."""
+    """Write zeros (for symbols: -1) after the end of each sequence."""
     masks: dict[Any, Tensor] = {}
     for name, array in arrays.items():
         port = call.port(name) if not name.startswith("d:gradient:") or name in call.program.ports else None
@@ -126,7 +126,7 @@ def _called(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list
 
 
 def _shapes(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list[Tensor]:
-    """What `run` gives, without its content."""
+    """The results of `run` without their content, for torch.compile."""
     known = Call.read(call)
     steps, batch = known.measure(tensors)
     ports = [known.port(name) for name in known.gives(kind)]
@@ -135,15 +135,16 @@ def _shapes(call: str, kind: str, params: Tensor, tensors: list[Tensor]) -> list
 
 
 def _register() -> None:
-    """Announce the op, unless another copy of this very text has done so."""
+    """Register the op, unless another copy of this file has done so."""
     home = getattr(torch.ops, NAMESPACE)
     if hasattr(home, "run"):
         return
-    library: Any = torch.library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call]
+    new: Any = torch.library.Library
+    library = new(NAMESPACE, "FRAGMENT")
     library.define(SCHEMA, tags=(torch.Tag.pt2_compliant_tag,))
     library.impl("run", _called, "CompositeExplicitAutograd")
     torch.library.register_fake(f"{NAMESPACE}::run", _shapes, lib=library)
-    home.library = library  # it lives as long as the op, whatever becomes of this module
+    home.library = library  # it must live as long as the op, even if this module is reloaded
 
 
 _register()

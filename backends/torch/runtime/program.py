@@ -1,4 +1,4 @@
-"""What a network on PyTorch knows of its cell, and how one call of it is laid out as a list of tensors."""
+"""The tables of a compiled cell on PyTorch, and the order of the tensors of a call."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from recurrency.errors import UsageError
 
 STATIC, SEQUENCE, STREAM = 0, 1, 2
-"""Kinds of values: [*shape], [B, *shape], [T, B, *shape]."""
+"""Kinds of values, in memory [*shape], [B, *shape] and [T, B, *shape]."""
 
 INPUT = "input:"
-"""What stands before the name of an input, as a word of its own stands before every name of a specification."""
+"""The prefix of the names of inputs; other groups of names have their own."""
 
 
 class Port(NamedTuple):
-    """A value that goes in or comes out; `shape` is one element's, in which the name of a clock means its steps.
+    """An argument or result. `shape` is the shape of one element; a clock's name in it is its number of steps.
 
     `symbols` is the size of the vocabulary (None: real numbers).
     """
@@ -38,34 +38,34 @@ class Port(NamedTuple):
 class Program:
     """The tables of a compiled cell and its generated functions.
 
-    There are two modes: `run` (results: outputs, states, inner streams) and `loss` (the loss, and states). Each has the
-    functions `MODE_plain`, `MODE_kept` (with a tape), `MODE_back` and `MODE_back_params` (gradients of all, or of the
-    parameters alone, from the tape) and `MODE_second` (gradients of `MODE_back`). They take the vector of parameters,
-    other tensors by name, lengths and numbers of steps by clock, the number of sequences, whether to draw random
-    numbers, their seed, and the steps before the first by clock; they give results by name.
+    There are two modes: `run` (outputs, states and inner streams) and `loss` (the loss, and states). Each has the
+    functions `MODE_plain` (results), `MODE_kept` (results and tape), `MODE_back` and `MODE_back_params` (gradients from
+    the tape: all, or of the parameters alone) and `MODE_second` (gradients of `MODE_back`). Their arguments are the
+    vector of parameters, other tensors by name, lengths and numbers of steps by clock, the number of sequences, whether
+    to draw random numbers, their seed, and by clock the number of steps before this call. They return results by name.
     """
 
     name: str
     key: str
-    """Stands for the program where only text can: equal programs have equal keys."""
+    """Identifies the program in recorded graphs and pickles: equal programs have equal keys."""
     sizes: str
     equations: str
     inputs: dict[str, Port]
     outputs: dict[str, Port]
     streams: dict[str, Port]
-    """The inner streams that are given out."""
+    """The inner streams among the results."""
     states: dict[str, Port]
     parameters: dict[str, tuple[int, tuple[int, ...]]]
-    """Offset in the flat vector and shape, in the order of the specification."""
+    """Name -> (offset in the flat vector, shape), in the order of the specification."""
     size: int
     sources: dict[str, tuple[str, ...]]
-    """Mode -> the inputs (`input:x`) and first states (`start:h`) that it reads."""
+    """Mode -> the inputs (`input:x`) and initial states (`start:h`) that it reads."""
     random: bool
     clocks: tuple[str, ...]
     clock: str
 
     def __init__(self, **tables: Any) -> None:
-        """Make this program known by its key, and derive further tables from those that are given."""
+        """Register this program under its key, and derive further tables."""
         self.__dict__.update(tables)
         groups = {"output": self.outputs, "final": self.states, "stream": self.streams}
         ports = {f"{group}:{name}": port for group, table in groups.items() for name, port in table.items()}
@@ -92,9 +92,9 @@ class Program:
         return [name.removeprefix(INPUT) for name in self.sources[mode] if name.startswith(INPUT)]
 
     def call(self, mode: str, given: tuple[str, ...], extra: tuple[str, ...], training: bool) -> Call:
-        """A way to call this program; see `Call`."""
+        """The `Call` for these arguments; made once."""
         if torch.compiler.is_compiling():
-            return Call(self, mode, given, extra, training)  # or what is known so far would be part of its guards
+            return Call(self, mode, given, extra, training)  # the cache would become part of its guards
         key = (mode, given, extra, training)
         if key not in self._calls:
             self._calls[key] = Call(self, mode, given, extra, training)
@@ -105,15 +105,15 @@ class Program:
         raise NotImplementedError
 
     def path(self, device: torch.device, dtype: torch.dtype) -> str:
-        """What computes there."""
+        """The code that computes on a device in a dtype, in words."""
         return f"generated torch code on {device}"
 
     def tape(self, mode: str) -> tuple[Port, ...]:
-        """What the backward functions of a mode need of the forward function."""
+        """What the forward function of a mode keeps for its backward functions."""
         raise NotImplementedError
 
     def initial(self, seed: int) -> dict[str, Tensor]:
-        """First values of all parameters."""
+        """The initial values of all parameters."""
         raise NotImplementedError
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
@@ -122,14 +122,14 @@ class Program:
 
 PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
 COMPILED: dict[str, Program] = {}
-"""Programs that a compiled graph has met, which knows nothing of them but the key: they stay."""
+"""Programs that a compiled graph calls by their keys; they stay in memory."""
 
 
 class Call:
-    """How a call is made: which arrays are given, and in what order they and the results travel.
+    """Which arguments a call has, and the order of the tensors that go in and come out.
 
-    `given` names inputs (`input:x`) and first states (`start:h`), `extra` what has no gradient: `lengths:CLOCK`,
-    `offset` (steps before the first, for random numbers) and `seed`.
+    `given` names inputs (`input:x`) and initial states (`start:h`), `extra` arguments without gradients:
+    `lengths:CLOCK`, `offset` (the number of steps before this call, for random numbers) and `seed`.
     """
 
     def __init__(
@@ -145,24 +145,24 @@ class Call:
 
     @staticmethod
     def read(text: str) -> Call:
-        """The call that a text stands for.
+        """The call with this `text`.
 
         Raises:
-            UsageError: it comes from a graph of another process, and this one does not know the program yet.
+            UsageError: the text is from a graph of another process, and this process has not made the program.
         """
         key, mode, given, extra, training = text.split("|")
         program = COMPILED.get(key) or PROGRAMS.get(key)
         if program is None:
             raise UsageError(
-                f"this graph runs the module {key}, which is not known here: make it once before (or import the file "
-                "that it was written to), with the specification and sizes that it had"
+                f"this graph calls the module {key}, which this process has not made: make it first, with the same "
+                "specification and sizes, or import its file"
             )
         COMPILED[key] = program
         names = [tuple(part.split(";")) if part else () for part in (given, extra)]
         return program.call(mode, names[0], names[1], bool(training))
 
     def takes(self, kind: str) -> list[str]:
-        """The names of the tensors that a function of a kind is called with."""
+        """The names of the arguments of a kind of function, in order."""
         return self._remembered("takes", kind)
 
     def _takes(self, kind: str) -> list[str]:
@@ -175,7 +175,7 @@ class Call:
         return [*out, *self.tape]
 
     def gives(self, kind: str) -> list[str]:
-        """The names of its results, in order."""
+        """The names of the results of a kind of function, in order."""
         return self._remembered("gives", kind)
 
     def _gives(self, kind: str) -> list[str]:
@@ -193,17 +193,17 @@ class Call:
 
     @property
     def tape(self) -> list[str]:
-        """The names of what the forward function keeps."""
+        """The names of the tensors that the forward function keeps."""
         return [f"tape:{k}" for k in range(len(self.program.tape(self.mode)))]
 
     def port(self, name: str) -> Port:
-        """What is known of a tensor of this call."""
+        """The port of an argument or result of this call."""
         if name.startswith("tape:"):
             return self.program.tape(self.mode)[int(name[5:])]
         return self.program.ports[name]
 
     def measure(self, given: Sequence[Tensor]) -> tuple[dict[str, int], int]:
-        """The number of steps on each clock, and of sequences."""
+        """The number of steps of each clock, and the number of sequences."""
         steps, batch = dict.fromkeys(self.program.clocks, 0), 0
         for name, tensor in zip(self.given, given, strict=False):
             port = self.program.ports[name]

@@ -1,4 +1,4 @@
-"""The program of a module that stands alone: its functions and tables are the module's own."""
+"""The program of a module file: its functions and tables are in the same file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .program import PROGRAMS, Port, Program
 
 
 class Written(Program):
-    """A program whose functions were written beforehand."""
+    """A program whose functions are in the same file."""
 
     functions: dict[str, Callable[..., dict[str, Tensor]]]
     tapes: dict[str, tuple[Port, ...]]
     initialisers: dict[str, tuple[str, tuple[float, ...]]]
-    """Parameter -> the name of its initialiser, and the arguments."""
+    """Parameter -> the name of its initialiser, and its arguments."""
 
     def function(self, kind: str, like: Tensor) -> Callable[..., dict[str, Tensor]]:
         """See `Program`."""
@@ -28,7 +28,7 @@ class Written(Program):
         return self.tapes[mode]
 
     def initial(self, seed: int) -> dict[str, Tensor]:
-        """See `Program`: drawn by torch, under seeds of their own."""
+        """See `Program`: drawn by torch, so not the values of `Model.init`."""
         return {
             name: drawn(name, *self.initialisers[name], shape, seed) for name, (_, shape) in self.parameters.items()
         }
@@ -38,5 +38,5 @@ class Written(Program):
 
 
 def written(key: str) -> Program:
-    """The program of this module, for `pickle`."""
+    """The program with a key, for `pickle`."""
     return PROGRAMS[key]

@@ -218,7 +218,7 @@ def test_an_exported_graph_runs_in_another_process_that_knows_the_module(tmp_pat
     command = [sys.executable, "-W", "ignore", "-c", LOADED, path]
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split("\n")
     assert found[0].startswith(
-        f"this graph runs the module {module.program.key}, which is not known here: make it once"
+        f"this graph calls the module {module.program.key}, which this process has not made: make it first"
     )
     assert float(found[1]) == pytest.approx(module(x)[0].sum().item(), rel=1e-6)
 
