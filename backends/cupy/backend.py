@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -17,7 +16,7 @@ from recurrency.program.layout import Layout
 from ..kernels.philox import PHILOX
 from ..kernels.scalars import Scalars
 from ..names import Names, ascii_name
-from ..python.module import docstring
+from ..python.module import docstring, import_lines, joined, without_imports
 from .class_text import class_text
 from .function import CudaFunction
 from .module import interface_text
@@ -125,26 +124,11 @@ def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
 
 @cache
 def _runtime() -> str:
-    """What every module holds: the files of the runtime as one, without their titles."""
-    plain: set[str] = set()
-    names: defaultdict[str, set[str]] = defaultdict(set)
-    bodies = []
-    for part in (arguments, plans, driver):
-        text = Path(str(part.__file__)).read_text(encoding="utf-8")
-        nodes = ast.parse(text).body
-        for node in nodes:
-            if isinstance(node, ast.Import):
-                plain |= {f"import {ast.unparse(alias)}" for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                names[str(node.module)] |= {alias.name for alias in node.names}
-        last = max(node.end_lineno or 0 for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
-        body = "\n".join(text.split("\n")[last:]).strip("\n")
-        bodies.append(body.replace("", ""))
-    imports = [
-        *sorted(plain, key=lambda line: (line == "import numpy as np", line)),
-        *(f"from {m} import {', '.join(sorted(names[m]))}" for m in sorted(names)),
-    ]
-    return "\n".join(imports) + "\n\n" + "\n\n\n".join(bodies) + "\n"
+    """What every module contains: the files of the runtime as one."""
+    imports: defaultdict[str, set[str]] = defaultdict(set)
+    files = [Path(str(part.__file__)).read_text(encoding="utf-8") for part in (arguments, plans, driver)]
+    bodies = [without_imports(text, imports) for text in files]
+    return joined(["\n".join(import_lines(imports, "numpy")), *bodies])
 
 
 def _cupy() -> Any:

@@ -8,7 +8,7 @@ from recurrency.program.program import Program
 
 from ..python.dialect import Fused, listed, number_text
 from ..python.frame import Frame
-from ..python.masks import masked_text
+from ..python.masks import masked_axes
 from ..python.memory import leased
 from ..python.module import folded
 from ..python.products import Call
@@ -134,15 +134,11 @@ def handed_out(program: Program, roots: Mapping[str, int]) -> set[str]:
 
 def _result(f: Frame, name: str, id: int, lent: bool) -> str:
     type_ = f.graph[id].type
-    text: str = f.full(id)
+    text = f.full(id)
     if lent:
         locked = not name.startswith(TAPE) and _memory(f.program, id) in _tape(f.program)
         return f"read_only({text})" if locked else f"{text}.view()"
-    text = f"{text}.copy()"
-    for axis, dim in enumerate(type_.shape):
-        if isinstance(dim, str):
-            text = masked_text(f, text, type_.kind, axis, dim, "0")
-    return text
+    return masked_axes(f, f"{text}.copy()", type_, range(len(type_.shape)), "0")
 
 
 def _tape(program: Program) -> set[int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from recurrency.graph.op import Trait
-from recurrency.graph.types import Kind
+from recurrency.graph.types import Kind, Type
 
 from .frame import Frame
 
@@ -36,9 +38,13 @@ def masked(f: Frame, id: int, axes: tuple[int, ...], nothing: str) -> tuple[str,
     """The array of a value, and its kind, with `nothing` in the padding along those of the axes that are steps."""
     type_ = f.graph[id].type
     timed = [a for a in axes if isinstance(type_.shape[a], str) and not (nothing == "0" and clean(f, id, a))]
-    if not timed:
-        return f.array(id), f.kind(id)
-    text = f.full(id)
-    for axis in timed:
-        text = masked_text(f, text, type_.kind, axis, str(type_.shape[axis]), nothing)
-    return text, type_.kind
+    return (masked_axes(f, f.full(id), type_, timed, nothing), type_.kind) if timed else (f.array(id), f.kind(id))
+
+
+def masked_axes(f: Frame, text: str, type_: Type, axes: Iterable[int], nothing: str) -> str:
+    """An array of this type with `nothing` in the padding along those of the axes that are steps."""
+    for axis in axes:
+        dim = type_.shape[axis]
+        if isinstance(dim, str):
+            text = masked_text(f, text, type_.kind, axis, dim, nothing)
+    return text

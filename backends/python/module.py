@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -50,6 +51,34 @@ def import_line(module: str, names: Iterable[str]) -> str:
     listed = ", ".join(sorted(names))
     line = f"from {module} import {listed}"
     return line if len(line) <= WIDTH else "\n".join(folded(f"from {module} import ({listed})"))
+
+
+def without_imports(text: str, imports: dict[str, set[str]]) -> str:
+    """A file without its docstring and imports; `imports` collects those from outside this package.
+
+    It maps a module to the names that are imported from it; the empty name means the module itself.
+    """
+    lines = text.split("\n")
+    for number, node in enumerate(ast.parse(text).body):
+        is_docstring = number == 0 and isinstance(node, ast.Expr)
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                imports[ast.unparse(alias)].add("")
+        elif isinstance(node, ast.ImportFrom):
+            if node.module and not node.level and node.module.split(".")[0] not in ("recurrency", "__future__"):
+                imports[node.module] |= {alias.name for alias in node.names}
+        elif not is_docstring:
+            continue
+        lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+    return "\n".join(lines).strip("\n")
+
+
+def import_lines(found: Mapping[str, set[str]], library: str) -> list[str]:
+    """The import statements: of Python, an empty line, and of the library; whole modules come first."""
+    lines = [f"import {module}" for module in sorted(found) if "" in found[module]]
+    lines += [import_line(module, found[module] - {""}) for module in sorted(found) if found[module] - {""}]
+    theirs = [line for line in lines if line.split()[1].split(".")[0] == library]
+    return [*(line for line in lines if line not in theirs), "", *theirs]
 
 
 def folded(line: str) -> list[str]:

@@ -10,7 +10,7 @@ from recurrency.program.program import Program
 from ..names import ascii_name
 from ..python.dialect import Fused, listed
 from ..python.frame import Frame
-from ..python.masks import masked_text
+from ..python.masks import masked_axes
 from ..python.memory import leased
 from ..python.module import folded
 from ..python.products import Call
@@ -231,8 +231,4 @@ def _handed_out(f: Frame, roots: Mapping[str, int]) -> set[str]:
 def _copy(f: Frame, id: int) -> str:
     """A copy of a result, with zeros in padding."""
     type_ = f.graph[id].type
-    text = f"copy_of({f.full(id)})"
-    for axis, dim in enumerate(type_.shape):
-        if isinstance(dim, str):
-            text = masked_text(f, text, type_.kind, axis, dim, "0")
-    return text
+    return masked_axes(f, f"copy_of({f.full(id)})", type_, range(len(type_.shape)), "0")

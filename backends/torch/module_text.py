@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import hashlib
 import keyword
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recurrency.backend import find
 
 from ..names import ascii_name
-from ..python.module import docstring, import_line, names_of
+from ..python.module import docstring, import_lines, joined, names_of, without_imports
 from .module import KINDS, program_of
 
 if TYPE_CHECKING:
@@ -58,61 +57,28 @@ def module_text(export: Export) -> str:
     }
     backend: Any = find("torch")
     imports: dict[str, set[str]] = defaultdict(set)
-    parts = [_body(backend.emit(list(graphs.items()), export.layout, "", export.without), imports), ERRORS]
+    functions = backend.emit(list(graphs.items()), export.layout, "", export.without)
     folder = Path(__file__).parent / "runtime"
-    for name in RUNTIME:
-        parts.append(_body((folder / f"{name}.py").read_text(encoding="utf-8"), imports))
+    runtime = [(folder / f"{name}.py").read_text(encoding="utf-8") for name in RUNTIME]
+    parts = [without_imports(functions, imports), ERRORS, *(without_imports(text, imports) for text in runtime)]
     tables = {key: getattr(program, key) for key in TABLES}
     tables["tapes"] = {mode: program.tape(mode) for mode in program.sources}
     tables["initialisers"] = {name: p.initialiser for name, p in export.model.parameters.items()}
     parts.append(_program(tables, graphs))
-    name = _free_name(export, "\n".join([*parts, *_imports(imports), CLASS.format(name="", title="", dtype="")]))
+    imported = import_lines(imports, "torch")
+    name = _free_name(export, "\n".join([*parts, *imported, CLASS.format(name="", title="", dtype="")]))
     parts.append(_class(export, name))
-    text = "\n\n".join(part.strip("\n") + "\n" for part in parts)
+    text = joined(parts)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     known = f'NAMESPACE = "recurrency_{ascii_name(export.name)}_{digest}"'
     losses = " `loss_plain` to `loss_second` are the same of the loss." if "loss" in program.sources else ""
-    guide = GUIDE.format(name=name, losses=losses)
-    head = [
-        docstring(export.header + guide),
-        "",
-        "from __future__ import annotations",
-        "",
-        *_imports(imports),
-        "",
-        "",
-    ]
+    title = docstring(export.header + GUIDE.format(name=name, losses=losses))
+    head = [title, "", "from __future__ import annotations", "", *imported, "", ""]
     return "\n".join(head) + text.replace('NAMESPACE = "recurrency"', known, 1)
 
 
 TABLES = "name key sizes equations inputs outputs streams states parameters size sources random clocks clock".split()
 """The tables of `Program`."""
-
-
-def _body(text: str, imports: dict[str, set[str]]) -> str:
-    """A file without its docstring and imports; `imports` collects those from outside this package."""
-    lines = text.split("\n")
-    for number, node in enumerate(ast.parse(text).body):
-        is_docstring = number == 0 and isinstance(node, ast.Expr)
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                imports[alias.name].add("")
-        elif isinstance(node, ast.ImportFrom):
-            if node.module and not node.level and str(node.module).split(".")[0] not in ("recurrency", "__future__"):
-                imports[node.module] |= {alias.name for alias in node.names}
-        elif not is_docstring:
-            continue
-        lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
-    return "\n".join(lines).strip("\n")
-
-
-def _imports(found: Mapping[str, set[str]]) -> list[str]:
-    """The import statements: of Python, an empty line, and of torch; whole modules come first."""
-    whole = [f"import {module}" for module in sorted(found) if "" in found[module]]
-    parts = {module: sorted(names - {""}) for module, names in sorted(found.items())}
-    lines = whole + [import_line(module, names) for module, names in parts.items() if names]
-    theirs = [line for line in lines if line.split()[1].split(".")[0] == "torch"]
-    return [*(line for line in lines if line not in theirs), "", *theirs]
 
 
 def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:

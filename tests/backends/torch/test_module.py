@@ -437,7 +437,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "packed and lengths": (lambda m: m(rnn.pack_sequence([X[:, 0]]), lengths=[5]), "has its own lengths"),
     "no input": (lambda m: m(), "LSTM has the inputs x; given are no x"),
     "unknown input": (lambda m: m(z=X), "given are no x and an unknown z"),
-    "state's form": (lambda m: m(X, (X, X)), "states of this module go by name"),
+    "state's form": (lambda m: m(X, (X, X)), "states of this module are a dict by name"),
     "unknown state": (lambda m: m(X, {"q": X}), "LSTM has no state q; it has h, c"),
     "state's shape": (lambda m: m(X, {"h": X[0]}), "the state h is [2, 3]; this call needs [2, 4]"),
     "long": (lambda m: m(X, lengths=[1, 9]), "lengths are [1, 9]; the batch has 5 steps"),
