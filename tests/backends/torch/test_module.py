@@ -430,7 +430,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "device": (lambda m: m(X.to("meta")), "x is on meta, the module on cpu"),
     "an array": (lambda m: m(X.numpy()), "x is of the type ndarray"),
     "sparse": (lambda m: m(X.to_sparse()), "x is a tensor of the layout sparse_coo; it must be dense"),
-    "nested": (lambda m: m(torch.nested.as_nested_tensor([X[:, 0]] * 2, layout=torch.jagged)), "pad it and pass `lengths`"),
+    "nested": (
+        lambda m: m(torch.nested.as_nested_tensor([X[:, 0]] * 2, layout=torch.jagged)),
+        "pad it and pass `lengths`",
+    ),
     "packed dtype": (lambda m: m(rnn.pack_sequence([X[:, 0].float()])), "x (packed) holds float32"),
     "packed device": (lambda m: m(rnn.pack_sequence([X[:, 0]]).to("meta")), "x (packed) is on meta"),
     "packed width": (lambda m: m(rnn.pack_sequence([X[:, 0, :2]])), "x (packed) is [5, 1, 2]; LSTM needs [T, B, 3]"),
