@@ -74,8 +74,7 @@ def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
     from recurrency.pictures import draw
 
     spec.check(all_cells=False)
-    known = {name: d.cell for name, d in spec.definition.module.cells.items()}
-    draw(spec.cell, spec.file, dimensions, known).save(path)
+    draw(spec.definition, dimensions).save(path)
     echo(f"wrote {path}")
 
 

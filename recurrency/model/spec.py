@@ -300,8 +300,7 @@ class Spec:
         from recurrency.pictures import draw
 
         try:
-            known = {name: d.cell for name, d in self.definition.module.cells.items()}
-            return draw(self.cell, self.file, known=known).svg()
+            return draw(self.definition).svg()
         except RecurrencyError:
             return None
 

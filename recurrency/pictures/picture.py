@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
-from recurrency.language import syntax
+from recurrency.language.elaboration.modules import CellDef
 from recurrency.pictures.drawing.compose import compose
 from recurrency.pictures.drawing.dot import render_dot
 from recurrency.pictures.drawing.drawing import Drawing
@@ -70,19 +71,14 @@ class Picture:
         write_whole(path, make())
 
 
-def draw(
-    cell: syntax.Cell,
-    file: syntax.File,
-    sizes: Mapping[str, int | str] | None = None,
-    known: Mapping[str, syntax.Cell] | None = None,
-) -> Picture:
+def draw(definition: CellDef, sizes: Mapping[str, Any] | None = None) -> Picture:
     """The picture of a cell at the level of its equations.
 
-    `sizes` are numbers for dimensions, and names for functions and cells of the header; others have their defaults. A
-    bound of a static loop that has neither counts as 2. `known` are cells that the file uses but does not define: those
-    with states are marked as such.
+    `sizes` are numbers for dimensions, and names for functions and cells of the header; others have their defaults. The
+    bound of a static loop that has neither gets a number, the same as in `check`.
 
     Raises:
-        UsageError: the cell unrolls to more nodes than a picture holds.
+        SpecError: the cell has mistakes.
+        UsageError: a size does not fit, or the cell unrolls to more nodes than a picture holds.
     """
-    return Picture(read(cell, file, sizes or {}, known or {}))
+    return Picture(read(definition, sizes or {}))

@@ -150,7 +150,7 @@ def test_what_is_too_large_for_a_picture_says_so() -> None:
     for said, text in texts.items():
         spec = rc.parse(text)
         with pytest.raises(UsageError, match=said):
-            draw(spec.cell, spec.file).svg()
+            draw(spec.definition).svg()
 
 
 def test_a_cell_of_too_many_operations_is_not_compiled() -> None:

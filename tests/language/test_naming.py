@@ -82,7 +82,7 @@ def test_names_that_look_alike_are_told_apart(names: list[str]) -> None:
     names = [n for n in names if n != "σσ"]
     prints(names)
     spec = cell_of(names)
-    picture = draw(spec.cell, spec.file)
+    picture = draw(spec.definition)
     labels = [node.label for node in picture.sketch.nodes.values() if not node.id.startswith("output:")]
     assert len(set(labels)) == len(labels) >= 2 * len(names)
     for label in labels:

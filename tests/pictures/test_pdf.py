@@ -24,8 +24,7 @@ OPERATORS = {"q", "Q", "cm", "rg", "RG", "w", "J", "d", "m", "l", "c", "h", "re"
 
 
 def picture(name: str) -> Picture:
-    spec = library.spec(name)
-    return draw(spec.cell, spec.file, known={n: d.cell for n, d in spec.definition.module.cells.items()})
+    return draw(library.spec(name).definition)
 
 
 def content(pdf: bytes) -> str:

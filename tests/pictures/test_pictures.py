@@ -15,8 +15,9 @@ from pathlib import Path as FilePath
 import pytest
 
 from recurrency import library
-from recurrency.errors import Source, UsageError
-from recurrency.language.reading.parser import parse_file
+from recurrency.errors import UsageError
+from recurrency.language.elaboration.elaborate import check
+from recurrency.model.spec import parse
 from recurrency.passes.recurrence import recurrences
 from recurrency.pictures import Picture, draw
 from recurrency.pictures.drawing.drawing import Box, Drawing, Path, Point
@@ -37,16 +38,13 @@ PLAIN = [
 @cache
 def shipped(name: str, **sizes: int | str) -> Picture:
     """The picture of a shipped cell."""
-    spec = library.spec(name)
-    known = {n: d.cell for n, d in spec.definition.module.cells.items()}
-    return draw(spec.cell, spec.file, sizes, known)
+    return draw(library.spec(name).definition, sizes)
 
 
 @cache
 def picture(text: str, **sizes: int | str) -> Picture:
     """The picture of the last cell of a text."""
-    file = parse_file(Source("test.rnn", text))
-    return draw(file.cells[-1], file, sizes, {c.name: c for c in file.cells})
+    return draw(parse(text).definition, sizes)
 
 
 def edges(drawn: Picture) -> set[str]:
@@ -121,7 +119,7 @@ def test_calls_of_one_instance_are_boxes_and_the_instance_is_none() -> None:
     inner = "cell B[H](x: [H]) -> (y: [H]) { y = tanh(x) }"
     outer = "cell A[H](x: [H], z: [H]) -> (y: [H]) { f = B[H]\n a = f(x)\n y = a + f(z) }"
     drawn = picture(f"{inner}\n{outer}")
-    assert {"x -> a", "z -> f#1.y", "a -> y", "f#1.y -> y"} <= edges(drawn)
+    assert {"x -> a", "z -> y.f", "a -> y", "y.f -> y"} <= edges(drawn)
     assert "f" not in drawn.sketch.nodes
 
 
@@ -374,7 +372,7 @@ def test_a_picture_is_the_same_every_time() -> None:
     code = (
         "from recurrency import library; from recurrency.pictures import draw; import hashlib\n"
         "s = library.LSTM; g = library.MLSTM\n"
-        "print(hashlib.sha256((draw(s.cell, s.file).svg() + draw(g.cell, g.file).svg()).encode()).hexdigest())"
+        "print(hashlib.sha256((draw(s.definition).svg() + draw(g.definition).svg()).encode()).hexdigest())"
     )
     run = [
         subprocess.run(
@@ -390,8 +388,41 @@ def test_too_many_equations_are_no_picture() -> None:
         shipped("Translate", L=150)
 
 
-def test_a_bound_that_is_not_known_counts_as_two() -> None:
+def test_a_bound_that_is_not_known_has_the_number_that_the_check_gives_it() -> None:
     text = (
         "cell A[H, L](x: [H]) -> (y: [H]) { for l in 1..L { z[l] = tanh(x if l == 1 else z[l-1]) }\n y = tanh(z[1]) }"
     )
-    assert {"z[1]", "z[2]"} <= set(picture(text).sketch.nodes)
+    assert check(parse(text).definition).dimensions["L"] == 3
+    assert {"x -> z[1]", "z[1] -> z[2]", "z[2] -> z[3]"} <= edges(picture(text))
+    assert "z[4]" not in picture(text).sketch.nodes
+
+
+def test_what_a_function_reads_is_read_by_the_equation_that_calls_it() -> None:
+    text = """
+    fn change(a) = a - a[t-2]
+    cell A[H](x, z: [H]) -> (y: [H]) {
+        fn scaled(a) = a * z
+        y = scaled(change(x))
+    }"""
+    assert {"x -> y", "x ~> x[t-2]", "x[t-2] ~> y", "z -> y"} <= edges(picture(text))
+
+
+def test_streams_inside_a_cell_are_read_from_its_box() -> None:
+    inner = "cell B[H](x: [H]) -> (y: [H]) { state c : [H] = 0\n c = x + c[t-1]\n y = tanh(c[t-2]) }"
+    outer = "cell A[H](x: [H]) -> (z: [H]) { u = B(2 * x)\n v = B(u.c)\n z = u.c[t-1] + u.x * v }"
+    drawn = picture(f"{inner}\n{outer}")
+    assert edges(drawn) == {"x -> u", "u -> v", "u ~> u[t-1]", "u[t-1] ~> z", "u -> z", "v -> z", "z -> output:z"}
+    assert drawn.sketch.loops == []
+
+
+def test_a_loop_through_a_cell_is_of_the_kind_that_the_equations_inside_have_too() -> None:
+    cells = {f: f"cell B[H](x: [H]) -> (y: [H]) {{ y = {f}(x) }}" for f in ("tanh", "2 *", "softmax")}
+    outer = "cell A[H](x: [H]) -> (y: [H]) { state y : [H] = 0\n y = B(0.5 * y[t-1]) + x }"
+    kinds = {f: [loop.kind for loop in picture(f"{cell}\n{outer}").sketch.loops] for f, cell in cells.items()}
+    assert kinds == {"tanh": ["diagonal"], "2 *": ["diagonal, affine"], "softmax": ["full"]}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_shipped_cell_has_a_picture_of_all_its_outputs(cell: str) -> None:
+    outputs = {f"output:{port.name}" for port in library.spec(cell).cell.outputs}
+    assert outputs <= {edge.target for edge in shipped(cell).sketch.edges}

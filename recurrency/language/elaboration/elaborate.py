@@ -78,11 +78,20 @@ def elaborate(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
         UsageError: a dimension is missing, unknown or no positive whole number.
         SpecError: the spec has mistakes.
     """
-    return _elaborated(definition, bind(definition, dimensions))
+    return _result(_elaborated(definition, bind(definition, dimensions)))
 
 
 def check(definition: CellDef, given: Mapping[str, Any] | None = None) -> Elaborated:
     """Elaborate a cell with dimensions as units, but for those that are given.
+
+    Raises:
+        SpecError: with every independent mistake. UsageError: what is given does not fit.
+    """
+    return _result(unfold(definition, given))
+
+
+def unfold(definition: CellDef, given: Mapping[str, Any] | None = None) -> Instance:
+    """What `check` elaborates, as the outermost use of the cell: its equations, their streams and their graph.
 
     Raises:
         SpecError: with every independent mistake. UsageError: what is given does not fit.
@@ -121,7 +130,7 @@ def check_all(
     return last
 
 
-def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
+def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Instance:
     """Walk until the shapes of undeclared feedbacks are those that their equations give."""
     assumptions: dict[str, tuple[Dim, ...]] = {}
     with _recursion():
@@ -133,7 +142,7 @@ def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborate
             assumptions.update({name: shape for name, (_, shape) in work.revised.items()})
         if work.diagnostics or work.spoilt:
             raise SpecError(tuple(sorted(work.diagnostics, key=place_of)))
-        return replace(_result(work, top), written=work.definitions)
+        return top
 
 
 def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any], last: bool) -> Instance:
@@ -219,8 +228,8 @@ def _roots(work: Elaboration, top: Instance) -> None:
         roots[f"curvature:{k}"] = value.id
 
 
-def _result(work: Elaboration, top: Instance) -> Elaborated:
-    graph = work.graph.select(work.graph.roots)
+def _result(top: Instance) -> Elaborated:
+    work, graph = top.work, top.work.graph.select(top.work.graph.roots)
     _bound_sizes(work, graph, top.cell)
     return Elaborated(
         graph=graph,
@@ -232,6 +241,7 @@ def _result(work: Elaboration, top: Instance) -> Elaborated:
         starts=_starts(work),
         clocks=tuple(sorted({str(p.clock or "t") for p in top.cell.inputs} | {"t"})),
         curvatures=len(work.curvatures),
+        written=work.definitions,
     )
 
 
@@ -288,4 +298,4 @@ def _recursion() -> Iterator[None]:
                 sys.setrecursionlimit(_WALKS.pop())
 
 
-__all__ = ["Elaborated", "Elaboration", "Poly", "check", "elaborate"]
+__all__ = ["Elaborated", "Elaboration", "Poly", "check", "elaborate", "unfold"]

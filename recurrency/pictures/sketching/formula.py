@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
+from recurrency.errors import Span
 from recurrency.language import syntax
+from recurrency.language.elaboration.definitions import Env
+from recurrency.language.elaboration.numbers import is_number
+from recurrency.language.elaboration.streams import dimension_text
 from recurrency.language.syntax import Expression
 from recurrency.language.writing.latex import Printer, Scope
-from recurrency.pictures.sketching.static import Env, static, transform
-from recurrency.pictures.sketching.unroll import Key, reference
+from recurrency.pictures.sketching.flow import Flow
 
 BREAK = "\x1f"
 """Stands where a long formula may go on in the next line; a digit follows, and a line ends rather at a lower one."""
+CALLED = "#"
+"""Behind the name of a cell: it replaces a call that is a node of its own."""
 
 WORDS = re.compile(r"\\begin|\\end|\\[{}]|[{}()\[\]]| \+ | - | ?\\,\\odot\\, ?|(?<!\\), |;\\, ?", re.ASCII)
 DEEPER = {"{": 1, "\\begin": 1, "}": -1, "\\end": -1}
@@ -34,61 +39,94 @@ AIR = (
 
 @dataclass(frozen=True)
 class LabelPrinter(Printer):
-    """Prints a lifted use of a cell, `LSTM#1.y`, as the name of the cell; streams carry no time if it is this step."""
+    """Prints a call that is a node of its own, `LSTM#`, as the name of the cell; streams of this step carry no time."""
 
     time: str = ""
 
     def name(self, name: str, members: str = "") -> str:
-        """A name, and what was put in the place of a use of a cell."""
-        cell, lifted, _ = name.partition("#")
-        return self.scope.naming.operator(cell) if lifted else super().name(name, members)
+        """A name, or the cell whose call it replaces."""
+        called = name.endswith(CALLED)
+        return self.scope.naming.operator(name.removesuffix(CALLED)) if called else super().name(name, members)
 
 
 @dataclass(frozen=True)
 class Formula:
-    """Prints the expressions of one equation.
+    """Prints the expressions of one equation, whose loop indices have the numbers `env`.
 
-    `env` holds the numbers of indices and dimensions, `dimensions` which of its names stay letters, `stands_for` a
-    stream's other name where an equation only renames it, `bound` what the functions and cells of the header are.
+    `calls` are the places of calls that are drawn as nodes of their own.
     """
 
+    flow: Flow
     scope: Scope
     env: Env
-    dimensions: Container[str] = ()
-    stands_for: Callable[[Key], Key] = lambda key: key
-    bound: Mapping[str, str] = field(default_factory=dict)
+    calls: frozenset[Span | None] = frozenset()
 
     def __call__(self, expression: Expression) -> str:
         """The LaTeX of an expression, with marks where it may be broken."""
-        return breakable(LabelPrinter(self.scope).text(transform(expression, self._known)))
+        return breakable(LabelPrinter(self.scope).text(self._below(expression)))
 
     def _known(self, expression: Any) -> Any:
         """A piece of an expression with what is known put in: numbers for indices, functions for their names."""
-        match expression:
-            case syntax.Name(name=name, span=span) if name in self.env and name not in self.dimensions:
-                return syntax.Number(span, self.env[name])
-            case syntax.Name(name=name, span=span) if name.partition("#")[0] in self.bound:
-                cell, lifted, rest = name.partition("#")
-                return syntax.Name(span, self.bound[cell] + lifted + rest)
-            case syntax.Name() | syntax.Subscript():
-                return self._reference(expression)
-        return expression
+        if isinstance(expression, syntax.From) and expression.call.span in self.calls:
+            expression = expression.call
+        if isinstance(expression, syntax.Call) and expression.span in self.calls:
+            return self._named(_callee(expression), CALLED)
+        if isinstance(expression, syntax.Conditional):
+            chosen = self.flow.chosen(expression, self.env)
+            return self._below(expression) if chosen is expression else self._known(chosen)
+        if isinstance(expression, syntax.Name):
+            return self._named(expression)
+        if isinstance(expression, syntax.Subscript) and isinstance(expression.value, syntax.Name):
+            return self._member(expression, expression.value)
+        return self._below(expression)
 
-    def _reference(self, expression: syntax.Name | syntax.Subscript) -> Expression:
-        named = reference(expression)
-        if named is None or not (named.name in self.scope.known or "#" in named.name):
-            return expression
-        span = expression.span
-        name, numbers = self.stands_for(named.key(self.env) or (named.name, ()))
-        members: tuple[Expression, ...] = tuple(syntax.Number(span, n) for n in numbers)
-        if named.key(self.env) is None:
-            members = tuple(
-                syntax.Number(i.span, n) if (n := static(i, self.env)) is not None else i for i in named.indices
-            )
-        out: Expression = syntax.Name(span, name)
-        if members and "#" not in name:
-            out = syntax.Subscript(span, out, members)
-        return out if named.step is None else syntax.Subscript(span, out, (named.step,))
+    def _below(self, expression: Any) -> Any:
+        """The same piece of syntax, with what is known put into all that it consists of."""
+        known: dict[str, Any] = {}
+        for field in dataclasses.fields(expression):
+            value = getattr(expression, field.name)
+            if isinstance(value, tuple):
+                known[field.name] = tuple(self._known(v) if dataclasses.is_dataclass(v) else v for v in value)
+            elif field.name != "span" and dataclasses.is_dataclass(value):
+                known[field.name] = self._known(value)
+        return dataclasses.replace(expression, **known)
+
+    def _named(self, name: syntax.Name, mark: str = "") -> Expression:
+        if name.name in self.env:
+            return syntax.Number(name.span, self.env[name.name])
+        meant = self.flow.top.dimensions.get(name.name)
+        if meant is not None and not is_number(meant):
+            return syntax.Name(name.span, dimension_text(meant).partition("[")[0] + mark)
+        return _reference(name.span, *self.flow.stands_for((name.name + mark, ())))
+
+    def _member(self, subscript: syntax.Subscript, name: syntax.Name) -> Expression:
+        """A member of a family, by its numbers as far as they are known; anything else in square brackets as it is."""
+        if not self.flow.top.defined.is_family(name.name) or syntax.mentions_time(subscript):
+            return cast(Expression, self._below(subscript))
+        indices = tuple(map(self._index, subscript.indices))
+        numbers = tuple(i.value for i in indices if isinstance(i, syntax.Number) and isinstance(i.value, int))
+        if len(numbers) == len(indices):
+            return _reference(subscript.span, *self.flow.stands_for((name.name, numbers)))
+        return dataclasses.replace(subscript, indices=indices)
+
+    def _index(self, index: Expression) -> Expression:
+        if self.flow.knows(index, self.env):
+            return syntax.Number(index.span, self.flow.top.evaluator(self.env).integer(index))
+        return cast(Expression, self._known(index))
+
+
+def _reference(span: Span, name: str, numbers: tuple[int, ...]) -> Expression:
+    indices = tuple(syntax.Number(span, n) for n in numbers)
+    return syntax.Subscript(span, syntax.Name(span, name), indices) if indices else syntax.Name(span, name)
+
+
+def _callee(call: syntax.Call) -> syntax.Name:
+    """The name of the cell that is called: `LSTM` of `LSTM[H](x)`."""
+    callee = call.callee
+    while isinstance(callee, syntax.Subscript):
+        callee = callee.value
+    assert isinstance(callee, syntax.Name)
+    return callee
 
 
 def breakable(latex: str) -> str:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from recurrency.pictures.sketching.unroll import Instance, Key
-from recurrency.pictures.sketching.uses import Use
+from recurrency.language.elaboration.definitions import Key
+from recurrency.pictures.sketching.flow import Equation, Use
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Group:
 
 
 def find_groups(
-    instances: Iterable[Instance],
+    equations: Iterable[Equation],
     reads: Mapping[Key, frozenset[Use]],
-    label: Callable[[Instance, str], str],
+    label: Callable[[Equation, str], str],
 ) -> list[Group]:
     """Families whose members read the same, are read by the same, and whose equations are the same but for one index.
 
@@ -32,18 +32,18 @@ def find_groups(
     for reader, used in reads.items():
         for use in used:
             readers[use.key].add((reader, use.delay))
-    alike: dict[object, list[tuple[int, Instance]]] = defaultdict(list)
-    for instance in instances:
-        name, numbers = instance.key
-        for place, index in enumerate(instance.free):
+    alike: dict[object, list[tuple[int, Equation]]] = defaultdict(list)
+    for equation in equations:
+        name, numbers = equation.key
+        for place, index in enumerate(equation.free):
             if index is not None and place < len(numbers):
                 others = numbers[:place] + numbers[place + 1 :]
-                part = (reads[instance.key], frozenset(readers[instance.key]))
-                alike[name, place, others, part, label(instance, index)].append((numbers[place], instance))
+                part = (reads[equation.key], frozenset(readers[equation.key]))
+                alike[name, place, others, part, label(equation, index)].append((numbers[place], equation))
     return _disjoint(alike.values())
 
 
-def _disjoint(candidates: Iterable[list[tuple[int, Instance]]]) -> list[Group]:
+def _disjoint(candidates: Iterable[list[tuple[int, Equation]]]) -> list[Group]:
     groups: list[Group] = []
     taken: set[Key] = set()
     for found in sorted(candidates, key=len, reverse=True):
@@ -59,8 +59,8 @@ def _disjoint(candidates: Iterable[list[tuple[int, Instance]]]) -> list[Group]:
     return groups
 
 
-def _varies(index: str, instance: Instance, members: tuple[Key, ...]) -> bool:
-    place = instance.free.index(index)
+def _varies(index: str, equation: Equation, members: tuple[Key, ...]) -> bool:
+    place = equation.free.index(index)
     return len({numbers[place] for _, numbers in members}) > 1
 
 

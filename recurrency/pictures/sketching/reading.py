@@ -1,23 +1,23 @@
-"""From the syntax of a cell to the sketch of its picture: one node an equation, one edge a use."""
+"""From an elaborated cell to the sketch of its picture: one node an equation, one edge a use."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
+from typing import Any
 
-import networkx as nx
-
-from recurrency.errors import UsageError
+from recurrency.errors import Span, UsageError
 from recurrency.language import syntax
+from recurrency.language.elaboration.definitions import Key
+from recurrency.language.elaboration.elaborate import unfold
+from recurrency.language.elaboration.instance import Instance
+from recurrency.language.elaboration.modules import CellDef
 from recurrency.language.writing.latex import Scope, scope_of
+from recurrency.pictures.sketching.flow import Equation, Flow, Use
 from recurrency.pictures.sketching.formula import Formula
-from recurrency.pictures.sketching.kinds import kind_of
 from recurrency.pictures.sketching.merge import Group, find_groups, same_readers
 from recurrency.pictures.sketching.sketch import Edge, Kind, Line, Loop, Node, Sketch
-from recurrency.pictures.sketching.static import static
-from recurrency.pictures.sketching.unroll import Instance, Key, callee, lift_cells, reference, unroll
-from recurrency.pictures.sketching.uses import Use, clocks_of, uses
 
 NEWLINE = "\n"
 """In a label: the line ends here."""
@@ -29,115 +29,30 @@ UNROLLED = 2000
 """More equations than these are not read at all; as many become fewer nodes where members of a family are alike."""
 
 
-def read(
-    cell: syntax.Cell, file: syntax.File, sizes: Mapping[str, int | str], known: Mapping[str, syntax.Cell]
-) -> Sketch:
-    """The sketch of a cell.
-
-    `sizes` are dimensions, functions and cells by name, `known` cells that `file` does not define.
+def read(definition: CellDef, sizes: Mapping[str, Any]) -> Sketch:
+    """The sketch of a cell; `sizes` are dimensions, functions and cells by name.
 
     Raises:
-        UsageError: the cell unrolls to more nodes than a picture holds.
+        SpecError: the cell has mistakes. UsageError: a size does not fit, or the cell unrolls to more nodes than a
+            picture holds.
     """
-    return _Reader(cell, file, sizes, known).sketch()
+    return _Reader(unfold(definition, sizes)).sketch()
 
 
 class _Reader:
-    def __init__(
-        self, cell: syntax.Cell, file: syntax.File, sizes: Mapping[str, int | str], known: Mapping[str, syntax.Cell]
-    ) -> None:
-        self.cell = cell
-        self.file = file
-        self.known = {**known, **{c.name: c for c in file.cells}}
-        self.env: dict[str, int] = {}
-        self.bound: dict[str, str] = {}
-        for dimension in cell.dimensions:
-            self._bind(dimension, sizes.get(dimension.name))
-
-    def _bind(self, dimension: syntax.Dimension, given: int | str | None) -> None:
-        default = dimension.default
-        if given is None and isinstance(default, syntax.Name) and static(default, self.env) is None:
-            given = default.name
-        elif given is None and default is not None:
-            given = static(default, self.env)
-        if isinstance(given, str):
-            self.bound[dimension.name] = given
-        elif given is not None:
-            self.env[dimension.name] = given
-
-    # ------------------------------------------------------------------------------------------ equations, one by one
+    def __init__(self, top: Instance) -> None:
+        self.cell, self.flow = top.cell, Flow(top)
+        if len(top.defined.equations) > UNROLLED:
+            raise self._too_many(f"more than {UNROLLED}")
+        self.inputs, self.equations, self.reads = self.flow.inputs, self.flow.equations, self.flow.reads
+        module = top.definition.module
+        self.scope: Scope = scope_of(top.cell, module.functions, {n: d.cell for n, d in module.cells.items()})
+        """What the printer knows of the names."""
 
     @cached_property
-    def cell_names(self) -> set[str]:
-        named = {n.name for use in self.file.uses for n in use.names}
-        found = named | set(self.known)
-        found |= {name for name, value in self.bound.items() if value in found or value[:1].isupper()}
-        equations = [s for s in self.cell.body if isinstance(s, syntax.Equation)]
-        return found | {e.target.name for e in equations if self._is_cell(e.value, found)}
-
-    @staticmethod
-    def _is_cell(value: syntax.Expression, names: set[str]) -> bool:
-        """`shared = LSTM[H]` makes an instance of a cell, not a stream."""
-        named = value.value if isinstance(value, syntax.Subscript) else value
-        return isinstance(named, syntax.Name) and named.name in names
-
-    @cached_property
-    def instances(self) -> dict[Key, Instance]:
-        found: dict[Key, Instance] = {}
-        for turn, one in enumerate(unroll(self.cell.body, self.env), 1):
-            if turn > UNROLLED:
-                raise self._too_many(f"more than {UNROLLED}")
-            if not self._is_cell(one.value, self.cell_names):
-                found |= {lifted.key: lifted for lifted in lift_cells(one, self.cell_names)}
-        return found
-
-    @cached_property
-    def inputs(self) -> dict[Key, syntax.Port]:
-        return {(port.name, ()): port for port in self.cell.inputs}
-
-    @cached_property
-    def outputs(self) -> dict[Key, syntax.Port]:
-        return {(port.name, ()): port for port in self.cell.outputs}
-
-    @cached_property
-    def aliases(self) -> dict[Key, Key]:
-        """Streams that are only another name: `below[1] = x`."""
-        found: dict[Key, Key] = {}
-        for key, instance in self.instances.items():
-            named = reference(instance.value)
-            other = named.key(instance.env) if named is not None and named.step is None else None
-            if other is not None and (other in self.instances or other in self.inputs):
-                found[key] = other
-        return found
-
-    def stands_for(self, key: Key) -> Key:
-        seen = {key}
-        while (other := self.aliases.get(key)) is not None and other not in seen:
-            seen.add(other)
-            key = other
-        return key
-
-    @cached_property
-    def equations(self) -> dict[Key, Instance]:
-        return {key: instance for key, instance in self.instances.items() if key not in self.aliases}
-
-    @cached_property
-    def reads(self) -> dict[Key, frozenset[Use]]:
-        streams = {**self.instances, **self.inputs}
-        return {
-            key: frozenset(Use(self.stands_for(u.key), u.delay) for u in uses(i.value, i.env, streams))
-            for key, i in self.equations.items()
-        }
-
-    @cached_property
-    def firsts(self) -> dict[Key, frozenset[Key]]:
-        """The streams from which a use of a cell gets its first states."""
-        streams = {**self.instances, **self.inputs}
-        return {
-            key: frozenset(self.stands_for(u.key) for k in i.value.first for u in uses(k.value, i.env, streams))
-            for key, i in self.equations.items()
-            if isinstance(i.value, syntax.From)
-        }
+    def outputs(self) -> list[tuple[str, Key]]:
+        """The outputs, and the streams that they are."""
+        return [(port.name, self.flow.stands_for((port.name, ()))) for port in self.cell.outputs]
 
     def _require_few(self) -> None:
         """Refuse what can't become a picture before anything is drawn: alone the equations are too many nodes.
@@ -157,10 +72,9 @@ class _Reader:
 
     @cached_property
     def groups(self) -> list[Group]:
-        wanted = {self.stands_for(key) for key in self.outputs}
-        handed = {key for keys in self.firsts.values() for key in keys}
-        plain = [i for k, i in self.equations.items() if k not in wanted | handed and self._kind(i) is Kind.EQUATION]
-        return find_groups(plain, self.reads, lambda i, index: self._label(i, {index}))
+        apart = {key for _, key in self.outputs}.union(*self.flow.firsts.values())
+        plain = [e for key, e in self.equations.items() if key not in apart and e.use is None]
+        return find_groups(plain, self.reads, lambda e, index: self._label(e, {index}))
 
     @cached_property
     def group_of(self) -> dict[Key, Group]:
@@ -176,59 +90,30 @@ class _Reader:
         return f"{key[0]}[{', '.join(map(str, key[1]))}]" if key[1] else key[0]
 
     @cached_property
-    def loops(self) -> list[list[Key]]:
-        graph: nx.DiGraph[Key] = nx.DiGraph()
-        graph.add_nodes_from(self.equations)
-        graph.add_edges_from((use.key, key) for key, used in self.reads.items() for use in used)
-        order = {key: n for n, key in enumerate(self.equations)}
-        found = [sorted(c, key=order.__getitem__) for c in nx.strongly_connected_components(graph) if c <= order.keys()]
-        return sorted((c for c in found if len(c) > 1 or graph.has_edge(c[0], c[0])), key=lambda c: order[c[0]])
-
-    @cached_property
     def loop_of(self) -> dict[Key, int]:
-        return {key: number for number, loop in enumerate(self.loops) for key in loop}
+        return {key: number for number, (loop, _) in enumerate(self.flow.loops) for key in loop}
 
     # --------------------------------------------------------------------------------------------------------- labels
 
     @cached_property
-    def scope(self) -> Scope:
-        """What the printer knows of the names."""
-        return scope_of(self.cell, {fn.name: fn for fn in self.file.functions}, self.known)
+    def calls(self) -> frozenset[Span | None]:
+        """The places of calls that are nodes of their own."""
+        return frozenset(e.use.place for e in self.flow.written.values() if e.use is not None)
 
-    def _kind(self, instance: Instance) -> Kind:
-        return Kind.CELL if callee(instance.value, self.cell_names) is not None else Kind.EQUATION
+    def _formula(self, equation: Equation, letters: Set[str] = frozenset()) -> Formula:
+        env = {name: number for name, number in equation.env.items() if name not in letters}
+        return Formula(self.flow, self.scope, env, self.calls)
 
-    def _label(self, instance: Instance, letters: Set[str] = frozenset()) -> str:
-        env = {name: number for name, number in instance.env.items() if name not in letters}
-        formula = Formula(self.scope, env, self.env, self.stands_for, self.bound)
-        name, numbers = instance.key
-        value = instance.value.call if isinstance(instance.value, syntax.From) else instance.value
-        text = formula(value)
-        if "#" in name:
+    def _label(self, equation: Equation, letters: Set[str] = frozenset()) -> str:
+        value = equation.value.call if isinstance(equation.value, syntax.From) else equation.value
+        text = self._formula(equation, letters)(value)
+        if not equation.has_name:
             return text
+        name, numbers = equation.key
         members = ",".join(
-            f if f is not None and f in letters else str(n) for f, n in zip(instance.free, numbers, strict=True)
+            f if f is not None and f in letters else str(n) for f, n in zip(equation.free, numbers, strict=True)
         )
         return f"{self.scope.naming.symbol(name, members=members)} = {text}"
-
-    @cached_property
-    def clocks(self) -> dict[Key, str | None]:
-        given: dict[Key, str | None] = {key: port.clock or "t" for key, port in self.inputs.items()}
-        return clocks_of(self.instances, given)
-
-    def _recurrent(self, name: str | None) -> bool:
-        """Whether a cell, or one inside it, has states."""
-        seen, later = set[str](), [name]
-        while later:
-            name = later.pop() or ""
-            cell = self.known.get(self.bound.get(name, name))
-            if cell is None or cell.name in seen:
-                continue
-            if any(isinstance(s, syntax.State) for s in cell.body):
-                return True
-            seen.add(cell.name)
-            later += {callee(i.value, self.known) for e in unroll(cell.body, {}) for i in lift_cells(e, self.known)}
-        return False
 
     # --------------------------------------------------------------------------------------------------------- sketch
 
@@ -241,10 +126,8 @@ class _Reader:
         edges.update(dict.fromkeys(self._first_states(sketch)))
         inside = self._delays(sketch, edges)
         sketch.edges = list(edges)
-        for number, loop in enumerate(self.loops):
+        for number, (loop, kind) in enumerate(self.flow.loops):
             members = dict.fromkeys(self.node_of(key) for key in loop)
-            cells = {k for k in loop if self._kind(self.equations[k]) is Kind.CELL}
-            kind = kind_of((self.equations[k] for k in loop), {f.name: f for f in self._functions()}, cells, self.bound)
             sketch.loops.append(Loop((*members, *inside[number]), kind))
         used = {e.source for e in sketch.edges} | {e.target for e in sketch.edges} | {e.source for e in sketch.feedback}
         sketch.nodes = {id: n for id, n in sketch.nodes.items() if id in used or n.kind is not Kind.INPUT}
@@ -254,53 +137,46 @@ class _Reader:
             raise UsageError(f"the equations of {self.cell.name} are too long for a picture: {length} characters")
         return sketch
 
-    def _functions(self) -> Iterator[syntax.Fn]:
-        yield from self.file.functions
-        yield from (s for s in self.cell.body if isinstance(s, syntax.Fn))
-
     def _nodes(self) -> Iterator[Node]:
-        several = len(set(self.clocks.values())) > 1
+        clocks = self.flow.clocks
+        several = len(set(clocks.values())) > 1
         for key, port in self.inputs.items():
             clock = self.scope.naming.symbol(port.clock) if several and port.clock else ""
             over = rf"\;\mathrm{{over}}\;{clock}" if clock else ""
-            yield Node(key[0], Kind.INPUT, self.scope.naming.symbol(key[0]) + over, key[0], self.clocks[key])
-        for key, instance in self.equations.items():
-            yield self._equation(key, instance)
-        for key in self.outputs:
-            source = self.stands_for(key)
-            if source in self.equations or source in self.inputs:
-                label = self.scope.naming.symbol(key[0])
-                yield Node(f"output:{key[0]}", Kind.OUTPUT, label, key[0], self.clocks.get(source))
+            yield Node(key[0], Kind.INPUT, self.scope.naming.symbol(key[0]) + over, key[0], clocks[key])
+        for equation in self.equations.values():
+            yield self._equation(equation)
+        for name, source in self.outputs:
+            yield Node(f"output:{name}", Kind.OUTPUT, self.scope.naming.symbol(name), name, clocks.get(source))
 
-    def _equation(self, key: Key, instance: Instance) -> Node:
+    def _equation(self, equation: Equation) -> Node:
+        key = equation.key
         group = self.group_of.get(key)
-        label = self._label(instance, {group.index} if group else set())
+        label = self._label(equation, {group.index} if group else set())
         if group:
             first, last = group.numbers
             shown = [str(n) for n in range(first, last + 1)]
             shown = shown if len(shown) <= 3 else [shown[0], r"\ldots", shown[-1]]
             label += f"{NEWLINE}{self.scope.naming.symbol(group.index)}={','.join(shown)}"
-        kind = self._kind(instance)
-        recurrent = kind is Kind.CELL and self._recurrent(callee(instance.value, self.cell_names))
-        text = f"{self.node_of(key)} = {' '.join(instance.value.span.text.split())}"
-        return Node(self.node_of(key), kind, label, text, self.clocks.get(key), recurrent)
+        kind = Kind.EQUATION if equation.use is None else Kind.CELL
+        text = f"{self.node_of(key)} = {' '.join(equation.value.span.text.split())}"
+        return Node(self.node_of(key), kind, label, text, self.flow.clocks.get(key), self.flow.is_recurrent(equation))
 
     def _edges(self) -> Iterator[Edge]:
         for key, used in self.reads.items():
             for use in sorted(used, key=lambda u: (u.key, u.delay)):
                 if use.delay == 0:
                     yield Edge(self.node_of(use.key), self.node_of(key))
-        for key in self.outputs:
-            if (source := self.stands_for(key)) in self.equations or source in self.inputs:
-                yield Edge(self.node_of(source), f"output:{key[0]}")
+        for name, source in self.outputs:
+            yield Edge(self.node_of(source), f"output:{name}")
 
     def _first_states(self, sketch: Sketch) -> Iterator[Edge]:
-        for key, sources in self.firsts.items():
-            instance = self.equations[key]
-            assert isinstance(instance.value, syntax.From)
-            formula = Formula(self.scope, instance.env, self.env, self.stands_for, self.bound)
-            lines = [f"{self.scope.naming.symbol(k.name, '0')} = {formula(k.value)}" for k in instance.value.first]
-            text = ", ".join(" ".join(k.span.text.split()) for k in instance.value.first)
+        for key, sources in self.flow.firsts.items():
+            equation = self.equations[key]
+            assert isinstance(equation.value, syntax.From)
+            formula, given = self._formula(equation), equation.value.first
+            lines = [f"{self.scope.naming.symbol(k.name, '0')} = {formula(k.value)}" for k in given]
+            text = ", ".join(" ".join(k.span.text.split()) for k in given)
             node = Node(f"{self.node_of(key)}:from", Kind.FIRST, NEWLINE.join(lines), text, None)
             sketch.nodes[node.id] = node
             yield from (Edge(self.node_of(s), node.id, Line.DOTTED) for s in sorted(sources))
@@ -336,5 +212,5 @@ class _Reader:
             names = [names[0], names[1], r"\ldots", names[-1]]
         first, last = self.node_of(bus[0].key), self.node_of(bus[-1].key)
         text = f"{first}[{step}]" if len(bus) == 1 else f"{first}[{step}] to {last}[{step}]"
-        clock = self.clocks.get(bus[0].key)
+        clock = self.flow.clocks.get(bus[0].key)
         return Node(f"{first}[{step}]" + ("…" if len(bus) > 1 else ""), Kind.DELAY, r",\,".join(names), text, clock)

@@ -1,0 +1,231 @@
+"""What feeds what in a cell, read from its elaborated graph: one entry for each equation and each use of a cell."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import networkx as nx
+
+from recurrency.errors import Span
+from recurrency.graph.types import Kind
+from recurrency.language import syntax
+from recurrency.language.elaboration.definitions import Env, Key, Written, label
+from recurrency.language.elaboration.instance import Instance
+from recurrency.language.syntax import Expression
+from recurrency.language.writing.latex import names_in
+from recurrency.passes.recurrence import recurrences
+
+Loop: TypeAlias = tuple[list[Key], str]
+"""The members of a recurrence and its kind."""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """An equation, or one call of a cell (`use`); `free[i]` is the loop index that chose the i-th number of the key.
+
+    A call that is a whole equation has its key; any other one is called `y.LSTM`, as its parameters are.
+    """
+
+    key: Key
+    value: Expression
+    env: Env
+    span: Span
+    free: tuple[str | None, ...] = ()
+    use: Instance | None = None
+
+    @property
+    def has_name(self) -> bool:
+        """Whether it defines a stream of the cell; a call inside an equation does not."""
+        return "." not in self.key[0]
+
+
+@dataclass(frozen=True)
+class Use:
+    """`key` is read `delay` steps back."""
+
+    key: Key
+    delay: int = 0
+
+
+class Flow:
+    """The equations of a cell whose streams were elaborated; uses of other cells are taken as a whole."""
+
+    def __init__(self, top: Instance) -> None:
+        self.top, self.graph = top, top.work.graph
+        self.starts = set(self.graph.sources("start").values())
+
+    @property
+    def inputs(self) -> dict[Key, syntax.Port]:
+        """The inputs of the cell."""
+        return {(port.name, ()): port for port in self.top.cell.inputs}
+
+    # ---------------------------------------------------------------------------------------------------- equations
+
+    @cached_property
+    def calls(self) -> dict[Span, syntax.Call | syntax.From]:
+        """Every call in the text by its place, with the `from` behind it."""
+        roots = (self.top.cell, *self.top.definition.module.functions.values())
+        pieces = [piece for root in roots for piece in syntax.walk(root)]
+        found: dict[Span, syntax.Call | syntax.From] = {p.span: p for p in pieces if isinstance(p, syntax.Call)}
+        return found | {p.call.span: p for p in pieces if isinstance(p, syntax.From)}
+
+    @cached_property
+    def written(self) -> dict[Key, Equation]:
+        """Everything that the cell computes, with its loops written out: each call before the equation around it."""
+        uses = defaultdict[str, list[str]](list)
+        for name in self.top.uses:
+            uses[name.rpartition(".")[0]].append(name)  # `y.LSTM` is called in y, `y` is a call as a whole
+        streams = {k: w for k, w in self.top.defined.equations.items() if k in self.top.streams}  # no `f = LSTM[H]`
+        return {e.key: e for key, one in streams.items() for e in self._equations(key, one, uses[label(key)])}
+
+    def _equations(self, key: Key, one: Written, calls: list[str]) -> Iterator[Equation]:
+        for name in calls:
+            use = self.top.uses[name].instance
+            assert use.place is not None
+            yield Equation((name, ()), self.calls[use.place], one.env, use.place, use=use)
+        whole = self.top.uses.get(label(key))
+        free = tuple(index.name if isinstance(index, syntax.Name) else None for index in one.statement.target.indices)
+        value = self.chosen(one.statement.value, one.env)
+        yield Equation(key, value, one.env, one.statement.span, free, whole.instance if whole else None)
+
+    def chosen(self, value: Expression, env: Env) -> Expression:
+        """The branch that is taken, where an expression is a condition on what is known."""
+        while isinstance(value, syntax.Conditional) and self.knows(value.condition, env):
+            value = value.then if self.top.evaluator(env).truth(value.condition) else value.otherwise
+        return value
+
+    def knows(self, expression: Expression, env: Env) -> bool:
+        """Whether an expression is made of loop indices and dimensions alone."""
+        return names_in(expression) <= env.keys() | self.top.dimensions.keys()
+
+    @cached_property
+    def owner(self) -> dict[int, Key]:
+        """Whose value a node of the graph is: of several names for one value, the one whose equation made it."""
+        streams = self.top.streams
+        keys = [key for key in self.written if key in streams]
+        keys = [*self.inputs, *sorted(keys, key=lambda key: self._is_name(key, streams[key].now().id))]
+        return {streams[key].now().id: key for key in reversed(keys)}
+
+    def _is_name(self, key: Key, id: int) -> tuple[bool, bool]:
+        equation, plain = self.written[key], (syntax.Name, syntax.Subscript, syntax.Attribute)
+        return self.graph[id].span != equation.span, isinstance(equation.value, plain)
+
+    @cached_property
+    def given(self) -> dict[int, Key]:
+        """The use of a cell to which an argument without a name is given."""
+        return {id: key for key, use in self._used() for id in ports_of(use) if id not in self.owner}
+
+    @cached_property
+    def computed(self) -> dict[int, Key]:
+        """The use of a cell that computes a node as one of its streams."""
+        streams = {key: {s.now().id for i in inner(use) for s in i.streams.values()} for key, use in self._used()}
+        return {id: key for key, use in self._used() for id in streams[key] - ports_of(use)}
+
+    def _used(self) -> Iterator[tuple[Key, Instance]]:
+        return ((key, e.use) for key, e in self.written.items() if e.use is not None)
+
+    def stands_for(self, key: Key) -> Key:
+        """The name under which a stream is drawn: `below[1] = x` is only another one for x."""
+        equation = self.written.get(key)
+        if equation is not None and (equation.use is not None or isinstance(equation.value, syntax.Attribute)):
+            return key
+        stream = self.top.streams.get(key)
+        return key if stream is None else self.owner[stream.now().id]
+
+    @cached_property
+    def equations(self) -> dict[Key, Equation]:
+        """What is drawn: all but other names."""
+        return {key: e for key, e in self.written.items() if self.stands_for(key) == key}
+
+    # -------------------------------------------------------------------------------------------------------- edges
+
+    @cached_property
+    def reads(self) -> dict[Key, frozenset[Use]]:
+        """What each equation reads; first values of states are no use of what they are computed from."""
+        return {key: frozenset(self._reads(equation)) for key, equation in self.equations.items()}
+
+    def _reads(self, equation: Equation) -> Iterator[Use]:
+        if equation.use is not None:
+            ports = ports_of(equation.use)
+            return self._walk([(id, 0) for id in ports], ports)
+        id = self.top.streams[equation.key].now().id
+        return iter([Use(self.computed[id])]) if id in self.computed else self._walk(self._arguments(id, 0))
+
+    def _arguments(self, id: int, delay: int) -> list[tuple[int, int]]:
+        """What a node reads, and how many steps back; what is delayed stands first."""
+        node = self.graph[id]
+        return [(arg, delay + node.delay * (place == 0)) for place, arg in enumerate(node.args)]
+
+    def _walk(self, later: list[tuple[int, int]], ports: Set[int] = frozenset()) -> Iterator[Use]:
+        """The streams from which values are computed; `ports` are the inputs of the use whose arguments these are."""
+        seen = set(later)
+        while later:
+            id, delay = later.pop()
+            key = self.owner.get(id) or self.computed.get(id) or (None if id in ports else self.given.get(id))
+            if key is not None:
+                yield Use(key, delay)
+            elif id not in self.starts:
+                new = [one for one in self._arguments(id, delay) if one not in seen]
+                seen.update(new)
+                later += new
+
+    @cached_property
+    def firsts(self) -> dict[Key, frozenset[Key]]:
+        """The streams from which a use of a cell gets its first states (`from`)."""
+        found = {}
+        for key, use in self._used():
+            if use.first:
+                starts = [use.streams[name, ()].first_row().id for name in use.first]
+                read = [one for start in starts for one in self._arguments(start, 0)]
+                found[key] = frozenset(one.key for one in self._walk(read))
+        return found
+
+    @cached_property
+    def clocks(self) -> dict[Key, str]:
+        """The clocks of all streams; what has one value for each sequence has none."""
+        streams = {key: self.top.streams[key] for key in (*self.inputs, *self.written) if key in self.top.streams}
+        streams |= {key: use.streams[use.cell.outputs[0].name, ()] for key, use in self._used()}
+        types = {key: stream.now().type for key, stream in streams.items()}
+        return {key: str(type_.clock) for key, type_ in types.items() if type_.kind is Kind.STREAM}
+
+    # -------------------------------------------------------------------------------------------------------- loops
+
+    @cached_property
+    def loops(self) -> list[Loop]:
+        """The recurrences, in the order of the text: equations that need one another, and how they depend on it."""
+        graph: nx.DiGraph[Key] = nx.DiGraph()
+        graph.add_nodes_from(self.equations)
+        graph.add_edges_from((use.key, key) for key, used in self.reads.items() for use in used)
+        order = {key: n for n, key in enumerate(self.equations)}
+        found = [sorted(c, key=order.__getitem__) for c in nx.strongly_connected_components(graph) if c <= order.keys()]
+        cycles = sorted((c for c in found if len(c) > 1 or graph.has_edge(c[0], c[0])), key=lambda c: order[c[0]])
+        return [(cycle, self._kind(set(cycle))) for cycle in cycles]
+
+    def _kind(self, members: set[Key]) -> str:
+        """The kind of all recurrences that lead through these equations, together."""
+        own = {id for id, key in (*self.owner.items(), *self.computed.items()) if key in members}
+        kinds = [loop.kind for loop in recurrences(self.graph) if own.intersection(loop.ids)]
+        return ", ".join(w for w in ("diagonal", "affine") if kinds and all(w in kind for kind in kinds)) or "full"
+
+    def is_recurrent(self, equation: Equation) -> bool:
+        """Whether an equation uses a cell that has a recurrence, in itself or in a cell that it uses."""
+        used = inner(equation.use) if equation.use is not None else []
+        shifts = {shift.id for i in used for stream in i.streams.values() for shift in stream.shifts.values()}
+        return any(shifts.intersection(loop.ids) for loop in recurrences(self.graph))
+
+
+def inner(use: Instance) -> list[Instance]:
+    """A use of a cell, and all uses in it."""
+    found = [use]
+    for instance in found:
+        found += [used.instance for used in instance.uses.values()]
+    return found
+
+
+def ports_of(use: Instance) -> set[int]:
+    """The nodes that are the inputs of a use of a cell."""
+    return {use.streams[port.name, ()].now().id for port in use.cell.inputs}
