@@ -1,4 +1,7 @@
-"""What feeds what in a cell, read from its elaborated graph: one entry for each equation and each use of a cell."""
+"""The data flow between the equations of a cell, read from its elaborated graph.
+
+A call of another cell is one entry: nothing inside it is shown.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,16 @@ from recurrency.language.writing.latex import names_in
 from recurrency.passes.recurrence import recurrences
 
 Loop: TypeAlias = tuple[list[Key], str]
-"""The members of a recurrence and its kind."""
+"""The equations of a recurrence in the order of the text, and its kind (`recurrency.passes.recurrence`)."""
 
 
 @dataclass(frozen=True)
 class Equation:
-    """An equation, or one call of a cell (`use`); `free[i]` is the loop index that chose the i-th number of the key.
+    """An equation for one turn of the loops around it, or one call of a cell (`use` is then the inlined cell).
 
-    A call that is a whole equation has its key; any other one is called `y.LSTM`, as its parameters are.
+    `env` has the numbers of the loop indices. `free[i]` is the loop index that is the i-th index of the left side.
+    `y = LSTM(x)` is one entry; a call inside an equation is an entry of its own, whose key `y.LSTM` is also the prefix
+    of its parameters.
     """
 
     key: Key
@@ -39,20 +44,20 @@ class Equation:
 
     @property
     def has_name(self) -> bool:
-        """Whether it defines a stream of the cell; a call inside an equation does not."""
+        """Whether the text gives it a name; a call inside an equation has none."""
         return "." not in self.key[0]
 
 
 @dataclass(frozen=True)
 class Use:
-    """`key` is read `delay` steps back."""
+    """`key` is read `delay` steps back; a negative delay reads ahead."""
 
     key: Key
     delay: int = 0
 
 
 class Flow:
-    """The equations of a cell whose streams were elaborated; uses of other cells are taken as a whole."""
+    """The equations of an elaborated cell and what each of them reads."""
 
     def __init__(self, top: Instance) -> None:
         self.top, self.graph = top, top.work.graph
@@ -67,7 +72,7 @@ class Flow:
 
     @cached_property
     def calls(self) -> dict[Span, syntax.Call | syntax.From]:
-        """Every call in the text by its place, with the `from` behind it."""
+        """Every call in the cell and in the functions of its file, by place; with its `from` clause, if it has one."""
         roots = (self.top.cell, *self.top.definition.module.functions.values())
         pieces = [piece for root in roots for piece in syntax.walk(root)]
         found: dict[Span, syntax.Call | syntax.From] = {p.span: p for p in pieces if isinstance(p, syntax.Call)}
@@ -75,7 +80,7 @@ class Flow:
 
     @cached_property
     def written(self) -> dict[Key, Equation]:
-        """Everything that the cell computes, with its loops written out: each call before the equation around it."""
+        """All equations with their loops unrolled, aliases included; a call comes before the equation around it."""
         uses = defaultdict[str, list[str]](list)
         for name in self.top.uses:
             uses[name.rpartition(".")[0]].append(name)  # `y.LSTM` is called in y, `y` is a call as a whole
@@ -93,35 +98,36 @@ class Flow:
         yield Equation(key, value, one.env, one.statement.span, free, whole.instance if whole else None)
 
     def chosen(self, value: Expression, env: Env) -> Expression:
-        """The branch that is taken, where an expression is a condition on what is known."""
+        """The chosen branch of a conditional; any other expression unchanged."""
         while isinstance(value, syntax.Conditional) and self.knows(value.condition, env):
             value = value.then if self.top.evaluator(env).truth(value.condition) else value.otherwise
         return value
 
     def knows(self, expression: Expression, env: Env) -> bool:
-        """Whether an expression is made of loop indices and dimensions alone."""
+        """Whether an expression reads nothing but loop indices and dimensions."""
         return names_in(expression) <= env.keys() | self.top.dimensions.keys()
 
     @cached_property
     def owner(self) -> dict[int, Key]:
-        """Whose value a node of the graph is: of several names for one value, the one whose equation made it."""
+        """The stream that each node of the graph is; among aliases, the one whose equation created the node."""
         streams = self.top.streams
         keys = [key for key in self.written if key in streams]
         keys = [*self.inputs, *sorted(keys, key=lambda key: self._is_name(key, streams[key].now().id))]
         return {streams[key].now().id: key for key in reversed(keys)}
 
     def _is_name(self, key: Key, id: int) -> tuple[bool, bool]:
+        """Sorts the equation that created a node before its aliases."""
         equation, plain = self.written[key], (syntax.Name, syntax.Subscript, syntax.Attribute)
         return self.graph[id].span != equation.span, isinstance(equation.value, plain)
 
     @cached_property
     def given(self) -> dict[int, Key]:
-        """The use of a cell to which an argument without a name is given."""
+        """For each unnamed argument of a call, the key of the call."""
         return {id: key for key, use in self._used() for id in ports_of(use) if id not in self.owner}
 
     @cached_property
     def computed(self) -> dict[int, Key]:
-        """The use of a cell that computes a node as one of its streams."""
+        """For each stream inside a call, the key of the call; the arguments are not included."""
         streams = {key: {s.now().id for i in inner(use) for s in i.streams.values()} for key, use in self._used()}
         return {id: key for key, use in self._used() for id in streams[key] - ports_of(use)}
 
@@ -129,7 +135,7 @@ class Flow:
         return ((key, e.use) for key, e in self.written.items() if e.use is not None)
 
     def stands_for(self, key: Key) -> Key:
-        """The name under which a stream is drawn: `below[1] = x` is only another one for x."""
+        """The key under which a stream is drawn: after `below[1] = x`, `below[1]` is an alias of `x`."""
         equation = self.written.get(key)
         if equation is not None and (equation.use is not None or isinstance(equation.value, syntax.Attribute)):
             return key
@@ -138,14 +144,14 @@ class Flow:
 
     @cached_property
     def equations(self) -> dict[Key, Equation]:
-        """What is drawn: all but other names."""
+        """The equations that are drawn: all except aliases."""
         return {key: e for key, e in self.written.items() if self.stands_for(key) == key}
 
     # -------------------------------------------------------------------------------------------------------- edges
 
     @cached_property
     def reads(self) -> dict[Key, frozenset[Use]]:
-        """What each equation reads; first values of states are no use of what they are computed from."""
+        """The streams that each equation reads; initial values of states are not followed."""
         return {key: frozenset(self._reads(equation)) for key, equation in self.equations.items()}
 
     def _reads(self, equation: Equation) -> Iterator[Use]:
@@ -156,12 +162,12 @@ class Flow:
         return iter([Use(self.computed[id])]) if id in self.computed else self._walk(self._arguments(id, 0))
 
     def _arguments(self, id: int, delay: int) -> list[tuple[int, int]]:
-        """What a node reads, and how many steps back; what is delayed stands first."""
+        """The arguments of a node, each with its delay; an op delays its first argument only."""
         node = self.graph[id]
         return [(arg, delay + node.delay * (place == 0)) for place, arg in enumerate(node.args)]
 
     def _walk(self, later: list[tuple[int, int]], ports: Set[int] = frozenset()) -> Iterator[Use]:
-        """The streams from which values are computed; `ports` are the inputs of the use whose arguments these are."""
+        """The nearest streams behind these nodes, with delays; `ports` are the arguments of the call that reads them."""
         seen = set(later)
         while later:
             id, delay = later.pop()
@@ -175,7 +181,7 @@ class Flow:
 
     @cached_property
     def firsts(self) -> dict[Key, frozenset[Key]]:
-        """The streams from which a use of a cell gets its first states (`from`)."""
+        """The streams that the `from` clause of a call reads, by the key of the call."""
         found = {}
         for key, use in self._used():
             if use.first:
@@ -186,7 +192,7 @@ class Flow:
 
     @cached_property
     def clocks(self) -> dict[Key, str]:
-        """The clocks of all streams; what has one value for each sequence has none."""
+        """The clock of each stream; a value that is the same at all steps is not included."""
         streams = {key: self.top.streams[key] for key in (*self.inputs, *self.written) if key in self.top.streams}
         streams |= {key: use.streams[use.cell.outputs[0].name, ()] for key, use in self._used()}
         types = {key: stream.now().type for key, stream in streams.items()}
@@ -196,7 +202,7 @@ class Flow:
 
     @cached_property
     def loops(self) -> list[Loop]:
-        """The recurrences, in the order of the text: equations that need one another, and how they depend on it."""
+        """The strongly connected components of the equations, in the order of the text."""
         graph: nx.DiGraph[Key] = nx.DiGraph()
         graph.add_nodes_from(self.equations)
         graph.add_edges_from((use.key, key) for key, used in self.reads.items() for use in used)
@@ -206,20 +212,20 @@ class Flow:
         return [(cycle, self._kind(set(cycle))) for cycle in cycles]
 
     def _kind(self, members: set[Key]) -> str:
-        """The kind of all recurrences that lead through these equations, together."""
+        """What all recurrences of the graph that pass through these equations have in common."""
         own = {id for id, key in (*self.owner.items(), *self.computed.items()) if key in members}
         kinds = [loop.kind for loop in recurrences(self.graph) if own.intersection(loop.ids)]
         return ", ".join(w for w in ("diagonal", "affine") if kinds and all(w in kind for kind in kinds)) or "full"
 
     def is_recurrent(self, equation: Equation) -> bool:
-        """Whether an equation uses a cell that has a recurrence, in itself or in a cell that it uses."""
+        """Whether an equation calls a cell with a recurrence inside, at any depth."""
         used = inner(equation.use) if equation.use is not None else []
         shifts = {shift.id for i in used for stream in i.streams.values() for shift in stream.shifts.values()}
         return any(shifts.intersection(loop.ids) for loop in recurrences(self.graph))
 
 
 def inner(use: Instance) -> list[Instance]:
-    """A use of a cell, and all uses in it."""
+    """A call of a cell and all calls inside it."""
     found = [use]
     for instance in found:
         found += [used.instance for used in instance.uses.values()]
@@ -227,5 +233,5 @@ def inner(use: Instance) -> list[Instance]:
 
 
 def ports_of(use: Instance) -> set[int]:
-    """The nodes that are the inputs of a use of a cell."""
+    """The nodes that a call gets as arguments."""
     return {use.streams[port.name, ()].now().id for port in use.cell.inputs}

@@ -1,4 +1,4 @@
-"""Equations as the mathematics of a label: as `language.writing.latex` prints them, with all indices known."""
+"""The LaTeX of an equation in a label: that of `language.writing.latex`, with numbers for loop indices."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from recurrency.language.writing.latex import Printer, Scope
 from recurrency.pictures.sketching.flow import Flow
 
 BREAK = "\x1f"
-"""Stands where a long formula may go on in the next line; a digit follows, and a line ends rather at a lower one."""
+"""A possible line break in a formula; a digit follows it, and breaks with lower digits are preferred."""
 CALLED = "#"
-"""Behind the name of a cell: it replaces a call that is a node of its own."""
+"""Suffix of a name that replaces a call which is a separate node."""
 
 WORDS = re.compile(r"\\begin|\\end|\\[{}]|[{}()\[\]]| \+ | - | ?\\,\\odot\\, ?|(?<!\\), |;\\, ?", re.ASCII)
 DEEPER = {"{": 1, "\\begin": 1, "}": -1, "\\end": -1}
@@ -34,26 +34,27 @@ AIR = (
     (re.compile(r"\\odot"), r"\\,\\odot\\,"),
     (re.compile(r"(\\sum_\{[^{}]*\}\^\{[^{}]*\})"), r"\1\\,"),
 )
-"""What a small label wants otherwise than a line of a paper: brackets that may be apart, readable fractions, air."""
+"""Changes to LaTeX for small labels: brackets that may be on different lines, larger fractions, more space."""
 
 
 @dataclass(frozen=True)
 class LabelPrinter(Printer):
-    """Prints a call that is a node of its own, `LSTM#`, as the name of the cell; streams of this step carry no time."""
+    """Prints a call that is a separate node, `LSTM#`, as the name of the cell; streams at this step get no index t."""
 
     time: str = ""
 
     def name(self, name: str, members: str = "") -> str:
-        """A name, or the cell whose call it replaces."""
+        """A stream, or the name of a called cell."""
         called = name.endswith(CALLED)
         return self.scope.naming.operator(name.removesuffix(CALLED)) if called else super().name(name, members)
 
 
 @dataclass(frozen=True)
 class Formula:
-    """Prints the expressions of one equation, whose loop indices have the numbers `env`.
+    """Prints expressions of one equation.
 
-    `calls` are the places of calls that are drawn as nodes of their own.
+    `env` has the numbers of loop indices; an index that is missing stays a letter. `calls` are the places of calls that
+    are drawn as separate nodes.
     """
 
     flow: Flow
@@ -62,11 +63,11 @@ class Formula:
     calls: frozenset[Span | None] = frozenset()
 
     def __call__(self, expression: Expression) -> str:
-        """The LaTeX of an expression, with marks where it may be broken."""
+        """The LaTeX of an expression with `BREAK` where a line may end."""
         return breakable(LabelPrinter(self.scope).text(self._below(expression)))
 
     def _known(self, expression: Any) -> Any:
-        """A piece of an expression with what is known put in: numbers for indices, functions for their names."""
+        """An expression with everything known replaced: indices, conditions, aliases, functions of the header."""
         if isinstance(expression, syntax.From) and expression.call.span in self.calls:
             expression = expression.call
         if isinstance(expression, syntax.Call) and expression.span in self.calls:
@@ -81,7 +82,7 @@ class Formula:
         return self._below(expression)
 
     def _below(self, expression: Any) -> Any:
-        """The same piece of syntax, with what is known put into all that it consists of."""
+        """The same syntax node with `_known` applied to its children."""
         known: dict[str, Any] = {}
         for field in dataclasses.fields(expression):
             value = getattr(expression, field.name)
@@ -100,7 +101,7 @@ class Formula:
         return _reference(name.span, *self.flow.stands_for((name.name + mark, ())))
 
     def _member(self, subscript: syntax.Subscript, name: syntax.Name) -> Expression:
-        """A member of a family, by its numbers as far as they are known; anything else in square brackets as it is."""
+        """A member of a family, with numbers for the indices that are known."""
         if not self.flow.top.defined.is_family(name.name) or syntax.mentions_time(subscript):
             return cast(Expression, self._below(subscript))
         indices = tuple(map(self._index, subscript.indices))
@@ -130,7 +131,7 @@ def _callee(call: syntax.Call) -> syntax.Name:
 
 
 def breakable(latex: str) -> str:
-    """A formula with marks before its signs and after its commas, as far as they are not inside braces."""
+    """LaTeX with `BREAK` before signs and after commas that are not inside braces."""
     for pattern, instead in AIR:
         latex = pattern.sub(instead, latex)
     out, depth, brackets, end = [], 0, 0, 0
@@ -139,7 +140,7 @@ def breakable(latex: str) -> str:
         text, end = word[0], word.end()
         depth += DEEPER.get(text, 0)
         brackets += BRACKETS.get(text, 0)
-        product = "odot" in text  # a sum is broken rather than its products, and both rather than what is in brackets
+        product = "odot" in text  # breaks at sums are preferred to those at products, both to those in brackets
         mark = f"{BREAK}{min(2 * brackets + product, DEEPEST)}"
         if depth or text in DEEPER or text in BRACKETS or text in ("\\{", "\\}"):
             out.append(text)

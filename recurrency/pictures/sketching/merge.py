@@ -1,4 +1,4 @@
-"""Members of a family that play the same part become one node: nine gates are three, one for each layer."""
+"""Merges members of a family that have the same role: nine gates become three nodes, one for each layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurrency.pictures.sketching.flow import Equation, Use
 
 @dataclass(frozen=True)
 class Group:
-    """Members that differ in one index only: `index` is its name, `numbers` its first and last value."""
+    """Members that differ in one index; `index` is its name, `numbers` are its first and last value."""
 
     members: tuple[Key, ...]
     index: str
@@ -24,9 +24,9 @@ def find_groups(
     reads: Mapping[Key, frozenset[Use]],
     label: Callable[[Equation, str], str],
 ) -> list[Group]:
-    """Families whose members read the same, are read by the same, and whose equations are the same but for one index.
+    """Groups of equations that have the same readers, read the same streams and differ in one index only.
 
-    `label` prints an equation with an index left as a letter.
+    `label` prints an equation and leaves one index a letter.
     """
     readers: dict[Key, set[tuple[Key, int]]] = defaultdict(set)
     for reader, used in reads.items():
@@ -65,7 +65,7 @@ def _varies(index: str, equation: Equation, members: tuple[Key, ...]) -> bool:
 
 
 def same_readers(delays: Mapping[Use, frozenset[Key]], loop: Mapping[Key, int]) -> list[tuple[Use, ...]]:
-    """Delayed uses gathered: members of one family, delayed alike, in one recurrence, read by the same equations."""
+    """Groups of uses: members of one family with the same delay, in the same loop, with the same readers."""
     alike: dict[object, list[Use]] = defaultdict(list)
     for use, readers in delays.items():
         alike[use.key[0], use.delay, loop.get(use.key), readers].append(use)

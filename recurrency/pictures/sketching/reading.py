@@ -1,4 +1,4 @@
-"""From an elaborated cell to the sketch of its picture: one node an equation, one edge a use."""
+"""Makes the sketch of a cell: a node for each equation, an edge for each stream that it reads."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from recurrency.pictures.sketching.merge import Group, find_groups, same_readers
 from recurrency.pictures.sketching.sketch import Edge, Kind, Line, Loop, Node, Sketch
 
 NEWLINE = "\n"
-"""In a label: the line ends here."""
+"""A line break in a label."""
 LARGEST = 300
-"""More nodes than these are no picture any more."""
+"""Greatest number of nodes."""
 LONGEST = 15_000
-"""Characters of LaTeX of all labels together; more are more than a page of formulas."""
+"""Greatest length of all labels together, in characters of LaTeX: about a page of formulas."""
 UNROLLED = 2000
-"""More equations than these are not read at all; as many become fewer nodes where members of a family are alike."""
+"""Greatest number of unrolled equations; members of a family that are alike become one node."""
 
 
 def read(definition: CellDef, sizes: Mapping[str, Any]) -> Sketch:
-    """The sketch of a cell; `sizes` are dimensions, functions and cells by name.
+    """The sketch of a cell; `sizes` has the dimensions, functions and cells of its header by name.
 
     Raises:
         SpecError: the cell has mistakes. UsageError: a size does not fit, or the cell unrolls to more nodes than a
@@ -47,18 +47,18 @@ class _Reader:
         self.inputs, self.equations, self.reads = self.flow.inputs, self.flow.equations, self.flow.reads
         module = top.definition.module
         self.scope: Scope = scope_of(top.cell, module.functions, {n: d.cell for n, d in module.cells.items()})
-        """What the printer knows of the names."""
+        """Used to print names."""
 
     @cached_property
     def outputs(self) -> list[tuple[str, Key]]:
-        """The outputs, and the streams that they are."""
+        """The name of each output, and the key under which its stream is drawn."""
         return [(port.name, self.flow.stands_for((port.name, ()))) for port in self.cell.outputs]
 
     def _require_few(self) -> None:
-        """Refuse what can't become a picture before anything is drawn: alone the equations are too many nodes.
+        """Count the nodes of equations before any label is made.
 
         Raises:
-            UsageError: they are.
+            UsageError: there are too many.
         """
         alone = [key for key, one in self.equations.items() if not any(one.free)]
         if len(alone) > LARGEST or len(nodes := {self.node_of(key) for key in self.equations}) > LARGEST:
@@ -81,7 +81,7 @@ class _Reader:
         return {member: group for group in self.groups for member in group.members}
 
     def node_of(self, key: Key) -> str:
-        """The node in which a stream is drawn."""
+        """The id of the node of a stream."""
         group = self.group_of.get(key)
         if group is not None:
             numbers = zip(*(m[1] for m in group.members), strict=True)
@@ -97,7 +97,7 @@ class _Reader:
 
     @cached_property
     def calls(self) -> frozenset[Span | None]:
-        """The places of calls that are nodes of their own."""
+        """The places of all calls of cells."""
         return frozenset(e.use.place for e in self.flow.written.values() if e.use is not None)
 
     def _formula(self, equation: Equation, letters: Set[str] = frozenset()) -> Formula:
@@ -183,7 +183,7 @@ class _Reader:
             yield Edge(node.id, self.node_of(key), Line.DOTTED)
 
     def _delays(self, sketch: Sketch, edges: dict[Edge, None]) -> dict[int, list[str]]:
-        """Add a node for each delayed use; says which of them belong to which loop."""
+        """Add the nodes and edges of delayed streams; returns the ids of those inside each loop, by its number."""
         readers: dict[Use, set[Key]] = defaultdict(set)
         for key, used in self.reads.items():
             for use in sorted(used, key=lambda u: (u.key, u.delay)):

@@ -1,4 +1,4 @@
-"""What a picture shows, before it has places: nodes, edges and the loops over time."""
+"""The content of a picture without its layout: nodes, edges and loops over time."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a node stands for."""
+    """The kind of a node."""
 
     INPUT = "input"
     OUTPUT = "output"
     EQUATION = "equation"
     CELL = "cell"
     DELAY = "delay"
-    """A stream, or several, as others read it from another step."""
+    """One or more streams read at another step."""
     FIRST = "first"
-    """First states that are handed to a sub-cell."""
+    """Initial states that a `from` clause passes to a call."""
 
 
 class Line(StrEnum):
-    """How an edge is drawn: a use at the same step, one at another step, or a first state."""
+    """How an edge is drawn: solid for the same step, dashed for another step, dotted for an initial state."""
 
     SOLID = "solid"
     DASHED = "dashed"
@@ -29,9 +29,9 @@ class Line(StrEnum):
 
 @dataclass(frozen=True)
 class Node:
-    """`label` is LaTeX that may be broken at each `formula.BREAK`; `text` is the same in words of the specification.
+    """`label` is LaTeX in which a line may end at each `formula.BREAK`; `text` is the same as source text.
 
-    `clock` is None for what has one value a sequence; `recurrent` marks a sub-cell that has states of its own.
+    `clock` is None for a value that is the same at all steps; `recurrent` marks a called cell with a recurrence inside.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Loop:
-    """A recurrence: nodes that need one another across steps. `kind` is full, affine or diagonal in the state."""
+    """A recurrence: nodes that depend on one another across steps; for `kind` see `recurrency.passes.recurrence`."""
 
     members: tuple[str, ...]
     kind: str
@@ -59,7 +59,7 @@ class Loop:
 
 @dataclass
 class Sketch:
-    """`feedback` holds the edges that close a loop: from a member to the delay through which it is read."""
+    """All nodes, edges and loops; `feedback` has the edges that close a loop, from a member to a delay."""
 
     name: str
     doc: str
