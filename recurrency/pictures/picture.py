@@ -1,4 +1,4 @@
-"""The picture of a cell, and the files it can become."""
+"""The picture of a cell and its file formats."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ ZOOM = 3.0
 
 @dataclass(frozen=True)
 class Picture:
-    """What `draw` returns: the picture as text, as pixels or as a file."""
+    """A picture as text, as pixels or as a file."""
 
     sketch: Sketch
 
     @cached_property
     def drawing(self) -> Drawing:
-        """All boxes and paths with their places."""
+        """All boxes and paths with their coordinates."""
         return compose(self.sketch)
 
     def svg(self) -> str:
-        """Scalable, for a paper or a browser; text is outlines and needs no font."""
+        """An SVG document, whose text is outlines and needs no font."""
         return render_svg(self.drawing)
 
     def png(self, zoom: float = ZOOM) -> bytes:
-        """Pixels on white, `zoom` of them for each unit of the SVG."""
+        """A PNG file on a white background, with `zoom` pixels for each unit of the SVG."""
         from resvg_py import svg_to_bytes
 
         return bytes(svg_to_bytes(self.svg(), zoom=zoom, background="#ffffff", skip_system_fonts=True))
 
     def pdf(self) -> bytes:
-        """One page of the size of the picture, for a paper; text is outlines, as in the SVG."""
+        """A PDF file of one page, as large as the picture; its text is outlines, as in the SVG."""
         return render_pdf(self.svg())
 
     def dot(self) -> str:
-        """For Graphviz."""
+        """The graph in the language of Graphviz, without a layout."""
         return render_dot(self.sketch)
 
     def save(self, path: str | Path) -> None:
-        """Write the file that the suffix asks for: .svg, .png, .pdf or .dot; it is there whole or not at all.
+        """Write a file of the format that its suffix names: .svg, .png, .pdf or .dot. The write is atomic.
 
         Raises:
             UsageError: another suffix, or the file can't be written.
@@ -72,10 +72,10 @@ class Picture:
 
 
 def draw(definition: CellDef, sizes: Mapping[str, Any] | None = None) -> Picture:
-    """The picture of a cell at the level of its equations.
+    """The picture of a cell, with a node for each equation.
 
-    `sizes` are numbers for dimensions, and names for functions and cells of the header; others have their defaults. The
-    bound of a static loop that has neither gets a number, the same as in `check`.
+    `sizes` has numbers for dimensions, and names for functions and cells of the header; the rest have their defaults. A
+    dimension that bounds a loop and has neither gets the number that `check` uses.
 
     Raises:
         SpecError: the cell has mistakes.

@@ -111,6 +111,13 @@ def test_a_use_of_a_cell_is_one_box_marked_if_it_has_states() -> None:
     assert boxes == dict(zip(operators, (True, False), strict=True))
 
 
+def test_a_state_without_a_declaration_marks_its_box_and_an_outer_loop_does_not() -> None:
+    nodes = shipped("AttentionWindow").sketch.nodes
+    assert nodes["w.Position"].recurrent
+    inner, outer = "cell B[H](x: [H]) -> (y: [H]) { y = tanh(x) }", "state y : [H] = 0\n y = B(x + y[t-1])"
+    assert not picture(f"{inner}\ncell A[H](x: [H]) -> (y: [H]) {{ {outer} }}").sketch.nodes["y"].recurrent
+
+
 def test_a_cell_of_the_header_is_called_what_it_is() -> None:
     assert any("LSTM" in n.label for n in shipped("FirstElement", Cell="LSTM").sketch.nodes.values())
 

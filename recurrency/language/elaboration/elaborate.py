@@ -91,7 +91,7 @@ def check(definition: CellDef, given: Mapping[str, Any] | None = None) -> Elabor
 
 
 def unfold(definition: CellDef, given: Mapping[str, Any] | None = None) -> Instance:
-    """What `check` elaborates, as the outermost use of the cell: its equations, their streams and their graph.
+    """The outermost instance of `check`: it has the equations, their streams and their graph.
 
     Raises:
         SpecError: with every independent mistake. UsageError: what is given does not fit.

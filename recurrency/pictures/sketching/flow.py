@@ -167,7 +167,7 @@ class Flow:
         return [(arg, delay + node.delay * (place == 0)) for place, arg in enumerate(node.args)]
 
     def _walk(self, later: list[tuple[int, int]], ports: Set[int] = frozenset()) -> Iterator[Use]:
-        """The nearest streams behind these nodes, with delays; `ports` are the arguments of the call that reads them."""
+        """The nearest streams behind nodes, with delays; `ports` are the arguments of the call that reads them."""
         seen = set(later)
         while later:
             id, delay = later.pop()
