@@ -40,7 +40,7 @@ def _function(cls):
 
 def pack(arrays):
     """The flat vector of parameters that are given by name, on the device."""
-    known("parameters", arrays, PARAMETERS, PARAMETERS)
+    _check_names("parameters", arrays, PARAMETERS, PARAMETERS)
     function = _function(forward_pass)
     params = function.zeros(SIZE)
     for name, view in views(params).items():
@@ -75,7 +75,7 @@ def plan(T, B):
     """The plan of `forward` for T steps (a number, or one for each clock by name) and B sequences, made beforehand."""
     clocks = {port[0] for port in INPUTS.values()}
     steps = T if isinstance(T, Mapping) else dict.fromkeys(clocks, T)
-    known("clocks", steps, clocks, clocks)
+    _check_names("clocks", steps, clocks, clocks)
     function = _function(forward_pass)
     return function.roomy(lambda: function.plan(steps, B))
 

@@ -16,11 +16,11 @@ from recurrency.program.footprint import uses
 from recurrency.program.layout import GRADIENT, Layout, computed_there, gradients
 from recurrency.program.program import Program, Region
 
-from .aliases import write_alias, write_firsts, write_late_copy
 from .dialect import Fused, listed
 from .frame import Frame, FunctionDialect
 from .memory import Loop
-from .sums import sum_with_product
+from .product_statements import sum_with_product
+from .views import write_firsts, write_late_copy, write_view
 from .writers import WRITERS
 
 
@@ -97,7 +97,7 @@ class Function(Frame):
             args = self._arguments(id, node, node.args)
             self.say(id, *(row.format(*args, out=self.out(id)) for row in self.dialect.elementwise[node.op.name]))
         elif Trait.VIEW in node.op.traits:
-            write_alias(self, id, node)
+            write_view(self, id, node)
         else:
             WRITERS[node.op.name](self, id, node)
 

@@ -66,7 +66,7 @@ STEP = '''
 
 def step(params, inputs, state=None):
     """The outputs and the states after one more step; arrays have no time axis: [B, ...]."""
-    known("inputs", inputs, INPUTS, NEEDED)
+    _check_names("inputs", inputs, INPUTS, NEEDED)
     now = {n: a.reshape(1, *a.shape) for n, a in _arrays(INPUTS, inputs).items()}
     outputs, state, _ = forward(params, now, state)
     return {n: a[0] if OUTPUTS[n][0] else a for n, a in outputs.items()}, state
@@ -94,7 +94,7 @@ def views(params):
     return {n: params[o : o + int(np.prod(s, dtype=int))].reshape(s) for n, (o, s) in PARAMETERS.items()}
 
 
-def known(what, given, names, needed=()):
+def _check_names(what, given, names, needed=()):
     """Refuse what is no dictionary, holds other names than these, or lacks one that is needed."""
     if not isinstance(given, Mapping):
         raise TypeError(f"the {what} are a dict of {', '.join(names)}, not {type(given).__name__}")
@@ -109,15 +109,15 @@ def _arguments(params, inputs, state, lengths, training, seed, needed):
     """The arguments of a pass."""
     if isinstance(params, Mapping):
         raise TypeError("params is one vector [SIZE]; pack(...) makes it of parameters by name")
-    known("inputs", inputs, INPUTS, needed)
-    known("states", state or {}, (*STATES, "t"))
+    _check_names("inputs", inputs, INPUTS, needed)
+    _check_names("states", state or {}, (*STATES, "t"))
     state = dict(state or {})
     offset = state.pop("t", None)
     given = _arrays(INPUTS, inputs)
     steps, batch = _sizes(given)
     if lengths is not None:
         lengths = lengths if isinstance(lengths, Mapping) else dict.fromkeys(steps, lengths)
-        known("clocks", lengths, steps)
+        _check_names("clocks", lengths, steps)
         lengths = {clock: _host(n) for clock, n in lengths.items()}
     return {
         "params": _array(params), "given": {**given, **_arrays(STATES, state, "start:")}, "lengths": lengths,
@@ -145,7 +145,7 @@ def _arrays(ports, values, prefix=""):
 def _adjoints(what, prefix, ports, gradients, arguments):
     """The gradients of all real results of one kind; those that are missing are zero."""
     ports = {n: port for n, port in ports.items() if port[1] is None}
-    known(f"{what} with gradients", gradients, ports)
+    _check_names(f"{what} with gradients", gradients, ports)
     found = _arrays(ports, gradients, prefix)
     for name, (clock, _, shape, axes) in ports.items():
         if name not in gradients:

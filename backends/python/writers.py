@@ -13,8 +13,8 @@ from recurrency.program.program import View
 from .dialect import listed
 from .frame import Frame
 from .masks import masked
+from .product_statements import product
 from .products import Call
-from .sums import product
 
 
 def _input(f: Frame, id: int, node: Node) -> None:

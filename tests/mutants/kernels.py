@@ -81,7 +81,7 @@ CHANGES = (
         (("all steps of another clock", "return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))", "return str(extent(dim))"),),
     ),
     Changes(
-        "backends/python/aliases.py", LENGTHS,
+        "backends/python/views.py", LENGTHS,
         (("padding stays", "target.append(f\"    {f.dialect.clear(out, padding, '0' if node.type.index is None else '-1')}\")", 'target.append("    pass")'),),
     ),
     Changes(

@@ -44,7 +44,7 @@ ROWS = (
           "delay - node.delay + 2, delay", "state h : [H] ~ ones\nh = tanh(z + 0.5 * h[t-2])\ny = h", "op shift"),
     Plant("no zeros behind the last step", STORAGE + "_shifted", "max(buffer.behind, -delay)", "buffer.behind",
           "a = sin(z)\ny = a[t+1]", "op shift"),
-    Plant("first values in the wrong row", SHARED + "aliases:_write_rows", "buffer.front - rows.high",
+    Plant("first values in the wrong row", SHARED + "views:_write_rows", "buffer.front - rows.high",
           "buffer.front - rows.high + one", DELAYED, "op shift"),
     Plant("padding that is taken for clean", "recurrency.passes.lengths:_is_clean", 'node.op.name == "valid" or',
           'node.op.name == "exp" or', "y = z * sum_over_time(exp(z))", "op sum_time"),

@@ -12,7 +12,7 @@ from recurrency.program.program import Place, View
 from .frame import Frame
 
 
-def write_alias(f: Frame, id: int, node: Node) -> None:
+def write_view(f: Frame, id: int, node: Node) -> None:
     """Write the statements of a view, if it needs any."""
     if Trait.DELAYS in node.op.traits:
         if f.memory.loop is None:
