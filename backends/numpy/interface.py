@@ -6,7 +6,7 @@ ARRAYS = '''
 
 def pack(arrays):
     """The flat vector of parameters that are given by name."""
-    known("parameters", arrays, PARAMETERS, PARAMETERS)
+    _check_names("parameters", arrays, PARAMETERS, PARAMETERS)
     params = np.empty(SIZE, real)
     for name, part in views(params).items():
         part[...] = arrays[name]
