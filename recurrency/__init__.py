@@ -5,7 +5,7 @@
     spec = rc.load("lstm.rnn")
     model = spec.compile(N=64, H=128)
 
-Importing the package is cheap: each name below is imported when it is first used.
+Importing the package is cheap: each name below is imported on first use.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
-# Public name -> the module that holds it; a module whose last part is the name itself is the value.
+# The module of each public name; where the last part of the module is the name itself, the module is the value.
 _HOMES = {
     "Model": "recurrency.model.model",
     "RecurrencyError": "recurrency.errors",

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 GROUP = "recurrency.backends"
 AUTO = "auto"
-"""The name that stands for the fastest backend that can run here."""
+"""The name of the fastest backend that can run here."""
 DEFAULT = "RECURRENCY_BACKEND"
-"""The environment variable that names the backend for which `auto` stands."""
+"""The environment variable with the backend that `auto` chooses."""
 EMULATED = "recurrency.emulated"
-"""Backends that stand in for a device that is not there: for tests, and found only by their own name."""
+"""Backends that emulate a device, for tests. They are found by their full name only."""
 
 
 class Call(NamedTuple):
@@ -70,49 +70,49 @@ class Runner(Protocol):
 
 @runtime_checkable
 class Measured(Protocol):
-    """What runners of a backend may have besides, for forecasts of memory."""
+    """A runner that can forecast its memory; runners need not."""
 
     def footprint(
         self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), ragged: bool = False
     ) -> Footprint:
-        """The bytes that a call allocates; `given` names inputs and states, `ragged`: with lengths."""
+        """The bytes that a call allocates. `given` names its inputs and states; with `ragged` it has lengths."""
 
 
 class Backend(Protocol):
-    """Turns graphs into something that runs. Found by the entry-point group `recurrency.backends`."""
+    """Compiles graphs to runners. Backends are found by the entry-point group `recurrency.backends`."""
 
     name: str
 
     def available(self) -> str | None:
-        """None, or why it can't run here and what to install."""
+        """None if it can run here; else why not, and what to install."""
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Runner:
-        """A runner for the roots of a graph; `without` names optimisations that are switched off."""
+        """Compile a graph to a runner that computes its roots; `without` names optimisations that are switched off."""
 
 
 def names() -> list[str]:
-    """The installed backends."""
+    """The names of the installed backends."""
     return sorted(_points())
 
 
 @dataclass(frozen=True)
 class Point:
-    """An entry point: a name, and where what it stands for is, as `package.module:attribute`."""
+    """An entry point: a name, and the place of its object as `package.module:attribute`."""
 
     name: str
     value: str
 
     def load(self) -> Backend:
-        """What it stands for."""
+        """Import the object."""
         module, _, attribute = self.value.partition(":")
         found: Backend = attrgetter(attribute)(import_module(module))
         return found
 
 
 def _points(group: str = GROUP) -> dict[str, Point]:
-    """The entry points of a group; to find them takes longer than to see that nothing was installed since."""
+    """The entry points of a group, cached until something is installed or removed."""
     places = [(path, _changed(path)) for path in sys.path]
     return records.remembered(dict[str, Point], lambda: _found(group), "entry points", group, places)
 
@@ -124,7 +124,7 @@ def _found(group: str) -> dict[str, Point]:
 
 
 def _changed(path: str) -> int | None:
-    """When something was last put into a folder of packages, or removed."""
+    """When a package was last added to a folder of packages, or removed from it."""
     try:
         return Path(path or ".").stat().st_mtime_ns
     except OSError:
@@ -132,9 +132,9 @@ def _changed(path: str) -> int | None:
 
 
 def automatic(quietly: bool = False) -> tuple[str, str]:
-    """The name of the backend for which `auto` stands, and why: `c` where it can run, else `numpy`.
+    """The name of the backend that `auto` chooses, and the reason: `c` where it can run, else `numpy`.
 
-    Where `c` can't though there is a compiler, that is a warning, once (or none, `quietly`).
+    If there is a compiler and `c` still can't run, this warns once, unless `quietly`.
     """
     return _automatic(_points(), quietly)
 
@@ -154,16 +154,14 @@ def _automatic(points: Mapping[str, Point], quietly: bool = False) -> tuple[str,
 
 
 _warned: list[str] = []
-"""What this process has been warned of."""
+"""The warnings that this process has given."""
 
 
 def find(name: str, run: bool = True) -> Backend:
-    """A backend by name; one that is to write source only (not `run`) need not be able to run here.
-
-    `auto` stands for the fastest one that can run here.
+    """A backend by name, or by `auto` the fastest one. Without `run`, it need not be able to run here.
 
     Raises:
-        UsageError: there is none, or it can't run here (the message says why).
+        UsageError: there is no such backend, or it can't run here (the message says why).
     """
     points = _points()
     name = _automatic(points)[0] if name == AUTO else name
@@ -178,7 +176,7 @@ def find(name: str, run: bool = True) -> Backend:
 
 
 def _loaded(point: Point, run: bool = True) -> tuple[Backend | None, str | None]:
-    """A backend, and why it can't run here, if it can't (not `run`: if it can't be loaded)."""
+    """A backend, and why it can't run here or be loaded; without `run`, only whether it can be loaded."""
     try:
         backend: Backend = point.load()
     except ImportError as error:
@@ -187,15 +185,15 @@ def _loaded(point: Point, run: bool = True) -> tuple[Backend | None, str | None]
 
 
 def load() -> None:
-    """Load all backends, those that stand in for a device as well; none is asked whether it can run."""
+    """Import all backends, the emulated ones included, whether or not they can run here."""
     for point in {**_points(), **_points(EMULATED)}.values():
         _loaded(point, run=False)
 
 
 def describe(emulated: bool = False) -> dict[str, str | None]:
-    """All installed backends (with `emulated`, also those that stand in for a device that is not there).
+    """All installed backends by name, with the reason why each can't run here, or None if it can.
 
-    None stands for those that can run, the reason for those that can't.
+    The emulated ones are included only with `emulated`.
     """
     points = {**_points(), **(_points(EMULATED) if emulated else {})}
     return {name: _loaded(point)[1] for name, point in sorted(points.items())}

@@ -1,4 +1,4 @@
-"""Errors of users: sources, spans, diagnostics, and the exceptions that carry them."""
+"""User errors: source texts, spans, diagnostics, and the exceptions that carry them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 
 
 class RecurrencyError(Exception):
-    """Base of every error that is the user's to mend; the command line prints it without a traceback."""
+    """Base of all errors that a user can fix; the command line prints them without a traceback."""
 
 
 UNSEEN = {
@@ -18,18 +18,19 @@ UNSEEN = {
     **dict.fromkeys([*range(128, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"),
     **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
 }
-"""Characters that a terminal would obey, that turn the direction of a text, or that no text can hold, and what stands
-for each: one character, so that what is beneath it stays there."""
+"""Control characters of terminals, changes of text direction, and lone surrogates, with their visible replacements.
+
+Each replacement is one character, so that carets stay in their column."""
 
 
 def visible(text: str) -> str:
-    """A text that changes nothing of a terminal: only tabs and line ends are left of what controls one."""
+    """A text that is safe to print on a terminal: of control characters, only tabs and line ends are left."""
     return text if text.isprintable() else text.translate(UNSEEN)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A piece of specification text and the name under which messages mention it."""
+    """A specification text, and its name in messages."""
 
     name: str
     text: str = field(repr=False)
@@ -45,7 +46,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a source: offsets `[start, end)`, and 1-based line and column of both ends (end exclusive)."""
+    """A range of a source text: offsets `[start, end)`, and 1-based line and column of both ends (end exclusive)."""
 
     source: Source = field(repr=False)
     start: int
@@ -56,12 +57,12 @@ class Span:
     end_column: int
 
     def to(self, other: Span) -> Span:
-        """The stretch from the start of this span to the end of `other`."""
+        """The span from the start of this one to the end of `other`."""
         return Span(self.source, self.start, other.end, self.line, self.column, other.end_line, other.end_column)
 
     @property
     def text(self) -> str:
-        """The words of the source under this span."""
+        """The text in this span."""
         return self.source.text[self.start : self.end]
 
     def __str__(self) -> str:
@@ -70,10 +71,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One mistake, told in the user's terms.
+    """One mistake in a specification, or a warning.
 
     `number` never changes its meaning (see `recurrency.language.diagnostics`). `title` is the first line, `label`
-    stands beside the carets, `notes` say where the other half comes from, `help` says how to mend it.
+    appears beside the carets, `notes` point to other lines involved, `help` says how to fix the mistake.
     """
 
     number: int
@@ -83,7 +84,7 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     help: str | None = None
     warning: bool = False
-    """Whether it tells of something that is allowed."""
+    """Whether it is a warning: the specification is valid."""
 
     @property
     def code(self) -> str:
@@ -100,7 +101,7 @@ class SpecError(RecurrencyError):
 
 
 def render(diagnostic: Diagnostic) -> str:
-    """The printed form of a diagnostic: place, line, carets under the exact piece, notes and help."""
+    """The printed form of a diagnostic: place, source line, carets under the span, notes and help."""
     out = [f"{'warning' if diagnostic.warning else 'error'}[{diagnostic.code}]: {diagnostic.title}"]
     span = diagnostic.span
     if span is not None:
@@ -124,15 +125,15 @@ def render(diagnostic: Diagnostic) -> str:
 
 
 class ShapeError(RecurrencyError):
-    """An array handed to a compiled model has another shape, type or content than the specification says."""
+    """An array that is passed to a compiled model has the wrong shape, type or content."""
 
 
 class UsageError(RecurrencyError):
-    """A call or command that cannot be carried out as asked (unknown name, unusable option, unwritable file)."""
+    """A call or command can't be carried out: unknown name, unusable option, unwritable file."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is spelled most like `name`, for a suggestion; capitals count least."""
+    """The known name with the spelling nearest to `name`, for a suggestion; case matters least. None: none is near."""
     letters = {known.lower(): known for known in reversed([k for k in dict.fromkeys(known) if k != name])}
     if name.lower() in letters:
         return letters[name.lower()]

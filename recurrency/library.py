@@ -20,7 +20,7 @@ def spec(name: str) -> Spec:
     """A shipped cell.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no shipped cell of that name.
     """
     from recurrency.errors import Source
     from recurrency.model.spec import from_source
@@ -32,7 +32,7 @@ def spec(name: str) -> Spec:
 
 
 def near(name: str) -> str | None:
-    """The shipped cell that is spelled most like `name`, however its letters are."""
+    """The shipped cell with the spelling nearest to `name`, in any case."""
     by_letters = {n.lower(): n for n in names()}
     return by_letters.get(name.lower()) or by_letters.get(nearest(name.lower(), by_letters) or "")
 

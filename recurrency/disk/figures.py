@@ -1,4 +1,4 @@
-"""Pictures of numbers, drawn by matplotlib, which not everybody has."""
+"""Plots with matplotlib, which is an optional dependency."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recurrency.errors import UsageError
 
 
 def figure(what: str, width: float, height: float) -> Any:
-    """An empty figure of so many inches; `what` is what it is to show.
+    """An empty figure, `width` by `height` inches; `what` is its content, for the message.
 
     Raises:
         UsageError: matplotlib is missing.
@@ -24,16 +24,16 @@ def figure(what: str, width: float, height: float) -> Any:
 
 
 def unframed(axes: Any) -> None:
-    """Axes with a faint grid, and without a frame above and on the right."""
+    """Give axes a faint grid, and remove the frame at the top and on the right."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def save(figure: Any, path: str | Path) -> None:
-    """Write a figure as what the suffix says, a PNG without one; it is there whole or not at all.
+    """Write a figure atomically. The suffix determines the format; without one it is PNG.
 
     Raises:
-        UsageError: the suffix is that of no picture, or the file can't be written.
+        UsageError: the suffix is no image format, or the file can't be written.
     """
     data = io.BytesIO()
     try:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Atomic writing of files, and checks whether they can be written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurrency.errors import UsageError
 
 
 def write_whole(path: str | Path, data: bytes | str) -> None:
-    """Write beside the file, then rename: it is there whole, or as it was before. A pipe or a device is written to.
+    """Write a file atomically: to a temporary file beside it, which is then renamed. Pipes and devices are written to.
 
     Raises:
         UsageError: the file can't be written (the message says why).
@@ -43,7 +43,7 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
 
 
 def sweep(folder: Path, names: Iterable[str]) -> None:
-    """Remove what a killed process left of `write_whole` for these names. Nobody else may be writing them."""
+    """Remove temporary files that a killed `write_whole` left for these names. No other process may be writing them."""
     halves = re.compile(rf"\.(?:{'|'.join(map(re.escape, names))})\.\w{{8}}")
     for path in folder.iterdir():
         if halves.fullmatch(path.name) and not path.is_symlink() and path.is_file():
@@ -52,10 +52,10 @@ def sweep(folder: Path, names: Iterable[str]) -> None:
 
 
 def require_file(path: str | Path) -> None:
-    """See before long work whether there is a place for the file that is to hold its result.
+    """Check, before a long computation, that a file for its result can be created.
 
     Raises:
-        UsageError: there is none (the message says why).
+        UsageError: it can't (the message says why).
     """
     path = Path(path)
     if path.is_dir():
@@ -65,10 +65,10 @@ def require_file(path: str | Path) -> None:
 
 
 def require_folder(path: str | Path) -> None:
-    """The same for a folder, which need not be there yet.
+    """Check that a folder exists or can be created.
 
     Raises:
-        UsageError: it can't be made, for a file is in its way.
+        UsageError: there is a file in its place.
     """
     path = Path(path)
     first = next(p for p in (path, *path.parents) if p.exists())
@@ -83,14 +83,14 @@ def _umask() -> int:
 
 
 RESERVED = "__metadata__"
-"""What a file of safetensors calls something else than an array."""
+"""The key of a safetensors file that is not an array."""
 
 
 def stored_name(name: str) -> str:
-    """How an array is called in a file of safetensors: by its name, but for the one that it can't have there."""
+    """The key of an array in a safetensors file: its name, with `_` appended where the name is reserved."""
     return f"{name}_" if name.rstrip("_") == RESERVED.rstrip("_") and name.startswith(RESERVED) else name
 
 
 def read_name(stored: str) -> str:
-    """The name of an array in a file of safetensors: see `stored_name`."""
+    """The name of an array by its key in a safetensors file: the inverse of `stored_name`."""
     return stored[:-1] if stored_name(stored) != stored and stored != RESERVED else stored

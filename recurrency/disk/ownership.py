@@ -1,7 +1,7 @@
-"""Whether anybody else could change what lies in a folder, and files that were read as they were checked.
+"""Checks that only the user can change a folder or file, and seals that detect damaged files.
 
-What is kept in the cache is loaded and run, so nobody but its user (and the administrator) may be able to put anything
-there: neither into the folder, nor in its place, by renaming a folder above it or by turning a link.
+Code in the cache is loaded and run. So nobody but its user (and the administrator) may be able to put anything there:
+neither into the folder, nor in its place, by renaming a folder above it or by changing a link.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DIGEST = hashlib.sha256().digest_size
-"""Bytes of the seal at the end of a file."""
+"""The size of the seal at the end of a file."""
 WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 MOST_LINKS = 40
 
 
 def stranger(place: Path) -> str | None:
-    """Who else could change what lies at an absolute path, as the end of a sentence about it; None: nobody.
+    """Who else could change what is at an absolute path, as the end of a sentence about it; None: nobody.
 
-    All folders on the way are looked at, those that links lead through included. In a folder that all can write but
-    that is sticky, as /tmp, nobody can rename what belongs to others.
+    All folders on the way are checked, also those that links lead through. In a sticky folder that everybody can
+    write, such as /tmp, nobody can rename the files of others.
 
     Raises:
-        OSError: something on the way is not there, or can't be looked at.
+        OSError: a folder on the way does not exist, or can't be read.
     """
     for path in _way(place):
         about = path.lstat()
@@ -42,7 +42,7 @@ def stranger(place: Path) -> str | None:
 
 
 def _way(place: Path) -> Iterator[Path]:
-    """The folders and links that lead to a path, from the root on, and the path itself."""
+    """The folders and links that lead to a path, from the root, and the path itself."""
     todo, at, links = list(reversed(place.parts[1:])), Path(place.anchor), 0
     yield at
     while todo:
@@ -59,7 +59,7 @@ def _way(place: Path) -> Iterator[Path]:
 
 
 def _private(about: os.stat_result) -> bool:
-    """Whether a folder that its group can write is that of a user whose group has nobody else, as many systems do."""
+    """Whether only this user is in the group that can write a folder: many systems give each user such a group."""
     import grp
     import pwd
 
@@ -73,10 +73,11 @@ def _private(about: os.stat_result) -> bool:
 
 
 def read_own(path: Path, most: int) -> bytes:
-    """The bytes of a file of at most `most` bytes that this user wrote: what is checked is what is read.
+    """Read a file of this user. The open file is checked, so it can't be exchanged between check and reading.
 
     Raises:
-        OSError: it is not there, no plain file, another user's, one that others can write, or too large.
+        OSError: it does not exist, is no regular file, belongs to another user, can be written by others, or is larger
+            than `most` bytes.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
@@ -89,15 +90,15 @@ def read_own(path: Path, most: int) -> bytes:
 
 
 def sealed(name: str, data: bytes) -> bytes:
-    """The bytes of a file with this name: at their end a digest of both, so that no other can take its place."""
+    """The data with a digest of name and data appended, so that no other file can take its place."""
     return data + _digest(name, data)
 
 
 def unsealed(name: str, data: bytes) -> bytes:
-    """What was sealed under this name.
+    """The data that was sealed under this name.
 
     Raises:
-        OSError: the bytes are damaged, or those of a file with another name.
+        OSError: the data is damaged, or belongs to another name.
     """
     content = data[:-DIGEST]
     if len(data) < DIGEST or _digest(name, content) != data[-DIGEST:]:

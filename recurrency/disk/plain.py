@@ -1,7 +1,7 @@
-"""Plain data as JSON and back: numbers, texts, tuples, tables and the dataclasses that are made of them.
+"""Typed JSON: numbers, strings, tuples, mappings, and dataclasses made of them, as text and back.
 
-The type that is wanted decides what a text may hold: nothing is made that it does not name, so reading runs no code of
-the text's choosing, and what does not fit is refused.
+The expected type decides what a text may hold. Only objects that it names are created, so a text can't run code, and
+what does not match is refused.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 SCALARS = (int, float, bool, str, type(None))
 TAGS = {"tuple": tuple, "list": list, "frozenset": frozenset}
-"""How sequences inside of what may be anything are told apart."""
+"""Sequences by their tag, where the expected type is `Any`."""
 
 
 class MisfitError(ValueError):
-    """A text does not hold a value of the type that is wanted."""
+    """A text does not hold a value of the expected type."""
 
 
 def dumps(value: object) -> str:
     """A value as text.
 
     Raises:
-        TypeError: it is not plain.
+        TypeError: it holds something other than plain data.
     """
     return json.dumps(_written(value), separators=(",", ":"))
 
@@ -65,7 +65,7 @@ def _written(value: Any) -> Any:
 
 
 def _read(wanted: Any, found: Any) -> Any:
-    """The value, read as `_READERS` say for the kind of type."""
+    """The value of the type `wanted` in parsed JSON."""
     if wanted is Any:
         return _anything(found)
     if wanted in SCALARS or wanted is None:
@@ -136,7 +136,7 @@ def _fields(wanted: Any) -> tuple[Any, ...]:
 
 
 def _anything(found: Any) -> Any:
-    """Scalars, sequences and tables, whatever they hold."""
+    """Scalars, sequences and mappings, with any content."""
     if isinstance(found, dict):
         (tag, items), *_ = found.items()
         if tag == "table":

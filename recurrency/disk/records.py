@@ -1,4 +1,7 @@
-"""What was worked out of specs before, kept in the user's cache: by all that it depends on, the code included."""
+"""Results of compiling specs, remembered in the user's cache for other processes.
+
+The key of a record is a digest of everything that it depends on, the code of this package included.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ from recurrency.errors import UsageError
 V = TypeVar("V")
 
 VARIABLE = "RECURRENCY_RECORDS"
-"""Set to 0, nothing is remembered: each process works out everything itself."""
+"""The environment variable that switches records off, if it is 0."""
 MOST_FILES = 8192
 MOST_BYTES = 1 << 26
-"""No record is larger, before it is compressed."""
+"""Bound on the size of a record before compression."""
 SUFFIXES = (".py", ".lark", ".rnn")
 PARTS = ("recurrency", "recurrency.backends", "recurrency.grammars", "recurrency.specs")
 
@@ -34,7 +37,7 @@ STORE = store("records", dict)
 
 
 def switched_on(variable: str) -> bool:
-    """Whether a variable of the environment does not switch something off.
+    """Whether an environment variable is 1 or not set.
 
     Raises:
         UsageError: it is neither 0 nor 1.
@@ -46,7 +49,7 @@ def switched_on(variable: str) -> bool:
 
 
 def enabled() -> bool:
-    """Whether anything is remembered: on systems where it is known who else can write a folder.
+    """Whether records are used: on POSIX systems, where it is known who can write a folder, unless switched off.
 
     Raises:
         UsageError: the variable is neither 0 nor 1.
@@ -55,13 +58,13 @@ def enabled() -> bool:
 
 
 def key(*parts: object) -> str:
-    """A name for what depends on these, and on the code that works it out."""
+    """The name of the record of something that depends on these parts: a digest of them and of the code."""
     return hashlib.sha256(repr((_code(), parts)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @cache
 def _code() -> str:
-    """A name for the state of all files of this package, and for what writes and reads records."""
+    """A digest of the files of this package (by size and date) and of the versions of Python and NumPy."""
     facts: list[object] = [sys.version, np.__version__]
     for part in PARTS:
         spec = util.find_spec(part)
@@ -81,7 +84,7 @@ def _files(folder: str) -> Iterator[tuple[str, int, int]]:
 
 
 def read(wanted: Any, name: str) -> Any:
-    """The value of a type (`wanted`, see `plain`) that is remembered under a name; None: nothing, or it is damaged."""
+    """The value of the type `wanted` in a record; None if there is no record, or it is damaged."""
     file = f"{name}.record"
     try:
         path = STORE.folder() / file
@@ -94,7 +97,7 @@ def read(wanted: Any, name: str) -> Any:
 
 
 def _inflated(data: bytes) -> bytes:
-    """What was compressed, unless it is larger than anything that is written."""
+    """The decompressed data, if it is not larger than any record that is written."""
     reader = zlib.decompressobj()
     out = reader.decompress(data, MOST_BYTES)
     if reader.unconsumed_tail:
@@ -103,7 +106,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def write(name: str, value: object) -> None:
-    """Remember a value; where that can't be, the next process works it out again."""
+    """Write a record. Failures are ignored: the next process computes the value again."""
     file = f"{name}.record"
     data = zlib.compress(plain.dumps(value).encode(), 1)
     with contextlib.suppress(UsageError):
@@ -112,7 +115,7 @@ def write(name: str, value: object) -> None:
 
 
 def remembered(wanted: Any, make: Callable[[], V], *parts: object) -> V:
-    """What is remembered of these, a value of the type `wanted`, or else is made, and then remembered; see `key`."""
+    """The value of the type `wanted` in the record of these parts (see `key`); without a record, make and record it."""
     if not enabled():
         return make()
     name = key(*parts)

@@ -1,4 +1,4 @@
-"""Other programs, run until they end, or ended with all that they have started."""
+"""Runs other programs; if they are stopped, their child processes are stopped as well."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 GRACE = 2.0
-"""Seconds in which a program that is to end may remove what it has half written."""
+"""Seconds that a program has to clean up before it is killed."""
 
 STOPPED = (-signal.SIGINT, 128 + signal.SIGINT)
-"""Exit codes of a program that somebody has stopped by Ctrl-C, and of a shell whose program was."""
+"""Exit codes of a program that was stopped by Ctrl-C, and of a shell whose program was."""
 
 _programs: set[subprocess.Popen[str]] = set()
-"""Those that run just now."""
+"""The programs that are running."""
 
 
 def finished(
     command: Sequence[str], text: str = "", env: Mapping[str, str] | None = None, seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program with this input, and give its exit code and what it has written.
+    """Run a program with `text` as its input, and return its exit code and output.
 
-    It runs in a group of processes of its own: Ctrl-C reaches this process alone, which then ends the whole group, as
-    it does after so many seconds and at any other exception.
+    It gets its own process group. Ctrl-C reaches this process only, which then stops the whole group; it also does so
+    after `seconds`, and at any other exception.
 
     Raises:
-        OSError: it can't be run. TimeoutExpired: it took longer. KeyboardInterrupt: it was stopped, or this process.
+        OSError: the program can't be run. TimeoutExpired: it took longer than `seconds`. KeyboardInterrupt: the program
+            or this process was stopped.
     """
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -47,13 +48,13 @@ def finished(
 
 
 def end_all() -> None:
-    """End all that run just now, in whatever thread."""
+    """Kill all running programs, whichever thread started them."""
     for program in tuple(_programs):
         _signal(program, signal.SIGKILL)
 
 
 def _end(program: subprocess.Popen[str]) -> None:
-    """End a program and what it has started: asked first, so that it can clean up."""
+    """Stop a program and its child processes: it is terminated first, so that it can clean up, then killed."""
     _signal(program, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         program.wait(GRACE)
@@ -62,6 +63,6 @@ def _end(program: subprocess.Popen[str]) -> None:
 
 
 def _signal(program: subprocess.Popen[str], number: int) -> None:
-    """Send a signal to the group; it may have ended."""
+    """Send a signal to the process group, if it still exists."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(program.pid, number)

@@ -1,1 +1,1 @@
-"""Facts about a cell: summary, parameter counts, catalogue, probes, and a template for a new one."""
+"""Descriptions of a cell: summary, parameter counts, costs, catalogue, probes; and templates for new cells."""

@@ -1,4 +1,4 @@
-"""The shipped cells by family, with what a reader chooses one by: source, parameters, kind of recurrence."""
+"""The shipped cells by family, each with its source, number of parameters and kind of recurrence."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from recurrency.language.sources import library_index
 from recurrency.passes.recurrence import Recurrence, recurrences
 
 PLACES = "in its name, family, source or kind of recurrence"
-"""Where words are looked for."""
+"""Where words are searched."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell.
+    """A cell of the catalogue.
 
-    `dimensions` are those of its header with the text of their defaults; `parameters` is a formula in those that have
-    no number, functions and cells being what their defaults say. `numbers` are the dimensions that decide how much
-    there is and have no default: for the formula they were given a number.
+    `dimensions` are the dimensions of the header with the text of their defaults; `parameters` is the number of all
+    parameters as a formula in the symbolic dimensions, with default functions and cells. `numbers` are dimensions
+    without a default that must be numbers, such as a number of layers, with the value that the formula is for.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """The kinds of its recurrences in a line."""
+        """The kinds of its recurrences, in one line."""
         return summary.kinds_text(self.recurrences)
 
 
@@ -53,21 +53,21 @@ class Family:
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The file's name without its extension."""
         return Path(self.file).stem
 
     def is_called(self, word: str) -> bool:
-        """Whether a word, in small letters, is its name, with the file's ending or without."""
+        """Whether a word, in lower case, is its name, with or without the file extension."""
         return word in (self.name.lower(), self.file.lower())
 
 
 def families(words: Iterable[str] = ()) -> list[Family]:
-    """All families, or those cells that have each word in name, family, docstring or kind of recurrence.
+    """All families, or only cells that have each word in their name, family, docstring or kind of recurrence.
 
-    With `.rnn` behind it a word is the name of a family and nothing else.
+    A word that ends in `.rnn` is the name of a family.
 
     Raises:
-        UsageError: no cell has them all.
+        UsageError: no cell has all words.
     """
     every = _all()
     found, wanted = list(every), [word.lower() for word in words]
@@ -93,13 +93,13 @@ def _family(loader: Loader, path: Path) -> Family:
 
 
 def prose(file: syntax.File) -> str:
-    """The comment at the head of a text as one paragraph."""
+    """The comment at the beginning of a file, as one paragraph."""
     lines = takewhile(lambda line: line.startswith("#"), file.source.text.splitlines())
     return " ".join(line.lstrip("# ").rstrip() for line in lines)
 
 
 def entry(definition: CellDef) -> Entry:
-    """What is told of a cell."""
+    """The entry of a cell."""
     cell, found = definition.cell, check(definition)
     names = [dimension.name for dimension in cell.dimensions]
     numbers = {d.name: found.dimensions[d.name] for d in cell.dimensions if d.default is None}
@@ -114,7 +114,7 @@ def entry(definition: CellDef) -> Entry:
 
 
 def _only(found: Iterable[Family], word: str) -> list[Family]:
-    """What a word chooses: families, and cells of other ones."""
+    """The families that a word names, and the cells of other families that have it."""
     chosen = []
     for family in found:
         cells = [cell for cell in family.cells if family.is_called(word) or word in _text(cell)]

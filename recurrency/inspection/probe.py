@@ -1,7 +1,7 @@
-"""How large activations and gradients are over time and depth, for a cell as it is initialised.
+"""The size of activations and gradients over time and depth, for an initialised cell.
 
-What Glorot & Bengio (2010, figures 6 and 7) drew over the layers of a deep network, and what decides in a recurrent one
-whether anything is learned over many steps (Pascanu et al. 2013; Le et al. 2015).
+Glorot and Bengio (2010, figures 6 and 7) plot them over the layers of a deep network. In a recurrent network they
+decide whether anything is learned over many steps (Pascanu et al. 2013; Le et al. 2015).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Stream:
-    """The size of one inner stream at each step: root mean squares over sequences and elements, both [T].
+    """The root mean square of an inner stream, over sequences and elements, at each step: both arrays are [T].
 
-    `gradients` are those of the loss or, where there is none, of a random sum of the outputs at the last step.
+    `gradients` are gradients of the loss or, without a loss, of a random sum of the outputs at the last step.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Stream:
 
     @property
     def kept(self) -> float:
-        """What is left of the gradient at the first step, as a part of that at the last one at which there is any."""
+        """The gradient at the first step, divided by the gradient at the last step where it is not zero."""
         there = np.flatnonzero(self.gradients)
         return float(self.gradients[0] / self.gradients[there[-1]]) if len(there) else float("nan")
 
@@ -49,12 +49,12 @@ class Stream:
 def probe(
     model: Model, params: Array, inputs: Mapping[str, Array], streams: Sequence[str] = (), seed: int = 0
 ) -> list[Stream]:
-    """The sizes of inner streams (by default of all real ones), in the order in which they are computed.
+    """The sizes of inner streams (by default, of all real ones), in the order in which they are computed.
 
-    `inputs` are arrays [T, B, *shape] by name; `seed` is that of the random sum of the outputs.
+    `inputs` are arrays [T, B, *shape] by name; `seed` decides the random sum of the outputs.
 
     Raises:
-        UsageError: there is no such stream. ShapeError: an input does not fit.
+        UsageError: there is no such stream. ShapeError: an array does not fit.
     """
     names = _chosen(model, streams)
     graph, adjoints = _graph(model, names)
@@ -85,7 +85,7 @@ def _chosen(model: Model, streams: Sequence[str]) -> list[str]:
 
 
 def _graph(model: Model, names: Sequence[str]) -> tuple[Graph, dict[str, Any]]:
-    """The streams and their adjoints as roots, and the ports of the outputs whose adjoints are handed in."""
+    """A graph with the streams and their adjoints as roots, and the ports of the outputs that need adjoints."""
     whole = model.programs.elaborated.graph
     outputs = {f"output:{n}": p for n, p in model.outputs.items() if p.index is None}
     kept = ["loss"] if model.has_loss else list(outputs)
@@ -116,7 +116,7 @@ def _size(array: Array) -> Array:
 
 
 def random_inputs(model: Model, steps: int, batch: int, seed: int = 0) -> dict[str, Array]:
-    """Standard normal inputs [T, B, *shape], and symbols that are all equally likely."""
+    """Standard normal inputs [T, B, *shape], and uniformly drawn symbols."""
     rng = np.random.default_rng(seed)
     out: dict[str, Array] = {}
     for name, port in model.inputs.items():
@@ -127,10 +127,10 @@ def random_inputs(model: Model, steps: int, batch: int, seed: int = 0) -> dict[s
 
 
 def initialised(model: Model, seed: int, instead: Mapping[str, str]) -> Array:
-    """First values of all parameters; those that fit a pattern (`U*`, `l[2].W`) by another initialiser.
+    """Initial values of all parameters, [size]; `instead` has other initialisers for names by pattern (`U*`, `l[2].W`).
 
     Raises:
-        UsageError: a pattern fits no parameter, or what is to be drawn is no initialiser for its shape.
+        UsageError: a pattern matches no parameter, or its text is no initialiser for the shape of one.
     """
     params = model.init(seed)
     views = model.views(params)
@@ -160,7 +160,7 @@ def _drawn(name: str, shape: tuple[int, ...], text: str, seed: int) -> Array:
 
 
 def draw(found: Sequence[Stream], title: str, path: str) -> None:
-    """Activations and gradients over time, a line for each stream, as a picture.
+    """Plot activations and gradients over time, with a line for each stream, to a file.
 
     Raises:
         UsageError: matplotlib is missing, or the file can't be written.

@@ -1,4 +1,4 @@
-"""What `recurrency show` tells of a cell: its interface, its recurrences, and what a step costs."""
+"""The description of a cell that `recurrency show` prints: interface, recurrences, and the cost of a step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recurrency.passes.recurrence import Recurrence, recurrences
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a table: name, shape as the user writes it, and what else there is to say."""
+    """One line of a table: a name, its shape as the user writes it, a note, and a number of elements."""
 
     name: str
     shape: str
@@ -38,7 +38,7 @@ class Cost:
 
 @dataclass
 class Report:
-    """Everything that `show` prints. Costs are there only when all dimensions have numbers."""
+    """Everything that `show` prints. There are costs only if all dimensions have numbers."""
 
     name: str
     doc: str
@@ -55,7 +55,7 @@ class Report:
 
 
 def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] = ()) -> Report:
-    """Describe a cell; dimensions that are needed and not given stay symbols.
+    """Describe a cell; dimensions without a value stay symbols.
 
     Raises:
         SpecError, UsageError: as `Spec.compile`.
@@ -114,13 +114,13 @@ def shape_text(shape: tuple[Any, ...]) -> str:
 
 
 def initialiser_text(parameter: ParamInfo) -> str:
-    """What stands behind the `~` of a parameter."""
+    """The initialiser of a parameter as a user writes it after `~`."""
     name, arguments = parameter.initialiser
     return f"{name}({', '.join(f'{a:g}' for a in arguments)})" if arguments else name
 
 
 def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:
-    """The cost of one more step: of the forward pass, and of forward and backward with all gradients."""
+    """The cost of one more step: of the forward pass, and of forward and backward pass with the parameter gradients."""
     from recurrency.model.graphs import bounded
     from recurrency.passes import derivatives
     from recurrency.program.schedule import schedule
@@ -140,7 +140,7 @@ def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:
 
 
 def human(number: float) -> str:
-    """A number with three digits and k, M, G behind it."""
+    """A number with three digits and a suffix k, M, G or T."""
     if number < 1000:
         return f"{number:g}"
     power = min(int(math.log10(number) // 3), 4)

@@ -1,4 +1,4 @@
-"""The text of a new file of one cell: a copy of another one with all that it needs, or a cell to learn from."""
+"""The text of a new file with one cell: a copy of another cell with all that it uses, or a template."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ cell NAME[N, H](x: [N]) -> (h: [H]) {
 
 
 def started(name: str, path: Path, origin: Spec | None = None) -> str:
-    """The text of a file with a cell `name`, laid out and checked: a copy of `origin`, or the template.
+    """The formatted and checked text of a file with a cell `name`: a copy of `origin`, or the template.
 
     Raises:
-        UsageError: the name can't be that of a cell, or the copy would need a file that lies elsewhere.
+        UsageError: no cell can have this name, or the copy would need a file from another folder.
         SpecError: the original has mistakes.
     """
     refuse_name(name)
@@ -60,19 +60,21 @@ def started(name: str, path: Path, origin: Spec | None = None) -> str:
 
 
 def refuse_name(name: str) -> None:
-    """Fail where a cell can't be called so.
+    """Refuse a name that a new cell can't have.
 
     Raises:
-        UsageError: it says what the matter is.
+        UsageError: no cell can have this name; the message says why.
     """
     if name in library.names():
         help = f"recurrency new My{name} --from {name}"
         raise UsageError(f"{name} is a shipped cell, and one of yours needs another name, as in: {help}")
     if name in FUNCTIONS:
-        raise UsageError(f"{name} is a function of the language; call the cell otherwise")
+        raise UsageError(f"{name} is a function of the language; give the cell another name")
     if name.endswith(".rnn"):
         stem = Path(name).stem
-        raise UsageError(f"{name} is the name of a file; give that of the cell, as in: recurrency new {stem} -o {name}")
+        raise UsageError(
+            f"{name} is the name of a file; pass the name of the cell, as in: recurrency new {stem} -o {name}"
+        )
     if not name.isidentifier():
         other = re.sub(r"\W+", "_", name).strip("_")
         help = f"; {other} can" if other.isidentifier() else ""
@@ -87,23 +89,23 @@ def refuse_name(name: str) -> None:
 
 @dataclass
 class _Copy:
-    """A cell on its way to another file. What it needs is collected by walking through names."""
+    """A copy of a cell for another file. The names in it lead to the functions and cells that are copied with it."""
 
     origin: CellDef
     name: str
     path: Path
     functions: set[str] = field(default_factory=set)
     cells: set[str] = field(default_factory=set)
-    """Other cells of its file, which are copied as well."""
+    """Other cells of the same file, which are copied as well."""
     used: dict[str, Path | None] = field(default_factory=dict)
-    """Cells of other files, with the file (None: the library)."""
+    """Cells of other files, with their file (None: the library)."""
 
     @property
     def module(self) -> Module:
         return self.origin.module
 
     def text(self) -> str:
-        """The whole text, not laid out yet."""
+        """The whole text, before formatting."""
         self._note_needs()
         if self.name in {*self.functions, *self.cells, *self.used}:
             raise UsageError(f"{self.origin.cell.name} uses {self.name}; give the copy another name")
@@ -114,7 +116,7 @@ class _Copy:
         return "\n\n".join(piece for piece in pieces if piece)
 
     def _note_needs(self) -> None:
-        """Note all functions and cells that the cell names, and those that these name."""
+        """Collect all functions and cells that the cell uses, directly or through others."""
         later: list[syntax.Cell | syntax.Fn] = [self.origin.cell]
         while later:
             for node in syntax.walk(later.pop()):
@@ -126,7 +128,7 @@ class _Copy:
                     later += self._note_cell(name, self.module.cells[name])
 
     def _note_cell(self, name: str, definition: CellDef) -> list[syntax.Cell]:
-        """Note where a cell comes from; it is returned if it is copied as well."""
+        """Note where a cell comes from, and return it if it is copied."""
         if definition.module is self.module and not _shipped(definition):
             self.cells.add(name)
             return [definition.cell]
@@ -139,7 +141,7 @@ class _Copy:
             yield f"use {names} from {'library' if path is None else self._quoted(path)}"
 
     def _quoted(self, path: Path) -> str:
-        """A file as a `use` line of the new file names it: it may lie in the same folder, or below."""
+        """The path of a file in a `use` line of the new file: in the same folder, or below."""
         folder = self.path.resolve().parent
         if not path.is_relative_to(folder):
             at = self.module.path.parent if self.module.path else folder
@@ -150,7 +152,7 @@ class _Copy:
         return f'"{path.relative_to(folder).as_posix()}"'
 
     def _definitions(self) -> list[str]:
-        """Functions and cells that are copied along, in their order, with the comments above them."""
+        """The functions and cells that are copied along, in their order, with the comments above them."""
         file = self.module.file
         found: list[syntax.Fn | syntax.Cell] = [fn for fn in file.functions if fn.name in self.functions]
         found += [cell for cell in file.cells if cell.name in self.cells]
@@ -170,7 +172,7 @@ def _shipped(definition: CellDef) -> bool:
 
 
 def _with_comments(file: syntax.File, span: Span) -> str:
-    """A definition, the comments above it that are not the head of the file, and one behind it."""
+    """A definition with the comments above it (but not the comment at the top of the file) and after it."""
     text = file.source.text
     others = [piece.span.end for part in (file.uses, file.functions, file.cells) for piece in part]
     start = max((end for end in others if end <= span.start), default=0)
@@ -181,6 +183,6 @@ def _with_comments(file: syntax.File, span: Span) -> str:
 
 
 def _head(lines: list[str]) -> int:
-    """How many lines the comment at the head of a file has; one that stands directly above a definition is no head."""
+    """The number of lines of the comment at the top of a file; a comment directly above a definition belongs to it."""
     count = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
     return 0 if count == len(lines) - 1 else count

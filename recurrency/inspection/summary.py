@@ -1,4 +1,4 @@
-"""What is told of a cell in a line: its parameters as a formula in the dimensions, and the kinds of its recurrences."""
+"""A cell in one line: the number of its parameters as a formula, and the kinds of its recurrences."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.passes.recurrence import Recurrence
 
 NONE = "none"
-"""The kind of recurrence of a cell without any."""
+"""What is printed for a cell without recurrence."""
 
 
 def size(shape: Iterable[Any]) -> int | Poly:
-    """How many elements a shape has."""
+    """The number of elements of a shape."""
     total: int | Poly = 1
     for dimension in shape:
         total = total * dimension
@@ -24,7 +24,7 @@ def size(shape: Iterable[Any]) -> int | Poly:
 
 
 def parameters(found: Elaborated) -> int | Poly:
-    """How many numbers all parameters of a cell hold."""
+    """The number of elements of all parameters of a cell."""
     total: int | Poly = 0
     for parameter in found.parameters.values():
         total = total + size(parameter.shape)
@@ -32,7 +32,7 @@ def parameters(found: Elaborated) -> int | Poly:
 
 
 def formula(count: int | Poly, dimensions: Sequence[str] = ()) -> str:
-    """A count as `4 H N + 4 H^2 + 7 H`: high powers first, then in the order in which the header has the names."""
+    """A count as `4 H N + 4 H^2 + 7 H`: high degrees first, then in the order of the names in `dimensions`."""
     if not isinstance(count, Poly):
         return str(count)
 
@@ -49,7 +49,7 @@ def formula(count: int | Poly, dimensions: Sequence[str] = ()) -> str:
 
 
 def kinds(loops: Iterable[Recurrence]) -> dict[str, list[str]]:
-    """Each kind of recurrence with the states that recur so; families count as one, unnamed streams are left out."""
+    """The states of each kind of recurrence; a family such as `h[1..L]` counts as one, unnamed streams are left out."""
     found: dict[str, list[str]] = {}
     for loop in loops:
         states = found.setdefault(loop.kind, [])
@@ -61,7 +61,7 @@ def kinds(loops: Iterable[Recurrence]) -> dict[str, list[str]]:
 
 
 def kinds_text(loops: Iterable[Recurrence]) -> str:
-    """`full`, or `none`; where there are several kinds, `full: h; diagonal affine: s`."""
+    """The kinds in one line: `full`, `none`, or several as in `full: h; diagonal affine: s`."""
     found = {kind.replace(", ", " "): states for kind, states in kinds(loops).items()}
     if len(found) < 2:
         return next(iter(found), NONE)

@@ -1,4 +1,4 @@
-"""Arrays that a caller hands over, held against what the specification says of them."""
+"""Arrays that a caller passes, checked against the ports of a specification."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Port:
         return cls(name, shape, type_.clock, index, type_.kind, dimensions)
 
     def lead(self, steps: Mapping[str, int], batch: int) -> tuple[int, ...]:
-        """The extents before one element's, time first."""
+        """The leading axes of an array: (T, B) of a stream, (B,) of a sequence value, () of a static value."""
         if self.kind is Kind.STREAM:
             return steps.get(str(self.clock), 0), batch
         return (batch,) if self.kind is Kind.SEQUENCE else ()
 
     def dtype(self, real: np.dtype[Any]) -> np.dtype[Any]:
-        """What its arrays hold in a model of the dtype `real`."""
+        """The dtype of its arrays in a model with the dtype `real`."""
         return real if self.index is None else SYMBOLS
 
     def zeros(self, steps: Mapping[str, int], batch: int, real: np.dtype[Any]) -> Array:
@@ -60,10 +60,10 @@ class Port:
 
 
 def as_array(name: str, array: Any) -> Array:
-    """Whatever numpy makes of it.
+    """`np.asarray`, with an error that names the array.
 
     Raises:
-        ShapeError: nothing (such as lists of different lengths).
+        ShapeError: it can't be made an array, such as lists of different lengths.
     """
     try:
         return np.asarray(array)
@@ -75,7 +75,7 @@ def converted(name: str, array: Any, index: int | None, real: np.dtype[Any]) -> 
     """An array of real numbers in the dtype `real`, or of symbols as int64.
 
     Raises:
-        ShapeError: it holds something else.
+        ShapeError: it holds other things.
     """
     array = as_array(name, array)
     if array.dtype.kind not in ("biu" if index is not None else "biuf"):
@@ -99,14 +99,14 @@ def whole_seed(seed: Any) -> int:
 
 
 def described(shape: Sequence[int], axes: Sequence[str]) -> str:
-    """A shape with the user's names: `[T=30, B=10, N=3]`."""
+    """A shape with the names of its axes: `[T=30, B=10, N=3]`."""
     if len(shape) != len(axes):
         return str(list(shape))
     return f"[{', '.join(f'{a}={n}' if not a.isdigit() else str(n) for a, n in zip(axes, shape, strict=True))}]"
 
 
 def check_shape(model: str, name: str, shape: tuple[int, ...], port: Port, lead: tuple[str, ...]) -> None:
-    """Refuse an array that has not the axes `lead` and the shape of its port."""
+    """Raise a ShapeError unless an array has the axes `lead` and the shape of its port."""
     if len(shape) == len(lead) + len(port.shape) and shape[len(lead) :] == port.shape:
         return
     inner = port.dimensions or tuple(map(str, port.shape))
@@ -134,8 +134,8 @@ def check_lengths(lengths: Any, clock: str, steps: int, batch: int) -> Array:
 
 
 def check_content(name: str, array: Array, index: int | None, valid: Array | None = None) -> None:
-    """Refuse NaN and unknown symbols, except after the end of a sequence (`valid` [T, B] is False there)."""
-    if index is None and not isnan(array.min(initial=0.0)):  # a minimum of numbers one of which is NaN is NaN
+    """Raise a ShapeError for NaN or an unknown symbol, except in padding, where `valid` [T, B] is False."""
+    if index is None and not isnan(array.min(initial=0.0)):  # the minimum of numbers is NaN if one of them is
         return
     bad = np.isnan(array) if index is None else (array < -1) | (array >= index)
     if not bad.any():
@@ -154,13 +154,13 @@ def real_steps(lengths: Mapping[str, Array], steps: Mapping[str, int], clock: st
 
 
 def without_padding(array: Array, index: int | None, valid: Array) -> Array:
-    """A copy in which nothing stands after the end of each sequence: zero, or "no symbol"."""
+    """A copy with zero (or no symbol, -1) in padding, where `valid` [T, B] is False."""
     array = array.copy()
     array[~valid] = 0 if index is None else -1
     return array
 
 
 def words(port: Any, type_: Type) -> tuple[str, ...]:
-    """The dimensions of a port as the header writes them, where they are names."""
+    """The dimensions of a port as the header of the cell writes them; () where it does not write them all."""
     dimensions = getattr(port.type, "dimensions", ())
     return tuple(" ".join(d.span.text.split()) for d in dimensions) if len(dimensions) == len(type_.shape) else ()

@@ -39,8 +39,8 @@ def longest(forecast: Forecast, budget: int, count: int) -> int:
         if search.peak(size) <= budget:
             return size
     raise UsageError(
-        f"{forecast.interface.name} with {count} steps and {forecast.batch} sequences is not within "
-        f"{in_words(budget)}: it needs {in_words(search.least(), up=True)} at least"
+        f"{forecast.interface.name} with {count} steps and {forecast.batch} sequences does not fit in "
+        f"{in_words(budget)}: it needs at least {in_words(search.least(), up=True)}"
     )
 
 

@@ -73,7 +73,7 @@ def by_name(interface: Interface, inputs: Any, required: Required) -> Mapping[st
         return inputs
     names = interface.inputs if len(interface.inputs) == 1 else required()
     if len(names) != 1:
-        raise UsageError(f"{interface.name} has the inputs {', '.join(interface.inputs)}: hand them over by name")
+        raise UsageError(f"{interface.name} has the inputs {', '.join(interface.inputs)}: pass them by name")
     return dict.fromkeys(names, inputs)
 
 
@@ -173,7 +173,7 @@ def _lengths(interface: Interface, lengths: Any, steps: Mapping[str, int], batch
         clocks = interface.input_clocks
         if len(clocks) > 1:
             many = f"runs over the clocks {', '.join(clocks)}"
-            raise UsageError(f"{interface.name} {many}: give lengths for each by name")
+            raise UsageError(f"{interface.name} {many}: pass lengths for each by name")
         lengths = dict.fromkeys(clocks, lengths)
     out = {}
     for clock, array in lengths.items():

@@ -1,4 +1,4 @@
-"""A compiled cell as source code that stands alone."""
+"""A compiled cell as stand-alone source code."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """What a backend needs to write a whole module: the functions' graphs, and the interface around them.
+    """What a backend needs to write a stand-alone module: the graphs of its functions, and their interface.
 
-    A backend writes it with `module`; where its language has headers, `module_with_header` gives source and header, and
-    puts `weights` into the source.
+    A backend writes the module with `module`. If its language has headers, `module_with_header` returns source and
+    header, and puts `weights` into the source.
 
     `functions` are `forward_pass` (roots output:, final:, tape:), `backward_pass` (reads the tape; roots gradient:),
     and, for a cell with losses, `loss_pass`. See `recurrency.passes.derivatives` for the names of sources and roots.
@@ -40,18 +40,18 @@ class Export:
     dtype: str
     without: frozenset[str]
     model: Model
-    """The model itself, for a backend that writes further functions."""
+    """The model, for a backend that writes more functions."""
     weights: Array | None = None
-    """Parameters, [size], that are to stand in the source."""
+    """Parameters [size] to put into the source."""
     no_step: str = ""
-    """Why the module can't have a function for one step, if it can't."""
+    """Why the module can't have a function for one step ("" if it can)."""
 
 
 @dataclass(frozen=True)
 class ModuleFiles:
-    """The source of a module, and the header that belongs to it; None: its language has none.
+    """The source of a module, and its header, or None if its language has no headers.
 
-    `no_step` says why the module has no function for one step, where that is so.
+    `no_step` says why the module has no function for one step ("" if it has one).
     """
 
     source: str
@@ -60,9 +60,9 @@ class ModuleFiles:
 
 
 def module_files(model: Model, options: str = "", weights: Array | None = None) -> ModuleFiles:
-    """A module with forward, backward, step and (where there are losses) loss and gradients.
+    """A module with functions for forward pass, backward pass, one step and (with loss lines) loss and gradients.
 
-    With `weights` [size] it holds these parameters as well. `options` says in its first line what it was made for.
+    With `weights` [size] it includes these parameters. `options` appears in its first line.
 
     Raises:
         UsageError: the model's backend writes no source, or none with weights; they are not finite.
@@ -88,7 +88,7 @@ def module_text(model: Model, options: str = "", weights: Array | None = None) -
 
 
 def _require_finite(model: Model, weights: Array) -> None:
-    """Refuse weights that can't be written as constants of the model's dtype, or that there are none of."""
+    """Raise a UsageError if a weight is not finite in the model's dtype, or the model has no parameters."""
     if not model.size:
         raise UsageError(f"{model.interface.name} has no parameters that could be written into its source")
     for name, values in model.views(weights).items():

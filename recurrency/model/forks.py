@@ -1,6 +1,6 @@
-"""Locks after a fork: a child has no thread but one, so what another thread held would be held for ever.
+"""New locks after a fork: a child has one thread, so a lock that another thread held would never be released.
 
-The threads of the backend c have handlers of their own, in C.
+The threads of the backend c have their own fork handlers, in C.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import sys
 from functools import cached_property
 from threading import RLock
 
-if sys.version_info < (3, 12):  # from there on they have none
+if sys.version_info < (3, 12):  # later versions have no such locks
 
     def _renew() -> None:
-        """New locks for the cached properties of this package, which all instances of a class share."""
+        """Replace the locks of cached properties in this package; all instances of a class share one."""
         for name, module in tuple(sys.modules.items()):
             if name.partition(".")[0] == "recurrency":
                 for kind in tuple(vars(module).values()):

@@ -1,4 +1,4 @@
-"""The graphs of a cell's programs: forward, backward and all other products, derived and optimised."""
+"""The graphs of a cell's programs, derived and optimised: forward pass, backward pass, and all other products."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from recurrency.program.schedule import PIECES
 
 RESULTS = ("output:", "final:")
 GREATEST_PROGRAM = 8_000
-"""Bound on the operations of a cell that is compiled; each takes some milliseconds."""
+"""Bound on the operations of a compiled cell; each takes some milliseconds to compile."""
 
 GRAPHS = frozenset({*PASSES, "keep"})
-"""What may be switched off of that which makes the graphs."""
+"""The passes that make the graphs and can be switched off."""
 SWITCHES = GRAPHS | frozenset(PIECES)
-"""What may be switched off, with equal results (a backend may add `switches` of its own)."""
+"""Everything that can be switched off with equal results; a backend may add its own `switches`."""
 
 
 def known_passes(names: Iterable[str], known: Collection[str] = SWITCHES) -> frozenset[str]:
-    """The names, if they are all known: by default those of passes that can be switched off.
+    """These names as a set, if all are `known`: by default, passes that can be switched off.
 
     Raises:
-        UsageError: one is not.
+        UsageError: a name is unknown.
     """
     chosen = frozenset(names)
     for name in sorted(chosen - set(known)):
         near = nearest(name, known)
         hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"there is no pass {name} to be named here; there are {', '.join(sorted(known))}{hint}")
+        raise UsageError(
+            f"there is no pass {name} that can be switched off; there are {', '.join(sorted(known))}{hint}"
+        )
     return chosen
 
 
 class Graphs:
-    """The optimised graphs of one cell, made when they are first asked for: one for all models elaborated at once.
+    """The optimised graphs of one cell, made on first use. All models of one elaborated cell share them.
 
-    `without` names what is switched off.
+    `without` names passes that are switched off.
     """
 
     def __init__(self, elaborated: Elaborated, without: frozenset[str] = frozenset()) -> None:
@@ -59,14 +61,14 @@ class Graphs:
         return self._graphs[key]
 
     def chunked(self, streams: Iterable[str] = ()) -> Graph:
-        """The optimised graph of the same, but for predictions, as it runs in chunks: see `passes.chunks`."""
+        """The optimised graph of results, loss and some inner streams, as it runs in chunks: see `passes.chunks`."""
         key = ("chunked", tuple(sorted(streams)))
         if key not in self._graphs:
             self._graphs[key] = optimised(chunks.in_chunks(self.elaborated.graph, key[1]), self.without)
         return self._graphs[key]
 
     def lined(self) -> Graph:
-        """The optimised graph of final states and, by kinds, the lines of the loss: see `passes.loss_lines`."""
+        """The optimised graph of final states and of the loss lines by kind: see `passes.loss_lines`."""
         key = ("lined",)
         if key not in self._graphs:
             whole = self.elaborated.graph
@@ -76,7 +78,7 @@ class Graphs:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where each parameter lies in the flat vector."""
+        """The offset and shape of each parameter in the flat vector."""
         return _completed(layout(self.base()), self.elaborated)
 
     def graph(self, kind: str, *options: Any) -> Graph:
@@ -87,11 +89,11 @@ class Graphs:
         return self._graphs[key]
 
     def optimised(self, graph: Graph, keep: Callable[[str], bool]) -> Graph:
-        """The graph with the roots that are kept, after all passes."""
+        """The graph of the roots that `keep` accepts, after all passes."""
         return optimised(graph.select([r for r in graph.roots if keep(r)]), self.without)
 
     def halves(self, streams: tuple[str, ...]) -> tuple[Graph, Graph]:
-        """The forward graph with its tape, and the backward one that reads it."""
+        """The forward graph with its tape, and the backward graph that reads it."""
 
         def whole() -> Graph:
             kept = (*RESULTS, "stream:", "gradient:")
@@ -100,7 +102,7 @@ class Graphs:
         return self._parted(("halves", streams), whole)
 
     def pair(self, roots: tuple[str, ...]) -> tuple[Graph, Graph]:
-        """The graph of some roots with its tape, and the one of gradients for given adjoints of those that are real."""
+        """The graph of some roots with its tape, and the graph of gradients for given adjoints of the real roots."""
 
         def whole() -> Graph:
             base = self.rooted(roots)
@@ -109,7 +111,7 @@ class Graphs:
         return self._parted(("pair", roots), whole)
 
     def rooted(self, roots: tuple[str, ...]) -> Graph:
-        """The graph of some results, inner streams (`stream:NAME`) or the loss."""
+        """The graph of some results, of inner streams (`stream:NAME`) or of the loss."""
         return self.base(r.removeprefix("stream:") for r in roots if r.startswith("stream:")).select(roots)
 
     def _parted(self, key: tuple[str, tuple[str, ...]], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
@@ -125,10 +127,10 @@ class Graphs:
 
 
 def bounded(graph: Graph) -> Graph:
-    """The graph of a cell, if it is small enough to become a program.
+    """The same graph, if it is small enough to be compiled.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it has more than `GREATEST_PROGRAM` operations.
     """
     if len(graph) > GREATEST_PROGRAM:
         raise UsageError(f"the cell expands to {len(graph):,} operations; at most {GREATEST_PROGRAM:,} can be compiled")
@@ -141,7 +143,7 @@ def real_roots(graph: Graph) -> list[str]:
 
 
 def _completed(found: Layout, elaborated: Elaborated) -> Layout:
-    """Parameters that nothing reads stand at the end."""
+    """A layout with all parameters of the cell; those that no operation reads come last."""
     entries, size = dict(found.entries), found.size
     for name, info in elaborated.parameters.items():
         if name not in entries:
@@ -175,7 +177,7 @@ def _losses(graphs: Graphs) -> Graph:
 
 
 def _weighed_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
-    """The lines of the loss by kind, and the gradients for given weights of theirs: the adjoints of these roots."""
+    """The loss lines by kind, and the gradients for given weights of the kinds: the adjoints of their roots."""
     graph = graphs.lined()
     seeded = [root for root in graph.roots if root.startswith("loss:")] if wrt else []
     return graphs.optimised(
@@ -193,7 +195,7 @@ def _jvp(graphs: Graphs, along: tuple[str, ...]) -> Graph:
 
 
 def _pullback(graphs: Graphs, roots: tuple[str, ...], wanted: tuple[str, ...]) -> Graph:
-    """The second half of `pair`, with the gradients that are wanted of sources that these roots' graph has."""
+    """The second half of `pair`, with the gradients of the groups `wanted` only."""
     graph = graphs.pair(roots)[1]
     kept = [root for root in graph.roots if gradient_of(root) in wanted]
     return graph if len(kept) == len(graph.roots) else optimised(graph.select(kept), graphs.without)

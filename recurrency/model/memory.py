@@ -66,7 +66,7 @@ class Forecast:
         missing = [clock for clock in clocks if clock not in count]
         if missing:
             runs = f"{self.interface.name} runs over {', '.join(clocks)}"
-            raise UsageError(f"{runs}: say how many steps {missing[0]} has")
+            raise UsageError(f"{runs}: the number of steps of {missing[0]} is missing")
         if (least := min(*count.values(), self.batch)) < 0:
             raise UsageError(f"steps and batch are whole numbers from 0, not {least}")
         return count
@@ -108,7 +108,7 @@ class Forecast:
         kind, options, steps, given = run
         runner = self.programs.runner(kind, *options)
         if not isinstance(runner, Measured):
-            raise UnknownMemoryError(f"the backend {self.programs.backend.name} does not say what memory it needs")
+            raise UnknownMemoryError(f"the backend {self.programs.backend.name} does not report what memory it needs")
         return runner.footprint({**count, **steps}, self.batch, given, self.ragged)
 
     def _whole(self) -> Iterator[Run]:

@@ -1,4 +1,4 @@
-"""The programs of a model, built when they are first asked for; what was built before is remembered."""
+"""The programs of a model. They are built on first use, and remembered on disk for other processes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ V = TypeVar("V")
 class Programs:
     """All graphs and runners of one compiled cell.
 
-    `elaborated` is what the graphs are made of, or gives it when one is needed: what is remembered under the name
-    `record` needs none.
-    `without` names what is switched off.
+    `elaborated` is the elaborated cell, or a function that returns it: nothing is elaborated for what is remembered
+    under the name `record`. `without` names passes and pieces of the schedule that are switched off.
 
     Raises:
         UsageError: there is no such pass.
@@ -40,17 +39,17 @@ class Programs:
         self._runners: dict[Any, Runner] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Programs:
-        """The same: nothing that can be seen of them changes, and what is compiled holds addresses of this process."""
+        """The same object: callers see no change of it, and compiled code holds addresses of this process."""
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: what they are made of; they are made again when they are asked for."""
+        """What is pickled: all that the programs are made from. They are built again on first use."""
         kept = ("backend", "dtype", "record", "without", "_elaborated")
         return {**{name: getattr(self, name) for name in kept}, "_runners": {}}
 
     @cached_property
     def elaborated(self) -> Elaborated:
-        """The graph as it was written, with what is known about its sources and results."""
+        """The elaborated cell: its graph before any pass, and the types of its sources and results."""
         return self._elaborated() if callable(self._elaborated) else self._elaborated
 
     @cached_property
@@ -62,7 +61,7 @@ class Programs:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where each parameter lies in the flat vector."""
+        """The offset and shape of each parameter in the flat vector."""
         return self.graphs.layout
 
     def interface(self, batch_first: bool) -> Interface:
@@ -87,11 +86,11 @@ class Programs:
         return self.remembered(str, "over calls", lambda: obstacle_over_calls(of_each_step(self.elaborated.graph)))
 
     def graph(self, kind: str, *options: Any) -> Graph:
-        """The optimised graph of a kind of program."""
+        """The optimised graph of a program; `graphs.MAKERS` has the kinds and their options."""
         return self.graphs.graph(kind, *options)
 
     def runner(self, kind: str, *options: Any) -> Runner:
-        """Something that runs the graph of a kind of program."""
+        """The compiled program of a kind; see `graph`."""
         key = (kind, *options)
         if key not in self._runners:
             self._runners[key] = self._runner(kind, *options)
@@ -115,7 +114,7 @@ class Programs:
         return self.backend.build(self.graph(kind, *options), self.layout, self.dtype, kind, self.without)
 
     def remembered(self, wanted: Any, what: object, make: Callable[[], V]) -> V:
-        """What is in the record, of the type `wanted`, or else is made, and then stands there."""
+        """What the record holds of `what`, of the type `wanted`; if it holds nothing, it is made and added."""
         return make() if self.record is None else records.remembered(wanted, make, self.record, what)
 
 

@@ -1,4 +1,4 @@
-"""A specification: one cell of a `.rnn` text, to be looked at, checked and compiled."""
+"""A specification: one cell of a `.rnn` text, which can be inspected, checked and compiled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """The record of a text: its cell, digests of the files that it uses, and a name for all that it is made of."""
+    """The record of a text: the name of its cell, digests of the files it uses, and a digest of all of it together."""
 
     cell: str
     uses: dict[str, str]
@@ -37,10 +37,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Text:
-    """Where a spec stands: a text, the path of its file for those that it uses, and the cell that is wanted (or None).
+    """The text of a spec, its path (files that it uses are relative to it), and the name of the cell (None: the last).
 
-    Once it was compiled, its `record` says which cell that is, the files that it uses, with what stood in them, and a
-    name for all that it is made of. It need not be parsed while these are the same.
+    Once it is compiled, its record on disk holds the digests of all files involved. As long as they are the same, the
+    text is not parsed again.
     """
 
     source: Source
@@ -53,7 +53,7 @@ class Text:
         return records.key("spec", self.source.name, self.source.text, str(self.path), self.cell)
 
     def known(self) -> tuple[str, str] | None:
-        """The cell's name, and a name for all that it is made of, if that is remembered."""
+        """The name of the cell and the digest of all that it is made of, if they are remembered and still right."""
         found: Made | None = records.read(Made, self.record) if records.enabled() else None
         if found is None or any(_digest(Path(path)) != digest for path, digest in found.uses.items()):
             return None
@@ -87,7 +87,7 @@ def _missing(source: Source, wanted: str | None, names: Sequence[str]) -> SpecEr
 
 
 def _digest(path: Path) -> str | None:
-    """A name for the text of a file; None where it can't be read."""
+    """The digest of a file's text; None where it can't be read."""
     try:
         return hashlib.sha256(read_source(path).text.encode()).hexdigest()
     except RecurrencyError:
@@ -95,7 +95,7 @@ def _digest(path: Path) -> str | None:
 
 
 class Spec:
-    """A cell and the file that it stands in."""
+    """A cell and the file that defines it."""
 
     def __init__(self, text: Text) -> None:
         self._text = text
@@ -111,11 +111,11 @@ class Spec:
 
     @property
     def definition(self) -> CellDef:
-        """The cell and the module whose names it sees."""
+        """The cell, and the module with the names that it can use."""
         return self._parsed[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is copied and pickled: not the graphs of this process."""
+        """What is copied and pickled: all but the graphs of this process."""
         return {**self.__dict__, "_elaborated": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -152,19 +152,19 @@ class Spec:
     # ----------------------------------------------------------------------------------------------- compilation
 
     def check(self, all_cells: bool = True) -> None:
-        """Check the cell, or every cell of its file, with dimensions as units.
+        """Check every cell of the file, or this cell only, with dimensions as units.
 
         Raises:
-            SpecError: with every independent mistake.
+            SpecError: it holds every independent mistake.
         """
         cells = [c for c in self.definition.module.cells.values() if c.module is self.definition.module]
         self._check(cells if all_cells else [self.definition])
 
     def checked(self) -> Elaborated:
-        """Check the cell; gives what `units` does.
+        """Check the cell, and return what `units` returns.
 
         Raises:
-            SpecError: with every independent mistake.
+            SpecError: it holds every independent mistake.
         """
         found = self._check([self.definition])
         self._checked = True
@@ -176,22 +176,22 @@ class Spec:
         return check_all(cells, self._parsed[1], lambda c: self.units() if c is self.definition else check(c))
 
     def units(self, given: Mapping[str, Any] | None = None) -> Elaborated:
-        """The stream graph with dimensions as units, but for those that are given; see `elaborate`."""
+        """The stream graph with numbers for the given dimensions, and units for the others; see `elaborate`."""
         from recurrency.language.elaboration.elaborate import check
 
         key = f"units {sorted((given or {}).items())!r}"
         return self._elaborated.get(key) or self._elaborated.setdefault(key, check(self.definition, given))
 
     def lint(self) -> tuple[Diagnostic, ...]:
-        """Warnings about the cells of the file: what is allowed in a spec, but hardly meant (docs/diagnostics.md)."""
+        """Warnings about the cells of the file: what is valid, but probably a mistake (docs/diagnostics.md)."""
         from recurrency.language.linting.lints import lint
 
         return lint(self.definition.module)
 
     def elaborate(self, /, **dimensions: Any) -> Elaborated:
-        """The stream graph for these dimensions, with what is known about its sources and results.
+        """The stream graph for these dimensions, with the types of its sources and results.
 
-        As long as a model of these dimensions is there, it is its graph, to be read only.
+        Models of these dimensions share it, so it must not be changed.
 
         Raises:
             SpecError: the spec has mistakes. UsageError: a dimension is missing or unknown.
@@ -224,12 +224,12 @@ class Spec:
 
         `backend` is one of `recurrency backends`; `auto` is `c` where there is a C compiler, else `numpy`. `dtype` is
         float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
-        that are switched off. With `checkpoint`, gradients keep only the states at every so manieth step and compute
-        the steps between them again: a number of steps, or a budget of memory such as "512 MB" (docs/memory.md).
+        that are switched off. With `checkpoint`, gradients keep only the states at every k-th step and recompute the
+        steps between them: the number k, or a budget of memory such as "512 MB" (docs/memory.md).
 
         Raises:
             SpecError: the spec has mistakes.
-            UsageError: a dimension is missing or unknown, the backend can't run here, or the cell not in chunks.
+            UsageError: a dimension is missing or unknown, the backend can't run here, or the cell can't run in chunks.
         """
         from recurrency.backend import find
         from recurrency.model.model import Model
@@ -242,7 +242,7 @@ class Spec:
     def _record(
         self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]
     ) -> str | None:
-        """The name under which a model is remembered; None: it is not, for this backend or such dimensions."""
+        """The name of the record of a model; None if the backend or the dimensions allow no record."""
         plain = all(type(value) in (int, float, bool, str) for value in dimensions.values())
         if not plain or not hasattr(backend, "restored") or not records.enabled():
             return None
@@ -252,7 +252,7 @@ class Spec:
         return records.key(self._known[1], sorted(dimensions.items()), str(dtype), sorted(without), backend.name)
 
     def _remember(self) -> tuple[str, str]:
-        """Note what the spec is made of, for the next process."""
+        """Write the record of the text, for the next process."""
         text, (_, _, uses) = self._text, self._parsed
         made_of = records.key("cell", text.record, sorted(uses.items()))
         digests = {p: hashlib.sha256(used.encode()).hexdigest() for p, used in uses.items()}
@@ -266,9 +266,9 @@ class Spec:
     ) -> Any:  # fmt: skip
         """Compile the cell to a `torch.nn.Module` for given dimensions; docs/torch.md says how it behaves.
 
-        With `state="tuple"` states are given and taken as by `nn.LSTM` or `nn.GRU`, else in a dict by name. `streams`
-        are inner streams that the module gives out as well. `dtype` and `device` are those of torch (by default its
-        own). Parameters are drawn under `seed` as by `Model.init`; without one, under a seed from torch's generator.
+        With `state="tuple"`, states are passed and returned as by `nn.LSTM` or `nn.GRU`; otherwise in a dict by name.
+        `streams` are inner streams that the module returns as well. `dtype` and `device` are torch's (its defaults).
+        Parameters are drawn from `seed` as by `Model.init`; without one, from a seed of torch's generator.
 
         Raises:
             SpecError: the spec has mistakes.
@@ -296,7 +296,7 @@ class Spec:
         return self.latex()
 
     def _repr_svg_(self) -> str | None:
-        """The picture, for notebooks; None where there can't be one (a mistake, or too many equations)."""
+        """The picture, for notebooks; None if there is none (because of a mistake, or too many equations)."""
         from recurrency.pictures import draw
 
         try:
@@ -305,14 +305,14 @@ class Spec:
             return None
 
     def _repr_html_(self) -> str:
-        """Picture and text: a notebook that can show this shows nothing else."""
+        """Picture and text; notebooks prefer this to the other representations."""
         import html
 
         return f"{self._repr_svg_() or ''}<pre>{html.escape(self.cell.span.text)}</pre>"
 
 
 def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:
-    """Dimensions by name, with those of a dict that was given as `dimensions`: they may be called anything."""
+    """Dimensions by name, and those in the dict `dimensions`, whose names may be those of other arguments."""
     own = dict(dimensions)
     more = own.pop("dimensions", None)
     if not isinstance(more, Mapping):
@@ -324,7 +324,7 @@ def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load(path: str | Path, cell: str | None = None) -> Spec:
-    """A cell of a `.rnn` file: the one that is named (`cell=`, or `"file.rnn:Cell"`), else the last.
+    """Load a cell from a `.rnn` file: the one that is named (`cell=`, or `"file.rnn:Cell"`), or the last.
 
     Raises:
         UsageError: there is no such file. SpecError: the text is malformed, or has no such cell.
@@ -339,7 +339,7 @@ def load(path: str | Path, cell: str | None = None) -> Spec:
 
 
 def _hint(file: Path) -> str:
-    """What may have been meant by a file that is not there."""
+    """A suggestion for a file that does not exist, to append to a message."""
     folder = file if file.is_dir() else file.parent
     files = [p.name for p in sorted(folder.glob("*.rnn"))]
     near = nearest(file.name, files)
@@ -351,7 +351,7 @@ def _hint(file: Path) -> str:
 
 
 def parse(text: str, name: str = "<text>", cell: str | None = None) -> Spec:
-    """A cell of a text; it may use the library, but no files.
+    """Parse a cell from a text, which may use the library but no files.
 
     Raises:
         SpecError: the text is malformed, or has no such cell.
@@ -360,5 +360,5 @@ def parse(text: str, name: str = "<text>", cell: str | None = None) -> Spec:
 
 
 def from_source(source: Source, path: Path | None, cell: str | None) -> Spec:
-    """A cell of a text; `path` is where it lies, for the files that it uses."""
+    """A cell of a text; files that it uses are relative to `path`."""
     return Spec(Text(source, path, cell))

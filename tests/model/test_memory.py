@@ -220,14 +220,14 @@ def test_the_parts_are_what_they_say() -> None:
 
 def test_what_is_not_known_is_not_guessed() -> None:
     model = library.spec("LSTM").compile(backend="interpreter", N=2, H=2)
-    with pytest.raises(rc.UsageError, match="the backend interpreter does not say what memory it needs"):
+    with pytest.raises(rc.UsageError, match="the backend interpreter does not report what memory it needs"):
         model.memory(10, 2)
     chunked = library.spec("LSTM").compile(backend="interpreter", N=2, H=2, checkpoint="1 GB")
-    with pytest.raises(rc.UsageError, match="the backend interpreter does not say what memory it needs"):
+    with pytest.raises(rc.UsageError, match="the backend interpreter does not report what memory it needs"):
         chunked.forward(np.zeros(model.size), np.zeros((4, 1, 2)))
     with pytest.raises(rc.UsageError, match="steps and batch are whole numbers from 0, not -1"):
         library.spec("LSTM").compile(backend="numpy", N=2, H=2).memory(-1, 2)
-    with pytest.raises(rc.UsageError, match="say how many steps s has"):
+    with pytest.raises(rc.UsageError, match="the number of steps of s is missing"):
         library.spec("EncoderDecoder").compile(backend="numpy", V=3, K=3, N=2, H=2).memory({"t": 3}, 2)
 
 
@@ -258,7 +258,7 @@ def test_the_longest_chunk_within_the_budget_is_taken(cell: str) -> None:
     for budget in np.linspace(min(peaks.values()), max(peaks.values()) + 1, 40).astype(int):
         wanted = max(size for size, peak in peaks.items() if peak <= budget)
         assert longest(forecast, int(budget), count) == wanted
-    with pytest.raises(rc.UsageError, match=r"is not within .* it needs .* at least"):
+    with pytest.raises(rc.UsageError, match=r"does not fit in .* it needs at least .*"):
         longest(forecast, min(peaks.values()) - 1, count)
     assert Search(forecast, count).least() == min(peaks.values())
 
@@ -289,5 +289,5 @@ def test_show_tells_the_memory(run: Run) -> None:
     assert "needs" in run(*words, "--checkpoint", "1 MB").err
     assert run(*words, "--checkpoint", "few").code != 0
     other = run("show", "LSTM", "-D", "N=4", "-D", "H=4", "--backend", "interpreter").out
-    assert "on 16 sequences of 100 steps: the backend interpreter does not say what" in " ".join(other.split())
+    assert "on 16 sequences of 100 steps: the backend interpreter does not report what" in " ".join(other.split())
     assert "memory of training" not in run("show", "LSTM").out

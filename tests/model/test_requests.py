@@ -165,7 +165,7 @@ NAMES: dict[str, tuple[str, Call, str]] = {
     ),
     "a bare array for two inputs": (
         "two states", lambda m: m.loss(m.init(), X),
-        "TwoStates has the inputs x, goal: hand them over by name",
+        "TwoStates has the inputs x, goal: pass them by name",
     ),
     "an unknown stream": (
         "delay lines", lambda m: m.forward(m.init(), X, streams=["q"]), "DelayLines has no stream q; it has x, h, y"
@@ -193,7 +193,7 @@ NAMES: dict[str, tuple[str, Call, str]] = {
     ),
     "one list of lengths for two clocks": (
         "two clocks", lambda m: m.forward(m.init(), TWO, lengths=[1, 2, 3]),
-        "TwoClocks runs over the clocks s, t: give lengths for each by name",
+        "TwoClocks runs over the clocks s, t: pass lengths for each by name",
     ),
     "lengths of an unknown clock": (
         "two clocks", lambda m: m.forward(m.init(), TWO, lengths={"r": [1, 2, 3]}),

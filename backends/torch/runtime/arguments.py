@@ -90,7 +90,7 @@ class Frame:
             clocks = {str(port.clock) for port in self.program.inputs.values()}
             if len(clocks) > 1:
                 names = ", ".join(sorted(clocks))
-                raise UsageError(f"{self.program.name} runs over the clocks {names}: give lengths for each by name")
+                raise UsageError(f"{self.program.name} runs over the clocks {names}: pass lengths for each by name")
             lengths = dict.fromkeys(clocks, lengths)
         for clock, numbers in lengths.items():
             if clock not in self.steps:
@@ -170,7 +170,7 @@ def by_name(program: Program, mode: str, inputs: Any, named: Mapping[str, Any]) 
     else:
         left = [name for name in program.reads(mode) if name not in named]
         if len(left) != 1:
-            raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}: hand them over by name")
+            raise UsageError(f"{program.name} has the inputs {_listed(program.inputs)}: pass them by name")
         arrays = {left[0]: inputs, **named}
     unknown = [name for name in arrays if name not in program.inputs]
     missing = [name for name in program.reads(mode) if arrays.get(name) is None]
