@@ -11,7 +11,7 @@ import click
 from recurrency.cli.common import echo
 
 if TYPE_CHECKING:
-    from recurrency.disk.libraries import Store
+    from recurrency.disk.cache import Store
 
 MEGA = 1 << 20
 
@@ -45,7 +45,7 @@ def cache(clear: bool, as_json: bool) -> None:
     """
     from recurrency import backend
     from recurrency.disk import records  # noqa: F401 - known with its store
-    from recurrency.disk.libraries import STORES
+    from recurrency.disk.cache import STORES
 
     backend.load()  # what a backend keeps is known when it is loaded
     stores = [STORES[name] for name in sorted(STORES, reverse=True)]
@@ -61,7 +61,7 @@ def cache(clear: bool, as_json: bool) -> None:
 
 def _data(store: Store) -> dict[str, Any]:
     """What there is of one backend, as JSON has it."""
-    from recurrency.disk.libraries import files, most_bytes
+    from recurrency.disk.cache import files, most_bytes
     from recurrency.errors import UsageError
 
     found = files(store.place)

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from recurrency.disk import plain
+from recurrency.disk import typed_json
+from recurrency.disk.cache import most_bytes, prune, store, touch
 from recurrency.disk.files import write_whole
-from recurrency.disk.libraries import most_bytes, prune, store, touch
 from recurrency.disk.ownership import read_own, sealed, unsealed
 from recurrency.errors import UsageError
 
@@ -89,8 +89,8 @@ def read(wanted: Any, name: str) -> Any:
     try:
         path = STORE.folder() / file
         data = unsealed(file, read_own(path, MOST_BYTES))
-        found = plain.loads(wanted, _inflated(data))
-    except (OSError, UsageError, plain.MisfitError, zlib.error):
+        found = typed_json.loads(wanted, _inflated(data))
+    except (OSError, UsageError, typed_json.MisfitError, zlib.error):
         return None
     touch(path)
     return found
@@ -101,14 +101,14 @@ def _inflated(data: bytes) -> bytes:
     reader = zlib.decompressobj()
     out = reader.decompress(data, MOST_BYTES)
     if reader.unconsumed_tail:
-        raise plain.MisfitError(f"more than {MOST_BYTES} bytes")
+        raise typed_json.MisfitError(f"more than {MOST_BYTES} bytes")
     return out
 
 
 def write(name: str, value: object) -> None:
     """Write a record. Failures are ignored: the next process computes the value again."""
     file = f"{name}.record"
-    data = zlib.compress(plain.dumps(value).encode(), 1)
+    data = zlib.compress(typed_json.dumps(value).encode(), 1)
     with contextlib.suppress(UsageError):
         prune(STORE.folder(), MOST_FILES, most_bytes() - len(data))
         write_whole(STORE.folder() / file, sealed(file, data))

@@ -18,20 +18,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from recurrency.disk.cache import TOOLS, most_bytes, private_folder, prune, store, touch
 from recurrency.disk.files import write_whole
-from recurrency.disk.libraries import (
-    TOOLS,
-    CompileError,
-    Library,
-    kept,
-    most_bytes,
-    opened,
-    private_folder,
-    prune,
-    put,
-    store,
-    touch,
-)
+from recurrency.disk.libraries import CompileError, Library, kept, opened, put
 from recurrency.disk.subprocesses import finished
 from recurrency.errors import UsageError
 

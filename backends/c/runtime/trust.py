@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recurrency.disk import records
-from recurrency.disk.libraries import touch
+from recurrency.disk.cache import touch
 from recurrency.disk.subprocesses import finished
 
 from . import compiler as runtime_compiler

@@ -14,16 +14,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from recurrency.disk.libraries import (
-    CompileError,
-    LockedLibrary,
-    kept,
-    most_bytes,
-    opened,
-    private_folder,
-    prune,
-    store,
-)
+from recurrency.disk.cache import most_bytes, private_folder, prune, store
+from recurrency.disk.libraries import CompileError, LockedLibrary, kept, opened
 from recurrency.disk.subprocesses import finished
 from recurrency.errors import UsageError
 

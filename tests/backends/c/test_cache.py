@@ -20,7 +20,7 @@ from recurrency.backends.c.runtime import compiler as native
 
 import recurrency as rc
 from recurrency import backend
-from recurrency.disk import libraries as disk_libraries
+from recurrency.disk import cache as disk_cache
 
 pytestmark = pytest.mark.skipif(native.obstacle() is not None, reason=f"nothing compiled: {native.obstacle()}")
 
@@ -294,7 +294,7 @@ def _others_can_write(folder: Path, _: pytest.MonkeyPatch) -> str:
 
 
 def _of_another_user(_: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr("recurrency.disk.libraries.stranger", lambda place: "belongs to another user")
+    monkeypatch.setattr("recurrency.disk.cache.stranger", lambda place: "belongs to another user")
     return "belongs to another user"
 
 
@@ -347,9 +347,9 @@ def test_where_the_cache_can_not_be_used_a_process_says_so_once_and_goes_on(
     assert len(told) == 1
     assert call(text(8)) == 8
     assert not folder.is_dir() or libraries(folder) == []
-    kept = libraries(disk_libraries.private_folder())
+    kept = libraries(disk_cache.private_folder())
     assert kept
-    assert disk_libraries.private_folder().stat().st_mode & 0o077 == 0
+    assert disk_cache.private_folder().stat().st_mode & 0o077 == 0
 
 
 def test_a_disk_that_fills_up_is_no_reason_to_compile_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,7 +368,7 @@ def test_without_any_folder_it_says_what_to_set(folder: Path, monkeypatch: pytes
 
     _a_file_is_in_the_way(folder, monkeypatch)
     monkeypatch.setattr(tempfile, "TemporaryDirectory", none)
-    monkeypatch.setattr(native, "private_folder", disk_libraries.private_folder.__wrapped__)
+    monkeypatch.setattr(native, "private_folder", disk_cache.private_folder.__wrapped__)
     with pytest.raises(rc.UsageError, match="No usable temporary directory found; set TMPDIR"), pytest.warns():
         native.library(text())
 
@@ -459,9 +459,9 @@ def test_pruning_by_size_goes_down_to_three_quarters(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.so"
         path.write_bytes(bytes(100))
         aged(path, 100 - number)
-    disk_libraries.prune(tmp_path, 100, 1000)
+    disk_cache.prune(tmp_path, 100, 1000)
     assert len(libraries(tmp_path)) == 10
-    disk_libraries.prune(tmp_path, 100, 999)
+    disk_cache.prune(tmp_path, 100, 999)
     assert [path.stem for path in libraries(tmp_path)] == list("3456789")
 
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrency.disk import ownership, plain
-from recurrency.disk.libraries import Library, Store, kept, opened
+from recurrency.disk import ownership, typed_json
+from recurrency.disk.cache import Store
+from recurrency.disk.libraries import Library, kept, opened
 from recurrency.errors import UsageError
 from tests.test_layers import modules
 
@@ -194,14 +195,14 @@ anything = st.recursive(
 
 @given(things)
 def test_plain_data_come_back(thing: Thing) -> None:
-    found = plain.loads(Thing, plain.dumps(thing))
+    found = typed_json.loads(Thing, typed_json.dumps(thing))
     assert found == thing
     assert list(map(type, found.sizes)) == list(map(type, thing.sizes))
 
 
 @given(anything)
 def test_tables_of_anything_come_back(value: Any) -> None:
-    found = plain.loads(Any, plain.dumps(value))
+    found = typed_json.loads(Any, typed_json.dumps(value))
     assert found == value
     assert type(found) is type(value)
 
@@ -215,8 +216,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_what_is_no_such_thing_is_refused(value: Any) -> None:
     try:
-        found = plain.loads(Thing, json.dumps(value))
-    except plain.MisfitError:
+        found = typed_json.loads(Thing, json.dumps(value))
+    except typed_json.MisfitError:
         return
     assert isinstance(found, Thing)
 
