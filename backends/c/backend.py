@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from recurrency.disk.libraries import CompileError
 
-from .describe import signature
 from .runtime import compiler, trust
 from .runtime.runner import Built
 from .signature import Signature
@@ -47,6 +46,7 @@ class CBackend:
     ) -> Built:
         """Compile one function, which computes the roots of a graph."""
         from ..names import ascii_name
+        from .describe import signature
 
         source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without, here=True)
         return Built(signature(function), source, dtype)

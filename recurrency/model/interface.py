@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import UsageError, nearest
-from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import REALS, Port, words
 
@@ -67,6 +66,7 @@ class Interface:
         Raises:
             UsageError: it has more than `GREATEST_SIZE` parameters.
         """
+        from recurrency.graph.op import Trait
         from recurrency.language.elaboration.streams import dimension_text
         from recurrency.passes.loss_lines import lines
 

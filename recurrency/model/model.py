@@ -10,7 +10,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.graph.types import Kind
-from recurrency.model import adjoints, losses, parameters
+from recurrency.model import adjoints, parameters
 from recurrency.model.call import FORWARD, GROUPS, LOSS, by_name, dtype_name, gather, groups, one_step
 from recurrency.model.programs import Programs
 from recurrency.model.results import Gradients as Gradients
@@ -275,6 +275,8 @@ class Model:
         seed: int = 0,
     ) -> dict[str, float]:  # fmt: skip
         """The loss by `loss_kinds`: the sum of the lines that are means over the same steps and sequences."""
+        from recurrency.model import losses
+
         self._need_loss()
         call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
         if chunked := self._chunked(call):
@@ -290,6 +292,8 @@ class Model:
         Raises:
             UsageError: a weight is missing, or the loss has no lines of its kind.
         """
+        from recurrency.model import losses
+
         self._need_loss()
         wrt = groups(wrt)
         call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
@@ -310,9 +314,7 @@ class Model:
     ) -> tuple[dict[str, Array], dict[str, Array]]:  # fmt: skip
         """Derivatives of outputs and final states along directions of parameters, inputs and initial states."""
         call = self.gather(params, inputs, state, lengths, training, seed)
-        given = {}
-        if params_tangent is not None:
-            given = adjoints.direction(self.interface, params_tangent, "params_tangent")
+        given = {} if params_tangent is None else adjoints.direction(self.interface, params_tangent, "params_tangent")
         if inputs_tangent is not None:
             inputs_tangent = by_name(self.interface, inputs_tangent, partial(self.reads, *FORWARD))
         given |= adjoints.tangents(self.interface, call, inputs_tangent or {}, state_tangent)
