@@ -16,22 +16,22 @@ from recurrency.version import VERSION
 
 COMMANDS = {
     "check": ("checking:check", "Find every mistake in specs."),
-    "fmt": ("formatting:fmt", "Lay specs out in the canonical form."),
+    "fmt": ("formatting:fmt", "Format specs."),
     "list": ("listing:list_", "List the shipped cells by family: parameters, recurrence, source."),
-    "new": ("starting:new", "Start a file with a cell of one's own: a copy of another one, or a small one."),
-    "diff": ("differing:diff", "Say how two cells differ: parameters, recurrence, equations."),
-    "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, picture."),
+    "new": ("starting:new", "Start a file with a copy of a cell, or with a small one."),
+    "diff": ("differing:diff", "Compare two cells: parameters, recurrence, equations."),
+    "show": ("showing:show", "Describe a cell: shapes, parameters, recurrences, cost, diagram."),
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
-    "curves": ("curves:curves", "Draw the losses of several runs in one picture."),
-    "generate": ("generating:generate", "Let a trained model write on: text, music, strokes of a pen."),
-    "probe": ("probing:probe", "Show how large activations and gradients are before training."),
-    "convert": ("convert:convert", "Carry weights over from PyTorch's or Keras' layers, and back."),
+    "curves": ("curves:curves", "Plot the losses of several runs."),
+    "generate": ("generating:generate", "Generate text, music or handwriting with a trained model."),
+    "probe": ("probing:probe", "Measure activations and gradients before training."),
+    "convert": ("convert:convert", "Convert weights from PyTorch or Keras layers, and back."),
     "verify": ("verify:verify", "Compare backends with the interpreter on a spec, and its gradients with differences."),
     "backends": ("backing:backends", "List the backends, and why one can't run here."),
-    "cache": ("caching:cache", "Say what was compiled and is kept, and where; empty it."),
+    "cache": ("caching:cache", "List or delete compiled files."),
 }
-"""Command -> where in `recurrency.cli` it is, and what it does."""
+"""Command -> its place in `recurrency.cli`, and what it does."""
 
 
 BUILDING = frozenset("check fmt list new diff show compile".split())
@@ -49,7 +49,7 @@ OPTIONAL = {
 
 
 class Commands(click.Group):
-    """A group whose commands are loaded on use; mistakes of the user are told in one message, without a traceback."""
+    """A group whose commands are imported on use; an unknown command gets a hint."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -93,7 +93,7 @@ def cli() -> None:
 
 
 def renamed(error: click.NoSuchOption) -> click.NoSuchOption:
-    """An option by the name that it has in other programs: what it is called here."""
+    """An unknown option that other programs have: the same error with the name of the option here."""
     from recurrency.language.elsewhere import OPTIONS
 
     known = {name for option in error.ctx.command.params for name in option.opts} if error.ctx else set()
@@ -105,7 +105,7 @@ def renamed(error: click.NoSuchOption) -> click.NoSuchOption:
 
 
 def complain_of_encoding(error: UnicodeEncodeError) -> None:
-    """Say that standard output has no such letter."""
+    """Report that standard output cannot encode a letter."""
     from recurrency.cli.common import complain
 
     letter = error.object[error.start : error.start + 1]

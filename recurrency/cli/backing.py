@@ -9,11 +9,10 @@ import click
 def backends() -> None:
     """List the backends: which can run here, and for the others why not and what to install.
 
-    What a C compiler makes is tried out when it is first used on a processor: where that crashes, does not end or gives
-    a wrong number, `c` can't run here.
+    A C compiler is tested when it is first used on a processor: if its code crashes, does not end or gives a wrong
+    number, `c` can't run here.
 
-    Where none is named, `c` is taken if it can run here, else `numpy`, or what the environment variable
-    RECURRENCY_BACKEND names.
+    The default is `c` if it can run here, else `numpy`. The environment variable RECURRENCY_BACKEND selects another.
     """
     from rich.text import Text
 

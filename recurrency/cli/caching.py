@@ -24,24 +24,24 @@ Examples:
 \b
 Variables:
   RECURRENCY_CACHE         the folder, instead of ~/.cache/recurrency (or recurrency in XDG_CACHE_HOME)
-  RECURRENCY_CACHE_SIZE    megabytes that each part may hold, instead of 512; what was used least lately goes first
+  RECURRENCY_CACHE_SIZE    the maximal size of each part in megabytes, instead of 512; the least recently used files go
   RECURRENCY_CC            the compiler of the backend c, with its arguments, instead of CC, cc, gcc or clang
   RECURRENCY_CFLAGS        more options for it
-  RECURRENCY_VECTOR_BYTES  16, 32, 64 or portable: how wide vectors are, instead of as wide as the processor's
-  RECURRENCY_RECORDS       0: remember nothing of specs; each process works out graphs and sources anew
-  RECURRENCY_TRUST         0: use compiled code without trying it out first
+  RECURRENCY_VECTOR_BYTES  16, 32, 64 or portable: the width of vectors, instead of the processor's
+  RECURRENCY_RECORDS       0: do not cache graphs and sources of specs between processes
+  RECURRENCY_TRUST         0: use compiled code without testing it first
 """
 
 
 @click.command("cache", epilog=EPILOG)
-@click.option("--clear", is_flag=True, help="Remove all that is kept.")
-@click.option("--json", "as_json", is_flag=True, help="The same for machines.")
+@click.option("--clear", is_flag=True, help="Delete all files.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def cache(clear: bool, as_json: bool) -> None:
-    """Say what was compiled and is kept: how many files, how large, where, and which compiler makes them.
+    """List the cache: how many files, how large, where, and which compiler makes them.
 
-    There are libraries of the backend c (native), kernels that are compiled to be emulated, and what was worked out of
-    specs (records), with which a model of the backend c is there at once. Nothing is lost with them: what is needed
-    again is made again.
+    It has libraries of the backend c (native), compiled kernels of the emulated backend, and graphs and sources of
+    specs (records), with which a model of the backend c starts at once. Deleting it loses nothing: files are made
+    again when they are needed.
     """
     from recurrency import backend
     from recurrency.disk import records  # noqa: F401 - known with its store
@@ -60,7 +60,7 @@ def cache(clear: bool, as_json: bool) -> None:
 
 
 def _data(store: Store) -> dict[str, Any]:
-    """What there is of one backend, as JSON has it."""
+    """One part of the cache, as JSON has it."""
     from recurrency.disk.cache import files, most_bytes
     from recurrency.errors import UsageError
 
@@ -79,7 +79,7 @@ def _data(store: Store) -> dict[str, Any]:
 
 
 def _show(found: Sequence[dict[str, Any]]) -> None:
-    """The same for people."""
+    """Print the parts as a table."""
     from recurrency.cli.common import echo, show, table
 
     out = table("Part", ">Files", ">Size", ">At most", "Folder")

@@ -31,12 +31,12 @@ Exit code: 0 if there are no mistakes (warnings are printed on standard error), 
 
 @click.command("check", epilog=EPILOG)
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@click.option("--strict", is_flag=True, help="Take warnings for mistakes.")
+@click.option("--strict", is_flag=True, help="Treat warnings as mistakes.")
 def check(specs: tuple[str, ...], strict: bool) -> None:
     """Find every mistake in specs: names, shapes with dimensions as units, clocks, cycles.
 
-    All cells of a file are checked, before any dimension has a number. What is allowed but hardly meant, such as a
-    parameter that nothing reads, is a warning.
+    All cells of a file are checked, before any dimension has a number. Code that is valid but probably not intended,
+    such as a parameter that nothing reads, is a warning.
     """
     from recurrency.cli.common import complain, find_spec
     from recurrency.errors import RecurrencyError, SpecError

@@ -44,7 +44,7 @@ def echo(text: str = "", nl: bool = True, err: bool = False) -> None:
 
 
 def complain(error: Exception) -> None:
-    """Tell a mistake of the user's on standard error; diagnostics have a head of their own."""
+    """Print an error on standard error; diagnostics already begin with `error[`."""
     text = str(error)
     echo(text if text.startswith("error[") else f"error: {text}", err=True)
 
@@ -88,12 +88,12 @@ def checkpoint(command: F) -> F:
     return click.option(
         "--checkpoint",
         metavar="STEPS|BUDGET",
-        help='Keep states at every so manieth step only, or as "512 MB" allows, and compute the rest again.',
+        help='Store states only at every k-th step, or within a budget ("512 MB"), and recompute the rest.',
     )(command)
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """An empty table in the style of all of them; columns that begin with > are numbers."""
+    """An empty table in the common style; columns whose name begins with > are right-aligned."""
     from rich import box
     from rich.table import Table
 
@@ -116,7 +116,7 @@ def show(*things: Any) -> None:
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what is shown need not be read again
+        sys.stdout.reconfigure(errors="backslashreplace")  # for people, not for programs
     console = Console(width=width, highlight=False)
     for thing in things:
         console.print(visible(thing), markup=False) if isinstance(thing, str) else console.print(thing)

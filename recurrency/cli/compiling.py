@@ -36,7 +36,7 @@ Examples:
     default="numpy",
     show_default=True,
     metavar="NAME",
-    help="What to compile to; see `recurrency backends`.",
+    help="The backend; see `recurrency backends`.",
 )
 @dimension_options
 @click.option(
@@ -50,20 +50,16 @@ Examples:
 @click.option(
     "--weights",
     metavar="FILE",
-    help="With --backend c: write these parameters into the source, of a .safetensors file or a run folder.",
+    help="With --backend c: include the parameters of a .safetensors file or a run folder in the source.",
 )
-@click.option("--check", is_flag=True, help="Compile its CUDA kernels with NVRTC, which needs no GPU.")
+@click.option("--check", is_flag=True, help="Compile the CUDA kernels with NVRTC, which needs no GPU.")
 @without_option
 @click.pass_context
-def compile(
-    context: click.Context, spec: str, backend: str, dimensions: dict[str, Any], dtype: str, output: str | None,
-    weights: str | None, check: bool, without: tuple[str, ...],
-) -> None:  # fmt: skip
+def compile(context: click.Context, spec: str, backend: str, dtype: str, output: str | None, **options: Any) -> None:
     """Write a cell as source code: forward, generated back-propagation through time, parameter layout.
 
-    The source stands alone: it does not need recurrency. The backend c writes a file that ends in .c, and a header
-    beside it, lstm.h for lstm.c; the others write Python, in .py. With --weights, parameters are constants of the
-    source, so that a program needs no other file.
+    The source runs without recurrency. The backend c writes a .c file and a header beside it, lstm.h for lstm.c; the
+    others write a .py file. With --weights, parameters are constants in the source, so a program needs no other file.
     """
     from recurrency.backend import find
     from recurrency.cli.common import find_spec
@@ -73,8 +69,9 @@ def compile(
     chosen, found = find(backend, run=False), find_spec(spec)
     if output is not None:
         _require_extension(output, chosen)
-    checker = _checker(chosen) if check else None
-    model = Model(found, found.elaborate(**dimensions), chosen, dtype, without=without)
+    checker = _checker(chosen) if options["check"] else None
+    dimensions, weights = options["dimensions"], options["weights"]
+    model = Model(found, found.elaborate(**dimensions), chosen, dtype, without=options["without"])
     sizes = " ".join(f"{k}={v}" for k, v in dimensions.items())
     stated = context.get_parameter_source("dtype") is not ParameterSource.DEFAULT
     given = None if weights is None else _weights(weights, model, stated)
@@ -91,14 +88,14 @@ def compile(
 
 
 LANGUAGES = {".c": ("C", "c"), ".py": ("Python", "numpy, torch or cupy")}
-"""What files with these extensions hold, and which backends write them."""
+"""Extension -> the language, and the backends that write it."""
 
 
 def _require_extension(output: str, backend: Backend) -> None:
-    """Refuse a name that says that a file holds something else than a backend writes.
+    """Refuse a file name with the extension of another language.
 
     Raises:
-        UsageError: it has another extension, and is no device or pipe; or it is a folder.
+        UsageError: the extension is wrong, and the file is no device or pipe; or it is a folder.
     """
     from recurrency.errors import UsageError
 
@@ -116,7 +113,7 @@ def _require_extension(output: str, backend: Backend) -> None:
 
 
 def _written(output: str, files: ModuleFiles) -> list[str]:
-    """Write the source and, beside C, its header; gives their paths."""
+    """Write the source and, for C, its header; returns their paths."""
     from recurrency.disk.files import require_file, write_whole
 
     header = str(Path(output).with_suffix(".h"))
@@ -151,10 +148,10 @@ def _weights(path: str, model: Model, stated: bool) -> Any:
 
 
 def _checker(backend: Backend) -> Callable[[str], list[str]]:
-    """What a backend checks the modules with that it has written.
+    """The function of a backend that compiles the kernels of a module as a check.
 
     Raises:
-        UsageError: it has nothing of the kind.
+        UsageError: the backend has none.
     """
     from recurrency.errors import UsageError
 

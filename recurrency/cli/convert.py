@@ -24,41 +24,41 @@ Examples:
   recurrency convert PlainLSTM --to keras-lstm weights.safetensors -o lstm.npz
 
 \b
-The equations of both sides are compared, so a cell of one's own converts if it computes the same, in whatever
-letters and order; where the two differ, the message says where.
+The equations of both sides are matched, so any cell with the same equations converts, whatever its names and
+order; if they differ, the message says where.
 
 \b
 FILE and OUTPUT are .safetensors, .npz, or .pt, .pth, .bin of PyTorch: a state dict, of which only tensors are read
-(torch.load with weights_only=True). Weights of Keras are kernel, recurrent_kernel and bias, by these names or as
+(torch.load with weights_only=True). Keras weights are kernel, recurrent_kernel and bias, by these names or as
 numpy.savez(path, *layer.get_weights()) writes them.
 """
-KINDS = (
-    "torch-lstm", "torch-gru", "torch-rnn-tanh", "torch-rnn-relu",
-    "keras-lstm", "keras-gru", "keras-gru-reset-before", "keras-rnn-tanh", "keras-rnn-relu",
-)  # fmt: skip
+KINDS = """
+torch-lstm torch-gru torch-rnn-tanh torch-rnn-relu
+keras-lstm keras-gru keras-gru-reset-before keras-rnn-tanh keras-rnn-relu
+""".split()
 
 
 @click.command("convert", epilog=EXAMPLES)
 @click.argument("spec", metavar="SPEC[:CELL]")
 @click.argument("file", metavar="FILE")
 @dimension_options
-@click.option("--from", "source", type=click.Choice(KINDS), metavar="KIND", help="FILE holds weights of this layer.")
+@click.option("--from", "source", type=click.Choice(KINDS), metavar="KIND", help="FILE has weights of this layer.")
 @click.option("--to", "target", type=click.Choice(KINDS), metavar="KIND", help="Write weights of this layer.")
-@click.option("-o", "--output", required=True, metavar="OUTPUT", help="Where the other side's weights go.")
-@click.option("--layer", metavar="LAYER", help="With --from torch-...: one layer of several: 0, 1 or 0_reverse.")
-@click.option("--prefix", default="", metavar="TEXT", help="With --from torch-...: what the names begin with.")
-@click.option("--layers", type=click.IntRange(min=1), default=1, help="With --to torch-...: how many are stacked.")
+@click.option("-o", "--output", required=True, metavar="OUTPUT", help="The file to write.")
+@click.option("--layer", metavar="LAYER", help="With --from torch-...: the layer to read: 0, 1 or 0_reverse.")
+@click.option("--prefix", default="", metavar="TEXT", help="With --from torch-...: the prefix of the names.")
+@click.option("--layers", type=click.IntRange(min=1), default=1, help="With --to torch-...: the number of layers.")
 @click.option("--bidirectional", is_flag=True, help="With --to: both directions.")
 @click.option("--no-bias", is_flag=True, help="With --to: a layer without biases.")
 def convert(
     spec: str, file: str, dimensions: dict[str, Any], source: str | None, target: str | None, output: str, **how: Any
 ) -> None:
-    """Carry weights over from nn.LSTM, nn.GRU, nn.RNN or Keras to a cell (--from), or back (--to).
+    """Convert weights from nn.LSTM, nn.GRU, nn.RNN or Keras to a cell (--from), or back (--to).
 
     KIND is torch-lstm, torch-gru, torch-rnn-tanh, torch-rnn-relu, keras-lstm, keras-gru, keras-gru-reset-before,
     keras-rnn-tanh or keras-rnn-relu.
 
-    Dimensions follow from the weights; those that do not are given with -D, and so are functions.
+    Dimensions follow from the weights. Give the others, and functions, with -D.
     """
     from recurrency.cli.common import find_spec
     from recurrency.convert import files

@@ -16,13 +16,13 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--output", "-o", metavar="FILE", required=True, help="A .png, .svg or .pdf file.")
-@click.option("--log", is_flag=True, help="Draw losses on a logarithmic scale.")
+@click.option("--log", is_flag=True, help="Use a logarithmic scale.")
 def curves(runs: tuple[str, ...], output: str, log: bool) -> None:
-    """Draw the losses of several runs in one picture.
+    """Plot the losses of several runs over the updates.
 
-    RUN is a folder that the option --run of `recurrency train` has made; one that is still in work will do, too. Over
-    the updates the picture has the validation loss of each run (its training loss, where it has no other), and of a
-    single run both. A run is called as its folder.
+    RUN is a folder made by `recurrency train` with --run, even of a run that is still training. The plot shows the
+    validation loss of each run (the training loss if there is no other), and for a single run both. The name of a
+    folder is the label of its curve.
     """
     from pathlib import Path
 

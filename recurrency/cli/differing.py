@@ -32,23 +32,26 @@ Exit code: 0 if they are the same, 1 if they differ, 2 for a wrong call (as diff
 """
 
 STYLES: dict[str, dict[str, Any]] = {
-    "--- ": {"bold": True}, "+++ ": {"bold": True}, "- ": {"fg": "red"}, "+ ": {"fg": "green"},
-}  # fmt: skip
-"""How lines are shown that begin so."""
+    "--- ": {"bold": True},
+    "+++ ": {"bold": True},
+    "- ": {"fg": "red"},
+    "+ ": {"fg": "green"},
+}
+"""The start of a line -> its style."""
 
 
 @click.command("diff", epilog=EPILOG)
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @dimension_options
-@click.option("--json", "as_json", is_flag=True, help="Everything, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff(a: str, b: str, dimensions: dict[str, Any], as_json: bool) -> None:
-    """Say how two cells differ: dimensions, inputs, outputs, states, parameters, recurrence, equations.
+    """Compare two cells: dimensions, inputs, outputs, states, parameters, recurrence, equations.
 
     A and B are .rnn files, FILE.rnn:Cell, or names of shipped cells. Names make no difference, nor does the order of
-    equations, terms and factors. What is told is B as seen from A: lines of A begin with -, lines of B with +.
+    equations, terms and factors. The output describes B relative to A: lines of A begin with -, lines of B with +.
 
-    Dimensions keep their letters; functions and cells among them are those of the defaults, or of -D for both.
+    Dimensions stay symbolic; functions and cells among them are the defaults, or those of -D for both.
     """
     from recurrency.cli.common import complain, find_spec
     from recurrency.comparing import compare
@@ -70,7 +73,7 @@ def diff(a: str, b: str, dimensions: dict[str, Any], as_json: bool) -> None:
 
 
 def coloured(line: str) -> str:
-    """A line as a terminal shows it: heads bold, what is only in one cell in its colour."""
+    """A line for a terminal: heads bold, lines of one cell in its colour."""
     for start, style in STYLES.items():
         if line.startswith(start):
             return click.style(line, **style)
@@ -123,7 +126,7 @@ def _lines(sign: str, texts: Iterable[str]) -> list[str]:
 
 
 def _parameters(pairs: Sequence[Pair]) -> list[str]:
-    """The parameters that differ, as they are declared; those with the same difference in one line."""
+    """The declarations of the parameters that differ; equal differences share a line."""
     groups: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     for pair in pairs:
         if not pair.same:
@@ -140,16 +143,22 @@ def _parameters(pairs: Sequence[Pair]) -> list[str]:
 
 def data(found: Comparison) -> dict[str, Any]:
     """What `--json` prints."""
-    spec = {"a": found.ours, "b": found.theirs}
+    cells = {
+        side: {"cell": spec.name, "file": spec.source.name, "parameters": count}
+        for side, spec, count in zip("ab", (found.ours, found.theirs), found.counts, strict=True)
+    }
     return {
         "same": found.same,
         "summary": found.summary or None,
         "note": found.note or None,
-        **{side: {"cell": s.name, "file": s.source.name, "parameters": count}
-           for (side, s), count in zip(spec.items(), found.counts, strict=True)},
+        **cells,
         **{part.name: {"a": part.ours, "b": part.theirs, "same": part.same} for part in found.sections},
-        "parameters": [{"a": asdict(p.ours) if p.ours else None, "b": asdict(p.theirs) if p.theirs else None,
-                        "same_shape": p.same_shape, "same_first": p.same_first} for p in found.parameters],
+        "parameters": [_pair(pair) for pair in found.parameters],
         "equations": [{"a": ours, "b": theirs} for ours, theirs in found.equations],
         "names": found.names,
-    }  # fmt: skip
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    sides = {"a": asdict(pair.ours) if pair.ours else None, "b": asdict(pair.theirs) if pair.theirs else None}
+    return sides | {"same_shape": pair.same_shape, "same_first": pair.same_first}

@@ -21,9 +21,9 @@ Exit code: 0; 1 if a file is malformed, or with --check if one would change.
 
 @click.command("fmt", epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--check", is_flag=True, help="Change nothing; say which files would change.")
+@click.option("--check", is_flag=True, help="Change nothing; list the files that would change.")
 def fmt(files: tuple[str, ...], check: bool) -> None:
-    """Lay specs out in the canonical form, in place; the meaning stays the same. `-` reads standard input."""
+    """Format specs in place; the meaning stays the same. `-` reads standard input."""
     from recurrency.cli.common import complain, echo
     from recurrency.disk.files import write_whole
     from recurrency.errors import RecurrencyError

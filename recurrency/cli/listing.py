@@ -27,12 +27,12 @@ Examples:
   recurrency list gru --json
 
 \b
-Parameters are counted by formula: 4 H N + 4 H^2 + 7 H, where H^2 is H times H. Functions and cells that the
-square brackets take are what stands behind their =.
-Recurrence is how the next state depends on the last one:
+The number of parameters is a formula: 4 H N + 4 H^2 + 7 H, where H^2 is H times H, with the default functions
+and cells of the square brackets.
+Recurrence is how the next state depends on the previous one:
   full      through a matrix, or through other units
-  diagonal  each unit on its own past alone
-  affine    linear in the past, plus something that comes from elsewhere
+  diagonal  each unit only on its own past
+  affine    linear in the past, plus a term that does not depend on it
   none      there is no state
 """
 NARROWEST, WIDEST = 60, 120
@@ -44,12 +44,12 @@ GAP = 2
 
 @click.command("list", epilog=EPILOG)
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-@click.option("--json", "as_json", is_flag=True, help="Everything, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(words: tuple[str, ...], as_json: bool) -> None:
-    """List the cells that are shipped, by family: dimensions, parameters, kind of recurrence, source.
+    """List the shipped cells by family: dimensions, parameters, kind of recurrence, source.
 
-    A family is a file of cells. A WORD chooses a family by its name, and the cells that have it in their name, source
-    or kind of recurrence; lstm.rnn chooses the family alone. Of several words a cell has all.
+    A family is a file of cells. A WORD selects the family of that name, and the cells with the word in their name,
+    source or kind of recurrence; lstm.rnn selects only the family. Several words must all match.
     """
     from recurrency.inspection.catalogue import families
 
@@ -63,7 +63,7 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
 
 
 def laid_out(found: Sequence[Family], width: int, words: Sequence[str] = ()) -> list[str]:
-    """The lines of the list. Of a family's prose there is the first sentence, and all where a word is its name."""
+    """The lines of the list: of a family's prose the first sentence, or all of it if a word names the family."""
     rows = [_row(cell) for family in found for cell in family.cells]
     widths = _widths([HEAD, *rows], width)
     head = [click.style(line, bold=True) for line in _columns(HEAD, widths)]
@@ -78,7 +78,7 @@ def laid_out(found: Sequence[Family], width: int, words: Sequence[str] = ()) -> 
 
 
 def _row(cell: Entry) -> tuple[str, ...]:
-    """The columns of a cell; what may not be broken is held together by spaces that don't break."""
+    """The columns of a cell; non-breaking spaces hold a term of the formula together."""
     dimensions = ", ".join(name + (f"={text}" if text else "") for name, text in cell.dimensions.items())
     count = cell.parameters.replace(" ", "\xa0").replace("\xa0+", " +").replace("\xa0-", " -")
     given = ", ".join(f"{name}={number}" for name, number in cell.numbers.items())
@@ -86,7 +86,7 @@ def _row(cell: Entry) -> tuple[str, ...]:
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """The width of each column: where all are too wide for a line, the widest gives way, but not the names."""
+    """The width of each column; if a line is too long, the widest shrinks, but never the names."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     while sum(widths) + GAP * len(widths) > width and max(widths[1:]) > 1:
         widths[widths.index(max(widths[1:]), 1)] -= 1

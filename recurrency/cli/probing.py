@@ -33,7 +33,7 @@ def _pairs(context: click.Context, option: click.Parameter, values: tuple[str, .
 @dimensions
 @click.option("--steps", type=click.IntRange(min=1, max=100_000), default=100, show_default=True)
 @click.option("--batch", type=click.IntRange(min=1, max=10_000), default=32, show_default=True, help="Sequences.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and inputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of weights and inputs.")
 @click.option("--stream", "streams", multiple=True, metavar="NAME", help="Only this inner stream (may be repeated).")
 @click.option(
     "--init",
@@ -41,10 +41,10 @@ def _pairs(context: click.Context, option: click.Parameter, values: tuple[str, .
     multiple=True,
     callback=_pairs,
     metavar="NAME=INITIALISER",
-    help="Draw parameters (a name, or a pattern such as U*) by another initialiser.",
+    help="Initialise parameters (a name, or a pattern such as U*) differently.",
 )
-@click.option("--picture", metavar="FILE", help="Draw both over time, as .png, .svg or .pdf.")
-@click.option("--json", "as_json", is_flag=True, help="All numbers, for machines.")
+@click.option("--picture", metavar="FILE", help="Plot both over time, as .png, .svg or .pdf.")
+@click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def probe(
     spec: str,
     dimensions: dict[str, Any],
@@ -56,12 +56,12 @@ def probe(
     picture: str | None,
     as_json: bool,
 ) -> None:
-    """Show how large activations and gradients are, over time and depth, before any training.
+    """Measure activations and gradients, over time and depth, before training.
 
-    Inputs are standard normal numbers. Gradients are those of the cell's loss or, where it has none, of a random sum
+    Inputs are standard normal numbers. Gradients are those of the cell's loss or, if it has none, of a random sum
     of its outputs at the last step. For each inner stream the table has the root mean square of its elements at the
-    first and last step, that of its gradient, and how much of the last gradient is left at the first step: below 1 it
-    vanishes on its way back, above 1 it explodes.
+    first and last step, that of its gradient, and the first gradient divided by the last: below 1 the gradient
+    vanishes, above 1 it explodes.
     """
     from recurrency.cli.common import find_spec, show, table
     from recurrency.inspection.probe import draw, initialised, random_inputs
@@ -74,8 +74,8 @@ def probe(
         sizes = ", ".join(f"{n}={v}" for n, v in model.dimensions.items() if isinstance(v, int))
         draw(found, f"{model.spec.name} ({sizes}), as initialised", picture)
     if as_json:
-        echo(json.dumps([{"stream": s.name, "activations": s.activations.tolist(),
-                                "gradients": s.gradients.tolist()} for s in found]))  # fmt: skip
+        lists = ((s.name, s.activations.tolist(), s.gradients.tolist()) for s in found)
+        echo(json.dumps([dict(zip(("stream", "activations", "gradients"), row, strict=True)) for row in lists]))
         return
     out = table("stream", ">activation 1", f">{steps}", ">gradient 1", f">{steps} ", ">gradient kept")
     for s in found:

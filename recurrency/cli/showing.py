@@ -27,9 +27,9 @@ Examples:
   recurrency show LSTM -D N=3 -D H=4 --print-after pack --without cse
 
 \b
-What --print-after takes: elaborate; the passes simplify, cse, reassociate, pack; then, with the
-gradients, differentiate, keep (the two halves and the tape between them), and schedule (the program).
---without takes simplify, cse, reassociate, pack, keep, and of the schedule fuse, sums, views,
+--print-after: elaborate; the passes simplify, cse, reassociate, pack; then, with the gradients,
+differentiate, keep (the two halves and the tape between them), and schedule (the program).
+--without: simplify, cse, reassociate, pack, keep, and of the schedule fuse, sums, views,
 in-place concat, in-place gradients, in place, reuse.
 """
 
@@ -39,35 +39,38 @@ in-place concat, in-place gradients, in place, reuse.
 @dimension_options
 @click.option("--latex", is_flag=True, help="Print the equations in LaTeX instead.")
 @click.option("--graph", metavar="FILE", help="Draw the cell to a .svg, .png, .pdf or .dot file.")
-@click.option("--steps", type=POSITIVE, default=100, show_default=True, help="Steps of the batch whose memory is told.")
+@click.option(
+    "--steps", type=POSITIVE, default=100, show_default=True, help="Steps of the batch for the memory forecast."
+)
 @click.option("--batch", type=POSITIVE, default=16, show_default=True, help="Sequences of that batch.")
-@click.option("--backend", default="auto", show_default=True, metavar="NAME", help="What trains on it.")
+@click.option("--backend", default="auto", show_default=True, metavar="NAME", help="Backend for the memory forecast.")
 @checkpoint_option
 @click.option("--print-after", "stage", metavar="PASS", help="Print the graph or program after a pass instead.")
 @without_option
 def show(
-    spec: str, dimensions: dict[str, Any], latex: bool, graph: str | None, stage: str | None, without: tuple[str, ...],
-    steps: int, batch: int, backend: str, checkpoint: str | None,
-) -> None:  # fmt: skip
+    spec: str, dimensions: dict[str, Any], without: tuple[str, ...], steps: int, batch: int, **options: Any
+) -> None:
     """Describe a cell: inputs, outputs, states, parameters, recurrences, flops and bytes per step, memory of training.
 
-    The memory is what one batch needs in float32: forward, backward, and all that the backend keeps for the next one.
+    The memory is that of one training batch in float32: forward and backward pass, and what the backend keeps for the
+    next batch.
     """
     from recurrency.cli.common import find_spec
     from recurrency.inspection.report import report
 
     found = find_spec(spec)
-    if graph is not None:
-        _draw(found, dimensions, graph)
-    if latex:
+    if options["graph"] is not None:
+        _draw(found, dimensions, options["graph"])
+    if options["latex"]:
         echo(found.latex())
-    elif stage is not None:
-        echo(staged(found, dimensions, stage, without), nl=False)
-    elif graph is None:
-        told = report(found, dimensions, without)
-        _print(told)
-        if told.training is not None:
-            _print_memory(compiled(found, dimensions, backend, without, checkpoint), steps, batch)
+    elif options["stage"] is not None:
+        echo(staged(found, dimensions, options["stage"], without), nl=False)
+    elif options["graph"] is None:
+        facts = report(found, dimensions, without)
+        _print(facts)
+        if facts.training is not None:
+            model = compiled(found, dimensions, options["backend"], without, options["checkpoint"])
+            _print_memory(model, steps, batch)
 
 
 def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
@@ -103,7 +106,7 @@ def _print(report: Report) -> None:
 def compiled(
     spec: Spec, dimensions: dict[str, Any], backend: str, without: tuple[str, ...], checkpoint: str | None
 ) -> Model:
-    """The model whose memory is told; its backend need not be able to run here."""
+    """The model for the memory forecast; its backend need not be able to run here."""
     from recurrency.backend import find
     from recurrency.model.model import Model
 

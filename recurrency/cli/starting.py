@@ -22,13 +22,13 @@ Then:
 
 @click.command("new", epilog=EPILOG)
 @click.argument("name")
-@click.option("--from", "origin", metavar="SPEC[:CELL]", help="The cell to copy; without it there is a small one.")
-@click.option("-o", "--output", metavar="FILE", help="Where to write it, instead of NAME.rnn; a folder will do.")
+@click.option("--from", "origin", metavar="SPEC[:CELL]", help="The cell to copy; by default a small one.")
+@click.option("-o", "--output", metavar="FILE", help="The file or folder to write to, instead of NAME.rnn.")
 def new(name: str, origin: str | None, output: str | None) -> None:
     """Start NAME.rnn, a file with a cell NAME.
 
-    It is a copy of a shipped cell (or of one of your own) with its comments and with the functions and cells that it
-    needs, or a small cell that says what is what. It is checked before it is written; no file is overwritten.
+    It is a copy of any cell, with its comments and the functions and cells that it needs, or a small commented cell. It
+    is checked before it is written; no file is overwritten.
     """
     from recurrency.cli.common import echo, find_spec
     from recurrency.disk.files import write_whole
@@ -38,7 +38,7 @@ def new(name: str, origin: str | None, output: str | None) -> None:
     refuse_name(name)
     path = _path(name, output)
     if path.exists():
-        raise UsageError(f"{path} is there already; write to another file by -o")
+        raise UsageError(f"{path} already exists; write to another file with -o")
     write_whole(path, started(name, path, find_spec(origin) if origin is not None else None))
     echo(f"wrote {path}")
 

@@ -1,4 +1,4 @@
-"""`recurrency train`: fit a shipped task or a spec of one's own."""
+"""`recurrency train`: train on a shipped task or on the user's data."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ Examples:
   torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8 --folder runs/jsb
 
 \b
-Data of your own are an .npz file with one array [sequences, steps, ...] for each input of the
-spec, named like it, and, where sequences differ in length, `lengths` [sequences]. valid_x,
-valid_lengths, test_x, ... hold the other splits; without them a tenth is set aside for each.
+Your data are an .npz file with one array [sequences, steps, ...] for each input of the spec, with
+its name, and, if sequences differ in length, `lengths` [sequences]. valid_x, valid_lengths,
+test_x, ... are the other splits; without them a tenth is set aside for each.
 
 \b
-The music collections are looked for at --data PATH, else in the folder named by the environment
+The music collections are searched at --data PATH, else in the folder named by the environment
 variable RECURRENCY_DATA, else in ./data and ../shared/data (and in music/ below each).
 
 \b
-With --run, Ctrl-C ends training after a checkpoint, and `recurrency train FOLDER` goes on from it
-with the same numbers as if nothing had happened; so it does after a crash. A run that is finished
-is repeated, and its numbers compared.
+With --run, Ctrl-C ends training after a checkpoint, and `recurrency train FOLDER` resumes it with
+the same numbers as an uninterrupted run, also after a crash. A finished run is repeated, and its
+numbers are compared.
 
 \b
-Started by torchrun, several processes train together: --batch is then what each of them takes, and
-the result that of one process with all their batches in one (but for random draws, as in dropout).
+Under torchrun, several processes train together: --batch is the batch size of each, and the result
+is that of one process with the sum of all batches (except for random draws, as in dropout).
 """
 
 
@@ -80,7 +80,7 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.argument("target", metavar="WHAT")
 @click.option("-D", "dimensions", callback=pairs, help="A dimension, function or cell of the spec.", **NAMED)
 @click.option("--on", metavar="TASK", help="Train a spec on the data of this task or experiment.")
-@click.option("--data", metavar="PATH", help="The file with the data, or the folder that holds it.")
+@click.option("--data", metavar="PATH", help="The data file, or its folder.")
 @click.option("-T", "task_options", callback=pairs, help="An option of the task.", **NAMED)
 @click.option(
     "--optimiser",
@@ -92,11 +92,11 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("-O", "settings", callback=_numbers, help="Another option of the optimiser.", **NAMED)
 @click.option("--schedule", metavar="NAME", help="How the rate changes: constant, step, exponential or cosine.")
 @click.option("-S", "schedule_options", callback=_numbers, help="An option of the schedule.", **NAMED)
-@click.option("--epochs", type=POSITIVE, help="Epochs at most.")
+@click.option("--epochs", type=POSITIVE, help="The most epochs.")
 @click.option("--batch", type=POSITIVE, help="Sequences in a batch.")
-@click.option("--accumulate", type=POSITIVE, help="Batches whose gradients make one update.")
-@click.option("--clip", type=ABOVE, help="Longest gradient; a longer one is scaled down.")
-@click.option("--clip-value", type=ABOVE, help="Largest element of a gradient; larger ones are cut.")
+@click.option("--accumulate", type=POSITIVE, help="Batches per update.")
+@click.option("--clip", type=ABOVE, help="Clip the norm of the gradient to this value.")
+@click.option("--clip-value", type=ABOVE, help="Clip each element of the gradient to this value.")
 @click.option("--l1", type=NOT_LESS, help="Penalty on the sum of |w|.")
 @click.option("--l2", type=NOT_LESS, help="Penalty on half of the sum of w^2.")
 @click.option("--weight-noise", type=NOT_LESS, help="Standard deviation of the noise on all weights in training.")
@@ -111,16 +111,16 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option(
     "--backend",
     metavar="NAME",
-    help="What the spec is compiled to: c if there is a C compiler, else numpy, by default.",
+    help="The backend; by default c if there is a C compiler, else numpy.",
 )
 @click.option(
-    "--run", "--folder", "folder", metavar="FOLDER", help="Keep the run here: checkpoints, metrics, weights, curve."
+    "--run", "--folder", "folder", metavar="FOLDER", help="Store the run here: checkpoints, metrics, weights, losses."
 )
 @click.option(
     "--save-every", type=NOT_LESS, default=30.0, show_default=True, help="Seconds between two checkpoints of --run."
 )
 @click.option("--output", metavar="FILE", help="Write the best parameters to this .safetensors file.")
-@click.option("--log-form", type=click.Choice(["bar", "lines", "readme", "quiet"]), help="How progress is told.")
+@click.option("--log-form", type=click.Choice(["bar", "lines", "readme", "quiet"]), help="Form of the progress report.")
 @click.option("--log-every", type=POSITIVE, help="Updates between two lines of metrics in --run.")
 def train(
     target: str,
@@ -139,7 +139,7 @@ def train(
     """Train an experiment, or a spec with a loss.
 
     WHAT is the name of a shipped experiment, an experiment file (.toml), a .rnn file or a shipped cell together with
-    --on or --data, or the folder of a run, which goes on or is repeated.
+    --on or --data, or the folder of a run, which is resumed or repeated.
 
     Options that are not given have the values of the experiment.
     """

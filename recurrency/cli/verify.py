@@ -28,7 +28,7 @@ Examples:
 
 \b
 Exit code: 0 if all agree, 1 if something differs, 2 for a wrong call (a malformed spec, a backend that
-can't run here). A file recurrency-verify-SPEC-BACKEND.py, which shows it again, is written for each difference.
+can't run here). Each difference writes a script recurrency-verify-SPEC-BACKEND.py that reproduces it.
 """
 
 
@@ -47,31 +47,28 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
     show_default=True,
     callback=_names,
     metavar="all|A,B,C",
-    help="What to compare with the interpreter.",
+    help="The backends to compare with the interpreter.",
 )
 @click.option("--examples", type=click.IntRange(1), default=30, show_default=True, help="Cases for each spec.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds draw equal cases.")
 @dimension_options
-@click.option("--json", "json_file", metavar="FILE", help="Write the result for machines, to - for standard output.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - is standard output.")
 @click.option(
-    "--folder", default=".", show_default=True, metavar="FOLDER", help="Where files that show a difference are written."
+    "--folder", default=".", show_default=True, metavar="FOLDER", help="Folder of scripts that reproduce a difference."
 )
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes for several specs.  [default: processors]")
-def verify(
-    specs: tuple[str, ...], backends: list[str], examples: int, seed: int, dimensions: dict[str, Any],
-    json_file: str | None, folder: str, jobs: int | None,
-) -> None:  # fmt: skip
+def verify(specs: tuple[str, ...], json_file: str | None, folder: str, jobs: int | None, **options: Any) -> None:
     """Compare backends with the interpreter in float64: results, gradients, states, chunks, second-order products.
 
-    SPEC is a .rnn file, whose last cell is taken, or file.rnn:Cell, or the name of a shipped cell.
+    SPEC is a .rnn file (its last cell), file.rnn:Cell, or the name of a shipped cell.
 
-    Dimensions, lengths and numbers are drawn at random; dimensions are small, but for those that -D fixes. In every
-    third case the interpreter's own gradients are compared with differences: the row `gradient rules`.
+    Dimensions, lengths and numbers are drawn at random; dimensions are small, except those that -D fixes. In every
+    third case the interpreter's own gradients are compared with finite differences: the row `gradient rules`.
     """
     from recurrency.disk.files import write_whole
 
     _checked(lambda: _require_places(json_file, folder))
-    report = _checked(lambda: _run(specs, backends, examples, seed, dimensions, folder, jobs))
+    report = _checked(lambda: _run(specs, jobs, folder=folder, **options))
     text = json.dumps(report.as_json(), indent=2) + "\n"
     if json_file == "-":
         echo(text, nl=False)
@@ -83,7 +80,7 @@ def verify(
 
 
 def _checked(run: Callable[[], T]) -> T:
-    """Whatever keeps the comparison from being made, or its result from being written, is a wrong call."""
+    """Run a step; an error that prevents the comparison, or writing its result, ends the command with exit code 2."""
     from recurrency.errors import RecurrencyError
 
     try:
@@ -96,7 +93,7 @@ def _checked(run: Callable[[], T]) -> T:
 
 
 def _require_places(json_file: str | None, folder: str) -> None:
-    """See that there is a place for results before they are worked for."""
+    """Fail before the comparison if its results could not be written."""
     from recurrency.disk.files import require_file, require_folder
 
     if json_file not in (None, "-"):
@@ -104,10 +101,7 @@ def _require_places(json_file: str | None, folder: str) -> None:
     require_folder(folder)
 
 
-def _run(
-    specs: tuple[str, ...], backends: list[str], examples: int, seed: int, dimensions: dict[str, Any], folder: str,
-    jobs: int | None,
-) -> Report:  # fmt: skip
+def _run(specs: tuple[str, ...], jobs: int | None, **options: Any) -> Report:
     from recurrency.cli.common import find_spec
     from recurrency.testing import verify
     from recurrency.testing.verification.jobs import processors, verify_together
@@ -115,15 +109,19 @@ def _run(
     found = [find_spec(text) for text in specs]
     for spec in found:
         spec.check(all_cells=False)
-    _refuse_unknown(found, dimensions)
+    _refuse_unknown(found, options["dimensions"])
     jobs = min(jobs or processors(), len(specs))
     if jobs > 1:
-        return verify_together(find_spec, specs, backends, examples, seed, dimensions, folder, jobs)
-    return verify(found, backends, examples, seed, dimensions, folder, _say)
+        return verify_together(find_spec, specs, jobs=jobs, **options)
+    return verify(found, **options, notify=_say)
 
 
 def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
-    """Several specs need not have the same dimensions, but one that none has is a slip."""
+    """Refuse a dimension of -D that none of the specs has.
+
+    Raises:
+        UsageError: there is one.
+    """
     from recurrency.errors import UsageError
 
     known = dict.fromkeys(d.name for spec in specs for d in spec.cell.dimensions)
@@ -138,7 +136,7 @@ def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
 
 
 def _say(row: Row) -> None:
-    """How far the work is, for who waits at a terminal."""
+    """Print progress, if standard error is a terminal."""
     if sys.stderr.isatty():
         echo(f"{row.spec}, {row.backend}: {row.verdict}", err=True)
 

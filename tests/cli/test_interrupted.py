@@ -92,7 +92,7 @@ def test_ctrl_c_ends_the_compiler(start: Start, tmp_path: Path, script: str, who
 
 TRAINS = """
 import numpy as np, recurrency as rc
-from recurrency.training.interrupts import Interrupts
+from recurrency.training.loop.interrupts import Interrupts
 with Interrupts() as interrupts:
     model = rc.library.Elman.compile(backend="c", N=2, H=3)
     run = model.forward(model.init(), np.ones((4, 2, 2), "float32"), keep=False)

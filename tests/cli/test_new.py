@@ -201,7 +201,7 @@ def test_an_original_with_mistakes_is_not_copied(refused: Callable[..., str], ow
 
 @pytest.mark.parametrize("arguments", [("own",), ("Mine", "-o", "own.rnn"), ("Mine", "--from", "GRU", "-o", "own.rnn")])
 def test_no_file_is_overwritten(refused: Callable[..., str], own: Path, arguments: tuple[str, ...]) -> None:
-    assert "own.rnn is there already" in refused(*arguments)
+    assert "own.rnn already exists" in refused(*arguments)
     assert own.read_text(encoding="utf-8") == OWN
 
 

@@ -30,7 +30,7 @@ def test_two_processes_find_what_one_finds_in_the_same_order() -> None:
 
 def test_what_keeps_a_process_from_its_work_is_told() -> None:
     with pytest.raises(UsageError, match=r"neither a .rnn file nor a shipped cell"):
-        jobs.verify_together(find_spec, ["Elman", "Nothing"], ["numpy"], 1, 0, {}, ".", 2)
+        jobs.verify_together(find_spec, ["Elman", "Nothing"], 2, ["numpy"], examples=1, seed=0, folder=".")
 
 
 def test_there_is_at_least_one_processor() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from recurrency.errors import RecurrencyError, UsageError
@@ -20,23 +20,26 @@ def processors() -> int:
 
 
 def verify_together(
-    load: Callable[[str], Spec], specs: Sequence[str], backends: Sequence[str], examples: int, seed: int,
-    dimensions: Mapping[str, Any], folder: str, jobs: int,
-) -> Report:  # fmt: skip
-    """As `verify` for specs that `load`, a function of a module, finds by their names; the rows are in their order.
+    load: Callable[[str], Spec], specs: Sequence[str], jobs: int, backends: Sequence[str], **options: Any
+) -> Report:
+    """`verify` in `jobs` processes; the rows are in the order of the specs.
+
+    Arguments:
+        load: a function of a module, which finds a spec by its name.
+        options: further arguments of `verify`.
 
     Raises:
         UsageError: a backend can't run here, or a process was killed. KeyboardInterrupt: Ctrl-C.
     """
     _, skipped = chosen(backends)
     start = time.monotonic()
-    given = (load, list(backends), examples, seed, dict(dimensions), folder)
+    given = (load, {"backends": list(backends), **options})
     gathered = together(_share, [(list(enumerate(specs))[k::jobs], *given) for k in range(jobs)])
     if gathered.interrupted:
         raise KeyboardInterrupt
     if gathered.died:
         raise UsageError(f"a process ended with exit code {gathered.died[0]}; try again with --jobs 1")
-    report = Report(skipped=skipped, examples=examples, seed=seed)
+    report = Report(skipped=skipped, examples=options["examples"], seed=options["seed"])
     parts: dict[int, Report] = {}
     for part in gathered.results:
         if isinstance(part, str):
@@ -49,11 +52,10 @@ def verify_together(
 
 
 def _share(
-    specs: Sequence[tuple[int, str]], load: Callable[[str], Spec], backends: Sequence[str], examples: int, seed: int,
-    dimensions: dict[str, Any], folder: str,
-) -> dict[int, Report] | str:  # fmt: skip
-    """The reports of one process's share of the specs by their numbers; the message of what keeps it from its work."""
+    specs: Sequence[tuple[int, str]], load: Callable[[str], Spec], options: dict[str, Any]
+) -> dict[int, Report] | str:
+    """The reports of one process's specs by their numbers, or the message of the first error."""
     try:
-        return {n: verify(load(text), backends, examples, seed, dimensions, folder) for n, text in specs}
+        return {n: verify(load(text), **options) for n, text in specs}
     except RecurrencyError as error:
         return str(error)
