@@ -55,7 +55,7 @@ Examples:
 @click.option("--check", is_flag=True, help="Compile the CUDA kernels with NVRTC, which needs no GPU.")
 @without_option
 @click.pass_context
-def compile(context: click.Context, spec: str, backend: str, dtype: str, output: str | None, **options: Any) -> None:
+def compile(context: click.Context, /, spec: str, backend: str, dtype: str, output: str | None, **options: Any) -> None:
     """Write a cell as source code: forward, generated back-propagation through time, parameter layout.
 
     The source runs without recurrency. The backend c writes a .c file and a header beside it, lstm.h for lstm.c; the

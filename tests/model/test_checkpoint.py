@@ -18,6 +18,7 @@ from recurrency import backend, library
 from recurrency.model.checkpoint import in_one_piece
 from recurrency.model.model import Model
 from recurrency.testing import cases, outcomes
+from recurrency.testing.cells import cell
 from recurrency.testing.compare import compared
 from recurrency.testing.outcomes import Call, Results
 from recurrency.testing.specs.strategy import Program, programs
@@ -130,10 +131,10 @@ def test_random_specs_give_the_numbers_of_one_piece_or_are_refused(program: Prog
 @specimens.each_backend
 @pytest.mark.parametrize("name", ["two states", "delay lines"])
 def test_all_backends_run_in_chunks(name: str, backend: str) -> None:
-    specimen = specimens.SPECIMENS[name]
-    spec = rc.parse(specimen.text, name)
-    whole = spec.compile(backend=backend, dtype="float64", **specimen.dimensions)
-    model = spec.compile(backend=backend, dtype="float64", checkpoint=2, **specimen.dimensions)
+    whole, model = (
+        cell(name).compile(backend=backend, dtype="float64", checkpoint=k, **specimens.SPECIMENS[name].dimensions)
+        for k in (None, 2)
+    )
     params, inputs = specimens.params_of(whole), specimens.inputs_of(whole)
     lengths = specimens.LENGTHS["t"]
     one, other = (m.loss_and_gradients(params, inputs, lengths=lengths) for m in (whole, model))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import recurrency as rc
+from recurrency.testing.cells import cell
 from tests.support.cells import CASE
 from tests.support.specimens import SPECIMENS
 
@@ -32,10 +33,7 @@ CELLS = [*SPECIMENS, *CASE]
 
 def spec_of(name: str) -> Any:
     """A specimen, or a shipped cell."""
-    if name not in SPECIMENS:
-        return rc.library.spec(name)
-    text = SPECIMENS[name].text
-    return rc.parse(text, cell=text.split("[")[0].split()[-1])
+    return cell(name) if name in SPECIMENS else rc.library.spec(name)
 
 
 def dimensions_of(name: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from recurrency.graph.op import Trait
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Kind
 from recurrency.model.model import Model
+from recurrency.testing.cells import cell
 from tests.support import cells, specimens
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -144,9 +145,7 @@ def test_what_other_threads_write_is_not_read() -> None:
 @pytest.mark.parametrize("kind", ["forward_kept", "backward"])
 def test_no_kernel_over_all_steps_reads_at_another_index_what_it_writes(name: str, kind: str) -> None:
     """Told from the texts alone."""
-    specimen = specimens.SPECIMENS[name]
-    spec = rc.parse(specimen.text, name="cell.rnn", cell=specimen.text.split("[")[0].split()[-1])
-    for kernel in kernels_of(source_of(spec, kind, **specimen.dimensions)).split("extern")[1:]:
+    for kernel in kernels_of(source_of(cell(name), kind, **specimens.SPECIMENS[name].dimensions)).split("extern")[1:]:
         head, _, body = kernel.partition("{")
         if "int t, " in " ".join(head.split()) or "for (; t" in body:
             continue
@@ -165,12 +164,10 @@ def test_the_order_of_threads_changes_no_number(name: str) -> None:
     from recurrency.backends.cupy.emulated.stand_in import StandIn
 
     found = []
-    specimen = specimens.SPECIMENS[name]
     for order in ("forward", "shuffled"):
         device = StandIn(order=order)
-        spec = rc.parse(specimen.text, name="cell.rnn", cell=specimen.text.split("[")[0].split()[-1])
         backend = EmulatedBackend(name="cupy-emulated", load=lambda device=device: device)
-        model: Any = Model(spec, spec.elaborate(**specimen.dimensions), backend, "float64")
+        model: Any = Model(cell(name), cell(name).elaborate(**specimens.SPECIMENS[name].dimensions), backend, "float64")
         inputs, lengths = specimens.inputs_of(model), specimens.lengths_of(model)
         found.append(model.loss_and_gradients(specimens.params_of(model), inputs, lengths=lengths, training=True))
     assert found[0][0] == found[1][0]

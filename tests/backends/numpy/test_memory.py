@@ -11,6 +11,7 @@ import pytest
 import recurrency as rc
 from recurrency.model.model import Model
 from recurrency.program.schedule import PIECES
+from recurrency.testing.cells import cell
 from tests.support import specimens
 
 REAL_EMPTY = np.empty
@@ -24,22 +25,16 @@ def poisoned(shape: Any, dtype: Any = float, **rest: Any) -> Any:
 
 
 @cache
-def spec_of(name: str) -> Any:
-    text = specimens.SPECIMENS[name].text
-    return rc.parse(text, name=name, cell=text.split("[")[0].split()[-1])
-
-
-@cache
 def elaborated_of(name: str) -> Any:
     """What a specimen is elaborated to, once, so that all its models share their graphs."""
-    return spec_of(name).elaborate(**specimens.SPECIMENS[name].dimensions)
+    return cell(name).elaborate(**specimens.SPECIMENS[name].dimensions)
 
 
 @pytest.mark.parametrize("off", ["", *sorted(PIECES), "pack", "cse", "reassociate", "keep"])
 @pytest.mark.parametrize("name", list(specimens.SPECIMENS))
 def test_memory_is_written_before_it_is_read(name: str, off: str, monkeypatch: pytest.MonkeyPatch) -> None:
     elaborated = elaborated_of(name)
-    model = Model(spec_of(name), elaborated, rc.backend.find("numpy"), "float64", without=[off] * bool(off))
+    model = Model(cell(name), elaborated, rc.backend.find("numpy"), "float64", without=[off] * bool(off))
     params, inputs = specimens.params_of(model), specimens.inputs_of(model)
     monkeypatch.setattr(np, "empty", poisoned)
     run = model.forward(params, inputs)

@@ -18,13 +18,13 @@ from recurrency.backends.torch import helpers as torch_helpers
 from recurrency.backends.torch.backend import backend
 from recurrency.backends.torch.ops import ELEMENTWISE
 
-import recurrency as rc
 from recurrency.backend import Call
 from recurrency.graph import draws
 from recurrency.graph.op import Trait
 from recurrency.graph.ops import OPS
 from recurrency.program.layout import layout
 from recurrency.program.schedule import PIECES
+from recurrency.testing.cells import cell
 from tests.backends.numpy import test_backend
 from tests.backends.numpy.test_backend import differentiated, optimised, twice
 from tests.support import graphs, specimens
@@ -280,9 +280,7 @@ def test_what_is_kept_for_the_backward_pass_is_not_what_a_user_holds(name: str, 
 
 @pytest.mark.parametrize("name", list(specimens.SPECIMENS))
 def test_memory_is_written_before_it_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    specimen = specimens.SPECIMENS[name]
-    spec = rc.parse(specimen.text, name=name, cell=specimen.text.split("[")[0].split()[-1])
-    model = spec.compile("torch", dtype="float64", **specimen.dimensions)
+    model = cell(name).compile("torch", dtype="float64", **specimens.SPECIMENS[name].dimensions)
     params, inputs = specimens.params_of(model), specimens.inputs_of(model)
     empty = torch.Tensor.new_empty
 
