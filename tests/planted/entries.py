@@ -9,8 +9,9 @@ from recurrency.testing.verification.blame import ENTRY
 from tests.planted import CASE, Plant
 
 GATHER, FITTING, CLEAN = (
-    f"recurrency.{name}" for name in ("model.call:gather", "model.call:Request.fitting", "model.arrays:without_padding")
+    f"recurrency.{name}" for name in ("model.call:gather", "model.adjoints:fitting", "model.arrays:without_padding")
 )
+REAL = "recurrency.model.arrays:real_steps"
 OWN = "recurrency.backends.python.writers:_input"
 HELPERS = "recurrency.backends.{}:HELPERS[fill_padding]"
 DRIVER = "recurrency.backends.cupy.class_text:_inputs"
@@ -26,8 +27,8 @@ def _entry(name: str, where: str, old: str, new: str, cell: str = MEAN, kind: st
 
 ROWS = (
     _entry("inputs as they come", GATHER, "if mask is not None:", "if False:"),
-    _entry("one step too many", GATHER, "[:, None] < n for", "[:, None] <= n for"),
-    _entry("only where all sequences are shorter", GATHER, "< steps[clock]).any()", "< steps[clock]).all()"),
+    _entry("one step too many", REAL, "[:, None] < ends", "[:, None] <= ends"),
+    _entry("only where all sequences are shorter", REAL, "(ends < count).any()", "(ends < count).all()"),
     _entry("nothing by multiplication", CLEAN, "array[~valid] = 0 if", "array[~valid] *= 0 if"),
     _entry("adjoints as they come", FITTING, "if valid is None", "if True", kind="backward"),
     _entry("adjoints as they come, in one call", FITTING, "if valid is None", "if True", kind="vjp"),
