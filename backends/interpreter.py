@@ -10,6 +10,7 @@ from recurrency.backend import Call, Runner
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
 from recurrency.graph.op import Array
+from recurrency.graph.roots import GRADIENT
 from recurrency.program.layout import Layout
 
 
@@ -41,8 +42,8 @@ class InterpreterBackend:
             )
             flat = np.zeros(layout.size)
             for n, (o, s) in layout.entries.items():
-                if f"gradient:{n}" in values:
-                    flat[o : o + math.prod(s)] = values.pop(f"gradient:{n}").reshape(-1)
+                if GRADIENT.of(n) in values:
+                    flat[o : o + math.prod(s)] = values.pop(GRADIENT.of(n)).reshape(-1)
             out = {root: v if v.dtype.kind == "i" else v.astype(dtype) for root, v in values.items()}
             return {**out, "gradient": flat.astype(dtype)}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from recurrency.graph.dimensions import Poly, symbol
+from recurrency.graph.roots import GRADIENT, START
 from recurrency.program.footprint import GRADIENTS, TAPE, WORKSPACE, uses
 
 from ..kernels.arrays import Array
@@ -65,7 +66,7 @@ def _counts(f: CFunction) -> Iterator[Room]:
 def _arrays(f: CFunction) -> Iterator[Room]:
     """The arrays that are not the caller's from the beginning."""
     known = {f.memory.array(id).name: use for id, use in uses(f.program).items() if id in f.memory.arrays}
-    known |= {r.array.name: GRADIENTS for root, r in f.results.items() if root.startswith("gradient:")}
+    known |= {r.array.name: GRADIENTS for root, r in f.results.items() if GRADIENT.has(root)}
     known |= dict.fromkeys(f.taped, TAPE)
     given = {array.name: name for name, array in f.inputs.items()}
     for array in f.arrays:
@@ -76,7 +77,7 @@ def _arrays(f: CFunction) -> Iterator[Room]:
             yield room
         elif array.name in f.padded:
             yield replace(room, only=f"n_{clock_name(array.clock)}")
-        elif name.startswith("start:"):
+        elif START.has(name):
             yield replace(room, unless=array.name)
     if f.has_gradient:
         yield Room("gradient", True, str(f.layout.size), GRADIENTS, lent=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import START, TAPE, Group, in_any
 from recurrency.graph.types import Kind
 from recurrency.program.layout import Layout
 
@@ -37,11 +38,9 @@ class CFunction(Function[CLaunches, Result]):
         super().__init__(name, layout, launches, launches.loop, taken)
         self.real = self.launches.source.scalars.real
         self.inputs = dict(self._inputs())
-        self.taped = {r.array.name for root, r in self.results.items() if root.startswith("tape:")}
+        self.taped = {r.array.name for root, r in self.results.items() if TAPE.has(root)}
         self.padded = {
-            a.name
-            for name, a in self.inputs.items()
-            if a.kind is Kind.STREAM and not name.startswith(("tape:", "start:"))
+            a.name for name, a in self.inputs.items() if a.kind is Kind.STREAM and not in_any(name, TAPE, START)
         }
         """Streams of the caller, in whose padding anything may stand."""
         self.random = any(Trait.DRAWS in self.graph[i].op.traits for i in self.graph)
@@ -52,9 +51,9 @@ class CFunction(Function[CLaunches, Result]):
 
     def _inputs(self) -> Iterator[tuple[str, Array]]:
         """The arrays that the caller gives, by the name of what they are: inputs and first states."""
-        for op, prefix in (("input", ""), ("start", "start:")):
+        for op, group in (("input", Group("")), ("start", START)):
             for name, id in self.graph.sources(op).items():
-                yield prefix + name, self.memory.array(self.program.places[id].buffer)
+                yield group.of(name), self.memory.array(self.program.places[id].buffer)
 
     def result(self, array: Array, delay: int, copied: bool) -> Result:
         """See `Function.result`."""

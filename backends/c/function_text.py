@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recurrency.graph.cost import count
+from recurrency.graph.roots import START
 from recurrency.program.layout import gradients
 
 from ..kernels.arrays import Array
@@ -79,7 +80,7 @@ def _prepare(f: CFunction) -> str:
     for clock in map(clock_name, f.memory.clocks):
         for word, size in ((f"n_{clock}", f"T_{clock}"), (f"before_{clock}", "0")):
             out.append(f"if (!call->{word}) {{ REC_FILL((long long *)w->{word}, B, {size}); }}")
-    starts = {a.name for name, a in f.inputs.items() if name.startswith("start:")}
+    starts = {a.name for name, a in f.inputs.items() if START.has(name)}
     for array in (a for a in f.arrays if a.name in f.padded):
         clock, inner = clock_name(array.clock), inner_elements(array)
         sides = f"w->{array.name}, call->{array.name}, T_{clock}, B, {inner}, w->n_{clock}, {_nothing(array)}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from recurrency.graph.cost import count
+from recurrency.graph.roots import FINAL, OUTPUT, START
 from recurrency.model.arrays import Port
 from recurrency.model.export import Export
 
@@ -103,8 +104,8 @@ class Interface:
         gradient = f"out: [{f.layout.size}], of the parameters" if f.has_gradient else "not used"
         said: dict[str, list[str]] = {"params": [f"[{f.layout.size}]"], "gradient": [gradient]}
         for name, array in f.inputs.items():
-            start = name.startswith("start:")
-            what = f"in: the initial {name[6:]}, or NULL for the declared one" if start else f"in: {name}"
+            start = START.has(name)
+            what = f"in: the initial {START.name(name)}, or NULL for the declared one" if start else f"in: {name}"
             said.setdefault(array.name, []).append(f"{what}, {extents(array)}")
         for root, result in f.results.items():
             rows = f", from row {result.row} on" if result.row else ""
@@ -201,7 +202,7 @@ class Step:
 
     def _first(self, states: Mapping[str, str]) -> list[str]:
         """No step: the last states are the first ones."""
-        kept = [self._kept(f"final:{n}", f"state->{states[n]}", prod(port.shape))
+        kept = [self._kept(FINAL.of(n), f"state->{states[n]}", prod(port.shape))
                 for n, port in self.export.states.items()]  # fmt: skip
         real = self.infer.real
         read = [self.infer.inputs[n] for n in self.inputs]
@@ -225,12 +226,12 @@ class Step:
         ]
         lines += [f"call.{f.inputs[n].name} = {name};" for n, name in inputs.items()]
         for n, name in states.items():
-            lines += [f"call.{f.inputs[f'start:{n}'].name} = state->{name};"] if f"start:{n}" in f.inputs else []
+            lines += [f"call.{f.inputs[START.of(n)].name} = state->{name};"] if START.of(n) in f.inputs else []
             lines += [f"call.{f.memory.flags[n]} = 1;"] if n in f.memory.flags else []
         lines += [f"const int wrong = {f.name}(&call);", "if (wrong) return wrong;"]
-        lines += [self._kept(f"output:{n}", name, prod(self.export.outputs[n].shape)) for n, name in outputs.items()]
+        lines += [self._kept(OUTPUT.of(n), name, prod(self.export.outputs[n].shape)) for n, name in outputs.items()]
         for n, name in states.items():
-            lines.append(self._kept(f"final:{n}", f"state->{name}", prod(self.export.states[n].shape)))
+            lines.append(self._kept(FINAL.of(n), f"state->{name}", prod(self.export.states[n].shape)))
         return [*lines, "return 0;"]
 
 
@@ -249,7 +250,7 @@ def checked(f: CFunction, prefix: str) -> str:
     needed = ["params", "gradient"] if f.has_gradient else ["params"]
     needed += [a.name for a in f.arrays if a.name in f.fresh or a.name in given]
     for name in needed:
-        optional = given.get(name, "").startswith("start:")
+        optional = START.has(given.get(name, ""))
         if not optional:
             lines.append(f"if (!call->{name}) return {wrong['NULL']};")
         lines.append(f"if ((uintptr_t)call->{name} % sizeof *call->{name}) return {wrong['ALIGNMENT']};")

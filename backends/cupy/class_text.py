@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from recurrency.graph.cost import whole
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import START, TAPE, Group
 from recurrency.graph.types import Kind
 
 from ..kernels.arrays import VECTORS, Array
@@ -97,14 +98,14 @@ def _inputs(f: CudaFunction) -> dict[str, tuple[str, int | None, str | None, tup
     is cleaned, shape.
     """
     out = {}
-    for op, prefix in (("input", ""), ("start", "start:")):
+    for op, group in (("input", Group("")), ("start", START)):
         for name, id in f.graph.sources(op).items():
             array = f.memory.array(f.program.places[id].buffer)
-            clean = array.kind is Kind.STREAM and not name.startswith("tape:")
+            clean = array.kind is Kind.STREAM and not TAPE.has(name)
             axes = (*array.lead(), *(extent(d) if isinstance(d, str) else whole(d) for d in array.shape))
             symbols = f.graph[id].type.index
             index = None if symbols is None else whole(symbols)
-            out[prefix + name] = (array.name, index, clock_name(array.clock) if clean else None, axes)
+            out[group.of(name)] = (array.name, index, clock_name(array.clock) if clean else None, axes)
     return out
 
 
@@ -112,7 +113,7 @@ def _used(f: CudaFunction) -> list[Array]:
     """The arrays that something reads or writes, without what the caller gives."""
     text = "\n".join([*(k.text for k in f.kernels), *_all_lines(f), *f.results.values()])
     words = set(re.findall(r"\w+", text))
-    given = {array for name, (array, *_) in _inputs(f).items() if not name.startswith("start:")}
+    given = {array for name, (array, *_) in _inputs(f).items() if not START.has(name)}
     return [a for a in f.memory.used() if a.name in words and a.name not in given and a.home not in VECTORS]
 
 

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.roots import GRADIENT, TAPE
 from recurrency.graph.types import Kind
 from recurrency.passes.lengths import lengths as with_lengths
-from recurrency.program.layout import GRADIENT, Layout, computed_there, gradients
+from recurrency.program.layout import Layout, computed_there, gradients
 from recurrency.program.program import Place, Program, Region
 from recurrency.program.schedule import schedule
 
@@ -19,8 +20,6 @@ from .arrays import Array
 from .launches import Launches
 from .lowering import lowered
 from .pieces import Store
-
-TAPE = "tape:"
 
 KERNELS_FUSE = frozenset({"reuse", "in place"})
 """Switched off in the schedule: kernels run in parallel, and what stays within one needs no memory at all."""
@@ -63,8 +62,8 @@ class Function(ABC, Generic[L, R]):
         parameters = gradients(self.graph, self.layout)
         stores: list[Store] = []
         for root, id in self.graph.roots.items():
-            name = root.removeprefix(GRADIENT)
-            is_gradient = root.startswith(GRADIENT) and name in parameters
+            name = GRADIENT.name(root)
+            is_gradient = GRADIENT.has(root) and name in parameters
             stores += self._gradient(name, id) if is_gradient else self._result(root, id)
         self.launches.body += self.launches.launches(stores, self._in_memory(), name="results")
 
@@ -104,12 +103,12 @@ class Function(ABC, Generic[L, R]):
 
     def _is_shared(self, root: str, place: Place) -> bool:
         """Whether another result is in the same memory; pieces of the tape may share it."""
-        if root.startswith(TAPE):
+        if TAPE.has(root):
             return False
         return self.memory.array(place.buffer).name in self.fresh or place.buffer in self._taped
 
     @cached_property
     def _taped(self) -> set[int]:
         """The buffers in which pieces of the tape lie."""
-        ids = [id for root, id in self.graph.roots.items() if root.startswith(TAPE)]
+        ids = [id for root, id in self.graph.roots.items() if TAPE.has(root)]
         return {self.program.places[id].buffer for id in ids if id in self.program.places}

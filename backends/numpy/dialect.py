@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recurrency.graph.roots import TAPE
 from recurrency.program.program import Program
 
 from ..python.dialect import Fused, listed, number_text
@@ -14,7 +15,6 @@ from ..python.module import folded
 from ..python.products import Call
 from .ops import ELEMENTWISE
 
-TAPE = "tape:"
 UFUNC = {"sum": "add", "peak": "maximum"}
 
 
@@ -136,7 +136,7 @@ def _result(f: Frame, name: str, id: int, lent: bool) -> str:
     type_ = f.graph[id].type
     text = f.full(id)
     if lent:
-        locked = not name.startswith(TAPE) and _memory(f.program, id) in _tape(f.program)
+        locked = not TAPE.has(name) and _memory(f.program, id) in _tape(f.program)
         return f"read_only({text})" if locked else f"{text}.view()"
     return masked_axes(f, f"{text}.copy()", type_, range(len(type_.shape)), "0")
 
@@ -144,7 +144,7 @@ def _result(f: Frame, name: str, id: int, lent: bool) -> str:
 def _tape(program: Program) -> set[int]:
     """The buffers that the backward pass reads."""
     roots = program.graph.roots.items()
-    return {_memory(program, id) for name, id in roots if name.startswith(TAPE) and leased(program, id)}
+    return {_memory(program, id) for name, id in roots if TAPE.has(name) and leased(program, id)}
 
 
 def _memory(program: Program, id: int) -> int:

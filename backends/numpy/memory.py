@@ -11,6 +11,7 @@ import numpy as np
 
 from recurrency.graph.cost import volume
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import GRADIENT, TAPE
 from recurrency.graph.types import Kind
 from recurrency.program.footprint import GRADIENTS, PASSING, WORKSPACE, Footprint
 from recurrency.program.layout import gradients
@@ -72,13 +73,13 @@ class Allocations:
             yield GRADIENTS, f.layout.size * self.real.itemsize
         lent = handed_out(f.program, f.graph.roots)
         for root, id in f.graph.roots.items():
-            if root.removeprefix("gradient:") not in own and root not in lent:
-                yield GRADIENTS if root.startswith("gradient:") else WORKSPACE, self._size(id)
+            if GRADIENT.name(root) not in own and root not in lent:
+                yield GRADIENTS if GRADIENT.has(root) else WORKSPACE, self._size(id)
 
     def _cleaned(self) -> int:
         """Copies of the caller's streams with cleared padding."""
         graph = self.function.graph
-        inputs = [id for name, id in graph.sources("input").items() if not name.startswith("tape:")]
+        inputs = [id for name, id in graph.sources("input").items() if not TAPE.has(name)]
         return sum(self._size(id) for id in inputs if graph[id].type.kind is Kind.STREAM) if self.ragged else 0
 
     def _statements(self) -> Iterator[int]:

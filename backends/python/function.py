@@ -10,10 +10,11 @@ from functools import cached_property
 from recurrency.graph.cost import count
 from recurrency.graph.graph import Node
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import GRADIENT
 from recurrency.passes.rewriting import number
 from recurrency.program.before import delayed
 from recurrency.program.footprint import uses
-from recurrency.program.layout import GRADIENT, Layout, computed_there, gradients
+from recurrency.program.layout import Layout, computed_there, gradients
 from recurrency.program.program import Program, Region
 
 from .dialect import Fused, listed
@@ -131,7 +132,7 @@ class Function(Frame):
         parameters = gradients(self.graph, self.layout)
         if parameters:
             self._gradient(parameters)
-        own = {GRADIENT + name for name in parameters}
+        own = {GRADIENT.of(name) for name in parameters}
         self.body += self.dialect.results(self, {r: id for r, id in self.graph.roots.items() if r not in own})
 
     def _gradient(self, roots: dict[str, int]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from recurrency.graph.cost import whole
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import TAPE
 from recurrency.graph.types import Kind, Type
 from recurrency.program.layout import Layout
 from recurrency.program.program import Buffer, Place, Program, Region, View
@@ -270,7 +271,7 @@ def _homes(program: Program) -> dict[int, str]:
         buffer = program.buffers[place.buffer]
         memory = buffer.id if buffer.same is None else buffer.same
         if homes.get(memory) != "outputs":
-            homes[memory] = "tape" if name.startswith("tape:") else "outputs"
+            homes[memory] = "tape" if TAPE.has(name) else "outputs"
     return homes
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from recurrency.graph.cost import whole
 from recurrency.graph.graph import Node
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import START, TAPE
 from recurrency.graph.types import Kind
 from recurrency.program.program import View
 
@@ -19,12 +20,12 @@ from .products import Call
 
 def _input(f: Frame, id: int, node: Node) -> None:
     wish = node.attrs["name"]
-    wish = (node.name or f.memory.pieces.get(id) or wish) if wish.startswith("tape:") else wish
+    wish = (node.name or f.memory.pieces.get(id) or wish) if TAPE.has(wish) else wish
     name = f.names.new(wish)
     f.memory.bases[f.program.places[id].buffer] = name
     given = f"given[{node.attrs['name']!a}]"
     f.say(id, f"{name} = {f.dialect.given(given, node.type.index is not None)}")
-    if node.type.kind is Kind.STREAM and not node.attrs["name"].startswith("tape:"):
+    if node.type.kind is Kind.STREAM and not TAPE.has(node.attrs["name"]):
         s = f.clocks[str(node.type.clock)]
         f.body.append(f"if ragged{s}:")
         f.body.append(f"    {name} = fill_padding({name}, padding{s}, {'0' if node.type.index is None else '-1'})")
@@ -40,7 +41,7 @@ def _start(f: Frame, id: int, node: Node) -> None:
     f.memory.bases[f.program.places[id].buffer] = name
     index = node.type.index is not None
     f.memory.define(default, f.dialect.full(f.memory.shape(node.type), "-1" if index else "0", index), "kept")
-    lines = [f"{name} = given.get({'start:' + node.attrs['name']!a})"]
+    lines = [f"{name} = given.get({START.of(node.attrs['name'])!a})"]
     lines.append(f"{name} = {default} if {name} is None else {f.dialect.given(name, index)}")
     if node.args:
         lines += [f"if {name} is {default}:", f"    {f.dialect.assign(name, f.ref(node.args[0]))}"]
@@ -48,7 +49,7 @@ def _start(f: Frame, id: int, node: Node) -> None:
 
 
 def _unless_given(f: Frame, id: int, node: Node) -> None:
-    given = ascii("start:" + node.attrs["name"])
+    given = ascii(START.of(node.attrs["name"]))
     value = f"{f.ref(node.args[0])} if given.get({given}) is None else {f.dialect.literal(f, 0.0)}"
     f.say(id, f.dialect.assign(f.out(id), value))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from recurrency.graph.roots import TAPE
 from recurrency.program.program import Program
 
 from ..names import ascii_name
@@ -17,7 +18,6 @@ from ..python.products import Call
 from .fusions import fusions
 from .ops import ELEMENTWISE
 
-TAPE = "tape:"
 REDUCE = {"sum": "sum_over", "peak": "amax"}
 DOTS = {
     (2, 2): "{best}({a}, {b}, out={out})",
@@ -217,13 +217,13 @@ def _handed_out(f: Frame, roots: Mapping[str, int]) -> set[str]:
     """
     found: set[str] = set()
     taken: dict[int, bool] = {}
-    for name in sorted(roots, key=lambda name: not name.startswith(TAPE)):
+    for name in sorted(roots, key=lambda name: not TAPE.has(name)):
         id = roots[name]
         if leased(f.program, id) and f.contiguous(id):
             buffer = f.program.buffers[f.program.places[id].buffer]
             memory = buffer.id if buffer.same is None else buffer.same
-            if memory not in taken or (name.startswith(TAPE) and taken[memory]):
-                taken[memory] = name.startswith(TAPE)
+            if memory not in taken or (TAPE.has(name) and taken[memory]):
+                taken[memory] = TAPE.has(name)
                 found.add(name)
     return found
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from recurrency.errors import UsageError, nearest
 from recurrency.graph.graph import Graph
+from recurrency.graph.roots import FINAL, OUTPUT, START, STREAM, TAPE
 from recurrency.graph.text import graph_text
 from recurrency.graph.types import Type
 from recurrency.language import syntax
@@ -194,7 +195,7 @@ def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
     results = tuple(f"{group}:{n}" for group, names in _results(model, streams).items() for n in names)
     modes = {"run": programs.graphs.rooted(results)}
     if model.has_loss:
-        modes["loss"] = programs.graphs.rooted(("loss", *(f"final:{name}" for name in model.states)))
+        modes["loss"] = programs.graphs.rooted(("loss", *(FINAL.of(name) for name in model.states)))
     graph = modes["run"]
     ports = {root: port_of(graph[id].type) for root, id in graph.roots.items()}
     entries = programs.layout.entries
@@ -205,9 +206,9 @@ def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
         "sizes": sizes,
         "equations": equations(model.spec.cell),
         "inputs": {name: Port(p.shape, p.clock, p.index, int(p.kind)) for name, p in model.inputs.items()},
-        "outputs": {name: ports[f"output:{name}"] for name in model.outputs},
-        "streams": {name: ports[f"stream:{name}"] for name in streams},
-        "states": {name: ports[f"final:{name}"] for name in model.states},
+        "outputs": {name: ports[OUTPUT.of(name)] for name in model.outputs},
+        "streams": {name: ports[STREAM.of(name)] for name in streams},
+        "states": {name: ports[FINAL.of(name)] for name in model.states},
         "parameters": {name: entries[name] for name in model.parameters},
         "size": model.size,
         "sources": {mode: _sources(graph, model) for mode, graph in modes.items()},
@@ -235,7 +236,7 @@ def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
     starts = graph.sources("start")
     return (
         *(f"{INPUT}{n}" for n in model.interface.needed(graph)),
-        *(f"start:{n}" for n in model.states if n in starts),
+        *(START.of(n) for n in model.states if n in starts),
     )
 
 
@@ -247,8 +248,8 @@ def port_of(type_: Type) -> Port:
 
 def tape(graph: Graph) -> tuple[Port, ...]:
     """The ports of the tape of a forward graph, in order."""
-    count = sum(root.startswith("tape:") for root in graph.roots)
-    return tuple(port_of(graph[graph.roots[f"tape:{k}"]].type) for k in range(count))
+    count = sum(TAPE.has(root) for root in graph.roots)
+    return tuple(port_of(graph[graph.roots[TAPE.of(k)]].type) for k in range(count))
 
 
 def equations(cell: syntax.Cell) -> str:

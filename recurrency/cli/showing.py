@@ -10,6 +10,7 @@ from recurrency.cli.common import checkpoint as checkpoint_option
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
 from recurrency.cli.common import without as without_option
+from recurrency.graph.roots import FINAL, GRADIENT, LOSS, OUTPUT, in_any
 
 if TYPE_CHECKING:
     from recurrency.inspection.report import Entry, Report
@@ -162,7 +163,7 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     known_passes([stage], ["elaborate", *PASSES, "differentiate", "keep", *PIECES, "schedule"])
     known_passes(without)
     found = spec.elaborate(**dimensions)
-    graph = found.graph.select([r for r in found.graph.roots if r.startswith(("output:", "final:", "loss"))])
+    graph = found.graph.select([r for r in found.graph.roots if in_any(r, OUTPUT, FINAL, LOSS) or r == "loss"])
     if stage == "elaborate":
         return graph_text(graph)
     seen: dict[str, Any] = {}
@@ -176,7 +177,7 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     if stage == "differentiate":
         return graph_text(both)
     if stage == "keep":
-        first = [r for r in both.roots if not r.startswith("gradient:")]
+        first = [r for r in both.roots if not GRADIENT.has(r)]
         halves = partition(both, first, [r for r in both.roots if r not in first])
         return "\n".join(
             f"# {name}\n{graph_text(half)}" for name, half in zip(("forward", "backward"), halves, strict=True)

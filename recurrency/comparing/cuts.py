@@ -12,10 +12,11 @@ from recurrency.equations.forms import Forms, Part, source, whole_size
 from recurrency.equations.polynomials import Call, Past, Product, Range, Sum, collected, constant, factors, single
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import OUTPUT
 from recurrency.passes import cse, simplify
 from recurrency.program.before import declared
 
-RESULTS = ("output:", "loss")
+RESULTS = (OUTPUT.prefix, "loss")
 """The roots whose equations are compared."""
 TOGETHER = ""
 """The function that keeps a named sum together."""

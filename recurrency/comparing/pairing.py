@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from recurrency.errors import UsageError, nearest
+from recurrency.graph.roots import OUTPUT
 from recurrency.language import syntax
 from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.model.spec import Spec
@@ -78,5 +79,5 @@ def _sizes() -> Iterator[int]:
 
 def results(ours: Elaborated, theirs: Elaborated) -> list[tuple[str, str]]:
     """The roots that are compared: outputs in pairs, and losses if both have one."""
-    pairs = [(f"output:{a}", f"output:{b}") for a, b in paired(ours.outputs, theirs.outputs).items()]
+    pairs = [(OUTPUT.of(a), OUTPUT.of(b)) for a, b in paired(ours.outputs, theirs.outputs).items()]
     return pairs + [("loss", "loss")] * ("loss" in ours.graph.roots and "loss" in theirs.graph.roots)

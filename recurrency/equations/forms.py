@@ -13,6 +13,7 @@ from recurrency.equations.polynomials import Block, Call, Input, Past, Range, Su
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import OUTPUT
 from recurrency.passes import cse, simplify
 from recurrency.passes.rewriting import number
 from recurrency.program.before import declared
@@ -35,7 +36,7 @@ class Forms:
     @classmethod
     def of(cls, graph: Graph) -> Forms:
         """The equations of the outputs of a graph as it was elaborated, tidied up first."""
-        outputs = graph.select([root for root in graph.roots if root.startswith("output:")])
+        outputs = graph.select([root for root in graph.roots if OUTPUT.has(root)])
         return cls(cse.cse(simplify.simplify(outputs)))
 
     def turning(self, turned: Iterable[Part]) -> Forms:
@@ -55,7 +56,7 @@ class Forms:
 
     def output(self, name: str) -> Sum:
         """An output."""
-        return self.whole(self.graph.roots[f"output:{name}"])
+        return self.whole(self.graph.roots[OUTPUT.of(name)])
 
     def whole(self, id: int) -> Sum:
         """All elements of a value."""

@@ -12,6 +12,7 @@ from recurrency.errors import UsageError
 from recurrency.generating.choice import Choice, Dice, picked
 from recurrency.generating.steps import Array, Writer
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import OUTPUT
 from recurrency.training.tasks.measures import log_softmax
 
 PEN = ("pi", "mu_1", "mu_2", "sigma_1", "sigma_2", "rho", "e")
@@ -41,7 +42,7 @@ def _only(writer: Writer) -> tuple[str, tuple[int, ...]]:
 def _squashed(writer: Writer, by: Trait) -> bool:
     """Whether the output comes from an operation with this trait."""
     graph = writer.graph
-    return by in graph[graph.roots[f"output:{_only(writer)[0]}"]].op.traits
+    return by in graph[graph.roots[OUTPUT.of(_only(writer)[0])]].op.traits
 
 
 def _number(array: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
+from recurrency.graph.roots import OUTPUT
 from recurrency.graph.types import Kind
 from recurrency.model.model import Model
 from recurrency.passes.stepwise import obstacle
@@ -69,7 +70,7 @@ class Writer:
 
     @cached_property
     def _outputs(self) -> dict[str, int]:
-        return {root: id for root, id in self.graph.roots.items() if root.startswith("output:")}
+        return {root: id for root, id in self.graph.roots.items() if OUTPUT.has(root)}
 
     def _inputs(self, delayed: bool) -> list[str]:
         """The inputs that the outputs need, or need at the same step."""

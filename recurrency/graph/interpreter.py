@@ -13,6 +13,7 @@ import numpy as np
 from recurrency.graph.draws import draw
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Array, Trait
+from recurrency.graph.roots import START
 from recurrency.graph.types import Kind, Type
 
 Place: TypeAlias = tuple[int, int, int]
@@ -169,7 +170,7 @@ class _Reading:
 
     def given(self, name: str) -> Array | None:
         first = Trait.OPTIONAL in self.node.op.traits
-        array = self.run.given.get(f"start:{name}") if first else None
+        array = self.run.given.get(START.of(name)) if first else None
         if array is None and not (first and name in self.run.sources):
             array = self.run.given.get(name)
         if array is None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recurrency.disk import figures
 from recurrency.errors import ShapeError, UsageError, nearest
 from recurrency.graph.graph import Graph, rebuild
+from recurrency.graph.roots import ADJOINT, OUTPUT, STREAM
 from recurrency.graph.types import Kind
 from recurrency.graph.value import constant
 from recurrency.passes import optimised
@@ -65,11 +66,11 @@ def probe(
         array = port.zeros(call.steps, call.batch, model.real)
         last = array[-1] if port.kind is Kind.STREAM and len(array) else array
         last[...] = rng.standard_normal(last.shape)
-        given[f"d:{name}"] = array
+        given[ADJOINT.of(name)] = array
     programs = model.programs
     runner = programs.backend.build(optimised(graph), programs.layout, model.dtype, "probe", programs.without)
     values = runner(call.plus(given))
-    return [Stream(n, _size(values[f"stream:{n}"]), _size(values[f"adjoint:{n}"])) for n in names]
+    return [Stream(n, _size(values[STREAM.of(n)]), _size(values[f"adjoint:{n}"])) for n in names]
 
 
 def _chosen(model: Model, streams: Sequence[str]) -> list[str]:
@@ -81,15 +82,15 @@ def _chosen(model: Model, streams: Sequence[str]) -> list[str]:
             raise UsageError(f"{model.spec.name} has no stream {name} over time; it has {', '.join(known)}{hint}")
     graph = model.programs.elaborated.graph
     place = {id: k for k, id in enumerate(graph.order())}
-    return sorted(streams or known, key=lambda name: place[graph.roots[f"stream:{name}"]])
+    return sorted(streams or known, key=lambda name: place[graph.roots[STREAM.of(name)]])
 
 
 def _graph(model: Model, names: Sequence[str]) -> tuple[Graph, dict[str, Any]]:
     """A graph with the streams and their adjoints as roots, and the ports of the outputs that need adjoints."""
     whole = model.programs.elaborated.graph
-    outputs = {f"output:{n}": p for n, p in model.outputs.items() if p.index is None}
+    outputs = {OUTPUT.of(n): p for n, p in model.outputs.items() if p.index is None}
     kept = ["loss"] if model.has_loss else list(outputs)
-    out = rebuild(whole, {r: whole.roots[r] for r in [*kept, *(f"stream:{n}" for n in names)]})
+    out = rebuild(whole, {r: whole.roots[r] for r in [*kept, *(STREAM.of(n) for n in names)]})
     ports: dict[str, Any] = {}
     seeds = {}
     if model.has_loss:
@@ -97,12 +98,12 @@ def _graph(model: Model, names: Sequence[str]) -> tuple[Graph, dict[str, Any]]:
     else:
         for root, port in outputs.items():
             id = out.roots[root]
-            node = out.add("input", attrs={"name": f"d:{root}", "type": out[id].type})
+            node = out.add("input", attrs={"name": ADJOINT.of(root), "type": out[id].type})
             seeds[id] = seeds[id] + node if id in seeds else node
             ports[root] = port
-    adjoints = differentiate(out, seeds, [out.roots[f"stream:{n}"] for n in names])
-    roots = {f"stream:{n}": out.roots[f"stream:{n}"] for n in names}
-    roots |= {f"adjoint:{n}": adjoints[out.roots[f"stream:{n}"]].id for n in names}
+    adjoints = differentiate(out, seeds, [out.roots[STREAM.of(n)] for n in names])
+    roots = {STREAM.of(n): out.roots[STREAM.of(n)] for n in names}
+    roots |= {f"adjoint:{n}": adjoints[out.roots[STREAM.of(n)]].id for n in names}
     return rebuild(out, roots), ports
 
 

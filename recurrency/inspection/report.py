@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from recurrency.graph.roots import FINAL, OUTPUT, in_any
 from recurrency.graph.types import Kind, Type
 from recurrency.inspection import summary
 from recurrency.language import syntax
@@ -125,7 +126,7 @@ def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:
     from recurrency.passes import derivatives
     from recurrency.program.schedule import schedule
 
-    roots = [r for r in found.graph.roots if r.startswith(("output:", "final:"))]
+    roots = [r for r in found.graph.roots if in_any(r, OUTPUT, FINAL)]
     base = optimised(bounded(found.graph.select(roots)), without)
     both = derivatives.backward(base, wrt=("params",))
     out = []

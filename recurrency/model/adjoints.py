@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import ShapeError
+from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, OUTPUT, PARAM, START, TANGENT
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import Port, converted, real_steps, without_padding
 from recurrency.model.call import GROUPS
@@ -49,14 +50,14 @@ def seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, A
     if outputs is not None and not isinstance(outputs, Mapping):
         outputs = {next(iter(interface.outputs)): outputs}
     out = {}
-    for group, what, table in (("d:output:", "output", outputs), ("d:final:", "state", states)):
+    for group, what, table in ((OUTPUT, "output", outputs), (FINAL, "state", states)):
+        adjoints = ADJOINT.nested(group)
         for name, array in (table or {}).items():
-            port = interface.adjoints.get(f"{group}{name}")
+            port = interface.adjoints.get(adjoints.of(name))
             if port is not None:
-                out[f"{group}{name}"] = fitting(interface, call, f"the gradient of {name}", array, port)
+                out[adjoints.of(name)] = fitting(interface, call, f"the gradient of {name}", array, port)
             elif name != "t" or what == "output":  # a run has the count of steps among its final states
-                known = [d.removeprefix(group) for d in interface.adjoints if d.startswith(group)]
-                raise interface.unknown(f"real-valued {what}", name, known)
+                raise interface.unknown(f"real-valued {what}", name, adjoints.within(interface.adjoints))
     return out
 
 
@@ -77,12 +78,12 @@ def gradients(interface: Interface, call: Call, values: Mapping[str, Array], wrt
     if "inputs" in wrt:
         for n, p in interface.inputs.items():
             if p.index is None and n in call.given:
-                found = values.get(f"gradient:input:{n}")
+                found = values.get(GRADIENT.of(INPUT.of(n)))
                 inputs[n] = interface.outward(_zeros(interface, call, p) if found is None else found, p.kind)
     if "state" in wrt:
         for n, p in interface.states.items():
             if p.index is None:
-                found = values.get(f"gradient:start:{n}")
+                found = values.get(GRADIENT.of(START.of(n)))
                 state[n] = _zeros(interface, call, p) if found is None else found
     return Gradients(params, inputs, state)
 
@@ -98,7 +99,7 @@ def parameter_gradient(interface: Interface, values: Mapping[str, Array]) -> Arr
 
 def direction(interface: Interface, vector: Any, what: str) -> dict[str, Array]:
     """The tangents of all parameters, `tangent:param:NAME`, from a flat vector [size]."""
-    return {f"tangent:param:{n}": v for n, v in interface.views(flat(interface, vector, what)).items()}
+    return {TANGENT.of(PARAM.of(n)): v for n, v in interface.views(flat(interface, vector, what)).items()}
 
 
 def tangents(interface: Interface, call: Call, inputs: Any, state: Mapping[str, Any] | None) -> dict[str, Array]:
@@ -108,13 +109,13 @@ def tangents(interface: Interface, call: Call, inputs: Any, state: Mapping[str, 
         UsageError: a name is unknown or has no derivative. ShapeError: an array does not fit.
     """
     out = {}
-    for op, what, table, ports in (
-        ("input", "input", inputs, interface.inputs),
-        ("start", "state", state or {}, interface.states),
+    for group, what, table, ports in (
+        (INPUT, "input", inputs, interface.inputs),
+        (START, "state", state or {}, interface.states),
     ):
         real = {n: p for n, p in ports.items() if p.index is None}
         for name, array in table.items():
             if name not in real:
                 raise interface.unknown(f"real-valued {what}", name, real)
-            out[f"tangent:{op}:{name}"] = fitting(interface, call, f"the tangent of {name}", array, real[name])
+            out[TANGENT.of(group.of(name))] = fitting(interface, call, f"the tangent of {name}", array, real[name])
     return out

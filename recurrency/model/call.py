@@ -9,6 +9,7 @@ import numpy as np
 
 from recurrency.backend import Call
 from recurrency.errors import ShapeError, UsageError
+from recurrency.graph.roots import START
 from recurrency.model.arrays import (
     REALS,
     Port,
@@ -207,7 +208,7 @@ def _state(
             raise ShapeError(f"{what} is {list(array.shape)}; this call needs {[batch, *port.shape]} (B={batch} first)")
         if port.index is not None:
             check_content(what, array, port.index)
-        starts[f"start:{name}"] = array
+        starts[START.of(name)] = array
     return starts, offset
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from recurrency.backend import Call, Runner
 from recurrency.errors import UsageError
 from recurrency.graph.op import Array
+from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM
 from recurrency.graph.types import Kind
 from recurrency.model.budget import longest, size_in_bytes
 from recurrency.model.call import GROUPS
@@ -22,7 +23,6 @@ from recurrency.model.memory import Forecast
 from recurrency.model.programs import Programs
 from recurrency.model.results import Kept, State
 from recurrency.passes.chunks import STEPS, of_each_step
-from recurrency.passes.loss_lines import root_of
 from recurrency.passes.stepwise import obstacle_in_chunks
 
 Piece = tuple[int, int]
@@ -79,7 +79,7 @@ class Checkpoint:
         reason = in_one_piece(self.interface, self.programs, streams) if streams else ""
         if reason:
             raise UsageError(f"{' and '.join(streams)} can't be computed in chunks, but with keep=False: {reason}")
-        roots = (*(f"output:{name}" for name in self.interface.outputs), *(f"stream:{name}" for name in streams))
+        roots = (*(OUTPUT.of(name) for name in self.interface.outputs), *(STREAM.of(name) for name in streams))
         pieces = self._pieces(call)
         states, values = self._states(call, pieces, roots)
         return {**values, **states.pop()}, Kept(tuple(pieces), tuple(states))
@@ -144,8 +144,8 @@ class Checkpoint:
 
     def _join(self, whole: dict[str, Array], root: str, array: Array, piece: Piece, call: Call) -> None:
         """Add the result of a chunk to those of the others; one value for all steps is the same in each chunk."""
-        group, _, name = root.partition(":")
-        port = (self.interface.outputs if group == "output" else self.interface.streams)[name]
+        outputs, streams = self.interface.outputs, self.interface.streams
+        port = outputs[OUTPUT.name(root)] if OUTPUT.has(root) else streams[STREAM.name(root)]
         if port.kind is Kind.STREAM:
             _write(whole, root, array, piece, call.steps[self.interface.clock])
         elif root not in whole:
@@ -160,7 +160,7 @@ class Checkpoint:
         start, stop = piece
         inputs, clock = self.interface.inputs, self.interface.clock
         given = {n: a[start:stop] if n in inputs else a for n, a in call.given.items() if n in inputs or not before}
-        given |= {f"start:{root[6:]}": array for root, array in before.items()}
+        given |= {START.of(FINAL.name(root)): array for root, array in before.items()}
         lengths, offset = call.lengths, call.offset
         if lengths is not None:
             lengths = {**lengths, clock: np.clip(lengths[clock] - start, 0, stop - start)}
@@ -179,9 +179,9 @@ class Checkpoint:
 
         With `weights`, the weighted lines of the loss are differentiated as well as the results that have `seeds`.
         """
-        timed = [root for root in seeds if root.startswith("d:output:")]
+        timed = [root for root in seeds if ADJOINT.nested(OUTPUT).has(root)]
         lines = () if weights is None else tuple(self.roots.lines.values())
-        roots = (*(root[2:] for root in seeds), *lines)
+        roots = (*map(ADJOINT.name, seeds), *lines)
         finals = self.roots.reached(roots)
         more = (*self.roots.finals, *lines) if lines else ()
         runner = self._runner({*finals, *roots}, wrt, more)
@@ -197,7 +197,7 @@ class Checkpoint:
             self._add(whole, values, piece, call.steps[self.interface.clock])
             later = self._zeros(call, finals) | self._before(values, finals)
             del values
-        whole |= {f"gradient:start:{root[8:]}": array for root, array in later.items()}
+        whole |= {GRADIENT.of(START.of(FINAL.name(ADJOINT.name(root)))): array for root, array in later.items()}
         return whole if weights is None else whole | _loss_values(losses)
 
     def _runner(self, seeded: Collection[str], wrt: tuple[str, ...], more: tuple[str, ...]) -> Runner:
@@ -207,21 +207,21 @@ class Checkpoint:
     def _zeros(self, call: Call, finals: Iterable[str]) -> dict[str, Array]:
         """Adjoints of states that no later chunk has given any."""
         ports, real = self.interface.states, self.interface.real
-        return {f"d:{root}": ports[root[6:]].zeros(call.steps, call.batch, real) for root in finals}
+        return {ADJOINT.of(root): ports[FINAL.name(root)].zeros(call.steps, call.batch, real) for root in finals}
 
     def _before(self, values: Mapping[str, Array], finals: Iterable[str]) -> dict[str, Array]:
         """The adjoints of the states before a chunk, which are those after the chunk before it."""
-        found = {root: f"gradient:start:{root[6:]}" for root in finals}
-        return {f"d:{root}": np.array(values[name]) for root, name in found.items() if name in values}
+        found = {root: GRADIENT.of(START.of(FINAL.name(root))) for root in finals}
+        return {ADJOINT.of(root): np.array(values[name]) for root, name in found.items() if name in values}
 
     def _add(self, whole: dict[str, Array], values: Mapping[str, Array], piece: Piece, count: int) -> None:
         """Add the gradients of a chunk to those of the later ones."""
         for root, array in values.items():
             if root == "gradient":
                 whole[root] = whole[root] + array if root in whole else np.array(array)
-            elif root.startswith("gradient:input:"):
+            elif GRADIENT.nested(INPUT).has(root):
                 _write(whole, root, array, piece, count)
-            elif root.startswith("final:"):
+            elif FINAL.has(root):
                 whole.setdefault(root, np.array(array))
 
     # ----------------------------------------------------------------------------------------------------------- loss
@@ -246,7 +246,7 @@ class Checkpoint:
 
     def _loss_seeds(self, call: Call, piece: Piece, weights: Mapping[str, float]) -> dict[str, Array]:
         seeds = {root: weights[kind] * self._share(root, call, piece) for kind, root in self.roots.lines.items()}
-        return {f"d:{root}": np.array(value, self.interface.real) for root, value in seeds.items()}
+        return {ADJOINT.of(root): np.array(value, self.interface.real) for root, value in seeds.items()}
 
 
 def in_one_piece(interface: Interface, programs: Programs, streams: Sequence[str] = ()) -> str:
@@ -263,7 +263,7 @@ def in_one_piece(interface: Interface, programs: Programs, streams: Sequence[str
 
 def _loss_values(losses: Mapping[str, float]) -> dict[str, Array]:
     """The loss and its lines as roots of a program."""
-    found = {"loss": sum(losses.values()), **{root_of(kind): value for kind, value in losses.items()}}
+    found = {"loss": sum(losses.values()), **{LOSS.of(kind): value for kind, value in losses.items()}}
     return {root: np.asarray(value, np.float64) for root, value in found.items()}
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import FINAL
 from recurrency.model.interface import Interface
 from recurrency.model.programs import Programs
 from recurrency.passes.chunks import loss_roots
@@ -22,12 +23,12 @@ class ChunkRoots:
     @cached_property
     def finals(self) -> tuple[str, ...]:
         """The roots of the states after a chunk."""
-        return tuple(f"final:{name}" for name in self.interface.states)
+        return tuple(FINAL.of(name) for name in self.interface.states)
 
     @cached_property
     def real_finals(self) -> tuple[str, ...]:
         """The roots of the states after a chunk through which gradients flow."""
-        return tuple(f"final:{n}" for n, p in self.interface.states.items() if p.index is None)
+        return tuple(FINAL.of(n) for n, p in self.interface.states.items() if p.index is None)
 
     @cached_property
     def lines(self) -> dict[str, str]:
@@ -42,7 +43,7 @@ class ChunkRoots:
         key = frozenset(roots)
         if key not in self._reached:
             graph, found = self.programs.graphs.chunked(), set(key)
-            while more := {f"final:{name}" for name in _starts(graph, found)} - found:
+            while more := {FINAL.of(name) for name in _starts(graph, found)} - found:
                 found |= more
             self._reached[key] = tuple(root for root in self.real_finals if root in found)
         return self._reached[key]

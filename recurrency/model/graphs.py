@@ -9,13 +9,14 @@ from typing import Any
 
 from recurrency.errors import UsageError, nearest
 from recurrency.graph.graph import Graph
+from recurrency.graph.roots import FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM, in_any
 from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.passes import PASSES, chunks, derivatives, optimised
 from recurrency.passes.loss_lines import apart
 from recurrency.program.layout import Layout, layout
 from recurrency.program.schedule import PIECES
 
-RESULTS = ("output:", "final:")
+RESULTS = (OUTPUT, FINAL)
 GREATEST_PROGRAM = 8_000
 """Bound on the operations of a compiled cell; each takes some milliseconds to compile."""
 
@@ -55,8 +56,8 @@ class Graphs:
         """The optimised graph of results, loss, predictions and some inner streams."""
         key = ("base", tuple(sorted(streams)))
         if key not in self._graphs:
-            wanted = [r for r in self.elaborated.graph.roots if not r.startswith("stream:")]
-            wanted += [f"stream:{s}" for s in key[1]]
+            wanted = [r for r in self.elaborated.graph.roots if not STREAM.has(r)]
+            wanted += [STREAM.of(s) for s in key[1]]
             self._graphs[key] = optimised(bounded(self.elaborated.graph.select(wanted)), self.without)
         return self._graphs[key]
 
@@ -72,7 +73,7 @@ class Graphs:
         key = ("lined",)
         if key not in self._graphs:
             whole = self.elaborated.graph
-            kept = [root for root in whole.roots if root == "loss" or root.startswith("final:")]
+            kept = [root for root in whole.roots if root == "loss" or FINAL.has(root)]
             self._graphs[key] = optimised(apart(whole.select(kept)), self.without)
         return self._graphs[key]
 
@@ -96,8 +97,8 @@ class Graphs:
         """The forward graph with its tape, and the backward graph that reads it."""
 
         def whole() -> Graph:
-            kept = (*RESULTS, "stream:", "gradient:")
-            return self.optimised(derivatives.backward(self.base(streams)), lambda r: r.startswith(kept))
+            kept = (*RESULTS, STREAM, GRADIENT)
+            return self.optimised(derivatives.backward(self.base(streams)), lambda r: in_any(r, *kept))
 
         return self._parted(("halves", streams), whole)
 
@@ -112,15 +113,15 @@ class Graphs:
 
     def rooted(self, roots: tuple[str, ...]) -> Graph:
         """The graph of some results, of inner streams (`stream:NAME`) or of the loss."""
-        return self.base(r.removeprefix("stream:") for r in roots if r.startswith("stream:")).select(roots)
+        return self.base(STREAM.name(r) for r in roots if STREAM.has(r)).select(roots)
 
     def _parted(self, key: tuple[str, tuple[str, ...]], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
         from recurrency.passes.keep import partition
 
         if key not in self._graphs:
             whole = make()
-            first = [r for r in whole.roots if not r.startswith("gradient:")]
-            second = [r for r in whole.roots if r.startswith("gradient:")]
+            first = [r for r in whole.roots if not GRADIENT.has(r)]
+            second = [r for r in whole.roots if GRADIENT.has(r)]
             one, two = partition(whole, first, second, recompute="keep" not in self.without)
             self._graphs[key], self._graphs[("backward of", *key)] = one, two
         return self._graphs[key], self._graphs[("backward of", *key)]
@@ -155,12 +156,12 @@ def _completed(found: Layout, elaborated: Elaborated) -> Layout:
 
 def gradient_of(root: str) -> str:
     """The group (params, inputs, state) that a root `gradient:...` belongs to."""
-    rest = root.removeprefix("gradient:")
-    return {"input": "inputs", "start": "state"}.get(rest.partition(":")[0], "params") if ":" in rest else "params"
+    of = GRADIENT.name(root)
+    return "inputs" if INPUT.has(of) else "state" if START.has(of) else "params"
 
 
 def _forward(graphs: Graphs, streams: tuple[str, ...]) -> Graph:
-    return graphs.optimised(graphs.base(streams), lambda r: r.startswith((*RESULTS, "stream:")))
+    return graphs.optimised(graphs.base(streams), lambda r: in_any(r, *RESULTS, STREAM))
 
 
 def _loss(graphs: Graphs) -> Graph:
@@ -169,25 +170,23 @@ def _loss(graphs: Graphs) -> Graph:
 
 def _loss_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
     graph = derivatives.loss_gradients(graphs.base(), wrt)
-    return graphs.optimised(graph, lambda r: r == "loss" or r.startswith(("gradient:", "final:")))
+    return graphs.optimised(graph, lambda r: r == "loss" or in_any(r, GRADIENT, FINAL))
 
 
 def _losses(graphs: Graphs) -> Graph:
-    return graphs.optimised(graphs.lined(), lambda r: r.startswith("loss:"))
+    return graphs.optimised(graphs.lined(), lambda r: LOSS.has(r))
 
 
 def _weighed_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
     """The loss lines by kind, and the gradients for given weights of the kinds: the adjoints of their roots."""
     graph = graphs.lined()
-    seeded = [root for root in graph.roots if root.startswith("loss:")] if wrt else []
-    return graphs.optimised(
-        derivatives.backward(graph, seeded, wrt), lambda r: r.startswith(("loss:", "gradient:", "final:"))
-    )
+    seeded = [root for root in graph.roots if LOSS.has(root)] if wrt else []
+    return graphs.optimised(derivatives.backward(graph, seeded, wrt), lambda r: in_any(r, LOSS, GRADIENT, FINAL))
 
 
 def _vjp(graphs: Graphs, seeded: tuple[str, ...]) -> Graph:
     graph = derivatives.backward(graphs.base(), seeded)
-    return graphs.optimised(graph, lambda r: r.startswith("gradient:"))
+    return graphs.optimised(graph, lambda r: GRADIENT.has(r))
 
 
 def _jvp(graphs: Graphs, along: tuple[str, ...]) -> Graph:
@@ -207,14 +206,14 @@ def _second(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
 
 
 def _chunk(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
-    streams = [root.removeprefix("stream:") for root in roots if root.startswith("stream:")]
+    streams = [STREAM.name(root) for root in roots if STREAM.has(root)]
     return optimised(graphs.chunked(streams).select(roots), graphs.without)
 
 
 def _chunk_gradients(graphs: Graphs, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]) -> Graph:
     """The gradients for given adjoints of the roots `seeded`, and the roots `more`, of one chunk."""
     graph = derivatives.backward(graphs.chunked().select(sorted({*seeded, *more})), seeded, wrt)
-    return graphs.optimised(graph, lambda r: r in more or r.startswith("gradient:"))
+    return graphs.optimised(graph, lambda r: r in more or GRADIENT.has(r))
 
 
 def _hvp(graphs: Graphs) -> Graph:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import UsageError, nearest
+from recurrency.graph.roots import STREAM
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import REALS, Port, words
 
@@ -83,7 +84,7 @@ class Interface:
             {n: v if isinstance(v, int | float) else dimension_text(v) for n, v in found.dimensions.items()},
             {n: Port.of(n, t, words(declared[n], t)) for n, t in found.inputs.items()},
             {n: Port.of(n, t, words(declared[n], t)) for n, t in found.outputs.items()},
-            {r[7:]: Port.of(r[7:], graph[i].type) for r, i in graph.roots.items() if r.startswith("stream:")},
+            {name: Port.of(name, graph[i].type) for name, i in STREAM.within(graph.roots).items()},
             {n: Port.of(n, t) for n, t in found.starts.items()},
             parameters, layout.size, found.clocks, tuple(lines(graph)),
             any(Trait.DRAWS in graph[i].op.traits for i in graph),

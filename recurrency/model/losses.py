@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurrency.errors import UsageError, nearest
-from recurrency.passes.loss_lines import root_of
+from recurrency.graph.roots import ADJOINT, GRADIENT, LOSS
 
 if TYPE_CHECKING:
     from recurrency.backend import Call
@@ -29,14 +29,16 @@ def losses_and_gradients(
 ) -> tuple[dict[str, float], dict[str, Array]]:
     """The lines of each kind, and the gradients and final states of a program, for these weights of the kinds."""
     if len(weights) > 1:
-        seeds = {f"d:{root_of(kind)}": np.array(weight, interface.real) for kind, weight in weights.items()}
+        seeds = {ADJOINT.of(LOSS.of(kind)): np.array(weight, interface.real) for kind, weight in weights.items()}
         values = programs.runner("weighed_gradients", wrt)(call.plus(seeds) if wrt else call)
         return by_kind(interface, values), values
     ((kind, weight),) = weights.items()  # the program without weights, and its gradients times the weight
     values = programs.runner("loss_gradients", wrt)(call)
     found = {kind: float(values["loss"])}
     if weight != 1.0:
-        values = {root: _times(a, weight) if root.startswith("gradient") else a for root, a in values.items()}
+        values = {
+            root: _times(a, weight) if root == "gradient" or GRADIENT.has(root) else a for root, a in values.items()
+        }
     return found, values
 
 
@@ -66,4 +68,4 @@ def _times(array: Array, weight: float) -> Array:
 
 def by_kind(interface: Interface, values: Mapping[str, Array]) -> dict[str, float]:
     """The values of the loss lines of a program, by kind."""
-    return {kind: float(values[root_of(kind)]) for kind in interface.loss_kinds}
+    return {kind: float(values[LOSS.of(kind)]) for kind in interface.loss_kinds}

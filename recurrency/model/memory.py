@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from recurrency.backend import Measured
 from recurrency.errors import UsageError
+from recurrency.graph.roots import OUTPUT, START
 from recurrency.model.arrays import Port
 from recurrency.model.call import GROUPS
 from recurrency.model.chunk_roots import ChunkRoots
@@ -122,14 +123,14 @@ class Forecast:
     def _chunks(self, size: int, left: int) -> Iterator[Run]:
         """Each program with the sizes that it is called with: no step, a whole chunk, and what is left over."""
         ports, roots, loss = self.interface, self._roots, bool(self.interface.loss_kinds)
-        outputs = () if loss else tuple(f"output:{name}" for name in ports.outputs)
-        real = (*(f"output:{p.name}" for p in _real(ports.outputs)), *roots.real_finals)
+        outputs = () if loss else tuple(OUTPUT.of(name) for name in ports.outputs)
+        real = (*(OUTPUT.of(p.name) for p in _real(ports.outputs)), *roots.real_finals)
         lines = tuple(roots.lines.values())
         seeded = (*lines, *roots.reached(lines)) if loss else real
         wrt = ("params", "state") if loss else GROUPS
         more = (*roots.finals, *lines) if loss else ()
         for steps in sorted({0, left, size}):
-            given = (*ports.inputs, *(f"start:{name}" for name in ports.states if steps))
+            given = (*ports.inputs, *(START.of(name) for name in ports.states if steps))
             if not loss or steps != left or not left:
                 yield "chunk", ((*roots.finals, *outputs),), {ports.clock: steps}, given
             yield "chunk_gradients", (tuple(sorted(seeded)), wrt, more), {ports.clock: steps}, given

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.errors import UsageError
+from recurrency.graph.roots import ADJOINT, FINAL, OUTPUT, STREAM, TANGENT, TAPE
 from recurrency.graph.types import Kind
 from recurrency.model import adjoints, parameters
 from recurrency.model.call import FORWARD, GROUPS, LOSS, by_name, dtype_name, gather, groups, one_step
@@ -52,8 +53,8 @@ class Model:
         self.state_ports, self.parameters = found.states, found.parameters
         self.states = {n: p.shape for n, p in self.state_ports.items()}
         self.loss_kinds, self.has_loss, self.random = found.loss_kinds, bool(found.loss_kinds), found.random
-        self._results = [(n, f"output:{n}", p.kind) for n, p in self.outputs.items()]
-        self._finals = [(n, f"final:{n}") for n in self.states]
+        self._results = [(n, OUTPUT.of(n), p.kind) for n, p in self.outputs.items()]
+        self._finals = [(n, FINAL.of(n)) for n in self.states]
         self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)
 
     def _checkpoint(self, wanted: int | str) -> Checkpoint:
@@ -119,7 +120,7 @@ class Model:
         (`params` and the inputs are not copied: leave them as they are until then).
         """
         names = self._streams(streams) if streams else ()
-        roots = (*FORWARD, *(f"stream:{name}" for name in names)) if names else FORWARD
+        roots = (*FORWARD, *(STREAM.of(name) for name in names)) if names else FORWARD
         call, tape = self.gather(params, inputs, state, lengths, training, seed, roots), None
         if keep and (chunked := self._chunked(call)):
             values, kept = chunked.forward(call, names)
@@ -127,8 +128,8 @@ class Model:
         else:
             values = self.programs.runner("forward_kept" if keep else "forward", names)(call)
             if keep:
-                tape = Tape(call, {k: v for k, v in values.items() if k[:5] == "tape:"}, names)
-        wanted = [(n, f"stream:{n}", p.kind) for n, p in self.streams.items() if n in names] if names else []
+                tape = Tape(call, {k: v for k, v in values.items() if TAPE.has(k)}, names)
+        wanted = [(n, STREAM.of(n), p.kind) for n, p in self.streams.items() if n in names] if names else []
         inner = self._named(values, wanted) if wanted else {}
         return Run(self._named(values, self._results), self._state(values, call), inner, tape)
 
@@ -234,7 +235,7 @@ class Model:
         if chunked := self._chunked(call):
             values = chunked.vjp(call, seeds)
         else:
-            values = self.programs.runner("vjp", tuple(sorted(s[2:] for s in seeds)))(call.plus(seeds))
+            values = self.programs.runner("vjp", tuple(sorted(map(ADJOINT.name, seeds))))(call.plus(seeds))
         return adjoints.gradients(self.interface, call, values)
 
     # ----------------------------------------------------------------------------------------------------- losses
@@ -318,9 +319,9 @@ class Model:
         if inputs_tangent is not None:
             inputs_tangent = by_name(self.interface, inputs_tangent, partial(self.reads, *FORWARD))
         given |= adjoints.tangents(self.interface, call, inputs_tangent or {}, state_tangent)
-        values = self.programs.runner("jvp", tuple(sorted(g[8:] for g in given)))(call.plus(given))
-        outputs = self._named(values, [(n, f"tangent:output:{n}", p.kind) for n, p in self.outputs.items()])
-        states = [(n, f"tangent:final:{n}", p.kind) for n, p in self.state_ports.items()]
+        values = self.programs.runner("jvp", tuple(sorted(map(TANGENT.name, given))))(call.plus(given))
+        outputs = self._named(values, [(n, TANGENT.of(OUTPUT.of(n)), p.kind) for n, p in self.outputs.items()])
+        states = [(n, TANGENT.of(FINAL.of(n)), p.kind) for n, p in self.state_ports.items()]
         return outputs, self._named(values, states)
 
     def hvp(

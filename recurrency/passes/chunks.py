@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from recurrency.graph.graph import Graph
-from recurrency.passes.loss_lines import clock_of, lines, root_of, total
+from recurrency.graph.roots import FINAL, LOSS, OUTPUT, STREAM, Group, in_any
+from recurrency.passes.loss_lines import clock_of, lines, total
 from recurrency.passes.rewriting import made_by
 
-STEPS = "loss:steps"
+STEPS = LOSS.of("steps")
 """Root: the sum of the loss lines over all steps and sequences, of those that are a mean over all steps."""
 
-EACH = "loss:step:"
+EACH = Group(LOSS.of("step:"))
 """Roots: the streams that `loss:steps` is the sum of."""
 
 
@@ -31,7 +32,7 @@ def in_chunks(graph: Graph, streams: Iterable[str] = ()) -> Graph:
 
 def loss_roots(kinds: Iterable[str]) -> dict[str, str]:
     """The root that holds the lines of each kind."""
-    return {kind: root_of(kind) if clock_of(kind) is None else STEPS for kind in kinds}
+    return {kind: LOSS.of(kind) if clock_of(kind) is None else STEPS for kind in kinds}
 
 
 def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
@@ -41,16 +42,16 @@ def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
     out.roots.pop("loss", None)
     for kind, ids in found.items():
         if clock_of(kind) is None:
-            out.roots[root_of(kind)] = total(out, ids).id
+            out.roots[LOSS.of(kind)] = total(out, ids).id
         else:
             inner = [_below(out, id, "divide", "sum_batch", "sum_time") for id in ids]
-            out.roots |= {f"{EACH}{clock_of(kind)}:{k}": id for k, id in enumerate(inner)}
+            out.roots |= {EACH.of(f"{clock_of(kind)}:{k}"): id for k, id in enumerate(inner)}
     return out.select(out.roots)
 
 
 def _selected(graph: Graph, streams: Iterable[str]) -> Graph:
-    kept = [root for root in graph.roots if root.startswith(("output:", "final:")) or root == "loss"]
-    return graph.select([*kept, *(f"stream:{name}" for name in streams)])
+    kept = [root for root in graph.roots if in_any(root, OUTPUT, FINAL) or root == "loss"]
+    return graph.select([*kept, *(STREAM.of(name) for name in streams)])
 
 
 def _below(graph: Graph, id: int, *ops: str) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, OUTPUT, PARAM, START, TANGENT, in_any
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value, constant
 from recurrency.passes.differentiate import differentiate, zeros
@@ -27,9 +28,9 @@ SOURCES = {"params": "param", "inputs": "input", "state": "start"}
 
 def sources(graph: Graph, wrt: Collection[str]) -> dict[str, int]:
     """The real-valued parameters, inputs and first states of a graph: name of the gradient's root -> node."""
-    prefix = {"params": "gradient:", "inputs": "gradient:input:", "state": "gradient:start:"}
+    groups = {"params": GRADIENT, "inputs": GRADIENT.nested(INPUT), "state": GRADIENT.nested(START)}
     return {
-        prefix[group] + name: id
+        groups[group].of(name): id
         for group, op in SOURCES.items()
         if group in wrt
         for name, id in graph.sources(op).items()
@@ -39,7 +40,7 @@ def sources(graph: Graph, wrt: Collection[str]) -> dict[str, int]:
 
 def results(graph: Graph) -> dict[str, int]:
     """The real-valued outputs and states after the last step: root -> node."""
-    found = {r: id for r, id in graph.roots.items() if r.startswith(("output:", "final:"))}
+    found = {r: id for r, id in graph.roots.items() if in_any(r, OUTPUT, FINAL)}
     return {root: id for root, id in found.items() if graph[id].type.index is None}
 
 
@@ -50,7 +51,7 @@ def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collectio
     seeds: dict[int, Value] = {}
     for root in results(out) if seeded is None else seeded:
         id = out.roots[root]
-        _seed(seeds, id, _source(out, f"d:{root}", out[id].type))
+        _seed(seeds, id, _source(out, ADJOINT.of(root), out[id].type))
     _add_gradients(out, seeds, wanted)
     return out
 
@@ -61,9 +62,9 @@ def second(graph: Graph, seeded: Collection[str]) -> Graph:
     wanted = {root: id for root, id in sources(out, SOURCES).items() if root in out.roots}
     seeds: dict[int, Value] = {}
     for root, id in wanted.items():
-        _seed(seeds, out.roots[root], _source(out, f"d:{root}", out[id].type))
+        _seed(seeds, out.roots[root], _source(out, ADJOINT.of(root), out[id].type))
     inputs = out.sources("input")
-    wanted |= {f"gradient:d:{root}": inputs[f"d:{root}"] for root in seeded}
+    wanted |= {GRADIENT.of(ADJOINT.of(root)): inputs[ADJOINT.of(root)] for root in seeded}
     again = differentiate(out, seeds, wanted.values())
     return rebuild(out, {root: again[id].id for root, id in wanted.items()})
 
@@ -89,12 +90,12 @@ def forward_mode(graph: Graph, along: Collection[str]) -> Graph:
     out = rebuild(graph)
     wanted = {f"{op}:{name}": id for op in SOURCES.values() for name, id in out.sources(op).items()}
     directions = {
-        id: _source(out, f"tangent:{name}", out[id].type)
+        id: _source(out, TANGENT.of(name), out[id].type)
         for name, id in wanted.items()
         if name in along and out[id].type.index is None
     }
     tangents = jacobian_product(out, results(out).values(), directions)
-    roots = {f"tangent:{root}": tangents[id].id for root, id in results(out).items()}
+    roots = {TANGENT.of(root): tangents[id].id for root, id in results(out).items()}
     return _without_seeds(out, roots)
 
 
@@ -167,4 +168,4 @@ def _source(graph: Graph, name: str, type_: Type) -> Value:
 
 def _direction(graph: Graph, root: str, param: int) -> Value:
     """The direction of the parameter whose gradient is `root`."""
-    return _source(graph, f"tangent:param:{root.removeprefix('gradient:')}", graph[param].type)
+    return _source(graph, TANGENT.of(PARAM.of(GRADIENT.name(root))), graph[param].type)

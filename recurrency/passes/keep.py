@@ -11,11 +11,10 @@ from recurrency.graph.cost import volume
 from recurrency.graph.graph import Graph, rebuild
 from recurrency.graph.op import Op, Trait
 from recurrency.graph.ops import OPS
+from recurrency.graph.roots import TAPE
 from recurrency.graph.types import Kind
 from recurrency.passes.recurrence import components, is_cycle, strong
 from recurrency.passes.rewriting import number
-
-TAPE = "tape:"
 
 DEAR = 10
 """Cost of an element from which on it is kept rather than computed again."""
@@ -37,7 +36,7 @@ def partition(graph: Graph, first: Iterable[str], second: Iterable[str], recompu
     needed = _read_by_second(graph, second, after, before)
     kept = _cut(graph, first, shared, needed) if recompute else _boundary(graph, shared, needed)
     kept = _with_delayed(graph, shared, second, kept)
-    tape = {f"{TAPE}{k}": id for k, id in enumerate(kept)}
+    tape = {TAPE.of(k): id for k, id in enumerate(kept)}
     one = graph.select({**{name: graph.roots[name] for name in first}, **tape})
     return one, _second(graph, {name: graph.roots[name] for name in second}, tape)
 

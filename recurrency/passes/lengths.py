@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.op import Op, Trait
+from recurrency.graph.roots import TAPE
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 
@@ -47,7 +48,7 @@ class _Cleaner:
 
     def _late(self, name: str, id: int) -> bool:
         """Whether a root is a delayed stream of the tape: the inputs that it becomes say so (`delayed`)."""
-        return name.startswith("tape:") and self.graph[id].delay > 0
+        return TAPE.has(name) and self.graph[id].delay > 0
 
     def summed(self, id: int) -> int:
         """A value whose padding adds nothing to a sum."""

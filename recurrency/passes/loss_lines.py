@@ -12,6 +12,7 @@ from functools import reduce
 from operator import add
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.roots import LOSS
 from recurrency.graph.value import Value, constant
 from recurrency.passes.rewriting import made_by
 
@@ -38,18 +39,13 @@ def lines(graph: Graph) -> dict[str, list[int]]:
     return found
 
 
-def root_of(kind: str) -> str:
-    """The root that holds the lines of a kind, where they stand apart."""
-    return f"loss:{kind}"
-
-
 def apart(graph: Graph) -> Graph:
     """The graph with a root for each kind of line, in place of the loss that is their sum."""
     out = graph.select(graph.roots)
     found = lines(out)
     out.roots.pop("loss", None)
     for kind, ids in found.items():
-        out.roots[root_of(kind)] = total(out, ids).id
+        out.roots[LOSS.of(kind)] = total(out, ids).id
     return out
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recurrency.graph import roots
+
 if TYPE_CHECKING:
     from recurrency.graph.graph import Graph
     from recurrency.program.program import Program
@@ -48,7 +50,7 @@ def uses(program: Program) -> Mapping[int, str]:
     for buffer in program.buffers.values():
         owners[buffer.id] = buffer.id if buffer.same is None else buffer.same
     found = dict.fromkeys(program.buffers, WORKSPACE)
-    results = [id for root, id in graph.roots.items() if root.startswith("gradient:")]
+    results = [id for root, id in graph.roots.items() if roots.GRADIENT.has(root)]
     for use, ids in ((GRADIENTS, results), (TAPE, taped(graph))):
         for id in ids:
             if id in program.places:
@@ -58,8 +60,8 @@ def uses(program: Program) -> Mapping[int, str]:
 
 def taped(graph: Graph) -> set[int]:
     """What a backward run, or the backward part of the same graph, reads of the forward one."""
-    handed = {id for root, id in graph.roots.items() if root.startswith("tape:")}
-    if handed or any(name.startswith("tape:") for name in graph.sources("input")):
+    handed = {id for root, id in graph.roots.items() if roots.TAPE.has(root)}
+    if handed or any(roots.TAPE.has(name) for name in graph.sources("input")):
         return handed
     second = _second(graph)
     return {arg for id in second for arg in graph[id].args} - second
@@ -68,10 +70,10 @@ def taped(graph: Graph) -> set[int]:
 def _second(graph: Graph) -> set[int]:
     """The nodes of the backward part: those that adjoints lead to, or that only gradients need."""
     seeds: Mapping[str, int] = graph.sources("input")
-    given = [id for name, id in seeds.items() if name.startswith("d:")]
+    given = [id for name, id in seeds.items() if roots.ADJOINT.has(name)]
     if given:
         return _below(graph, given)
-    first = [id for root, id in graph.roots.items() if not root.startswith("gradient:")]
+    first = [id for root, id in graph.roots.items() if not roots.GRADIENT.has(root)]
     return set(graph.order()) - set(graph.order(first))
 
 

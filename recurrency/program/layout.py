@@ -9,11 +9,9 @@ from math import prod
 from recurrency.graph.cost import count, whole
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import GRADIENT
 from recurrency.program.program import Program
 from recurrency.program.strides import evenly, start, strides
-
-GRADIENT = "gradient:"
-"""Begins the name of a root that is the gradient of a parameter, if the rest is the name of one."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,7 @@ class Layout:
 
 def gradients(graph: Graph, layout: Layout) -> dict[str, int]:
     """The roots that are gradients of parameters, by the names of these."""
-    named = {root.removeprefix(GRADIENT): id for root, id in graph.roots.items() if root.startswith(GRADIENT)}
-    return {name: id for name, id in named.items() if name in layout.entries}
+    return {name: id for name, id in GRADIENT.within(graph.roots).items() if name in layout.entries}
 
 
 def computed_there(program: Program, layout: Layout, name: str, id: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurrency.graph.roots import ADJOINT, FINAL, INPUT, OUTPUT, PARAM, START, TANGENT
 from recurrency.graph.types import Kind
 from recurrency.testing.padding import anything
 
@@ -132,16 +133,22 @@ def data(model: Model, case: Case) -> Data:
     state = {n: draw.port("start", p, case.values) for n, p in model.state_ports.items()} if case.state else None
     real = {n: p for n, p in inputs if p.index is None}
     firsts = {n: p for n, p in model.state_ports.items() if p.index is None and case.state}
-    tangents = {f"param:{n}": draw.array(f"tangent:param:{n}", p.shape, "normal") for n, p in model.parameters.items()}
-    tangents |= {f"input:{n}": draw.port("tangent:input", p, "normal") for n, p in real.items()}
-    tangents |= {f"start:{n}": draw.port("tangent:start", p, "normal") for n, p in firsts.items()}
-    results = {f"output:{n}": p for n, p in model.outputs.items()}
-    results |= {f"final:{n}": p for n, p in model.state_ports.items()}
+    tangents = {
+        PARAM.of(n): draw.array(TANGENT.of(PARAM.of(n)), p.shape, "normal") for n, p in model.parameters.items()
+    }
+    tangents |= {INPUT.of(n): draw.port(TANGENT.of("input"), p, "normal") for n, p in real.items()}
+    tangents |= {START.of(n): draw.port(TANGENT.of("start"), p, "normal") for n, p in firsts.items()}
+    results = {OUTPUT.of(n): p for n, p in model.outputs.items()}
+    results |= {FINAL.of(n): p for n, p in model.state_ports.items()}
     return Data(
         {n: 0.6 * draw.array(f"param:{n}", p.shape, case.weights) for n, p in model.parameters.items()},
         {n: draw.port("input", p, "infinite" if case.values == "special" else case.values) for n, p in inputs},
         state,
-        {r: draw.port(f"d:{r.partition(':')[0]}", p, "normal") for r, p in results.items() if p.index is None},
+        {
+            r: draw.port(ADJOINT.of("output" if OUTPUT.has(r) else "final"), p, "normal")
+            for r, p in results.items()
+            if p.index is None
+        },
         tangents,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import RecurrencyError
+from recurrency.graph.roots import FINAL, GRADIENT, OUTPUT, STREAM, TANGENT
 from recurrency.graph.types import Kind
 from recurrency.model.call import DTYPES
 from recurrency.testing.bench import Bench, bench
@@ -162,7 +163,7 @@ class _Comparer:
         real = self.case.dtype if wanted.dtype.kind == "f" else "int64"
         if found.shape != wanted.shape:
             self._say(key, f"{key} has the shape {list(found.shape)} and not {list(wanted.shape)}")
-        elif found.dtype.name != real and key != "loss" and not key.startswith("final:t"):
+        elif found.dtype.name != real and key != "loss" and not key.startswith(FINAL.of("t")):
             self._say(key, f"{key} holds {found.dtype.name} and not {real}")
         else:
             self._values(key, found, wanted)
@@ -213,7 +214,7 @@ class _Comparer:
 
 def group_of(key: str) -> tuple[str, str]:
     """What kind of thing a result belongs to, and its name: `gradient:input:x` to the input x."""
-    parts = key.removeprefix("gradient:").removeprefix("tangent:").split(":", 1)
+    parts = TANGENT.name(GRADIENT.name(key)).split(":", 1)
     if len(parts) == 2 and parts[0] in ("output", "input", "stream", "final", "start"):
         return parts[0], parts[1]
     return "param", parts[-1]
@@ -227,7 +228,7 @@ def axes_of(port: Port | None, ndim: int) -> tuple[str, ...]:
     return (*first, *(("element",) if rest == 1 else tuple(f"axis {k}" for k in range(rest))))
 
 
-ORDER = ("stream:", "output:", "final:", "loss", "tangent:")
+ORDER = (STREAM.prefix, OUTPUT.prefix, FINAL.prefix, "loss", TANGENT.prefix)
 """What comes first in a report: what is computed first."""
 
 

@@ -19,6 +19,7 @@ import hypothesis
 import numpy as np
 
 from recurrency.backend import Backend, find
+from recurrency.graph.roots import FINAL, OUTPUT
 from recurrency.model.graphs import SWITCHES
 from recurrency.testing.bench import bench
 from recurrency.testing.case import Case
@@ -129,7 +130,7 @@ class BackendConformance:
         for port, array in ((call.model.outputs[n], a) for n, a in run.outputs.items()):
             axis = {2: 1, 1: 0}.get(int(port.kind))
             if axis is not None:
-                others = np.take(wanted[f"output:{port.name}"], [0, 2], axis)
+                others = np.take(wanted[OUTPUT.of(port.name)], [0, 2], axis)
                 np.testing.assert_array_equal(np.take(array, [0, 2], axis), others)
 
     # ---------------------------------------------------------------------------------------------- whose arrays are
@@ -165,7 +166,7 @@ class BackendConformance:
         given = {"params": call.params, **call.data.inputs, **(call.data.state or {})}
         before = {n: a.copy() for n, a in given.items()}
         run = call.model.forward(call.params, call.data.inputs, **call.options)
-        call.model.backward(run, call.seeds("output"), call.seeds("final"))
+        call.model.backward(run, call.seeds(OUTPUT), call.seeds(FINAL))
         for n, array in before.items():
             np.testing.assert_array_equal(given[n], array, err_msg=n)
 
@@ -188,7 +189,7 @@ class BackendConformance:
             port = call.model.inputs[n]
             array[~case.valid(port.clock)] = np.nan if port.index is None else 10**6
         run = call.model.forward(call.params, call.data.inputs, **call.options)
-        found = call.gradients(call.model.backward(run, call.seeds("output"), call.seeds("final")))
+        found = call.gradients(call.model.backward(run, call.seeds(OUTPUT), call.seeds(FINAL)))
         for key, array in found.items():
             np.testing.assert_array_equal(array, wanted[key], err_msg=key)
 

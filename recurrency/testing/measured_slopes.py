@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import GRADIENT, PARAM, TANGENT
 from recurrency.testing.bench import Bench, bench
 from recurrency.testing.compare import Difference
 from recurrency.testing.outcomes import KINDS, Call, Results
@@ -96,7 +97,7 @@ def _at(call: Call, data: Data, kind: str) -> Results:
 def _along(call: Call, found: Results, groups: tuple[str, ...]) -> Iterator[tuple[str, str, Array]]:
     """Each gradient with the name of its tangent, and the terms of their product."""
     for name, direction in call.data.tangents.items():
-        key = "gradient:" + name.removeprefix("param:")
+        key = GRADIENT.of(PARAM.name(name))
         if name.partition(":")[0] in groups and key in found:
             yield key, name, found[key] * direction
 
@@ -188,7 +189,7 @@ class _Checker:
         """The same slope by the product with the Jacobian, which is derived by its own way."""
         if self.kind != "vjp" or not self.call.data.seeds:
             return []
-        found = {k.removeprefix("tangent:"): a for k, a in KINDS["jvp"](self.call).items()}
+        found = {TANGENT.name(k): a for k, a in KINDS["jvp"](self.call).items()}
         terms = [found[r] * seed for r, seed in self.call.data.seeds.items() if r in found]
         scale = sum(float(np.abs(t).sum()) for t in terms)
         one = self._compared("tangent", float(sum(t.sum() for t in terms)), None, check, scale)

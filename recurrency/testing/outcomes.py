@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import FINAL, GRADIENT, INPUT, OUTPUT, START, STREAM, TANGENT, Group
 from recurrency.graph.types import Kind
 from recurrency.passes.stepwise import obstacle
 from recurrency.testing.case import Case, Data, data
@@ -48,9 +49,9 @@ class Call:
             "seed": self.case.seed,
         }
 
-    def seeds(self, group: str) -> dict[str, Array]:
-        """The adjoints of outputs (`output`) or final states (`final`)."""
-        return {r.partition(":")[2]: a for r, a in self.data.seeds.items() if r.startswith(f"{group}:")}
+    def seeds(self, group: Group) -> dict[str, Array]:
+        """The adjoints of outputs or of final states."""
+        return group.within(self.data.seeds)
 
     def direction(self, group: str) -> dict[str, Array]:
         """Tangents of one group of sources."""
@@ -63,19 +64,19 @@ class Call:
 
     def by_name(self, flat: Array) -> Results:
         """A vector in the space of the parameters."""
-        return {f"gradient:{n}": np.array(v) for n, v in self.model.views(flat).items()}
+        return {GRADIENT.of(n): np.array(v) for n, v in self.model.views(flat).items()}
 
     def gradients(self, found: Gradients) -> Results:
         """All gradients; those of first states only where these were handed over."""
         out = self.by_name(found.params)
-        out |= {f"gradient:input:{n}": a for n, a in found.inputs.items()}
-        return out | ({f"gradient:start:{n}": a for n, a in found.state.items()} if self.case.state else {})
+        out |= {GRADIENT.of(INPUT.of(n)): a for n, a in found.inputs.items()}
+        return out | ({GRADIENT.of(START.of(n)): a for n, a in found.state.items()} if self.case.state else {})
 
 
 def _of_run(run: Run) -> Results:
-    out = {f"output:{n}": a for n, a in run.outputs.items()}
-    out |= {f"stream:{n}": a for n, a in run.streams.items()}
-    return out | {f"final:{n}": a for n, a in run.state.items()}
+    out = {OUTPUT.of(n): a for n, a in run.outputs.items()}
+    out |= {STREAM.of(n): a for n, a in run.streams.items()}
+    return out | {FINAL.of(n): a for n, a in run.state.items()}
 
 
 # --------------------------------------------------------------------------------------------------- kinds of calls
@@ -92,12 +93,12 @@ def _streams(call: Call) -> Results:
 
 def _backward(call: Call) -> Results:
     run = call.model.forward(call.params, call.data.inputs, **call.options)
-    found = call.model.backward(run, call.seeds("output"), call.seeds("final"))
+    found = call.model.backward(run, call.seeds(OUTPUT), call.seeds(FINAL))
     return _of_run(run) | call.gradients(found)
 
 
 def _vjp(call: Call) -> Results:
-    found = call.model.vjp(call.params, call.data.inputs, call.seeds("output"), call.seeds("final"), **call.options)
+    found = call.model.vjp(call.params, call.data.inputs, call.seeds(OUTPUT), call.seeds(FINAL), **call.options)
     return call.gradients(found)
 
 
@@ -107,14 +108,16 @@ def _loss(call: Call) -> Results:
 
 def _loss_gradients(call: Call) -> Results:
     loss, found, state = call.model.loss_and_gradients(call.params, call.data.inputs, **call.options)
-    return {"loss": np.array(loss)} | call.gradients(found) | {f"final:{n}": a for n, a in state.items()}
+    return {"loss": np.array(loss)} | call.gradients(found) | {FINAL.of(n): a for n, a in state.items()}
 
 
 def _jvp(call: Call) -> Results:
     outputs, state = call.model.jvp(
         call.params, call.data.inputs, call.along, call.direction("input"), call.direction("start"), **call.options
     )
-    return {f"tangent:output:{n}": a for n, a in outputs.items()} | {f"tangent:final:{n}": a for n, a in state.items()}
+    return {TANGENT.of(OUTPUT.of(n)): a for n, a in outputs.items()} | {
+        TANGENT.of(FINAL.of(n)): a for n, a in state.items()
+    }
 
 
 def _hvp(call: Call) -> Results:
@@ -151,21 +154,21 @@ def _chunks(call: Call) -> Results:
         runs.append(model.forward(call.params, inputs, **{**options, "lengths": lengths}))
         options["state"] = runs[-1].state
     parts: list[Gradients] = []
-    later = call.seeds("final")
+    later = call.seeds(FINAL)
     edges = np.cumsum([0, *(len(next(iter(i.values()))) for i, _ in pieces)])
     for k in reversed(range(len(runs))):
-        timed = {n: s for n, s in call.seeds("output").items() if model.outputs[n].kind is Kind.STREAM}
+        timed = {n: s for n, s in call.seeds(OUTPUT).items() if model.outputs[n].kind is Kind.STREAM}
         seeds = {n: s[edges[k] : edges[k + 1]] for n, s in timed.items()}
-        seeds |= {n: s for n, s in call.seeds("output").items() if n not in timed and k == 0}
+        seeds |= {n: s for n, s in call.seeds(OUTPUT).items() if n not in timed and k == 0}
         parts.insert(0, model.backward(runs[k], seeds, later))
         later = parts[0].state
-    out = {f"output:{n}": a for n, a in _joined(call, [r.outputs for r in runs], model.outputs).items()}
-    out |= {f"final:{n}": a for n, a in runs[-1].state.items()}
+    out = {OUTPUT.of(n): a for n, a in _joined(call, [r.outputs for r in runs], model.outputs).items()}
+    out |= {FINAL.of(n): a for n, a in runs[-1].state.items()}
     if _clips_whole(model):
         return out
     out |= call.by_name(np.sum([p.params for p in parts], axis=0))
-    out |= {f"gradient:input:{n}": a for n, a in _joined(call, [p.inputs for p in parts], model.inputs).items()}
-    return out | ({f"gradient:start:{n}": a for n, a in later.items()} if call.case.state else {})
+    out |= {GRADIENT.of(INPUT.of(n)): a for n, a in _joined(call, [p.inputs for p in parts], model.inputs).items()}
+    return out | ({GRADIENT.of(START.of(n)): a for n, a in later.items()} if call.case.state else {})
 
 
 def _clips_whole(model: Model) -> bool:
@@ -181,8 +184,8 @@ def _steps(call: Call) -> Results:
     for t in range(call.case.steps[model.clock]):
         one, state = model.step(call.params, {n: x[t] for n, x in call.data.inputs.items()}, state, **settings)
         outputs.append({n: a[None] for n, a in one.items()})
-    out = {f"output:{n}": a for n, a in _joined(call, list(outputs), model.outputs).items()}
-    return out | {f"final:{n}": a for n, a in (state or {}).items()}
+    out = {OUTPUT.of(n): a for n, a in _joined(call, list(outputs), model.outputs).items()}
+    return out | {FINAL.of(n): a for n, a in (state or {}).items()}
 
 
 KINDS: dict[str, Callable[[Call], Results]] = {
@@ -200,7 +203,7 @@ KINDS: dict[str, Callable[[Call], Results]] = {
 }
 """Kind of call -> what it gives."""
 
-RUN, GRADIENTS = ("output:", "final:"), ("output:", "final:", "gradient:")
+RUN, GRADIENTS = (OUTPUT.prefix, FINAL.prefix), (OUTPUT.prefix, FINAL.prefix, GRADIENT.prefix)
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "forward": (("streams",), RUN),
     "steps": (("streams",), RUN),

@@ -15,6 +15,7 @@ import numpy as np
 from recurrency.backend import Backend, Call, Runner
 from recurrency.errors import RecurrencyError
 from recurrency.graph.graph import Graph
+from recurrency.graph.roots import TAPE
 from recurrency.graph.types import Kind, Type
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Spoilt:
     ) -> Runner:
         """See `recurrency.backend.Backend`."""
         runner = self.inner.build(graph, layout, dtype, name, without)
-        types = {n: graph[i].type for n, i in graph.sources("input").items() if not n.startswith("tape:")}
+        types = {n: graph[i].type for n, i in graph.sources("input").items() if not TAPE.has(n)}
         streams = {n: t for n, t in types.items() if t.kind is Kind.STREAM}
         spoils = hasattr(self.inner, "module")
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurrency.backend import Call
+from recurrency.graph.roots import START, TAPE
 from recurrency.model.arrays import SYMBOLS
 from recurrency.program.footprint import Footprint
 
@@ -101,7 +102,7 @@ class Plan:
         for clock, count in self.steps.items():
             self.words[self.places[f.words[clock][0]]] = count
         for start, flag in f.flags.items():
-            self.words[self.places[flag]] = f"start:{start}" in given
+            self.words[self.places[flag]] = START.of(start) in given
         self.words[self.places["B"]] = batch
         self.shapes = [self._shapes(built.real, tape) for tape in (True, False)]
         self.arenas: list[list[Arena]] = [[], []]
@@ -149,7 +150,7 @@ class Plan:
         for root, result in f.results.items():
             if (result.name in f.taped) is tape:
                 row, steps = result.row, self.steps.get(str(result.clock), 0)
-                locked = tape and not root.startswith("tape:")
+                locked = tape and not TAPE.has(root)
                 rows = None if row is None else slice(row, row + steps)
                 out.append(View(root, result.name, rows, result.copied and not locked, locked))
         if f.gradient is not None and not tape:

@@ -18,6 +18,7 @@ from typing import Any
 from recurrency.errors import Diagnostic, SpecError
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.roots import FINAL, OUTPUT, STREAM
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
@@ -206,15 +207,15 @@ def _carried(work: Elaboration, name: str, stream: Stream) -> None:
         older = base.history(rows, stream.line).slice(0, rows - 1)
         values.append(older.reshape(*start.type.shape) if rows == 2 else older)
     for (known, _), value in zip(_before(name, stream), values, strict=True):
-        work.graph.roots[f"final:{known}"] = value.id
+        work.graph.roots[FINAL.of(known)] = value.id
 
 
 def _roots(work: Elaboration, top: Instance) -> None:
     roots = work.graph.roots
     for port in top.cell.outputs:
-        roots[f"output:{port.name}"] = top.stream(port.name).now().id
+        roots[OUTPUT.of(port.name)] = top.stream(port.name).now().id
     for name, value in top.named():
-        roots[f"stream:{name}"] = value.id
+        roots[STREAM.of(name)] = value.id
         work.graph.rename(value.id, name)
     for name, stream in work.starts.items():
         stream.lay()
@@ -237,7 +238,7 @@ def _result(top: Instance) -> Elaborated:
         dimensions={n: float(v) if isinstance(v, Fraction) else v for n, v in top.dimensions.items()},
         parameters=work.parameters,
         inputs={p.name: top.stream(p.name).now().type for p in top.cell.inputs},
-        outputs={p.name: graph[graph.roots[f"output:{p.name}"]].type for p in top.cell.outputs},
+        outputs={p.name: graph[graph.roots[OUTPUT.of(p.name)]].type for p in top.cell.outputs},
         starts=_starts(work),
         clocks=tuple(sorted({str(p.clock or "t") for p in top.cell.inputs} | {"t"})),
         curvatures=len(work.curvatures),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import RecurrencyError
+from recurrency.graph.roots import ADJOINT, FINAL, OUTPUT, START
 from recurrency.testing.case import LAWS
 from recurrency.testing.dimensions import free_dimensions
 
@@ -87,5 +88,5 @@ def _arrays(spec: Spec, case: Case) -> list[str]:
     found = spec.elaborate(**case.dimensions)
     names = [f"param:{n}" for n in found.parameters]
     names += [f"input:{n}" for n, t in found.inputs.items() if t.index is None]
-    names += [f"d:output:{n}" for n in found.outputs] + [f"d:final:{n}" for n in found.starts]
-    return names + ([f"start:{n}" for n in found.starts] if case.state else [])
+    names += [ADJOINT.of(OUTPUT.of(n)) for n in found.outputs] + [ADJOINT.of(FINAL.of(n)) for n in found.starts]
+    return names + ([START.of(n) for n in found.starts] if case.state else [])

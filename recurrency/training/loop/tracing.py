@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recurrency.graph.roots import STREAM
 from recurrency.graph.types import Kind
 from recurrency.training.data import Array
 from recurrency.training.loop.optimisers import Vector
@@ -56,7 +57,7 @@ def _stream(model: Any, params: Vector, call: Call) -> str:
         at = first_bad(array, 0)
         if at is not None:
             step = at[0] if model.streams[name].kind is Kind.STREAM else -1
-            found.append((step, place[graph.roots[f"stream:{name}"]], name))
+            found.append((step, place[graph.roots[STREAM.of(name)]], name))
     if not found:
         return ""
     _, _, name = min(found)

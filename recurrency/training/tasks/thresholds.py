@@ -14,6 +14,7 @@ import numpy as np
 from recurrency.backend import Call, find
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import OUTPUT
 from recurrency.graph.value import Value
 from recurrency.passes.loss_lines import lines, total
 
@@ -31,7 +32,7 @@ def threshold(model: Any, reads: str, params: Any) -> float | None:
     None where no line of the loss has both of them, or the loss prefers the same target whatever the output.
     """
     graph: Graph = model.programs.elaborated.graph
-    output = graph.roots[f"output:{next(iter(model.outputs))}"]
+    output = graph.roots[OUTPUT.of(next(iter(model.outputs)))]
     squashed = Trait.LOGISTIC in graph[output].op.traits
     cut = _cut(graph, graph[output].args[0] if squashed else output, reads)
     if cut is None:
