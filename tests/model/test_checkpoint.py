@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import recurrency as rc
 from recurrency import backend, library
+from recurrency.graph.roots import FINAL, OUTPUT
 from recurrency.model.checkpoint import in_one_piece
 from recurrency.model.model import Model
 from recurrency.testing import cases, outcomes
@@ -66,7 +67,7 @@ def two_calls(call: Call) -> Results:
         name for name in call.model.streams if not in_one_piece(call.model.interface, call.model.programs, [name])
     ]
     run = again.model.forward(again.params, again.data.inputs, streams=streams, **again.options)
-    found = again.model.backward(run, again.seeds("output"), again.seeds("final"))
+    found = again.model.backward(run, again.seeds(OUTPUT), again.seeds(FINAL))
     return outcomes.KINDS["streams"](call) | outcomes._of_run(run) | again.gradients(found)
 
 
