@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import UsageError, nearest
-from recurrency.graph.roots import STREAM
+from recurrency.graph.roots import ADJOINT, FINAL, OUTPUT, STREAM
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import REALS, Port, words
 
@@ -112,8 +112,8 @@ class Interface:
     @cached_property
     def adjoints(self) -> dict[str, Port]:
         """The ports of real outputs and final states, by the names of their adjoints, such as `d:output:NAME`."""
-        named = {"d:output:": self.outputs, "d:final:": self.states}
-        return {f"{d}{n}": p for d, ports in named.items() for n, p in ports.items() if p.index is None}
+        named = ((OUTPUT, self.outputs), (FINAL, self.states))
+        return {ADJOINT.of(g.of(n)): p for g, ports in named for n, p in ports.items() if p.index is None}
 
     def roots(self, group: str) -> tuple[str, ...]:
         """The roots of the groups `output` and `final`; any other name is a root itself."""
