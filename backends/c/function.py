@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recurrency.graph.graph import Graph
-from recurrency.graph.op import Trait
 from recurrency.graph.roots import START, TAPE, Group, in_any
 from recurrency.graph.types import Kind
 from recurrency.program.layout import Layout
@@ -43,7 +42,6 @@ class CFunction(Function[CLaunches, Result]):
             a.name for name, a in self.inputs.items() if a.kind is Kind.STREAM and not in_any(name, TAPE, START)
         }
         """Streams of the caller, in whose padding anything may stand."""
-        self.random = any(Trait.DRAWS in self.graph[i].op.traits for i in self.graph)
         names = set(re.findall(r"\w+", "\n".join([*(k.text for k in self.kernels), *self.body])))
         names |= {r.array.name for r in self.results.values()}
         names |= {a.name for a in self.inputs.values()}

@@ -16,12 +16,12 @@ from recurrency.program.layout import Layout
 from ..kernels.philox import PHILOX
 from ..kernels.scalars import Scalars
 from ..names import Names, ascii_name
-from ..python.module import docstring, import_lines, joined, without_imports
+from ..python.module import WIDTH, docstring, import_lines, joined, without_imports
 from .class_text import class_text
 from .function import CudaFunction
 from .module import interface_text
 from .runtime import arguments, driver, plans
-from .text import GENERAL
+from .text import runtime_kernels
 
 if TYPE_CHECKING:
     from recurrency.backend import Call
@@ -86,7 +86,7 @@ class CupyBackend:
     def module(self, export: Export) -> str:
         """The text of a whole module: kernels, drivers, and the functions that a user calls."""
         passes = self.emit(export.functions, export.layout, export.dtype, export.header, export.without)
-        return str(passes + interface_text(export))
+        return joined([passes, interface_text(export)])
 
     def check(self, source: str) -> list[str]:
         """Compile all kernels of a module's source with NVRTC, which needs no device.
@@ -110,25 +110,34 @@ class CupyBackend:
         """The text of a module with these functions, which needs nothing but an array module like cupy."""
         taken = Names()
         written = [CudaFunction(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
-        constants = f"REAL = {dtype!r}\nSRC = r'''{kernel_text(written, dtype)}'''\n"
-        title = [docstring(header) + "\n"] if header else []
-        return "\n".join([*title, _runtime(), constants, *(f"\n{class_text(f)}" for f in written)])
+        imports, runtime = _runtime()
+        title = f"{docstring(header)}\n\n" if header else ""
+        kernels = f"REAL = {dtype!r}\nSRC = r'''{kernel_text(written, dtype)}'''"
+        parts = [title + imports, _title("kernels"), kernels, _title("runtime, the same in all modules"), runtime]
+        return joined([*parts, _title("memory and launches"), *map(class_text, written)])
 
 
 def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
     """The CUDA C of some functions: it needs no header."""
     kernels = "\n".join(kernel.text for f in functions for kernel in f.kernels)
-    philox = f"{PHILOX}\n" if "philox(" in kernels else ""
-    return f"\n{philox}{kernels}{GENERAL.replace('REAL', Scalars(dtype).real)}"
+    symbols = any(not array.real for f in functions for array in f.memory.used())
+    random = any(f.random for f in functions)
+    philox = f"{PHILOX}\n" if random else ""
+    return f"\n{philox}{kernels}{runtime_kernels(Scalars(dtype).real, symbols, random)}"
+
+
+def _title(text: str) -> str:
+    """A line above a part of a module."""
+    return f"# {f' {text}':->{WIDTH - 2}}"
 
 
 @cache
-def _runtime() -> str:
-    """What every module contains: the files of the runtime as one."""
+def _runtime() -> tuple[str, str]:
+    """The imports of every module, and what else it contains: the files of the runtime as one."""
     imports: defaultdict[str, set[str]] = defaultdict(set)
     files = [Path(str(part.__file__)).read_text(encoding="utf-8") for part in (arguments, plans, driver)]
     bodies = [without_imports(text, imports) for text in files]
-    return joined(["\n".join(import_lines(imports, "numpy")), *bodies])
+    return "\n".join(import_lines(imports, "numpy")), joined(bodies)
 
 
 def _cupy() -> Any:

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from recurrency.graph.cost import whole
-from recurrency.graph.op import Trait
 from recurrency.graph.roots import START, TAPE, Group
 from recurrency.graph.types import Kind
 
@@ -80,7 +79,7 @@ def _tables(f: CudaFunction) -> list[str]:
         *_table("FLAGS", f.memory.flags),
         f"LENT = {tuple(sorted(f.fresh | {'gradient', 'params'}))!a}",
         f"SIZE = {f.layout.size}",
-        f"RANDOM = {any(Trait.DRAWS in f.graph[i].op.traits for i in f.graph)}",
+        f"RANDOM = {f.random}",
     ]
 
 

@@ -22,40 +22,33 @@ BLOCKS = 4
 LINE = 110
 """Characters of a line of parameters."""
 
-GENERAL = r"""
-extern "C" __global__ void copy_real(REAL* out, const REAL* x, int n) {
+COPY = """
+extern "C" __global__ void copy_NAME(TYPE* out, const TYPE* x, int n) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) out[i] = x[i];
-}
-
-extern "C" __global__ void copy_int64(long long* out, const long long* x, int n) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) out[i] = x[i];
-}
-
-extern "C" __global__ void copy_int32(int* out, const int* x, int n) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) out[i] = x[i];
-}
-
-extern "C" __global__ void copy_uint64(unsigned long long* out, const unsigned long long* x, int n) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) out[i] = x[i];
-}
-
-extern "C" __global__ void clean_real(REAL* out, const REAL* x, const int* lengths, int B, int row, int n) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : (REAL)0;
-}
-
-extern "C" __global__ void clean_symbols(
-    long long* out, const long long* x, const int* lengths, int B, int row, int n
-) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : -1;
 }
 """
-"""Kernels that every module has; REAL stands for its type."""
+CLEAN = """
+extern "C" __global__ void clean_NAME(TYPE* out, const TYPE* x, const int* lengths, int B, int row, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : (TYPE)NOTHING;
+}
+"""
+"""What the runtime launches besides: copies, and streams with nothing after the end of each sequence."""
+
+
+def runtime_kernels(real: str, symbols: bool, random: bool) -> str:
+    """The kernels of the runtime, for modules with symbols or random numbers those for their types as well."""
+    copied = {"real": real, "int32": "int"}
+    copied |= {"int64": "long long"} if symbols or random else {}
+    copied |= {"uint64": "unsigned long long"} if random else {}
+    cleaned = {"real": (real, "0")} | ({"symbols": ("long long", "-1")} if symbols else {})
+    copies = [COPY.replace("NAME", name).replace("TYPE", type_) for name, type_ in copied.items()]
+    return "".join([
+        *copies,
+        *(CLEAN.replace("NAME", name).replace("TYPE", type_).replace("NOTHING", nothing)
+          for name, (type_, nothing) in cleaned.items()),
+    ])  # fmt: skip
 
 
 def kernel(

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.graph.roots import GRADIENT, TAPE
 from recurrency.graph.types import Kind
 from recurrency.passes.lengths import lengths as with_lengths
@@ -89,6 +90,11 @@ class Function(ABC, Generic[L, R]):
         self.fresh.add(target.name)
         self.results[root] = self.result(target, 0, False)
         return [Store(id, None, id, target=target)]
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws random numbers."""
+        return any(Trait.DRAWS in self.graph[id].op.traits for id in self.graph)
 
     @property
     def has_gradient(self) -> bool:
