@@ -16,7 +16,7 @@ from recurrency.program.layout import Layout
 from ..kernels.philox import PHILOX
 from ..kernels.scalars import Scalars
 from ..names import Names, ascii_name
-from ..python.module import WIDTH, docstring, import_lines, joined, without_imports
+from ..python.module import docstring, import_lines, joined, title, without_imports
 from .class_text import class_text
 from .function import CudaFunction
 from .module import interface_text
@@ -111,10 +111,10 @@ class CupyBackend:
         taken = Names()
         written = [CudaFunction(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
         imports, runtime = _runtime()
-        title = f"{docstring(header)}\n\n" if header else ""
+        head = f"{docstring(header)}\n\n" if header else ""
         kernels = f"REAL = {dtype!r}\nSRC = r'''{kernel_text(written, dtype)}'''"
-        parts = [title + imports, _title("kernels"), kernels, _title("runtime, the same in all modules"), runtime]
-        return joined([*parts, _title("memory and launches"), *map(class_text, written)])
+        parts = [head + imports, title("kernels"), kernels, title("runtime, the same in all modules"), runtime]
+        return joined([*parts, title("memory and launches"), *map(class_text, written)])
 
 
 def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
@@ -124,11 +124,6 @@ def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
     random = any(f.random for f in functions)
     philox = f"{PHILOX}\n" if random else ""
     return f"\n{philox}{kernels}{runtime_kernels(Scalars(dtype).real, symbols, random)}"
-
-
-def _title(text: str) -> str:
-    """A line above a part of a module."""
-    return f"# {f' {text}':->{WIDTH - 2}}"
 
 
 @cache

@@ -10,7 +10,13 @@ from functools import cache
 WIDTH = 120
 """Characters on a line of generated Python."""
 
-HELPERS_TITLE = "# " + "helpers".rjust(WIDTH - 2, "-").replace("-helpers", " helpers")
+
+def title(text: str) -> str:
+    """The line above a part of a module."""
+    return f"# {f' {text}':->{WIDTH - 2}}"
+
+
+HELPERS_TITLE = title("helpers")
 """The line above the helpers of a module."""
 
 PIECES = re.compile(
