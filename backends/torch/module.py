@@ -16,7 +16,7 @@ from recurrency.graph.roots import FINAL, OUTPUT, START, STREAM, TAPE
 from recurrency.graph.text import graph_text
 from recurrency.graph.types import Type
 from recurrency.language import syntax
-from recurrency.language.elaboration.streams import dimension_text
+from recurrency.language.elaboration.meanings import dimension_text
 from recurrency.language.vocabulary.initialisers import initial_values
 
 from . import module_kernels as kernels

@@ -12,7 +12,7 @@ from recurrency.graph.types import Kind, Type
 from recurrency.inspection import summary
 from recurrency.language import syntax
 from recurrency.language.elaboration.elaborate import Elaborated, check, elaborate
-from recurrency.language.elaboration.streams import ParamInfo, dimension_text
+from recurrency.language.elaboration.meanings import ParamInfo, dimension_text
 from recurrency.model.graphs import known_passes
 from recurrency.model.spec import Spec
 from recurrency.passes import optimised

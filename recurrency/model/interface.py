@@ -68,7 +68,7 @@ class Interface:
             UsageError: it has more than `GREATEST_SIZE` parameters.
         """
         from recurrency.graph.op import Trait
-        from recurrency.language.elaboration.streams import dimension_text
+        from recurrency.language.elaboration.meanings import dimension_text
         from recurrency.passes.loss_lines import lines
 
         graph, name = found.graph, found.cell.name

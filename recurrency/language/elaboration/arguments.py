@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from recurrency.graph.dimensions import Poly
 from recurrency.graph.graph import Graph
@@ -21,6 +21,7 @@ from recurrency.language.diagnostics import (
     WRONG_ARGUMENTS,
     Code,
 )
+from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.numbers import (
     Estimate,
     decided,
@@ -35,9 +36,6 @@ from recurrency.language.elaboration.products import BRIDGES
 from recurrency.language.elaboration.streams import Busy
 from recurrency.language.elaboration.suggestions import of_keyword, of_number
 from recurrency.language.vocabulary.table import ELEMENTWISE, TIME, VECTOR, Function, shown
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.evaluate import Evaluator
 
 
 def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -> Any:
@@ -67,7 +65,7 @@ class CallArguments:
     def __init__(self, evaluator: Evaluator, function: Function, call: syntax.Call) -> None:
         self.evaluator, self.function, self.call = evaluator, function, call
         self.graph: Graph = evaluator.graph
-        self.clock = evaluator.instance.clock
+        self.clock = evaluator.scope.clock
         self.collected = len(call.arguments) == 1 and isinstance(call.arguments[0], syntax.Comprehension)
         self.expressions: list[syntax.Expression] = list(call.arguments)
         self.keywords = {k.name: k for k in call.keywords}
@@ -89,7 +87,7 @@ class CallArguments:
         assert isinstance(expression, syntax.Comprehension)
         if not self.function.comprehends:
             self.fail(WRONG_ARGUMENTS, f"{self.function.name} takes no `for`", help="sum, mean, concat, max and min do")
-        terms = self.evaluator.terms(expression, self.evaluator.env, expression.clauses)
+        terms = _terms(self.evaluator, expression.body, expression.clauses)
         self.expressions = [expression.body] * len(terms)
         if not terms and self.function.name == "sum":
             self.expressions = [expression]
@@ -224,4 +222,18 @@ class CallArguments:
 
     def _place(self, what: str) -> str:
         inside = self.evaluator
-        return f"{inside.instance.prefix}{inside.target}{inside.numbered(what)}"
+        return f"{inside.scope.prefix}{inside.target}{inside.numbered(what)}"
+
+
+def _terms(evaluator: Evaluator, body: syntax.Expression, clauses: tuple[syntax.Clause, ...]) -> list[Any]:
+    """The meaning of each term of a comprehension."""
+    if not clauses:
+        return [evaluator.plain(body)]
+    clause, out = clauses[0], list[Any]()
+    first, last = evaluator.bounds(clause.range)
+    for i in range(first, last + 1):
+        evaluator.work.count_definition(clause.span)
+        inner = evaluator.inner({**evaluator.env, clause.index: i})
+        if clause.condition is None or inner.truth(clause.condition):
+            out += _terms(inner, body, clauses[1:])
+    return out

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from recurrency.errors import UsageError, nearest
 from recurrency.graph.dimensions import symbol
 from recurrency.language import syntax
 from recurrency.language.diagnostics import MALFORMED_DIMENSION
+from recurrency.language.elaboration.meanings import CellValue
 from recurrency.language.elaboration.modules import CellDef, Loader
-from recurrency.language.elaboration.streams import CellValue
+from recurrency.language.elaboration.scope import Scope
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary.table import FUNCTIONS
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.instance import Instance
 
 GREATEST_DIMENSION = 1 << 24
 """Bound on a single dimension."""
@@ -57,18 +55,18 @@ def is_real(default: syntax.Expression | None) -> bool:
     return isinstance(inner, syntax.Number) and (isinstance(inner.value, float) or inner is not default)
 
 
-def refuse_defaults(instance: Instance) -> None:
+def refuse_defaults(scope: Scope) -> None:
     """A dimension has a default of at least 1.
 
     Raises:
         Problem: another one.
     """
-    for dimension in instance.cell.dimensions:
+    for dimension in scope.cell.dimensions:
         default = dimension.default
         if isinstance(default, syntax.Number) and not is_real(default) and not 1 <= default.value <= GREATEST_DIMENSION:
             title = f"the default of {dimension.name} is {default.value}, but dimensions start at 1"
             help = "a number that is no dimension is written with a point: 0.0" if default.value == 0 else None
-            raise instance.problem(MALFORMED_DIMENSION, title, default.span, help=help)
+            raise scope.problem(MALFORMED_DIMENSION, title, default.span, help=help)
 
 
 def sample(cell: syntax.Cell, name: str, others: Mapping[str, int]) -> int:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recurrency.graph.dimensions import Poly
 from recurrency.graph.value import Value
 from recurrency.language import syntax
-from recurrency.language.diagnostics import INSTANT_CYCLE, NOT_CALLABLE, RECURSION, WRONG_ARGUMENTS, WRONG_INITIAL_STATE
+from recurrency.language.diagnostics import (
+    INSTANT_CYCLE,
+    NOT_CALLABLE,
+    RECURSION,
+    WRONG_ARGUMENTS,
+    WRONG_INITIAL_STATE,
+    brief,
+)
 from recurrency.language.elaboration.arguments import call_function
+from recurrency.language.elaboration.evaluate import Evaluator
+from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.numbers import is_number
-from recurrency.language.elaboration.streams import CellValue, FnValue, Poisoned, Problem, Shared, Stream, TooMuch
-from recurrency.language.elaboration.subscripts import brief
+from recurrency.language.elaboration.scope import FnValue
+from recurrency.language.elaboration.signals import Poisoned, Problem, TooMuch
+from recurrency.language.elaboration.streams import Stream
 from recurrency.language.elaboration.uses import use_cell
 from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary.table import FUNCTIONS, Function
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.evaluate import Evaluator
 
 
 def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tuple[syntax.Keyword, ...] = ()) -> Any:

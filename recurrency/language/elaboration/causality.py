@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import networkx as nx
 
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Trait
 from recurrency.language.diagnostics import NOT_CAUSAL, WHOLE_STREAM_CYCLE, say
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.walk import Elaboration
+from recurrency.language.elaboration.walk import Elaboration
 
 PHRASES = {
     "pick": "first or last",

@@ -25,9 +25,12 @@ from recurrency.language import syntax
 from recurrency.language.diagnostics import TOO_LARGE
 from recurrency.language.elaboration.binding import bind, refuse_defaults, sample, units
 from recurrency.language.elaboration.causality import check_causality
+from recurrency.language.elaboration.expressions import FORMS
 from recurrency.language.elaboration.instance import Instance, own_clock
+from recurrency.language.elaboration.meanings import ParamInfo
 from recurrency.language.elaboration.modules import CellDef
-from recurrency.language.elaboration.streams import NeedNumber, ParamInfo, Poisoned, Stream, TooMuch
+from recurrency.language.elaboration.signals import NeedNumber, Poisoned, TooMuch
+from recurrency.language.elaboration.streams import Stream, at_steps
 from recurrency.language.elaboration.walk import (
     GREATEST_DEPTH,
     GREATEST_FILE,
@@ -136,7 +139,7 @@ def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Instance:
     assumptions: dict[str, tuple[Dim, ...]] = {}
     with _recursion():
         for round in range(ROUNDS):
-            work = Elaboration(assumptions)
+            work = Elaboration(assumptions, FORMS)
             top = _walk(work, definition, dimensions, last=round == ROUNDS - 1)
             if not work.revised:
                 break
@@ -181,7 +184,7 @@ def _sources(work: Elaboration, top: Instance) -> None:
             value = work.graph.add("input", [], {"name": port.name, "type": type_}, span=port.span)
             top.add_input(port, value, port.clock or "t")
 
-        top.attempt_names([port.name], make)
+        top.defined.attempt([port.name], make)
 
 
 def _starts(work: Elaboration) -> dict[str, Type]:
@@ -199,7 +202,7 @@ def _before(name: str, stream: Stream) -> list[tuple[str, Value]]:
 
 def _carried(work: Elaboration, name: str, stream: Stream) -> None:
     """What a stream hands on after its last step: its last value, and for a line of delays those before it."""
-    base, start = work.at_steps(stream.now(), stream.clock), stream.first_row()
+    base, start = at_steps(stream.now(), stream.clock), stream.first_row()
     values = [work.graph.add("final", [base.id, start.id], {"slot": 0}, span=stream.span)]
     if stream.line is not None:
         rows = stream.line.type.shape[0]

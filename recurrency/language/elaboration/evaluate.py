@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -17,33 +17,22 @@ from recurrency.language.diagnostics import (
     NO_FINITE_VALUE,
     NOT_A_VALUE,
     NOT_STATIC,
-    PRODUCT_MISMATCH,
     SYMBOLS_AS_NUMBERS,
     UNKNOWN_NAME,
-    WRONG_ARGUMENTS,
     WRONG_DIMENSIONS,
-    WRONG_INITIAL_STATE,
     Code,
+    brief,
 )
 from recurrency.language.elaboration.binding import GREATEST_DIMENSION
-from recurrency.language.elaboration.calls import call
-from recurrency.language.elaboration.instance import Instance
-from recurrency.language.elaboration.numbers import as_float, compute, decided, is_number, negated, spelt, whole
-from recurrency.language.elaboration.products import combined
-from recurrency.language.elaboration.streams import (
-    Busy,
-    CellValue,
-    FnValue,
-    Poisoned,
-    Problem,
-    Shared,
-    Stream,
-    TooMuch,
-    Used,
-)
-from recurrency.language.elaboration.subscripts import attribute, brief, subscript
+from recurrency.language.elaboration.definitions import Env
+from recurrency.language.elaboration.meanings import CellValue, Shared
+from recurrency.language.elaboration.names import Names
+from recurrency.language.elaboration.numbers import as_float, decided, is_number, spelt, whole
+from recurrency.language.elaboration.scope import FnValue, Scope, Used
+from recurrency.language.elaboration.signals import Poisoned, Problem, TooMuch
+from recurrency.language.elaboration.streams import Busy, Stream
 from recurrency.language.elaboration.suggestions import AT_RUN_TIME, meant, of_number, of_size
-from recurrency.language.vocabulary.table import FUNCTIONS, Function, shown
+from recurrency.language.vocabulary.table import Function, shown
 
 MOST_HELPED = 50
 """From so many mistakes on, unknown names get no suggestion: looking for one takes longer than all the rest."""
@@ -55,33 +44,33 @@ ADVICE = {
 }
 
 
-class Evaluator:
-    """Evaluates in one instance of a cell, with local names (`env`), for the definition called `target`.
+class Evaluator(Names):
+    """Evaluates expressions of one use of a cell, with local names (`env`), for the definition called `target`.
 
-    `counts` numbers what has no name of its own in this definition: uses of cells, and places of random draws. `calls`
-    are the functions whose bodies lead here. `alone`: in a function of the file, which sees no names of the cell.
+    `counts` numbers what has no name in this definition: uses of cells, and places of random draws. `calls` are the
+    functions that are being applied.
     """
 
     def __init__(
         self,
-        instance: Instance,
-        env: Mapping[str, Any],
-        target: str,
+        scope: Scope,
+        env: Env,
+        target: str = "",
         counts: dict[str, int] | None = None,
         calls: tuple[syntax.Fn, ...] = (),
         alone: bool = False,
     ) -> None:
-        self.instance, self.env, self.target, self.calls, self.alone = instance, env, target, calls, alone
-        self.work = instance.work
+        super().__init__(scope, env, alone)
+        self.target, self.calls, self.work = target, calls, scope.work
         self.counts: dict[str, int] = {} if counts is None else counts
 
-    def inner(self, env: Mapping[str, Any]) -> Evaluator:
+    def inner(self, env: Env) -> Evaluator:
         """The same definition with other local names."""
-        return Evaluator(self.instance, env, self.target, self.counts, self.calls, self.alone)
+        return Evaluator(self.scope, env, self.target, self.counts, self.calls, self.alone)
 
-    def of_function(self, callee: FnValue, env: Mapping[str, Any]) -> Evaluator:
+    def of_function(self, callee: FnValue, env: Env) -> Evaluator:
         """The same definition, for the body of a function."""
-        home, calls = callee.home or self.instance, (*self.calls, callee.fn)
+        home, calls = callee.home or self.scope, (*self.calls, callee.fn)
         return Evaluator(home, env, self.target, self.counts, calls, callee.home is None)
 
     @property
@@ -91,7 +80,7 @@ class Evaluator:
 
     def problem(self, code: Code, title: str, span: Span, **rest: Any) -> Problem:
         """A mistake, to be raised."""
-        return self.instance.problem(code, title, span, **rest)
+        return self.scope.problem(code, title, span, **rest)
 
     # --------------------------------------------------------------------------------------------- forms of values
 
@@ -255,27 +244,18 @@ class Evaluator:
 
     def meaning(self, expression: syntax.Expression, direct: bool = False) -> Any:
         """What an expression stands for; `direct` where it is the whole of a definition."""
-        handler = getattr(self, f"_{type(expression).__name__.lower()}")
         self.work.enter(expression.span)
         try:
-            if direct and isinstance(expression, (syntax.Conditional, syntax.Call, syntax.From)):
-                return handler(expression, True)
-            return handler(expression)
+            return self.work.forms[type(expression)](self, expression, direct)
         finally:
             self.work.depth -= 1
 
-    def _number(self, expression: syntax.Number) -> Any:
-        return expression.value
-
-    def _name(self, expression: syntax.Name) -> Any:
-        return self.named(expression)
-
     def named(self, expression: syntax.Name, called: bool = False) -> Any:
         """What a name stands for; `called` where a call follows."""
-        found = self._find(expression.name)
+        found = self.find(expression.name)
         if found is not None:
             return found
-        name, defined = expression.name, self.instance.defined
+        name, defined = expression.name, self.scope.defined
         if not self.alone and defined.is_family(name):
             members = defined.members(name)
             help = f"its members are {', '.join(members[:6])}{' ...' if len(members) > 6 else ''}"
@@ -283,126 +263,19 @@ class Evaluator:
                 NOT_A_VALUE,
                 f"{name} is a family; say which member",
                 expression.span,
-                notes=self.instance.notes(name),
+                notes=self.scope.notes(name),
                 help=help,
             )
         raise self._unknown(name, expression.span, called)
 
     def _unknown(self, name: str, span: Span, called: bool) -> Problem:
-        module, defined = self.instance.definition.module, self.instance.defined
+        module, defined = self.scope.definition.module, self.scope.defined
         if (name in defined.spoilt and not self.alone) or name in module.missing:
             raise Poisoned
         help = meant(self, name, called) if len(self.work.diagnostics) < MOST_HELPED else None
         return self.problem(UNKNOWN_NAME, f"{name} is not defined", span, help=help)
 
-    def finds(self, name: str) -> bool:
-        """Whether a name stands for something here."""
-        return self._find(name) is not None or (not self.alone and self.instance.defined.defines(name))
-
-    def _find(self, name: str) -> Any:
-        """What a name stands for, from the inside to the outside; None where nothing has it."""
-        module = self.instance.definition.module
-        if name in self.env:
-            return self.env[name]
-        if not self.alone and (found := self._of_cell(name)) is not None:
-            return found
-        if name in module.functions:
-            return FnValue(module.functions[name], None)
-        return CellValue(module.cells[name]) if name in module.cells else FUNCTIONS.get(name)
-
-    def _of_cell(self, name: str) -> Any:
-        """What the cell calls by a name."""
-        inside, key = self.instance, (name, ())
-        if key in inside.streams:
-            return inside.streams[key]
-        if key in inside.defined.statics:
-            return inside.static_value(key)
-        if key in inside.shared:
-            return inside.shared[key]
-        if name in inside.defined.spoilt:
-            raise Poisoned
-        if name in inside.dimensions:
-            return inside.dimensions[name]
-        own = inside.defined.functions
-        return FnValue(own[name], inside) if name in own else None
-
-    def _unary(self, expression: syntax.Unary) -> Any:
-        if expression.op == "not":
-            return not self.truth(expression.operand, "not")
-        meaning = self.plain(expression.operand)
-        return negated(meaning) if is_number(meaning) else -self.real(expression.operand, meaning)
-
-    def _binary(self, expression: syntax.Binary) -> Any:
-        op = expression.op
-        if op in ("and", "or"):
-            left = self.truth(expression.left, op)
-            return self.truth(expression.right, op) if left == (op == "and") else left
-        one, two = self.all(self.plain, (expression.left, expression.right))
-        if not (is_number(one) and is_number(two)):
-            return combined(self, expression, self.real(expression.left, one), self.real(expression.right, two))
-        if op == "@":
-            raise self.problem(
-                PRODUCT_MISMATCH, "@ multiplies matrices and vectors, not numbers", expression.span, help="write *"
-            )
-        try:
-            return compute(op, one, two)
-        except (ArithmeticError, ValueError):
-            raise self.problem(
-                NO_FINITE_VALUE, f"{brief(expression.span.text)} has no finite value", expression.span
-            ) from None
-
-    def _conditional(self, expression: syntax.Conditional, direct: bool = False) -> Any:
-        chosen = expression.then if self.truth(expression.condition) else expression.otherwise
-        return self.meaning(chosen, direct)
-
-    def _comprehension(self, expression: syntax.Comprehension) -> Any:
-        raise self.problem(
-            WRONG_ARGUMENTS, "`for` stands in the brackets of sum, mean, concat, max or min", expression.span
-        )
-
-    def terms(
-        self, expression: syntax.Comprehension, env: Mapping[str, Any], clauses: tuple[syntax.Clause, ...]
-    ) -> list[Any]:
-        """The meaning of each term of a comprehension."""
-        inside = self.inner(env)
-        if not clauses:
-            return [inside.plain(expression.body)]
-        clause, out = clauses[0], list[Any]()
-        first, last = inside.bounds(clause.range)
-        for i in range(first, last + 1):
-            self.work.count_definition(clause.span)
-            local = {**env, clause.index: i}
-            if clause.condition is None or self.inner(local).truth(clause.condition):
-                out += self.terms(expression, local, clauses[1:])
-        return out
-
-    def _subscript(self, expression: syntax.Subscript) -> Any:
-        return subscript(self, expression)
-
-    def _attribute(self, expression: syntax.Attribute) -> Any:
-        return attribute(self, expression)
-
-    # ------------------------------------------------------------------------------------------------------- calls
-
-    def _call(self, expression: syntax.Call, direct: bool = False) -> Any:
-        return call(self, expression, direct)
-
-    def _from(self, expression: syntax.From, direct: bool = False) -> Any:
-        if not isinstance(expression.call, syntax.Call):
-            raise self.problem(WRONG_INITIAL_STATE, "`from` stands after the use of a cell", expression.span)
-        return call(self, expression.call, direct, expression.first)
-
     # ------------------------------------------------------------------------------------------------------- names
-
-    def origins(self, *expressions: syntax.Expression) -> tuple[str, ...]:
-        """Where the names that expressions start with come from, in one line."""
-        names = []
-        for side in expressions:
-            while isinstance(side, (syntax.Subscript, syntax.Attribute)):
-                side = side.value
-            if isinstance(side, syntax.Name) and side.name not in self.env:
-                names.append(side.name)
-        return self.instance.notes(*names)
 
     def use_name(self, written: str, direct: bool) -> str:
         """What the parameters of a use are named after."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recurrency.errors import Span, UsageError, nearest
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.types import Kind, Type
@@ -11,68 +9,67 @@ from recurrency.graph.value import Value
 from recurrency.language import syntax
 from recurrency.language.diagnostics import INITIALISER_MISMATCH, INPUT_MISMATCH, WRONG_INITIAL_STATE, WRONG_INITIALISER
 from recurrency.language.elaboration.definitions import Env
-from recurrency.language.elaboration.streams import ParamInfo
+from recurrency.language.elaboration.evaluate import Evaluator
+from recurrency.language.elaboration.meanings import ParamInfo
+from recurrency.language.elaboration.scope import Scope
 from recurrency.language.elsewhere import drawn_elsewhere
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import shown
 
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.instance import Instance
-
 
 def fitting(
-    instance: Instance, value: Value, type_: Type, span: Span, name: str, notes: tuple[str, ...] | None = None
+    scope: Scope, value: Value, type_: Type, span: Span, name: str, notes: tuple[str, ...] | None = None
 ) -> Value:
     """A first value: not a stream, and of the shape of its state (a number stands for all elements)."""
     if value.type.kind is Kind.STREAM:
         help = "take one of its steps, with last(...) or first(...)"
-        raise instance.problem(WRONG_INITIAL_STATE, f"the first value of {name} is a stream", span, help=help)
+        raise scope.problem(WRONG_INITIAL_STATE, f"the first value of {name} is a stream", span, help=help)
     value = value.to_shape(type_.shape)
     if value.type.shape != type_.shape:
         title = f"the state {name} is {shown(type_)}, but its first value is {shown(value.type)}"
-        notes = instance.notes(name.split("[")[0]) if notes is None else notes
-        raise instance.problem(WRONG_INITIAL_STATE, title, span, notes=notes)
+        notes = scope.notes(name.split("[")[0]) if notes is None else notes
+        raise scope.problem(WRONG_INITIAL_STATE, title, span, notes=notes)
     return value
 
 
-def drawn(instance: Instance, name: str, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> Value:
+def drawn(scope: Scope, name: str, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> Value:
     """A trained value; calls of a shared instance get the same one."""
-    full, known = instance.home + name, instance.work.parameters
+    full, known = scope.home + name, scope.work.parameters
     info = known.get(full)
     if info is None:
-        info = known[full] = ParamInfo(full, shape, _initialiser(instance, draw, shape, env), draw.span)
+        info = known[full] = ParamInfo(full, shape, _initialiser(scope, draw, shape, env), draw.span)
     if info.shape != shape:
         one, other = shown(Type(Kind.STATIC, info.shape)), shown(Type(Kind.STATIC, shape))
-        raise instance.problem(
+        raise scope.problem(
             INPUT_MISMATCH, f"{full} is shared, but is {one} in one use and {other} in another", draw.span
         )
-    if full not in instance.work.drawn:
+    if full not in scope.work.drawn:
         attrs = {"name": full, "type": Type(Kind.STATIC, shape)}
-        instance.work.drawn[full] = instance.work.graph.add("param", [], attrs, span=draw.span)
-    return instance.work.drawn[full]
+        scope.work.drawn[full] = scope.work.graph.add("param", [], attrs, span=draw.span)
+    return scope.work.drawn[full]
 
 
 def _initialiser(
-    instance: Instance, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env
+    scope: Scope, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env
 ) -> tuple[str, tuple[float, ...]]:
     row = INITIALISERS.get(draw.name)
     if row is None:
         near = drawn_elsewhere(draw.name) or nearest(draw.name, INITIALISERS)
         help: str | None = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
-        raise instance.problem(WRONG_INITIALISER, f"there is no initialiser {draw.name}", draw.span, help=help)
+        raise scope.problem(WRONG_INITIALISER, f"there is no initialiser {draw.name}", draw.span, help=help)
     if not row.arguments and (draw.arguments or draw.keywords):
-        raise instance.problem(WRONG_INITIALISER, f"{draw.name} takes no arguments", draw.span)
-    evaluator = instance.evaluator(env)
+        raise scope.problem(WRONG_INITIALISER, f"{draw.name} takes no arguments", draw.span)
+    evaluator = Evaluator(scope, env)
     positional = [evaluator.number(a) for a in draw.arguments]
     try:
         arguments = row.bind(positional, {k.name: evaluator.number(k.value) for k in draw.keywords})
     except UsageError as error:
         help = _both_ends(draw, positional)
-        raise instance.problem(WRONG_INITIALISER, str(error), draw.span, help=help) from None
+        raise scope.problem(WRONG_INITIALISER, str(error), draw.span, help=help) from None
     known = not any(isinstance(d, Poly) for d in shape)
     mistake = row.check(tuple(shape), arguments) if known or draw.name != "sparse" else None
     if mistake:
-        raise instance.problem(
+        raise scope.problem(
             INITIALISER_MISMATCH, mistake, draw.span, label=f"the shape is {shown(Type(Kind.STATIC, shape))}"
         )
     return draw.name, arguments

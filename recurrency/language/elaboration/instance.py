@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from recurrency.errors import Span, nearest
 from recurrency.graph.dimensions import Dim
@@ -20,18 +20,17 @@ from recurrency.language.diagnostics import (
     NOT_STATIC,
     WRONG_INITIAL_STATE,
     WRONG_LOSS,
-    Code,
 )
 from recurrency.language.elaboration.binding import EXPRESSIONS
-from recurrency.language.elaboration.definitions import Definitions, Env, Key, Written, label
+from recurrency.language.elaboration.definitions import Env, Key, Written, label
+from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.firsts import drawn, fitting
-from recurrency.language.elaboration.modules import CellDef
-from recurrency.language.elaboration.streams import CellValue, Poisoned, Problem, Shared, Stream, Used
+from recurrency.language.elaboration.meanings import CellValue, Shared
+from recurrency.language.elaboration.scope import Scope
+from recurrency.language.elaboration.signals import Poisoned
+from recurrency.language.elaboration.streams import Stream
+from recurrency.language.elaboration.unroll import unroll
 from recurrency.language.vocabulary.table import shown
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.evaluate import Evaluator
-    from recurrency.language.elaboration.walk import Elaboration
 
 
 def own_clock(cell: syntax.Cell) -> str:
@@ -40,48 +39,15 @@ def own_clock(cell: syntax.Cell) -> str:
     return clocks.pop() if len(clocks) == 1 else "t"
 
 
-class Instance:
-    """`prefix` stands before the names of streams, `home` before those of parameters (one for calls of an instance).
+@dataclass(eq=False)
+class Instance(Scope):
+    """One use of a cell, which fills its scope: first with all definitions, then with their values, on demand."""
 
-    `clocks` says which clock stands for each of the cell's own ones; `place` is where the cell is used.
-    """
-
-    def __init__(
-        self,
-        work: Elaboration,
-        definition: CellDef,
-        prefix: str,
-        home: str,
-        clock: str,
-        clocks: dict[str, str],
-        parent: Instance | None = None,
-        place: Span | None = None,
-    ) -> None:
-        self.work, self.definition, self.cell = work, definition, definition.cell
-        self.prefix, self.home, self.clock, self.clocks = prefix, home, clock, clocks
-        self.parent, self.place = parent, place
-        self.dimensions: dict[str, Any] = {}
-        self.defined = Definitions(self)
-        self.streams: dict[Key, Stream] = {}
-        self.shared: dict[Key, Shared] = {}
-        self.uses: dict[str, Used] = {}
-        self.first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = {}
-        """First states that `from` hands over, by name."""
-        self._known: dict[Key, Value] = {}
-        self._computing: list[Key] = []
-        self._failed: set[Key] = set()
-
-    def evaluator(self, env: Env, target: str = "") -> Evaluator:
-        """Evaluates expressions of this cell; `target` is the name of the definition they stand in."""
-        from recurrency.language.elaboration.evaluate import Evaluator
-
-        return Evaluator(self, env, target)
-
-    def problem(self, code: Code, title: str, span: Span | None, notes: tuple[str, ...] = (), **rest: Any) -> Problem:
-        """A mistake in this use of the cell, to be raised."""
-        if self.parent is not None and self.place is not None:
-            notes = (*notes, f"{self.cell.name} is used as {self.prefix[:-1]} at {self.place}")
-        return self.work.problem(code, title, span, notes=notes, **rest)
+    first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = field(default_factory=dict, init=False)
+    """Initial values of states that `from` gives, by name."""
+    _known: dict[Key, Value] = field(default_factory=dict, init=False)
+    _computing: list[Key] = field(default_factory=list, init=False)
+    _failed: set[Key] = field(default_factory=set, init=False)
 
     # ------------------------------------------------------------------------------------------------ dimensions
 
@@ -89,11 +55,11 @@ class Instance:
         """Give each entry of the square brackets its value; expressions (defaults) are evaluated here."""
         for name, value in values.items():
             written = isinstance(value, EXPRESSIONS)
-            self.dimensions[name] = self.evaluator({}).entry(value) if written else value
+            self.dimensions[name] = Evaluator(self, {}).entry(value) if written else value
 
     def port_type(self, port: syntax.Port) -> Type:
         """Shape of an input or output, of no kind yet."""
-        evaluator = self.evaluator({})
+        evaluator = Evaluator(self, {})
         if isinstance(port.type, syntax.IndexType):
             return Type(Kind.STATIC, (), None, evaluator.dimension(port.type.size))
         return Type(Kind.STATIC, evaluator.shape(port.type))
@@ -104,21 +70,17 @@ class Instance:
         stream.value, stream.type = value, value.type
         self.streams[port.name, ()] = stream
 
-    def attempt_names(self, names: list[str], action: Callable[[], None]) -> None:
-        """Carry out what defines these names; see `Definitions.attempt`."""
-        self.defined.attempt(names, action)
-
     # --------------------------------------------------------------------------------------------------- streams
 
     def collect(self) -> None:
         """Write out all definitions and make their streams (nothing is computed)."""
         defined = self.defined
-        defined.collect()
+        unroll(self)
         outputs = {(p.name, ()): p for p in self.cell.outputs}
         for key, written in defined.equations.items():
             shared = self._shared(key, written)
             if shared is None:
-                self.attempt_names([key[0]], lambda k=key, w=written: self._stream(k, w, outputs.get(k)))  # type: ignore[misc]
+                defined.attempt([key[0]], lambda k=key, w=written: self._stream(k, w, outputs.get(k)))  # type: ignore[misc]
         for key, written in defined.states.items():
             if key not in defined.equations:
                 self._undefined(key, written.span, "state")
@@ -155,7 +117,7 @@ class Instance:
 
     def _shared(self, key: Key, written: Written) -> Shared | None:
         """An equation such as `shared = LSTM[H]` names an instance."""
-        value, evaluator = written.statement.value, self.evaluator(written.env, label(key))
+        value, evaluator = written.statement.value, Evaluator(self, written.env, label(key))
         base = value.value if isinstance(value, syntax.Subscript) else value
         if not isinstance(base, syntax.Name) or self.defined.defines(base.name):
             return None
@@ -174,7 +136,7 @@ class Instance:
             clock = self._output_clock(port)
             type_ = replace(self.port_type(port), kind=Kind.STREAM, clock=clock)
         if state is not None:
-            own = Type(Kind.STREAM, self.evaluator(state.env).shape(state.statement.shape), clock)
+            own = Type(Kind.STREAM, Evaluator(self, state.env).shape(state.statement.shape), clock)
             if port is not None and own != type_ and type_ is not None:
                 title = f"the output {port.name} is {shown(type_)} in the header, but its state is {shown(own)}"
                 raise self.problem(
@@ -207,7 +169,7 @@ class Instance:
         graph, before, value_of = self.work.graph, self.work.graph.span, written.statement.value
         graph.span = written.statement.span
         try:
-            value = self.evaluator(written.env, label(key)).equation(value_of)
+            value = Evaluator(self, written.env, label(key)).equation(value_of)
         finally:
             graph.span = before
         if declared is not None:
@@ -238,15 +200,10 @@ class Instance:
             name, statement = f"{label(key)}[0]", state.statement
             if statement.initialiser is not None:
                 return drawn(self, name, statement.initialiser, type_.shape, state.env)
-            value = self.evaluator(state.env, name).value(statement.first)
+            value = Evaluator(self, state.env, name).value(statement.first)
             return fitting(self, value, type_, statement.first.span, label(key))
 
         return first
-
-    def notes(self, *names: str) -> tuple[str, ...]:
-        """Where names come from, in one line."""
-        notes = [note for name in dict.fromkeys(names) if (note := self.defined.note(name))]
-        return ("; ".join(notes),) if notes else ()
 
     # ------------------------------------------------------------------------------------------------ parameters
 
@@ -276,14 +233,14 @@ class Instance:
         return self._known[key]
 
     def _static(self, key: Key, written: Written) -> Value:
-        shape = self.evaluator(written.env).shape(written.statement.shape)
+        shape = Evaluator(self, written.env).shape(written.statement.shape)
         if isinstance(written.statement, syntax.Param):
             return drawn(self, label(key), written.statement.initialiser, shape, written.env)
         return self._constant(key, written, shape)
 
     def _constant(self, key: Key, written: Written, shape: tuple[Dim, ...]) -> Value:
         expression, name = written.statement.value, label(key)
-        value = self.evaluator(written.env, name).value(expression).to_shape(shape)
+        value = Evaluator(self, written.env, name).value(expression).to_shape(shape)
         if value.type.kind is not Kind.STATIC:
             help = f"without `const`, {name} = ... is a stream"
             raise self.problem(
@@ -311,12 +268,6 @@ class Instance:
 
     # ------------------------------------------------------------------------------------------------- completion
 
-    def stream(self, name: str, indices: tuple[int, ...] = ()) -> Stream:
-        """The stream of a name. Raises `Poisoned` where a mistake prevents it."""
-        if (name, indices) not in self.streams:
-            raise Poisoned
-        return self.streams[name, indices]
-
     def complete(self) -> None:
         """Compute everything, so that every mistake is found, and the same for all cells that are used."""
         guarded = self.work.guarded
@@ -330,8 +281,8 @@ class Instance:
         for number, (loss, env) in enumerate(self.defined.losses, 1):
             guarded(lambda n=number, s=loss, e=env: self._lost(s, e, f"loss[{n}]"))  # type: ignore[misc]
         done: set[str] = set()
-        while self.parent is None and len(done) < len(self.work.instances):
-            for name, instance in list(self.work.instances.items()):
+        while self.parent is None and len(done) < len(self.inner):
+            for name, instance in list(self.inner.items()):
                 if name not in done:
                     done.add(name)
                     instance.complete()
@@ -340,7 +291,7 @@ class Instance:
         graph, before = self.work.graph, self.work.graph.span
         graph.span = loss.span
         try:
-            value = self.evaluator(env, target).value(loss.value)
+            value = Evaluator(self, env, target).value(loss.value)
             if value.type.shape or value.type.index is not None:
                 help = "sum(...) or mean(...) makes one number of a vector" if value.type.shape else None
                 title = f"a loss is one number, but this is {shown(value.type)}"
@@ -351,7 +302,7 @@ class Instance:
 
     def named(self) -> Iterator[tuple[str, Value]]:
         """All streams by dotted name, those of sub-cells included."""
-        for instance in [self, *self.work.instances.values()]:
+        for instance in [self, *self.inner.values()]:
             for stream in instance.streams.values():
                 if stream.value is not None:
                     yield stream.name, stream.value

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, TypeGuard
 
 from recurrency.graph.dimensions import Poly
-from recurrency.language.elaboration.streams import NeedNumber
+from recurrency.language.elaboration.signals import NeedNumber
 
 GREATEST_TERMS = 1000
 """Bound on the products of dimensions that a single dimension is the sum of."""

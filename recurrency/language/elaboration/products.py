@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
-from recurrency.language.diagnostics import CLOCK_MISMATCH, PRODUCT_MISMATCH, SHAPE_MISMATCH
+from recurrency.language.diagnostics import CLOCK_MISMATCH, PRODUCT_MISMATCH, SHAPE_MISMATCH, brief
 from recurrency.language.elaboration.definitions import label
+from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.numbers import ARITHMETIC
-from recurrency.language.elaboration.subscripts import brief
 from recurrency.language.elaboration.suggestions import of_batch
 from recurrency.language.vocabulary.table import shown
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.evaluate import Evaluator
 
 PRODUCTS = {(2, 1): "ij,j->i", (2, 2): "ij,jk->ik", (1, 2): "i,ij->j"}
 """`A @ b` by the number of dimensions of both."""
@@ -61,7 +56,7 @@ def _one_shape(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Val
         title = f"cannot combine {left} {shown(a.type)} with {right} {shown(b.type)} by {expression.op}"
         is_product = expression.op == "*" and (len(one), len(two)) in PRODUCTS and one[-1] == two[0]
         help = f"a product of matrices and vectors is written {left} @ {right}" if is_product else None
-        help = of_batch(evaluator.instance.cell, expression.left, expression.right) or help
+        help = of_batch(evaluator.scope.cell, expression.left, expression.right) or help
         notes = evaluator.origins(expression.left, expression.right)
         raise evaluator.problem(
             SHAPE_MISMATCH, title, expression.span, label=_difference(one, two), notes=notes, help=help
@@ -85,7 +80,7 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
     title = f"cannot multiply {left} {shown(a.type)} by {right} {shown(b.type)}"
     notes = evaluator.origins(expression.left, expression.right)
     help: str | None
-    batch = of_batch(evaluator.instance.cell, expression.left, expression.right)
+    batch = of_batch(evaluator.scope.cell, expression.left, expression.right)
     if batch is not None:
         reason, help = f"{shown(a.type)} and {shown(b.type)} do not match", batch
     elif spec is not None:
@@ -106,7 +101,7 @@ def _fitting(evaluator: Evaluator, left: str, right: str, one: tuple[Dim, ...], 
         return f"did you mean {right} @ {left}?"
     if len(one) != 2 or len(two) != 1:
         return None
-    instance = evaluator.instance
+    instance = evaluator.scope
     vectors = [k for k, s in instance.streams.items() if s.type is not None and s.type.shape == (one[-1],)]
     outputs = {p.name for p in instance.cell.outputs}
     states = sorted((k for k in instance.defined.states if k in vectors), key=lambda k: k[0] not in outputs)

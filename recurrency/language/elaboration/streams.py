@@ -1,42 +1,19 @@
-"""What names stand for while a spec is elaborated: streams that are computed on demand, and compile-time values."""
+"""Streams while a spec is elaborated: each is computed when it is first needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Protocol
 
 from recurrency.errors import Diagnostic, Span
 from recurrency.graph.dimensions import Dim
+from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
-from recurrency.language import syntax
-from recurrency.language.elaboration.modules import CellDef
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.instance import Instance
-    from recurrency.language.elaboration.walk import Elaboration
-
-
-class Problem(Exception):  # noqa: N818 - it carries a mistake of the user's to where it is kept
-    """A mistake was found; the definition that is being elaborated ends here."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        self.diagnostic = diagnostic
-        super().__init__(diagnostic.title)
-
-    def noted(self, note: str) -> Problem:
-        """The same mistake, with a note added."""
-        return Problem(replace(self.diagnostic, notes=(*self.diagnostic.notes, note)))
-
-
-class TooMuch(Problem):
-    """The spec expands without bound: the walk ends here."""
-
-
-class Poisoned(Exception):  # noqa: N818 - it is no error of its own, and is never reported
-    """A definition needs another one in which a mistake was already found."""
+from recurrency.language.diagnostics import INSTANT_CYCLE, WHOLE_STREAM_CYCLE, say
+from recurrency.language.elaboration.signals import Poisoned, Problem, TooMuch
 
 
 class Busy(Exception):  # noqa: N818 - the stream that catches it decides what it means
@@ -48,6 +25,20 @@ class Busy(Exception):  # noqa: N818 - the stream that catches it decides what i
         self.through = ""
         """The whole-stream function that needs it, if there is one."""
 
+    def diagnostic(self) -> Diagnostic:
+        """The mistake of a value that needs itself at the same step."""
+        names, place = [s.name for s in self.path], self.span or self.stream.span
+        if self.through:
+            title = f"{self.through} needs all steps of {names[0]}, which is computed from it"
+            help = f"use an earlier step, such as {names[0]}[t-1], or the whole of another stream"
+            return say(WHOLE_STREAM_CYCLE, title, place, help=help)
+        title = " needs ".join([*names, names[0] if len(names) > 1 else "itself"])
+        delayed = next((s.name for s in self.path if s.first is not None), names[0])
+        where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in self.path[:8])
+        help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
+        label = f"needs {names[0]} at this step"
+        return say(INSTANT_CYCLE, f"{title} at the same step", place, label, (where,), help)
+
 
 class Postponed(Exception):  # noqa: N818 - a request
     """A stream is needed so deep inside others that it is computed first, and they afterwards once more."""
@@ -56,68 +47,19 @@ class Postponed(Exception):  # noqa: N818 - a request
         self.stream = stream
 
 
-class NeedNumber(Exception):  # noqa: N818 - a request
-    """A dimension is needed as a number; the check starts again with one."""
+class Walk(Protocol):
+    """What a stream needs of the walk over the cell; see `recurrency.language.elaboration.walk.Elaboration`."""
 
-    def __init__(self, names: frozenset[str]) -> None:
-        self.names = names
+    graph: Graph
+    path: list[Stream]
+    starts: dict[str, Stream]
+    starting: set[Stream]
 
-
-@dataclass(frozen=True, eq=False)
-class FnValue:
-    """A function of the user's, and where its other names are looked up."""
-
-    fn: syntax.Fn
-    home: Instance | None
-
-
-@dataclass(frozen=True, eq=False)
-class CellValue:
-    """A cell with some of its dimensions."""
-
-    definition: CellDef
-    positional: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = field(default_factory=dict)
-
-
-def dimension_text(value: Any) -> str:
-    """What stands for a dimension as a user writes it: a number, or a function or cell by its name."""
-    if isinstance(value, CellValue):
-        given = [*map(dimension_text, value.positional)]
-        given += [f"{name} = {dimension_text(v)}" for name, v in value.keywords.items()]
-        return value.definition.cell.name + (f"[{', '.join(given)}]" if given else "")
-    return str(getattr(value.fn if isinstance(value, FnValue) else value, "name", value))
-
-
-@dataclass(eq=False)
-class Shared:
-    """An instance whose calls have the same parameters."""
-
-    cell: CellValue
-    name: str
-    dimensions: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Used:
-    """A cell after it was called: all its streams."""
-
-    instance: Instance
-    name: str
-
-    def output(self) -> Stream:
-        """The stream that the use alone means."""
-        return self.instance.stream(self.instance.cell.outputs[0].name)
-
-
-@dataclass
-class ParamInfo:
-    """A parameter: shape, and how its first value is drawn."""
-
-    name: str
-    shape: tuple[Dim, ...]
-    initialiser: tuple[str, tuple[float, ...]]
-    span: Span
+    @property
+    def too_deep(self) -> bool: ...
+    def report(self, diagnostic: Diagnostic) -> None: ...
+    def assumption(self, stream: Stream) -> Type: ...
+    def revise(self, stream: Stream, shape: tuple[Dim, ...]) -> None: ...
 
 
 class Stream:
@@ -129,7 +71,7 @@ class Stream:
 
     def __init__(
         self,
-        owner: Elaboration,
+        walk: Walk,
         name: str,
         clock: str,
         define: Callable[[], Value],
@@ -137,7 +79,7 @@ class Stream:
         type_: Type | None = None,
         first: Callable[[], Value] | None = None,
     ) -> None:
-        self.owner, self.name, self.clock, self.define, self.span = owner, name, clock, define, span
+        self.walk, self.name, self.clock, self.define, self.span = walk, name, clock, define, span
         self.type, self.first = type_, first
         self.declared = type_ is not None
         self.assumed = False
@@ -172,11 +114,12 @@ class Stream:
             return self.value
         if self.broken:
             raise Poisoned
+        path = self.walk.path
         if self.busy:
-            raise Busy(self, self.owner.path_from(self))
-        if self.owner.too_deep:
+            raise Busy(self, tuple(path[path.index(self) :]))
+        if self.walk.too_deep:
             raise Postponed(self)
-        if not self.owner.path:
+        if not path:
             return self._from_the_ground()
         return self._compute()
 
@@ -185,7 +128,7 @@ class Stream:
 
         What was begun when that turned out stays busy and on the path, so that a cycle is noticed however long it is.
         """
-        path, waiting = self.owner.path, [(self, 0)]
+        path, waiting = self.walk.path, [(self, 0)]
         try:
             while waiting:
                 stream, start = waiting[-1]
@@ -208,14 +151,14 @@ class Stream:
 
     def _found_waiting(self, busy: Busy, waiting: list[tuple[Stream, int]]) -> None:
         """A stream that waits is needed: a cycle, unless a delay lies between, whose stream then gets an assumption."""
-        path = self.owner.path
+        path = self.walk.path
         at = path.index(busy.stream)
         delayed = [i for i in range(at + 1, len(path)) if path[i].probed]
         if delayed:
             at = delayed[-1]
             path[at]._suppose()
         else:
-            busy.stream._give_up(self.owner.cycle(busy))
+            busy.stream._give_up(busy.diagnostic())
         while len(waiting) > 1 and waiting[-1][1] >= at:
             waiting.pop()
 
@@ -225,7 +168,7 @@ class Stream:
 
     def _compute(self) -> Value:
         self.busy = True
-        self.owner.path.append(self)
+        self.walk.path.append(self)
         try:
             value = self._defined()
         except Postponed:
@@ -238,7 +181,7 @@ class Stream:
 
     def _leave(self) -> None:
         self.busy = False
-        self.owner.path.pop()
+        self.walk.path.pop()
 
     def _defined(self) -> Value:
         try:
@@ -250,30 +193,30 @@ class Stream:
         except Busy as busy:
             if busy.stream is not self:
                 raise
-            return self._mend(self.owner.cycle(busy))
+            return self._mend(busy.diagnostic())
         except Poisoned:
             return self._opaque()
         if self.assumed and self.type is not None and value.type.shape != self.type.shape:
-            self.owner.revise(self, value.type.shape)  # the walk is done again; till its end, others need this shape
+            self.walk.revise(self, value.type.shape)  # the walk is done again; till its end, others need this shape
         return value
 
     def _mend(self, diagnostic: Diagnostic) -> Value:
         """Report a mistake, and stand in for the value where the shape is declared."""
-        self.owner.report(diagnostic)
+        self.walk.report(diagnostic)
         return self._opaque()
 
     def _opaque(self) -> Value:
         if self.type is None or not self.declared:
             self.broken = True
             raise Poisoned
-        return self.owner.graph.add("input", [], {"name": f"?{self.name}", "type": self.type})
+        return self.walk.graph.add("input", [], {"name": f"?{self.name}", "type": self.type})
 
     def _settle(self, value: Value) -> Value:
         if self.shifts or self.first is not None or self.pending:
-            value = self.owner.at_steps(value, self.clock)
+            value = at_steps(value, self.clock)
         self.value, self.type = value, value.type
         for shift in self.pending:
-            self.owner.graph.bind(shift, value.id)
+            self.walk.graph.bind(shift, value.id)
         self.pending.clear()
         return value
 
@@ -298,9 +241,9 @@ class Stream:
         if delay > 1:
             before = []  # a part of the line, see `lay`
         if self.value is not None:
-            shift = self.owner.at_steps(self.value, self.clock).shift(delay, *before)
+            shift = at_steps(self.value, self.clock).shift(delay, *before)
         else:
-            shift = self.owner.graph.delayed(type_, delay, before)
+            shift = self.walk.graph.delayed(type_, delay, before)
             self.pending.append(shift.id)
         if delay > 1:
             self.far.append((shift.id, delay))
@@ -319,7 +262,7 @@ class Stream:
     def _suppose(self) -> None:
         if self.broken:
             raise Poisoned
-        self.type, self.assumed, self.probed = self.owner.assumption(self), True, False
+        self.type, self.assumed, self.probed = self.walk.assumption(self), True, False
 
     def first_row(self, type_: Type | None = None) -> Value:
         """The value before the first step: what a caller passes, else the declared one, else zero."""
@@ -329,11 +272,11 @@ class Stream:
             default = [] if self.first is None else [self.initial().id]
             sort = Type(Kind.SEQUENCE, type_.shape, None, type_.index)
             self.start = self._source(self.name, sort, default)
-            self.owner.starts[self.name] = self
+            self.walk.starts[self.name] = self
         return self.start
 
     def _source(self, name: str, type_: Type, default: list[int]) -> Value:
-        return self.owner.graph.add("start", default, {"name": name, "type": type_}, span=self.span)
+        return self.walk.graph.add("start", default, {"name": name, "type": type_}, span=self.span)
 
     def lay(self) -> None:
         """Lay out the line before the first step, when all uses are known: each reads as many rows of it as it needs.
@@ -343,7 +286,7 @@ class Stream:
         rows = max((delay for _, delay in self.far), default=1)
         if rows == 1 or self.start is None:
             return
-        graph, type_ = self.owner.graph, self.start.type
+        graph, type_ = self.walk.graph, self.start.type
         name = f"{self.name}[t-1]" if rows == 2 else f"{self.name}[t-{rows - 1}..t-1]"
         sort = type_ if rows == 2 else replace(type_, shape=(rows - 1, *type_.shape))
         default = [] if self.first is None else [self.initial()]
@@ -362,12 +305,17 @@ class Stream:
             raise Poisoned
         if self.declared_first is None:
             assert self.first is not None
-            self.owner.starting.add(self)
+            self.walk.starting.add(self)
             try:
                 self.declared_first = self.first()
             finally:
-                self.owner.starting.discard(self)
+                self.walk.starting.discard(self)
         return self.declared_first
+
+
+def at_steps(value: Value, clock: str) -> Value:
+    """A value as a stream over a clock: a value that does not vary is the same at each step."""
+    return value.spread_like(Type(Kind.STREAM, value.type.shape, clock, value.type.index))
 
 
 def _begin_again(path: list[Stream], start: int) -> None:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recurrency.errors import nearest
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
-from recurrency.language.diagnostics import MALFORMED_STEP, NO_SUCH_MEMBER, NO_SUCH_STREAM, UNKNOWN_NAME
+from recurrency.language.diagnostics import MALFORMED_STEP, NO_SUCH_MEMBER, NO_SUCH_STREAM, UNKNOWN_NAME, brief
 from recurrency.language.elaboration.definitions import Key, label
+from recurrency.language.elaboration.evaluate import Evaluator
+from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.numbers import is_number
-from recurrency.language.elaboration.streams import CellValue, FnValue, Poisoned, Shared, Stream, Used
+from recurrency.language.elaboration.scope import FnValue, Used
+from recurrency.language.elaboration.signals import Poisoned, Problem
+from recurrency.language.elaboration.streams import Stream
 from recurrency.language.elaboration.suggestions import of_index, of_method, of_module
 from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary.table import Function
 
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.evaluate import Evaluator
-
 GREATEST_DELAY = 16_777_216
 """A line of delays is an axis of a value, and bounded like any other; see `GREATEST_VALUE` for its elements."""
-
-
-def brief(text: str) -> str:
-    """A piece of source in a message: on one line, not too long."""
-    text = " ".join(text.split())
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
@@ -44,25 +39,27 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
         positional = tuple(evaluator.entry(i) for i in expression.indices)
         keywords = {k.name: evaluator.entry(k.value) for k in expression.keywords}
         return CellValue(base.definition, base.positional + positional, {**base.keywords, **keywords})
-    name = brief(expression.value.span.text)
-    if isinstance(base, (Stream, Used)):
-        help = of_index(expression, name, isinstance(base, Stream) and base.first is not None)
-        raise evaluator.problem(
-            NO_SUCH_MEMBER,
-            f"{name} is not a family",
-            expression.span,
-            help=help,
-            notes=evaluator.origins(expression.value),
-        )
-    what = "an instance of a cell, whose dimensions are fixed already" if isinstance(base, Shared) else "no family"
-    advice: str | None = None
-    if isinstance(base, Value):
-        matrix = len(base.type.shape) > 1
-        advice = "a matrix is used as a whole, as in W @ x" if matrix else f"elements count from 1: slice({name}, 1, 2)"
-    elif isinstance(base, (Function, FnValue)):
-        advice = f"the values of a function stand in round brackets: {name}({brief(expression.indices[0].span.text)})"
+    raise _no_family(evaluator, expression, base)
+
+
+def _no_family(evaluator: Evaluator, expression: syntax.Subscript, base: Any) -> Problem:
+    """The mistake of an index behind something that takes none."""
+    name, what = brief(expression.value.span.text), "not a family"
+    help: str | None = None
+    match base:
+        case Stream() | Used():
+            help = of_index(expression, name, isinstance(base, Stream) and base.first is not None)
+        case Shared():
+            what = "an instance of a cell, whose dimensions are fixed already"
+        case Value() if len(base.type.shape) > 1:
+            help = "a matrix is used as a whole, as in W @ x"
+        case Value():
+            help = f"elements count from 1: slice({name}, 1, 2)"
+        case Function() | FnValue():
+            argument = brief(expression.indices[0].span.text)
+            help = f"the arguments of a function stand in round brackets: {name}({argument})"
     notes = evaluator.origins(expression.value)
-    raise evaluator.problem(NO_SUCH_MEMBER, f"{name} is {what}", expression.span, notes=notes, help=advice)
+    return evaluator.problem(NO_SUCH_MEMBER, f"{name} is {what}", expression.span, notes=notes, help=help)
 
 
 # ------------------------------------------------------------------------------------------------------------ steps
@@ -116,7 +113,7 @@ def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
 
 def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Key | None:
     """The key of a member, if the name is a family."""
-    defined = evaluator.instance.defined
+    defined = evaluator.scope.defined
     if name in evaluator.env or evaluator.alone:
         return None
     if not defined.is_family(name):
@@ -131,20 +128,13 @@ def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Ke
 
 
 def _of_family(evaluator: Evaluator, key: Key, expression: syntax.Subscript) -> Any:
-    inside = evaluator.instance
-    if key in inside.streams:
-        return inside.streams[key]
-    if key in inside.shared:
-        return inside.shared[key]
-    if key in inside.defined.statics:
-        return inside.static_value(key)
-    if key[0] in inside.defined.spoilt:
-        raise Poisoned
-    members = inside.defined.members(key[0])
+    scope = evaluator.scope
+    if (found := scope.find(key)) is not None:
+        return found
+    members = scope.defined.members(key[0])
     help = f"the members are {', '.join(members[:8])}{' ...' if len(members) > 8 else ''}"
-    raise evaluator.problem(
-        NO_SUCH_MEMBER, f"there is no {label(key)}", expression.span, help=help, notes=inside.notes(key[0])
-    )
+    notes = scope.notes(key[0])
+    raise evaluator.problem(NO_SUCH_MEMBER, f"there is no {label(key)}", expression.span, notes=notes, help=help)
 
 
 # -------------------------------------------------------------------------------------------------- inside of a use
@@ -184,15 +174,15 @@ def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:
         outer = _used(evaluator, base.value)
         if outer is None:
             return None
-        if base.name not in outer.instance.uses and (base.name, ()) in outer.instance.streams:
-            outer.instance.streams[base.name, ()].now()
-        return outer.instance.uses.get(base.name)
+        if base.name not in outer.scope.uses and (base.name, ()) in outer.scope.streams:
+            outer.scope.streams[base.name, ()].now()
+        return outer.scope.uses.get(base.name)
     path = _path(evaluator, base)
-    if path is not None and path not in evaluator.instance.uses:
+    if path is not None and path not in evaluator.scope.uses:
         meaning = evaluator.meaning(base)
         if isinstance(meaning, Stream):
             meaning.now()
-    return evaluator.instance.uses.get(path) if path is not None else None
+    return evaluator.scope.uses.get(path) if path is not None else None
 
 
 def _path(evaluator: Evaluator, base: syntax.Expression) -> str | None:
@@ -207,18 +197,14 @@ def _path(evaluator: Evaluator, base: syntax.Expression) -> str | None:
 
 
 def _inside(evaluator: Evaluator, used: Used, expression: syntax.Attribute, key: Key) -> Any:
-    inside = used.instance
-    if key in inside.streams:
-        return inside.streams[key]
-    if key in inside.defined.statics:
-        return inside.static_value(key)
-    if label(key) in inside.uses:
-        return inside.uses[label(key)]
-    if expression.name in inside.defined.spoilt:
-        raise Poisoned
-    known = [label(k) for k in inside.streams]
+    scope = used.scope
+    if label(key) in scope.uses and key not in scope.streams:
+        return scope.uses[label(key)]
+    found = scope.find(key)
+    if found is not None and not isinstance(found, Shared):
+        return found
+    known = [label(k) for k in scope.streams]
     near = nearest(label(key), known)
     help = f"did you mean {near}?" if near else f"its streams are {', '.join(known[:8])}"
-    raise evaluator.problem(
-        NO_SUCH_STREAM, f"{inside.cell.name} has no stream {label(key)}", expression.span, help=help
-    )
+    title = f"{scope.cell.name} has no stream {label(key)}"
+    raise evaluator.problem(NO_SUCH_STREAM, title, expression.span, help=help)

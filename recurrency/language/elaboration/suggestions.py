@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recurrency.errors import nearest
 from recurrency.graph.dimensions import Poly
 from recurrency.language import syntax
+from recurrency.language.elaboration.names import Names
 from recurrency.language.elaboration.numbers import ARITHMETIC, compute, is_number, names_of, negated, whole
 from recurrency.language.elsewhere import METHODS, MODULES, SELF, known_as, plain, said_here
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import FUNCTIONS
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.evaluate import Evaluator
 
 NUMERIC: dict[str, Callable[[float], float]] = {
     "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh, "abs": abs, "sin": math.sin,
@@ -51,42 +49,42 @@ BATCHES = frozenset(
 UNBATCHED = "time and batch are never written: a shape is that of one step of one sequence"
 
 
-def meant(evaluator: Evaluator, name: str, called: bool) -> str | None:
+def meant(names: Names, name: str, called: bool) -> str | None:
     """The help for an unknown name; `called` where round brackets follow."""
-    inside, module = evaluator.instance, evaluator.instance.definition.module
+    inside, module = names.scope, names.scope.definition.module
     defined = inside.defined
-    own = [*evaluator.env, *inside.dimensions, *(p.name for p in inside.cell.inputs), *defined.names()]
+    own = [*names.env, *inside.dimensions, *(p.name for p in inside.cell.inputs), *defined.names()]
     if name in inside.clocks.values():
         return _clock(name)
-    if evaluator.alone and (name in own or defined.defines(name)):
+    if names.alone and (name in own or defined.defines(name)):
         return f"a function of the file sees no names of a cell: hand {name} over, or define it in the cell"
     callable_ = [*inside.dimensions, *defined.functions, *module.functions, *module.cells, *FUNCTIONS]
     known = callable_ if called else own
     if name in library_index():
         return module.where_is(name)
-    if not called and not evaluator.alone and (found := of_streams(evaluator, name)):
+    if not called and not names.alone and (found := of_streams(names, name)):
         return found
     if len(name) > 1 and (same := known_as(name, known)):
         return f"did you mean {same}?"
     if not called and plain(name) in BATCHES and not nearest(name, own):
         return UNBATCHED
     if called or not nearest(name, own):
-        elsewhere = said_here(name) or _other_kind(evaluator, name)
+        elsewhere = said_here(name) or _other_kind(names, name)
         if elsewhere:
             return elsewhere
     shipped = known_as(name, library_index()) if called else None
     if shipped:
         return f"did you mean {shipped}? Add a line: use {shipped} from library"
     near = nearest(name, known) if len(name) > 1 else None
-    return f"did you mean {near}?" if near else None if called else _undeclared(evaluator, name)
+    return f"did you mean {near}?" if near else None if called else _undeclared(names, name)
 
 
-def _undeclared(evaluator: Evaluator, name: str) -> str | None:
+def _undeclared(names: Names, name: str) -> str | None:
     """A name that looks like a parameter, or like a number that is chosen beforehand."""
     if name in {"I", "Id", "Eye"}:
         return "the identity matrix is identity(H)"
     if plain(name) in CHOSEN:
-        return f"a number that is chosen stands in the header: cell {evaluator.instance.cell.name}[..., {name} = 0.1]"
+        return f"a number that is chosen stands in the header: cell {names.scope.cell.name}[..., {name} = 0.1]"
     if WEIGHT.match(name):
         return f"a parameter is declared: param {name} : [...] ~ {'zeros' if name[0] == 'b' else 'glorot_uniform'}"
     return None
@@ -97,7 +95,7 @@ def _clock(name: str) -> str:
     return f"{name} is a clock; a step is written with t on every clock: x[t-1]{count}"
 
 
-def _other_kind(evaluator: Evaluator, name: str) -> str | None:
+def _other_kind(names: Names, name: str) -> str | None:
     """A name that means something in another place: an initialiser, a module, a size."""
     if name in INITIALISERS:
         return f"{name} is an initialiser, which stands after ~; a number stands for all elements"
@@ -109,9 +107,9 @@ def _other_kind(evaluator: Evaluator, name: str) -> str | None:
 # ----------------------------------------------------------------------------------------------- names made of names
 
 
-def of_streams(evaluator: Evaluator, name: str) -> str | None:
+def of_streams(names: Names, name: str) -> str | None:
     """`h_prev`, `x_t`, `h_0`, `Wx`, `UT`: a name that is put together from names that are defined."""
-    inside = evaluator.instance
+    inside = names.scope
     streams = {k[0] for k in (*inside.defined.equations, *inside.defined.states)} | {p.name for p in inside.cell.inputs}
     statics = {k[0] for k in inside.defined.statics}
     states = {k[0] for k in inside.defined.states}
@@ -163,21 +161,21 @@ def of_index(expression: syntax.Subscript, name: str, state: bool) -> str:
 # ------------------------------------------------------------------------------------------------- behind a point
 
 
-def of_module(evaluator: Evaluator, expression: syntax.Attribute) -> tuple[str, str | None] | None:
+def of_module(names: Names, expression: syntax.Attribute) -> tuple[str, str | None] | None:
     """`torch.tanh`, `self.W`: the whole name as it is written, and how it is written here."""
     path: list[str] = [expression.name]
     value = expression.value
     while isinstance(value, syntax.Attribute):
         path, value = [value.name, *path], value.value
-    if not isinstance(value, syntax.Name) or value.name not in MODULES | SELF or evaluator.finds(value.name):
+    if not isinstance(value, syntax.Name) or value.name not in MODULES | SELF or names.finds(value.name):
         return None
     last = path[-1]
-    return ".".join([value.name, *path]), _of_last(evaluator, last, value.name)
+    return ".".join([value.name, *path]), _of_last(names, last, value.name)
 
 
-def _of_last(evaluator: Evaluator, last: str, module: str) -> str | None:
+def _of_last(names: Names, last: str, module: str) -> str | None:
     alone = "a function stands alone" if module in MODULES else "a name stands alone"
-    if evaluator.finds(last):
+    if names.finds(last):
         return f"{alone}: write {FUNCTIONS[last].signature if last in FUNCTIONS else last}"
     near = known_as(last, FUNCTIONS)
     if near:
@@ -193,7 +191,7 @@ def _of_last(evaluator: Evaluator, last: str, module: str) -> str | None:
     return f"{alone}, without a module before it; docs/language.md lists them all"
 
 
-def of_method(evaluator: Evaluator, name: str, receiver: str, sizes: int | None) -> str | None:
+def of_method(names: Names, name: str, receiver: str, sizes: int | None) -> str | None:
     """`W.T`, `x.sum()`: how what stands behind the point of a value is written here."""
     word = plain(name)
     if word in {"t", "mt", "transpose", "h"} and sizes is not None:
@@ -210,16 +208,16 @@ def of_method(evaluator: Evaluator, name: str, receiver: str, sizes: int | None)
     return METHODS.get(word) or said_here(name)
 
 
-def of_number(evaluator: Evaluator, expression: syntax.Expression) -> str | None:
+def of_number(names: Names, expression: syntax.Expression) -> str | None:
     """The help for `alpha`, where `alpha = dt / tau` is an equation and a number is due."""
     name = next((e.name for e in syntax.walk(expression) if isinstance(e, syntax.Name)), None)
-    value = None if evaluator.alone else _always(evaluator, expression, ())
+    value = None if names.alone else _always(names, expression, ())
     if name is None or value is None:
         return None
     text = entry = str(value) if isinstance(value, int | Poly) else repr(float(value))
     if not isinstance(value, Poly) and whole(value) is None and "." not in text and "e" not in text:
         entry = f"{text}.0"
-    header = f"{evaluator.instance.cell.name}[..., {name} = {entry}]"
+    header = f"{names.scope.cell.name}[..., {name} = {entry}]"
     return f"{name} is {text} at every step, but no number of the compilation: write {text} here, or {header} above"
 
 
@@ -236,40 +234,40 @@ def of_keyword(name: str, value: str, signature: str) -> str | None:
     return None
 
 
-def of_size(evaluator: Evaluator, name: str) -> str | None:
+def of_size(names: Names, name: str) -> str | None:
     """The help for a name where a dimension is due, as in `[K]` and `[h, N]`."""
-    cell, known = evaluator.instance.cell, evaluator.instance.dimensions
+    cell, known = names.scope.cell, names.scope.dimensions
     if near := known_as(name, known):
         return f"did you mean the dimension {near}?"
-    return None if evaluator.finds(name) else f"a dimension stands in the header: cell {cell.name}[..., {name}]"
+    return None if names.finds(name) else f"a dimension stands in the header: cell {cell.name}[..., {name}]"
 
 
-def _always(evaluator: Evaluator, expression: syntax.Expression, busy: tuple[str, ...]) -> Any:
+def _always(names: Names, expression: syntax.Expression, busy: tuple[str, ...]) -> Any:
     """The number that an expression always is, by the equations and constants that it reads; None where it varies."""
     match expression:
         case syntax.Number(value=value):
             return value
         case syntax.Unary(op="-", operand=operand):
-            inner = _always(evaluator, operand, busy)
+            inner = _always(names, operand, busy)
             return None if inner is None else negated(inner)
         case syntax.Binary(op=op, left=left, right=right) if op in ARITHMETIC:
-            one, two = _always(evaluator, left, busy), _always(evaluator, right, busy)
+            one, two = _always(names, left, busy), _always(names, right, busy)
             try:
                 return None if one is None or two is None else compute(op, one, two)
             except (ArithmeticError, ValueError):
                 return None
         case syntax.Call(callee=syntax.Name(name=name), arguments=[argument]) if name in NUMERIC:
-            value = _always(evaluator, argument, busy)
+            value = _always(names, argument, busy)
             try:
                 return None if value is None or names_of(value) else NUMERIC[name](float(value))
             except (ArithmeticError, ValueError):
                 return None
         case syntax.Name(name=name) if name not in busy:
-            defined = evaluator.instance.defined
+            defined = names.scope.defined
             written = defined.equations.get((name, ())) or defined.statics.get((name, ()))
             if written is not None and isinstance(written.statement, syntax.Equation | syntax.Const):
-                return _always(evaluator, written.statement.value, (*busy, name))
-            known = evaluator.env.get(name, evaluator.instance.dimensions.get(name))
+                return _always(names, written.statement.value, (*busy, name))
+            known = names.env.get(name, names.scope.dimensions.get(name))
             return known if is_number(known) else None
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from recurrency.errors import nearest
 from recurrency.graph.dimensions import Poly
@@ -17,18 +17,18 @@ from recurrency.language.diagnostics import (
     RECURSION,
     WRONG_ARGUMENTS,
     WRONG_DIMENSIONS,
+    brief,
 )
 from recurrency.language.elaboration.binding import is_choice, is_real
+from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.firsts import fitting
 from recurrency.language.elaboration.instance import Instance, own_clock
+from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.modules import CellDef
 from recurrency.language.elaboration.numbers import is_number, spelt, whole
-from recurrency.language.elaboration.streams import CellValue, Problem, Shared, Used
-from recurrency.language.elaboration.subscripts import brief
+from recurrency.language.elaboration.scope import Scope, Used
+from recurrency.language.elaboration.signals import Problem
 from recurrency.language.vocabulary.table import shown
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.evaluate import Evaluator
 
 WEIGHT = 5
 """How many definitions a use counts as, besides its own: it takes about as long."""
@@ -46,7 +46,7 @@ def use_cell(
     """Inline a cell; `first` are the states that `from` hands over."""
     cell = callee.cell if isinstance(callee, Shared) else callee
     _refuse_circles(evaluator, cell.definition, call)
-    outer, name = evaluator.instance, evaluator.use_name(_written(call.callee), direct)
+    outer, name = evaluator.scope, evaluator.use_name(_written(call.callee), direct)
     if name in outer.uses:  # the definition is being evaluated once more: see `Postponed`
         return outer.uses[name]
     outer.work.count_definition(call.span, WEIGHT)
@@ -60,7 +60,7 @@ def use_cell(
     inner.first = {k.name: (k, _handed(evaluator, inner, k)) for k in first}
     inner.collect()
     outer.uses[name] = Used(inner, name)
-    outer.work.instances[inner.prefix] = inner
+    inner.inner[inner.prefix] = inner
     return outer.uses[name]
 
 
@@ -81,14 +81,15 @@ def _written(callee: syntax.Expression) -> str:
 
 
 def _refuse_circles(evaluator: Evaluator, definition: CellDef, call: syntax.Call) -> None:
-    names, outer = [definition.cell.name], evaluator.instance
+    names = [definition.cell.name]
+    outer: Scope | None = evaluator.scope
     while outer is not None:
         names.append(outer.cell.name)
         if outer.definition.cell is definition.cell:
             title = " uses ".join(reversed(names))
             label = "a cell can't contain itself"
             raise evaluator.problem(RECURSION, title, call.span, label=label)
-        outer = outer.parent  # type: ignore[assignment]
+        outer = outer.parent
 
 
 # -------------------------------------------------------------------------------------------------------- arguments
@@ -126,7 +127,7 @@ def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments:
                 raise evaluator.problem(
                     CLOCK_MISMATCH, title, call.span, help=f"in its header all of them run over {own}"
                 )
-    inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.instance.clock), clocks
+    inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.scope.clock), clocks
     for port in inner.cell.inputs:
         expression, value = arguments[port.name]
         wanted = inner.port_type(port)
@@ -170,7 +171,7 @@ def _handed(evaluator: Evaluator, inner: Instance, keyword: syntax.Keyword) -> C
     def first(type_: Type) -> Value:
         state = inner.defined.states[keyword.name, ()]
         notes = (f"{keyword.name} is declared at {state.span}",)
-        return fitting(evaluator.instance, evaluator.value(keyword.value), type_, keyword.span, keyword.name, notes)
+        return fitting(evaluator.scope, evaluator.value(keyword.value), type_, keyword.span, keyword.name, notes)
 
     return first
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from recurrency.errors import Diagnostic, Span, SpecError
 from recurrency.graph.dimensions import Dim
@@ -14,23 +14,20 @@ from recurrency.graph.value import Value
 from recurrency.language.diagnostics import (
     DECLARATION_MISMATCH,
     INPUT_MISMATCH,
-    INSTANT_CYCLE,
     MALFORMED_DIMENSION,
     PRODUCT_MISMATCH,
     SHAPE_MISMATCH,
     TOO_LARGE,
     UNKNOWN_NAME,
     UNKNOWN_SHAPE,
-    WHOLE_STREAM_CYCLE,
     WRONG_ARGUMENTS,
     WRONG_LOSS,
     Code,
     say,
 )
-from recurrency.language.elaboration.streams import Busy, ParamInfo, Poisoned, Problem, Stream, TooMuch
-
-if TYPE_CHECKING:
-    from recurrency.language.elaboration.instance import Instance
+from recurrency.language.elaboration.meanings import ParamInfo
+from recurrency.language.elaboration.signals import Poisoned, Problem, TooMuch
+from recurrency.language.elaboration.streams import Stream
 
 GREATEST_GRAPH = 20_000
 """Bound on the operations that a spec may expand to."""
@@ -47,11 +44,18 @@ SHAPES = (
 OF_SHAPES = frozenset(code.number for code in SHAPES)
 """Mistakes that a wrong assumption about a shape may cause."""
 
+Form: TypeAlias = Callable[[Any, Any, bool], Any]
+"""The meaning of an expression, of an evaluator and it; the last argument: whether it is the whole of a definition."""
+
 
 class Elaboration:
-    """One walk over a cell and all that it uses; `assumptions` are shapes of undeclared feedbacks, by their names."""
+    """One walk over a cell and all that it uses; `assumptions` are shapes of undeclared feedbacks, by their names.
 
-    def __init__(self, assumptions: Mapping[str, tuple[Dim, ...]]) -> None:
+    `forms` evaluates each form of expression (see `recurrency.language.elaboration.expressions`).
+    """
+
+    def __init__(self, assumptions: Mapping[str, tuple[Dim, ...]], forms: Mapping[type, Form]) -> None:
+        self.forms = forms
         self.graph = Graph()
         self.graph.limit = 2 * GREATEST_GRAPH  # what is computed once more is in it twice
         self.parameters: dict[str, ParamInfo] = {}
@@ -59,7 +63,6 @@ class Elaboration:
         """The node of each parameter: gradients are taken with respect to one."""
         self.starts: dict[str, Stream] = {}
         """The streams that have a value before their first step, by name."""
-        self.instances: dict[str, Instance] = {}
         self.losses: list[Value] = []
         self.curvatures: dict[str, Value] = {}
         """What the losses read as predictions, by place."""
@@ -117,31 +120,6 @@ class Elaboration:
             pass
         return None
 
-    def cycle(self, busy: Busy) -> Diagnostic:
-        """The mistake of a value that needs itself at the same step."""
-        names = [s.name for s in busy.path]
-        title = " needs ".join([*names, names[0] if len(names) > 1 else "itself"])
-        if busy.through:
-            title = f"{busy.through} needs all steps of {names[0]}, which is computed from it"
-            help = f"use an earlier step, such as {names[0]}[t-1], or the whole of another stream"
-            return say(WHOLE_STREAM_CYCLE, title, busy.span or busy.stream.span, help=help)
-        delayed = next((s.name for s in busy.path if s.first is not None), names[0])
-        where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in busy.path[:8])
-        help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
-        label = f"needs {names[0]} at this step"
-        return say(
-            INSTANT_CYCLE,
-            f"{title} at the same step",
-            busy.span or busy.stream.span,
-            label=label,
-            notes=(where,),
-            help=help,
-        )
-
-    def path_from(self, stream: Stream) -> tuple[Stream, ...]:
-        """The streams that are being computed, from this one on."""
-        return tuple(self.path[self.path.index(stream) :])
-
     # ------------------------------------------------------------------------------- shapes of undeclared feedbacks
 
     def assumption(self, stream: Stream) -> Type:
@@ -158,10 +136,6 @@ class Elaboration:
             self.report(self._shapeless(stream))
 
     # ---------------------------------------------------------------------------------------------------- values
-
-    def at_steps(self, value: Value, clock: str) -> Value:
-        """A value as a stream (the same at each step, where it does not vary)."""
-        return value.spread_like(Type(Kind.STREAM, value.type.shape, clock, value.type.index))
 
     def site(self, place: str) -> int:
         """The number of a place of random draws."""

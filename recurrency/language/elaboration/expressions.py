@@ -1,0 +1,74 @@
+"""What each form of expression means: numbers are computed, streams become nodes of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recurrency.language import syntax
+from recurrency.language.diagnostics import (
+    NO_FINITE_VALUE,
+    PRODUCT_MISMATCH,
+    WRONG_ARGUMENTS,
+    WRONG_INITIAL_STATE,
+    brief,
+)
+from recurrency.language.elaboration.calls import call
+from recurrency.language.elaboration.evaluate import Evaluator
+from recurrency.language.elaboration.numbers import compute, is_number, negated
+from recurrency.language.elaboration.products import combined
+from recurrency.language.elaboration.subscripts import attribute, subscript
+from recurrency.language.elaboration.walk import Form
+
+
+def _unary(evaluator: Evaluator, expression: syntax.Unary, direct: bool) -> Any:
+    if expression.op == "not":
+        return not evaluator.truth(expression.operand, "not")
+    meaning = evaluator.plain(expression.operand)
+    return negated(meaning) if is_number(meaning) else -evaluator.real(expression.operand, meaning)
+
+
+def _binary(evaluator: Evaluator, expression: syntax.Binary, direct: bool) -> Any:
+    op, left, right, span = expression.op, expression.left, expression.right, expression.span
+    if op in ("and", "or"):
+        first = evaluator.truth(left, op)
+        return evaluator.truth(right, op) if first == (op == "and") else first
+    one, two = evaluator.all(evaluator.plain, (left, right))
+    if not (is_number(one) and is_number(two)):
+        return combined(evaluator, expression, evaluator.real(left, one), evaluator.real(right, two))
+    if op == "@":
+        title = "@ multiplies matrices and vectors, not numbers"
+        raise evaluator.problem(PRODUCT_MISMATCH, title, span, help="write *")
+    try:
+        return compute(op, one, two)
+    except (ArithmeticError, ValueError):
+        raise evaluator.problem(NO_FINITE_VALUE, f"{brief(span.text)} has no finite value", span) from None
+
+
+def _conditional(evaluator: Evaluator, expression: syntax.Conditional, direct: bool) -> Any:
+    chosen = expression.then if evaluator.truth(expression.condition) else expression.otherwise
+    return evaluator.meaning(chosen, direct)
+
+
+def _comprehension(evaluator: Evaluator, expression: syntax.Comprehension, direct: bool) -> Any:
+    title = "`for` stands in the brackets of sum, mean, concat, max or min"
+    raise evaluator.problem(WRONG_ARGUMENTS, title, expression.span)
+
+
+def _from(evaluator: Evaluator, expression: syntax.From, direct: bool) -> Any:
+    if not isinstance(expression.call, syntax.Call):
+        raise evaluator.problem(WRONG_INITIAL_STATE, "`from` stands after the use of a cell", expression.span)
+    return call(evaluator, expression.call, direct, expression.first)
+
+
+FORMS: dict[type, Form] = {
+    syntax.Number: lambda evaluator, expression, direct: expression.value,
+    syntax.Name: lambda evaluator, expression, direct: evaluator.named(expression),
+    syntax.Unary: _unary,
+    syntax.Binary: _binary,
+    syntax.Conditional: _conditional,
+    syntax.Comprehension: _comprehension,
+    syntax.Subscript: lambda evaluator, expression, direct: subscript(evaluator, expression),
+    syntax.Attribute: lambda evaluator, expression, direct: attribute(evaluator, expression),
+    syntax.Call: call,
+    syntax.From: _from,
+}

@@ -1,0 +1,117 @@
+"""One use of a cell: what its names mean, and where its mistakes are reported."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from recurrency.errors import Span
+from recurrency.graph.value import Value
+from recurrency.language import syntax
+from recurrency.language.diagnostics import Code
+from recurrency.language.elaboration.definitions import Definitions, Key
+from recurrency.language.elaboration.meanings import Shared
+from recurrency.language.elaboration.modules import CellDef
+from recurrency.language.elaboration.signals import Poisoned, Problem
+from recurrency.language.elaboration.streams import Stream
+from recurrency.language.elaboration.walk import Elaboration
+
+
+@dataclass(frozen=True, eq=False)
+class FnValue:
+    """A function that the user defines; `home` is the cell whose names it sees, None for a function of the file."""
+
+    fn: syntax.Fn
+    home: Scope | None
+
+    @property
+    def name(self) -> str:
+        """Its name in the file."""
+        return self.fn.name
+
+
+@dataclass(frozen=True, eq=False)
+class Used:
+    """A cell after it was called: all its streams."""
+
+    scope: Scope
+    name: str
+
+    def output(self) -> Stream:
+        """The first output: the stream that the use alone means."""
+        return self.scope.stream(self.scope.cell.outputs[0].name)
+
+
+@dataclass(eq=False)
+class Scope(ABC):
+    """One use of a cell, as the evaluation of its expressions sees it."""
+
+    work: Elaboration
+    definition: CellDef
+    prefix: str
+    """Stands before the names of its streams, such as `encoder.`."""
+    home: str
+    """Stands before the names of its parameters, which all calls of an instance share."""
+    clock: str
+    clocks: dict[str, str]
+    """The clock here for each clock of the header."""
+    parent: Scope | None = None
+    place: Span | None = None
+    """Where `parent` uses it."""
+    dimensions: dict[str, Any] = field(default_factory=dict, init=False)
+    """The entries of the square brackets: dimensions, numbers, functions and cells."""
+    streams: dict[Key, Stream] = field(default_factory=dict, init=False)
+    shared: dict[Key, Shared] = field(default_factory=dict, init=False)
+    uses: dict[str, Used] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.cell = self.definition.cell
+        self.defined = Definitions(self.work, self.cell)
+        self.inner: dict[str, Scope] = {} if self.parent is None else self.parent.inner
+        """All uses of cells inside the outermost one, by prefix."""
+
+    @abstractmethod
+    def static_value(self, key: Key) -> Value:
+        """A parameter or a constant."""
+
+    @abstractmethod
+    def complete(self) -> None:
+        """Compute everything, so that every mistake is found."""
+
+    def find(self, key: Key) -> Stream | Value | Shared | None:
+        """The stream, parameter, constant or instance of this name and these indices.
+
+        Raises:
+            Poisoned: there is a mistake in its definition.
+        """
+        if key in self.streams:
+            return self.streams[key]
+        if key in self.defined.statics:
+            return self.static_value(key)
+        if key in self.shared:
+            return self.shared[key]
+        if key[0] in self.defined.spoilt:
+            raise Poisoned
+        return None
+
+    def stream(self, name: str) -> Stream:
+        """The stream of this name.
+
+        Raises:
+            Poisoned: a mistake prevents it.
+        """
+        if (name, ()) not in self.streams:
+            raise Poisoned
+        return self.streams[name, ()]
+
+    def notes(self, *names: str) -> tuple[str, ...]:
+        """Where names come from, in one line."""
+        notes = [note for name in dict.fromkeys(names) if (note := self.defined.note(name))]
+        return ("; ".join(notes),) if notes else ()
+
+    def problem(self, code: Code, title: str, span: Span | None, notes: tuple[str, ...] = (), **rest: Any) -> Problem:
+        """A mistake in this use of the cell, to be raised."""
+        if self.parent is not None and self.place is not None:
+            notes = (*notes, f"{self.cell.name} is used as {self.prefix[:-1]} at {self.place}")
+        return self.work.problem(code, title, span, notes=notes, **rest)
