@@ -127,7 +127,7 @@ def bounds() -> str:
         ("nesting of expressions and loops", tree.MAX_DEPTH),
         ("steps of a delay", subscripts.GREATEST_DELAY),
         ("a dimension", binding.GREATEST_DIMENSION),
-        ("elements of a value, or of what delays keep, for each sequence", elaborate.GREATEST_VALUE),
+        ("elements of a value, or of the history of the delays, for each sequence", elaborate.GREATEST_VALUE),
         ("operations that a spec expands to", walk.GREATEST_GRAPH),
         ("operations that all cells of a file expand to together", walk.GREATEST_FILE),
         ("operations of a cell that is compiled", graphs.GREATEST_PROGRAM),

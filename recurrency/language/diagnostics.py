@@ -38,8 +38,8 @@ STRAY_BRACKET = Code(6, "closing bracket without its opening one")
 UNCLOSED_QUOTES = Code(7, "quotation marks never closed")
 '''A docstring ends with `"""`, and the path after `use` ends with `"` on the same line.'''
 MALFORMED_HEADER = Code(8, "malformed header of a cell")
-"""A cell starts with `cell Name[N, H](x: [N]) -> (h: [H]) {`. What is fixed at compilation stands in square brackets,
-which may be left out; the inputs and outputs stand in round brackets, each with its shape."""
+"""A cell starts with `cell Name[N, H](x: [N]) -> (h: [H]) {`. Square brackets, which may be left out,
+hold what is fixed at compilation; round brackets hold the inputs and the outputs, each with its shape."""
 CONFUSED_EQUALS = Code(9, "= and == confused")
 """`=` defines a stream, passes a keyword argument or gives a default; `==` compares two numbers."""
 NOT_UTF8 = Code(10, "text is not UTF-8")
@@ -121,7 +121,7 @@ WRONG_DIMENSIONS = Code(41, "dimensions of a cell are wrong")
 the shapes of the inputs follow from the arguments and may be left out."""
 INPUT_MISMATCH = Code(42, "argument does not fit the input of a cell")
 """The argument of a cell has another shape than its header declares for the input."""
-WRONG_INITIAL_STATE = Code(43, "wrong first state")
+WRONG_INITIAL_STATE = Code(43, "wrong initial state")
 """`from` gives initial values to states of the cell, by name and in the shapes of the states."""
 WRONG_LOSS = Code(44, "loss is not a number")
 """A `loss` line gives one number for each step, for each sequence, or for the whole batch."""
@@ -172,7 +172,7 @@ BATCH_IN_SHAPE = Code(108, "steps or batch in a shape")
 """A shape is that of one step of one sequence: time and batch are never written. This input has dimensions that are
 named like them."""
 UNREAD_ENTRY = Code(109, "entry of the header that nothing reads")
-"""A dimension, a function or a cell stands in the square brackets, and nothing in the cell mentions it."""
+"""The square brackets declare a dimension, a function or a cell, and nothing in the cell mentions it."""
 UNUSED_CELL = Code(110, "cell that nothing uses")
 """A `use` line names a cell of the library, and nothing in the text mentions it."""
 USELESS_COMMENT = Code(111, "comment that silences nothing")

@@ -16,18 +16,18 @@ def _table(rows: Mapping[str, str]) -> dict[str, str]:
     return dict(chain.from_iterable(((word, help) for word in words.split()) for words, help in rows.items()))
 
 
-SHAPES = "sizes are the dimensions in the square brackets of the header"
-RESHAPED = "shapes have neither batch nor time, and vectors have one axis: leave it out"
+SHAPES = "write the dimension: sizes are named in the header"
+RESHAPED = "leave it out: shapes have neither batch nor time, and vectors have one axis"
 NO_ROUNDING = "there is none: its derivative is 0 wherever it has one"
 LAYER = "write W @ x + b, with param W : [H, N] ~ glorot_uniform, or add: use Linear from library"
-RECURRENT = "cells of the library are used so: use LSTM from library, then LSTM[H](x)"
+RECURRENT = "add a line for a cell of the library: use LSTM from library, then LSTM[H](x)"
 NOISE = "write noise(x, std): x plus normal noise, drawn in training only"
-DEVICE = "leave it out: devices, types and gradients are the compiler's"
-DELAY = "the value at the step before is written with an index: h[t-1]"
+DEVICE = "leave it out: the compiler handles devices, types and gradients"
+DELAY = "the value at the previous step is written with an index: h[t-1]"
 
 NAMES: dict[str, str] = _table({
     # activations
-    "leakyrelu lrelu rrelu": "write prelu(x, 0.01): the second value is the slope below 0",
+    "leakyrelu lrelu rrelu": "write prelu(x, 0.01): the second argument is the slope below 0",
     "relu6": "write clip(x, 0, 6)",
     "selu": "write 1.0507 * where(x > 0, x, 1.67326 * (exp(x) - 1))",
     "celu": "write elu(x)",
@@ -51,7 +51,7 @@ NAMES: dict[str, str] = _table({
     "rsqrt": "write 1 / sqrt(x)",
     "reciprocal inv": "write 1 / x; there is no inverse of a matrix",
     "neg": "write -x",
-    "maximum amax reducemax greatest fmax": "write max(a, b), or max(x) for the greatest element of a vector",
+    "maximum amax reducemax greatest fmax": "write max(a, b), or max(x) for the largest element of a vector",
     "minimum amin reducemin least fmin": "write min(a, b), or min(x) for the smallest element of a vector",
     "clamp clampmin clampmax clipbyvalue bound saturate": "write clip(x, low, high)",
     "fabs absolute magnitude": "write abs(x)",
@@ -68,13 +68,13 @@ NAMES: dict[str, str] = _table({
     "logsumexp": "write max(x) + log(sum(exp(x - max(x))))",
     "logaddexp": "write a + softplus(b - a)",
     "floor ceil round trunc rint": NO_ROUNDING,
-    "erf erfc gamma lgamma": "there is none; gelu(x) is near to x * (1 + erf(x / sqrt(2))) / 2",
+    "erf erfc gamma lgamma": "there is none; gelu(x) is close to x * (1 + erf(x / sqrt(2))) / 2",
     "mod fmod remainder": "there is no remainder; for a choice by the step use a state that counts",
     "add plus": "write a + b",
     "sub subtract minus": "write a - b",
     "mul multiply times hadamard elementwise": "write a * b",
     "div divide truedivide floordivide": "write a / b",
-    "matmul mm mv bmm einsum tensordot gemm product": "write A @ b; of two vectors dot(a, b) or outer(a, b)",
+    "matmul mm mv bmm einsum tensordot gemm product": "write A @ b; for two vectors dot(a, b) or outer(a, b)",
     "inner vdot innerproduct": "write dot(a, b)",
     "ger outerproduct kron tensorproduct": "write outer(a, b)",
     "sqr squared": "write square(x)",
@@ -90,10 +90,10 @@ NAMES: dict[str, str] = _table({
     "reshape view flatten ravel squeeze unsqueeze expanddims permute contiguous expand repeat tile broadcastto unfold":
         RESHAPED,
     "swapaxes movedim moveaxis t mt trans tr ctranspose adjoint": "write transpose(A)",
-    "zeros ones full fill empty constant zeroslike oneslike fulllike": "write the number: it stands for all elements",
+    "zeros ones full fill empty constant zeroslike oneslike fulllike": "write the number: it is used for all elements",
     "eye": "write identity(H)",
     "diagonal diagflat diagembed": "write diag(x)",
-    "arange linspace range enumerate zip": "a range stands in a loop: for j in 1..L { ... }",
+    "arange linspace range enumerate zip": "a range belongs in a loop: for j in 1..L { ... }",
     "len length size shape numel ndim dim rank": SHAPES,
     "reducesum summation nansum total": "write sum(x)",
     "average avg reducemean nanmean expectation": "write mean(x)",
@@ -102,15 +102,15 @@ NAMES: dict[str, str] = _table({
     "normalize normalise unitnorm": "write x / norm(x)",
     "vectornorm linalgnorm euclidean": "write norm(x)",
     "argmax argmin topk sort argsort multinomial categorical sample":
-        "there is none, as it has no gradient: choose by the scores outside of the model",
-    "cumsum": "write s = s[t-1] + x: the past is an equation",
+        "there is none, because it has no gradient: select by the scores outside the model",
+    "cumsum": "write s = s[t-1] + x",
     "cumprod": "write state s : [N] = 1 and s = s[t-1] * x",
     "prod reduceprod": "write exp(sum(log(x))) where all elements are positive",
     "ifelse ifthenelse cond switch iff select choose": "write where(c, a, b)",
     # time
     "flip reversed fliplr rev": "write reverse(x)",
     "roll shift delay delayed prev previous lag pre unitdelay tm1 before lasts laststep": DELAY,
-    "next": "the value at the step after is written with an index: x[t+1]",
+    "next": "the value at the next step is written with an index: x[t+1]",
     "scan foldl fold rnnscan whileloop foriloop": "leave it out: equations hold at every step",
     "meanpool avgpool globalaveragepool averagepooling": "write mean_over_time(x)",
     "integrate odeint": "write the step of the solver, such as h = h[t-1] + 0.1 * dh",
@@ -140,7 +140,7 @@ NAMES: dict[str, str] = _table({
     "embedding embeddinglookup": "write embed(E, w), with param E : [V, N] ~ normal(0, 0.1) and w : index[V]",
     "rnn rnncell simplernn simplernncell elmanrnn lstmcell grucell recurrent": RECURRENT,
     "conv conv1d convolution causalconv1d": "write W_0 @ x + W_1 @ x[t-1], a term for each step that the filter sees",
-    "batchnorm batchnorm1d batchnormalization": "equations see no batch; write layer_norm(x)",
+    "batchnorm batchnorm1d batchnormalization": "equations have no batch; write layer_norm(x)",
     "layernormalization groupnorm instancenorm": "write layer_norm(x)",
     "rmsnormalization": "write rms_norm(x)",
     "attention scaleddotproductattention multiheadattention dotattention softmaxattention":
@@ -149,14 +149,14 @@ NAMES: dict[str, str] = _table({
     # gradients
     "detach stopgradient nograd": "write stop_grad(x)",
     "clipgradient clipgradnorm gradientclip clipgradients": "write clip_grad(x, 10)",
-    "grad gradient backward": "gradients are generated; nothing has to be written for them",
+    "grad gradient backward": "leave it out: gradients are derived from the equations",
     # constants and types
     "pi π": "write 3.141592653589793",
     "e euler": "write exp(1)",
     "inf infinity nan": "write a large number, such as 1e9; a spec has no infinity",
     "true": "write 1",
     "false": "write 0",
-    "none null nil": "there is nothing like it: every name has a value",
+    "none null nil": "leave it out: every name has a value",
     "float double int long half bool cast astype tofloat asarray array tensor": "leave it out: all values are numbers",
     "print assert": "leave it out; recurrency show prints what a cell is, and model streams give every value",
 })  # fmt: skip
@@ -165,7 +165,7 @@ NAMES: dict[str, str] = _table({
 METHODS: dict[str, str] = _table({
     "cuda cpu to item numpy data requiresgrad clone copy type device dtype weight bias": DEVICE,
 })  # fmt: skip
-"""What may stand behind the point of a tensor, besides `NAMES`."""
+"""Attributes and methods of tensors, besides `NAMES`."""
 
 MODULES = frozenset(
     "torch np numpy tf tensorflow F nn jax jnp lax flax keras K T theano tt math scipy sp mx mxnet tl layers tnn nnx "
@@ -177,22 +177,25 @@ KEYWORDS: dict[str, str] = _table({
     "def function fun func lambda": "a function is written: fn squash(a, b) = tanh(a) * b",
     "class struct object module model network layer":
         "a cell is written: cell Name[N, H](x: [N]) -> (h: [H]) { ... }",
-    "import include require using from": "functions need no import; cells are taken so: use LSTM from library",
-    "return yield output outputs": "outputs stand in the header, -> (h: [H]), each with an equation; leave this out",
+    "import include require using from": "functions need no import; write for a cell: use LSTM from library",
+    "return yield output outputs":
+        "leave it out: the header declares the outputs, -> (h: [H]), and each has an equation",
     "let var val float double int auto real vector matrix tensor Tensor array set local global static define":
         "an equation has no keyword: z = W @ x",
     "parameter parameters params weight weights variable trainable bias biases learn":
-        "a parameter is declared: param W : [H, N] ~ glorot_uniform",
-    "input inputs placeholder": "inputs stand in the header, each with its shape: (x: [N])",
-    "constant consts": "a constant is declared: const A : [H, H] = identity(H)",
-    "hidden memory recurrent carry register": "a state is declared: state h : [H] = 0",
-    "while do repeat until loop foreach": "a loop is written: for j in 1..L { ... }; time needs none, it is h[t-1]",
+        "declare a parameter: param W : [H, N] ~ glorot_uniform",
+    "input inputs placeholder": "declare inputs in the header, each with its shape: (x: [N])",
+    "constant consts": "declare a constant: const A : [H, H] = identity(H)",
+    "hidden memory recurrent carry register": "declare a state: state h : [H] = 0",
+    "while do repeat until loop foreach":
+        "a loop is written for j in 1..L { ... }; time needs no loop: h[t-1] is the value at the previous step",
     "elif elseif elsif then switch case when unless":
-        "a condition is written: a if j == 1 else b if j == 2 else c; one that depends on values: where(c, a, b)",
+        "a condition is written a if j == 1 else b if j == 2 else c; "
+        "for a condition on streams write where(c, a, b)",
     "print assert pass raise try with del async end begin done endfor endif fi":
         "leave it out: a cell is a set of equations",
-    "is None": "there is nothing like it: every name has a value",
-    "dim dims dimension dimensions": "dimensions stand in the square brackets of the header: cell Name[N, H](...)",
+    "is None": "leave it out: every name has a value",
+    "dim dims dimension dimensions": "declare dimensions in the header: cell Name[N, H](...)",
     "minimize minimise objective cost criterion": "a loss is written: loss squared_error(y, target)",
 })  # fmt: skip
 """Words that begin a line elsewhere."""
@@ -200,8 +203,8 @@ KEYWORDS: dict[str, str] = _table({
 OPERATIONS = {"odot": "*", "circ": "*", "ast": "*", "times": "*", "cdot": "*", "otimes": "outer(a, b)", "div": "/"}
 LATEX: dict[str, str] = {
     **{word: f"write {sign}" for word, sign in OPERATIONS.items()},
-    "times": "write * for a product element by element, @ for one of matrices",
-    "cdot": "write * for a product element by element, @ for one of matrices",
+    "times": "write * for an element-wise product, @ for a product of matrices",
+    "cdot": "write * for an element-wise product, @ for a product of matrices",
     "sigma": "write sigmoid(x), or σ(x)",
     **_table({
         "frac dfrac tfrac": "write a / b",
@@ -222,7 +225,7 @@ LATEX: dict[str, str] = {
         "lVert rVert Vert": "write norm(x)",
         "vert lvert rvert mid": "write abs(x)",
         "ldots dots cdots": "write .. for a range",
-        "mathrmd partial nabla": "gradients are generated; nothing has to be written for them",
+        "mathrmd partial nabla": "leave it out: gradients are derived from the equations",
     }),
 }  # fmt: skip
 """Commands behind a backslash; for any other, its name alone."""

@@ -1,7 +1,7 @@
 """The syntax tree of a `.rnn` text: frozen dataclasses, each with the span it came from.
 
 Nothing here knows what a name means. Three spellings share one node: `h[t-1]` (a step), `W[2]` (a member of a family)
-and `LSTM[H]` (a cell with its dimensions) are all `Subscript`; the elaborator tells them apart.
+and `LSTM[H]` (a cell with its dimensions) are all `Subscript`; elaboration distinguishes them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Conditional:
 
 @dataclass(frozen=True)
 class Keyword:
-    """`name = value` among arguments, subscripts and first states."""
+    """`name = value` among arguments, subscripts and initial states."""
 
     span: Span = field(compare=False)
     name: str
@@ -126,7 +126,7 @@ class Call:
 
 @dataclass(frozen=True)
 class From:
-    """`call from (h = ..., c = ...)`: first states handed to a sub-cell."""
+    """`call from (h = ..., c = ...)`: initial states of a sub-cell."""
 
     span: Span = field(compare=False)
     call: Expression
@@ -238,7 +238,7 @@ Statement: TypeAlias = Param | State | Const | Fn | Equation | For | Loss
 
 @dataclass(frozen=True)
 class Dimension:
-    """An entry in the square brackets of a header: a dimension, a function or a cell, told apart by default and use."""
+    """An entry in the square brackets of a header: a dimension, a function or a cell."""
 
     span: Span = field(compare=False)
     name: str

@@ -121,7 +121,7 @@ def test_recursive_functions_are_refused(text: str) -> None:
 def test_a_function_of_the_file_sees_no_names_of_a_cell() -> None:
     text = "fn f(a) = a * scale\n" + cell("scale = 3", "y = f(x)")
     assert [(d.number, d.help) for d in mistakes(text)] == [
-        (20, "a function of the file sees no names of a cell: hand scale over, or define it in the cell")
+        (20, "a function of the file sees no names of a cell: pass scale as an argument, or define it in the cell")
     ]
 
 

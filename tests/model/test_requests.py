@@ -266,7 +266,7 @@ def test_a_pass_that_is_not_there_can_not_be_switched_off() -> None:
 
 
 def test_a_value_that_is_too_large_is_refused_before_there_is_memory_for_it() -> None:
-    with pytest.raises(rc.SpecError, match=r"more than 1.1e\+09 are too many"):
+    with pytest.raises(rc.SpecError, match=r"at most 1.1e\+09 are allowed"):
         E.compile(N=1, H=2**24)
 
 

@@ -86,14 +86,18 @@ class CallArguments:
         expression = self.call.arguments[0]
         assert isinstance(expression, syntax.Comprehension)
         if not self.function.comprehends:
-            self.fail(WRONG_ARGUMENTS, f"{self.function.name} takes no `for`", help="sum, mean, concat, max and min do")
+            self.fail(
+                WRONG_ARGUMENTS,
+                f"{self.function.name} takes no `for`",
+                help="only sum, mean, concat, max and min take `for`",
+            )
         terms = _terms(self.evaluator, expression.body, expression.clauses)
         self.expressions = [expression.body] * len(terms)
         if not terms and self.function.name == "sum":
             self.expressions = [expression]
             return [0]
         if not terms:
-            self.fail(WRONG_ARGUMENTS, f"there is nothing to take the {self.function.name} of: no index is left")
+            self.fail(WRONG_ARGUMENTS, f"{self.function.name} has no terms: no index is left")
         return terms
 
     def _count(self) -> None:

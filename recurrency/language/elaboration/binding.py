@@ -1,4 +1,4 @@
-"""The square brackets of the outermost cell: numbers that a caller gives, or units where the spec is only checked."""
+"""The square brackets of the outermost cell: numbers from the caller, or symbols if the spec is only checked."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from recurrency.language.vocabulary.table import FUNCTIONS
 GREATEST_DIMENSION = 1 << 24
 """Bound on a single dimension."""
 SAMPLE = 3
-"""The least number with which a dimension is checked that decides how much there is, and has no default."""
+"""The least number for the check of a dimension that has no default and must be known, such as the end of a loop."""
 EXPRESSIONS: tuple[type, ...] = get_args(syntax.Expression)
 
 
 def units(definition: CellDef, numbers: Mapping[str, int], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Each dimension as a unit of its own, but for those with numbers or `given`; functions and cells by defaults.
+    """Each dimension as a symbol, except those with numbers or `given`; functions and cells by their defaults.
 
     Raises:
         UsageError: what is given does not fit.
@@ -65,12 +65,12 @@ def refuse_defaults(scope: Scope) -> None:
         default = dimension.default
         if isinstance(default, syntax.Number) and not is_real(default) and not 1 <= default.value <= GREATEST_DIMENSION:
             title = f"the default of {dimension.name} is {default.value}, but dimensions start at 1"
-            help = "a number that is no dimension is written with a point: 0.0" if default.value == 0 else None
+            help = "write 0.0 for a number that is not a dimension" if default.value == 0 else None
             raise scope.problem(MALFORMED_DIMENSION, title, default.span, help=help)
 
 
 def sample(cell: syntax.Cell, name: str, others: Mapping[str, int]) -> int:
-    """A number for a dimension, different from those that were given: units that differ still differ."""
+    """A number for a dimension, different from the numbers of the others: different symbols stay different."""
     for dimension in cell.dimensions:
         if dimension.name == name and isinstance(dimension.default, syntax.Number):
             return int(dimension.default.value)
@@ -78,7 +78,7 @@ def sample(cell: syntax.Cell, name: str, others: Mapping[str, int]) -> int:
 
 
 def bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers, functions and cells for all names in the square brackets of the header.
+    """The values of all entries of the square brackets: numbers, functions and cells.
 
     Raises:
         UsageError: a dimension is missing, unknown or no positive whole number.

@@ -1,4 +1,4 @@
-"""What stands before round brackets: functions of the language and of the user's, cells and their instances."""
+"""Calls: of functions of the language, functions of the user, cells and their instances."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from recurrency.language.vocabulary.table import FUNCTIONS, Function
 
 
 def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tuple[syntax.Keyword, ...] = ()) -> Any:
-    """The meaning of a call; `first` are the states that `from` hands over."""
+    """The meaning of a call; `first` are the initial states that `from` gives."""
     if isinstance(expression.callee, syntax.Name) and expression.callee.name == "init":
         return _init(evaluator, expression)
     try:
@@ -40,7 +40,7 @@ def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tup
     if isinstance(callee, (CellValue, Shared)):
         return use_cell(evaluator, expression, callee, direct, first)
     if first:
-        title = f"`from` hands first states to a cell, and {brief(expression.callee.span.text)} is none"
+        title = f"`from` gives initial states to a cell, and {brief(expression.callee.span.text)} is not a cell"
         raise evaluator.problem(WRONG_INITIAL_STATE, title, expression.span)
     if isinstance(callee, FnValue):
         return _apply(evaluator, callee, expression)
@@ -62,7 +62,7 @@ def _no_function(
     elif isinstance(callee, Poly):
         help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
     elif step is not None:
-        help = f"a step stands in square brackets: {what}[{step.span.text}]"
+        help = f"a step goes in square brackets: {what}[{step.span.text}]"
     return evaluator.problem(
         NOT_CALLABLE, f"{what} is neither a function nor a cell", expression.span, notes=notes, help=help
     )
@@ -110,7 +110,7 @@ def _miscounted(evaluator: Evaluator, fn: syntax.Fn, expression: syntax.Call) ->
     note = f"it is defined in {fn.span.source.name} at line {fn.span.line}"
     title = f"{fn.name} takes {wanted} value{'s' * (wanted != 1)}, not {count}"
     if expression.keywords and wanted == count:
-        title = f"{fn.name} takes its values without names"
+        title = f"{fn.name} takes its arguments without names"
     help = f"it is called {fn.name}({', '.join(fn.parameters)})"
     return evaluator.problem(WRONG_ARGUMENTS, title, expression.span, notes=(note,), help=help)
 
@@ -123,10 +123,10 @@ def _handed(evaluator: Evaluator, expression: syntax.Expression) -> Any:
 
 
 def _init(evaluator: Evaluator, expression: syntax.Call) -> Value:
-    """`init(c)`: the declared first value of a state, one value for each sequence.
+    """`init(c)`: the declared initial value of a state, one value for each sequence.
 
-    It is computed from what it is declared as, and never read from what a caller passes: there, pieces of a sequence
-    have what the piece before them left.
+    It is always computed from the declaration: what a caller passes may be the last state of the previous chunk of the
+    sequence.
     """
     if len(expression.arguments) != 1 or expression.keywords:
         raise evaluator.problem(
@@ -140,5 +140,5 @@ def _init(evaluator: Evaluator, expression: syntax.Call) -> Value:
     if stream in evaluator.work.starting:
         for state in evaluator.work.starting:
             state.broken_first = True
-        raise evaluator.problem(INSTANT_CYCLE, f"the first value of {stream.name} needs itself", expression.span)
+        raise evaluator.problem(INSTANT_CYCLE, f"the initial value of {stream.name} needs itself", expression.span)
     return stream.initial().as_sequence()

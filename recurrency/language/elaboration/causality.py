@@ -34,20 +34,20 @@ def _check_one(work: Elaboration, graph: Graph, component: list[int]) -> None:
     whole = next((n for n in nodes if _needs_all(n)), None)
     if whole is not None:
         what = PHRASES.get(whole.op.name, whole.op.name)
-        title = f"{names}: {what} needs all steps of what is being computed here"
+        title = f"{names}: {what} needs all steps of the recurrence that it is part of"
         work.report(
             say(
                 WHOLE_STREAM_CYCLE,
                 title,
                 whole.span or span,
-                help="take it of another stream, or use an earlier step: x[t-1]",
+                help="apply it to another stream, or read an earlier step such as x[t-1]",
             )
         )
         return
     delays = [n.delay for n in nodes]
     if min(delays) < 0 < max(delays):
         title = f"{names}: this recurrence reads both earlier and later steps of itself"
-        work.report(say(NOT_CAUSAL, title, span, help="split it in two recurrences, one for each direction"))
+        work.report(say(NOT_CAUSAL, title, span, help="split it into two recurrences, one for each direction"))
 
 
 def _needs_all(node: Node) -> bool:

@@ -76,7 +76,7 @@ class Definitions:
                 )
         for dimension in self.cell.dimensions:
             if dimension.name == name:
-                note = f"the dimension {name} stands in the header at line {dimension.span.line}"
+                note = f"{name} is a dimension in the header at line {dimension.span.line}"
                 raise self.work.problem(
                     DEFINED_TWICE, f"{name} is already the name of a dimension", span, notes=(note,)
                 )
@@ -86,7 +86,9 @@ class Definitions:
         member, first = self._forms.setdefault(name, (bool(key[1]), span))
         if member != bool(key[1]):
             zeroth = key[1] == (0,) or (not key[1] and (name, (0,)) in self.equations)
-            help = f"the first value of a state stands in its declaration: state {name} : [...] = 0" if zeroth else None
+            help = (
+                f"the initial value of a state is set in its declaration: state {name} : [...] = 0" if zeroth else None
+            )
             raise self.twice(f"{name} is both a family and a single name", span, first, "", help)
 
     def twice(

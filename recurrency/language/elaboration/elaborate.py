@@ -176,7 +176,7 @@ def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any],
 
 
 def _sources(work: Elaboration, top: Instance) -> None:
-    """The inputs of the outermost cell, which the caller hands in."""
+    """The inputs of the outermost cell, which the caller passes."""
     for port in top.cell.inputs:
 
         def make(port: syntax.Port = port) -> None:
@@ -188,7 +188,7 @@ def _sources(work: Elaboration, top: Instance) -> None:
 
 
 def _starts(work: Elaboration) -> dict[str, Type]:
-    """The types of all first values, those of one stream together, the newest first."""
+    """The types of all values before the first step, grouped by stream, the newest first."""
     found: dict[str, Type] = {}
     for name, stream in work.starts.items():
         found |= {n: value.type for n, value in _before(name, stream)}
@@ -196,7 +196,7 @@ def _starts(work: Elaboration) -> dict[str, Type]:
 
 
 def _before(name: str, stream: Stream) -> list[tuple[str, Value]]:
-    """What stands before the first step of a stream, by the names under which a caller may pass it."""
+    """The values of a stream before its first step, by the names under which a caller may pass them."""
     return [(name, stream.first_row()), *([] if stream.older is None else [stream.older])]
 
 
@@ -260,7 +260,7 @@ def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
     total = sum(count for count, _ in kept.values())
     if total > GREATEST_VALUE:
         _, worst = max(kept.values())
-        raise _too_large(work, graph[worst], "what delays keep", total, "use shorter delays, or fewer of them")
+        raise _too_large(work, graph[worst], "the history of the delays", total, "use shorter delays, or fewer of them")
     for node in map(graph.__getitem__, graph):
         if (count := _elements(node.type)) > GREATEST_VALUE:
             raise _too_large(work, node, node.name or "a value", count, "use smaller dimensions")
@@ -275,7 +275,7 @@ def _elements(type_: Type) -> int:
 
 
 def _too_large(work: Elaboration, node: Node, what: str, count: int, help: str) -> SpecError:
-    title = f"{what} has {count:.1e} elements for each sequence, and more than {GREATEST_VALUE:.1e} are too many"
+    title = f"{what} has {count:.1e} elements for each sequence; at most {GREATEST_VALUE:.1e} are allowed"
     return SpecError((work.too_much(node.span, title, help).diagnostic,))
 
 

@@ -35,10 +35,10 @@ from recurrency.language.elaboration.suggestions import AT_RUN_TIME, meant, of_n
 from recurrency.language.vocabulary.table import Function, shown
 
 MOST_HELPED = 50
-"""From so many mistakes on, unknown names get no suggestion: looking for one takes longer than all the rest."""
+"""After this many mistakes, unknown names get no suggestion: the search takes longer than everything else."""
 ADVICE = {
-    CellValue: ("a cell", "use it: write its inputs in round brackets"),
-    Shared: ("an instance of a cell", "use it: write its inputs in round brackets"),
+    CellValue: ("a cell", "call it: write its inputs in round brackets"),
+    Shared: ("an instance of a cell", "call it: write its inputs in round brackets"),
     FnValue: ("a function", "call it: write its arguments in round brackets"),
     Function: ("a function", "call it: write its arguments in round brackets"),
 }
@@ -93,7 +93,7 @@ class Evaluator(Names):
         return self.value_of(self.meaning(expression), expression)
 
     def all(self, evaluate: Callable[[Any], Any], expressions: Iterable[syntax.Expression]) -> list[Any]:
-        """Evaluate independent expressions: a mistake in one hides none in the others."""
+        """Evaluate independent expressions, so that a mistake in one does not hide mistakes in the others."""
         values, problems, poisoned = list[Any](), list[Problem](), False
         for expression in expressions:
             try:
@@ -118,7 +118,7 @@ class Evaluator(Names):
         return meaning if is_number(meaning) else self.value_of(meaning, expression)
 
     def value_of(self, meaning: Any, expression: syntax.Expression) -> Value:
-        """What an expression stands for, as a node of the graph."""
+        """The meaning of an expression as a node of the graph."""
         if isinstance(meaning, Used):
             meaning = meaning.output()
         if isinstance(meaning, Stream):
@@ -137,7 +137,7 @@ class Evaluator(Names):
         )
 
     def real(self, expression: syntax.Expression, meaning: Any) -> Value:
-        """A value with which arithmetic is possible."""
+        """A value as a real number or array of them, not as symbols."""
         value = self.value_of(meaning, expression)
         if value.type.index is not None:
             title = f"{brief(expression.span.text)} holds symbols, {shown(value.type)}: there is no arithmetic on them"
@@ -148,7 +148,7 @@ class Evaluator(Names):
     # ---------------------------------------------------------------------------------------- known at compilation
 
     def static(self, expression: syntax.Expression) -> Any:
-        """What is known when the spec is compiled: a number, a dimension, a function or a cell."""
+        """The meaning of an expression that is known at compilation: a number, a dimension, a function or a cell."""
         try:
             meaning = self.meaning(expression)
         except Problem as problem:
@@ -162,24 +162,24 @@ class Evaluator(Names):
             help = (
                 size
                 or of_number(self, expression)
-                or ("use dimensions, numbers and loop indices; for a choice at each step there is where(c, a, b)")
+                or ("use dimensions, numbers and loop indices; to choose at each step write where(c, a, b)")
             )
             raise self.problem(NOT_STATIC, title, expression.span, notes=self.origins(expression), help=help)
         return meaning
 
     def entry(self, expression: syntax.Expression) -> Any:
-        """Something that stands in square brackets behind a cell: a number, a dimension, a function or a cell."""
+        """An entry of the square brackets after a cell: a number, a dimension, a function or a cell."""
         value = self.static(expression)
         if isinstance(value, Shared):
             raise self.problem(
                 WRONG_DIMENSIONS,
-                f"{brief(expression.span.text)} is an instance; hand over the cell itself",
+                f"{brief(expression.span.text)} is an instance; pass the cell itself",
                 expression.span,
             )
         return value
 
     def number(self, expression: syntax.Expression) -> float:
-        """A number; a dimension that has none yet counts as 1."""
+        """An expression as a number; a symbolic dimension counts as 1."""
         value = self.static(expression)
         if not is_number(value):
             raise self.problem(NOT_STATIC, f"{brief(expression.span.text)} is not a number", expression.span)
@@ -225,7 +225,7 @@ class Evaluator(Names):
                 MALFORMED_DIMENSION,
                 f"{text} is not a dimension",
                 expression.span,
-                help="a dimension is a whole number, or made of dimensions",
+                help="a dimension is a whole number, or an expression of dimensions",
             )
         if not 1 <= size <= GREATEST_DIMENSION:
             bound = "dimensions start at 1" if size < 1 else f"they are at most {GREATEST_DIMENSION}"
@@ -243,7 +243,7 @@ class Evaluator(Names):
     # ------------------------------------------------------------------------------------------------- expressions
 
     def meaning(self, expression: syntax.Expression, direct: bool = False) -> Any:
-        """What an expression stands for; `direct` where it is the whole of a definition."""
+        """What an expression means; `direct`: it is the whole of a definition."""
         self.work.enter(expression.span)
         try:
             return self.work.forms[type(expression)](self, expression, direct)
@@ -251,7 +251,7 @@ class Evaluator(Names):
             self.work.depth -= 1
 
     def named(self, expression: syntax.Name, called: bool = False) -> Any:
-        """What a name stands for; `called` where a call follows."""
+        """What a name means; `called`: its arguments follow."""
         found = self.find(expression.name)
         if found is not None:
             return found

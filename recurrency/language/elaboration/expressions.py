@@ -50,13 +50,13 @@ def _conditional(evaluator: Evaluator, expression: syntax.Conditional, direct: b
 
 
 def _comprehension(evaluator: Evaluator, expression: syntax.Comprehension, direct: bool) -> Any:
-    title = "`for` stands in the brackets of sum, mean, concat, max or min"
+    title = "`for` belongs in the brackets of sum, mean, concat, max or min"
     raise evaluator.problem(WRONG_ARGUMENTS, title, expression.span)
 
 
 def _from(evaluator: Evaluator, expression: syntax.From, direct: bool) -> Any:
     if not isinstance(expression.call, syntax.Call):
-        raise evaluator.problem(WRONG_INITIAL_STATE, "`from` stands after the use of a cell", expression.span)
+        raise evaluator.problem(WRONG_INITIAL_STATE, "`from` follows the use of a cell", expression.span)
     return call(evaluator, expression.call, direct, expression.first)
 
 

@@ -1,4 +1,4 @@
-"""First values: of parameters, which are drawn, and of states, which are drawn or computed."""
+"""Initial values: of parameters, which are drawn, and of states, which are drawn or computed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from recurrency.language.vocabulary.table import shown
 def fitting(
     scope: Scope, value: Value, type_: Type, span: Span, name: str, notes: tuple[str, ...] | None = None
 ) -> Value:
-    """A first value: not a stream, and of the shape of its state (a number stands for all elements)."""
+    """An initial value: not a stream, and of the shape of its state (a number is used for all elements)."""
     if value.type.kind is Kind.STREAM:
         help = "take one of its steps, with last(...) or first(...)"
-        raise scope.problem(WRONG_INITIAL_STATE, f"the first value of {name} is a stream", span, help=help)
+        raise scope.problem(WRONG_INITIAL_STATE, f"the initial value of {name} is a stream", span, help=help)
     value = value.to_shape(type_.shape)
     if value.type.shape != type_.shape:
-        title = f"the state {name} is {shown(type_)}, but its first value is {shown(value.type)}"
+        title = f"the state {name} is {shown(type_)}, but its initial value is {shown(value.type)}"
         notes = scope.notes(name.split("[")[0]) if notes is None else notes
         raise scope.problem(WRONG_INITIAL_STATE, title, span, notes=notes)
     return value
 
 
 def drawn(scope: Scope, name: str, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> Value:
-    """A trained value; calls of a shared instance get the same one."""
+    """A trained value: a parameter, which all calls of an instance share."""
     full, known = scope.home + name, scope.work.parameters
     info = known.get(full)
     if info is None:
@@ -56,7 +56,7 @@ def _initialiser(
     if row is None:
         near = drawn_elsewhere(draw.name) or nearest(draw.name, INITIALISERS)
         help: str | None = f"did you mean {near}?" if near else f"there are {', '.join(INITIALISERS)}"
-        raise scope.problem(WRONG_INITIALISER, f"there is no initialiser {draw.name}", draw.span, help=help)
+        raise scope.problem(WRONG_INITIALISER, f"unknown initialiser {draw.name}", draw.span, help=help)
     if not row.arguments and (draw.arguments or draw.keywords):
         raise scope.problem(WRONG_INITIALISER, f"{draw.name} takes no arguments", draw.span)
     evaluator = Evaluator(scope, env)
@@ -76,7 +76,7 @@ def _initialiser(
 
 
 def _both_ends(draw: syntax.Initialiser, positional: list[float]) -> str | None:
-    """The help for `uniform(0, 1)` and `normal(0.1)`, in whose place other frameworks have other arguments."""
+    """The help for `uniform(0, 1)` and `normal(0.1)`, which other frameworks call with other arguments."""
     if draw.name == "uniform" and len(positional) == 2:
         return f"uniform(a) draws from -a to a; write between({', '.join(a.span.text for a in draw.arguments)})"
     given = {k.name: k.value.span.text for k in draw.keywords}

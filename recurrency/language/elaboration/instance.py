@@ -174,7 +174,7 @@ class Instance(Scope):
             graph.span = before
         if declared is not None:
             if Trait.LITERAL in graph[value.id].op.traits:
-                value = value.to_shape(declared.shape)  # a number stands for all elements, as in a first value
+                value = value.to_shape(declared.shape)  # a number is used for all elements, as in an initial value
             self._agree(key, value.type, declared, value_of.span)
         return value
 
@@ -186,9 +186,9 @@ class Instance(Scope):
             raise self.problem(DECLARATION_MISMATCH, title, span, label=f"this is {shown(found)}", notes=notes)
         if found.kind is Kind.STREAM and found.clock != declared.clock:
             title = f"{label(key)} runs over {declared.clock}, but its equation over {found.clock}"
-            help = f"say so in the header: -> ({key[0]}: {shown(declared)} over {found.clock})"
+            help = f"declare it in the header: -> ({key[0]}: {shown(declared)} over {found.clock})"
             if key in self.defined.states:
-                help = f"put a recurrence over {found.clock} in a cell of its own"
+                help = f"put a recurrence over {found.clock} in its own cell"
             raise self.problem(CLOCK_MISMATCH, title, span, notes=notes, help=help)
 
     def _first(self, key: Key, state: Written, type_: Type) -> Callable[[], Value]:
@@ -221,7 +221,7 @@ class Instance(Scope):
                 INSTANT_CYCLE,
                 names,
                 written.span,
-                help="a constant is made of numbers, and of constants that do not need it",
+                help="a constant cannot depend on itself",
             )
         before, graph.span = graph.span, written.span
         self._computing.append(key)
@@ -293,7 +293,7 @@ class Instance(Scope):
         try:
             value = Evaluator(self, env, target).value(loss.value)
             if value.type.shape or value.type.index is not None:
-                help = "sum(...) or mean(...) makes one number of a vector" if value.type.shape else None
+                help = "sum(...) or mean(...) reduces a vector to one number" if value.type.shape else None
                 title = f"a loss is one number, but this is {shown(value.type)}"
                 raise self.problem(WRONG_LOSS, title, loss.value.span, help=help)
             self.work.add_loss(value)

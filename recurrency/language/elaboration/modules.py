@@ -1,4 +1,4 @@
-"""Files of cells and what they `use`: finding, confining, loading once."""
+"""Files of cells and what they `use`: each is found in its folder and loaded once."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Module:
         return {n: c for n, c in self.cells.items() if c.module is self}
 
     def where_is(self, name: str) -> str | None:
-        """How to come by a cell that this text does not use yet."""
+        """How to use a cell that this text does not use yet."""
         return f"add a line: use {name} from library" if name in library_index() else None
 
 
 class Missing(set[str]):
-    """Names that a `use` line asked for in vain; `everything` where its whole file is missing."""
+    """Names that a `use` line asks for and that do not exist; `everything`: the whole file is missing."""
 
     everything = False
 
@@ -64,7 +64,7 @@ class Loader:
         self.mistakes: list[Diagnostic] = []
 
     def module(self, file: syntax.File, path: Path | None = None) -> Module:
-        """The module of a parsed text; `path` is where it lies, for the files that it names."""
+        """The module of a parsed text; `path` is its file, whose folder holds the files that it names."""
         module = Module(file, path)
         if path is not None:
             self.loaded[path] = module

@@ -1,4 +1,4 @@
-"""Arithmetic at compilation: exact on whole numbers and on dimensions, which may be units without a number."""
+"""Arithmetic at compilation: exact on whole numbers and on dimensions, which may be symbols."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from recurrency.graph.dimensions import Poly
 from recurrency.language.elaboration.signals import NeedNumber
 
 GREATEST_TERMS = 1000
-"""Bound on the products of dimensions that a single dimension is the sum of."""
+"""Bound on the terms of a dimension that is a sum of products."""
 GREATEST_BITS = 128
-"""Longer fractions go on as floating-point numbers."""
+"""Longer fractions become floating-point numbers."""
 
 ARITHMETIC: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "+": ("add", operator.add),
@@ -34,20 +34,20 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Estimate(float):
-    """A number made of dimensions that have none yet; good for a factor, but not for a decision."""
+    """A number computed from symbolic dimensions; usable as a factor, but not for a decision."""
 
     names: frozenset[str]
 
     @classmethod
     def of(cls, *values: Any) -> Estimate:
-        """The number 1, which stands for whatever these values will make."""
+        """The number 1, as a placeholder for what these values will give."""
         result = cls(1.0)
         result.names = names_of(*values)
         return result
 
 
 def is_number(meaning: Any) -> TypeGuard[int | float | Fraction | Poly]:
-    """Whether something is known when the spec is compiled, and no function or cell."""
+    """Whether something is a number that is known at compilation."""
     return isinstance(meaning, (int, float, Fraction, Poly))
 
 
@@ -80,7 +80,7 @@ def negated(value: Any) -> Any:
 
 
 def names_of(*values: Any) -> frozenset[str]:
-    """The dimensions without a number that values are made of."""
+    """The symbolic dimensions that values depend on."""
     names: frozenset[str] = frozenset()
     for value in values:
         if isinstance(value, Poly):
@@ -91,10 +91,10 @@ def names_of(*values: Any) -> frozenset[str]:
 
 
 def decided(value: Any) -> Any:
-    """A value on which a decision rests.
+    """A value that a decision needs as a number.
 
     Raises:
-        NeedNumber: it is made of dimensions that have none yet.
+        NeedNumber: it depends on symbolic dimensions.
     """
     names = names_of(value)
     if names:
@@ -103,7 +103,7 @@ def decided(value: Any) -> Any:
 
 
 def as_float(value: Any) -> float:
-    """A number as it enters the graph; dimensions without one count as 1."""
+    """A number as it enters the graph; a symbolic dimension counts as 1."""
     return 1.0 if isinstance(value, Poly) else float(value)
 
 

@@ -1,4 +1,4 @@
-"""Two values and the sign between them: clocks and shapes are compared, and a mismatch is told."""
+"""Binary operators on two values: clocks and shapes must agree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recurrency.language.vocabulary.table import shown
 
 PRODUCTS = {(2, 1): "ij,j->i", (2, 2): "ij,jk->ik", (1, 2): "i,ij->j"}
 """`A @ b` by the number of dimensions of both."""
-BRIDGES = "last, first, sums over time, attend and window lead from one clock to another"
+BRIDGES = "last, first, sums over time, attend and window connect clocks"
 
 
 def combined(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value) -> Value:
@@ -88,7 +88,7 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
         help = _fitting(evaluator, left, right, one, two)
     elif one and two:
         reason = "@ needs a matrix"
-        help = f"dot({left}, {right}) multiplies two vectors to a number, outer({left}, {right}) to a matrix"
+        help = f"dot({left}, {right}) of two vectors is a number, outer({left}, {right}) a matrix"
     else:
         reason, help = "@ does not multiply by a number", f"write {left} * {right}"
     raise evaluator.problem(PRODUCT_MISMATCH, title, expression.span, label=reason, notes=notes, help=help)

@@ -23,7 +23,7 @@ class TooMuch(Problem):
     """The spec expands without bound: the walk ends here."""
 
 
-class Poisoned(Exception):  # noqa: N818 - it is no error of its own, and is never reported
+class Poisoned(Exception):  # noqa: N818 - a signal that is never reported
     """A definition needs another one in which a mistake was already found."""
 
 

@@ -89,7 +89,7 @@ class Stream:
         self.probed = False
         """Whether it is computed only because a delayed use needs its type."""
         self.broken_first = False
-        """Whether a mistake was found in its first value."""
+        """Whether a mistake was found in its initial value."""
         self.declared_first: Value | None = None
         self.start: Value | None = None
         """The value before the first step, which a caller may pass."""
@@ -201,7 +201,7 @@ class Stream:
         return value
 
     def _mend(self, diagnostic: Diagnostic) -> Value:
-        """Report a mistake, and stand in for the value where the shape is declared."""
+        """Report a mistake; a placeholder continues where the shape is declared."""
         self.walk.report(diagnostic)
         return self._opaque()
 
@@ -281,7 +281,7 @@ class Stream:
     def lay(self) -> None:
         """Lay out the line before the first step, when all uses are known: each reads as many rows of it as it needs.
 
-        A delayed use has no other first values before, so that the size of a graph does not depend on its delays.
+        Before this, a delayed use has no values before its first step, so that no graph grows with its delays.
         """
         rows = max((delay for _, delay in self.far), default=1)
         if rows == 1 or self.start is None:
@@ -300,7 +300,7 @@ class Stream:
             graph.put(id, graph[id].reading((graph[id].args[0], part.id)))
 
     def initial(self) -> Value:
-        """The declared first value of a state, whatever a caller passes in its place."""
+        """The declared initial value of a state, whatever a caller passes instead."""
         if self.broken_first:
             raise Poisoned
         if self.declared_first is None:

@@ -1,4 +1,4 @@
-"""What stands behind a name: `h[t-1]` (a step), `W[2]` (a member), `LSTM[H]` (dimensions), `fwd.c` (inside a use)."""
+"""What follows a name: `h[t-1]` (a step), `W[2]` (a member), `LSTM[H]` (dimensions), `fwd.c` (inside a use)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _no_family(evaluator: Evaluator, expression: syntax.Subscript, base: Any) ->
             help = f"elements count from 1: slice({name}, 1, 2)"
         case Function() | FnValue():
             argument = brief(expression.indices[0].span.text)
-            help = f"the arguments of a function stand in round brackets: {name}({argument})"
+            help = f"the arguments of a function go in round brackets: {name}({argument})"
     notes = evaluator.origins(expression.value)
     return evaluator.problem(NO_SUCH_MEMBER, f"{name} is {what}", expression.span, notes=notes, help=help)
 
@@ -69,13 +69,13 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     """`h[t-1]`: the value at another step."""
     if len(expression.indices) != 1 or expression.keywords:
         name = brief(expression.value.span.text)
-        title = "a member is chosen in one pair of brackets, a step in the next"
+        title = "a member and a step go in separate brackets"
         raise evaluator.problem(MALFORMED_STEP, title, expression.span, help=f"write {name}[i][t-1]")
     index = expression.indices[0]
     delay = -_offset(evaluator, index)
     if abs(delay) > GREATEST_DELAY:
         raise evaluator.problem(
-            MALFORMED_STEP, f"{abs(delay)} steps are more than the greatest delay, {GREATEST_DELAY}", index.span
+            MALFORMED_STEP, f"a delay of {abs(delay)} steps is more than the limit of {GREATEST_DELAY}", index.span
         )
     base = evaluator.meaning(expression.value)
     if isinstance(base, Used):
@@ -84,9 +84,9 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
         return base if delay == 0 else base.at(delay)
     name = brief(expression.value.span.text)
     if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):
-        title = f"only a stream with a name has other steps, and {name} has none"
+        title = f"only a named stream has other steps; {name} has no name"
         raise evaluator.problem(MALFORMED_STEP, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
-    what = "is the same at every step" if isinstance(base, Value) else "is no stream"
+    what = "has no steps: it is the same at every step" if isinstance(base, Value) else "is not a stream"
     raise evaluator.problem(
         MALFORMED_STEP, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value)
     )
@@ -151,9 +151,9 @@ def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple
         return _inside(evaluator, used, expression, (expression.name, indices))
     name, help = brief(expression.value.span.text), _method(evaluator, expression)
     if help is None and isinstance(expression.value, (syntax.Call, syntax.From)):
-        help = f"give the use a name of its own: u = {name}, and read u.{expression.name}"
+        help = f"name the use: u = {name}, and read u.{expression.name}"
     notes = evaluator.origins(expression.value)
-    title = f"{name} is not the name of a cell that is used here"
+    title = f"{name} is not a use of a cell"
     raise evaluator.problem(NO_SUCH_STREAM, title, expression.value.span, notes=notes, help=help)
 
 

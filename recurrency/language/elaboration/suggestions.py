@@ -1,4 +1,4 @@
-"""What may have been meant by a name that nothing defines: rules in the order in which they are asked."""
+"""What an undefined name may mean: rules in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ AFTER = re.compile(r"^(?P<name>.+?)_?(?:next|tp1|t_plus_1|t_p1|plus1|p1)$|^next_
 FIRST = re.compile(r"^(?P<name>.+?)_?(?:0|init|initial|start|zero)$|^(?:init|initial|first)_?(?P<other>.+)$")
 THIS = re.compile(r"^(?P<name>.+?)_?(?:t|new|curr|current|now)$|^(?:new|curr|current)_?(?P<other>.+)$")
 WEIGHT = re.compile(r"^(?:[WUVRKP](?:_.*|[a-z].*|\d*)|w_.*|b(?:_.*|ias.*|\d*)|weights?.*|gain|scale|bias)$")
-"""What parameters are mostly called."""
+"""Usual names of parameters."""
 CHOSEN = frozenset(
     "alpha beta gamma lambda lam lr eta eps epsilon tau dt delta rho rate decay momentum temperature p "
     "α β γ λ η ε τ δ ρ".split()
 )
-"""What numbers are mostly called that are chosen and not trained, by `plain` names."""
+"""Usual names of hyperparameters, by `plain` names."""
 AT_RUN_TIME = {
-    "and": "`and` is for what is known at compilation; of values that are 0 or 1 write a * b",
-    "or": "`or` is for what is known at compilation; of values that are 0 or 1 write max(a, b)",
-    "not": "`not` is for what is known at compilation; of a value that is 0 or 1 write 1 - a",
+    "and": "`and` is evaluated at compilation; for streams of 0 and 1 write a * b",
+    "or": "`or` is evaluated at compilation; for streams of 0 and 1 write max(a, b)",
+    "not": "`not` is evaluated at compilation; for a stream of 0 and 1 write 1 - a",
 }
 BATCHES = frozenset(
     {"b", "batch", "batchsize", "bs", "t", "time", "timesteps", "steps", "seq", "seqlen", "seqlength", "length", "len"}
 )
-"""How other frameworks call what shapes do not have here, by `plain` names."""
-UNBATCHED = "time and batch are never written: a shape is that of one step of one sequence"
+"""Names for time and batch in other frameworks, by `plain` names."""
+UNBATCHED = "leave out time and batch: a shape describes one step of one sequence"
 
 
 def meant(names: Names, name: str, called: bool) -> str | None:
@@ -57,7 +57,7 @@ def meant(names: Names, name: str, called: bool) -> str | None:
     if name in inside.clocks.values():
         return _clock(name)
     if names.alone and (name in own or defined.defines(name)):
-        return f"a function of the file sees no names of a cell: hand {name} over, or define it in the cell"
+        return f"a function of the file sees no names of a cell: pass {name} as an argument, or define it in the cell"
     callable_ = [*inside.dimensions, *defined.functions, *module.functions, *module.cells, *FUNCTIONS]
     known = callable_ if called else own
     if name in library_index():
@@ -84,23 +84,24 @@ def _undeclared(names: Names, name: str) -> str | None:
     if name in {"I", "Id", "Eye"}:
         return "the identity matrix is identity(H)"
     if plain(name) in CHOSEN:
-        return f"a number that is chosen stands in the header: cell {names.scope.cell.name}[..., {name} = 0.1]"
+        return f"declare a hyperparameter in the header: cell {names.scope.cell.name}[..., {name} = 0.1]"
     if WEIGHT.match(name):
-        return f"a parameter is declared: param {name} : [...] ~ {'zeros' if name[0] == 'b' else 'glorot_uniform'}"
+        return f"declare a parameter: param {name} : [...] ~ {'zeros' if name[0] == 'b' else 'glorot_uniform'}"
     return None
 
 
 def _clock(name: str) -> str:
-    count = " (the number of the step is a state: state n : [] = 0, then n = n[t-1] + 1)" if name == "t" else ""
-    return f"{name} is a clock; a step is written with t on every clock: x[t-1]{count}"
+    if name == "t":
+        return "t is a clock, used only in steps such as x[t-1]; to count steps: state n : [] = 0, then n = n[t-1] + 1"
+    return f"{name} is a clock; a step is written with t on every clock: x[t-1]"
 
 
 def _other_kind(names: Names, name: str) -> str | None:
     """A name that means something in another place: an initialiser, a module, a size."""
     if name in INITIALISERS:
-        return f"{name} is an initialiser, which stands after ~; a number stands for all elements"
+        return f"{name} is an initialiser, written after ~; a number is used for all elements"
     if len(name) > 1 and name in MODULES | SELF:
-        return "names need nothing before them: write the function, the stream or the parameter alone"
+        return "names have no prefix: write the function, the stream or the parameter alone"
     return UNBATCHED if plain(name) in BATCHES else None
 
 
@@ -114,7 +115,7 @@ def of_streams(names: Names, name: str) -> str | None:
     statics = {k[0] for k in inside.defined.statics}
     states = {k[0] for k in inside.defined.states}
     if base := _base(FIRST, name, states):
-        return f"the first value of the state {base} is init({base})"
+        return f"the initial value of the state {base} is init({base})"
     if base := _base(THIS, name, streams):
         return f"{base} alone is its value at this step: write {base}"
     if base := _base(BEFORE, name, streams) or _base(BEFORE_FIRST, name, streams):
@@ -122,7 +123,7 @@ def of_streams(names: Names, name: str) -> str | None:
         steps = (found["k"] or found["l"] or "1") if found and found["name"] == base else "1"
         return f"the value at an earlier step is written with an index: {base}[t-{steps}]"
     if base := _base(AFTER, name, streams):
-        return f"the value at the step after is written with an index: {base}[t+1]"
+        return f"the value at the next step is written with an index: {base}[t+1]"
     if name.endswith("T") and name[:-1] in statics:
         return f"write transpose({name[:-1]})"
     if name.endswith("T") and name[:-1] in streams:
@@ -130,7 +131,7 @@ def of_streams(names: Names, name: str) -> str | None:
     for cut in range(len(name) - 1, 0, -1):
         left, right = name[:cut], name[cut:]
         if left in statics and right in streams:
-            return f"a product is written with its sign: {left} @ {right}{'[t-1]' * (right in states)}"
+            return f"write the product with its operator: {left} @ {right}{'[t-1]' * (right in states)}"
     return None
 
 
@@ -147,7 +148,7 @@ def of_index(expression: syntax.Subscript, name: str, state: bool) -> str:
     if isinstance(index, syntax.Unary) and isinstance(index.operand, syntax.Number):
         return f"the value at an earlier step is written {name}[t-{index.operand.span.text}]"
     if isinstance(index, syntax.Number) and index.value == 0 and state:
-        return f"the first value of a state is init({name}); elements count from 1: slice({name}, 1, 1)"
+        return f"the initial value of a state is init({name}); elements count from 1: slice({name}, 1, 1)"
     if isinstance(index, syntax.Number):
         element = max(1, int(index.value))
         return f"elements count from 1: slice({name}, {element}, {element}); another step is written {name}[t-1]"
@@ -174,7 +175,7 @@ def of_module(names: Names, expression: syntax.Attribute) -> tuple[str, str | No
 
 
 def _of_last(names: Names, last: str, module: str) -> str | None:
-    alone = "a function stands alone" if module in MODULES else "a name stands alone"
+    alone = "functions have no prefix" if module in MODULES else "names have no prefix"
     if names.finds(last):
         return f"{alone}: write {FUNCTIONS[last].signature if last in FUNCTIONS else last}"
     near = known_as(last, FUNCTIONS)
@@ -188,11 +189,11 @@ def _of_last(names: Names, last: str, module: str) -> str | None:
         return f"add a line: use {shipped} from library, and write {shipped}[H](x)"
     if module in SELF:
         return "a cell holds parameters, declared so: param W : [H, N] ~ glorot_uniform"
-    return f"{alone}, without a module before it; docs/language.md lists them all"
+    return f"{alone}; docs/language.md lists all functions"
 
 
 def of_method(names: Names, name: str, receiver: str, sizes: int | None) -> str | None:
-    """`W.T`, `x.sum()`: how what stands behind the point of a value is written here."""
+    """`W.T`, `x.sum()`: how an attribute or a method of a value is written here."""
     word = plain(name)
     if word in {"t", "mt", "transpose", "h"} and sizes is not None:
         if sizes == 1:
@@ -204,12 +205,12 @@ def of_method(names: Names, name: str, receiver: str, sizes: int | None) -> str 
     if near:
         others = FUNCTIONS[near].signature.partition("(")[2].rstrip(")").split(", ")[1:]
         needed = others[: FUNCTIONS[near].fewest - 1]
-        return f"functions stand before their values: write {near}({', '.join([receiver, *needed])})"
+        return f"functions come before their arguments: write {near}({', '.join([receiver, *needed])})"
     return METHODS.get(word) or said_here(name)
 
 
 def of_number(names: Names, expression: syntax.Expression) -> str | None:
-    """The help for `alpha`, where `alpha = dt / tau` is an equation and a number is due."""
+    """The help for `alpha`, where `alpha = dt / tau` is an equation and a number is needed."""
     name = next((e.name for e in syntax.walk(expression) if isinstance(e, syntax.Name)), None)
     value = None if names.alone else _always(names, expression, ())
     if name is None or value is None:
@@ -218,28 +219,28 @@ def of_number(names: Names, expression: syntax.Expression) -> str | None:
     if not isinstance(value, Poly) and whole(value) is None and "." not in text and "e" not in text:
         entry = f"{text}.0"
     header = f"{names.scope.cell.name}[..., {name} = {entry}]"
-    return f"{name} is {text} at every step, but no number of the compilation: write {text} here, or {header} above"
+    return f"{name} is a stream, although always {text}: write {text} here, or declare it in the header, {header}"
 
 
 def of_keyword(name: str, value: str, signature: str) -> str | None:
     """The help for `softmax(x, dim = -1)` and `dropout(x, p = 0.5)`."""
     if plain(name) in {"dim", "axis", "dims", "axes", "keepdim", "keepdims"}:
-        return "a vector has one axis, and neither time nor batch is one: leave it out"
+        return "leave it out: a vector has one axis, and neither time nor batch is an axis"
     if plain(name) in {"training", "inplace", "out", "dtype", "device", "reduction", "sizeaverage", "key", "rng"}:
         return "leave it out"
     inside = signature.partition("(")[2].rstrip(")").split(", ")
     if name in inside:
         function, values = signature.partition("(")[0], ", ".join(value if i == name else i for i in inside)
-        return f"its values have no names: {function}({values})"
+        return f"its arguments have no names: {function}({values})"
     return None
 
 
 def of_size(names: Names, name: str) -> str | None:
-    """The help for a name where a dimension is due, as in `[K]` and `[h, N]`."""
+    """The help for a name where a dimension is needed, as in `[K]` and `[h, N]`."""
     cell, known = names.scope.cell, names.scope.dimensions
     if near := known_as(name, known):
         return f"did you mean the dimension {near}?"
-    return None if names.finds(name) else f"a dimension stands in the header: cell {cell.name}[..., {name}]"
+    return None if names.finds(name) else f"declare a dimension in the header: cell {cell.name}[..., {name}]"
 
 
 def _always(names: Names, expression: syntax.Expression, busy: tuple[str, ...]) -> Any:
@@ -281,7 +282,7 @@ def of_batch(cell: syntax.Cell, *expressions: syntax.Expression) -> str | None:
     for port in cell.inputs:
         rest = unbatched(port)
         if port.name in names and rest is not None:
-            return f"time and batch are never written: declare {port.name}: {rest}"
+            return f"leave out time and batch: declare {port.name}: {rest}"
     return None
 
 

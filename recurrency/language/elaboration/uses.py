@@ -43,7 +43,7 @@ def use_cell(
     direct: bool,
     first: tuple[syntax.Keyword, ...],
 ) -> Used:
-    """Inline a cell; `first` are the states that `from` hands over."""
+    """Inline a cell; `first` are the initial states that `from` gives."""
     cell = callee.cell if isinstance(callee, Shared) else callee
     _refuse_circles(evaluator, cell.definition, call)
     outer, name = evaluator.scope, evaluator.use_name(_written(call.callee), direct)
@@ -70,7 +70,7 @@ def _same_dimensions(evaluator: Evaluator, call: syntax.Call, callee: Shared, in
     for name, value in inner.dimensions.items():
         if is_number(value) and first[name] != value:
             title = f"{callee.name} has {name} = {first[name]} in one use and {name} = {value} in another"
-            help = "its calls share their parameters: give the other use an instance of its own"
+            help = "calls of an instance share its parameters: declare a second instance"
             raise evaluator.problem(WRONG_DIMENSIONS, title, call.span, help=help)
 
 
@@ -208,7 +208,7 @@ def _check_entry(evaluator: Evaluator, call: syntax.Call, inner: Instance, entry
     """A dimension is a unit or a positive whole number; only where the default is a choice may it be one."""
     where, names = f"{entry.name} of {inner.cell.name}", [d.name for d in inner.cell.dimensions]
     following = _following(inner.cell)
-    help = f"without names, the square brackets stand for {', '.join(n for n in names if n not in following)}"
+    help = f"without names, the square brackets give {', '.join(n for n in names if n not in following)}"
     choice = is_choice(entry.default, names)
     if is_number(value) == choice:
         kinds = ("a number", "a function or a cell")
@@ -226,7 +226,7 @@ def _sizes(port: syntax.Port) -> tuple[syntax.Expression, ...]:
 
 
 def _following(cell: syntax.Cell) -> set[str]:
-    """The dimensions that stand alone in the shape of an input."""
+    """The dimensions that are an entry of the shape of an input, so that they follow from its argument."""
     names = {d.name for d in cell.dimensions}
     return {s.name for port in cell.inputs for s in _sizes(port) if isinstance(s, syntax.Name) and s.name in names}
 

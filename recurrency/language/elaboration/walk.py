@@ -1,4 +1,4 @@
-"""What one walk over a cell knows: the graph so far, the mistakes, and how much there may be."""
+"""The state of one walk over a cell: the graph so far, the mistakes, and the bounds on its size."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from recurrency.language.elaboration.streams import Stream
 GREATEST_GRAPH = 20_000
 """Bound on the operations that a spec may expand to."""
 GREATEST_FILE = 2 * GREATEST_GRAPH
-"""Bound on those that all cells of a file may expand to together."""
+"""Bound on the operations that all cells of a file may expand to together."""
 GREATEST_DEPTH = 400
-"""Bound on expressions inside expressions, those of functions included."""
+"""Bound on the nesting of expressions, including the bodies of functions."""
 DEEP = 100
-"""From this depth on a stream is computed by itself, before the one that needs it."""
+"""From this depth on a stream is computed separately, before the one that needs it."""
 SHAPES = (
     PRODUCT_MISMATCH, SHAPE_MISMATCH, DECLARATION_MISMATCH, WRONG_ARGUMENTS, INPUT_MISMATCH, WRONG_LOSS,
     MALFORMED_DIMENSION,
@@ -60,22 +60,22 @@ class Elaboration:
         self.graph.limit = 2 * GREATEST_GRAPH  # what is computed once more is in it twice
         self.parameters: dict[str, ParamInfo] = {}
         self.drawn: dict[str, Value] = {}
-        """The node of each parameter: gradients are taken with respect to one."""
+        """The node of each parameter, which gradients are taken with respect to."""
         self.starts: dict[str, Stream] = {}
-        """The streams that have a value before their first step, by name."""
+        """The streams with a value before their first step, by name."""
         self.losses: list[Value] = []
         self.curvatures: dict[str, Value] = {}
-        """What the losses read as predictions, by place."""
+        """The predictions that the losses read, by place."""
         self.diagnostics: list[Diagnostic] = []
         self._reported: dict[tuple[int, object], int] = {}
-        """Where in the list a mistake of this number is, by its place; an unknown name by its title."""
+        """The index in `diagnostics` of each mistake, by number and place; of an unknown name by its title."""
         self.assumptions, self.revised = assumptions, dict[str, tuple[Stream, tuple[Dim, ...]]]()
         self.path: list[Stream] = []
         """The streams that are being computed, each needed by the one before it."""
         self.starting: set[Stream] = set()
-        """The states whose first values are being computed."""
+        """The states whose initial values are being computed."""
         self.spoilt = False
-        """Whether results are missing because of a mistake, be it one in a file that is used."""
+        """Whether results are missing because of a mistake, perhaps in a file that is used."""
         self.depth = self.definitions = 0
 
     # -------------------------------------------------------------------------------------------------- mistakes
@@ -85,7 +85,7 @@ class Elaboration:
         return Problem(say(code, title, span, **rest))
 
     def report(self, diagnostic: Diagnostic) -> None:
-        """Keep a mistake, once; an unknown name where it stands first."""
+        """Keep a mistake once; an unknown name at its first place."""
         diagnostic = self._blame_assumption(diagnostic)
         place = (*place_of(diagnostic), diagnostic.span.end if diagnostic.span else -1)
         key = (diagnostic.number, diagnostic.title if diagnostic.number == UNKNOWN_NAME.number else place)
@@ -96,7 +96,7 @@ class Elaboration:
             self.diagnostics[at] = min(self.diagnostics[at], diagnostic, key=place_of)
 
     def _blame_assumption(self, diagnostic: Diagnostic) -> Diagnostic:
-        """A number that does not fit may be one only because an undeclared feedback was taken for a number."""
+        """A shape may be wrong only because an undeclared feedback was assumed to be a number."""
         if diagnostic.number in OF_SHAPES and "[]" in diagnostic.title:
             for stream in reversed(self.path):
                 if stream.assumed and stream.name not in self.assumptions:
@@ -109,7 +109,7 @@ class Elaboration:
         return say(UNKNOWN_SHAPE, title, stream.span, help=help)
 
     def guarded(self, action: Callable[[], Any]) -> Any:
-        """Carry out an action; a mistake is kept and gives None."""
+        """Run an action; a mistake is reported and gives None."""
         try:
             return action()
         except TooMuch:
@@ -123,11 +123,11 @@ class Elaboration:
     # ------------------------------------------------------------------------------- shapes of undeclared feedbacks
 
     def assumption(self, stream: Stream) -> Type:
-        """What an undeclared stream is taken for while its own equation needs it: a number, until a walk shows more."""
+        """The type that an undeclared stream is assumed to have while its own equation needs it: at first a number."""
         return Type(Kind.STREAM, self.assumptions.get(stream.name, ()), stream.clock)
 
     def revise(self, stream: Stream, shape: tuple[Dim, ...]) -> None:
-        """The equation of a stream gave another shape than the one it was taken for: walk once more."""
+        """The equation of a stream gave another shape than the assumed one: walk once more."""
         self.revised[stream.name] = (stream, shape)
 
     def give_up_shapes(self) -> None:
@@ -154,11 +154,11 @@ class Elaboration:
 
     @property
     def too_deep(self) -> bool:
-        """Whether a stream that is needed here had better be computed by itself."""
+        """Whether a stream that is needed here is to be computed separately."""
         return self.depth > DEEP and bool(self.path)
 
     def enter(self, span: Span) -> None:
-        """Count an expression inside others; `depth` is lowered again by whoever evaluates it."""
+        """Count an expression inside others; the evaluator lowers `depth` again."""
         if self.depth >= GREATEST_DEPTH:
             raise self.too_much(span, "expressions and functions are nested too deeply here", "name a part of them")
         self.depth += 1

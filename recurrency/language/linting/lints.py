@@ -40,16 +40,16 @@ def lint(module: Module) -> tuple[Diagnostic, ...]:
     quiet: dict[tuple[int, int], Silencer] = {}
     for silencer in silencers(source):
         quiet.update({(number, line): silencer for number in silencer.numbers for line in silencer.lines})
-    told, used = [], set[tuple[int, Silencer]]()
+    left, used = [], set[tuple[int, Silencer]]()
     for warning in found:
         by = next((quiet[at] for at in _places(warning) if at in quiet), None)
         if by is None:
-            told.append(warning)
+            left.append(warning)
         else:
             used.add((warning.number, by))
     unused = {(number, silencer) for (number, _), silencer in quiet.items()} - used
-    told += [silencer.unused(number) for number, silencer in sorted(unused, key=lambda pair: pair[0])]
-    return tuple(sorted((replace(w, warning=True) for w in told), key=lambda w: w.span.start if w.span else 0))
+    left += [silencer.unused(number) for number, silencer in sorted(unused, key=lambda pair: pair[0])]
+    return tuple(sorted((replace(w, warning=True) for w in left), key=lambda w: w.span.start if w.span else 0))
 
 
 def _places(warning: Diagnostic) -> list[tuple[int, int]]:
@@ -63,7 +63,7 @@ def _places(warning: Diagnostic) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Silencer:
-    """A comment `# ok: RNN103`, and the lines that it is about: its own, and the next one where it stands alone."""
+    """A comment `# ok: RNN103`, and the lines that it silences: its own; also the next one if it is alone."""
 
     numbers: tuple[int, ...]
     lines: frozenset[int]
@@ -72,7 +72,7 @@ class Silencer:
     def unused(self, number: int) -> Diagnostic:
         """The warning about a comment that silences nothing."""
         help = "leave the comment out"
-        return say(USELESS_COMMENT, f"there is no RNN{number:03d} here", self.span, help=help)
+        return say(USELESS_COMMENT, f"no RNN{number:03d} to silence here", self.span, help=help)
 
 
 def silencers(source: Source) -> list[Silencer]:
@@ -117,9 +117,9 @@ def of_cell(
             cells[entry.name] = cells[entry.default.name]
     scalars = scalars_of(cell, module.functions, cells)
     live = frozenset(reads.leading_to({p.name for p in cell.outputs} | read_outside[2] & reads.mentioned.keys()))
-    told = Cell(cell, module, reads, scalars, live, read_outside)
+    facts = Cell(cell, module, reads, scalars, live, read_outside)
     for rule in RULES:
-        yield from rule(told)
+        yield from rule(facts)
 
 
 def of_text(module: Module) -> Iterator[Diagnostic]:
@@ -165,7 +165,7 @@ def inputs(cell: Cell) -> Iterator[Diagnostic]:
             yield say(UNREAD_INPUT, _unread(cell, port.name, "the input"), port.span)
         rest = unbatched(port)
         if rest is not None:
-            help = f"time and batch are never written: declare {port.name}: {rest}"
+            help = f"leave out time and batch: declare {port.name}: {rest}"
             yield say(BATCH_IN_SHAPE, f"{port.name} has steps or batch among its dimensions", port.type.span, help=help)
 
 
@@ -188,11 +188,11 @@ def equations(cell: Cell) -> Iterator[Diagnostic]:
 
 
 def _first_value(name: str, states: set[str], values: dict[str, str]) -> str | None:
-    """`h_0 = 0` and `h0 = 0` are no first values."""
+    """The help for `h_0 = 0` and `h0 = 0`, which do not set an initial value."""
     base = re.fullmatch(r"(.+?)_?(?:0|init|start)", name)
     if base is None or base[1] not in states:
         return None
-    return f"the first value of a state stands in its declaration: state {base[1]} : [...] = {values.get(name, '0')}"
+    return f"the initial value of a state is set in its declaration: state {base[1]} : [...] = {values.get(name, '0')}"
 
 
 def pasts(cell: Cell) -> Iterator[Diagnostic]:
@@ -212,7 +212,7 @@ def pasts(cell: Cell) -> Iterator[Diagnostic]:
 def outside(module: Module) -> tuple[set[str], set[str], set[str]]:
     """What the cells of a text read of others.
 
-    These are streams inside of uses, and cells, of which they read earlier steps or first values; and all streams
+    These are streams inside of uses, and cells, of which they read earlier steps or initial values; and all streams
     inside of uses that they read.
     """
     streams: set[str] = set()
@@ -255,7 +255,7 @@ def draws(cell: Cell) -> Iterator[Diagnostic]:
         for part in syntax.walk(s.value):
             if isinstance(part, syntax.Call) and _draws_a_number(part, cell.cell):
                 std = part.arguments[1].span.text if len(part.arguments) > 1 else "s"
-                help = f"noise(x, {std}) adds a draw of its own to each element of x"
+                help = f"noise(x, {std}) adds an independent draw to each element of x"
                 yield say(SINGLE_DRAW, f"{part.span.text} is one draw for all elements", part.span, help=help)
 
 

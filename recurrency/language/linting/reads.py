@@ -20,7 +20,7 @@ class Reads:
 
     mentioned: dict[str, frozenset[str]]
     past: frozenset[str]
-    """Names of which another step or the first value is read."""
+    """Names of which another step or the initial value is read."""
     with_losses: frozenset[str]
     """Equations that use a cell with loss lines."""
     readers: dict[str, set[str]]
@@ -46,7 +46,7 @@ class Reads:
 
 
 def names_in(tree: Any, bound: frozenset[str] = frozenset()) -> Iterator[str]:
-    """The names that a piece of syntax mentions, less indices of comprehensions that stand inside it."""
+    """The names that a piece of syntax mentions, without the indices of its comprehensions."""
     inner = bound | {part.index for part in syntax.walk(tree) if isinstance(part, syntax.Clause)}
     yield from (part.name for part in syntax.walk(tree) if isinstance(part, syntax.Name) and part.name not in inner)
 
@@ -140,7 +140,7 @@ def used_cells(cell: syntax.Cell, module: Module) -> dict[str, CellDef]:
 
 
 def _steps(part: Any, functions: Set[str]) -> Iterator[str]:
-    """The name of which a piece of syntax reads another step or the first value; a function may read any."""
+    """The names of which a piece of syntax reads another step or the initial value; a function may read any step."""
     if isinstance(part, syntax.Subscript) and any(_other_step(i) for i in part.indices):
         yield from _named(part.value)
     if isinstance(part, syntax.Call) and isinstance(part.callee, syntax.Name) and part.callee.name in functions:

@@ -100,12 +100,12 @@ PLAIN = {"NAME": "a name", "NUMBER": "a number", "STRING": 'a path in "..."', "C
 
 def expected(fault: Fault) -> str:
     """What could have stood here, as a phrase."""
-    left, told = set(fault.accepted), []
+    left, parts = set(fault.accepted), []
     for group, phrase in GROUPS:
         if group <= left:
-            told.append(phrase)
+            parts.append(phrase)
             left -= group | HIDDEN[phrase]
-    told += sorted(PLAIN.get(name) or f"`{spellings().get(name, name)}`" for name in left)
-    if not told:
+    parts += sorted(PLAIN.get(name) or f"`{spellings().get(name, name)}`" for name in left)
+    if not parts:
         return ""
-    return "expected " + (told[0] if len(told) == 1 else ", ".join(told[:-1]) + " or " + told[-1])
+    return "expected " + (parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " or " + parts[-1])

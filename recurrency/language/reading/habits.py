@@ -32,7 +32,10 @@ def dashes(fault: Fault) -> Diagnostic | None:
     for at in (own, line_start(fault, own - 1)):
         if at + 1 < len(words) and words[at].type == "MINUS" and words[at + 1].type == "MINUS":
             return say(
-                UNEXPECTED_WORD, "-- starts no comment", where(fault.source, words[at], words[at + 1]), help=COMMENT
+                UNEXPECTED_WORD,
+                "-- does not start a comment",
+                where(fault.source, words[at], words[at + 1]),
+                help=COMMENT,
             )
     return None
 
@@ -49,7 +52,7 @@ def keyword(fault: Fault) -> Diagnostic | None:
     if words[at].type in {"FROM", "USE"} and "RBRACE" in fault.accepted:
         return None
     help = KEYWORDS[str(words[at])]
-    return say(UNEXPECTED_WORD, f"{words[at]} is no word of a spec", where(fault.source, words[at]), help=help)
+    return say(UNEXPECTED_WORD, f"{words[at]} is not a word of a spec", where(fault.source, words[at]), help=help)
 
 
 def inner_word(fault: Fault) -> Diagnostic | None:
@@ -68,7 +71,7 @@ def inner_word(fault: Fault) -> Diagnostic | None:
             "unless",
         }:
             help = KEYWORDS[str(word)]
-            return say(UNEXPECTED_WORD, f"{word} is no word of a spec", where(fault.source, word), help=help)
+            return say(UNEXPECTED_WORD, f"{word} is not a word of a spec", where(fault.source, word), help=help)
     return None
 
 
@@ -120,7 +123,7 @@ def assignment(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, sign, then)
     if sign.type in SIGNS and then.type == "EQUAL" and touching(words, at + 2):
         help = f"nothing is changed in place: write {name} = {name}[t-1] {SIGNS[sign.type]} ..., or give it a new name"
-        return say(UNEXPECTED_WORD, f"{sign}= is no sign of a spec", place, help=help)
+        return say(UNEXPECTED_WORD, f"{sign}= is not an operator of a spec", place, help=help)
     if (
         sign.type == then.type
         and sign.type in {"PLUS", "MINUS"}
@@ -128,18 +131,26 @@ def assignment(fault: Fault) -> Diagnostic | None:
         and touching(words, at + 1)
     ):
         help = f"nothing is changed in place: write {name} = {name}[t-1] {sign} 1"
-        return say(UNEXPECTED_WORD, f"{sign}{then} is no sign of a spec", place, help=help)
+        return say(UNEXPECTED_WORD, f"{sign}{then} is not an operator of a spec", place, help=help)
     if sign.type == "COLON" and then.type == "EQUAL" and touching(words, at + 2):
         return say(
-            UNEXPECTED_WORD, ":= is no sign of a spec", place, help=f"an equation is written with =: {name} = ..."
+            UNEXPECTED_WORD,
+            ":= is not an operator of a spec",
+            place,
+            help=f"an equation is written with =: {name} = ...",
         )
     if sign == "<" and then.type == "MINUS" and touching(words, at + 2):
         return say(
-            UNEXPECTED_WORD, "<- is no sign of a spec", place, help=f"an equation is written with =: {name} = ..."
+            UNEXPECTED_WORD,
+            "<- is not an operator of a spec",
+            place,
+            help=f"an equation is written with =: {name} = ...",
         )
     if sign.type == "TILDE" and fault.at == at + 1:
         place = where(fault.source, sign)
-        help = f"what is drawn once is a parameter: param {name} : [...] ~ ...; noise at each step is noise(x, std)"
+        help = (
+            f"declare what is drawn once as a parameter, param {name} : [...] ~ ...; noise(x, std) draws at each step"
+        )
         return say(INCOMPLETE_DECLARATION, f"{name} is drawn, but not declared", place, help=help)
     return None
 
@@ -156,10 +167,10 @@ def attribute_target(fault: Fault) -> Diagnostic | None:
             UNEXPECTED_WORD,
             f"{name} cannot be defined here",
             place,
-            help=f"names stand alone: write {words[at + 2]} = ...",
+            help=f"names have no prefix: write {words[at + 2]} = ...",
         )
-    help = "leave it out: a stream has a value at every step, and nothing has to be collected"
-    return say(UNEXPECTED_WORD, f"{name} is no statement", place, help=help)
+    help = "leave it out: a stream has a value at every step, and needs no collecting"
+    return say(UNEXPECTED_WORD, f"{name} is not a statement", place, help=help)
 
 
 def called_target(fault: Fault) -> Diagnostic | None:
@@ -173,10 +184,10 @@ def called_target(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, words[at], words[end])
     inside = text_of(words[at + 2 : end], fault.source.text)
     if inside.strip() in {"0", "1"}:
-        help = f"the first value of a state stands in its declaration: state {words[at]} : [...] = 0"
+        help = f"the initial value of a state is set in its declaration: state {words[at]} : [...] = 0"
         return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
     if "t" in (str(w) for w in words[at + 2 : end]):
-        help = f"an equation holds at every step: write {words[at]} = ..., and {words[at]}[t-1] for the step before"
+        help = f"an equation holds at every step: write {words[at]} = ..., and {words[at]}[t-1] for the previous step"
         return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
     help = f"a function is written: fn {words[at]}({inside}) = ..."
     return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
@@ -193,21 +204,21 @@ def shaped(fault: Fault) -> Diagnostic | None:
             INCOMPLETE_DECLARATION,
             "this is not a shape",
             place,
-            help="a shape stands in square brackets: [H, N], or [] for a number",
+            help="a shape goes in square brackets: [H, N], or [] for a number",
         )
     if fault.kind == "LSQB" and before.type == "RSQB" and "TILDE" in fault.accepted:
         return say(
             INCOMPLETE_DECLARATION,
             "this is not a shape",
             place,
-            help="all dimensions stand in one pair of brackets: [H, N]",
+            help="all dimensions go in one pair of brackets: [H, N]",
         )
     if before.type == "TILDE" and fault.kind in {"NUMBER", "MINUS"}:
         number = text_of(fault.words[fault.at : fault.at + 1 + (fault.kind == "MINUS")], fault.source.text)
         words = {"0": "zeros", "1": "ones"}
         help = f"write ~ {words.get(number, f'constant({number})')}"
-        help += f"; a first value that is not trained is written = {number}" * (kind == "STATE")
-        return say(INCOMPLETE_DECLARATION, f"{number} is no initialiser", place, help=help)
+        help += f"; an initial value that is not trained is written = {number}" * (kind == "STATE")
+        return say(INCOMPLETE_DECLARATION, f"{number} is not an initialiser", place, help=help)
     if fault.kind == "LSQB" and before.type == "NAME" and "COLON" in fault.accepted and "LSQB" not in fault.accepted:
         return None
     if fault.kind == "DOT" and before.type == "NAME":
@@ -217,12 +228,12 @@ def shaped(fault: Fault) -> Diagnostic | None:
         known = drawn_elsewhere(str(path[-1])) or known_as(str(path[-1]), INITIALISERS) or str(path[-1]).rstrip("_")
         return say(
             WRONG_INITIALISER,
-            "an initialiser stands alone",
+            "an initialiser has no prefix",
             where(fault.source, before, path[-1]),
             help=f"write ~ {known}",
         )
     if fault.kind in {"TILDE", "EQUAL"} and before.type == "RSQB" and "COLON" in fault.accepted:
-        help = f"a colon stands before the shape: {kind.lower()} A : [H, N] {fault.word} ..."
+        help = f"write a colon before the shape: {kind.lower()} A : [H, N] {fault.word} ..."
         return say(INCOMPLETE_DECLARATION, f"this {kind.lower()} has no shape", place, expected(fault), help=help)
     if fault.kind in {"EQUAL", "TILDE"} and "COLON" in fault.accepted and before.type == "NAME":
         title = f"this {kind.lower()} has no shape"
@@ -234,7 +245,7 @@ def shaped(fault: Fault) -> Diagnostic | None:
         words = {"0": "zeros", "1": "ones"}
         value = "" if after is None else str(after)
         drawn = value if after is not None and after.type == "NAME" else words.get(value, f"constant({value or '0.1'})")
-        help = f"a parameter is drawn: write ~ {drawn}; what is not trained is a const"
+        help = f"a parameter needs an initialiser, ~ {drawn}; declare what is not trained as const"
         return say(INCOMPLETE_DECLARATION, "this param is incomplete", place, "expected `~`", help=help)
     return None
 
@@ -245,7 +256,7 @@ def loss_line(fault: Fault) -> Diagnostic | None:
     if before is None or before.type != "LOSS" or fault.kind not in {"EQUAL", "COLON"} or fault.over:
         return None
     help = "leave it out: loss squared_error(y, target)"
-    return say(UNEXPECTED_WORD, f"no {fault.word} stands behind loss", where(fault.source, fault.word), help=help)
+    return say(UNEXPECTED_WORD, f"loss takes no {fault.word}", where(fault.source, fault.word), help=help)
 
 
 def header_sign(fault: Fault) -> Diagnostic | None:
@@ -256,20 +267,20 @@ def header_sign(fault: Fault) -> Diagnostic | None:
     if fault.kind == "EQUAL" and "ARROW" in fault.accepted:
         help = "inputs and outputs are separated by ->"
     elif fault.kind == "COLON" and "LBRACE" in fault.accepted:
-        help = "the body of a cell stands in braces: { ... }"
+        help = "the body of a cell goes in braces: { ... }"
     elif str(fault.word) == "<" and "LSQB" in fault.accepted:
-        help = "dimensions stand in square brackets: cell Name[N, H](x: [N]) -> (h: [H]) {"
+        help = "dimensions go in square brackets: cell Name[N, H](x: [N]) -> (h: [H]) {"
     elif fault.before.type == "COLON" and "LSQB" in fault.accepted:
         numbers = {"int", "float", "real", "scalar", "double"}
         shape = (
             "[] for one number" if str(fault.word) in numbers else f"[{fault.word}]" if fault.kind == "NAME" else "[N]"
         )
-        help = f"a shape stands in square brackets: {fault.words[fault.at - 2]}: {shape}; symbols are index[V]"
+        help = f"a shape goes in square brackets: {fault.words[fault.at - 2]}: {shape}; symbols are index[V]"
     elif fault.kind in {"COMMA", "RPAR"} and fault.before.type == "NAME" and "COLON" in fault.accepted:
         after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
         help = f"every input and output has a shape: {fault.before}: [N]"
         if after is not None and after.type == "LPAR":
-            help = f"dimensions stand in square brackets: [{fault.before}]"
+            help = f"dimensions go in square brackets: [{fault.before}]"
     if help is None:
         return None
     title = f"{shown(fault)} does not fit into the header of a cell"

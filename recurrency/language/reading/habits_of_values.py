@@ -30,9 +30,11 @@ def braces(fault: Fault) -> Diagnostic | None:
         help = f"a step is an index: write {name}{index}{step}"
         help = f"write last({name}) for the last step" if last == "T" else help
     elif name in FUNCTIONS:
-        help = f"the values of a function stand in round brackets: {name}({text})"
+        help = f"the arguments of a function go in round brackets: {name}({text})"
     elif text.isdigit() and text == "0":
-        help = f"the first value of a state stands in its declaration: state {name} : [...] = 0, and is init({name})"
+        help = (
+            f"the initial value of a state is set in its declaration, state {name} : [...] = 0; init({name}) reads it"
+        )
     else:
         help = f"braces are no subscript: write {name}_{text.replace(',', '_')}"
     return say(UNEXPECTED_WORD, f"{before}{{{text}}} is LaTeX", place, help=help)
@@ -56,9 +58,7 @@ def listed(fault: Fault) -> Diagnostic | None:
         return say(
             UNEXPECTED_WORD, "there are no lists", place, help=f"leave the square brackets out: concat({inside})"
         )
-    return say(
-        UNEXPECTED_WORD, "there are no lists", place, help=f"vectors one after the other are written concat({inside})"
-    )
+    return say(UNEXPECTED_WORD, "there are no lists", place, help=f"vectors are joined by concat({inside})")
 
 
 def sliced(fault: Fault) -> Diagnostic | None:
@@ -83,10 +83,13 @@ def sliced(fault: Fault) -> Diagnostic | None:
     sign = ":" if fault.kind == "COLON" else ".."
     help = _slice(name, inside, sign)
     if fault.kind == "DOTS" and "," not in inside:
-        help += f"; of a family: {name}[j] for j in {''.join(inside)}"
-        return say(MALFORMED_LOOP, "a range cannot stand here", where(fault.source, fault.word), help=help)
+        help += f"; members of a family: {name}[j] for j in {''.join(inside)}"
+        return say(MALFORMED_LOOP, "a range is not allowed here", where(fault.source, fault.word), help=help)
     return say(
-        UNEXPECTED_WORD, f"{text_of(fault.words[at - 1 : end + 1], fault.source.text)} is no index", place, help=help
+        UNEXPECTED_WORD,
+        f"{text_of(fault.words[at - 1 : end + 1], fault.source.text)} is not an index",
+        place,
+        help=help,
     )
 
 
@@ -97,9 +100,11 @@ def _slice(name: str, inside: list[str], sign: str) -> str:
         step = "".join(inside[start : start + 3]).rstrip(",:")
         return f"time and batch have no index: write {name}" + (f"[{step}]" if step != "t" else "")
     if "," in inside or inside in ([":"], [".."]):
-        return f"time and batch have no index: {name} alone is its value at this step; elements: slice({name}, 1, 2)"
+        return (
+            f"time and batch have no index: write {name} for the value at this step, slice({name}, 1, 2) for elements"
+        )
     if inside[:2] == [":", ":"]:
-        return f"a stream is reversed in time by reverse({name}); elements: slice({name}, 1, 2)"
+        return f"reverse({name}) reverses a stream in time, slice({name}, 1, 2) takes elements"
     if "-" in inside[:1]:
         return f"elements count from 1, and both ends are included: slice({name}, a, b)"
     cut = inside.index(sign)
@@ -126,7 +131,7 @@ def tupled(fault: Fault) -> Diagnostic | None:
         return None
     if not brackets and fault.guilty.kind not in {"NAME", "CONST", "STATE", "LOSS"}:
         return None
-    help = "vectors one after the other are written concat(a, b); each name has an equation of its own"
+    help = "vectors are joined by concat(a, b); each name has its own equation"
     return say(UNEXPECTED_WORD, "there are no lists", where(fault.source, fault.word), help=help)
 
 
@@ -140,9 +145,12 @@ def pointed(fault: Fault) -> Diagnostic | None:
     ):
         return None
     sign = SIGNS[fault.kind]
-    help = "write @" if sign == "@" else f"{sign} works element by element already; a product of matrices is written @"
+    help = "write @" if sign == "@" else f"{sign} is element-wise already; a product of matrices is written @"
     return say(
-        UNEXPECTED_WORD, f".{sign} is no sign of a spec", where(fault.source, fault.before, fault.word), help=help
+        UNEXPECTED_WORD,
+        f".{sign} is not an operator of a spec",
+        where(fault.source, fault.before, fault.word),
+        help=help,
     )
 
 
@@ -154,7 +162,7 @@ def unequal(fault: Fault) -> Diagnostic | None:
         return None
     if fault.kind == "EQUAL" and after is not None and after in {"<", ">"} and touching(fault.words, fault.at + 1):
         place = where(fault.source, fault.word, after)
-        return say(UNEXPECTED_WORD, f"={after} is no sign of a spec", place, help=f"write {after}=")
+        return say(UNEXPECTED_WORD, f"={after} is not an operator of a spec", place, help=f"write {after}=")
     if before is None or fault.over or not touching(fault.words, fault.at):
         after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
         if (
@@ -164,7 +172,10 @@ def unequal(fault: Fault) -> Diagnostic | None:
             and touching(fault.words, fault.at + 1)
         ):
             return say(
-                UNEXPECTED_WORD, "~= is no sign of a spec", where(fault.source, fault.word, after), help="write !="
+                UNEXPECTED_WORD,
+                "~= is not an operator of a spec",
+                where(fault.source, fault.word, after),
+                help="write !=",
             )
         return None
     pair = f"{before}{fault.word}"
@@ -172,5 +183,8 @@ def unequal(fault: Fault) -> Diagnostic | None:
     if meant is None:
         return None
     return say(
-        UNEXPECTED_WORD, f"{pair} is no sign of a spec", where(fault.source, before, fault.word), help=f"write {meant}"
+        UNEXPECTED_WORD,
+        f"{pair} is not an operator of a spec",
+        where(fault.source, before, fault.word),
+        help=f"write {meant}",
     )

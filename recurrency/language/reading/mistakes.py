@@ -1,4 +1,4 @@
-"""What is wrong where the grammar cannot go on: rules in the order in which they are asked; the last always answers."""
+"""What is wrong where the grammar cannot continue: rules, tried in this order; the last one always answers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Rule: TypeAlias = Callable[[Fault], Diagnostic | None]
 
 
 def wrong_bracket(fault: Fault) -> Diagnostic | None:
-    """`)` without `(`, or `]` where `)` is due."""
+    """`)` without `(`, or `]` where `)` is expected."""
     if fault.kind not in CLOSERS:
         return None
     top = fault.open[-1] if fault.open else None
@@ -65,7 +65,7 @@ def wrong_bracket(fault: Fault) -> Diagnostic | None:
         )
     due = spellings()[OPENERS[top.type]]
     note = f"{top} was opened at line {top.line}, column {top.column}"
-    return say(STRAY_BRACKET, f"{fault.word} cannot close {top}", place, f"{due} is due here", notes=(note,))
+    return say(STRAY_BRACKET, f"{fault.word} cannot close {top}", place, f"expected {due}", notes=(note,))
 
 
 def never_closed(fault: Fault) -> Diagnostic | None:
@@ -124,9 +124,7 @@ def confused_equals(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     if fault.kind == "EQUAL" and "COMPARE" in fault.accepted:
         help = "two numbers are compared with =="
-        return say(
-            CONFUSED_EQUALS, "= defines, it does not compare", place, "only one = belongs to an equation", help=help
-        )
+        return say(CONFUSED_EQUALS, "= defines, it does not compare", place, "an equation has only one =", help=help)
     if fault.kind == "COMPARE" and fault.word == "==" and "EQUAL" in fault.accepted:
         return say(CONFUSED_EQUALS, "== compares, it does not define", place, help="an equation is written with =")
     return None
@@ -153,8 +151,8 @@ def loop_header(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     help = "a loop is written: for j in 1..L { ... }"
     if fault.kind == "DOTS":
-        help = "ranges stand in loops, as in for j in 1..L, and on the left of = and :"
-        return say(MALFORMED_LOOP, "a range cannot stand here", place, help=help)
+        help = "ranges belong in loops, as in for j in 1..L, and on the left of = and :"
+        return say(MALFORMED_LOOP, "a range is not allowed here", place, help=help)
     if fault.before is not None and fault.before.type == "DOTS":
         return say(MALFORMED_LOOP, "the end of this range is missing", where(fault.source, fault.before), help=help)
     clause = [at for at in range(fault.guilty.at, fault.at) if fault.words[at].type in {"FOR", "IN"}]
@@ -172,7 +170,7 @@ def no_range(fault: Fault, at: int, help: str) -> Diagnostic:
             MALFORMED_LOOP,
             "malformed loop",
             where(fault.source, fault.word),
-            "`in` and a range are due here",
+            "expected `in` and a range",
             help=help,
         )
     place = where(fault.source, fault.words[min(at + 1, fault.at - 1)], fault.before)
@@ -180,7 +178,7 @@ def no_range(fault: Fault, at: int, help: str) -> Diagnostic:
 
 
 def header(fault: Fault) -> Diagnostic | None:
-    """Anything wrong between `cell` and `{`."""
+    """A fault between `cell` and `{`."""
     if fault.guilty.kind != "CELL" or not fault.in_header or fault.over:
         return None
     title, help = f"{shown(fault)} does not fit into the header of a cell", f"for example: {HEADER}"
@@ -190,7 +188,7 @@ def header(fault: Fault) -> Diagnostic | None:
 def declaration(fault: Fault) -> Diagnostic | None:
     """`param W : [H, N]` without `~`, `param W [H, N]`, `h : [H] = 0` without a keyword."""
     if fault.kind == "COLON" and "EQUAL" in fault.accepted and fault.guilty.kind not in DECLARATIONS:
-        label = "a shape is declared, but not what it belongs to"
+        label = "a shape is declared, but not of what"
         return say(INCOMPLETE_DECLARATION, "this declaration has no keyword", where(fault.source, fault.word), label,
                    help="start it with param, state or const")  # fmt: skip
     if fault.guilty.kind not in DECLARATIONS or not fault.accepted & {"COLON", "TILDE", "EQUAL"}:
@@ -220,13 +218,13 @@ def juxtaposed(fault: Fault) -> Diagnostic | None:
     left, right = fault.words[at - 1], fault.words[at]
     after = fault.words[at + 1].type if at + 1 < len(fault.words) else ""
     factor = f"{right}{ {'LPAR': '(...)', 'LSQB': '[...]'}.get(after, '') }"
-    help = f"there is no product by juxtaposition; write {left} @ {factor} or {left} * {factor}"
+    help = f"write the product with its operator: {left} @ {factor} or {left} * {factor}"
     help = _applied(str(left), str(right)) or _number(left, right) or _shape(fault, at) or help
     if right.line != left.end_line:
-        help = "an equation goes on in the next line only with an operator"
+        help = "an equation continues on the next line only after an operator, or before one"
         return say(MISSING_OPERATOR, f"no operator before {right}", where(fault.source, right), help=help)
     if left.type in CLOSERS:
-        help = "there is no product by juxtaposition; write @ or * between the two"
+        help = "write the product with its operator, @ or *"
     return say(MISSING_OPERATOR, f"no operator between {left} and {right}", where(fault.source, left, right), help=help)
 
 
@@ -235,7 +233,7 @@ def _applied(left: str, right: str) -> str | None:
     from recurrency.language.vocabulary.table import FUNCTIONS  # not needed where nothing is wrong
 
     if left in FUNCTIONS:
-        return f"the values of a function stand in round brackets: {left}({right})"
+        return f"the arguments of a function go in round brackets: {left}({right})"
     return f"write transpose({left[:-1]}) @ {right}" if left.endswith("ᵀ") and len(left) > 1 else None
 
 
@@ -247,22 +245,22 @@ def _number(left: Token, right: Token) -> str | None:
     """`1_000` and `0x1F`: what is no number here; `2x` is a product."""
     if left.type != "NUMBER" or left.end_pos != right.start_pos or not NUMBERS.fullmatch(f"{left}{right}"):
         return None
-    return "a number has digits, a point and an exponent: 1000, 0.5, 1e-3"
+    return "numbers are written like 1000, 0.5 or 1e-3"
 
 
 def _shape(fault: Fault, at: int) -> str | None:
-    """`[H N]` and `[H x N]`: the sizes of a shape have commas between them."""
+    """`[H N]` and `[H x N]`: separate the dimensions of a shape by commas."""
     opener = fault.open[-1] if fault.open else None
     if opener is None or opener.type != "LSQB":
         return None
     start = next(k for k in range(at, -1, -1) if fault.words[k] is opener)
     if start == 0 or fault.words[start - 1].type != "COLON":
         return None
-    return "the sizes of a shape have commas between them: [H, N]"
+    return "separate the dimensions of a shape by commas: [H, N]"
 
 
 def second_value(fault: Fault) -> int:
-    """The start of a name (with its subscripts) that ends before the fault and stands beside a value; else 0."""
+    """The start of a name (with its subscripts) that ends before the fault and follows a value; else 0."""
     at = fault.at - 1
     if "EQUAL" not in fault.accepted or fault.words[at].type not in {"NAME", "RSQB"}:
         return 0
@@ -281,24 +279,24 @@ def misplaced(fault: Fault) -> Diagnostic | None:
     """`param` outside a cell, `use` inside one, a second argument beside a comprehension."""
     place = where(fault.source, fault.word)
     if fault.kind == "FOR" and fault.open and fault.open[-1].type == "LPAR":
-        help = "put brackets of its own around it: f(a, sum(x[i] for i in 1..L))"
-        return say(UNEXPECTED_WORD, "a comprehension stands alone between its brackets", place, help=help)
+        help = "put it in its own brackets: f(a, sum(x[i] for i in 1..L))"
+        return say(UNEXPECTED_WORD, "a comprehension must be the only argument", place, help=help)
     if fault.kind == "IF" or "ELSE" in fault.accepted:
         word = next(w for w in reversed(fault.words[: fault.at + 1]) if w.type == "IF")
         title = "unexpected if" if word is fault.word else "this if has no else"
-        help = "a condition is written: a if j == 1 else b; one that depends on values: where(c, a, b)"
+        help = "a condition is written a if j == 1 else b; for a condition on streams write where(c, a, b)"
         return say(UNEXPECTED_WORD, title, where(fault.source, word), help=help)
     top = "CELL" in fault.accepted
     if top and not fault.over and fault.kind not in TOP_LEVEL and fault.kind not in CLOSERS:
         label = "only cell, fn and use may stand here"
         small = str(fault.word).lower()
         meant = f"write {small}" if small in {"cell", "fn", "use"} else None
-        return say(UNEXPECTED_WORD, f"{shown(fault)} stands outside of every cell", place, label, help=meant)
+        return say(UNEXPECTED_WORD, f"{shown(fault)} is outside of every cell", place, label, help=meant)
     if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
-        return say(UNEXPECTED_WORD, f"{fault.word} stands inside a cell", place, help="move it out of the cell")
+        return say(UNEXPECTED_WORD, f"{fault.word} is inside a cell", place, help="move it out of the cell")
     if "RBRACE" in fault.accepted and fault.kind == "DOC":
         return say(
-            UNEXPECTED_WORD, "a docstring stands at the beginning of a cell", place, help="use # for other comments"
+            UNEXPECTED_WORD, "a docstring belongs at the beginning of a cell", place, help="use # for other comments"
         )
     return None
 

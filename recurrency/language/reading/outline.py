@@ -15,7 +15,7 @@ HEADERS = {"CELL": "cell C(x: []) -> (y: []) {", "FOR": "for j in 1..1 {"}
 
 
 PARTS = frozenset({"NAME", "COMMA", "LPAR", "RPAR", "LBRACE", "RBRACE", "MINUS", "PLUS", "NUMBER", "DOT"})
-"""What may stand before the = of an equation as other languages have it."""
+"""What precedes the `=` of an equation in other languages."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Start:
 
 
 def is_target(words: Sequence[Token], at: int) -> bool:
-    """Whether `name =` or `name[...] =` stands at `at`, or was meant: a reserved word, `==`, `:`."""
+    """Whether `name =` or `name[...] =` begins at `at`, or was meant: a reserved word, `==`, `:`."""
     if not is_name(words[at]):
         return False
     after, depth = at + 1, 0

@@ -78,28 +78,28 @@ def parse_file(source: Source) -> syntax.File:
 
 
 class Reading:
-    """Attempts to read the words of a source: each mistake is told and cut out, and the rest is read again."""
+    """Attempts to read the words of a source: each mistake is reported and cut out, and the rest is read again."""
 
     def __init__(self, source: Source, words: list[Token]) -> None:
         self.source = source
         self.mistakes: list[Diagnostic] = []
-        self.told: set[int] = set()
+        self.reported: set[int] = set()
         self.words = self.without_strays(without_comments(source, words, self.tell))
         self.patience = PATIENCE
 
     def tell(self, mistake: Diagnostic) -> None:
-        """Keeps a mistake, unless one has been told about the same line."""
+        """Keep a mistake, unless the same line has one already."""
         line = mistake.span.line if mistake.span else 0
-        if line not in self.told:
+        if line not in self.reported:
             self.mistakes.append(mistake)
-        self.told.add(line)
+        self.reported.add(line)
 
     def without_strays(self, words: list[Token]) -> list[Token]:
         """The words that belong to the language; the rest of the text is not read if a docstring never ends."""
         self.complete = True
         kept = []
         for at, word in enumerate(words):
-            if word.type == "STRAY" and len(self.mistakes) < MAX_MISTAKES and word.line not in self.told:
+            if word.type == "STRAY" and len(self.mistakes) < MAX_MISTAKES and word.line not in self.reported:
                 self.tell(explain_stray(self.source, words, at))
             if unclosed_quotes(self.source, word):
                 self.complete = False
@@ -122,7 +122,7 @@ class Reading:
         return file
 
     def attempt(self) -> Tree[Token] | None:
-        """The parse tree of the words, or `None` after the first mistake has been told and cut out."""
+        """The parse tree of the words, or `None` after the first mistake was reported and cut out."""
         reader = grammar().parse_interactive("", start="file")
         at = 0
         try:
@@ -174,7 +174,7 @@ class Reading:
             file = builder.build(tree)
         except TooDeepError as deep:
             title, label = f"this is nested more than {MAX_DEPTH} deep", "from here on"
-            help = "give a part of it a name of its own"
+            help = "give a name to a part of it"
             builder.mistakes.append(say(NESTED_TOO_DEEPLY, title, builder.span(deep.branch), label, help=help))
         for mistake in builder.mistakes:
             self.tell(mistake) if self.mistakes else None

@@ -14,16 +14,16 @@ from recurrency.language.diagnostics import UNCLOSED_QUOTES, UNEXPECTED_CHARACTE
 from recurrency.language.words import open_brackets, opens_line, where
 
 LOOKALIKES = {
-    **dict.fromkeys("·×∙∘•⊛∗⋆⋅", "write * for a product element by element, @ for one of matrices"),
+    **dict.fromkeys("·×∙∘•⊛∗⋆⋅", "write * for an element-wise product, @ for a product of matrices"),
     **dict.fromkeys("−–—", "write - for a minus"),
-    **dict.fromkeys("“”„'’‘`", 'a docstring stands between """ and """'),
-    **dict.fromkeys("²³¹⁰⁴⁵⁶⁷⁸⁹", "write ** for a power, as in x ** 2"),
+    **dict.fromkeys("“”„'’‘`", 'a docstring is written between """ and """'),
+    **dict.fromkeys("²³¹⁰⁴⁵⁶⁷⁸⁹", "write ** for a power: x ** 2"),
     **dict.fromkeys("₋₊", "a step is written with an index: h[t-1]"),
     **dict.fromkeys("∑Σ", "write sum(x[i] for i in 1..L)"),
     **dict.fromkeys("←≔⟵", "an equation is written with ="),
     **dict.fromkeys("∼～", "write ~ before an initialiser"),
     **dict.fromkeys("‖∥", "write norm(x)"),
-    **dict.fromkeys("∂∇", "gradients are generated; nothing has to be written for them"),
+    **dict.fromkeys("∂∇", "leave it out: gradients are derived from the equations"),
     **dict.fromkeys("⊤⊺†‡", "write transpose(A)"),
     "∏": "write exp(sum(log(x)))",
     **dict.fromkeys("∧", "write and"),
@@ -44,10 +44,10 @@ LOOKALIKES = {
     "&": "write and",
     "|": "write or; |x| is written abs(x)",
     "!": "write != or not",
-    "?": "write a if condition else b; one that depends on values: where(c, a, b)",
-    "$": "equations stand here without it",
-    ";": "a statement ends with its line; leave the semicolon out",
-    "\\": "a statement may go on in the next line; nothing has to be written for it",
+    "?": "write a if condition else b; for a condition on streams where(c, a, b)",
+    "$": "leave it out: equations need no $",
+    ";": "leave it out: a statement ends with its line",
+    "\\": "leave it out: a statement may continue on the next line",
     "%": "a comment starts with #; there is no remainder",
     "√": "write sqrt(...)",
     "\ufeff": "save the file as UTF-8 without a byte order mark",
@@ -96,9 +96,9 @@ def _command(words: Sequence[Token], at: int) -> str | None:
     """`\\sigma`: a command of LaTeX; `\\\\` at the end of a row."""
     after = _after(words, at)
     if after is None:
-        return "equations stand one below the other; leave it out" if at and words[at - 1] == "\\" else None
+        return "leave it out: each equation has its own line" if at and words[at - 1] == "\\" else None
     if after == "\\":
-        return "equations stand one below the other; leave it out"
+        return "leave it out: each equation has its own line"
     from recurrency.language.elsewhere import LATEX
 
     return LATEX.get(str(after), f"a name stands without the backslash: write {after}")
@@ -119,7 +119,7 @@ def _raised(words: Sequence[Token], at: int) -> str | None:
     if str(inner) in {"T", "top", "intercal", "⊤", "t"}:
         return f"write transpose({base})"
     if base in {"R", "ℝ"}:
-        return "a shape stands in square brackets: [H, N]"
+        return "a shape goes in square brackets: [H, N]"
     if base == "e":
         return "write exp(x)"
     if str(inner) == "(":
@@ -137,13 +137,13 @@ def _primed(words: Sequence[Token], at: int) -> str | None:
     if before.type != "NAME":
         return "write transpose(A) for a transposed matrix"
     name = str(before)
-    return f"names have letters, digits and _: write {name}_new for it, or transpose({name}) for a transposed matrix"
+    return f"names consist of letters, digits and _: write {name}_new, or transpose({name}) for a transposed matrix"
 
 
 def _separated(words: Sequence[Token], at: int) -> str | None:
     """`[x; h]`."""
     opened = [word for word in open_brackets(words[:at]) if word.type != "LBRACE"]
-    return "vectors one after the other are written concat(x, h)" if opened and opened[-1] == "[" else None
+    return "vectors are joined by concat(x, h)" if opened and opened[-1] == "[" else None
 
 
 def _percent(words: Sequence[Token], at: int) -> str | None:
@@ -151,7 +151,7 @@ def _percent(words: Sequence[Token], at: int) -> str | None:
 
 
 def _ampersand(words: Sequence[Token], at: int) -> str | None:
-    return "an equation is written with = alone" if str(_after(words, at)) == "=" else None
+    return "write = alone" if str(_after(words, at)) == "=" else None
 
 
 def _bars(words: Sequence[Token], at: int) -> str | None:
@@ -177,7 +177,7 @@ CONTEXTS: dict[str, Context] = {
 
 
 def without_comments(source: Source, words: Sequence[Token], tell: Callable[[Diagnostic], None]) -> list[Token]:
-    """The words less what stands behind `//`, between `/*` and `*/`, and on a line behind `%`."""
+    """The words without the comments of other languages: after `//`, between `/*` and `*/`, and on a line after `%`."""
     if not any(sign in source.text for sign in ("//", "/*", "%")):
         return list(words)
     ends = [at + 1 for at, word in enumerate(words) if word == "/" and touching(words, at) and words[at - 1] == "*"]
@@ -193,7 +193,7 @@ def without_comments(source: Source, words: Sequence[Token], tell: Callable[[Dia
         end = _end_of_comment(words, at, sign, ends)
         quotient = "; a quotient is written with one /" if sign == "//" and not first else ""
         place = where(source, words[at], words[at + (sign != "%")])
-        tell(say(UNEXPECTED_WORD, f"{sign} starts no comment", place, help=COMMENT + quotient))
+        tell(say(UNEXPECTED_WORD, f"{sign} does not start a comment", place, help=COMMENT + quotient))
         if end == at + 2 and not first:
             kept.append(words[at])
         at = end

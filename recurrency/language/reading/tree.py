@@ -34,7 +34,7 @@ MAX_NAME = 200
 GREEK = {"σ": "sigmoid"}
 RESERVED = {
     "t": "t is the time; only h[t-1] and the like mention it",
-    "init": "init(c) is the first value of a state",
+    "init": "init(c) is the initial value of a state",
     "sigmoid": "σ is read as sigmoid",
 }
 
@@ -103,7 +103,7 @@ class TreeBuilder:
         if not name.isidentifier():
             self.refuse_letters(token, name)
         if name in RESERVED and (name != "sigmoid" or token != "sigmoid"):
-            title = f"{token} cannot be the name of anything here"
+            title = f"{token} cannot be used as a name"
             self.mistakes.append(say(RESERVED_WORD, title, place, RESERVED[name], help="choose another name"))
         if len(name) > MAX_NAME:
             label = f"{len(name)} characters, at most {MAX_NAME} are allowed"
@@ -149,7 +149,7 @@ class TreeBuilder:
                         "two statements on one line",
                         after.span,
                         "this is the second",
-                        help="start it on a line of its own, or write the operator that is missing before it",
+                        help="start it on its own line, or write the operator that is missing before it",
                     )
                 )
 
@@ -311,7 +311,7 @@ class TreeBuilder:
             self.mistakes.append(
                 say(
                     POSITION_AFTER_KEYWORD,
-                    "a position cannot follow a keyword",
+                    "a positional argument cannot follow a keyword argument",
                     self.span(argument),
                     help=f"put it before {self.source.text[named[0].meta.start_pos : named[0].meta.end_pos]}",
                 )

@@ -271,7 +271,7 @@ def _concat(a: Arguments) -> Value:
         if p.type.shape[1:] != parts[0].type.shape[1:]:
             a.fail(
                 SHAPE_MISMATCH,
-                f"{shown(p.type)} can't stand beside {shown(parts[0].type)}: only the first dimension may differ",
+                f"concat cannot join {shown(parts[0].type)} and {shown(p.type)}: only the first dimension may differ",
                 position=i,
             )
     return a.graph.add("concat", [p.id for p in parts]) if len(parts) > 1 else parts[0]

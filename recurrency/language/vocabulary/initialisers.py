@@ -1,4 +1,4 @@
-"""First values: one row for each initialiser that may stand after `~`, and draws that depend on seed and name alone.
+"""Initial values: one row for each initialiser, and draws that depend only on the seed and the name.
 
 A fan is read from the shape: a matrix is `[out, in]`, and a vector `[n]` is one row of a matrix, `[1, n]`, as in
 `dot(w, x)`. (Glorot and Bengio 2010 speak of matrices only; a vector that is a bias is better drawn with `zeros`.)
@@ -132,7 +132,7 @@ def _fan(shape: Sequence[object], arguments: Arguments) -> str | None:
     if len(shape) in (1, 2):
         return None
     what = "a scalar" if not shape else f"a parameter with {len(shape)} dimensions"
-    return f"a fan is read from a matrix [out, in] or a vector; {what} has none (use uniform, normal or zeros)"
+    return f"a fan-in needs a matrix [out, in] or a vector; {what} has none (use uniform, normal or zeros)"
 
 
 def _matrix(shape: Sequence[object], arguments: Arguments) -> str | None:
@@ -246,7 +246,7 @@ def draw(name: str, arguments: Sequence[float], shape: Shape, rng: np.random.Gen
     """A float64 array of `shape` drawn by the initialiser `name`; UsageError where the request makes no sense."""
     row = INITIALISERS.get(name)
     if row is None:
-        raise UsageError(f"there is no initialiser {name}; there are {', '.join(INITIALISERS)}")
+        raise UsageError(f"there is not an initialiser {name}; there are {', '.join(INITIALISERS)}")
     bound = row.bind(arguments)
     wrong = row.check(shape, bound)
     if wrong:

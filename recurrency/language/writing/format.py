@@ -41,7 +41,7 @@ class Line:
         return tight(self.words)
 
     def find(self, *kinds: str) -> int | None:
-        """The first word of one of these kinds outside of brackets, if it stands in the first row."""
+        """The first word of one of these kinds outside of brackets, if it is in the first row."""
         depth = 0
         for at, word in enumerate(self.words):
             depth += ROUND.get(word.type, 0)
@@ -192,7 +192,7 @@ def pad_to(block: list[Line], *kinds: str, most: int | None = None) -> None:
 
 
 def width(line: Line, end: int) -> int:
-    """How many columns the words of a line take before the one at `end`, which stands in the first row."""
+    """How many columns the words of a line take before the one at `end`, which is in the first row."""
     rows = Rows(line)
     for at in range(end):
         rows.write(at)

@@ -14,7 +14,7 @@ from recurrency.language.writing.naming import Naming, naming_of
 from recurrency.language.writing.notation import COMPARISONS, bracketed, keyword, number
 
 OR, AND, COMPARE, SUM, BIG, PRODUCT, MATMUL, UNARY, POWER, ATOM = range(10)
-"""How tightly a piece of print holds together; `BIG` is a sum sign with what stands behind it."""
+"""How tightly a piece of print holds together; `BIG` is a sum sign with its terms."""
 
 BINARY = {"or": OR, "and": AND, "+": SUM, "-": SUM, "*": PRODUCT, "@": MATMUL, "/": ATOM, "**": POWER}
 WHOLE_STREAM = {"reverse", "first", "last", "sum_over_time", "mean_over_time"}
@@ -23,7 +23,7 @@ WHOLE_STREAM = {"reverse", "first", "last", "sum_over_time", "mean_over_time"}
 def latex_of_cell(
     cell: syntax.Cell, functions: Mapping[str, syntax.Fn] | None = None, cells: Mapping[str, syntax.Cell] | None = None
 ) -> str:
-    """The equations of a cell as an `align*` environment, in the order of the text, then first values and losses.
+    """The equations of a cell as an `align*` environment, in the order of the text, then initial values and losses.
 
     `functions` and `cells` are those that its file defines or uses. Where names would look alike, comments say which
     one wears a prime.
@@ -142,7 +142,7 @@ def merged(rows: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def first_values(statement: syntax.Statement, scope: Scope) -> list[tuple[str, str]]:
-    """`h_0` and its value for a state whose first value is an expression."""
+    """`h_0` and its value for a state whose initial value is an expression."""
     if isinstance(statement, syntax.For):
         return [row for s in statement.body for row in first_values(s, scope.inside(statement.index))]
     if not isinstance(statement, syntax.State) or statement.first is None:
@@ -236,7 +236,7 @@ class Printer:
         return [f"{keyword(k.name)} = {self.given(k.value)}" for k in keywords]
 
     def given(self, value: syntax.Expression) -> str:
-        """What stands behind a keyword: a stream, or a function or a cell."""
+        """The value of a keyword: a stream, a function or a cell."""
         known = isinstance(value, syntax.Name) and value.name in self.scope.known
         return self.text(value) if known else self.callee(value)
 

@@ -100,6 +100,6 @@ def number(value: int | float) -> str:
 
 
 def bracketed(inside: str) -> str:
-    """In round brackets, which grow with what stands in them."""
+    """In round brackets as high as their content."""
     tall = any(word in inside for word in ("\\frac", "\\sum", "\\begin", "\\left"))
     return f"\\left({inside}\\right)" if tall else f"({inside})"

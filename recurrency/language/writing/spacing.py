@@ -1,4 +1,4 @@
-"""How far apart two neighbouring words stand in the canonical layout."""
+"""The space between two neighbouring words in the canonical layout."""
 
 from __future__ import annotations
 
