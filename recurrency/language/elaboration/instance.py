@@ -43,8 +43,6 @@ def own_clock(cell: syntax.Cell) -> str:
 class Instance(Scope):
     """One use of a cell, which fills its scope: first with all definitions, then with their values, on demand."""
 
-    first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = field(default_factory=dict, init=False)
-    """Initial values of states that `from` gives, by name."""
     _known: dict[Key, Value] = field(default_factory=dict, init=False)
     _computing: list[Key] = field(default_factory=list, init=False)
     _failed: set[Key] = field(default_factory=set, init=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from recurrency.errors import Span
+from recurrency.graph.types import Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
 from recurrency.language.diagnostics import Code
@@ -64,6 +66,8 @@ class Scope(ABC):
     streams: dict[Key, Stream] = field(default_factory=dict, init=False)
     shared: dict[Key, Shared] = field(default_factory=dict, init=False)
     uses: dict[str, Used] = field(default_factory=dict, init=False)
+    first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = field(default_factory=dict, init=False)
+    """Initial values of states that `from` gives, by name."""
 
     def __post_init__(self) -> None:
         self.cell = self.definition.cell

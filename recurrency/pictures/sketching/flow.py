@@ -17,7 +17,8 @@ from recurrency.errors import Span
 from recurrency.graph.types import Kind
 from recurrency.language import syntax
 from recurrency.language.elaboration.definitions import Env, Key, Written, label
-from recurrency.language.elaboration.instance import Instance
+from recurrency.language.elaboration.evaluate import Evaluator
+from recurrency.language.elaboration.scope import Scope
 from recurrency.language.syntax import Expression
 from recurrency.language.writing.latex import names_in
 from recurrency.passes.recurrence import recurrences
@@ -40,7 +41,7 @@ class Equation:
     env: Env
     span: Span
     free: tuple[str | None, ...] = ()
-    use: Instance | None = None
+    use: Scope | None = None
 
     @property
     def has_name(self) -> bool:
@@ -59,7 +60,7 @@ class Use:
 class Flow:
     """The equations of an elaborated cell and what each of them reads."""
 
-    def __init__(self, top: Instance) -> None:
+    def __init__(self, top: Scope) -> None:
         self.top, self.graph = top, top.work.graph
         self.starts = set(self.graph.sources("start").values())
 
@@ -89,18 +90,18 @@ class Flow:
 
     def _equations(self, key: Key, one: Written, calls: list[str]) -> Iterator[Equation]:
         for name in calls:
-            use = self.top.uses[name].instance
+            use = self.top.uses[name].scope
             assert use.place is not None
             yield Equation((name, ()), self.calls[use.place], one.env, use.place, use=use)
         whole = self.top.uses.get(label(key))
         free = tuple(index.name if isinstance(index, syntax.Name) else None for index in one.statement.target.indices)
         value = self.chosen(one.statement.value, one.env)
-        yield Equation(key, value, one.env, one.statement.span, free, whole.instance if whole else None)
+        yield Equation(key, value, one.env, one.statement.span, free, whole.scope if whole else None)
 
     def chosen(self, value: Expression, env: Env) -> Expression:
         """The chosen branch of a conditional; any other expression unchanged."""
         while isinstance(value, syntax.Conditional) and self.knows(value.condition, env):
-            value = value.then if self.top.evaluator(env).truth(value.condition) else value.otherwise
+            value = value.then if Evaluator(self.top, env).truth(value.condition) else value.otherwise
         return value
 
     def knows(self, expression: Expression, env: Env) -> bool:
@@ -131,7 +132,7 @@ class Flow:
         streams = {key: {s.now().id for i in inner(use) for s in i.streams.values()} for key, use in self._used()}
         return {id: key for key, use in self._used() for id in streams[key] - ports_of(use)}
 
-    def _used(self) -> Iterator[tuple[Key, Instance]]:
+    def _used(self) -> Iterator[tuple[Key, Scope]]:
         return ((key, e.use) for key, e in self.written.items() if e.use is not None)
 
     def stands_for(self, key: Key) -> Key:
@@ -224,14 +225,14 @@ class Flow:
         return any(shifts.intersection(loop.ids) for loop in recurrences(self.graph))
 
 
-def inner(use: Instance) -> list[Instance]:
+def inner(use: Scope) -> list[Scope]:
     """A call of a cell and all calls inside it."""
     found = [use]
-    for instance in found:
-        found += [used.instance for used in instance.uses.values()]
+    for scope in found:
+        found += [used.scope for used in scope.uses.values()]
     return found
 
 
-def ports_of(use: Instance) -> set[int]:
+def ports_of(use: Scope) -> set[int]:
     """The nodes that a call gets as arguments."""
     return {use.streams[port.name, ()].now().id for port in use.cell.inputs}

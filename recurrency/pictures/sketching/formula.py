@@ -10,8 +10,9 @@ from typing import Any, cast
 from recurrency.errors import Span
 from recurrency.language import syntax
 from recurrency.language.elaboration.definitions import Env
+from recurrency.language.elaboration.evaluate import Evaluator
+from recurrency.language.elaboration.meanings import dimension_text
 from recurrency.language.elaboration.numbers import is_number
-from recurrency.language.elaboration.streams import dimension_text
 from recurrency.language.syntax import Expression
 from recurrency.language.writing.latex import Printer, Scope
 from recurrency.pictures.sketching.flow import Flow
@@ -112,7 +113,7 @@ class Formula:
 
     def _index(self, index: Expression) -> Expression:
         if self.flow.knows(index, self.env):
-            return syntax.Number(index.span, self.flow.top.evaluator(self.env).integer(index))
+            return syntax.Number(index.span, Evaluator(self.flow.top, self.env).integer(index))
         return cast(Expression, self._known(index))
 
 
