@@ -11,8 +11,8 @@ from recurrency.errors import Span, UsageError
 from recurrency.language import syntax
 from recurrency.language.elaboration.definitions import Key
 from recurrency.language.elaboration.elaborate import unfold
+from recurrency.language.elaboration.instance import Instance
 from recurrency.language.elaboration.modules import CellDef
-from recurrency.language.elaboration.scope import Scope
 from recurrency.language.writing.latex import Scope, scope_of
 from recurrency.pictures.sketching.flow import Equation, Flow, Use
 from recurrency.pictures.sketching.formula import Formula
@@ -40,7 +40,7 @@ def read(definition: CellDef, sizes: Mapping[str, Any]) -> Sketch:
 
 
 class _Reader:
-    def __init__(self, top: Scope) -> None:
+    def __init__(self, top: Instance) -> None:
         self.cell, self.flow = top.cell, Flow(top)
         if len(top.defined.equations) > UNROLLED:
             raise self._too_many(f"more than {UNROLLED}")
