@@ -16,7 +16,7 @@ def _table(rows: Mapping[str, str]) -> dict[str, str]:
     return dict(chain.from_iterable(((word, help) for word in words.split()) for words, help in rows.items()))
 
 
-SHAPES = "write the dimension: sizes are named in the header"
+SHAPES = "sizes are dimensions of the header: use their names"
 RESHAPED = "leave it out: shapes have neither batch nor time, and vectors have one axis"
 NO_ROUNDING = "there is none: its derivative is 0 wherever it has one"
 LAYER = "write W @ x + b, with param W : [H, N] ~ glorot_uniform, or add: use Linear from library"
