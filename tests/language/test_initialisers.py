@@ -177,7 +177,7 @@ def test_a_missing_argument_is_named() -> None:
 
 
 def test_an_unknown_initialiser_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="no initialiser xavier; there are zeros, ones"):
+    with pytest.raises(UsageError, match="unknown initialiser xavier; there are zeros, ones"):
         draw("xavier", (), (3,), rng())
 
 

@@ -246,7 +246,7 @@ def draw(name: str, arguments: Sequence[float], shape: Shape, rng: np.random.Gen
     """A float64 array of `shape` drawn by the initialiser `name`; UsageError where the request makes no sense."""
     row = INITIALISERS.get(name)
     if row is None:
-        raise UsageError(f"there is not an initialiser {name}; there are {', '.join(INITIALISERS)}")
+        raise UsageError(f"unknown initialiser {name}; there are {', '.join(INITIALISERS)}")
     bound = row.bind(arguments)
     wrong = row.check(shape, bound)
     if wrong:
