@@ -16,7 +16,7 @@ from recurrency.program.schedule import schedule
 from ..names import ascii_name
 from ..python.function import Function
 from ..python.interface import calls, tables
-from ..python.module import HELPERS_TITLE, docstring, helpers_of, import_line, joined, names_of, names_of_helper
+from ..python.module import assembled, docstring, executed, import_line
 from .dialect import Numpy
 from .helpers import HELPERS
 from .interface import ARRAYS
@@ -71,9 +71,7 @@ class NumpyBackend:
         """Generate and execute one function, which computes the roots of a graph."""
         (written,) = self._written([(name, graph)], layout, without)
         text = _text([written], dtype, "")
-        module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
-        exec(compile(text, f"<recurrency numpy {ascii_name(name)}>", "exec"), module)
-        return Built(module[ascii_name(name)], text, written, dtype)
+        return Built(executed(text, self.name, written.name), text, written, dtype)
 
     def module(self, export: Export) -> str:
         """The source of a whole module: tables, the passes, and the functions that a user calls."""
@@ -102,12 +100,8 @@ class NumpyBackend:
 
 
 def _text(written: Sequence[Function], dtype: str, header: str, tables: str = "", interface: str = "") -> str:
-    """A module: first what is this cell's own, then what all modules have in common."""
-    functions = [f.text() for f in written]
-    used = names_of("\n".join([*functions, interface]))
-    helpers = helpers_of(HELPERS, used)
-    used = used.union(*map(names_of_helper, helpers))
-    return joined([_preamble(header, dtype, used), tables, *functions, interface, HELPERS_TITLE, *helpers])
+    own = [tables, *(f.text() for f in written), interface]
+    return assembled(lambda used: _preamble(header, dtype, used), own, HELPERS)
 
 
 def _preamble(header: str, dtype: str, used: set[str]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 WIDTH = 120
 """Characters on a line of generated Python."""
@@ -35,10 +36,16 @@ def names_of(text: str) -> set[str]:
     return {word for word in PIECES.findall(text) if word}
 
 
-@cache
-def names_of_helper(text: str) -> frozenset[str]:
-    """The same of a text that many modules contain: remembered."""
-    return frozenset(names_of(text))
+names_of_helper = cache(names_of)
+"""The same of a text that many modules contain: remembered."""
+
+
+def assembled(preamble: Callable[[set[str]], str], own: Sequence[str], helpers: Mapping[str, str]) -> str:
+    """A module: a preamble for the names that it uses, the cell's own parts, and the helpers that these need."""
+    used = names_of("\n".join(own))
+    needed = helpers_of(helpers, used)
+    used = used.union(*map(names_of_helper, needed))
+    return joined([preamble(used), *own, HELPERS_TITLE, *needed])
 
 
 def helpers_of(table: Mapping[str, str], used: set[str]) -> list[str]:
@@ -50,6 +57,13 @@ def helpers_of(table: Mapping[str, str], used: set[str]) -> list[str]:
         named = set[str]().union(*(names_of_helper(table[name]) for name in wanted))
         wanted = (named & table.keys()) - found
     return [text for name, text in table.items() if name in found]
+
+
+def executed(text: str, backend: str, name: str) -> Any:
+    """The function with this name in a module with this source."""
+    module: dict[str, Any] = {"__name__": f"recurrency.generated.{name}"}
+    exec(compile(text, f"<recurrency {backend} {name}>", "exec"), module)
+    return module[name]
 
 
 def import_line(module: str, names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from recurrency.program.schedule import schedule
 
 from ..names import ascii_name
 from ..python.function import Function
-from ..python.module import HELPERS_TITLE, docstring, helpers_of, import_line, joined, names_of, names_of_helper
+from ..python.module import assembled, docstring, executed, import_line
 from .dialect import Torch
 from .helpers import HELPERS
 from .ops import FUNCTIONS
@@ -100,9 +100,7 @@ class TorchBackend:
         """
         self._need_torch()
         text = self.emit([(name, graph)], layout, "", without)
-        module: dict[str, Any] = {"__name__": f"recurrency.generated.{ascii_name(name)}"}
-        exec(compile(text, f"<recurrency torch {ascii_name(name)}>", "exec"), module)
-        return Built(module[ascii_name(name)], text)
+        return Built(executed(text, self.name, ascii_name(name)), text)
 
     def module(self, export: Export) -> str:
         """The source of a whole module: an `nn.Module` that needs nothing but PyTorch.
@@ -140,10 +138,7 @@ class TorchBackend:
         for name, graph in functions:
             program = schedule(with_lengths(graph), layout, without)
             written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)).text())
-        used = names_of("\n".join(written))
-        helpers = helpers_of(HELPERS, used)
-        used = used.union(*map(names_of_helper, helpers))
-        return joined([_preamble(header, used), *written, HELPERS_TITLE, *helpers])
+        return assembled(lambda used: _preamble(header, used), written, HELPERS)
 
 
 def _preamble(header: str, used: set[str]) -> str:

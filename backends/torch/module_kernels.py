@@ -45,20 +45,17 @@ def built(programs: Programs, like: Tensor, kind: str, options: tuple[Any, ...])
 def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
     """A function of a backend as a function on tensors, without copies."""
 
-    def function(
-        params: Tensor, given: Mapping[str, Tensor], lengths: Mapping[str, Tensor] | None, steps: Mapping[str, int],
-        batch: int, training: bool, seed: int, offset: Mapping[str, Tensor] | None,
-    ) -> dict[str, Tensor]:  # fmt: skip
-        arrays = {name: tensor.detach().contiguous() for name, tensor in given.items()}
-        counts, before = _on_host(lengths), _on_host(offset)
+    def function(*arguments: Any) -> dict[str, Tensor]:
+        call: Any = backend.Call(*arguments)
+        params = call.params.detach()
+        given = {name: tensor.detach().contiguous() for name, tensor in call.given.items()}
+        call = call._replace(lengths=_on_host(call.lengths), offset=_on_host(call.offset))
         if params.device.type == "cuda":
             with _stream_of(params.device):
-                found = runner.device(params.detach(), arrays, counts, steps, batch, training, seed, before)
+                found = runner.device(*call._replace(params=params, given=given))
                 return {name: from_dlpack(array) for name, array in found.items()}
-        arrays = _on_host(arrays)
         with pool.at_most(torch.get_num_threads()):
-            call = backend.Call(params.detach().numpy(), arrays, counts, steps, batch, training, seed, before)
-            found = runner(call)
+            found = runner(call._replace(params=params.numpy(), given=_on_host(given)))
         return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
 
     return function

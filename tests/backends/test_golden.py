@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from functools import cache
@@ -78,3 +79,17 @@ def own(text: str, kinds: list[str]) -> list[str]:
 @pytest.mark.parametrize("cell", KINDS)
 def test_a_cell_is_written_like_this(cell: str, stage: str, golden: Callable[[Path, str], None]) -> None:
     golden(GOLDEN / cell.replace(" ", "_") / f"{stage}.{EXTENSIONS[stage]}", text_of(cell, stage))
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("cell", KINDS)
+def test_a_module_begins_with_the_cell_and_has_no_helper_that_nothing_calls(cell: str, name: str) -> None:
+    functions = functions_of(cell)
+    backend: Any = find(name, run=False)
+    text = backend.emit(functions, model_of(cell).programs.layout, *(["float32"] if name == "numpy" else []))
+    own, helpers = (ast.parse(part).body for part in text.split(HELPERS_TITLE))
+    assert next(node.name for node in own if isinstance(node, ast.FunctionDef)) == functions[0][0]
+    named = [{n.id for n in ast.walk(node) if isinstance(n, ast.Name)} for node in helpers + own]
+    for number, helper in enumerate(helpers):
+        if isinstance(helper, ast.FunctionDef | ast.ClassDef):
+            assert any(helper.name in names for k, names in enumerate(named) if k != number), helper.name
