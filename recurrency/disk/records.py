@@ -65,12 +65,12 @@ def key(*parts: object) -> str:
 @cache
 def _code() -> str:
     """A digest of the files of this package (by size and date) and of the versions of Python and NumPy."""
-    facts: list[object] = [sys.version, np.__version__]
+    state: list[object] = [sys.version, np.__version__]
     for part in PARTS:
         spec = util.find_spec(part)
         for folder in (spec.submodule_search_locations or []) if spec else []:
-            facts += sorted(_files(folder))
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+            state += sorted(_files(folder))
+    return hashlib.sha256(repr(state).encode()).hexdigest()
 
 
 def _files(folder: str) -> Iterator[tuple[str, int, int]]:

@@ -26,7 +26,7 @@ from recurrency.model.spec import Spec
 from recurrency.training.loop.progress import INTERRUPTED
 from recurrency.training.loop.snapshots import Snapshot, read, write
 from recurrency.training.runs.experiments import KEPT
-from recurrency.training.runs.facts import wrong_fact
+from recurrency.training.runs.facts_schema import wrong_fact
 from recurrency.training.runs.metrics import read_metrics
 from recurrency.training.runs.weights import read_about
 

@@ -1,4 +1,4 @@
-"""What may stand in the facts of a run (facts.json), so that a damaged file is named where it is read."""
+"""The schema of facts.json, the description of its data in a run folder; it detects damaged files on reading."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _numbers(value: Any) -> bool:
 
 
 def _of_each(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """What may be said for each input apart."""
+    """A check for a mapping with one value for each input."""
     return lambda value: isinstance(value, dict) and all(map(kind, value.values()))
 
 
@@ -38,11 +38,11 @@ KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "deviation": (_numbers, "numbers in a list"),
     "delay": (_whole, "a whole number"),
 }
-"""What each fact is, if it is there."""
+"""The check of each key, and what it must be; all keys are optional."""
 
 
 def wrong_fact(facts: Mapping[str, Any]) -> str | None:
-    """What is wrong with the first fact that is not as it should be."""
+    """What is wrong with the first key that has a bad value; None if all are right."""
     for name, (sound, words) in KINDS.items():
         if name in facts and not sound(facts[name]):
             return f"{name} must be {words}"
