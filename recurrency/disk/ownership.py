@@ -31,13 +31,13 @@ def stranger(place: Path) -> str | None:
         about = path.lstat()
         last = path == place
         if about.st_uid != os.geteuid() and (last or about.st_uid != 0):
-            return "belongs to another user" if last else f"lies in {path}, which belongs to another user"
+            return "belongs to another user" if last else f"is in {path}, which belongs to another user"
         if stat.S_ISLNK(about.st_mode) or not about.st_mode & WRITABLE:
             continue
         if (about.st_mode & stat.S_ISVTX and not last) or _private(about):
             continue
         how = f"can be written by others (chmod 700 {path} mends that)"
-        return how if last else f"lies in {path}, which {how}"
+        return how if last else f"is in {path}, which {how}"
     return None
 
 

@@ -19,21 +19,21 @@ from recurrency.language.writing.format import format_file
 from recurrency.model.spec import Spec, from_source
 
 TEMPLATE = '''\
-# A cell to start from: change what you like. `recurrency check` finds mistakes in this file, `recurrency show` tells
-# shapes and parameters and draws the cell, and `recurrency list` has cells to take pieces from.
+# A cell to start from: change what you like. `recurrency check` finds mistakes in this file, `recurrency show` prints
+# shapes and parameters and draws the cell, and `recurrency list` shows cells to copy from.
 
 cell NAME[N, H](x: [N]) -> (h: [H]) {
-    """What this cell is, and the paper that it comes from."""
+    """What this cell is, and the paper it comes from."""
 
-    # What is learned: shape, and first value. N and H get numbers later, and until then they don't mix.
+    # Parameters, which are learned: shape and initial value. N and H get numbers later; they are two different units.
     param W_g, W_c : [H, N] ~ glorot_uniform
     param U_g, U_c : [H, H] ~ orthogonal
     param b_g, b_c : [H]    ~ zeros
 
-    # What is kept from one step to the next, and what it is before the first.
+    # State, which is kept from step to step: shape, and value before the first step.
     state h : [H] = 0
 
-    # What happens at each step, in any order; h[t-1] is h one step ago, @ a product with a matrix.
+    # The equations of a step, in any order. h[t-1] is h one step before, @ is the matrix product.
     g = sigmoid(W_g @ x + U_g @ h[t-1] + b_g)  # a gate: 1 keeps the old value, 0 takes the new one
     c = tanh(W_c @ x + U_c @ h[t-1] + b_c)
     h = g * h[t-1] + (1 - g) * c
@@ -146,8 +146,8 @@ class _Copy:
         if not path.is_relative_to(folder):
             at = self.module.path.parent if self.module.path else folder
             raise UsageError(
-                f"{self.origin.cell.name} uses {path.name}, which a file in {folder} can't: files that are used lie in "
-                f"the same folder or below; write the copy there: -o {at / self.path.name}"
+                f"{self.origin.cell.name} uses {path.name}, which a file in {folder} can't: a file can only use files in "
+                f"its folder or below; write the copy there: -o {at / self.path.name}"
             )
         return f'"{path.relative_to(folder).as_posix()}"'
 

@@ -1,6 +1,6 @@
 """Checkpointing through time: the states between chunks of steps are kept, and each chunk is recomputed backwards.
 
-After Gruslys et al. 2016, "Memory-efficient backpropagation through time", with chunks of one size.
+After Chen et al. 2016, "Training deep nets with sublinear memory cost" (arXiv:1604.06174), with steps as the layers.
 """
 
 from __future__ import annotations

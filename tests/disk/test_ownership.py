@@ -72,7 +72,7 @@ def test_a_store_says_whose_folder_is_to_be_closed(place: Path, monkeypatch: pyt
     monkeypatch.setenv("RECURRENCY_CACHE", str(place))
     assert Store("c", dict).folder() == place / "c"
     place.parent.chmod(0o777)
-    with pytest.raises(UsageError, match=f"c/c lies in {place.parent}, which can be written by others .chmod 700"):
+    with pytest.raises(UsageError, match=f"c/c is in {place.parent}, which can be written by others .chmod 700"):
         Store("c", dict).folder()
 
 
