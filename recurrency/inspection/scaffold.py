@@ -146,8 +146,8 @@ class _Copy:
         if not path.is_relative_to(folder):
             at = self.module.path.parent if self.module.path else folder
             raise UsageError(
-                f"{self.origin.cell.name} uses {path.name}, which a file in {folder} can't: a file can only use files in "
-                f"its folder or below; write the copy there: -o {at / self.path.name}"
+                f"{self.origin.cell.name} uses {path.name}, which a file in {folder} can't: a file can only use "
+                f"files in its folder or below; write the copy there: -o {at / self.path.name}"
             )
         return f'"{path.relative_to(folder).as_posix()}"'
 
