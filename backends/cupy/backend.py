@@ -60,7 +60,9 @@ class CupyBackend:
     """
 
     extension = ".py"
-    """Of the files that it writes."""
+    """The extension of the files that it writes."""
+    writes_steps = True
+    """Its modules have a function for one step."""
     switches = frozenset({"loop", "step"})
     """Ways to run a loop over time that can be switched off."""
 

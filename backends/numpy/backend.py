@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GUIDE = """
-A program calls `forward`, `backward` and `step`{loss}. The equations are in {passes}; names that
-end in `_` are those of the specification. What comes after these functions is the same in the modules of all cells.
+A program calls `forward`, `backward` and `step`{loss}.
+The equations are in {passes}.
+Names that end in `_` are those of the specification. What comes after these functions is the same in all modules.
 """
 
 
@@ -77,7 +78,7 @@ class NumpyBackend:
         """The source of a whole module: tables, the passes, and the functions that a user calls."""
         written = self._written(export.functions, export.layout, export.without)
         passes = [f"`{name}`" for name, _ in export.functions]
-        loss = ", or `loss_and_gradients`" if "`loss_pass`" in passes else ""
+        loss = ", and for training `loss_and_gradients`" if "`loss_pass`" in passes else ""
         header = export.header + GUIDE.format(loss=loss, passes=" and ".join([", ".join(passes[:-1]), passes[-1]]))
         return _text(written, export.dtype, header, tables(export), calls(export, ARRAYS))
 

@@ -95,7 +95,7 @@ def views(params):
 
 
 def _check_names(what, given, names, needed=()):
-    """Refuse what is no dictionary, holds other names than these, or lacks one that is needed."""
+    """Refuse anything but a dict, unknown names, and a dict without a needed name."""
     if not isinstance(given, Mapping):
         raise TypeError(f"the {what} are a dict of {', '.join(names)}, not {type(given).__name__}")
     wrong, missing = [n for n in given if n not in names], [n for n in needed if n not in given]

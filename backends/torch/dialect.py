@@ -180,8 +180,8 @@ class Torch:
 
 
 DOCS = {
-    "kept": "The buffers of `{}` for so many steps and sequences, and views of them.",
-    "lent": "The buffers of results of `{}`, and views of them.",
+    "kept": "The buffers of `{}` for these numbers of steps and sequences, and views of them.",
+    "lent": "The memory of the results of `{}`, and views of it.",
 }
 
 

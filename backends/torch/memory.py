@@ -1,4 +1,4 @@
-"""Helpers of generated PyTorch modules for memory: what is used again, what is handed out; and for large products."""
+"""Helpers of generated PyTorch modules for memory that is used again, and for products of matrices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _pieces = []
 ''',
     "LARGE_RESULT": '''
 LARGE_RESULT = 1 << 18
-"""Results of at least so many bytes have a block of memory of their own, which is used again."""
+"""Results of at least this many bytes get their own block of memory, which is used again."""
 ''',
     "borrow": '''
 def borrow(make, like, *sizes):
@@ -193,7 +193,7 @@ def large_addmm(plus, a, b, out):
 ''',
     "prepared": '''
 def prepared(product, b, rows, steps):
-    """The factor b in the form that suits `product`, which multiplies so many rows by it at each step."""
+    """The factor b in the form that suits `product`, which multiplies `rows` rows by it at each step."""
     if product in (torch.mm, torch.addmm):
         return b
     return packed_weights(b.T.contiguous(), rows) if packed_weights is not None and steps >= 16 else b.T

@@ -32,7 +32,7 @@ class UsageError(ValueError):
 '''
 
 GUIDE = """
-The module is the class {name} at the end of this file; `Network` says how it is called. The equations stand in the
+The module is the class {name} at the end of this file; `Network` says how it is called. The equations are in the
 functions that come first: `run_plain` (results), `run_kept` (results, and what the backward pass needs), `run_back` and
 `run_back_params` (gradients), `run_second` (gradients of gradients).{losses} What comes after them is the same in the
 modules of all cells, up to the tables and the class at the end.

@@ -48,7 +48,7 @@ def forward_kept(params, given, lengths, steps, batch, training, seed, offset):
 
 
 def forward_kept_memory(like, T, B):
-    """The buffers of `forward_kept` for so many steps and sequences, and views of them."""
+    """The buffers of `forward_kept` for these numbers of steps and sequences, and views of them."""
     h_default_ = like.new_full((B, 4), 0)
     addmm_ = best_product(like, addmm, large_addmm, T * B, 3, 4)
     addmm_2_ = best_product(like, addmm, step_addmm, B, 4, 4)
@@ -57,7 +57,7 @@ def forward_kept_memory(like, T, B):
 
 
 def forward_kept_results(like, T, B):
-    """The buffers of results of `forward_kept`, and views of them."""
+    """The memory of the results of `forward_kept`, and views of it."""
     h_rows_ = zero_rows(lend(like, (T + 1, B, 4), 1), 1, 0)
     h_ = h_rows_[1:1 + T]
     h_before_ = h_rows_[:T]
@@ -128,7 +128,7 @@ def backward(params, given, lengths, steps, batch, training, seed, offset):
 
 
 def backward_memory(like, T, B):
-    """The buffers of `backward` for so many steps and sequences, and views of them."""
+    """The buffers of `backward` for these numbers of steps and sequences, and views of them."""
     if_length_ = like.new_empty((B, 4))
     d_h_ = like.new_empty((T, B, 4))
     one_ = like.new_full((), 1.0)
@@ -148,6 +148,6 @@ def backward_memory(like, T, B):
 
 
 def backward_results(like, T, B):
-    """The buffers of results of `backward`, and views of them."""
+    """The memory of the results of `backward`, and views of it."""
     d_x_ = lend(like, (T, B, 3), 0)
     return Buffers((d_x_,), (d_x_,))

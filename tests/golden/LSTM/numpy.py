@@ -85,7 +85,7 @@ def forward_kept(params, given, lengths, steps, batch, training, seed, offset):
 
 
 def forward_kept_memory(T, B):
-    """The buffers of `forward_kept` for so many steps and sequences, and views of them."""
+    """The buffers of `forward_kept` for these numbers of steps and sequences, and views of them."""
     tape = Arena(prod((T + 1, B, 4)), prod((T, B, 4)), prod((T, B, 8)), prod((T, B, 4)), prod((T, B, 4)))
     outputs = Arena(prod((T + 1, B, 4)))
     h_default_ = full((B, 4), 0, real)
@@ -233,7 +233,7 @@ def backward(params, given, lengths, steps, batch, training, seed, offset):
 
 
 def backward_memory(T, B):
-    """The buffers of `backward` for so many steps and sequences, and views of them."""
+    """The buffers of `backward` for these numbers of steps and sequences, and views of them."""
     outputs = Arena(prod((T, B, 3)))
     if_length_ = empty((B, 4), real)
     if_length_2_ = empty((B, 4), real)

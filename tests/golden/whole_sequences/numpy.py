@@ -85,7 +85,7 @@ def loss_gradients(params, given, lengths, steps, batch, training, seed, offset)
 
 
 def loss_gradients_memory(T, B):
-    """The buffers of `loss_gradients` for so many steps and sequences, and views of them."""
+    """The buffers of `loss_gradients` for these numbers of steps and sequences, and views of them."""
     batch_ = empty((), real)
     divide_ = empty((), real)
     h_default_ = full((B, 3), 0, real)

@@ -79,7 +79,7 @@ def loss_gradients(params, given, lengths, steps, batch, training, seed, offset)
 
 
 def loss_gradients_memory(like, T, B):
-    """The buffers of `loss_gradients` for so many steps and sequences, and views of them."""
+    """The buffers of `loss_gradients` for these numbers of steps and sequences, and views of them."""
     batch_ = like.new_empty(())
     one_ = like.new_full((), 1.0)
     divide_ = like.new_empty(())
