@@ -43,7 +43,9 @@ class Numpy:
         arenas = {home: parts for home, parts in f.memory.arenas.items() if parts}
         make, sizes = f"{f.name}_memory", ", ".join(f.sizes)
         lines = [*f.definition([f"({listed(kept)}) = cached({make}, {sizes})"]), "", "", f"def {make}({sizes}):"]
-        lines.append(f'    """The buffers of `{f.name}` for these numbers of steps and sequences, and views of them."""')
+        lines.append(
+            f'    """The buffers of `{f.name}` for these numbers of steps and sequences, and views of them."""'
+        )
         lines += [f"    {home} = Arena({', '.join(parts)})" for home, parts in arenas.items()]
         lines += [f"    {line}" for line in f.memory.lines]
         lines.append(f"    return ({listed([f'{home}.memory' for home in arenas])}), ({listed(kept)})")
