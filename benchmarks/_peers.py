@@ -189,9 +189,17 @@ def torch_words() -> Any:
         return functional.layer_norm(x, x.shape[-1:], gain, bias)
 
     return SimpleNamespace(
-        linear=functional.linear, sigmoid=torch.sigmoid, tanh=torch.tanh, exp=torch.exp, sin=torch.sin, cos=torch.cos,
-        sqrt=torch.sqrt, norm=norm, chunk=lambda x, n: x.chunk(n, -1), cat=lambda parts: torch.cat(parts, -1),
-    )  # fmt: skip
+        linear=functional.linear,
+        sigmoid=torch.sigmoid,
+        tanh=torch.tanh,
+        exp=torch.exp,
+        sin=torch.sin,
+        cos=torch.cos,
+        sqrt=torch.sqrt,
+        norm=norm,
+        chunk=lambda x, n: x.chunk(n, -1),
+        cat=lambda parts: torch.cat(parts, -1),
+    )
 
 
 def torch_loop(task: Task) -> Contestant:
@@ -254,10 +262,17 @@ def jax_words() -> Any:
         return (x - x.mean(-1, keepdims=True)) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-5) * gain + bias
 
     return SimpleNamespace(
-        linear=lambda x, W, b=0.0: x @ W.T + b, sigmoid=jax.nn.sigmoid, tanh=jnp.tanh, exp=jnp.exp, sin=jnp.sin,
-        cos=jnp.cos, sqrt=jnp.sqrt, norm=norm, chunk=lambda x, n: jnp.split(x, n, -1),
+        linear=lambda x, W, b=0.0: x @ W.T + b,
+        sigmoid=jax.nn.sigmoid,
+        tanh=jnp.tanh,
+        exp=jnp.exp,
+        sin=jnp.sin,
+        cos=jnp.cos,
+        sqrt=jnp.sqrt,
+        norm=norm,
+        chunk=lambda x, n: jnp.split(x, n, -1),
         cat=lambda parts: jnp.concatenate(parts, -1),
-    )  # fmt: skip
+    )
 
 
 def jax_job(task: Task, function: Callable[[Any, Any], Any]) -> Contestant:

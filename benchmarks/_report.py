@@ -109,10 +109,16 @@ def left_out(rows: Sequence[Row]) -> list[str]:
 
 
 COLOURS = {
-    "numpy": "#7f7f7f", "torch.nn": "#d62728", "torch-loop": "#ff7f0e", "torch-hoisted": "#e8b520",
-    "torch.compile": "#8c564b", "jax-scan": "#1f77b4", "jax-hoisted": "#17becf", "jax-associative": "#9467bd",
+    "numpy": "#7f7f7f",
+    "torch.nn": "#d62728",
+    "torch-loop": "#ff7f0e",
+    "torch-hoisted": "#e8b520",
+    "torch.compile": "#8c564b",
+    "jax-scan": "#1f77b4",
+    "jax-hoisted": "#17becf",
+    "jax-associative": "#9467bd",
     "onnxruntime": "#2ca02c",
-}  # fmt: skip
+}
 """Of those that a picture knows; it gives others black."""
 
 COLUMNS = 4

@@ -25,9 +25,13 @@ def timed(run: Callable[[], Any], repeats: int, clock: Clock) -> float:
 
 
 def alternate(
-    jobs: Mapping[str, Callable[[], Any]], rounds: int, clock: Clock = time.perf_counter, least: float = 0.0,
-    pause: float = 0.0, budget: float = math.inf,
-) -> dict[str, Array]:  # fmt: skip
+    jobs: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    clock: Clock = time.perf_counter,
+    least: float = 0.0,
+    pause: float = 0.0,
+    budget: float = math.inf,
+) -> dict[str, Array]:
     """Seconds of one call of each job in each round, after two calls that load and plan.
 
     In a round a job is called as often as takes it about `least` seconds. Before that there may be a `pause`, in which

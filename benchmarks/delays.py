@@ -71,13 +71,13 @@ def main() -> None:
 
     made(2)  # what is done once in a process: imports, and the trial of the compiler
     delays = [int(word) for word in options.delays.split(",")]
-    first = {delay: seconds(lambda d=delay: made(d)) for delay in delays}  # type: ignore[misc]
+    first = {delay: seconds(lambda d=delay: made(d)) for delay in delays}
     times: dict[tuple[int, str], list[float]] = {}
     for _ in range(options.rounds):
         for delay, (_, model) in first.items():
             params = model.init(0)
-            forward, run = seconds(lambda m=model, p=params: m.forward(p, x))  # type: ignore[misc]
-            backward, _ = seconds(lambda m=model, r=run: m.backward(r, dy))  # type: ignore[misc]
+            forward, run = seconds(lambda m=model, p=params: m.forward(p, x))
+            backward, _ = seconds(lambda m=model, r=run: m.backward(r, dy))
             times.setdefault((delay, "forward"), []).append(forward)
             times.setdefault((delay, "backward"), []).append(backward)
             del run

@@ -185,10 +185,14 @@ def measured(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, An
     times = alternate(jobs, rounds, clock)
     ratios = {name: float(np.median(seconds / times["generated"])) for name, seconds in times.items()}
     return {
-        "size": size, "T": T, "B": B, "N": N, "H": H, "path": getattr(modules["generated"], "path", ""),
-        "rounds": rounds, "ms": {name: 1e3 * float(np.median(t)) for name, t in times.items()}, "ratios": ratios,
-        "target": TARGETS[size], "reached": ratios["per step"] >= TARGETS[size],
-    }  # fmt: skip
+        **dict(zip(("size", "T", "B", "N", "H"), (size, T, B, N, H), strict=True)),
+        "path": getattr(modules["generated"], "path", ""),
+        "rounds": rounds,
+        "ms": {name: 1e3 * float(np.median(t)) for name, t in times.items()},
+        "ratios": ratios,
+        "target": TARGETS[size],
+        "reached": ratios["per step"] >= TARGETS[size],
+    }
 
 
 def training(module: nn.Module, x: Tensor, target: Tensor) -> Callable[[], float]:
@@ -226,8 +230,8 @@ def trained(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, Any
 
 def training_table(rows: list[dict[str, Any]]) -> list[str]:
     """The same as lines of text."""
-    lines = [f"{'(T, B, N, H)':22}" + "".join(f"{name:>20}" for name in rows[0]["ms"]) + "".join(
-        f"{f'nn.{name} / ours':>16}" for name in PAIRS)]  # fmt: skip
+    heads = [f"{name:>20}" for name in rows[0]["ms"]] + [f"{f'nn.{name} / ours':>16}" for name in PAIRS]
+    lines = [f"{'(T, B, N, H)':22}" + "".join(heads)]
     for row in rows:
         sizes = f"({row['T']}, {row['B']}, {row['N']}, {row['H']})"
         cells = "".join(f"{ms:17.2f} ms" for ms in row["ms"].values())

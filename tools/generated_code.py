@@ -26,17 +26,11 @@ def write(folder: Path) -> None:
     import recurrency as rc
     from recurrency.backend import find
     from recurrency.errors import RecurrencyError
+    from recurrency.model.export import module_files
+    from recurrency.model.model import Model
     from recurrency.testing.cells import CELLS
     from recurrency.testing.dimensions import dimension_sets
 
-    try:
-        from recurrency.model.export import module_files
-        from recurrency.model.model import Model
-    except ModuleNotFoundError:  # a checkout from before these modules moved
-        import importlib
-
-        module_files = importlib.import_module("recurrency.export").module_files
-        Model = importlib.import_module("recurrency.model").Model  # type: ignore[misc]
     specs: list[tuple[str, Any, dict[str, int]]] = [(name, rc.library.spec(name), {}) for name in rc.library.names()]
     specs += [(f"small {name}", rc.parse(small.text), dict(small.dimensions)) for name, small in CELLS.items()]
     folder.mkdir(parents=True, exist_ok=True)

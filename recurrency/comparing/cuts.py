@@ -144,15 +144,17 @@ def unindexed(name: str) -> tuple[str, str]:
 
 def spliced(form: Sum) -> Sum:
     """A sum with the terms of those that it adds, where these have been kept together."""
-    if not any(_kept(product) for product in form.terms):
+    if not any(map(_kept, form.terms)):
         return form
     pairs: list[tuple[Product, float]] = []
     for product, coefficient in form.terms.items():
-        inner = spliced(product.factors[0].args[0]) if _kept(product) else Sum({product: 1.0})  # type: ignore[union-attr]
+        kept = _kept(product)
+        inner = spliced(kept.args[0]) if kept else Sum({product: 1.0})
         pairs += inner.scaled(coefficient).terms.items()
     return collected(pairs)
 
 
-def _kept(product: Product) -> bool:
+def _kept(product: Product) -> Call | None:
+    """The sum that a product consists of, if it has been kept together."""
     factor = product.factors[0] if len(product.factors) == 1 else None
-    return isinstance(factor, Call) and factor.op == TOGETHER
+    return factor if isinstance(factor, Call) and factor.op == TOGETHER else None

@@ -51,9 +51,12 @@ def _index(block: Block) -> tuple[slice, ...]:
 
 
 def moved(
-    equations: Iterable[tuple[Linear, Linear, Equation]], given: Arrays, wanted: Mapping[str, tuple[int, ...]],
-    blank: Blank, complain: Complain,
-) -> Arrays:  # fmt: skip
+    equations: Iterable[tuple[Linear, Linear, Equation]],
+    given: Arrays,
+    wanted: Mapping[str, tuple[int, ...]],
+    blank: Blank,
+    complain: Complain,
+) -> Arrays:
     """The wanted arrays, from equations `sum of wanted pieces = sum of given pieces`.
 
     An equation with several unknown pieces puts everything into the first and zero into the others.

@@ -52,9 +52,14 @@ def from_torch(
 
 
 def to_torch(
-    source: Any, params: Any, like: Any, layers: int = 1, bidirectional: bool = False, bias: bool = True,
+    source: Any,
+    params: Any,
+    like: Any,
+    layers: int = 1,
+    bidirectional: bool = False,
+    bias: bool = True,
     **dimensions: Any,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The state dict of an `nn.LSTM`, `nn.GRU`, `nn.RNN` or `...Cell` from the parameters of a cell.
 
     `source` is a spec, a compiled model or a module of one; `params` its parameters by name, or the flat vector of a
@@ -73,9 +78,14 @@ def to_torch(
 
 
 def state_dict(
-    source: Any, arrays: Mapping[str, Any], like: Any, layers: int = 1, bidirectional: bool = False, bias: bool = True,
+    source: Any,
+    arrays: Mapping[str, Any],
+    like: Any,
+    layers: int = 1,
+    bidirectional: bool = False,
+    bias: bool = True,
     **dimensions: Any,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """What `to_torch` gives, in arrays of the library of those given; does not need PyTorch."""
     cell = sizes.by_parameters(source, {name: tuple(a.shape) for name, a in arrays.items()}, dimensions)
     check_parameters(cell.cell.name, {n: p.shape for n, p in cell.parameters.items()}, arrays)

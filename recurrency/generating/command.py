@@ -45,8 +45,9 @@ class Request:
     def written(self, of: Trained, usual: int, **more: Any) -> list[Piece]:
         """All samples, of so many steps if the user says nothing else."""
         steps = usual if self.steps is None else self.steps
-        return generate(of.model, of.params, steps, choice=self.choice, beam=self.beam, samples=self.samples,
-                        seed=self.seed, **more)  # fmt: skip
+        return generate(
+            of.model, of.params, steps, choice=self.choice, beam=self.beam, samples=self.samples, seed=self.seed, **more
+        )
 
     def file(self, what: str, suffix: str) -> Path:
         """The file that the result goes to.

@@ -66,9 +66,15 @@ def generate(
 
 
 def _drawn(
-    writer: Writer, kind: Kind, steps: int, choice: Choice, samples: int, seed: int, end: int | None,
+    writer: Writer,
+    kind: Kind,
+    steps: int,
+    choice: Choice,
+    samples: int,
+    seed: int,
+    end: int | None,
     beginning: tuple[Any, Any],
-) -> list[Piece]:  # fmt: skip
+) -> list[Piece]:
     ahead = writer.begin(samples, *beginning)
     written, likely, lengths = [], np.zeros(samples), np.full(samples, steps)
     for step in range(steps):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def save(rolls: Sequence[Array], lowest: int, path: str | Path) -> None:
         UsageError: the file can't be written.
     """
     data = io.BytesIO()
-    np.savez_compressed(data, **arrays(rolls, lowest))  # type: ignore[arg-type]
+    found: dict[str, Any] = dict(arrays(rolls, lowest))
+    np.savez_compressed(data, **found)
     write_whole(path, data.getvalue())
 
 

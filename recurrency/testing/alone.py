@@ -64,11 +64,11 @@ class Alone:
         return {n: self._array(self.graph[i].type, law, rng) for n, i in self.graph.sources("input").items()}
 
     def _array(self, type_: Type, law: Law, rng: np.random.Generator) -> Array:
-        most = max(LENGTHS)
+        most, symbols = max(LENGTHS), type_.index
         lead = {Kind.STREAM: (most, len(LENGTHS)), Kind.SEQUENCE: (len(LENGTHS),), Kind.STATIC: ()}[type_.kind]
-        shape = (*lead, *(most if isinstance(d, str) else int(d) for d in type_.shape))  # type: ignore[arg-type]
-        if type_.index is not None:
-            return np.asarray(rng.integers(-1, int(type_.index), shape))  # type: ignore[arg-type]
+        shape = (*lead, *(d if isinstance(d, int) else most for d in type_.shape))
+        if isinstance(symbols, int):
+            return np.asarray(rng.integers(-1, symbols, shape))
         return law(rng, shape)
 
     def runner(

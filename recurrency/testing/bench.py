@@ -49,9 +49,13 @@ class Bench:
         return self._elaborated[key]
 
     def model(
-        self, dimensions: Mapping[str, Any], backend: str | Backend, dtype: str, without: Collection[str] = (),
+        self,
+        dimensions: Mapping[str, Any],
+        backend: str | Backend,
+        dtype: str,
+        without: Collection[str] = (),
         spoilt: bool = False,
-    ) -> Model:  # fmt: skip
+    ) -> Model:
         """The cell compiled for a backend; with `spoilt` programs find anything in padding.
 
         Raises:

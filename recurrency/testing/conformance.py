@@ -109,9 +109,12 @@ class BackendConformance:
 
     def test_it_computes_what_the_interpreter_does_in_cases_that_are_drawn(self, name: str) -> None:
         @hypothesis.settings(
-            max_examples=self.examples, deadline=None, database=None, derandomize=True,
+            max_examples=self.examples,
+            deadline=None,
+            database=None,
+            derandomize=True,
             suppress_health_check=list(hypothesis.HealthCheck),
-        )  # fmt: skip
+        )
         @hypothesis.given(cases(cell(name), [CELLS[name].dimensions], self.dtypes))
         def check(case: Case) -> None:
             self.agrees(name, case)

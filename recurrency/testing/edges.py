@@ -64,10 +64,8 @@ def edges() -> tuple[Edges, ...]:
 
 def _point(text: str) -> Point:
     place, numbers = text.rstrip(";").split(": ")
-    cells = numbers.split()
-    value, first, second = (float(cell.removeprefix("~")) for cell in cells)
-    loose = tuple(cell.startswith("~") for cell in cells)
-    return Point(float(place), (value, first, second), loose)  # type: ignore[arg-type]
+    (value, a), (first, b), (second, c) = ((float(n.removeprefix("~")), n.startswith("~")) for n in numbers.split())
+    return Point(float(place), (value, first, second), (a, b, c))
 
 
 def places() -> int:
@@ -104,11 +102,11 @@ def computed(backend: str | Backend, dtype: str, without: Any = (), second: bool
     gradients = model.views(model.backward(run, {name: np.ones((places(), 1), dtype) for name in model.outputs}).params)
     curves = model.views(model.hvp(params, inputs, direction)) if second else gradients
     return {
-        block.call: np.stack(
-            [run.outputs[f"y_{k}"][:, 0], gradients[f"w_{k}"], curves[f"w_{k}"]], -1
-        )[: len(block.points), : 3 if second else 2]
+        block.call: np.stack([run.outputs[f"y_{k}"][:, 0], gradients[f"w_{k}"], curves[f"w_{k}"]], -1)[
+            : len(block.points), : 3 if second else 2
+        ]
         for k, block in enumerate(edges())
-    }  # fmt: skip
+    }
 
 
 ROUNDINGS = 64

@@ -58,10 +58,17 @@ class Stratum:
             lengths[clock] = tuple(min(n, steps[clock]) for n in turned)
         full = all(n == self.steps for n in self.lengths)
         return Case(
-            dict(sets[min(self.set, len(sets) - 1)]), steps, batch, None if full else lengths, self.dtype,
-            state=self.state and traits.state, training=self.training and traits.random, values=self.values,
-            cuts=self.cuts, seed=seed % 256,
-        )  # fmt: skip
+            dict(sets[min(self.set, len(sets) - 1)]),
+            steps,
+            batch,
+            None if full else lengths,
+            self.dtype,
+            state=self.state and traits.state,
+            training=self.training and traits.random,
+            values=self.values,
+            cuts=self.cuts,
+            seed=seed % 256,
+        )
 
 
 STRATA = (

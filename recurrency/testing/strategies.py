@@ -48,10 +48,10 @@ def cases(
     Raises:
         UsageError, SpecError: the cell can't be compiled.
     """
-    listed = dimensions is not None and not isinstance(dimensions, Mapping)
-    chosen: Sequence[Mapping[str, Any]] = (
-        dimensions if listed else dimension_sets(spec, sets, dimensions, seed)  # type: ignore[assignment,arg-type]
-    )
+    if dimensions is None or isinstance(dimensions, Mapping):
+        chosen: Sequence[Mapping[str, Any]] = dimension_sets(spec, sets, dimensions, seed)
+    else:
+        chosen = dimensions
     traits = Traits.of(spec, chosen[0])
 
     @st.composite

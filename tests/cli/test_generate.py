@@ -245,8 +245,10 @@ def test_music_becomes_a_roll_its_notes_and_a_picture(tmp_path: Path) -> None:
     with np.load(out) as file:
         written = {name: file[name] for name in file.files}
     assert {name: a.dtype.name for name, a in written.items()} == {
-        "roll": "uint8", "roll_len": "int32", "notes": "int32",
-    }  # fmt: skip
+        "roll": "uint8",
+        "roll_len": "int32",
+        "notes": "int32",
+    }
     assert written["roll"].shape == (22, 88)
     assert written["roll_len"].tolist() == [11, 11]
     again = np.zeros((2, 11, 88), np.uint8)

@@ -90,8 +90,11 @@ def test_list_tells_dimensions_parameters_recurrence_and_source(run: Run) -> Non
     lines = run("list", "lstm.rnn").out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("  LSTM "))
     assert [part.strip() for part in lines[at].split("  ") if part.strip()] == [
-        "LSTM", "[N, H]", "4 H N + 4 H^2 + 7 H", "full",
-    ]  # fmt: skip
+        "LSTM",
+        "[N, H]",
+        "4 H N + 4 H^2 + 7 H",
+        "full",
+    ]
     assert lines[at + 1].strip() == library.spec("LSTM").doc
 
 

@@ -91,9 +91,9 @@ def renamed(spec: Spec) -> Spec:
 
 @pytest.mark.parametrize(
     "name",
-    ["GRU", "LSTM", "CIFG", "TorchGRU", "LSTMP", "MGU", "QRNN", "SRU", "MinLSTM", "IndRNN", "LRU", "RGLRU", "SCRN",
-     "Jordan", "ZoneoutLSTM", "LinearAttention", "DeltaNet", "SLSTM", "RHN", "ClockworkRNN"],
-)  # fmt: skip
+    "GRU LSTM CIFG TorchGRU LSTMP MGU QRNN SRU MinLSTM IndRNN LRU RGLRU SCRN Jordan ZoneoutLSTM LinearAttention "
+    "DeltaNet SLSTM RHN ClockworkRNN".split(),
+)
 def test_names_and_the_order_of_equations_make_no_difference(name: str) -> None:
     spec = library.spec(name)
     found = compare(spec, renamed(spec))
@@ -163,8 +163,12 @@ RECOGNISED = {
     "turned": (GATED, [("(1 - z) * h[t-1] + z * c", "z * h[t-1] + (1 - z) * c")], "update gate z turned round"),
     "merged": (
         GATED.replace("U_r @ h[t-1])", "U_r @ h[t-1] + b_c)"),
-        [("    r = sigmoid(W_r @ x + U_r @ h[t-1] + b_c)\n", ""), ("r * h[t-1]", "z * h[t-1]"), ("_z, W_r", "_z"),
-         ("_z, U_r", "_z")],
+        [
+            ("    r = sigmoid(W_r @ x + U_r @ h[t-1] + b_c)\n", ""),
+            ("r * h[t-1]", "z * h[t-1]"),
+            ("_z, W_r", "_z"),
+            ("_z, U_r", "_z"),
+        ],
         "one gate z for z and r",
     ),
     "coupled": (
@@ -182,26 +186,54 @@ RECOGNISED = {
     ),
     "bias": (GATED, [(" + b_c)", ")"), ("b_z, b_c     ", "b_z")], "without bias b_c"),
     "peephole": (MEMORY, [(" + u * c[t-1]", ""), ("u, v", "v")], "without peephole u"),
-    "recurrent": (GATED, [("W_z @ x + U_z @ h[t-1]", "W_z @ x"), ("U_z, ", "")],
-                  "without recurrent product U_z @ h[t-1]"),
-    "gate": (GATED, [("r * h[t-1]", "h[t-1]"), ("    r = sigmoid(W_r @ x + U_r @ h[t-1])\n", ""), ("_z, W_r", "_z"),
-                     ("_z, U_r", "_z")], "without reset gate r"),
-    "gate of one place": (
-        GATED.replace("r * h[t-1]", "z * h[t-1]"), [("z * h[t-1])", "h[t-1])")], "without z in c",
+    "recurrent": (
+        GATED,
+        [("W_z @ x + U_z @ h[t-1]", "W_z @ x"), ("U_z, ", "")],
+        "without recurrent product U_z @ h[t-1]",
     ),
-    "projection": (MEMORY, [("h = k * o * tanh(c)", "h = Q @ (k * o * tanh(c))"),
-                            ("param P ", "param Q : [H, H] ~ orthogonal\n    param P ")], "with projection Q"),
+    "gate": (
+        GATED,
+        [
+            ("r * h[t-1]", "h[t-1]"),
+            ("    r = sigmoid(W_r @ x + U_r @ h[t-1])\n", ""),
+            ("_z, W_r", "_z"),
+            ("_z, U_r", "_z"),
+        ],
+        "without reset gate r",
+    ),
+    "gate of one place": (
+        GATED.replace("r * h[t-1]", "z * h[t-1]"),
+        [("z * h[t-1])", "h[t-1])")],
+        "without z in c",
+    ),
+    "projection": (
+        MEMORY,
+        [
+            ("h = k * o * tanh(c)", "h = Q @ (k * o * tanh(c))"),
+            ("param P ", "param Q : [H, H] ~ orthogonal\n    param P "),
+        ],
+        "with projection Q",
+    ),
     "delay": (MEMORY, [("h = k * o * tanh(c)", "h = k * o * tanh(c[t-1])")], "c[t-1] in place of c"),
     "number": (MEMORY, [("k : [] = 2", "k : [] = 3")], "3 * o * tanh(c) in place of 2 * o * tanh(c)"),
     "first state": (GATED, [("h : [H] = 0", "h : [H] = 1")], "h starts at 1, not 0"),
-    "first value": (GATED, [("b_z, b_c      : [H]    ~ zeros", "b_z : [H] ~ ones\n    param b_c : [H] ~ zeros")],
-                    "first value of b_z: ones, not zeros"),
-    "another parameter": (MEMORY, [("sigmoid(O @ x)", "sigmoid(O @ x + W @ x)"), ("i = sigmoid(W", "i = sigmoid(O")],
-                          "with W @ x; O in place of W"),
+    "first value": (
+        GATED,
+        [("b_z, b_c      : [H]    ~ zeros", "b_z : [H] ~ ones\n    param b_c : [H] ~ zeros")],
+        "first value of b_z: ones, not zeros",
+    ),
+    "another parameter": (
+        MEMORY,
+        [("sigmoid(O @ x)", "sigmoid(O @ x + W @ x)"), ("i = sigmoid(W", "i = sigmoid(O")],
+        "with W @ x; O in place of W",
+    ),
     "packed": (
         MEMORY,
-        [("W, V, O : [H, N]", "W : [H, N] ~ glorot_uniform\n    param Z : [2 * H, N]"), ("V @ x", "split(Z @ x, 2, 1)"),
-         ("O @ x", "split(Z @ x, 2, 2)")],
+        [
+            ("W, V, O : [H, N]", "W : [H, N] ~ glorot_uniform\n    param Z : [2 * H, N]"),
+            ("V @ x", "split(Z @ x, 2, 1)"),
+            ("O @ x", "split(Z @ x, 2, 2)"),
+        ],
         "parameters packed otherwise",
     ),
     "two at once": (
@@ -209,7 +241,7 @@ RECOGNISED = {
         [("U_c @ (r * h[t-1])", "r * (U_c @ h[t-1])"), ("(1 - z) * h[t-1] + z * c", "z * h[t-1] + (1 - z) * c")],
         "update gate z turned round; reset gate r after the product, not before",
     ),
-}  # fmt: skip
+}
 """What is changed in a cell, and what that is called."""
 
 

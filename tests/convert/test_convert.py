@@ -101,9 +101,11 @@ PAIRS: dict[str, tuple[rc.Spec, Callable[..., Any], dict[str, Any]]] = {
     "RNN": (library("Elman"), nn.RNN, {}),
     "RNN relu": (library("IRNN"), lambda n, h, **o: nn.RNN(n, h, nonlinearity="relu", **o), {}),
     "RNN relu by name": (
-        library("Elman"), lambda n, h, **o: nn.RNN(n, h, nonlinearity="relu", **o), {"squash": "relu"},
+        library("Elman"),
+        lambda n, h, **o: nn.RNN(n, h, nonlinearity="relu", **o),
+        {"squash": "relu"},
     ),
-}  # fmt: skip
+}
 each_pair = pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 
 
@@ -221,7 +223,7 @@ def test_one_layer_of_several_is_chosen() -> None:
 
 
 def test_a_class_made_from_a_layer_is_one() -> None:
-    class Own(nn.GRU):  # type: ignore[name-defined,misc]
+    class Own(nn.GRU):
         pass
 
     assert from_torch(library("TorchGRU"), Own(3, 4)).keys() == from_torch(library("TorchGRU"), nn.GRU(3, 4)).keys()
@@ -281,19 +283,19 @@ def test_max_with_zero_is_relu() -> None:
 
 
 def test_several_biases_of_ours_share_what_theirs_add_up_to() -> None:
-    spec = cell("h = tanh(W @ x + a + b + U @ h[t-1])", "param W: [H, N]\nparam U: [H, H]\nparam a, b: [H]".replace(
-        "]\n", "] ~ zeros\n").replace("b: [H]", "b: [H] ~ zeros"))  # fmt: skip
+    params = "param W: [H, N] ~ zeros\nparam U: [H, H] ~ zeros\nparam a, b: [H] ~ zeros"
+    spec = cell("h = tanh(W @ x + a + b + U @ h[t-1])", params)
     layer = nn.RNN(3, 4)
-    params = from_torch(spec, layer)
-    assert params["a"].equal((layer.bias_ih_l0 + layer.bias_hh_l0).detach())
-    assert not params["b"].any()
-    back = to_torch(spec, {**params, "b": torch.ones(4)}, "rnn-tanh")
-    assert back["bias_ih_l0"].equal(params["a"] + 1)
+    given = from_torch(spec, layer)
+    assert given["a"].equal((layer.bias_ih_l0 + layer.bias_hh_l0).detach())
+    assert not given["b"].any()
+    back = to_torch(spec, {**given, "b": torch.ones(4)}, "rnn-tanh")
+    assert back["bias_ih_l0"].equal(given["a"] + 1)
     assert not back["bias_hh_l0"].any()
 
 
-TIED = cell("h = tanh(W @ x + W @ h[t-1])", "param W : [H, H] ~ zeros").source.text.replace("[N, H]", "[H]").replace(
-    "x: [N]", "x: [H]")  # fmt: skip
+TIED = cell("h = tanh(W @ x + W @ h[t-1])", "param W : [H, H] ~ zeros").source.text
+TIED = TIED.replace("[N, H]", "[H]").replace("x: [N]", "x: [H]")
 
 
 def test_one_parameter_at_two_places_goes_to_both_and_comes_from_equal_ones() -> None:
@@ -309,11 +311,15 @@ def test_one_parameter_at_two_places_goes_to_both_and_comes_from_equal_ones() ->
 # ---------------------------------------------------------------------------------------------------- shipped cells
 
 SAME = {
-    ("PlainLSTM", "torch-lstm"), ("PlainLSTM", "keras-lstm"), ("LSTM", "torch-lstm"), ("LSTM", "keras-lstm"),
-    ("TorchGRU", "torch-gru"), ("TorchGRU", "keras-gru"), ("GRUAfter", "torch-gru"), ("GRUAfter", "keras-gru"),
-    ("GRU", "keras-gru-reset-before"), ("ChoGRU", "keras-gru-reset-before"),
-    ("Elman", "torch-rnn-tanh"), ("Elman", "keras-rnn-tanh"), ("IRNN", "torch-rnn-relu"), ("IRNN", "keras-rnn-relu"),
-}  # fmt: skip
+    "PlainLSTM": "torch-lstm keras-lstm",
+    "LSTM": "torch-lstm keras-lstm",
+    "TorchGRU": "torch-gru keras-gru",
+    "GRUAfter": "torch-gru keras-gru",
+    "GRU": "keras-gru-reset-before",
+    "ChoGRU": "keras-gru-reset-before",
+    "Elman": "torch-rnn-tanh keras-rnn-tanh",
+    "IRNN": "torch-rnn-relu keras-rnn-relu",
+}
 """The shipped cells of inputs N and units H that are layers elsewhere; biases and peepholes may be zero."""
 
 
@@ -328,7 +334,7 @@ def test_no_other_shipped_cell_passes_for_a_layer() -> None:
             with contextlib.suppress(rc.UsageError):
                 Translation(elaborated, layer, str)
                 found.add((spec.name, name))
-    assert found == SAME
+    assert found == {(name, kind) for name, kinds in SAME.items() for kind in kinds.split()}
 
 
 @pytest.mark.parametrize("kind", foreign.KINDS)
@@ -393,7 +399,8 @@ def test_first_values_that_are_trained_must_be_zero_elsewhere() -> None:
 
 MISUSES: dict[str, tuple[Callable[[], Any], str]] = {
     "a stack into one layer": (
-        lambda: from_torch(library("PlainLSTM"), nn.LSTM(3, 4, 2)), "choose one of its layers (0, 1)"
+        lambda: from_torch(library("PlainLSTM"), nn.LSTM(3, 4, 2)),
+        "choose one of its layers (0, 1)",
     ),
     "another size": (
         lambda: from_torch(library("TorchGRU").compile(N=3, H=5), nn.GRU(3, 4)),
@@ -408,7 +415,8 @@ MISUSES: dict[str, tuple[Callable[[], Any], str]] = {
     "the wrong gates": (lambda: from_torch(library("GRU"), nn.LSTM(3, 4).state_dict(), "gru"), "multiple of the 3"),
     "no spec": (lambda: from_torch(nn.LSTM(3, 4), nn.LSTM(3, 4)), "a spec, a compiled model or a module"),
     "dimensions of a model": (
-        lambda: from_torch(library("Elman").compile(N=3, H=4), nn.RNN(3, 4), H=4), "is compiled already"
+        lambda: from_torch(library("Elman").compile(N=3, H=4), nn.RNN(3, 4), H=4),
+        "is compiled already",
     ),
     "missing parameters": (lambda: to_torch(library("Elman"), {"W": np.ones((4, 3))}, "rnn-tanh"), "no U and no b"),
     "parameters of another shape": (
@@ -419,15 +427,18 @@ MISUSES: dict[str, tuple[Callable[[], Any], str]] = {
     "an unknown layer of Keras": (lambda: from_keras(library("Elman"), [np.ones((3, 4)), np.ones((2, 4))]), "known"),
     "one array": (lambda: from_keras(library("Elman"), [np.ones((3, 4))]), "kernel, recurrent_kernel, bias"),
     "a bias of one row": (
-        lambda: from_keras(library("GRUAfter"), [np.ones((3, 6)), np.ones((2, 6)), np.ones(6)], "gru"), "two rows"
+        lambda: from_keras(library("GRUAfter"), [np.ones((3, 6)), np.ones((2, 6)), np.ones(6)], "gru"),
+        "two rows",
     ),
     "a bias of another size": (
-        lambda: from_keras(library("Elman"), [np.ones((3, 4)), np.ones((4, 4)), np.ones(3)]), "needs l0.bias [4]"
+        lambda: from_keras(library("Elman"), [np.ones((3, 4)), np.ones((4, 4)), np.ones(3)]),
+        "needs l0.bias [4]",
     ),
     "all steps at once": (
-        lambda: from_torch(rc.parse("cell A[N](x: [N]) -> (y: [N]) { y = attend(x, x, x) }"), nn.RNN(3, 3)), "at once"
+        lambda: from_torch(rc.parse("cell A[N](x: [N]) -> (y: [N]) { y = attend(x, x, x) }"), nn.RNN(3, 3)),
+        "at once",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("call", "words"), MISUSES.values(), ids=MISUSES)
@@ -611,7 +622,7 @@ def test_no_file_is_ever_executed(tmp_path: Path, capsys: pytest.CaptureFixture[
     torch.save({"weight_ih_l0": Trap()}, path)
     np.savez(tmp_path / "trap.npz", kernel=np.array([Trap()], dtype=object))
     for name in ("trap.pt", "trap.npz"):
-        assert "can't be read as weights" in said(lambda name=name: read(tmp_path / name))  # type: ignore[misc]
+        assert "can't be read as weights" in said(lambda name=name: read(tmp_path / name))
     assert "sprung" not in capsys.readouterr().out
 
 

@@ -103,9 +103,16 @@ def test_without_ours_nothing_is_compared(cpu: ModuleType, monkeypatch: pytest.M
 
 
 WORDS = SimpleNamespace(
-    linear=lambda x, W, b=0: x @ W.T + b, sigmoid=lambda x: 1 / (1 + np.exp(-x)), tanh=np.tanh, exp=np.exp, sin=np.sin,
-    cos=np.cos, sqrt=np.sqrt, chunk=lambda x, n: np.split(x, n, -1), cat=lambda parts: np.concatenate(parts, -1),
-)  # fmt: skip
+    linear=lambda x, W, b=0: x @ W.T + b,
+    sigmoid=lambda x: 1 / (1 + np.exp(-x)),
+    tanh=np.tanh,
+    exp=np.exp,
+    sin=np.sin,
+    cos=np.cos,
+    sqrt=np.sqrt,
+    chunk=lambda x, n: np.split(x, n, -1),
+    cat=lambda parts: np.concatenate(parts, -1),
+)
 """Of the loops, for NumPy."""
 
 

@@ -7,8 +7,10 @@ import pytest
 import recurrency as rc
 
 SYMBOLS = 205
-SINGLE = {"GatedFeedbackLSTM": 4 * (SYMBOLS + 456) * 456 + 456 * SYMBOLS,
-          "GatedFeedbackGRU": 3 * (SYMBOLS + 540) * 540 + 540 * SYMBOLS}  # fmt: skip
+SINGLE = {
+    "GatedFeedbackLSTM": 4 * (SYMBOLS + 456) * 456 + 456 * SYMBOLS,
+    "GatedFeedbackGRU": 3 * (SYMBOLS + 540) * 540 + 540 * SYMBOLS,
+}
 """The one layer of 456 LSTM or 540 GRU units, without biases, and the softmax on it (Chung et al. 2015)."""
 
 

@@ -157,8 +157,11 @@ def test_a_state_at_a_later_step_runs_backwards_from_zero() -> None:
 def test_a_delay_line_travels_with_the_states() -> None:
     result = elaborated(cell("y = x[t-4] + x[t-2] + y[t-2]"), N=2, H=1)
     assert {n: t.shape for n, t in result.starts.items()} == {
-        "x": (2,), "x[t-3..t-1]": (3, 2), "y": (2,), "y[t-1]": (2,)
-    }  # fmt: skip
+        "x": (2,),
+        "x[t-3..t-1]": (3, 2),
+        "y": (2,),
+        "y[t-1]": (2,),
+    }
     assert {f"final:{n}" for n in result.starts} <= set(result.graph.roots)
 
 

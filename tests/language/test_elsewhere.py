@@ -23,8 +23,16 @@ SPEC = """cell Said(x, a, b, c, y, target, z, p, q: [4], w: index[4]) -> (out: [
     k = {}
 }}
 """
-VALUES = {"n, k": "2, 1", "slice(x, a, b)": "slice(x, 1, 2)", "low, high": "0, 1", "std": "0.1", "(H)": "(4)",
-          "logits": "x", "dropout(x, p)": "dropout(x, 0.1)", "A @ b": "A @ b"}  # fmt: skip
+VALUES = {
+    "n, k": "2, 1",
+    "slice(x, a, b)": "slice(x, 1, 2)",
+    "low, high": "0, 1",
+    "std": "0.1",
+    "(H)": "(4)",
+    "logits": "x",
+    "dropout(x, p)": "dropout(x, 0.1)",
+    "A @ b": "A @ b",
+}
 
 
 def test_no_word_of_the_language_is_taken_for_one_of_another() -> None:

@@ -172,24 +172,41 @@ def test_exported_c_steps_as_the_model_runs(name: str, tmp_path: Path) -> None:
     said = {f: text for f, text in every.items() if "out: " in text}
     taken = {n: f for f, text in every.items() for n in inputs if text.startswith(f"in: {n},")}
     step = ", ".join([f"x + {N} * at", "begin + at", *(f"out_{n}[t][b]" for n in outs)])
-    infer = [f"static struct {prefix}_infer_call c;", f"c.T_t = {STEPS}; c.B = {BATCH}; c.params = params;",
-             *(f"c.{field} = {n};" for n, field in taken.items())]  # fmt: skip
+    infer = [
+        f"static struct {prefix}_infer_call c;",
+        f"c.T_t = {STEPS}; c.B = {BATCH}; c.params = params;",
+        *(f"c.{field} = {n};" for n, field in taken.items()),
+    ]
     infer += [f"c.{field} = aligned(4096);" for field in said]
-    infer += [f"c.bytes = {prefix}_infer_workspace(&c, 1); c.work = aligned(c.bytes);",
-              f"if ({prefix}_infer(&c)) return 4;"]  # fmt: skip
-    run_program(tmp_path, [
-        f"static struct {prefix}_state state;", *rooms, *call,
-        f"const long long bytes = {prefix}_step_workspace();", "void *work = aligned(bytes);",
-        f'const double *params = read_all("params", {max(model.size, 1)} * sizeof(double));',
-        f"for (int b = 0; b < {BATCH}; ++b) {{",
-        f"    if ({prefix}_first(params, &state, work, bytes)) return 2;",
-        f"    for (int t = 0; t < {STEPS}; ++t) {{ const int at = {BATCH} * t + b;",
-        f"        if ({prefix}_step(params, &state, {step}, work, bytes)) return 3;",
-        "    }", "}", *infer,
-        *(f'write_all("out_{n}", out_{n}, sizeof out_{n});' for n in outs),
-        *(f'write_all("all_{n}", c.{field} + {row_of(text, f"output:{n}")} * {BATCH * N}, sizeof out_{n});'
-          for n in outs for field, text in said.items() if f"output:{n}" in text),
-    ])  # fmt: skip
+    infer += [
+        f"c.bytes = {prefix}_infer_workspace(&c, 1); c.work = aligned(c.bytes);",
+        f"if ({prefix}_infer(&c)) return 4;",
+    ]
+    run_program(
+        tmp_path,
+        [
+            f"static struct {prefix}_state state;",
+            *rooms,
+            *call,
+            f"const long long bytes = {prefix}_step_workspace();",
+            "void *work = aligned(bytes);",
+            f'const double *params = read_all("params", {max(model.size, 1)} * sizeof(double));',
+            f"for (int b = 0; b < {BATCH}; ++b) {{",
+            f"    if ({prefix}_first(params, &state, work, bytes)) return 2;",
+            f"    for (int t = 0; t < {STEPS}; ++t) {{ const int at = {BATCH} * t + b;",
+            f"        if ({prefix}_step(params, &state, {step}, work, bytes)) return 3;",
+            "    }",
+            "}",
+            *infer,
+            *(f'write_all("out_{n}", out_{n}, sizeof out_{n});' for n in outs),
+            *(
+                f'write_all("all_{n}", c.{field} + {row_of(text, f"output:{n}")} * {BATCH * N}, sizeof out_{n});'
+                for n in outs
+                for field, text in said.items()
+                if f"output:{n}" in text
+            ),
+        ],
+    )
     wanted = model.forward(params, inputs).outputs
     for n in outs:
         for kind in ("out", "all"):

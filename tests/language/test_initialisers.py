@@ -24,8 +24,12 @@ def rng() -> np.random.Generator:
 
 
 ARGUMENTS = {
-    "constant": (2.5,), "uniform": (0.08,), "between": (-7.0, -2.0), "normal": (1.0, 0.1), "sparse": (15.0, 0.5)
-}  # fmt: skip
+    "constant": (2.5,),
+    "uniform": (0.08,),
+    "between": (-7.0, -2.0),
+    "normal": (1.0, 0.1),
+    "sparse": (15.0, 0.5),
+}
 
 
 def test_the_table_holds_the_initialisers_of_the_language() -> None:

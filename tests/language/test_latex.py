@@ -106,13 +106,15 @@ def test_what_is_computed_from_parameters_alone_carries_no_time() -> None:
     body = "rate = exp(alpha) * s\nslow[1] = rate\nslow[2] = rate + sum(s for j in 1..L)\nfast = rate * x\n"
     rows = equations_of_cell(cell_of(HEADER + DECLARED + body + "count = count[t-1] + 1\nh = slow[1] * fast}"))
     assert rows[:3] == [
-        r"\mathit{rate} &= \exp(\alpha) \, s", r"\mathit{slow}^{(1)} &= \mathit{rate}",
+        r"\mathit{rate} &= \exp(\alpha) \, s",
+        r"\mathit{slow}^{(1)} &= \mathit{rate}",
         r"\mathit{slow}^{(2)} &= \mathit{rate} + \sum_{j=1}^{L} s",
-    ]  # fmt: skip
+    ]
     assert rows[3:6] == [
-        r"\mathit{fast}_{t} &= \mathit{rate} \, x_{t}", r"\mathit{count}_{t} &= \mathit{count}_{t-1} + 1",
+        r"\mathit{fast}_{t} &= \mathit{rate} \, x_{t}",
+        r"\mathit{count}_{t} &= \mathit{count}_{t-1} + 1",
         r"h_{t} &= \mathit{slow}^{(1)} \, \mathit{fast}_{t}",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("cell", all_cells(), ids=lambda cell: cell.name)

@@ -23,8 +23,9 @@ from recurrency.language.writing.notation import split_name
 from recurrency.pictures import draw
 from recurrency.pictures.drawing.labels import typeset
 
-PARTS = ["h", "c", "x", "ab", "1", "0", "2", "t", "_", "__", "i", "alpha", "α", "Δ", "Delta", "hat", "tilde", "ĥ", "é",
-         "omicron", "o", "О", "Ο", "ж", "学", "٢", "prime", "init", "relu", "T"]  # fmt: skip
+PARTS = """
+h c x ab 1 0 2 t _ __ i alpha α Δ Delta hat tilde ĥ é omicron o О Ο ж 学 ٢ prime init relu T
+""".split()
 WORDS = {spellings()[name] for name in reserved()} | set(RESERVED) | {"x", "index", "library", "σ"}
 
 
@@ -42,10 +43,10 @@ NAMES = st.lists(
     unique=True,
 )
 ALIKE = [
-    ["h_", "h"], ["c1", "c_1"], ["alpha", "α"], ["h0", "h"], ["h_t", "h"], ["h_hat", "ĥ"], ["omicron", "o"], ["Ο", "O"],
-    ["h__", "h_", "_h", "h"], ["x2_1", "x_2_1"], ["t_", "h"], ["_", "__", "___"], ["h_0_0", "h_0", "h0", "h"],
-    ["sigma", "σσ"], ["Ж", "Zhe"],
-]  # fmt: skip
+    names.split()
+    for names in """h_ h; c1 c_1; alpha α; h0 h; h_t h; h_hat ĥ; omicron o; Ο O; h__ h_ _h h; x2_1 x_2_1; t_ h;
+    _ __ ___; h_0_0 h_0 h0 h; sigma σσ; Ж Zhe""".split(";")
+]
 """Names that look alike, or like what another one is at some step."""
 
 
@@ -93,10 +94,11 @@ def test_names_that_look_alike_are_told_apart(names: list[str]) -> None:
 
 def test_the_shorter_name_keeps_its_usual_print() -> None:
     naming = naming_of(cell_of(["h_", "h", "c_1", "c1", "alpha", "α", "h0"]).cell)
-    assert [naming.symbol(n, "t") for n in ("h", "h_", "c1", "c_1", "α", "alpha", "h0")] == [
-        "h_{t}", r"h^{\prime}_{t}", "c_{1,t}", r"c^{\prime}_{1,t}", r"\alpha_{t}", r"\alpha^{\prime}_{t}",
-        r"h^{\prime\prime}_{0,t}",  # with one prime it would be the first value of h_
-    ]  # fmt: skip
+    assert [naming.symbol(n, "t") for n in ("h", "h_", "c1", "c_1")] == [
+        *("h_{t}", r"h^{\prime}_{t}", "c_{1,t}", r"c^{\prime}_{1,t}"),
+    ]
+    assert [naming.symbol(n, "t") for n in ("α", "alpha")] == [r"\alpha_{t}", r"\alpha^{\prime}_{t}"]
+    assert naming.symbol("h0", "t") == r"h^{\prime\prime}_{0,t}", "with one prime it would be the first value of h_"
 
 
 def test_a_name_that_looks_like_a_function_is_told_apart() -> None:

@@ -75,8 +75,12 @@ def test_the_shipped_specs_are_read() -> None:
 def test_a_header_tells_dimensions_ports_clocks_and_defaults() -> None:
     cell = parse(PAGE["Translate"]).cells[0]
     assert [(d.name, getattr(d.default, "value", None)) for d in cell.dimensions] == [
-        ("V", None), ("K", None), ("N", 256), ("H", 512), ("L", 2),
-    ]  # fmt: skip
+        ("V", None),
+        ("K", None),
+        ("N", 256),
+        ("H", 512),
+        ("L", 2),
+    ]
     assert [(p.name, type(p.type).__name__, p.clock) for p in cell.inputs] == [
         ("src", "IndexType", "s"),
         ("tgt", "IndexType", None),

@@ -14,11 +14,15 @@ from recurrency.testing.specs.sources import Dice
 from recurrency.testing.specs.strategy import written
 
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "specs").glob("*.rnn"))
-NUMBERS = [
-    "dot(x, y)", "norm(x)", "sum(x)", "max(x)", "mean(x) * 2", "s", "s[t-1]", "init(s)", "-s", "sigmoid(s)", "a",
-    "N", "1 / 3", "sum(s for j in 1..3)", "max(s, a)", "s < 1", "where(s, a, 2)", "last(s)", "half(s)", "total(x)", "q",
-    "u.n", "u.b", "Inner(x)", "r(x)", "v.n", "squared_error(x, y)", "s if N == 1 else a", "m[2]", "noise(0, 1)",
-]  # fmt: skip
+NUMBERS = (
+    """
+dot(x, y); norm(x); sum(x); max(x); mean(x) * 2; s; s[t-1]; init(s); -s; sigmoid(s); a; N; 1 / 3;
+sum(s for j in 1..3); max(s, a); s < 1; where(s, a, 2); last(s); half(s); total(x); q; u.n; u.b; Inner(x);
+r(x); v.n; squared_error(x, y); s if N == 1 else a; m[2]; noise(0, 1)
+""".replace("\n", " ")
+    .strip()
+    .split("; ")
+)
 VECTORS = [
     "x",
     "x * s",

@@ -46,9 +46,13 @@ CELLS: dict[str, Mapping[str, Any]] = {
 def in_chunks(model: Model, size: int) -> Model:
     """The same model with a checkpoint."""
     return Model(
-        model.spec, model.programs.elaborated, backend.find(model.backend), model.dtype, model.batch_first,
+        model.spec,
+        model.programs.elaborated,
+        backend.find(model.backend),
+        model.dtype,
+        model.batch_first,
         checkpoint=size,
-    )  # fmt: skip
+    )
 
 
 def size_of(call: Call) -> int:
@@ -257,7 +261,7 @@ WRONG = {
         "line 3 of w.rnn needs the whole sequence",
     ),
     "clipped": ("param w : [H] ~ ones\ny = clip_grad(w, 1) * x", "line 3 of w.rnn clips a gradient"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)

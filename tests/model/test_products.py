@@ -86,7 +86,7 @@ def test_jvp_matches_differences(name: str, backend: str) -> None:
     outputs, final = model.jvp(params, inputs, v, dx)
     for part, found in (("outputs", outputs), ("state", final)):
         for n, y in found.items():
-            wanted = slope(lambda by, part=part, n=n: moved(by, part, n))  # type: ignore[misc]
+            wanted = slope(lambda by, part=part, n=n: moved(by, part, n))
             np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-8, err_msg=n)
 
 
@@ -236,10 +236,12 @@ LOSSES: dict[str, tuple[str, str, Callable[[Array, Array], Array]]] = {
     "squared error": ("[K]", "squared_error(z, goal)", lambda z, d: 2 * d),
     "absolute error": ("[K]", "absolute_error(z, goal)", lambda z, d: 0 * d),
     "binary cross entropy, last step": (
-        "[K]", "binary_cross_entropy(last(sigmoid(z)), first(sigmoid(goal)))", sigmoid_curvature
+        "[K]",
+        "binary_cross_entropy(last(sigmoid(z)), first(sigmoid(goal)))",
+        sigmoid_curvature,
     ),
     "squared error, last step": ("[K]", "squared_error(last(z), first(goal))", lambda z, d: 2 * d),
-}  # fmt: skip
+}
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("backends", "grammars", "specs")
@@ -66,10 +67,9 @@ class Tree:
         ]
         settings = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
         start = time.monotonic()
-        process = subprocess.Popen(
-            command, cwd=self.folder, env={**os.environ, **settings}, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        settings |= {name: value for name, value in os.environ.items() if name not in settings}
+        piped: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        process = subprocess.Popen(command, cwd=self.folder, env=settings, start_new_session=True, **piped)
         try:
             said, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:

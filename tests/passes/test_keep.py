@@ -70,8 +70,10 @@ def test_products_reductions_and_draws_are_not_computed_again_though_their_argum
 def test_a_minimum_cut_keeps_no_more_than_the_boundary() -> None:
     for name in graphs.GRAPHS:
         graph = optimised(differentiated(name))
-        sizes = [sum(_size(g, i) for r, i in g.roots.items() if r.startswith("tape:")) for g, _ in
-                 (halves(graph, True), halves(graph, False))]  # fmt: skip
+        sizes = [
+            sum(_size(g, i) for r, i in g.roots.items() if r.startswith("tape:"))
+            for g, _ in (halves(graph, True), halves(graph, False))
+        ]
         assert sizes[0] <= sizes[1]
 
 

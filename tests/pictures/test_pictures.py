@@ -26,13 +26,12 @@ from recurrency.pictures.sketching.formula import BREAK
 from recurrency.pictures.sketching.sketch import Kind, Line
 
 CELLS = library.names()
-PLAIN = [
-    "CIFG", "CfC", "ClockworkRNN", "DeltaNet", "Elman", "FastWeights", "FullPeepholeLSTM", "GRU", "GatedDeltaNet",
-    "GatedFeedback", "GatedFeedbackGRU", "GatedFeedbackLSTM", "GatedFeedbackSkip", "IRNN", "IndRNN", "Jordan", "LRU",
-    "LSTM", "LSTMP", "LTC", "LayerNormLSTM", "LinearAttention", "MGU", "MLSTM", "MUT1", "MUT2", "MUT3", "MinGRU",
-    "MinLSTM", "MultiplicativeLSTM", "PlainLSTM", "QRNN", "RGLRU", "RHN", "S6", "SCRN", "SLSTM", "SRU", "UGRNN",
-    "UncoupledRHN", "VariationalLSTM", "ZoneoutLSTM",
-]  # fmt: skip
+PLAIN = """
+CIFG CfC ClockworkRNN DeltaNet Elman FastWeights FullPeepholeLSTM GRU GatedDeltaNet GatedFeedback
+GatedFeedbackGRU GatedFeedbackLSTM GatedFeedbackSkip IRNN IndRNN Jordan LRU LSTM LSTMP LTC LayerNormLSTM
+LinearAttention MGU MLSTM MUT1 MUT2 MUT3 MinGRU MinLSTM MultiplicativeLSTM PlainLSTM QRNN RGLRU RHN S6 SCRN
+SLSTM SRU UGRNN UncoupledRHN VariationalLSTM ZoneoutLSTM
+""".split()
 
 
 @cache

@@ -205,13 +205,18 @@ def c_steps(text: str, params: Any, x: Any, delay: int, folder: Path) -> Any:
     (folder / "cell.h").write_text(str(files.header))
     (folder / "params").write_bytes(params.tobytes())
     (folder / "x").write_bytes(x.tobytes())
-    run_program(folder, [
-        "static struct line_state state;", f"static double y[{len(x)}][{N}];",
-        "const long long bytes = line_step_workspace();", "void *work = aligned(bytes);",
-        f'const double *params = read_all("params", {params.nbytes}), *x = read_all("x", {x.nbytes});',
-        "if (line_first(params, &state, work, bytes)) return 2;",
-        f"for (int t = 0; t < {len(x)}; ++t)",
-        f"    if (line_step(params, &state, x + {N} * t, y[t], work, bytes)) return 3;",
-        'write_all("y", y, sizeof y);',
-    ])  # fmt: skip
+    run_program(
+        folder,
+        [
+            "static struct line_state state;",
+            f"static double y[{len(x)}][{N}];",
+            "const long long bytes = line_step_workspace();",
+            "void *work = aligned(bytes);",
+            f'const double *params = read_all("params", {params.nbytes}), *x = read_all("x", {x.nbytes});',
+            "if (line_first(params, &state, work, bytes)) return 2;",
+            f"for (int t = 0; t < {len(x)}; ++t)",
+            f"    if (line_step(params, &state, x + {N} * t, y[t], work, bytes)) return 3;",
+            'write_all("y", y, sizeof y);',
+        ],
+    )
     return np.fromfile(folder / "y").reshape(len(x), 1, N)

@@ -75,8 +75,9 @@ def test_strides_are_those_that_numpy_finds(kind: Kind) -> None:
                 break
             assert np.may_share_memory(whole, array)
             assert [SIZES.get(str(a.size), a.size) for a in axes] == list(array.shape)
-            assert all(n == 1 or evaluated(a.stride) * 8 == s for a, n, s in
-                       zip(axes, array.shape, array.strides, strict=True))  # fmt: skip
+            assert all(
+                n == 1 or evaluated(a.stride) * 8 == s for a, n, s in zip(axes, array.shape, array.strides, strict=True)
+            )
             merged += merges(axes, array)
             if kind is Kind.STATIC:
                 assert int(array.flat[0]) == start(buffer, place)
@@ -114,7 +115,7 @@ def test_what_is_made_once_or_written_is_no_copy(name: str, backend: str) -> Non
     model = loaded(name).compile(backend="interpreter", **sizes(loaded(name)))
     for kind in ("forward", "vjp"):
         graph = model.programs.graph(kind, ("output:y",) if kind == "vjp" else ())
-        source = find(backend).build(graph, model.programs.layout, "float64", kind).source  # type: ignore[attr-defined]
+        source = find(backend).build(graph, model.programs.layout, "float64", kind).source
         made = re.findall(rf"(?ms)^def {kind}_(?:memory|results)\(.*?^    return", source)
         assert not any(".reshape(" in text for text in made)
         assert not re.search(
@@ -170,9 +171,19 @@ def test_arrays_of_any_strides_are_read_right() -> None:
     plain = np.arange(12.0).reshape(3, 2, 2)
     padded = np.zeros(97, np.uint8)[1:].view(np.float64).reshape(3, 2, 2)
     padded[...] = plain
-    kinds = [plain[:1][::-1], plain[::-1], plain[:, ::-1], plain[:, :1][:, ::-1],
-             plain.transpose(1, 0, 2), np.asfortranarray(plain), plain.astype(">f8"), padded, plain[::2],
-             np.broadcast_to(plain[:1], (4, 2, 2)), plain[..., ::-1]]  # fmt: skip
+    kinds = [
+        plain[:1][::-1],
+        plain[::-1],
+        plain[:, ::-1],
+        plain[:, :1][:, ::-1],
+        plain.transpose(1, 0, 2),
+        np.asfortranarray(plain),
+        plain.astype(">f8"),
+        padded,
+        plain[::2],
+        np.broadcast_to(plain[:1], (4, 2, 2)),
+        plain[..., ::-1],
+    ]
     for backend in ("numpy", "torch", "c"):
         if find(backend).available() is None:
             model = spec.compile(backend=backend, dtype="float64")

@@ -54,7 +54,7 @@ KNOWN = (
 ).split()
 """Names that were other things before."""
 HEADERS = "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stddef stdint \
-stdio stdlib string time unistd pthread sched".split()  # fmt: skip
+stdio stdlib string time unistd pthread sched".split()
 
 
 @cache

@@ -59,8 +59,13 @@ def test_the_command_line_finds_and_names_it(name: str, tmp_path: Path) -> None:
     assert row.said in result.output
 
 
-@pytest.mark.parametrize(("name", "said"), [("a difference that is fused as a sum", "op subtract (y), line 2"),
-                                            ("a number that fits any pattern", "op multiply (y), line 2")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a difference that is fused as a sum", "op subtract (y), line 2"),
+        ("a number that fits any pattern", "op multiply (y), line 2"),
+    ],
+)
 def test_what_is_computed_at_once_is_named_where_that_can_not_be_switched_off(
     name: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,9 +84,18 @@ FEATURES = {
     "per sequence": r"per = sequence",
     "loss": r"loss ",
     "loss of a sub-cell": r"(?s)loss .*cell Main",
-    "@": "@", "**": r"\*\*", "⊙": "⊙", "σ": "σ", "==": "==", "!=": "!=", "<=": "<=", ">=": ">=",
-    "and": " and ", "or": " or ", "not": "not ",
-}  # fmt: skip
+    "@": "@",
+    "**": r"\*\*",
+    "⊙": "⊙",
+    "σ": "σ",
+    "==": "==",
+    "!=": "!=",
+    "<=": "<=",
+    ">=": ">=",
+    "and": " and ",
+    "or": " or ",
+    "not": "not ",
+}
 """What a text has to match, some of the many."""
 
 

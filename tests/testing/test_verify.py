@@ -48,7 +48,7 @@ def drawn(spec: rc.Spec, count: int = 200, **options: object) -> list[Case]:
 
     @hypothesis.seed(1)
     @hypothesis.settings(max_examples=count, database=None, phases=[hypothesis.Phase.generate], deadline=None)
-    @hypothesis.given(cases(spec, **options))  # type: ignore[arg-type]
+    @hypothesis.given(cases(spec, **options))
     def look(case: Case) -> None:
         out.append(case)
 
@@ -303,13 +303,13 @@ def test_a_backend_that_is_named_must_be_able_to_run() -> None:
 def test_results_of_other_shapes_names_and_types_are_differences() -> None:
     class Odd(Wrong):
         def build(self, *arguments: object, **settings: object) -> object:
-            inner = super().build(*arguments, **settings)  # type: ignore[arg-type]
+            inner = super().build(*arguments, **settings)
 
             def run(call: Call) -> dict[str, object]:
                 values = inner(call)
                 values["output:h"] = values["output:h"].astype("float16")
                 del values["final:h"]
-                return values  # type: ignore[no-any-return]
+                return values
 
             return run
 

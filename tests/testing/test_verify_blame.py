@@ -86,7 +86,7 @@ def test_what_is_neither_a_pass_nor_an_operation_is_called_so() -> None:
 
         def build(self, graph: Graph, *rest: object, **settings: object) -> object:
             spoilt = not any(root.startswith("probe:") for root in graph.roots)
-            return Wrong("tanh", scaled(2.0) if spoilt else scaled(1.0)).build(graph, *rest, **settings)  # type: ignore[arg-type]
+            return Wrong("tanh", scaled(2.0) if spoilt else scaled(1.0)).build(graph, *rest, **settings)
 
     assert blamed(Forgetful("tanh", scaled(2.0)), "forward") == NOBODY
 

@@ -224,7 +224,7 @@ def test_a_tenth_is_set_aside_where_there_are_no_other_splits(tmp_path: Path) ->
 def test_own_data_that_do_not_fit_are_told_in_the_words_of_the_spec(
     tmp_path: Path, arrays: dict[str, Array], port: Port, words: str
 ) -> None:
-    np.savez(tmp_path / "my.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(tmp_path / "my.npz", **arrays)
     with pytest.raises(UsageError, match=words):
         read_user(tmp_path / "my.npz", {"x": port})
 

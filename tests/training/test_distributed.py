@@ -92,11 +92,15 @@ def both(*words: str, folder: Path) -> list[tuple[int, str, str]]:
     where = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     started = [
         subprocess.Popen(
-            [sys.executable, *words], cwd=folder, env=environment(RANK=str(rank), LOCAL_RANK=str(rank), **where),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, *words],
+            cwd=folder,
+            env=environment(RANK=str(rank), LOCAL_RANK=str(rank), **where),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for rank in range(2)
-    ]  # fmt: skip
+    ]
     try:
         said = [process.communicate(timeout=PATIENCE) for process in started]
     finally:
@@ -162,7 +166,7 @@ def test_processes_draw_different_numbers() -> None:
             return {"once": 0.0}, type("", (), {"params": np.zeros(2)}), {}
 
     for rank in range(2):
-        shared: Any = Shared(Seen(), Silent(rank, 2))  # type: ignore[arg-type]
+        shared: Any = Shared(Seen(), Silent(rank, 2))
         shared.losses_and_gradients(np.zeros(2), {"x": np.zeros((1, 2, 1))}, seed=(1 << 64) - 1)
     assert len(set(Seen.seeds)) == 2
     assert all(0 <= seed < 1 << 64 for seed in Seen.seeds)

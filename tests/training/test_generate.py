@@ -222,8 +222,16 @@ def density(scale: float, **biases: list[float]) -> tuple[Any, Any]:
 
 
 def test_the_steps_of_a_pen_have_the_moments_of_the_mixture() -> None:
-    model, params = density(0.0, pi_hat=[0.0, -40.0], mu_1=[1.0, 9.0], mu_2=[-2.0, 9.0], sigma_1_hat=[0.0, 0.0],
-                            sigma_2_hat=[math.log(2), 0.0], rho_hat=[math.atanh(0.6), 0.0], e_hat=[-1.0])  # fmt: skip
+    model, params = density(
+        0.0,
+        pi_hat=[0.0, -40.0],
+        mu_1=[1.0, 9.0],
+        mu_2=[-2.0, 9.0],
+        sigma_1_hat=[0.0, 0.0],
+        sigma_2_hat=[math.log(2), 0.0],
+        rho_hat=[math.atanh(0.6), 0.0],
+        e_hat=[-1.0],
+    )
     steps = np.concatenate([p.values for p in generate(model, params, 50, samples=100, choice=Choice(0.25))])
     n, p = len(steps), 1 / (1 + math.exp(4))
     sigma = np.array([0.5, 1.0])  # a temperature of 1/4 halves deviations

@@ -72,8 +72,11 @@ def same(one: History, other: History) -> None:
     facts = [[(e.number, e.steps, e.train, e.total, e.valid, e.norm, e.rate) for e in h.epochs] for h in (one, other)]
     assert facts[0] == facts[1]
     assert (one.best_epoch, one.best_valid, one.test, one.stopped) == (
-        other.best_epoch, other.best_valid, other.test, other.stopped,
-    )  # fmt: skip
+        other.best_epoch,
+        other.best_valid,
+        other.test,
+        other.stopped,
+    )
 
 
 def test_training_that_goes_on_from_any_snapshot_ends_with_the_same_bits(model: Any, tmp_path: Path) -> None:

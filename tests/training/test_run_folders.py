@@ -132,7 +132,7 @@ print(kills)
 def command(folder: Path, *words: str) -> subprocess.Popen[str]:
     quiet = {"env": {**os.environ, "OPENBLAS_NUM_THREADS": "1"}, "cwd": folder, "text": True}
     arguments = [sys.executable, *words]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **quiet)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **quiet)
 
 
 def test_runs_that_are_killed_and_go_on_end_with_the_same_bits(tmp_path: Path) -> None:

@@ -50,9 +50,16 @@ class FirstBit:
         return {"sequences": float(np.mean((params[:-1] @ x + params[-1] - x[0]) ** 2))}
 
     def losses_and_gradients(
-        self, params: Array, inputs: Any, *, weights: Any, lengths: Any = None, training: bool = False, seed: int = 0,
+        self,
+        params: Array,
+        inputs: Any,
+        *,
+        weights: Any,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
         wrt: Any = (),
-    ) -> tuple[dict[str, float], Any, Any]:  # fmt: skip
+    ) -> tuple[dict[str, float], Any, Any]:
         assert training
         assert tuple(wrt) == ("params",)
         assert weights == {"sequences": 1.0}
@@ -341,7 +348,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         options = experiment.options()
         asked.append(options)
         steps = FirstBit(options["length"] or 5, options["dtype"])
-        steps.inputs = {"x": SimpleNamespace(shape=(1,), clock="t", index=None)}  # type: ignore[attr-defined]
+        steps.inputs = {"x": SimpleNamespace(shape=(1,), clock="t", index=None)}
         return SimpleNamespace(name="FirstBit"), steps
 
     stub(monkeypatch, model)

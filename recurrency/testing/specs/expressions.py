@@ -243,8 +243,13 @@ def _random(row: Row) -> bool:
 
 def _enter(rows: tuple[Row, ...], fits: Callable[[Want], bool]) -> None:
     for row in rows:
-        least = Level.STATIC if _random(row) or "grad" in row.template else Level.CONST
-        FORMS.append((lambda w, want, least=least: fits(want) and want.level >= least, row_form(row)))  # type: ignore[misc]
+        FORMS.append(
+            (_from(Level.STATIC if _random(row) or "grad" in row.template else Level.CONST, fits), row_form(row))
+        )
+
+
+def _from(least: Level, fits: Callable[[Want], bool]) -> Fits:
+    return lambda w, want: fits(want) and want.level >= least
 
 
 _enter(ELEMENTWISE, lambda want: True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from recurrency.testing.specs.expressions import expr, leaf
 from recurrency.testing.specs.scope import Writer, at
 from recurrency.testing.specs.terms import Entry, Expr, Level, Shape, Want
 
 
-def wanted(w: Writer, shape: Shape | None = None, **changes: object) -> Want:
+def wanted(w: Writer, shape: Shape | None = None, **changes: Any) -> Want:
     """A stream over the cell's clock."""
     base = Want(w.shape() if shape is None else shape, Level.STREAM, w.cell.clock, depth=w.cell.depth)
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)
 
 
 FIRSTS = ("= 0", "~ uniform(0.5)", "= 0.5", "~ zeros", "= ")

@@ -160,9 +160,17 @@ class Port:
 INITIALISERS: dict[int, tuple[str, ...]] = {
     0: ("normal(0, 0.5)", "zeros", "ones", "constant(0.4)", "uniform(0.5)", "between(0.1, 0.9)"),
     1: ("normal(0, 0.5)", "zeros", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "constant(-0.3)"),
-    2: ("normal(0, 0.5)", "glorot_uniform", "lecun_uniform", "lecun_normal", "orthogonal", "orthogonal(0.7)",
-        "sparse(2, 0.5)", "uniform(a = 0.5)"),
+    2: (
+        "normal(0, 0.5)",
+        "glorot_uniform",
+        "lecun_uniform",
+        "lecun_normal",
+        "orthogonal",
+        "orthogonal(0.7)",
+        "sparse(2, 0.5)",
+        "uniform(a = 0.5)",
+    ),
     3: ("normal(0, 0.5)", "uniform(0.5)"),
-}  # fmt: skip
+}
 """By the number of dimensions, the plainest first."""
 SQUARE = ("identity", "identity(0.5)")

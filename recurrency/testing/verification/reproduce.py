@@ -38,9 +38,15 @@ def reproduction(spec: Spec, case: Case, backend: str | None, kind: str, what: s
     call = f"differences(spec, case, {backend!r}, [{kind!r}])" if backend else "slopes(spec, case)"
     said = [text.replace("\\", "/").replace('"""', "'''") for text in (what, guilty)]
     return FORM.format(
-        name=spec.name, backend=backend or "its gradients", what=said[0], guilty=said[1], function=function,
-        spec=_spec(spec), case=case, call=call,
-    )  # fmt: skip
+        name=spec.name,
+        backend=backend or "its gradients",
+        what=said[0],
+        guilty=said[1],
+        function=function,
+        spec=_spec(spec),
+        case=case,
+        call=call,
+    )
 
 
 def _spec(spec: Spec) -> str:

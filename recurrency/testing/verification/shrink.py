@@ -53,15 +53,22 @@ def _smaller(spec: Spec, case: Case) -> Iterator[Case]:
         yield from (
             replace(case, dimensions={**sizes, name: n}) for n in sorted({1, sizes[name] - 1}) if 0 < n < sizes[name]
         )
-    plainer = {"lengths": None, "state": False, "training": False, "spoilt": False, "cuts": (), "batch": 1}
+    plainer: dict[str, Any] = {
+        "lengths": None,
+        "state": False,
+        "training": False,
+        "spoilt": False,
+        "cuts": (),
+        "batch": 1,
+    }
     for field, value in plainer.items():
         ragged = field == "batch" and case.lengths is not None
         if getattr(case, field) != value and case.batch and not ragged:
-            yield replace(case, **{field: value})  # type: ignore[arg-type]
+            yield replace(case, **{field: value})
     yield from _shorter(case)
     for field in ("values", "weights"):
-        before = list(LAWS)[: list(LAWS).index(getattr(case, field))]
-        yield from (replace(case, **{field: law}) for law in before)  # type: ignore[arg-type]
+        before: list[dict[str, Any]] = [{field: law} for law in list(LAWS)[: list(LAWS).index(getattr(case, field))]]
+        yield from (replace(case, **change) for change in before)
     for name in _arrays(spec, case):
         if name not in case.zeroed:
             yield replace(case, zeroed=(*case.zeroed, name))

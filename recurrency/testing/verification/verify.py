@@ -148,10 +148,15 @@ class Search:
 
         @hypothesis.seed(seed)
         @hypothesis.settings(
-            max_examples=count, database=None, deadline=None, print_blob=False, report_multiple_bugs=False,
+            max_examples=count,
+            database=None,
+            deadline=None,
+            print_blob=False,
+            report_multiple_bugs=False,
             phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-            suppress_health_check=list(hypothesis.HealthCheck), verbosity=hypothesis.Verbosity.quiet,
-        )  # fmt: skip
+            suppress_health_check=list(hypothesis.HealthCheck),
+            verbosity=hypothesis.Verbosity.quiet,
+        )
         @hypothesis.given(strategy)
         def look(case: Case) -> None:
             if hits:

@@ -82,9 +82,17 @@ class _Run:
         slots = {name: slot.copy() for name, slot in self.state.items() if name != SCRATCH}
         history = dataclasses.replace(self.history, epochs=list(self.history.epochs))
         return Snapshot(
-            self.params.copy(), slots, dict(self.learner.carried), self.optimiser.rate, self.number, self.step,
-            self.learner.batches, self.sums, dict(self.drawn), history,
-        )  # fmt: skip
+            self.params.copy(),
+            slots,
+            dict(self.learner.carried),
+            self.optimiser.rate,
+            self.number,
+            self.step,
+            self.learner.batches,
+            self.sums,
+            dict(self.drawn),
+            history,
+        )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from there."""
@@ -167,9 +175,15 @@ class _Run:
         s = self.sums
         loss = mean(s.weighed, s.weights) or 0.0
         return Epoch(
-            self.number, s.steps, loss, loss * s.sequences, valid, s.lengths / s.steps, s.rate,
+            self.number,
+            s.steps,
+            loss,
+            loss * s.sequences,
+            valid,
+            s.lengths / s.steps,
+            s.rate,
             time.perf_counter() - start,
-        )  # fmt: skip
+        )
 
     def judge(self, record: Epoch) -> bool:
         """Keeps the parameters if they are the best so far; says whether to go on."""

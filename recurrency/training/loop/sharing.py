@@ -67,9 +67,17 @@ class Shared:
         return dict(zip(self.loss_kinds, total.tolist(), strict=True))
 
     def losses_and_gradients(
-        self, params: Any, inputs: Any, *, weights: ByKind | None = None, lengths: Any = None, training: bool = False,
-        seed: int = 0, wrt: Sequence[str] = ("params",), state: States = None,
-    ) -> tuple[dict[str, float], Sum, dict[str, Any]]:  # fmt: skip
+        self,
+        params: Any,
+        inputs: Any,
+        *,
+        weights: ByKind | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        wrt: Sequence[str] = ("params",),
+        state: States = None,
+    ) -> tuple[dict[str, float], Sum, dict[str, Any]]:
         """The loss of the whole batch by kinds, the gradients of its sum with these weights, and the last states.
 
         Raises:
@@ -85,9 +93,15 @@ class Shared:
             shares = self._shares(whole)
             given = {kind: share * (1.0 if weights is None else weights[kind]) for kind, share in shares.items()}
             losses, found, last = self.model.losses_and_gradients(
-                params, own.inputs, given, lengths=own.lengths, training=training, wrt=wrt,
-                seed=(seed + self.processes.rank * SPREAD) % (1 << 64), state=self._of_state(state),
-            )  # fmt: skip
+                params,
+                own.inputs,
+                given,
+                lengths=own.lengths,
+                training=training,
+                wrt=wrt,
+                seed=(seed + self.processes.rank * SPREAD) % (1 << 64),
+                state=self._of_state(state),
+            )
             total += self._counted(losses, shares)
             gradient += found.params
         states = self._whole(last, whole.size)

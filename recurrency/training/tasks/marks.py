@@ -129,9 +129,14 @@ XOR: Mapping[str, Layout] = {
 
 
 def marked(
-    settings: Settings, length: int, steps: int, held: int, name: str, layouts: Mapping[str, Layout],
+    settings: Settings,
+    length: int,
+    steps: int,
+    held: int,
+    name: str,
+    layouts: Mapping[str, Layout],
     layout: str = "martens",
-) -> Task:  # fmt: skip
+) -> Task:
     """A task of one of the layouts."""
     chosen = layouts[layout]
     draw = partial(chosen.draw, T=length, dtype=settings.dtype)

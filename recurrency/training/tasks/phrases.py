@@ -74,9 +74,14 @@ def arithmetic(settings: Settings, digits: int, distractors: int, scored: str, s
 
 
 def _predicted(
-    name: str, draw: Callable[[Generator, int], Batch], settings: Settings, vocabulary: str, steps: int, held: int,
+    name: str,
+    draw: Callable[[Generator, int], Batch],
+    settings: Settings,
+    vocabulary: str,
+    steps: int,
+    held: int,
     ends: Mapping[str, str],
-) -> Task:  # fmt: skip
+) -> Task:
     inputs = {"x": Input((), len(vocabulary)), "target": Input((), len(vocabulary))}
     facts = {"vocabulary": list(vocabulary), "unit": "characters", "ends": dict(ends)}
     return from_draws(name, draw, settings, steps, held, inputs=inputs, measure=wrong_steps("target"), facts=facts)

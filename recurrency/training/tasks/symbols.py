@@ -106,9 +106,16 @@ def memorise(symbols: Array, length: int, size: int, scored: str) -> Batch:
 
 
 def memorisation(
-    settings: Settings, length: int, count: int, symbols: int, every: bool, scored: str, steps: int, held: int,
+    settings: Settings,
+    length: int,
+    count: int,
+    symbols: int,
+    every: bool,
+    scored: str,
+    steps: int,
+    held: int,
     name: str,
-) -> Task:  # fmt: skip
+) -> Task:
     """Keep `count` symbols in mind over `length` steps; with `every` each batch holds all cases once."""
     if every and symbols**count > MOST_CASES:
         raise UsageError(

@@ -73,9 +73,14 @@ def numbered(units: Sequence[str], known: Sequence[str]) -> Array:
 
 
 def streams(
-    name: str, parts: Sequence[Sequence[str]], known: Sequence[str], unit: str, settings: Settings, chunk: int,
+    name: str,
+    parts: Sequence[Sequence[str]],
+    known: Sequence[str],
+    unit: str,
+    settings: Settings,
+    chunk: int,
     reset: int,
-) -> Task:  # fmt: skip
+) -> Task:
     """A task over the parts of a text to train, to validate and to test on; `unit` is what they are made of.
 
     Raises:
@@ -104,9 +109,16 @@ def _feed(stream: Streams) -> Callable[[], Iterable[Batch]]:
 
 
 def text(
-    settings: Settings, unit: str, split: str, chunk: int, reset: int, most: int, name: str = "text", file: str = "",
+    settings: Settings,
+    unit: str,
+    split: str,
+    chunk: int,
+    reset: int,
+    most: int,
+    name: str = "text",
+    file: str = "",
     origin: str = "",
-) -> Task:  # fmt: skip
+) -> Task:
     """A text in one file, which is cut into three parts."""
     if not file and settings.data is None:
         raise UsageError("the task text needs a text: say where it is with --data FILE.txt")

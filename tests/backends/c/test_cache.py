@@ -332,9 +332,15 @@ def failing(number: int) -> Callable[[Path, pytest.MonkeyPatch], str]:
 
 
 UNUSABLE = [
-    _others_can_write, _of_another_user, _a_file_is_in_the_way, _not_to_be_written, _no_home,
-    failing(errno.ENOSPC), failing(errno.EROFS), failing(errno.EACCES),
-]  # fmt: skip
+    _others_can_write,
+    _of_another_user,
+    _a_file_is_in_the_way,
+    _not_to_be_written,
+    _no_home,
+    failing(errno.ENOSPC),
+    failing(errno.EROFS),
+    failing(errno.EACCES),
+]
 
 
 @pytest.mark.parametrize("break_it", UNUSABLE)

@@ -194,8 +194,11 @@ def test_a_program_in_c_computes_what_the_interpreter_does(name: str, tmp_path: 
             if is_array(said)
         ]
     for call, function in (("f", "forward"), ("b", "backward")):
-        body += [f"{call}.bytes = {prefix}_{function}_workspace(&{call}, 1);", f"{call}.work = aligned({call}.bytes);",
-                 f"if ({prefix}_{function}(&{call})) return 2;"]  # fmt: skip
+        body += [
+            f"{call}.bytes = {prefix}_{function}_workspace(&{call}, 1);",
+            f"{call}.work = aligned({call}.bytes);",
+            f"if ({prefix}_{function}(&{call})) return 2;",
+        ]
     shapes = {n: (4, 3, *port.shape) for n, port in model.outputs.items()}
     for n, sizes in shapes.items():
         field, start = outs[f"output:{n}"]
@@ -219,17 +222,24 @@ def check_steps(tmp_path: Path, *flags: str) -> None:
     (tmp_path / "params").write_bytes(model.pack(given.params).tobytes())
     (tmp_path / "x").write_bytes(given.inputs["x"].astype("f4").tobytes())
     n, h = given.inputs["x"].shape[2], model.outputs["h"].shape[0]
-    run_program(tmp_path, [
-        "struct lstm_state state;", f"static float h[4][3][{h}];",
-        "const long long bytes = lstm_step_workspace();", "void *work = aligned(bytes);",
-        f'const float *params = read_all("params", {model.size} * sizeof(float));',
-        f'const float *x = read_all("x", {4 * 3 * n} * sizeof(float));',
-        "for (int b = 0; b < 3; ++b) {",
-        "    if (lstm_first(params, &state, work, bytes)) return 2;",
-        "    for (int t = 0; t < 4; ++t)",
-        f"        if (lstm_step(params, &state, x + (3 * t + b) * {n}, h[t][b], work, bytes)) return 3;",
-        "}", 'write_all("h", h, sizeof h);',
-    ], *flags)  # fmt: skip
+    run_program(
+        tmp_path,
+        [
+            "struct lstm_state state;",
+            f"static float h[4][3][{h}];",
+            "const long long bytes = lstm_step_workspace();",
+            "void *work = aligned(bytes);",
+            f'const float *params = read_all("params", {model.size} * sizeof(float));',
+            f'const float *x = read_all("x", {4 * 3 * n} * sizeof(float));',
+            "for (int b = 0; b < 3; ++b) {",
+            "    if (lstm_first(params, &state, work, bytes)) return 2;",
+            "    for (int t = 0; t < 4; ++t)",
+            f"        if (lstm_step(params, &state, x + (3 * t + b) * {n}, h[t][b], work, bytes)) return 3;",
+            "}",
+            'write_all("h", h, sizeof h);',
+        ],
+        *flags,
+    )
     assert_near("LSTM", {"output:h": np.fromfile(tmp_path / "h", "f4").reshape(4, 3, h)})
 
 
@@ -252,15 +262,21 @@ def test_a_step_gives_outputs_that_are_always_the_same(tmp_path: Path) -> None:
     params, x = model.init(1), np.random.default_rng(1).standard_normal((2, 3)).astype("f4")
     (tmp_path / "params").write_bytes(params.tobytes())
     (tmp_path / "x").write_bytes(x.tobytes())
-    run_program(tmp_path, [
-        "struct static_state state;", "static float y[2][3][3];", "const long long bytes = static_step_workspace();",
-        "void *work = aligned(bytes);", 'const float *params = read_all("params", 3 * sizeof(float));',
-        'const float *x = read_all("x", 6 * sizeof(float));',
-        "if (static_first(params, &state, work, bytes)) return 2;",
-        "for (int t = 0; t < 2; ++t)",
-        "    if (static_step(params, &state, x + 3 * t, y[t][0], y[t][1], y[t][2], work, bytes)) return 3;",
-        'write_all("y", y, sizeof y);',
-    ])  # fmt: skip
+    run_program(
+        tmp_path,
+        [
+            "struct static_state state;",
+            "static float y[2][3][3];",
+            "const long long bytes = static_step_workspace();",
+            "void *work = aligned(bytes);",
+            'const float *params = read_all("params", 3 * sizeof(float));',
+            'const float *x = read_all("x", 6 * sizeof(float));',
+            "if (static_first(params, &state, work, bytes)) return 2;",
+            "for (int t = 0; t < 2; ++t)",
+            "    if (static_step(params, &state, x + 3 * t, y[t][0], y[t][1], y[t][2], work, bytes)) return 3;",
+            'write_all("y", y, sizeof y);',
+        ],
+    )
     found = np.fromfile(tmp_path / "y", "f4").reshape(2, 3, 3)
     state = None
     for t in range(2):

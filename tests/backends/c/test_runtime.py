@@ -71,7 +71,7 @@ def guards(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     found: list[Any] = []
 
-    class Guarded(runtime_runner.Plan):  # type: ignore[misc]
+    class Guarded(runtime_runner.Plan):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self.work = np.zeros(2 * self.bytes + 4096, np.uint8)

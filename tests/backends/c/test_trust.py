@@ -124,9 +124,13 @@ def test_where_code_crashes_auto_is_numpy_and_that_is_said_once(compiler: Callab
 
 @pytest.mark.parametrize("fault", [CRASHES, HANGS, ROWS], ids=["crashes", "hangs", "is wrong"])
 def test_c_is_refused_with_the_reason(
-    fault: str, compiler: Callable[[str], None], run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path,
+    fault: str,
+    compiler: Callable[[str], None],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
     nothing_runs: Callable[[], None],
-) -> None:  # fmt: skip
+) -> None:
     compiler(fault)
     if fault == HANGS:
         monkeypatch.setattr(trust, "RUNS", 0.2)

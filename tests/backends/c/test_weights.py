@@ -178,9 +178,11 @@ def test_what_is_no_file_of_weights_is_refused(run: Run, tmp_path: Path, arrays:
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "run.toml").write_text("")
     for name, wanted in (
-        ("text.safetensors", "cannot read weights from"), ("none.safetensors", "No such file"),
-        ("folder", "holds no run (no run.toml in it)"), ("begun", "has no best parameters yet"),
-    ):  # fmt: skip
+        ("text.safetensors", "cannot read weights from"),
+        ("none.safetensors", "No such file"),
+        ("folder", "holds no run (no run.toml in it)"),
+        ("begun", "has no best parameters yet"),
+    ):
         code, out, said = compile_with(run, tmp_path, name)
         assert (code, out, said.count("\n")) == (1, "", 1)
         assert wanted in said

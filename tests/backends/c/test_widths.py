@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=f"c: {REASON}")
 each_width = pytest.mark.parametrize("width", FORCED)
 
 
-class Forced(CBackend):  # type: ignore[misc]
+class Forced(CBackend):
     """The C backend by a name of its own, so that nothing is kept from one width to the next."""
 
     def __init__(self, width: str) -> None:

@@ -41,14 +41,16 @@ MISTAKES: dict[str, tuple[Any, type[Exception], str]] = {
     "an unknown state": ({"state": {"c": np.zeros((B, H))}}, ValueError, "no c: the states are h, t"),
     "states in a row": ({"state": (np.zeros((B, H)),)}, TypeError, "the states are a dict of h, t, not tuple"),
     "a state with steps": (
-        {"state": {"h": np.zeros((1, B, H))}}, ValueError, r"the first h is \[1, 3, 4\]; this call needs \[3, 4\]",
+        {"state": {"h": np.zeros((1, B, H))}},
+        ValueError,
+        r"the first h is \[1, 3, 4\]; this call needs \[3, 4\]",
     ),
     "lengths that are no counts": ({"lengths": [2.5, 3.0, 1.0]}, ValueError, "lengths are 3 whole numbers from 0 to 5"),
     "lengths of another clock": ({"lengths": {"s": [1, 2, 3]}}, ValueError, "no s: the clocks are t"),
     "complex numbers": ({"x": np.zeros((T, B, N), complex)}, TypeError, "x holds complex128; this module"),
     "symbols between two": ({"w": np.full((T, B), 0.5)}, TypeError, "w holds float64; this module needs int64"),
     "an unknown symbol": ({"w": np.full((T, B), 4)}, ValueError, "w holds 4 to 4; symbols go from 0 to 3"),
-}  # fmt: skip
+}
 
 
 @emulated
@@ -174,7 +176,7 @@ def cupy_with(device: bool, nvrtc: Exception | None) -> Any:
 )
 def test_what_is_missing_is_named_with_its_cure(cupy: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setitem(sys.modules, "cupy.cublas", None)  # type: ignore[arg-type]  # it can't be imported
+    monkeypatch.setitem(sys.modules, "cupy.cublas", None)  # it can't be imported
     with pytest.raises((ImportError, RuntimeError), match=message) as caught:
         arguments.installed()
     assert CupyBackend().available() == str(caught.value)

@@ -162,9 +162,12 @@ def test_a_wrong_kernel_or_driver_gives_wrong_numbers(xp: StandIn, old: str, new
         ("xp.int32(B), xp.int32(H)", "xp.int32(B),", TypeError, "lstm_forward takes 6 arguments, not 5"),
         ("block, sizes = ((B * H + 255) // 256,), (256,)", "block, sizes = (1,), (2048,)", ValueError, "is .2048"),
         ("xp.float32) for shape", "xp.float64) for shape", TypeError, "float32, not a device array of float64"),
-        ("dc = xp.zeros((B, H), xp.float32), xp.zeros((B, H), xp.float32)",
-         "dc = xp.zeros((B, H), xp.float32), __import__('numpy').zeros((B, H), 'f4')",
-         TypeError, "argument dc .*not a host array of float32"),
+        (
+            "dc = xp.zeros((B, H), xp.float32), xp.zeros((B, H), xp.float32)",
+            "dc = xp.zeros((B, H), xp.float32), __import__('numpy').zeros((B, H), 'f4')",
+            TypeError,
+            "argument dc .*not a host array of float32",
+        ),
         ("if (i < n) out[i]", "out[i]", MemoryError, "kernel copy has written outside of out"),
         ("if (i >= B * H) return;\n    float* g", "float* g", MemoryError, "lstm_forward has written outside of"),
         ('gemm("N", "T", G[t]', 'gemm("N", "N", G[t]', ValueError, "gemm of"),
@@ -172,7 +175,7 @@ def test_a_wrong_kernel_or_driver_gives_wrong_numbers(xp: StandIn, old: str, new
         ("xp.zeros((B, H), xp.float32), ", "xp.ones((B, H)), ", AttributeError, "the stand-in for cupy has no ones"),
         ("xp.cublas.gemm(", "xp.cublas.sgemm(", AttributeError, "has no cublas.sgemm"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_noticed_and_named(xp: StandIn, old: str, new: str, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         driving.results(xp, **planted(old, new))

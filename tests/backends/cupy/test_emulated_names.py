@@ -55,7 +55,7 @@ def _chain(node: ast.AST) -> str:
 
 def in_cupy(name: str) -> bool:
     """Whether cupy has something; `cupy.cublas` can't be imported without cuBLAS, so its text has to do."""
-    import cupy  # type: ignore[import-not-found, unused-ignore]
+    import cupy
 
     first, _, rest = name.partition(".")
     if first == "cublas":
@@ -103,8 +103,15 @@ def test_generated_drivers_use_nothing_that_cupy_has_not() -> None:
 
 def test_the_names_that_a_driver_uses_are_found() -> None:
     assert used(driving.DRIVER) == {
-        "RawModule", "float32", "int32", "empty", "zeros", "matmul", "cublas.gemm", "cublas",
-    }  # fmt: skip
+        "RawModule",
+        "float32",
+        "int32",
+        "empty",
+        "zeros",
+        "matmul",
+        "cublas.gemm",
+        "cublas",
+    }
 
 
 def test_the_stand_in_has_all_that_generated_drivers_use() -> None:

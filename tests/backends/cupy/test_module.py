@@ -47,7 +47,7 @@ def models(text: str, dtype: str = "float64", **dimensions: int) -> tuple[Any, A
     """A cell compiled for CuPy, which need not run here, and by NumPy."""
     spec = rc.parse(text, name="small.rnn")
     elaborated = spec.elaborate(**dimensions)
-    return tuple(Model(spec, elaborated, backend, dtype) for backend in (CupyBackend(), find("numpy")))  # type: ignore[return-value]
+    return tuple(Model(spec, elaborated, backend, dtype) for backend in (CupyBackend(), find("numpy")))
 
 
 def executed(text: str, memory: int | None = None) -> ModuleType:
@@ -56,7 +56,7 @@ def executed(text: str, memory: int | None = None) -> ModuleType:
 
     module = ModuleType("generated")
     exec(compile(text, "generated.py", "exec"), module.__dict__)
-    module.use(StandIn(memory=memory))  # type: ignore[attr-defined]
+    module.use(StandIn(memory=memory))
     return module
 
 

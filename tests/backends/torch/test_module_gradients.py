@@ -26,7 +26,7 @@ from tests.support.torch_modules import (
 pytestmark = QUIET
 
 
-class Loss(torch.nn.Module):  # type: ignore[misc]
+class Loss(torch.nn.Module):
     """A module whose call is the loss of another."""
 
     def __init__(self, module: Any) -> None:

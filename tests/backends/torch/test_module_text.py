@@ -140,9 +140,13 @@ def test_the_text_depends_on_the_specification_alone(name: str) -> None:
 # ------------------------------------------------------------------------------------------------------ initialisers
 
 ARGUMENTS = {
-    "constant": (2.0,), "uniform": (0.3,), "between": (-3.0, -1.0), "normal": (1.0, 0.2),
-    "orthogonal": (1.5,), "identity": (0.5,),
-}  # fmt: skip
+    "constant": (2.0,),
+    "uniform": (0.3,),
+    "between": (-3.0, -1.0),
+    "normal": (1.0, 0.2),
+    "orthogonal": (1.5,),
+    "identity": (0.5,),
+}
 SIZE = 60
 
 

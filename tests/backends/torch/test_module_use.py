@@ -244,7 +244,7 @@ def test_a_module_works_in_a_process_that_was_forked() -> None:
 
 
 def test_models_are_built_of_modules() -> None:
-    class First(nn.Module):  # type: ignore[name-defined,misc]
+    class First(nn.Module):
         def forward(self, found: Any) -> Any:
             return found[0]
 

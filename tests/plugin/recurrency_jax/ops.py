@@ -103,12 +103,20 @@ def _put(w: Walk, n: Node, types: list[Type], x: Any, symbols: Any) -> Any:
 
 
 INSIDE: dict[str, Callable[..., Any]] = {
-    "product": _product, "transpose": _transpose, "reshape": _reshape, "expand": _expand, "concat": _concat,
-    "slice": _slice, "pad": _pad, "take": _take, "put": _put, "softmax": _softmax,
+    "product": _product,
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "expand": _expand,
+    "concat": _concat,
+    "slice": _slice,
+    "pad": _pad,
+    "take": _take,
+    "put": _put,
+    "softmax": _softmax,
     "sum": lambda w, n, types, x: x.sum(_over(w, n, types, x)),
     "peak": lambda w, n, types, x: x.max(_over(w, n, types, x)),
     "log_softmax": lambda w, n, types, x: jax.nn.log_softmax(x, -1),
-}  # fmt: skip
+}
 
 
 # ---------------------------------------------------------------------------------------------------- across time
@@ -218,7 +226,11 @@ def _spread(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
 
 
 TIME: dict[str, Callable[..., Any]] = {
-    "shift": _shift, "final": _final, "start": _start, "reverse": _reverse, "spread": _spread,
+    "shift": _shift,
+    "final": _final,
+    "start": _start,
+    "reverse": _reverse,
+    "spread": _spread,
     "pick": lambda w, n, types, x: _at(w, types[0], x, _place(w, n, types[0].clock)),
     "place": lambda w, n, types, x: _where(
         jnp.arange(w.steps[n.type.clock])[:, None] == _place(w, n, n.type.clock), x, w.zero(n.type)
@@ -235,4 +247,4 @@ TIME: dict[str, Callable[..., Any]] = {
     "frames": lambda w, n, types, x: jnp.moveaxis(x, 0, 1),
     "unframes": lambda w, n, types, x: jnp.moveaxis(x, 1, 0),
     "valid": lambda w, n, types, x: _where(w.rows(n.type.clock), x, w.zero(n.type)),
-}  # fmt: skip
+}

@@ -154,8 +154,10 @@ class Walk:
         """A recurrence: one scan, which carries the last values of each stream that is read with a delay."""
         graph, inside = self.graph, set(ids)
         shifts = [id for id in ids if graph[id].delay]
-        reach = {s: max(abs(graph[i].delay) for i in shifts if graph[i].args[0] == s) for s in
-                 dict.fromkeys(graph[i].args[0] for i in shifts)}  # fmt: skip
+        reach = {
+            s: max(abs(graph[i].delay) for i in shifts if graph[i].args[0] == s)
+            for s in dict.fromkeys(graph[i].args[0] for i in shifts)
+        }
         clock = str(graph[ids[0]].type.clock)
         if not self.steps[clock]:
             self.known.update({id: self.zero(graph[id].type) for id in ids})

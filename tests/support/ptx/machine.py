@@ -38,9 +38,13 @@ class Machine:
     """One launch of a kernel: `shape` is grid and block, `values` the parameters as bits."""
 
     def __init__(
-        self, entry: Entry, shape: Sequence[int], values: Sequence[int], regions: Sequence[Region],
+        self,
+        entry: Entry,
+        shape: Sequence[int],
+        values: Sequence[int],
+        regions: Sequence[Region],
         constants: dict[str, bytes],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.entry = entry
         self.threads = int(np.prod(shape))
         self.regions = list(regions)

@@ -12,10 +12,14 @@ Rule = Callable[..., Lanes]
 
 TYPES = {
     f"{letter}{bits}": np.dtype(f"{code}{bits // 8}")
-    for letter, code, widths in (("f", "f", (32, 64)), ("s", "i", (8, 16, 32, 64)), ("u", "u", (8, 16, 32, 64)),
-                                 ("b", "u", (8, 16, 32, 64)))
+    for letter, code, widths in (
+        ("f", "f", (32, 64)),
+        ("s", "i", (8, 16, 32, 64)),
+        ("u", "u", (8, 16, 32, 64)),
+        ("b", "u", (8, 16, 32, 64)),
+    )
     for bits in widths
-}  # fmt: skip
+}
 """The types that instructions name."""
 
 WIDER: dict[np.dtype[Any], np.dtype[Any]] = {np.dtype("f4"): np.dtype("f8"), np.dtype("f8"): np.dtype("longdouble")}
@@ -91,8 +95,13 @@ def converted(a: Lanes, to: np.dtype[Any], words: tuple[str, ...]) -> Lanes:
 
 
 COMPARED: dict[str, Callable[[Lanes, Lanes], Lanes]] = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-}  # fmt: skip
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 
 
 def compared(name: str, a: Lanes, b: Lanes) -> Lanes:
