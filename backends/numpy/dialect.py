@@ -8,7 +8,7 @@ from recurrency.graph.roots import TAPE
 from recurrency.program.program import Program
 
 from ..python.dialect import Fused, listed, number_text
-from ..python.frame import Frame
+from ..python.frame import Frame, FunctionDialect
 from ..python.masks import masked_axes
 from ..python.memory import leased
 from ..python.module import folded
@@ -18,7 +18,7 @@ from .ops import ELEMENTWISE
 UFUNC = {"sum": "add", "peak": "maximum"}
 
 
-class Numpy:
+class Numpy(FunctionDialect):
     """Statements on NumPy arrays. The memory of results is used again once the caller no longer holds them."""
 
     elementwise = ELEMENTWISE
@@ -36,7 +36,6 @@ class Numpy:
     apart = False
 
     def text(self, f: Frame) -> str:
-        """The function, and the function that allocates its memory."""
         kept = sorted(set(f.memory.own) & f.words(), key=f.memory.order)
         if not kept:
             return "\n".join(f.definition([]))
@@ -52,15 +51,12 @@ class Numpy:
         return "\n".join(short for line in lines for short in folded(line))
 
     def literal(self, f: Frame, value: float) -> str:
-        """The number itself."""
-        return str(number_text(value))
+        return number_text(value)
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
-        """A new array with one value everywhere."""
         return f"full({shape}, {value}, {'np.intp' if index else 'real'})"
 
     def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
-        """A new array."""
         return f"{'zeros' if zeros else 'empty'}({shape}, real)"
 
     def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
@@ -68,19 +64,15 @@ class Numpy:
         return f"{home}.array({shape})" if home else self.empty(shape, zeros=front + behind > 0)
 
     def given(self, text: str, index: bool) -> str:
-        """An array of the caller in the dtype of the module."""
         return f"asarray({text}, {'np.intp' if index else 'real'})"
 
     def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
-        """An assignment to all elements."""
         return f"{out}{'' if indexed else '[...]'} = {value}"
 
     def clear(self, out: str, where: str, nothing: str) -> str:
-        """An assignment to some elements."""
         return f"{out}[{where}] = {nothing}"
 
     def spread(self, text: str, shape: str) -> str:
-        """A broadcast view."""
         return f"np.broadcast_to({text}, {shape})"
 
     def each(self, whole: str, backwards: bool) -> str:
@@ -88,11 +80,9 @@ class Numpy:
         return f"{whole}[::-1]" if backwards else whole
 
     def per_step(self, wholes: list[str], backwards: bool) -> str:
-        """A tuple for each step of several of our own arrays."""
         return f"step_views({', '.join(self.each(whole, backwards) for whole in wholes)})"
 
     def product(self, f: Frame, call: Call) -> str:
-        """A call of the function of the same name."""
         if call.function == "einsum":
             return f'einsum("{call.spec}", {call.a}, {call.b}, out={call.out})'
         if call.shape:
@@ -100,7 +90,6 @@ class Numpy:
         return f"{call.function}({call.a}, {call.b}, {call.out})"
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
-        """A call of `ufunc.reduce`."""
         call = f"{UFUNC[op]}.reduce({text}, {axes}"
         return f"{call}, None, {out})" if fits else f"{out}[...] = {call})"
 

@@ -38,7 +38,7 @@ def sum_with_product(f: Frame, id: int, product: int, other: int) -> str:
     if number(f.graph, other) is None:
         plus = Operand(f.ref(other), _lead(f, f.kind(other)) + o, f.strides(other))
     call = Product(first, second, _result(f, id, o), _texts(f, node, sizes), plus, *_words(f)).call()
-    return str(f.dialect.product(f, call.named(f.memory.derived))) if call.plus else ""
+    return f.dialect.product(f, call.named(f.memory.derived)) if call.plus else ""
 
 
 def _result(f: Frame, id: int, letters: str) -> Operand:

@@ -111,8 +111,7 @@ class TorchBackend:
         self._need_torch()
         from .module_text import module_text
 
-        text: str = module_text(export)
-        return text
+        return module_text(export)
 
     def network(self, model: Model, dimensions: Mapping[str, Any], streams: Sequence[str], **options: Any) -> Any:
         """A compiled model as an `nn.Module`; see `Spec.module`."""

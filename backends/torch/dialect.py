@@ -10,7 +10,7 @@ from recurrency.program.program import Program
 
 from ..names import ascii_name
 from ..python.dialect import Fused, listed
-from ..python.frame import Frame
+from ..python.frame import Frame, FunctionDialect
 from ..python.masks import masked_axes
 from ..python.memory import leased
 from ..python.module import folded
@@ -33,7 +33,7 @@ SUMS = {
 }
 
 
-class Torch:
+class Torch(FunctionDialect):
     """Statements on tensors. A function uses its own buffers again; what the caller gets is never written again."""
 
     elementwise = ELEMENTWISE
@@ -54,7 +54,6 @@ class Torch:
         self.fuses = fuses
 
     def text(self, f: Frame) -> str:
-        """The function, and the functions that allocate its memory: its own buffers, and the memory of results."""
         used = f.words()
         makers: list[str] = []
         borrowed: list[str] = []
@@ -74,21 +73,17 @@ class Torch:
     def literal(self, f: Frame, value: float) -> str:
         """The number as a tensor without axes, because PyTorch would make one of a Python number at each call."""
         known = {0.0: "zero", 1.0: "one", 0.5: "half", 2.0: "two"}
-        text: str = f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
-        return text
+        return f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
-        """A new tensor with one value everywhere."""
         return f"like.new_full({shape}, {value}{', dtype=torch.int64' if index else ''})"
 
     def empty(self, shape: str, zeros: bool = False, here: bool = False) -> str:
-        """A new tensor."""
         if not here:
             return f"like.new_{'zeros' if zeros else 'empty'}({shape})"
         return f"lend(params, {shape if shape[0] == '(' else f'({shape},)'}){'.zero_()' if zeros else ''}"
 
     def buffer(self, shape: str, front: int, behind: int, home: str | None) -> str:
-        """A new tensor with zeros in the rows before and after the steps."""
         made = f"lend(like, {shape}, {front})" if home else self.empty(shape)
         return f"zero_rows({made}, {front}, {behind})" if front or behind else made
 
@@ -97,28 +92,22 @@ class Torch:
         return text
 
     def assign(self, out: str, value: str, indexed: bool = False, number: bool = False) -> str:
-        """A copy into a tensor."""
         return f"{out}.{'fill_' if number else 'copy_'}({value})"
 
     def clear(self, out: str, where: str, nothing: str) -> str:
-        """An assignment to some elements."""
         return f"fill_where({out}, {where}, {nothing})"
 
     def spread(self, text: str, shape: str) -> str:
-        """A broadcast view."""
         return f"{text}.expand({shape})"
 
     def each(self, whole: str, backwards: bool) -> str:
-        """The views of each step."""
         views = whole if whole.startswith("(") else f"{whole}.unbind(0)"
         return f"{views}[::-1]" if backwards else views
 
     def per_step(self, wholes: list[str], backwards: bool) -> str:
-        """A tuple of views for each step of several tensors."""
         return f"step_views({-1 if backwards else 1}, {', '.join(wholes)})"
 
     def product(self, f: Frame, call: Call) -> str:
-        """A call of the most specific function for it."""
         a, b, out = call.a, call.b, call.out
         if call.function in ("dot", "matmul"):
             b_T = b.removesuffix(".T") if b.endswith(".T") else f"{b}.T"
@@ -150,7 +139,6 @@ class Torch:
         return best, _named(f, f"{call.b}_prepared", f"prepared({best}, {call.b}, {call.sizes[0]}, {steps})", None)
 
     def reduced(self, op: str, text: str, axes: str, out: str, fits: bool = True) -> str:
-        """A reduction."""
         call = f"{REDUCE[op]}({text}, {axes}"
         return f"{call}, out={out})" if fits else f"{out}.copy_({call}))"
 
@@ -174,9 +162,7 @@ class Torch:
         return [*lines, "return results"]
 
     def fusions(self, program: Program) -> dict[int, Fused]:
-        """The operations that PyTorch computes by one function."""
-        found: dict[int, Fused] = fusions(program) if self.fuses else {}
-        return found
+        return fusions(program) if self.fuses else {}
 
 
 DOCS = {
@@ -190,7 +176,7 @@ def _named(f: Frame, wish: str, text: str, group: str | None) -> str:
     if text not in f.memory.views:
         f.memory.views[text] = f.names.new(wish)
         f.memory.define(f.memory.views[text], text, group)
-    return str(f.memory.views[text])
+    return f.memory.views[text]
 
 
 def _needed(lines: list[str], names: set[str]) -> Iterator[str]:

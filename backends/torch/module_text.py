@@ -95,7 +95,7 @@ def _program(tables: Mapping[str, Any], functions: Iterable[str]) -> str:
 
 def _free_name(export: Export, text: str) -> str:
     """The name of the class: the cell's, with a final `_` if Python or the rest of the file uses that name."""
-    name: str = ascii_name(export.name)
+    name = ascii_name(export.name)
     taken = names_of(text) | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
     return f"{name}_" if name in taken else name
 
