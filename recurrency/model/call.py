@@ -42,9 +42,15 @@ Required: TypeAlias = Callable[[], Sequence[str]]
 
 
 def gather(
-    interface: Interface, params: Any, inputs: Any, state: Mapping[str, Any] | None, lengths: Any, training: bool,
-    seed: Any, required: Required,
-) -> Call:  # fmt: skip
+    interface: Interface,
+    params: Any,
+    inputs: Any,
+    state: Mapping[str, Any] | None,
+    lengths: Any,
+    training: bool,
+    seed: Any,
+    required: Required,
+) -> Call:
     """Check the arguments of a call; inputs that are not `required` may be left out.
 
     Raises:

@@ -172,9 +172,13 @@ class Checkpoint:
     # ------------------------------------------------------------------------------------------------------ gradients
 
     def _gradients(
-        self, call: Call, kept: Kept, seeds: Mapping[str, Array], wrt: tuple[str, ...],
+        self,
+        call: Call,
+        kept: Kept,
+        seeds: Mapping[str, Array],
+        wrt: tuple[str, ...],
         weights: Mapping[str, float] | None = None,
-    ) -> dict[str, Array]:  # fmt: skip
+    ) -> dict[str, Array]:
         """Chunk after chunk from the last one: each is recomputed, with the adjoints of the states after it.
 
         With `weights`, the weighted lines of the loss are differentiated as well as the results that have `seeds`.

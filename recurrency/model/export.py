@@ -108,10 +108,19 @@ def _export(model: Model, options: str, weights: Array | None) -> Export:
     if model.has_loss:
         functions.append(("loss_pass", programs.graph("loss_gradients", ("params",))))
     return Export(
-        model.interface.name, _header(model, options), model.inputs, model.outputs, model.state_ports, functions,
-        programs.layout, model.dtype, programs.without, model, weights,
+        model.interface.name,
+        _header(model, options),
+        model.inputs,
+        model.outputs,
+        model.state_ports,
+        functions,
+        programs.layout,
+        model.dtype,
+        programs.without,
+        model,
+        weights,
         model.over_steps,
-    )  # fmt: skip
+    )
 
 
 def _header(model: Model, options: str) -> str:

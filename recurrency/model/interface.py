@@ -80,15 +80,20 @@ class Interface:
             offset, shape = layout.entries[parameter]
             parameters[parameter] = Parameter(parameter, shape, offset, math.prod(shape), info.initialiser)
         return cls(
-            name, dtype, batch_first,
+            name,
+            dtype,
+            batch_first,
             {n: v if isinstance(v, int | float) else dimension_text(v) for n, v in found.dimensions.items()},
             {n: Port.of(n, t, words(declared[n], t)) for n, t in found.inputs.items()},
             {n: Port.of(n, t, words(declared[n], t)) for n, t in found.outputs.items()},
             {name: Port.of(name, graph[i].type) for name, i in STREAM.within(graph.roots).items()},
             {n: Port.of(n, t) for n, t in found.starts.items()},
-            parameters, layout.size, found.clocks, tuple(lines(graph)),
+            parameters,
+            layout.size,
+            found.clocks,
+            tuple(lines(graph)),
             any(Trait.DRAWS in graph[i].op.traits for i in graph),
-        )  # fmt: skip
+        )
 
     @cached_property
     def real(self) -> np.dtype[Any]:

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.graph.roots import ADJOINT, FINAL, OUTPUT, STREAM, TANGENT, TAPE
 from recurrency.graph.types import Kind
-from recurrency.model import adjoints, parameters
-from recurrency.model.call import FORWARD, GROUPS, LOSS, by_name, dtype_name, gather, groups, one_step
-from recurrency.model.programs import Programs
+from recurrency.model import adjoints
+from recurrency.model.call import FORWARD, GROUPS, LOSS, by_name, groups, one_step
+from recurrency.model.compiled import Arrays, Compiled
 from recurrency.model.results import Gradients as Gradients
 from recurrency.model.results import Run as Run
 from recurrency.model.results import Tape
 
 if TYPE_CHECKING:
-    from recurrency.backend import Backend, Call
+    from recurrency.backend import Call
     from recurrency.graph.op import Array
-    from recurrency.language.elaboration.elaborate import Elaborated
-    from recurrency.model.checkpoint import Checkpoint
-    from recurrency.model.memory import Memory
-
-Arrays: TypeAlias = Mapping[str, Any]
 
 
-class Model:
+class Model(Compiled):
     """A cell compiled for given dimensions, dtype and backend; `spec` is what it was compiled from.
 
     Arrays are time-first, [T, B, *shape], or [B, T, *shape] with `batch_first`; symbols are whole numbers [T, B].
@@ -40,80 +35,19 @@ class Model:
     fit, and `UsageError` for an unknown name.
     """
 
-    def __init__(
-        self, spec: Any, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: Any = "float32",
-        batch_first: bool = False, without: Sequence[str] = (), record: str | None = None,
-        checkpoint: int | str | None = None,
-    ) -> None:  # fmt: skip
-        self.spec, self.backend, self.batch_first, self.dtype = spec, backend.name, batch_first, dtype_name(dtype)
-        self.programs = Programs(elaborated, backend, self.dtype, without, record)
-        self.interface = found = self.programs.interface(batch_first)
-        self.dimensions, self.clocks, self.size = dict(found.dimensions), found.clocks, found.size
-        self.inputs, self.outputs, self.streams = found.inputs, found.outputs, found.streams
-        self.state_ports, self.parameters = found.states, found.parameters
-        self.states = {n: p.shape for n, p in self.state_ports.items()}
-        self.loss_kinds, self.has_loss, self.random = found.loss_kinds, bool(found.loss_kinds), found.random
-        self._results = [(n, OUTPUT.of(n), p.kind) for n, p in self.outputs.items()]
-        self._finals = [(n, FINAL.of(n)) for n in self.states]
-        self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)
-
-    def _checkpoint(self, wanted: int | str) -> Checkpoint:
-        from recurrency.model.checkpoint import Checkpoint
-
-        return Checkpoint(self.interface, self.programs, wanted)
-
-    def __repr__(self) -> str:
-        sizes = ", ".join(f"{k}={v}" for k, v in self.dimensions.items() if isinstance(v, int))
-        return f"<{self.interface.name}({sizes}) on {self.backend}, {self.dtype}, {self.size} parameters>"
-
-    @property
-    def real(self) -> np.dtype[Any]:
-        """The dtype of real numbers."""
-        return self.interface.real
-
-    @property
-    def clock(self) -> str:
-        """The clock whose steps `state["t"]` counts: the only clock of the inputs, or `t`."""
-        return self.interface.clock
-
-    def memory(self, steps: int | Mapping[str, int], batch: int, ragged: bool = False) -> Memory:
-        """The bytes that training on `batch` sequences of `steps` steps (of each clock) needs; nothing is run.
-
-        `ragged` says that there will be lengths.
-
-        Raises:
-            UsageError: the backend does not report what it allocates, or no chunk is within the budget of a checkpoint.
-        """
-        from recurrency.model.memory import Forecast
-
-        forecast = Forecast(self.interface, self.programs, batch, ragged)
-        count = forecast.counted(steps)
-        return forecast.memory(count, self.checkpoint.steps(count[self.clock], batch, ragged) if self.checkpoint else 0)
-
-    # ------------------------------------------------------------------------------------------------ parameters
-
-    def init(self, seed: int = 0) -> Array:
-        """Initial values of all parameters, [size]; each depends on the seed and on its own name alone."""
-        return parameters.initial(self.interface, seed)
-
-    def views(self, params: Array) -> dict[str, Array]:
-        """The parameters by dotted name, as views of the flat vector (of any dtype): to write into one changes it."""
-        return self.interface.views(parameters.checked_vector(self.interface, params))
-
-    def pack(self, arrays: Arrays) -> Array:
-        """The flat vector of parameters that are given by name.
-
-        Raises:
-            ShapeError: a parameter is missing, unknown, or of another shape.
-        """
-        return parameters.pack(self.interface, arrays)
-
     # ----------------------------------------------------------------------------------------------- forward pass
 
     def forward(
-        self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, streams: Sequence[str] = (),
-        training: bool = False, seed: int = 0, keep: bool = True,
-    ) -> Run:  # fmt: skip
+        self,
+        params: Array,
+        inputs: Any,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        streams: Sequence[str] = (),
+        training: bool = False,
+        seed: int = 0,
+        keep: bool = True,
+    ) -> Run:
         """Outputs, final states, and inner streams by name.
 
         `inputs` is a dict of arrays by name, or one array. With `keep` the run remembers what `backward` needs
@@ -133,37 +67,12 @@ class Model:
         inner = self._named(values, wanted) if wanted else {}
         return Run(self._named(values, self._results), self._state(values, call), inner, tape)
 
-    def gather(
-        self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
-        seed: int = 0, roots: tuple[str, ...] = FORWARD,
-    ) -> Call:  # fmt: skip
-        """The arguments of a call that computes `roots`, checked, as the programs of a backend take them.
-
-        Raises:
-            ShapeError: an array does not fit. UsageError: a name is unknown, or an input that the roots need missing.
-        """
-        required = partial(self.reads, *roots)
-        return gather(self.interface, params, inputs, state, lengths, training, seed, required)
-
-    def reads(self, *roots: str) -> tuple[str, ...]:
-        """The inputs that some roots (or groups of them, such as `output`) need; the others may be left out."""
-
-        def needed() -> tuple[str, ...]:
-            wanted = tuple(r for root in roots for r in self.interface.roots(root))
-            return self.interface.needed(self.programs.graphs.rooted(wanted))
-
-        return self.programs.remembered(tuple[str, ...], ("reads", *roots), needed)
-
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
         names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
         for name in names:
             if name not in self.streams:
                 raise self.interface.unknown("stream", name, self.streams)
         return names
-
-    def _chunked(self, call: Call) -> Checkpoint | None:
-        """What runs a call in chunks, if there is to be more than one."""
-        return self.checkpoint if self.checkpoint and self.checkpoint.divides(call) else None
 
     def _named(self, values: Arrays, roots: Iterable[tuple[str, str, Kind]]) -> dict[str, Array]:
         """The values of roots, by name, with the axes that the caller uses."""
@@ -194,19 +103,6 @@ class Model:
         index = (slice(None), 0) if self.batch_first else 0
         return {n: a[index] if self.outputs[n].kind is Kind.STREAM else a for n, a in run.outputs.items()}, run.state
 
-    @cached_property
-    def over_steps(self) -> str:
-        """Why the cell can't be computed step by step ("" where it can)."""
-        clocks = self.interface.input_clocks
-        if len(clocks) > 1:
-            return f"it runs over the clocks {' and '.join(clocks)}"
-        return self.programs.obstacle_over_steps()
-
-    @cached_property
-    def over_calls(self) -> str:
-        """Why calls that pass states on do not add up to the losses of the whole sequences ("" where they do)."""
-        return self.programs.obstacle_over_calls()
-
     # ---------------------------------------------------------------------------------------------- backward pass
 
     def backward(self, run: Run, output_gradients: Any = None, state_gradients: Arrays | None = None) -> Gradients:
@@ -226,9 +122,16 @@ class Model:
         return adjoints.gradients(self.interface, call, values)
 
     def vjp(
-        self, params: Array, inputs: Any, output_gradients: Any = None, state_gradients: Arrays | None = None,
-        state: Arrays | None = None, lengths: Any = None, training: bool = False, seed: int = 0,
-    ) -> Gradients:  # fmt: skip
+        self,
+        params: Array,
+        inputs: Any,
+        output_gradients: Any = None,
+        state_gradients: Arrays | None = None,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+    ) -> Gradients:
         """Forward and backward pass in one call: the product of these gradients with the Jacobian."""
         call = self.gather(params, inputs, state, lengths, training, seed)
         seeds = adjoints.seeds(self.interface, call, output_gradients, state_gradients)
@@ -245,9 +148,14 @@ class Model:
             raise UsageError(f"{self.interface.name} has no loss line")
 
     def loss(
-        self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
+        self,
+        params: Array,
+        inputs: Any,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
         seed: int = 0,
-    ) -> float:  # fmt: skip
+    ) -> float:
         """The sum of the loss lines."""
         self._need_loss()
         call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
@@ -256,9 +164,15 @@ class Model:
         return float(values["loss"])
 
     def loss_and_gradients(
-        self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
-        seed: int = 0, wrt: Sequence[str] = GROUPS,
-    ) -> tuple[float, Gradients, dict[str, Array]]:  # fmt: skip
+        self,
+        params: Array,
+        inputs: Any,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        wrt: Sequence[str] = GROUPS,
+    ) -> tuple[float, Gradients, dict[str, Array]]:
         """The loss, its gradients, and the final states.
 
         `wrt` says what gradients are wanted of (`params`, `inputs`, `state`); without the others the call is faster,
@@ -272,9 +186,14 @@ class Model:
         return float(values["loss"]), adjoints.gradients(self.interface, call, values, wrt), self._state(values, call)
 
     def losses(
-        self, params: Array, inputs: Any, state: Arrays | None = None, lengths: Any = None, training: bool = False,
+        self,
+        params: Array,
+        inputs: Any,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
         seed: int = 0,
-    ) -> dict[str, float]:  # fmt: skip
+    ) -> dict[str, float]:
         """The loss by `loss_kinds`: the sum of the lines that are means over the same steps and sequences."""
         from recurrency.model import losses
 
@@ -285,9 +204,16 @@ class Model:
         return losses.losses(self.interface, self.programs, call)
 
     def losses_and_gradients(
-        self, params: Array, inputs: Any, weights: Mapping[str, float] | None = None, state: Arrays | None = None,
-        lengths: Any = None, training: bool = False, seed: int = 0, wrt: Sequence[str] = GROUPS,
-    ) -> tuple[dict[str, float], Gradients, dict[str, Array]]:  # fmt: skip
+        self,
+        params: Array,
+        inputs: Any,
+        weights: Mapping[str, float] | None = None,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        wrt: Sequence[str] = GROUPS,
+    ) -> tuple[dict[str, float], Gradients, dict[str, Array]]:
         """The loss by `loss_kinds`, the gradients of its sum with `weights` of the kinds, and the final states.
 
         Raises:
@@ -309,10 +235,17 @@ class Model:
     # ------------------------------------------------------------------------------------------ further products
 
     def jvp(
-        self, params: Array, inputs: Any, params_tangent: Array | None = None, inputs_tangent: Any = None,
-        state_tangent: Arrays | None = None, state: Arrays | None = None, lengths: Any = None, training: bool = False,
+        self,
+        params: Array,
+        inputs: Any,
+        params_tangent: Array | None = None,
+        inputs_tangent: Any = None,
+        state_tangent: Arrays | None = None,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
         seed: int = 0,
-    ) -> tuple[dict[str, Array], dict[str, Array]]:  # fmt: skip
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Derivatives of outputs and final states along directions of parameters, inputs and initial states."""
         call = self.gather(params, inputs, state, lengths, training, seed)
         given = {} if params_tangent is None else adjoints.direction(self.interface, params_tangent, "params_tangent")
@@ -325,16 +258,28 @@ class Model:
         return outputs, self._named(values, states)
 
     def hvp(
-        self, params: Array, inputs: Any, vector: Array, state: Arrays | None = None, lengths: Any = None,
-        training: bool = False, seed: int = 0,
-    ) -> Array:  # fmt: skip
+        self,
+        params: Array,
+        inputs: Any,
+        vector: Array,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+    ) -> Array:
         """The Hessian of the loss in the parameters, times a flat vector [size] (Pearlmutter 1994)."""
         return self._curvature("hvp", self.gather(params, inputs, state, lengths, training, seed, LOSS), vector)
 
     def gnvp(
-        self, params: Array, inputs: Any, vector: Array, state: Arrays | None = None, lengths: Any = None,
-        training: bool = False, seed: int = 0,
-    ) -> Array:  # fmt: skip
+        self,
+        params: Array,
+        inputs: Any,
+        vector: Array,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+    ) -> Array:
         """The Gauss-Newton matrix of the loss in the parameters, times a flat vector [size].
 
         The loss is taken as a function of what its `cross_entropy`, `squared_error`, ... read as predictions;

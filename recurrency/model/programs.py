@@ -30,9 +30,13 @@ class Programs:
     """
 
     def __init__(
-        self, elaborated: Elaborated | Callable[[], Elaborated], backend: Backend, dtype: str,
-        without: Collection[str] = (), record: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        elaborated: Elaborated | Callable[[], Elaborated],
+        backend: Backend,
+        dtype: str,
+        without: Collection[str] = (),
+        record: str | None = None,
+    ) -> None:
         self.backend, self.dtype, self.record = backend, dtype, record
         self.without = _known(without, backend) if without else frozenset()
         self._elaborated = elaborated

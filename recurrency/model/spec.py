@@ -146,9 +146,15 @@ class Spec:
         return self.elaborate(**dimensions).graph
 
     def compile(
-        self, /, backend: str = "auto", dtype: str = "float32", batch_first: bool = False, without: Sequence[str] = (),
-        checkpoint: int | str | None = None, **dimensions: Any,
-    ) -> Model:  # fmt: skip
+        self,
+        /,
+        backend: str = "auto",
+        dtype: str = "float32",
+        batch_first: bool = False,
+        without: Sequence[str] = (),
+        checkpoint: int | str | None = None,
+        **dimensions: Any,
+    ) -> Model:
         """Compile the cell for given dimensions (numbers; functions and cells by name).
 
         Those that are called like an option of this method go into a dict: `dimensions={"dtype": 3}`.
@@ -192,9 +198,17 @@ class Spec:
         return name, made_of
 
     def module(
-        self, /, batch_first: bool = False, state: str = "names", streams: Sequence[str] = (), dtype: Any = None,
-        device: Any = None, seed: int | None = None, without: Sequence[str] = (), **dimensions: Any,
-    ) -> Any:  # fmt: skip
+        self,
+        /,
+        batch_first: bool = False,
+        state: str = "names",
+        streams: Sequence[str] = (),
+        dtype: Any = None,
+        device: Any = None,
+        seed: int | None = None,
+        without: Sequence[str] = (),
+        **dimensions: Any,
+    ) -> Any:
         """Compile the cell to a `torch.nn.Module` for given dimensions; docs/torch.md says how it behaves.
 
         With `state="tuple"`, states are passed and returned as by `nn.LSTM` or `nn.GRU`; otherwise in a dict by name.

@@ -1,0 +1,143 @@
+"""A compiled cell without its computations: interface, parameters, and forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from recurrency.graph.roots import FINAL, OUTPUT
+from recurrency.model import parameters
+from recurrency.model.call import FORWARD, dtype_name, gather
+from recurrency.model.programs import Programs
+
+if TYPE_CHECKING:
+    from recurrency.backend import Backend, Call
+    from recurrency.graph.op import Array
+    from recurrency.language.elaboration.elaborate import Elaborated
+    from recurrency.model.checkpoint import Checkpoint
+    from recurrency.model.memory import Memory
+
+Arrays: TypeAlias = Mapping[str, Any]
+
+
+class Compiled:
+    """The interface and the programs of a compiled cell; `spec` is what it was compiled from."""
+
+    def __init__(
+        self,
+        spec: Any,
+        elaborated: Elaborated | Callable[[], Elaborated],
+        backend: Backend,
+        dtype: Any = "float32",
+        batch_first: bool = False,
+        without: Sequence[str] = (),
+        record: str | None = None,
+        checkpoint: int | str | None = None,
+    ) -> None:
+        self.spec, self.backend, self.batch_first, self.dtype = spec, backend.name, batch_first, dtype_name(dtype)
+        self.programs = Programs(elaborated, backend, self.dtype, without, record)
+        self.interface = found = self.programs.interface(batch_first)
+        self.dimensions, self.clocks, self.size = dict(found.dimensions), found.clocks, found.size
+        self.inputs, self.outputs, self.streams = found.inputs, found.outputs, found.streams
+        self.state_ports, self.parameters = found.states, found.parameters
+        self.states = {n: p.shape for n, p in self.state_ports.items()}
+        self.loss_kinds, self.has_loss, self.random = found.loss_kinds, bool(found.loss_kinds), found.random
+        self._results = [(n, OUTPUT.of(n), p.kind) for n, p in self.outputs.items()]
+        self._finals = [(n, FINAL.of(n)) for n in self.states]
+        self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)
+
+    def _checkpoint(self, wanted: int | str) -> Checkpoint:
+        from recurrency.model.checkpoint import Checkpoint
+
+        return Checkpoint(self.interface, self.programs, wanted)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{k}={v}" for k, v in self.dimensions.items() if isinstance(v, int))
+        return f"<{self.interface.name}({sizes}) on {self.backend}, {self.dtype}, {self.size} parameters>"
+
+    @property
+    def real(self) -> np.dtype[Any]:
+        """The dtype of real numbers."""
+        return self.interface.real
+
+    @property
+    def clock(self) -> str:
+        """The clock whose steps `state["t"]` counts: the only clock of the inputs, or `t`."""
+        return self.interface.clock
+
+    def memory(self, steps: int | Mapping[str, int], batch: int, ragged: bool = False) -> Memory:
+        """The bytes that training on `batch` sequences of `steps` steps (of each clock) needs; nothing is run.
+
+        `ragged` says that there will be lengths.
+
+        Raises:
+            UsageError: the backend does not report what it allocates, or no chunk is within the budget of a checkpoint.
+        """
+        from recurrency.model.memory import Forecast
+
+        forecast = Forecast(self.interface, self.programs, batch, ragged)
+        count = forecast.counted(steps)
+        return forecast.memory(count, self.checkpoint.steps(count[self.clock], batch, ragged) if self.checkpoint else 0)
+
+    def init(self, seed: int = 0) -> Array:
+        """Initial values of all parameters, [size]; each depends on the seed and on its own name alone."""
+        return parameters.initial(self.interface, seed)
+
+    def views(self, params: Array) -> dict[str, Array]:
+        """The parameters by dotted name, as views of the flat vector (of any dtype): to write into one changes it."""
+        return self.interface.views(parameters.checked_vector(self.interface, params))
+
+    def pack(self, arrays: Arrays) -> Array:
+        """The flat vector of parameters that are given by name.
+
+        Raises:
+            ShapeError: a parameter is missing, unknown, or of another shape.
+        """
+        return parameters.pack(self.interface, arrays)
+
+    def gather(
+        self,
+        params: Array,
+        inputs: Any,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        roots: tuple[str, ...] = FORWARD,
+    ) -> Call:
+        """The arguments of a call that computes `roots`, checked, as the programs of a backend take them.
+
+        Raises:
+            ShapeError: an array does not fit. UsageError: a name is unknown, or an input that the roots need missing.
+        """
+        required = partial(self.reads, *roots)
+        return gather(self.interface, params, inputs, state, lengths, training, seed, required)
+
+    def reads(self, *roots: str) -> tuple[str, ...]:
+        """The inputs that some roots (or groups of them, such as `output`) need; the others may be left out."""
+
+        def needed() -> tuple[str, ...]:
+            wanted = tuple(r for root in roots for r in self.interface.roots(root))
+            return self.interface.needed(self.programs.graphs.rooted(wanted))
+
+        return self.programs.remembered(tuple[str, ...], ("reads", *roots), needed)
+
+    def _chunked(self, call: Call) -> Checkpoint | None:
+        """What runs a call in chunks, if there is to be more than one."""
+        return self.checkpoint if self.checkpoint and self.checkpoint.divides(call) else None
+
+    @cached_property
+    def over_steps(self) -> str:
+        """Why the cell can't be computed step by step ("" where it can)."""
+        clocks = self.interface.input_clocks
+        if len(clocks) > 1:
+            return f"it runs over the clocks {' and '.join(clocks)}"
+        return self.programs.obstacle_over_steps()
+
+    @cached_property
+    def over_calls(self) -> str:
+        """Why calls that pass states on do not add up to the losses of the whole sequences ("" where they do)."""
+        return self.programs.obstacle_over_calls()
