@@ -8,9 +8,10 @@ from functools import cached_property
 
 from lark import Token
 
-from recurrency.errors import Source
+from recurrency.errors import Diagnostic, Source, Span
+from recurrency.language.diagnostics import Code, say
 from recurrency.language.reading.outline import Start
-from recurrency.language.words import STARTERS, ends_value, open_brackets, spellings
+from recurrency.language.words import STARTERS, ends_value, open_brackets, spellings, where
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,19 @@ class Fault:
         """Whether the guilty statement is a cell or a loop whose body has not begun."""
         passed = self.words[self.guilty.at : self.at]
         return self.guilty.kind in {"CELL", "FOR"} and all(w.type != "LBRACE" for w in passed)
+
+    def says(
+        self,
+        code: Code,
+        title: str,
+        at: Token | tuple[Token, Token] | Span,
+        label: str = "",
+        notes: tuple[str, ...] = (),
+        help: str | None = None,
+    ) -> Diagnostic:
+        """A diagnostic at a word, at the words from one to another, or at a place."""
+        span = at if isinstance(at, Span) else where(self.source, *(at if isinstance(at, tuple) else (at,)))
+        return say(code, title, span, label, notes, help)
 
 
 # ------------------------------------------------------------------------------------------------------------- words

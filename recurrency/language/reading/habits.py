@@ -12,7 +12,6 @@ from recurrency.language.diagnostics import (
     MALFORMED_HEADER,
     UNEXPECTED_WORD,
     WRONG_INITIALISER,
-    say,
 )
 from recurrency.language.elsewhere import KEYWORDS, drawn_elsewhere, known_as
 from recurrency.language.reading.fault import Fault, expected, shown
@@ -31,12 +30,7 @@ def dashes(fault: Fault) -> Diagnostic | None:
     own = line_start(fault)
     for at in (own, line_start(fault, own - 1)):
         if at + 1 < len(words) and words[at].type == "MINUS" and words[at + 1].type == "MINUS":
-            return say(
-                UNEXPECTED_WORD,
-                "-- does not start a comment",
-                where(fault.source, words[at], words[at + 1]),
-                help=COMMENT,
-            )
+            return fault.says(UNEXPECTED_WORD, "-- does not start a comment", (words[at], words[at + 1]), help=COMMENT)
     return None
 
 
@@ -52,7 +46,7 @@ def keyword(fault: Fault) -> Diagnostic | None:
     if words[at].type in {"FROM", "USE"} and "RBRACE" in fault.accepted:
         return None
     help = KEYWORDS[str(words[at])]
-    return say(UNEXPECTED_WORD, f"{words[at]} is not a word of a spec", where(fault.source, words[at]), help=help)
+    return fault.says(UNEXPECTED_WORD, f"{words[at]} is not a word of a spec", words[at], help=help)
 
 
 def inner_word(fault: Fault) -> Diagnostic | None:
@@ -71,7 +65,7 @@ def inner_word(fault: Fault) -> Diagnostic | None:
             "unless",
         }:
             help = KEYWORDS[str(word)]
-            return say(UNEXPECTED_WORD, f"{word} is not a word of a spec", where(fault.source, word), help=help)
+            return fault.says(UNEXPECTED_WORD, f"{word} is not a word of a spec", word, help=help)
     return None
 
 
@@ -98,7 +92,7 @@ def several_names(fault: Fault) -> Diagnostic | None:
         help = f"write an equation for each: {help}{' and so on' * (len(names) > 2)}"
     elif value is not None and str(value)[:1].isupper():
         help = f"name the use, and read its streams: u = {value}[H](x), then u.{names[0]} and u.{names[1]}"
-    return say(UNEXPECTED_WORD, "an equation has one name on its left", place, help=help)
+    return fault.says(UNEXPECTED_WORD, "an equation has one name on its left", place, help=help)
 
 
 def _first_argument(words: Sequence[Token], at: int, text: str) -> str:
@@ -120,38 +114,22 @@ def assignment(fault: Fault) -> Diagnostic | None:
     if fault.over or not is_name(words[at]) or at + 2 >= len(words) or fault.at > at + 3:
         return None
     name, sign, then = words[at], words[at + 1], words[at + 2]
-    place = where(fault.source, sign, then)
-    if sign.type in SIGNS and then.type == "EQUAL" and touching(words, at + 2):
-        help = f"nothing is changed in place: write {name} = {name}[t-1] {SIGNS[sign.type]} ..., or give it a new name"
-        return say(UNEXPECTED_WORD, f"{sign}= is not an operator of a spec", place, help=help)
-    if (
-        sign.type == then.type
-        and sign.type in {"PLUS", "MINUS"}
-        and touching(words, at + 2)
-        and touching(words, at + 1)
-    ):
+    touches, written = touching(words, at + 2), f"{sign}{then}"
+    help = ""
+    if touches and sign.type in SIGNS and then.type == "EQUAL":
+        help = f"nothing is changed in place: write {name} = {name}[t-1] {sign} ..., or give it a new name"
+    elif touches and touching(words, at + 1) and written in {"++", "--"}:
         help = f"nothing is changed in place: write {name} = {name}[t-1] {sign} 1"
-        return say(UNEXPECTED_WORD, f"{sign}{then} is not an operator of a spec", place, help=help)
-    if sign.type == "COLON" and then.type == "EQUAL" and touching(words, at + 2):
-        return say(
-            UNEXPECTED_WORD,
-            ":= is not an operator of a spec",
-            place,
-            help=f"an equation is written with =: {name} = ...",
-        )
-    if sign == "<" and then.type == "MINUS" and touching(words, at + 2):
-        return say(
-            UNEXPECTED_WORD,
-            "<- is not an operator of a spec",
-            place,
-            help=f"an equation is written with =: {name} = ...",
-        )
+    elif touches and written in {":=", "<-"}:
+        help = f"an equation is written with =: {name} = ..."
+    if help:
+        return fault.says(UNEXPECTED_WORD, f"{written} is not an operator of a spec", (sign, then), help=help)
     if sign.type == "TILDE" and fault.at == at + 1:
         place = where(fault.source, sign)
         help = (
             f"declare what is drawn once as a parameter, param {name} : [...] ~ ...; noise(x, std) draws at each step"
         )
-        return say(INCOMPLETE_DECLARATION, f"{name} is drawn, but not declared", place, help=help)
+        return fault.says(INCOMPLETE_DECLARATION, f"{name} is drawn, but not declared", place, help=help)
     return None
 
 
@@ -163,14 +141,14 @@ def attribute_target(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, words[at], words[at + 2])
     name = f"{words[at]}.{words[at + 2]}"
     if words[at + 3].type == "EQUAL":
-        return say(
+        return fault.says(
             UNEXPECTED_WORD,
             f"{name} cannot be defined here",
             place,
             help=f"names have no prefix: write {words[at + 2]} = ...",
         )
     help = "leave it out: a stream has a value at every step, and needs no collecting"
-    return say(UNEXPECTED_WORD, f"{name} is not a statement", place, help=help)
+    return fault.says(UNEXPECTED_WORD, f"{name} is not a statement", place, help=help)
 
 
 def called_target(fault: Fault) -> Diagnostic | None:
@@ -185,69 +163,65 @@ def called_target(fault: Fault) -> Diagnostic | None:
     inside = text_of(words[at + 2 : end], fault.source.text)
     if inside.strip() in {"0", "1"}:
         help = f"the initial value of a state is set in its declaration: state {words[at]} : [...] = 0"
-        return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
+        return fault.says(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
     if "t" in (str(w) for w in words[at + 2 : end]):
         help = f"an equation holds at every step: write {words[at]} = ..., and {words[at]}[t-1] for the previous step"
-        return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
+        return fault.says(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
     help = f"a function is written: fn {words[at]}({inside}) = ..."
-    return say(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
+    return fault.says(UNEXPECTED_WORD, f"{words[at]}({inside}) cannot be defined", place, help=help)
 
 
-def shaped(fault: Fault) -> Diagnostic | None:
-    """`param V : (H, N)`, `param V : [H][N]`, `~ 0`, `param b : [H] = 0`."""
+DECLARATIONS = frozenset({"PARAM", "STATE", "CONST"})
+
+
+def unshaped(fault: Fault) -> Diagnostic | None:
+    """`param V : (H, N)`, `param V : [H][N]`, `param V [H, N] ~ ...`, `param V ~ ...`."""
     kind, before = fault.guilty.kind, fault.before
-    if kind not in {"PARAM", "STATE", "CONST"} or fault.over or before is None:
+    if kind not in DECLARATIONS or fault.over or before is None:
         return None
-    place = where(fault.source, fault.word)
     if before.type == "COLON" and "LSQB" in fault.accepted:
-        return say(
-            INCOMPLETE_DECLARATION,
-            "this is not a shape",
-            place,
-            help="a shape goes in square brackets: [H, N], or [] for a number",
-        )
+        help = "a shape goes in square brackets: [H, N], or [] for a number"
+        return fault.says(INCOMPLETE_DECLARATION, "this is not a shape", fault.word, help=help)
     if fault.kind == "LSQB" and before.type == "RSQB" and "TILDE" in fault.accepted:
-        return say(
-            INCOMPLETE_DECLARATION,
-            "this is not a shape",
-            place,
-            help="all dimensions go in one pair of brackets: [H, N]",
-        )
-    if before.type == "TILDE" and fault.kind in {"NUMBER", "MINUS"}:
-        number = text_of(fault.words[fault.at : fault.at + 1 + (fault.kind == "MINUS")], fault.source.text)
-        words = {"0": "zeros", "1": "ones"}
-        help = f"write ~ {words.get(number, f'constant({number})')}"
-        help += f"; an initial value that is not trained is written = {number}" * (kind == "STATE")
-        return say(INCOMPLETE_DECLARATION, f"{number} is not an initialiser", place, help=help)
-    if fault.kind == "LSQB" and before.type == "NAME" and "COLON" in fault.accepted and "LSQB" not in fault.accepted:
+        help = "all dimensions go in one pair of brackets: [H, N]"
+        return fault.says(INCOMPLETE_DECLARATION, "this is not a shape", fault.word, help=help)
+    if fault.kind not in {"TILDE", "EQUAL"} or "COLON" not in fault.accepted or before.type not in {"RSQB", "NAME"}:
         return None
-    if fault.kind == "DOT" and before.type == "NAME":
-        path = [
-            w for w in fault.words[fault.at - 1 : fault.at + 10] if w.line == before.line and w.type in {"NAME", "DOT"}
-        ]
-        known = drawn_elsewhere(str(path[-1])) or known_as(str(path[-1]), INITIALISERS) or str(path[-1]).rstrip("_")
-        return say(
-            WRONG_INITIALISER,
-            "an initialiser has no prefix",
-            where(fault.source, before, path[-1]),
-            help=f"write ~ {known}",
-        )
-    if fault.kind in {"TILDE", "EQUAL"} and before.type == "RSQB" and "COLON" in fault.accepted:
-        help = f"write a colon before the shape: {kind.lower()} A : [H, N] {fault.word} ..."
-        return say(INCOMPLETE_DECLARATION, f"this {kind.lower()} has no shape", place, expected(fault), help=help)
-    if fault.kind in {"EQUAL", "TILDE"} and "COLON" in fault.accepted and before.type == "NAME":
-        title = f"this {kind.lower()} has no shape"
+    title, word = f"this {kind.lower()} has no shape", kind.lower()
+    if before.type == "RSQB":
+        help = f"write a colon before the shape: {word} A : [H, N] {fault.word} ..."
+    else:
         sign = "~ glorot_uniform" if kind == "PARAM" else f"{fault.word} ..."
-        help = f"write {kind.lower()} {before} : [H] {sign}, or {before} : [] {sign} for one number"
-        return say(INCOMPLETE_DECLARATION, title, place, expected(fault), help=help)
+        help = f"write {word} {before} : [H] {sign}, or {before} : [] {sign} for one number"
+    return fault.says(INCOMPLETE_DECLARATION, title, fault.word, expected(fault), help=help)
+
+
+def undrawn(fault: Fault) -> Diagnostic | None:
+    """`~ 0`, `~ init.zeros`, `param b : [H] = 0`."""
+    kind, before, words = fault.guilty.kind, fault.before, fault.words
+    if kind not in DECLARATIONS or fault.over or before is None:
+        return None
+    if before.type == "TILDE" and fault.kind in {"NUMBER", "MINUS"}:
+        value = text_of(words[fault.at : fault.at + 1 + (fault.kind == "MINUS")], fault.source.text)
+        help = f"write ~ {_constant(value)}"
+        help += f"; an initial value that is not trained is written = {value}" * (kind == "STATE")
+        return fault.says(INCOMPLETE_DECLARATION, f"{value} is not an initialiser", fault.word, help=help)
+    if fault.kind == "DOT" and before.type == "NAME":
+        nearby = words[fault.at - 1 : fault.at + 10]
+        last = [w for w in nearby if w.line == before.line and w.type in {"NAME", "DOT"}][-1]
+        known = drawn_elsewhere(str(last)) or known_as(str(last), INITIALISERS) or str(last).rstrip("_")
+        return fault.says(WRONG_INITIALISER, "an initialiser has no prefix", (before, last), help=f"write ~ {known}")
     if kind == "PARAM" and fault.kind == "EQUAL" and "TILDE" in fault.accepted:
-        after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
-        words = {"0": "zeros", "1": "ones"}
-        value = "" if after is None else str(after)
-        drawn = value if after is not None and after.type == "NAME" else words.get(value, f"constant({value or '0.1'})")
+        after = words[fault.at + 1] if fault.at + 1 < len(words) else None
+        drawn = str(after) if after is not None and after.type == "NAME" else _constant(str(after or "0.1"))
         help = f"a parameter needs an initialiser, ~ {drawn}; declare what is not trained as const"
-        return say(INCOMPLETE_DECLARATION, "this param is incomplete", place, "expected `~`", help=help)
+        return fault.says(INCOMPLETE_DECLARATION, "this param is incomplete", fault.word, "expected `~`", help=help)
     return None
+
+
+def _constant(value: str) -> str:
+    """The initialiser that gives all elements one value."""
+    return {"0": "zeros", "1": "ones"}.get(value, f"constant({value})")
 
 
 def loss_line(fault: Fault) -> Diagnostic | None:
@@ -256,7 +230,7 @@ def loss_line(fault: Fault) -> Diagnostic | None:
     if before is None or before.type != "LOSS" or fault.kind not in {"EQUAL", "COLON"} or fault.over:
         return None
     help = "leave it out: loss squared_error(y, target)"
-    return say(UNEXPECTED_WORD, f"loss takes no {fault.word}", where(fault.source, fault.word), help=help)
+    return fault.says(UNEXPECTED_WORD, f"loss takes no {fault.word}", fault.word, help=help)
 
 
 def header_sign(fault: Fault) -> Diagnostic | None:
@@ -284,7 +258,7 @@ def header_sign(fault: Fault) -> Diagnostic | None:
     if help is None:
         return None
     title = f"{shown(fault)} does not fit into the header of a cell"
-    return say(MALFORMED_HEADER, title, where(fault.source, fault.word), expected(fault), help=help)
+    return fault.says(MALFORMED_HEADER, title, fault.word, expected(fault), help=help)
 
 
 HABITS = (
@@ -300,9 +274,10 @@ HABITS = (
     pointed,
     unequal,
     tupled,
-    shaped,
+    unshaped,
+    undrawn,
     header_sign,
     keyword,
     inner_word,
 )
-"""In the order in which they are asked."""
+"""The rules, in the order in which they are tried."""

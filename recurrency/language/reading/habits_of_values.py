@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recurrency.errors import Diagnostic
-from recurrency.language.diagnostics import MALFORMED_LOOP, UNEXPECTED_WORD, say
+from recurrency.language.diagnostics import MALFORMED_LOOP, UNEXPECTED_WORD
 from recurrency.language.reading.fault import Fault
 from recurrency.language.reading.fault_line import SIGNS, closing, text_of
 from recurrency.language.reading.strays import touching
@@ -37,7 +37,7 @@ def braces(fault: Fault) -> Diagnostic | None:
         )
     else:
         help = f"braces are no subscript: write {name}_{text.replace(',', '_')}"
-    return say(UNEXPECTED_WORD, f"{before}{{{text}}} is LaTeX", place, help=help)
+    return fault.says(UNEXPECTED_WORD, f"{before}{{{text}}} is LaTeX", place, help=help)
 
 
 def listed(fault: Fault) -> Diagnostic | None:
@@ -55,10 +55,10 @@ def listed(fault: Fault) -> Diagnostic | None:
     inside = inside if len(inside) <= 60 else "a, b"
     call = [str(w) for w in fault.words[max(0, fault.at - 2) : fault.at]]
     if call[-1:] == ["("] and len(call) == 2 and call[0].isidentifier():
-        return say(
+        return fault.says(
             UNEXPECTED_WORD, "there are no lists", place, help=f"leave the square brackets out: concat({inside})"
         )
-    return say(UNEXPECTED_WORD, "there are no lists", place, help=f"vectors are joined by concat({inside})")
+    return fault.says(UNEXPECTED_WORD, "there are no lists", place, help=f"vectors are joined by concat({inside})")
 
 
 def sliced(fault: Fault) -> Diagnostic | None:
@@ -84,8 +84,8 @@ def sliced(fault: Fault) -> Diagnostic | None:
     help = _slice(name, inside, sign)
     if fault.kind == "DOTS" and "," not in inside:
         help += f"; members of a family: {name}[j] for j in {''.join(inside)}"
-        return say(MALFORMED_LOOP, "a range is not allowed here", where(fault.source, fault.word), help=help)
-    return say(
+        return fault.says(MALFORMED_LOOP, "a range is not allowed here", fault.word, help=help)
+    return fault.says(
         UNEXPECTED_WORD,
         f"{text_of(fault.words[at - 1 : end + 1], fault.source.text)} is not an index",
         place,
@@ -132,7 +132,7 @@ def tupled(fault: Fault) -> Diagnostic | None:
     if not brackets and fault.guilty.kind not in {"NAME", "CONST", "STATE", "LOSS"}:
         return None
     help = "vectors are joined by concat(a, b); each name has its own equation"
-    return say(UNEXPECTED_WORD, "there are no lists", where(fault.source, fault.word), help=help)
+    return fault.says(UNEXPECTED_WORD, "there are no lists", fault.word, help=help)
 
 
 def pointed(fault: Fault) -> Diagnostic | None:
@@ -146,12 +146,7 @@ def pointed(fault: Fault) -> Diagnostic | None:
         return None
     sign = SIGNS[fault.kind]
     help = "write @" if sign == "@" else f"{sign} is element-wise already; a product of matrices is written @"
-    return say(
-        UNEXPECTED_WORD,
-        f".{sign} is not an operator of a spec",
-        where(fault.source, fault.before, fault.word),
-        help=help,
-    )
+    return fault.says(UNEXPECTED_WORD, f".{sign} is not an operator of a spec", (fault.before, fault.word), help=help)
 
 
 def unequal(fault: Fault) -> Diagnostic | None:
@@ -162,7 +157,7 @@ def unequal(fault: Fault) -> Diagnostic | None:
         return None
     if fault.kind == "EQUAL" and after is not None and after in {"<", ">"} and touching(fault.words, fault.at + 1):
         place = where(fault.source, fault.word, after)
-        return say(UNEXPECTED_WORD, f"={after} is not an operator of a spec", place, help=f"write {after}=")
+        return fault.says(UNEXPECTED_WORD, f"={after} is not an operator of a spec", place, help=f"write {after}=")
     if before is None or fault.over or not touching(fault.words, fault.at):
         after = fault.words[fault.at + 1] if fault.at + 1 < len(fault.words) else None
         if (
@@ -171,20 +166,12 @@ def unequal(fault: Fault) -> Diagnostic | None:
             and after.type == "EQUAL"
             and touching(fault.words, fault.at + 1)
         ):
-            return say(
-                UNEXPECTED_WORD,
-                "~= is not an operator of a spec",
-                where(fault.source, fault.word, after),
-                help="write !=",
-            )
+            return fault.says(UNEXPECTED_WORD, "~= is not an operator of a spec", (fault.word, after), help="write !=")
         return None
     pair = f"{before}{fault.word}"
     meant = {"<>": "!=", "===": "==", "=<": "<=", "!==": "!="}.get(pair)
     if meant is None:
         return None
-    return say(
-        UNEXPECTED_WORD,
-        f"{pair} is not an operator of a spec",
-        where(fault.source, before, fault.word),
-        help=f"write {meant}",
+    return fault.says(
+        UNEXPECTED_WORD, f"{pair} is not an operator of a spec", (before, fault.word), help=f"write {meant}"
     )

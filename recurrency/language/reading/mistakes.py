@@ -20,7 +20,6 @@ from recurrency.language.diagnostics import (
     STRAY_BRACKET,
     UNCLOSED_BRACKET,
     UNEXPECTED_WORD,
-    say,
 )
 from recurrency.language.reading.fault import Fault, expected, shown
 from recurrency.language.reading.habits import HABITS
@@ -60,12 +59,12 @@ def wrong_bracket(fault: Fault) -> Diagnostic | None:
         return unclosed(fault, top)
     place = where(fault.source, fault.word)
     if top is None or top.type == "LBRACE":
-        return say(
+        return fault.says(
             STRAY_BRACKET, f"{fault.word} closes nothing", place, f"no {spellings()[CLOSERS[fault.kind]]} is open here"
         )
     due = spellings()[OPENERS[top.type]]
     note = f"{top} was opened at line {top.line}, column {top.column}"
-    return say(STRAY_BRACKET, f"{fault.word} cannot close {top}", place, f"expected {due}", notes=(note,))
+    return fault.says(STRAY_BRACKET, f"{fault.word} cannot close {top}", place, f"expected {due}", notes=(note,))
 
 
 def never_closed(fault: Fault) -> Diagnostic | None:
@@ -88,7 +87,7 @@ def never_closed(fault: Fault) -> Diagnostic | None:
 def unclosed(fault: Fault, opener: Token) -> Diagnostic:
     end = "the end of the text" if fault.over else f"line {fault.word.line}"
     place = where(fault.source, opener)
-    return say(
+    return fault.says(
         UNCLOSED_BRACKET,
         f"{opener} is never closed",
         place,
@@ -114,7 +113,7 @@ def reserved_word(fault: Fault) -> Diagnostic | None:
 
 def refuse_reserved(fault: Fault, word: Token) -> Diagnostic:
     title = f"{word} is a reserved word, not a name"
-    return say(RESERVED_WORD, title, where(fault.source, word), "a name is expected here", help="choose another name")
+    return fault.says(RESERVED_WORD, title, word, "a name is expected here", help="choose another name")
 
 
 def confused_equals(fault: Fault) -> Diagnostic | None:
@@ -124,9 +123,13 @@ def confused_equals(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     if fault.kind == "EQUAL" and "COMPARE" in fault.accepted:
         help = "two numbers are compared with =="
-        return say(CONFUSED_EQUALS, "= defines, it does not compare", place, "an equation has only one =", help=help)
+        return fault.says(
+            CONFUSED_EQUALS, "= defines, it does not compare", place, "an equation has only one =", help=help
+        )
     if fault.kind == "COMPARE" and fault.word == "==" and "EQUAL" in fault.accepted:
-        return say(CONFUSED_EQUALS, "== compares, it does not define", place, help="an equation is written with =")
+        return fault.says(
+            CONFUSED_EQUALS, "== compares, it does not define", place, help="an equation is written with ="
+        )
     return None
 
 
@@ -137,12 +140,8 @@ def chained(fault: Fault) -> Diagnostic | None:
     """`a < b < c`."""
     if fault.kind != "COMPARE" or "AND" not in fault.accepted or "COMPARE" in fault.accepted:
         return None
-    return say(
-        CHAINED_COMPARISON,
-        "comparisons do not chain",
-        where(fault.source, fault.word),
-        "a second comparison",
-        help="write a < b and b < c",
+    return fault.says(
+        CHAINED_COMPARISON, "comparisons do not chain", fault.word, "a second comparison", help="write a < b and b < c"
     )
 
 
@@ -152,29 +151,23 @@ def loop_header(fault: Fault) -> Diagnostic | None:
     help = "a loop is written: for j in 1..L { ... }"
     if fault.kind == "DOTS":
         help = "ranges belong in loops, as in for j in 1..L, and on the left of = and :"
-        return say(MALFORMED_LOOP, "a range is not allowed here", place, help=help)
+        return fault.says(MALFORMED_LOOP, "a range is not allowed here", place, help=help)
     if fault.before is not None and fault.before.type == "DOTS":
-        return say(MALFORMED_LOOP, "the end of this range is missing", where(fault.source, fault.before), help=help)
+        return fault.says(MALFORMED_LOOP, "the end of this range is missing", fault.before, help=help)
     clause = [at for at in range(fault.guilty.at, fault.at) if fault.words[at].type in {"FOR", "IN"}]
     if clause and fault.accepted & {"DOTS", "IN"}:
         return no_range(fault, clause[-1], help)
     if fault.in_header and fault.guilty.kind == "FOR" and not fault.over:
-        return say(MALFORMED_LOOP, "malformed loop", place, expected(fault), help=help)
+        return fault.says(MALFORMED_LOOP, "malformed loop", place, expected(fault), help=help)
     return None
 
 
 def no_range(fault: Fault, at: int, help: str) -> Diagnostic:
     """`for j in L {`: the carets stand under `L`."""
     if fault.words[at].type == "FOR":
-        return say(
-            MALFORMED_LOOP,
-            "malformed loop",
-            where(fault.source, fault.word),
-            "expected `in` and a range",
-            help=help,
-        )
+        return fault.says(MALFORMED_LOOP, "malformed loop", fault.word, "expected `in` and a range", help=help)
     place = where(fault.source, fault.words[min(at + 1, fault.at - 1)], fault.before)
-    return say(MALFORMED_LOOP, "this is not a range", place, "`..` and its end are missing", help=help)
+    return fault.says(MALFORMED_LOOP, "this is not a range", place, "`..` and its end are missing", help=help)
 
 
 def header(fault: Fault) -> Diagnostic | None:
@@ -182,15 +175,14 @@ def header(fault: Fault) -> Diagnostic | None:
     if fault.guilty.kind != "CELL" or not fault.in_header or fault.over:
         return None
     title, help = f"{shown(fault)} does not fit into the header of a cell", f"for example: {HEADER}"
-    return say(MALFORMED_HEADER, title, where(fault.source, fault.word), expected(fault), help=help)
+    return fault.says(MALFORMED_HEADER, title, fault.word, expected(fault), help=help)
 
 
 def declaration(fault: Fault) -> Diagnostic | None:
     """`param W : [H, N]` without `~`, `param W [H, N]`, `h : [H] = 0` without a keyword."""
     if fault.kind == "COLON" and "EQUAL" in fault.accepted and fault.guilty.kind not in DECLARATIONS:
-        label = "a shape is declared, but not of what"
-        return say(INCOMPLETE_DECLARATION, "this declaration has no keyword", where(fault.source, fault.word), label,
-                   help="start it with param, state or const")  # fmt: skip
+        label, help = "a shape is declared, but not of what", "start it with param, state or const"
+        return fault.says(INCOMPLETE_DECLARATION, "this declaration has no keyword", fault.word, label, help=help)
     if fault.guilty.kind not in DECLARATIONS or not fault.accepted & {"COLON", "TILDE", "EQUAL"}:
         return None
     if "PLUS" in fault.accepted:
@@ -200,7 +192,7 @@ def declaration(fault: Fault) -> Diagnostic | None:
     last = fault.before or start
     beside = opens_line(fault.words, fault.at) or fault.over
     place = where(fault.source, start, last) if beside else where(fault.source, fault.word)
-    return say(
+    return fault.says(
         INCOMPLETE_DECLARATION, f"this {start} is incomplete", place, expected(fault), help=f"for example: {example}"
     )
 
@@ -222,10 +214,10 @@ def juxtaposed(fault: Fault) -> Diagnostic | None:
     help = _applied(str(left), str(right)) or _number(left, right) or _shape(fault, at) or help
     if right.line != left.end_line:
         help = "an equation continues on the next line only after an operator, or before one"
-        return say(MISSING_OPERATOR, f"no operator before {right}", where(fault.source, right), help=help)
+        return fault.says(MISSING_OPERATOR, f"no operator before {right}", right, help=help)
     if left.type in CLOSERS:
         help = "write the product with its operator, @ or *"
-    return say(MISSING_OPERATOR, f"no operator between {left} and {right}", where(fault.source, left, right), help=help)
+    return fault.says(MISSING_OPERATOR, f"no operator between {left} and {right}", (left, right), help=help)
 
 
 def _applied(left: str, right: str) -> str | None:
@@ -280,22 +272,22 @@ def misplaced(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     if fault.kind == "FOR" and fault.open and fault.open[-1].type == "LPAR":
         help = "put it in its own brackets: f(a, sum(x[i] for i in 1..L))"
-        return say(UNEXPECTED_WORD, "a comprehension must be the only argument", place, help=help)
+        return fault.says(UNEXPECTED_WORD, "a comprehension must be the only argument", place, help=help)
     if fault.kind == "IF" or "ELSE" in fault.accepted:
         word = next(w for w in reversed(fault.words[: fault.at + 1]) if w.type == "IF")
         title = "unexpected if" if word is fault.word else "this if has no else"
         help = "a condition is written a if j == 1 else b; for a condition on streams write where(c, a, b)"
-        return say(UNEXPECTED_WORD, title, where(fault.source, word), help=help)
+        return fault.says(UNEXPECTED_WORD, title, word, help=help)
     top = "CELL" in fault.accepted
     if top and not fault.over and fault.kind not in TOP_LEVEL and fault.kind not in CLOSERS:
         label = "only cell, fn and use may stand here"
         small = str(fault.word).lower()
         meant = f"write {small}" if small in {"cell", "fn", "use"} else None
-        return say(UNEXPECTED_WORD, f"{shown(fault)} is outside of every cell", place, label, help=meant)
+        return fault.says(UNEXPECTED_WORD, f"{shown(fault)} is outside of every cell", place, label, help=meant)
     if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
-        return say(UNEXPECTED_WORD, f"{fault.word} is inside a cell", place, help="move it out of the cell")
+        return fault.says(UNEXPECTED_WORD, f"{fault.word} is inside a cell", place, help="move it out of the cell")
     if "RBRACE" in fault.accepted and fault.kind == "DOC":
-        return say(
+        return fault.says(
             UNEXPECTED_WORD, "a docstring belongs at the beginning of a cell", place, help="use # for other comments"
         )
     return None
@@ -313,16 +305,14 @@ def missing_value(fault: Fault) -> Diagnostic | None:
     if not (halfway and ends):
         return None
     what = "a name" if before.type == "DOT" else "a shape" if before.type == "COLON" else "a value"
-    return say(
-        UNEXPECTED_WORD, f"{what} is missing after {before}", where(fault.source, before), "nothing follows here"
-    )
+    return fault.says(UNEXPECTED_WORD, f"{what} is missing after {before}", before, "nothing follows here")
 
 
 def anything(fault: Fault) -> Diagnostic:
     """Nothing better is known: what was found, and what could have stood here."""
     if fault.over:
-        return say(UNEXPECTED_WORD, "the text ends too early", where(fault.source, fault.word), expected(fault))
-    return say(UNEXPECTED_WORD, f"unexpected {shown(fault)}", where(fault.source, fault.word), expected(fault))
+        return fault.says(UNEXPECTED_WORD, "the text ends too early", fault.word, expected(fault))
+    return fault.says(UNEXPECTED_WORD, f"unexpected {shown(fault)}", fault.word, expected(fault))
 
 
 RULES: tuple[Rule, ...] = (

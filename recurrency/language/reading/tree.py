@@ -21,6 +21,7 @@ from recurrency.language.diagnostics import (
     TEXT_TOO_LONG,
     TWO_STATEMENTS,
     UNEXPECTED_CHARACTER,
+    Code,
     say,
 )
 from recurrency.language.words import where
@@ -33,7 +34,7 @@ MAX_DIGITS = 15
 MAX_NAME = 200
 GREEK = {"σ": "sigmoid"}
 RESERVED = {
-    "t": "t is the time; only h[t-1] and the like mention it",
+    "t": "t is the time, used only in steps such as h[t-1]",
     "init": "init(c) is the initial value of a state",
     "sigmoid": "σ is read as sigmoid",
 }
@@ -92,10 +93,6 @@ class TreeBuilder:
             return Span(self.source, 0, 0, 1, 1, 1, 1)
         return Span(self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column)
 
-    def name_of(self, token: Token) -> str:
-        """The name under a token that refers to something."""
-        return read_name(token)
-
     def defined(self, token: Token) -> str:
         """The name under a token that defines something; reserved words and over-long names are refused."""
         name = read_name(token)
@@ -104,27 +101,29 @@ class TreeBuilder:
             self.refuse_letters(token, name)
         if name in RESERVED and (name != "sigmoid" or token != "sigmoid"):
             title = f"{token} cannot be used as a name"
-            self.mistakes.append(say(RESERVED_WORD, title, place, RESERVED[name], help="choose another name"))
+            self.refuse(RESERVED_WORD, title, place, RESERVED[name], help="choose another name")
         if len(name) > MAX_NAME:
             label = f"{len(name)} characters, at most {MAX_NAME} are allowed"
-            self.mistakes.append(say(TEXT_TOO_LONG, "this name is too long", place, label))
+            self.refuse(TEXT_TOO_LONG, "this name is too long", place, label)
         return name
 
+    def refuse(self, code: Code, title: str, place: Span, label: str = "", help: str | None = None) -> None:
+        """Keep a mistake."""
+        self.mistakes.append(say(code, title, place, label, help=help))
+
     def refuse_letters(self, token: Token, name: str) -> None:
-        """Some signs that count as letters are several characters to Unicode, which no name has."""
+        """Refuse a sign that counts as a letter, but that Unicode writes as several characters, such as ½."""
         title, label = f"{token} cannot be a name", f"to Unicode (NFKC) it is {name}"
-        self.mistakes.append(
-            say(UNEXPECTED_CHARACTER, title, where(self.source, token), label, help="use letters, digits and _")
-        )
+        self.refuse(UNEXPECTED_CHARACTER, title, where(self.source, token), label, help="use letters, digits and _")
 
     def refuse_twice(self, tokens: Sequence[Token], what: str) -> None:
-        """Each name may stand once among `tokens`."""
+        """Refuse a name that is among `tokens` twice."""
         seen: set[str] = set()
         for token in tokens:
             name = read_name(token)
             if name in seen:
                 place = where(self.source, token)
-                self.mistakes.append(say(GIVEN_TWICE, f"{what} {name} is given twice", place, "the second time"))
+                self.refuse(GIVEN_TWICE, f"{what} {name} is given twice", place, "the second time")
             seen.add(name)
 
     # --------------------------------------------------------------------------------------------------- whole files
@@ -143,14 +142,12 @@ class TreeBuilder:
         """Each of `parts` must start below the line on which the one before it ends."""
         for before, after in pairwise(parts):
             if after.span.line == before.span.end_line:
-                self.mistakes.append(
-                    say(
-                        TWO_STATEMENTS,
-                        "two statements on one line",
-                        after.span,
-                        "this is the second",
-                        help="start it on its own line, or write the operator that is missing before it",
-                    )
+                self.refuse(
+                    TWO_STATEMENTS,
+                    "two statements on one line",
+                    after.span,
+                    "this is the second",
+                    help="start it on its own line, or write the operator that is missing before it",
                 )
 
     def use(self, branch: Branch) -> syntax.Use:
@@ -160,7 +157,7 @@ class TreeBuilder:
         self.refuse_twice(words, "the cell")
         return syntax.Use(
             self.span(branch),
-            tuple(syntax.Name(where(self.source, w), self.name_of(w)) for w in words),
+            tuple(syntax.Name(where(self.source, w), read_name(w)) for w in words),
             None if path.type == "LIBRARY" else str(path)[1:-1],
         )
 
@@ -195,7 +192,7 @@ class TreeBuilder:
 
     def ports(self, branch: Branch) -> tuple[syntax.Port, ...]:
         names, kind, clock = branch.children
-        shape, over = self.build(kind), None if clock is None else self.name_of(clock)
+        shape, over = self.build(kind), None if clock is None else read_name(clock)
         places = [where(self.source, name) for name in names.children]
         ends = [*places[:-1], self.span(branch)]
         return tuple(
@@ -226,7 +223,7 @@ class TreeBuilder:
     def initialiser(self, branch: Branch) -> syntax.Initialiser:
         name, given = branch.children
         arguments, keywords = self.arguments_of(given)
-        return syntax.Initialiser(self.span(branch), self.name_of(name), arguments, keywords)
+        return syntax.Initialiser(self.span(branch), read_name(name), arguments, keywords)
 
     def param(self, branch: Branch) -> syntax.Param:
         targets, shape, draw = branch.children
@@ -274,17 +271,15 @@ class TreeBuilder:
         place = where(self.source, token)
         whole = str(token).isdecimal()
         if whole and len(token) > MAX_DIGITS:
-            self.mistakes.append(say(NUMBER_OUT_OF_RANGE, f"this number has more than {MAX_DIGITS} digits", place))
+            self.refuse(NUMBER_OUT_OF_RANGE, f"this number has more than {MAX_DIGITS} digits", place)
             return syntax.Number(place, 0)
         value = int(token) if whole else float(token)
         if math.isinf(value):
-            self.mistakes.append(
-                say(NUMBER_OUT_OF_RANGE, f"{token} is too large for a number in double precision", place)
-            )
+            self.refuse(NUMBER_OUT_OF_RANGE, f"{token} is too large for a number in double precision", place)
         return syntax.Number(place, value)
 
     def name(self, branch: Branch) -> syntax.Name:
-        name = self.name_of(branch.children[0])
+        name = read_name(branch.children[0])
         if not name.isidentifier():
             self.refuse_letters(branch.children[0], name)
         return syntax.Name(self.span(branch), name)
@@ -308,13 +303,11 @@ class TreeBuilder:
         first = named[0].meta.start_pos if named else math.inf
         late = [g for g in given if g.data != "keyword" and g.meta.start_pos > first]
         for argument in late[:1]:
-            self.mistakes.append(
-                say(
-                    POSITION_AFTER_KEYWORD,
-                    "a positional argument cannot follow a keyword argument",
-                    self.span(argument),
-                    help=f"put it before {self.source.text[named[0].meta.start_pos : named[0].meta.end_pos]}",
-                )
+            self.refuse(
+                POSITION_AFTER_KEYWORD,
+                "a positional argument cannot follow a keyword argument",
+                self.span(argument),
+                help=f"put it before {self.source.text[named[0].meta.start_pos : named[0].meta.end_pos]}",
             )
         return self.all(g for g in given if g.data != "keyword"), self.keywords_of(named)
 
@@ -324,7 +317,7 @@ class TreeBuilder:
 
     def keyword(self, branch: Branch) -> syntax.Keyword:
         name, value = branch.children
-        return syntax.Keyword(self.span(branch), self.name_of(name), self.build(value))
+        return syntax.Keyword(self.span(branch), read_name(name), self.build(value))
 
     def subscript(self, branch: Branch) -> syntax.Subscript:
         value, given = branch.children
@@ -333,7 +326,7 @@ class TreeBuilder:
 
     def attribute(self, branch: Branch) -> syntax.Attribute:
         value, name = branch.children
-        return syntax.Attribute(self.span(branch), self.build(value), self.name_of(name))
+        return syntax.Attribute(self.span(branch), self.build(value), read_name(name))
 
     def call(self, branch: Branch) -> syntax.Call:
         callee, given = branch.children

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from recurrency.language import syntax
-from recurrency.language.linting.scalars import Scalars, flatten, scalars_of
+from recurrency.language.linting.scalars import flatten
 from recurrency.language.syntax import mentions_time
-from recurrency.language.vocabulary.table import FUNCTIONS
-from recurrency.language.writing.naming import Naming, naming_of
 from recurrency.language.writing.notation import COMPARISONS, bracketed, keyword, number
+from recurrency.language.writing.symbols import Symbols, symbols_of
 
 OR, AND, COMPARE, SUM, BIG, PRODUCT, MATMUL, UNARY, POWER, ATOM = range(10)
 """How tightly a piece of print holds together; `BIG` is a sum sign with its terms."""
@@ -28,15 +27,15 @@ def latex_of_cell(
     `functions` and `cells` are those that its file defines or uses. Where names would look alike, comments say which
     one wears a prime.
     """
-    scope = scope_of(cell, functions, cells)
+    scope = symbols_of(cell, functions, cells)
     rows = " \\\\\n".join(f"    {row}" for row in equations_of_cell(cell, scope))
     legend = "".join(f"% {line}\n" for line in scope.naming.legend())
     return f"{legend}\\begin{{align*}}\n{rows}\n\\end{{align*}}"
 
 
-def equations_of_cell(cell: syntax.Cell, scope: Scope | None = None) -> list[str]:
+def equations_of_cell(cell: syntax.Cell, scope: Symbols | None = None) -> list[str]:
     """The rows of `latex_of_cell`, each with one `&` before its equals sign."""
-    scope = scope or scope_of(cell)
+    scope = scope or symbols_of(cell)
     rows = [row for statement in cell.body for row in statement_rows(statement, scope, ())]
     first = merged([row for statement in cell.body for row in first_values(statement, scope)])
     losses = [Printer(scope).text(s.value, SUM) for s in flatten(cell.body) if isinstance(s, syntax.Loss)]
@@ -45,73 +44,16 @@ def equations_of_cell(cell: syntax.Cell, scope: Scope | None = None) -> list[str
 
 def latex_of_expression(expression: syntax.Expression, cell: syntax.Cell) -> str:
     """One expression of a cell."""
-    return Printer(scope_of(cell)).text(expression)
+    return Printer(symbols_of(cell)).text(expression)
 
 
 # ----------------------------------------------------------------------------------------------- what the names are
 
 
-@dataclass(frozen=True)
-class Scope:
-    """What is known of the names of a cell: those that carry no time, those that are scalars, and how they look."""
-
-    bare: frozenset[str]
-    scalars: Scalars
-    known: frozenset[str]
-    naming: Naming
-
-    def inside(self, *names: str) -> Scope:
-        """The same, with indices of a loop or a comprehension."""
-        return replace(self, bare=self.bare | set(names), scalars=self.scalars.inside(*names))
-
-
-def scope_of(
-    cell: syntax.Cell, functions: Mapping[str, syntax.Fn] | None = None, cells: Mapping[str, syntax.Cell] | None = None
-) -> Scope:
-    """The scope of a cell: parameters, constants, dimensions, instances of cells, and what is computed from these."""
-    statements = flatten(cell.body)
-    declared = [s for s in statements if isinstance(s, syntax.Param | syntax.State | syntax.Const)]
-    fixed = {t.name for s in declared if not isinstance(s, syntax.State) for t in s.targets}
-    dimensions = {d.name for d in cell.dimensions}
-    equations = [s for s in statements if isinstance(s, syntax.Equation)]
-    known = {s.target.name for s in equations} | {t.name for s in declared for t in s.targets}
-    known |= {p.name for p in (*cell.inputs, *cell.outputs)}
-    instances = {s.target.name for s in equations if is_instance(s.value, known)}
-    indices = {s.index for part in cell.body for s in syntax.walk(part) if isinstance(s, syntax.For | syntax.Clause)}
-    streams = {t.name for s in declared if isinstance(s, syntax.State) for t in s.targets} | {
-        p.name for p in cell.outputs
-    }
-    values = [(s.target.name, names_in(s.value)) for s in equations if s.target.name not in streams]
-    bare = without_time(values, fixed | dimensions | instances, (indices | set(FUNCTIONS)) - known)
-    return Scope(frozenset(bare), scalars_of(cell, functions, cells), frozenset(known), naming_of(cell))
-
-
-def names_in(expression: syntax.Expression) -> set[str]:
-    """All names that an expression mentions, those of functions included."""
-    return {e.name for e in syntax.walk(expression) if isinstance(e, syntax.Name)}
-
-
-def without_time(values: Sequence[tuple[str, set[str]]], bare: set[str], harmless: set[str]) -> set[str]:
-    """`bare`, and the names whose equations mention nothing but these and what is harmless."""
-    moving = {name for name, mentioned in values if not mentioned <= bare | harmless}
-    more = {name for name, _ in values} - moving - bare
-    return without_time(values, bare | more, harmless) if more else bare
-
-
-def is_instance(value: syntax.Expression, known: set[str]) -> bool:
-    """Whether `value` is a cell with its dimensions, such as `LSTM[H]`, rather than a stream."""
-    return (
-        isinstance(value, syntax.Subscript)
-        and isinstance(value.value, syntax.Name)
-        and value.value.name not in known
-        and not any(mentions_time(index) for index in value.indices)
-    )
-
-
 # -------------------------------------------------------------------------------------------------------- statements
 
 
-def statement_rows(statement: syntax.Statement, scope: Scope, loops: tuple[str, ...]) -> list[str]:
+def statement_rows(statement: syntax.Statement, scope: Symbols, loops: tuple[str, ...]) -> list[str]:
     """The rows of a statement inside `loops`, which are printed behind it."""
     behind = ", \\quad " + ",\\; ".join(loops) if loops else ""
     match statement:
@@ -141,7 +83,7 @@ def merged(rows: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{' = '.join(same)} &= {value}" for value, same in names.items()]
 
 
-def first_values(statement: syntax.Statement, scope: Scope) -> list[tuple[str, str]]:
+def first_values(statement: syntax.Statement, scope: Symbols) -> list[tuple[str, str]]:
     """`h_0` and its value for a state whose initial value is an expression."""
     if isinstance(statement, syntax.For):
         return [row for s in statement.body for row in first_values(s, scope.inside(statement.index))]
@@ -159,7 +101,7 @@ def first_values(statement: syntax.Statement, scope: Scope) -> list[tuple[str, s
 class Printer:
     """Prints expressions: `time` is the index of streams that do not say another one, "" for none."""
 
-    scope: Scope
+    scope: Symbols
     time: str = "t"
     small: bool = False
     """Whether this is an index, in which signs have no space around them."""

@@ -20,7 +20,7 @@ from recurrency.language.elaboration.definitions import Env, Key, Written, label
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.scope import Scope
 from recurrency.language.syntax import Expression
-from recurrency.language.writing.latex import names_in
+from recurrency.language.writing.symbols import names_in
 from recurrency.passes.recurrence import recurrences
 
 Loop: TypeAlias = tuple[list[Key], str]

@@ -14,7 +14,8 @@ from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.meanings import dimension_text
 from recurrency.language.elaboration.numbers import is_number
 from recurrency.language.syntax import Expression
-from recurrency.language.writing.latex import Printer, Scope
+from recurrency.language.writing.latex import Printer
+from recurrency.language.writing.symbols import Symbols
 from recurrency.pictures.sketching.flow import Flow
 
 BREAK = "\x1f"
@@ -59,7 +60,7 @@ class Formula:
     """
 
     flow: Flow
-    scope: Scope
+    scope: Symbols
     env: Env
     calls: frozenset[Span | None] = frozenset()
 

@@ -13,7 +13,7 @@ from recurrency.language.elaboration.definitions import Key
 from recurrency.language.elaboration.elaborate import unfold
 from recurrency.language.elaboration.instance import Instance
 from recurrency.language.elaboration.modules import CellDef
-from recurrency.language.writing.latex import Scope, scope_of
+from recurrency.language.writing.symbols import Symbols, symbols_of
 from recurrency.pictures.sketching.flow import Equation, Flow, Use
 from recurrency.pictures.sketching.formula import Formula
 from recurrency.pictures.sketching.merge import Group, find_groups, same_readers
@@ -46,7 +46,7 @@ class _Reader:
             raise self._too_many(f"more than {UNROLLED}")
         self.inputs, self.equations, self.reads = self.flow.inputs, self.flow.equations, self.flow.reads
         module = top.definition.module
-        self.scope: Scope = scope_of(top.cell, module.functions, {n: d.cell for n, d in module.cells.items()})
+        self.scope: Symbols = symbols_of(top.cell, module.functions, {n: d.cell for n, d in module.cells.items()})
         """Used to print names."""
 
     @cached_property
