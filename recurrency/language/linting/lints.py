@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from recurrency.errors import Diagnostic, Source, Span
@@ -36,6 +36,7 @@ def lint(module: Module) -> tuple[Diagnostic, ...]:
     source = module.file.source
     read_outside, losing = outside(module), with_loss(module)
     found = [w for definition in module.own.values() for w in of_cell(definition, read_outside, losing)]
+    found = list({(w.number, w.span): w for w in found}.values())  # cells may share a function
     found += of_text(module)
     quiet: dict[tuple[int, int], Silencer] = {}
     for silencer in silencers(source):
@@ -246,24 +247,40 @@ def outputs(cell: Cell) -> Iterator[Diagnostic]:
 
 def draws(cell: Cell) -> Iterator[Diagnostic]:
     """RNN107: `noise(0, s)` where the value of the equation is a vector, or a number that a vector reads."""
-    equations = [s for s in flatten(cell.cell.body) if isinstance(s, syntax.Equation)]
+    statements = flatten(cell.cell.body)
+    equations = [s for s in statements if isinstance(s, syntax.Equation)]
     numbers = {id(s) for s in equations if s.target.name in cell.scalars.names or cell.scalars.has(s.value)}
     spread = {name for s in equations if id(s) not in numbers for name in names_in(s.value)}
-    for s in equations:
-        if id(s) in numbers and s.target.name not in spread:
-            continue
-        for part in syntax.walk(s.value):
-            if isinstance(part, syntax.Call) and _draws_a_number(part, cell.cell):
-                std = part.arguments[1].span.text if len(part.arguments) > 1 else "s"
-                help = f"noise(x, {std}) adds an independent draw to each element of x"
-                yield say(SINGLE_DRAW, f"{part.span.text} is one draw for all elements", part.span, help=help)
+    values = [s.value for s in equations if id(s) not in numbers or s.target.name in spread]
+    functions = {**cell.module.functions, **{s.name: s for s in statements if isinstance(s, syntax.Fn)}}
+    dimensions = {d.name for d in cell.cell.dimensions}
+    for call, parameters in _calls(values, functions):
+        if _draws_a_number(call, dimensions - parameters):
+            std = call.arguments[1].span.text if len(call.arguments) > 1 else "s"
+            help = f"noise(x, {std}) adds an independent draw to each element of x"
+            yield say(SINGLE_DRAW, f"{call.span.text} is one draw for all elements", call.span, help=help)
 
 
-def _draws_a_number(call: syntax.Call, cell: syntax.Cell) -> bool:
-    """Whether noise is added to a number that is known when the spec is compiled."""
-    if not isinstance(call.callee, syntax.Name) or call.callee.name != "noise" or not call.arguments:
-        return False
-    return set(names_in(call.arguments[0])) <= {d.name for d in cell.dimensions}
+def _calls(
+    values: list[syntax.Expression], functions: Mapping[str, syntax.Fn]
+) -> Iterator[tuple[syntax.Call, frozenset[str]]]:
+    """The calls in expressions, and those in the functions that these apply, with the parameters of the function."""
+    waiting, applied = [(value, frozenset[str]()) for value in reversed(values)], set[str]()
+    while waiting:
+        value, parameters = waiting.pop()
+        for part in syntax.walk(value):
+            if isinstance(part, syntax.Call):
+                yield part, parameters
+                name = part.callee.name if isinstance(part.callee, syntax.Name) else ""
+                if name in functions and name not in applied:
+                    applied.add(name)
+                    waiting.append((functions[name].body, frozenset(functions[name].parameters)))
+
+
+def _draws_a_number(call: syntax.Call, known: Set[str]) -> bool:
+    """Whether noise is added to a number that is made of these names, which are known at compilation."""
+    named = isinstance(call.callee, syntax.Name) and call.callee.name == "noise"
+    return named and bool(call.arguments) and set(names_in(call.arguments[0])) <= known
 
 
 def entries(cell: Cell) -> Iterator[Diagnostic]:
