@@ -1,4 +1,4 @@
-"""How two cells differ: in interface, parameters, recurrences and equations, with a verdict in one word."""
+"""Compares two cells: interface, parameters, recurrences and equations, with a summary in a few words."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Two systems of equations laid on top of one another as well as they fit: the cheapest list of differences.
+"""Aligns two systems of equations at the least cost: an edit distance.
 
-This is an edit distance. Terms and factors are paired in any order; what is left alone costs its size, and each
-recognised difference (another function, a factor on the other side of a product) costs `UNIT`. Nothing here asks
-whether the names that come to lie on one another are the same ones everywhere: where two systems fit without any
-difference, `matching` has shown that before.
+Terms and factors are paired in any order. An unpaired one costs its size; each known kind of difference (another
+function, a factor on the other side of a product) costs `UNIT`. The alignment does not check that a name is paired
+with the same name everywhere: equal systems are found by `identity` before.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from recurrency.comparing.cuts import TOGETHER, Cut, spliced
 from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, parted
 
 UNIT = 100
-"""What one difference costs; 1 is what another name costs, which decides where all else is equal."""
+"""The cost of one difference. A different name costs 1, which only breaks ties."""
 NEVER = 10**9
-"""What does not fit at all."""
+"""The cost of a pair that cannot be aligned."""
 
 Term: TypeAlias = tuple[Product, float]
 SameStream: TypeAlias = Callable[[int, int], int]
-"""What it costs to take one state for the other."""
+"""The cost of pairing two states, by their nodes."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How two things fit: what their differences cost, in which way they are compared, and which parts are paired."""
+    """An alignment: its cost, the way in which the two are compared, and the pairs of their parts."""
 
     cost: int
     how: str = "plain"
@@ -38,7 +37,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Linear:
-    """A term with one piece of parameters: factors before the product with a matrix, and those in its vector."""
+    """A term with one block of parameters; `inner` has the factors of a matrix's vector, `outer` all others."""
 
     block: Block
     matrix: bool
@@ -47,16 +46,16 @@ class Linear:
 
     @property
     def factors(self) -> tuple[Factor, ...]:
-        """All factors but the parameters."""
+        """All factors except the parameters."""
         return (*self.outer, *self.inner)
 
     def is_inner(self, place: int) -> bool:
-        """Whether the factor at a place of `factors` stands in the vector."""
+        """Whether an index of `factors` is one of `inner`."""
         return place >= len(self.outer)
 
 
 def linear(product: Product) -> Linear | None:
-    """A product as a term with one piece of parameters, if it is one."""
+    """A product as a term with one block of parameters; None if it has none or several."""
     split = parted(product)
     if split is None:
         return None
@@ -67,9 +66,9 @@ def linear(product: Product) -> Linear | None:
 
 
 class Alignment:
-    """Costs and pairs of everything in two systems of equations, each found once.
+    """The alignments of all parts of two systems of equations, each computed once.
 
-    `same` says what it costs to take a state for another one; `inputs` which inputs stand for one another.
+    `same` gives the cost of pairing two states; `inputs` maps our inputs to theirs.
     """
 
     def __init__(self, ours: Cut, theirs: Cut, same: SameStream, inputs: dict[str, str]) -> None:
@@ -81,7 +80,7 @@ class Alignment:
     # ------------------------------------------------------------------------------------------------------- sizes
 
     def weight(self, form: Sum) -> int:
-        """The size of a sum: what it costs if nothing stands for it."""
+        """The size of a sum, which is its cost if it is unpaired."""
         if form not in self._weights:
             self._weights[form] = sum(map(self.weight_of_product, spliced(form).terms))
         return self._weights[form]
@@ -101,7 +100,7 @@ class Alignment:
     # -------------------------------------------------------------------------------------------------------- fits
 
     def sum(self, a: Sum, b: Sum) -> Fit:
-        """Two sums, term by term in any order, or one of them inside of a function."""
+        """Aligns two sums, term by term in any order, or one of them with the argument of the other."""
         if (a, b) not in self._sums:
             self._sums[a, b] = self._sum(spliced(a), spliced(b))
         return self._sums[a, b]
@@ -118,7 +117,7 @@ class Alignment:
         return Fit(cost + UNIT, "bare" if ours else "wrapped") if cost + UNIT < fit.cost else fit
 
     def term(self, a: Term, b: Term) -> Fit:
-        """Two products with their coefficients."""
+        """Aligns two products with their coefficients."""
         cost = 0 if math.isclose(a[1], b[1], rel_tol=1e-12) else UNIT
         fits = [self.product(a[0].factors, b[0].factors)]
         ours, theirs = linear(a[0]), linear(b[0])
@@ -132,7 +131,7 @@ class Alignment:
         return Fit(best.cost + cost, best.how, best.pairs)
 
     def _linear(self, a: Linear, b: Linear) -> Fit:
-        """Two terms with parameters, whose factors may stand on either side of the product, or one with a diagonal."""
+        """Aligns terms with parameters; factors may move into or out of the vector, or one matrix may be diagonal."""
         both = a.matrix and b.matrix
         if not both and (a.block.shape[:1] != b.block.shape[:1] or not (a.factors and b.factors)):
             return Fit(NEVER)
@@ -144,18 +143,18 @@ class Alignment:
         return Fit(fit.cost + UNIT, "diagonal", fit.pairs) if common else Fit(NEVER)
 
     def _projected(self, a: Sequence[Factor], b: Sequence[Factor]) -> Fit:
-        """Two terms of which one is projected by a matrix."""
+        """Aligns two terms of which one is multiplied by a matrix."""
         fit = self.product(a, b)
         common = any(i is not None and j is not None for i, j in fit.pairs)
         return Fit(fit.cost + UNIT, "projected", fit.pairs) if common else Fit(NEVER)
 
     def product(self, a: Sequence[Factor], b: Sequence[Factor]) -> Fit:
-        """Factors in any order."""
+        """Aligns factors in any order."""
         costs = [[self.factor(x, y) for y in b] for x in a]
         return Fit(*_plain(costs, [*map(self.weight_of_factor, a)], [*map(self.weight_of_factor, b)]))
 
     def factor(self, a: Factor, b: Factor) -> int:
-        """Two factors."""
+        """The cost of aligning two factors."""
         if (a, b) not in self._factors:
             self._factors[a, b] = self._factor(a, b)
         return self._factors[a, b]
@@ -185,7 +184,7 @@ class Alignment:
 
 
 def only_call(form: Sum) -> Call | None:
-    """The function of one thing that a sum is, if it is nothing else."""
+    """The call with one argument that is the whole of a sum; None for any other sum."""
     if len(form.terms) != 1:
         return None
     ((product, coefficient),) = form.terms.items()
@@ -194,7 +193,7 @@ def only_call(form: Sum) -> Call | None:
 
 
 def only_factor(call: Call) -> Factor | None:
-    """The argument of a function, where it is one factor and no function."""
+    """The only factor of the only argument of a call, if it is no call itself; else None."""
     if len(call.args) != 1 or len(call.args[0].terms) != 1:
         return None
     ((product, coefficient),) = call.args[0].terms.items()

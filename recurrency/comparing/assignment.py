@@ -1,4 +1,4 @@
-"""The cheapest way to pair the members of two lists, some of which may stay alone."""
+"""Pairs the members of two lists at the least cost; members may stay unpaired."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 Pairs: TypeAlias = tuple[tuple[int | None, int | None], ...]
-"""Positions in both lists; None where a member stays alone."""
+"""Positions in both lists; None for the partner of an unpaired member."""
 
 
 def assignment(costs: Sequence[Sequence[int]], left: Sequence[int], right: Sequence[int]) -> tuple[int, Pairs]:
-    """The least sum of costs, and the pairs that have it, by the Hungarian method (Kuhn 1955).
+    """The least total cost and the pairs that have it, by the Hungarian method (Kuhn 1955).
 
-    `costs[i][j]` is that of a pair; `left` and `right` are those of members that stay alone.
+    `costs[i][j]` is the cost of a pair; `left` and `right` have the costs of unpaired members.
     """
     n, m = len(left), len(right)
     size = n + m
@@ -26,8 +26,11 @@ def assignment(costs: Sequence[Sequence[int]], left: Sequence[int], right: Seque
 
 def _solved(table: Sequence[Sequence[int]], size: int) -> list[int]:
     """The column of each row of a square table; rows enter one by one, along shortest augmenting paths."""
-    rows, columns = [0] * (size + 1), [0] * (size + 1)  # what a row and a column may at least cost
-    owner, way = [0] * (size + 1), [0] * (size + 1)  # 0 is nobody; the column before on the path
+    rows, columns = [0] * (size + 1), [0] * (size + 1)  # the dual variables
+    owner, way = (
+        [0] * (size + 1),
+        [0] * (size + 1),
+    )  # the row of each column, 0 for none; the column before it on the path
     for row in range(1, size + 1):
         owner[0], at = row, 0
         least: list[float] = [float("inf")] * (size + 1)

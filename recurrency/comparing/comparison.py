@@ -1,4 +1,4 @@
-"""Two cells side by side: everything in which they differ, and the difference in a few words."""
+"""The comparison of two cells: all differences, and a summary in a few words."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from recurrency.comparing.difference import Lines, difference
 from recurrency.comparing.interface import Cell, Section, sections
 from recurrency.comparing.pairing import numbered
 from recurrency.comparing.parameters import Pair, pairs
-from recurrency.comparing.wording import listed
+from recurrency.comparing.words import of_first_values
 from recurrency.model.spec import Spec
 
 MOST_PHRASES = 4
-"""A difference of more phrases has no summary."""
+"""A comparison with more phrases has no summary."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two cells differ: `same` if in nothing but names; `summary` is "" where a few words don't tell.
+    """How two cells differ. `same` if only in names; `summary` is "" if a few words are not enough.
 
-    `counts` are the numbers of parameters. `equations` are lines of both that stand at the same places, as far as they
-    differ. `names` are streams of ours with those of theirs that stand for them under another name. `note` says why
-    equations were compared as text, if they were.
+    `counts` are the numbers of parameters, as formulas. `equations` has the lines that differ, in corresponding pairs.
+    `names` maps our streams and parameters to theirs where the names differ. `note` is not empty if equations were
+    compared as text, and says why.
     """
 
     ours: Spec
@@ -39,7 +39,7 @@ class Comparison:
 
 
 def compare(ours: Spec, theirs: Spec, dimensions: Mapping[str, Any] | None = None) -> Comparison:
-    """Compare two cells; `dimensions` are given to each of them that has such a one.
+    """Compare two cells; each of `dimensions` is given to the cells that have one of that name.
 
     Raises:
         SpecError: a spec has mistakes. UsageError: a dimension is unknown or does not fit.
@@ -49,7 +49,7 @@ def compare(ours: Spec, theirs: Spec, dimensions: Mapping[str, Any] | None = Non
     a, b = Cell(ours, given, numbers[0]), Cell(theirs, given, numbers[1])
     found = difference(a, b)
     parameters = pairs((a.letters, a.numbers), (b.letters, b.numbers), found.parameters)
-    phrases = [*found.phrases, *_first_values(parameters)]
+    phrases = [*found.phrases, *of_first_values(parameters)]
     parts = sections(a, b)
     ports = all(len(part.ours) == len(part.theirs) for part in parts if part.name in ("inputs", "outputs"))
     told = ports and None not in phrases and len(phrases) <= MOST_PHRASES
@@ -68,15 +68,6 @@ def compare(ours: Spec, theirs: Spec, dimensions: Mapping[str, Any] | None = Non
 
 
 def _other_names(streams: Mapping[str, str], parameters: Sequence[Pair]) -> dict[str, str]:
-    """What is called otherwise in the second cell."""
+    """The names that differ in the second cell."""
     both = {pair.ours.name: pair.theirs.name for pair in parameters if pair.ours and pair.theirs}
     return {name: other for name, other in {**streams, **both}.items() if name != other}
-
-
-def _first_values(parameters: Sequence[Pair]) -> list[str]:
-    """A phrase for all parameters whose first values differ in the same way."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for pair in parameters:
-        if pair.ours and pair.theirs and not pair.same_first:
-            groups.setdefault((pair.ours.first, pair.theirs.first), []).append(pair.theirs.name)
-    return [f"first value of {listed(names)}: {theirs}, not {ours}" for (ours, theirs), names in groups.items()]

@@ -1,7 +1,7 @@
-"""The equations of a graph, cut at its states: each state has an equation, and is a name in all the others.
+"""The equations of a graph, cut at its states: each state has its own equation and is a name in all others.
 
-A named sum that is multiplied or used more than once is kept together as well, as a function that does nothing: bracket
-by bracket multiplied out, a recurrence that is deep within one step would be endless.
+A named sum that is multiplied or used several times stays one call of an identity function. Expanded, a recurrence with
+many operations in one step would not end.
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ from recurrency.program.before import declared
 RESULTS = (OUTPUT.prefix, "loss")
 """The roots whose equations are compared."""
 TOGETHER = ""
-"""The function that keeps a named sum together."""
+"""The name of the identity function around a named sum."""
 
 
 class Cut(Forms):
     """The equations of one graph.
 
-    `readings` are gates that are read otherwise than they are written: as one minus another gate, or minus themselves
-    (None).
+    `readings` replaces gates: by one minus another gate, or by one minus the gate itself (None).
     """
 
     def __init__(self, graph: Graph, readings: Mapping[Part, Part | None] | None = None) -> None:
         super().__init__(graph)
         self.readings = dict(readings or {})
         self.first: dict[int, tuple[int, ...]] = {}
-        """For each stream that is read with a delay, the nodes of its first values, the newest first."""
+        """For each stream that is read with a delay, the nodes of its initial values, the newest first."""
         for node in map(graph.__getitem__, graph):
             if node.delay:
                 self.first[node.args[0]] = max(self.first.get(node.args[0], ()), declared(graph, node), key=len)
@@ -41,16 +40,16 @@ class Cut(Forms):
 
     @classmethod
     def of(cls, graph: Graph) -> Cut:
-        """The equations of the outputs and losses of a graph as it was elaborated, tidied up first."""
+        """The equations of the outputs and losses of an elaborated graph, which is simplified first."""
         results = graph.select([root for root in graph.roots if root.startswith(RESULTS)])
         return cls(cse.cse(simplify.simplify(results)))
 
     def reading(self, readings: Mapping[Part, Part | None]) -> Cut:
-        """The same equations with more gates read otherwise."""
+        """The same equations with more gates replaced."""
         return Cut(self.graph, {**self.readings, **readings})
 
     def pieces(self, part: Part) -> list[Part]:
-        """As in `Forms`, but not into states."""
+        """As in `Forms`, but states are not split."""
         return [part] if part[0] in self.cuts else super().pieces(part)
 
     def results(self) -> list[Sum]:
@@ -58,17 +57,17 @@ class Cut(Forms):
         return [self.whole(id) for id in self.graph.roots.values()]
 
     def draws(self) -> list[str]:
-        """What its random numbers are read from."""
+        """The names of its random streams."""
         return [source(node) for node in map(self.graph.__getitem__, self.graph) if "site" in node.attrs]
 
     def outputs(self) -> set[int]:
-        """The states that are results as they are."""
+        """The states that are results themselves."""
         found = [form.terms for form in self.results() if len(form.terms) == 1]
         factors = [product.factors[0] for terms in found for product in terms if len(product.factors) == 1]
         return {factor.stream for factor in factors if isinstance(factor, Past)}
 
     def definition(self, id: int) -> Sum:
-        """What a state is at each step."""
+        """The equation of a state."""
         part = id, self.rows(id)
         pieces = super().pieces(part)
         if len(pieces) > 1:
@@ -94,12 +93,12 @@ class Cut(Forms):
         return constant(1.0) + (made if other is None else self.form(other)).scaled(-1.0)
 
     def _is_kept(self, id: int) -> bool:
-        """Whether a named sum is kept together."""
+        """Whether a named sum is not expanded."""
         users = [self.graph[user].op for user in self.graph.nx.successors(id)]
         return bool(self.graph[id].name) and (len(users) > 1 or any(Trait.FACTORS in op.traits for op in users))
 
     def states(self, results: list[Sum]) -> list[int]:
-        """The states that some equations need, also those of their equations, in the order in which they are met."""
+        """The states that equations need, directly or through other states, in the order of the search."""
         found: dict[int, None] = {}
         later = list(results)
         while later:
@@ -110,7 +109,7 @@ class Cut(Forms):
         return list(found)
 
     def needs(self, part: Part, wanted: int) -> bool:
-        """Whether a value needs a node at the same step, the way gates are read now."""
+        """Whether a value needs a node at the same step, given the current readings."""
         later, seen = [part[0]], set()
         others = {id: other for (id, _), other in self.readings.items()}
         while later:
@@ -126,7 +125,7 @@ class Cut(Forms):
         return False
 
     def families(self) -> dict[str, dict[str, Part]]:
-        """The named gates that have been looked at (values of `sigmoid`), as families with their indices."""
+        """The named values of `sigmoid` that have been visited, as families by their indices."""
         found: dict[str, dict[str, Part]] = {}
         for id, rows in sorted(self._known, key=lambda part: (part[0], part[1] or (0, 0))):
             node = self.graph[id]
@@ -137,13 +136,13 @@ class Cut(Forms):
 
 
 def unindexed(name: str) -> tuple[str, str]:
-    """A name without its last index, and that index: `enc[1].g[2]` is `enc[1].g` and `[2]`."""
+    """A name without its last index, and the index: `enc[1].g[2]` gives `enc[1].g` and `[2]`."""
     base, bracket, index = name.rpartition("[") if name.endswith("]") else (name, "", "")
     return base, bracket + index
 
 
 def spliced(form: Sum) -> Sum:
-    """A sum with the terms of those that it adds, where these have been kept together."""
+    """A sum with the kept sums among its terms expanded."""
     if not any(map(_kept, form.terms)):
         return form
     pairs: list[tuple[Product, float]] = []

@@ -1,4 +1,4 @@
-"""The equations of two cells side by side: the lines in which they differ, and what that is in a few words."""
+"""Compares the equations of two cells: the lines that differ, and phrases for the differences."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from recurrency.comparing.interface import Cell
 from recurrency.comparing.pairing import paired, results
 from recurrency.comparing.parameters import one_to_one
 from recurrency.comparing.roles import roles
-from recurrency.comparing.wording import Side, listed
-from recurrency.comparing.words import Phrase, Sides, phrases
+from recurrency.comparing.words import Phrase, Side, Sides, of_merged, phrases
 from recurrency.equations.forms import Forms
 from recurrency.equations.polynomials import Call, factors
 from recurrency.errors import UsageError
 from recurrency.inspection.summary import parameters
 
 MOST_OTHER = 0.4
-"""Cells of which a greater part than this differs have no difference that words tell."""
+"""If a greater part than this differs, there are no phrases."""
 
 Lines = tuple[list[str], list[str]]
 
 
 @dataclass
 class Difference:
-    """Whether equations are the same (`identical`, and no lines), lines that stand at the same places, and phrases.
+    """Whether the equations are the same, pairs of lines that differ, and phrases.
 
-    `parameters` and `names` (of streams) stand for one another. A phrase is None where words don't tell. `note` says
-    that equations were compared as text, if they were.
+    `parameters` and `names` are the corresponding parameters and streams. A phrase is None if words are not enough.
+    `note` says why equations were compared as text, if they were.
     """
 
     identical: bool
@@ -48,7 +47,7 @@ class Difference:
 
 
 def difference(ours: Cell, theirs: Cell) -> Difference:
-    """How the equations of two cells differ."""
+    """Compare the equations of two cells."""
     roots = results(ours.numbers, theirs.numbers)
     found = _compared(ours, theirs, roots)
     alone, lines = [], []
@@ -68,7 +67,7 @@ def _compared(ours: Cell, theirs: Cell, roots: list[tuple[str, str]]) -> Differe
         if parameters(ours.numbers) == parameters(theirs.numbers):
             same = identity(Forms(cuts[0].graph), Forms(cuts[1].graph), roots)
             if same is not None:
-                phrases = ["parameters packed otherwise"] * same.packed
+                phrases = ["parameters packed differently"] * same.packed
                 return Difference(not same.packed, [], same.parameters, same.names, phrases)
         return _Telling((ours, theirs), cuts, roots).done()
     except (UsageError, RecursionError):
@@ -76,13 +75,13 @@ def _compared(ours: Cell, theirs: Cell, roots: list[tuple[str, str]]) -> Differe
 
 
 def _as_text(ours: Cell, theirs: Cell) -> Difference:
-    """The equations and parameters of the same names, compared letter by letter."""
+    """Compare equations and parameters of the same names as text."""
     own = ours.equations.own, theirs.equations.own
     found = Difference(
         identical=ours.meaning == theirs.meaning,
         parameters=[(name, name) for name in ours.letters.parameters if name in theirs.letters.parameters],
         phrases=[None],
-        note="equations are compared as they are written, for they are too many or too long, or read whole streams",
+        note="equations are compared as text: they are too many or too long, or read whole streams",
     )
     for name in dict.fromkeys([*own[0], *own[1]]):
         lines = [[written.text for written in side.get(name, [])] for side in own]
@@ -92,7 +91,7 @@ def _as_text(ours: Cell, theirs: Cell) -> Difference:
 
 
 class _Telling:
-    """One comparison of equations that differ."""
+    """Describes the differences between two systems of equations."""
 
     def __init__(self, cells: tuple[Cell, Cell], cuts: tuple[Cut, Cut], roots: list[tuple[str, str]]) -> None:
         self.cells, self.cuts, self.roots = cells, cuts, roots
@@ -105,7 +104,7 @@ class _Telling:
         self.edits = [*self.explanation.edits, *self._other_parameters()]
 
     def _visible(self, cut: Cut) -> dict[str, None]:
-        """The names of all streams that have a place of their own: states, and functions of something."""
+        """The names of all streams that are compared by themselves: states and function calls."""
         forms = cut.results()
         states = cut.states(forms)
         found = {cut.graph[state].name: None for state in states}
@@ -114,14 +113,14 @@ class _Telling:
         return {name: None for name in found if name}
 
     def done(self) -> Difference:
-        """Everything that is told."""
+        """The result."""
         names = {a: b for a, b in self.explanation.equations if a and b}
         lines = self._lines()
         identical = not (self.edits or self.fitted.reads or self.merged)
         return Difference(identical, lines, self.explanation.parameters, names, self._phrases())
 
     def _other_parameters(self) -> list[Edit]:
-        """Places at which another parameter stands than the one that stands for it elsewhere."""
+        """Places where a parameter is paired with another one than elsewhere."""
         partners = one_to_one(self.explanation.parameters)
         merged = {name for _, one, others in self.merged for name in (one, *others)}
         return [
@@ -139,14 +138,14 @@ class _Telling:
         sides = [Side(cut, roles(base, base.results())) for cut, base in zip(read, self.cuts, strict=True)]
         edits = sorted(self.edits, key=lambda edit: (self._position(edit.place[0]), edit.place))
         found = phrases(edits, self.fitted.reads, Sides(sides[0], sides[1], self.met))
-        return [*(_of_merged(one, others, side) for side, one, others in self.merged), *found]
+        return [*(of_merged(side, one, others) for side, one, others in self.merged), *found]
 
     def _position(self, name: str) -> int:
-        """Where an equation of ours stands."""
+        """The position of one of our equations in the text."""
         return min((written.span.start for written in self.cells[0].equations.of(name)), default=0)
 
     def _merged(self) -> list[tuple[int, str, list[str]]]:
-        """Gates of one side (0 ours, 1 theirs) that are the same gate on the other: side, the one, the several."""
+        """Gates that correspond to several: the side of the single one (0 ours, 1 theirs), its name, the others."""
         gates = [
             {cut.graph[id].name for found in cut.families().values() for id, _ in found.values()} for cut in self.cuts
         ]
@@ -163,7 +162,7 @@ class _Telling:
     # ------------------------------------------------------------------------------------------------------ lines
 
     def _lines(self) -> list[Lines]:
-        """The equations that differ, in pairs and in the order of ours, then those that only one cell has."""
+        """The equations that differ: pairs in the order of our text, then those that only one cell has."""
         out = _Lines(self.cells, self.visible)
         alone = [[name for name in self.visible[side] if name not in self.met[side]] for side in (0, 1)]
         for read in self.fitted.reads:
@@ -185,7 +184,7 @@ class _Telling:
         return out.found
 
     def _reads_other(self, place: Place) -> bool:
-        """Whether the equations of a place read a gate that is taken for another one."""
+        """Whether the equations of a place read a gate that is replaced by one minus another."""
         for read in self.fitted.reads:
             written = self.cells[read.side].equations.of(place[read.side])
             if any(read.gate in equation.names for equation in written):
@@ -194,7 +193,7 @@ class _Telling:
 
 
 class _Lines:
-    """Lines of both sides that stand at the same places, each once."""
+    """Collects corresponding lines of both cells, each once."""
 
     def __init__(self, cells: Sequence[Cell], visible: Sequence[Iterable[str]]) -> None:
         self.cells, self.found = cells, list[Lines]()
@@ -202,7 +201,7 @@ class _Lines:
         self.shown: tuple[set[str], set[str]] = set(), set()
 
     def add(self, ours: Iterable[str], theirs: Iterable[str]) -> None:
-        """The lines of some streams, less those that are the same on both sides or have been shown."""
+        """Add the lines of these streams that are on one side only and have not been added before."""
         sides = [
             [written.text for written in cell.equations.shown(names, visible)]
             for cell, names, visible in zip(self.cells, (ours, theirs), self.visible, strict=True)
@@ -217,10 +216,6 @@ class _Lines:
             shown.update(side)
 
 
-def _of_merged(one: str, others: Sequence[str], side: int) -> str:
-    return f"one gate {one} for {listed(others)}" if side else f"gates {listed(others)} in place of one, {one}"
-
-
 def _name(root: str) -> str:
-    """The stream behind a root."""
+    """The stream of a root."""
     return root.rpartition(":")[2]

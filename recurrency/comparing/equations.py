@@ -1,4 +1,4 @@
-"""The text of the equations behind the streams of a graph."""
+"""Finds the text of the equations that define a stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recurrency.model.spec import Spec
 
 @dataclass(frozen=True)
 class Written:
-    """An equation as it is written: its place, its text in one line, and the names in it."""
+    """An equation as it is written: its span, its text in one line, and the names in it."""
 
     span: Span
     text: str
@@ -24,7 +24,7 @@ class Written:
 
 
 class Equations:
-    """What a cell says, by names: equations of streams, losses, constants, functions, and first values (`state h`)."""
+    """The statements of a cell by name: equations, losses, constants, functions, and initial values (`state h`)."""
 
     def __init__(self, found: Elaborated, spec: Spec) -> None:
         self.roots = {root.partition(":")[2]: id for root, id in found.graph.roots.items()}
@@ -36,17 +36,14 @@ class Equations:
                 self.own.setdefault(name, []).append(Written(statement.span, _line(statement.span), names))
 
     def of(self, name: str) -> list[Written]:
-        """The equations that define a stream, or one member of a family; `a.h` is h of the cell that defines a."""
+        """The equations that define a stream or family; `a.h` is h inside the call that defines a."""
         if name.partition(".")[0] == name or name not in self.roots:
             return self.own.get(unindexed(name)[0], [])
         span, prefix = self.graph[self.roots[name]].span, name.rpartition(".")[0]
         return [] if span is None else [Written(span, f"{prefix}: {_line(span)}", frozenset())]
 
     def shown(self, names: Iterable[str], visible: set[str]) -> list[Written]:
-        """The equations of some streams, and what they need that has no place of its own in the comparison.
-
-        `visible` are the streams and families that have one.
-        """
+        """The equations of some streams, and of all that these read except `visible` streams and families."""
         found: dict[tuple[str, int], Written] = {}
         later = list(names)
         seen = set(later)
@@ -62,7 +59,7 @@ class Equations:
 
 
 def _defined(statement: syntax.Statement) -> Iterator[tuple[str, syntax.Expression]]:
-    """The names that a statement says something of, with what it says."""
+    """The names that a statement defines, each with its value."""
     match statement:
         case syntax.Equation(target=target, value=value):
             yield target.name, value
@@ -77,6 +74,6 @@ def _defined(statement: syntax.Statement) -> Iterator[tuple[str, syntax.Expressi
 
 
 def _line(span: Span) -> str:
-    """A piece of text in one line, without comments."""
+    """The text of a span in one line, without comments."""
     rows = [row.partition("#")[0] for row in span.text.split("\n")]
     return re.sub(r"\s+", " ", " ".join(rows)).strip()

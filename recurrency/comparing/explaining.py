@@ -1,4 +1,4 @@
-"""The cheapest alignment of two systems of equations as a list of single differences."""
+"""Turns the best alignment of two systems of equations into a list of differences."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Place: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class Edit:
-    """One difference: its kind (see `words`), the pieces of both sides, and where it is.
+    """One difference: its kind (a key of `words.WORDS`), the pieces of both sides, and its place.
 
-    `place` are the names of the equations; `inside` is the function in whose argument it stands ("" for none).
+    `place` has the names of both equations; `inside` is the function whose argument it is in ("" for none).
     """
 
     kind: str
@@ -32,30 +32,30 @@ class Edit:
 
 @dataclass
 class Explanation:
-    """All differences; the equations that were laid on top of one another; the parameters that came to lie so."""
+    """All differences, and the pairs of equations and parameters in the alignment."""
 
     edits: list[Edit] = field(default_factory=list)
     equations: dict[Place, bool] = field(default_factory=dict)
     """Pairs of named equations, and whether they differ."""
     met: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
-    """The named streams of each side that were compared with something."""
+    """The named streams of each side that are paired."""
     within: dict[Place, tuple[set[str], set[str]]] = field(default_factory=dict)
-    """What has a name on one side only, by the equations in which it was compared with something that has none."""
+    """The names that only one side gives to a pair of calls, by the equations around them."""
     blocks: dict[tuple[Block, Block], Place] = field(default_factory=dict)
-    """Pairs of parameters, and the equations in which they are met first."""
+    """Pairs of parameters, and the equations in which each pair occurs first."""
 
     @property
     def parameters(self) -> list[tuple[str, str]]:
-        """The names of parameters that stand for one another, each pair once."""
+        """The pairs of names of parameters, each once."""
         return list(dict.fromkeys((a.name, b.name) for a, b in self.blocks))
 
 
 ELSEWHERE = frozenset({"shape", "first"})
-"""Differences that are not seen in equations, but in declarations."""
+"""Kinds of differences that are in declarations, not in equations."""
 
 
 def explained(fitted: Fitted, names: Sequence[Place]) -> Explanation:
-    """The differences that a fit consists of; `names` are those of the results."""
+    """The differences of an alignment; `names` are the names of the results."""
     walk = _Walk(fitted)
     alignment = fitted.alignment
     for (a, b), place in zip(fitted.results, names, strict=True):
@@ -72,7 +72,7 @@ def explained(fitted: Fitted, names: Sequence[Place]) -> Explanation:
 
 
 class _Walk:
-    """Goes along the pairs of a fit."""
+    """Walks over the pairs of an alignment."""
 
     def __init__(self, fitted: Fitted) -> None:
         self.alignment, self.found = fitted.alignment, Explanation()
@@ -85,7 +85,7 @@ class _Walk:
         self.found.equations[place] = kind not in ELSEWHERE or self.found.equations.get(place, False)
 
     def first(self, a: Sum, b: Sum, place: Place) -> None:
-        """First values of a state."""
+        """Compare the initial values of a state."""
         if self.alignment.sum(a, b).cost > 1:
             self.note("first", a, b, place, "")
         else:
@@ -111,7 +111,7 @@ class _Walk:
             self.note("term added", None, product, place, inside)
 
     def _wrapped(self, a: Sum, b: Sum, how: str, place: Place, inside: str) -> None:
-        """One of the sums is an argument of the other."""
+        """Compare two sums of which one is the argument of the other."""
         call = only_call(a if how == "bare" else b)
         assert call is not None
         self.note(how, call if how == "bare" else None, None if how == "bare" else call, place, inside)
@@ -199,7 +199,7 @@ class _Walk:
             self.sum(x, y, place, a.op)
 
     def block(self, a: Block, b: Block, place: Place, inside: str) -> None:
-        """Two pieces of parameters."""
+        """Compare two blocks of parameters."""
         self.found.blocks.setdefault((a, b), place)
         if a.shape != b.shape and len(a.shape) == len(b.shape):
             self.note("shape", a, b, place, inside)

@@ -1,4 +1,4 @@
-"""Which states of two cells stand for one another, and which gates are turned, coupled or one."""
+"""Pairs the states of two cells, and finds the gates that are inverted or coupled."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from recurrency.equations.polynomials import Sum
 from recurrency.errors import UsageError
 
 ROUNDS = 3
-"""How often the likeness of states is revised by that of the states which they read."""
+"""How often the costs of pairs of states are updated by the costs of the states that they read."""
 MANY_GATES = 12
-"""Cells with more gates than this are compared as they are written."""
+"""Gates of cells with more than this are not replaced."""
 SAME_OUTPUT = 3 * UNIT
-"""How much more alike states are that are the same output."""
+"""The bonus of a pair of states that are the same output."""
 MOST_PAIRS = 5_000
-"""Cells with more pairs of states than this, such as two with 70 each, are compared as they are written."""
+"""Cells with more pairs of states than this, such as two with 71 each, are compared as text."""
 MOST_READINGS = 3
-"""How many gates may be read otherwise than they are written."""
+"""Greatest number of replaced gates."""
 
 
 @dataclass(frozen=True)
 class GateRead:
-    """A gate of one side (0 ours, 1 theirs) that fits better as one minus itself, or as one minus the gate `other`."""
+    """A gate of one side (0 ours, 1 theirs) that is replaced by one minus itself, or by one minus the gate `other`."""
 
     side: int
     gate: str
@@ -36,7 +36,7 @@ class GateRead:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Two systems of equations, the pairs of results and states that are compared, and what their differences cost."""
+    """An alignment of two systems of equations, with the pairs of results and of states, and its cost."""
 
     alignment: Alignment
     results: tuple[tuple[Sum, Sum], ...]
@@ -54,13 +54,13 @@ class Fitted:
 
 
 class Fitter:
-    """Compares the roots of two graphs, given in pairs; `inputs` says which of theirs stands for one of ours."""
+    """Aligns pairs of roots of two graphs; `inputs` maps our inputs to theirs."""
 
     def __init__(self, roots: Sequence[tuple[str, str]], inputs: dict[str, str]) -> None:
         self.roots, self.inputs = roots, inputs
 
     def best(self, ours: Cut, theirs: Cut) -> Fitted:
-        """The states by their likeness; then gates are read otherwise as long as that makes the difference less.
+        """Pair the states at the least cost, then replace gates as long as that reduces the cost.
 
         Raises:
             UsageError: there are too many states.
@@ -76,7 +76,7 @@ class Fitter:
         return fitted
 
     def fit(self, ours: Cut, theirs: Cut, states: dict[int, int], reads: tuple[GateRead, ...] = ()) -> Fitted:
-        """What it costs to take these states for one another."""
+        """The alignment with these pairs of states."""
 
         def same(a: int, b: int) -> int:
             if a in ours.cuts or b in theirs.cuts:
@@ -98,10 +98,10 @@ class Fitter:
         return tuple((ours.whole(ours.graph.roots[a]), theirs.whole(theirs.graph.roots[b])) for a, b in self.roots)
 
     def _states(self, ours: Cut, theirs: Cut, results: Sequence[tuple[Sum, Sum]]) -> dict[int, int]:
-        """The pairs of states that are most alike, given how alike those are that they read."""
+        """The pairs of states with the least cost, given the costs of the states that they read."""
         mine, others = (cut.states([pair[side] for pair in results]) for side, cut in enumerate((ours, theirs)))
         if len(mine) * len(others) > MOST_PAIRS:
-            raise UsageError(f"{len(mine)} and {len(others)} states are too many to be held against one another")
+            raise UsageError(f"{len(mine)} and {len(others)} states are too many to compare")
         outputs = {(_only_state(a), _only_state(b)) for a, b in results}
         unlike: dict[tuple[int, int], int] = {}
         for last in range(ROUNDS, 0, -1):
@@ -119,13 +119,13 @@ class Fitter:
 
 
 def _known(unlike: Mapping[tuple[int, int], int]) -> SameStream:
-    """What the last round has found; nothing at first."""
+    """The costs of the last round; 0 in the first one."""
     found = dict(unlike)
     return lambda a, b: found.get((a, b), 0)
 
 
 def _cost(alignment: Alignment, a: int, b: int) -> int:
-    """What it costs to take one state for another, by their equations, first values and names."""
+    """The cost of pairing two states, by their equations, initial values and names."""
     ours, theirs = alignment.ours, alignment.theirs
     cost = alignment.sum(ours.definition(a), theirs.definition(b)).cost
     cost += sum(alignment.sum(x, y).cost for x, y in first_values(alignment, a, b))
@@ -134,7 +134,7 @@ def _cost(alignment: Alignment, a: int, b: int) -> int:
 
 
 def first_values(alignment: Alignment, a: int, b: int) -> list[tuple[Sum, Sum]]:
-    """The first values of two states, in pairs; zero where there is none."""
+    """The initial values of two states, in pairs; zero if there is none."""
     sides = []
     for cut, id in ((alignment.ours, a), (alignment.theirs, b)):
         sides.append([cut.form((first, cut.rows(id))) for first in cut.first[id]])
@@ -144,14 +144,14 @@ def first_values(alignment: Alignment, a: int, b: int) -> list[tuple[Sum, Sum]]:
 
 
 def _only_state(form: Sum) -> int | None:
-    """The state that an equation is nothing but a name of."""
+    """The state that is the whole of a sum, if there is one."""
     found = [factor for product in form.terms for factor in product.factors]
     stream = getattr(found[0], "stream", None) if len(found) == 1 else None
     return stream if isinstance(stream, int) else None
 
 
 def _readings(fitted: Fitted) -> Iterator[tuple[Cut, Cut, GateRead]]:
-    """All ways to read one more gate otherwise: turned, or on the side that has more gates as one minus another."""
+    """All ways to replace one more gate: by one minus itself or, on the side with more gates, by one minus another."""
     cuts = fitted.alignment.ours, fitted.alignment.theirs
     gates = [cut.families() for cut in cuts]
     counts = [sum(map(len, side.values())) for side in gates]
@@ -168,7 +168,7 @@ def _readings(fitted: Fitted) -> Iterator[tuple[Cut, Cut, GateRead]]:
 
 
 def _coupled(cut: Cut, parts: dict[str, Part], others: dict[str, Part]) -> dict[Part, Part]:
-    """Each gate of a family with the one of the same index in another; none where one of these needs its partner."""
+    """The members of a family with those of the same index in another; empty if one of these needs its partner."""
     if parts.keys() != others.keys() or any(cut.needs(others[index], part[0]) for index, part in parts.items()):
         return {}
     return {part: others[index] for index, part in parts.items()}

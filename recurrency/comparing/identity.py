@@ -1,4 +1,4 @@
-"""Whether two cells compute the same from the same parameters, whatever these are called."""
+"""Checks whether two cells compute the same from the same parameters, whatever their names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from recurrency.equations.polynomials import Block, Factor, Sum
 from recurrency.errors import UsageError
 
 MOST_FACTORS = 20_000
-"""Bound on the comparisons of factors: alike ones may stand for one another in any order."""
+"""Bound on the comparisons of factors: equal factors can be paired in many ways."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Parameters and streams that stand for one another; `packed` if some parameters are pieces of others."""
+    """Pairs of parameters and of streams; `packed` if some parameters are blocks of others."""
 
     parameters: list[tuple[str, str]]
     names: dict[str, str]
@@ -27,7 +27,7 @@ class Identity:
 
 
 def identity(ours: Forms, theirs: Forms, roots: Sequence[tuple[str, str]]) -> Identity | None:
-    """How the results of one graph are those of the other; None where they are not, or where that takes too long."""
+    """The match of the results of two graphs; None if there is none or the search takes too long."""
     search = _Exact(ours, theirs)
     try:
         pairs = [(ours.whole(ours.graph.roots[a]), theirs.whole(theirs.graph.roots[b])) for a, b in roots]
@@ -43,14 +43,14 @@ def identity(ours: Forms, theirs: Forms, roots: Sequence[tuple[str, str]]) -> Id
 
 
 class _Exact(Search):
-    """A search in which no term vanishes, no parameters are added up, and none stands for two."""
+    """A search in which each term has a partner, and parameters are paired one to one."""
 
     def __init__(self, ours: Forms, theirs: Forms) -> None:
         super().__init__(ours, theirs, Difference())
         self.left = MOST_FACTORS
 
     def all(self, pairs: Sequence[tuple[Sum, Sum]]) -> Iterator[State]:
-        """All ways in which all pairs of sums are the same."""
+        """All ways to match all pairs of sums."""
         yield from self._all([a for a, _ in pairs], [b for _, b in pairs], State())
 
     def _terms(self, ours: Sequence[Term], theirs: Sequence[Term], state: State) -> Iterator[State]:
@@ -71,7 +71,7 @@ class _Exact(Search):
     def _factor(self, a: Factor, b: Factor, state: State) -> Iterator[State]:
         self.left -= 1
         if self.left < 0:
-            raise UsageError("the equations can't be compared: too many of their factors may stand for one another")
+            raise UsageError("the equations can't be compared: too many of their factors are alike")
         yield from super()._factor(a, b, state)
 
 
@@ -86,7 +86,7 @@ def _is_one_to_one(state: State) -> bool:
 
 
 def _names(state: State, ours: Forms, theirs: Forms) -> dict[str, str]:
-    """The names of states, of inputs and of functions that stand for one another."""
+    """The pairs of names of states, inputs and calls."""
     found: dict[str, str] = {}
     inputs = set(ours.graph.sources("input"))
     for a, b in state.pairs:

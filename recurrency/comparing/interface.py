@@ -1,4 +1,4 @@
-"""What two cells show to the outside, side by side: dimensions, inputs, outputs, states, counts, recurrences."""
+"""Compares the interfaces of two cells: dimensions, inputs, outputs, states and recurrences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recurrency.passes.recurrence import recurrences
 
 
 class Cell:
-    """One of the cells: with letters for its dimensions, as far as none is given, and with numbers."""
+    """One of the cells, elaborated twice: with letters for dimensions that are not given, and with numbers."""
 
     def __init__(self, spec: Spec, given: Mapping[str, Any], numbers: Mapping[str, Any]) -> None:
         self.spec, self.names = spec, [dimension.name for dimension in spec.cell.dimensions]
@@ -32,18 +32,18 @@ class Cell:
 
     @property
     def meaning(self) -> list[str]:
-        """The graph as text, less the places of its nodes in the source."""
+        """The lines of the graph as text, without places in the source."""
         return [line.partition("   # ")[0] for line in graph_text(self.letters.graph).splitlines()]
 
     @property
     def count(self) -> str:
-        """The number of its parameters as a formula."""
+        """The number of parameters as a formula."""
         return summary.formula(summary.parameters(self.letters), self.names)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the interface, as lines of the one and of the other; `same` if these differ in names only."""
+    """A part of the interface as lines of both cells; `same` if they differ in names only."""
 
     name: str
     ours: tuple[str, ...]
@@ -52,7 +52,7 @@ class Section:
 
 
 def sections(ours: Cell, theirs: Cell) -> list[Section]:
-    """All parts."""
+    """All parts of the interface."""
     kinds = [Counter((loop.kind, loop.direction) for loop in cell.loops) for cell in (ours, theirs)]
     texts: list[tuple[str, ...]] = [(summary.kinds_text(cell.loops),) for cell in (ours, theirs)]
     if texts[0] == texts[1] and kinds[0] != kinds[1]:
@@ -63,7 +63,7 @@ def sections(ours: Cell, theirs: Cell) -> list[Section]:
 
 
 def _loops_text(loop: tuple[str, int], count: int) -> str:
-    """Loops of one kind and direction."""
+    """Recurrences of one kind and direction, with their number."""
     several = f"{count} x " if count > 1 else ""
     return f"{several}{loop[0].replace(', ', ' ')} {'forwards' if loop[1] > 0 else 'backwards'}"
 
@@ -79,12 +79,12 @@ def _dimensions(ours: Cell, theirs: Cell) -> Section:
 
 
 def _default(text: str, names: Sequence[str]) -> str:
-    """A default with dimensions by their places in the header, since names make no difference."""
+    """A default with each dimension replaced by its position in the header, since names don't matter."""
     return re.sub(r"\w+", lambda word: f"[{names.index(word[0])}]" if word[0] in names else word[0], text)
 
 
 def _ports(name: str, table: str, ours: Cell, theirs: Cell) -> Section:
-    """Shapes are told in letters, and compared in numbers."""
+    """Shapes are shown with letters and compared as numbers."""
     cells = ours, theirs
     texts = [tuple(f"{port}: {_type(t)}" for port, t in getattr(cell.letters, table).items()) for cell in cells]
     sizes = [Counter(_type(t) for t in getattr(cell.numbers, table).values()) for cell in cells]
@@ -92,7 +92,7 @@ def _ports(name: str, table: str, ours: Cell, theirs: Cell) -> Section:
 
 
 PORTS = {"inputs": "inputs", "outputs": "outputs", "states": "starts"}
-"""The parts with shapes, and where they stand in what is known of a cell."""
+"""The parts with shapes, and their attributes of `Elaborated`."""
 
 
 def _type(type_: Type) -> str:

@@ -1,4 +1,4 @@
-"""Which dimensions, inputs and outputs of two cells stand for one another; and numbers with which both are compared."""
+"""Pairs the dimensions, inputs and outputs of two cells, and chooses sizes for the comparison."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.model.spec import Spec
 
 STEP = 12
-"""Numbers for dimensions are multiples of it, so that they can be halved, and cut in three or four."""
+"""Sizes are multiples of it, so that they can be divided by 2, 3 and 4."""
 
 Checked: TypeAlias = tuple[Spec, Elaborated]
-"""A cell, and what is known of it with dimensions as units."""
+"""A cell and its elaboration with dimensions as units."""
 
 
 def paired(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
-    """Ours to theirs: equal names first, then the others in their order."""
+    """Our names to theirs: equal names first, then the others in order."""
     mine, others = list(ours), list(theirs)
     found = {name: name for name in mine if name in others}
     rest = [name for name in mine if name not in found], [name for name in others if name not in found]
@@ -27,12 +27,12 @@ def paired(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
 
 
 def numbered(ours: Checked, theirs: Checked, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Numbers for the dimensions of two cells: equal ones for those that stand for one another.
+    """Sizes for the dimensions of two cells: equal sizes for a pair.
 
-    `given` are those of the user, for each of the cells that has such a dimension.
+    `given` has the user's sizes, for all cells that have a dimension of that name.
 
     Raises:
-        UsageError: neither has.
+        UsageError: neither cell has such a dimension.
     """
     names = [[dimension.name for dimension in spec.cell.dimensions] for spec, _ in (ours, theirs)]
     for name in given:
@@ -55,7 +55,7 @@ def numbered(ours: Checked, theirs: Checked, given: Mapping[str, Any]) -> tuple[
 
 
 def _numbers(spec: Spec, checked: Elaborated) -> dict[str, int | None]:
-    """The dimensions that are numbers and follow from no other one, with their number if they come with one."""
+    """The dimensions that do not follow from others, with their default, or None."""
     found, out = checked.dimensions, dict[str, int | None]()
     for dimension in spec.cell.dimensions:
         literal = dimension.default.value if isinstance(dimension.default, syntax.Number) else None
@@ -78,6 +78,6 @@ def _sizes() -> Iterator[int]:
 
 
 def results(ours: Elaborated, theirs: Elaborated) -> list[tuple[str, str]]:
-    """The roots that are compared: outputs in pairs, and losses if both have one."""
+    """The pairs of roots that are compared: outputs, and losses if both cells have one."""
     pairs = [(OUTPUT.of(a), OUTPUT.of(b)) for a, b in paired(ours.outputs, theirs.outputs).items()]
     return pairs + [("loss", "loss")] * ("loss" in ours.graph.roots and "loss" in theirs.graph.roots)

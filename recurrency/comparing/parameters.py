@@ -1,6 +1,4 @@
-"""The parameters of two cells side by side: which are the same, which differ in shape or first value, which stand
-alone.
-"""
+"""Pairs the parameters of two cells and compares their shapes and initial values."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from recurrency.language.elaboration.elaborate import Elaborated
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter as its declaration says it."""
+    """A parameter as it is declared."""
 
     name: str
     shape: str
@@ -22,7 +20,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Pair:
-    """A parameter of each side; None where there is none. `same_shape` and `same_first` compare the two."""
+    """Corresponding parameters of both cells; None if one cell has none. `same_first` compares initialisers."""
 
     ours: Parameter | None
     theirs: Parameter | None
@@ -31,17 +29,16 @@ class Pair:
 
     @property
     def same(self) -> bool:
-        """Whether they differ in nothing but their names."""
+        """Whether they differ in names only."""
         return self.same_shape and self.same_first
 
 
 def pairs(
     ours: tuple[Elaborated, Elaborated], theirs: tuple[Elaborated, Elaborated], names: Iterable[tuple[str, str]]
 ) -> list[Pair]:
-    """All parameters of both cells; each cell with letters and with numbers for its dimensions.
+    """All parameters of both cells; each cell is given with letters and with numbers for its dimensions.
 
-    `names` are those of parameters that stand for one another, perhaps for several ones. Of those that stand for none,
-    equal names are paired.
+    `names` are corresponding parameters; a name may be in several pairs. The rest is paired by equal names.
     """
     partners = one_to_one(names)
     partners |= {
@@ -64,7 +61,7 @@ def pairs(
 
 
 def one_to_one(names: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """One of theirs for each of ours, and no one twice: that of the same name if there is one, else the first."""
+    """A one-to-one subset of pairs: for each name its equal if there is one, else the first."""
     found: dict[str, str] = {}
     for ours, theirs in sorted(names, key=lambda pair: pair[0] != pair[1]):
         if ours not in found and theirs not in found.values():

@@ -1,4 +1,4 @@
-"""What a gate does, told by where it stands: it is named after its place, whatever its letter."""
+"""Finds the role of a gate (input gate, forget gate, ...) from its place in the equations, not from its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurrency.equations.polynomials import Call, Factor, Past, Product, Sum, f
 
 @dataclass(frozen=True)
 class Use:
-    """One product that a gate is a factor of: the sum it stands in, and the state that this sum is (-1 for none).
+    """A gate as a factor of a product in a sum; `state` is the state that the sum defines (-1 for none).
 
     `nested` says whether the sum is the argument of a function.
     """
@@ -30,11 +30,11 @@ class Use:
 
     @property
     def keeps_past(self) -> bool:
-        """Whether the sum has a term with its own state one step ago."""
+        """Whether the sum reads the state that it defines at an earlier step."""
         return any(self.is_own(factor) for product in self.form.terms for factor in product.factors)
 
     def is_own(self, factor: Factor) -> bool:
-        """Whether a factor is the state itself at an earlier step."""
+        """Whether a factor is that state at an earlier step."""
         return isinstance(factor, Past) and factor.stream == self.state and factor.delay > 0
 
 
@@ -69,11 +69,11 @@ ROLES: dict[str, Callable[[Use], bool]] = {
     "input gate": _lets_in,
     "output gate": _lets_out,
 }
-"""What gates are called by where they stand; the first that fits counts."""
+"""Roles and their conditions; the first one that holds counts."""
 
 
 def roles(cut: Cut, results: list[Sum]) -> dict[str, str]:
-    """The roles of all gates that have a name and a role."""
+    """The roles of gates by the names of the gates."""
     uses = list(_uses(cut, results))
     found: dict[str, str] = {}
     for role, fits in ROLES.items():
@@ -100,7 +100,7 @@ def _uses(cut: Cut, results: list[Sum]) -> Iterator[Use]:
 
 
 def _places(gate: Call, product: Product, form: Sum, state: int, nested: bool) -> Iterator[Use]:
-    """A gate as a factor of a term, or of the vector in it."""
+    """The use of a gate as a factor of a term or of the vector in it."""
     term = linear(product)
     if gate in (product.factors if term is None else term.factors):
         yield Use(gate, product, form, state, nested)

@@ -1,12 +1,11 @@
-"""Weights to and from `nn.LSTM`, `nn.GRU`, `nn.RNN` and Keras, for any cell with the same equations.
+"""Converts weights from and to `nn.LSTM`, `nn.GRU`, `nn.RNN` and Keras, for any cell with the same equations.
 
     lstm = torch.nn.LSTM(3, 5)
     cell = rc.library.PlainLSTM.module(N=3, H=5)
     cell.load_state_dict(rc.convert.from_torch(rc.library.PlainLSTM, lstm))
 
-No table says how the gates are ordered, whether there are one or two biases, whether kernels are transposed or the
-gate z is inverted. The equations of both sides are matched (`recurrency.equations.matching`), and matched parameters
-get the same numbers.
+There is no table of gate orders, numbers of biases, transposed kernels or inverted gates. The equations of both sides
+are matched (`recurrency.equations.matching`), and matched parameters get the same numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files of weights: .safetensors, .npz, and PyTorch's own, of which nothing but tensors is ever read."""
+"""Reads and writes weights as .safetensors, .npz or PyTorch files; of the latter only tensors are read, never code."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ NUMBERED = re.compile(r"arr_(\d+)")
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The arrays of a file by name (tensors, where PyTorch wrote it).
+    """The arrays of a file by name (tensors, if it is a file of PyTorch).
 
     Raises:
-        UsageError: it can't be read, is of no known kind, or holds something else than arrays.
+        UsageError: it can't be read, has an unknown extension, or contains entries that are not arrays.
     """
     reader = _by_suffix(path, READERS)
     try:
         found: dict[str, Any] = reader(Path(path))
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
-    except Exception as error:  # whatever a damaged file makes of three libraries
+    except Exception as error:  # three libraries raise different errors for damaged files
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} can't be read as weights: {str(error).splitlines()[0]}") from error
     wrong = [name for name, array in found.items() if not hasattr(array, "shape")]
     if wrong:
-        raise UsageError(f"{path} holds something else than arrays: {', '.join(map(str, wrong[:5]))}")
+        raise UsageError(f"{path} contains entries that are not arrays: {', '.join(map(str, wrong[:5]))}")
     return found
 
 
 def write(path: str | Path, arrays: Mapping[str, Any], about: Mapping[str, str]) -> None:
-    """Writes arrays under their names; `about` goes along where the format has a place for it.
+    """Write arrays by name; `about` is metadata, which only .safetensors stores.
 
     Raises:
-        UsageError: the file can't be written, or is of no known kind.
+        UsageError: the file can't be written, or has an unknown extension.
     """
     write_whole(path, _by_suffix(path, WRITERS)(arrays, about))
 
@@ -51,12 +51,12 @@ def write(path: str | Path, arrays: Mapping[str, Any], about: Mapping[str, str])
 def _by_suffix(path: str | Path, table: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
     suffix = Path(path).suffix.lower()
     if suffix not in table:
-        raise UsageError(f"{path} should end in {', '.join(table)}, which says how its weights are stored")
+        raise UsageError(f"{path}: the extension of a file of weights is one of {', '.join(table)}")
     return table[suffix]
 
 
 def in_order(arrays: Mapping[str, Any], names: tuple[str, ...]) -> list[Any]:
-    """Arrays as a list: those with these names, or all of a file that `numpy.savez(path, *list)` wrote."""
+    """Arrays as a list: in the order of `names`, or in that of `numpy.savez(path, *list)`."""
     numbered = {int(m[1]): array for name, array in arrays.items() if (m := NUMBERED.fullmatch(name))}
     if numbered:
         return [numbered[k] for k in sorted(numbered)]
@@ -80,7 +80,7 @@ def _torch() -> Any:
 
 
 def _read_torch(path: Path) -> dict[str, Any]:
-    """A state dict, alone or under the key that many training scripts give it; never code."""
+    """A state dict, alone or under a key that training scripts use; never code."""
     found = _torch().load(path, map_location="cpu", weights_only=True)
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
@@ -102,7 +102,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 
 def _host(array: Any) -> Any:
-    """An array of NumPy, which has no bfloat16: float32 holds the same numbers."""
+    """A NumPy array; bfloat16, which NumPy lacks, becomes float32."""
     if not hasattr(array, "detach"):
         return np.ascontiguousarray(array)
     array = array.detach().cpu()
@@ -123,7 +123,9 @@ def _written_safetensors(arrays: Mapping[str, Any], about: Mapping[str, str]) ->
 
 def _written_npz(arrays: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:  # as numpy.savez, whose own arguments are names that it can't write
+    with zipfile.ZipFile(
+        buffer, "w"
+    ) as archive:  # as numpy.savez does, which can't write arrays called like its own arguments
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, _host(array), allow_pickle=False)

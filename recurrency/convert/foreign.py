@@ -1,7 +1,7 @@
-"""The layers of other libraries: the equations of `torch.rnn` and `keras.rnn`, put together to stacks.
+"""The layers of other libraries: stacks of the cells in `torch.rnn` and `keras.rnn`.
 
-Nothing in this package knows the order of gates, how many biases there are or which way a gate points. All that is
-known here is what the arrays of a library are called and how sizes follow from their shapes.
+The order of gates, the number of biases and the sign of a gate are only in those equations. This module has the names
+of a library's arrays, and derives sizes from their shapes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recurrency.model.spec import parse
 
 @dataclass(frozen=True)
 class Kind:
-    """A row of the table of layers: the library's class, its equations, how many gates are packed, our shipped cell."""
+    """A kind of layer: the library's class, its equations, the number of packed gates, and the equal shipped cell."""
 
     title: str
     file: str
@@ -40,14 +40,18 @@ KINDS: Mapping[str, Kind] = {
     "keras-rnn-tanh": Kind("Keras' SimpleRNN", "keras", "KerasSimpleRNN", 1, "Elman", {"squash": "tanh"}),
     "keras-rnn-relu": Kind("Keras' SimpleRNN (relu)", "keras", "KerasSimpleRNN", 1, "IRNN", {"squash": "relu"}),
 }
-"""What weights can come from and go to."""
+"""The kinds of layers that weights can be converted from and to."""
 
 PROJECTED: Mapping[str, tuple[str, str]] = {"TorchLSTM": ("TorchLSTMP", "LSTMP")}
-"""The equations of a layer whose output is projected, and our shipped cell."""
+"""The cell with a projected output, and the equal shipped cell."""
 
 
 def kind_of(name: str) -> Kind:
-    """A row of the table by its name."""
+    """A kind of layer by its name.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
     if name not in KINDS:
         raise UsageError(f"there is no layer {name} to convert; there are {', '.join(KINDS)}")
     return KINDS[name]
@@ -55,9 +59,9 @@ def kind_of(name: str) -> Kind:
 
 @dataclass(frozen=True)
 class Foreign:
-    """Layers of another library as they stand in one object: sizes, depth, directions.
+    """A stack of layers of another library: sizes, depth, directions.
 
-    `biases` says whether it has them; `projected` is the size of the projection of the output, or None.
+    `projected` is the size of the projected output, or None.
     """
 
     kind: Kind
@@ -75,7 +79,7 @@ class Foreign:
 
     @property
     def title(self) -> str:
-        """What it is called in messages."""
+        """The name in messages."""
         more = [f"{self.layers} layers"] if self.layers > 1 else []
         more += ["bidirectional"] if self.bidirectional else []
         more += [f"proj_size={self.projected}"] if self.projected else []
@@ -83,12 +87,12 @@ class Foreign:
 
     @property
     def shipped(self) -> str:
-        """The shipped cell that is one such layer."""
+        """The shipped cell that equals one layer."""
         return PROJECTED[self.kind.cell][1] if self.projected else self.kind.shipped
 
     @property
     def uses(self) -> list[str]:
-        """The names of all layers and directions, as PyTorch has them."""
+        """The names of all layers and directions, as in PyTorch."""
         ends = ("", "_reverse") if self.bidirectional else ("",)
         return [f"l{layer}{end}" for layer in range(self.layers) for end in ends]
 
@@ -100,14 +104,14 @@ class Foreign:
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of all parameters by the names that they have in the equations: `l0.weight_ih`, ..."""
+        """The shapes of all parameters by their names in the equations: `l0.weight_ih`, ..."""
         graph = self.forms.graph
         types = {name: graph[id].type for name, id in graph.sources("param").items()}
         found = {name: tuple(int(str(size)) for size in type_.shape) for name, type_ in types.items()}
         return {name: shape for name, shape in found.items() if self.biases or "bias" not in name}
 
     def _text(self) -> str:
-        """The equations of one layer, and a cell `Layers` that uses it as often as wanted."""
+        """The cell of one layer, and a cell `Layers` that stacks it."""
         cell = PROJECTED[self.kind.cell][0] if self.projected else self.kind.cell
         squash = "".join(f", {name} = {value}" for name, value in self.kind.options.items())
         sizes = f"H{', P' if self.projected else ''}{squash}"
@@ -128,22 +132,24 @@ TORCH_NAME = re.compile(r"(?P<what>(weight|bias)_(ih|hh|hr))(_l(?P<layer>\d+))?(
 
 
 def torch_name(name: str, single: bool = False) -> str:
-    """`l0.weight_ih` as PyTorch's layers call it (`single`: as `nn.LSTMCell` and its like do)."""
+    """PyTorch's name of `l0.weight_ih` (`single`: in `nn.LSTMCell`, `nn.GRUCell` and `nn.RNNCell`)."""
     use, what = name.split(".")
     return what if single else f"{what}_{use}"
 
 
 def described_torch(kind: Kind, shapes: Mapping[str, tuple[int, ...]]) -> Foreign:
-    """What layers have parameters of these names (as in a state dict) and shapes.
+    """The layers whose state dict has parameters of these names and shapes.
 
     Raises:
-        UsageError: none have.
+        UsageError: there are no such layers.
     """
     found = [TORCH_NAME.fullmatch(name) for name in shapes]
     rows, columns = _matrix(shapes, "weight_ih_l0", "weight_ih")
     _, recurrent = _matrix(shapes, "weight_hh_l0", "weight_hh")
     if rows % kind.gates:
-        raise UsageError(f"weight_ih has {rows} rows, which is no multiple of the {kind.gates} gates of {kind.title}")
+        raise UsageError(
+            f"weight_ih has {rows} rows, which is not a multiple of the {kind.gates} gates of {kind.title}"
+        )
     foreign = Foreign(
         kind,
         inputs=columns,
@@ -172,9 +178,15 @@ KERAS_NAMES = ("kernel", "recurrent_kernel", "bias")
 
 
 def described_keras(kind: Kind, shapes: Mapping[str, tuple[int, ...]]) -> Foreign:
-    """What layers have parameters `l0.kernel`, ... of these shapes."""
+    """The layers with parameters `l0.kernel`, ... of these shapes.
+
+    Raises:
+        UsageError: there are no such layers.
+    """
     inputs, columns = _matrix(shapes, "l0.kernel")
     if columns % kind.gates:
-        raise UsageError(f"kernel has {columns} columns, no multiple of the {kind.gates} gates of {kind.title}")
+        raise UsageError(
+            f"kernel has {columns} columns, which is not a multiple of the {kind.gates} gates of {kind.title}"
+        )
     biases = any(name.endswith("bias") for name in shapes)
     return Foreign(kind, inputs, columns // kind.gates, 1, "l0_reverse.kernel" in shapes, biases)

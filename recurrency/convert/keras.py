@@ -1,4 +1,4 @@
-"""Weights to and from the recurrent layers of Keras, which need not be installed: they are lists of arrays."""
+"""Converts weights from and to recurrent layers of Keras, as lists of arrays; Keras need not be installed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from recurrency.errors import UsageError
 from recurrency.graph.op import Array
 
 BY_GATES: Mapping[int, str] = {4: "keras-lstm", 3: "keras-gru", 1: "keras-rnn-tanh"}
-"""What a layer is taken for whose kind nobody says."""
+"""The default kind of a layer, by its number of gates."""
 
 
 def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **dimensions: Any) -> dict[str, Array]:
     """The parameters of a cell from `layer.get_weights()` of a Keras `LSTM`, `GRU` or `SimpleRNN`.
 
-    `target` is a spec, a compiled model or a module of one. `weights` are kernel, recurrent kernel and, where there is
-    one, bias; of a `Bidirectional` layer those of both directions. `kind` is `keras-lstm`, `keras-gru`,
-    `keras-gru-reset-before`, `keras-rnn-tanh` or `keras-rnn-relu`; without it, it follows from the shapes (a
-    `SimpleRNN` is taken to use tanh, a `GRU` without biases to reset after the product). Dimensions as in `from_torch`.
+    `target` is a spec, a compiled model or a module of one. `weights` are kernel, recurrent kernel and, if there is
+    one, bias; for a `Bidirectional` layer, first those of the forward and then those of the backward layer. `kind` is
+    `keras-lstm`, `keras-gru`, `keras-gru-reset-before`, `keras-rnn-tanh` or `keras-rnn-relu`; by default it follows
+    from the shapes (a `SimpleRNN` is assumed to use tanh, a `GRU` without biases to reset after the product).
+    Dimensions are given as in `from_torch`.
 
     Returns: arrays by the names of the spec, for `Model.pack`.
 
@@ -37,7 +38,7 @@ def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **d
     foreign = described_keras(found, {name: array.shape for name, array in given.items()})
     wrong = [f"{n} {list(s)}" for n, s in foreign.shapes.items() if n not in given or given[n].shape != s]
     if wrong:
-        raise UsageError(f"{foreign.title} of {foreign.hidden} units needs {', '.join(wrong)}; given are other arrays")
+        raise UsageError(f"{foreign.title} of {foreign.hidden} units needs {', '.join(wrong)}; the given arrays differ")
     cell = sizes.by_ports(target, foreign.inputs, foreign.outputs, dimensions)
     return Translation(cell, foreign, _keras_name).to_ours(given, blank_like(given))
 
@@ -45,7 +46,7 @@ def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **d
 def to_keras(
     source: Any, params: Any, kind: str, bidirectional: bool = False, bias: bool = True, **dimensions: Any
 ) -> list[Array]:
-    """The list for `layer.set_weights` of a Keras layer from the parameters of a cell; see `from_keras` and `to_torch`.
+    """The list for `layer.set_weights` of Keras from the parameters of a cell; see `from_keras` and `to_torch`.
 
     Raises:
         UsageError: the cells differ, or the weights have parts that Keras' layer does not have.
@@ -60,7 +61,7 @@ def to_keras(
 
 
 def _on_host(value: Any) -> Any:
-    """A tensor where NumPy can read it."""
+    """A tensor in a memory that NumPy can read."""
     return value.detach().cpu() if hasattr(value, "detach") else value
 
 
@@ -71,18 +72,18 @@ def _keras_name(name: str) -> str:
 
 
 def _kind(arrays: Sequence[Array]) -> Kind:
-    """What a layer is by the shapes of its weights."""
+    """The kind of a layer by the shapes of its weights."""
     if len(arrays) < 2 or arrays[1].ndim != 2:
         raise UsageError(f"weights are {', '.join(KERAS_NAMES)}; given are {[list(a.shape) for a in arrays]}")
     rows, columns = arrays[1].shape
     if rows == 0 or columns % rows or columns // rows not in BY_GATES:
-        raise UsageError(f"a recurrent kernel of {rows} rows and {columns} columns belongs to no layer that is known")
+        raise UsageError(f"a recurrent kernel of {rows} rows and {columns} columns belongs to no known kind of layer")
     before = columns == 3 * rows and len(arrays) > 2 and arrays[2].ndim == 1
     return kind_of("keras-gru-reset-before" if before else BY_GATES[columns // rows])
 
 
 def _unpacked(kind: Kind, arrays: Sequence[Array]) -> dict[str, Array]:
-    """The arrays by the names that they have in the equations; the two rows of a bias are two."""
+    """The arrays by their names in the equations; a bias with two rows becomes two arrays."""
     counts = {2: 1, 3: 1, 4: 2, 6: 2}
     if len(arrays) not in counts:
         raise UsageError(f"a layer has 2 or 3 arrays, a bidirectional one 4 or 6; given are {len(arrays)}")
@@ -99,7 +100,7 @@ def _unpacked(kind: Kind, arrays: Sequence[Array]) -> dict[str, Array]:
 
 
 def _packed(arrays: Mapping[str, Array], use: str) -> list[Array]:
-    """The arrays of one direction, as Keras lists them."""
+    """The arrays of one direction in the order of Keras."""
     out = [arrays[f"{use}.{name}"] for name in KERAS_NAMES if f"{use}.{name}" in arrays]
     second = arrays.get(f"{use}.recurrent_bias")
     return [*out[:2], np.stack([out[2], second])] if second is not None else out

@@ -1,4 +1,4 @@
-"""Numbers into the places that the equations of parameters give them; what has no place must be zero."""
+"""Copies numbers to the places that the equations of parameters give; numbers without a place must be zero."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from recurrency.equations.polynomials import Block
 from recurrency.errors import UsageError
 
 Blank: TypeAlias = Callable[[tuple[int, ...]], Any]
-"""Zeros of a shape, in the library (NumPy, torch), type and place of the arrays that are moved."""
+"""Makes zeros of a shape with the library (NumPy, torch), dtype and device of the converted arrays."""
 
 Complain: TypeAlias = Callable[[Equation], str]
-"""What to say of an equation that no numbers fulfil."""
+"""The message for an equation that does not hold."""
 
 
 class Arrays:
@@ -26,23 +26,23 @@ class Arrays:
         self.touched = {name: np.zeros(tuple(array.shape), bool) for name, array in arrays.items()}
 
     def read(self, block: Block) -> Any:
-        """A piece of an array, as its equation reads it."""
+        """A block of an array, transposed if the equation reads it so."""
         value = self.arrays[block.name][_index(block)]
         self.touched[block.name][_index(block)] = True
         return value.T if block.transposed else value
 
     def write(self, block: Block, value: Any) -> None:
-        """Puts a piece into its array."""
+        """Write a block of an array."""
         self.touched[block.name][_index(block)] = True
         self.arrays[block.name][_index(block)] = value.T if block.transposed else value
 
     def known(self, block: Block) -> bool:
-        """Whether a piece has been written."""
+        """Whether a block has been written."""
         touched = self.touched[block.name][_index(block)]
         return bool(touched.all()) and touched.size > 0
 
     def untouched(self) -> list[str]:
-        """The arrays of which no equation tells all elements."""
+        """The arrays with elements that have been neither read nor written."""
         return [name for name, touched in self.touched.items() if not touched.all()]
 
 
@@ -57,12 +57,12 @@ def moved(
     blank: Blank,
     complain: Complain,
 ) -> Arrays:
-    """The wanted arrays, from equations `sum of wanted pieces = sum of given pieces`.
+    """The wanted arrays, from equations `sum of wanted blocks = sum of given blocks`.
 
-    An equation with several unknown pieces puts everything into the first and zero into the others.
+    If several blocks of an equation are unknown, the first gets the whole sum and the others get zero.
 
     Raises:
-        UsageError: the numbers do not fulfil an equation.
+        UsageError: an equation does not hold for the given numbers.
     """
     out = Arrays({name: blank(shape) for name, shape in wanted.items()})
     wrong: dict[frozenset[str], str] = {}
@@ -79,7 +79,7 @@ def moved(
 
 
 def _settled(wanted: Linear, given: Linear, source: Arrays, out: Arrays) -> bool:
-    """Gives unknown pieces their values; False where all are known and the sum is another."""
+    """Write the unknown blocks of an equation; False if all are known and the sums differ."""
     rest: Any = 0.0
     for coefficient, block in given:
         rest = rest + _times(source.read(block), coefficient)
@@ -97,5 +97,5 @@ def _settled(wanted: Linear, given: Linear, source: Arrays, out: Arrays) -> bool
 
 
 def _times(value: Any, factor: float) -> Any:
-    """A product that leaves the bits alone where the factor is 1."""
+    """The product; for a factor of 1 the value itself, with the same bits."""
     return value if factor == 1 else value * factor

@@ -1,4 +1,4 @@
-"""A spec with numbers for its dimensions, found by comparing the shapes in its text with those of given arrays."""
+"""Finds the dimensions of a spec from the shapes of given arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def compiled(target: Any) -> tuple[Spec, Model | None]:
-    """The spec behind a target, which is a `Spec`, a `Model`, or the module that `Spec.module` made."""
+    """The spec of a target (a `Spec`, a `Model`, or a module of `Spec.module`), and its model if it has one.
+
+    Raises:
+        UsageError: the target is something else.
+    """
     model = target if hasattr(target, "programs") else getattr(target, "model", None)
     if isinstance(target, Spec):
         return target, None
@@ -36,7 +40,7 @@ def by_parameters(target: Any, shapes: Mapping[str, tuple[int, ...]], dimensions
 
 
 def by_ports(target: Any, inputs: int, outputs: int, dimensions: Mapping[str, Any]) -> Elaborated:
-    """The cell whose one input, and whose first output, are vectors of these sizes."""
+    """The cell whose first input and first output are vectors of these sizes."""
     spec, model = compiled(target)
     if model is not None:
         return _of(model, dimensions)
@@ -53,7 +57,7 @@ def _of(model: Model, dimensions: Mapping[str, Any]) -> Elaborated:
 
 
 def _solved(spec: Spec, pairs: Iterable[tuple[tuple[Any, ...], tuple[int, ...]]]) -> dict[str, int]:
-    """The dimensions that follow from shapes with names and shapes in numbers, as far as each size tells a new one."""
+    """The dimensions that follow from pairs of symbolic and numeric shapes, by solving for one name at a time."""
     names = {dimension.name for dimension in spec.cell.dimensions}
     sizes = [(size, n) for shape, numbers in pairs for size, n in zip(shape, numbers, strict=False)]
     found: dict[str, int] = {}
@@ -65,7 +69,7 @@ def _solved(spec: Spec, pairs: Iterable[tuple[tuple[Any, ...], tuple[int, ...]]]
 
 
 def _told(size: Poly, number: int, known: Mapping[str, int]) -> list[tuple[str, int]]:
-    """What `4 * H + N = 23` says of its one unknown name, if there is one and it is a whole number."""
+    """The value of the only unknown name of an equation such as `4 * H + N = 23`, if it is a positive whole number."""
     unknown = [(letters, factor) for letters, factor in size.terms if not set(letters) <= set(known)]
     rest = number - sum(
         factor * prod(known[name] for name in letters)

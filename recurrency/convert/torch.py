@@ -1,4 +1,4 @@
-"""Weights to and from the recurrent layers of PyTorch, which is imported only when it is used."""
+"""Converts weights from and to recurrent layers of PyTorch, which is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recurrency.convert.translating import Translation
 from recurrency.errors import UsageError
 
 CLASSES: Mapping[str, str] = {"LSTM": "torch-lstm", "GRU": "torch-gru", "RNN": "torch-rnn"}
-"""How the classes begin that are known, and the kind of each (of `nn.RNN` with its nonlinearity behind it)."""
+"""The kind of each class, also of its `...Cell`; the kind of `nn.RNN` ends with its nonlinearity."""
 
 
 def from_torch(
@@ -25,13 +25,13 @@ def from_torch(
     prefix: str = "",
     **dimensions: Any,
 ) -> dict[str, Any]:
-    """The parameters of a cell from those of an `nn.LSTM`, `nn.GRU`, `nn.RNN` or one of their `...Cell`s.
+    """The parameters of a cell from those of an `nn.LSTM`, `nn.GRU`, `nn.RNN`, or of one of their `...Cell`s.
 
     `target` is a spec, a compiled model or a module of one; `source` a layer of PyTorch, or a state dict of one
-    together with its `kind` (`torch-lstm`, `torch-gru`, `torch-rnn-tanh`, `torch-rnn-relu`). Of a state dict of more
-    than that, `prefix` chooses the entries. `layer` chooses one layer of several (`0`, `1`, or `"0_reverse"` for the
-    other direction); without it all are matched together, so that a spec of two stacked cells takes two layers.
-    Dimensions follow from shapes; those that do not, and functions, are given by name.
+    together with its `kind` (`torch-lstm`, `torch-gru`, `torch-rnn-tanh`, `torch-rnn-relu`). `prefix` selects
+    the entries of a larger state dict. `layer` selects one layer (`0`, `1`, or `"0_reverse"` for the other direction);
+    by default all layers are matched together, so that a spec of two stacked cells takes two layers. Dimensions follow
+    from shapes; other dimensions, and functions, are given by name.
 
     Returns: tensors by the names of the spec, of the source's dtype and device; for `load_state_dict` or `Model.pack`.
 
@@ -63,8 +63,8 @@ def to_torch(
     """The state dict of an `nn.LSTM`, `nn.GRU`, `nn.RNN` or `...Cell` from the parameters of a cell.
 
     `source` is a spec, a compiled model or a module of one; `params` its parameters by name, or the flat vector of a
-    model (None: those of the module). `like` is the layer to fill, or its kind (see `from_torch`); only in the latter
-    case the three options say how it is built.
+    model (None: those of the module). `like` is the layer to fill, or its kind (see `from_torch`); the three options
+    apply to a kind only.
 
     Returns: tensors by PyTorch's names, for `load_state_dict`.
 
@@ -86,7 +86,7 @@ def state_dict(
     bias: bool = True,
     **dimensions: Any,
 ) -> dict[str, Any]:
-    """What `to_torch` gives, in arrays of the library of those given; does not need PyTorch."""
+    """As `to_torch`, but with the library of the given arrays; does not need PyTorch."""
     cell = sizes.by_parameters(source, {name: tuple(a.shape) for name, a in arrays.items()}, dimensions)
     check_parameters(cell.cell.name, {n: p.shape for n, p in cell.parameters.items()}, arrays)
     kind = _kind(like, like if isinstance(like, str) else None)
@@ -102,12 +102,12 @@ def state_dict(
 
 
 def plain(value: Any) -> Any:
-    """A tensor without its history; an array as it is."""
+    """A tensor without its autograd history; an array unchanged."""
     return value.detach() if hasattr(value, "detach") else value
 
 
 def blank_like(arrays: Mapping[str, Any]) -> Blank:
-    """Zeros in the library, type and place of these arrays."""
+    """Makes zeros with the library, dtype and device of these arrays."""
     some = next(iter(arrays.values()))
     if hasattr(some, "new_zeros"):
         return lambda shape: some.new_zeros(shape)
@@ -115,7 +115,7 @@ def blank_like(arrays: Mapping[str, Any]) -> Blank:
 
 
 def named(source: Any, params: Any) -> Mapping[str, Any]:
-    """Parameters by name, however they are given."""
+    """Parameters by name, from a mapping, a flat vector or a module."""
     _, model = sizes.compiled(source)
     if params is None and hasattr(source, "parameters_by_name"):
         return dict(source.parameters_by_name())
@@ -127,7 +127,11 @@ def named(source: Any, params: Any) -> Mapping[str, Any]:
 
 
 def check_parameters(cell: str, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuse parameters that are not those of the cell."""
+    """Check names and shapes of parameters.
+
+    Raises:
+        UsageError: they are not those of the cell.
+    """
     wrong = [f"no {name}" for name in wanted if name not in given]
     wrong += [f"an unknown {name}" for name in given if name not in wanted]
     wrong += [
@@ -140,15 +144,19 @@ def check_parameters(cell: str, wanted: Mapping[str, Any], given: Mapping[str, A
 
 
 def ports(cell: Any, directions: int) -> tuple[int, int]:
-    """The sizes of a cell's first input, and of one direction of its first output."""
+    """The size of a cell's first input, and that of one direction of its first output.
+
+    Raises:
+        UsageError: they are no vectors.
+    """
     shapes = [next(iter(side.values())).shape for side in (cell.inputs, cell.outputs)]
     if any(len(shape) != 1 for shape in shapes) or shapes[1][0] % directions:
-        raise UsageError(f"{cell.cell.name} has not the inputs and outputs of a recurrent layer elsewhere")
+        raise UsageError(f"{cell.cell.name} does not have the inputs and outputs of a recurrent layer")
     return int(shapes[0][0]), int(shapes[1][0]) // directions
 
 
 def _kind(source: Any, name: str | None) -> Kind:
-    """The row of the table for a layer, or for the name that is given."""
+    """The kind of a layer, or the kind with this name."""
     if name is not None:
         return kind_of(name if name in KINDS else f"torch-{name}")
     bases = [base.__name__.removesuffix("Cell") for base in type(source).__mro__]
@@ -156,12 +164,12 @@ def _kind(source: Any, name: str | None) -> Kind:
     if base is None:
         what = "a state dict" if isinstance(source, Mapping) else f"a {type(source).__name__}"
         known = ", ".join(name for name in KINDS if name.startswith("torch"))
-        raise UsageError(f"say what layer {what} is, with kind= one of {known}")
+        raise UsageError(f"unknown kind of {what}: pass kind= one of {known}")
     return kind_of(CLASSES[base] + (f"-{source.nonlinearity}" if base == "RNN" else ""))
 
 
 def _state(source: Any, prefix: str) -> dict[str, Any]:
-    """The entries of a state dict that belong to the layer."""
+    """The entries of a state dict that belong to a recurrent layer."""
     state = source if isinstance(source, Mapping) else source.state_dict()
     found = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     found = {name: value for name, value in found.items() if TORCH_NAME.fullmatch(name)}
@@ -173,7 +181,7 @@ def _state(source: Any, prefix: str) -> dict[str, Any]:
 
 
 def _chosen(state: dict[str, Any], layer: int | str | None) -> dict[str, Any]:
-    """Those of one layer and direction, as if there were no other."""
+    """The entries of one layer and direction, renamed to those of a single layer."""
     if layer is None:
         return state
     end = f"_l{str(layer).removeprefix('l')}"

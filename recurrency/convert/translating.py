@@ -1,4 +1,4 @@
-"""From one side to the other: match the equations, then move the numbers."""
+"""Converts parameters: matches the equations of both sides, then copies the numbers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from recurrency.language.elaboration.elaborate import Elaborated
 
 
 class Translation:
-    """The parameters of a cell and those of another library's layers, matched.
+    """The match of a cell with the layers of another library.
 
-    `rename` gives the names under which the library has its parameters.
+    `rename` maps the names of parameters in `foreign` to those of the library.
 
     Raises:
-        UsageError: the two compute different things; the message says where they part.
+        UsageError: the two compute different things; the message says where they differ.
     """
 
     def __init__(self, cell: Elaborated, foreign: Foreign, rename: Callable[[str], str]) -> None:
@@ -30,7 +30,7 @@ class Translation:
         self.match = self._matched(cell)
 
     def _matched(self, cell: Elaborated) -> Match:
-        """The first output of the cell that the layers compute."""
+        """The match of the first output of the cell that equals the output of the layers."""
         forms, differences = Forms.of(cell.graph), []
         for output in cell.outputs:
             try:
@@ -44,7 +44,7 @@ class Translation:
         raise UsageError(self._difference(max(differences, key=lambda difference: difference.depth)))
 
     def _same_sizes(self, cell: Elaborated) -> None:
-        """What differs in its sizes is not told to be another cell."""
+        """Report different sizes before different equations."""
         layer, sides = self.foreign, (cell.inputs, cell.outputs)
         wanted = (layer.inputs,), (layer.outputs,)
         if any(all(type_.shape != size for type_ in side.values()) for side, size in zip(sides, wanted, strict=True)):
@@ -58,20 +58,20 @@ class Translation:
         assert found.forms is not None
         ours, theirs = Printer(found.forms[0]), Printer(found.forms[1], self.rename)
         return (
-            f"{self.name} and {self.foreign.title} are different cells; they part where\n"
+            f"{self.name} and {self.foreign.title} are different cells; they differ where\n"
             f"  {self.name} has {ours.equation(found.ours)}\n"
             f"  {self.foreign.title} has {theirs.equation(found.theirs)}{self._hint()}"
         )
 
     def _hint(self) -> str:
-        """What may have been meant: a single layer, or the shipped cell that is this one."""
+        """A suggestion: a single layer, or the shipped cell that equals the layer."""
         uses = [use.removeprefix("l") for use in self.foreign.uses]
         if len(uses) > 1:
             return f"\nchoose one of its layers ({', '.join(uses)}), if a single one is meant"
         return f"\n{self.foreign.title} is the shipped cell {self.foreign.shipped}"
 
     def to_ours(self, given: Mapping[str, Any], blank: Blank) -> dict[str, Any]:
-        """Our parameters from theirs."""
+        """The parameters of the cell from those of the layers."""
         source = Arrays(given)
         equations = [(e.ours, self._present(e.theirs), e) for e in self.match.equations]
         out = moved(equations, source, self.shapes, blank, self._complaint_of_theirs)
@@ -79,7 +79,7 @@ class Translation:
         return out.arrays
 
     def to_theirs(self, given: Mapping[str, Any], blank: Blank) -> dict[str, Any]:
-        """Their parameters from ours."""
+        """The parameters of the layers from those of the cell."""
         source = Arrays(given)
         equations = [(self._present(e.theirs), e.ours, e) for e in self.match.equations]
         out = moved(equations, source, self.foreign.shapes, blank, self._complaint_of_ours)
@@ -87,15 +87,15 @@ class Translation:
         return out.arrays
 
     def _present(self, pieces: Linear) -> Linear:
-        """Without the biases of layers that have none."""
+        """The blocks without biases, if the layers have none."""
         return tuple(piece for piece in pieces if piece[1].name in self.foreign.shapes)
 
     @staticmethod
     def _complete(given: Arrays, out: Arrays, source: str, target: str) -> None:
-        """Nothing may be left behind, or left as it happens to be."""
+        """Check that all elements have been read, and all have been written."""
         for arrays, owner, other in ((given, source, target), (out, target, source)):
             for name in arrays.untouched():
-                raise UsageError(f"{name} of {owner} has no part in the output that is matched with that of {other}")
+                raise UsageError(f"{name} of {owner} does not affect the output that matches {other}")
 
     def _complaint_of_ours(self, equation: Equation) -> str:
         terms = _terms(Printer(self.match.ours), equation.ours, equation.place)
@@ -103,7 +103,7 @@ class Translation:
             names = " and ".join(dict.fromkeys(block.name for _, block in equation.ours))
             return f"{self.name} has {terms}; {self.foreign.title} has no such term, and {names} is not zero"
         others = _terms(Printer(self.match.theirs, self.rename), equation.theirs, Product())
-        return f"{terms} of {self.name} should be {others} of {self.foreign.title}, which stands for something else too"
+        return f"{terms} of {self.name} must equal {others} of {self.foreign.title}, which must have other values too"
 
     def _complaint_of_theirs(self, equation: Equation) -> str:
         terms = _terms(Printer(self.match.theirs, self.rename), equation.theirs, Product())
@@ -113,11 +113,11 @@ class Translation:
             known = f"the shipped cell {self.foreign.shipped} has one"
             return f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and it is not zero; {known}"
         ours = _terms(Printer(self.match.ours), equation.ours, Product())
-        return f"{terms} of {self.foreign.title} should be {ours} of {self.name}, which stands for something else too"
+        return f"{terms} of {self.foreign.title} must equal {ours} of {self.name}, which must have other values too"
 
 
 def _terms(printer: Printer, pieces: Linear, place: Product) -> str:
-    """`W + V`, times what they are multiplied with."""
+    """`W + V`, times the factors of `place`."""
     text = " + ".join(printer.block(block) for _, block in pieces)
     text = f"({text})" if len(pieces) > 1 and place.factors else text
     return f"{text} * {printer.product(place)}" if place.factors else text

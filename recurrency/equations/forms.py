@@ -1,7 +1,7 @@
-"""A stream graph read as equations: each value as a sum of products, down to inputs, parameters and earlier steps.
+"""Reads a stream graph as equations: each value is a sum of products of inputs, parameters and earlier steps.
 
-What is packed is taken apart on the way: rows of `W @ concat(x, h[t-1])` are rows and columns of W, times x and times
-h[t-1]. So it makes no difference whether a cell has one matrix for all its gates or eight.
+Packed values are split: the rows of `W @ concat(x, h[t-1])` become blocks of W times x and times h[t-1]. So it does not
+matter whether a cell has one matrix for all gates or eight.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from recurrency.passes.rewriting import number
 from recurrency.program.before import declared
 
 LETTERS = {"ij,j->i": (0, False), "i,ij->j": (1, True)}
-"""Products of a matrix and a vector: which argument is the matrix, and whether it is transposed."""
+"""Products of a matrix and a vector: the position of the matrix, and whether it is transposed."""
 
 Part: TypeAlias = tuple[int, "Range | None"]
 
 
 class Forms:
-    """The equations of one graph; `turned` are gates that are read as `1 - sigmoid(-a)`, which is the same."""
+    """The equations of one graph; a gate of `turned` is read as `1 - sigmoid(-a)`, which equals `sigmoid(a)`."""
 
     def __init__(self, graph: Graph, turned: Iterable[Part] = ()) -> None:
         self.graph, self.turned = graph, frozenset(turned)
         self.names: dict[Call, str] = {}
-        """What the text calls a function of something."""
+        """The name that the text gives to a function call."""
         self._known: dict[Part, Sum] = {}
 
     @classmethod
     def of(cls, graph: Graph) -> Forms:
-        """The equations of the outputs of a graph as it was elaborated, tidied up first."""
+        """The equations of the outputs of an elaborated graph, which is simplified first."""
         outputs = graph.select([root for root in graph.roots if OUTPUT.has(root)])
         return cls(cse.cse(simplify.simplify(outputs)))
 
     def turning(self, turned: Iterable[Part]) -> Forms:
-        """The same equations with other gates turned."""
+        """The same equations with these gates turned."""
         return Forms(self.graph, turned)
 
     def gates(self) -> list[list[Part]]:
-        """All values of `sigmoid` that have been looked at, in the order of the text.
+        """All values of `sigmoid` that have been visited, in the order of the text.
 
-        Those of one place of the text, in cells that are used more than once, are one gate.
+        Values from one place of the text, in a cell that is used several times, are one gate.
         """
         found: dict[object, list[Part]] = {}
         parts = [part for part in self._known if Trait.LOGISTIC in self.graph[part[0]].op.traits]
@@ -55,7 +55,7 @@ class Forms:
         return list(found.values())
 
     def output(self, name: str) -> Sum:
-        """An output."""
+        """The equation of an output."""
         return self.whole(self.graph.roots[OUTPUT.of(name)])
 
     def whole(self, id: int) -> Sum:
@@ -76,7 +76,7 @@ class Forms:
         return self._known[part]
 
     def pieces(self, part: Part) -> list[Part]:
-        """The values that these rows consist of, seen through what only cuts and joins."""
+        """The values that these rows are made of, with `slice`, `concat` and the like resolved."""
         id, rows = part
         node = self.graph[id]
         if Trait.SAME in node.op.traits:
@@ -113,7 +113,7 @@ class Forms:
         return form
 
     def block(self, id: int, ranges: tuple[Range, ...]) -> tuple[float, Block] | None:
-        """A piece of a static value as a number times a piece of one parameter, if it is nothing else."""
+        """A block of a static value as a number times a block of one parameter; None if it is anything else."""
         node = self.graph[id]
         step = BLOCKS.get(node.op.name)
         return step(self, node, ranges) if step else None
@@ -126,7 +126,9 @@ def whole_size(dimension: object) -> int:
         UsageError: it is the number of steps of a clock.
     """
     if not isinstance(dimension, int):
-        raise UsageError(f"the equations work on all {dimension} steps of a stream at once, as no cell elsewhere does")
+        raise UsageError(
+            f"the equations read all {dimension} steps of a stream at once, which no layer of another library does"
+        )
     return dimension
 
 
@@ -186,7 +188,7 @@ def _param(forms: Forms, id: int, rows: Range | None) -> Sum:
 
 
 def _start(forms: Forms, id: int, rows: Range | None) -> Sum:
-    """The first value that the equations declare; a caller may hand over another one to either side."""
+    """The declared initial value; what a caller passes instead is the same for both cells."""
     args = forms.graph[id].args
     return forms.form((args[0], rows)) if args else constant(0.0)
 
@@ -238,7 +240,7 @@ def _sigmoid(forms: Forms, id: int, rows: Range | None) -> Sum:
 
 
 def _product(forms: Forms, id: int, rows: Range | None) -> Sum:
-    """A matrix of parameters times a vector, term by term; any other product is a function like others."""
+    """A matrix of parameters times a vector, term by term; any other product is a function call."""
     node = forms.graph[id]
     if node.attrs["spec"] not in LETTERS or rows is None:
         return _call(forms, id, rows)
@@ -258,18 +260,18 @@ def _product(forms: Forms, id: int, rows: Range | None) -> Sum:
 
 
 def _expand(forms: Forms, id: int, rows: Range | None) -> Sum:
-    """A scalar for each element, however many there are."""
+    """A scalar repeated for each element; the number of elements is not part of the form."""
     arg = forms.graph[id].args[0]
     return _call(forms, id, rows) if forms.graph[arg].type.shape else single(Call("expand", "", (forms.whole(arg),)))
 
 
 def source(node: Node) -> str:
-    """What a draw reads: a stream of random numbers of its own, which stands for another one as an input does."""
+    """The name of the random stream that a draw reads; it is matched with another one like an input."""
     return f"draw {node.attrs['site']}"
 
 
 def _call(forms: Forms, id: int, rows: Range | None) -> Sum:
-    """A function of values: element by element of the same rows of each, else of each as a whole."""
+    """A function call: of the same rows of each argument if it is element-wise, else of whole arguments."""
     node = forms.graph[id]
     attributes = ", ".join(f"{key}={value}" for key, value in sorted(node.attrs.items()) if key not in ("type", "site"))
     if node.op.elementwise:

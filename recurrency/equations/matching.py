@@ -1,8 +1,8 @@
-"""Two systems of equations laid on top of one another: which parameters stand at the same places?
+"""Matches two systems of equations: which parameters are at the same places?
 
-The search starts at the outputs and goes down: sums are compared term by term in any order, products factor by factor,
-and an earlier step of a stream is taken to match another as soon as it is met, then shown to, by comparing what the two
-streams are. So a recurrence is compared once, however long it runs.
+The search starts at the outputs. It compares sums term by term and products factor by factor, in any order. When it
+meets an earlier step of a stream on both sides, it assumes that the two streams match and then compares their
+equations. So a recurrence is compared once.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, P
 from recurrency.errors import UsageError
 
 Linear: TypeAlias = tuple[tuple[float, Block], ...]
-"""Pieces of parameters, each times a number, that are added up."""
+"""A sum of blocks of parameters, each times a number."""
 
 GREATEST_SEARCH = 20_000
-"""Bound on the comparisons of sums, without turned gates and with them."""
+"""Bound on the comparisons of sums, with and without turned gates."""
 GREATEST_TURNS = 256
 """Bound on the ways in which gates are turned."""
 TURNED_AT_LEAST = 1
-"""A turned gate is worth telling of only if it leads further by more equations than this."""
+"""The difference with a turned gate is reported only if it is deeper by more equations than this."""
 
 
 @dataclass(frozen=True)
 class Equation:
-    """What our parameters add up to at one place, and what theirs do; either side may be empty, which means zero.
+    """The sums of parameters at one place of both systems, which must be equal; an empty side means zero.
 
-    `place` are the factors that they are multiplied with there.
+    `place` has the factors that they are multiplied with there.
     """
 
     ours: Linear
@@ -42,9 +42,9 @@ class Equation:
 
 @dataclass(frozen=True)
 class Term:
-    """Terms of a sum that differ in nothing but their parameters; `parameters` is empty where there is none to move.
+    """Terms of a sum that differ in their parameters only; `parameters` is empty if they have none.
 
-    `rest` are the other factors, `vector` what a matrix is multiplied with.
+    `rest` has the other factors; `vector` is what a matrix is multiplied with.
     """
 
     coefficient: float
@@ -55,15 +55,15 @@ class Term:
 
 @dataclass(frozen=True)
 class State:
-    """What has been found so far: streams and inputs that stand for one another, and equations of parameters."""
+    """What the search has found so far: pairs of streams and of inputs, and equations of parameters."""
 
     pairs: tuple[tuple[object, object], ...] = ()
     equations: tuple[Equation, ...] = ()
     calls: frozenset[tuple[Call, Call]] = frozenset()
-    """Functions of something that have been compared already."""
+    """Pairs of calls that have been compared already."""
 
     def paired(self, ours: object, theirs: object) -> bool | None:
-        """Whether the two are known to stand for one another; None where nothing is known about either."""
+        """Whether the two are a pair; None if neither is in a pair."""
         for a, b in self.pairs:
             if a == ours or b == theirs:
                 return a == ours and b == theirs
@@ -72,7 +72,7 @@ class State:
 
 @dataclass(frozen=True)
 class Match:
-    """The equations of the parameters, and the sums in whose terms they are told."""
+    """The equations of the parameters, and the forms with whose names they are printed."""
 
     equations: tuple[Equation, ...]
     ours: Forms
@@ -81,7 +81,7 @@ class Match:
 
 @dataclass
 class Difference:
-    """The place where the search came furthest: two sums that don't match; and how many have been compared so far."""
+    """The deepest pair of sums that do not match, and the number of comparisons so far."""
 
     depth: int = -1
     ours: Sum = field(default_factory=Sum)
@@ -91,7 +91,7 @@ class Difference:
 
 
 def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Difference:
-    """The first way found to lay two outputs on top of one another, gates turned where that is needed."""
+    """The first match of two outputs, with gates turned if necessary; else the difference."""
     plain, furthest = Difference(), Difference()
     for turned in _turnings(ours, output[0]):
         search = Search(ours.turning(turned) if turned else ours, theirs, furthest if turned else plain)
@@ -102,7 +102,7 @@ def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Diff
 
 
 def _turnings(forms: Forms, output: str) -> Iterator[tuple[Part, ...]]:
-    """No gate, each gate, each two of them, ..."""
+    """The sets of gates to turn: none, each gate, each pair, ..."""
     _visit(forms, forms.output(output))
     gates = forms.gates()
     every = chain.from_iterable(combinations(gates, count) for count in range(len(gates) + 1))
@@ -111,7 +111,7 @@ def _turnings(forms: Forms, output: str) -> Iterator[tuple[Part, ...]]:
 
 
 def _visit(forms: Forms, form: Sum) -> None:
-    """Look at all streams that a sum needs, also at earlier steps; at what stands in many places once."""
+    """Compute the forms of all streams that a sum needs, each once."""
     later, seen = [form], set[Factor]()
     while later:
         for factor in factors(later.pop(), seen):
@@ -120,7 +120,7 @@ def _visit(forms: Forms, form: Sum) -> None:
 
 
 def terms(form: Sum) -> list[Term]:
-    """The terms of a sum; those that differ in nothing but one parameter become one."""
+    """The terms of a sum; those that differ in one parameter only become one term."""
     groups: dict[tuple[Product, Product | None], list[tuple[float, Block]]] = {}
     out = []
     for product, coefficient in form.terms.items():
@@ -136,16 +136,16 @@ def terms(form: Sum) -> list[Term]:
 
 
 class Search:
-    """One search; its methods give every state in which two things match."""
+    """One search; its methods yield every state in which two forms match."""
 
     def __init__(self, ours: Forms, theirs: Forms, best: Difference) -> None:
         self.ours, self.theirs, self.best = ours, theirs, best
 
     def sums(self, a: Sum, b: Sum, state: State) -> Iterator[State]:
-        """Sums, term by term in any order."""
+        """Match two sums, term by term in any order."""
         self.best.comparisons += 1
         if self.best.comparisons > GREATEST_SEARCH:
-            raise UsageError("the equations can't be compared: too many of their terms may stand for one another")
+            raise UsageError("the equations can't be compared: too many of their terms are alike")
         found = False
         for result in self._terms(terms(a), terms(b), state):
             found = True
@@ -172,7 +172,7 @@ class Search:
         if not math.isclose(a.coefficient, b.coefficient, rel_tol=1e-12) or bool(a.parameters) != bool(b.parameters):
             return
         if a.rest.kinds != b.rest.kinds or (a.vector or Product()).kinds != (b.vector or Product()).kinds:
-            return  # before their factors are looked at, which may need all that lies below
+            return  # before their factors, whose comparison may visit everything below
         if not a.parameters:
             yield from self._factors(a.rest.factors, b.rest.factors, state)
             return
@@ -184,7 +184,7 @@ class Search:
                 yield _with(both, Equation(a.parameters, b.parameters, a.rest))
 
     def _factors(self, ours: Sequence[Factor], theirs: Sequence[Factor], state: State) -> Iterator[State]:
-        """Factors in any order."""
+        """Match factors in any order."""
         if not ours:
             yield state
             return
@@ -212,7 +212,7 @@ class Search:
                         yield replace(found, calls=found.calls | {(a, b)})
 
     def _pasts(self, a: Past, b: Past, state: State) -> Iterator[State]:
-        """Two delayed streams: their first values, and what they are at each step."""
+        """Match two delayed streams: their initial values and their equations."""
         ours, theirs = (a.stream, a.rows), (b.stream, b.rows)
         known = state.paired(ours, theirs)
         if known is False:
@@ -227,7 +227,7 @@ class Search:
                 yield from self.sums(self.ours.form(ours), self.theirs.form(theirs), found)
 
     def _all(self, ours: Sequence[Sum], theirs: Sequence[Sum], state: State) -> Iterator[State]:
-        """Sums, one after the other."""
+        """Match sums one by one."""
         if not ours:
             yield state
             return
@@ -236,7 +236,7 @@ class Search:
 
 
 def _may_be_zero(term: Term) -> bool:
-    """Whether a term vanishes with its parameters, as a bias, a peephole or a trained first value may (no matrix)."""
+    """Whether a term may be absent on the other side: a bias, a peephole or a trained initial value, but no matrix."""
     return bool(term.parameters) and term.vector is None
 
 

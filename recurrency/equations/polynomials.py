@@ -1,4 +1,4 @@
-"""What equations are compared in: sums of products, whose factors are streams, functions of sums, and parameters."""
+"""The normal form of equations: sums of products, whose factors are streams, functions of sums, and parameters."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TypeAlias
 from recurrency.errors import UsageError
 
 Range: TypeAlias = tuple[int, int]
-"""Elements of an axis, from 0, the last exclusive."""
+"""Elements of an axis, from 0; the end is exclusive."""
 
 GREATEST_SUM = 500
-"""Bound on the terms of one sum, once all brackets are multiplied out."""
+"""Bound on the terms of one expanded sum."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a parameter: a range of each of its axes; `transposed` if it is read with its axes swapped."""
+    """A block of a parameter: a range of each axis; `transposed` if it is read with its axes swapped."""
 
     name: str
     ranges: tuple[Range, ...]
@@ -27,7 +27,7 @@ class Block:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its shape, as it is read."""
+        """The shape, after transposition."""
         sizes = tuple(stop - start for start, stop in self.ranges)
         return sizes[::-1] if self.transposed else sizes
 
@@ -42,7 +42,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Past:
-    """Elements of a stream some steps ago: the stream and its first values by their nodes."""
+    """Elements of a stream `delay` steps ago; `stream` and `first`, its initial values, are nodes."""
 
     stream: int
     rows: Range | None
@@ -52,7 +52,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Call:
-    """A function of sums; `attributes` as text."""
+    """A function of sums; `attributes` is text."""
 
     op: str
     attributes: str
@@ -61,7 +61,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Times:
-    """A matrix of parameters times a vector that is one product of factors."""
+    """A matrix of parameters times a vector, which is one product."""
 
     matrix: Block
     vector: Product
@@ -72,18 +72,18 @@ Factor: TypeAlias = Block | Input | Past | Call | Times
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """Factors, element by element, in the order of the text; equal in any order."""
+    """An element-wise product; the factors keep the order of the text, equality ignores it."""
 
     factors: tuple[Factor, ...] = ()
 
     @cached_property
     def key(self) -> frozenset[tuple[Factor, int]]:
-        """What equal products have in common."""
+        """Equal for equal products."""
         return frozenset(Counter(self.factors).items())
 
     @cached_property
     def kinds(self) -> frozenset[tuple[object, int]]:
-        """What a product has in common with those that may stand for it: how many factors of each kind there are."""
+        """The number of factors of each kind: equal for products that may match."""
         return frozenset(Counter(map(_kind, self.factors)).items())
 
     def __eq__(self, other: object) -> bool:
@@ -109,13 +109,13 @@ def _kind(factor: Factor) -> object:
 
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """Products, each with its coefficient (never 0), in the order of the text; equal in any order."""
+    """Products with coefficients other than 0; they keep the order of the text, equality ignores it."""
 
     terms: Mapping[Product, float] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> frozenset[tuple[Product, float]]:
-        """What equal sums have in common."""
+        """Equal for equal sums."""
         return frozenset(self.terms.items())
 
     def __eq__(self, other: object) -> bool:
@@ -132,33 +132,33 @@ class Sum:
         return collected(pairs)
 
     def scaled(self, factor: float) -> Sum:
-        """Each coefficient times a number."""
+        """The sum times a number."""
         return Sum({product: coefficient * factor for product, coefficient in self.terms.items()} if factor else {})
 
     @property
     def number(self) -> float | None:
-        """Its value, where it has no factors."""
+        """The value of a constant sum; None for any other."""
         if not self.terms:
             return 0.0
         return self.terms.get(Product()) if len(self.terms) == 1 else None
 
 
 def collected(pairs: Iterable[tuple[Product, float]]) -> Sum:
-    """The sum of these products; like ones are put together, and those that cancel disappear.
+    """The sum of these products; equal products are added up, and those that cancel are dropped.
 
     Raises:
-        UsageError: it is too long.
+        UsageError: the sum is too long.
     """
     terms: dict[Product, float] = {}
     for product, coefficient in pairs:
         terms[product] = terms.get(product, 0.0) + coefficient
     if len(terms) > GREATEST_SUM:
-        raise UsageError("the equations are too long to be compared: multiplied out, a sum has too many terms")
+        raise UsageError("the equations are too long to compare: an expanded sum has too many terms")
     return Sum({product: coefficient for product, coefficient in terms.items() if coefficient})
 
 
 def parted(product: Product) -> tuple[Block | Times, Product] | None:
-    """A product as its one piece of parameters and the other factors; None where it has none or several."""
+    """A product as its parameter factor and the other factors; None unless it has exactly one parameter factor."""
     pieces = [factor for factor in product.factors if isinstance(factor, Block | Times)]
     if len(pieces) != 1:
         return None
@@ -166,7 +166,7 @@ def parted(product: Product) -> tuple[Block | Times, Product] | None:
 
 
 def factors(form: Sum, seen: set[Factor] | None = None) -> Iterator[Factor]:
-    """All factors of a sum, those inside of functions and products included, but for those that have been `seen`."""
+    """All factors of a sum, inside functions and products too, without those in `seen`, which is updated."""
     seen = set() if seen is None else seen
     later: list[Factor] = [factor for product in form.terms for factor in product.factors]
     while later:

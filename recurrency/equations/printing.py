@@ -1,4 +1,4 @@
-"""Sums as a reader knows them, for messages: with the names of parameters and streams, and not too long."""
+"""Prints sums for messages: with the names of parameters and streams, and shortened."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from recurrency.equations.forms import Forms
 from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times
 
 LONGEST = 90
-"""Sums of more characters end in dots."""
+"""Longer sums are cut, in characters."""
 
 
 class Printer:
-    """Prints what belongs to one system of equations; `rename` gives a parameter the name that its owner knows."""
+    """Prints parts of one system of equations; `rename` maps the names of parameters."""
 
     def __init__(self, forms: Forms, rename: Callable[[str], str] = str) -> None:
         self.forms, self.rename = forms, rename
 
     def equation(self, form: Sum) -> str:
-        """A sum as the right side of an equation: where it is only a name, what that stands for."""
+        """A sum as the right side of an equation; if it is only a name, the expression behind the name."""
         calls = [factor for product in form.terms for factor in product.factors if isinstance(factor, Call)]
         if len(form.terms) == 1 and len(calls) == 1 and form.terms.get(Product((calls[0],))) == 1:
             return _short(self._call(calls[0]))
@@ -35,7 +35,10 @@ class Printer:
 
     def product(self, product: Product, coefficient: float = 1.0) -> str:
         """A product with its coefficient."""
-        factors = [self.factor(factor) for factor in product.factors]
+        several = len(product.factors) > 1
+        factors = [
+            f"({self.factor(f)})" if several and isinstance(f, Times) else self.factor(f) for f in product.factors
+        ]
         if coefficient != 1 or not factors:
             factors.insert(0, f"{coefficient:g}")
         return " * ".join(factors)
@@ -49,7 +52,7 @@ class Printer:
                 return factor.name
             case Past():
                 name = self.forms.graph[factor.stream].name.rpartition(".")[2] or "its state"
-                return f"{name}[t-{factor.delay}]" if factor.delay > 0 else f"{name}[t+{-factor.delay}]"
+                return f"{name}[t{-factor.delay:+d}]" if factor.delay else name
             case Times():
                 return f"{self.block(factor.matrix)} @ {self._inner(factor.vector)}"
             case Call():
@@ -57,10 +60,14 @@ class Printer:
                 return name or self._call(factor)
 
     def _call(self, call: Call) -> str:
+        if call.op == "random":
+            return "random numbers"
+        if call.op == "expand":
+            return self.sum(call.args[0])
         return f"{call.op}({', '.join(map(self.sum, call.args))})"
 
     def block(self, block: Block) -> str:
-        """A piece of a parameter: rows from 0, the last exclusive, where it is not all of it."""
+        """A block of a parameter, with its ranges if it is not the whole: from 0, the end exclusive."""
         graph = self.forms.graph
         whole = graph[graph.sources("param")[block.name]].type.shape
         cut = [

@@ -1,4 +1,4 @@
-"""Text as the symbols of a task, and back: characters, words with `<eos>` at the ends of lines, or bytes."""
+"""Converts text to the symbols of a task and back: characters, words with `<eos>` at line ends, or bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _words(text: str) -> list[str]:
 
 
 def _lines(words: Sequence[str]) -> str:
-    """Words with spaces between them; a line ends where `<eos>` is."""
+    """Words joined by spaces; `<eos>` ends a line."""
     out = ""
     for word in words:
         out += "\n" if word == END else f" {word}" if out and not out.endswith("\n") else word
@@ -38,12 +38,12 @@ JOIN: Mapping[str, Callable[[Sequence[str]], str]] = {
     "bytes": lambda units: "".join(units).encode("latin-1").decode(errors="replace"),
 }
 BETWEEN: Mapping[str, str] = {"characters": "", "words": " ", "bytes": ""}
-"""What stands between a beginning and what goes on from it."""
+"""The separator between a prompt and the generated text."""
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The symbols of one input of a model, what they are, and the one that ends a sequence ("": none does)."""
+    """The symbols of one input of a model; `unit` is a key of `SPLIT`, `end` ends a sequence ("" for none)."""
 
     units: tuple[str, ...]
     unit: str = "characters"
@@ -51,46 +51,46 @@ class Alphabet:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any], name: str, vocabulary: int) -> Alphabet:
-        """The alphabet of the input `name` of a model compiled for a vocabulary of this size.
+        """The alphabet of the input `name`, from the facts of a task and the vocabulary size of the compiled model.
 
         Raises:
-            UsageError: the facts of the task have none.
+            UsageError: the task has no vocabulary, or a larger one.
         """
         known = facts.get("vocabulary", ())
         units = known.get(name, ()) if isinstance(known, Mapping) else known
         if not units or "labels" in facts:
-            raise UsageError(f"its task has no text to write: {name} holds symbols without names")
+            raise UsageError(f"cannot generate text: the symbols of {name} have no names in this task")
         if len(units) > vocabulary:
             raise UsageError(f"{name} has {len(units)} symbols; the spec was compiled for {vocabulary}")
         return cls(tuple(units), facts.get("unit", "characters"), facts.get("ends", {}).get(name, ""))
 
     @property
     def last(self) -> int | None:
-        """The symbol that ends a sequence."""
+        """The index of the symbol that ends a sequence."""
         return self.units.index(self.end) if self.end else None
 
     @property
     def first(self) -> Symbols | None:
-        """What a text goes on from where nothing else is said: the end of a line, if there is such a symbol."""
+        """The default prompt: a line end, if there is such a symbol."""
         mark = END if self.unit == "words" else "\n"
         return np.array([self.units.index(mark)]) if mark in self.units else None
 
     def read(self, text: str, what: str) -> Symbols:
-        """A text as symbols; what is not known is `<unk>`, if there is such a symbol.
+        """The symbols [n] of a text; unknown ones become `<unk>`, if the vocabulary has it.
 
         Raises:
-            UsageError: the text has something else that is not known; the message names it.
+            UsageError: there are unknown ones, and no `<unk>`; `what` names the text in the message.
         """
         places = {unit: place for place, unit in enumerate(self.units)}
         units = SPLIT[self.unit](text)
         strange = list(dict.fromkeys(unit for unit in units if unit not in places))
         if strange and UNKNOWN not in places:
             shown = ", ".join(map(repr, strange[:MANY])) + (", ..." if len(strange) > MANY else "")
-            raise UsageError(f"{what} has {shown}, and the model knows no such {self.unit}; it knows {self._known()}")
+            raise UsageError(f"{what} has {shown}, which are unknown {self.unit}; the model knows {self._known()}")
         return np.array([places.get(unit, places.get(UNKNOWN, -1)) for unit in units], np.int64)
 
     def write(self, symbols: Sequence[int] | Symbols) -> str:
-        """Symbols as text; the end of a sequence is left out."""
+        """The text of symbols, without the end of the sequence."""
         units = [self.units[symbol] if symbol < len(self.units) else UNKNOWN for symbol in symbols]
         if self.end and units[-1:] == [self.end] and self.unit == "words":
             units.pop()

@@ -1,4 +1,4 @@
-"""How the next step is chosen: how sharp a distribution is taken, and where its random numbers come from."""
+"""How the next step is chosen: temperature, the symbols to choose from, and random numbers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNIFORM, NORMAL = 0, 1
 
 @dataclass(frozen=True)
 class Choice:
-    """Scores are divided by the `temperature`; at 0 the likeliest is taken. Only the `top` likeliest symbols are drawn.
+    """Logits are divided by `temperature`; at 0 the most likely symbol is taken. Only the `top` most likely are drawn.
 
     Raises:
-        UsageError: a number is not one of those that it can be.
+        UsageError: the temperature is negative or not finite, or `top` is less than 1.
     """
 
     temperature: float = 1.0
@@ -28,9 +28,9 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise UsageError(f"the temperature must be a number from 0, not {self.temperature:g}")
+            raise UsageError(f"the temperature must be at least 0, not {self.temperature:g}")
         if self.top is not None and self.top < 1:
-            raise UsageError(f"at least one of the likeliest symbols must be kept, not {self.top}")
+            raise UsageError(f"top must be at least 1, not {self.top}")
 
     @property
     def greedy(self) -> bool:
@@ -38,9 +38,9 @@ class Choice:
         return self.temperature == 0
 
     def log_probabilities(self, scores: Floats) -> Floats:
-        """The logarithms of what symbols are drawn with, [B, V], for logits [B, V]; not for a greedy choice."""
+        """The log-probabilities [B, V] with which symbols are drawn, for logits [B, V]; not for a greedy choice."""
         if self.top is not None and self.top < scores.shape[1]:
-            order = np.argsort(-scores, 1, kind="stable")  # of equal ones the first, as argmax has it
+            order = np.argsort(-scores, 1, kind="stable")  # the first of equal ones, as in argmax
             scores = scores.copy()
             np.put_along_axis(scores, order[:, self.top :], -np.inf, 1)
         return log_softmax(scores / self.temperature)
@@ -48,14 +48,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Dice:
-    """The random numbers of one step of B sequences: they follow from the seed, the sequence and the step alone."""
+    """The random numbers of one step of B sequences; they depend only on the seed, the sequence and the step."""
 
     seed: int
     step: int
     batch: int
 
     def uniform(self, count: int) -> Floats:
-        """Numbers [B, count] from 0 to 1, without 1."""
+        """Uniform numbers [B, count] in [0, 1)."""
         return uniforms(self.seed, UNIFORM, self.step, np.arange(self.batch), count)
 
     def normal(self, count: int) -> Floats:
@@ -64,7 +64,7 @@ class Dice:
 
 
 def picked(log_probabilities: Floats, uniform: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The symbols [B] that numbers [B] from 0 to 1 choose."""
+    """Symbols [B] by inversion: uniform numbers [B] select from log-probabilities [B, V]."""
     sums = np.cumsum(np.exp(log_probabilities), 1)
     marks = np.minimum(uniform * sums[:, -1], np.nextafter(sums[:, -1], 0))
     return np.asarray((sums <= marks[:, None]).sum(1), np.int64)

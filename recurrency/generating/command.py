@@ -1,4 +1,4 @@
-"""What `recurrency generate` does once its command line is read."""
+"""Runs `recurrency generate` with parsed options."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from recurrency.training.data.places import plain_ends
 Tell: TypeAlias = Callable[[str], None]
 
 USUAL = {"characters": 500, "words": 100, "bytes": 500}
-"""Symbols that are written where neither the user nor the task says how many."""
+"""The default number of symbols."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; what is None was left open. `path` is where the result goes, None for the terminal."""
+    """The options of the command; None for those not given. `path` is the output file, None for the terminal."""
 
     folder: str
     steps: int | None = None
@@ -43,35 +43,39 @@ class Request:
     backend: str | None = None
 
     def written(self, of: Trained, usual: int, **more: Any) -> list[Piece]:
-        """All samples, of so many steps if the user says nothing else."""
+        """All samples; `usual` is the default number of steps."""
         steps = usual if self.steps is None else self.steps
         return generate(
             of.model, of.params, steps, choice=self.choice, beam=self.beam, samples=self.samples, seed=self.seed, **more
         )
 
     def file(self, what: str, suffix: str) -> Path:
-        """The file that the result goes to.
+        """The output file.
 
         Raises:
-            UsageError: it was not named, or ends in something else.
+            UsageError: it was not given, or has another extension.
         """
         if self.path is None or Path(self.path).suffix != suffix:
             given = "" if self.path is None else f", not {self.path}"
-            raise UsageError(f"{what} is written to a file: name it with -o NAME{suffix}{given}")
+            raise UsageError(f"{what} is written to a file: pass -o NAME{suffix}{given}")
         return Path(self.path)
 
     def refuse(self, kind: str, **given: Any) -> None:
-        """Refuse options that have no meaning for what is written."""
+        """Refuse options that are for text only.
+
+        Raises:
+            UsageError: one of them was given.
+        """
         for name, value in given.items():
             if value is not None:
-                raise UsageError(f"--{name} is for text; this run writes {kind}")
+                raise UsageError(f"--{name} is for text; this model generates {kind}")
 
 
 def run(request: Request, say: Tell, tell: Tell) -> None:
-    """Writes as asked: text is said, or written to a file like all else; `tell` gets the news.
+    """Generate from a run folder. Text goes to `say` or a file, anything else to a file; `tell` gets progress.
 
     Raises:
-        UsageError: something asked for does not exist, or what was trained can't do it.
+        UsageError: the folder or a file does not exist, or the model cannot generate what is asked for.
     """
     if request.path is not None:
         require_file(request.path)
@@ -80,8 +84,7 @@ def run(request: Request, say: Tell, tell: Tell) -> None:
     kind = kind_of(writer).name
     if NEEDED[kind] not in found.facts:
         raise UsageError(
-            f"{request.folder} was trained on a task that is not written on: its data are no text, piano rolls or "
-            "strokes of a pen"
+            f"{request.folder}: cannot generate from this task, whose data are not text, piano rolls or pen strokes"
         )
     WRITERS[kind](request, found, writer, say, tell)
 
@@ -92,12 +95,12 @@ def run(request: Request, say: Tell, tell: Tell) -> None:
 def _text(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
     alphabet = Alphabet.of(found.facts, writer.name, _size(writer, writer.name))
     prompt = request.prompt or ""
-    prompt = prompt if alphabet.unit == "bytes" else plain_ends(prompt)  # as texts are read
+    prompt = prompt if alphabet.unit == "bytes" else plain_ends(prompt)  # as in training data
     start = alphabet.read(prompt, "the prompt") if prompt else None
     if start is None and not writer.reads_before:
         start = alphabet.first
         if start is None:
-            raise UsageError("say with --prompt what the text goes on from; the task has no end of a line")
+            raise UsageError("no prompt given: pass --prompt TEXT (the vocabulary has no line end to start from)")
     source = _source(request, found, writer)
     usual = USUAL[alphabet.unit]
     pieces = request.written(found, usual, start=start, source=source, end=alphabet.last)
@@ -116,12 +119,12 @@ def _size(writer: Writer, name: str) -> int:
 
 
 def _source(request: Request, found: Trained, writer: Writer) -> Any:
-    """What is read over the other clock, with its end."""
+    """The symbols of --source, with the end of the sequence, for a model with a second clock."""
     if not writer.sources:
         request.refuse("without a source", source=request.source)
         return None
     if request.source is None:
-        raise UsageError("this run answers to a text: name it with --source TEXT")
+        raise UsageError("no source given: this model reads one, pass --source TEXT")
     alphabet = Alphabet.of(found.facts, writer.sources[0], _size(writer, writer.sources[0]))
     symbols = alphabet.read(request.source, "the source")
     last = alphabet.last
@@ -140,7 +143,7 @@ def _music(request: Request, found: Trained, writer: Writer, say: Tell, tell: Te
     try:
         music.draw(rolls, lowest, picture)
     except UsageError as error:
-        tell(f"{picture} is not drawn: {error}")
+        tell(f"{picture} was not drawn: {error}")
 
 
 def _strokes(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
@@ -151,7 +154,7 @@ def _strokes(request: Request, found: Trained, writer: Writer, say: Tell, tell: 
 
 
 NEEDED: Mapping[str, str] = {"symbols": "vocabulary", "keys": "lowest", "pen": "scale"}
-"""The fact of a task without which what is written has no meaning."""
+"""The fact of a task that each kind of output needs."""
 
 WRITERS: Mapping[str, Callable[[Request, Trained, Writer, Tell, Tell], None]] = {
     "symbols": _text,

@@ -1,4 +1,4 @@
-"""What a model writes on by itself: by draws, greedily, or by beam search."""
+"""Generates sequences with a model: by sampling, greedily, or by beam search."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from recurrency.model.model import Model
 
 @dataclass(frozen=True)
 class Piece:
-    """What was written, [n] symbols or [n, *shape] numbers, and the logarithm of its probability under the model.
+    """A generated sequence, [n] symbols or [n, *shape] numbers, and its log-probability under the model.
 
-    That is a density for a pen, and is not computed there (NaN).
+    For a pen the log-probability is not computed (NaN).
     """
 
     values: Array
@@ -39,28 +39,28 @@ def generate(
     seed: int = 0,
     end: int | None = None,
 ) -> list[Piece]:
-    """What a model writes on by itself, `samples` times.
+    """Generate `samples` sequences.
 
-    It goes on from `start` [T, *shape], which is not a part of what is written, for `steps` steps, or up to the symbol
-    `end`, which is. `source` [S] is what a model with two clocks reads over the other one. Draws follow from the seed,
-    the number of the sample and the step, so that a sample is the same one among few and among many. With a `beam`
-    nothing is drawn, and the samples are the best sequences, best first.
+    A sequence continues `start` [T, *shape], which is not part of the result, for `steps` steps or up to and including
+    the symbol `end`. `source` [S] is the input over the other clock of a model with two clocks. Random numbers depend
+    on the seed, the index of the sample and the step, so the first samples do not depend on how many there are. With a
+    `beam` nothing is drawn, and the samples are the best sequences, best first.
 
     Raises:
-        UsageError: the model can't go on by itself, or can't do what is asked for; ShapeError: an array does not fit.
+        UsageError: the model cannot generate, or not with these options. ShapeError: an array does not fit.
     """
     writer = Writer(model, params)
     kind = kind_of(writer)
     choice = Choice() if choice is None else choice
     if steps < 1 or samples < 1:
-        raise UsageError(f"at least one step and one sample must be written, not {steps} and {samples}")
+        raise UsageError(f"steps and samples must be at least 1, not {steps} and {samples}")
     for what, there in (("an end", end is not None), ("a beam", beam is not None), ("a top", choice.top is not None)):
         if there:
             require_symbols(kind, what)
     if beam is None:
         return _drawn(writer, kind, steps, choice, samples, seed, end, (start, source))
     if samples > beam.width:
-        raise UsageError(f"a beam of {beam.width} finds at most {beam.width} sequences, not {samples}")
+        raise UsageError(f"a beam of width {beam.width} finds at most {beam.width} sequences, not {samples}")
     found = search(writer, writer.begin(1, start, source), steps, beam, end, samples)
     return [Piece(one.symbols, one.likely) for one in found[:samples]]
 

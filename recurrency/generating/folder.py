@@ -1,4 +1,4 @@
-"""A trained model in a run folder, with what its task knows of the data."""
+"""Loads a trained model from a run folder, with the facts of its task."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Trained:
 
 
 def trained(path: str | Path, backend: str | None = None, tell: Callable[[str], None] = lambda words: None) -> Trained:
-    """What `recurrency train ... --run FOLDER` has left there; while it still trains, by its last checkpoint.
+    """The model of a folder of `recurrency train ... --run FOLDER`; during training, that of the last checkpoint.
 
     Raises:
-        UsageError: there is no run, or nothing trained yet; its facts were not kept, and its data are missing.
+        UsageError: there is no run, it has no parameters yet, or it has neither the facts of its task nor its data.
     """
     folder = started(path)
     experiment = load(folder / RUN).changed({"backend": backend} if backend else {})
@@ -43,22 +43,22 @@ def trained(path: str | Path, backend: str | None = None, tell: Callable[[str], 
 
 
 def _made_again(session: Session, folder: RunFolder) -> dict[str, Any]:
-    """The facts of a run that was begun before they were kept."""
+    """The facts of the task, computed from its data, for a run of a version that did not store them."""
     try:
         return dict(session.task(session.options["seed"]).facts)
     except UsageError as error:
-        raise UsageError(f"{folder.path} says nothing of its data, which are not there either: {error}") from error
+        raise UsageError(f"{folder.path} has no facts about its data, and the data are missing: {error}") from error
 
 
 def _parameters(folder: RunFolder, model: Model, tell: Callable[[str], None]) -> Array:
-    """The best parameters; those at hand where no epoch has ended yet."""
+    """The best parameters; the latest ones before the first epoch has ended."""
     if (folder / BEST).exists() and int(read_about(folder / BEST).get("epoch", 0)) >= 0:
         params: Array = load_weights(folder / BEST, model)
         if not np.isfinite(params).all():
-            raise UsageError(f"{folder / BEST} holds numbers that are not finite; train again")
+            raise UsageError(f"{folder / BEST} has numbers that are not finite; train again")
         return params
     snapshot = folder.checkpoint(tell)
     if snapshot is None:
-        raise UsageError(f"{folder.path} holds no parameters yet; wait for its first checkpoint")
+        raise UsageError(f"{folder.path} has no parameters yet; wait for its first checkpoint")
     best: Array = snapshot.history.params if snapshot.history.best_epoch >= 0 else snapshot.params
     return best

@@ -1,4 +1,4 @@
-"""What a model can write: symbols, the keys of a piano roll, or the steps of a pen."""
+"""The kinds of output that can be generated: symbols, the keys of a piano roll, or the steps of a pen."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PEN = ("pi", "mu_1", "mu_2", "sigma_1", "sigma_2", "rho", "e")
 
 @dataclass(frozen=True)
 class Kind:
-    """A row of the table: whether a model is of this kind, and how its next step is drawn.
+    """A kind of output: whether a model has it (`fits`), and how its next step is drawn.
 
-    `draw(writer, outputs, choice, dice)` gives the steps [B, *shape], and the logarithms of their probabilities [B]
-    under the model, whatever the temperature.
+    `draw(writer, outputs, choice, dice)` returns the steps [B, *shape] and their log-probabilities [B] under the model,
+    at temperature 1.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Kind:
 
 
 def _only(writer: Writer) -> tuple[str, tuple[int, ...]]:
-    """The one output and its shape, if there is one."""
+    """The only output of a model and its shape; ("", (-1,)) if there are several."""
     (name, port), *more = writer.model.outputs.items()
     return (name, port.shape) if not more and port.index is None else ("", (-1,))
 
@@ -53,7 +53,7 @@ def _number(array: Array) -> Array:
 
 
 def logits(writer: Writer, outputs: Mapping[str, Array]) -> Array:
-    """What the softmax of is the distribution of the next symbol, [B, V]."""
+    """The logits [B, V] of the next symbol."""
     scores = _number(outputs[_only(writer)[0]])
     if not _squashed(writer, Trait.DISTRIBUTION):
         return scores
@@ -74,7 +74,7 @@ def _symbols(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice:
 
 
 def _keys(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dice) -> tuple[Array, Array]:
-    """Each key by itself; a greedy choice takes those that are likelier than not."""
+    """Draws each key independently; a greedy choice takes the keys with a probability above 1/2."""
     p = _number(outputs[_only(writer)[0]])
     with np.errstate(divide="ignore"):
         scores = np.log(p) - np.log1p(-p)
@@ -95,7 +95,7 @@ def sigmoid(a: Array) -> Array:
 
 
 def _pen(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dice) -> tuple[Array, Array]:
-    """One of the Gaussians, a place of it, and whether the pen is lifted there (Graves 2013, section 4.1).
+    """Draws a Gaussian, a point of it, and whether the pen is lifted there (Graves 2013, section 4.1).
 
     A temperature T divides the logits of the mixture and of the pen, and multiplies the variances (Ha & Eck 2017).
     """
@@ -143,23 +143,25 @@ KINDS = (
 
 
 def kind_of(writer: Writer) -> Kind:
-    """What a model writes.
+    """The kind of output of a model.
 
     Raises:
-        UsageError: nothing that is known; the message says what is.
+        UsageError: it has no known kind; the message lists them.
     """
     for kind in KINDS:
         if kind.fits(writer):
             return kind
     known = "; ".join(f"{kind.name}: a spec that {kind.needs}" for kind in KINDS)
-    raise UsageError(f"{writer.model.spec.name} writes nothing that can be read on. What can be written is {known}")
+    raise UsageError(
+        f"the output of {writer.model.spec.name} cannot be fed back as input. Kinds that can be generated: {known}"
+    )
 
 
 def require_symbols(kind: Kind, what: Any) -> None:
-    """Refuse what only a model of symbols can do.
+    """Check that a kind is symbols.
 
     Raises:
-        UsageError: this is another one.
+        UsageError: it is another one.
     """
     if kind.name != "symbols":
-        raise UsageError(f"{what} is for models that write symbols; this one writes {kind.name}")
+        raise UsageError(f"{what} is for models that generate symbols; this one generates {kind.name}")

@@ -1,4 +1,4 @@
-"""Piano rolls as files: the bits and the notes in an .npz file, and a picture."""
+"""Writes piano rolls: bits and notes as an .npz file, and a picture."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from recurrency.disk.files import write_whole
 from recurrency.generating.steps import Array
 
 DRAWN = 8
-"""Rolls in one picture at most."""
+"""Greatest number of rolls in a picture."""
 NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
 def notes(roll: Array, lowest: int) -> Array:
-    """The notes [count, 3] of a piano roll [T, N]: key (60 is the middle C), first frame, frames; in order of time."""
+    """The notes [count, 3] of a piano roll [T, N]: key (60 is middle C), first frame, number of frames; by time."""
     edges = np.diff(np.pad(roll > 0, ((1, 1), (0, 0))).astype(np.int8), axis=0)
     keys, starts = np.nonzero(edges.T == 1)
     _, ends = np.nonzero(edges.T == -1)
@@ -28,10 +28,10 @@ def notes(roll: Array, lowest: int) -> Array:
 
 
 def arrays(rolls: Sequence[Array], lowest: int) -> dict[str, Array]:
-    """The arrays of the file, laid out as the collections are.
+    """The arrays of the file, in the layout of the data sets.
 
-    `roll` [frames, N] holds the bits of all rolls one after the other, `roll_len` their numbers of frames; `notes`
-    [count, 4] has for each note the number of its roll, its key, its first frame and how many frames it sounds.
+    `roll` [frames, N] has the bits of all rolls one after the other, `roll_len` [rolls] their numbers of frames;
+    `notes` [count, 4] has the index of the roll, the key, the first frame and the number of frames of each note.
     """
     found = [np.insert(notes(roll, lowest), 0, number, 1) for number, roll in enumerate(rolls)]
     return {
@@ -76,7 +76,7 @@ def draw(rolls: Sequence[Array], lowest: int, path: str | Path) -> None:
 
 
 def _range(rolls: Sequence[Array], lowest: int) -> tuple[int, int]:
-    """The lowest and the highest key that are shown: all that sound, and two octaves at least."""
+    """The lowest and the highest key in a picture: all that sound, and at least two octaves."""
     keys = np.flatnonzero(np.concatenate(rolls).any(0)) + lowest
     low, high = (int(keys.min()), int(keys.max())) if len(keys) else (lowest, lowest + rolls[0].shape[1] - 1)
     spare = max(0, 24 - (high - low))
@@ -84,5 +84,5 @@ def _range(rolls: Sequence[Array], lowest: int) -> tuple[int, int]:
 
 
 def name(key: int) -> str:
-    """A key by its note and octave: 60 is C4."""
+    """The note and octave of a key: 60 is C4."""
     return f"{NAMES[key % 12]}{key // 12 - 1}"

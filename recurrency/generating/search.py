@@ -1,4 +1,4 @@
-"""Beam search: the likeliest sequences that are found by keeping a few of the best beginnings at each step."""
+"""Beam search: keeps a few of the best prefixes at each step."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from recurrency.training.tasks.measures import log_softmax
 
 @dataclass(frozen=True)
 class Beam:
-    """How many beginnings are kept, and how much longer sequences are favoured: 0 is not at all."""
+    """The number of prefixes that are kept, and the exponent of the length penalty; 0 is no penalty."""
 
     width: int
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
         if self.width < 1:
-            raise UsageError(f"a beam keeps at least one beginning, not {self.width}")
+            raise UsageError(f"the width of a beam must be at least 1, not {self.width}")
         if not (np.isfinite(self.penalty) and self.penalty >= 0):
-            raise UsageError(f"the length penalty must be a number from 0, not {self.penalty:g}")
+            raise UsageError(f"the length penalty must be at least 0, not {self.penalty:g}")
 
     def rank(self, likely: float, length: int) -> float:
-        """What sequences are ranked by: log-probability / ((5 + n) / 6)^penalty (Wu et al. 2016, section 7)."""
+        """The rank of a sequence: log-probability / ((5 + n) / 6)^penalty (Wu et al. 2016, section 7)."""
         return float(likely / ((5 + length) / 6) ** self.penalty)
 
 
 @dataclass(frozen=True)
 class Found:
-    """A sequence [n] of symbols, the logarithm of its probability, and what it is ranked by."""
+    """A sequence [n] of symbols, its log-probability, and its rank."""
 
     symbols: Array
     likely: float
@@ -40,10 +40,10 @@ class Found:
 
 
 def search(writer: Writer, ahead: Ahead, steps: int, beam: Beam, end: int | None, wanted: int = 1) -> list[Found]:
-    """The best sequences, the very best first, of at most `steps` symbols; they may stop before with the symbol `end`.
+    """The best sequences, best first, of at most `steps` symbols; the symbol `end` ends a sequence before.
 
-    `ahead` holds one sequence. A sequence that has ended leaves the beam, which is narrower from then on (Sutskever et
-    al. 2014, section 3.2). The search stops where none of those that go on can come to the best `wanted` ones.
+    `ahead` has one sequence. A finished sequence leaves the beam, which becomes narrower (Sutskever et al. 2014,
+    section 3.2). The search stops when no prefix can become one of the best `wanted` sequences.
     """
     paths, likely = np.zeros((1, 0), np.int64), np.zeros(1)
     found: list[Found] = []
@@ -61,10 +61,7 @@ def search(writer: Writer, ahead: Ahead, steps: int, beam: Beam, end: int | None
 
 
 def _best(totals: Array, count: int) -> tuple[Array, Array]:
-    """The rows and columns of the greatest numbers, the greatest first; of equal ones those that stand first.
-
-    What has no probability at all is not among them.
-    """
+    """The rows and columns of the greatest elements, the greatest first, ties in order; without those that are -inf."""
     flat = totals.ravel()
     order = np.argsort(-flat, kind="stable")[:count]
     order = order[flat[order] > -np.inf]
@@ -73,5 +70,5 @@ def _best(totals: Array, count: int) -> tuple[Array, Array]:
 
 
 def _settled(found: list[Found], limit: float, wanted: int) -> bool:
-    """Whether enough of those that have ended are as good as what those that go on can come to."""
+    """Whether `wanted` finished sequences rank at least as high as any prefix can."""
     return sum(one.rank >= limit for one in found) >= wanted

@@ -1,4 +1,4 @@
-"""A model that goes on by itself, step by step: what it reads is what was chosen, its states are carried along."""
+"""Runs a model step by step on its own output, and carries its states."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 @dataclass(frozen=True)
 class Ahead:
-    """Where B sequences stand: the outputs [B, *shape] that say what comes next, and all that they follow from.
+    """B sequences so far: the outputs [B, *shape] for the next step, and the states after the last one.
 
-    `given` are whole inputs over other clocks, [S, B].
+    `given` has whole inputs over other clocks, [S, B].
     """
 
     outputs: Mapping[str, Array]
@@ -31,20 +31,20 @@ class Ahead:
     given: Mapping[str, Array] = field(default_factory=dict)
 
     def take(self, rows: Array) -> Ahead:
-        """The same for some of the sequences, [rows]; one may be there several times."""
+        """A selection of the sequences by index; an index may occur several times."""
         state = None if self.state is None else {name: a[rows] for name, a in self.state.items()}
         given = {name: a[:, rows] for name, a in self.given.items()}
         return Ahead({name: a[rows] for name, a in self.outputs.items()}, state, given)
 
 
 class Writer:
-    """A compiled model with its parameters [size], and the one input that it both reads and predicts.
+    """A compiled model with its parameters [size], and the one input that it reads and predicts.
 
-    A spec may read the symbol of the step at hand and tell the next one, or tell the one at hand from those before it;
-    the graph shows which. What other clocks have is read whole.
+    A spec either predicts the next symbol from the current one, or the current one from those before it; the graph
+    shows which. Inputs over other clocks are read whole.
 
     Raises:
-        UsageError: the model can't go on by itself; the message says why.
+        UsageError: the model cannot generate; the message says why.
     """
 
     def __init__(self, model: Model, params: Array) -> None:
@@ -64,7 +64,7 @@ class Writer:
         self.port = model.inputs[self.name]
 
     def _refusal(self, why: str) -> UsageError:
-        return UsageError(f"{self.model.spec.name} can't go on by itself: {why}")
+        return UsageError(f"{self.model.spec.name} can't generate: {why}")
 
     # ------------------------------------------------------------------------------------------------- what it is
 
@@ -73,25 +73,25 @@ class Writer:
         return {root: id for root, id in self.graph.roots.items() if OUTPUT.has(root)}
 
     def _inputs(self, delayed: bool) -> list[str]:
-        """The inputs that the outputs need, or need at the same step."""
+        """The inputs that the outputs need; without `delayed`, at the same step."""
         needed = self.graph.needed(self._outputs.values(), delayed)
         found = self.graph.sources("input")
         return [name for name in self.model.inputs if found.get(name) in needed]
 
     def _require_causal(self) -> None:
-        """Refuse a spec whose outputs need later steps of their own clock."""
+        """Refuse a spec whose outputs need later steps of their clock."""
         why = obstacle(self.graph.select(self._outputs), self.clock)
         if why:
             raise self._refusal(why)
 
     @cached_property
     def reads_before(self) -> bool:
-        """Whether the outputs of a step come from the steps before it alone, so that they tell what the step is."""
+        """Whether the outputs at a step depend on earlier steps only, and so predict the current one."""
         return self.name not in self._inputs(delayed=False)
 
     @cached_property
     def carried(self) -> frozenset[str]:
-        """The states that go on; those over other clocks start anew, as what they read is read anew."""
+        """The states that are carried; those over other clocks start again, since their inputs are read again."""
         starts = self.graph.sources("start")
 
         def own(id: int) -> bool:
@@ -102,17 +102,17 @@ class Writer:
     # ------------------------------------------------------------------------------------------------- how it goes on
 
     def begin(self, batch: int, start: Any = None, source: Any = None) -> Ahead:
-        """B times the same beginning: after `start` [T, *shape], or after nothing.
+        """B equal sequences after `start` [T, *shape], or after nothing.
 
-        `source` [S] is what a model with another clock reads there. A model that tells what comes after the step at
-        hand gets, with nothing to start from, one step of "no symbol", or of zeros.
+        `source` [S] is the input over the other clock. Without `start`, a model that predicts the next symbol reads one
+        step of "no symbol", or of zeros.
 
         Raises:
-            UsageError: a source is missing, or there is no place for one. ShapeError: an array does not fit.
+            UsageError: a source is missing, or the model has no input for it. ShapeError: an array does not fit.
         """
         if (source is not None) != bool(self.sources) or len(self.sources) > 1:
             has = f"reads {_listed(self.sources)} over another clock" if self.sources else "has no other clock"
-            raise self._refusal(f"it {has}, and the source given is {'none' if source is None else 'one array'}")
+            raise self._refusal(f"it {has}, but {'no source' if source is None else 'a source'} is given")
         given = {name: _repeated(source, batch) for name in self.sources}
         if start is not None and len(start):
             return self._read(_repeated(start, batch), Ahead({}, None, given))
@@ -121,11 +121,11 @@ class Writer:
         return self._read(self._nothing(batch), Ahead({}, None, given))
 
     def go_on(self, ahead: Ahead, chosen: Array) -> Ahead:
-        """After one more step, which is `chosen` [B, *shape]."""
+        """The sequences after one more step, `chosen` [B, *shape]."""
         return self._read(chosen[None], ahead)
 
     def _read(self, steps: Array, ahead: Ahead) -> Ahead:
-        """After more steps [T, B, *shape]."""
+        """The sequences after more steps [T, B, *shape]."""
         outputs, state = self._forward(steps, ahead.state, ahead.given)
         if self.reads_before:
             outputs, _ = self._forward(self._nothing(steps.shape[1]), state, ahead.given)
@@ -139,7 +139,7 @@ class Writer:
     def _forward(
         self, steps: Array, state: Mapping[str, Array] | None, given: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Outputs at the last of these steps, and states after it."""
+        """The outputs at the last of these steps, and the states after it."""
         inputs = {name: self._filled(name, steps, given) for name in self.model.inputs}
         axis = 1 if self.model.batch_first else 0
         if axis:
@@ -149,7 +149,7 @@ class Writer:
         return outputs, {name: a for name, a in run.state.items() if name in self.carried}
 
     def _filled(self, name: str, steps: Array, given: Mapping[str, Array]) -> Array:
-        """An input of one call; those that only a loss reads hold nothing."""
+        """An input of one call; inputs that only a loss reads are empty."""
         if name == self.name:
             return steps
         if name in given:

@@ -1,4 +1,4 @@
-"""What a pen wrote, as lines in an SVG file."""
+"""Draws pen strokes as an SVG file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from recurrency.generating.steps import Array
 
 CELL, MARGIN, PEN = 200.0, 0.08, 2.0
-"""The side of the square that a drawing has, how much of it is left free on each side, and the width of a line."""
+"""The side of the square of a drawing, its margin as a fraction of that, and the width of a line."""
 
 
 def lines(steps: Array) -> list[Array]:
-    """The strokes of a pen as points [n, 2], from steps [T, 3]: two distances, and whether the pen is lifted then.
+    """Strokes as points [n, 2], from pen steps [T, 3]: two offsets, and whether the pen is lifted after the step.
 
-    The pen begins at the first point: what lies before it is not drawn.
+    The first stroke begins at the first point, not at the origin.
     """
     points = np.cumsum(steps[:, :2], 0, dtype=np.float64)
     ends = np.flatnonzero(steps[:, 2] > 0.5) + 1
@@ -24,7 +24,7 @@ def lines(steps: Array) -> list[Array]:
 
 
 def svg(drawings: Sequence[Array]) -> str:
-    """Drawings [T, 3] side by side, each as large as its square allows; y goes down, as in the data."""
+    """Drawings [T, 3] in a grid, each scaled to its square; y points down, as in the data."""
     columns = math.ceil(math.sqrt(len(drawings)))
     width, height = columns * CELL, math.ceil(len(drawings) / columns) * CELL
     parts = []
@@ -39,7 +39,7 @@ def svg(drawings: Sequence[Array]) -> str:
 
 
 def _fitted(strokes: Sequence[Array]) -> list[Array]:
-    """Strokes in the middle of a square of the side CELL."""
+    """Strokes scaled and centred in a square of side CELL."""
     points = np.concatenate(strokes)
     low, high = points.min(0), points.max(0)
     scale = CELL * (1 - 2 * MARGIN) / max(float((high - low).max()), 1e-9)
@@ -47,6 +47,6 @@ def _fitted(strokes: Sequence[Array]) -> list[Array]:
 
 
 def _path(line: Array) -> str:
-    """The points of a line; a single point is a line to itself, which is drawn as a dot."""
+    """The path of a line; a single point is drawn as a dot."""
     points = [f"{x:.2f} {y:.2f}" for x, y in (line if len(line) > 1 else np.repeat(line, 2, 0))]
     return f"M{' L'.join(points)}"

@@ -47,13 +47,13 @@ def test_the_same_is_told_with_exit_code_0(run: Run, file: Path) -> None:
     [
         ("GRU", "GRUAfter", "GRUAfter: reset gate r after the product, not before"),
         ("GRUAfter", "GRU", "GRU: reset gate r before the product, not after"),
-        ("GRUAfter", "TorchGRU", "TorchGRU: update gate z turned round; with bias b_hn times r"),
+        ("GRUAfter", "TorchGRU", "TorchGRU: update gate z inverted; with bias b_hn times r"),
         ("LSTM", "PlainLSTM", "PlainLSTM: without peepholes p_i, p_f and p_o"),
         ("PlainLSTM", "FullPeepholeLSTM", "FullPeepholeLSTM: with peepholes P_i, P_f and P_o"),
         ("LSTM", "FullPeepholeLSTM", "FullPeepholeLSTM: full matrices P_i, P_f and P_o in place of p_i, p_f and p_o"),
         ("LSTM", "CIFG", "CIFG: forget gate f is 1 - i; first value of b_i: constant(-1), not zeros"),
         ("GRU", "MGU", "MGU: one gate f for z and r"),
-        ("RHN", "UncoupledRHN", "UncoupledRHN: gate k of its own, not 1 - g"),
+        ("RHN", "UncoupledRHN", "UncoupledRHN: gate k separate, not 1 - g"),
         ("GRU", "MUT3", "MUT3: tanh around h[t-1]"),
     ],
 )

@@ -103,7 +103,7 @@ def test_what_is_known_of_the_data_is_kept_and_made_again_where_it_is_not(verses
     assert said(folder, "--steps", "5") == before
     Path(data).unlink()
     words = refused(folder)
-    assert "says nothing of its data, which are not there either" in words
+    assert "has no facts about its data, and the data are missing" in words
     assert "verse.txt" in words
     facts = [{"vocabulary": 3}, {"vocabulary": "abc"}, {"vocabulary": ["a", "a"]}, {"vocabulary": {"x": [1]}}]
     facts += [{"ends": []}, {"ends": {"x": "z"}, "vocabulary": ["a"]}, {"unit": 7}, {"steps": 0}, {"scale": [1]}]
@@ -128,7 +128,7 @@ def test_weights_that_are_not_finite_write_nothing(verses: Path, tmp_path: Path)
     with safe_open(folder / BEST, "np") as file:
         about = file.metadata()
     save_file({name: value * np.nan for name, value in tensors.items()}, folder / BEST, about)
-    assert "holds numbers that are not finite" in refused(folder)
+    assert "has numbers that are not finite" in refused(folder)
 
 
 def test_a_run_that_has_no_best_parameters_yet_is_written_on_by_its_checkpoint(verses: Path, tmp_path: Path) -> None:
@@ -142,19 +142,19 @@ def test_a_run_that_has_no_best_parameters_yet_is_written_on_by_its_checkpoint(v
     np.testing.assert_array_equal(trained(folder).params, snapshot.params)
     for name in (CHECKPOINT, PREVIOUS):
         (folder / name).unlink(missing_ok=True)
-    assert "holds no parameters yet" in refused(folder)
+    assert "has no parameters yet" in refused(folder)
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--prompt", "Xerxes"), "the prompt has 'X', 'x', and the model knows no such characters"),
+        (("--prompt", "Xerxes"), "the prompt has 'X', 'x', which are unknown characters"),
         (("--source", "the"), "--source is for text"),
         (("--greedy", "--temperature", "0.5"), "--greedy is --temperature 0"),
         (("--beam", "3", "--top-k", "2"), "--beam draws nothing: leave --top-k out"),
         (("--beam", "3", "--greedy"), "leave --greedy out"),
         (("--length-penalty", "1"), "--length-penalty is for --beam"),
-        (("--beam", "2", "--samples", "3"), "a beam of 2 finds at most 2 sequences"),
+        (("--beam", "2", "--samples", "3"), "a beam of width 2 finds at most 2 sequences"),
         (("--temperature", "-1"), "--temperature"),
         (("--temperature", "nan"), "temperature"),
         (("--steps", "0"), "--steps"),
@@ -174,13 +174,13 @@ def test_tasks_that_are_not_written_on_are_refused(tmp_path: Path) -> None:
     shape = {"V": 6, "H": 2, "Cell": "GRU"}
     made = {"symbols": 6, "length": 4, "steps": 2, "held": 2}
     folder = train(tmp_path / "run", "CharacterModel", "random-permutation", shape, task_options=made)
-    assert "was trained on a task that is not written on" in refused(folder, "--prompt", "a")
+    assert "cannot generate from this task" in refused(folder, "--prompt", "a")
 
 
 def test_a_text_needs_something_to_go_on_from(tmp_path: Path) -> None:
     shape, made = {"V": 29, "H": 2, "Cell": "GRU"}, {"most": 2, "steps": 2, "held": 2}
     folder = train(tmp_path / "run", "CharacterModel", "xml", shape, task_options=made)
-    assert "say with --prompt what the text goes on from" in refused(folder)
+    assert "no prompt given: pass --prompt TEXT" in refused(folder)
     assert said(folder, "--prompt", "<a>", "--steps", "4", "--greedy").startswith("<a>")
 
 
@@ -256,10 +256,10 @@ def test_music_becomes_a_roll_its_notes_and_a_picture(tmp_path: Path) -> None:
         again[number, start : start + length, key - 21] += 1
     np.testing.assert_array_equal(again.reshape(22, 88), written["roll"])
     assert (tmp_path / "tune.png").read_bytes()[:4] == b"\x89PNG"
-    assert "music is written to a file: name it with -o NAME.npz" in refused(folder)
+    assert "music is written to a file: pass -o NAME.npz" in refused(folder)
     assert "name it with -o NAME.npz, not " in refused(folder, "-o", str(tmp_path / "tune.mid"))
-    assert "--prompt is for text; this run writes music" in refused(folder, "--prompt", "C", "-o", str(out))
-    assert "a beam is for models that write symbols" in refused(folder, "--beam", "2", "-o", str(out))
+    assert "--prompt is for text; this model generates music" in refused(folder, "--prompt", "C", "-o", str(out))
+    assert "a beam is for models that generate symbols" in refused(folder, "--beam", "2", "-o", str(out))
 
 
 def test_notes_are_told_by_key_beginning_and_length() -> None:
@@ -284,7 +284,7 @@ def test_strokes_become_lines_in_the_units_of_the_data(tmp_path: Path) -> None:
     found = trained(folder)
     pieces = generate(found.model, found.params, 4, samples=3)
     assert out.read_text(encoding="utf-8") == strokes.svg([p.values * [*scale, 1] for p in pieces])
-    assert "a drawing is written to a file: name it with -o NAME.svg" in refused(folder)
+    assert "a drawing is written to a file: pass -o NAME.svg" in refused(folder)
 
 
 def test_a_lifted_pen_draws_no_line() -> None:

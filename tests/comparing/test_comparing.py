@@ -160,7 +160,7 @@ RECOGNISED = {
         [("r * (U_c @ h[t-1])", "U_c @ (r * h[t-1])")],
         "reset gate r before the product, not after",
     ),
-    "turned": (GATED, [("(1 - z) * h[t-1] + z * c", "z * h[t-1] + (1 - z) * c")], "update gate z turned round"),
+    "turned": (GATED, [("(1 - z) * h[t-1] + z * c", "z * h[t-1] + (1 - z) * c")], "update gate z inverted"),
     "merged": (
         GATED.replace("U_r @ h[t-1])", "U_r @ h[t-1] + b_c)"),
         [
@@ -234,12 +234,12 @@ RECOGNISED = {
             ("V @ x", "split(Z @ x, 2, 1)"),
             ("O @ x", "split(Z @ x, 2, 2)"),
         ],
-        "parameters packed otherwise",
+        "parameters packed differently",
     ),
     "two at once": (
         GATED,
         [("U_c @ (r * h[t-1])", "r * (U_c @ h[t-1])"), ("(1 - z) * h[t-1] + z * c", "z * h[t-1] + (1 - z) * c")],
-        "update gate z turned round; reset gate r after the product, not before",
+        "update gate z inverted; reset gate r after the product, not before",
     ),
 }
 """What is changed in a cell, and what that is called."""

@@ -304,7 +304,7 @@ def test_one_parameter_at_two_places_goes_to_both_and_comes_from_equal_ones() ->
     assert state["weight_ih_l0"].equal(state["weight_hh_l0"])
     layer.load_state_dict(state)
     assert from_torch(spec, layer)["W"].equal(torch.eye(3))
-    with pytest.raises(rc.UsageError, match=r"weight_hh_l0 of nn\.RNN should be W of Own, which"):
+    with pytest.raises(rc.UsageError, match=r"weight_hh_l0 of nn\.RNN must equal W of Own, which"):
         from_torch(spec, nn.RNN(3, 3, bias=False))
 
 
@@ -358,7 +358,7 @@ def test_different_cells_are_told_where_they_part() -> None:
     text = said(lambda: from_torch(library("GRU"), nn.GRU(3, 4)))
     assert "GRU and nn.GRU are different cells" in text
     assert "U_c @ (r * h[t-1])" in text
-    assert "r * weight_hh_l0[8:12, :] @ h[t-1]" in text
+    assert "r * (weight_hh_l0[8:12, :] @ h[t-1])" in text
     assert text.endswith("\nnn.GRU is the shipped cell TorchGRU")
     assert said(lambda: from_torch(library("GRU"), nn.LSTM(3, 4, proj_size=2), H=2)).endswith(
         "\nnn.LSTM (proj_size=2) is the shipped cell LSTMP"
@@ -409,7 +409,7 @@ MISUSES: dict[str, tuple[Callable[[], Any], str]] = {
     "a size that does not follow": (lambda: from_torch(library("TorchGRU"), nn.GRU(3, 4), N=2), "has the inputs x [2]"),
     "a layer that is not there": (lambda: from_torch(library("PlainLSTM"), nn.LSTM(3, 4), layer=1), "no layer 1"),
     "a state dict alone": (lambda: from_torch(library("Elman"), nn.RNN(3, 4).state_dict()), "with kind="),
-    "another module": (lambda: from_torch(library("Elman"), nn.Linear(3, 4)), "say what layer a Linear is"),
+    "another module": (lambda: from_torch(library("Elman"), nn.Linear(3, 4)), "unknown kind of a Linear: pass kind="),
     "an unknown kind": (lambda: from_torch(library("Elman"), {}, "elman"), "there is no layer torch-elman"),
     "no recurrent layer": (lambda: from_torch(library("Elman"), {"w": torch.ones(2)}, "rnn-tanh"), "there are w"),
     "the wrong gates": (lambda: from_torch(library("GRU"), nn.LSTM(3, 4).state_dict(), "gru"), "multiple of the 3"),
@@ -628,9 +628,9 @@ def test_no_file_is_ever_executed(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 BAD_FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "there is none": (lambda f: read(f / "no.pt"), "can't be read: No such file"),
-    "an unknown kind": (lambda f: read(f / "w.h5"), "should end in .safetensors, .npz, .pt"),
+    "an unknown kind": (lambda f: read(f / "w.h5"), "the extension of a file of weights is one of .safetensors, .npz, .pt"),
     "something else": (lambda f: torch.save([1], f / "a.pt") or read(f / "a.pt"), "holds a list, not a state dict"),
-    "other things": (lambda f: torch.save({"a": 1}, f / "a.pt") or read(f / "a.pt"), "something else than arrays: a"),
+    "other things": (lambda f: torch.save({"a": 1}, f / "a.pt") or read(f / "a.pt"), "entries that are not arrays: a"),
     "a broken file": (lambda f: (f / "a.npz").write_text("x") and read(f / "a.npz"), "can't be read as weights"),
 }
 

@@ -263,10 +263,10 @@ def test_what_has_no_probability_is_never_picked() -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (("Classifier", {"N": 2, "K": 3, "H": 2}), "writes nothing that can be read on. What can be written"),
-        (("SymbolClassifier", {"V": 3, "K": 2, "H": 2}), "writes nothing that can be read on"),
-        ((REGRESSION, {"N": 3, "H": 2}), "writes nothing that can be read on"),
-        (("Adding", {"H": 2}), "writes nothing that can be read on"),
+        (("Classifier", {"N": 2, "K": 3, "H": 2}), "cannot be fed back as input. Kinds that can be generated: symbols"),
+        (("SymbolClassifier", {"V": 3, "K": 2, "H": 2}), "cannot be fed back as input"),
+        ((REGRESSION, {"N": 3, "H": 2}), "cannot be fed back as input"),
+        (("Adding", {"H": 2}), "cannot be fed back as input"),
     ],
 )
 def test_models_that_write_nothing_are_refused(model: tuple[str, dict[str, int]], words: str) -> None:
@@ -277,7 +277,7 @@ def test_models_that_write_nothing_are_refused(model: tuple[str, dict[str, int]]
 
 def test_a_model_that_looks_ahead_is_refused_and_the_line_named() -> None:
     text = "cell Ahead[V](w: index[V]) -> (y: [V]) {\n    y = onehot(w) + onehot(w[t+1])\n}\n"
-    with pytest.raises(UsageError, match=r"Ahead can't go on by itself: line 2 of <text> reads later steps"):
+    with pytest.raises(UsageError, match=r"Ahead can't generate: line 2 of <text> reads later steps"):
         generate(*made(text, V=3), 3)
     text = "cell Both[V](a: index[V], b: index[V]) -> (y: [V]) {\n    y = onehot(a) + onehot(b)\n}\n"
     with pytest.raises(UsageError, match=r"must read one input over the clock t, and reads a and b"):
@@ -287,9 +287,9 @@ def test_a_model_that_looks_ahead_is_refused_and_the_line_named() -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"steps": 0}, "at least one step"),
-        ({"samples": 0}, "at least one step and one sample"),
-        ({"beam": Beam(2), "samples": 3}, "a beam of 2 finds at most 2"),
+        ({"steps": 0}, "steps and samples must be at least 1, not 0 and 1"),
+        ({"samples": 0}, "steps and samples must be at least 1, not"),
+        ({"beam": Beam(2), "samples": 3}, "a beam of width 2 finds at most 2"),
         ({"source": [1]}, "has no other clock"),
     ],
 )
@@ -300,9 +300,9 @@ def test_what_can_not_be_written_is_refused(how: dict[str, Any], words: str) -> 
 
 def test_what_is_for_symbols_is_refused_for_keys_and_a_missing_source_is_named() -> None:
     for how in ({"beam": Beam(2)}, {"choice": Choice(top=2)}, {"end": 1}):
-        with pytest.raises(UsageError, match="for models that write symbols; this one writes keys"):
+        with pytest.raises(UsageError, match="for models that generate symbols; this one generates keys"):
             generate(*made("Music", H=2), 3, **how)
-    with pytest.raises(UsageError, match="reads src over another clock, and the source given is none"):
+    with pytest.raises(UsageError, match="reads src over another clock, but no source is given"):
         generate(*made("EncoderDecoder", V=3, K=3, H=2, N=2), 3)
     with pytest.raises(ShapeError, match="not a symbol"):
         generate(*CHARACTERS, 3, start=[V])
@@ -313,7 +313,7 @@ def test_what_is_for_symbols_is_refused_for_keys_and_a_missing_source_is_named()
     [
         (lambda: Choice(-1.0), "temperature"),
         (lambda: Choice(math.nan), "temperature"),
-        (lambda: Choice(1.0, 0), "at least one of the likeliest"),
+        (lambda: Choice(1.0, 0), "top must be at least 1, not 0"),
         (lambda: Beam(0), "at least one beginning"),
         (lambda: Beam(1, -0.5), "length penalty"),
     ],

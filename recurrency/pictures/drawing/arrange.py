@@ -1,9 +1,9 @@
-"""Layered drawings of small graphs without cycles: which layer, in which order, at which place.
+"""Layered layout of small acyclic graphs: a layer, an order within the layer and a coordinate for each node.
 
-The method is that of Sugiyama, Tagawa and Toda (1981): longest-path layers, invisible stand-ins where an edge passes a
-layer, barycentre sweeps against crossings, and coordinates by least squares under the order found. Own code, because
-what a picture of equations needs beyond that is in no kept Python library: nodes pinned to the first or last layer,
-ports at fixed places of a node (a loop with its own drawing inside), and one bundle of edges for all uses of a value.
+The method is by Sugiyama, Tagawa and Toda (1981): longest-path layers, dummy nodes where an edge passes through a
+layer, barycentre sweeps against crossings, and least-squares coordinates that keep the order. No maintained Python
+library has what pictures of equations also need: nodes pinned to the first or last layer, ports at fixed positions of a
+node (a loop with its own drawing inside), and one bundle of edges for all uses of a value.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from itertools import pairwise
 from recurrency.errors import UsageError
 
 Bend = tuple[str, int]
-"""The stand-in of a bundle in a layer."""
+"""The dummy node of a bundle in a layer."""
 Item = str | Bend
 
 SWEEPS = 24
 RESTARTS = 6
 ROUNDS = 60
 SMALL = 150
-"""Up to so many stretches the order is polished; beyond that it would take seconds and show little."""
+"""Graphs with more edges between layers get one sweep only: more would take seconds and improve little."""
 MOST_LINES = 700
 LONGEST_LINES = 1_500
-"""Lines of a picture, and the layers that they go through together: more is a tangle, and takes long to lay out."""
+"""Greatest number of edges, and of layers that all edges pass together; a larger picture would be unreadable."""
 STRAIGHT = 4.0
 AIR = 14.0
 
 
 @dataclass(frozen=True)
 class Wire:
-    """An edge: `bundle` names the edges that may share their way; the offsets are ports, from the middle of a node."""
+    """An edge. Edges of one `bundle` may share a path; `leave` and `enter` are ports: offsets from a node's middle."""
 
     source: str
     target: str
@@ -46,7 +46,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Stretch:
-    """The piece of a wire between two layers; ports count at the ends of the wire alone."""
+    """The part of a wire between two layers; ports only apply at the ends of the wire."""
 
     upper: Item
     lower: Item
@@ -62,14 +62,14 @@ class Stretch:
 
     @property
     def pull(self) -> float:
-        """Stand-ins pull hard, so that long edges are straight."""
+        """The weight in the least squares: larger between dummy nodes, so that long edges are straight."""
         stand_ins = isinstance(self.upper, tuple) + isinstance(self.lower, tuple)
         return STRAIGHT**stand_ins
 
 
 @dataclass
 class Layers:
-    """The outcome: items of each layer from left to right, the middle of each, and the stretches of wire between."""
+    """A layout: the items of each layer from left to right, the x of each item, and the stretches between layers."""
 
     rows: list[list[Item]]
     x: dict[Item, float] = field(default_factory=dict)
@@ -98,11 +98,14 @@ def arrange(
     rows: list[list[Item]] | None = None,
     ranks: Mapping[str, int] | None = None,
 ) -> Layers:
-    """Layers, order and horizontal places of nodes of these widths.
+    """The layers, order and x coordinates of nodes with these widths.
 
-    `top` are pinned to the first layer, `bottom` to the last; `outer` are wanted at the ends of their layer. With
-    `rows`, the layers of an earlier drawing of the same graph, only the places are new. `ranks` gives the layer of each
-    node, counted from 0 at the top, instead of the longest path.
+    `top` are pinned to the first layer, `bottom` to the last; `outer` go to the ends of their layer if possible. Given
+    `rows`, the layers of an earlier layout of the same graph, only the coordinates are computed. `ranks` gives the
+    layer of each node, from 0 at the top, in place of the longest path.
+
+    Raises:
+        UsageError: there are too many edges, or they are too long.
     """
     ranks = _ranks(list(widths), wires, frozenset(top), frozenset(bottom)) if ranks is None else ranks
     _require_short(ranks, wires)
@@ -127,7 +130,7 @@ def _ranks(nodes: list[str], wires: Sequence[Wire], top: frozenset[str], bottom:
     rank = dict.fromkeys(nodes, 0)
     for v in order:
         rank[v] = max((rank[u] + 1 for u in before[v]), default=0)
-    for v in reversed(order):  # what feeds more than it reads moves down to its readers
+    for v in reversed(order):  # a node with more readers than arguments moves down to its readers
         if v not in top and after[v] and len(after[v]) >= len(before[v]):
             rank[v] = max(rank[v], min(rank[w] for w in after[v]) - 1)
     last = max((rank[v] + (v not in bottom and bool(bottom)) for v in nodes), default=0)
@@ -150,10 +153,10 @@ def _topological(nodes: list[str], before: Mapping[str, set[str]], after: Mappin
 
 
 def _require_short(rank: Mapping[str, int], wires: Sequence[Wire]) -> None:
-    """Refuse lines that go through more layers together than can be laid out, and would be a tangle.
+    """Check the number and the total length of the edges.
 
     Raises:
-        UsageError: they do.
+        UsageError: there are too many edges, or they pass through too many layers.
     """
     bundles = {(wire.bundle, wire.target): rank[wire.target] - rank[wire.source] for wire in wires}
     if len(wires) > MOST_LINES or sum(bundles.values()) > LONGEST_LINES:
@@ -161,7 +164,7 @@ def _require_short(rank: Mapping[str, int], wires: Sequence[Wire]) -> None:
 
 
 def _bundle(rank: Mapping[str, int], wires: Sequence[Wire]) -> Layers:
-    """Stand-ins where the edges of a bundle pass a layer, one for all of them."""
+    """Layers with one dummy node for each bundle that passes through a layer."""
     rows: list[list[Item]] = [[] for _ in range(max(rank.values(), default=0) + 1)]
     for v, r in rank.items():
         rows[r].append(v)
@@ -186,7 +189,7 @@ def _bundle(rank: Mapping[str, int], wires: Sequence[Wire]) -> Layers:
 
 
 Neighbours = dict[Item, tuple[list[Stretch], list[Stretch]]]
-"""The stretches that come from the layer above, and those that go to the layer below."""
+"""For each item, its stretches from the layer above and its stretches to the layer below."""
 
 
 def _neighbours(layers: Layers) -> Neighbours:
@@ -217,7 +220,7 @@ def _order(layers: Layers, neighbours: Neighbours) -> list[list[Item]]:
 
 
 def _sweep(rows: list[list[Item]], layers: Layers, neighbours: Neighbours, down: bool) -> None:
-    """Sort each layer by the mean place of what its items are joined to in the layer before it."""
+    """Sort each layer by the mean position of its items' neighbours in the layer before it."""
     for r in range(1, len(rows)) if down else range(len(rows) - 2, -1, -1):
         beside = {item: n for n, item in enumerate(rows[r - 1 if down else r + 1])}
 
@@ -231,7 +234,7 @@ def _sweep(rows: list[list[Item]], layers: Layers, neighbours: Neighbours, down:
 
 
 def _swap(rows: list[list[Item]], layers: Layers) -> None:
-    """Exchange neighbours as long as that removes crossings."""
+    """Exchange neighbours where that reduces the crossings."""
     for number, row in enumerate(rows):
         cost = _cost_around(rows, layers, number)
         for left in range(len(row) - 1):
@@ -249,7 +252,7 @@ def _cost_around(rows: list[list[Item]], layers: Layers, number: int) -> float:
 
 
 def crossings(rows: list[list[Item]], layers: Layers) -> float:
-    """How often stretches cross; ties prefer short stretches, and what is wanted at an end of its layer there."""
+    """The number of crossings, plus small penalties for long stretches and for `outer` items inside a layer."""
     return sum(_cost(rows, layers, n) + _inward(row, layers) for n, row in enumerate(rows))
 
 
@@ -275,7 +278,7 @@ def _cost(rows: list[list[Item]], layers: Layers, number: int) -> float:
 
 
 def _place(layers: Layers, neighbours: Neighbours, widths: Mapping[str, float]) -> None:
-    """Middles that keep the order and the distances, and bring what is joined together as far as they can."""
+    """Compute x coordinates that keep the order and the distances and make the edges as vertical as possible."""
     width = {item: widths[item] if isinstance(item, str) else 0.0 for row in layers.rows for item in row}
     for row in layers.rows:
         layers.x.update(zip(row, spread([0.0] * len(row), [1.0] * len(row), _distances(row, width)), strict=True))
@@ -296,7 +299,7 @@ def _air(a: Item, b: Item) -> float:
 
 
 def _wanted(item: Item, layers: Layers, neighbours: Neighbours) -> tuple[float, float]:
-    """Where an item would be best, and how strongly."""
+    """The best x of an item and the weight of that."""
     total, strength = 0.0, 1e-3
     above, below = neighbours[item]
     for stretch in above:
@@ -309,7 +312,7 @@ def _wanted(item: Item, layers: Layers, neighbours: Neighbours) -> tuple[float, 
 
 
 def spread(wanted: Sequence[float], strength: Sequence[float], distances: Sequence[float]) -> list[float]:
-    """The places nearest to the wanted ones that keep the distances (by pooling adjacent violators)."""
+    """The weighted least-squares positions with at least these distances, by pooling adjacent violators."""
     offsets = [0.0]
     for d in distances:
         offsets.append(offsets[-1] + d)

@@ -1,4 +1,4 @@
-"""The whole drawing: each loop over time laid out by itself in a frame, and the frames among the other nodes."""
+"""The whole drawing: each recurrence is laid out in a frame; the frames are nodes of the outer layout."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from recurrency.pictures.sketching.sketch import Edge, Kind, Loop, Node, Sketch
 SIZES = {Kind.DELAY: 10.0, Kind.FIRST: 9.0}
 PADDING = {Kind.DELAY: (7.0, 3.0), Kind.FIRST: (6.0, 3.5), Kind.INPUT: (10.0, 4.0), Kind.OUTPUT: (10.0, 4.0)}
 COLUMN = 420.0
-"""The width at which a picture is still read easily in one column of a paper."""
+"""The width of a picture that is readable in one column of a paper."""
 WIDTHS = (220.0, 160.0, 130.0, 110.0, 98.0, 86.0)
-"""How wide a label may be; narrower ones are tried until the picture fits a column."""
+"""Greatest widths of labels; they are tried in turn until the picture fits a column."""
 BORDER = 5.0
 CAPTION = 8.0
 SIGN = 13.0
-"""Room for the sign of a sub-cell that has states."""
+"""Space for the symbol of a called cell with a recurrence."""
 
 
 def compose(sketch: Sketch) -> Drawing:
-    """The drawing of a sketch, in the widest labels with which it fits a column."""
+    """The drawing of a sketch, with the widest labels that let it fit into a column."""
     composer = _Composer(sketch)
     for widest in WIDTHS:
         drawing = composer.drawing(widest)
@@ -36,7 +36,7 @@ def compose(sketch: Sketch) -> Drawing:
 
 @dataclass
 class _Inside:
-    """A loop laid out: its drawing from the upper left corner of its frame, and its ports from the frame's middle."""
+    """The layout of a loop: its drawing from the upper left corner of the frame, its ports from the middle."""
 
     drawing: Drawing
     size: Point
@@ -62,7 +62,7 @@ class _Composer:
         self.size[node.id] = (max(label.width + 2 * across + sign, least), label.height + 2 * down)
 
     def drawing(self, widest: float) -> Drawing:
-        """The drawing with labels that are not wider than `widest`, where they can be broken."""
+        """The drawing with labels broken at `widest`, where they have breaks."""
         for node in self.sketch.nodes.values():
             self._measure(node, widest)
         loops = {f"loop:{n}": self._loop(f"loop:{n}", loop) for n, loop in enumerate(self.sketch.loops)}
@@ -145,12 +145,12 @@ class _Composer:
 
 
 def bundle(edge: Edge) -> str:
-    """Edges of one source and of one kind share their way."""
+    """The bundle of an edge: edges with the same source and line style share a path."""
     return f"{edge.source}|{edge.line}"
 
 
 def _caption(label: Label, width: float, ports: list[float]) -> tuple[float, float]:
-    """The width that a frame needs so that no edge that leaves it crosses its label, and where the label begins."""
+    """The width of a frame and the x of its caption, such that no outgoing edge crosses the caption."""
     need = label.width + 2 * CAPTION
     first, last = min(ports, default=width), max(ports, default=0.0)
     if first >= need:
@@ -160,7 +160,7 @@ def _caption(label: Label, width: float, ports: list[float]) -> tuple[float, flo
 
 
 def _fit(drawing: Drawing) -> Drawing:
-    """The drawing moved into the picture, with a border."""
+    """The drawing shifted to positive coordinates, with a border."""
     xs = [x for b in drawing.boxes for x in (b.x - b.width / 2, b.x + b.width / 2)]
     ys = [y for b in drawing.boxes for y in (b.y - b.height / 2, b.y + b.height / 2)]
     xs += [x for f in drawing.frames for x in (f.x, f.x + f.width)] + [x for p in drawing.paths for x, _ in p.points]

@@ -1,4 +1,4 @@
-"""A sketch in the language of Graphviz, for those who want to lay it out themselves."""
+"""Writes a sketch in the language of Graphviz, without a layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture with all its places: boxes with labels, frames around loops, and paths."""
+"""A picture with all coordinates: boxes with labels, frames around loops, and paths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Frame:
-    """The rounded box of a recurrence, from its upper left corner; the label's corner is given apart."""
+    """The rounded frame of a recurrence; `x` and `y` are its upper left corner, `label_at` that of its caption."""
 
     label: Label
     label_at: Point
@@ -36,7 +36,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Path:
-    """A line through points: smooth with upright ends, or, if `square`, along the axes with rounded corners."""
+    """A line through points: smooth with vertical ends or, if `square`, along the axes with rounded corners."""
 
     points: tuple[Point, ...]
     line: Line
@@ -46,7 +46,7 @@ class Path:
 
 @dataclass
 class Drawing:
-    """Everything that is drawn, in a picture of `width` by `height`."""
+    """All parts of a picture; y points down."""
 
     title: str
     doc: str
@@ -67,7 +67,7 @@ class Drawing:
         return out
 
     def add(self, other: Drawing) -> None:
-        """Take in all parts of another drawing."""
+        """Add all parts of another drawing."""
         self.boxes += other.boxes
         self.frames += other.frames
         self.paths += other.paths

@@ -1,4 +1,4 @@
-"""The way back: how the edges that close a loop run around its drawing to the delays at its top."""
+"""Routes the edges that close a loop: around its layout, back to the delays at its top."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ LANE = 8.0
 MARGIN = 10.0
 EXIT = 7.0
 MOST = 6
-"""So many delays are tried on both sides; further ones go where they are nearest."""
+"""So many delays are tried on both sides; any further one goes to the nearer side."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """All edges into one delay: on which side they run (-1 left, 1 right) and in which lane, from inside outwards."""
+    """The route of all edges into one delay: its side (-1 left, 1 right), and its lane, counted outwards."""
 
     delay: str
     members: tuple[str, ...]
     side: int
     number: int = 0
     above: int = 0
-    """Which of the tracks above the top layer it takes; 0 if it enters the delay from the side."""
+    """The track above the top layer, from 1; 0 if the route enters the delay from the side."""
 
 
 def plan(placed: Stack, feedback: Sequence[Edge]) -> list[Lane]:
-    """The lanes: the sides that make the way short and keep it from crossing itself."""
+    """The lanes of all delays, on the sides with short routes and few crossings."""
     into: dict[str, list[str]] = {}
     for edge in feedback:
         into.setdefault(edge.target, []).append(edge.source)
@@ -52,7 +52,7 @@ def _depth(placed: Stack, lane: Lane) -> float:
 
 
 def outermost(placed: Stack, item: str, side: int) -> bool:
-    """Whether nothing stands between the item and that side of the drawing."""
+    """Whether an item is the last one of its layer on a side."""
     row = placed.layers.rows[placed.layers.row_of[item]]
     return row[0 if side < 0 else -1] == item
 
@@ -82,26 +82,26 @@ def _number(placed: Stack, lanes: list[Lane]) -> list[Lane]:
 
 
 def room(lanes: Sequence[Lane], side: int) -> float:
-    """How much space the lanes of a side need beside the drawing."""
+    """The space that the lanes of a side need beside the layout."""
     used = sum(1 for lane in lanes if lane.side == side)
     return MARGIN + used * LANE
 
 
 def headroom(lanes: Sequence[Lane]) -> float:
-    """How much space they need above it."""
+    """The space that the lanes need above the layout."""
     return MARGIN + LANE * max((lane.above for lane in lanes), default=0)
 
 
 def exits(placed: Stack, lanes: Sequence[Lane], row: int) -> float:
-    """How much more space is wanted below a layer, for edges that leave it downwards."""
+    """The extra space below a layer for routes that leave its items downwards."""
     leaving = [m for lane in lanes for m in lane.members if not outermost(placed, m, lane.side)]
     return EXIT * sum(1 for m in leaving if placed.layers.row_of[m] == row)
 
 
 def ways(placed: Stack, lanes: Sequence[Lane], left: float, right: float) -> list[Path]:
-    """The paths; `left` and `right` are the edges of the drawing beside which the lanes run.
+    """The paths of all lanes; `left` and `right` are the sides of the layout.
 
-    Where several members share a lane, the lowest one's path is drawn whole and the others join it.
+    The lowest member of a lane has a whole path; the others only lead to it.
     """
     out: list[Path] = []
     for lane in lanes:
@@ -115,7 +115,7 @@ def ways(placed: Stack, lanes: Sequence[Lane], left: float, right: float) -> lis
 
 
 def _way_out(placed: Stack, lane: Lane, member: str, track: float) -> tuple[Point, ...]:
-    """From a member to its lane: sidewards if nothing is in the way, else downwards first."""
+    """From a member to its lane: sideways if it is outermost, else down first."""
     middle = placed.y(member)
     if outermost(placed, member, lane.side):
         edge = placed.right(member) if lane.side > 0 else placed.left(member)
@@ -126,7 +126,7 @@ def _way_out(placed: Stack, lane: Lane, member: str, track: float) -> tuple[Poin
 
 
 def _way_in(placed: Stack, lane: Lane, track: float) -> tuple[Point, ...]:
-    """From a lane to its delay: from the side if nothing is in the way, else from above."""
+    """From a lane to its delay: from the side if the delay is outermost, else from above."""
     middle = placed.y(lane.delay)
     if not lane.above:
         edge = placed.right(lane.delay) if lane.side > 0 else placed.left(lane.delay)

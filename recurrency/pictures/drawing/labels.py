@@ -1,4 +1,4 @@
-"""Typeset labels: mathematics as outlines, broken into lines that are not wider than they may be."""
+"""Typeset labels: mathematics as outlines, broken into lines of a greatest width."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEADING = 2.5
 
 @dataclass(frozen=True)
 class TextLine:
-    """One typeset line: its mathematics, how far right of the label's left edge it begins, how far down its base is."""
+    """A typeset line: its LaTeX, its indent `x` from the left edge, and its baseline from the top of the label."""
 
     latex: str
     size: float
@@ -26,7 +26,7 @@ class TextLine:
 
 @dataclass(frozen=True)
 class Label:
-    """A block of lines with the width and height that they take."""
+    """Lines, with the width and height of the whole block."""
 
     lines: tuple[TextLine, ...]
     width: float
@@ -40,14 +40,14 @@ def typeset(latex: str, size: float) -> Math:
 
 
 def _extent(latex: str, size: float) -> tuple[float, float, float]:
-    """Width, height above the base, depth below it."""
+    """The width, the height above the baseline and the depth below it."""
     width, height = typeset(latex, size).getsize()
     depth = -typeset(latex, size).getyofst()
     return width, height - depth, depth
 
 
 def make_label(text: str, size: float, widest: float) -> Label:
-    """The label of a text in which each `BREAK` may, and each new line must, end a line."""
+    """The label of a text; a line may end at each `BREAK` and ends at each newline."""
     rows: list[tuple[str, float]] = []
     for paragraph in text.split("\n"):
         rows += _fill(_pieces(paragraph), size, widest)
@@ -64,7 +64,7 @@ def make_label(text: str, size: float, widest: float) -> Label:
 
 @dataclass(frozen=True)
 class Piece:
-    """What stands behind a break, and how unwillingly a line ends there: deeper inside of brackets."""
+    """The text after a break, and the level of that break: higher inside brackets, where breaks are avoided."""
 
     latex: str
     depth: int
@@ -76,9 +76,9 @@ def _pieces(paragraph: str) -> list[Piece]:
 
 
 def _fill(pieces: list[Piece], size: float, widest: float) -> list[tuple[str, float]]:
-    """As many pieces in each line as it holds, all lines but the first indented.
+    """The lines, each with its indent; all but the first are indented.
 
-    A line ends inside brackets only where what they belong to is wider than a line.
+    A line ends inside brackets only if the expression around the brackets is wider than a line.
     """
     rows: list[str] = [""]
 

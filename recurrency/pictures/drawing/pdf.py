@@ -1,4 +1,4 @@
-"""A drawing as PDF: of the SVG that `svg.py` writes, which has outlines only, each element becomes a few operators."""
+"""Converts the SVG of `svg.py`, which has outlines only, to PDF: each element becomes a few operators."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NUMBER = re.compile(r"[A-Za-z]|-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?")
 ARGUMENTS = {"M": 2, "L": 2, "Q": 4, "C": 6, "A": 7, "Z": 0}
 CAPS = {"butt": 0, "round": 1, "square": 2}
 CIRCLE = 0.5522847498
-"""How far the handles of a quarter of a circle reach, for a radius of 1."""
+"""The length of the handles of a cubic curve that approximates a quarter of the unit circle."""
 
 Style = Mapping[str, str]
 INHERITED = ("fill", "stroke", "stroke-width", "stroke-linecap", "stroke-dasharray")
 
 
 def render_pdf(svg: str) -> bytes:
-    """One page of the size of the picture, in its units (1/72 inch); the same picture gives the same bytes."""
+    """One page as large as the picture, in units of 1/72 inch; equal pictures give equal bytes."""
     root = ET.fromstring(svg)
     width, height = (float(root.get(name, "0")) for name in ("width", "height"))
     title = next((e.text or "" for e in root if _tag(e) == "title"), "")
@@ -38,7 +38,7 @@ def render_pdf(svg: str) -> bytes:
 
 
 def _file(objects: list[bytes]) -> bytes:
-    """The objects with the table that says where each of them is; the last one is about the document."""
+    """A file of these objects with its cross-reference table; the last object is the document information."""
     out = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"
     places = []
     for number, text in enumerate(objects, 1):
@@ -60,12 +60,12 @@ def _n(value: float) -> str:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes elements; `symbols` are outlines that others use, by reference."""
+    """Writes elements; `symbols` has the outlines that `use` elements refer to."""
 
     symbols: Mapping[str, ET.Element]
 
     def group(self, parent: ET.Element, style: Style) -> Iterator[str]:
-        """All that is drawn in an element."""
+        """The operators of all children of an element."""
         for element in parent:
             own = {**style, **{name: element.attrib[name] for name in INHERITED if name in element.attrib}}
             match _tag(element):
@@ -83,7 +83,7 @@ class Writer:
                     raise ValueError(f"no operators for <{other}>")
 
     def _use(self, element: ET.Element, style: Style) -> Iterator[str]:
-        """A symbol in its box: as large as fits, in the middle."""
+        """A symbol scaled to fit its box, and centred."""
         symbol = self.symbols[element.get("href", "")]
         left, top, across, down = map(float, symbol.get("viewBox", "").split())
         x, y, width, height = (float(element.get(name, "0")) for name in ("x", "y", "width", "height"))
@@ -98,7 +98,7 @@ class Writer:
 
 
 def _painted(outline: Iterator[str], style: Style) -> Iterator[str]:
-    """An outline that is filled, drawn, or both."""
+    """An outline that is filled, stroked, or both."""
     filled, drawn = (style.get(name, "none") != "none" for name in ("fill", "stroke"))
     if not filled and not drawn:
         return
@@ -121,7 +121,7 @@ def _colour(text: str) -> str:
 
 
 def _rect(element: ET.Element) -> Iterator[str]:
-    """A rectangle, with round corners where it has them."""
+    """A rectangle, with rounded corners if it has a radius."""
     x, y, w, h = (float(element.get(name, "0")) for name in ("x", "y", "width", "height"))
     r = min(float(element.get("rx", "0")), w / 2, h / 2)
     if not r:
@@ -145,7 +145,7 @@ def _op(name: str, *numbers: float) -> str:
 
 
 def _path(text: str) -> Iterator[str]:
-    """The commands of a path, all as lines and cubic curves."""
+    """A path, converted to lines and cubic curves."""
     x = y = 0.0
     for command, values in _commands(text):
         if command.islower() and command != "z":
@@ -168,7 +168,7 @@ def _path(text: str) -> Iterator[str]:
 
 
 def _commands(text: str) -> Iterator[tuple[str, list[float]]]:
-    """Each command with its numbers; what follows `M` without a letter is a line."""
+    """Each command with its numbers; numbers after those of `M` without a letter are lines."""
     words = NUMBER.findall(text)
     command, at = "", 0
     while at < len(words):
@@ -181,7 +181,7 @@ def _commands(text: str) -> Iterator[tuple[str, list[float]]]:
 
 
 def _arc(x: float, y: float, values: list[float]) -> Iterator[str]:
-    """A piece of a circle in curves of at most a quarter."""
+    """A circular arc as cubic curves of at most a quarter each."""
     r, _, _, large, sweep, ex, ey = values
     half = math.hypot(ex - x, ey - y) / 2
     if not half:

@@ -1,4 +1,4 @@
-"""From layers to places: how high each layer lies, where edges meet a node, and the paths between."""
+"""From layers to coordinates: the y of each layer, the points where edges meet a node, and the paths between."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from recurrency.pictures.sketching.sketch import Line
 
 GAP = 22.0
 PORTS = 9.0
-"""The gap above a layer that holds nothing but ports."""
+"""The gap above a layer that has only ports."""
 ENTRIES = 11.0
-"""The least distance between two arrow heads on one side of a node."""
+"""The least distance between two arrow heads at a node."""
 
 
 @dataclass
 class Stack:
-    """Places of a layered drawing: the middle of each layer and its height; `y` runs downwards from 0."""
+    """The y coordinates of a layered drawing: the middle of each layer and its height; y points down from 0."""
 
     layers: Layers
     size: Mapping[str, Point]
@@ -44,7 +44,7 @@ class Stack:
 
 
 def stack(layers: Layers, size: Mapping[str, Point], extra: Callable[[int], float] = lambda row: 0.0) -> Stack:
-    """Pile up the layers; the gap below a layer grows with how far its edges reach sideways, and by `extra`."""
+    """Stack the layers; the gap below a layer grows with the horizontal reach of its edges, and by `extra`."""
     out = Stack(layers, size)
     heights = [max((size[i][1] for i in items if isinstance(i, str)), default=0.0) for items in layers.rows]
     y = 0.0
@@ -62,7 +62,7 @@ def stack(layers: Layers, size: Mapping[str, Point], extra: Callable[[int], floa
 
 
 def entries(placed: Stack) -> dict[Stretch, float]:
-    """Where each stretch meets the top of its lower end: as near below its source as the others allow."""
+    """The x at which each stretch meets the top of its lower end, as near to its source as the others allow."""
     into: dict[Item, list[Stretch]] = defaultdict(list)
     for stretch in placed.layers.stretches:
         into[stretch.lower].append(stretch)
@@ -81,7 +81,7 @@ def _leave(placed: Stack, stretch: Stretch) -> float:
 
 
 def _share(placed: Stack, node: str, wanted: list[float]) -> list[float]:
-    """Places on the top of a node near the wanted ones."""
+    """Points on the top of a node near the wanted ones, with a least distance between them."""
     if not wanted:
         return []
     width = placed.size[node][0]
@@ -95,7 +95,7 @@ def _share(placed: Stack, node: str, wanted: list[float]) -> list[float]:
 
 
 def paths(placed: Stack, line_of: Mapping[str, Line]) -> list[Path]:
-    """One path for each stretch between two layers; those that pass a layer go straight through it."""
+    """A path for each stretch between two layers; one that passes through a layer is straight there."""
     meets = entries(placed)
     return [_path(placed, s, meets[s], line_of[s.wire.bundle]) for s in placed.layers.stretches]
 

@@ -1,4 +1,4 @@
-"""A drawing as SVG. Text is drawn as outlines, so the picture looks the same on a machine without any font."""
+"""Writes a drawing as SVG; text is outlines, so the picture looks the same on a machine without fonts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from recurrency.pictures.sketching.sketch import Kind, Line
 INK = "#1c2430"
 EDGE = "#46515e"
 CLOCKS = (("#2f6690", "#e6f0f8"), ("#b0591b", "#fdeedd"), ("#5d7a2c", "#eef5df"), ("#7a4a8c", "#f4eaf7"))
-"""Stroke and fill for what runs over a clock, in the order in which the clocks appear."""
+"""Stroke and fill of each clock, `t` first."""
 STILL = ("#6a737d", "#f1f2f4")
-"""The same for what has one value a sequence."""
+"""Stroke and fill of values that are the same at all steps."""
 DASHES = {Line.SOLID: None, Line.DASHED: "4 2.6", Line.DOTTED: "0.1 3"}
 CORNER = 6.0
 HEAD = 5.2
@@ -24,7 +24,7 @@ Attributes = dict[str, str | float]
 
 
 def render_svg(drawing: Drawing) -> str:
-    """The text of the SVG; each node carries its equation as a tooltip."""
+    """The text of the SVG; each node has its equation as a tooltip."""
     width, height = _n(drawing.width), _n(drawing.height)
     root = _element(None, "svg", xmlns="http://www.w3.org/2000/svg", width=width, height=height)
     root.set("viewBox", f"0 0 {width} {height}")
@@ -92,7 +92,7 @@ def _box(root: ET.Element, box: Box, colour: tuple[str, str]) -> None:
 
 
 def _turn(group: ET.Element, x: float, y: float, colour: str) -> None:
-    """The sign of a cell with states: an arrow that comes back to where it began."""
+    """The symbol of a cell with a recurrence: a circular arrow."""
     r = 3.8
     d = f"M{_n(x - 0.6 * r)} {_n(y - 0.8 * r)} A{_n(r)} {_n(r)} 0 1 0 {_n(x + 0.6 * r)} {_n(y - 0.8 * r)}"
     _element(group, "path", d=d, fill="none", stroke=colour, stroke_width=1.1, stroke_linecap="round")
@@ -127,7 +127,7 @@ def _path(root: ET.Element, path: Path) -> None:
 
 
 def _arrow(root: ET.Element, tip: Point, back: Point) -> None:
-    """A head at `tip` for a line that comes along an axis."""
+    """An arrow head at `tip` of a line that is parallel to an axis."""
     dx, dy = _direction(back, tip)
     (x, y), half = tip, 0.42 * HEAD
     x, y = x - HEAD * dx, y - HEAD * dy
@@ -148,7 +148,7 @@ def _before(tip: Point, back: Point, distance: float) -> Point:
 
 
 def _smooth(points: list[Point]) -> str:
-    """Upright lines, and between points at different places a curve whose ends are upright."""
+    """Vertical lines, and curves with vertical ends between points at different x."""
     words = [f"M{_n(points[0][0])} {_n(points[0][1])}"]
     for (x0, y0), (x1, y1) in pairwise(points):
         if abs(x0 - x1) < 0.01:
@@ -175,7 +175,7 @@ def _length(a: Point, b: Point) -> float:
 
 
 def _share_glyphs(root: ET.Element, glyphs: ET.Element) -> None:
-    """Outlines that stand in several labels are kept once."""
+    """Move the outlines of letters to `glyphs`, each once."""
     seen: set[str | None] = set()
     for parent in list(root.iter()):
         for symbol in _symbols(parent, glyphs):
