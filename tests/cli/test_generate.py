@@ -187,7 +187,7 @@ def test_a_text_needs_something_to_go_on_from(tmp_path: Path) -> None:
 def test_programs_are_run_up_to_the_end_of_what_they_print(tmp_path: Path) -> None:
     shape, made = {"V": 41, "K": 12, "N": 3, "H": 4}, {"length": 1, "nesting": 1, "steps": 2, "held": 2}
     folder = train(tmp_path / "run", "EncoderDecoder", "programs", shape, task_options=made)
-    assert "name it with --source TEXT" in refused(folder)
+    assert "no source given: this model reads one, pass --source TEXT" in refused(folder)
     source = ("--source", "print(1)")
     assert said(folder, *source, "--beam", "3", "--steps", "5") == said(
         folder, "--source", "print(1)@", "--beam", "3", "--steps", "5"
@@ -218,7 +218,7 @@ def test_bytes_are_read_as_utf_8_and_what_is_none_is_shown_as_such() -> None:
 def test_more_symbols_than_the_spec_has_are_refused() -> None:
     with pytest.raises(UsageError, match="x has 3 symbols; the spec was compiled for 2"):
         Alphabet.of({"vocabulary": ["a", "b", "c"]}, "x", 2)
-    with pytest.raises(UsageError, match="x holds symbols without names"):
+    with pytest.raises(UsageError, match="the symbols of x have no names"):
         Alphabet.of({"vocabulary": ["a"], "labels": ["+"]}, "x", 2)
 
 
@@ -257,7 +257,7 @@ def test_music_becomes_a_roll_its_notes_and_a_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.reshape(22, 88), written["roll"])
     assert (tmp_path / "tune.png").read_bytes()[:4] == b"\x89PNG"
     assert "music is written to a file: pass -o NAME.npz" in refused(folder)
-    assert "name it with -o NAME.npz, not " in refused(folder, "-o", str(tmp_path / "tune.mid"))
+    assert "pass -o NAME.npz, not " in refused(folder, "-o", str(tmp_path / "tune.mid"))
     assert "--prompt is for text; this model generates music" in refused(folder, "--prompt", "C", "-o", str(out))
     assert "a beam is for models that generate symbols" in refused(folder, "--beam", "2", "-o", str(out))
 

@@ -628,7 +628,7 @@ def test_no_file_is_ever_executed(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 BAD_FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "there is none": (lambda f: read(f / "no.pt"), "can't be read: No such file"),
-    "an unknown kind": (lambda f: read(f / "w.h5"), "the extension of a file of weights is one of .safetensors, .npz, .pt"),
+    "an unknown kind": (lambda f: read(f / "w.h5"), "extension of a file of weights is one of .safetensors, .npz, .pt"),
     "something else": (lambda f: torch.save([1], f / "a.pt") or read(f / "a.pt"), "holds a list, not a state dict"),
     "other things": (lambda f: torch.save({"a": 1}, f / "a.pt") or read(f / "a.pt"), "entries that are not arrays: a"),
     "a broken file": (lambda f: (f / "a.npz").write_text("x") and read(f / "a.npz"), "can't be read as weights"),

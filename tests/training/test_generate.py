@@ -314,7 +314,7 @@ def test_what_is_for_symbols_is_refused_for_keys_and_a_missing_source_is_named()
         (lambda: Choice(-1.0), "temperature"),
         (lambda: Choice(math.nan), "temperature"),
         (lambda: Choice(1.0, 0), "top must be at least 1, not 0"),
-        (lambda: Beam(0), "at least one beginning"),
+        (lambda: Beam(0), "the width of a beam must be at least 1"),
         (lambda: Beam(1, -0.5), "length penalty"),
     ],
 )
