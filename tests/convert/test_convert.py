@@ -408,7 +408,7 @@ MISUSES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a size that does not follow": (lambda: from_torch(library("TorchGRU"), nn.GRU(3, 4), N=2), "has the inputs x [2]"),
     "a layer that is not there": (lambda: from_torch(library("PlainLSTM"), nn.LSTM(3, 4), layer=1), "no layer 1"),
-    "a state dict alone": (lambda: from_torch(library("Elman"), nn.RNN(3, 4).state_dict()), "with kind="),
+    "a state dict alone": (lambda: from_torch(library("Elman"), nn.RNN(3, 4).state_dict()), "pass kind= one of"),
     "another module": (lambda: from_torch(library("Elman"), nn.Linear(3, 4)), "unknown kind of a Linear: pass kind="),
     "an unknown kind": (lambda: from_torch(library("Elman"), {}, "elman"), "there is no layer torch-elman"),
     "no recurrent layer": (lambda: from_torch(library("Elman"), {"w": torch.ones(2)}, "rnn-tanh"), "there are w"),
