@@ -13,26 +13,22 @@ from math import inf, isnan
 
 import numpy as np
 
+from recurrency.graph.ops import OPS
+
 SCALAR_C: dict[str, str] = {
+    **{op.name: f"{op.name}{{f}}({{0}})" for op in OPS.values() if op.is_function},
     "negative": "-{0}",
     "add": "{0} + {1}",
     "subtract": "{0} - {1}",
     "multiply": "{0} * {1}",
     "divide": "{0} / {1}",
     "power": "pow{f}({0}, {1})",
-    "exp": "exp{f}({0})",
-    "expm1": "expm1{f}({0})",
-    "log": "log{f}({0})",
-    "log1p": "log1p{f}({0})",
     "sqrt": "sqrt{f}({0})",
-    "tanh": "tanh{f}({0})",
     "sigmoid": "1.0{f} / (1.0{f} + exp{f}(-{0}))",
     "softplus": "({0} > 0.0{f} ? {0} + log1p{f}(exp{f}(-{0})) : log1p{f}(exp{f}({0})))",
     "relu": "({0} < 0.0{f} ? 0.0{f} : {0})",
     "abs": "fabs{f}({0})",
     "sign": "({0} > 0.0{f} ? 1.0{f} : {0} < 0.0{f} ? -1.0{f} : {0} == 0.0{f} ? 0.0{f} : {0})",
-    "sin": "sin{f}({0})",
-    "cos": "cos{f}({0})",
     "less": "({real})({0} < {1})",
     "less_equal": "({real})({0} <= {1})",
     "equal": "({real})({0} == {1})",
@@ -42,7 +38,7 @@ SCALAR_C: dict[str, str] = {
     "stop_grad": "{0}",
     "clip_grad": "{0}",
 }
-"""A row for each element-wise operation."""
+"""A row for each element-wise operation; a function that C has under the same name needs none."""
 
 
 @dataclass(frozen=True)

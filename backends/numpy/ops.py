@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from recurrency.graph.op import Op
+from recurrency.graph.ops import OPS
+
+
+def _call(op: Op) -> tuple[str, ...]:
+    """The call of the universal function that is the meaning of an operation."""
+    args = ", ".join(f"{{{position}}}" for position in range(op.arity or 0))
+    return (f"{op.meaning.__name__}({args}, {{out}})",) if isinstance(op.meaning, np.ufunc) else ()
+
+
 ELEMENTWISE: dict[str, tuple[str, ...]] = {
-    "negative": ("negative({0}, {out})",),
-    "add": ("add({0}, {1}, {out})",),
-    "subtract": ("subtract({0}, {1}, {out})",),
-    "multiply": ("multiply({0}, {1}, {out})",),
-    "divide": ("divide({0}, {1}, {out})",),
-    "power": ("power({0}, {1}, {out})",),
-    "exp": ("exp({0}, {out})",),
-    "expm1": ("expm1({0}, {out})",),
-    "log": ("log({0}, {out})",),
-    "log1p": ("log1p({0}, {out})",),
-    "sqrt": ("sqrt({0}, {out})",),
-    "tanh": ("tanh({0}, {out})",),
+    **{op.name: _call(op) for op in OPS.values() if _call(op)},
     "sigmoid": (
         "negative({0}, {out})",
         "exp({out}, {out})",
@@ -23,10 +24,6 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     ),
     "softplus": ("logaddexp({0}, 0.0, {out})",),
     "relu": ("maximum({0}, 0.0, out={out})",),
-    "abs": ("absolute({0}, {out})",),
-    "sign": ("sign({0}, {out})",),
-    "sin": ("sin({0}, {out})",),
-    "cos": ("cos({0}, {out})",),
     "less": ("less({0}, {1}, {out})",),
     "less_equal": ("less_equal({0}, {1}, {out})",),
     "equal": ("equal({0}, {1}, {out})",),
@@ -34,10 +31,13 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "maximum": ("maximum({0}, {1}, out={out})",),
     "where": ("copyto({out}, {1})", "copyto({out}, {2}, where=equal({0}, 0.0))"),
 }
-"""`{0}`, `{1}`, `{2}` are the arguments. They may share memory with `out`, so only the first statement reads them."""
+"""`{0}`, `{1}`, `{2}` are the arguments. They may share memory with `out`, so only the first statement reads them.
+
+A function of NumPy needs no row here.
+"""
 
 FUNCTIONS = frozenset(
-    "absolute add arange asarray copyto cos divide dot einsum empty equal exp expm1 full less less_equal log log1p "
-    "logaddexp matmul maximum minimum multiply negative power prod sign sin sqrt subtract tanh zeros".split()
+    [op.meaning.__name__ for op in OPS.values() if isinstance(op.meaning, np.ufunc)]
+    + "arange asarray copyto dot einsum empty equal full less less_equal logaddexp matmul prod zeros".split()
 )
 """The functions of NumPy that a module imports by name if it uses them."""

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from recurrency.graph.ops import OPS
+
+SAME = frozenset(op.name for op in OPS.values() if op.is_function)
+"""The functions that PyTorch has under the same name."""
+
 ELEMENTWISE: dict[str, tuple[str, ...]] = {
+    **{name: (f"{name}({{0}}, out={{out}})",) for name in SAME},
     "negative": ("neg({0}, out={out})",),
     "add": ("add({0}, {1}, out={out})",),
     "subtract": ("sub({0}, {1}, out={out})",),
     "multiply": ("mul({0}, {1}, out={out})",),
     "divide": ("div({0}, {1}, out={out})",),
     "power": ("power({0}, {1}, out={out})",),
-    "exp": ("exp({0}, out={out})",),
-    "expm1": ("expm1({0}, out={out})",),
-    "log": ("log({0}, out={out})",),
-    "log1p": ("log1p({0}, out={out})",),
     "sqrt": ("sqrt({0}, out={out})",),
-    "tanh": ("tanh({0}, out={out})",),
     "sigmoid": ("sigmoid({0}, out={out})",),
     "softplus": ("softplus({0}, {out})",),
     "relu": ("clamp_min({0}, 0.0, out={out})",),
     "abs": ("absolute({0}, out={out})",),
     "sign": ("sign_of({0}, {out})",),
-    "sin": ("sin({0}, out={out})",),
-    "cos": ("cos({0}, out={out})",),
     "less": ("lt({0}, {1}, out={out})",),
     "less_equal": ("le({0}, {1}, out={out})",),
     "equal": ("eq({0}, {1}, out={out})",),
@@ -29,15 +28,16 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "maximum": ("maximum({0}, {1}, out={out})",),
     "where": ("where({0}.bool(), {1}, {2}, out={out})",),
 }
-"""`{0}`, `{1}`, `{2}` are the arguments."""
+"""`{0}`, `{1}`, `{2}` are the arguments. A function that PyTorch has under the same name needs no row."""
 
 FUNCTIONS: dict[str, str] = {
     **{
         name: f"torch.{name}"
         for name in (
-            "add addcdiv addcmul addmm addmv amax arange clamp_min cos div dot einsum eq exp expm1 le log log1p lt "
-            "matmul maximum minimum mm mul mv neg sigmoid sin sqrt sub tanh where"
-        ).split()
+            *SAME,
+            *"add addcdiv addcmul addmm addmv amax arange clamp_min div dot einsum eq le lt".split(),
+            *"matmul maximum minimum mm mul mv neg sigmoid sqrt sub where".split(),
+        )
     },
     "absolute": "torch.abs",
     "power": "torch.pow",

@@ -23,6 +23,10 @@ Attrs: TypeAlias = dict[str, Any]
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 
+FUNCTION = 10
+"""The least cost of a transcendental function, such as `exp`, for an element."""
+
+
 class Trait(Enum):
     """A fact about an operation. Passes and backends ask for facts, so that they need no change for a new operation."""
 
@@ -204,6 +208,12 @@ class Op:
     def elementwise(self) -> bool:
         """Whether each element of the result depends on the same element of the arguments alone."""
         return self.group == "elementwise"
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it is a function of one number that has this name in NumPy, as it does in C and in PyTorch."""
+        function = isinstance(self.meaning, np.ufunc) and self.meaning.__name__ == self.name
+        return function and self.arity == 1 and self.cost >= FUNCTION
 
     def is_linear(self, positions: Iterable[int]) -> bool:
         """Whether the result is linear in the arguments at these positions together, while the others are fixed."""

@@ -29,7 +29,8 @@ import numpy as np
 
 from recurrency.backend import Backend, find
 from recurrency.graph.graph import Graph, Node, rebuild
-from recurrency.graph.op import Trait
+from recurrency.graph.op import FUNCTION, Trait
+from recurrency.graph.ops import OPS
 from recurrency.graph.value import Value
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _units(count: float) -> Callable[..., Array]:
 ERRORS: dict[str, Callable[..., Array]] = {
     **{name: lambda y, a, b: np.abs(a) + np.abs(b) for name in ("add", "subtract")},
     **dict.fromkeys(("multiply", "divide", "sqrt"), _units(1.0)),
-    **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus"), _units(4.0)),
+    **{name: _units(4.0) for name, op in OPS.items() if op.elementwise and op.cost >= FUNCTION},
     **{name: lambda y, x: 4.0 * np.abs(y) + np.abs(x) for name in ("sin", "cos")},
     "power": _power,
     "product": _product,
