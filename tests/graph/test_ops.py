@@ -104,11 +104,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "start": [lambda b: x(b).shift(1, b.start("h", 3, default=p(b))), lambda b: b.start("h", 3) * p(b)],
     "unless_given": [lambda b: p(b).unless_given("g") * x(b), lambda b: x(b).unless_given("g")],
-    **{
-        op: unary(op)
-        for op in ("negative", "exp", "expm1", "tanh", "sigmoid", "softplus", "relu", "abs", "sign", "sin")
-    },
-    **{op: unary(op) for op in ("cos", "stop_grad")},
+    **{op.name: unary(op.name) for op in OPS.values() if op.elementwise and op.arity == 1},
     **{op: binary(op) for op in ("add", "subtract", "multiply", "less", "less_equal", "equal", "minimum", "maximum")},
     **{op: above_zero(op) for op in ("log", "log1p", "sqrt")},
     "divide": [

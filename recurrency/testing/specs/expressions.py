@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from recurrency.language.vocabulary import table as vocabulary
+from recurrency.language.vocabulary.table import FUNCTIONS
 from recurrency.testing.specs.scope import Writer
 from recurrency.testing.specs.terms import Entry, Expr, Level, Want
 
@@ -54,7 +56,7 @@ def twice(*degrees: int) -> int:
     return 2 * max(degrees)
 
 
-ELEMENTWISE = (
+ELEMENTWISE: tuple[Row, ...] = (
     Row("{0:p} + {1:p}", "se", tight=False),
     Row("{0:p} * {1:p}", "se", total, tight=False),
     Row("{0:p} - {1:p}", "se", tight=False),
@@ -111,6 +113,15 @@ ELEMENTWISE = (
     Row("min({0}, {1:p} + 0)", "se"),
 )
 """Rows of these need nothing of their shape."""
+
+ELEMENTWISE += tuple(
+    Row(f"{name}(tanh({{0}}))", grows=none)
+    for name, function in FUNCTIONS.items()
+    if function.group == vocabulary.ELEMENTWISE and function.most == 1
+    if not any(f"{name}(" in row.template for row in ELEMENTWISE)
+)
+"""Functions of one number that no row has, each of a number between -1 and 1."""
+
 VECTORS = (
     Row("softmax({0})", grows=none),
     Row("log_softmax({0})"),
