@@ -145,6 +145,7 @@ class Body(ABC):
 
     def value(self, id: int, at: At) -> str:
         """One element of a value, as a name or a literal."""
+        id = self._origin(id)
         node = self.graph[id]
         literal = number(self.graph, id)
         if literal is not None:
@@ -159,6 +160,16 @@ class Body(ABC):
             self.texts[name], text = text, name
         self.scopes[-1].known[id, at] = text
         return text
+
+    def _origin(self, id: int) -> int:
+        """The value whose elements these are, past operations that change none: a chain of them has any length."""
+        while self.graph[id].op.name in SAME and not self._lies(id):
+            id = self.graph[id].args[0]
+        return id
+
+    def _lies(self, id: int) -> bool:
+        """Whether a value can be read from memory."""
+        return id in self.ready or id in self.source.outputs or id in self.source.turned
 
     def _of_kind(self, node: Node, at: At) -> At:
         """The same element, without what the value does not depend on."""
@@ -230,6 +241,9 @@ class Body(ABC):
     def reduction(self, names: Sequence[str]) -> None:
         """Called before the innermost of some loops: it adds to these names, in any order."""
 
+
+SAME = ("stop_grad", "clip_grad", "spread")
+"""Operations whose elements are those of their argument."""
 
 PLAIN = re.compile(r"\w+|\d[\d.]*f?|\(-\d[\d.]*(e[+-]?\d+)?f?\)", re.ASCII)
 

@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 import recurrency as rc
+from recurrency.backend import find
 from recurrency.errors import UsageError
+from recurrency.model.export import module_files
+from recurrency.model.model import Model
 from recurrency.model.export import module_text
 from recurrency.pictures import draw
 from tests.support.bombs import BOMBS, cell, chain, uses
@@ -138,6 +141,14 @@ def test_a_chain_of_views_and_delays_is_compiled_without_recursion() -> None:
     for step, first in (("stop_grad(?)", 1.0), ("?[t-1]", 0.0)):
         model = rc.parse(chain(600, step)).compile("numpy", dtype="float64", N=2)
         assert (model.forward(np.zeros(0), {"x": x}).outputs["y"] == first).all()
+
+
+@pytest.mark.parametrize("step", ["stop_grad(?)", "clip_grad(?, 1)"])
+@pytest.mark.parametrize("backend", ["c", "cupy"])
+def test_kernels_of_a_chain_of_views_are_written_without_recursion(backend: str, step: str) -> None:
+    spec = rc.parse(chain(600, step))
+    model = Model(spec, spec.elaborate(N=2), find(backend, run=False), "float32")
+    assert "y" in module_files(model).source
 
 
 def test_what_is_too_large_for_a_picture_says_so() -> None:
