@@ -16,9 +16,8 @@ import pytest
 import recurrency as rc
 from recurrency.backend import find
 from recurrency.errors import UsageError
-from recurrency.model.export import module_files
+from recurrency.model.export import module_files, module_text
 from recurrency.model.model import Model
-from recurrency.model.export import module_text
 from recurrency.pictures import draw
 from tests.support.bombs import BOMBS, cell, chain, uses
 
