@@ -1,4 +1,4 @@
-"""The C backend: a program as one file of C, compiled by the system's compiler and kept in a cache."""
+"""The C backend: writes a program as one file of C, which the system's compiler compiles; a cache keeps the library."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class CBackend:
-    """Native code by a C compiler."""
+    """Native code from a C compiler."""
 
     name = "c"
     extension = ".c"
-    """Of the files that it writes."""
+    """The extension of the files that it writes."""
     writes_steps = True
-    """Modules have a function for one step."""
+    """Its modules have a function for one step."""
 
     def available(self) -> str | None:
-        """Why this backend can not run here; None: it can."""
+        """Why this backend cannot run here, or None."""
         reason: str | None = compiler.obstacle() or self.doubts()
         return reason
 
     def doubts(self) -> str | None:
-        """Why there is a compiler, and yet it can't be used: what it makes was tried, and is wrong."""
+        """Why the compiler cannot be used, or None: a trial showed that its code is wrong on this processor."""
         try:
             found: str | None = None if compiler.obstacle() else trust.doubts()
         except CompileError as error:
@@ -55,18 +55,18 @@ class CBackend:
     """What `Built.kept` gives, for `recurrency.disk.records`."""
 
     def restored(self, kept: tuple[Signature, str, str]) -> Built:
-        """A function that was compiled before, from what `Built.kept` gave: no graph is needed."""
+        """A function that was compiled before, from the result of `Built.kept`; this needs no graph."""
         return Built(*kept)
 
     def module(self, export: Export) -> str:
-        """The text of a file for other programs: whole sequences, steps, backward, loss.
+        """The text of a file for other programs: functions for whole sequences, steps, gradients, and the loss.
 
-        It is C99; -DREC_PORTABLE keeps it to that where a compiler knows vectors.
+        It is C99 with extensions where a compiler has vectors; -DREC_PORTABLE leaves these out.
         """
         return self.module_with_header(export)[0]
 
     def module_with_header(self, export: Export) -> tuple[str, str]:
-        """The same, and the header that belongs to it."""
+        """The text of `module`, and its header file."""
         from .module import Interface, file_text, prefix_of
         from .weights import weights_text
 
@@ -82,9 +82,9 @@ class CBackend:
         self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset(),
         here: bool = False,
     ) -> tuple[str, list[CFunction]]:  # fmt: skip
-        """The text of a file with these functions, which needs nothing else.
+        """The text of a file with these functions, which needs no other file; and the functions.
 
-        `here`: for this process, which may stop a call between two steps.
+        `here`: it is for this process, which may stop a call between two steps.
         """
         written = self._written(functions, layout, dtype, without)
         before, texts, after = self._texts(written, dtype, structs=True, here=here)

@@ -1,4 +1,4 @@
-"""Products before a loop that the loop alone reads: computed for some steps at a time, so that they stay in a cache.
+"""Products that only one loop over time reads: computed for some steps at a time, so that they stay in a cache.
 
 What a loop reads of its inputs, `W @ x`, is one product for all steps. Computed as a whole, it goes to memory and comes
 back; in chunks, it is read while it is still in the cache. A chunk has as many steps as fit (`rec_chunk_steps`), and at
@@ -22,14 +22,14 @@ from ..kernels.stages import Stages
 from .products import CProducts, inner_elements
 
 AT_STEP, AT_OTHER = re.compile(r"\b(\w+)\[tb\b"), re.compile(r"\b(\w+)\[(?!cb\b)")
-"""Elements of an array at the step of a loop; and such as are not in the chunk."""
+"""Elements of an array at the step of a loop, and elements that are not in the chunk."""
 
 VIEWS = frozenset({Trait.VIEW, Trait.UNIFORM, Trait.PERMUTES})
 """Operations whose results may be views of a product that is computed in chunks."""
 
 
 def fed(stages: Stages, forms: Mapping[int, MatrixProduct], products: CProducts) -> dict[int, Region]:
-    """The products that a loop alone reads, each at the step that it is at, and that loop."""
+    """The products that only one loop reads, each at its own step, with that loop."""
     users: dict[int, list[tuple[int, str]]] = {}
     for id in stages.region:
         for arg, how in stages.reads(id):
@@ -48,7 +48,7 @@ def fed(stages: Stages, forms: Mapping[int, MatrixProduct], products: CProducts)
 
 
 def _is_plain(program: Program, id: int, form: MatrixProduct, products: CProducts) -> bool:
-    """Whether a product has rows for each step and sequence, of a stream and of what is always the same."""
+    """Whether a product has one row for each step and sequence, of a stream times a constant matrix."""
     place, array = program.places[id], products.output(id)
     if array is None or array.home != "own" or not array.timed or array.front or array.behind:
         return False
@@ -60,7 +60,7 @@ def _is_plain(program: Program, id: int, form: MatrixProduct, products: CProduct
 def _reader(
     stages: Stages, id: int, users: Mapping[int, Sequence[tuple[int, str]]], same: set[int], results: frozenset[int]
 ) -> Region | None:
-    """The loop that alone reads a product or a view of it, at once or by what is computed where it is read.
+    """The only loop that reads a product, or a view of it, directly or through values that are not stored; or None.
 
     `same` are the values in its buffer, `results` those of the graph.
     """
@@ -90,32 +90,32 @@ def _reader(
 
 @dataclass
 class Chunks:
-    """The products of one function that are computed in chunks: by array, how many elements a step of all has."""
+    """The products of one function that are computed in chunks."""
 
     loops: dict[int, Region]
     names: dict[str, Region] = field(default_factory=dict)
     sizes: dict[int, list[str]] = field(default_factory=dict)
-    """By the number of a loop, the elements of one sequence at one step of each product that feeds it."""
+    """For each loop, by number: the elements of each product that feeds it, of one sequence at one step."""
 
     def add(self, id: int, array: Array) -> None:
-        """Note where a product is computed."""
+        """Note the array that a product is computed into."""
         region = self.loops[id]
         self.names[array.name] = region
         self.sizes.setdefault(region.number, []).append(inner_elements(array))
 
     def steps(self, region: Region) -> str:
-        """How many steps a chunk of a loop has."""
+        """The number of steps of a chunk, as text."""
         row = " + ".join(f"B * {size}" for size in self.sizes[region.number])
         return f"rec_chunk_steps({clock_size(region.clock)}, {row})"
 
     def elements(self, array: Array) -> str | None:
-        """The number of elements of an array of which one chunk is there at a time; None: it is none of these."""
+        """The number of elements of an array that holds one chunk at a time; None for other arrays."""
         if array.name not in self.names:
             return None
         return f"{self.steps(self.names[array.name])} * B * {inner_elements(array)}"
 
     def lines(self, region: Region, statements: Iterable[str]) -> tuple[list[str], list[str]]:
-        """What stands before the loop, and the lines of a step that compute the next chunk where the last one ends."""
+        """The lines before the loop, and the lines of a step that compute the next chunk where the last one ends."""
         steps = clock_size(region.clock)
         forwards = region.kind == "scan forwards"
         before = [
@@ -133,7 +133,7 @@ class Chunks:
         return before, [*out, "REC_STEP_BARRIER;", "}"]
 
     def read(self, lines: Sequence[str]) -> list[str]:
-        """The lines of a kernel that finds what it reads of these arrays in the chunk that begins with step `first`."""
+        """The lines of a kernel, changed to read these arrays in the chunk that begins with step `first`."""
         found = [AT_STEP.sub(lambda m: f"{m[1]}[cb" if m[1] in self.names else m[0], line) for line in lines]
         if found == list(lines):
             return found

@@ -20,7 +20,7 @@ from .slabs import Slab
 
 
 def signature(f: CFunction) -> Signature:
-    """That of a function."""
+    """The signature of a function."""
     clocks = f.memory.clocks
     words = {c: (f"T_{clock_name(c)}", f"n_{clock_name(c)}", f"before_{clock_name(c)}") for c in clocks}
     results = {}
@@ -38,7 +38,7 @@ def signature(f: CFunction) -> Signature:
 
 
 def _flops(f: CFunction) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    """Sizes are units here, which the program multiplies as if they were numbers."""
+    """Operations as a polynomial of the sizes: symbols take the place of numbers."""
     steps = {clock: cast(int, symbol(size_of_clock(clock))) for clock in f.memory.clocks}
     found = cast("int | Poly", f.program.flops(steps, cast(int, symbol(BATCH))))
     terms = found.terms if isinstance(found, Poly) else [((), found)]
@@ -57,14 +57,14 @@ def rooms(f: CFunction) -> Rooms:
 
 
 def _counts(f: CFunction) -> Iterator[Room]:
-    """How many steps each sequence has, and how many came before, where the caller does not say it."""
+    """The numbers of steps and of steps before, for each sequence, where the caller does not pass them."""
     for clock in map(clock_name, f.memory.clocks):
         for name in (f"n_{clock}", f"before_{clock}"):
             yield Room(name, False, "B", unless=name)
 
 
 def _arrays(f: CFunction) -> Iterator[Room]:
-    """The arrays that are not the caller's from the beginning."""
+    """The arrays that the caller does not pass."""
     known = {f.memory.array(id).name: use for id, use in uses(f.program).items() if id in f.memory.arrays}
     known |= {r.array.name: GRADIENTS for root, r in f.results.items() if GRADIENT.has(root)}
     known |= dict.fromkeys(f.taped, TAPE)
@@ -84,7 +84,7 @@ def _arrays(f: CFunction) -> Iterator[Room]:
 
 
 def slab(array: Array) -> Slab:
-    """An array of a function, as callers see it."""
+    """An array as callers see it."""
     clock = str(array.clock) if array.timed else None
     shape = tuple(size if isinstance(size, str) else int(str(size)) for size in array.shape)
     return Slab(array.name, array.real, clock, array.kind > 0, shape, array.front, array.behind)

@@ -1,9 +1,9 @@
-"""A loop with functions of functions as several loops, each of which computes what does not wait for long.
+"""Loop fission: a loop with functions of functions becomes several loops, in which calls do not wait for one another.
 
-One turn of a loop such as `h = o * tanh(f * c + i * g)` is a chain: a sigmoid, then a tanh of what depends on it. A
-processor looks ahead by little more than one turn, and so waits for the end of the chain. In one loop up to the
-sigmoids and another from there on, several turns are under way at a time; what the second needs of the first lies in
-the first cache meanwhile. (Gates and states of an LSTM: 17.1 us for 32 x 128 elements in one loop, 13.4 us in two.)
+One turn of a loop such as `h = o * tanh(f * c + i * g)` is a chain: a sigmoid, then a tanh that depends on it. A
+processor looks ahead by little more than one turn, and so waits for the end of the chain. With one loop up to the
+sigmoids and another for the rest, several turns are under way at a time; intermediate values stay in the first
+cache. (Gates and states of an LSTM: 17.1 us for 32 x 128 elements in one loop, 13.4 us in two.)
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass, field
 from .math import OWN
 
 LONG = re.compile(rf"\brec_(?:{'|'.join(OWN)})f?\(")
-"""A call that takes long."""
+"""A call that takes many cycles."""
 DEFINITION = re.compile(r"const (float|double|long long) (\w+) = ([^;{}]*);")
 STORE = re.compile(r"(\w+)\[[^;{}]*\] = (\w+);")
 LOAD = re.compile(r"\w+\[[^;{}]*\]|-?[\d.]\S*")
-"""What is read again rather than kept."""
+"""A value that is read again instead of being kept."""
 
 GREATEST = 8192
-"""Elements that loops leave to the next ones at most: they lie on the stack, of which a thread may have 128 kB."""
+"""The greatest number of elements that loops keep for later ones: on the stack, of which a thread may have 128 kB."""
 
 
 @dataclass
 class Line:
-    """A statement of the loop's body: what it defines (a store nothing), of which type, and what it reads."""
+    """A statement of the loop's body: the name that it defines (None: it stores), its type, and what it reads."""
 
     text: str
     name: str | None
@@ -40,9 +40,9 @@ class Line:
 
 
 def parted(head: str, size: int, index: str, body: Sequence[str]) -> list[str] | None:
-    """The loops in place of one with this head over `size` elements; None where there is no need.
+    """The loops that replace one with this head over `size` elements, or None.
 
-    Nothing that the body reads may be what it writes.
+    The body must not read what it writes.
     """
     lines = _parsed(body)
     if lines is None or _sorted(lines) < 2:
@@ -62,7 +62,7 @@ def parted(head: str, size: int, index: str, body: Sequence[str]) -> list[str] |
 
 
 def _parsed(body: Sequence[str]) -> list[Line] | None:
-    """The statements, if there are only definitions and stores."""
+    """The statements, or None if some are neither definitions nor stores."""
     known: dict[str, Line] = {}
     out = []
     for text in body:
@@ -85,7 +85,7 @@ def _parsed(body: Sequence[str]) -> list[Line] | None:
 
 
 def _sorted(lines: Sequence[Line]) -> int:
-    """Put each statement into the last group in which it can stand; gives the number of groups."""
+    """Put each statement into the last group that allows it; returns the number of groups."""
     for line in reversed(lines):
         own = max(line.depth - 1, 0)
         line.group = min([user.group for user in line.users], default=own)
@@ -93,7 +93,7 @@ def _sorted(lines: Sequence[Line]) -> int:
 
 
 def _is_read(line: Line) -> bool:
-    """Whether a value is as soon read again as kept."""
+    """Whether reading a value again costs no more than keeping it."""
     return LOAD.fullmatch(line.value) is not None and not line.reads
 
 

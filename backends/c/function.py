@@ -1,4 +1,4 @@
-"""One function in C: its program as kernels and the statements that call them, its memory, where its results lie."""
+"""One function in C: kernels, the statements that call them, its arrays, and where its results are stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .launches import CLaunches
 
 @dataclass(frozen=True)
 class Result:
-    """Where a result lies: in an array that becomes the caller's, from a row on; `copied`: as others do."""
+    """Where a result is: in an array that becomes the caller's, from a row on; `copied`: others are there as well."""
 
     array: Array
     row: int
@@ -28,7 +28,7 @@ class Result:
 
 
 class CFunction(Function[CLaunches, Result]):
-    """A function of a file in C. `results` says where each lies, `fresh` names arrays that become the caller's."""
+    """A function of a file in C."""
 
     def __init__(
         self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
@@ -41,14 +41,14 @@ class CFunction(Function[CLaunches, Result]):
         self.padded = {
             a.name for name, a in self.inputs.items() if a.kind is Kind.STREAM and not in_any(name, TAPE, START)
         }
-        """Streams of the caller, in whose padding anything may stand."""
+        """Streams of the caller, whose padding may hold anything."""
         names = set(re.findall(r"\w+", "\n".join([*(k.text for k in self.kernels), *self.body])))
         names |= {r.array.name for r in self.results.values()}
         names |= {a.name for a in self.inputs.values()}
         self.arrays = [a for a in self.memory.used() if a.name in names and a.home not in VECTORS]
 
     def _inputs(self) -> Iterator[tuple[str, Array]]:
-        """The arrays that the caller gives, by the name of what they are: inputs and first states."""
+        """The arrays that the caller passes: inputs by name, and initial states as `start:NAME`."""
         for op, group in (("input", Group("")), ("start", START)):
             for name, id in self.graph.sources(op).items():
                 yield group.of(name), self.memory.array(self.program.places[id].buffer)

@@ -1,4 +1,4 @@
-"""Products of matrices in C, for the C backend: text of generated files with products, for float or double.
+"""Matrix products in C: helpers of generated files, for float or double.
 
     long rec_packed_size(long k, long n);
     void rec_pack(long k, long n, const real *b, long b_k, long b_n, real *packed);
@@ -8,15 +8,14 @@
     void rec_product(long m, long n, long k, const real *a, long a_m, long a_k, const real *b, long b_k, long b_n,
                      real *c, long c_m, int add, real *work, long whole);
 
-Both products put `a b` into `c`, or add it. `rec_multiply` takes `b` as `rec_pack` made it: the weights of a recurrent
+Both products write `a b` to `c`, or add it. `rec_multiply` takes `b` packed by `rec_pack`: the weights of a recurrent
 step, packed once and used at every step; it computes the columns of the panels `first`, ..., `last - 1`, of which there
 are `REC_CEIL_DIV(n, REC_COLUMNS)`. `rec_product` takes any strides. It may compute some rows or columns of a product
-that has `whole` columns: a part needs no more work than the whole. `packed` and `work` begin on a line of 64 bytes.
-Nothing is read or written beyond the m x k, k x n and m x n elements, even where rows have a distance.
+with `whole` columns: a part needs no more workspace than the whole. `packed` and `work` begin on a line of 64 bytes.
+Nothing is read or written beyond the m x k, k x n and m x n elements, even between rows that are apart.
 
 How it works: a tile of `c`, REC_ROWS x REC_COLUMNS, stays in registers while k runs. `sizes` has its size, and the
-sizes of blocks and of what is packed. Without vectors that the compiler knows, or with -DREC_PORTABLE, the tile is in
-plain C99.
+sizes of blocks and of what is packed. If the compiler has no vectors, or with -DREC_PORTABLE, the tile is plain C99.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _VECTORS = r"""
 typedef REAL rec_vector __attribute__((vector_size(REC_WIDTH), may_alias));
 typedef REAL rec_unaligned __attribute__((vector_size(REC_WIDTH), aligned(SIZE), may_alias));
 
-/* gcc takes vectors apart that the processor lacks before its sanitizers look: they see an element that lies as one. */
+/* gcc splits vectors that the processor lacks before its sanitizers run: these check an element aligned like one. */
 #if defined(__SANITIZE_ADDRESS__)
 typedef REAL rec_lined __attribute__((aligned(REC_WIDTH), may_alias));
 #define REC_LOAD(from) ((void)*(const volatile rec_lined *)(from), *(const rec_vector *)(from))
@@ -44,7 +43,7 @@ typedef REAL rec_lined __attribute__((aligned(REC_WIDTH), may_alias));
 #define REC_LOAD(from) (*(const rec_vector *)(from))
 #endif
 
-/* A literal, since `(rec_vector){} + x` would be an addition: it turns -0.0 into 0.0. */
+/* A literal, because the addition `(rec_vector){} + x` turns -0.0 into 0.0. */
 #if REC_LANES == 2
 #define REC_BROADCAST(x) {x, x}
 #elif REC_LANES == 4
@@ -55,7 +54,7 @@ typedef REAL rec_lined __attribute__((aligned(REC_WIDTH), may_alias));
 #define REC_BROADCAST(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
 #endif
 
-/* Enough sums at a time to hide the latency of an addition: few rows take several steps of k at once. */
+/* Enough sums at a time to hide the latency of additions: with few rows, several steps of k at once. */
 #define REC_SPLIT(rows) ((7 + (rows) * REC_VECTORS) / ((rows) * REC_VECTORS))
 #if defined(__clang__)
 #define REC_EACH(i, count) _Pragma("unroll") for (int i = 0; i < (count); i++)
@@ -96,7 +95,7 @@ static inline __attribute__((always_inline)) void rec_tile(
     REC_EACH(m, rows) REC_EACH(v, REC_VECTORS) *(rec_unaligned *)(c + m * c_m + v * REC_LANES) = sum[0][m][v];
 }
 
-/* Apart, or constants of their callers would take registers from them. */
+/* Not inlined: constants of callers would take registers from the tile. */
 #define REC_TILE(rows) \
     static REC_UNUSED __attribute__((noinline)) void rec_tile_##rows( \
         long k, const REAL *a, long a_m, long a_k, const REAL *b, REAL *c, long c_m, int add, \
@@ -120,7 +119,7 @@ static void (*const rec_tiles[])(
 """
 
 _PORTABLE = r"""
-/* Always four rows, the first again for those that are not there: sums of a fixed number stay in registers. */
+/* Always four rows, with the first one in place of missing ones: a fixed number of sums stays in registers. */
 static REC_UNUSED void rec_tile(
     long rows, long k, const REAL *a, long a_m, long a_k, const REAL *b, REAL *c, long c_m, int add,
     const REAL *next, long hop
@@ -147,7 +146,7 @@ static REC_UNUSED void rec_copy(REAL *restrict to, const REAL *restrict from, lo
     for (long i = 0; i < n; i++) to[i] = from[i];
 }
 
-/* Through a square in the first cache, since columns far apart may compete for the same places in it. */
+/* Through a square in the first cache, because columns far apart may compete for the same lines of it. */
 static REC_UNUSED void rec_pack_square(const REAL *restrict b, long b_n, REAL *restrict packed) {
     REAL square[REC_COLUMNS][REC_COLUMNS];
     for (long j = 0; j < REC_COLUMNS; j++) rec_copy(square[j], b + j * b_n, REC_COLUMNS);
@@ -178,7 +177,7 @@ static REC_UNUSED void rec_pack(long k, long n, const REAL *b, long b_k, long b_
                 );
 }
 
-/* The rows in strips of at most REC_ROWS, as even as can be; each strip k x REC_STRIP, one after the other. */
+/* Packs rows in strips of at most REC_ROWS, as even as possible; each strip is k x REC_STRIP. */
 static REC_UNUSED void rec_pack_rows(long m, long k, const REAL *a, long a_m, long a_k, REAL *packed) {
     const long strips = REC_CEIL_DIV(m, REC_ROWS);
     for (long i = 0; i < k; i += 8)
@@ -207,7 +206,7 @@ static REC_UNUSED void rec_put_edge(long m, long n, const REAL *edge, REAL *c, l
     }
 }
 
-/* A block of `a`, from rec_pack_rows if a_k == 0, times the panels of `b`, which lie `panel` apart. */
+/* A block of `a`, packed by rec_pack_rows if a_k == 0, times the panels of `b`, which are `panel` apart. */
 static REC_UNUSED void rec_multiply_block(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long panel, REAL *c, long c_m, int add,
     long first, long last
@@ -233,7 +232,7 @@ static REC_UNUSED void rec_multiply_block(
     }
 }
 
-/* With space for rows, they are packed. */
+/* Packs rows if there is space for them. */
 static REC_UNUSED void rec_multiply_blocks(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *packed, REAL *c, long c_m, int add,
     long first, long last, REAL *space
@@ -284,7 +283,7 @@ static REC_UNUSED void rec_product(
 
 
 def gemm_text(real: str) -> str:
-    """The functions above for `float` or `double`; they need what `text.common` defines."""
+    """The functions above for `float` or `double`; they need `text.common`."""
     size = SIZES[real]
     tiles = f"#if REC_VECTORS{_VECTORS}\n#else{_PORTABLE}#endif\n"
     text: str = _PREFETCH + products_text(size) + tiles + _BLOCKS

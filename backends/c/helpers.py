@@ -1,6 +1,6 @@
-"""The helpers of a generated file: of all that there are, the ones that its code uses.
+"""Selects the helpers of a generated file: those that its code uses.
 
-Macros, and what the preprocessor decides, come before the code; functions come after it, and are declared before it.
+Macros come before the code. Functions come after it, and are declared before it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def words(text: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Helper:
-    """What stands between two empty lines: a function, some macros, or several of which the preprocessor takes some."""
+    """The text between two empty lines: a function, some macros, or alternatives of the preprocessor."""
 
     text: str
     defines: frozenset[str]
@@ -68,7 +68,7 @@ def used(all_helpers: Sequence[Helper], wanted: Collection[str]) -> list[Helper]
 
 
 def around(text: str, code: str) -> tuple[str, str]:
-    """Of the helpers in a text those that some code uses: what comes before the code, and what comes after it."""
+    """The helpers of a text that some code uses: what comes before the code, and what comes after it."""
     named = words(code)
     kept = used(helpers(text), named)
     before = used([helper for helper in kept if not helper.functions], named)
@@ -83,7 +83,7 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _prototype(head: str) -> str:
-    """A declaration, in lines that end after a parameter."""
+    """A declaration; its lines end after a parameter."""
     name, _, parameters = head.replace("REC_UNUSED ", "").rpartition("(")
     words = "".join(f"{part.strip().replace(' ', JOIN)}, " for part in parameters.strip(" )").split(","))
     text = f"{name.replace(' ', JOIN)}({words.strip(', ')});"

@@ -1,4 +1,4 @@
-"""Kernels in C: loops over the elements that threads of a device would stand for, and how functions call them."""
+"""Kernels in C: functions with loops over the elements that they compute."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .chunks import Chunks
 from .fission import parted
 
 INDEX = "long long"
-"""The type of everything that counts."""
+"""The type of sizes and indices."""
 
 
 class CBody(Body):
-    """A body of which one turn of the loops around it computes one element."""
+    """A body in loops, each turn of which computes one element."""
 
     @contextmanager
     def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
@@ -35,7 +35,7 @@ class CBody(Body):
             yield name
 
     def declare(self, wish: str, text: str, kind: str = "", id: int | None = None) -> str:
-        """A new constant with this value; whole numbers are as wide as all that counts."""
+        """See `Body.declare`; integers have the type of sizes."""
         return super().declare(wish, text, INDEX if kind == "int" else kind, id)
 
     def reduction(self, names: Sequence[str]) -> None:
@@ -46,8 +46,8 @@ class CBody(Body):
 class CWriter(Writer):
     """Writes the kernels of one function as functions of C over a part of the steps or sequences.
 
-    A kernel has the parameters `w` (all memory), and, as its domain has steps and sequences, `t0, t1` (or `t`, within a
-    loop over time) and `b0, b1`; and `first`, the step with which a chunk of what it reads begins.
+    A kernel has the parameter `w` (all memory); for steps, `t0, t1` (or `t`, within a loop over time); for sequences,
+    `b0, b1`; and where it reads chunks, `first`, the step with which the chunk begins.
     """
 
     def __init__(self, source: Source, prefix: str) -> None:
@@ -55,7 +55,7 @@ class CWriter(Writer):
         self.chunks: Chunks | None = None
 
     def sums(self, ids: Sequence[int], ready: Container[int], wish: str) -> Kernel:
-        """Sums over time or sequences of one type: whole rows are added up, one after the other."""
+        """Sums over time or sequences, all of one type: adds whole rows, one after the other."""
         source = self.source
         type_ = source.graph[ids[0]].type
         inners = [source.program.sums.get(id, source.graph[id].args[0]) for id in ids]
@@ -76,7 +76,7 @@ class CWriter(Writer):
             raise found
         axes = [(ix.text, extent(size)) for ix, size in zip(idx, type_.shape, strict=True) if size != 1]
         within = _loops(axes)
-        if type_.kind is Kind.STATIC and axes:  # each thread adds up a part of the elements
+        if type_.kind is Kind.STATIC and axes:  # each thread computes a part of the elements
             name, size = axes[0]
             whole = size if size.isdigit() else f"({size})"
             part = f"{name} = {whole} * id / count; {name} < {whole} * (id + 1) / count"
@@ -131,7 +131,7 @@ def _indices(shape: Sequence[Dim]) -> tuple[Ix, ...]:
 
 
 def _loops(axes: Sequence[tuple[str, str]]) -> list[str]:
-    """The heads of loops over the axes of an element; no turn of the innermost one waits for another."""
+    """The heads of loops over the axes of an element; the turns of the innermost one are independent."""
     heads = [f"for ({INDEX} {name} = 0; {name} < {size}; ++{name}) {{" for name, size in axes]
     return [*heads[:-1], *(["REC_INDEPENDENT"] if heads else []), *heads[-1:]]
 
@@ -141,16 +141,16 @@ TILED = "REC_VECTOR_LOOP("
 
 
 def _tiled(heads: list[str]) -> list[str]:
-    """The innermost loop in whole vectors: the last one begins so early that it ends with the loop.
+    """The heads with the innermost loop in whole vectors: the last one begins so early that it ends with the loop.
 
-    What two vectors share is computed twice, so nothing may be read that is written (see `_untiled`).
+    Elements in two vectors are computed twice, so the body must not read what it writes (see `_untiled`).
     """
     found = TILE.fullmatch(heads[-1]) if heads else None
     return heads if found is None else [*heads[:-2], f"{TILED}{found[1]}, {found[2]}) {{"]
 
 
 def _parted(lines: Sequence[str]) -> list[str]:
-    """The same with the innermost loop, if that is one of whole vectors, in pieces that do not wait for one another."""
+    """The lines with an innermost loop of whole vectors divided by loop fission."""
     for k, line in enumerate(lines):
         if line.startswith(TILED):
             index, size = line[len(TILED) : -3].split(", ")
@@ -160,7 +160,7 @@ def _parted(lines: Sequence[str]) -> list[str]:
 
 
 def _untiled(lines: Iterable[str]) -> list[str]:
-    """The same with a plain innermost loop."""
+    """The lines with a plain innermost loop."""
     out = []
     for line in lines:
         if line.startswith(TILED):
@@ -175,7 +175,7 @@ def kernel(
     function: str, name: str, domain: Domain, mode: str, lines: Sequence[str], written: Collection[str],
     source: Source, only_ragged: bool,
 ) -> Kernel:  # fmt: skip
-    """A kernel as a function of C; `args` are what it is called with besides the memory, `count` its steps."""
+    """A kernel as a function of C; `args` are its arguments besides the memory, `count` is its number of steps."""
     lines = _needed(lines)
     params = []
     if domain.kind is Kind.STREAM:
@@ -195,13 +195,13 @@ def kernel(
 
 
 PART = re.compile(r"^for .* \* id / count;")
-"""The head of a loop over the part of one of several threads."""
+"""The head of a loop over one thread's part."""
 WORD = re.compile(r"\w+")
 DECLARED = re.compile(r"const (?:long long|float|double) (\w+) = ")
 
 
 def _needed(lines: Sequence[str]) -> list[str]:
-    """Lines without the definitions of names that no other line uses."""
+    """The lines without definitions of names that no other line uses."""
     read = [set(WORD.findall(line.split("//")[0])) for line in lines]
     uses = Counter(word for words in read for word in words)
     found = [DECLARED.match(line.strip()) for line in lines]
@@ -222,7 +222,7 @@ def _needed(lines: Sequence[str]) -> list[str]:
 
 
 def locals_of(lines: Iterable[str], written: Collection[str], memory: Memory, real: str) -> list[str]:
-    """The lines that give what some lines use of the memory its name."""
+    """The definitions of the arrays and numbers that some lines use."""
     words = set(re.findall(r"(?<![.\w>])\w+", "\n".join(line.split("//")[0] for line in lines)))
     out = []
     for array in memory.used(words):
@@ -235,13 +235,13 @@ def locals_of(lines: Iterable[str], written: Collection[str], memory: Memory, re
 
 
 def memory_scalars(memory: Memory, words: Set[str] | None = None) -> dict[str, str]:
-    """What kernels read besides arrays, with the types; of these words, or all."""
+    """What kernels read besides arrays, with types; all of it, or what these words name."""
     types = {"int ": f"{INDEX} ", "const int* ": "const long long *"}
     return {word: types.get(kind, kind.replace("* ", " *")) for word, kind in memory.scalars(words).items()}
 
 
 def indented(lines: Iterable[str]) -> Iterator[str]:
-    """Lines as deep as the braces around them, all of which are closed at the end."""
+    """The lines, indented by the depth of braces; closes open braces at the end."""
     depth = 1
     for line in map(str.strip, lines):
         depth -= line.startswith("}")

@@ -1,4 +1,4 @@
-"""What a function in C does, stage by stage: statements that call kernels and multiply."""
+"""The statements of a function in C, which call kernels and multiply matrices."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ BARRIER = "REC_BARRIER;"
 """All threads wait here for one another."""
 
 STOP = "if (rec_stopped(w->barrier, "
-"""What a line begins with that ends a loop in a call that is stopped."""
+"""The beginning of the line that ends a loop when the call is to be stopped."""
 
 FEW = 4
-"""Fewer sequences than this for each thread may be the work of all of them at each step."""
+"""With fewer sequences than this for each thread, all threads may work at the same step."""
 
 
 class CLaunches(Launches[CWriter, CProducts]):
-    """Writes the stages of one program as statements that several threads execute, each with its part of the work."""
+    """Writes the stages of one program as statements that several threads execute, each for its part of the work."""
 
     comment_mark = "//"
 
@@ -47,7 +47,7 @@ class CLaunches(Launches[CWriter, CProducts]):
         self.chunks = self.writer.chunks = Chunks(fed(self.stages["gemm"], self.forms, self.products))
 
     def planned(self) -> dict[str, Stages]:
-        """See `Launches.planned`; sums over time and sequences are always stored: whole rows are added at once."""
+        """See `Launches.planned`; sums over time and sequences are always stored, because they add whole rows."""
         sums = {id for id in self.computed() if Trait.ACCUMULATES in self.graph[id].op.traits}
         return {"gemm": Stages(self.program, self.forms.__contains__, sums)}
 
@@ -58,7 +58,7 @@ class CLaunches(Launches[CWriter, CProducts]):
     def loop(self, region: Region) -> None:
         """Write a loop over time: each thread runs over all steps of some sequences.
 
-        Few sequences with large products are the work of all threads at each step, which wait for one another then.
+        If there are few sequences and large products, all threads work at the same step, and wait for one another.
         """
         stages = self.stages["gemm"]
         ready = stages.ready(region, 0)
@@ -84,7 +84,7 @@ class CLaunches(Launches[CWriter, CProducts]):
         ]  # fmt: skip
 
     def _chunks(self, region: Region) -> tuple[list[str], list[str]]:
-        """What stands before a loop and at the beginning of a step for products that are computed in chunks."""
+        """The lines before a loop, and at the beginning of a step, that compute products in chunks."""
         statements = []
         for id in (id for id, loop in self.chunks.loops.items() if loop is region):
             array = self.products.output(id)
@@ -100,7 +100,7 @@ class CLaunches(Launches[CWriter, CProducts]):
         return [] if id in self.chunks.loops else super().barrier(id, ready, stepped)
 
     def sums(self, stores: Sequence[Store], ready: Container[int]) -> tuple[list[str], list[Store]]:
-        """See `Launches.sums`: those of one type together."""
+        """See `Launches.sums`: one kernel for all sums of one type."""
         groups: dict[object, list[int]] = {}
         for id in (store.node for store in stores if self._is_sum(store)):
             inner = self.graph[self.program.sums.get(id, self.graph[id].args[0])].type

@@ -1,8 +1,8 @@
-"""Element-wise operations in C that vectorise: own functions of a few instructions, without branches, tables or libm.
+"""Element-wise functions in C that vectorise: a few instructions each, without branches, tables or libm.
 
-Each is plain scalar C99. With `-O3 -fno-math-errno -fno-trapping-math` gcc makes vectors of loops that call them. They
-count on IEEE arithmetic (no `-ffast-math`), but not on whether a product and a sum are contracted; where they are
-(`-ffp-contract=fast`, which `-std=c99` switches off), loops take a third less time. The text needs <math.h>,
+Each is plain scalar C99. With `-O3 -fno-math-errno -fno-trapping-math`, gcc vectorises loops that call them. They need
+IEEE arithmetic (no `-ffast-math`), with or without contraction of products and sums; with it (`-ffp-contract=fast`,
+which `-std=c99` switches off), loops take a third less time. The text needs <math.h>,
 <stdint.h> and <string.h>. Largest errors over the whole range, subnormal numbers included, in units of the last place:
 
     float   exp 1.2, expm1 1.7, log 0.9, log1p 1.5, tanh 1.4, sigmoid 2.3, softplus 1.8
@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, str] = {
     "minimum": "((({0} < {1}) | ({0} != {0})) ? {0} : {1})",  # one condition, not two: no branch
     "maximum": "((({0} > {1}) | ({0} != {0})) ? {0} : {1})",
 }
-"""The rows of `SCALAR_C`, for C that vectorises."""
+"""The rows of `SCALAR_C`, with functions and expressions that vectorise."""
 
 
 def text(words: Collection[str], real: str) -> str:
@@ -41,7 +41,7 @@ def horner(x: str, coefficients: Sequence[float], real: str) -> str:
 
 
 SUFFIX = {"float": "f", "double": ""}
-"""What functions and literals end with."""
+"""The suffix of functions and literals."""
 
 # Minimax polynomials, by Remez exchange in 40 digits. "Error" is relative to the function of the first column.
 #
@@ -95,13 +95,13 @@ NUMBERS = {
         "ln2_low": "1.9082149292705877e-10",
     },
 }
-"""What the two types differ in."""
+"""The constants of each type."""
 
 INLINE = "static inline __attribute__((always_inline))"
-"""In a loop of many calls gcc would leave some as calls, and then make no vectors."""
+"""In a loop with many calls gcc would inline only some of them, and then not vectorise the loop."""
 
 COMMON = r"""
-// The number of these bits.
+// The number with these bits.
 static inline $real rec_from_bits$f($uint bits) {
     $real x;
     memcpy(&x, &bits, sizeof x);
@@ -147,7 +147,7 @@ static inline $real rec_expm1_reduced$f($real r) {
     return r * r * p + r;
 }
 
-// In two factors, so that results are subnormal or infinite where they have to be.
+// 2^n in two factors, so that results become subnormal or infinite correctly.
 static inline $real rec_exp$f($real x) {
     const $real above = x < $low ? $low : x;
     const $real within = above > $high ? $high : above;
@@ -157,7 +157,7 @@ static inline $real rec_exp$f($real x) {
     return rec_exp_reduced$f(rec_reduced$f(within, n)) * rec_power_of_two$f(half) * rec_power_of_two$f(other);
 }
 
-// exp(-|x|), 2^64 times and then not: it may be subnormal.
+// exp(-|x|), scaled by 2^64 until the end, because it may be subnormal.
 static inline $real rec_exp_minus$f($real x) {
     const $real minus = -fabs$f(x);
     const $real within = minus < $low ? $low : minus;
@@ -206,7 +206,7 @@ static inline float rec_log_sumf(float n, float g) {
     return (g + (y - 0.5f * g2)) + n * $ln2_high;
 }
 
-// The bits moved so that those from 23 on count, from -127, by which n to divide x for sqrt(1/2) <= x / 2^n < sqrt(2).
+// The bits, shifted so that those from 23 on are n + 127 with sqrt(1/2) <= x / 2^n < sqrt(2).
 static inline uint32_t rec_exponentf(float x) {
     return rec_to_bitsf(x) + 0x004afb0du;
 }
@@ -222,7 +222,7 @@ static inline float rec_logf(float x) {
     return x <= 0.0f ? none : over;
 }
 
-// log(1 + x) for finite x > -1. 1 + x, rounded, tells n alone.
+// log(1 + x) for finite x > -1; 1 + x, rounded, only determines n.
 static inline float rec_log1p_finitef(float x) {
     const uint32_t k = rec_exponentf(1.0f + x) >> 23;
     const float q = rec_from_bitsf((256u - k) << 23);  // 4 * 2^-n: that itself may be subnormal

@@ -1,6 +1,6 @@
-"""The memory of a call of compiled code: of this both its layout in C and the forecast are made.
+"""The memory of a call of compiled code, from which both its layout in C and the forecast are made.
 
-Sizes are texts that C and Python read alike, see `sizes`; names in them are `B` and the steps of the clocks.
+Sizes are texts that are both C and Python, see `sizes`; names in them are `B` and the steps of the clocks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .sizes import LINE, lines, numbers, value
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a call is called with: steps of each clock, sequences, which inputs, whether lengths, threads."""
+    """The sizes of a call: steps of each clock, sequences, the inputs passed, whether there are lengths, threads."""
 
     steps: Mapping[str, int]
     batch: int
@@ -29,25 +29,25 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Room:
-    """An array of a function: how many elements it has, what it is for, and when it has memory of its own."""
+    """An array of a function: its elements, its use, and the calls in which it has memory of its own."""
 
     name: str
     real: bool
     elements: str
     use: str = WORKSPACE
     lent: bool = False
-    """Whether it becomes the caller's: it is no part of the workspace."""
+    """Whether it becomes the caller's, and is no part of the workspace."""
     only: str = ""
-    """The field of the call without which it has none."""
+    """The field of the call that has to be set."""
     unless: str = ""
-    """The field of the call that stands in its place, where that is given."""
+    """The field of the call that replaces it, if set."""
 
     def wanted(self, fields: Collection[str]) -> bool:
         """Whether it has memory in a call with these fields."""
         return (not self.only or self.only in fields) and self.unless not in fields
 
     def statement(self, real: str) -> str:
-        """What gives it its place in C."""
+        """The statement in C that gives it its place."""
         room = f"REC_PLACE({self.name}, {real if self.real else 'long long'}, {self.elements});"
         condition = f"call->{self.only}" if self.only else f"!call->{self.unless}"
         return f"if ({condition}) {{ {room} }}" if self.only or self.unless else room
@@ -55,7 +55,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Rooms:
-    """All that a function has memory for, in order; at the end comes room for the largest of some works per thread."""
+    """The memory of a function in order; at its end, for each thread, the largest of some workspaces of products."""
 
     rooms: tuple[Room, ...]
     work: tuple[str, ...]
@@ -65,15 +65,15 @@ class Rooms:
     """The field of each input."""
 
     def here(self) -> Iterator[Room]:
-        """Those of the workspace."""
+        """The arrays of the workspace."""
         return (room for room in self.rooms if not room.lent)
 
 
 def footprint(found: Rooms, real: np.dtype[Any], sizes: Sizes) -> Footprint:
-    """The arrays that become the caller's, and the workspace, each of which begins on a line.
+    """The bytes of the arrays that become the caller's, and of the workspace; each begins on a cache line.
 
     Raises:
-        UnknownMemoryError: there is no compiler, so it is not known how wide its vectors would be.
+        UnknownMemoryError: there is no compiler, so the width of its vectors is unknown.
     """
     from recurrency.model.memory import UnknownMemoryError
 

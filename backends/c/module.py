@@ -1,4 +1,4 @@
-"""A whole file of C for other programs: what a caller fills in, documented, and functions that check it."""
+"""A file of C for other programs: the interface with its documentation, and functions that check calls."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from .sizes import LINE
 ERRORS = {"WORK": "the workspace is smaller than NAME_FUNCTION_workspace says", "NULL": "a pointer is missing",
           "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at LINE bytes",
           "SIZE": "a number of steps or sequences is negative"}  # fmt: skip
-"""What a function returns where it does nothing: 1, 2, ... in this order."""
+"""The errors that functions return: 1, 2, ... in this order."""
 
 
 def prefix_of(cell: str) -> str:
-    """What the functions of a cell begin with: its name in lower case, if that is not what our own begin with."""
+    """The prefix of a cell's functions: its name in lower case, unless helpers begin like that."""
     word: str = ascii_name(cell).lower()
     return f"cell_{word}" if word == "rec" or word.startswith(("rec_", "cell_")) else word
 
 
 def constant(prefix: str, word: str) -> str:
-    """A constant of a cell; no macro of a header ends so."""
+    """The name of a constant; no macro of a header ends like this."""
     return f"{prefix.upper()}_{word}_"
 
 
 def commented(text: str) -> str:
-    """A text as a comment of C: whatever it holds, it stays text."""
+    """Any text as a comment of C."""
     safe = "".join(c if (c.isprintable() and c.isascii()) or c == "\n" else "?" for c in text)
     return "/* " + safe.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?") + " */"
 
 
 class Interface:
-    """The interface of some functions, as it stands in the header and at the top of the file."""
+    """The interface of some functions, which is in the header and at the top of the file."""
 
     def __init__(self, export: Export, functions: list[CFunction], prefix: str) -> None:
         self.export, self.functions, self.prefix = export, functions, prefix
@@ -80,7 +80,7 @@ class Interface:
         return "\n".join([*lines, "};", ""])
 
     def _weights(self) -> str:
-        """The array of parameters that stands in the file."""
+        """The declaration of the array of parameters."""
         says = "/* The parameters that this file was written with: the `params` of all functions. */"
         return f"{says}\nextern {self.weights};\n"
 
@@ -100,7 +100,7 @@ class Interface:
         ])  # fmt: skip
 
     def _comments(self, f: CFunction) -> list[tuple[str, str]]:
-        """What is said of the fields of a call."""
+        """Comments on the fields of a call."""
         gradient = f"out: [{f.layout.size}], of the parameters" if f.has_gradient else "not used"
         said: dict[str, list[str]] = {"params": [f"[{f.layout.size}]"], "gradient": [gradient]}
         for name, array in f.inputs.items():
@@ -126,10 +126,10 @@ class Interface:
 
 
 class Step:
-    """One step of one sequence: what a program calls that gets its input bit by bit; or why a cell can't do that.
+    """The function for one step of one sequence, for programs whose input arrives step by step; or why there is none.
 
-    `infer` is the function of whole sequences that it calls. Inputs that it does not read, such as the target of a
-    loss, are no arguments.
+    It calls `infer`, the function for whole sequences. Inputs that `infer` does not read, such as the target of a loss,
+    are no arguments.
     """
 
     def __init__(self, export: Export, infer: CFunction, prefix: str) -> None:
@@ -183,7 +183,7 @@ class Step:
         ]  # fmt: skip
 
     def _called(self, steps: int) -> list[str]:
-        """Lines that make a call of so many steps of one sequence, with room for its results."""
+        """Lines that prepare a call for so many steps of one sequence, with arrays for its results."""
         n, f = self.infer.name, self.infer
         lines = [f"const struct {n}_call none = {{0}};", f"struct {n}_call call = none;"]
         for array in (a for a in f.arrays if a.name in f.fresh):
@@ -201,7 +201,7 @@ class Step:
         return f"memcpy({to}, {self.rooms[result.array.name]} + {row}, {size} * sizeof({kind}));"
 
     def _first(self, states: Mapping[str, str]) -> list[str]:
-        """No step: the last states are the first ones."""
+        """The function that sets the initial state: a call without steps, whose final states it is."""
         kept = [self._kept(FINAL.of(n), f"state->{states[n]}", prod(port.shape))
                 for n, port in self.export.states.items()]  # fmt: skip
         real = self.infer.real

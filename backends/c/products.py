@@ -1,4 +1,4 @@
-"""Matrix products as calls of the micro-kernels in `gemm`."""
+"""Writes matrix products as calls of the functions in `gemm`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..kernels.products import Factor, MatrixProduct, Products
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix in C: where it begins, and how far its rows and its columns are from one another."""
+    """A matrix in C: its first element, and the strides of its rows and columns."""
 
     start: str
     rows: str
@@ -24,18 +24,18 @@ class Matrix:
 
 
 class CProducts(Products):
-    """Writes products as statements of C. `packed` are the matrices that are packed: the text of each, and its name."""
+    """Writes products as statements of C. `packed` has the names of packed matrices, by their text."""
 
     def __init__(self, program: Program, memory: Memory) -> None:
         super().__init__(program, memory)
         self.packed: dict[tuple[str, ...], str] = {}
         self.work: list[tuple[str, str, str]] = []
-        """The sizes of products that need room of their own."""
+        """The sizes of products that need workspace."""
         self.per_row = 0
-        """Arithmetic operations of the products of one step and sequence, as far as written since it was set."""
+        """Arithmetic operations of the products of one step and sequence, counted since it was last set."""
 
     def statements(self, form: MatrixProduct, array: Array, stepped: bool) -> tuple[list[str], str]:
-        """What is to be done before (the loop), and the product itself; `stepped`: of one step, rows `b0` to `b1`."""
+        """The statements before (the loop), and the product itself; `stepped`: of one step, sequences `b0` to `b1`."""
         a, b = self.matrix(form.a, form, stepped), self.matrix(form.b, form, stepped)
         columns = self.size(form.columns, form.sizes)
         k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
@@ -58,7 +58,7 @@ class CProducts(Products):
         return [], f"rec_product_part({m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
 
     def chunk(self, form: MatrixProduct, array: Array) -> tuple[list[str], str]:
-        """The same for `rows` steps from `t` on, within a loop; what is there of the array begins with step `first`."""
+        """The same within a loop, for `rows` steps from `t` on; the array holds the steps from `first` on."""
         a, b = self.matrix(form.a, form, True), self.matrix(form.b, form, False)
         columns = self.size(form.columns, form.sizes)
         k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
@@ -71,7 +71,7 @@ class CProducts(Products):
         return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, way, ways);"
 
     def pack(self, b: Matrix, k: str, n: str, rows: str) -> tuple[list[str], str]:
-        """The statement that packs a matrix for so many rows, unless that was done, and the name of the packed one."""
+        """The statement that packs a matrix, unless it is packed, and its packed name; `rows` will be multiplied."""
         key = (rows, b.start, b.rows, b.columns, k, n)
         if key in self.packed:
             return [], self.packed[key]
@@ -80,7 +80,7 @@ class CProducts(Products):
         return [f"rec_pack_part({rows}, {k}, {n}, {sides}, id, count);"], name
 
     def matrix(self, factor: Factor, form: MatrixProduct, stepped: bool) -> Matrix:
-        """An operand, with rows and columns as the product has them."""
+        """An operand, with the rows and columns of the product."""
         place = self.program.places[factor.node]
         array = self.memory.array(place.buffer)
         one, other = factor.axes[: factor.split], factor.axes[factor.split :]
@@ -91,7 +91,7 @@ class CProducts(Products):
         return Matrix(start, "1", wide) if factor.turned else Matrix(start, wide, "1")
 
     def begin(self, array: Array, place: Place, stepped: bool) -> str:
-        """Where the elements of a value begin; `stepped`: those of step `t` and sequence `b0`."""
+        """The first element of a value; `stepped`: of step `t` and sequence `b0`."""
         offset, shape = array.offset, array.shape
         for view in place.views:
             if view.op == "slice":
@@ -117,7 +117,7 @@ def _lead(letters: str) -> str:
 
 
 def inner_elements(array: Array) -> str:
-    """The number of elements of one sequence at one step."""
+    """The number of elements of one sequence at one step, as text."""
     if all(isinstance(d, int) for d in array.shape):
         return str(prod(d for d in array.shape if isinstance(d, int)))
     return f"({' * '.join(map(extent, array.shape))})"

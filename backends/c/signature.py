@@ -1,4 +1,4 @@
-"""What calls of a compiled function need to know of it: plain data, which can be kept beside the library."""
+"""What callers need to know of a compiled function: plain data, which is kept beside the library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BATCH = "B"
 
 @dataclass(frozen=True)
 class Found:
-    """Where a result lies: in an array, from a row on (None: all of it); `copied`: as others do."""
+    """Where a result is: in an array, from a row on (None: all of it); `copied`: other results are there as well."""
 
     name: str
     row: int | None
@@ -24,7 +24,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Signature:
-    """A function: the fields of its call in order, its arrays, and where its results lie.
+    """A function: the fields of its call in order, its arrays, and where its results are.
 
     `words` gives for each clock the names of the fields for steps, lengths and steps before. `taped` names the arrays
     that only a backward run reads. `flops` are products of sizes (of a clock, or B) with factors.
@@ -42,18 +42,18 @@ class Signature:
     """The length of the vector of gradients, if there is one."""
     random: bool
     loops: bool
-    """Whether some step waits for another."""
+    """Whether it has loops over time."""
     flops: tuple[tuple[int, tuple[str, ...]], ...]
     per_row: int
-    """Operations of the products that wait for the last step, for one step and sequence."""
+    """Operations of the products in loops over time, for one step and sequence."""
     rooms: Rooms
 
     def work(self, steps: Mapping[str, int], batch: int) -> int:
-        """Arithmetic operations of a call."""
+        """The number of arithmetic operations of a call."""
         sizes = {BATCH: batch, **{size_of_clock(clock): count for clock, count in steps.items()}}
         return sum(factor * prod(sizes[name] for name in names) for factor, names in self.flops)
 
 
 def size_of_clock(clock: str) -> str:
-    """How `flops` name the number of steps of a clock."""
+    """The name of the number of steps of a clock in `flops`."""
     return f"T {clock}"

@@ -1,9 +1,8 @@
-"""Sizes and layouts of generated C, written once: as text of C, and as the numbers of the forecast of memory.
+"""Sizes and layouts of generated C, written once: as text of C, and as numbers for the forecast of memory.
 
-Formulas are written in what C and Python have in common: whole numbers that are not negative, `+ - * /`, names, and
-calls of one another. All that depends on the machine is how wide its vectors are, and how many of them are in a row of
-the tile of a product, which stays in registers. The preprocessor chooses both; REC_VECTOR_BYTES makes it choose
-otherwise.
+Formulas use what C and Python have in common: integers that are not negative, `+ - * /`, names, and calls of one
+another. Only two numbers depend on the machine: the width of its vectors, and how many of them are in a row of the tile
+of a product, which stays in registers. The preprocessor chooses both; REC_VECTOR_BYTES overrides its choice.
 """
 
 from __future__ import annotations
@@ -19,23 +18,23 @@ from recurrency.errors import UsageError
 
 VARIABLE = "RECURRENCY_VECTOR_BYTES"
 FORCED = {"16": 16, "32": 32, "64": 64, "portable": 0}
-"""What may stand in this variable, and the REC_VECTOR_BYTES that it stands for."""
+"""The values of this variable, and the REC_VECTOR_BYTES of each."""
 
 SIZES = {"float": 4, "double": 8}
 """The bytes of an element of each type."""
 
 LINE = 64
-"""Bytes of a cache line, at multiples of which arrays begin: vectors are no wider."""
+"""The bytes of a cache line; arrays begin at multiples of it, and vectors are no wider."""
 
 CHUNK = 262144
-"""Bytes of a chunk of products that a loop reads: see `chunks`."""
+"""The bytes of a chunk of products: see `chunks`."""
 
 WORTH = 250_000
-"""Operations of the products of one step from which on several threads, which then wait for one another, are faster."""
+"""From so many operations of products at one step on, several threads at one step are faster, although they wait."""
 
 CHOICE = """
-/* How many bytes a vector has: those of the processor, unless REC_VECTOR_BYTES is defined (0: the compiler knows none).
-   And how many vectors are in a row of the tile of a product; 0: the tile is in plain C. */
+/* REC_WIDTH is the bytes of a vector: those of the processor, unless REC_VECTOR_BYTES is defined (0: there are none).
+   REC_VECTORS is the number of vectors in a row of the tile of a product; 0: the tile is plain C. */
 #if !defined(REC_VECTOR_BYTES)
 #if defined(__AVX512F__)
 #define REC_VECTOR_BYTES 64
@@ -79,12 +78,12 @@ BLOCKS = {
     "REC_N": "16384 / SIZE",
     "REC_STRIP": "8",
 }
-"""A block: M rows and K steps of k lie in the second cache; in the third, K x N of packed columns."""
+"""Blocks: M rows and K steps of k fit the second cache, K x N elements of packed columns the third."""
 
 
 @dataclass(frozen=True)
 class Formula:
-    """A function of whole numbers."""
+    """A function of integers."""
 
     name: str
     parameters: str
@@ -93,7 +92,7 @@ class Formula:
     type: str = "long"
 
     def definition(self) -> str:
-        """That in C."""
+        """Its definition in C."""
         head = ", ".join(f"{self.type} {name}" for name in self.parameters.split(", "))
         lines = [
             f"/* {self.says} */",
@@ -105,24 +104,24 @@ class Formula:
 
 CHUNKS = (
     Formula("rec_chunk_steps", "steps, row", "REC_MIN(steps, REC_MAX(1, REC_CHUNK / REC_MAX(1, row)))",
-            "How many of `steps` steps, each of so many elements, are computed at a time to be in a cache when they are"
-            " read.", "long long"),
+            "How many of `steps` steps, each of so many elements, are computed at a time, to be in a cache when read.",
+            "long long"),
 )  # fmt: skip
 PRODUCTS = (
     Formula("rec_packed_size", "k, n", "REC_CEIL_DIV(n, REC_COLUMNS) * REC_COLUMNS * k",
             "The elements of a packed matrix: whole panels."),
     Formula("rec_block_depth", "k", "REC_CEIL_DIV(k, REC_MAX(1, REC_CEIL_DIV(k, REC_K)))",
-            "Steps of k in a block: even blocks, since a short last one would pay for reading and writing `c` again."),
+            "Steps of k in a block. Blocks are even: a short one would not be worth reading and writing `c` again."),
     Formula("rec_packed_depth", "n, k", "REC_MIN(k, REC_K * REC_MAX(1, REC_N / REC_MAX(1, n)))",
-            "Steps of k that are packed at once, of so many columns."),
+            "Steps of k that are packed at a time, for so many columns."),
     Formula("rec_packed_rows_size", "m, k",
             "REC_CEIL_DIV(REC_CEIL_DIV(REC_MIN(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_block_depth(k), REC_LINE)"
             " * REC_LINE",
-            "The elements of packed rows: whole lines, since panels that a tile loads as aligned vectors follow."),
+            "The elements of packed rows: whole cache lines, so that the panels after them are aligned for vectors."),
     Formula("rec_product_work_size", "m, n, k",
             "rec_packed_rows_size(m, rec_packed_depth(n, k))"
             " + rec_packed_size(rec_packed_depth(n, k), REC_MIN(n, REC_N))",
-            "The elements of work that a product needs."),
+            "The elements of workspace that a product needs."),
 )  # fmt: skip
 
 MACROS = """
@@ -131,23 +130,23 @@ MACROS = """
 #define REC_CEIL_DIV(n, size) (((n) + (size) - 1) / (size))
 """
 PYTHON: Mapping[str, Any] = {"REC_MIN": min, "REC_MAX": max, "REC_CEIL_DIV": lambda n, size: (n + size - 1) // size}
-"""The same in Python."""
+"""The macros in Python."""
 
 
 def _defined(constants: Mapping[str, str]) -> str:
-    """The definitions of constants; another chunk may be asked for."""
+    """The definitions of constants; a compiler option may set the chunk."""
     lines = {name: f"#define {name} {f'({text})' if ' ' in text else text}\n" for name, text in constants.items()}
     return "".join(f"#ifndef {name}\n{line}#endif\n" if name == "REC_CHUNK" else line for name, line in lines.items())
 
 
 def common_text(size: int) -> str:
-    """What every generated file needs, for elements of so many bytes."""
+    """What all files need, for elements of so many bytes."""
     text = CHOICE + MACROS + "\n" + _defined(COMMON) + "\n" + "".join(formula.definition() for formula in CHUNKS)
     return text.replace("SIZE", str(size))
 
 
 def products_text(size: int) -> str:
-    """What files with products need besides."""
+    """What files with products also need."""
     tiles = f"#if REC_VECTORS\n{_defined(TILES[True])}#else\n{_defined(TILES[False])}#endif\n"
     formulas = "\n".join(formula.definition() for formula in PRODUCTS)
     return f"\n{tiles}\n{_defined(BLOCKS)}\n{formulas}\n".replace("SIZE", str(size))
@@ -155,7 +154,7 @@ def products_text(size: int) -> str:
 
 @dataclass(frozen=True)
 class Vectors:
-    """The vectors of a machine: the bytes of each, and how many are in a row of the tile; 0: it has none."""
+    """The vectors of a machine: the bytes of each, and how many are in a row of the tile; 0 if it has none."""
 
     width: int
     row: int
@@ -163,7 +162,7 @@ class Vectors:
 
 @cache
 def numbers(size: int, vectors: Vectors) -> Mapping[str, Any]:
-    """Constants and formulas by their names, for elements of so many bytes and the vectors of a machine."""
+    """Constants and formulas by name, for elements of so many bytes and the vectors of a machine."""
     known: dict[str, Any] = {**PYTHON, "SIZE": size, "REC_WIDTH": vectors.width, "REC_VECTORS": vectors.row}
     for name, text in {**COMMON, **TILES[vectors.row > 0], **BLOCKS}.items():
         known[name] = value(text, known)
@@ -173,7 +172,7 @@ def numbers(size: int, vectors: Vectors) -> Mapping[str, Any]:
 
 
 def value(text: str, known: Mapping[str, Any]) -> Any:
-    """What a text stands for with these names."""
+    """The value of a text with these names."""
     return eval(_code(text), {}, known)
 
 
@@ -183,12 +182,12 @@ def _code(text: str) -> CodeType:
 
 
 def lines(size: int) -> int:
-    """Bytes of whole lines."""
+    """The bytes of so many, rounded up to whole cache lines."""
     return -(-size // LINE) * LINE
 
 
 def forced() -> tuple[str, ...]:
-    """The option of the compiler for the width that the environment asks for, if it does.
+    """The compiler option for the width of vectors that the environment sets, if any.
 
     Raises:
         UsageError: there is no such width.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Slab:
-    """An array that a caller hands over or is handed: [T + rows, B, *shape], [B, *shape] or [*shape].
+    """An array that a caller passes or gets: [T + rows, B, *shape], [B, *shape] or [*shape].
 
-    `clock` is that of its axis of steps, None where it has none; a size that is a string is the steps of that clock.
+    `clock` is the clock of its axis of steps, if any; a size that is a string is the number of steps of that clock.
     """
 
     name: str

@@ -115,12 +115,12 @@ static REC_UNUSED void rec_wait(void *barrier, long long count) {
 """
 
 WATCH = r"""
-/* A call that may be stopped: behind the barrier are a flag, NULL where nobody asks, and the first step and line that
-   are not executed any more. The first thread decides so early that all threads find the same there. */
+/* How a call is stopped: behind the barrier are a flag (NULL: it is never stopped), and the first step and line that
+   are no longer executed. The first thread sets these so early that all threads read the same. */
 struct rec_watch { const volatile int *flag; long long step, line; };
 #define REC_WATCH(barrier) ((struct rec_watch *)(void *)((char *)(barrier) + 2 * REC_LINE_BYTES))
 
-/* Whether a step is not executed any more. */
+/* Whether a step is no longer executed. */
 static REC_UNUSED int rec_stopped(void *barrier, long long step, long long ways, long long way) {
     struct rec_watch *watch = REC_WATCH(barrier);
     if (!watch->flag) return 0;
@@ -130,7 +130,7 @@ static REC_UNUSED int rec_stopped(void *barrier, long long step, long long ways,
     return step >= __atomic_load_n(&watch->step, __ATOMIC_ACQUIRE);
 }
 
-/* Waits; then: whether a line is not executed any more. */
+/* Waits, then returns whether a line is no longer executed. */
 static REC_UNUSED int rec_wait_or_leave(void *barrier, long long id, long long count, long long line) {
     struct rec_watch *watch = REC_WATCH(barrier);
     if (watch->flag && id == 0 && *watch->flag && __atomic_load_n(&watch->line, __ATOMIC_RELAXED) == INT64_MAX)
@@ -139,13 +139,13 @@ static REC_UNUSED int rec_wait_or_leave(void *barrier, long long id, long long c
     return watch->flag && line >= __atomic_load_n(&watch->line, __ATOMIC_ACQUIRE);
 }
 """
-"""For code of this process, which can be stopped; what is written for others can not."""
+"""Helpers of code for this process, which can be stopped."""
 
 BARRIERS = {
     False: "#define REC_BARRIER rec_wait(w->barrier, count)",
     True: "#define REC_BARRIER do { if (rec_wait_or_leave(w->barrier, id, count, __LINE__)) return; } while (0)",
 }
-"""How threads wait between two statements; and where they can be stopped."""
+"""How threads wait between two statements: in files for other programs, and where they can be stopped."""
 
 
 def common(real: str, watched: bool = False) -> str:
@@ -155,7 +155,7 @@ def common(real: str, watched: bool = False) -> str:
 
 
 def library(real: str, watched: bool) -> str:
-    """All helpers that there are."""
+    """All helpers."""
     parts = [common(real, watched), TEXTS[real], PHILOX, gemm_text(real), PARTS.replace("REAL", real)]
     return "\n\n".join(parts)
 
@@ -163,10 +163,10 @@ def library(real: str, watched: bool) -> str:
 PHILOX = CUDA_PHILOX.replace("__device__ void philox(", "void rec_philox(") + (
     "\n#define philox(element, ...) rec_philox((unsigned int)(element), __VA_ARGS__)\n"
 )
-"""As on a GPU; elements are counted in a wider type here."""
+"""As for CUDA, but elements have a wider type."""
 
 PARTS = """
-/* So few rows are multiplied with a matrix as it lies, if it lies as it is summed; packing would take longer. */
+/* Fewer rows than this are multiplied with an unpacked matrix if its sums run along memory; packing takes longer. */
 #define REC_UNPACKED_ROWS 4
 
 static REC_UNUSED void rec_pack_part(

@@ -1,4 +1,4 @@
-"""Parameters as constants in a file of C, so that a program which uses it needs no other file."""
+"""Parameters as constants in a file of C: programs need no other file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from recurrency.graph.op import Array
 from .module import Interface, commented
 
 IN_A_LINE = 6
-"""How many numbers stand in a line."""
+"""Numbers in a line."""
 
 
 def weights_text(interface: Interface) -> str:
-    """The array that an interface declares, if any, with the name of each parameter where it begins."""
+    """The definition of the array that an interface declares, if any, with the name of each parameter."""
     export = interface.export
     if export.weights is None:
         return ""
@@ -35,5 +35,5 @@ def _rows(values: Array) -> list[str]:
 
 
 def literal(value: float) -> str:
-    """A finite number as C99 writes it in base 16: a compiler reads back the same bits."""
+    """A finite number as a hexadecimal literal of C99, which a compiler reads back exactly."""
     return re.sub(r"\.?0*p", "p", value.hex())

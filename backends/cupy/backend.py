@@ -1,4 +1,4 @@
-"""The CuPy backend: header-free CUDA C kernels and a driver in Python, written as a module that needs cupy alone."""
+"""The CuPy backend: CUDA C kernels without headers and a driver in Python, as a module that needs only cupy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Built:
-    """A function that runs on a device (see `recurrency.backend.Runner`), and the source of its module."""
+    """A function that runs on a device (see `recurrency.backend.Runner`), with the source of its module."""
 
     def __init__(self, name: str, source: str, load: Callable[[], Any], plan: str | None) -> None:
         self.name, self.source, self._load, self.plan = name, source, load, plan
@@ -39,7 +39,7 @@ class Built:
 
     @property
     def device(self) -> Any:
-        """The function on arrays of the device."""
+        """The function for arrays of the device."""
         if self._function is None:
             module: dict[str, Any] = {"__name__": f"recurrency.generated.{self.name}"}
             exec(compile(self.source, f"<recurrency cupy {self.name}>", "exec"), module)
@@ -54,9 +54,9 @@ class Built:
 
 
 class CupyBackend:
-    """Kernels and driver for `cupy`, or for what `load` gives in its place.
+    """Kernels and driver for `cupy`, or for the array module that `load` returns.
 
-    `plan` says how loops over time run, `loop`, `step` or `gemm`; None: as is best for each loop and size.
+    `plan` says how loops over time run: `loop`, `step` or `gemm`; None chooses the best for each loop and size.
     """
 
     extension = ".py"
@@ -71,7 +71,7 @@ class CupyBackend:
         self.load = _cupy if load is None else load
 
     def available(self) -> str | None:
-        """Why this backend can not run here; None: it can. Source can be written everywhere."""
+        """Why this backend cannot run here, or None. It can write source everywhere."""
         try:
             arguments.installed()
         except (ImportError, RuntimeError) as error:
@@ -120,7 +120,7 @@ class CupyBackend:
 
 
 def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
-    """The CUDA C of some functions: it needs no header."""
+    """The CUDA C of some functions, which needs no header."""
     kernels = "\n".join(kernel.text for f in functions for kernel in f.kernels)
     symbols = any(not array.real for f in functions for array in f.memory.used())
     random = any(f.random for f in functions)

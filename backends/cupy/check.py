@@ -1,6 +1,6 @@
-"""CUDA kernels compiled by NVIDIA's own compiler, NVRTC, which needs no GPU: are they valid, and do they spill?
+"""Checks CUDA kernels with NVRTC, NVIDIA's compiler, which needs no GPU: are they valid, and do they spill?
 
-A kernel that spills keeps values in memory for which the processor has no registers: it works, but far too slowly.
+A kernel that spills keeps values in memory for lack of registers: it works, but far too slowly.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 from recurrency.errors import UsageError
 
 ARCHITECTURES = (80, 90, 100)
-"""A100, H100 and B200, as NVIDIA numbers them."""
+"""The architectures of A100, H100 and B200."""
 
 OPTIONS = ("--std=c++17", "-ftz=true", "--ptxas-options=-v")
-"""As cupy compiles kernels: it always asks for `-ftz=true`, denormal numbers of float are zero."""
+"""The options with which cupy compiles kernels: it always sets `-ftz=true`, which makes denormal floats zero."""
 INSTALL = "NVRTC is not installed, which compiles CUDA kernels without a GPU; pip install 'recurrency[cuda-check]'"
 
 ENTRY = re.compile(
@@ -26,12 +26,12 @@ ENTRY = re.compile(
     r".*?Used (?P<registers>\d+) registers",
     re.DOTALL,
 )
-"""What the assembler says of a kernel."""
+"""The lines of the assembler for one kernel."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """A compiled kernel: how many registers a thread needs, and how many bytes it has to keep elsewhere."""
+    """A compiled kernel: the registers of a thread, and the bytes that it spills."""
 
     name: str
     registers: int
@@ -39,24 +39,24 @@ class Usage:
 
 
 def obstacle() -> str | None:
-    """Why nothing can be checked here, or None."""
+    """Why no kernels can be checked here, or None."""
     return None if _nvrtc() else INSTALL
 
 
 @cache
 def _nvrtc() -> Any:
-    """The bindings, if they and the library that they bind are there."""
+    """The bindings, or None if they or their library are not installed."""
     try:
         from cuda.bindings import nvrtc
 
         nvrtc.nvrtcVersion()
-    except (ImportError, RuntimeError):  # what its loader raises for a missing library is a RuntimeError
+    except (ImportError, RuntimeError):  # its loader raises a RuntimeError if the library is missing
         return None
     return nvrtc
 
 
 def check(source: str, architectures: Sequence[int] = ARCHITECTURES) -> list[str]:
-    """Compile all kernels of a module's source for some architectures; a line for each says what came of it.
+    """Compile all kernels of a module's source; returns a line for each architecture.
 
     Raises:
         UsageError: NVRTC is not installed, refuses a kernel, or a kernel spills.
@@ -76,7 +76,7 @@ def _report(arch: int, usages: list[Usage]) -> str:
 
 
 def kernel_texts(source: str) -> list[str]:
-    """The texts of CUDA C in a module's source: what is assigned to `SRC`."""
+    """The CUDA C in a module's source: the values of `SRC`."""
     assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
     named = [node.value for node in assigned if [ast.unparse(target) for target in node.targets] == ["SRC"]]
     return [ast.literal_eval(value) for value in named]
@@ -93,12 +93,12 @@ def compiled(code: str, arch: int) -> list[Usage]:
 
 
 def assembly(code: str, arch: int = 90) -> str:
-    """What NVRTC makes of a text before it knows the very device: PTX. For errors see `compiled`."""
+    """The PTX that NVRTC makes of a text. For errors see `compiled`."""
     return _compiled(code, arch)[1]
 
 
 def _compiled(code: str, arch: int) -> tuple[str, str]:
-    """What the compiler has said, and PTX."""
+    """The compiler's log, and PTX."""
     nvrtc = _nvrtc()
     if nvrtc is None:
         raise UsageError(INSTALL)
@@ -117,17 +117,17 @@ def _compiled(code: str, arch: int) -> tuple[str, str]:
 
 
 def _text(program: Any, size: Any, get: Any) -> str:
-    """A text that a program has got."""
+    """A text of a program."""
     text = b" " * _done(size(program))
     _done(get(program, text))
     return str(text.decode(errors="replace")).rstrip("\0 \n")
 
 
 def _done(answer: tuple[Any, ...]) -> Any:
-    """What a call gives besides its status.
+    """The result of a call without its status.
 
     Raises:
-        UsageError: it has failed.
+        UsageError: the call has failed.
     """
     status, *values = answer
     if status:

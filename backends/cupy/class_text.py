@@ -20,28 +20,28 @@ WIDTH = 104
 
 SAYS = {
     "loop": "The loop over {states}, all steps in one kernel.",
-    "step": "The loop over {states}: at each step own kernels, products in them.",
-    "gemm": "The loop over {states}: at each step matrix products, and kernels for the rest.",
+    "step": "The loop over {states}: at each step kernels, which also compute products.",
+    "gemm": "The loop over {states}: at each step products by cuBLAS, and kernels for the rest.",
 }
-"""What is said of each way to run a loop over time."""
+"""The docstrings of the ways to run a loop over time."""
 
 
 def class_text(f: CudaFunction) -> str:
-    """A class `NAME(Function)`, where `Function` is that of `cupy.runtime.driver`."""
+    """A class `NAME(Function)`, with the `Function` of `cupy.runtime.driver`."""
     scans = [line for number, scan in enumerate(f.scans) for line in _ways(f, number, scan)]
     body = [
         *_tables(f),
         "",
         *_method(f"largest(self, {_sizes(f)})", "The numbers of elements of all arrays.", _largest(f)),
         "",
-        *_method(f"allocate(self, p, {_sizes(f)})", "What a plan holds for ever.", _memory(f, fresh=False)),
+        *_method(f"allocate(self, p, {_sizes(f)})", "The arrays of a plan that stay.", _memory(f, fresh=False)),
         "",
-        *_method(f"renew(self, p, {_sizes(f)})", "What belongs to the caller after a run.", _memory(f, fresh=True)),
+        *_method(f"renew(self, p, {_sizes(f)})", "The arrays that become the caller's.", _memory(f, fresh=True)),
         "",
-        *_method("run(self, p)", "All launches, in order.", [*_frame(f, f.body), *f.body]),
+        *_method("run(self, p)", "All products and launches, in order.", [*_frame(f, f.body), *f.body]),
         *scans,
         "",
-        *_method("results(self, p)", "What has been computed, by name.", _results(f)),
+        *_method("results(self, p)", "The results by name.", _results(f)),
     ]
     lines = [f"class {f.name}(Function):", *(f"    {line}" if line else "" for line in body)]
     return "\n".join(lines) + "\n"
@@ -52,7 +52,7 @@ def _method(head: str, says: str, body: Sequence[str]) -> list[str]:
 
 
 def _laid_out(line: str) -> Iterator[str]:
-    """A line as several, what it comes from above it."""
+    """A line on several lines, with its comment above."""
     indent = line[: len(line) - len(line.lstrip())]
     text, _, said = line.partition("  # ")
     if said:
@@ -91,10 +91,9 @@ def _table(name: str, rows: Mapping[str, object]) -> list[str]:
 
 
 def _inputs(f: CudaFunction) -> dict[str, tuple[str, int | None, str | None, tuple[str | int, ...]]]:
-    """The arrays that the caller gives.
+    """The arrays that the caller passes: inputs, and initial states as `start:NAME`.
 
-    Name -> array, how many symbols there are (None: it holds real numbers), the clock after the end of whose steps it
-    is cleaned, shape.
+    Name -> array, the number of symbols (None: real numbers), the clock of a stream whose padding is cleared, shape.
     """
     out = {}
     for op, group in (("input", Group("")), ("start", START)):
@@ -109,7 +108,7 @@ def _inputs(f: CudaFunction) -> dict[str, tuple[str, int | None, str | None, tup
 
 
 def _used(f: CudaFunction) -> list[Array]:
-    """The arrays that something reads or writes, without what the caller gives."""
+    """The arrays that kernels or the driver use, except those that the caller passes."""
     text = "\n".join([*(k.text for k in f.kernels), *_all_lines(f), *f.results.values()])
     words = set(re.findall(r"\w+", text))
     given = {array for name, (array, *_) in _inputs(f).items() if not START.has(name)}
@@ -147,7 +146,7 @@ def _allocation(f: CudaFunction, array: Array) -> str:
 
 
 def _frame(f: CudaFunction, lines: Sequence[str]) -> list[str]:
-    """The names that the lines of a method use."""
+    """The definitions of names that the lines of a method use."""
     words = set(re.findall(r"\w+", "\n".join(lines)))
     out = []
     if "k" in words:

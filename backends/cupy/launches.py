@@ -1,4 +1,4 @@
-"""What a driver in Python does outside of loops: it launches kernels, and hands matrices to cuBLAS."""
+"""What a driver in Python does outside of loops: it launches kernels, and calls cuBLAS for products."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .writer import CudaWriter
 
 
 class CudaLaunches(Launches[CudaWriter, CudaProducts]):
-    """Writes the stages of one program as lines of Python. `hoisted` are operands with a name from before a loop."""
+    """Writes the stages of one program as lines of Python. `hoisted` are operands that get a name before a loop."""
 
     comment_mark = "#"
 
@@ -59,7 +59,7 @@ class CudaLaunches(Launches[CudaWriter, CudaProducts]):
         return f"if p.ragged: {text}" if kernel.only_ragged else text
 
     def sums(self, stores: Sequence[Store], ready: Container[int]) -> tuple[list[str], list[Store]]:
-        """See `Launches.sums`: the first halves of sums over all sequences; the second halves are stores as others."""
+        """See `Launches.sums`: the first halves of sums over all sequences; the second halves are ordinary stores."""
         groups: dict[object, list[Store]] = {}
         for store in stores:
             if is_parted(self.source, store.value):

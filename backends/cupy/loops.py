@@ -1,4 +1,4 @@
-"""The ways to run a loop over time: in one kernel, with own products at each step, with the library's products."""
+"""The ways to run a loop over time: in one kernel, or at each step with products in kernels or by cuBLAS."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..kernels.races import NotDiagonalError
 from .launches import CudaLaunches
 
 CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
-"""Operations of which an element reads several elements."""
+"""Operations whose elements read several elements of an argument, with their names in messages."""
 
 
 @dataclass
 class Scan:
-    """The loop over time of one region: the lines of the ways to run it, and why it can't be run in the others."""
+    """A loop over time: the lines of each way to run it, and why it cannot be run in the others."""
 
     region: Region
     states: str
@@ -57,7 +57,7 @@ class Loops:
         self.scans.append(scan)
 
     def _loop(self, region: Region) -> list[str]:
-        """All steps in one kernel, if each thread can do with what it computed itself."""
+        """All steps in one kernel, if each thread only reads what it computed itself."""
         made, stages = self.launches, self.launches.stages["step"]
         for id in region.ids:
             if CROSSES_UNITS.get(made.graph[id].op.name):
@@ -71,7 +71,7 @@ class Loops:
         return [made.launch(made.writer.loop(domain, group, ready, f"{made.wish(group)}_loop", region))]
 
     def _own(self, region: Region) -> list[str]:
-        """Own kernels at each step; they read matrices of weights in the order of their threads."""
+        """Kernels with products at each step; they read transposed weights, so that neighbours read neighbours."""
         made = self.launches
         ready = made.stages["step"].ready(region, 0)
         turned = [made.writer.turned(id, ready, made.graph[id].name or "matrix") for id in self._rows(region)]
@@ -80,7 +80,7 @@ class Loops:
         return [*map(made.launch, turned), *lines]
 
     def _rows(self, region: Region) -> Iterator[int]:
-        """The matrices of which a thread would read a row, and its neighbour the next."""
+        """The matrices whose rows neighbouring threads would read."""
         made = self.launches
         ready = made.stages["step"].ready(region, 0)
         seen = set()
@@ -96,7 +96,7 @@ class Loops:
                     seen.add(arg)
 
     def _steps(self, region: Region, way: str) -> list[str]:
-        """A loop over the steps in the driver."""
+        """A loop over the steps, in the driver."""
         made, stages = self.launches, self.launches.stages[way]
         outputs = dict(made.source.outputs)
         made.hoisted.clear()
@@ -112,7 +112,7 @@ class Loops:
 
 
 def _states(graph: Graph, late: list[int]) -> str:
-    """The user's names of what is read of the step before."""
+    """The user's names of the values that are read at the step before."""
     names = []
     for id in late:
         stream = graph[graph[id].args[0]]

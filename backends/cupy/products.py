@@ -1,4 +1,4 @@
-"""Matrix products as calls of the driver, which hands them to cuBLAS; arrays are attributes of a plan, `p.NAME`."""
+"""Matrix products as calls of cuBLAS by the driver; arrays are attributes of a plan, `p.NAME`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CudaProducts(Products):
         return text
 
     def _part(self, array: Array, place: Place) -> str:
-        """A piece of a flat vector."""
+        """A slice of a flat vector."""
         start, shape = array.offset, array.shape
         for view in place.views:
             if view.op == "slice":
@@ -47,7 +47,7 @@ class CudaProducts(Products):
         return f"p.{array.name}[{start}:{start + count(shape)}]"
 
     def out(self, product: MatrixProduct, array: Array, stepped: bool) -> str:
-        """Where the result goes, as a matrix."""
+        """The array of the result, as a matrix."""
         rows, columns = self.size(product.rows, product.sizes), self.size(product.columns, product.sizes)
         text = whole(array, 0, stepped)
         if len(product.rows) == 1 and len(product.columns) == 1 and array.home not in VECTORS:

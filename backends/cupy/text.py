@@ -1,4 +1,4 @@
-"""A kernel as text: its signature, the element that a thread stands for, the lines around its body."""
+"""A kernel as text: its signature, the element that a thread computes, the lines around its body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK = 128
 """Threads of a block."""
 
 BLOCKS = 4
-"""So many blocks are to fit a multiprocessor, which leaves 128 registers to each thread: enough, as NVRTC says."""
+"""Blocks that have to fit a multiprocessor, which leaves 128 registers to each thread: enough, according to NVRTC."""
 
 LINE = 110
 """Characters of a line of parameters."""
@@ -34,11 +34,11 @@ extern "C" __global__ void clean_NAME(TYPE* out, const TYPE* x, const int* lengt
     if (i < n) out[i] = i / row / B < lengths[i / row % B] ? x[i] : (TYPE)NOTHING;
 }
 """
-"""What the runtime launches besides: copies, and streams with nothing after the end of each sequence."""
+"""The kernels that the runtime launches: copies, and copies of streams with cleared padding."""
 
 
 def runtime_kernels(real: str, symbols: bool, random: bool) -> str:
-    """The kernels of the runtime, for modules with symbols or random numbers those for their types as well."""
+    """The kernels of the runtime; modules with symbols or random numbers have further ones for their types."""
     copied = {"real": real, "int32": "int"}
     copied |= {"int64": "long long"} if symbols or random else {}
     copied |= {"uint64": "unsigned long long"} if random else {}
@@ -55,7 +55,7 @@ def kernel(
     name: str, domain: Domain, mode: str, lines: Sequence[str], written: Collection[str], memory: Memory, real: str,
     only_ragged: bool = False,
 ) -> Kernel:  # fmt: skip
-    """The kernel of a body, whose threads stand for the elements of a domain; `written` are the arrays it writes.
+    """The kernel around a body, in which each thread computes one element of a domain; it writes the arrays `written`.
 
     `mode` is `all` (steps), `step` (of a loop in the driver) or `loop` (over all steps, in the kernel).
     """
@@ -85,7 +85,7 @@ def _signature(
 
 
 def _words(lines: Iterable[str]) -> set[str]:
-    """The words of lines of C, without comments and what stands after a point (`blockIdx.x`)."""
+    """The words of lines of C, without comments and members (`blockIdx.x`)."""
     return set(re.findall(r"(?<![.\w])\w+", "\n".join(line.split("//")[0] for line in lines)))
 
 
@@ -99,7 +99,7 @@ def _count(domain: Domain, mode: str) -> str:
 
 
 def decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
-    """The lines that find out which element a thread stands for."""
+    """The lines in which a thread finds the indices of its element."""
     out = ["const int i = blockIdx.x * blockDim.x + threadIdx.x;", "if (i >= n) return;"]
     inner: list[str] = []
     for k, (name, size) in reversed(list(enumerate(axes))):
@@ -110,7 +110,7 @@ def decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _wrapped(params: Sequence[str]) -> list[str]:
-    """Parameters in lines of bearable length."""
+    """Parameters on lines of limited length."""
     lines, line = [], ""
     for k, param in enumerate(params):
         text = param + ("," if k + 1 < len(params) else "")

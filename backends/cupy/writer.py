@@ -18,7 +18,7 @@ from ..names import Names
 from .text import decoded, kernel
 
 UNROLLED = 16
-"""Turns of a longer loop that are unrolled: NVRTC by itself would unroll hundreds, and run out of registers."""
+"""The turns of a longer loop that are unrolled: NVRTC would unroll hundreds, and run out of registers."""
 
 
 class CudaBody(Body):
@@ -86,7 +86,7 @@ class CudaWriter(Writer):
         return self.finish(wish, domain, "loop", body, [*head, *self._around(body, written, scan)], written)
 
     def _around(self, body: Body, written: dict[str, Written], scan: Region) -> list[str]:
-        """The loop over time around a body, with what stays in registers."""
+        """The loop over time around a body, which keeps values in registers."""
         steps, real = clock_size(scan.clock), self.source.scalars.real
         forwards = scan.kind == "scan forwards"
         out = [f"int t = {'0' if forwards else f'{steps} - 1'};", "long long tb = (long long)t * B + b;"]

@@ -1,4 +1,4 @@
-"""The arrays of device code: how kernels and the driver call them, and where in them an element lies."""
+"""The arrays of kernels: their names, their shapes, and the address of each element as text of C."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..names import Names
 from .index import At, Ix, before_view, clock_name, clock_size, extent, flat
 
 VECTORS = {"params": "params", "gradient": "gradient"}
-"""Homes of buffers that lie in a flat vector, and its name."""
+"""Homes of buffers that are parts of a flat vector, and the name of that vector."""
 
 
 @dataclass(frozen=True)
 class Array:
-    """Memory of the device: [T + rows, B, *shape] of a stream, [B, *shape] of a sequence value or of one step only.
+    """An array: [T + rows, B, *shape] for a stream, [B, *shape] for a value per sequence or for one step of a stream.
 
-    `offset` is where it begins, in a flat vector that it is a part of.
+    `offset` is its first element in the flat vector, where it is part of one.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Array:
         return f"{self.name}[{text}]" if place == "0" else f"{self.name}[{text} + {place}]"
 
     def span(self, at: At) -> tuple[int, int]:
-        """Between which rows of the first axis an element lies (in a flat vector: between which elements)."""
+        """The range of rows of the first axis that an element is in; in a flat vector, the range of elements."""
         interval = at.idx[0].interval if at.idx else None
         low, high = (0, 1 << 60) if interval is None else interval
         if self.home not in VECTORS:
@@ -85,7 +85,7 @@ class Array:
 
 
 class Memory:
-    """The arrays of one function: one for each buffer of its program that is used, and those made besides."""
+    """The arrays of one function: one for each buffer of its program that is used, and others that kernels need."""
 
     def __init__(self, program: Program, names: Names) -> None:
         self.program, self.names = program, names
@@ -102,7 +102,7 @@ class Memory:
         self.labels = {b.id: self._label(b, hints) for b in program.buffers.values() if b.home != "params"}
 
     def _label(self, buffer: Buffer, hints: dict[int, str]) -> str:
-        """How a buffer is called: after what the user knows of what lies in it."""
+        """The name of a buffer, after the user's name of the value in it where there is one."""
         node = self.program.graph[buffer.node]
         if Trait.FIRST in node.op.traits:
             return str(self.names.new(f"{node.attrs['name']}_start"))
@@ -126,7 +126,7 @@ class Memory:
         )  # fmt: skip
 
     def made(self, wish: str, type_: Type, whole: bool = True, home: str = "own", lead: int | None = None) -> Array:
-        """An array that no buffer of the program stands for; with `lead` rows of its own instead of those of a kind."""
+        """An array that is no buffer of the program; `lead` rows replace the axes of steps and sequences."""
         shape = type_.shape if lead is None else (lead, *type_.shape)
         name = self.names.new(wish)
         array = Array(name, type_.kind, shape, type_.clock, type_.index is None, home, whole=whole)
@@ -135,9 +135,9 @@ class Memory:
         return array
 
     def scalars(self, words: Set[str] | None = None) -> dict[str, str]:
-        """What else kernels read, with the types: sizes, lengths, steps before the first, what was handed over.
+        """What kernels read besides arrays, with types: sizes, lengths, the steps before the first one, flags.
 
-        With `words`, only what is called so.
+        With `words`, only those whose names are among them.
         """
         out = {"B": "int ", "training": "int ", "seed": "const unsigned long long* "}
         for clock in map(clock_name, self.clocks):
@@ -148,14 +148,14 @@ class Memory:
         return {**{word: kind for word, kind in out.items() if word in words}, **dict.fromkeys(flags, "int ")}
 
     def flag(self, start: str) -> str:
-        """The name of what says whether the caller hands over a first value."""
+        """The name of the flag that says whether the caller passes an initial state."""
         if start not in self.flags:
             self.flags[start] = self.names.new(f"given_{start}")
             self.flagged[self.flags[start]] = len(self.flagged)
         return self.flags[start]
 
     def find(self, place: Place, at: At) -> tuple[Array, At]:
-        """The array that a value lies in, and which element of it an element of the value is."""
+        """The array that stores a value, and the element of it that stores an element of the value."""
         array = self.array(place.buffer)
         shapes = [array.shape, *(view.shape for view in place.views)]
         for k in reversed(range(len(place.views))):
@@ -171,7 +171,7 @@ class Memory:
         return array, at
 
     def used(self, words: Set[str] | None = None) -> list[Array]:
-        """All arrays, or those that are called by some words, the flat vectors first."""
+        """All arrays, or those whose names are among some words; the flat vectors come first."""
         vectors = [Array(name, Kind.STATIC, (), home=name) for name in VECTORS.values()]
         if words is not None:
             found = sorted((*self.places[word][:2], word) for word in words & self.places.keys())
@@ -189,14 +189,14 @@ def clocks(graph: Graph) -> list[str]:
 
 
 def _within(node: Node) -> str:
-    """A part of an equation, named after what the equation defines: `c_multiply`."""
+    """A name for a part of an equation, after the variable that the equation defines: `c_multiply`."""
     head, equals, _ = node.span.text.partition("=") if node.span is not None else ("", "", "")
     whole = head.strip()
     return f"{whole}_{node.op.name}" if equals and whole.isidentifier() else node.op.name
 
 
 def _hints(program: Program) -> dict[int, str]:
-    """The user's name for each buffer that holds a value with one."""
+    """The user's name for each buffer that holds a named value."""
     hints: dict[int, str] = {}
     for id, place in program.places.items():
         if not place.views and not place.delay and program.graph[id].name:

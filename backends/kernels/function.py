@@ -23,7 +23,7 @@ from .lowering import lowered
 from .pieces import Store
 
 KERNELS_FUSE = frozenset({"reuse", "in place"})
-"""Switched off in the schedule: kernels run in parallel, and what stays within one needs no memory at all."""
+"""Steps of the schedule that are left out: kernels run in parallel, and values within one kernel need no memory."""
 
 L = TypeVar("L", bound=Launches[Any, Any])
 R = TypeVar("R")
@@ -115,6 +115,6 @@ class Function(ABC, Generic[L, R]):
 
     @cached_property
     def _taped(self) -> set[int]:
-        """The buffers in which pieces of the tape lie."""
+        """The buffers that hold pieces of the tape."""
         ids = [id for root, id in self.graph.roots.items() if TAPE.has(root)]
         return {self.program.places[id].buffer for id in ids if id in self.program.places}

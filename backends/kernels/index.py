@@ -1,4 +1,4 @@
-"""Where an element lies: indices as text of C, and what views make of them."""
+"""Indices of elements as text of C, and how views map them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..names import ascii_name
 
 @dataclass(frozen=True)
 class Ix:
-    """An index along one axis: `text` (from 0 to below `size`) plus `offset`; the text 0 stands for a number."""
+    """An index along one axis: `text`, from 0 to below `size`, plus `offset`; with the text 0 it is constant."""
 
     text: str
     offset: int = 0
@@ -28,7 +28,7 @@ class Ix:
 
     @property
     def interval(self) -> tuple[int, int] | None:
-        """The numbers from which and up to which (exclusive) it goes, where these are known."""
+        """The range of values, the end exclusive, or None where it is unknown."""
         return (self.offset, self.offset + self.size) if isinstance(self.size, int) else None
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class Ix:
 
 @dataclass(frozen=True)
 class At:
-    """One element of a value: step and sequence (None: it does not depend on them) and an index for each axis."""
+    """One element of a value: its step and sequence (None: the same for all), and an index for each axis."""
 
     t: str | None
     b: str | None
@@ -57,23 +57,23 @@ class At:
 
 
 def extent(dim: Dim) -> str:
-    """A size as text; that of an axis of steps is the clock's number of steps, `T_CLOCK`."""
+    """A size as text; an axis of steps has the size `T_CLOCK`, the number of steps of its clock."""
     return clock_size(dim) if isinstance(dim, str) else str(dim)
 
 
 def clock_size(clock: str | None) -> str:
-    """How kernels call the number of steps of a clock."""
+    """The name of the number of steps of a clock."""
     return f"T_{clock_name(clock)}"
 
 
 TIME = "t"
-"""The clock of a specification that names none; no other one can be called so."""
+"""The clock of a specification that names none; no other clock can have this name."""
 
 PLAIN = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*(?<!_c[0-9a-f]{8})", re.ASCII)
 
 
 def clock_name(clock: str | None) -> str:
-    """A clock in ASCII, one name for each, marked as a word of the specification (see `Names`)."""
+    """A unique ASCII name for a clock, marked as a word of the specification (see `Names`)."""
     text = str(clock)
     if text == TIME:
         return text
@@ -81,7 +81,7 @@ def clock_name(clock: str | None) -> str:
 
 
 def flat(idx: Sequence[Ix], shape: Sequence[Dim], size_of: Callable[[Dim], str] = extent) -> str:
-    """The number of an element in the order of memory."""
+    """The position of an element in row-major order."""
     out = ""
     for index, size in zip(idx, shape, strict=True):
         if size == 1:
@@ -95,7 +95,7 @@ def _factor(text: str) -> str:
 
 
 def _enclosed(text: str) -> bool:
-    """Whether the bracket that a text begins with ends where it ends."""
+    """Whether the first bracket of a text closes at its end."""
     depth = 0
     for place, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
@@ -106,7 +106,7 @@ def _enclosed(text: str) -> bool:
 
 def before_view(op: str, numbers: Sequence[int], shape: Sequence[Dim], old: Sequence[Dim], idx: tuple[Ix, ...]
 ) -> tuple[Ix, ...]:  # fmt: skip
-    """The element of a value of shape `old` that the element `idx` of a view of it (of shape `shape`) is."""
+    """The index into a value of shape `old` of the element `idx` of its view, which has the shape `shape`."""
     if op == "slice":
         return (idx[0].shifted(numbers[0]), *idx[1:])
     if op == "transpose":
@@ -118,7 +118,7 @@ def before_view(op: str, numbers: Sequence[int], shape: Sequence[Dim], old: Sequ
 
 
 def _reshaped(shape: Sequence[Dim], old: Sequence[Dim], idx: tuple[Ix, ...]) -> Iterator[Ix]:
-    """Indices into the old shape. Axes stay what they are as far as they are the same in both."""
+    """Indices into the old shape; axes that both shapes share keep their index."""
     for new_axes, old_axes in groups(shape, old):
         new = [idx[a] for a in new_axes]
         sizes = [shape[a] for a in new_axes]
@@ -130,7 +130,7 @@ def _reshaped(shape: Sequence[Dim], old: Sequence[Dim], idx: tuple[Ix, ...]) -> 
 
 
 def _divided(text: str, shape: Sequence[Dim]) -> Iterator[Ix]:
-    """The indices of the element of a number."""
+    """The index of an element from its position in row-major order."""
     for axis, size in enumerate(shape):
         inner = prod(s for s in shape[axis + 1 :] if isinstance(s, int))
         if size == 1:

@@ -1,4 +1,4 @@
-"""Softmax as operations of which each is one kernel's work: rows may be long, and a thread computes one element."""
+"""Rewrites softmax as operations for separate kernels: a thread computes one element, and rows may be long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from recurrency.graph.value import Value
 
 
 def lowered(graph: Graph) -> Graph:
-    """The graph without `softmax` and `log_softmax`: peak and sum of each row are values of their own."""
+    """The graph without `softmax` and `log_softmax`: the peak and the sum of each row become nodes."""
     return rebuild(graph, visit=_visit)
 
 
@@ -21,10 +21,10 @@ def _visit(out: Graph, node: Node, old: int) -> Value:
     last = (len(x.type.shape) - 1,)
     peak = x.reduce("peak", last)
     less = x - _along_row(peak, x)
-    again = x - _along_row(peak, x)  # it is cheaper to compute than to store
+    again = x - _along_row(peak, x)  # cheaper to recompute than to store
     if Trait.DISTRIBUTION in node.op.traits:
         return again.apply("exp") / _along_row(less.apply("exp").reduce("sum", last), x)
-    # of what is added up the greatest is left out, so that the logarithm of 1 and a small rest keeps its digits
+    # the sum leaves out the greatest term, 1, so that log1p of a small rest keeps its digits
     most = less.apply("equal", 0.0)
     rest = (less.apply("exp") - most).reduce("sum", last) + (most.reduce("sum", last) - 1.0)
     return again - _along_row(rest.apply("log1p"), x)

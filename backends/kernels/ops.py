@@ -1,4 +1,4 @@
-"""How each operation is written in device code: a row for each, the text of one element of its result."""
+"""How kernels compute each operation: a table with the text of one element of its result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAWS = {
     "normal": f"({{real}})({{p!r}} * sqrt(-2.0 * log((first + 1) * {2.0**-24!r})) * "
     f"cos(second * {2.0**-24 * 2.0 * pi!r}))",
 }
-"""What becomes of two random numbers of 24 bits; see `recurrency.graph.draws`."""
+"""How each distribution is made from two random numbers of 24 bits; see `recurrency.graph.draws`."""
 
 
 def _elementwise(k: Body, id: int, node: Node, at: At) -> str:
@@ -38,14 +38,14 @@ def _same(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _view(k: Body, id: int, node: Node, at: At) -> str:
-    """The element of the argument that stands there: slice, transpose, reshape, expand."""
+    """The element of the argument behind a view: slice, transpose, reshape, expand."""
     view = View.of(node)
     old = k.graph[node.args[0]].type.shape
     return k.value(node.args[0], at.to(*before_view(view.op, view.numbers, view.shape, old, at.idx)))
 
 
 def _concat(k: Body, id: int, node: Node, at: At) -> str:
-    """Which part an element lies in is mostly known beforehand."""
+    """The element of the part that it is in, which is mostly known when the text is written."""
     parts: list[Part] = []
     start = int(node.attrs.get("start", 0))
     for arg in node.args:
@@ -61,9 +61,9 @@ Part = tuple[int, Dim, int]
 
 
 def _part(k: Body, node: Node, at: At, parts: Sequence[Part], between: tuple[float, float]) -> str:
-    """The element of the part in which it lies, found by halves; beyond all of them is nothing.
+    """The element of the part that it is in, found by bisection; zero (or no symbol) beyond all parts.
 
-    The index goes from one number `between` to below the other.
+    `between` is the range of the index, the end exclusive.
     """
     index, (low, high) = at.idx[0], between
     near = [p for p in parts if not isinstance(p[1], int) or (p[0] < high and low < p[0] + p[1])]
@@ -91,7 +91,7 @@ def _take(k: Body, id: int, node: Node, at: At) -> str:
         return k.nothing(node)
     row = _row(k, index, at)
     nothing = k.nothing(node)
-    if node.type.index is None:  # no memory is read beyond the last row, and it does not go unnoticed
+    if node.type.index is None:  # beyond the last row no memory is read, and NaN shows the mistake
         nothing = f"({row} < 0 ? {nothing} : {k.scalars.literal(nan)})"
     inside = f"{row} >= 0 && {row} < {extent(size)}"
     return k.choose(inside, lambda: k.value(x, at.to(Ix(row, 0, size), *at.idx)), nothing, k.ctype(node))
@@ -124,7 +124,7 @@ def _valid(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _shift(k: Body, id: int, node: Node, at: At) -> str:
-    """The value of another step; before the first step the first values, or the rows of the line of them."""
+    """The value of another step; before the first step, an initial value or a row of the line of them."""
     x, delay = node.args[0], node.delay
     if delay < 0:
         there = f"({at.t} + {-delay})"
@@ -144,7 +144,7 @@ def _before(k: Body, node: Node, at: At) -> str:
 
 
 def _first(k: Body, node: Node, at: At, firsts: Sequence[int], number: str) -> str:
-    """Of some values the one of this number, which counts from 0."""
+    """The value with this number, counted from 0."""
     if not firsts:
         return k.nothing(node)
     if len(firsts) == 1:
@@ -157,7 +157,7 @@ def _first(k: Body, node: Node, at: At, firsts: Sequence[int], number: str) -> s
 
 
 def _at_step(k: Body, step: int, length: str) -> str:
-    """The step that 1 (first), 2, ... or -1 (last), -2, ... stand for."""
+    """The number of a step from a place in the sequence: 1 is the first step, -1 the last."""
     return k.declare("at", str(step - 1) if step > 0 else f"{length} - {-step}", "int")
 
 
@@ -187,7 +187,7 @@ def _final(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _history(k: Body, id: int, node: Node, at: At) -> str:
-    """A row of the last ones: of a sequence that is shorter, of what is before it."""
+    """One of the last rows of a sequence, continued by the rows before it where it is shorter."""
     x, *before = node.args
     rows = int(node.attrs["rows"])
     there = k.declare("at", f"{at.idx[0]} + {k.length(k.graph[x].type.clock, at)}", "int")
@@ -207,7 +207,7 @@ def _opening(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _row_at(k: Body, node: Node, at: At, row: str, idx: tuple[Ix, ...], inside: str = "") -> str:
-    """The row of the argument that stands there, or nothing."""
+    """A row of the argument, or zero where there is none."""
     rows = k.graph[node.args[0]].type.shape[0]
     there = k.declare("at", row, "int")
     inside = f"{there} >= 0 && {there} < {extent(rows)}{inside}"
@@ -258,7 +258,7 @@ def _batch(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _random(k: Body, id: int, node: Node, at: At) -> str:
-    """Drawn while training; else what stands for it at rest."""
+    """A random number while training, else the constant that replaces it."""
     return k.choose("training", lambda: _drawn(k, node, at), k.scalars.literal(float(node.attrs.get("rest", 0.0))))
 
 
@@ -312,7 +312,7 @@ FRAGMENTS: dict[str, Fragment] = {
     "batch": _batch,
     "random": _random,
 }
-"""A row for each operation that is computed; inputs, parameters, first states and numbers lie in memory or in the text.
+"""A row for each operation that is computed; inputs, parameters, initial states and numbers need none.
 
-`softmax` and `log_softmax` are taken apart before (`lowering`).
+`lowering` replaces `softmax` and `log_softmax` before.
 """

@@ -1,7 +1,7 @@
-"""What each thread computes: the stores of one launch, cut into pieces that have equally many elements.
+"""Divides the stores of one launch among threads: into pieces with equal numbers of elements.
 
-The thread of unit `i` of an LSTM computes element `i` of each of its gates, though these stand one behind another in
-one array: that array is stored in four pieces.
+The thread of unit `i` of an LSTM computes element `i` of each gate, although the gates are one array: that array is
+stored in four pieces.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from recurrency.program.program import Place
 from .arrays import Array
 
 MOST_PIECES = 64
-"""More pieces than these are not made of one value."""
+"""The greatest number of pieces of one value."""
 
 MOST_STORES = 96
-"""More stores than these are not put into one kernel."""
+"""The greatest number of stores in one kernel."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A value that is written to a place; with `row` into that row in front of the first step (1: the nearest).
+    """A value to be written to a place; with `row`, to that row before the first step (1 is the nearest).
 
-    With `rows` the rows of the value are written to as many of those rows, the first of them to `row`.
-    `node` is what the value is computed for. A result is written to a `target`, with nothing in its padding.
+    With `rows`, the rows of the value go to as many of those rows, the first one to `row`. `node` is the node that the
+    value is computed for. A result goes to a `target`, with zeros in its padding.
     """
 
     value: int
@@ -42,12 +42,12 @@ class Store:
     target: Array | None = None
     low: int = 0
     size: Dim | None = None
-    """The rows of the first axis that are written (None: there is no axis)."""
+    """The number of rows of the first axis that are written, from `low` on (None: there is no axis)."""
 
 
 @dataclass(frozen=True)
 class Domain:
-    """What the threads of a kernel stand for: the elements of a value of this kind and shape."""
+    """The elements that a kernel computes, one for each thread: those of a value of this kind and shape."""
 
     kind: Kind
     clock: str | None
@@ -56,14 +56,14 @@ class Domain:
 
 @dataclass
 class _Cuts:
-    """Where the stores are cut, by value."""
+    """The rows at which each stored value is cut."""
 
     graph: Graph
     ready: Container[int]
     cuts: dict[int, set[int]] = field(default_factory=dict)
 
     def add(self, id: int, *rows: int) -> bool:
-        """Cut a value; whether that is new."""
+        """Cut a value at some rows; returns whether any cut is new."""
         if id not in self.cuts or len(self.cuts[id]) > MOST_PIECES:
             return False
         size = self.graph[id].type.shape[0]
@@ -80,7 +80,7 @@ class _Cuts:
         return [(a, b - a) for a, b in pairwise(edges)]
 
     def trace(self, origin: int, low: int, size: int) -> bool:
-        """Follow a piece of a stored value through what is computed for it; whether that led to new cuts."""
+        """Follow a piece of a stored value back through its computation; returns whether that led to new cuts."""
         new = False
         seen: set[tuple[int, int]] = set()
         waiting = [(origin, low)]
@@ -99,7 +99,7 @@ class _Cuts:
         return new
 
     def _reads(self, id: int, start: int, size: int) -> Iterable[tuple[int | None, int]]:
-        """Arguments and the row at which the piece of them begins; None and a row where the piece should be cut."""
+        """The arguments that a piece needs, each with its first row; None with a row where the piece has to be cut."""
         node = self.graph[id]
         if Trait.ROWS in node.op.traits:
             return [(node.args[0], start + node.attrs["start"])]
@@ -134,9 +134,9 @@ class _Cuts:
 
 
 def pieces(graph: Graph, stores: Iterable[Store], ready: Container[int]) -> list[tuple[Domain, list[Store]]]:
-    """The stores in pieces, those with equally many elements together, each group one kernel. Pieces stay as they are.
+    """The stores of each kernel: cut into pieces, grouped by the number of elements; stores that are pieces stay so.
 
-    `ready` are the values that lie in memory before.
+    `ready` are the values that are in memory before.
     """
     stores = list(stores)
     cuts = _Cuts(graph, ready)
@@ -163,12 +163,12 @@ def pieces(graph: Graph, stores: Iterable[Store], ready: Container[int]) -> list
 
 
 def _whole(type_: Type) -> tuple[int, Dim | None]:
-    """A value in one piece."""
+    """The range of rows of a value in one piece."""
     return 0, type_.shape[0] if type_.shape else None
 
 
 def _domain(graph: Graph, store: Store, rows: Dim | None) -> Domain:
-    """What threads that write so many rows of a value stand for."""
+    """The elements that threads compute which write so many rows of a value."""
     type_ = graph[store.value].type
     shape = (rows, *type_.shape[1:]) if rows is not None else ()
     if store.row is not None:

@@ -15,23 +15,23 @@ from .arrays import Array, Memory
 from .index import clock_size
 
 LEADS = ("", "B", "TB")
-"""The letters of steps and sequences, by kind."""
+"""The letters of the axes of steps and sequences, by kind."""
 
 
 @dataclass(frozen=True)
 class Factor:
-    """An operand as a matrix: its node, its letters as they lie in memory, and how many of these are the first axis."""
+    """An operand as a matrix: node, letters in the order of memory, and how many of them form the first axis."""
 
     node: int
     axes: str
     split: int
     turned: bool
-    """Whether the first axis in memory is the second one of the matrix."""
+    """Whether it is stored transposed."""
 
 
 @dataclass(frozen=True)
 class MatrixProduct:
-    """`out = a @ b`, where `out` has the letters `rows` and then `columns`; `sizes` are those of all letters."""
+    """`out = a @ b`, where `out` has the letters `rows` followed by `columns`; `sizes` has the size of each letter."""
 
     a: Factor
     b: Factor
@@ -41,7 +41,7 @@ class MatrixProduct:
 
 
 def matrix_product(program: Program, id: int, stepped: bool) -> MatrixProduct | None:
-    """A node as one product of two matrices, if it is one; `stepped`: within a loop, of one step."""
+    """A node as one product of two matrices, or None; `stepped`: within a loop, where it is the product of one step."""
     graph = program.graph
     inner = id
     if id in program.sums:
@@ -84,7 +84,7 @@ def _one_product(
 
 
 def _factor(program: Program, id: int, letters: str, lead: str, rows: str, columns: str) -> Factor | None:
-    """A value as a matrix, in whichever order its letters lie in memory."""
+    """A value as a matrix, stored as it is or transposed, or None."""
     place = program.places[id]
     ops = [view.op for view in place.views]
     while ops and ops[0] == "slice":
@@ -104,7 +104,7 @@ def _factor(program: Program, id: int, letters: str, lead: str, rows: str, colum
 
 
 class Products:
-    """What is common to the products of all drivers: how many elements matrices have, and where results go."""
+    """What products of all drivers share: the sizes of matrices, and the arrays of results."""
 
     def __init__(self, program: Program, memory: Memory) -> None:
         self.program, self.memory = program, memory
@@ -117,6 +117,6 @@ class Products:
         return " * ".join([*words, *([str(number)] if own or not words else [])])
 
     def output(self, id: int) -> Array | None:
-        """The array that a product is computed into, if it is the place of its result; else it needs another."""
+        """The array of the result, if a product can be computed into it directly, else None."""
         place = self.program.places[id]
         return None if place.views or place.delay else self.memory.array(place.buffer)

@@ -1,4 +1,4 @@
-"""Whether the threads of one launch disturb each other: they run in any order."""
+"""Races: threads of one launch run in any order, so none may read what another one writes."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from .values import Read
 
 
 class RaceError(Exception):
-    """In one launch some threads would read elements that others write: what is read, and what is written there."""
+    """Threads of one launch would read elements that others write."""
 
     def __init__(self, read: Read, written: Collection[str]) -> None:
         self.written = written
         self.stores: list[Store] = []
-        """The stores that write it, if they are known."""
+        """The stores that write what is read, if they are known."""
         super().__init__(f"{read.element} is read while other threads write {read.array}")
 
 
 class NotDiagonalError(Exception):
-    """A thread would have to read what another one computed one step before."""
+    """A thread would need what another one computed at the step before."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """An element that a kernel writes: of which array, the value's text, between which rows it lies."""
+    """An element that a kernel writes: its array, the text of the value, and the range of rows that it is in."""
 
     array: Array
     text: str
     span: tuple[int, int]
 
     def meets(self, read: Read) -> bool:
-        """Whether an element that is read may be one that another thread writes."""
+        """Whether another thread may write an element that is read."""
         return bool(read.array == self.array.name and read.span[0] < self.span[1] and self.span[0] < read.span[1])
 
 
 def by_array(written: Mapping[str, Written]) -> dict[str, list[tuple[str, Written]]]:
-    """What is written, by the array in which it lies."""
+    """The written elements of each array."""
     found: dict[str, list[tuple[str, Written]]] = {}
     for element, w in written.items():
         found.setdefault(w.array.name, []).append((element, w))
@@ -46,10 +46,10 @@ def by_array(written: Mapping[str, Written]) -> dict[str, list[tuple[str, Writte
 
 
 def race(reads: Iterable[Read], written: Mapping[str, Written], stepped: bool) -> RaceError | None:
-    """Where threads of one launch would disturb each other, if they would; `written`: what is written, by element.
+    """The first race of a kernel, or None; `written` has what it writes, by element.
 
-    A kernel may write an array and read it only at the elements that the same thread writes, in other rows, or
-    (`stepped`: it computes one step) at other steps.
+    A kernel that writes an array may read from it the elements that the same thread writes, other rows, and
+    (`stepped`: it computes one step) other steps.
     """
     arrays = by_array(written)
     for read in reads:

@@ -1,4 +1,4 @@
-"""Sums, peaks and products in device code: one thread computes one element of the result, in one order."""
+"""Sums, peaks and products in kernels: one thread computes one element of the result, in a fixed order."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def looped(k: Body, sizes: Sequence[Dim], ats: Sequence[At], start: str, inner: Inner, join: str) -> list[str]:
-    """What `join` makes of all elements along some axes; `{0}` there is what has been found, `{1}` the next.
+    """Loops that fold all elements along some axes with `join`: `{0}` is the result so far, `{1}` the next element.
 
-    It is made for several elements of a result (`ats`) at once: what they share is read once, and no sum waits.
+    They compute several elements of a result (`ats`) side by side: what these share is read once, and no sum waits.
     """
     names: list[str] = [k.names.new("total") for _ in ats]
     for name in names:
@@ -81,14 +81,14 @@ def _product(k: Body, id: int, node: Node, at: At) -> str:
 
 
 PARTS = 128
-"""A sum over all sequences is taken in so many parts, which then are added: their order is always the same."""
+"""The number of parts in which sums over all sequences are computed; the order of additions is always the same."""
 
 LARGEST_PARTED = 1 << 14
-"""Sums with more elements than this have threads enough."""
+"""Sums with more elements than this have enough threads without parts."""
 
 
 def is_parted(k: Source, id: int) -> bool:
-    """Whether a value is a sum over all sequences that is taken in parts."""
+    """Whether a value is a sum over all sequences that is computed in parts."""
     type_ = k.graph[id].type
     whole = type_.kind is Kind.STATIC and Trait.ACCUMULATES in k.graph[id].op.traits
     return whole and prod(d for d in type_.shape if isinstance(d, int)) <= LARGEST_PARTED
@@ -101,7 +101,7 @@ def _sum_over(k: Body, id: int, node: Node, at: At) -> str:
     inner = k.program.sums.get(id, node.args[0])
     type_ = k.graph[inner].type
     over_time = type_.kind is Kind.STREAM and node.type.kind < Kind.STREAM
-    part, k.part = k.part, None  # the outermost sum is taken in parts; those within it are whole
+    part, k.part = k.part, None  # only the outermost sum is computed in parts
     name: str = k.names.new("total")
     k.line(f"{k.scalars.real} {name} = {k.scalars.literal(0.0)};")
     with ExitStack() as stack:
@@ -127,7 +127,7 @@ def _sum_of_parts(k: Body, parts: Array, at: At) -> str:
 
 
 def _rows_of_part(k: Body, stack: ExitStack, part: str, clock: str | None) -> tuple[str | None, str]:
-    """The first half: each part has every 128th row of all steps and sequences."""
+    """The rows of one part of a sum: every 128th of all steps and sequences."""
     row = k.names.new("row")
     rows = "B" if clock is None else f"{k.steps(clock)} * B"
     stack.enter_context(k.block(f"for (int {row} = {part}; {row} < {rows}; {row} += {PARTS})"))

@@ -1,6 +1,6 @@
 """How each element-wise operation is written in C: one table for float and double, for CUDA and for native code.
 
-`{0}`, `{1}`, `{2}` are the arguments: names or literals, so that each may stand several times. `{f}` is the suffix of
+`{0}`, `{1}`, `{2}` are the arguments: names or literals, so that each may occur several times. `{f}` is the suffix of
 functions and literals in single precision, `{real}` the type. Special values are those of the interpreter: comparisons
 with NaN are false, `minimum` and `maximum` pass NaN on, `softplus` and `sigmoid` do not overflow.
 """
@@ -55,7 +55,7 @@ class Scalars:
 
     @property
     def f(self) -> str:
-        """What functions and literals end with."""
+        """The suffix of functions and literals."""
         return {"float32": "f", "float64": ""}[self.dtype]
 
     def call(self, op: str, *args: str) -> str:
@@ -63,11 +63,11 @@ class Scalars:
         return self.text(self.functions[op]).format(*args)
 
     def text(self, template: str) -> str:
-        """A template with suffix and type put in; `{0}` and the like stay."""
+        """A template with suffix and type filled in, and its arguments left."""
         return template.replace("{f}", self.f).replace("{real}", self.real)
 
     def literal(self, value: float) -> str:
-        """A number, the nearest of this dtype; without any header also where it is none."""
+        """The nearest number of this dtype as text; infinities and NaN need no header."""
         with np.errstate(over="ignore"):
             number = np.dtype(self.dtype).type(value)
         if isnan(number):

@@ -1,7 +1,7 @@
-"""What runs together: the nodes of a region in stages, and which of their values have to lie in memory.
+"""Divides the nodes of a region into stages, and decides which values are stored.
 
-A stage is one launch, or several that do not depend on one another. What is cheap, or is wanted in its own stage alone,
-is computed where it is read and never stored.
+A stage is one launch, or several that do not depend on one another. Cheap values, and those that only their own stage
+reads, are computed where they are read and never stored.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from recurrency.passes.rewriting import number
 from recurrency.program.program import Program, Region
 
 LIGHT = 4
-"""So many operations are rather computed again than stored."""
+"""Values of at most so many operations are recomputed instead of stored."""
 
 HEAVY = 1000
 DEEP = 40
-"""So many values in a chain are computed within one another; then one is stored."""
+"""The greatest length of a chain of values that are computed within one another."""
 
 COSTS = {"take": 2, "random": HEAVY, "product": HEAVY, "sum": HEAVY, "peak": HEAVY, "sum_time": HEAVY}
 COSTS |= {"sum_batch": HEAVY, "start": 0, "final": 3, "pick": 2, "place": 2, "put": 2, "shift": 1, "reverse": 1}
@@ -33,9 +33,9 @@ def _is_index(op: Op) -> bool:
 
 @dataclass
 class Stage:
-    """`barriers` are computed by the driver (matrix products, first states), `stores` by kernels into memory.
+    """The driver computes `barriers` (matrix products, initial states); kernels compute `stores` into memory.
 
-    `rows` are delayed uses whose first values have to be written in front of the first step.
+    `rows` are delayed uses whose initial values have to be written before the first step.
     """
 
     barriers: list[int] = field(default_factory=list)
@@ -46,8 +46,7 @@ class Stage:
 class Stages:
     """The stages of every region of a program, for one way to compute its products.
 
-    `by_driver` says which nodes are matrix products that the driver calls a library for; `forced` are values that have
-    to lie in memory for another reason.
+    `by_driver` says which nodes are matrix products of the driver; `forced` are values to be stored for another reason.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class Stages:
     # ------------------------------------------------------------------------------------------------------- reads
 
     def reads(self, id: int) -> Iterator[tuple[int, str]]:
-        """What a node reads at the same step: argument, and how (`same` element, `other` ones, `memory`: an array)."""
+        """What a node reads at the same step: each argument, and how: `same` element, `other` ones, `row`, `memory`."""
         node = self.graph[id]
         if id in self.program.sums:
             inner = self.program.sums[id]
@@ -105,29 +104,29 @@ class Stages:
         return "other"
 
     def is_late(self, id: int, arg: int) -> bool:
-        """Whether a node reads an argument as it was at another step of the loop that both are in."""
+        """Whether a node reads an argument at another step of the loop that both are in."""
         node = self.graph[id]
         return bool(node.delay) and self.region[id].scans and arg == node.args[0]
 
     def _is_barrier(self, id: int) -> bool:
-        """Whether a node is not computed by a kernel among others."""
+        """Whether the driver computes a node."""
         return Trait.FIRST in self.graph[id].op.traits or self.by_driver(id)
 
     def is_leaf(self, id: int) -> bool:
-        """Whether a value lies in memory from the start."""
+        """Whether a value is in memory from the start."""
         place = self.program.places.get(id)
         given = place is not None and self.program.buffers[place.buffer].home == "params" and not place.views
         traits = self.graph[id].op.traits
         return bool(traits & {Trait.INPUT, Trait.PARAMETER}) or (given and Trait.TILES in traits)
 
     def _is_row(self, id: int) -> bool:
-        """Whether a delayed use is a row of an array, which is never computed."""
+        """Whether a delayed use is only a row of an array, which needs no computation."""
         return Trait.DELAYS in self.graph[id].op.traits and (id not in self.program.copies or self.region[id].scans)
 
     # ---------------------------------------------------------------------------------------------------- forwards
 
     def _forwards(self, region: Region) -> None:
-        """The earliest stage of each node."""
+        """Find the earliest stage of each node."""
         for id in region.ids:
             self.weights[id] = self._weight(id)
             self.at[id] = max((self._after(id, arg, how) for arg, how in self.reads(id)), default=0)
@@ -143,7 +142,7 @@ class Stages:
         return own and not self.is_late(id, arg) and self.at[arg] == self.at[id]
 
     def _after(self, id: int, arg: int, how: str) -> int:
-        """The first stage that may read an argument in this way."""
+        """The first stage in which a node may read an argument in this way."""
         if self.is_leaf(arg) or self.region[arg] is not self.region[id] or self.is_late(id, arg):
             return 0
         if self._is_barrier(arg) or (self._is_row(arg) and not self.region[id].scans):
@@ -155,7 +154,7 @@ class Stages:
         return Trait.ACCUMULATES in node.op.traits and node.type.kind is Kind.STATIC
 
     def _may_compute(self, id: int, arg: int, how: str) -> bool:
-        """Whether a node may compute an argument for itself rather than find it in memory."""
+        """Whether a node may recompute an argument instead of reading it from memory."""
         if how == "memory" or id in self.cut or self._sums_sequences(arg):
             return False
         if how == "row":
@@ -163,7 +162,7 @@ class Stages:
         return how == "same" or self.weights[arg] <= LIGHT
 
     def _weight(self, id: int) -> int:
-        """What it costs to compute an element anew from what lies in memory."""
+        """The cost of computing an element from values in memory."""
         node = self.graph[id]
         if self.is_leaf(id) or self._is_row(id) or Trait.NAMED in node.op.traits:
             return 0
@@ -173,7 +172,7 @@ class Stages:
         return min(HEAVY, own + sum(self._weight_read(id, a) for a, _ in self.reads(id)))
 
     def _weight_read(self, id: int, arg: int) -> int:
-        """What an argument adds to the cost of a node: nothing, if it is going to lie in memory."""
+        """The cost that an argument adds to a node: none if the argument will be in memory."""
         weight = 0 if self.is_leaf(arg) or self.is_late(id, arg) or self._is_barrier(arg) else self.weights[arg]
         other = not self.is_leaf(arg) and self.region[arg] is not self.region[id]
         return 0 if other and (weight > LIGHT or self.region[arg].scans) else weight
@@ -181,7 +180,7 @@ class Stages:
     # --------------------------------------------------------------------------------------------------- backwards
 
     def _backwards(self, region: Region) -> None:
-        """In which stage each node is computed, and whether into memory; users come before what they use."""
+        """Find the stage that computes each node, and whether it is stored; users come before their arguments."""
         last = self.last[region.number]
         for id in region.ids:
             if region.scans and self.graph[id].delay:
@@ -220,7 +219,7 @@ class Stages:
         return _is_index(self.graph[id].op) and id not in self.program.copies
 
     def _wanted(self, id: int, arg: int, how: str, stage: int) -> None:
-        """A node reads an argument in a stage."""
+        """Note that a node reads an argument in a stage."""
         if number(self.graph, arg) is not None or self.is_leaf(arg):
             return
         if self.region[arg] is not self.region[id]:
@@ -231,7 +230,7 @@ class Stages:
             self._inline.setdefault(arg, set()).add(stage)
 
     def _outside(self, id: int, memory: bool) -> None:
-        """A value is read in another region than its own: there it is light, or lies in memory."""
+        """Note that another region reads a value: it recomputes a light one, and finds others in memory."""
         if number(self.graph, id) is not None or self.is_leaf(id):
             return
         light = not memory and not self.region[id].scans and not self._is_barrier(id) and not self._is_row(id)
@@ -245,7 +244,7 @@ class Stages:
     # ----------------------------------------------------------------------------------------------------- results
 
     def of(self, region: Region) -> list[Stage]:
-        """The stages of a region; those in which nothing happens are left out."""
+        """The stages of a region."""
         out = [Stage() for _ in range(self.last[region.number] + 1)]
         for id in region.ids:
             if id in self.stored:
@@ -256,13 +255,13 @@ class Stages:
         return out
 
     def ready(self, region: Region, stage: int) -> Ready:
-        """The values that lie in memory when a stage of a region begins."""
+        """The values that are in memory when a stage of a region begins."""
         return Ready(self, region, stage)
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The values that lie in memory when a stage of a region begins."""
+    """The values that are in memory when a stage of a region begins."""
 
     stages: Stages
     region: Region

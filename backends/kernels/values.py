@@ -1,4 +1,4 @@
-"""The text of a kernel's body: each value is computed where it is needed, once for each element, or read."""
+"""Writes the body of a kernel: each element of a value is read, or computed once, where it is needed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .arrays import Array, Memory
 from .index import At, clock_name, clock_size, extent
 from .scalars import Scalars
 
-"""Operations whose values always lie in memory."""
+"""Operations whose values are always in memory."""
 
 Fragment = Callable[["Body", int, Node, At], str]
-"""The text of one element of the result of an operation; what it needs before is written into the body."""
+"""Gives the text of one element of the result of an operation, after writing what it needs into the body."""
 
 
 Asked = dict[int, list[At]]
@@ -32,7 +32,7 @@ Asked = dict[int, list[At]]
 
 @dataclass
 class Scope:
-    """Lines between two braces, and the values that are known there by name."""
+    """Lines between two braces, and the values that have a name there."""
 
     lines: list[str] = field(default_factory=list)
     known: dict[tuple[int, At], str] = field(default_factory=dict)
@@ -40,9 +40,9 @@ class Scope:
 
 @dataclass(frozen=True)
 class Read:
-    """An element that a kernel reads: the array, the element, and whether it is that of another step (`late`).
+    """An element that a kernel reads: the array, the element, and whether it belongs to another step (`late`).
 
-    `span` says between which rows of the array's first axis it lies.
+    `span` is the range of rows of the array's first axis that it is in.
     """
 
     array: str
@@ -54,10 +54,10 @@ class Read:
 
 @dataclass(frozen=True)
 class Source:
-    """What the bodies of one function's kernels have in common.
+    """What the kernels of one function share.
 
-    `outputs` are arrays with results of products that are not the places of these products, `partials` those with the
-    parts of sums over all sequences, `turned` those with the transposes of matrices.
+    `outputs` are arrays for products that are not stored in their own places, `partials` for the parts of sums over all
+    sequences, `turned` for transposed matrices.
     """
 
     program: Program
@@ -75,12 +75,11 @@ class Source:
 
 
 class Body(ABC):
-    """Writes the body of one kernel. `ready` are the values that lie in memory when it runs.
+    """Writes the body of one kernel. `ready` are the values that are in memory when it runs.
 
-    Within a kernel that runs over all steps, `carried` are values of the step before that stay in registers: the
-    element of memory that they stand for -> their name. `texts` are the definitions of names, and `cleaned` says what a
-    text is outside of padding. `asked` are the elements of products that the whole kernel needs; where they are known
-    from a body that was written before, they are computed together.
+    In a kernel over all steps, `carried` has the values of the step before that stay in registers: element -> name.
+    `texts` has the definitions of names, and `cleaned` what a text is outside of padding. `asked` are the elements of
+    products that the whole kernel needs; a second body, which is given those of the first, computes them together.
     """
 
     def __init__(self, source: Source, ready: Container[int], names: Names, asked: Asked | None = None) -> None:
@@ -100,7 +99,7 @@ class Body(ABC):
     # ------------------------------------------------------------------------------------------------------- lines
 
     def line(self, text: str, id: int | None = None) -> None:
-        """Write a line, beside it the line of the specification that it comes from, unless that was said before."""
+        """Write a line, with the line of the specification as a comment unless the line before has the same."""
         node = None if id is None else self.graph[id]
         if node is not None and node.span is not None:
             here = (node.span.source.name, node.span.line)
@@ -118,7 +117,7 @@ class Body(ABC):
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """What is written within it stands between braces."""
+        """Put braces around what is written within it."""
         self.scopes.append(Scope())
         try:
             yield
@@ -130,7 +129,7 @@ class Body(ABC):
     def choose(
         self, condition: str, then: Callable[[], str], otherwise: Callable[[], str] | str, kind: str = ""
     ) -> str:
-        """A value that is computed in one way or in another; what only one way needs is read only there."""
+        """A value that is computed in one of two ways; each way reads only what it needs."""
         name: str = self.names.new("chosen")
         start = otherwise if isinstance(otherwise, str) else ""
         self.line(f"{kind or self.scalars.real} {name}{f' = {start}' if start else ''};")
@@ -144,7 +143,7 @@ class Body(ABC):
     # ------------------------------------------------------------------------------------------------------ values
 
     def value(self, id: int, at: At) -> str:
-        """One element of a value, as a name or a literal."""
+        """One element of a value, as a name or a literal; writes the lines that compute it."""
         id = self._origin(id)
         node = self.graph[id]
         literal = number(self.graph, id)
@@ -199,14 +198,14 @@ class Body(ABC):
         return str(array.element(at, place.delay))
 
     def beside(self, id: int, at: At) -> list[At]:
-        """The elements of a product that are computed together with one, that one first."""
+        """The elements of a product that are computed together with this one, which comes first."""
         if len(self.scopes) > 1:
             return [at]
         self.asked.setdefault(id, []).append(at)
         return [at, *(other for other in self.together.get(id, ()) if other != at)]
 
     def real(self, id: int, at: At) -> str:
-        """One element of a value as a real number, though it be a symbol."""
+        """One element of a value as a real number, even if it is a symbol."""
         text = self.value(id, at)
         plain = self.graph[id].type.index is None or number(self.graph, id) is not None
         return text if plain else f"({self.scalars.real}){text}"
@@ -216,21 +215,21 @@ class Body(ABC):
         return self.scalars.real if node.type.index is None else "long long"
 
     def nothing(self, node: Node) -> str:
-        """What stands where there is no value."""
+        """What a value of this type is where there is none: zero, or no symbol."""
         return f"0.0{self.scalars.f}" if node.type.index is None else "-1"
 
     # ----------------------------------------------------------------------------------------------------- lengths
 
     def length(self, clock: str | None, at: At) -> str:
-        """How many steps the sequence has."""
+        """The number of steps of the sequence."""
         return f"n_{clock_name(clock)}[{at.b}]"
 
     def steps(self, clock: str | None) -> str:
-        """How many steps there is room for."""
+        """The number of steps of the arrays."""
         return str(clock_size(clock))
 
     def bound(self, dim: Dim, at: At) -> str:
-        """How far a loop over an axis goes: an axis of steps has as many as the sequence."""
+        """The end of a loop over an axis; over an axis of steps, the number of steps of the sequence."""
         return self.length(dim, at) if isinstance(dim, str) else str(extent(dim))
 
     @abstractmethod

@@ -37,7 +37,7 @@ class Writer(ABC):
         self.source, self.prefix = source, prefix
         self.made: list[Kernel] = []
         self.known: dict[tuple[str, tuple[str, ...]], Kernel] = {}
-        """The same by their texts without their names, and their arguments."""
+        """Kernels by their text without the name, and their arguments."""
 
     @abstractmethod
     def begin(
@@ -81,7 +81,7 @@ class Writer(ABC):
         if store.row is not None:
             base = self.source.memory.array(store.place.buffer)
             front = base.front - store.row
-            if store.rows:  # the row of the value says which row in memory
+            if store.rows:  # the row of the value determines the row in memory
                 there = At(str(at.idx[0].shifted(front)), at.b, there.idx[1:])
             else:
                 there = At(str(front), at.b, there.idx)

@@ -1,4 +1,4 @@
-"""C sources as shared libraries: compiled once by the compiler that there is, and kept in the user's cache."""
+"""Compiles C sources to shared libraries, once each, and keeps these in the user's cache."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ CHOSEN = ("RECURRENCY_CC", "CC")
 NATIVE = "-march=native"
 FLAGS = ("-std=gnu11", "-O3", NATIVE, "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd",
          "-fPIC", "-shared", "-fvisibility=hidden", "-fno-sanitize=undefined", "-w")  # fmt: skip
-"""Without the sanitizer, which is on by default in zig's compiler where nothing is optimised."""
+"""The sanitizer is off; zig's compiler switches it on by default where it does not optimise."""
 
 MOST_FILES = 4096
 PATIENCE = 20
-"""Seconds in which a compiler has to say which one it is."""
+"""Seconds for a compiler to print its version."""
 MOST_LINES = 20
-"""Of a compiler's message."""
+"""Lines of a compiler's message that are shown."""
 
 PROCESSOR = re.compile(
     r"^(vendor_id|model|model name|cpu|cpu (?!MHz)\w+|flags|features|isa)\s*:.*$", re.IGNORECASE | re.M
 )
-"""What /proc/cpuinfo says of the instructions that there are, and not of how fast they are just now."""
+"""The lines of /proc/cpuinfo that describe the processor's instructions, and not its current speed."""
 
 
 class LateError(CompileError):
-    """A compiler takes longer than it may."""
+    """A compiler takes longer than allowed."""
 
 
 def obstacle() -> str | None:
@@ -60,17 +60,17 @@ def obstacle() -> str | None:
 
 
 def compiler() -> tuple[str, ...]:
-    """The words that call a C compiler.
+    """The command of a C compiler, word by word.
 
     Raises:
         UsageError: there is none (the message says what to install).
     """
     if os.name != "posix":
-        raise UsageError(f"it runs on Linux and macOS, and not on {platform.system()}; under Windows, WSL will do")
+        raise UsageError(f"it runs on Linux and macOS, not on {platform.system()}; on Windows, use WSL")
     for variable in CHOSEN:
         if words := _words(variable):
             if (path := shutil.which(words[0])) is None:
-                raise UsageError(f"{variable} names {words[0]}, and there is no such program")
+                raise UsageError(f"{variable} names {words[0]}, but there is no such program")
             return path, *words[1:]
     if found := next((found for name in COMPILERS if (found := shutil.which(name))), None):
         return (found,)
@@ -80,18 +80,18 @@ def compiler() -> tuple[str, ...]:
 
 
 def _zig() -> str | None:
-    """The program in the package ziglang; `python -m ziglang` is nothing else."""
+    """The program in the package ziglang, which `python -m ziglang` runs."""
     spec = importlib.util.find_spec("ziglang")
     return shutil.which("zig", path=Path(spec.origin).parent) if spec and spec.origin else None
 
 
 def _words(variable: str) -> list[str]:
-    """What stands in a variable, word by word."""
+    """The words of an environment variable."""
     text = os.environ.get(variable, "")
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"{variable} is no command line: {text!r} ({error})") from error
+        raise UsageError(f"{variable} is not a command line: {text!r} ({error})") from error
 
 
 def flags() -> tuple[str, ...]:
@@ -105,7 +105,7 @@ _libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDiction
 
 
 def library(source: str, kind: type[Library] = Library) -> Library:
-    """The library of a source, which stays loaded as long as it or one of its functions is held.
+    """The library of a source, which stays loaded as long as it or one of its functions is referenced.
 
     Raises:
         CompileError: the compiler refuses it. UsageError: there is no compiler, or no place for a library.
@@ -119,14 +119,14 @@ def library(source: str, kind: type[Library] = Library) -> Library:
 
 
 def key(*parts: object) -> str:
-    """A name for what depends on these, and on compiler, options and processor."""
+    """A file name for what depends on these words, and on compiler, options and processor."""
     command = compiler()
     made_of = (*parts, flags(), command, _version(command), _machine())
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
 
 
 def prepare(source: str, seconds: float) -> None:
-    """Have the library of a source in the cache, without loading it.
+    """Compile a source into the cache without loading it.
 
     Raises:
         CompileError: the compiler refuses it, or takes longer. UsageError: see `library`.
@@ -143,7 +143,7 @@ def prepare(source: str, seconds: float) -> None:
 
 
 def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[str], kind: type[Library]) -> Library:
-    """A library out of the cache, or else compiled."""
+    """A library from the cache, or compiled now."""
     try:
         return opened(folder() / name, kind)
     except OSError:  # not there, damaged, or of another machine
@@ -173,7 +173,7 @@ def _compiled(source: str, command: Sequence[str], options: Sequence[str], secon
 
 
 def _run(command: Sequence[str], text: str, work: str, seconds: float | None) -> subprocess.CompletedProcess[str]:
-    """Run a compiler. Zig keeps files between calls: only what is the same for all of them.
+    """Run a compiler. Zig caches files between calls, but only those that all calls share.
 
     Raises:
         OSError: it can't be run. CompileError: it takes longer than so many seconds.
@@ -182,7 +182,7 @@ def _run(command: Sequence[str], text: str, work: str, seconds: float | None) ->
     try:
         return finished(command, text, {**places, **os.environ}, seconds)
     except subprocess.TimeoutExpired as error:
-        raise LateError(f"{command[0]} does not come to an end: it was stopped after {seconds:g} s") from error
+        raise LateError(f"{command[0]} does not finish: it was stopped after {seconds:g} s") from error
 
 
 def _message(said: subprocess.CompletedProcess[str]) -> str:
@@ -196,7 +196,7 @@ def _message(said: subprocess.CompletedProcess[str]) -> str:
 
 
 def _about() -> Mapping[str, str]:
-    """What compiles, for `recurrency cache`."""
+    """The compiler, for `recurrency cache`."""
     command = compiler()
     said = _version(command).splitlines()
     return {"compiler": shlex.join(command), "version": said[0] if said else "", "flags": shlex.join(flags())}
@@ -205,11 +205,11 @@ def _about() -> Mapping[str, str]:
 STORE = store("native", _about)
 
 _given_up: list[str] = []
-"""Why this process doesn't use the cache: at most one reason, for then it uses a folder of its own."""
+"""Why this process does not use the cache: at most one reason."""
 
 
 def folder() -> Path:
-    """Where libraries are kept: the user's cache, or else a folder of this process."""
+    """The folder of libraries: the user's cache, or a folder of this process."""
     if not _given_up:
         try:
             return STORE.folder()
@@ -219,17 +219,17 @@ def folder() -> Path:
 
 
 def _give_up(error: UsageError) -> None:
-    """Use the cache no more, and say so.
+    """Stop using the cache, with a warning.
 
     Raises:
-        UsageError: the folder of this process will not do either.
+        UsageError: the folder of this process cannot be used either.
     """
     if _given_up:
         raise error
     _given_up.append(str(error))
     warnings.warn(
-        f"{error}; so what is compiled is kept for this process alone, and the next one compiles again. "
-        "Set RECURRENCY_CACHE to a folder of your own that can be written",
+        f"{error}; compiled code is kept only for this process, and the next one compiles it again. "
+        "Set RECURRENCY_CACHE to a folder that you can write to",
         RuntimeWarning,
         stacklevel=2,
     )
@@ -239,7 +239,7 @@ def _give_up(error: UsageError) -> None:
 
 
 def _version(command: tuple[str, ...]) -> str:
-    """What a compiler says of itself. It is asked once for the files behind the words of its command."""
+    """The version that a compiler prints; it is asked once for the files that its command names."""
     files = []
     for word in command:
         path = shutil.which(word)
@@ -250,7 +250,7 @@ def _version(command: tuple[str, ...]) -> str:
 
 @cache
 def said(command: tuple[str, ...], text: str, made_of: str) -> str:
-    """What a compiler writes that is given a text; it is asked once for all that the answer is made of."""
+    """The output of a compiler for a text; it is asked once for each `made_of`."""
     path = folder() / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.version"
     try:
         answer = path.read_text(encoding="utf-8")
@@ -267,7 +267,7 @@ def said(command: tuple[str, ...], text: str, made_of: str) -> str:
 
 
 def note(path: Path, text: str) -> None:
-    """Write a small file of the folder; where that can't be, the next process finds out again what it says."""
+    """Write a small file to the folder; if that fails, the next process finds its content again."""
     try:
         write_whole(path, text)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""Threads for generated C: one pool for the process, made of the same C as everything else."""
+"""Threads for generated C: one pool for the process, written in C."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ __attribute__((visibility("default"))) int enter(const struct request *r, void *
 
 
 class Ceiling(threading.local):
-    """How many threads the calls of this thread may use at most, whatever else is said."""
+    """The greatest number of threads for calls of this thread."""
 
     value = 256
 
@@ -236,7 +236,7 @@ ceiling = Ceiling()
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Calls within it use so many threads at most."""
+    """Calls within this context use at most so many threads."""
     before, ceiling.value = ceiling.value, count
     try:
         yield
@@ -246,7 +246,7 @@ def at_most(count: int) -> Iterator[None]:
 
 @cache
 def threads() -> int:
-    """How many threads a call may use: `RECURRENCY_THREADS`, else as many as this process has processors.
+    """The number of threads that a call may use: `RECURRENCY_THREADS`, or the processors of this process.
 
     The variable is read once.
     """
@@ -265,12 +265,12 @@ def api() -> Any:
 
 
 _loaded: list[Library] = []
-"""The pool is never unloaded: its threads wait in its code."""
+"""The pool is never unloaded, because its threads wait in its code."""
 
 
 @cache
 def enter() -> Any:
-    """A function of the address of a request, made of whole numbers of 8 bytes (`struct request`), and of a tuple."""
+    """The function that runs a request: it takes the address of its 8-byte integers (`struct request`), and a tuple."""
     library = compiler.library(SOURCE, LockedLibrary if api() else Library)
     _loaded.append(library)
     found: Any = library["enter" if api() else "compute"]

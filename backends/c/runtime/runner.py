@@ -1,4 +1,4 @@
-"""Calls of compiled functions: arrays by their addresses, memory that is kept for the sizes used last."""
+"""Calls compiled functions: passes addresses of arrays, and keeps memory for the sizes used last."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from . import compiler, objects, pool
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_PLANS = 8
-"""For so many sizes memory is kept."""
+"""The number of sizes for which memory is kept."""
 
 SMALL = 1 << 21
-"""Less arithmetic than this is done faster by one thread than by several."""
+"""One thread is faster than several for less arithmetic than this."""
 
 LONG = 1 << 24
-"""More arithmetic than this takes so long that it can be stopped between two steps."""
+"""Calls with more arithmetic than this can be stopped between two steps."""
 
 STOPPED = 2
-"""What a call gives that was stopped: its results are not whole."""
+"""The result of a call that was stopped before its end."""
 
 GREATEST_WORKSPACE = 1 << 46
 """No machine has more bytes than this."""
 
 
 class View(NamedTuple):
-    """A result: the array that it is, or rows of it; whether it is copied, or must not be written."""
+    """A result: an array or rows of it; whether it is copied, or read-only."""
 
     root: str
     name: str
@@ -53,7 +53,7 @@ class View(NamedTuple):
 
 
 class Arena:
-    """One piece of memory for arrays that become the caller's; it is used again when all of them are gone."""
+    """One piece of memory for arrays that become the caller's; it is reused when all of them are gone."""
 
     def __init__(self, shapes: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
         sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in shapes.values()]
@@ -68,7 +68,7 @@ class Arena:
         self.count = 0
 
     def lend(self, views: Sequence[View]) -> None:
-        """Get ready to hand out these results: while a view of one is there, the memory is not used again."""
+        """Prepare these results; the memory is not reused while a view of one exists."""
         self.plain = {v.root: self._one(v) for v in views if not v.copied}
         self.copied = {v.root: self._one(v) for v in views if v.copied}
         self.count = getrefcount(self.memory)
@@ -81,12 +81,12 @@ class Arena:
 
     @property
     def free(self) -> bool:
-        """Whether nobody holds an array of it."""
+        """Whether nobody references its arrays."""
         return getrefcount(self.memory) == self.count
 
 
 class Plan:
-    """What calls for the same sizes have in common: the words of the call, and memory."""
+    """What calls with the same sizes share: the fields of the call, and memory."""
 
     def __init__(self, built: Built, steps: Sequence[int], batch: int, given: frozenset[str], ragged: bool) -> None:
         f = self.function = built.signature
@@ -111,7 +111,7 @@ class Plan:
         self.barrier = np.zeros(4 * LINE, np.uint8)
         self.words[self.places["barrier"]] = self.barrier.ctypes.data + -self.barrier.ctypes.data % LINE
         self.views = [self._views(tape) for tape in (True, False)]
-        # With lengths, `n_t` is not null: it is set to anything until the size of the workspace is known.
+        # With lengths, `n_t` is not null: it has any value until the size of the workspace is known.
         for _, lengths, _ in f.words.values() if ragged else ():
             self.words[self.places[lengths]] = 1
         self.bytes = int(built.workspace(self.address, self.threads))
@@ -121,7 +121,7 @@ class Plan:
         self._request(built)
 
     def _request(self, built: Built) -> None:
-        """What `enter` is called with: see `pool`."""
+        """Make the request for `enter`: see `pool`."""
         kinds = [objects.wanted(dtype) for dtype in self.dtypes]
         read = [(self.address + 8 * self.places[n], *kind) for n, kind in zip(self.read, kinds, strict=True)]
         code = ctypes.cast(built.part, ctypes.c_void_p).value
@@ -133,7 +133,7 @@ class Plan:
         self.enter = ctypes.addressof(self.request)
 
     def _shapes(self, real: np.dtype[Any], tape: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-        """The arrays that become the caller's: those that a backward run reads, or the others."""
+        """The arrays that become the caller's: those of the tape, or the others."""
         f = self.function
         out = {
             array.name: (array.sizes(self.steps, self.batch), real if array.real else SYMBOLS)
@@ -145,7 +145,7 @@ class Plan:
         return out
 
     def _views(self, tape: bool) -> list[View]:
-        """The results in the memory of the tape or of the rest."""
+        """The results in the memory of the tape, or in the rest."""
         f, out = self.function, list[View]()
         for root, result in f.results.items():
             if (result.name in f.taped) is tape:
@@ -158,7 +158,7 @@ class Plan:
         return out
 
     def arena(self, tape: bool) -> Arena:
-        """Memory for results that nobody holds."""
+        """Memory for results that nobody references."""
         kept = self.arenas[not tape]
         for k, arena in enumerate(kept):
             if arena.free:
@@ -186,7 +186,7 @@ class Built:
         self._library: Any = None
 
     def kept(self) -> tuple[Signature, str, str]:
-        """All that it was made of."""
+        """What it was made of."""
         return self.signature, self.source, str(self.real)
 
     def _load(self) -> None:
@@ -207,7 +207,7 @@ class Built:
         return footprint(self.signature.rooms, self.real, sizes)
 
     def threads(self, steps: Mapping[str, int], batch: int) -> int:
-        """How many threads such a call is worth."""
+        """The number of threads for a call of these sizes."""
         most: int = min(pool.threads(), pool.ceiling.value)
         if most == 1:
             return 1
@@ -229,7 +229,7 @@ class Built:
         self.plans.setdefault(key, []).append(plan)
         try:  # noqa: SIM105 - that takes a microsecond
             self.plans.move_to_end(key)
-        except KeyError:  # another thread has just dropped it
+        except KeyError:  # another thread has just removed it
             pass
         if len(self.plans) > MOST_PLANS:
             self.plans.popitem(last=False)
@@ -245,7 +245,7 @@ class Built:
             plan.work = np.empty(plan.bytes + LINE, np.uint8)
             plan.words[plan.places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
         wrong = self.enter(plan.enter, held)
-        while wrong < 0 or wrong == STOPPED:  # Ctrl-C raises here, unless somebody handles it otherwise
+        while wrong < 0 or wrong == STOPPED:  # Ctrl-C raises here, unless another handler is set
             held = held if wrong == STOPPED else _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
             wrong = self.enter(plan.enter, held)
         del counts
@@ -276,15 +276,15 @@ class Built:
 
 
 def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Array]], tuple[Array, ...]]:
-    """What takes these out of a mapping."""
+    """A function that gets these values of a mapping."""
     if len(names) > 1:
         return itemgetter(*names)
     return lambda given: tuple([given[name] for name in names])
 
 
 def _converted(held: tuple[Array, ...], k: int, dtype: np.dtype[Any]) -> tuple[Array, ...]:
-    """The same arrays, with one as C reads it: contiguous, aligned, and its dtype the object that NumPy itself uses.
+    """The arrays, with one of them as C reads it: contiguous, aligned, and with NumPy's own object of the dtype.
 
-    Arrays that another process sent have an equal dtype that is another object; a view gives them the one of NumPy.
+    Arrays from another process have an equal dtype that is another object; a view gives them NumPy's.
     """
     return (*held[:k], np.require(held[k], dtype, ("C", "A")).view(dtype), *held[k + 1 :])

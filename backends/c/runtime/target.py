@@ -1,4 +1,4 @@
-"""What generated C is compiled for: the vectors that its preprocessor chooses, asked of the compiler once."""
+"""The vectors that generated C is compiled for: the choice of the preprocessor, which is asked once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ANSWER = re.compile(r"^rec_answer (\d+) (\d+)$", re.MULTILINE)
 
 
 def vectors() -> Vectors:
-    """The vectors for which the compiler of this machine compiles, with the options of every call.
+    """The vectors of this machine's compiler with the options of every call.
 
     Raises:
-        CompileError: it does not answer. UsageError: there is no compiler, or a width is asked for that there is not.
+        CompileError: it does not answer. UsageError: there is no compiler, or the width that is set does not exist.
     """
     command, options = runtime_compiler.compiler(), runtime_compiler.flags()
     known = [options, tuple(word for word in options if word != runtime_compiler.NATIVE)]
@@ -26,4 +26,4 @@ def vectors() -> Vectors:
         asked = (*command, *words, "-E", "-P", "-x", "c", "-")
         if found := ANSWER.search(runtime_compiler.said(asked, QUESTION, runtime_compiler.key(QUESTION, asked))):
             return Vectors(int(found[1]), int(found[2]))
-    raise CompileError(f"{shlex.join(command)} does not preprocess C: it can't be known how wide vectors are")
+    raise CompileError(f"{shlex.join(command)} does not preprocess C, so the width of vectors is unknown")

@@ -1,6 +1,6 @@
-"""What a process runs to find out whether code from this compiler is right on this processor: see `trust`.
+"""The process that tests whether code from this compiler is correct on this processor: see `trust`.
 
-It loads and calls what it compiles, so it may crash, hang or be wrong; that is why it is a process of its own.
+It loads and calls what it compiles, which may crash, hang or be wrong; therefore it is a separate process.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SHOWN void test_packed(long m, long n, long k, const REAL *a, long a_m, long a_k
 FUNCTION = "SHOWN void test_NAME(const REAL *x, REAL *y, long n) { for (long i = 0; i < n; i++) y[i] = CALL; }\n"
 
 SIZES = ((1, 1, 1), (3, 5, 7), (6, 16, 33), (13, 67, 20), (50, 131, 65), (7, 300, 9))
-"""Rows, columns and terms of the products: less and more than a tile has, and hardly ever whole vectors."""
+"""Rows, columns and terms of the products: less and more than a tile, and rarely whole vectors."""
 
 CELL = """
 cell Trial[N, H](x: [N]) -> (y: [H]) {
@@ -77,11 +77,11 @@ STEPS, BATCH, N, H = 5, 3, 7, 19
 
 
 class WrongError(Exception):
-    """A number is wrong; the message says which."""
+    """A number is wrong; the message says which one."""
 
 
 def close(what: str, found: Array, wanted: Array, bound: Array) -> None:
-    """Compare numbers with those that are wanted, each within its bound.
+    """Check that numbers are the wanted ones, each within its bound.
 
     Raises:
         WrongError: one is not.
@@ -90,7 +90,7 @@ def close(what: str, found: Array, wanted: Array, bound: Array) -> None:
         off = ~(np.abs(found.astype(float) - wanted) <= bound)
     if off.any():
         at = tuple(np.argwhere(off)[0])
-        raise WrongError(f"{what} are wrong: {found[at]!s} stands where {wanted[at]!s} should")
+        raise WrongError(f"{what} are wrong: {found[at]!s} instead of {wanted[at]!s}")
 
 
 # ------------------------------------------------------------------------------------------------------------ functions
@@ -117,7 +117,7 @@ EXACT: dict[str, Callable[[Array], Array]] = {
 
 
 def functions(library: Any, dtype: np.dtype[Any]) -> None:
-    """Each function on whole vectors and what is left over, within a few units of the last place."""
+    """Test each function on whole vectors and on the rest, to a few units of the last place."""
     sizes = np.geomspace(1e-4, 80, 147)
     x = np.concatenate([sizes, -sizes]).astype(dtype)
     for op in OWN:
@@ -132,7 +132,7 @@ def functions(library: Any, dtype: np.dtype[Any]) -> None:
 
 
 def spaced(rng: np.random.Generator, shape: tuple[int, int], layout: str, dtype: np.dtype[Any]) -> Array:
-    """A matrix by rows, by columns, or with a distance between rows."""
+    """A matrix in row-major order, in column-major order, or with gaps between rows."""
     rows, columns = shape
     if layout == "columns":
         return rng.standard_normal((columns, rows)).astype(dtype).T
@@ -140,13 +140,13 @@ def spaced(rng: np.random.Generator, shape: tuple[int, int], layout: str, dtype:
 
 
 def on_a_line(size: int, dtype: np.dtype[Any]) -> Array:
-    """So many numbers, on 64 bytes and no more than that: what counts on more has to fail here."""
+    """An array aligned to 64 bytes and not to 128: code that needs more has to fail."""
     room = np.full(size + 128 // dtype.itemsize, np.nan, dtype)
     return room[(64 - room.ctypes.data) % 128 // dtype.itemsize :]
 
 
 def products(library: Any, dtype: np.dtype[Any]) -> None:
-    """Both products, for odd sizes and every layout."""
+    """Test both products, for odd sizes and every layout."""
     rng = np.random.default_rng(0)
     room = library["test_room"]
     room.restype = ctypes.c_long
@@ -164,7 +164,7 @@ def products(library: Any, dtype: np.dtype[Any]) -> None:
 
 
 def pointer(array: Array, strides: int) -> Iterator[Any]:
-    """An array as C has it: its address and so many strides, in elements."""
+    """The arguments for an array in C: its address and so many strides, in elements."""
     yield ctypes.c_void_p(array.ctypes.data)
     for stride in array.strides[:strides]:
         yield ctypes.c_long(stride // array.itemsize)
@@ -174,7 +174,7 @@ def pointer(array: Array, strides: int) -> Iterator[Any]:
 
 
 def trial() -> tuple[Graph, Layout]:
-    """The loss of a cell and its gradients, as they are compiled for any other."""
+    """The graph of a cell's loss and gradients, and its layout."""
     file = parse_file(Source("trial.rnn", CELL))
     graphs = Graphs(elaborate(Loader().module(file, None).cells["Trial"], {"N": N, "H": H}))
     return graphs.graph("loss_gradients", ("params", "inputs")), graphs.layout
@@ -189,7 +189,7 @@ def run(runner: Runner, layout: Layout, dtype: str) -> dict[str, Array]:
 
 
 def cell(runner: Runner, graph: Graph, layout: Layout) -> None:
-    """A cell's loss and gradients against the interpreter's, by one thread and by two."""
+    """Test a cell's loss and gradients against the interpreter, with one thread and with two."""
     wanted = run(backend.find("interpreter").build(graph, layout, "float64"), layout, "float64")
     for threads in (1, 2):
         with runtime_pool.at_most(threads):
@@ -205,8 +205,8 @@ def cell(runner: Runner, graph: Graph, layout: Layout) -> None:
 def main(compiles: float, runs: float, waits: float) -> None:
     """Compile, then run; the last line of the output is a `Verdict` of `trust`, as JSON.
 
-    The compiler has so many seconds. What it compiled has `runs` seconds of the processor, after which SIGPROF ends
-    this process, wherever it is, and `waits` seconds in all, after which SIGALRM does: others may keep it waiting.
+    The compiler has `compiles` seconds. The compiled code has `runs` seconds of processor time, after which SIGPROF
+    ends this process, and `waits` seconds in all, after which SIGALRM does, because other processes may delay it.
     """
     signal.signal(signal.SIGTERM, _end)
     reason, lasts = None, True
@@ -225,7 +225,7 @@ def main(compiles: float, runs: float, waits: float) -> None:
 
 
 def _compiled(seconds: float) -> tuple[Runner, Graph, Layout]:
-    """The cell; it and all else is in the cache then."""
+    """The cell; compiles it and everything else into the cache."""
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(compiler.prepare, text, seconds) for text in (*map(driver, REALS), runtime_pool.SOURCE)]
         graph, layout = trial()
@@ -237,14 +237,14 @@ def _compiled(seconds: float) -> tuple[Runner, Graph, Layout]:
 
 
 def _run(built: Runner, graph: Graph, layout: Layout) -> None:
-    runtime_runner.SMALL = 0  # however small, it is worth two threads
+    runtime_runner.SMALL = 0  # even small calls use two threads
     try:
         for real, dtype in REALS.items():
             library = compiler.library(driver(real))
             products(library, dtype)
             functions(library, dtype)
         cell(built, graph, layout)
-    except MemoryError as error:  # the sizes that the code computes itself
+    except MemoryError as error:  # the compiled code computes sizes itself
         raise WrongError(str(error)) from error
 
 

@@ -1,7 +1,7 @@
-"""Whether what a compiler makes can be used on this processor: tried once, in a process of its own, and noted.
+"""Whether a compiler's code is correct on this processor: tested once, in a separate process, and recorded.
 
-The verdict stands in the folder of libraries, under a name made of the compiler, its options, the processor's
-instructions and this package's code: nodes that share a home folder have one each.
+The verdict is in the folder of libraries, under a name made of the compiler, its options, the processor's instructions
+and this package's code: machines that share a home folder have one each.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from recurrency.disk.subprocesses import finished
 from . import compiler as runtime_compiler
 
 VARIABLE = "RECURRENCY_TRUST"
-"""Set to 0, compiled code is used without having been tried."""
+"""If this is 0, compiled code is used without a test."""
 
 COMPILES, RUNS, WAITS = 120.0, 10.0, 120.0
-"""Seconds for the compiler, which takes one or two; for what it made, which takes a tenth of one: of the processor,
-and in all, however busy the machine is."""
+"""Seconds for the compiler, which takes one or two; for its code, which takes a tenth of one: of processor time, and in
+all on a busy machine."""
 
 FAULTS = {-getattr(signal, name): name for name in "SIGSEGV SIGBUS SIGILL SIGFPE SIGABRT SIGTRAP SIGSYS".split()}
-"""Exit codes of code that is wrong, and the signals that they stand for; other signals are somebody's wish."""
+"""Exit codes of wrong code, and their signals; other signals come from a user."""
 
 CODE = """
 import sys
@@ -41,14 +41,14 @@ trial.main({compiles}, {runs}, {waits})
 
 
 class Verdict(NamedTuple):
-    """Why compiled code can't be used (None: it can), and whether that `lasts`, so that it need not be tried again."""
+    """Why compiled code cannot be used, or None; and whether that `lasts`, so that no other process tests it again."""
 
     reason: str | None
     lasts: bool
 
 
 def enabled() -> bool:
-    """Whether anything is tried.
+    """Whether code is tested.
 
     Raises:
         UsageError: the variable is neither 0 nor 1.
@@ -57,12 +57,12 @@ def enabled() -> bool:
 
 
 def doubts() -> str | None:
-    """Why code from the compiler at hand can't be used on this processor; None: it can.
+    """Why code from this compiler cannot be used on this processor, or None.
 
-    The first time that these two meet this takes a second or two.
+    The first time, this takes a second or two.
 
     Raises:
-        UsageError: the compiler can't be asked.
+        UsageError: the compiler cannot be run.
     """
     if not enabled() or not _interpreter():
         return None
@@ -71,7 +71,7 @@ def doubts() -> str | None:
 
 @cache
 def _known(key: str) -> str | None:
-    """The verdict that is noted under a name, or else found now."""
+    """The verdict that is recorded under a name, or found now."""
     path = runtime_compiler.folder() / f"{key}.verdict"
     found = _noted(path)
     if found is None:
@@ -85,7 +85,7 @@ def _known(key: str) -> str | None:
 
 
 def _noted(path: Path) -> Verdict | None:
-    """What stands in a file; None: nothing, or it is not ours."""
+    """The verdict in a file, or None."""
     try:
         reason, lasts = json.loads(path.read_text(encoding="utf-8"))
         touch(path)
@@ -95,19 +95,19 @@ def _noted(path: Path) -> Verdict | None:
 
 
 def tried() -> Verdict:
-    """Compile and run what `trial` has, in a process of its own."""
+    """Run `trial` in a separate process."""
     code = CODE.format(path=sys.path, compiles=COMPILES, runs=RUNS, waits=WAITS)
     compiler = shlex.join(runtime_compiler.compiler())
     try:
         said = finished([_interpreter(), "-c", code], "", {**os.environ, VARIABLE: "0"}, 3 * COMPILES + 2 * WAITS)
     except subprocess.TimeoutExpired:
-        return Verdict(f"code from {compiler} does not come to an end", True)
+        return Verdict(f"code from {compiler} does not finish", True)
     except OSError as error:
         return Verdict(f"code from {compiler} can't be tried: {error}", False)
     if said.returncode in (-signal.SIGPROF, -signal.SIGALRM):
         spent = said.returncode == -signal.SIGPROF
         seconds = RUNS if spent else WAITS
-        return Verdict(f"code from {compiler} does not come to an end: it was stopped after {seconds:g} s", spent)
+        return Verdict(f"code from {compiler} does not finish: it was stopped after {seconds:g} s", spent)
     if said.returncode in FAULTS:
         return Verdict(f"code from {compiler} crashes on this processor ({FAULTS[said.returncode]})", True)
     try:
@@ -118,6 +118,6 @@ def tried() -> Verdict:
 
 
 def _interpreter() -> str:
-    """The program that runs Python; "" where Python is a part of another program, which can't run anything else."""
+    """The Python program; "" where Python is embedded in another program."""
     name = Path(sys.executable or "").name
     return sys.executable if name.startswith(("python", "pypy")) and not hasattr(sys, "frozen") else ""

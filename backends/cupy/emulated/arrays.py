@@ -13,10 +13,10 @@ import numpy as np
 Host = np.ndarray[Any, np.dtype[Any]]
 
 GUARD = 4096
-"""Bytes before and behind each allocation, and beside each argument of a launch, that no kernel may change."""
+"""Bytes around each allocation, and around each argument of a launch, that no kernel may change."""
 
 WALL = 0x7FF8BEEF
-"""What guards hold: NaN in float32 and in float64, and not the NaN of memory that nobody has written."""
+"""The content of guards: NaN in float32 and in float64, other than the NaN of unwritten memory."""
 
 DTYPES = frozenset(map(np.dtype, ("float32", "float64", "int32", "uint32", "int64", "uint64", "uint8")))
 
@@ -49,7 +49,7 @@ class Pool:
 
 
 class Block:
-    """One allocation between two guards, full of `poison`, on the device of a number."""
+    """One allocation between two guards, filled with `poison`, on the device of a number."""
 
     def __init__(self, size: int, poison: int, device: int = 0) -> None:
         self.device = SimpleNamespace(id=device)
@@ -60,12 +60,12 @@ class Block:
 
 
 def poison_of(dtype: np.dtype[Any]) -> int:
-    """The byte that memory is filled with: NaN as numbers, wild as integers."""
+    """The byte that fills unwritten memory: NaN as floats, extreme as integers."""
     return 0xFF if dtype.kind == "f" else 0x55
 
 
 class Flags:
-    """How an array lies in memory."""
+    """The memory layout of an array."""
 
     __slots__ = ("c_contiguous", "f_contiguous")
 
@@ -74,7 +74,7 @@ class Flags:
 
 
 class ndarray:  # noqa: N801 - as in cupy
-    """An array on the emulated device. It can be reshaped and sliced, as views; all else is done by kernels."""
+    """An array on the emulated device. It has views, by reshaping and slicing; only kernels compute with it."""
 
     __array_ufunc__ = None
     __hash__ = None  # type: ignore[assignment]
@@ -87,7 +87,7 @@ class ndarray:  # noqa: N801 - as in cupy
 
     @property
     def address(self) -> int:
-        """Where the first element lies."""
+        """The address of the first element."""
         if self._address is None:
             self._address = self.host.ctypes.data
         return self._address
@@ -134,7 +134,7 @@ class ndarray:  # noqa: N801 - as in cupy
         return ndarray(self.host.transpose(*axes), self.block)
 
     def swapaxes(self, one: int, other: int) -> ndarray:
-        """Two axes in each other's place."""
+        """Two axes exchanged."""
         return ndarray(self.host.swapaxes(one, other), self.block)
 
     def reshape(self, *shape: Any) -> ndarray:
@@ -182,11 +182,11 @@ class ndarray:  # noqa: N801 - as in cupy
 
 
 CUDA = 2
-"""What DLPack calls a CUDA device."""
+"""The number of CUDA devices in DLPack."""
 
 
 class Capsule:
-    """What goes from one array library to the next by DLPack; it can be used once."""
+    """An array on its way to another library by DLPack; it can be taken once."""
 
     def __init__(self, array: ndarray) -> None:
         self._array: ndarray | None = array

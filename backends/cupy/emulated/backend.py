@@ -1,6 +1,6 @@
 """The CuPy backend on a stand-in for cupy: the same driver and kernel text, on a machine without a GPU.
 
-For tests and for `recurrency verify`: it is slow, and found only by its own name.
+For tests and for `recurrency verify`: it is slow, and only used by its full name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class EmulatedBackend(CupyBackend):
     """Runs wherever there is a C++ compiler."""
 
     def available(self) -> str | None:
-        """Why this backend can not run here; None: it can."""
+        """Why this backend cannot run here, or None."""
         reason: str | None = obstacle()
         return reason
 

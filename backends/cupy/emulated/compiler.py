@@ -1,4 +1,4 @@
-"""Kernel texts as shared libraries: compiled by g++ once, kept in a cache that only its owner can write."""
+"""Compiles kernel texts to shared libraries with g++, once each, and keeps these in a cache of the user."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .signature import signatures
 COMPILERS = ("g++", "c++", "clang++")
 FLAGS = ("-x", "c++", "-std=c++17", "-O0", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden",
          "-fPIC", "-shared", "-pipe")  # fmt: skip
-"""To compile takes longer than to run, so nothing is optimised; nothing is contracted to a fused multiply-add."""
+"""Nothing is optimised, because compiling takes longer than running; no fused multiply-add."""
 
 MOST_FILES = 4096
-"""So many libraries may lie in the cache; then the older ones go."""
+"""The greatest number of libraries in the cache; beyond it, the oldest are removed."""
 
 
 def compiler() -> str | None:
@@ -48,11 +48,11 @@ class Library:
 
     def __init__(self, code: str) -> None:
         self.kernels = {kernel.name: kernel for kernel in signatures(code)}
-        # Calls keep Python's lock: the indices of block and thread are the library's own variables.
+        # Calls keep Python's lock, because the indices of block and thread are global variables of the library.
         self._loaded = _loaded(source(code, tuple(self.kernels.values())))
 
     def launcher(self, name: str) -> partial[None]:
-        """Runs all threads of a kernel's grid: a function of grid and block, order, arguments, memory."""
+        """A function that runs all threads of a kernel's grid; it takes grid and block, order, arguments, memory."""
         function: Any = self._loaded[f"launch_{name}"]
         function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         function.restype = None
@@ -79,7 +79,7 @@ def library(code: str) -> Library:
 
 
 def _loaded(text: str) -> LockedLibrary:
-    """The shared library of a C++ text: out of the cache, or else compiled."""
+    """The shared library of a C++ text, from the cache or compiled now."""
     path = compiler()
     if path is None:
         raise CompileError(str(obstacle()))
@@ -106,7 +106,7 @@ def _compile(path: str, text: str) -> bytes:
 
 
 def _about() -> Mapping[str, str]:
-    """What compiles, for `recurrency cache`."""
+    """The compiler, for `recurrency cache`."""
     if reason := obstacle():
         raise UsageError(reason)
     path = str(compiler())
@@ -119,7 +119,7 @@ STORE = store("emulated-kernels", _about)
 
 @cache
 def cache_folder() -> Path:
-    """Where libraries are kept: the user's own cache, or a folder for this process where that is not safe."""
+    """The folder of libraries: the user's cache, or a folder of this process where that is not safe."""
     try:
         return STORE.folder()
     except UsageError:

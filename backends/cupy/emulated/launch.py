@@ -1,4 +1,4 @@
-"""Kernels of the stand-in for cupy: every rule that CUDA or a kernel's signature makes for a launch is checked."""
+"""Kernels of the stand-in for cupy: launches are checked against all rules of CUDA and the kernel's signature."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GREATEST = {
     "block": (1024, 1024, 64),
 }
 GREATEST_SHARED = 48 * 1024
-"""Bytes of shared memory that a launch can have without asking for more."""
+"""Bytes of shared memory that a launch has by default at most."""
 
 NOTHING = Block(0, 0)
-"""Stands for memory that is not held."""
+"""Stands for memory that is not referenced."""
 
 OPTIONS = ("--std=", "-std=")
-"""What may be said to the compiler. What changes numbers there, such as --use_fast_math, would not change them here."""
+"""The compiler options that are allowed. Others, such as --use_fast_math, would change numbers there and not here."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Library(Protocol):
         """Its kernels by name."""
 
     def launcher(self, name: str) -> Callable[..., None]:
-        """Runs all threads of a kernel: a function of grid and block, the order, the arguments, and their memory."""
+        """A function that runs all threads of a kernel; it takes grid and block, order, arguments, and their memory."""
 
 
 @dataclass
 class Device:
-    """What the pieces of one stand-in share."""
+    """What the parts of one stand-in share."""
 
     pool: Pool
     order: str = "forward"
@@ -66,7 +66,7 @@ class Device:
 
 
 class RawModule:
-    """Kernels, compiled from a text of CUDA C when the first of them is asked for."""
+    """The kernels of a text of CUDA C, compiled when the first one is needed."""
 
     def __init__(self, device: Device, code: str, options: Iterable[str] = ()) -> None:
         for option in options:
@@ -151,12 +151,12 @@ class Kernel:
                 raise MemoryError(f"kernel {self._signature.name} has written outside of {margin.name}")
 
     def gone(self, name: str) -> RuntimeError:
-        """The error of a captured buffer that nobody has held on to."""
+        """The error for a captured buffer that no longer exists."""
         return RuntimeError(f"kernel {self._signature.name}: the memory of {name} is gone since the graph was captured")
 
 
 class Launch:
-    """A launch whose arguments have been checked. One that was captured does not hold its memory, as in CUDA."""
+    """A launch with checked arguments. If it was captured, it does not keep its memory alive, as in CUDA."""
 
     def __init__(self, kernel: Kernel, shape: Any, values: Any, uses: list[Use], at_once: bool) -> None:
         self._kernel, self._shape, self._values = kernel, shape, values
@@ -192,7 +192,7 @@ def _size(kernel: str, what: str, size: Sequence[int]) -> tuple[int, ...]:
 
 
 def _unlike(kernel: str, parameter: Parameter, arg: Any) -> str:
-    """Why an argument is none for a parameter."""
+    """Why an argument does not match a parameter, or None."""
     if isinstance(arg, ndarray):
         found = f"a device array of {arg.dtype}"
     elif isinstance(arg, np.ndarray):

@@ -1,4 +1,4 @@
-"""What lies beside the arrays that a kernel may write: no launch may change it."""
+"""The memory beside the arrays that a kernel may write: no launch may change it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .arrays import GUARD, Block, ndarray
 
 @dataclass(frozen=True)
 class Margin:
-    """Bytes `[start, stop)` of a block, beside the array that was handed over as `name`."""
+    """Bytes `[start, stop)` of a block, beside the argument `name`."""
 
     name: str
     start: int
     stop: int
 
     def of(self, block: Block) -> bytes:
-        """What stands there."""
+        """The content of these bytes."""
         return bytes(block.memory[self.start : self.stop])
 
 
 @dataclass(frozen=True)
 class Use:
-    """An array as the argument of a launch: which bytes of its block it takes up, and whether they may be written."""
+    """An array as the argument of a launch: its bytes in its block, and whether they may be written."""
 
     name: str
     block: Block
@@ -43,7 +43,7 @@ def use(name: str, array: ndarray, written: bool) -> Use:
 
 
 def margins(uses: list[Use]) -> list[tuple[Block, Margin]]:
-    """What lies at most `GUARD` bytes beside what a launch writes, and in none of its arguments."""
+    """The bytes at most `GUARD` beside what a launch writes that are in none of its arguments."""
     return [(u.block, margin) for u in uses if u.written for margin in _beside(u, uses)]
 
 

@@ -1,4 +1,4 @@
-"""Matrix products of the stand-in for cupy, with the conditions that cuBLAS makes."""
+"""Matrix products of the stand-in for cupy, with the conditions of cuBLAS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRANSPOSED = {"N": False, "T": True}
 
 
 def check_operands(name: str, arrays: tuple[Any, ...], out: ndarray | None) -> None:
-    """Complain of what no product takes.
+    """Check the operands of a product.
 
     Raises:
         TypeError: one is no device array, or they differ in dtype. ValueError: the result lies over an operand.

@@ -1,4 +1,4 @@
-"""What makes CUDA C of the plain kind C++: no headers, so that g++ takes a few hundredths of a second for a kernel."""
+"""Makes plain CUDA C a text of C++, without headers: g++ takes a few hundredths of a second for a kernel."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from .signature import Signature
 
 ONE = "exp expm1 exp2 log log1p log2 sqrt tanh sinh cosh sin cos tan atan fabs floor ceil rint trunc erf"
 TWO = "pow fmod fmin fmax copysign hypot"
-"""The functions of one and of two numbers that kernels may call; with an `f` behind they are those of float."""
+"""The functions of one and of two numbers that kernels may call; their names end in `f` for float."""
 
 ORDERED = ("int", "unsigned int", "long long", "unsigned long long", "float", "double")
 """Types that CUDA's `min` and `max` take."""
 
 ORDERS = ("forward", "reversed", "shuffled")
-"""In which order threads of a block, and blocks of a grid, run."""
+"""The orders in which threads of a block, and blocks of a grid, run."""
 
 QUALIFIERS = """
 #define __global__
@@ -103,7 +103,7 @@ ZEROED = """static inline float zeroed(float x) {
 
 
 def _mathematics() -> str:
-    """The functions of the C library. It takes denormal numbers apart even where they are zero: first they are."""
+    """The functions of the C library, after making denormal arguments zero, which it would not treat as zero."""
     arguments = {**dict.fromkeys(ONE.split(), "x"), **dict.fromkeys(TWO.split(), "xy"), "fma": "xyz"}
     lines = [ZEROED]
     for name, letters in arguments.items():
@@ -126,7 +126,7 @@ HEADER = "\n".join((QUALIFIERS, _mathematics(), _extremes(), BUILTINS, FLUSHING,
 
 
 def _launcher(kernel: Signature) -> str:
-    """`launch_NAME`: every thread of a grid; each argument lies in 8 bytes of its own, as bits."""
+    """`launch_NAME` runs every thread of a grid; each argument is passed as 8 bytes."""
     given = ", ".join(f"*({p.spelling}*)(a + {i})" for i, p in enumerate(kernel.parameters))
     flush = str(any(p.dtype == np.float32 for p in kernel.parameters)).lower()
     return (
@@ -138,6 +138,6 @@ def _launcher(kernel: Signature) -> str:
 
 
 def source(code: str, kernels: tuple[Signature, ...]) -> str:
-    """C++ for a text of CUDA C with these kernels; the compiler's messages count the lines of `code`."""
+    """C++ for a text of CUDA C with these kernels; the compiler's messages have the line numbers of `code`."""
     launchers = "\n".join(map(_launcher, kernels))
     return f'{HEADER}\n#line 1 "kernels.cu"\n{code}\n#line 1 "launchers.cpp"\n{launchers}'

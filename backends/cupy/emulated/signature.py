@@ -1,4 +1,4 @@
-"""What a text of CUDA C says of its kernels: names, parameters and their types."""
+"""Reads the signatures of kernels from CUDA C: names, parameters and their types."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSED = {
     "atomic": "it has no atomic operations",
     "#include": "kernels have to do without headers",
 }
-"""What kernel texts may not hold here, and why."""
+"""Words that kernel texts must not contain here, and why."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """A kernel's name and parameters; `bound` is the most threads of a block that it takes."""
+    """A kernel's name and parameters; `bound` is the greatest number of threads of a block."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -62,7 +62,7 @@ def signatures(code: str) -> tuple[Signature, ...]:
     """The kernels of a text.
 
     Raises:
-        NotImplementedError: it holds what can't be emulated. TypeError: a parameter has a type that is none of `TYPES`.
+        NotImplementedError: it contains what cannot be emulated. TypeError: the type of a parameter is not in `TYPES`.
     """
     bare = COMMENT.sub(" ", code)
     for word, why in REFUSED.items():

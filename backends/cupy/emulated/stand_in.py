@@ -1,7 +1,7 @@
-"""A stand-in for `cupy`: what generated drivers may use of it, and nothing else, on NumPy memory and the processor.
+"""A stand-in for `cupy`: only the part that generated drivers may use, with NumPy memory and kernels on the CPU.
 
-It is stricter than cupy wherever cupy would hide a mistake: memory that nobody has written is NaN, launches are checked
-against the kernel's signature, allocations lie between guards, captured graphs do not keep their buffers alive.
+It is stricter than cupy wherever cupy would hide a mistake: unwritten memory is NaN, launches are checked against the
+kernel's signature, allocations are between guards, captured graphs do not keep their buffers alive.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ATTRIBUTES = {
     "MultiProcessorCount": 132,
     "WarpSize": 32,
 }
-"""Those of a usual device (an H100), so that plans for it are made and run here too."""
+"""The attributes of an H100, so that plans are the same as there."""
 
 
 class Part(SimpleNamespace):
@@ -49,7 +49,7 @@ class Part(SimpleNamespace):
 
 
 def missing(name: str) -> AttributeError:
-    """The error of something that drivers do not use."""
+    """The error for what drivers do not use."""
     return AttributeError(f"the stand-in for cupy has no {name}; it has only what generated drivers may use")
 
 
@@ -59,7 +59,7 @@ def _check_order(order: str) -> None:
 
 
 class StandIn:
-    """A device of its own, with the part of cupy's interface that drivers use.
+    """An emulated device, with the part of cupy's interface that drivers use.
 
     `order` says in which order threads and blocks run: a result that depends on it is a race. `memory` bounds what can
     be allocated, in bytes. `compiled` makes a library of a kernel text. `number` is the number of the device.
@@ -109,7 +109,7 @@ class StandIn:
         return RawModule(self._device, code, options)
 
     def empty(self, shape: Any, dtype: Any) -> ndarray:
-        """A fresh array in which nothing has been written yet: NaN, or wild numbers."""
+        """A fresh, unwritten array: NaN, or extreme integers."""
         self._device.streams.refuse_capture("an allocation")
         return allocated(self._device.pool, shape, dtype)
 
@@ -134,7 +134,7 @@ class StandIn:
         return array.host.copy() if isinstance(array, ndarray) else np.asarray(array)
 
     def ascontiguousarray(self, array: ndarray) -> ndarray:
-        """The array itself where its elements lie in a row, otherwise a copy in which they do."""
+        """The array itself if it is C-contiguous, otherwise a contiguous copy."""
         if not isinstance(array, ndarray):
             raise TypeError(f"a device array is needed, not {type(array).__name__}")
         if array.flags.c_contiguous:
@@ -143,10 +143,10 @@ class StandIn:
         return filled(self._device.pool, array.host)
 
     def from_dlpack(self, array: Any) -> ndarray:
-        """Somebody else's device array, without a copy.
+        """A device array of another library, without a copy.
 
         Raises:
-            TypeError: it lies in the memory of the host.
+            TypeError: it is in the memory of the host.
         """
         if not hasattr(array, "__dlpack_device__") or array.__dlpack_device__()[0] != CUDA:
             raise TypeError(f"CPU arrays cannot be directly imported to the device: {type(array).__name__}")
@@ -165,7 +165,7 @@ class StandIn:
         self, transa: str, transb: str, a: ndarray, b: ndarray, out: ndarray | None = None, alpha: float = 1.0,
         beta: float = 0.0,
     ) -> ndarray:  # fmt: skip
-        """`cupy.cublas.gemm`; without `out` the result is a fresh array whose columns lie in a row."""
+        """`cupy.cublas.gemm`; without `out` the result is a fresh array in column-major order."""
         self._device.streams.refuse_capture("cuBLAS API")
         products.check_operands("gemm", (a, b), out)
         if out is None:
@@ -177,5 +177,5 @@ class StandIn:
 
 @cache
 def stand_in() -> StandIn:
-    """The stand-in that is used where nobody asks for one of their own."""
+    """The stand-in of the backend `cupy-emulated`."""
     return StandIn()

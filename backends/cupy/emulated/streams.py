@@ -1,4 +1,4 @@
-"""Streams and captured graphs of the stand-in for cupy. Work is done at once, unless its stream is being captured."""
+"""Streams and captured graphs of the stand-in for cupy. Work runs immediately, unless its stream is being captured."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ Work = Callable[[], None]
 
 
 class Graph:
-    """What was launched while a stream was captured; `launch` does it. It keeps no buffer alive."""
+    """The launches during a capture, which `launch` repeats. It keeps no buffer alive."""
 
     def __init__(self, work: list[Work]) -> None:
         self._work = work
 
     def launch(self, stream: Any = None) -> None:
-        """Do it all again, with the addresses of then.
+        """Repeat all launches, with the addresses of the capture.
 
         Raises:
-            RuntimeError: a buffer that was in use then is gone.
+            RuntimeError: a buffer that was in use then no longer exists.
         """
         for piece in self._work:
             piece()
@@ -38,28 +38,28 @@ class Streams:
         return found
 
     def current(self) -> Stream:
-        """The stream on which this thread's work goes."""
+        """The stream of this thread's work."""
         entered = self.entered()
         return entered[-1] if entered else self.default
 
     def refuse_capture(self, what: str) -> None:
-        """Complain where the current stream is being captured.
+        """Refuse work that cannot be captured.
 
         Raises:
-            NotImplementedError: as cupy does for all that is no kernel launch.
+            NotImplementedError: the current stream is being captured; cupy raises the same.
         """
         if self.current().captured is not None:
             raise NotImplementedError(f"calling {what} during stream capture is currently unsupported")
 
 
 class Stream:
-    """A queue of work, in which everything is done at once."""
+    """A queue of work, which runs immediately."""
 
     def __init__(self, streams: Streams, non_blocking: bool = False, default: bool = False) -> None:
         self._streams, self.non_blocking, self._default = streams, non_blocking, default
         self.ptr = 0 if default else id(self)
         self.captured: list[Work] | None = None
-        """What has been launched since `begin_capture`; None where nothing is captured."""
+        """The launches since `begin_capture`, or None."""
 
     def __enter__(self) -> Stream:
         self._streams.entered().append(self)
@@ -69,7 +69,7 @@ class Stream:
         self._streams.entered().remove(self)
 
     def begin_capture(self) -> None:
-        """Collect launches from now on, instead of doing them.
+        """Collect launches from now on, instead of running them.
 
         Raises:
             RuntimeError: this is the default stream, or it is being captured already.
@@ -79,7 +79,7 @@ class Stream:
         self.captured = []
 
     def end_capture(self) -> Graph:
-        """What has been collected.
+        """The graph of the launches since `begin_capture`.
 
         Raises:
             RuntimeError: nothing is being captured.
@@ -99,7 +99,7 @@ class Stream:
             raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
 
     def do(self, piece: Work) -> None:
-        """Do a piece of work, or collect it."""
+        """Run a piece of work, or collect it."""
         if self.captured is None:
             piece()
         else:

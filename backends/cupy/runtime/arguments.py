@@ -1,27 +1,27 @@
-"""What a generated CuPy module says of the arguments that it gets, and of what it needs to run."""
+"""How a generated CuPy module checks arguments, and what it needs to run."""
 
 from typing import Any
 
 import numpy as np
 
 LARGEST = 2**31 - 2**10
-"""More elements than these are not counted in 32 bits."""
+"""The greatest number of elements of an array: kernels count in 32 bits."""
 
 HOST = 1
-"""What DLPack calls the memory of the host."""
+"""The number of the host's memory in DLPack."""
 
-SAID = {"start:": "the first ", "d:output:": "the gradient of ", "d:final:": "the gradient of the last "}
-"""How sources of functions are called, by the beginnings of their names."""
+SAID = {"start:": "the initial ", "d:output:": "the gradient of ", "d:final:": "the gradient of the final "}
+"""The words for the beginnings of array names in messages."""
 
 INSTALL = "pip install 'cupy-cuda13x[ctk]', or 'cupy-cuda12x[ctk]' where the driver is one for CUDA 12"
 
 
 def installed() -> Any:
-    """CuPy, with a device and the libraries that it loads.
+    """CuPy, after checking that it has a device and its libraries.
 
     Raises:
-        ImportError: CuPy or one of its libraries is not there; the message says how to install it. RuntimeError: there
-            is no device.
+        ImportError: CuPy or one of its libraries is missing; the message says how to install it. RuntimeError: there is
+            no device.
     """
     try:
         import cupy
@@ -33,7 +33,7 @@ def installed() -> Any:
     try:
         cupy.cuda.nvrtc.getVersion()
         import cupy.cublas
-    except (ImportError, RuntimeError) as error:  # what its loader raises is a RuntimeError
+    except (ImportError, RuntimeError) as error:  # its loader raises a RuntimeError
         raise ImportError(f"cupy finds no NVRTC or no cuBLAS: {INSTALL} ({str(error).strip()})") from error
     return cupy
 
@@ -47,16 +47,16 @@ def size_of(array: Any) -> int:
 
 
 def said(name: str) -> str:
-    """A source of a function in the words of its user."""
+    """The name of an array in messages."""
     prefix = next((p for p in SAID if name.startswith(p)), "")
     return SAID.get(prefix, "") + name[len(prefix) :]
 
 
 def from_host(array: Any, dtype: Any, name: str, symbols: int | None) -> Any:
-    """An array of the host in C order, of this type; `symbols`: so many there are, where it holds symbols.
+    """A host array in C order, of this type; `symbols` is the number of symbols, if it holds symbols.
 
     Raises:
-        TypeError: its elements can't be made this type. ValueError: there are no such symbols.
+        TypeError: its elements cannot be converted. ValueError: it holds unknown symbols.
     """
     foreign = hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray)
     found = np.from_dlpack(array) if foreign else np.asarray(array)
@@ -69,6 +69,6 @@ def from_host(array: Any, dtype: Any, name: str, symbols: int | None) -> Any:
 
 
 def countable(name: str, elements: int) -> None:
-    """Refuse more elements than 32 bits can count."""
+    """Raise ValueError for more elements than 32 bits can count."""
     if elements > LARGEST:
         raise ValueError(f"{name} has {elements:,} elements; at most {LARGEST:,} are possible: split it up")

@@ -1,4 +1,4 @@
-"""What every generated CuPy module holds: launches, captured graphs. It needs an array module `xp` and NumPy."""
+"""The fixed part of every CuPy module: calls, launches, captured graphs. It needs an array module `xp` and NumPy."""
 
 import re
 import threading
@@ -11,31 +11,31 @@ from .arguments import HOST, countable, from_host, said, size_of
 from .plans import Plan, Planner
 
 BLOCK, SMALL_BLOCK = 128, 32
-"""Threads of a block, and of a block of a small launch."""
+"""Threads of a block, in large and in small launches."""
 
 FEW_THREADS = 2**15
-"""Up to so many threads are a small launch: in blocks of one warp, it is spread over more of the multiprocessors."""
+"""Up to so many threads are a small launch: blocks of one warp spread it over more multiprocessors."""
 
 
 MOST_STEPS = 2**12
-"""Loops over more steps are launched one by one: a graph of so many launches takes long to make, and much memory."""
+"""Loops over more steps are not captured: a graph of so many launches takes long to make, and much memory."""
 
 
 def launch(kernel: Any, threads: int, *args: Any) -> None:
-    """Launch a kernel with so many threads; its last argument is their number."""
+    """Launch a kernel with so many threads; their number is its last argument."""
     if threads:
         block = BLOCK if threads > FEW_THREADS else SMALL_BLOCK
         kernel((-(-threads // block),), (block,), (*args, np.int32(threads)))
 
 
 def product(xp: Any, a: Any, b: Any, out: Any) -> None:
-    """`out = a @ b`, matrices; nothing is done where there are no elements."""
+    """Compute `out = a @ b` for matrices, unless `out` is empty."""
     if 0 not in out.shape:
         xp.matmul(a, b, out=out)
 
 
 class Function(Planner):
-    """One function on a device: see `recurrency.backend.Runner`, with arrays of the device in the place of NumPy's."""
+    """One function on a device: a `recurrency.backend.Runner` for arrays of the device."""
 
     run: Callable[[Plan], None]
     results: Callable[[Plan], dict[str, Any]]
@@ -59,10 +59,10 @@ class Function(Planner):
             return out
 
     def roomy(self, work: Callable[[], Any]) -> Any:
-        """What some work gives; where the device is full, once more without the plans, of whatever size or function.
+        """The result of some work. If the device is full, all plans are dropped, and the work is done again.
 
         Raises:
-            MemoryError: it is full all the same.
+            MemoryError: the device is full even then.
         """
         full = self.xp.cuda.memory.OutOfMemoryError
         try:
@@ -91,7 +91,7 @@ class Function(Planner):
         self, p: Plan, params: Any, given: Mapping[str, Any], ends: Mapping[str, Any], seed: int,
         offset: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        """Give a plan the arrays of one call."""
+        """Put the arrays of one call into a plan."""
         xp, batch = self.xp, int(p.B)
         for name, clock in self.CLOCKS.items():
             self.put(p, f"n_{clock}", xp.asarray(ends[name]))
@@ -113,17 +113,17 @@ class Function(Planner):
 
     @staticmethod
     def fits(name: str, array: Any, wanted: Sequence[int]) -> None:
-        """Refuse an array of another shape, or one that is too large."""
+        """Raise ValueError for an array of another shape, or one that is too large."""
         if tuple(array.shape) != tuple(wanted):
             raise ValueError(f"{said(name)} is {list(array.shape)}; this call needs {list(wanted)}")
         countable(said(name), size_of(array))
 
     def put(self, p: Plan, name: str, array: Any) -> None:
-        """Make an array a plan's; where graphs are captured it is copied to where these read it."""
+        """Put an array into a plan; where graphs are captured, copy it to the memory that these read."""
         setattr(p, name, self.copy(array, p.__dict__.get(name)) if p.static else array)
 
     def handed(self, p: Plan, given: Mapping[str, Any], results: dict[str, Any]) -> dict[str, Any]:
-        """The results, which are the caller's from now on: copies of what a graph writes again, else the arrays."""
+        """The results, which belong to the caller: copies of what captured graphs overwrite, or the arrays."""
         if p.static:
             return {name: self.copy(array) for name, array in results.items()}
         for name in (*self.LENT, *(array for name, (array, *_) in self.INPUTS.items() if name in given)):
@@ -131,12 +131,12 @@ class Function(Planner):
         return results
 
     def device(self, array: Any, name: str = "params", symbols: int | None = None) -> Any:
-        """An array on the device, its elements one after another; if it is that already, itself.
+        """An array on the device in C order, without a copy if it is one already.
 
-        It holds real numbers, or (`symbols`: so many there are) symbols.
+        It holds real numbers, or symbols, of which there are `symbols`.
 
         Raises:
-            TypeError: it holds something else. ValueError: it lies on another device, or holds unknown symbols.
+            TypeError: it holds something else. ValueError: it is on another device, or holds unknown symbols.
         """
         xp, dtype = self.xp, self.real if symbols is None else np.dtype(np.int64)
         if not isinstance(array, xp.ndarray):
@@ -146,7 +146,7 @@ class Function(Planner):
             array = xp.from_dlpack(array)
         here = xp.cuda.runtime.getDevice()
         if array.device.id != here:
-            raise ValueError(f"{said(name)} lies on the device {array.device.id}; this call runs on the device {here}")
+            raise ValueError(f"{said(name)} is on the device {array.device.id}; this call runs on the device {here}")
         if array.dtype != dtype:
             raise TypeError(f"{said(name)} holds {array.dtype}; this module needs {dtype}: convert it first")
         return array if array.flags.c_contiguous else self.roomy(lambda: xp.ascontiguousarray(array))
@@ -156,14 +156,14 @@ class Function(Planner):
         return self.roomy(lambda: self.xp.zeros(shape, self.real))
 
     def copy(self, array: Any, out: Any = None) -> Any:
-        """A copy of an array, in `out` if that is given."""
+        """A copy of an array, in `out` if given."""
         out = self.xp.empty(array.shape, array.dtype) if out is None else out
         kernel = getattr(self.kernels, f"copy_{'real' if array.dtype == self.real else array.dtype}")
         launch(kernel, size_of(array), out, array)
         return out
 
     def clean(self, x: Any, lengths: Any) -> Any:
-        """A copy of a stream with nothing after the end of each sequence."""
+        """A copy of a stream with cleared padding."""
         out = self.xp.empty(x.shape, x.dtype)
         kernel = self.kernels.clean_real if x.dtype == self.real else self.kernels.clean_symbols
         row = size_of(x) // max(1, x.shape[0] * x.shape[1])
@@ -171,7 +171,7 @@ class Function(Planner):
         return out
 
     def scan(self, p: Plan, number: int) -> None:
-        """Run a loop over time; its steps with own products as one graph, captured when they are first run."""
+        """Run a loop over time; with the way `step`, as one graph, which the first run captures."""
         name, _, way, _ = p.ways[number]
         steps = getattr(self, f"{name}_{way}")
         none, many = 0 in (*p.sizes, int(p.B)), max(p.sizes, default=0) > MOST_STEPS
@@ -183,7 +183,7 @@ class Function(Planner):
         p.graphs[number].launch()
 
     def captured(self, steps: Callable[[Plan], None], p: Plan) -> Any:
-        """The launches of a loop as a graph."""
+        """A graph of the launches of a loop."""
         stream = self.xp.cuda.Stream(non_blocking=True)
         with stream:
             stream.begin_capture()
@@ -195,9 +195,9 @@ class Function(Planner):
 
 
 class Kernels:
-    """The kernels of a text as attributes, all compiled at once: a captured graph can't wait for that.
+    """The kernels of a text as attributes, all compiled at once, because no kernel can be compiled during a capture.
 
-    `functions` are those that launch them, one at a time.
+    `functions` are the functions that launch them, one at a time.
     """
 
     def __init__(self, xp: Any, source: str) -> None:

@@ -10,20 +10,20 @@ import numpy as np
 from .arguments import countable
 
 MOST_PLANS = 8
-"""So many plans are kept: for the sizes that were used last."""
+"""The number of plans that are kept, for the sizes used last."""
 
 SMALL_BATCH = 16
-"""Up to so many sequences a loop's steps are launched as one captured graph."""
+"""Up to so many sequences, the steps of a loop are one captured graph."""
 
 PLANS = ("loop", "step", "gemm")
-"""How a loop over time runs: in one kernel; with own products, captured as a graph; with products by the library."""
+"""How a loop over time runs: in one kernel; with products in kernels, as a captured graph; with products by cuBLAS."""
 
 PER_THREAD = 2
-"""The stream of CUDA that is another one for each thread."""
+"""The CUDA stream that is different for each thread."""
 
 
 class Plan:
-    """Memory and sizes for one run of a function: arrays, numbers of steps and sequences, how each loop runs."""
+    """Arrays and sizes for runs of one function, and how each of its loops runs."""
 
     def __init__(self, **known: Any) -> None:
         self.__dict__.update(known)
@@ -37,9 +37,9 @@ class Plan:
 
 
 class Planner:
-    """What makes and keeps the plans of one function.
+    """Makes and keeps the plans of one function.
 
-    `wanted` is `loop`, `step` or `gemm`: how loops run where they can; None: it is chosen for each size.
+    `wanted` is `loop`, `step` or `gemm`, the way to run loops that allow it; None chooses one for each size.
     """
 
     CLOCKS: ClassVar[dict[str, str]] = {}
@@ -64,7 +64,7 @@ class Planner:
         self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), training: bool = False,
         ragged: bool = False,
     ) -> Plan:  # fmt: skip
-        """The plan for these sizes, made when they are first used; `given` names first values that are handed over."""
+        """The plan for these sizes, made when first needed; `given` names the initial states that are passed."""
         sizes = tuple(int(steps[clock]) for clock in self.CLOCKS)
         key = (self.queue(), sizes, int(batch), tuple(given), bool(training), ragged, self.wanted)
         with self.kernels.lock:
@@ -82,9 +82,9 @@ class Planner:
             return p
 
     def queue(self) -> tuple[int, int, int]:
-        """Where work goes now: device, stream, and the thread where its stream is its own.
+        """The current queue of work: device, stream, and the thread if its stream is its own.
 
-        Each queue has plans of its own: what two streams do at the same time may not lie in the same memory.
+        Each queue has its own plans, because work of two streams at the same time needs separate memory.
         """
         stream = self.xp.cuda.get_current_stream().ptr
         return self.xp.cuda.runtime.getDevice(), stream, threading.get_ident() if stream == PER_THREAD else 0
@@ -92,7 +92,7 @@ class Planner:
     def empty_plan(
         self, sizes: tuple[int, ...], batch: int, given: Collection[str], training: bool, ragged: bool
     ) -> Plan:
-        """A plan without memory. It is `static` if graphs of it are captured: then its arrays stay where they are."""
+        """A plan without memory. It is `static` if graphs of it are captured: then its arrays stay in place."""
         ways = self.ways(batch)
         static = any(way == "step" for *_, way, _ in ways)
         p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, graphs={})
@@ -105,24 +105,24 @@ class Planner:
         return p
 
     def ways(self, batch: int) -> list[tuple[str, str, str, str]]:
-        """How each loop over time runs for so many sequences: its name, what it computes, the way, and why."""
+        """How each loop over time runs for so many sequences: its name, its states, the way, and why."""
         return [(name, row[0], *self.way(row[1], row[2], batch)) for name, row in self.SCANS.items()]
 
     def way(self, ways: tuple[str, ...], refused: Mapping[str, str], batch: int) -> tuple[str, str]:
-        """Of some ways to run a loop the best, and why; `refused` says why there are no others."""
+        """The best of some ways to run a loop, and why; `refused` says why the others are impossible."""
         if self.wanted in ways:
-            return str(self.wanted), "as was asked for"
+            return str(self.wanted), "as requested"
         if self.wanted is not None:
             return ways[-1], f"there is no {self.wanted}: {refused.get(self.wanted, 'it is unknown')}"
         if "loop" in ways:
-            return "loop", "each unit reads its own past alone, so that one kernel runs over all steps"
+            return "loop", "each unit reads only its own past, so one kernel runs over all steps"
         why = refused.get("loop", "")
         if "step" in ways and batch <= SMALL_BATCH:
-            return "step", f"{batch} sequences are few, so that a graph of own kernels is captured; {why}"
-        return "gemm", f"{batch} sequences, products by the library at each step; {why}"
+            return "step", f"{batch} sequences are few, so a graph of kernels is captured; {why}"
+        return "gemm", f"{batch} sequences, products by cuBLAS at each step; {why}"
 
     def check(self, sizes: tuple[int, ...], batch: int) -> None:
-        """Refuse sizes that 32 bits can't count, and those that are none."""
+        """Raise ValueError for negative sizes, and for those that 32 bits cannot count."""
         if min(*sizes, batch, 0) < 0:
             raise ValueError(f"there are no {min(*sizes, batch, 0)} steps or sequences")
         countable("one array of this call", max(self.largest(*sizes, batch), default=0))

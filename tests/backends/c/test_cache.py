@@ -212,9 +212,9 @@ def test_without_another_compiler_zig_will_do(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("RECURRENCY_CC", "no-such-cc -O3", "RECURRENCY_CC names no-such-cc, and there is no such program"),
+        ("RECURRENCY_CC", "no-such-cc -O3", "RECURRENCY_CC names no-such-cc, but there is no such program"),
         ("CC", "/no/such/cc", "CC names /no/such/cc"),
-        ("CC", "cc 'half", "CC is no command line"),
+        ("CC", "cc 'half", "CC is not a command line"),
     ],
 )
 def test_a_chosen_compiler_that_is_not_there_is_named(

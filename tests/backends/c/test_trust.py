@@ -136,7 +136,7 @@ def test_c_is_refused_with_the_reason(
         monkeypatch.setattr(trust, "RUNS", 0.2)
     with pytest.warns(RuntimeWarning, match="c can't run here: code from .*mycc .* run on numpy, which is slower"):
         assert elman().backend == "numpy"
-    reason = {CRASHES: "crashes on this", HANGS: "does not come to an end"}.get(fault, r"products of 3 x 7 by 7 x 5")
+    reason = {CRASHES: "crashes on this", HANGS: "does not finish"}.get(fault, r"products of 3 x 7 by 7 x 5")
     nothing_runs()
     assert len(verdicts(folder)) == 1
     with pytest.raises(rc.UsageError, match=rf"the backend c can't run here: (.|\n)*{reason}"):
@@ -160,7 +160,7 @@ def test_code_that_waits_for_ever_is_ended_and_tried_again(
     """It may wait because others keep the machine busy: that is no verdict."""
     compiler(WAITS)
     monkeypatch.setattr(trust, "WAITS", 1.0)
-    assert "does not come to an end: it was stopped after 1 s (the next process tries it again" in str(trust.doubts())
+    assert "does not finish: it was stopped after 1 s (the next process tries it again" in str(trust.doubts())
     assert verdicts(folder) == []
 
 
@@ -185,7 +185,7 @@ def test_a_compiler_that_does_not_end_is_ended(
 ) -> None:
     monkeypatch.setattr(trust, "COMPILES", 0.3)
     compiler('case "$*" in *-shared*) ;; *) exec $CC "$@";; esac; sleep 1234.25 & wait')
-    assert "mycc does not come to an end: it was stopped after 0.3 s" in str(trust.doubts())
+    assert "mycc does not finish: it was stopped after 0.3 s" in str(trust.doubts())
     assert len(verdicts(folder)) == 1
     assert ended("sleep 1234.25")
 
@@ -197,7 +197,7 @@ def test_a_compiler_that_does_not_say_what_it_is_is_ended(
     compiler("")
     (tmp_path / "mycc").write_text("#!/bin/sh\nsleep 1000\n")
     assert backend.automatic(quietly=True)[0] == "numpy"
-    assert "mycc does not come to an end" in str(backend.describe()["c"])
+    assert "mycc does not finish" in str(backend.describe()["c"])
 
 
 def test_a_compiler_without_its_headers_is_tried_again(compiler: Callable[[str], None], folder: Path) -> None:

@@ -43,7 +43,7 @@ MISTAKES: dict[str, tuple[Any, type[Exception], str]] = {
     "a state with steps": (
         {"state": {"h": np.zeros((1, B, H))}},
         ValueError,
-        r"the first h is \[1, 3, 4\]; this call needs \[3, 4\]",
+        r"the initial h is \[1, 3, 4\]; this call needs \[3, 4\]",
     ),
     "lengths that are no counts": ({"lengths": [2.5, 3.0, 1.0]}, ValueError, "lengths are 3 whole numbers from 0 to 5"),
     "lengths of another clock": ({"lengths": {"s": [1, 2, 3]}}, ValueError, "no s: the clocks are t"),
@@ -117,7 +117,7 @@ def test_arrays_of_another_device_are_refused(small: tuple[Any, Any]) -> None:
 
     module, model = small
     far = StandIn(number=1).asarray(drawn()["x"])
-    with pytest.raises(ValueError, match="x lies on the device 1; this call runs on the device 0"):
+    with pytest.raises(ValueError, match="x is on the device 1; this call runs on the device 0"):
         called(module, model.init(1), x=far)
 
 

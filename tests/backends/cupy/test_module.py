@@ -268,12 +268,12 @@ def test_a_plan_says_what_it_chose_and_why() -> None:
     module: Any = executed(module_text(models(WITH_LOSS, N=N, H=H)[0]))
     few, many = module.explain(T, 4), module.explain(T, 64)
     reads = "a product (line 7 of small.rnn) reads the step before"
-    assert f"forward_pass: h: step: 4 sequences are few, so that a graph of own kernels is captured; {reads}" in few
-    assert f"forward_pass: h: gemm: 64 sequences, products by the library at each step; {reads}" in many
+    assert f"forward_pass: h: step: 4 sequences are few, so a graph of kernels is captured; {reads}" in few
+    assert f"forward_pass: h: gemm: 64 sequences, products by cuBLAS at each step; {reads}" in many
     average: Any = executed(module_text(models(AVERAGE, H=H)[0]))
-    assert average.plan(T, 64).describe().startswith("c: loop: each unit reads its own past alone")
+    assert average.plan(T, 64).describe().startswith("c: loop: each unit reads only its own past")
     average.use(average._xp(), "gemm")
-    assert average.plan(T, 64).describe() == "c: gemm: as was asked for"
+    assert average.plan(T, 64).describe() == "c: gemm: as requested"
     module.use(module._xp(), "loop")
     assert "there is no loop: a product" in module.explain(T, 64)
 
@@ -304,4 +304,4 @@ def test_ways_to_run_a_loop_can_be_switched_off() -> None:
     model: Any = Model(spec, spec.elaborate(H=H), backend, "float64", without=("loop", "step"))
     model.forward(np.zeros(H), np.zeros((T, B, H)))
     device = model.programs.runner("forward_kept", ()).device
-    assert device.ways(4)[0][2:] == ("gemm", "4 sequences, products by the library at each step; loop is switched off")
+    assert device.ways(4)[0][2:] == ("gemm", "4 sequences, products by cuBLAS at each step; loop is switched off")

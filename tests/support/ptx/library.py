@@ -1,4 +1,4 @@
-"""Kernel texts compiled by NVRTC, with the resulting PTX interpreted on the processor; the stand-in else uses g++."""
+"""Compiles kernel texts with NVRTC and interprets the PTX: for the stand-in for cupy, which otherwise uses g++."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs PTX: all threads of a grid at once, each register an array with one number for each thread.
 
-Of threads at different instructions, those at the earliest go first. Every load and store is checked against the
-arguments of the launch. `ex2.approx` and its like are computed exactly here, and to some last bits on a device.
+Of threads at different instructions, those at the earliest one run first. Every load and store is checked against the
+arguments of the launch. `ex2.approx` and the like are exact here, and only approximate on a device.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tests.support.ptx.text import Entry, Instruction
 ADDRESS = re.compile(r"\[([%$\w]+)(?:\+(-?\d+))?\]")
 SPECIAL = re.compile(r"%(tid|ctaid|ntid|nctaid)\.([xyz])")
 FAST = ("tanh", "sin", "cos")
-"""Instructions whose results on a device are too far from exact ones."""
+"""Instructions whose results on a device are too inexact."""
 LOCAL = 1 << 60
-"""Where the threads' own memory seems to lie."""
+"""The address of the threads' own memory."""
 
 
 @dataclass(frozen=True)
