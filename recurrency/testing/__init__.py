@@ -3,7 +3,7 @@
     from recurrency.testing import verify
     from recurrency.testing.conformance import BackendConformance
 
-Names are imported when they are first used; what draws cases needs Hypothesis (`pip install 'recurrency[verify]'`).
+Names are imported when they are first used; drawing cases needs Hypothesis (`pip install 'recurrency[verify]'`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An operation by itself: a graph of nothing but it and its arguments, and arrays for these."""
+"""A graph of a single operation and its arguments, and random arrays for them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from recurrency.graph.op import Array
 
 LENGTHS = (3, 4, 1)
-"""Of three sequences, on each clock."""
+"""The lengths of three sequences, on each clock."""
 
 Law = Callable[[np.random.Generator, tuple[int, ...]], "Array"]
 
 
 def distinct(graphs: Iterable[Graph]) -> Iterator[tuple[Node, tuple[Type, ...]]]:
-    """One node of each kind, that is of each operation with the same attributes and types of arguments."""
+    """One node for each combination of operation, attributes and argument types."""
     seen = set()
     for graph in graphs:
         for id in graph.order():
@@ -37,7 +37,7 @@ def distinct(graphs: Iterable[Graph]) -> Iterator[tuple[Node, tuple[Type, ...]]]
 
 @dataclass
 class Alone:
-    """A graph in the making: the inputs `a0`, `a1`, ... are the arguments, the root `y` is the result."""
+    """A graph whose inputs `a0`, `a1`, ... are the arguments and whose root `y` is the result."""
 
     graph: Graph
     args: list[int]

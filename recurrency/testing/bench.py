@@ -1,4 +1,4 @@
-"""The models of one spec, and what the interpreter says of each case: made once, used for all backends."""
+"""The models of one spec, and the interpreter's results for each case: computed once, used for all backends."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from recurrency.testing.case import Case
 
 GREATEST = 4000
-"""How many results are remembered before all are forgotten."""
+"""The cache is emptied when it has this many results."""
 
 MOST_SPECS = 4
-"""Of so many specs what was compiled is kept: a failing one is compared with smaller ones."""
+"""The number of specs whose models are cached; a failing spec is compared with smaller ones."""
 
 
 class Bench:
     """Compiles one spec as often as its comparisons need, each variant once.
 
-    The reference is the interpreter in float64, on the graph as the spec says it: without any pass.
+    The reference is the interpreter in float64 on the unoptimised graph.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -56,7 +56,7 @@ class Bench:
         without: Collection[str] = (),
         spoilt: bool = False,
     ) -> Model:
-        """The cell compiled for a backend; with `spoilt` programs find anything in padding.
+        """The cell compiled for a backend; with `spoilt`, padding has arbitrary content.
 
         Raises:
             UsageError: the backend can't run here, or there is no such switch.
@@ -71,7 +71,7 @@ class Bench:
         return self._models[key]
 
     def reference_model(self, case: Case) -> Model:
-        """The cell as the interpreter takes it."""
+        """The cell compiled for the interpreter."""
         return self.model(case.dimensions, "interpreter", "float64", SWITCHES)
 
     def possible(self, case: Case) -> list[str]:
@@ -79,18 +79,18 @@ class Bench:
         return possible(self.reference_model(case), case)
 
     def reference(self, case: Case, kind: str) -> Results:
-        """What the interpreter says in float64 (to be read only), with nothing in the padding."""
+        """The interpreter's results in float64, with zeros in the padding; do not change them."""
         case = case.clean()
         make = partial(outcome, self.reference_model(case), case)
         return self._known(("reference", case.key), kind, make)
 
     def scatter(self, case: Case, kind: str, draws: int) -> Results:
-        """How far results move under rounding errors of the case's dtype; infinite where some draw is not finite."""
+        """How far rounding errors of the case's dtype move the results; infinite where some draw is not finite."""
         case = case.clean()
         return self._known(("scatter", case.key, draws), kind, lambda part: self._scatter(case, part, draws))
 
     def _known(self, key: tuple[Any, ...], kind: str, make: Callable[[str], Results]) -> Results:
-        """The results of a kind, put together from the kinds that they are known from."""
+        """The results of a kind, combined from other kinds that already have them."""
         parts, prefixes = PARTS.get(kind, ((kind,), ("",)))
         out: Results = {}
         for part in parts:
@@ -119,7 +119,7 @@ class Bench:
         return out
 
     def bound(self, case: Case, kind: str, key: str, effort: int = 0) -> Array:
-        """The bound on the error of each element of one result; with more `effort` the one that asks the condition."""
+        """The bound on the error of each element of one result; with more `effort`, by the condition of the case."""
         wanted = self.reference(case, kind)[key]
         if wanted.dtype.kind == "i":
             return np.zeros(wanted.shape)

@@ -1,4 +1,4 @@
-"""One call of a cell to be compared: its sizes, what is handed over, and the numbers, all from a few plain words."""
+"""One call of a cell to compare: sizes, arguments and numbers, described by a few plain values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recurrency.model.model import Model
 
 SPECIAL = (-0.0, 1e-42, -1e30, 3e38)
-"""What stands here and there in special arrays: negative zero, a subnormal, and what overflows."""
+"""Elements of special arrays: negative zero, a subnormal, and numbers that overflow."""
 INFINITE = (np.inf, -np.inf)
 """Inputs may hold these as well. (What a state that is not finite does to sequences that have no step is undefined.)"""
 
@@ -28,8 +28,8 @@ INFINITE = (np.inf, -np.inf)
 class Case:
     """Sizes and settings of one call; equal cases have equal numbers. Its `repr` makes it again.
 
-    `steps` and `lengths` are by clock, `lengths` None where all sequences are full. With `state` every first state is
-    handed over. `values` and `weights` name the laws (see `LAWS`) of inputs and states, and of parameters; `zeroed`
+    `steps` and `lengths` are by clock, `lengths` None where all sequences are full. With `state` every initial
+    state is passed. `values` and `weights` name the laws (see `LAWS`) of inputs and states, and of parameters; `zeroed`
     lists arrays that are zero instead (`param:W`, `input:x`, `start:h`, `d:output:y`). `cuts` are the steps before
     which the sequence is cut into chunks.
     """
@@ -73,7 +73,7 @@ class Case:
         return full if self.lengths is None else self.lengths.get(str(clock), (full,) * self.batch)[sequence]
 
     def valid(self, clock: str | None) -> Array:
-        """Which steps of which sequences are real, [T, B]."""
+        """The steps that are not padding, [T, B]."""
         counts = [self.length(clock, b) for b in range(self.batch)]
         out: Array = np.arange(self.steps.get(str(clock), 0))[:, None] < np.array(counts, np.int64)
         return out
@@ -109,7 +109,7 @@ def _special(rng: np.random.Generator, shape: tuple[int, ...], among: tuple[floa
 
 
 def _tails(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Numbers at which functions have all but reached their limits, and numbers of all sizes below 1."""
+    """Numbers at which functions are close to their limits, and numbers of all sizes below 1."""
     near = rng.choice((-1.0, 1.0), shape) * 10.0 ** rng.uniform(-12.0, 0.0, shape)
     return np.asarray(np.where(rng.random(shape) < 0.6, rng.uniform(-60.0, 60.0, shape), near))
 
@@ -124,11 +124,11 @@ LAWS: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
     "special": _special,
     "infinite": lambda rng, shape: _special(rng, shape, SPECIAL + INFINITE),
 }
-"""How arrays are filled, the plainest first."""
+"""How arrays are filled, the simplest first."""
 
 
 def data(model: Model, case: Case) -> Data:
-    """The arrays of a case for a compiled cell; each depends on the seed and on its own name alone."""
+    """The arrays of a case for a compiled cell; each depends only on the seed and its name."""
     draw, inputs = _Draw(model, case), model.inputs.items()
     state = {n: draw.port("start", p, case.values) for n, p in model.state_ports.items()} if case.state else None
     real = {n: p for n, p in inputs if p.index is None}

@@ -1,4 +1,4 @@
-"""A backend held against the interpreter in float64, for one case: what differs, where first, and by how much."""
+"""A backend compared with the interpreter in float64, for one case: what differs, where first, and by how much."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that a backend does not compute as the interpreter does.
+    """A result in which a backend differs from the interpreter.
 
     `result` is the name of what differs (`output:y`, `gradient:W`, ...), `place` the first element of it in time that
     does, `found` and `wanted` its two values, `bound` how far they may lie apart, `greatest` the greatest error in
@@ -55,15 +55,15 @@ class Difference:
 
 @dataclass
 class Comparison:
-    """What came of comparing a backend with the interpreter on one case."""
+    """The comparison of a backend with the interpreter on one case."""
 
     differences: list[Difference]
     greatest: float = 0.0
     """The greatest error, relative to its bound."""
     compared: int = 0
-    """How many elements were held against a finite bound."""
+    """The number of elements compared with a finite bound."""
     conditioned: list[str] | None = None
-    """Results (`kind result`) that lie outside the first bound, and inside the one that rounding explains."""
+    """Results (`kind result`) that exceed the first bound, but not the one for ill-conditioned cases."""
 
 
 def differences(
@@ -73,7 +73,7 @@ def differences(
     kinds: Sequence[str] | None = None,
     without: Collection[str] = (),
 ) -> list[Difference]:
-    """What a backend computes otherwise than the interpreter in float64 (all kinds of calls by default).
+    """The results in which a backend differs from the interpreter in float64 (by default for all kinds of calls).
 
     `without` names what the backend's compilation leaves out. Models are kept as long as `spec` lives: to compile anew,
     parse it again.
@@ -85,7 +85,7 @@ def differences(
 
 
 def tolerance(spec: Spec, case: Case, kind: str, result: str, conditioned: bool = False) -> Array:
-    """How far each element of a result may lie from the interpreter's; see `recurrency.testing.rounding`."""
+    """The tolerance of each element of a result; see `recurrency.testing.rounding`."""
     return bench(spec).bound(case, kind, result, effort=len(DRAWS) if conditioned else 0)
 
 
@@ -96,7 +96,7 @@ def compared(
     kinds: Sequence[str] | None = None,
     without: Collection[str] = (),
 ) -> Comparison:
-    """As `differences`, with how near the errors come to their bounds."""
+    """As `differences`, with the errors relative to their bounds."""
     work = bench(spec)
     able = work.possible(case)
     out = Comparison([], conditioned=[])
@@ -108,7 +108,7 @@ def compared(
 
 
 def _referee(spec: Spec, case: Case, backend: str | Backend, without: frozenset[str], out: Comparison) -> None:
-    """What rounding explains in float32 has to be right in float64, where the backend has it."""
+    """A result that is ill-conditioned in float32 must be right in float64, if the backend supports it."""
     kinds = dict.fromkeys(c.split()[0] for c in out.conditioned or ())
     again = compared(spec, case.of("float64"), backend, list(kinds), without)
     out.differences += again.differences
@@ -154,7 +154,7 @@ class _Comparer:
         self.out.greatest = np.inf
 
     def _names(self, found: Results, wanted: Results) -> None:
-        """Cut into pieces, a cell gives streams and states; in one piece it gives everything that is asked for."""
+        """The results to compare: in pieces streams and states, in one piece everything."""
         missing = sorted(set(wanted) - set(found)) if self.kind not in ("chunks", "steps") else []
         for key in [*missing, *sorted(set(found) - set(wanted))]:
             self._say(key, f"{key} is {'missing' if key in missing else 'not asked for'}")
@@ -169,7 +169,7 @@ class _Comparer:
             self._values(key, found, wanted)
 
     def _values(self, key: str, found: Array, wanted: Array) -> None:
-        """Ask for dearer bounds as long as a cheaper one does not hold; padding has to be what it is exactly."""
+        """Compare with the cheapest bound first, and with a dearer one if it fails; padding must be exact."""
         with np.errstate(invalid="ignore"):
             error = np.abs(found.astype(float) - wanted)
         known = np.isfinite(wanted)
@@ -195,7 +195,7 @@ class _Comparer:
             self.out.differences.append(Difference(self.kind, key, place, *values, greatest, self.case.dtype, axes))
 
     def _padding(self, key: str, wanted: Array) -> Array:
-        """Which elements stand after the end of their sequence."""
+        """The elements after the end of their sequence."""
         port = self.port(key)
         if port is None or port.kind is not Kind.STREAM or not wanted.size:
             return np.zeros(wanted.shape, bool)
@@ -203,7 +203,7 @@ class _Comparer:
         return np.broadcast_to(~valid.reshape(valid.shape + (1,) * (wanted.ndim - 2)), wanted.shape)
 
     def port(self, key: str) -> Port | None:
-        """What is known of a result."""
+        """The port of a result."""
         model = self.work.reference_model(self.case)
         group, name = group_of(key)
         tables: dict[str, Any] = {"output": model.outputs, "input": model.inputs, "stream": model.streams}
@@ -213,7 +213,7 @@ class _Comparer:
 
 
 def group_of(key: str) -> tuple[str, str]:
-    """What kind of thing a result belongs to, and its name: `gradient:input:x` to the input x."""
+    """The kind and name of the value that a result belongs to: `gradient:input:x` belongs to the input x."""
     parts = TANGENT.name(GRADIENT.name(key)).split(":", 1)
     if len(parts) == 2 and parts[0] in ("output", "input", "stream", "final", "start"):
         return parts[0], parts[1]
@@ -221,7 +221,7 @@ def group_of(key: str) -> tuple[str, str]:
 
 
 def axes_of(port: Port | None, ndim: int) -> tuple[str, ...]:
-    """What the axes of a result count."""
+    """The meaning of the axes of a result."""
     lead = {None: (), Kind.STATIC: (), Kind.SEQUENCE: ("sequence",), Kind.STREAM: ("step", "sequence")}
     first = lead[port.kind if port is not None else None]
     rest = ndim - len(first)
@@ -229,7 +229,7 @@ def axes_of(port: Port | None, ndim: int) -> tuple[str, ...]:
 
 
 ORDER = (STREAM.prefix, OUTPUT.prefix, FINAL.prefix, "loss", TANGENT.prefix)
-"""What comes first in a report: what is computed first."""
+"""The order of results in a report: that of the computation."""
 
 
 def _order(key: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""What every backend promises, as a class of tests: a third party's backend passes it by naming itself.
+"""The promises of every backend as a class of tests, also for third-party backends.
 
     from recurrency.testing.conformance import BackendConformance
 
@@ -7,7 +7,7 @@
     class TestMine(BackendConformance):
         backend = backend
 
-pytest collects the class; nothing else is needed. Results are held against the interpreter in float64, with the bounds
+pytest collects the class; nothing else is needed. Results are compared with the interpreter in float64, with the bounds
 of `recurrency.testing.rounding`.
 """
 
@@ -38,7 +38,7 @@ FULLY: dict[str, dict[str, Any]] = {
     "full": {"batch": 3},
     "ragged, from given states": {"batch": 3, "lengths": RAGGED, "state": True},
 }
-"""What is asked of any cell, in all kinds of calls."""
+"""Cases for all kinds of calls of any cell."""
 SITUATIONS: dict[str, dict[str, Any]] = {
     "no sequence": {"batch": 0},
     "no step": {"batch": 2, "steps": dict.fromkeys(STEPS, 0)},
@@ -47,7 +47,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "large numbers": {"batch": 2, "values": "large"},
     "infinite numbers here and there": {"batch": 3, "values": "special", "state": True},
 }
-"""What is asked of any cell besides, in these kinds of calls:"""
+"""Further cases of any cell, with their kinds of calls."""
 KINDS = ["forward", "backward", "loss_gradients", "chunks"]
 
 
@@ -62,8 +62,8 @@ def case_of(name: str, dtype: str = "float64", **settings: Any) -> Case:
 class BackendConformance:
     """The suite; a subclass names a `backend`, an object or the name of an installed one.
 
-    `dtypes` are those that it has, `cells` those of `CELLS` that it can do (all of them, once it is finished),
-    `examples` the number of cases that are drawn for each cell.
+    `dtypes` and `cells` (of `CELLS`) are what it supports (everything, once it is finished),
+    `examples` is the number of cases that are drawn for each cell.
     """
 
     backend: ClassVar[Backend | str]
@@ -83,11 +83,11 @@ class BackendConformance:
         return bench(cell(name)).model(CELLS[name].dimensions, self.backend, dtype)
 
     def outcome(self, name: str, case: Case, kind: str) -> Results:
-        """What the backend gives."""
+        """The results of the backend."""
         return outcome(self.model(name, case.dtype), case, kind)
 
     def agrees(self, name: str, case: Case, kinds: list[str] | None = None) -> None:
-        """Hold all kinds of calls against the interpreter."""
+        """Compare all kinds of calls with the interpreter."""
         found = differences(cell(name), case, self.backend, kinds)
         assert not found, "\n".join([repr(case), *map(str, found[:5])])
 
@@ -139,7 +139,7 @@ class BackendConformance:
     # ---------------------------------------------------------------------------------------------- whose arrays are
 
     def test_results_belong_to_the_caller(self, name: str, dtype: str) -> None:
-        """Neither later calls nor changes to other arrays change them."""
+        """Later calls and changes to other arrays do not change them."""
         for kind in ("forward", "backward"):
             case, other = (case_of(name, dtype, batch=3, seed=seed) for seed in (0, 1))
             first = self.outcome(name, case, kind)
@@ -155,7 +155,7 @@ class BackendConformance:
                 np.testing.assert_array_equal(again[key], array, err_msg=key)
 
     def test_no_two_results_share_memory(self, name: str) -> None:
-        """Who writes on one changes no other, be they equal, or one a part of the other, and no array of the caller."""
+        """Writing to one result changes no other, even if they are equal or one contains the other, and no argument."""
         call = Call.of(self.model(name), case_of(name, batch=3, state=True))
         given = {"params": call.params, **call.data.inputs, **(call.data.state or {}), **call.data.seeds}
         for kind in ("forward", "vjp", "loss_gradients", "jvp"):

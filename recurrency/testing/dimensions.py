@@ -1,4 +1,4 @@
-"""Small dimensions for a cell: a few sets, the smallest first, for every set costs a compilation."""
+"""Small dimensions for a cell: a few sets, the smallest first, because every set needs a compilation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from recurrency.model.spec import Spec
 
 SIZES = (1, 2, 3, 4, 5, 7)
-"""What a dimension is drawn from."""
+"""The sizes that are drawn."""
 STRUCTURAL = 4
 """Defaults up to here are kept: they often count layers."""
 TRIES = 40
 
 
 def free_dimensions(spec: Spec, given: Mapping[str, Any] | None = None) -> list[str]:
-    """The dimensions whose number is free to be chosen: neither given, nor functions, cells, or small by default."""
+    """The dimensions to draw: not given, no functions or cells, and without a small default."""
     names = [d.name for d in spec.cell.dimensions]
     return [d.name for d in spec.cell.dimensions if d.name not in (given or {}) and _is_free(d, names)]
 
@@ -40,8 +40,8 @@ def dimension_sets(
 ) -> list[dict[str, Any]]:
     """Up to `count` different sets of dimensions that the cell can be compiled for, the smallest first.
 
-    `given` fixes some. The first set tried is all ones, the second numbers that all differ, so that a swapped axis is
-    seen; the rest is drawn, if need be beyond the numbers that are fixed.
+    `given` fixes some. The first set is all ones, the second has different numbers, so that a swapped axis shows;
+    the others are random.
 
     Raises:
         UsageError, SpecError: the cell can't be compiled for any set that was tried.
@@ -62,7 +62,7 @@ def dimension_sets(
 def _fitting(
     spec: Spec, drawn: Iterable[dict[str, Any]], count: int
 ) -> tuple[list[dict[str, Any]], RecurrencyError | None]:
-    """The first sets that the cell can be compiled for, and why it can't for the first that does not fit."""
+    """The first sets that the cell can be compiled for, and the error of the first that does not fit."""
     out: list[dict[str, Any]] = []
     failure: RecurrencyError | None = None
     for dimensions in drawn:

@@ -1,8 +1,8 @@
-"""What the functions of the language give at their edges: value, first and second derivative, by mathematics.
+"""The functions of the language at their edges: exact value, first and second derivative.
 
-Each block is a call; behind it are points `x: value first second`. A number after `~` is right to a few roundings of 1
-only: it is formed from a result that is nearly 1, whose rounding has taken its digits. All others are right to a few
-roundings of their own, in every dtype and on every backend, as far as they are within its range.
+Each block is a call and its points `x: value first second`. A number after `~` is right to a few units in the last
+place of 1 only: it is computed from a result near 1, which has lost its digits. All others are right to a few units in
+their last place, in every dtype and on every backend, within its range.
 """
 
 from __future__ import annotations

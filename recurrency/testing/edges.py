@@ -1,4 +1,4 @@
-"""What functions give at their edges: the table, and one cell that computes all of it."""
+"""Functions at their edges: the table, and one cell that computes all of it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PLAIN = {
     **dict.fromkeys(("attend", "window"), "is made of `softmax` or `exp`, and products"),
     **dict.fromkeys(("dropout", "zoneout", "noise"), "is linear"),
 }
-"""The functions without a block in the table, and why they have no edges of their own."""
+"""The functions without a block in the table, and why they have no edges."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Value, first and second derivative at one place; `loose` says which are right to some roundings of 1 only."""
+    """Value, first and second derivative at `x`; `loose` marks those that are right to a few units of 1 only."""
 
     x: float
     wanted: tuple[float, float, float]
@@ -110,11 +110,11 @@ def computed(backend: str | Backend, dtype: str, without: Any = (), second: bool
 
 
 ROUNDINGS = 64
-"""How many roundings a number of the table may be off."""
+"""The tolerance of a number of the table, in units in the last place."""
 
 
 def allowed(point: Point, dtype: str) -> Array:
-    """How far each of the three may lie from the table, which has 14 digits."""
+    """The tolerance of each of the three numbers of a point; the table has 14 digits."""
     limits = np.finfo(dtype)
     size = np.abs(np.where(np.isfinite(point.wanted), point.wanted, 0.0))
     out: Array = (ROUNDINGS * float(limits.eps) + 1e-13) * np.where(point.loose, 10.0, size) + 8 * float(limits.tiny)
@@ -122,7 +122,7 @@ def allowed(point: Point, dtype: str) -> Array:
 
 
 def differences(backend: str | Backend, dtype: str, without: Any = (), second: bool = True) -> list[str]:
-    """What a backend gives that is not what the table says."""
+    """The results of a backend that differ from the table."""
     found = computed(backend, dtype, without, second)
     out = []
     for block in edges():

@@ -1,9 +1,9 @@
-"""Derivatives held against differences of what they are derivatives of.
+"""Derivatives compared with finite differences.
 
 All backends share the table of gradient rules, and so does the interpreter: a wrong rule is the same everywhere. Here
 the interpreter's derivatives along random directions are compared with central differences in float64, whose error is
-of the sixth order in the step; where differences of two step sizes do not agree (near a jump, or in chaos) nothing is
-said. `stop_grad` and `clip_grad` change gradients and no values: a cell that has them is left out.
+of the sixth order in the step. If the differences of two step sizes disagree (near a jump, or in chaos), the derivative
+is not judged. `stop_grad` and `clip_grad` change gradients and no values: a cell that has them is left out.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ONE_SIDED = ((0, -11), (1, 18), (2, -9), (3, 2))
 STEP = 2e-3
 SHORTER = (STEP / 16, STEP / 128)
 AWAY = 32 * STEP
-"""Farther than differences reach."""
+"""Beyond the reach of differences."""
 SIDES = 1e-3
 AGREE = 1e-5
-"""Differences of two step sizes, relative to the terms of the slope, that may be trusted."""
+"""Differences of two step sizes are trusted if they agree to this, relative to the terms of the slope."""
 ROUNDING = 1e-13 / STEP
 """The relative error of a difference that comes from rounding the values."""
 LEAST = 1e-9
@@ -55,7 +55,7 @@ def measured(f: Callable[[float], float], step: float = STEP) -> tuple[float, fl
 
 
 def slopes(spec: Spec, case: Case) -> list[Difference]:
-    """Where the interpreter's derivatives are not what differences say: of results, of the loss, of its gradient."""
+    """The interpreter's derivatives that disagree with finite differences: of results, of the loss, of its gradient."""
     work = bench(spec)
     call = _off_ties(Call.of(work.reference_model(case), case.of("float64").clean()))
     graph = work.elaborated(case.dimensions).graph
@@ -68,7 +68,7 @@ def slopes(spec: Spec, case: Case) -> list[Difference]:
 
 
 def _off_ties(call: Call) -> Call:
-    """The call some way along its tangents: where numbers are equal or zero, max, abs and the like have a bend.
+    """The call moved along its tangents: where numbers are equal or zero, max, abs and similar functions have a kink.
 
     A line through such a point need not see it: max(u v, u v / 2) at u = v = 0 is a parabola along every line.
     """
@@ -95,7 +95,7 @@ def _at(call: Call, data: Data, kind: str) -> Results:
 
 
 def _along(call: Call, found: Results, groups: tuple[str, ...]) -> Iterator[tuple[str, str, Array]]:
-    """Each gradient with the name of its tangent, and the terms of their product."""
+    """The name of each tangent, and the terms of its product with the gradient."""
     for name, direction in call.data.tangents.items():
         key = GRADIENT.of(PARAM.name(name))
         if name.partition(":")[0] in groups and key in found:
@@ -103,7 +103,7 @@ def _along(call: Call, found: Results, groups: tuple[str, ...]) -> Iterator[tupl
 
 
 def _weighted(call: Call, found: Results) -> float:
-    """All results in one number, each with its own weights."""
+    """The weighted sum of all results."""
     return float(sum((found[r] * seed).sum() for r, seed in call.data.seeds.items() if r in found))
 
 
@@ -170,7 +170,7 @@ class _Checker:
         return Difference(self.kind, key, (), exact, number, bound, greatest, "float64", (), what)
 
     def _nearer(self, f: Callable[[float], float], exact: float, scale: float) -> bool:
-        """Whether shorter steps come to the derivative after all.
+        """Whether shorter steps approach the derivative after all.
 
         A slight bend between here and the farthest step can lead those of both sizes the same way; one that is wrong
         by itself stays so, however short they are.
@@ -186,7 +186,7 @@ class _Checker:
         return moved(replace(self.call.data, tangents=tangents), by, only)
 
     def _forward(self, check: Check) -> list[Difference]:
-        """The same slope by the product with the Jacobian, which is derived by its own way."""
+        """The same slope by the product with the Jacobian, which has its own derivation."""
         if self.kind != "vjp" or not self.call.data.seeds:
             return []
         found = {TANGENT.name(k): a for k, a in KINDS["jvp"](self.call).items()}

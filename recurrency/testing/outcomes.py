@@ -1,4 +1,4 @@
-"""What a compiled cell gives for a case: every kind of call as one table of arrays by name."""
+"""The results of a compiled cell for a case: every kind of call as one table of arrays by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Results: TypeAlias = "dict[str, Array]"
 
 @dataclass(frozen=True)
 class Call:
-    """A model, a case, and its arrays as the model wants them."""
+    """A model, a case, and its arrays in the form of the model."""
 
     model: Model
     case: Case
@@ -67,7 +67,7 @@ class Call:
         return {GRADIENT.of(n): np.array(v) for n, v in self.model.views(flat).items()}
 
     def gradients(self, found: Gradients) -> Results:
-        """All gradients; those of first states only where these were handed over."""
+        """All gradients; those of initial states only if these were passed."""
         out = self.by_name(found.params)
         out |= {GRADIENT.of(INPUT.of(n)): a for n, a in found.inputs.items()}
         return out | ({GRADIENT.of(START.of(n)): a for n, a in found.state.items()} if self.case.state else {})
@@ -129,7 +129,7 @@ def _gnvp(call: Call) -> Results:
 
 
 def _pieces(call: Call, ends: tuple[int, ...]) -> list[tuple[dict[str, Array], dict[str, Array] | None]]:
-    """Inputs and lengths of each chunk; `ends` are the steps where one ends and the next begins."""
+    """Inputs and lengths of each chunk; `ends` are the steps between the chunks."""
     total, clock = call.case.steps[call.model.clock], call.model.clock
     edges = [0, *(min(e, total) for e in sorted(ends)), total]
     out = []
@@ -141,7 +141,7 @@ def _pieces(call: Call, ends: tuple[int, ...]) -> list[tuple[dict[str, Array], d
 
 
 def _joined(call: Call, parts: list[Mapping[str, Array]], ports: Mapping[str, Any]) -> Results:
-    """Streams of several runs one after another; what is no stream belongs to no chunk."""
+    """The streams of several runs, concatenated; other values belong to no chunk."""
     timed = [n for n, p in ports.items() if p.kind is Kind.STREAM and all(n in part for part in parts)]
     return {n: np.concatenate([part[n] for part in parts]) for n in timed}
 
@@ -172,7 +172,7 @@ def _chunks(call: Call) -> Results:
 
 
 def _clips_whole(model: Model) -> bool:
-    """Whether the gradient of something that all steps share is clipped: the sum of clipped parts is not the whole."""
+    """Whether a gradient that all steps share is clipped: the sum of clipped parts is not the clipped sum."""
     graph = model.programs.elaborated.graph
     return any(Trait.CLIPS in graph[id].op.traits and graph[id].type.kind is not Kind.STREAM for id in graph)
 
@@ -201,7 +201,7 @@ KINDS: dict[str, Callable[[Call], Results]] = {
     "chunks": _chunks,
     "steps": _steps,
 }
-"""Kind of call -> what it gives."""
+"""Kind of call -> how to make it."""
 
 RUN, GRADIENTS = (OUTPUT.prefix, FINAL.prefix), (OUTPUT.prefix, FINAL.prefix, GRADIENT.prefix)
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -211,7 +211,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "chunks": (("streams", "vjp"), GRADIENTS),
     "loss": (("loss_gradients",), ("loss",)),
 }
-"""What a kind must give is known from others, in one piece and without a tape: which, and which results of them."""
+"""Kind of call -> the kinds, and their results, that it must repeat in one piece and without a tape."""
 
 LOSSES = frozenset({"loss", "loss_gradients", "hvp", "gnvp"})
 """Kinds that need a loss."""
@@ -234,6 +234,6 @@ def possible(model: Model, case: Case) -> list[str]:
 
 
 def outcome(model: Model, case: Case, kind: str) -> Results:
-    """What a model gives for a case."""
+    """The results of a model for a case."""
     with np.errstate(all="ignore"):
         return KINDS[kind](Call.of(model, case))

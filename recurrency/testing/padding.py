@@ -1,7 +1,7 @@
-"""What stands after the end of sequences, in what a backend gets: anything, and it must make no difference.
+"""Arbitrary content in the padding of what a backend gets; it must make no difference.
 
-`Model` puts nothing there before a program sees it, which is what programs may rely on (`recurrency.backend.Runner`).
-Those of a backend that writes modules of its own have to do without, for there they get what the caller has.
+`Model` clears padding before a program sees it, and programs may rely on that (`recurrency.backend.Runner`). The
+programs of a backend that writes stand-alone modules may not, because these get the arrays of the caller.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from recurrency.program.layout import Layout
 
 ANYTHING = (np.nan, np.nan, 1e30, -1e30, 1.0)
-"""Numbers that spread, or stand out."""
+"""Numbers that spread, or are conspicuous."""
 
 
 class PaddingError(RecurrencyError):
-    """Something stands where a program may rely on nothing."""
+    """Padding that a program may rely on is not clear."""
 
 
 def anything(rng: np.random.Generator, shape: tuple[int, ...], index: int | None) -> Array:
-    """Real numbers that nobody should read; where there is an `index`, symbols or none."""
+    """Numbers for padding; with an `index`, symbols or none."""
     return rng.integers(-1, index, shape) if index is not None else rng.choice(ANYTHING, shape)
 
 
 @dataclass
 class Spoilt:
-    """A backend in whose programs anything stands in the padding of inputs, adjoints and tangents.
+    """A backend whose programs get arbitrary content in the padding of inputs, adjoints and tangents.
 
     If it writes no modules, nothing stands there, as it may expect; that `Model` sees to this is checked in any case.
     """

@@ -1,4 +1,4 @@
-"""How far two right answers may lie apart: the error model behind all tolerances.
+"""The error model behind all tolerances: how far two correct results may differ.
 
 Every operation computes what it says, up to a rounding error of a few units `u` of the dtype (2^-24 in float32, 2^-53
 in float64), relative to what it adds up. That gives two bounds, of which the second is asked only where the first does
@@ -8,8 +8,8 @@ not hold:
    `growth = FIRST + terms`, terms being what the longest sum of the cell adds up: elements of a dimension, steps,
    sequences. Where a case looks for lost tails (its values are `tails`), small elements beside large ones have to be
    right as well: `max|Y|` counts as 0.
-2. *Whatever the condition.* The interpreter evaluates the unoptimised graph again, with the result of every operation
-   moved at random within its own rounding error (Monte Carlo arithmetic: Parker 1997), and with the range of the dtype:
+2. *Ill-conditioned.* The interpreter evaluates the unoptimised graph again, with the result of every operation
+perturbed at random within its rounding error (Monte Carlo arithmetic: Parker 1997), and with the range of the dtype:
    what overflows is infinite. How far results then scatter is what rounding does to this cell and input, through
    cancellation, chaos and jumps. An element may be wrong by `SAFETY` times the greatest distance seen among the draws.
    Where a draw is not finite nothing can be said, and the element is not compared.
@@ -44,20 +44,20 @@ UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 """The unit roundoff of each dtype."""
 
 FIRST = 24
-"""Roundings behind a result beside those of its sums: some ten operations, of two or three units each."""
+"""Rounding errors of a result apart from its sums: some ten operations, of two or three units each."""
 
 SAFETY = 12.0
-"""Draws are few, and roundings of a real run may all point one way."""
+"""Draws are few, and rounding errors of a real run may all have the same sign."""
 
 TAILS = "tails"
-"""The law of numbers in which each element is compared by itself."""
+"""The distribution for which each element is compared by itself."""
 
 DRAWS = (6, 48)
-"""How many draws are made at first, and where an element lies outside what these allow."""
+"""The number of draws at first, and for elements that exceed the bound of these."""
 
 
 def growth(model: Model, case: Case) -> float:
-    """The roundings that may add up in one element."""
+    """The number of rounding errors that may add up in one element."""
     sizes = [n for p in model.parameters.values() for n in p.shape]
     sizes += [n for p in model.streams.values() for n in p.shape]
     return FIRST + max(sizes, default=1) + sum(case.steps.values()) + case.batch
@@ -140,7 +140,7 @@ def _over_batch(r: Reading, attrs: Attrs) -> Array:
 
 
 ERRORS_AT: dict[str, Callable[..., Array]] = {"sum_time": _over_time, "sum_batch": _over_batch}
-"""The same for operations across time and batch, from where they read."""
+"""The same for operations across time and batch, from the elements that they read."""
 
 
 # ------------------------------------------------------------------------------------------------- jiggled arithmetic
@@ -201,7 +201,7 @@ class Jiggler:
         return np.asarray(y) if exact else self.moved(np.asarray(y), np.abs(y))
 
     def moved(self, y: Array, error: Array) -> Array:
-        """A result moved by up to `error` units, and then within the range of the dtype."""
+        """A result moved by up to `error` units, then limited to the range of the dtype."""
         with np.errstate(all="ignore"):
             y = y + UNIT[self.dtype] * error * self.rng.uniform(-1.0, 1.0, np.shape(y))
             limits = np.finfo(self.dtype)

@@ -1,4 +1,4 @@
-"""The first cases of a comparison: what must not be left to chance, a row for each, and every pair of settings."""
+"""The fixed first cases of a comparison: one row each, covering every pair of settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Traits:
-    """What of a cell decides how it can be called: the clocks of its inputs, whether it has states and is random."""
+    """The facts that decide how a cell can be called: clocks of its inputs, states, randomness."""
 
     clocks: tuple[str, ...]
     state: bool
@@ -23,7 +23,7 @@ class Traits:
 
     @classmethod
     def of(cls, spec: Spec, dimensions: Mapping[str, Any]) -> Traits:
-        """Those of a cell.
+        """The traits of a cell.
 
         Raises:
             UsageError, SpecError: the cell can't be compiled for these dimensions.
@@ -86,11 +86,11 @@ STRATA = (
     Stratum(5, (5, 2), values="large", state=True),
     Stratum(2, (2,), "float32", values="tails", cuts=()),
 )
-"""The smallest first. Of every third the derivatives are measured, which takes some steps and plain numbers."""
+"""The smallest first. Every third tests derivatives, which needs some steps and plain numbers."""
 
 
 def listed(spec: Spec, sets: Sequence[Mapping[str, Any]], seed: int = 0) -> list[Case]:
-    """The first cases of a cell for these sets of dimensions; the seed decides on their numbers alone.
+    """The first cases of a cell for these sets of dimensions; the seed decides only their numbers.
 
     Raises:
         UsageError, SpecError: the cell can't be compiled for the first set.

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: cases of a spec, which shrink to the smallest sizes and the plainest numbers."""
+"""Hypothesis strategies: cases of a spec, which shrink to the smallest sizes and the simplest numbers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 GREATEST_STEPS = 5
 GREATEST_BATCH = 3
 VALUES = ("zeros", "whole", *["normal"] * 7, "tiny", "large", "large", "special", "special")
-"""Laws of inputs and states, the plainest first, each as often as it is to be drawn."""
+"""Distributions of inputs and states, the simplest first, repeated by their frequency."""
 WEIGHTS = ("zeros", "whole", *["normal"] * 10)
 assert {*VALUES, *WEIGHTS} <= set(LAWS)
 
 
 def _size(greatest: int) -> st.SearchStrategy[int]:
-    """From 1, now and then none at all."""
+    """A size from 1, now and then 0."""
     return st.sampled_from((*range(1, greatest + 1), *range(2, greatest + 1), *range(2, greatest + 1), 0))
 
 

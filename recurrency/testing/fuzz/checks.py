@@ -1,4 +1,4 @@
-"""What must hold of every random program: each check gives a finding, or nothing."""
+"""The checks of every random program; each returns a finding or nothing."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ ROOTS = tuple(
 )
 """The folders of the compiler."""
 COMPILING = 20
-"""Seconds that the compilation of a page of equations may take at most."""
+"""The most seconds for a compilation."""
 COMPARING = 60
 """Seconds for one call, the interpreter's included."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A program and what is done with it; `case` is None where the program can't even be elaborated."""
+    """A program and how it is called; `case` is None if the program can't be elaborated."""
 
     program: Program
     case: Case | None
@@ -49,7 +49,7 @@ class Trial:
     without: tuple[str, ...]
     backend: str
     slopes: bool = False
-    """Whether the interpreter's derivatives are held against differences as well, which takes long."""
+    """Whether the interpreter's derivatives are compared with differences too, which is slow."""
 
     @property
     def key(self) -> str:
@@ -59,7 +59,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, and the trial that shows it. Findings with one `key` are probably one mistake."""
+    """A failure, and the trial that shows it. Findings with equal `key` probably have one cause."""
 
     key: str
     what: str
@@ -67,8 +67,8 @@ class Finding:
     details: str = ""
 
 
-class Wrong(Exception):  # noqa: N818 - what a check raises, with a key that is short
-    """Something does not hold."""
+class Wrong(Exception):  # noqa: N818 - short, because every check raises it
+    """A check failed."""
 
     def __init__(self, key: str, what: str, details: str = "") -> None:
         super().__init__(what)
@@ -76,7 +76,7 @@ class Wrong(Exception):  # noqa: N818 - what a check raises, with a key that is 
 
 
 def checks(trial: Trial) -> tuple[Finding | None, int]:
-    """The first thing that is wrong, and how many elements were compared."""
+    """The first failure, and the number of elements compared."""
     count = 0
     try:
         with deadline(COMPILING):
@@ -97,7 +97,7 @@ def checks(trial: Trial) -> tuple[Finding | None, int]:
 
 
 def _place(error: Exception) -> str:
-    """The innermost function of the compiler that an error came through."""
+    """The innermost function of the compiler in a traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if any(Path(f.filename).is_relative_to(root) for root in ROOTS)]
     last = own[-1] if own else frames[-1]
@@ -106,7 +106,7 @@ def _place(error: Exception) -> str:
 
 @contextmanager
 def deadline(seconds: int) -> Iterator[None]:
-    """Raise `TimeoutError` in what takes longer (in the main thread of a system that has alarms; elsewhere never)."""
+    """Raise `TimeoutError` in a block that takes longer (only in the main thread, on systems with alarms)."""
     if not hasattr(signal, "SIGPROF"):
         yield
         return
@@ -158,7 +158,7 @@ LANGUAGE: tuple[Callable[[Spec, Trial], None], ...] = (_checks, _formats, _print
 
 
 def _compares(spec: Spec, trial: Trial) -> int:
-    """A backend gives the interpreter's numbers."""
+    """A backend computes the interpreter's numbers."""
     if trial.case is None:
         raise Wrong("cases", "no case can be drawn for this program")
     found = compared(spec, trial.case, trial.backend, trial.kinds, trial.without)
@@ -171,7 +171,7 @@ def _compares(spec: Spec, trial: Trial) -> int:
 
 
 def _slopes(spec: Spec, trial: Trial) -> int:
-    """The interpreter's derivatives are what differences say."""
+    """The interpreter's derivatives agree with finite differences."""
     if not trial.slopes or trial.case is None or trial.case.values not in PLAIN:
         return 0
     found = slopes(spec, trial.case)
@@ -181,5 +181,5 @@ def _slopes(spec: Spec, trial: Trial) -> int:
 
 
 PLAIN = ("normal", "whole", "tiny")
-"""Laws of inputs near which differences can be taken."""
+"""Distributions of inputs for which finite differences work."""
 NUMBERS: tuple[Callable[[Spec, Trial], int], ...] = (_compares, _slopes)

@@ -1,7 +1,7 @@
 """Random programs against all backends, for a given time: `python -m recurrency.testing.fuzz --minutes 10`.
 
-What is found is made small and written as a `.rnn` file, beside a script that shows it once more. The exit code is 1
-where there are findings or a process died, else 130 after Ctrl-C, and 2 for a wrong call.
+Findings are reduced and written as `.rnn` files, each with a script that reproduces it. The exit code is 1 if there are
+findings or a process died, else 130 after Ctrl-C, and 2 for a wrong call.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ BACKENDS = "numpy,torch,c,cupy-emulated"
 
 @dataclass
 class Findings:
-    """What came of some time of fuzzing."""
+    """The result of a search."""
 
     found: list[Finding] = field(default_factory=list)
     programs: int = 0
     compared: int = 0
-    """How many numbers were held against those of the interpreter."""
+    """The number of elements compared with the interpreter."""
     seconds: float = 0.0
     again: int = 0
-    """How often what was found already was met again."""
+    """How often a known finding occurred again."""
     interrupted: bool = False
-    """By Ctrl-C, before the time was over."""
+    """Whether Ctrl-C ended the search early."""
     died: list[int] = field(default_factory=list)
-    """The exit codes of processes that ended without a word, negative where it was by a signal."""
+    """The exit codes of processes that died, negative for a signal."""
 
     @property
     def exit_code(self) -> int:
@@ -60,7 +60,7 @@ class Findings:
 
 
 def fuzz(seconds: float, backends: Sequence[str], seed: int = 0, out: Path | None = None, jobs: int = 1) -> Findings:
-    """Try random programs for some time; what is found is written to the folder `out`, if there is one.
+    """Try random programs for some time; write findings to the folder `out`, if given.
 
     Ctrl-C ends it before, with what was found so far.
 
@@ -88,7 +88,7 @@ def fuzz(seconds: float, backends: Sequence[str], seed: int = 0, out: Path | Non
 
 
 def _alone(seconds: float, backends: tuple[str, ...], seed: int, out: Path | None) -> Findings:
-    """The same in this process."""
+    """The search in this process."""
     begin = time.monotonic()
 
     def report(finding: Finding) -> None:
@@ -124,7 +124,7 @@ replay(
 
 
 def write(finding: Finding, folder: Path) -> Path:
-    """Write a finding as a spec, and beside it a script that shows it; gives the script's path."""
+    """Write a finding as a spec and a script that reproduces it; returns the path of the script."""
     folder.mkdir(parents=True, exist_ok=True)
     trial = finding.trial
     name = f"found-{hashlib.sha256((finding.key + trial.program.text).encode()).hexdigest()[:8]}"
@@ -145,7 +145,7 @@ def noted(notes: Sequence[str], text: str) -> bytes:
 
 
 def blamed(finding: Finding) -> list[str]:
-    """The pass or operation that is probably guilty, where it is a matter of numbers."""
+    """The suspected pass or operation, if numbers are wrong."""
     trial = finding.trial
     if trial.case is None:
         return []
@@ -160,7 +160,7 @@ def blamed(finding: Finding) -> list[str]:
 def replay(
     path: Path, case: Case | None, kinds: Sequence[str], without: Sequence[str], backend: str, slopes: bool = False
 ) -> Finding | None:
-    """Check a spec once more as the fuzzer did, and say what is wrong."""
+    """Repeat the checks of the fuzzer on a spec, and print what is wrong."""
     sizes = dict(case.dimensions) if case is not None else {}
     program = Program(path.read_text(encoding="utf-8"), sizes)
     finding, _ = checks(Trial(program, case, tuple(kinds), tuple(without), backend, slopes))

@@ -1,6 +1,6 @@
-"""Several processes at work, none of which outlives the one that has started them, however that ends.
+"""Parallel processes, none of which outlives its parent.
 
-Each has a pipe to its parent, its leash: through it comes the word to stop, and it breaks when the parent is no more.
+Each has a pipe to its parent, which sends the request to stop and breaks when the parent ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STOP = "stop"
 
 @dataclass
 class Gathered(Generic[T]):
-    """What came back from the processes.
+    """The results of the processes.
 
     `died` are the exit codes of those that ended without a result, negative where it was by a signal.
     """
@@ -36,7 +36,7 @@ class Gathered(Generic[T]):
 
 
 def together(work: Callable[..., T], each: Sequence[tuple[Any, ...]]) -> Gathered[T]:
-    """Call a function in a process of its own for each tuple of arguments.
+    """Call a function in a separate process for each tuple of arguments.
 
     Ctrl-C is a `KeyboardInterrupt` in each of these calls, which may still return what it has. At a second one, and at
     any other end of this process, they end at once.
@@ -59,7 +59,7 @@ def together(work: Callable[..., T], each: Sequence[tuple[Any, ...]]) -> Gathere
 
 
 def _start(running: dict[Connection, SpawnProcess], work: Callable[..., T], each: Sequence[tuple[Any, ...]]) -> None:
-    """Start all processes, whatever is heard meanwhile."""
+    """Start all processes, with signals blocked."""
     context = get_context("spawn")
     if os.name == "posix":
         resource_tracker.ensure_running()  # a process of the system's, at whose start all signals are heard again
@@ -73,7 +73,7 @@ def _start(running: dict[Connection, SpawnProcess], work: Callable[..., T], each
 
 
 def _gather(running: dict[Connection, SpawnProcess], out: Gathered[T]) -> None:
-    """Wait for all results; Ctrl-C is heard while waiting alone, so that none is lost."""
+    """Wait for all results; Ctrl-C is handled only while waiting, so that no result is lost."""
     while running:
         for leash in wait(list(running)):
             assert isinstance(leash, Connection)
@@ -97,7 +97,7 @@ def _take(leash: Connection, process: SpawnProcess, out: Gathered[T]) -> None:
 
 @contextmanager
 def interrupted_by(handler: Callable[..., None]) -> Iterator[None]:
-    """Call this instead of raising `KeyboardInterrupt`, at Ctrl-C or when the parent says stop."""
+    """Call this function instead of raising `KeyboardInterrupt`, at Ctrl-C or when the parent requests a stop."""
     numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is signal.default_int_handler]
     for number in numbers:
         signal.signal(number, handler)
@@ -110,7 +110,7 @@ def interrupted_by(handler: Callable[..., None]) -> Iterator[None]:
 
 @contextmanager
 def _unheard() -> Iterator[None]:
-    """What is started here never hears of Ctrl-C, which a terminal sends to all: what is to be done the parent says."""
+    """Processes started in this context ignore Ctrl-C, which a terminal sends to all; the parent stops them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -125,7 +125,7 @@ def _unheard() -> Iterator[None]:
 
 
 def _child(leash: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """Do the work and send its result; None where it was stopped before there was any."""
+    """Call the function and send its result, or None if it was stopped before."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Thread(target=_listen, args=(leash,), daemon=True).start()
     try:
@@ -136,7 +136,7 @@ def _child(leash: Connection, work: Callable[..., Any], arguments: tuple[Any, ..
 
 
 def _listen(leash: Connection) -> None:
-    """Stop the work when the parent says so; end without more ado when it is no more."""
+    """Stop the work on request of the parent; exit if the parent is gone."""
     try:
         while leash.recv() == STOP:
             _interrupt()
@@ -145,7 +145,7 @@ def _listen(leash: Connection) -> None:
 
 
 def _interrupt() -> None:
-    """Interrupt the main thread, and what it waits for where the system can do that."""
+    """Interrupt the main thread, and the system call that it waits for, where possible."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
     else:

@@ -1,7 +1,7 @@
-"""A finding is made small by leaving out pieces of its text, as long as the same thing stays wrong.
+"""Reduce a finding by removing pieces of its text while it fails in the same way.
 
-Hypothesis shrinks what it drew, which keeps the form of what was written; here any cell, statement, input, output or
-operand may go.
+Hypothesis shrinks its draws, which keeps the form of the text; here any cell, statement, input, output or operand may
+go.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from recurrency.model.spec import parse
 from recurrency.testing.fuzz.checks import Finding, Trial, checks
 
 Edit: TypeAlias = tuple[int, int, str]
-"""A stretch of the text, and what takes its place."""
+"""Start and end in the text, and the replacement."""
 EXPRESSIONS: tuple[type, ...] = get_args(syntax.Expression)
 
 
 def reduced(finding: Finding, seconds: float) -> Finding:
-    """The smallest finding of the same key that leaving out leads to in this time."""
+    """The smallest finding with the same key that removals lead to within the time."""
     until, going = time.monotonic() + seconds, True
     while going:
         going = False
@@ -69,7 +69,7 @@ def fitted(trial: Trial, text: str) -> Trial | None:
 
 
 def edits(text: str) -> Iterator[Edit]:
-    """Everything that can be left out of a text, the largest pieces first."""
+    """All removals from a text, the largest first."""
     try:
         file = parse(text).file
     except RecurrencyError:
@@ -87,7 +87,7 @@ def edits(text: str) -> Iterator[Edit]:
 
 
 def _rows(text: str, span: Span) -> Edit:
-    """A piece with what is left of its rows."""
+    """A piece with the remaining rows."""
     start = text.rfind("\n", 0, span.start) + 1
     end = text.find("\n", span.end)
     return (start if not text[start : span.start].strip() else span.start), (end + 1 if end >= 0 else len(text)), ""

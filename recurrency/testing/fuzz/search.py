@@ -1,4 +1,4 @@
-"""The search of the fuzzer: one program after another, until something is wrong with one, and then a small one.
+"""The search of the fuzzer: draw programs until one fails, then shrink it.
 
 Hypothesis draws and shrinks. A round ends with its first new finding, so that each is shrunk by itself.
 """
@@ -20,9 +20,9 @@ from recurrency.testing.fuzz.reduce import reduced
 from recurrency.testing.fuzz.trials import trials
 
 ROUND = 40
-"""Programs in one round of Hypothesis, which varies what it has drawn."""
+"""Programs in one round of Hypothesis, which varies its draws."""
 SHRINKING = 30.0
-"""Seconds for Hypothesis to make a finding smaller, and then for leaving out pieces of the text."""
+"""Seconds for Hypothesis to shrink a finding, and then for removing pieces of the text."""
 
 
 class FoundError(Exception):
@@ -35,7 +35,7 @@ class EnoughError(KeyboardInterrupt):
 
 @dataclass
 class Search:
-    """The state of one search: what was counted, and what was found."""
+    """The state of one search: counts and findings."""
 
     backends: Sequence[str]
     until: float
@@ -45,11 +45,11 @@ class Search:
     findings: list[Finding] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     again: int = 0
-    """How often something was found that is known already."""
+    """How often a known finding occurred again."""
     stopped: bool = False
 
     def stop(self, *_: object) -> None:
-        """End now; or else, where exceptions are lost (in callbacks and destructors), with the next program."""
+        """End now, or with the next program where exceptions are lost (in callbacks and destructors)."""
         self.stopped = True
         raise KeyboardInterrupt
 

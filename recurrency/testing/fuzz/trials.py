@@ -1,4 +1,4 @@
-"""What the fuzzer draws: a program, and how it is to be called, compiled and compared."""
+"""The draws of the fuzzer: a program, and how it is called, compiled and compared."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from recurrency.testing.specs.strategy import Program, programs
 from recurrency.testing.strategies import cases
 
 VALUES = ("normal", "normal", "normal", "zeros", "whole", "tiny", "large")
-"""Laws of inputs: no infinities, as random cells turn most of them into what has no value."""
+"""Distributions of inputs: no infinities, as random cells turn most of them into NaN."""
 SLOPES = 3
-"""One of so many programs, and one, has its derivatives held against differences."""
+"""One in this many programs, plus one, has its derivatives compared with differences."""
 FIRST = ("forward", "loss_gradients", "backward")
-"""The kinds of calls that come first, and to which others shrink."""
+"""The simplest kinds of calls; others shrink to them."""
 
 
 @st.composite
 def trials(draw: Any, backends: Sequence[str]) -> Trial:
-    """One program with a case, some kinds of calls, what is switched off, and a backend."""
+    """One program with a case, some kinds of calls, passes that are switched off, and a backend."""
     order = [*FIRST, *(k for k in KINDS if k not in FIRST)]
     kinds = draw(st.lists(st.sampled_from(order), min_size=1, max_size=4, unique=True))
     backend, checked = draw(st.sampled_from(backends)), draw(st.integers(0, SLOPES)) == SLOPES
@@ -34,7 +34,7 @@ def trials(draw: Any, backends: Sequence[str]) -> Trial:
 
 
 def _case(draw: Any, program: Program) -> Case | None:
-    """A call of the program; None where it can't even be elaborated, which is then what is found."""
+    """A call of the program; None if it can't be elaborated, which is a finding."""
     try:
         strategy = cases(program.spec(), [program.dimensions], dtypes=("float64",), values=VALUES)
     except (RecurrencyError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, AssertionError):
@@ -44,7 +44,7 @@ def _case(draw: Any, program: Program) -> Case | None:
 
 
 def switched_off() -> st.SearchStrategy[tuple[str, ...]]:
-    """What is left out of the compilation: mostly nothing, at times one piece, all but one, or all."""
+    """The passes that are switched off: mostly none, at times one, all but one, or all."""
     every = sorted(SWITCHES)
     one = st.sampled_from(every).map(lambda name: (name,))
     but_one = st.sampled_from(every).map(lambda name: tuple(n for n in every if n != name))

@@ -1,4 +1,4 @@
-"""What a cell of a random spec consists of: clauses, each of which declares something or writes equations."""
+"""The clauses of a cell of a random spec; each declares something or writes equations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss lines of random specs: one row for each kind, with what its operands may be."""
+"""The loss lines of random specs: one row per kind, with the shapes of its operands."""
 
 from __future__ import annotations
 

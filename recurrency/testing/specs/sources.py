@@ -1,4 +1,4 @@
-"""Where the choices of a random spec come from: from Hypothesis, which can shrink them, or from dice."""
+"""The source of the choices of a random spec: Hypothesis, which can shrink them, or a seeded generator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ X = TypeVar("X")
 
 
 class Choices(Protocol):
-    """What decides how a spec is written; the simplest choice is 0."""
+    """Makes the choices of a spec; the simplest choice is 0."""
 
     def number(self, below: int) -> int:
         """A whole number from 0."""
@@ -47,7 +47,7 @@ class Drawn:
 
 
 class Dice:
-    """Choices that depend on a seed alone, whatever version of Hypothesis there is."""
+    """Choices that depend only on a seed, not on the version of Hypothesis."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)

@@ -41,7 +41,7 @@ LIBRARY = {
 
 @dataclass(frozen=True)
 class Program:
-    """A text whose last cell is the one that is meant, and numbers for its dimensions."""
+    """A text, whose last cell is run, and numbers for its dimensions."""
 
     text: str
     dimensions: dict[str, int]
@@ -65,7 +65,7 @@ def programs(cells: int = 3, clauses: int = 7) -> SearchStrategy[Program]:
 
 
 def written(choices: Choices, cells: int = 3, clauses: int = 7) -> Program:
-    """The program that some choices lead to; `written(Dice(7))` needs no Hypothesis."""
+    """The program of some choices; `written(Dice(7))` needs no Hypothesis."""
     file = File()
     head = Writer(choices, file, Cell("", list(UNITS)))
     prologue(head)

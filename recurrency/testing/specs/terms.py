@@ -1,4 +1,4 @@
-"""What random specs are made of: sizes as sums of units, expressions with what is known about them, readable names."""
+"""The parts of random specs: sizes as sums of units, expressions with known properties, names that can be read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def shown(shape: Shape) -> str:
 
 
 class Level(IntEnum):
-    """What a value may depend on, each level on all below it as well."""
+    """The allowed dependencies of a value; each level includes all below it."""
 
     CONST = 0
     STATIC = 1
@@ -66,7 +66,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Expr:
-    """The text of an expression, and what is known about its value.
+    """The text of an expression, and the known properties of its value.
 
     `degree` bounds its growth: 0 for what is bounded, 1 for what grows like an input, 2 for products of two of these.
     In a template, `{0}` is the text and `{0:p}` the text with brackets where they are needed around an operand.
@@ -83,7 +83,7 @@ class Expr:
 
 @dataclass(frozen=True)
 class Want:
-    """The value that an expression is to have.
+    """The required properties of an expression.
 
     With `must` it has to be a stream; with `whole` no name of a recurrence that is being written may be read, because
     all steps of the value are needed at once.

@@ -1,4 +1,4 @@
-"""Who is guilty of a difference: a pass that can be switched off, or the operation whose value is wrong first."""
+"""The cause of a difference: a pass that can be switched off, or the first operation with a wrong value."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ STAGES = {
     "keep": "pass",
     **dict.fromkeys(sorted(PIECES, key=lambda s: (s != "views", s)), "schedule"),
 }
-"""What can be switched off, and what it belongs to, in the order in which it happens: others build on views."""
+"""Switch -> its stage, in the order in which they run; later ones build on views."""
 
 MEMORY = PIECES - {"fuse", "sums"}
-"""What decides where values lie: without one of these others lie elsewhere, which may hide a mistake by chance."""
+"""Switches that decide the placement of values; switching one off moves values, which may hide a fault by chance."""
 
 NOBODY = "neither a pass nor a single operation: what plans the program, or writes it as a whole"
 ENTRY = "what takes in the arrays of a call: it is right where nothing stands in their padding"
@@ -35,13 +35,13 @@ PADDING = "op valid, or what else puts nothing after the end of shorter sequence
 
 
 def guilty(spec: Spec, case: Case, backend: str | Backend, difference: Difference) -> str:
-    """The name of what makes a difference: `pass pack`, `schedule reuse`, `op tanh, line 7 of x.rnn: h = tanh(x)`."""
+    """The cause of a difference: `pass pack`, `schedule reuse`, `op tanh, line 7 of x.rnn: h = tanh(x)`."""
     return _Trial(spec, case.of(difference.dtype), backend, difference.kind).guilty()
 
 
 @dataclass
 class _Trial:
-    """One kind of call on one case, with pieces of the compiler switched off."""
+    """One kind of call on one case, with parts of the compiler switched off."""
 
     spec: Spec
     case: Case
@@ -53,7 +53,7 @@ class _Trial:
         self.stages = STAGES | dict.fromkeys(sorted(getattr(found, "switches", ())), found.name)
 
     def differs(self, without: Collection[str]) -> bool:
-        """Whether the difference is still there."""
+        """Whether the difference remains."""
         return bool(compared(self.spec, self.case, self.backend, [self.kind], without).differences)
 
     def guilty(self) -> str:
@@ -71,7 +71,7 @@ class _Trial:
         return named or (PADDING if self._is_right_where(full) else NOBODY)
 
     def _guilty_switches(self) -> tuple[list[str], set[str]]:
-        """The piece whose absence mends it, and which alone is enough to make it; and without what it still differs."""
+        """The switch that removes the difference, and alone causes it; and the switches with which it remains."""
         everything = set(self.stages)
         found = [s for s in self.stages if not self.differs({s})]
         hidden = {s: rest for s in found if (rest := self._hidden(s))}
@@ -86,11 +86,11 @@ class _Trial:
         return ([], everything) if self.differs(everything) else (self._several(everything), set())
 
     def _hidden(self, switch: str) -> set[str]:
-        """Where the absence of a piece hides what is wrong: that piece, and another without which it shows again."""
+        """A switch that only hides the difference, and another one with which it shows again."""
         return next(({switch, other} for other in sorted(MEMORY - {switch}) if self.differs({switch, other})), set())
 
     def _several(self, absent: set[str]) -> list[str]:
-        """The fewest pieces that have to be absent together, found by putting back one after another."""
+        """The smallest set of switches that must be off together, found by switching on one after another."""
         absent = set(absent)
         for switch in self.stages:
             if not self.differs(absent - {switch}):
@@ -98,7 +98,7 @@ class _Trial:
         return [s for s in self.stages if s in absent]
 
     def _only_provoke(self, switches: Collection[str]) -> bool:
-        """Whether these are passes whose graphs are right, as the interpreter says: then the backend is wrong there."""
+        """Whether these passes give correct graphs, by the interpreter; then the backend is wrong."""
         passes = all(self.stages[s] == "pass" for s in switches)
         return passes and not compared(self.spec, self.case, "interpreter", [self.kind]).differences
 

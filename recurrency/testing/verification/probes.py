@@ -1,4 +1,4 @@
-"""Every value of a program looked at: which operation is the first that a backend does not compute as it should."""
+"""Every value of a program inspected, to find the first operation that a backend computes wrongly."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 DRAWS = 16
 
 MOST = 500
-"""More values than these are not asked for one by one."""
+"""The most values that are requested one by one."""
 
 
 @dataclass
 class Record:
-    """One call of one program: its graph, the arrays of its nodes, and which steps of each clock are real, [T, B]."""
+    """One call of one program: its graph, the arrays of its nodes, and the valid steps of each clock, [T, B]."""
 
     graph: Graph
     values: dict[int, Array]
@@ -41,7 +41,7 @@ class Record:
 
 @dataclass
 class Probe:
-    """A backend whose programs give out all their values (or those of some nodes), which it remembers."""
+    """A backend whose programs return all values, or those of some nodes; it records them."""
 
     inner: Backend
     only: Collection[int] | None = None
@@ -71,7 +71,7 @@ class Probe:
 
 
 def _valid(call: Call) -> dict[str, Array]:
-    """Which steps of which sequences are real, [T, B], for each clock."""
+    """The steps that are not padding, [T, B], for each clock."""
     ends = {clock: (call.lengths or {}).get(clock, np.full(call.batch, count)) for clock, count in call.steps.items()}
     return {clock: np.arange(count)[:, None] < ends[clock] for clock, count in call.steps.items()}
 
@@ -97,10 +97,10 @@ class Compiled:
 def first_wrong(
     work: Bench, case: Case, kind: str, backend: str | Backend, without: Collection[str] = SWITCHES
 ) -> Node | None:
-    """The first node whose value is wrong though its arguments are right; None where all values are right.
+    """The first node whose value is wrong though its arguments are right; None if all values are right.
 
-    They are asked for together, and then one by one: what a backend computes at once with what nobody else reads it
-    computes otherwise where all is read.
+    The values are requested together, and then one by one, because requesting all values changes how a backend fuses
+    operations.
     """
     inner = find(backend) if isinstance(backend, str) else backend
     call, measure = (Compiled(work, one, kind, without) for one in (case, case.clean()))
@@ -126,7 +126,7 @@ def _together(call: Compiled, inner: Backend, wanted: list[Record]) -> list[Reco
 
 
 def _one_by_one(call: Compiled, inner: Backend, wanted: list[Record]) -> list[Record]:
-    """Each value from a run in which it alone is asked for; none if there are too many."""
+    """Each value from a run that requests only this value; none if there are too many."""
     out = [Record(record.graph, {}, record.valid) for record in wanted]
     ids = dict.fromkeys(id for record in wanted for id in record.values)
     for id in ids if len(ids) <= MOST else ():
@@ -150,7 +150,7 @@ def _first_refused(wanted: list[Record], inner: Backend, dtype: str, kind: type[
 
 
 def _wrong(work: Bench, case: Case, one: Record, other: Record, draws: list[Record], id: int) -> Array:
-    """Where the value of a node is wrong: by step and sequence as far as it has them."""
+    """The steps and sequences at which the value of a node is wrong."""
     type_, want, found = other.graph[id].type, other.values[id], one.values[id]
     lead = {Kind.STREAM: 2, Kind.SEQUENCE: 1, Kind.STATIC: 0}[type_.kind]
     if found.shape != want.shape:
@@ -165,7 +165,7 @@ def _wrong(work: Bench, case: Case, one: Record, other: Record, draws: list[Reco
 
 
 def _real(record: Record, type_: Type, shape: tuple[int, ...]) -> Array:
-    """Which elements belong to a step that there is."""
+    """The elements that are not padding."""
     out = np.ones(shape, bool)
     lead = {Kind.STREAM: 2, Kind.SEQUENCE: 1, Kind.STATIC: 0}[type_.kind]
     if type_.kind is Kind.STREAM:
@@ -189,7 +189,7 @@ def _culprit(graph: Graph, wrong: Mapping[int, Array]) -> int | None:
 
 
 def _explained(graph: Graph, node: Node, wrong: Mapping[int, Array]) -> Array:
-    """Where a wrong argument is reason enough for a wrong value."""
+    """The places where a wrong argument explains a wrong value."""
     out: Array = np.zeros((), bool)
     for position, arg in enumerate(node.args):
         if arg in wrong:
@@ -198,7 +198,7 @@ def _explained(graph: Graph, node: Node, wrong: Mapping[int, Array]) -> Array:
 
 
 def _reached(node: Node, position: int, kind: Kind, mask: Array) -> Array:
-    """What places of a node an argument's wrong places reach."""
+    """The places of a node that wrong places of an argument reach."""
     if node.delay and position == 0:
         out = np.zeros_like(mask)
         if node.delay > 0:

@@ -1,4 +1,4 @@
-"""What `verify` has found: a row for each spec and backend, and for each difference what there is to know of it."""
+"""The report of `verify`: a row for each spec and backend, and the details of each difference."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from recurrency.testing.case import Case
 from recurrency.testing.compare import Comparison, Difference
 
 RULES = "gradient rules"
-"""Stands among the backends for the interpreter's derivatives, which are compared with differences."""
+"""The row of the interpreter's derivatives, which are compared with finite differences."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A difference, for the smallest case that was found to show it.
+    """A difference, with the smallest case found.
 
     `first` is the stream that differs first, in the order of steps, where one does; `guilty` names the pass or op.
     """
@@ -61,16 +61,16 @@ class Row:
     backend: str
     examples: int = 0
     compared: int = 0
-    """Elements that were held against a finite bound."""
+    """The number of elements compared with a finite bound."""
     greatest: float = 0.0
     """The greatest error, relative to its bound."""
     conditioned: int = 0
-    """Examples with results so sensitive that only the bound from jiggled arithmetic holds."""
+    """Examples with ill-conditioned results, which only the second bound accepts."""
     finding: Finding | None = None
 
     @property
     def verdict(self) -> str:
-        """In a few words."""
+        """The verdict in a few words."""
         if self.finding is not None:
             return f"differs: {self.finding.guilty.split(', line')[0]}"
         if not self.examples:
@@ -119,7 +119,7 @@ class Report:
         return not self.findings
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, for machines."""
+        """The report as JSON has it."""
         return {
             "ok": self.ok,
             "examples": self.examples,
@@ -131,5 +131,5 @@ class Report:
 
 
 def _number(value: float) -> float | str:
-    """A number that JSON has, or the name of one that it has not."""
+    """A number, or its name if JSON has none such."""
     return value if math.isfinite(value) else str(value)

@@ -1,4 +1,4 @@
-"""A file that shows a difference again: the spec, the case, and the call that compares."""
+"""A script that reproduces a difference: the spec, the case, and the comparison."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ sys.exit(1 if found else 0)
 
 
 def reproduction(spec: Spec, case: Case, backend: str | None, kind: str, what: str, guilty: str) -> str:
-    """The text of the file; without a backend it compares derivatives with differences."""
+    """The text of the script; without a backend it compares derivatives with differences."""
     function = "differences" if backend else "slopes"
     call = f"differences(spec, case, {backend!r}, [{kind!r}])" if backend else "slopes(spec, case)"
     said = [text.replace("\\", "/").replace('"""', "'''") for text in (what, guilty)]
@@ -50,7 +50,7 @@ def reproduction(spec: Spec, case: Case, backend: str | None, kind: str, what: s
 
 
 def _spec(spec: Spec) -> str:
-    """How to come by the spec: from its text, or from its file where that uses others."""
+    """The code that loads the spec: from its text, or from its file if that uses others."""
     path = spec.definition.module.path
     if path is not None and any(use.path is not None for use in spec.file.uses):
         return f"spec = rc.load({str(path)!r}, {spec.name!r})"
@@ -59,7 +59,7 @@ def _spec(spec: Spec) -> str:
 
 
 def write_reproduction(folder: Path, spec: Spec, backend: str | None, text: str) -> Path:
-    """Write the file into a folder, which is made if need be.
+    """Write the script into a folder, which is created if needed.
 
     Raises:
         UsageError: it can't be written.

@@ -1,4 +1,4 @@
-"""The gradient rule of each operation of a cell by itself, against differences: which one is wrong."""
+"""The gradient rule of each operation of a cell by itself, compared with differences, to find a wrong one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _graphs(graph: Graph) -> list[Graph]:
 
 
 def rule_is_wrong(node: Node, types: tuple[Type, ...]) -> bool:
-    """Whether the rule of one operation, for arguments of these types, is not what differences say."""
+    """Whether the rule of one operation, for arguments of these types, disagrees with differences."""
     one = Alone.of(node, types)
     type_ = one.graph[one.y].type
     real = {f"a{k}": id for k, id in enumerate(one.args) if one.graph[id].type.index is None}
@@ -57,7 +57,7 @@ def rule_is_wrong(node: Node, types: tuple[Type, ...]) -> bool:
 
 
 def _disagrees(one: Alone, real: list[str], law: int) -> bool:
-    """Whether the derivative of the weighted result along a random direction is not what differences say."""
+    """Whether the derivative of the weighted result along a random direction disagrees with differences."""
     rng = np.random.default_rng(law)
     given, run = one.arrays(LAWS[law], rng), one.runner("interpreter")
     tangent = {n: rng.standard_normal(given[n].shape) for n in real}

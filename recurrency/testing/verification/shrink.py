@@ -1,4 +1,4 @@
-"""From a case that shows a difference to the smallest one."""
+"""Shrink a case that shows a difference."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from recurrency.testing.case import Case
 
 SECONDS = 40.0
-"""For how long a case is made smaller."""
+"""The most seconds for shrinking a case."""
 
 
 def smallest(spec: Spec, case: Case, fails: Callable[[Case], bool], seconds: float = SECONDS) -> Case:
-    """What is left of a case if everything goes that the difference does not need.
+    """The smallest case that still shows the difference.
 
-    Hypothesis has made it small within the dimensions that were drawn; here these become smaller as well, and whole
-    arrays zero.
+    Hypothesis has shrunk it for fixed dimensions; here the dimensions shrink too, and whole arrays become zero.
     """
     end = time.monotonic() + seconds
     again = True
@@ -47,7 +46,7 @@ def _still(fails: Callable[[Case], bool], case: Case) -> bool:
 
 
 def _smaller(spec: Spec, case: Case) -> Iterator[Case]:
-    """Cases that are a little smaller, the boldest first."""
+    """Slightly smaller cases, the greatest reduction first."""
     sizes: dict[str, Any] = dict(case.dimensions)
     for name in (n for n in free_dimensions(spec) if isinstance(sizes.get(n), int)):
         yield from (

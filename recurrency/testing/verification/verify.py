@@ -29,7 +29,7 @@ from recurrency.testing.verification.shrink import SECONDS, smallest
 
 ALL = "all"
 SETS = 3
-"""How many sets of dimensions are drawn: each is compiled for every backend and dtype."""
+"""The number of sets of dimensions; each is compiled for every backend and dtype."""
 
 
 def verify(
@@ -43,9 +43,9 @@ def verify(
 ) -> Report:
     """Compare backends with the interpreter in float64, and its derivatives with differences.
 
-    `backends` are names, or `all` that can run here; one that is not installed is handed over itself. `dimensions`
-    fixes some, in the specs that have them; the others are small. For each difference a file that shows it again is
-    written into `folder`, if there is one. `notify` hears of each row when it is done.
+    `backends` are names, or `all` that can run here; pass an object for one that is not installed. `dimensions` fixes
+    some dimensions, in the specs that have them; the others are small. Each difference writes a script that
+    reproduces it into `folder`, if given. `notify` is called with each row when it is done.
 
     Raises:
         UsageError: a backend that was asked for can't run here. SpecError: a spec has mistakes.
@@ -67,7 +67,7 @@ def verify(
 
 
 def chosen(backends: Sequence[str | Backend] | str) -> tuple[dict[str, str | Backend], dict[str, str]]:
-    """The backends to be compared by name, and why others can't be; `all` may stand beside others that are named.
+    """The backends to compare by name, and the reasons of those that can't; `all` may be combined with names.
 
     Raises:
         UsageError: one that is named can't run here, or none is.
@@ -82,16 +82,16 @@ def chosen(backends: Sequence[str | Backend] | str) -> tuple[dict[str, str | Bac
 
 
 RARELY = 3
-"""Of so many examples one is used to test the gradient rules: they are the same for all."""
+"""One in this many examples tests the gradient rules, which all backends share."""
 
 
 class _FoundError(Exception):
-    """Tells Hypothesis that a case shows a difference."""
+    """Signals to Hypothesis that a case shows a difference."""
 
 
 @dataclass
 class _Hit:
-    """What failed, and the smallest case so far that shows it."""
+    """A failure, and the smallest case so far that shows it."""
 
     backend: str
     kind: str
@@ -114,7 +114,7 @@ class Search:
         self.rows = {name: Row(self.spec.name, name) for name in (*self.backends, RULES)}
 
     def run(self, examples: int, seed: int) -> None:
-        """Compare until each backend has had all its examples, or differs."""
+        """Compare until each backend has run all examples, or differs."""
         sets = dimension_sets(self.spec, SETS, self.dimensions, seed)
         first, strategy = iter(listed(self.spec, sets, seed)[:examples]), cases(self.spec, sets)
         for turn in range(len(self.rows)):
@@ -174,7 +174,7 @@ class Search:
         return None
 
     def _again(self, hit: _Hit, case: Case) -> None:
-        """While Hypothesis makes a case smaller; when time is up, nothing else fails any more."""
+        """The comparison while Hypothesis shrinks a case; when time is up, nothing fails any more."""
         late = time.monotonic() - hit.since > SECONDS
         if case.key == hit.case.key or (not late and self._fails(hit, case)):
             hit.case = case
@@ -191,7 +191,7 @@ class Search:
         return Comparison(found, max((d.greatest for d in found), default=0.0), 1)
 
     def _finding(self, hit: _Hit) -> Finding:
-        """All that there is to know of a difference."""
+        """The details of a difference."""
         case = smallest(self.spec, hit.case, lambda c: self._fails(hit, c))
         difference = self.compared(hit.backend, case, hit.kind).differences[0]
         if hit.backend == RULES:
@@ -207,7 +207,7 @@ class Search:
 
 
 def plain(case: Case) -> Case:
-    """The case with numbers of which differences can be taken."""
+    """The case with numbers that suit finite differences."""
     return replace(case, values="normal", weights="normal")
 
 
