@@ -1,4 +1,4 @@
-"""A user's data in a .csv file: one row a step, a column that tells the sequence, a column for each number.
+"""A user's data in a .csv file: one row per step, a column with the name of the sequence, a column for each number.
 
     sequence,split,x.0,x.1,label
     a,train,0.5,1,3
@@ -6,7 +6,7 @@
     b,test,1,0,0
 
 An input with one number a step, or with symbols, is a column of its name; `x.0`, `x.1` are the elements of a vector,
-`x.0.1` those of a matrix. The rows of a sequence stand together. `split` may be missing, as in an .npz file.
+`x.0.1` those of a matrix. The rows of a sequence are consecutive. `split` may be missing, as in an .npz file.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from recurrency.training.data.sequences import Array, InputPort, Sequences
 
 SEQUENCE, SPLIT = "sequence", "split"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
-"""What is read as a number: not all that Python takes for one, such as `1_000`."""
+"""The syntax of numbers; stricter than Python, which accepts `1_000`."""
 NO_SYMBOL = "and -1 where there is none"
 MARKS = ",;\t"
-"""What may stand between the cells; that which is most frequent in the header."""
+"""Possible separators; the most frequent one in the header is used."""
 
 
 def read_csv(path: str | Path, ports: Mapping[str, InputPort], real: str = "float64") -> dict[str, Sequences]:
-    """The splits of a .csv file, plain or packed; without a column `split` all sequences are in `train`.
+    """The splits of a .csv file, plain or compressed; without a column `split` all sequences are in `train`.
 
     Raises:
         UsageError: a column is missing, or a row does not fit; the message names the line.
@@ -64,7 +64,7 @@ def columns_of(name: str, port: InputPort) -> list[str]:
 
 @dataclass(frozen=True)
 class _Table:
-    """The cells of a file, and where in a row those of each input stand."""
+    """The cells of a file, and the columns of each input."""
 
     path: str | Path
     header: list[str]
@@ -90,7 +90,7 @@ def _lines(path: str | Path, text: str) -> list[tuple[int, list[str]]]:
     """The rows of a text that are not empty, each with the number of the line where it ends.
 
     Raises:
-        UsageError: quotation marks are opened and not closed.
+        UsageError: quotation marks are not closed.
     """
     mark = max(MARKS, key=text.lstrip().partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
@@ -112,7 +112,7 @@ def _header(path: str | Path, header: list[str]) -> list[str]:
     """The names of the columns.
 
     Raises:
-        UsageError: they are numbers, one is there twice, or none says which sequence a row belongs to.
+        UsageError: they are numbers, one occurs twice, or there is no column `sequence`.
     """
     if SEQUENCE not in header and any(map(NUMBER.fullmatch, header)):
         raise UsageError(f"{path} has no header: its first line has to name the columns, such as {SEQUENCE},x.0,x.1")

@@ -1,4 +1,4 @@
-"""Data in .npz files: those of the published collections, and a user's own."""
+"""Data in .npz files: published collections and the user's data."""
 
 from __future__ import annotations
 

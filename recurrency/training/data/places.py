@@ -1,4 +1,4 @@
-"""Where data lie, and what is in a file that may be packed."""
+"""Where data are found, and the contents of files that may be compressed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from recurrency.errors import UsageError
 
 PLACES = ("data", "../shared/data")
-"""Folders looked into, in this order, when neither --data nor RECURRENCY_DATA says where the data are."""
+"""Folders searched, in this order, if neither --data nor RECURRENCY_DATA is given."""
 
 PACKED: Mapping[str, Callable[[bytes], bytes]] = {"": bytes, ".xz": lzma.decompress, ".gz": gzip.decompress}
-"""How a file is unpacked, by the end of its name."""
+"""Extension -> how to decompress."""
 
 
 def find_data(name: str, given: str | Path | None = None, origin: str = "", alone: bool = True) -> Path:

@@ -1,4 +1,4 @@
-"""A user's own data, whatever file they are in, as sequences in splits."""
+"""A user's data from any file format, as sequences in splits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READERS: Mapping[str, Reader] = {".npz": read_arrays, ".csv": read_csv}
 
 
 def ending(path: str | Path) -> str:
-    """The end of a file's name that says what it holds: `.csv` of `my.csv.xz`."""
+    """The extension that determines the format: `.csv` of `my.csv.xz`."""
     path = Path(path)
     return Path(path.stem).suffix if path.suffix in PACKED and path.suffix else path.suffix
 
@@ -62,7 +62,7 @@ def too_few(path: str | Path, count: int) -> UsageError:
 
 
 def set_aside(data: Sequences, count: int, path: str | Path) -> tuple[Sequences, Sequences]:
-    """The sequences without `count` of them, and these; always the same ones.
+    """The sequences without `count` of them, and these; the choice is always the same.
 
     Equal ones are not parted, unless there are no others.
 

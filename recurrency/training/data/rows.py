@@ -1,4 +1,4 @@
-"""The first row of the data that does not fit, in the user's words."""
+"""The first row of the data that does not fit, as a message for the user."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from recurrency.training.data.sequences import Array, InputPort
 
 
 def shown(port: InputPort, *lead: str) -> str:
-    """What a port takes, as a message says it: `[sequences, steps, 3]`."""
+    """The shape of a port in a message: `[sequences, steps, 3]`."""
     return f"[{', '.join([*lead, *map(str, port.shape)])}]"
 
 
 def first_wrong(rows: Array, port: InputPort, real: str = "float64") -> tuple[int, str] | None:
-    """The first of the rows [count, *shape] that the port cannot take, and what is wrong with it.
+    """The first of the rows [count, *shape] that does not fit the port, and what is wrong with it.
 
     `real` is the dtype in which numbers are computed.
     """
@@ -41,7 +41,7 @@ def first_wrong(rows: Array, port: InputPort, real: str = "float64") -> tuple[in
 
 
 def not_numbers(dtype: np.dtype[np.generic], port: InputPort) -> str:
-    """What to do about values that are no numbers."""
+    """The hint for values that are not numbers."""
     found = "texts" if dtype.kind in "US" else f"{dtype} values"
     if port.index is None:
         return f"{found} are not numbers"
@@ -49,7 +49,7 @@ def not_numbers(dtype: np.dtype[np.generic], port: InputPort) -> str:
 
 
 def _more(rows: Array, port: InputPort, bad: Array) -> str:
-    """What the spec would need if the symbols themselves are sound."""
+    """What the spec would need if the symbols themselves are right."""
     if port.index is None or not np.isfinite(rows).all() or rows.min() < -1 or (rows != np.floor(rows)).any():
         return ""
     return f"; the data have {int(rows.max()) + 1}"

@@ -17,11 +17,11 @@ Lengths: TypeAlias = Array | dict[str, Array] | None
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step of training sees.
+    """The data of one training step.
 
     `inputs` are arrays [T, B, *shape] by name; `lengths` is [B], {clock: [B]}, or None where no sequence is padded;
-    a batch that is not `fresh` goes on with the sequences of the batch before it, whose last states are its first ones
-    (truncated back-propagation through time).
+    a batch that is not `fresh` continues the sequences of the previous batch, whose final states are its initial
+    states (truncated back-propagation through time).
     """
 
     inputs: dict[str, Array]
@@ -34,7 +34,7 @@ class Batch:
         return int(next(iter(self.inputs.values())).shape[1])
 
     def steps(self, name: str, clock: str = "t") -> Array:
-        """The number of real steps of each sequence [B] of the input `name`, which runs over `clock`."""
+        """The number of valid steps of each sequence [B] of the input `name`, which runs over `clock`."""
         array = self.inputs[name]
         lengths = self.lengths.get(clock) if isinstance(self.lengths, dict) else self.lengths
         return np.full(array.shape[1], len(array)) if lengths is None else np.asarray(lengths)
@@ -51,7 +51,7 @@ class Batch:
 
 
 class InputPort(Protocol):
-    """What data need to know of an input of a compiled model."""
+    """The part of an input port of a model that data need."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -63,7 +63,7 @@ class InputPort(Protocol):
 
 @dataclass(frozen=True)
 class Input:
-    """What data have for an input: the shape of a step, or the number of different symbols."""
+    """An input of the data: the shape of a step, or the number of different symbols."""
 
     shape: tuple[int, ...] = ()
     index: int | None = None
@@ -144,7 +144,7 @@ def apart(joint: Sequence[Batch], ports: Mapping[str, Input]) -> Sequences:
 
 
 def alike(data: Sequences) -> list[list[int]]:
-    """The numbers of the sequences in groups, in the order of their first ones: those of a group are equal."""
+    """The numbers of the sequences in groups of equal ones, in the order of the first of each group."""
     groups: dict[tuple[tuple[Any, ...], ...], list[int]] = {}
     for number in range(len(data)):
         found = tuple((own[number].shape, own[number].tobytes()) for own in data.inputs.values())
@@ -153,7 +153,7 @@ def alike(data: Sequences) -> list[list[int]]:
 
 
 def batches(data: Sequences, size: int, dtype: DTypeLike, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-    """Batches of at most `size` sequences of like length; with `rng` their order is random, and so are ties."""
+    """Batches of at most `size` sequences of similar length; with `rng` their order is random, and so are ties."""
     count = len(data)
     order = np.arange(count) if rng is None else rng.permutation(count)
     steps = [data.lengths(clock)[order] for clock in dict.fromkeys(data.clocks.values())]

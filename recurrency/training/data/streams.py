@@ -1,4 +1,4 @@
-"""A long text as parallel streams, cut into chunks that go on from one another (truncated back-propagation)."""
+"""A long text as parallel streams, cut into consecutive chunks (truncated back-propagation)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, which is heard between two updates."""
+"""Ctrl-C and SIGTERM as a request to stop, which is checked between two updates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """While this context lasts, the first signal is a wish (`now`), and the second interrupts at once.
+    """In this context, the first signal is a request to stop (`now`), and the second one interrupts at once.
 
     Signals that somebody else handles are left to them, and nothing happens outside of the main thread.
     """
@@ -21,7 +21,7 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def now(self) -> bool:
-        """Whether it is time to stop."""
+        """Whether a stop was requested."""
         return self.asked
 
     def __enter__(self) -> Interrupts:

@@ -1,7 +1,7 @@
-"""The training loop: batches in, better parameters out; validation, early stopping, a guard against NaN.
+"""The training loop: updates, validation, early stopping, detection of NaN.
 
-All that the loop will do next follows from its `Snapshot`, its options and its task: a run that goes on from one ends
-with the same bits as one that was never stopped.
+Its `Snapshot`, options and task determine everything that it does next: a resumed run ends with the same bits as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from recurrency.training.loop.weighing import Part, added, counts, mean, mean_of
 from recurrency.training.tasks import Task
 
 Save: TypeAlias = Callable[[Callable[[], Snapshot], bool], None]
-"""Told after each update, with a way to make a snapshot, and whether it is needed now (training stops)."""
+"""Called after each update with a function that makes a snapshot, and whether it must be saved now."""
 
 
 def evaluate(model: Trainable, params: Any, stream: Iterable[Batch]) -> float | None:
@@ -55,14 +55,14 @@ def evaluate(model: Trainable, params: Any, stream: Iterable[Batch]) -> float | 
 
 
 def _groups(stream: Iterable[Batch], size: int) -> Iterator[list[tuple[Batch, bool]]]:
-    """As many batches at a time as one update takes, each with whether its sequences end; the last may be fewer."""
+    """The batches of each update, each with whether its sequences end; the last group may be smaller."""
     batches = with_next(stream)
     while group := list(islice(batches, size)):
         yield group
 
 
 class _Run:
-    """The moving parts of one training run."""
+    """The state of one training run."""
 
     def __init__(self, model: Trainable, task: Task, options: Options, report: Reporter, params: Vector) -> None:
         self.model, self.task, self.options, self.report = model, task, options, report
@@ -78,7 +78,7 @@ class _Run:
     # ------------------------------------------------------------------------------------------------- snapshots
 
     def snapshot(self) -> Snapshot:
-        """All that what comes next depends on, between two updates."""
+        """The state between two updates, from which training can be resumed."""
         slots = {name: slot.copy() for name, slot in self.state.items() if name != SCRATCH}
         history = dataclasses.replace(self.history, epochs=list(self.history.epochs))
         return Snapshot(
@@ -95,7 +95,7 @@ class _Run:
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from there."""
+        """Resume from a snapshot."""
         if snapshot.params.shape != self.params.shape or set(snapshot.slots) != set(self.state) - {SCRATCH}:
             raise UsageError("this checkpoint is one of another model or another optimiser")
         self.params[...] = snapshot.params
@@ -123,7 +123,7 @@ class _Run:
         self.report.step(self.number, self.step, mean_of(parts))
 
     def _time(self) -> float:
-        """How many epochs are done, with parts."""
+        """The number of epochs so far, with fractions."""
         steps = max(self.task.steps / self.options.accumulate, self.sums.steps + 1.0)
         return self.number + self.sums.steps / steps
 
@@ -137,7 +137,7 @@ class _Run:
     # ---------------------------------------------------------------------------------------------------- epochs
 
     def epochs(self, asked: Interrupts) -> None:
-        """All epochs, or as many as early stopping or an interrupt leave."""
+        """Run all epochs, until early stopping or an interrupt."""
         if self.history.stopped != DONE:
             return  # it had ended when the snapshot was taken
         try:
@@ -160,7 +160,7 @@ class _Run:
             self.history.stopped = INTERRUPTED
 
     def epoch(self, asked: Interrupts) -> Epoch | None:
-        """What is left of an epoch, then validation; None where it was interrupted."""
+        """Run the rest of an epoch, then validation; None if interrupted."""
         start = time.perf_counter()
         stream = islice(self.task.train(self.number, self.rng), self.sums.batches, None)
         for group in _groups(stream, self.options.accumulate):
@@ -186,7 +186,7 @@ class _Run:
         )
 
     def judge(self, record: Epoch) -> bool:
-        """Keeps the parameters if they are the best so far; says whether to go on."""
+        """Keep the parameters if they are the best so far; returns whether to continue."""
         history = self.history
         history.epochs.append(record)
         best = history.best_valid
@@ -203,7 +203,7 @@ class _Run:
 
 
 def _measure(history: History, model: Any, task: Task) -> None:
-    """Judge the best parameters by the task's own measure, if the model answers what it asks."""
+    """Evaluate the best parameters with the task's measure, if it fits the model."""
     whole = model.model if isinstance(model, Shared) else model
     if task.measure is None or history.test is None or not hasattr(whole, "forward") or not task.measure.fits(whole):
         return
@@ -225,7 +225,7 @@ def train(
     resume: Snapshot | None = None,
     save: Save | None = None,
 ) -> History:
-    """Trains `model` on `task` from `params` (default: `model.init(options.seed)`), and returns its history.
+    """Train `model` on `task` from `params` (default: `model.init(options.seed)`), and return the history.
 
     The parameters in the history are the ones with the best validation loss, or the last ones where there is nothing
     to validate on. All randomness follows from `options.seed`. An interrupt (Ctrl-C, SIGTERM) ends training after the

@@ -22,12 +22,12 @@ Vector: TypeAlias = NDArray[np.floating[Any]]
 State: TypeAlias = dict[str, Vector]
 
 SCRATCH = "scratch"
-"""The key of the work space in a state: two vectors that mean nothing between steps and need not be saved."""
+"""The key of the workspace in a state: two vectors that need not be saved between steps."""
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """What all optimisers share: a step size, and the names of the vectors that they remember."""
+    """The base of all optimisers: a step size, and the names of the vectors in their state."""
 
     rate: float = 0.01
     slots: ClassVar[tuple[str, ...]] = ()
@@ -39,7 +39,7 @@ class Optimiser:
         return state
 
     def update(self, params: Vector, grad: Vector, state: State, step: int) -> None:
-        """Moves `params` by one step, in place."""
+        """Update `params` by one step, in place."""
         raise NotImplementedError
 
 
@@ -72,8 +72,8 @@ class Momentum(Optimiser):
 class Adagrad(Optimiser):
     """Steps that shrink with all past gradients (Duchi et al. 2011, figure 1).
 
-    S += g^2; w -= rate g / (delta + sqrt(S + epsilon)). The paper has `delta` and no `epsilon`; recurrency's first
-    version had `epsilon = 1e-6` and no `delta`, and so have the defaults.
+    S += g^2; w -= rate g / (delta + sqrt(S + epsilon)). The paper has `delta` and no `epsilon`; the defaults
+    are `epsilon = 1e-6` and no `delta`.
     """
 
     epsilon: float = 1e-6
@@ -225,7 +225,7 @@ def optimiser(name: str, **options: float) -> Optimiser:
 
 
 def norm(grad: Vector) -> float:
-    """The Euclidean length of a gradient (in float64 where its square does not fit the gradient's own type)."""
+    """The Euclidean norm of a gradient (in float64 if its square overflows the gradient's dtype)."""
     with np.errstate(over="ignore"):
         square = float(np.dot(grad, grad))
     if not math.isfinite(square) and grad.dtype != np.float64:
@@ -234,7 +234,7 @@ def norm(grad: Vector) -> float:
 
 
 def clip_by_norm(grad: Vector, limit: float) -> float:
-    """Scales `grad` in place to length `limit` if it is longer; returns its former length.
+    """Scale `grad` in place to norm `limit` if it is larger; returns the norm before.
 
     Pascanu et al. 2013, algorithm 1.
     """
@@ -245,5 +245,5 @@ def clip_by_norm(grad: Vector, limit: float) -> float:
 
 
 def clip_by_value(grad: Vector, limit: float) -> None:
-    """Cuts every element of `grad` to `[-limit, limit]`, in place (Graves 2013, section 2.1)."""
+    """Clip every element of `grad` to `[-limit, limit]`, in place (Graves 2013, section 2.1)."""
     np.clip(grad, -limit, limit, out=grad)

@@ -1,4 +1,4 @@
-"""The other processes, where `torchrun` started several: who we are among them, and sums over all."""
+"""Data-parallel processes started by `torchrun`: the rank of this one, and sums over all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from recurrency.errors import RecurrencyError, UsageError
 
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What `torchrun` tells each process in its environment."""
+"""The environment variables that `torchrun` sets."""
 
 PATIENCE = timedelta(minutes=10)
-"""How long a process waits for the others before it gives up."""
+"""How long a process waits for the others."""
 
 
 class LostError(RecurrencyError):
@@ -33,15 +33,15 @@ class Processes:
     rank: int = 0
     size: int = 1
     interrupted: bool = field(default=False, repr=False)
-    """Whether this process was asked to stop (Ctrl-C)."""
+    """Whether this process got Ctrl-C."""
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that reports and writes."""
+        """Whether this process reports and writes."""
         return self.rank == 0
 
     def sum(self, *arrays: NDArray[Any]) -> None:
-        """Puts the sum over all processes in the place of each array, the same bits in all of them.
+        """Replace each array by its sum over all processes, with the same bits in all of them.
 
         Raises:
             LostError: a process has ended.
@@ -58,7 +58,7 @@ class Processes:
                 raise LostError(f"another process has ended or can't be reached: {_head(error)}") from error
 
     def all_interrupted(self) -> bool:
-        """Whether any process was asked to stop; all of them hear it at the same step."""
+        """Whether any process got Ctrl-C; all of them see it at the same step."""
         asked = np.array([float(self.interrupted)])
         self.sum(asked)
         return bool(asked[0])
@@ -73,10 +73,10 @@ ALONE = Processes()
 
 @contextlib.contextmanager
 def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Processes]:
-    """The processes that `torchrun` started, joined for as long as the context lasts; else this one alone.
+    """The processes that `torchrun` started, connected within this context; else this one alone.
 
     Raises:
-        UsageError: PyTorch is missing. LostError: the others don't come.
+        UsageError: PyTorch is missing. LostError: the others do not connect.
     """
     if any(name not in environment for name in NEEDED) or int(environment["WORLD_SIZE"]) == 1:
         yield ALONE

@@ -1,4 +1,4 @@
-"""What training is told and what it tells: options in, epochs and their history out, and who hears of progress."""
+"""Options, epochs and history of training, and the protocol of progress reporters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurrency.training.tasks import Task
 
 DONE = "all epochs done"
 INTERRUPTED = "interrupted"
-"""Why training ended: by itself, or by Ctrl-C."""
+"""The word for training that Ctrl-C ended."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Options:
     a better validation loss after which training stops (None: never); after each such epoch the rate is multiplied by
     `shrink`. `schedule` is a factor on the rate over time. `weight_noise` is the standard deviation of noise that is
     added to all parameters, drawn anew for each batch, while a gradient is computed (Graves 2013, section 4.2). `l1`
-    and `l2` add `l1 sum |w| + l2 / 2 sum w^2` to what is minimised, not to the losses that are reported. One update
+    and `l2` add `l1 sum |w| + l2 / 2 sum w^2` to the objective, not to the reported losses. One update
     takes the gradient of `accumulate` batches.
     """
 
@@ -43,7 +43,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What happened in one epoch, counted from 0.
+    """The results of one epoch, counted from 0.
 
     `steps` is the number of updates, `train` the mean loss of its batches, each before its update, `total` the same
     times the number of sequences, `valid` the mean validation loss after the epoch (None without validation data),
@@ -81,7 +81,7 @@ class History:
 
 
 class Reporter(Protocol):
-    """Who is told of progress; see `recurrency.training.runs.reporters`."""
+    """Gets the progress of training; see `recurrency.training.runs.reporters`."""
 
     def begin(self, task: Task, options: Options) -> None: ...
     def step(self, epoch: int, step: int, loss: float) -> None: ...
@@ -91,10 +91,10 @@ class Reporter(Protocol):
 
 
 class Silent:
-    """Tells nobody."""
+    """Reports nothing."""
 
     def begin(self, task: Task, options: Options) -> None:
-        """Training starts, or goes on."""
+        """Training starts or is resumed."""
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         """An update was made; `step` counts from 1 over all epochs."""
@@ -110,7 +110,7 @@ class Silent:
 
 
 class AskedError(KeyboardInterrupt):
-    """One of several processes was asked to stop, and all of them hear it before they compute anything."""
+    """One of several processes got Ctrl-C; all of them raise this before they compute anything."""
 
 
 class DivergedError(RecurrencyError):

@@ -15,7 +15,7 @@ from recurrency.errors import UsageError, nearest
 
 @dataclass(frozen=True)
 class Schedule:
-    """What all schedules have: `warmup` epochs at the start, in which the factor grows from 0 in a straight line."""
+    """The base of all schedules: in the first `warmup` epochs the factor grows linearly from 0."""
 
     warmup: float = 0.0
 
@@ -39,7 +39,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """Multiplied by `decay` every `every` epochs, for the first time after `after` epochs.
+    """Multiplied by `decay` every `every` epochs, first after `after` epochs.
 
     Zaremba et al. 2014, section 4.1: the rate is halved every epoch from some epoch on; Sutskever et al. 2014, section
     3.4: every half epoch after five.

@@ -1,7 +1,7 @@
-"""One batch shared by several processes: each computes on its sequences, and all end with the gradient of the whole.
+"""One batch shared by several processes: each computes on its sequences, and all get the gradient of the whole batch.
 
 Shares of a ragged batch differ in their number of steps, so the mean over the batch is not the mean of the means of its
-shares: each kind of loss line is weighed by what a share has of it (`weighing`).
+shares: each kind of loss line is weighted by what a share has of it (`weighing`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from recurrency.training.tasks.measures import Judged, Measure
 States: TypeAlias = Mapping[str, Any] | None
 
 SPREAD = 0x9E3779B97F4A7C15
-"""Parts the seeds of processes (the golden ratio in 64 bits), so that no two draw the same numbers."""
+"""The distance between the seeds of processes (the golden ratio in 64 bits), so that their draws differ."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Sum:
 
 
 class Shared:
-    """A model whose batches are shared by all processes; each of them is handed the whole batch.
+    """A model whose batches are shared by all processes; each of them gets the whole batch.
 
     To the training loop it is a model like any other. Random draws differ from those of one process, as a sequence
     has another place in its share than in the batch.
@@ -45,7 +45,7 @@ class Shared:
         self.inputs, self.loss_kinds = model.inputs, model.loss_kinds
 
     def init(self, seed: int = 0) -> Array:
-        """First values of all parameters."""
+        """Initial values of all parameters."""
         return self.model.init(seed)
 
     def views(self, params: Any) -> Mapping[str, Any]:
@@ -53,7 +53,7 @@ class Shared:
         return self.model.views(params)
 
     def pack(self, arrays: Any) -> Array:
-        """The flat vector of parameters that are given by name."""
+        """The flat vector of parameters given by name."""
         return self.model.pack(arrays)
 
     def losses(self, params: Any, inputs: Any, *, lengths: Any = None, state: States = None) -> dict[str, float]:
@@ -109,7 +109,7 @@ class Shared:
         return dict(zip(self.loss_kinds, total.tolist(), strict=True)), Sum(gradient), states
 
     def judged(self, measure: Measure, params: Any, stream: Iterable[Batch]) -> Judged:
-        """What a measure says of all batches: each process counts in its share of them."""
+        """The value of a measure over all batches; each process evaluates its share of them."""
         total = measure.sums(self.model, params, self._shared(stream))
         self.processes.sum(total)
         return measure.judged(total)
@@ -120,15 +120,15 @@ class Shared:
 
     @property
     def _mine(self) -> slice:
-        """Every k-th sequence, so that long and short ones (a batch is sorted) are dealt out evenly."""
+        """Every k-th sequence, so that each process gets long and short ones (a batch is sorted)."""
         return slice(self.processes.rank, None, self.processes.size)
 
     def _of_state(self, state: States) -> States:
-        """Our share of the first states."""
+        """Our share of the initial states."""
         return None if state is None else {n: np.ascontiguousarray(a[self._mine]) for n, a in state.items()}
 
     def _whole(self, last: Mapping[str, Array], batch: int) -> dict[str, Array]:
-        """Our share of the last states among zeros, to be added up with those of the others."""
+        """Our share of the final states, zero elsewhere, to be summed with those of the others."""
         like = {
             n: (p.shape, self.model.real if p.index is None else np.int64) for n, p in self.model.state_ports.items()
         }
@@ -139,7 +139,7 @@ class Shared:
         return out
 
     def _shares(self, batch: Batch) -> dict[str, float]:
-        """The part of what each kind of line counts that lies in our share."""
+        """Our share of the count of each kind of loss line."""
         found = {}
         for kind in self.loss_kinds:
             count = each(self.model, kind, batch)
@@ -147,5 +147,5 @@ class Shared:
         return found
 
     def _counted(self, losses: ByKind, shares: ByKind) -> Array:
-        """What our share adds to the losses of the batch."""
+        """The contribution of our share to the losses of the batch."""
         return np.array([shares[kind] * losses[kind] if shares[kind] else 0.0 for kind in self.loss_kinds])

@@ -23,7 +23,7 @@ FORMAT = "2"
 
 @dataclass(frozen=True)
 class Sums:
-    """What has been added up in the epoch at hand.
+    """The sums over the current epoch.
 
     `weighed` are losses times `weights`, what batches have of each kind of loss line; `lengths` those of gradients.
     """
@@ -37,7 +37,7 @@ class Sums:
     rate: float = 0.0
 
     def plus(self, parts: Sequence[Part], length: float, rate: float) -> Sums:
-        """The sums after one update more."""
+        """The sums after one more update."""
         sums, weights = self.weighed, self.weights
         for part in parts:
             sums, weights = added(sums, weighed(part)), added(weights, part.counts)
@@ -48,9 +48,9 @@ class Sums:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Parameters, the optimiser's memory and rate, states that batches hand on, counts, sums, and what was drawn.
+    """Parameters, the optimiser's state and rate, states passed between batches, counts, sums, and the random state.
 
-    `epoch` is the one at hand, of which `sums.batches` batches are done; `drawn` is the state of the generator at its
+    `epoch` is the current one, of which `sums.batches` batches are done; `drawn` is the state of the generator at its
     start.
     """
 
@@ -72,7 +72,7 @@ class Snapshot:
         return out | {f"carried:{name}": np.asarray(state) for name, state in self.carried.items()}
 
     def words(self) -> dict[str, Any]:
-        """All else."""
+        """Everything else."""
         history = {f.name: getattr(self.history, f.name) for f in dataclasses.fields(History)}
         history |= {"params": None, "epochs": [dataclasses.astuple(e) for e in self.history.epochs]}
         return {
@@ -90,7 +90,7 @@ def write(path: Path, snapshot: Snapshot, about: Mapping[str, str]) -> None:
     """Write a snapshot as a safetensors file, with a check sum.
 
     Raises:
-        UsageError: the file can't be written; what was there before is there still.
+        UsageError: the file can't be written; the previous file is intact.
     """
     from safetensors.numpy import save
 

@@ -1,4 +1,4 @@
-"""Where a number that is not finite came up first: in which input, stream and step, and for which parameters."""
+"""Where a number that is not finite first appeared: the input, stream and step, and the parameters affected."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MOST = 3
 
 
 def trace(learner: Learner, params: Vector) -> list[str]:
-    """What can be said of the last update of a learner, whose loss or gradient is not finite.
+    """An explanation of the last update of a learner, whose loss or gradient is not finite.
 
-    It is computed once more, with all inner streams; a model that has none to give is not asked for them.
+    It is computed again, with all inner streams if the model has them.
     """
     model: Any = getattr(learner.model, "model", learner.model)
     named = [name for name, value in model.views(params).items() if not np.isfinite(value).all()]
@@ -48,7 +48,7 @@ def _input(call: Call) -> str:
 
 
 def _stream(model: Any, params: Vector, call: Call) -> str:
-    """The stream that is first in time, and among those of that step the one that no other of them feeds."""
+    """The first stream in time, and among those of that step the one that no other of them feeds."""
     run = model.forward(params, call.batch.inputs, streams=list(model.streams), keep=False, **call.keywords)
     graph = model.programs.elaborated.graph
     place = {id: i for i, id in enumerate(graph.order())}

@@ -15,7 +15,7 @@ from recurrency.training.loop.progress import Options
 from recurrency.training.loop.weighing import ByKind, Part, counts
 
 NOISE = 1
-"""Tells the noise on the weights from other draws under the same seed."""
+"""Separates the noise on the weights from other draws with the same seed."""
 
 
 class Gradients(Protocol):
@@ -26,9 +26,9 @@ class Gradients(Protocol):
 
 
 class Trainable(Protocol):
-    """What the loop asks of a model, which every `recurrency.model.model.Model` with loss lines can do.
+    """What the loop needs of a model; every `recurrency.model.model.Model` with loss lines has it.
 
-    Of the keywords of `losses` and `losses_and_gradients`, `state` is used only for batches that go on with sequences.
+    `state` is passed to `losses` and `losses_and_gradients` only for batches that continue sequences.
     """
 
     @property
@@ -50,13 +50,13 @@ class Trainable(Protocol):
 
 
 def states_of(batch: Batch, carried: Any) -> dict[str, Any]:
-    """The keyword with the first states of a batch: none where it starts new sequences."""
+    """The keyword with the initial states of a batch; none if it starts new sequences."""
     return {} if batch.fresh or not carried else {"state": carried}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One batch as the model is called with it in training."""
+    """The arguments of the model for one training batch."""
 
     batch: Batch
     seed: int
@@ -77,12 +77,12 @@ class Learner:
     batches: int = 0
     carried: Any = field(default_factory=dict)
     last: list[Call] = field(default_factory=list)
-    """The calls of the last update, for an account of what went wrong in it."""
+    """The calls of the last update, to explain a failure."""
 
     def gradient(self, params: Vector, group: Sequence[tuple[Batch, bool]]) -> tuple[list[Part], Vector]:
         """The losses of some batches and the gradient of their mean, without penalties.
 
-        With each batch comes whether its sequences end with it. Each kind of loss line is weighed by what a batch has
+        Each batch comes with whether its sequences end in it. Each kind of loss line is weighted by what a batch has
         of it, so that the gradient is that of one batch with all these sequences.
         """
         parts, total = [], np.zeros(0, params.dtype)
@@ -111,7 +111,7 @@ class Learner:
         return params + params.dtype.type(spread) * noise
 
     def regularise(self, params: Vector, grad: Vector) -> float:
-        """Add what the penalties contribute, and clip, in place; gives the length before either kind of clipping."""
+        """Add the gradient of the penalties, and clip, in place; returns the norm before clipping."""
         o = self.options
         if o.l2:
             grad += params.dtype.type(o.l2) * params
@@ -131,6 +131,6 @@ def step_seed(seed: int, step: int) -> int:
 
 
 def shares_of(found: Sequence[ByKind]) -> list[dict[str, float]]:
-    """The part of each batch in the mean over all, for each kind of line; 0 where none of them has anything of it."""
+    """The weight of each batch in the mean over all, for each kind of line; 0 if none of them has any of it."""
     whole = {kind: math.fsum(each[kind] for each in found) for kind in found[0]}
     return [{kind: count / whole[kind] if count else 0.0 for kind, count in each.items()} for each in found]

@@ -1,8 +1,8 @@
-"""How figures of several batches make one: each kind of loss line by what the batches have of it.
+"""The mean of losses over several batches: each kind of loss line is weighted by what the batches have of it.
 
-A mean over the steps of all batches is the mean of their means, each weighed by its number of steps, and likewise for
-sequences; what counts once, such as a penalty, has the same weight in each. So no figure depends on how sequences were
-cut into batches, whatever the lines of a loss.
+A mean over the steps of all batches is the mean of their means, each weighted by its number of steps, and likewise for
+sequences; a penalty, which counts once, has the same weight in each. So no figure depends on how sequences are cut
+into batches.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ ByKind: TypeAlias = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Part:
-    """What came of one batch: its loss by kinds, before the update, what it has of each kind, and how many sequences.
+    """The result of one batch: its loss by kinds, before the update, its count of each kind, and its sequences.
 
-    Sequences that the next batch goes on with are counted there.
+    Sequences that the next batch continues count there.
     """
 
     losses: ByKind
@@ -40,7 +40,7 @@ class Part:
 
 
 def with_next(stream: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
-    """Each batch, and whether its sequences end with it: the next one does not go on with them."""
+    """Each batch, and whether its sequences end in it: the next one does not continue them."""
     before: Batch | None = None
     for batch in stream:
         if before is not None:
@@ -51,10 +51,10 @@ def with_next(stream: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
 
 
 def counts(model: Any, batch: Batch, ends: bool = True) -> dict[str, float]:
-    """What a batch has of each kind of line of a model's loss; of sequences that go on, only the last batch has them.
+    """The count of each kind of loss line in a batch; a sequence over several batches counts in the last one.
 
     Raises:
-        UsageError: the loss of sequences that go on is not that of their pieces.
+        UsageError: the loss of a sequence over several batches is not a sum over its pieces.
     """
     if not (batch.fresh and ends) and model.over_calls:
         raise UsageError(
@@ -65,7 +65,7 @@ def counts(model: Any, batch: Batch, ends: bool = True) -> dict[str, float]:
 
 
 def each(model: Any, kind: str, batch: Batch, ends: bool = True) -> Array:
-    """The same for each sequence of the batch, [B]; what counts once is dealt out evenly."""
+    """The same for each sequence of the batch, [B]; what counts once is distributed evenly."""
     size, clock = batch.size, clock_of(kind)
     if clock is not None:
         return batch.steps(next(name for name, port in model.inputs.items() if port.clock == clock), clock)
@@ -91,18 +91,18 @@ def added(total: ByKind, more: ByKind) -> dict[str, float]:
 
 
 def weighed(part: Part) -> dict[str, float]:
-    """The losses of a batch times what it has of each kind; what it has nothing of is left out."""
+    """The losses of a batch times its count of each kind; kinds with no count are left out."""
     return {kind: count * part.losses[kind] for kind, count in part.counts.items() if count}
 
 
 def mean(sums: ByKind, weights: ByKind) -> float | None:
-    """The loss of all batches, whose losses and counts were added up; None where nothing was counted."""
+    """The mean loss of all batches from the sums of losses and counts; None if nothing was counted."""
     found = [sums[kind] / weight for kind, weight in weights.items() if weight]
     return math.fsum(found) if found else None
 
 
 def mean_of(parts: Sequence[Part]) -> float:
-    """The loss of several batches; 0 where nothing was counted."""
+    """The mean loss of several batches; 0 if nothing was counted."""
     sums: dict[str, float] = {}
     weights: dict[str, float] = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""What `recurrency train` does once its command line is read: an experiment to runs, runs to a summary."""
+"""The command `recurrency train` after its command line is parsed: from an experiment to runs and a summary."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recurrency.training.runs.summaries import spread
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for.
+    """The arguments of the command.
 
     `target` is the name of an experiment, an experiment file, a run folder, or a spec; `on` the task or the experiment
     whose data a spec is trained on; `options` are those given of training, by the names of `experiments.OPTIONS`;
@@ -45,12 +45,12 @@ class Request:
 
     @property
     def changes(self) -> bool:
-        """Whether anything of the experiment is to be other than it says."""
+        """Whether any option overrides the experiment."""
         options = self.options.keys() - set(REPORTS)
         return bool(self.dimensions or options or self.settings or self.schedule or self.task_options or self.data)
 
     def experiment(self) -> Experiment:
-        """The experiment with all that the user wants otherwise.
+        """The experiment with the options of the user.
 
         Raises:
             UsageError: there is none such, or an option can't have its value.
@@ -68,13 +68,13 @@ class Request:
 
 
 def run(request: Request, write: Write) -> list[History]:
-    """Trains as asked, once for each seed; writes progress and summary through `write` and the best weights to a file.
+    """Train once for each seed; write progress and summary with `write`, and the best weights to a file.
 
-    Started by `torchrun`, all processes train together: each takes its share of batches that are as many times larger,
+    Under `torchrun`, all processes train together: each takes its share of batches that are larger by their number,
     and only the first of them reports and writes.
 
     Raises:
-        UsageError: something asked for does not exist or does not fit.
+        UsageError: an argument does not exist or does not fit.
         SpecError: the `.rnn` file is malformed.
         DivergedError: a run ended in numbers that are not finite.
         LostError: another process has ended.
@@ -84,7 +84,7 @@ def run(request: Request, write: Write) -> list[History]:
 
 
 def _to_nobody(words: str) -> None:
-    """Where the other processes report to."""
+    """The output of the other processes."""
 
 
 def _run(request: Request, write: Write, processes: Processes) -> list[History]:
@@ -109,7 +109,7 @@ def _run(request: Request, write: Write, processes: Processes) -> list[History]:
 
 
 def _folder(request: Request) -> RunFolder | None:
-    """Where the run is kept, if anywhere."""
+    """The folder of the run, if any."""
     target = Path(request.target)
     if request.folder is not None:
         return RunFolder(Path(request.folder), request.save_every)

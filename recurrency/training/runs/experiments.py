@@ -1,4 +1,4 @@
-"""Experiments: small TOML files that say what is trained, on what, and how. The shipped ones lie in specs/experiments.
+"""Experiments: small TOML files with a model, a task and options. The shipped ones are in specs/experiments.
 
 about = "what it shows"
 task  = "jsb"               # a task by name; without it, `data` is a file of the user's
@@ -36,9 +36,9 @@ class Option:
     kinds: Kinds
     least: float | None = None
     above: bool = False
-    """Whether it must be more than `least`."""
+    """Whether the value must be greater than `least`."""
     words: tuple[str, ...] = ()
-    """The words that it may be, if they are few."""
+    """The allowed words, if there are few."""
 
 
 _NUMBER: Kinds = (int, float)
@@ -66,18 +66,18 @@ OPTIONS: Mapping[str, Option] = {
     "log-every": Option(100, _COUNT, 1),
     "seed": Option(0, _COUNT, 0),
 }
-"""Every option of a run, with the value it has where neither the experiment nor the user says anything else."""
+"""Every option of a run, with its default."""
 
 
 KEPT = "run"
-"""The name of the experiment in a run folder, which may come from anywhere."""
+"""The name of the experiment file in a run folder."""
 REPORTS = ("log-form", "log-every")
-"""The options that change what is told of a run, and none of its numbers."""
+"""The options that change the reports of a run, but not its numbers."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is trained, on what, and how; `training` holds the options that are not left at their defaults.
+    """A model, a task and options; `training` has the options that differ from their defaults.
 
     `folder` is what paths in it are relative to; `solved` the sum of an epoch's losses below which a run counts as
     having learned the task, where there is such a mark.
@@ -112,12 +112,12 @@ class Experiment:
         return path
 
     def options(self) -> dict[str, Any]:
-        """Every option; in the place of `auto` the backend for which it stands here."""
+        """Every option; instead of `auto` the backend that it selects here."""
         found = {name: self.training.get(name, option.default) for name, option in OPTIONS.items()}
         return {**found, "backend": automatic()[0]} if found["backend"] == AUTO else found
 
     def changed(self, training: Mapping[str, Any], **more: Mapping[str, Any]) -> Experiment:
-        """The same with other options; another optimiser, or another schedule, brings its own settings."""
+        """The experiment with other options; another optimiser or schedule resets its settings."""
         kept: dict[str, Any] = {
             "training": dict(self.training),
             "optimiser": dict(self.optimiser),
@@ -221,7 +221,7 @@ def checked(tables: Mapping[str, Any], path: Path) -> Experiment:
 
 
 def check_option(name: str, value: Any, where: str = "") -> None:
-    """Refuse a value that an option of training can't have.
+    """Refuse an invalid value of a training option.
 
     Raises:
         UsageError: it can't.

@@ -1,4 +1,4 @@
-"""What the user means by the target of `recurrency train`: an experiment, its file, a run folder, or a spec."""
+"""The target of `recurrency train`: an experiment, its file, a run folder, or a spec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurrency.training.tasks import TASKS
 
 
 def experiment_of(target: str, on: str | None = None) -> Experiment:
-    """The experiment that is meant; a spec is trained on the data of the task or experiment `on`.
+    """The experiment of a target; a spec is trained on the data of the task or experiment `on`.
 
     Raises:
         UsageError: there is none such (with the nearest name), or its file is malformed.
@@ -37,7 +37,7 @@ def experiment_of(target: str, on: str | None = None) -> Experiment:
 
 
 def _task(name: str) -> Experiment:
-    """The experiment whose data are meant."""
+    """The experiment whose data are used."""
     path = Path(name)
     if path.suffix == ".toml":
         return load(path)

@@ -1,4 +1,4 @@
-"""A task handed to a model: what the spec does not ask for is left out, what does not fit is told before training."""
+"""Fits a task to a model: inputs that the spec does not have are left out, mismatches are reported before training."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A run folder: the spec, what was asked for, how it went, and a checkpoint from which it goes on.
+"""A run folder: the spec, the options, the metrics, and a checkpoint from which it can be resumed.
 
 run.toml                        the experiment with every option, and the versions it was started with
-facts.json                      what is known of the data: symbols, scales
+facts.json                      facts about the data: symbols, scales
 spec/                           the text of the spec and of all that it uses
-metrics.jsonl                   a line for each epoch, and for every so manieth update
+metrics.jsonl                   a line per epoch, and per k-th update
 checkpoint.safetensors          the whole state of training; checkpoint.previous.safetensors the one before
 best.safetensors                the best parameters, written when training ends or is interrupted
 loss.png                        the losses over time
@@ -36,7 +36,7 @@ CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensor
 BESIDE = "checkpoint.new.safetensors"
 WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, CHECKPOINT, PREVIOUS, BESIDE)
 LIBRARY = "library"
-"""The folder below `spec/` with the shipped files that are used, to tell whether they have changed."""
+"""The folder below `spec/` with the shipped files that are used, to detect changes."""
 
 
 class RunFolder:
@@ -56,13 +56,13 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run that was started here has ended by itself."""
+        """Whether the run has ended by itself."""
         lines = read_metrics(self / METRICS)
         return bool(lines) and lines[-1].get("event") == "end" and lines[-1].get("stopped") != INTERRUPTED
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing here, and remove what killed ones have left half written.
+        """Keep other processes from writing here, and remove unfinished files of killed ones.
 
         Raises:
             UsageError: another one does.
@@ -98,7 +98,7 @@ class RunFolder:
     # ------------------------------------------------------------------------------------------------------ the spec
 
     def write_spec(self, spec: Spec, cells: Mapping[str, object]) -> str:
-        """Copy the spec and all that it uses; gives what loads it again, from here."""
+        """Copy the spec and all that it uses; returns the name that loads it from here."""
         texts, main = _texts(spec, cells)
         for name, text in texts.items():
             target = self.path / "spec" / name
@@ -107,7 +107,7 @@ class RunFolder:
         return f"spec/{main}:{spec.name}"
 
     def changed_spec(self, spec: Spec, cells: Mapping[str, object]) -> str:
-        """How a spec differs from the one that the run was started with ("": not at all), as a unified diff."""
+        """A unified diff of the spec against the one of the run; "" if they are equal."""
         texts, _ = _texts(spec, cells)
         folder = self.path / "spec"
         kept = {str(p.relative_to(folder)): read_source(p).text for p in folder.rglob("*.rnn")}
@@ -116,12 +116,12 @@ class RunFolder:
     # --------------------------------------------------------------------------------------------------- the data
 
     def keep_facts(self, facts: Mapping[str, Any]) -> None:
-        """Write what is known of the data, if it is not there yet."""
+        """Write the facts about the data, if the file does not exist yet."""
         if not (self / FACTS).exists():
             write_whole(self / FACTS, json.dumps(facts, ensure_ascii=False) + "\n")
 
     def facts(self) -> dict[str, Any] | None:
-        """What is known of the data; None where it was not written.
+        """The facts about the data; None if they were not written.
 
         Raises:
             UsageError: the file can't be read, or holds something else.
@@ -148,10 +148,10 @@ class RunFolder:
             self._written = time.monotonic()
 
     def write_checkpoint(self, snapshot: Snapshot) -> None:
-        """Write a checkpoint beside the last one, which is kept until the next.
+        """Write a checkpoint; the previous one is kept.
 
         Raises:
-            UsageError: it can't be written; the last one is there still.
+            UsageError: it can't be written; the previous one is intact.
         """
         beside = self / BESIDE
         try:
@@ -163,7 +163,7 @@ class RunFolder:
         beside.replace(self / CHECKPOINT)
 
     def checkpoint(self, tell: Callable[[str], None]) -> Snapshot | None:
-        """The last checkpoint that can be read; None where there is none yet.
+        """The last checkpoint that can be read; None if there is none yet.
 
         Raises:
             UsageError: there are some, and none can be read.
@@ -206,7 +206,7 @@ def best_file(path: str | Path) -> Path:
 
 
 def _texts(spec: Spec, cells: Mapping[str, object]) -> tuple[dict[str, str], str]:
-    """All texts that a spec is made from, by where they lie in the folder `spec/`, and which of them is its own.
+    """All texts that a spec uses, by their path in the folder `spec/`, and the path of its own text.
 
     `cells` are the dimensions it is compiled for, of which some may name shipped cells.
     """

@@ -1,4 +1,4 @@
-"""Metrics of a run: a file of JSON lines while it goes on, and a picture of the losses."""
+"""Metrics of a run: a file of JSON lines, and a plot of the losses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from recurrency.training.tasks import Task
 
 
 class Metrics(Silent):
-    """Writes `{"event": "update", "step", "epoch", "loss"}` for every so manieth update, and a line for each epoch.
+    """Writes `{"event": "update", "step", "epoch", "loss"}` for every k-th update, and a line for each epoch.
 
-    A file that is there is gone on with: what lies after the snapshot from which training goes on is left out first.
+    An existing file is continued: lines after the snapshot from which training is resumed are removed first.
     """
 
     def __init__(self, path: Path, every: int = 100, resume: Snapshot | None = None) -> None:
@@ -70,14 +70,14 @@ class Metrics(Silent):
 
 
 def _before(line: Mapping[str, Any], resume: Snapshot) -> bool:
-    """Whether a line tells of what is done in a snapshot."""
+    """Whether a line is from before a snapshot."""
     if line.get("event") == "epoch":
         return type(line.get("epoch")) is int and line["epoch"] < resume.epoch
     return line.get("event") == "update" and bool(line["step"] <= resume.step)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of metrics; damaged ones, as a killed process writes in part, are left out."""
+    """The lines of a file of metrics; damaged ones, which a killed process leaves, are skipped."""
     if not path.exists():
         return []
     out = []
@@ -97,17 +97,17 @@ NEEDED: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "epoch": {"step": WHOLE, "train": NUMBER, "valid": (*NUMBER, type(None))},
     "end": {},
 }
-"""What the lines of each kind hold at least."""
+"""The required keys of each kind of line."""
 
 
 def _complete(line: Mapping[str, Any]) -> bool:
-    """Whether a line has all that is read of its kind."""
+    """Whether a line has all required keys of its kind."""
     needed = NEEDED.get(str(line.get("event")))
     return needed is not None and all(type(line.get(name, "")) in kinds for name, kinds in needed.items())
 
 
 class Several(Silent):
-    """Tells several reporters."""
+    """Passes progress to several reporters."""
 
     def __init__(self, *reporters: Any) -> None:
         self.reporters = reporters

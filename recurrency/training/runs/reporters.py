@@ -1,4 +1,4 @@
-"""Ways to tell how training goes: a line an epoch, the log form of the first README, or a progress bar."""
+"""Progress reports: a line per epoch, a short log form, or a progress bar."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Lines(Silent):
 
 
 class Readme(Lines):
-    """Writes `[name epoch]`, a tab and the sum of the losses, as the scripts of the first version did."""
+    """Writes `[name epoch]`, a tab and the sum of the losses."""
 
     def epoch(self, record: Epoch) -> None:
         """Writes the line."""
@@ -62,7 +62,7 @@ class Bar(Silent):
         self.progress.start()
 
     def step(self, epoch: int, step: int, loss: float) -> None:
-        """Moves the bar, but not more often than an eye can follow."""
+        """Moves the bar, a few times per second."""
         now = time.monotonic()
         if self.progress is not None and self.id is not None and now - self.drawn > self.interval:
             self.drawn = now

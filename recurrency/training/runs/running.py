@@ -1,4 +1,4 @@
-"""A run that is kept in a folder: begun, gone on with, or repeated and compared."""
+"""A run with a folder: started, resumed, or repeated and compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEAD = "# A run of recurrency. `recurrency train` with this folder goes on with 
 
 
 def versions(backend: str) -> dict[str, str]:
-    """What computed the numbers."""
+    """The versions of the software."""
     from importlib.metadata import version
 
     import numpy as np
@@ -34,7 +34,7 @@ def versions(backend: str) -> dict[str, str]:
 
 
 def in_folder(session: Session, folder: RunFolder) -> History:
-    """Begin a run in a folder, or go on with the one that is there, if it is the same.
+    """Start a run in a folder, or resume the one in it, if it is the same.
 
     Raises:
         UsageError: the folder holds another run (the message shows the difference), or something else, or another
@@ -88,7 +88,7 @@ def _begin(session: Session, folder: RunFolder) -> None:
 
 
 def _same(session: Session, folder: RunFolder) -> None:
-    """Refuse to go on with another spec, or with other options."""
+    """Refuse to resume with another spec or other options."""
     changed = folder.changed_spec(session.spec, session.experiment.dimensions)
     if changed:
         raise UsageError(
@@ -123,7 +123,7 @@ def _draw(session: Session, folder: RunFolder) -> None:
 
 
 def repeated(session: Session, folder: RunFolder) -> History:
-    """Train once more as the finished run in a folder did, and say whether the numbers are the same.
+    """Repeat the finished run of a folder, and report whether the numbers are the same.
 
     Nothing in the folder is changed.
     """

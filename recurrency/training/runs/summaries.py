@@ -1,4 +1,4 @@
-"""One run in one line, and how several seeds differ."""
+"""Summaries: one run in one line, and the spread over several seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def outcome(history: History) -> str:
 
 
 def score(history: History) -> float:
-    """What seeds are ranked by: the best validation loss, else the last training loss."""
+    """The score that ranks seeds: the best validation loss, else the last training loss."""
     if history.best_valid is not None:
         return history.best_valid
     return history.epochs[-1].train if history.epochs else float("inf")

@@ -20,9 +20,9 @@ class Named(Protocol):
 
 
 def save_weights(path: str | Path, model: Named, params: Any, about: Mapping[str, str] | None = None) -> None:
-    """Writes every parameter under its dotted name, and `about` as the file's metadata.
+    """Write every parameter under its dotted name, and `about` as the file's metadata.
 
-    The file is written beside its place and then renamed, so that an interrupted run leaves the old one whole.
+    The file is written under another name and then renamed, so an interrupted run leaves the old one intact.
 
     Raises:
         UsageError: the file cannot be written.
@@ -34,7 +34,7 @@ def save_weights(path: str | Path, model: Named, params: Any, about: Mapping[str
 
 
 def load_weights(path: str | Path, model: Named) -> Any:
-    """The flat vector of parameters that `save_weights` wrote; UsageError where the file cannot be read."""
+    """The flat vector of parameters that `save_weights` wrote; UsageError if the file cannot be read."""
     return model.pack(read_arrays(path))
 
 
@@ -54,7 +54,7 @@ def read_arrays(path: str | Path) -> dict[str, Any]:
 
 
 def read_about(path: str | Path) -> dict[str, str]:
-    """What `save_weights` wrote beside the parameters; UsageError where the file cannot be read."""
+    """The metadata that `save_weights` wrote; UsageError if the file cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     try:

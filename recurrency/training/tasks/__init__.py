@@ -27,4 +27,4 @@ from recurrency.training.tasks.toys import readme_sample as readme_sample
 _MODULES = (toys, marks, symbols, phrases, programs, text, labelled, images, translation, frames)
 
 TASKS: Mapping[str, Kind] = {kind.name: kind for module in _MODULES for kind in module.KINDS}
-"""The table of tasks; each row lies beside what it makes."""
+"""The table of tasks; each row is in the module that implements it."""

@@ -1,4 +1,4 @@
-"""Frames of numbers: piano rolls, the strokes of a pen, spoken digits."""
+"""Frames of numbers: piano rolls, handwriting, spoken digits."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def mapped(data: Sequences, name: str, change: Callable[[Array], Array]) -> Sequ
 
 
 def strokes(settings: Settings, file: str, chunk: int) -> Task:
-    """Steps of a pen x [T, B, 3]: how far it goes in either direction, and whether it is lifted after that.
+    """Pen strokes x [T, B, 3]: the movement in both directions, and whether the pen is lifted after it.
 
     Distances are divided by their standard deviations over the training part (Graves 2013).
     """
@@ -67,7 +67,7 @@ def strokes(settings: Settings, file: str, chunk: int) -> Task:
 
 DIGITS, BANDS = 10, 40
 JUDGES: Mapping[str, tuple[int, int]] = {"test": (0, 5), "valid": (5, 10), "train": (10, 50)}
-"""Which recordings of each speaker and digit are in which part; the first five are the test set of its authors."""
+"""The recordings of each speaker and digit for test and validation; the first five are the authors' test set."""
 
 
 def delayed(frames: Array, label: int, delay: int) -> tuple[Array, Array]:
@@ -79,7 +79,7 @@ def delayed(frames: Array, label: int, delay: int) -> tuple[Array, Array]:
 
 
 def speech(settings: Settings, delay: int, chunk: int) -> Task:
-    """Log mel energies x [T, B, 40] of spoken digits, and the digit that is heard, each told `delay` steps later.
+    """Log mel energies x [T, B, 40] of spoken digits; the label is the digit `delay` steps before.
 
     Energies have mean 0 and variance 1 over the training part.
     """
@@ -112,7 +112,7 @@ def speech(settings: Settings, delay: int, chunk: int) -> Task:
 
 # ----------------------------------------------------------------------------------------------------------------- rows
 
-_CHUNK = Option("chunk", 100, "steps of a training sequence at most; longer ones are cut", 1)
+_CHUNK = Option("chunk", 100, "the most steps of a training sequence; longer ones are cut", 1)
 COLLECTIONS: Sequence[tuple[str, str, str]] = (
     ("jsb", "JSB_Chorales", "Bach's chorales"),
     ("nottingham", "Nottingham", "folk tunes"),
@@ -136,7 +136,7 @@ def _strokes(name: str, file: str, words: str) -> Kind:
     inputs = {"x": "[3]: two distances, and whether the pen is lifted then"}
     return Kind(
         name,
-        f"draw on: {words}",
+        f"continue a drawing: {words}",
         "in place of the data of Graves 2013",
         inputs,
         partial(strokes, file=file),
@@ -150,10 +150,10 @@ KINDS = (
     _strokes("kanji", "kanji_short", "11,100 Chinese characters (KanjiVG)"),
     Kind(
         "speech",
-        "tell which digit is spoken, frame by frame",
+        "classify the spoken digit, frame by frame",
         "in place of the data of Sak et al. 2014",
         {"x": "[40]: log mel energies", "label": "symbol of 10"},
         speech,
-        (Option("delay", 5, "frames that are heard before a frame is told", 0), PIECES),
+        (Option("delay", 5, "frames between a frame and its label", 0), PIECES),
     ),
 )

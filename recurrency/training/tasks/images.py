@@ -82,7 +82,7 @@ def images(settings: Settings, split: str, by: str, permuted: bool, pool: int, r
 
 
 def mnist(settings: Settings, by: str, permuted: bool, pool: int, raw: bool, held: int) -> Task:
-    """Read an image and tell at its end which digit it shows; the last `held` training images are to validate on."""
+    """Read an image and classify the digit at its end; the last `held` training images are for validation."""
     learned, judged = (images(settings, split, by, permuted, pool, raw) for split in FILES)
     count, size = len(learned.labels) - held, settings.batch
     if count < 1:
@@ -101,7 +101,7 @@ def mnist(settings: Settings, by: str, permuted: bool, pool: int, raw: bool, hel
 KINDS = (
     Kind(
         "mnist",
-        "read a handwritten digit pixel by pixel, or row by row, and tell which one it is",
+        "read a handwritten digit pixel by pixel, or row by row, and classify it",
         "Le et al. 2015",
         {"x": "[1], or the pixels of a row", "label": "symbol of 10, at every step"},
         mnist,

@@ -25,7 +25,7 @@ class Option:
     words: tuple[str, ...] = ()
 
     def taken(self, value: Any, task: str) -> Any:
-        """The value as the task takes it.
+        """The value, converted for the task.
 
         Raises:
             UsageError: it is of another type, too small or large, or none of the words.
@@ -55,7 +55,7 @@ class Kind:
     """A row of the table of tasks.
 
     `inputs` says what arrays its batches hold, by name, in words; `make(settings, **options)` makes a task of it.
-    `cell` names a shipped cell that fits, and `solved` says when the task counts as solved, where that was ever said.
+    `cell` names a shipped cell that fits, and `solved` says when the task counts as solved, if a paper defines it.
     """
 
     name: str
@@ -90,5 +90,5 @@ def _hint(name: str, known: Any) -> str:
 
 STEPS = Option("steps", 100, "updates of an epoch", 1)
 HELD = Option("held", 1000, "sequences each to validate and to test on", 1)
-PIECES = Option("chunk", 0, "steps of a training sequence at most, longer ones being cut; 0 for whole ones", 0)
+PIECES = Option("chunk", 0, "the most steps of a training sequence; longer ones are cut; 0: never", 0)
 ENOUGH = Option("held", 0, f"{HELD.meaning}; 0 for as many as its verdict needs", 0)

@@ -44,7 +44,7 @@ def read_labelled(path: str | Path, letters: str, labels: tuple[str, ...]) -> It
 def dna(settings: Settings, split: str, chunk: int, name: str, letters: str, labels: tuple[str, ...]) -> Task:
     """Letters x [T, B], and which kind of sequence it is, at every step of label [T, B]; split always alike.
 
-    A line that is there again is left out, and the same letters with other labels are in one part.
+    Duplicate lines are left out, and equal letters with different labels are in one part.
     """
     lines = list(dict.fromkeys(read_labelled(find_data(f"dna/{name}.data", settings.data, UCI), letters, labels)))
     places, kinds = placed(letters), placed(labels)
@@ -72,7 +72,7 @@ def dna(settings: Settings, split: str, chunk: int, name: str, letters: str, lab
 
 def _kind(name: str, meaning: str, source: str, letters: str, labels: tuple[str, ...]) -> Kind:
     inputs = {"x": f"symbol of {len(letters)}", "label": f"symbol of {len(labels)}, at every step"}
-    split = Option("split", "80/10/10", "percents to train, to validate and to test on, drawn once and for all")
+    split = Option("split", "80/10/10", "percents for training, validation and test; the split is fixed")
     make = partial(dna, name=name, letters=letters, labels=labels)
     return Kind(name, meaning, source, inputs, make, (split, PIECES))
 

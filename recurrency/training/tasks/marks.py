@@ -1,4 +1,4 @@
-"""Addition, multiplication and exclusive or: two of a sequence of numbers are marked, and joined at its end.
+"""Addition, multiplication and exclusive or: two numbers of a sequence are marked, and combined at its end.
 
 x holds a number and a mark at each step: 1 at the two that count, in some layouts -1 where the sequence begins and
 where it is about to end, else 0. The numbers between are noise of the same kind.
@@ -58,7 +58,7 @@ def ragged(lengths: Array) -> Lengths:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the marks lie, what the answer is, and when it counts as wrong.
+    """The places of the marks, the target, and when an answer counts as wrong.
 
     `lengths` are percents of T; `ends` are steps with the mark -1, from the end if negative.
     """
@@ -155,7 +155,7 @@ def _kind(name: str, meaning: str, source: str, layouts: Mapping[str, Layout], s
         ENOUGH,
     ]
     if len(layouts) > 1:
-        words = "whose: where the marks lie, what is answered and when it is wrong"
+        words = "the paper that defines marks, target and wrong answers"
         options.append(Option("layout", "martens", words, words=tuple(layouts)))
     inputs = {"x": "[2]: a number and a mark", "target": "[1]: the answer, at every step"}
     make = partial(marked, name=name, layouts=layouts)
@@ -165,7 +165,7 @@ def _kind(name: str, meaning: str, source: str, layouts: Mapping[str, Layout], s
 KINDS = (
     _kind(
         "addition",
-        "at the end tell the sum of the two numbers that are marked",
+        "output the sum of the two marked numbers at the end",
         "Hochreiter & Schmidhuber 1997, section 5.4; Martens & Sutskever 2011; Le et al. 2015",
         ADDITION,
         "fewer than 1 % off by more than 0.04; `hochreiter`: none of 2000, and a mean error below 0.01; `le`: mean "

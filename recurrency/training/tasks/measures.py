@@ -1,7 +1,7 @@
-"""By what success at a task is told, apart from the loss: the papers' "counted as wrong if", row by row.
+"""Measures of success at a task, apart from the loss: the papers' "counted as wrong if", row by row.
 
-A measure looks at the first output of a model, [T, B, K], and at its batch, and gives a number for each thing that it
-counts, sequences or steps; its value is their mean, and less is better.
+A measure reads the first output of a model, [T, B, K], and its batch, and returns a number for each item that it
+counts, sequences or steps; its value is their mean, and lower is better.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recurrency.training.tasks.thresholds import threshold
 
 @dataclass(frozen=True)
 class Judged:
-    """What came of a measure: how many sequences or steps were judged, its value, and those of the ones beside it."""
+    """The result of a measure: the number of sequences or steps, its value, and those of the measures beside it."""
 
     count: int
     values: tuple[float, ...]
@@ -65,10 +65,10 @@ class Measure:
         return self.judged(self.sums(model, params, stream)).value
 
     def sums(self, model: Any, params: Any, stream: Iterable[Batch]) -> Array:
-        """The sums of the numbers of all batches and how many they are, [measures, 2]; added up, they may be judged.
+        """The sums and counts over all batches, [measures, 2]; they can be added up before `judged`.
 
         Raises:
-            UsageError: it judges whole sequences, and these are read in pieces.
+            UsageError: the measure needs whole sequences, but they are read in pieces.
         """
         own = self.prepare(self, model, params) if self.prepare else self
         measures = (own, *own.beside) if own else ()
@@ -87,16 +87,16 @@ class Measure:
 
     @staticmethod
     def judged(sums: Array) -> Judged:
-        """The means, which do not depend on how what was added up was cut into batches."""
+        """The means; they do not depend on the cut into batches."""
         count = int(sums[0, 1])
         return Judged(count, tuple((sums[:, 0] / count).tolist() if count else [float("nan")] * len(sums)))
 
     def holds(self, value: float) -> bool:
-        """Whether a value is as good as a solution asks for."""
+        """Whether a value counts as solved."""
         return self.solved is not None and (value < self.solved or value == self.solved == 0)
 
     def told(self, found: Judged) -> str:
-        """What was judged in words, and whether it is solved: `wrong 0.4 % (solved)`."""
+        """The result in words, and whether it is solved: `wrong 0.4 % (solved)`."""
         measures = (self, *self.beside)
         words = ", ".join(WORDS[m.name](value) for m, value in zip(measures, found.values, strict=True))
         if self.solved is None:
@@ -119,7 +119,7 @@ WORDS: Mapping[str, Callable[[float], str]] = {
     "wrong": lambda value: f"wrong {100 * value:.3g} %",
     "bits": lambda value: f"{value:.3f} bits a symbol, perplexity {2**value:.4g}",
 }
-"""How a value of a measure is told, by the name of the measure."""
+"""The format of a value, by the name of the measure."""
 
 
 def log_softmax(scores: Array) -> Array:
@@ -134,7 +134,7 @@ def at_end(array: Array, batch: Batch, name: str) -> Array:
 
 
 def _real(batch: Batch, name: str) -> Array:
-    """Which steps of the symbols `name` [T, B] are there to be told."""
+    """The steps of the symbols `name` [T, B] that have a target."""
     symbols = batch.inputs[name]
     return np.asarray((np.arange(len(symbols))[:, None] < batch.steps(name)) & (symbols >= 0))
 
@@ -150,7 +150,7 @@ def squared_error(name: str, solved: float) -> Measure:
 
 
 def off(name: str, most: float, solved: float, **more: Any) -> Measure:
-    """The part of the sequences whose answer at the end is off by more than `most`; `more` are further fields."""
+    """The fraction of sequences whose answer at the end is off by more than `most`; `more` are further fields."""
 
     def each(y: Array, batch: Batch) -> Any:
         return np.abs(at_end(y, batch, name) - at_end(batch.inputs[name], batch, name)).max(1) > most
@@ -169,7 +169,7 @@ def mean_error(name: str, solved: float) -> Measure:
 
 
 def sided(right: Callable[[Batch], Array], said: Callable[[Array, Batch], Array], name: str, solved: float) -> Measure:
-    """The part of the sequences whose answer `said`, [B, K], is on the other side than the right one, which is 0 or 1.
+    """The fraction of sequences whose answer `said`, [B, K], is on the wrong side of the threshold; targets are 0 or 1.
 
     The sides meet where the model's loss is the same for both (`thresholds`), which is 1/2 for a probability.
     """
@@ -186,12 +186,12 @@ def sided(right: Callable[[Batch], Array], said: Callable[[Array, Batch], Array]
 
 
 def wrong_side(name: str, solved: float) -> Measure:
-    """The part of the sequences whose answer at the end, yes or no, is wrong."""
+    """The fraction of sequences whose answer at the end, yes or no, is wrong."""
     return sided(lambda batch: at_end(batch.inputs[name], batch, name), lambda y, b: at_end(y, b, name), name, solved)
 
 
 def wrong_at_end(name: str, solved: float | None = None) -> Measure:
-    """The part of the sequences whose likeliest symbol at the end is another one."""
+    """The fraction of sequences whose most likely symbol at the end is wrong."""
 
     def each(y: Array, batch: Batch) -> Any:
         return at_end(y, batch, name).argmax(-1) != at_end(batch.inputs[name], batch, name)
@@ -202,7 +202,7 @@ def wrong_at_end(name: str, solved: float | None = None) -> Measure:
 
 
 def wrong_anywhere(name: str, solved: float | None = None, **more: Any) -> Measure:
-    """The part of the sequences whose likeliest symbol is another one at any step that has one."""
+    """The fraction of sequences whose most likely symbol is wrong at any step with a target."""
 
     def each(y: Array, batch: Batch) -> Any:
         return ((y.argmax(-1) != batch.inputs[name]) & _real(batch, name)).any(0)
@@ -213,7 +213,7 @@ def wrong_anywhere(name: str, solved: float | None = None, **more: Any) -> Measu
 
 
 def wrong_steps(name: str, solved: float | None = None) -> Measure:
-    """The part of the steps at which the likeliest symbol is another one, of those that have one."""
+    """The fraction of the steps with a target at which the most likely symbol is wrong."""
 
     def each(y: Array, batch: Batch) -> Any:
         return (y.argmax(-1) != batch.inputs[name])[_real(batch, name)]

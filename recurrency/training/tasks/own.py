@@ -1,4 +1,4 @@
-"""A task on a user's own file: sequences in .npz or .csv, or a text."""
+"""A task on a user's file: sequences in .npz or .csv, or a text."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from recurrency.training.tasks.task import Settings, Task, from_sequences
 
 OPTIONS = (
     PIECES,
-    Option("held", 10.0, "percent of the sequences each to validate and to test on, where these are not given", 0, 49),
+    Option("held", 10.0, "percent of the sequences each for validation and test, if these are not given", 0, 49),
 )
-"""What can be chosen for a file of sequences; a text has the options of the task `text`."""
+"""The options for a file of sequences; a text has the options of the task `text`."""
 
 
 def own_task(settings: Settings, model: Any, **options: Any) -> Task:

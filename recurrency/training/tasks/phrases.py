@@ -1,4 +1,4 @@
-"""Made-up texts with a rule to be found: sums among distracting letters, and nested tags (Jozefowicz et al. 2015)."""
+"""Synthetic texts with a rule to learn: sums among distracting letters, and nested tags (Jozefowicz et al. 2015)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ARITHMETIC = string.ascii_lowercase + string.digits + "+-=."
 
 
 def number(rng: Generator, digits: int) -> int:
-    """A number of up to so many digits; each number of digits is as likely as any other."""
+    """A number of up to so many digits; each number of digits is equally likely."""
     size = int(rng.integers(1, digits + 1))
     return int(rng.integers(0 if size == 1 else 10 ** (size - 1), 10**size))
 
@@ -63,7 +63,7 @@ def problem(rng: Generator, digits: int, distractors: int) -> tuple[str, int]:
 
 
 def arithmetic(settings: Settings, digits: int, distractors: int, scored: str, steps: int, held: int) -> Task:
-    """Read a problem and tell its result, digit by digit; the digits before the one to be told are seen."""
+    """Read a problem and write its result, digit by digit; the input is the previous digit."""
     places = placed(ARITHMETIC)
 
     def draw(rng: Generator, count: int) -> Batch:
@@ -127,13 +127,13 @@ def xml(settings: Settings, least: int, longest: int, most: int, steps: int, hel
 KINDS = (
     Kind(
         "arithmetic",
-        "read a sum or difference with letters strewn in, and write its result",
+        "read a sum or difference with random letters in it, and write its result",
         "Jozefowicz et al. 2015",
         {"x": "symbol of 40", "target": "symbol of 40, the next one"},
         arithmetic,
         (
-            Option("digits", 8, "digits of a number at most", 1, 18),
-            Option("distractors", 3, "letters between two characters at most", 0),
+            Option("digits", 8, "the most digits of a number", 1, 18),
+            Option("distractors", 3, "the most letters between two characters", 0),
             Option("scored", "answer", "the `answer` has targets, or `all` steps", words=("answer", "all")),
             STEPS,
             HELD,
@@ -146,8 +146,8 @@ KINDS = (
         {"x": "symbol of 29", "target": "symbol of 29, the next one"},
         xml,
         (
-            Option("least", 2, "letters of a tag at least", 1),
-            Option("longest", 10, "letters of a tag at most", 1),
+            Option("least", 2, "the fewest letters of a tag", 1),
+            Option("longest", 10, "the most letters of a tag", 1),
             Option("most", 50, "turns after which no more tags are opened", 1),
             STEPS,
             HELD,

