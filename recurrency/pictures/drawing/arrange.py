@@ -25,7 +25,7 @@ SWEEPS = 24
 RESTARTS = 6
 ROUNDS = 60
 SMALL = 150
-"""Graphs with more edges between layers get one sweep only: more would take seconds and improve little."""
+"""Up to so many edges between layers, restarts and exchanges improve the order; beyond, they would take seconds."""
 MOST_LINES = 700
 LONGEST_LINES = 1_500
 """Greatest number of edges, and of layers that all edges pass together; a larger picture would be unreadable."""
