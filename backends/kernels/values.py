@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.op import Trait
+from recurrency.graph.op import Op, Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 from recurrency.program.program import Program
@@ -162,7 +162,7 @@ class Body(ABC):
 
     def _origin(self, id: int) -> int:
         """The value whose elements these are, past operations that change none: a chain of them has any length."""
-        while self.graph[id].op.name in SAME and not self._lies(id):
+        while _copies(self.graph[id].op) and not self._lies(id):
             id = self.graph[id].args[0]
         return id
 
@@ -241,12 +241,14 @@ class Body(ABC):
         """Called before the innermost of some loops: it adds to these names, in any order."""
 
 
-SAME = ("stop_grad", "clip_grad", "spread")
-"""Operations whose elements are those of their argument."""
-
 PLAIN = re.compile(r"\w+|\d[\d.]*f?|\(-\d[\d.]*(e[+-]?\d+)?f?\)", re.ASCII)
 
 
 def _is_plain(text: str) -> bool:
     """Whether a text is a name or a number, which costs nothing to repeat."""
     return PLAIN.fullmatch(text) is not None
+
+
+def _copies(op: Op) -> bool:
+    """Whether each element of the result is that of the argument, padding included."""
+    return Trait.SAME in op.traits and Trait.CLEANS not in op.traits

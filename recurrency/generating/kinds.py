@@ -11,7 +11,7 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.generating.choice import Choice, Dice, picked
 from recurrency.generating.steps import Array, Writer
-from recurrency.graph.op import Trait
+from recurrency.graph.op import Fact, Trait
 from recurrency.graph.roots import OUTPUT
 from recurrency.training.tasks.measures import log_softmax
 
@@ -39,7 +39,7 @@ def _only(writer: Writer) -> tuple[str, tuple[int, ...]]:
     return (name, port.shape) if not more and port.index is None else ("", (-1,))
 
 
-def _squashed(writer: Writer, by: Trait) -> bool:
+def _squashed(writer: Writer, by: Fact) -> bool:
     """Whether the output comes from an operation with this trait."""
     graph = writer.graph
     return by in graph[graph.roots[OUTPUT.of(_only(writer)[0])]].op.traits

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NewType, Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,127 +26,131 @@ FUNCTION = 10
 """The least cost of a transcendental function, such as `exp`, for an element."""
 
 
-class Trait(Enum):
-    """A fact about an operation. Passes and backends ask for facts, so that they need no change for a new operation."""
+Fact = NewType("Fact", str)
+
+
+class Trait:
+    """Facts about operations. Passes and backends ask for facts, so that they need no change for a new operation.
+
+    No Enum: compiling a cell asks for some 10 000 facts, and a member of an Enum takes ten times as long to find.
+    """
 
     # memory
-    VIEW = auto()
+    VIEW = Fact("view")
     """The result may be a view of the first argument: it then needs no memory and no work."""
-    SAME = auto()
+    SAME = Fact("same")
     """The result equals the first argument, at every step within the sequences."""
-    ROWS = auto()
+    ROWS = Fact("rows")
     """The result is the rows `start` to `stop` of the first axis of the argument."""
-    JOINS = auto()
+    JOINS = Fact("joins")
     """The arguments lie side by side in the result, from row `start` on (0 without it); other rows are zero."""
-    TILES = auto()
+    TILES = Fact("tiles")
     """The arguments fill the result, one after another along the first axis."""
-    REPEATS = auto()
+    REPEATS = Fact("repeats")
     """The argument is repeated along the new axes `axes`."""
-    CONTIGUOUS = auto()
+    CONTIGUOUS = Fact("contiguous")
     """The elements of the result lie one after another in the argument, in the same order."""
-    UNIFORM = auto()
+    UNIFORM = Fact("uniform")
     """The result has only elements of the argument: where these are all one number, so is the result."""
-    PERMUTES = auto()
+    PERMUTES = Fact("permutes")
     """Each element reads one element of an argument, at the same step, and no other element reads that one."""
 
-    REDUCES = auto()
+    REDUCES = Fact("reduces")
     """The elements along the axes `axes` become one."""
-    ALIGNED = auto()
+    ALIGNED = Fact("aligned")
     """Each element depends on the same element of the argument alone, of the same step, and on the lengths."""
 
     # time
-    DELAYS = auto()
+    DELAYS = Fact("delays")
     """The first argument is read `delay` steps earlier; the other arguments are its values before the first step."""
-    DISPLACES = auto()
+    DISPLACES = Fact("displaces")
     """In shared memory, a row of the result along time may be another step of the argument."""
-    CLEANS = auto()
+    CLEANS = Fact("cleans")
     """The result is zero after the end of each sequence."""
-    LOOPS = auto()
+    LOOPS = Fact("loops")
     """It crosses time and may yet be part of a recurrence."""
-    MOVES = auto()
+    MOVES = Fact("moves")
     """It moves values between steps and sequences at no cost: the backward run does it again and keeps nothing."""
-    WHOLE = auto()
+    WHOLE = Fact("whole")
     """It needs the whole sequence: no step can be computed as soon as the steps before it are known."""
-    ALL_STEPS = auto()
+    ALL_STEPS = Fact("all_steps")
     """The result reads all steps of the argument, also those after the end of a sequence."""
-    GATHERS = auto()
+    GATHERS = Fact("gathers")
     """The steps of the argument become rows of one value."""
-    PICKS = auto()
+    PICKS = Fact("picks")
     """The value at one `step`."""
-    FINAL = auto()
+    FINAL = Fact("final")
     """The value at the last step, or at one of the steps before it."""
-    ACCUMULATES = auto()
+    ACCUMULATES = Fact("accumulates")
     """The sum of the argument over steps or over sequences."""
-    COUNTS = auto()
+    COUNTS = Fact("counts")
     """The number of steps of each sequence."""
-    LENGTHS = auto()
+    LENGTHS = Fact("lengths")
     """The result depends on the number of steps of each sequence."""
 
     # sources
-    NAMED = auto()
+    NAMED = Fact("named")
     """The caller gives the value by its attribute `name`. A graph has one node for each name."""
-    INPUT = auto()
+    INPUT = Fact("input")
     """An input of the cell, or of a pass."""
-    PARAMETER = auto()
+    PARAMETER = Fact("parameter")
     """A trained value, which lies in the flat vector of all parameters."""
-    FIRST = auto()
+    FIRST = Fact("first")
     """The first value of a state: what the caller gives, else the declared one."""
-    OPTIONAL = auto()
+    OPTIONAL = Fact("optional")
     """The result depends on whether the caller gives the value `name`."""
-    DRAWS = auto()
+    DRAWS = Fact("draws")
     """Random numbers."""
-    LITERAL = auto()
+    LITERAL = Fact("literal")
     """The number `value`."""
 
     # algebra
-    LINEAR = auto()
+    LINEAR = Fact("linear")
     """It is linear in all arguments together, or in those of `linear_in` together."""
-    COMMUTATIVE = auto()
+    COMMUTATIVE = Fact("commutative")
     """f(a, b) = f(b, a), in its gradient as well. Not `maximum`: of equals, the first gets the gradient."""
-    CONTRACTS = auto()
+    CONTRACTS = Fact("contracts")
     """An Einstein sum over two arguments; `spec` names their axes."""
-    FACTORS = auto()
+    FACTORS = Fact("factors")
     """A factor may be taken out of it: f(c a, b) = c f(a, b)."""
-    MULTIPLIES = auto()
+    MULTIPLIES = Fact("multiplies")
     """Each element is a product of elements of the two arguments, or a sum of such products."""
-    INSERTS = auto()
+    INSERTS = Fact("inserts")
     """The first argument stands in the row that the second one says; other rows are zero."""
-    AFTER_SUMS = auto()
+    AFTER_SUMS = Fact("after_sums")
     """A sum over steps or sequences of f(x) is f of the sum of x, which is computed once and not for each step."""
-    ADDS_UP = auto()
+    ADDS_UP = Fact("adds_up")
     """A sum over steps may be taken while the result is computed, so that no step of it is stored."""
-    NORMALISES = auto()
+    NORMALISES = Fact("normalises")
     """Along the last axis, each element of the result depends on all elements of the argument."""
-    MIXES = auto()
+    MIXES = Fact("mixes")
     """An element of the result depends on several elements of an argument, and not as a sum of them."""
 
     # values
-    SINGULAR = auto()
+    SINGULAR = Fact("singular")
     """The result, or a derivative, is not finite for some finite arguments."""
-    BOUNDED = auto()
+    BOUNDED = Fact("bounded")
     """The result is finite where an argument is infinite."""
-    MASK = auto()
+    MASK = Fact("mask")
     """The result is 0 or 1."""
-    KEEPS_ZERO = auto()
+    KEEPS_ZERO = Fact("keeps_zero")
     """The result is zero where all arguments are."""
-    LOGISTIC = auto()
+    LOGISTIC = Fact("logistic")
     """1 / (1 + exp(-x)): a gate, or a probability."""
-    SQUASHES = auto()
+    SQUASHES = Fact("squashes")
     """Cells apply it to several gates side by side; one call for all of them is faster."""
-    DISTRIBUTION = auto()
+    DISTRIBUTION = Fact("distribution")
     """Along the last axis, the elements of the result are not negative and add up to 1."""
-    CONDITIONAL = auto()
+    CONDITIONAL = Fact("conditional")
     """The first argument says for each element which of the other two the result is."""
-    CHOOSES = auto()
+    CHOOSES = Fact("chooses")
     """The result leaves out some elements of its arguments."""
 
     # gradients
-    SILENT = auto()
+    SILENT = Fact("silent")
     """The gradient rule is not the derivative, on purpose."""
-    CLIPS = auto()
+    CLIPS = Fact("clips")
     """It limits the adjoint that flows through it; two equal nodes therefore stay two."""
-
-    __hash__ = object.__hash__  # Enum hashes the name, in Python, each time that a set is asked
 
 
 class Reading(Protocol):
@@ -188,7 +191,7 @@ class Op:
     cost: int = 1
     """Arithmetic operations for each element of the result."""
     group: str = "elementwise"
-    traits: frozenset[Trait] = frozenset()
+    traits: frozenset[Fact] = frozenset()
     linear_in: tuple[int, ...] = ()
     """The arguments in which it is linear: each by itself, while the others are fixed, unless `Trait.LINEAR` holds."""
     in_place: tuple[int, ...] = ()
@@ -239,7 +242,7 @@ def define(
     meaning: Callable[..., Any] | None = None,
     *,
     group: str = "elementwise",
-    traits: Iterable[Trait] = (),
+    traits: Iterable[Fact] = (),
     in_place: tuple[int, ...] | None = None,
     **rest: Any,
 ) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import networkx as nx
 
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.op import Trait
+from recurrency.graph.op import Fact, Trait
 from recurrency.graph.value import Value, chosen, constant
 
 
@@ -186,7 +186,7 @@ def _users_last(graph: Graph, order: list[int]) -> list[int]:
     return [id for part in parts for id in sorted(whole.nodes[part]["members"], key=place.__getitem__)]
 
 
-def _below(graph: Graph, order: list[int], start: Iterable[int], delayed: bool, past: Trait | None = None) -> set[int]:
+def _below(graph: Graph, order: list[int], start: Iterable[int], delayed: bool, past: Fact | None = None) -> set[int]:
     """The nodes that depend on some: without `delayed` at the same step, and not through operations of a trait."""
     users: dict[int, list[int]] = defaultdict(list)
     for id in order:
