@@ -45,7 +45,7 @@ class Node:
     @property
     def delay(self) -> int:
         """By how many steps the first argument is delayed."""
-        delay: int = self.attrs["delay"] if "delay" in self.attrs else 0
+        delay: int = self.attrs.get("delay", 0)
         return delay
 
 
