@@ -1,4 +1,4 @@
-"""What other languages and frameworks call things, and how it is written here: the tables behind many a `help`."""
+"""Names and notation of other languages and frameworks, each with its equivalent here: the source of many a `help`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import chain
 
 
 def plain(name: str) -> str:
-    """A name without what differs between habits of writing: `LeakyReLU` and `leaky_relu_` are one."""
+    """A name without capitals and underscores, so that `LeakyReLU` and `leaky_relu_` are equal."""
     return name.replace("_", "").lower()
 
 
@@ -198,7 +198,7 @@ KEYWORDS: dict[str, str] = _table({
     "dim dims dimension dimensions": "declare dimensions in the header: cell Name[N, H](...)",
     "minimize minimise objective cost criterion": "a loss is written: loss squared_error(y, target)",
 })  # fmt: skip
-"""Words that begin a line elsewhere."""
+"""Words that begin a line in other languages."""
 
 OPERATIONS = {"odot": "*", "circ": "*", "ast": "*", "times": "*", "cdot": "*", "otimes": "outer(a, b)", "div": "/"}
 LATEX: dict[str, str] = {
@@ -228,7 +228,7 @@ LATEX: dict[str, str] = {
         "mathrmd partial nabla": "leave it out: gradients are derived from the equations",
     }),
 }  # fmt: skip
-"""Commands behind a backslash; for any other, its name alone."""
+"""LaTeX commands; for any other command the help is its name."""
 
 INITIALISERS: dict[str, str] = _table({
     "xavieruniform variancescaling": "glorot_uniform",
@@ -247,7 +247,7 @@ INITIALISERS: dict[str, str] = _table({
     "one": "ones",
     "ortho orthonormal qr unitary": "orthogonal",
 })  # fmt: skip
-"""By `plain` names: what they are called here."""
+"""The names here, by `plain` names."""
 
 OPTIONS: dict[str, str] = _table({
     "lr learning-rate lrate step-size stepsize eta alpha": "--rate",
@@ -276,13 +276,13 @@ OPTIONS: dict[str, str] = _table({
 
 
 def known_as(name: str, known: Iterable[str]) -> str | None:
-    """The name of `known` that differs from this one in capitals and underscores only."""
+    """The name of `known` that differs from this one only in capitals and underscores."""
     wanted = plain(name)
     return next((one for one in known if plain(one) == wanted and one != name), None)
 
 
 def drawn_elsewhere(name: str) -> str | None:
-    """What an initialiser of another framework is called here."""
+    """The name here for an initialiser of another framework."""
     word = plain(name)
     for ending in ("", "init", "initializer", "initialiser"):
         if word.endswith(ending) and (found := INITIALISERS.get(word.removesuffix(ending))):
@@ -291,7 +291,7 @@ def drawn_elsewhere(name: str) -> str | None:
 
 
 def said_here(name: str) -> str | None:
-    """How something that elsewhere has this name is written here."""
+    """The help for a name from elsewhere."""
     word = plain(name)
     for ending in ("", "loss", "layer", "fn", "function", "activation", "op"):
         if word.endswith(ending) and (found := NAMES.get(word.removesuffix(ending))):

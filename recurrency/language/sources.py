@@ -1,4 +1,4 @@
-"""Texts of specifications: files as they are read, and the shipped cells by name. Nothing is parsed for it twice."""
+"""Texts of specs: files, and the shipped cells by name. No text is parsed twice for this."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recurrency.disk import records
 from recurrency.errors import Source, UsageError
 
 MOST_BYTES = 4_000_000
-"""So much of a file is read: more than a text that is accepted can have."""
+"""Bytes that are read of a file: more than an accepted text can have."""
 
 
 def read_source(path: Path | str) -> Source:

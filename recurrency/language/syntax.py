@@ -88,7 +88,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class Comprehension:
-    """`body for i in 1..L ...`, which stands as the only argument of a call such as `sum` or `concat`."""
+    """`body for i in 1..L ...`, the only argument of a call such as `sum` or `concat`."""
 
     span: Span = field(compare=False)
     body: Expression
@@ -300,5 +300,5 @@ def walk(node: Any) -> Iterator[Any]:
 
 
 def mentions_time(tree: Any) -> bool:
-    """Whether `t` stands somewhere in a piece of syntax."""
+    """Whether `t` occurs in a piece of syntax."""
     return any(isinstance(part, Name) and part.name == "t" for part in walk(tree))

@@ -42,7 +42,7 @@ def grammar() -> Lark:
 
 
 def _tables() -> dict[str, Any]:
-    """The parser as plain data, as Lark's generator of stand-alone parsers has it too."""
+    """The parser as plain data, as in Lark's stand-alone parsers."""
     data, memo = _built().memo_serialize([TerminalDef, Rule])
     return {"data": data, "memo": memo}
 
@@ -67,7 +67,7 @@ def spellings() -> dict[str, str]:
 
 @cache
 def reserved() -> frozenset[str]:
-    """The terminals that look like names: the reserved words of the grammar."""
+    """The reserved words of the grammar, as terminals."""
     return frozenset(name for name, spelling in spellings().items() if spelling.isalpha())
 
 
@@ -84,7 +84,7 @@ def words_of(text: str) -> list[Token]:
 
 
 def is_name(word: Token) -> bool:
-    """Whether a word is a name or spelt like one."""
+    """Whether a word is a name or a reserved word."""
     return word.type == "NAME" or word.type in reserved()
 
 
@@ -113,7 +113,7 @@ def opens_line(words: Sequence[Token], at: int) -> bool:
 
 
 def open_brackets(words: Sequence[Token]) -> list[Token]:
-    """The brackets that are open after the words; a closing one that matches nothing is passed over."""
+    """The brackets that are open after the words; unmatched closing brackets are ignored."""
     stack: list[Token] = []
     for word in words:
         if word.type in OPENERS:

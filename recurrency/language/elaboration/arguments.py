@@ -1,4 +1,4 @@
-"""Calls of the language's functions: arguments evaluated and counted, then lowered by the function's row."""
+"""Calls of the functions of the language: evaluate and check the arguments, then lower the call to operations."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -
     except (ArithmeticError, ValueError):
         arguments.fail(NO_FINITE_VALUE, f"{arguments.text} has no finite value")
     part = fraction_in(result.type.shape) if isinstance(result, Value) else None
-    if part is not None:  # as in slice(x, H / 2, H / 2 + 1 / 2): what is left of dimensions in parts
+    if part is not None:  # as in slice(x, H / 2, H / 2 + 1 / 2): a fraction of a dimension is left
         arguments.fail(
             MALFORMED_DIMENSION,
             f"{arguments.text} would have {spelt(part)} elements",
@@ -123,7 +123,7 @@ class CallArguments:
             self.fail(WRONG_ARGUMENTS, title, help=usage)
 
     def _agree(self) -> None:
-        """All arguments have one clock; those of functions that work element by element have one shape."""
+        """Arguments must have one clock; those of element-wise functions must have one shape."""
         name, values = self.function.name, [m for m in self.meanings if isinstance(m, Value)]
         clocks = {str(v.type.clock) for v in values if v.type.kind is Kind.STREAM}
         if len(clocks) > 1 and not self.function.bridges:
@@ -151,7 +151,7 @@ class CallArguments:
         return all(is_number(m) for m in self.meanings)
 
     def fold(self, function: Callable[..., Any]) -> Any:
-        """A function of all arguments, which are numbers; an estimate where dimensions have none yet."""
+        """A function of all arguments, which are numbers; an estimate if they depend on symbolic dimensions."""
         names = names_of(*self.meanings)
         return Estimate.of(*self.meanings) if names else tidy(function(*self.meanings))
 
@@ -217,11 +217,11 @@ class CallArguments:
         return value.name
 
     def site(self) -> int:
-        """A number for a place where random numbers are drawn, which depends on its name and rank alone."""
+        """A number for a place of random draws, which depends only on the definition and the order of draws in it."""
         return self.evaluator.work.site(self._place(" draw"))
 
     def curvature(self, value: Value) -> None:
-        """Remember what the model predicts."""
+        """Register a value as a prediction of the model."""
         self.evaluator.work.curvatures[self._place(" prediction")] = value
 
     def _place(self, what: str) -> str:

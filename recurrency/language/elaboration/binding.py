@@ -50,16 +50,16 @@ def is_choice(default: syntax.Expression | None, dimensions: Container[str]) -> 
 
 
 def is_real(default: syntax.Expression | None) -> bool:
-    """Whether a default such as `p = 0.5` makes its entry a number, and no dimension."""
+    """Whether a default such as `p = 0.5` makes its entry a number instead of a dimension."""
     inner = default.operand if isinstance(default, syntax.Unary) else default
     return isinstance(inner, syntax.Number) and (isinstance(inner.value, float) or inner is not default)
 
 
 def refuse_defaults(scope: Scope) -> None:
-    """A dimension has a default of at least 1.
+    """Check that the default of a dimension is at least 1.
 
-    Raises:
-        Problem: another one.
+        Raises:
+    Problem: it is less.
     """
     for dimension in scope.cell.dimensions:
         default = dimension.default

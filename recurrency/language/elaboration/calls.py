@@ -75,7 +75,7 @@ def _only_check(evaluator: Evaluator, arguments: tuple[syntax.Expression, ...]) 
 
 
 def _callee(evaluator: Evaluator, expression: syntax.Expression) -> Any:
-    """What is called; functions of the language go before streams of the same name."""
+    """What is called; a function of the language precedes a stream of the same name."""
     if not isinstance(expression, syntax.Name):
         return evaluator.meaning(expression)
     found = evaluator.named(expression, called=True)
@@ -88,7 +88,7 @@ def _callee(evaluator: Evaluator, expression: syntax.Expression) -> Any:
 
 
 def _apply(evaluator: Evaluator, callee: FnValue, expression: syntax.Call) -> Any:
-    """A function of the user's, written out: its arguments under the names of its parameters."""
+    """A function of the user, expanded: its parameters are local names for the arguments."""
     fn, calls = callee.fn, evaluator.calls
     if expression.keywords or len(expression.arguments) != len(fn.parameters):
         raise _miscounted(evaluator, fn, expression)
@@ -116,7 +116,7 @@ def _miscounted(evaluator: Evaluator, fn: syntax.Fn, expression: syntax.Call) ->
 
 
 def _handed(evaluator: Evaluator, expression: syntax.Expression) -> Any:
-    """An argument of a user's function; streams stay streams, so that it can read their other steps."""
+    """An argument of a function of the user; a stream stays a stream, so that the function can read its other steps."""
     meaning = evaluator.meaning(expression)
     as_it_is = isinstance(meaning, (FnValue, Function, CellValue, Shared, Stream)) or is_number(meaning)
     return meaning if as_it_is else evaluator.value_of(meaning, expression)

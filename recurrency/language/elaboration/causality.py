@@ -19,7 +19,7 @@ PHRASES = {
 
 
 def check_causality(work: Elaboration) -> None:
-    """Report recurrences that run both ways, or need a whole stream of their own."""
+    """Report recurrences that run in both directions, or that need a whole stream which they compute."""
     graph = work.graph
     for component in nx.strongly_connected_components(graph.nx):
         if len(component) > 1 or any(graph.nx.has_edge(i, i) for i in component):

@@ -47,10 +47,10 @@ class Definitions:
         """Names in whose definition a mistake was found; what needs them is not reported."""
         self._forms: dict[str, tuple[bool, Span]] = {}
 
-    def attempt(self, names: list[str], action: Callable[[], None]) -> None:
+    def attempt(self, names: list[str], action: Callable[..., None], *arguments: Any) -> None:
         """Carry out an action that defines these names; a mistake is reported, and they are spoilt."""
         try:
-            action()
+            action(*arguments)
         except TooMuch:
             raise
         except Problem as problem:

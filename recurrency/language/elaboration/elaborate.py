@@ -1,7 +1,7 @@
 """From syntax to the stream graph: names resolved, loops unrolled, sub-cells inlined, shapes checked.
 
-The same walk checks a spec, with dimensions as units (`check`), and instantiates it, with numbers (`elaborate`). A
-dimension that decides how much there is (the L of a loop) gets a number in the check as well.
+The same walk checks a spec, with symbolic dimensions (`check`), and instantiates it, with numbers (`elaborate`). A
+dimension that determines the size of the graph (the L of a loop) gets a number in the check too.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class Elaborated:
     """First values that a caller may pass: `h`, and where `h[t-3]` is read, `h[t-2..t-1]` for those before it."""
     clocks: tuple[str, ...]
     curvatures: int
-    """How many roots `curvature:K` there are: the predictions that the losses read."""
+    """The number of roots `curvature:K`: the predictions that the losses read."""
     written: int = field(default=0, compare=False)
-    """How many equations were written out for it, those of the cells that it uses included."""
+    """The number of equations that were written out, including those of the cells that it uses."""
     programs: dict[frozenset[str], dict[Any, Graph]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    """The optimised graphs of all programs that were asked for, by what is switched off: one for all backends.
+    """The optimised graphs of all requested programs, by the passes that are switched off; all backends share them.
 
-    What is made of this by `replace` begins with none.
+    A copy made by `replace` begins with none.
     """
 
 
@@ -86,7 +86,7 @@ def elaborate(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
 
 
 def check(definition: CellDef, given: Mapping[str, Any] | None = None) -> Elaborated:
-    """Elaborate a cell with dimensions as units, but for those that are given.
+    """Elaborate a cell with symbolic dimensions, except those that are given.
 
     Raises:
         SpecError: with every independent mistake. UsageError: what is given does not fit.
@@ -112,7 +112,7 @@ def unfold(definition: CellDef, given: Mapping[str, Any] | None = None) -> Insta
 def check_all(
     definitions: Iterable[CellDef], mistakes: Iterable[Diagnostic], walk: Callable[[CellDef], Elaborated] = check
 ) -> Elaborated:
-    """Check cells, each by a `walk`, and give what is known of the last one; `mistakes` are known before.
+    """Check cells, each by a `walk`, and return the last result; `mistakes` were found before.
 
     Raises:
         SpecError: with every independent mistake.
@@ -128,7 +128,7 @@ def check_all(
             known = {(d.number, d.span) for d in found}
             found += [d for d in error.diagnostics if (d.number, d.span) not in known]
             if any(d.number == TOO_LARGE.number for d in error.diagnostics):
-                break  # a spec that explodes is answered with the first cell that does
+                break  # of a spec that explodes, only the first such cell is reported
     if found:
         raise SpecError(tuple(found))
     return last
@@ -153,8 +153,8 @@ def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any],
     clock = own_clock(definition.cell)
     top = Instance(work, definition, "", "", clock, {p.clock or "t": p.clock or "t" for p in definition.cell.inputs})
     try:
-        work.guarded(lambda: refuse_defaults(top))
-        work.guarded(lambda: top.bind_dimensions(dimensions))
+        work.guarded(refuse_defaults, top)
+        work.guarded(top.bind_dimensions, dimensions)
         if not work.diagnostics:
             _sources(work, top)
             top.collect()
@@ -177,14 +177,14 @@ def _walk(work: Elaboration, definition: CellDef, dimensions: Mapping[str, Any],
 
 def _sources(work: Elaboration, top: Instance) -> None:
     """The inputs of the outermost cell, which the caller passes."""
+
+    def add(port: syntax.Port) -> None:
+        type_ = replace(top.port_type(port), kind=Kind.STREAM, clock=port.clock or "t")
+        value = work.graph.add("input", [], {"name": port.name, "type": type_}, span=port.span)
+        top.add_input(port, value, port.clock or "t")
+
     for port in top.cell.inputs:
-
-        def make(port: syntax.Port = port) -> None:
-            type_ = replace(top.port_type(port), kind=Kind.STREAM, clock=port.clock or "t")
-            value = work.graph.add("input", [], {"name": port.name, "type": type_}, span=port.span)
-            top.add_input(port, value, port.clock or "t")
-
-        top.defined.attempt([port.name], make)
+        top.defined.attempt([port.name], add, port)
 
 
 def _starts(work: Elaboration) -> dict[str, Type]:
@@ -201,7 +201,7 @@ def _before(name: str, stream: Stream) -> list[tuple[str, Value]]:
 
 
 def _carried(work: Elaboration, name: str, stream: Stream) -> None:
-    """What a stream hands on after its last step: its last value, and for a line of delays those before it."""
+    """The final state of a stream: its last value, and those before it if longer delays read them."""
     base, start = at_steps(stream.now(), stream.clock), stream.first_row()
     values = [work.graph.add("final", [base.id, start.id], {"slot": 0}, span=stream.span)]
     if stream.line is not None:
@@ -250,7 +250,7 @@ def _result(top: Instance) -> Elaborated:
 
 
 def _bound_sizes(work: Elaboration, graph: Graph, cell: syntax.Cell) -> None:
-    """Neither too many operations nor values that no machine holds; a line of delays counts by what it keeps."""
+    """Refuse too many operations and values that no machine holds; delays count by the history that they keep."""
     if len(graph) > GREATEST_GRAPH:
         raise SpecError((work.too_much(cell.span).diagnostic,))
     kept: dict[int, tuple[int, int]] = {}
@@ -287,7 +287,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def _recursion() -> Iterator[None]:
-    """Room for `GREATEST_DEPTH`: what is nested in a spec is nested in our calls, some ten for each level."""
+    """Raise the recursion limit for `GREATEST_DEPTH`: each level of nesting in a spec takes about ten nested calls."""
     with _LOCK:
         if not _WALKS:
             _WALKS.append(sys.getrecursionlimit())

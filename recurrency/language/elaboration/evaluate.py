@@ -65,11 +65,11 @@ class Evaluator(Names):
         self.counts: dict[str, int] = {} if counts is None else counts
 
     def inner(self, env: Env) -> Evaluator:
-        """The same definition with other local names."""
+        """An evaluator of the same definition with other local names."""
         return Evaluator(self.scope, env, self.target, self.counts, self.calls, self.alone)
 
     def of_function(self, callee: FnValue, env: Env) -> Evaluator:
-        """The same definition, for the body of a function."""
+        """An evaluator of the same definition, for the body of a function."""
         home, calls = callee.home or self.scope, (*self.calls, callee.fn)
         return Evaluator(home, env, self.target, self.counts, calls, callee.home is None)
 
@@ -85,7 +85,7 @@ class Evaluator(Names):
     # --------------------------------------------------------------------------------------------- forms of values
 
     def equation(self, expression: syntax.Expression) -> Value:
-        """The right-hand side of a definition; a cell that is used directly gets the definition's name."""
+        """The value of the right side of a definition; a cell that it uses directly gets the name of the definition."""
         return self.value_of(self.meaning(expression, direct=True), expression)
 
     def value(self, expression: syntax.Expression) -> Value:
@@ -113,7 +113,7 @@ class Evaluator(Names):
         return values
 
     def plain(self, expression: syntax.Expression) -> Any:
-        """A number or a value (streams at this step)."""
+        """An expression as a number or a value (a stream at this step)."""
         meaning = self.meaning(expression)
         return meaning if is_number(meaning) else self.value_of(meaning, expression)
 
@@ -172,9 +172,7 @@ class Evaluator(Names):
         value = self.static(expression)
         if isinstance(value, Shared):
             raise self.problem(
-                WRONG_DIMENSIONS,
-                f"{brief(expression.span.text)} is an instance; pass the cell itself",
-                expression.span,
+                WRONG_DIMENSIONS, f"{brief(expression.span.text)} is an instance; pass the cell itself", expression.span
             )
         return value
 
@@ -193,7 +191,7 @@ class Evaluator(Names):
         return result
 
     def integer(self, expression: syntax.Expression) -> int:
-        """A whole number; a dimension must get one for this."""
+        """An expression as a whole number; a symbolic dimension must get its number for this."""
         value = decided(self.static(expression))
         found = whole(value)
         if found is None:
@@ -205,7 +203,7 @@ class Evaluator(Names):
         return found
 
     def truth(self, expression: syntax.Expression, op: str = "") -> bool:
-        """A condition; `op` is the `and`, `or` or `not` that asks for it."""
+        """An expression as a condition; `op` is the `and`, `or` or `not` around it."""
         try:
             return bool(decided(self.static(expression)))
         except Problem as problem:
@@ -214,7 +212,7 @@ class Evaluator(Names):
             raise Problem(replace(problem.diagnostic, help=AT_RUN_TIME[op])) from None
 
     def dimension(self, expression: syntax.Expression) -> int | Poly:
-        """A dimension: a unit, or a positive whole number."""
+        """An expression as a dimension: a polynomial of symbols, or a positive whole number."""
         value = self.static(expression)
         if isinstance(value, Poly):
             return value
@@ -278,16 +276,16 @@ class Evaluator(Names):
     # ------------------------------------------------------------------------------------------------------- names
 
     def use_name(self, written: str, direct: bool) -> str:
-        """What the parameters of a use are named after."""
+        """The name of a use, which prefixes the names of its parameters."""
         return self.target if direct else f"{self.target}.{self.numbered(written)}"
 
     def numbered(self, what: str) -> str:
-        """A name for something in this definition, with a number from the second on."""
+        """A name for something in this definition; from the second on with a number."""
         self.counts[what] = self.counts.get(what, 0) + 1
         return f"{what}_{self.counts[what]}" if self.counts[what] > 1 else what
 
 
 def _equals(expression: syntax.Expression, value: Any) -> str:
-    """` = 1.5` behind an expression that is not already written so."""
+    """` = 1.5` after an expression that is not written like this already."""
     text = spelt(value)
     return f" = {text}" if is_number(value) and text != expression.span.text else ""

@@ -34,7 +34,7 @@ from recurrency.language.vocabulary.table import shown
 
 
 def own_clock(cell: syntax.Cell) -> str:
-    """The clock of a cell's states: that of its inputs where they have one in common, else `t`."""
+    """The clock of the states of a cell: the common clock of its inputs if there is one, else `t`."""
     clocks = {port.clock or "t" for port in cell.inputs}
     return clocks.pop() if len(clocks) == 1 else "t"
 
@@ -50,20 +50,20 @@ class Instance(Scope):
     # ------------------------------------------------------------------------------------------------ dimensions
 
     def bind_dimensions(self, values: Mapping[str, Any]) -> None:
-        """Give each entry of the square brackets its value; expressions (defaults) are evaluated here."""
+        """Set the entries of the square brackets; defaults, which are expressions, are evaluated here."""
         for name, value in values.items():
             written = isinstance(value, EXPRESSIONS)
             self.dimensions[name] = Evaluator(self, {}).entry(value) if written else value
 
     def port_type(self, port: syntax.Port) -> Type:
-        """Shape of an input or output, of no kind yet."""
+        """The shape of an input or output, as a static type."""
         evaluator = Evaluator(self, {})
         if isinstance(port.type, syntax.IndexType):
             return Type(Kind.STATIC, (), None, evaluator.dimension(port.type.size))
         return Type(Kind.STATIC, evaluator.shape(port.type))
 
     def add_input(self, port: syntax.Port, value: Value, clock: str) -> None:
-        """What flows in under the name of an input."""
+        """Set the value of an input."""
         stream = Stream(self.work, self.prefix + port.name, clock, lambda: value, port.span)
         stream.value, stream.type = value, value.type
         self.streams[port.name, ()] = stream
@@ -71,14 +71,14 @@ class Instance(Scope):
     # --------------------------------------------------------------------------------------------------- streams
 
     def collect(self) -> None:
-        """Write out all definitions and make their streams (nothing is computed)."""
+        """Unroll all definitions and create their streams; nothing is computed yet."""
         defined = self.defined
         unroll(self)
-        outputs = {(p.name, ()): p for p in self.cell.outputs}
+        outputs: dict[Key, syntax.Port] = {(p.name, ()): p for p in self.cell.outputs}
         for key, written in defined.equations.items():
             shared = self._shared(key, written)
             if shared is None:
-                defined.attempt([key[0]], lambda k=key, w=written: self._stream(k, w, outputs.get(k)))  # type: ignore[misc]
+                defined.attempt([key[0]], self._stream, key, written, outputs.get(key))
         for key, written in defined.states.items():
             if key not in defined.equations:
                 self._undefined(key, written.span, "state")
@@ -89,12 +89,8 @@ class Instance(Scope):
             if not any(k[0] == name for k in defined.states) and name not in defined.spoilt:
                 near = nearest(name, [k[0] for k in defined.states])
                 help = f"did you mean {near}?" if near else None
-                outer = self.parent or self
-                self.work.report(
-                    outer.problem(
-                        WRONG_INITIAL_STATE, f"{self.cell.name} has no state {name}", keyword.span, help=help
-                    ).diagnostic
-                )
+                title, outer = f"{self.cell.name} has no state {name}", self.parent or self
+                self.work.report(outer.problem(WRONG_INITIAL_STATE, title, keyword.span, help=help).diagnostic)
 
     def _undefined(self, key: Key, span: Span, role: str) -> None:
         if key[0] not in self.defined.spoilt:
@@ -164,20 +160,17 @@ class Instance(Scope):
         return self.clocks[port.clock]
 
     def _defined(self, key: Key, written: Written, declared: Type | None) -> Value:
-        graph, before, value_of = self.work.graph, self.work.graph.span, written.statement.value
-        graph.span = written.statement.span
-        try:
-            value = Evaluator(self, written.env, label(key)).equation(value_of)
-        finally:
-            graph.span = before
+        statement = written.statement
+        with self.work.at(statement.span):
+            value = Evaluator(self, written.env, label(key)).equation(statement.value)
         if declared is not None:
-            if Trait.LITERAL in graph[value.id].op.traits:
+            if Trait.LITERAL in self.work.graph[value.id].op.traits:
                 value = value.to_shape(declared.shape)  # a number is used for all elements, as in an initial value
-            self._agree(key, value.type, declared, value_of.span)
+            self._agree(key, value.type, declared, statement.value.span)
         return value
 
     def _agree(self, key: Key, found: Type, declared: Type, span: Span) -> None:
-        """An equation gives the shape and the clock of its declaration."""
+        """Check that an equation gives the shape and the clock of its declaration."""
         notes = tuple([note for note in [self.defined.declaration(key)] if note])
         if (found.shape, found.index) != (declared.shape, declared.index):
             title = f"{label(key)} is declared {shown(declared)}, but its equation gives {shown(found)}"
@@ -190,7 +183,7 @@ class Instance(Scope):
             raise self.problem(CLOCK_MISMATCH, title, span, notes=notes, help=help)
 
     def _first(self, key: Key, state: Written, type_: Type) -> Callable[[], Value]:
-        """The value of a state before its first step."""
+        """A function that gives the value of a state before its first step."""
 
         def first() -> Value:
             if label(key) in self.first:
@@ -209,24 +202,18 @@ class Instance(Scope):
         """A parameter or a constant."""
         if key in self._known:
             return self._known[key]
-        written, graph = self.defined.statics[key], self.work.graph
+        written = self.defined.statics[key]
         if key in self._failed:
             raise Poisoned
         if key in self._computing:
             self._failed.update(self._computing)
             names = " needs ".join(label(k) for k in [*self._computing[self._computing.index(key) :], key])
-            raise self.problem(
-                INSTANT_CYCLE,
-                names,
-                written.span,
-                help="a constant cannot depend on itself",
-            )
-        before, graph.span = graph.span, written.span
+            raise self.problem(INSTANT_CYCLE, names, written.span, help="a constant cannot depend on itself")
         self._computing.append(key)
         try:
-            self._known[key] = self._static(key, written)
+            with self.work.at(written.span):
+                self._known[key] = self._static(key, written)
         finally:
-            graph.span = before
             self._computing.pop()
         return self._known[key]
 
@@ -267,17 +254,17 @@ class Instance(Scope):
     # ------------------------------------------------------------------------------------------------- completion
 
     def complete(self) -> None:
-        """Compute everything, so that every mistake is found, and the same for all cells that are used."""
+        """Compute everything here and in all cells that are used, so that every mistake is found."""
         guarded = self.work.guarded
         for key in list(self.defined.statics):
-            guarded(lambda k=key: self.static_value(k))  # type: ignore[misc]
+            guarded(self.static_value, key)
         for stream in list(self.streams.values()):
             guarded(stream.now)
         for key in self.defined.states:
             if key in self.streams and self.streams[key].value is not None:
-                guarded(lambda s=self.streams[key]: s.first_row())  # type: ignore[misc]
+                guarded(self.streams[key].first_row)
         for number, (loss, env) in enumerate(self.defined.losses, 1):
-            guarded(lambda n=number, s=loss, e=env: self._lost(s, e, f"loss[{n}]"))  # type: ignore[misc]
+            guarded(self._lost, loss, env, f"loss[{number}]")
         done: set[str] = set()
         while self.parent is None and len(done) < len(self.inner):
             for name, instance in list(self.inner.items()):
@@ -286,20 +273,16 @@ class Instance(Scope):
                     instance.complete()
 
     def _lost(self, loss: syntax.Loss, env: Env, target: str) -> None:
-        graph, before = self.work.graph, self.work.graph.span
-        graph.span = loss.span
-        try:
+        with self.work.at(loss.span):
             value = Evaluator(self, env, target).value(loss.value)
             if value.type.shape or value.type.index is not None:
                 help = "sum(...) or mean(...) reduces a vector to one number" if value.type.shape else None
                 title = f"a loss is one number, but this is {shown(value.type)}"
                 raise self.problem(WRONG_LOSS, title, loss.value.span, help=help)
             self.work.add_loss(value)
-        finally:
-            graph.span = before
 
     def named(self) -> Iterator[tuple[str, Value]]:
-        """All streams by dotted name, those of sub-cells included."""
+        """All streams by dotted name, including those of sub-cells."""
         for instance in [self, *self.inner.values()]:
             for stream in instance.streams.values():
                 if stream.value is not None:

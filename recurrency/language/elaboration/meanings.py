@@ -21,7 +21,7 @@ class CellValue:
 
 @dataclass(eq=False)
 class Shared:
-    """An instance whose calls have the same parameters."""
+    """An instance of a cell, whose calls share its parameters."""
 
     cell: CellValue
     name: str

@@ -28,7 +28,7 @@ class CellDef:
 
 @dataclass(eq=False)
 class Module:
-    """What a `.rnn` text can name: its own cells and functions, and the cells that it uses."""
+    """The names of a `.rnn` text: its cells and functions, and the cells that it uses."""
 
     file: syntax.File
     path: Path | None = None
@@ -167,7 +167,7 @@ def _found(module: Module, use: syntax.Use) -> Path:
     try:
         path = (folder / use.path).resolve()
         outside, found = not path.is_relative_to(folder), path.is_file()
-    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or links in a circle
+    except (OSError, ValueError, RuntimeError):  # an impossible file name, or a circle of links
         outside, found, path = False, False, folder
     if outside:
         help = "copy it to this folder, or to one below it"

@@ -49,7 +49,7 @@ class Names:
         return self.find(name) is not None or (not self.alone and self.scope.defined.defines(name))
 
     def origins(self, *expressions: syntax.Expression) -> tuple[str, ...]:
-        """Where the names come from with which expressions begin, in one line."""
+        """Where the first names of expressions come from, in one line."""
         names = []
         for side in expressions:
             while isinstance(side, (syntax.Subscript, syntax.Attribute)):

@@ -65,7 +65,7 @@ def tidy(value: Any) -> Any:
 
 
 def fraction_in(sizes: tuple[Any, ...]) -> Fraction | None:
-    """The first size that is no whole number."""
+    """The first size that is not a whole number."""
     return next((size for size in sizes if isinstance(size, Fraction)), None)
 
 
@@ -111,7 +111,7 @@ def compute(op: str, left: Any, right: Any) -> Any:
     """`left op right`.
 
     Raises:
-        ArithmeticError: there is no finite value. NeedNumber: a comparison depends on a dimension without a number.
+        ArithmeticError: there is no finite value. NeedNumber: a comparison depends on a symbolic dimension.
     """
     if op in COMPARISONS:
         return _compared(op, left, right)
@@ -134,7 +134,7 @@ def _compared(op: str, left: Any, right: Any) -> bool:
 
 
 def _of_dimensions(op: str, left: Any, right: Any) -> Any:
-    """Polynomials stay exact; whatever goes beyond them is an estimate."""
+    """Polynomials stay exact; all else is an estimate."""
     exact = not any(isinstance(v, float) for v in (left, right))
     if exact and op in ("+", "-"):
         return _bounded(ARITHMETIC[op][1](left, right))

@@ -95,7 +95,7 @@ def _product(evaluator: Evaluator, expression: syntax.Binary, a: Value, b: Value
 
 
 def _fitting(evaluator: Evaluator, left: str, right: str, one: tuple[Dim, ...], two: tuple[Dim, ...]) -> str | None:
-    """What was meant: the other way round, the matrix transposed, or else something else behind it."""
+    """What may fit: the factors swapped, the matrix transposed, or another vector."""
     left, right = (f"({s})" if " " in s else s for s in (left, right))
     if two[-1] == one[0] and len(one) + len(two) == 3 and len(two) == 2:
         return f"did you mean {right} @ {left}?"

@@ -63,9 +63,9 @@ class Walk(Protocol):
 
 
 class Stream:
-    """A name of the user's and what defines it; computed when it is first needed.
+    """A named stream and its definition; computed when it is first needed.
 
-    `name` is dotted. `type` is known beforehand where a declaration says it (`declared`). `first` gives the value
+    `name` is dotted. A declaration gives `type` before the value is computed (`declared`). `first` gives the value
     before the first step of a state; other streams are zero there.
     """
 
@@ -96,7 +96,7 @@ class Stream:
         self.line: Value | None = None
         """The values before the first step as rows, the oldest first, where more than one of them is read."""
         self.older: tuple[str, Value] | None = None
-        """All of them but the last, which a caller may pass under this name."""
+        """All rows but the last, which a caller may pass under this name."""
         self.far: list[tuple[int, int]] = []
         """The delayed uses (their nodes) that read more than one step back, and how far."""
         self.shifts: dict[int, Value] = {}
@@ -124,9 +124,9 @@ class Stream:
         return self._compute()
 
     def _from_the_ground(self) -> Value:
-        """Compute this stream, and before it those that turn out to be needed too deep inside it.
+        """Compute this stream, and before it the streams that it needs too deep inside others.
 
-        What was begun when that turned out stays busy and on the path, so that a cycle is noticed however long it is.
+        A stream that waits for those stays busy and on the path, so that a cycle of any length is noticed.
         """
         path, waiting = self.walk.path, [(self, 0)]
         try:
@@ -197,7 +197,7 @@ class Stream:
         except Poisoned:
             return self._opaque()
         if self.assumed and self.type is not None and value.type.shape != self.type.shape:
-            self.walk.revise(self, value.type.shape)  # the walk is done again; till its end, others need this shape
+            self.walk.revise(self, value.type.shape)  # the walk is repeated; until its end, others use this shape
         return value
 
     def _mend(self, diagnostic: Diagnostic) -> Value:
@@ -239,7 +239,7 @@ class Stream:
         type_ = self.type if self.value is None else self.value.type
         before = [self.first_row(type_)] if delay > 0 else []
         if delay > 1:
-            before = []  # a part of the line, see `lay`
+            before = []  # a slice of the rows, see `lay`
         if self.value is not None:
             shift = at_steps(self.value, self.clock).shift(delay, *before)
         else:
@@ -250,7 +250,7 @@ class Stream:
         return shift
 
     def _probe(self) -> None:
-        """Find the type of a stream that nothing declares, if it can be found without the one that reads it."""
+        """Find the type of an undeclared stream, if this does not need the stream that reads it."""
         self.probed = True
         try:
             self.now()
@@ -314,12 +314,12 @@ class Stream:
 
 
 def at_steps(value: Value, clock: str) -> Value:
-    """A value as a stream over a clock: a value that does not vary is the same at each step."""
+    """A value as a stream over a clock; a constant value is the same at each step."""
     return value.spread_like(Type(Kind.STREAM, value.type.shape, clock, value.type.index))
 
 
 def _begin_again(path: list[Stream], start: int) -> None:
-    """Forget that the streams from here on were begun."""
+    """Reset the streams from here on, which were begun."""
     for begun in path[start:]:
         begun.busy = False
     del path[start:]

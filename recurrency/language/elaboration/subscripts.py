@@ -21,7 +21,7 @@ from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary.table import Function
 
 GREATEST_DELAY = 16_777_216
-"""A line of delays is an axis of a value, and bounded like any other; see `GREATEST_VALUE` for its elements."""
+"""The history of a stream is an axis of a value, and bounded like any other; see `GREATEST_VALUE` for its elements."""
 
 
 def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
@@ -93,7 +93,7 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
 
 
 def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
-    """k of an index `t + k`."""
+    """The k of an index `t + k`."""
     if isinstance(index, syntax.Name) and index.name == "t":
         return 0
     if isinstance(index, syntax.Binary) and index.op in "+-":

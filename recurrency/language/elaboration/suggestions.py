@@ -50,7 +50,7 @@ UNBATCHED = "leave out time and batch: a shape describes one step of one sequenc
 
 
 def meant(names: Names, name: str, called: bool) -> str | None:
-    """The help for an unknown name; `called` where round brackets follow."""
+    """The help for an unknown name; `called`: its arguments follow."""
     inside, module = names.scope, names.scope.definition.module
     defined = inside.defined
     own = [*names.env, *inside.dimensions, *(p.name for p in inside.cell.inputs), *defined.names()]
@@ -80,7 +80,7 @@ def meant(names: Names, name: str, called: bool) -> str | None:
 
 
 def _undeclared(names: Names, name: str) -> str | None:
-    """A name that looks like a parameter, or like a number that is chosen beforehand."""
+    """The help for a name that looks like a parameter or a hyperparameter."""
     if name in {"I", "Id", "Eye"}:
         return "the identity matrix is identity(H)"
     if plain(name) in CHOSEN:
@@ -97,7 +97,7 @@ def _clock(name: str) -> str:
 
 
 def _other_kind(names: Names, name: str) -> str | None:
-    """A name that means something in another place: an initialiser, a module, a size."""
+    """The help for a name that has a meaning elsewhere: an initialiser, a module, a size."""
     if name in INITIALISERS:
         return f"{name} is an initialiser, written after ~; a number is used for all elements"
     if len(name) > 1 and name in MODULES | SELF:
@@ -109,7 +109,7 @@ def _other_kind(names: Names, name: str) -> str | None:
 
 
 def of_streams(names: Names, name: str) -> str | None:
-    """`h_prev`, `x_t`, `h_0`, `Wx`, `UT`: a name that is put together from names that are defined."""
+    """`h_prev`, `x_t`, `h_0`, `Wx`, `UT`: the help for a name that combines defined names."""
     inside = names.scope
     streams = {k[0] for k in (*inside.defined.equations, *inside.defined.states)} | {p.name for p in inside.cell.inputs}
     statics = {k[0] for k in inside.defined.statics}
@@ -143,7 +143,7 @@ def _base(pattern: re.Pattern[str], name: str, known: Iterable[str]) -> str | No
 
 
 def of_index(expression: syntax.Subscript, name: str, state: bool) -> str:
-    """`h[-1]`, `h[0]`, `x[2]`, `h[i-1]`, `h[T]`: what an index other than a step may mean."""
+    """`h[-1]`, `h[0]`, `x[2]`, `h[i-1]`, `h[T]`: the help for an index that is not a step."""
     index = expression.indices[0] if len(expression.indices) == 1 else None
     if isinstance(index, syntax.Unary) and isinstance(index.operand, syntax.Number):
         return f"the value at an earlier step is written {name}[t-{index.operand.span.text}]"
@@ -163,7 +163,7 @@ def of_index(expression: syntax.Subscript, name: str, state: bool) -> str:
 
 
 def of_module(names: Names, expression: syntax.Attribute) -> tuple[str, str | None] | None:
-    """`torch.tanh`, `self.W`: the whole name as it is written, and how it is written here."""
+    """`torch.tanh`, `self.W`: the whole name in the spec, and the help for it."""
     path: list[str] = [expression.name]
     value = expression.value
     while isinstance(value, syntax.Attribute):
@@ -193,7 +193,7 @@ def _of_last(names: Names, last: str, module: str) -> str | None:
 
 
 def of_method(names: Names, name: str, receiver: str, sizes: int | None) -> str | None:
-    """`W.T`, `x.sum()`: how an attribute or a method of a value is written here."""
+    """`W.T`, `x.sum()`: the help for an attribute or a method of a value."""
     word = plain(name)
     if word in {"t", "mt", "transpose", "h"} and sizes is not None:
         if sizes == 1:
@@ -277,7 +277,7 @@ def _always(names: Names, expression: syntax.Expression, busy: tuple[str, ...]) 
 
 
 def of_batch(cell: syntax.Cell, *expressions: syntax.Expression) -> str | None:
-    """The help where an input is declared with the steps or the batch, as `x: [B, N]` is."""
+    """The help for an input that is declared with time or batch, such as `x: [B, N]`."""
     names = {e.name for e in expressions if isinstance(e, syntax.Name)}
     for port in cell.inputs:
         rest = unbatched(port)
@@ -287,7 +287,7 @@ def of_batch(cell: syntax.Cell, *expressions: syntax.Expression) -> str | None:
 
 
 def unbatched(port: syntax.Port) -> str | None:
-    """The shape of an input without steps and batch; None where it has neither."""
+    """The shape of an input without its time and batch dimensions; None if it has neither."""
     sizes: Sequence[syntax.Expression] = port.type.dimensions if isinstance(port.type, syntax.Shape) else ()
     kept = [s.span.text for s in sizes if not (isinstance(s, syntax.Name) and plain(s.name) in BATCHES)]
     return f"[{', '.join(kept)}]" if len(kept) < len(sizes) else None

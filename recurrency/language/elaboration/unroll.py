@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from recurrency.errors import Span
@@ -24,7 +23,7 @@ def unroll(scope: Scope) -> None:
 def _body(scope: Scope, body: tuple[syntax.Statement, ...], env: Env) -> None:
     for statement in body:
         write = STATEMENTS[type(statement)]
-        scope.defined.attempt(_names(statement), partial(write, scope, statement, env))
+        scope.defined.attempt(_names(statement), write, scope, statement, env)
 
 
 def _for(scope: Scope, loop: syntax.For, env: Env) -> None:
@@ -50,7 +49,7 @@ def _equation(scope: Scope, statement: syntax.Equation, env: Env) -> None:
 def _write(
     scope: Scope, statement: Any, targets: tuple[syntax.Target, ...], env: Env, table: Table, *others: Table
 ) -> None:
-    """Enter a statement in a table under each of its keys, which neither this table nor the others have yet."""
+    """Enter a statement in a table under each of its keys; refuse keys that this table or one of the others has."""
     for key, span in _keys(scope, targets, env):
         scope.defined.claim(key, span, (*others, table))
         table[key] = Written(statement, env, span)

@@ -1,4 +1,4 @@
-"""Using a cell in a cell: dimensions found from the arguments, equations inlined under a name of their own."""
+"""Using a cell in a cell: dimensions found from the arguments, equations inlined under the name of the use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from recurrency.language.elaboration.signals import Problem
 from recurrency.language.vocabulary.table import shown
 
 WEIGHT = 5
-"""How many definitions a use counts as, besides its own: it takes about as long."""
+"""A use counts as this many definitions, besides its own: it takes about as long."""
 Arguments: TypeAlias = dict[str, tuple[syntax.Expression, Value]]
 """Each input of a cell with the expression and the value that it gets."""
 
@@ -116,7 +116,7 @@ def _arguments(evaluator: Evaluator, call: syntax.Call, inner: Instance) -> Argu
 
 
 def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments: Arguments) -> None:
-    """Check the arguments against the header, find the clocks, and let them in."""
+    """Check the arguments against the header, find the clocks, and set the inputs."""
     clocks: dict[str, str] = {}
     for port in inner.cell.inputs:
         value = arguments[port.name][1]
@@ -139,7 +139,7 @@ def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments:
 def _reshaped(
     evaluator: Evaluator, inner: Instance, port: syntax.Port, expression: syntax.Expression, value: Value, wanted: Type
 ) -> Value:
-    """A number for any shape; anything else that does not fit is a mistake."""
+    """A number in the wanted shape; any other value that does not fit is a mistake."""
     number = not value.type.shape and value.type.index is None and value.type.kind is Kind.STATIC
     if number and wanted.index is None:
         return value.to_shape(wanted.shape)
@@ -149,7 +149,7 @@ def _reshaped(
 def _formed(
     evaluator: Evaluator, inner: Instance, port: syntax.Port, expression: syntax.Expression, value: Value
 ) -> Type:
-    """The type of an argument that has as many dimensions as its input, or is a number."""
+    """The type of an argument, which must have as many dimensions as its input or be a number."""
     symbols = isinstance(port.type, syntax.IndexType)
     number = not value.type.shape and value.type.kind is Kind.STATIC
     same = symbols == (value.type.index is not None) and (symbols or len(value.type.shape) == len(_sizes(port)))
@@ -205,7 +205,7 @@ def _dimensions(
 
 
 def _check_entry(evaluator: Evaluator, call: syntax.Call, inner: Instance, entry: syntax.Dimension, value: Any) -> None:
-    """A dimension is a unit or a positive whole number; only where the default is a choice may it be one."""
+    """Check an entry: a dimension or number, or a function or cell if its default is one."""
     where, names = f"{entry.name} of {inner.cell.name}", [d.name for d in inner.cell.dimensions]
     following = _following(inner.cell)
     help = f"without names, the square brackets give {', '.join(n for n in names if n not in following)}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from recurrency.errors import Diagnostic, Span, SpecError
@@ -45,7 +46,7 @@ OF_SHAPES = frozenset(code.number for code in SHAPES)
 """Mistakes that a wrong assumption about a shape may cause."""
 
 Form: TypeAlias = Callable[[Any, Any, bool], Any]
-"""The meaning of an expression, of an evaluator and it; the last argument: whether it is the whole of a definition."""
+"""Gives the meaning of an expression, from an evaluator, it, and whether it is the whole of a definition."""
 
 
 class Elaboration:
@@ -57,7 +58,7 @@ class Elaboration:
     def __init__(self, assumptions: Mapping[str, tuple[Dim, ...]], forms: Mapping[type, Form]) -> None:
         self.forms = forms
         self.graph = Graph()
-        self.graph.limit = 2 * GREATEST_GRAPH  # what is computed once more is in it twice
+        self.graph.limit = 2 * GREATEST_GRAPH  # what is computed twice is in it twice
         self.parameters: dict[str, ParamInfo] = {}
         self.drawn: dict[str, Value] = {}
         """The node of each parameter, which gradients are taken with respect to."""
@@ -108,10 +109,10 @@ class Elaboration:
         help = f"declare it: state {stream.name.rsplit('.', 1)[-1]} : [...] = 0"
         return say(UNKNOWN_SHAPE, title, stream.span, help=help)
 
-    def guarded(self, action: Callable[[], Any]) -> Any:
+    def guarded(self, action: Callable[..., Any], *arguments: Any) -> Any:
         """Run an action; a mistake is reported and gives None."""
         try:
-            return action()
+            return action(*arguments)
         except TooMuch:
             raise
         except Problem as problem:
@@ -137,8 +138,17 @@ class Elaboration:
 
     # ---------------------------------------------------------------------------------------------------- values
 
+    @contextmanager
+    def at(self, span: Span) -> Iterator[None]:
+        """Inside, new nodes of the graph come from this place of the spec."""
+        before, self.graph.span = self.graph.span, span
+        try:
+            yield
+        finally:
+            self.graph.span = before
+
     def site(self, place: str) -> int:
-        """The number of a place of random draws."""
+        """The number of a place of random draws, by its name."""
         return zlib.crc32(place.encode())
 
     def add_loss(self, value: Value) -> None:
@@ -164,12 +174,12 @@ class Elaboration:
         self.depth += 1
 
     def count_range(self, count: int, span: Span) -> None:
-        """Bound the members of a family before they are listed."""
+        """Refuse a family with too many members before they are listed."""
         if count > GREATEST_GRAPH:
             raise self.too_much(span)
 
     def count_definition(self, span: Span, weight: int = 1) -> None:
-        """Bound how much the loops, functions and uses of a spec write out."""
+        """Count what loops, functions and uses write out, and refuse too much."""
         self.definitions += weight
         if self.definitions > GREATEST_GRAPH:
             raise self.too_much(span)
@@ -187,5 +197,5 @@ def too_large(span: Span) -> SpecError:
 
 
 def place_of(diagnostic: Diagnostic) -> tuple[str, int]:
-    """Where a mistake stands, for sorting."""
+    """The place of a mistake, for sorting."""
     return (diagnostic.span.source.name, diagnostic.span.start) if diagnostic.span else ("", -1)

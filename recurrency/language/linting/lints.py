@@ -1,4 +1,4 @@
-"""What is allowed in a cell, but hardly meant: warnings, which a comment `# ok: RNN103` silences in its line."""
+"""Warnings about what is valid but probably not intended; a comment `# ok: RNN103` silences one in its line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SILENCED = re.compile(r"#\s*ok:\s*(RNN\d+(?:\s*,\s*RNN\d+)*)\b(.*)", re.IGNORECA
 
 
 def lint(module: Module) -> tuple[Diagnostic, ...]:
-    """The warnings about the cells of a text, in its order, less those that are silenced."""
+    """The warnings about the cells of a text, in its order, without those that are silenced."""
     source = module.file.source
     read_outside, losing = outside(module), with_loss(module)
     found = [w for definition in module.own.values() for w in of_cell(definition, read_outside, losing)]
@@ -94,14 +94,14 @@ def silencers(source: Source) -> list[Silencer]:
 
 @dataclass(frozen=True)
 class Cell:
-    """What the rules ask about a cell."""
+    """The facts about a cell that the rules need."""
 
     cell: syntax.Cell
     module: Module
     reads: Reads
     scalars: Scalars
     live: frozenset[str]
-    """The names that lead to an output or a loss."""
+    """The names that an output or a loss depends on."""
     outside: tuple[set[str], set[str], set[str]]
     """What other cells read of it: see `outside`."""
 
@@ -141,7 +141,7 @@ def of_text(module: Module) -> Iterator[Diagnostic]:
 
 
 def _unread(cell: Cell, name: str, what: str) -> str:
-    """What is said about a name that leads nowhere."""
+    """The title of a warning about a name that leads nowhere."""
     what = f"{what} {name}".removeprefix("the equation of ")
     readers = sorted(r for r in cell.reads.readers.get(name, ()) if r != name)
     if readers:

@@ -1,4 +1,4 @@
-"""Which name of a cell reads which, by its text alone: with loops, families and functions as they are written."""
+"""Which name of a cell reads which, from the text alone: loops, families and functions are not expanded."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ COMPARED = frozenset({"sum", "max", "min"})
 
 
 DEEPEST = 20
-"""How far functions that call functions are followed: what lies deeper counts as no number."""
+"""How far functions that call functions are followed: deeper ones do not count as numbers."""
 
 
 def flatten(body: Sequence[syntax.Statement]) -> list[syntax.Statement]:
@@ -31,9 +31,9 @@ class Scalars:
     functions: Mapping[str, syntax.Fn] = field(default_factory=dict)
     cells: Mapping[str, syntax.Cell] = field(default_factory=dict)
     uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The numbers inside of each use of a cell that has a name."""
+    """The numbers inside each named use of a cell."""
     known: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict, compare=False)
-    """What was found out of a function, by the arguments that are numbers: each is looked into once."""
+    """Whether a function gives a number, by name and the parameters that are numbers."""
     local: frozenset[str] = frozenset()
     """Indices and arguments that are numbers, besides the names of the cell."""
     shadowed: frozenset[str] = frozenset()
@@ -85,7 +85,7 @@ class Scalars:
             if (name, numbers) not in self.known and self.depth < DEEPEST:
                 others = frozenset(fn.parameters) - numbers
                 inner = replace(self, local=numbers, shadowed=others, depth=self.depth + 1)
-                self.known[name, numbers] = False  # should it call itself
+                self.known[name, numbers] = False  # in case it calls itself
                 self.known[name, numbers] = inner.has(fn.body)
             return self.known.get((name, numbers), False)
         if name in self.cells:

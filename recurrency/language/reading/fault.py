@@ -1,4 +1,4 @@
-"""The place where reading failed, seen from the words around it and from the grammar."""
+"""The place where parsing failed, with the words around it and what the grammar accepts there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recurrency.language.words import STARTERS, ends_value, open_brackets, spell
 
 @dataclass(frozen=True)
 class Fault:
-    """The place where reading failed: the word at `at` (past the end: the text is over) is none of `accepted`."""
+    """The place where parsing failed: the word at `at` (past the last word: the text ends) is not in `accepted`."""
 
     source: Source
     words: Sequence[Token]
@@ -51,7 +51,7 @@ class Fault:
 
     @cached_property
     def guilty(self) -> Start:
-        """The statement to blame: the one that fails, or the one before it if that one stopped half-way."""
+        """The faulty statement: the one that fails, or the one before it if that is incomplete."""
         known = [s for s in self.starts if s.at <= self.at]
         if not known:
             return Start(0, "")
@@ -71,7 +71,7 @@ class Fault:
 
     @property
     def in_header(self) -> bool:
-        """Whether the guilty statement is a cell or a loop whose body has not begun."""
+        """Whether the faulty statement is a cell or a loop whose body has not begun."""
         passed = self.words[self.guilty.at : self.at]
         return self.guilty.kind in {"CELL", "FOR"} and all(w.type != "LBRACE" for w in passed)
 
@@ -113,7 +113,7 @@ PLAIN = {"NAME": "a name", "NUMBER": "a number", "STRING": 'a path in "..."', "C
 
 
 def expected(fault: Fault) -> str:
-    """What could have stood here, as a phrase."""
+    """What the grammar accepts here, as a phrase."""
     left, parts = set(fault.accepted), []
     for group, phrase in GROUPS:
         if group <= left:

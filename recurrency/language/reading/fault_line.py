@@ -1,4 +1,4 @@
-"""Where a fault stands among the words of its line: what the rules about other languages' notation share."""
+"""The words around a fault: helpers for the rules about notation of other languages."""
 
 from __future__ import annotations
 

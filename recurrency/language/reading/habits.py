@@ -1,4 +1,4 @@
-"""Notation of other languages where the grammar cannot go on: rules that `mistakes` asks before its own."""
+"""Notation of other languages where the grammar cannot continue: rules that `mistakes` tries before its own."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def dashes(fault: Fault) -> Diagnostic | None:
 
 
 def keyword(fault: Fault) -> Diagnostic | None:
-    """`def f(a):`, `return h`, `let z = ...`, `import torch`: a word that begins a line elsewhere."""
+    """`def f(a):`, `return h`, `let z = ...`, `import torch`: a word that begins a line in other languages."""
     at = line_start(fault)
     words = fault.words
     if fault.over or not is_name(words[at]) or str(words[at]) not in KEYWORDS:
         return None
     follows = words[at + 1] if at + 1 < len(words) else None
     if follows is None or (follows.type in {"EQUAL", "COLON", "LSQB", "DOT"} and fault.at > at + 1):
-        return None  # it is a name, and something else is wrong
+        return None  # it is a name here, and the fault is another
     if words[at].type in {"FROM", "USE"} and "RBRACE" in fault.accepted:
         return None
     help = KEYWORDS[str(words[at])]
@@ -96,7 +96,7 @@ def several_names(fault: Fault) -> Diagnostic | None:
 
 
 def _first_argument(words: Sequence[Token], at: int, text: str) -> str:
-    """The first value in the round brackets of a call that begins at `at`; `x` where it is long."""
+    """The first argument of a call that begins at `at`; `x` if it is long."""
     start = next((k for k in range(at, min(at + 8, len(words))) if words[k].type == "LPAR"), None)
     if start is None:
         return "x"

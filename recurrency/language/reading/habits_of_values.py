@@ -19,7 +19,7 @@ def braces(fault: Fault) -> Diagnostic | None:
     if end == fault.at + 1 or fault.words[end].type != "RBRACE":
         return None
     inside = fault.words[fault.at + 1 : end]
-    from recurrency.language.vocabulary.table import FUNCTIONS  # not needed where nothing is wrong
+    from recurrency.language.vocabulary.table import FUNCTIONS  # needed only for messages
 
     name, text = str(before).rstrip("_"), text_of(inside, fault.source.text).replace(" ", "")
     place = where(fault.source, before, fault.words[end])
@@ -94,7 +94,7 @@ def sliced(fault: Fault) -> Diagnostic | None:
 
 
 def _slice(name: str, inside: list[str], sign: str) -> str:
-    """How some elements are written."""
+    """The help for a slice."""
     if "t" in inside:
         start = inside.index("t")
         step = "".join(inside[start : start + 3]).rstrip(",:")

@@ -99,7 +99,7 @@ def unclosed(fault: Fault, opener: Token) -> Diagnostic:
 
 
 def reserved_word(fault: Fault) -> Diagnostic | None:
-    """`state = x`, `x + in`: a word of the grammar where a name stands."""
+    """`state = x`, `x + in`: a reserved word instead of a name."""
     before = fault.before
     assigned = fault.kind in {"EQUAL", "LSQB", "COMMA", "COLON"} and before is not None and before.type in reserved()
     if assigned and before is not None and "NAME" in fault.accepted:
@@ -146,7 +146,7 @@ def chained(fault: Fault) -> Diagnostic | None:
 
 
 def loop_header(fault: Fault) -> Diagnostic | None:
-    """`for j in L {`, `for j = 1..L {`, a range where none may stand."""
+    """`for j in L {`, `for j = 1..L {`, a range where none is allowed."""
     place = where(fault.source, fault.word)
     help = "a loop is written: for j in 1..L { ... }"
     if fault.kind == "DOTS":
@@ -163,7 +163,7 @@ def loop_header(fault: Fault) -> Diagnostic | None:
 
 
 def no_range(fault: Fault, at: int, help: str) -> Diagnostic:
-    """`for j in L {`: the carets stand under `L`."""
+    """`for j in L {`: the carets are under `L`."""
     if fault.words[at].type == "FOR":
         return fault.says(MALFORMED_LOOP, "malformed loop", fault.word, "expected `in` and a range", help=help)
     place = where(fault.source, fault.words[min(at + 1, fault.at - 1)], fault.before)
@@ -198,7 +198,7 @@ def declaration(fault: Fault) -> Diagnostic | None:
 
 
 def juxtaposed(fault: Fault) -> Diagnostic | None:
-    """`W x`, wherever the grammar notices it: at `x`, or only after `x` has been taken for the next equation."""
+    """`W x`, which the grammar notices at `x`, or after it has read `x` as the next equation."""
     if fault.before is None:
         return None
     at = fault.at
@@ -222,7 +222,7 @@ def juxtaposed(fault: Fault) -> Diagnostic | None:
 
 def _applied(left: str, right: str) -> str | None:
     """`tanh y` and `Wᵀ y`: a function before its value, a transposed matrix."""
-    from recurrency.language.vocabulary.table import FUNCTIONS  # not needed where nothing is wrong
+    from recurrency.language.vocabulary.table import FUNCTIONS  # needed only for messages
 
     if left in FUNCTIONS:
         return f"the arguments of a function go in round brackets: {left}({right})"
@@ -230,18 +230,18 @@ def _applied(left: str, right: str) -> str | None:
 
 
 NUMBERS = re.compile(r"0[xob][0-9a-f]+|[\d_]+", re.IGNORECASE)
-"""What is a number in Python, but not here."""
+"""Numbers in Python that are none here."""
 
 
 def _number(left: Token, right: Token) -> str | None:
-    """`1_000` and `0x1F`: what is no number here; `2x` is a product."""
+    """The help for `1_000` and `0x1F`; `2x` is a product."""
     if left.type != "NUMBER" or left.end_pos != right.start_pos or not NUMBERS.fullmatch(f"{left}{right}"):
         return None
     return "numbers are written like 1000, 0.5 or 1e-3"
 
 
 def _shape(fault: Fault, at: int) -> str | None:
-    """`[H N]` and `[H x N]`: separate the dimensions of a shape by commas."""
+    """The help for `[H N]` and `[H x N]`."""
     opener = fault.open[-1] if fault.open else None
     if opener is None or opener.type != "LSQB":
         return None
@@ -309,7 +309,7 @@ def missing_value(fault: Fault) -> Diagnostic | None:
 
 
 def anything(fault: Fault) -> Diagnostic:
-    """Nothing better is known: what was found, and what could have stood here."""
+    """Any other fault: what was found, and what the grammar accepts."""
     if fault.over:
         return fault.says(UNEXPECTED_WORD, "the text ends too early", fault.word, expected(fault))
     return fault.says(UNEXPECTED_WORD, f"unexpected {shown(fault)}", fault.word, expected(fault))

@@ -1,4 +1,4 @@
-"""Where statements start in a list of words, found without the grammar: what error messages and recovery go by."""
+"""The starts of statements in a list of words, found without the grammar: for error messages and recovery."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def is_target(words: Sequence[Token], at: int) -> bool:
 
 
 def doubled(words: Sequence[Token], at: int) -> bool:
-    """Whether `++` or `--` stands directly behind the word at `at`."""
+    """Whether `++` or `--` directly follows the word at `at`."""
     three = words[at : at + 3]
     return (
         len(three) == 3
@@ -86,9 +86,9 @@ def outline(words: Sequence[Token]) -> list[Start]:
 
 
 def without(words: Sequence[Token], start: Start, end: int, fault: int, nested: bool) -> list[Token]:
-    """The words less the statement `start .. end`, of which only the braces stay that others rely on.
+    """The words without the statement `start .. end`; braces that others need are kept.
 
-    A header whose body begins here gives way to a plain one, so that the body can still be read; `nested` is a cell in
+    A header whose body begins here becomes a plain one, so that the body can be parsed; `nested` is a cell in
     a cell.
     """
     opened: list[Token] = []

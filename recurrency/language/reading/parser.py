@@ -1,4 +1,4 @@
-"""From text to syntax tree, or to every independent mistake of writing."""
+"""From text to a syntax tree, or to every independent mistake of syntax."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from recurrency.language.words import MAX_WORDS, grammar, where, words_of
 MAX_TEXT = 1_000_000
 MAX_MISTAKES = 20
 PATIENCE = 40_000
-"""How many words are read in all attempts together: a text full of mistakes is answered in time with the first few."""
+"""Words that are read in all attempts together: of a text full of mistakes only the first few are reported."""
 
 
 def refuse_encoding(name: str, data: bytes, error: UnicodeDecodeError) -> NoReturn:
-    """Raises the diagnostic of a text that is not UTF-8, at the first byte that is not."""
+    """Raise the diagnostic of a text that is not UTF-8, at the first invalid byte."""
     before = data[: error.start].decode("utf-8", errors="replace")
     source = Source(name, data.decode("utf-8", errors="replace"))
     word = Token(
@@ -42,7 +42,7 @@ def refuse_encoding(name: str, data: bytes, error: UnicodeDecodeError) -> NoRetu
 
 
 def refuse_length(name: str) -> NoReturn:
-    """Raises the diagnostic of a text that is longer than any that is read."""
+    """Raise the diagnostic of a text that is too long."""
     raise SpecError((say(TEXT_TOO_LONG, f"{name} has more than {MAX_TEXT} characters", None),))
 
 
@@ -50,7 +50,7 @@ CONTROLS = re.compile(f"[{''.join(map(chr, UNSEEN))}]".replace("\r", ""))
 
 
 def refuse_control(source: Source, at: int) -> NoReturn:
-    """Refuse a character that a terminal would obey in a docstring or a comment, where all others may stand.
+    """Refuse a control character in a docstring or a comment, which a terminal would obey.
 
     Raises:
         SpecError: always.
@@ -63,7 +63,7 @@ def refuse_control(source: Source, at: int) -> NoReturn:
 
 
 def parse_file(source: Source) -> syntax.File:
-    """The syntax of a text. Raises `SpecError`, and nothing else, with all independent mistakes of writing."""
+    """The syntax of a text. Raises `SpecError`, and nothing else, with all independent mistakes of syntax."""
     if len(source.text) > MAX_TEXT:
         refuse_length("the text")
     every = words_of(source.text)
@@ -137,8 +137,8 @@ class Reading:
             return None
 
     def blame(self, at: int) -> None:
-        """Tells what is wrong at the word `at`, and leaves out the statement that is to blame."""
-        from recurrency.language.reading.fault import Fault  # what is well written needs nothing of this
+        """Report the fault at the word `at`, and leave out the faulty statement."""
+        from recurrency.language.reading.fault import Fault  # needed only for messages
         from recurrency.language.reading.mistakes import explain
         from recurrency.language.reading.outline import outline, without
 
@@ -160,7 +160,7 @@ class Reading:
             )
 
     def accepted(self, at: int) -> frozenset[str]:
-        """The terminals that could have stood at `at`: read anew, since the failed attempt has moved on a little."""
+        """The terminals that are accepted at `at`; parsed again, because the failed attempt has changed its state."""
         reader = grammar().parse_interactive("", start="file")
         for word in self.words[:at]:
             reader.feed_token(word)

@@ -1,4 +1,4 @@
-"""Characters and comments that are no part of the language: what they mean elsewhere, and how it is written here."""
+"""Characters and comments that are not part of the language: what they mean elsewhere, and how to write it here."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def unclosed_quotes(source: Source, word: Token) -> bool:
 
 
 def explain_stray(source: Source, words: Sequence[Token], at: int) -> Diagnostic:
-    """What to say about a character that is no part of the language."""
+    """The diagnostic of a character that is not part of the language."""
     word = words[at]
     place = where(source, word)
     if unclosed_quotes(source, word):
@@ -210,7 +210,7 @@ def _sign_of_comment(words: Sequence[Token], at: int) -> str:
 
 
 def _end_of_comment(words: Sequence[Token], at: int, sign: str, ends: Sequence[int]) -> int:
-    """Where a comment ends; of `tanh(a // 2)`, whose line goes on, only the sign."""
+    """Where a comment ends; in `tanh(a // 2)`, whose line continues, after the sign."""
     closed = bisect_left(ends, at + 3)
     if sign.startswith("/*") and closed < len(ends):
         return ends[closed]

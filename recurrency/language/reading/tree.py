@@ -1,4 +1,4 @@
-"""From the parse tree to the syntax tree: one method for each rule of the grammar, and the checks of plain writing."""
+"""From the parse tree to the syntax tree: one method for each rule of the grammar, and the checks of syntax."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from recurrency.language.diagnostics import (
 from recurrency.language.words import where
 
 Branch: TypeAlias = Any
-"""A `lark.Tree`, whose children are trees and tokens as the rule of its name says."""
+"""A `lark.Tree`; the rule of its name determines its children, which are trees and tokens."""
 
 MAX_DEPTH = 100
 MAX_DIGITS = 15
@@ -297,7 +297,7 @@ class TreeBuilder:
         return syntax.Conditional(self.span(branch), *self.all(branch.children))
 
     def arguments_of(self, branch: Branch | None) -> tuple[tuple[Any, ...], tuple[syntax.Keyword, ...]]:
-        """Positions and keywords of a pair of brackets."""
+        """The positional and keyword arguments in a pair of brackets."""
         given = [] if branch is None else branch.children
         named = [g for g in given if g.data == "keyword"]
         first = named[0].meta.start_pos if named else math.inf

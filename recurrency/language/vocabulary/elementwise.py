@@ -50,11 +50,11 @@ def _elu(a: Arguments) -> Value:
 
 
 FAR = {"gelu": 30.0, "silu": 1000.0}
-"""From here on both functions are 0 to the left and x to the right, in float64 as well."""
+"""Beyond this both functions equal 0 on the left and x on the right, even in float64."""
 
 
 def _gelu(a: Arguments) -> Value:
-    """x * (1 + tanh(u)) / 2, which is x * sigmoid(2 u): that keeps its digits where it is small."""
+    """x * (1 + tanh(u)) / 2, which is x * sigmoid(2 u): which stays exact where it is small."""
     x = a.value(0).apply("maximum", -FAR["gelu"])
     near = x.apply("minimum", FAR["gelu"])
     return x * ((near + near * near * near * 0.044715) * (2 * math.sqrt(2 / math.pi))).apply("sigmoid")
@@ -66,7 +66,7 @@ def _silu(a: Arguments) -> Value:
 
 
 def _norm(a: Arguments) -> Value:
-    """In units of the greatest element, so that squares are within the range; its gradient is 0 where it is 0."""
+    """Scaled by the largest element, so that squares stay in range; the gradient at 0 is 0."""
     x = a.value(0)
     most = x.apply("abs").reduce("peak").apply("stop_grad")
     unit = (constant(x.graph, 0.0).apply("less", most) * most.apply("less", 1e38)).where(most, 1.0)
@@ -241,7 +241,7 @@ def _known(size: Dim) -> int | Poly:
 
 
 def negative(size: int | Poly) -> bool:
-    """Whether a difference of dimensions is negative, whatever they are."""
+    """Whether a difference of dimensions is negative for all their values."""
     if isinstance(size, Poly):
         return all(factor < 0 for _, factor in size.terms)
     return size < 0

@@ -40,7 +40,7 @@ class Initialiser:
 
     `arguments` holds (name, default) pairs, where None marks an argument without a default. `draw(rng, shape,
     arguments)` returns a float64 array. `check(shape, arguments)` returns what is wrong with the request, or None; the
-    dimensions it is given need only be comparable, so that it also serves before they have numbers.
+    dimensions need only be comparable, so that it also works with symbols.
     """
 
     name: str
@@ -243,7 +243,7 @@ INITIALISERS: Mapping[str, Initialiser] = {row.name: row for row in _ROWS}
 
 
 def draw(name: str, arguments: Sequence[float], shape: Shape, rng: np.random.Generator) -> Array:
-    """A float64 array of `shape` drawn by the initialiser `name`; UsageError where the request makes no sense."""
+    """A float64 array of `shape` drawn by the initialiser `name`; UsageError if the arguments make no sense."""
     row = INITIALISERS.get(name)
     if row is None:
         raise UsageError(f"unknown initialiser {name}; there are {', '.join(INITIALISERS)}")
@@ -261,9 +261,9 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def initial_values(parameters: Iterable[Drawn], seed: int = 0) -> dict[str, Array]:
-    """First values of all parameters, by dotted name.
+    """The initial values of all parameters, by dotted name.
 
-    A draw depends on nothing but the seed and the parameter's own name: to add, drop or reorder other parameters, or
-    to lay them out otherwise in memory, leaves it as it was.
+    A draw depends only on the seed and the name of the parameter: adding, removing or
+    reordering other parameters, or another layout in memory, does not change it.
     """
     return {p.name: draw(p.initialiser[0], p.initialiser[1], p.shape, generator(seed, p.name)) for p in parameters}

@@ -1,4 +1,4 @@
-"""What a function of the language is: how it is written, what it takes, and what it asks of its arguments."""
+"""What a function of the language is: its signature, its arguments, and how it is lowered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOSSES = "losses"
 
 
 class Arguments(Protocol):
-    """The evaluated arguments of one call, with the questions that lowerings ask."""
+    """The evaluated arguments of one call, as lowerings read them."""
 
     graph: Graph
     collected: bool
@@ -69,7 +69,7 @@ class Arguments(Protocol):
         """A number for a place where random numbers are drawn."""
 
     def curvature(self, value: Value) -> None:
-        """Remember what the model predicts, as the loss reads it (for Gauss-Newton products)."""
+        """Register a value as a prediction that the loss reads (for Gauss-Newton products)."""
 
     def fail(self, code: Code, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
         """Report a mistake at an argument, or at the call."""
@@ -94,7 +94,7 @@ class Function:
 
     @property
     def wants(self) -> str:
-        """How many arguments it takes, in words."""
+        """The number of arguments, in words."""
         if self.most is None:
             return f"at least {self.fewest}"
         return f"{self.fewest}" if self.most == self.fewest else f"{self.fewest} to {self.most}"

@@ -154,7 +154,7 @@ row(
 def _random(a: Arguments, like: Type, law: str, p: float, rest: float, per: str) -> Value:
     type_ = like.with_shape(*like.shape)
     if like.kind is not Kind.STREAM:
-        per = "sequence"  # it has no steps, and so one draw for all of them
+        per = "sequence"  # it has no steps, so that one draw serves all of them
     elif per == "sequence":
         type_ = Type(Kind.SEQUENCE, like.shape)
     attrs = {"type": type_, "site": a.site(), "law": law, "p": p, "rest": rest, "per": per}
@@ -249,10 +249,10 @@ def _cross_entropy(a: Arguments) -> Value:
 
 
 LEAST_SCORE = -1e37
-"""What is less likely, and never the target, costs nothing, though its logarithm be infinite."""
+"""A class with probability 0 that is never the target adds no loss, although its logarithm is infinite."""
 
 LEAST_LOG = -100.0
-"""Below this no logarithm of a probability goes, as in PyTorch."""
+"""The lower bound of the logarithm of a probability, as in PyTorch."""
 
 
 def _binary_cross_entropy(a: Arguments) -> Value:
@@ -269,7 +269,7 @@ def _binary_cross_entropy(a: Arguments) -> Value:
 
 
 def _size_of(op: Callable[[Value], Value]) -> Callable[[Arguments], Value]:
-    """A regulariser: of a parameter, or of an activity, which is then a prediction like those of the other losses."""
+    """A regulariser, of a parameter or of an activity; an activity counts as a prediction, as in other losses."""
 
     def lower(a: Arguments) -> Value:
         x = a.value(0)

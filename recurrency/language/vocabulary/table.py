@@ -21,7 +21,7 @@ from recurrency.language.vocabulary.signatures import (
 TABLES = (elementwise, streams)
 """The modules whose rows fill `FUNCTIONS` when they are imported."""
 GROUPS = (ELEMENTWISE, VECTOR, MATRICES, INDICES, TIME, RANDOM, GRADIENTS, LOSSES)
-"""The headings under which the functions stand."""
+"""The headings of the groups of functions."""
 
 __all__ = [
     "ELEMENTWISE",

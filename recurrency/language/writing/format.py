@@ -53,7 +53,7 @@ class Line:
 
 
 def format_file(text: str, name: str) -> str:
-    """The text in its canonical layout, which has the same meaning and is its own canonical layout.
+    """The text in its canonical layout. The meaning stays the same, and a second call changes nothing.
 
     Raises `SpecError` where the text cannot be parsed; `name` is what messages call it.
     """
@@ -119,7 +119,7 @@ def begins_line(before: Token, word: Token, fresh: bool, starts: set[int | None]
 
 
 def statements(words: list[Token]) -> set[int | None]:
-    """Where the names stand that `=` follows, perhaps after subscripts and comments: outside of brackets, equations."""
+    """The positions of names before `=`, perhaps with subscripts and comments; outside of brackets: equations."""
     bare = [word for word in words if word.type != "COMMENT"]
     return {word.start_pos for at, word in enumerate(bare) if is_target(bare, at) and not declares(bare, at)}
 
@@ -150,7 +150,7 @@ class Blocks:
 
 
 def align(block: list[Line]) -> None:
-    """Puts `:` and then `~` or `=` of neighbouring declarations below one another, or `=` of neighbouring equations."""
+    """Aligns `:` and then `~` or `=` of neighbouring declarations, or `=` of neighbouring equations."""
     if len(block) < 2:
         return
     if block[0].kind in DECLARATIONS:
@@ -176,7 +176,7 @@ class CommentBlocks:
 
 
 def align_comments(block: list[Line]) -> None:
-    """Puts the comments at the ends of neighbouring rows below one another."""
+    """Aligns the comments at the ends of neighbouring rows."""
     if len(block) > 1:
         pad_to(block, "COMMENT")
 
@@ -232,7 +232,7 @@ class Rows:
         return outside if word.type in {"RPAR", "RSQB"} else inside
 
     def note(self, at: int, word: Token, begin: int) -> None:
-        """Remembers what the rows to come are aligned with."""
+        """Remember what the next rows are aligned with."""
         line, row = self.line, self.rows[-1]
         if word.type in {"LPAR", "LSQB"}:
             hanging = at + 1 in line.breaks or (at + 1 < len(line.words) and line.words[at + 1].type == "COMMENT")

@@ -13,7 +13,7 @@ from recurrency.language.writing.notation import COMPARISONS, bracketed, keyword
 from recurrency.language.writing.symbols import Symbols, symbols_of
 
 OR, AND, COMPARE, SUM, BIG, PRODUCT, MATMUL, UNARY, POWER, ATOM = range(10)
-"""How tightly a piece of print holds together; `BIG` is a sum sign with its terms."""
+"""The precedence of a piece of print; `BIG` is a sum sign with its terms."""
 
 BINARY = {"or": OR, "and": AND, "+": SUM, "-": SUM, "*": PRODUCT, "@": MATMUL, "/": ATOM, "**": POWER}
 WHOLE_STREAM = {"reverse", "first", "last", "sum_over_time", "mean_over_time"}
@@ -108,16 +108,16 @@ class Printer:
 
     @property
     def index(self) -> Printer:
-        """The printer of indices: names in them carry no time."""
+        """The printer of indices: names in them have no time."""
         return replace(self, time="", small=True)
 
     def text(self, expression: syntax.Expression, least: int = OR) -> str:
-        """The print of an expression, in brackets if it holds together less tightly than `least`."""
+        """The print of an expression, in brackets if its precedence is below `least`."""
         printed, strength = self.printed(expression)
         return bracketed(printed) if strength < least else printed
 
     def printed(self, expression: syntax.Expression) -> tuple[str, int]:
-        """The print of an expression and how tightly it holds together."""
+        """The print of an expression and its precedence."""
         match expression:
             case syntax.Number(value=value):
                 printed = number(value)
@@ -263,7 +263,7 @@ class Printer:
 
 
 Plan: TypeAlias = Callable[..., tuple[str, int]]
-"""Prints the arguments of one function: the print and how tightly it holds together."""
+"""Prints a call of one function: the print and its precedence."""
 
 
 def where(p: Printer, *given: syntax.Expression) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Print for all names of a cell so that no two look alike: what would gets a prime, `h` and `h_` are h and h'."""
+"""Print for all names of a cell, so that no two look alike: `h` and `h_` become h and h'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recurrency.language import syntax
 from recurrency.language.writing.notation import operator, primed, split_name, symbol
 
 TIMES = ("t", "0")
-"""What may be an index of a name and a time: `h_0` is a name, and h before the first step."""
+"""An index that could be part of a name or a time: `h_0` may be a name, or h before the first step."""
 
 
 Print: TypeAlias = tuple[str, int, tuple[str, ...]]
@@ -34,7 +34,7 @@ class Naming:
         return operator(name) + (f"^{{{primed(primes)}}}" if primes else "")
 
     def legend(self) -> Iterator[str]:
-        """Which print stands for which name, of those that wear primes."""
+        """The lines that explain which names have primes."""
         yield from (f"{self.symbol(name)} is {name}" for name in self.symbols)
         yield from (f"{self.operator(name)} is {name}" for name in self.operators)
 
@@ -49,7 +49,7 @@ def naming_of(cell: syntax.Cell) -> Naming:
     rows += [(name, operator(name), [], False) for name in operators if name not in symbols]
     taken: set[Print] = set()
     begin: dict[tuple[str, tuple[str, ...]], int] = {}
-    """From which number of primes on a print may be free, so that many names that look alike are not tried in vain."""
+    """For each print, the least number of primes that may be free: the search stays short."""
     primes: dict[bool, dict[str, int]] = {True: {}, False: {}}
     for name, base, indices, is_symbol in sorted(rows, key=lambda row: (row[3], len(row[0]))):
         own = tuple(indices)
@@ -64,7 +64,7 @@ def naming_of(cell: syntax.Cell) -> Naming:
 
 
 def _alike(base: str, primes: int, indices: tuple[str, ...]) -> set[Print]:
-    """The prints that can't be told from this one, at some time of theirs or with no time."""
+    """The prints that look like this one, with or without a time."""
     out = {(base, primes, indices), *((base, primes, (*indices, time)) for time in TIMES)}
     return out | {(base, primes, indices[:-1])} if indices and indices[-1] in TIMES else out
 
