@@ -51,11 +51,8 @@ def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -
         arguments.fail(NO_FINITE_VALUE, f"{arguments.text} has no finite value")
     part = fraction_in(result.type.shape) if isinstance(result, Value) else None
     if part is not None:  # as in slice(x, H / 2, H / 2 + 1 / 2): a fraction of a dimension is left
-        arguments.fail(
-            MALFORMED_DIMENSION,
-            f"{arguments.text} would have {spelt(part)} elements",
-            help="a dimension is a whole number",
-        )
+        title = f"{arguments.text} would have {spelt(part)} elements"
+        arguments.fail(MALFORMED_DIMENSION, title, help="a dimension is a whole number")
     return result
 
 
@@ -86,11 +83,8 @@ class CallArguments:
         expression = self.call.arguments[0]
         assert isinstance(expression, syntax.Comprehension)
         if not self.function.comprehends:
-            self.fail(
-                WRONG_ARGUMENTS,
-                f"{self.function.name} takes no `for`",
-                help="only sum, mean, concat, max and min take `for`",
-            )
+            title = f"{self.function.name} takes no `for`"
+            self.fail(WRONG_ARGUMENTS, title, help="only sum, mean, concat, max and min take `for`")
         terms = _terms(self.evaluator, expression.body, expression.clauses)
         self.expressions = [expression.body] * len(terms)
         if not terms and self.function.name == "sum":
@@ -106,9 +100,8 @@ class CallArguments:
         for name, keyword in self.keywords.items():
             if name not in function.keywords:
                 help = of_keyword(name, keyword.value.span.text, function.signature) or usage
-                raise self.evaluator.problem(
-                    WRONG_ARGUMENTS, f"{function.name} has no keyword {name}", keyword.span, help=help
-                )
+                title = f"{function.name} has no keyword {name}"
+                raise self.evaluator.problem(WRONG_ARGUMENTS, title, keyword.span, help=help)
         if not self.collected and (count < function.fewest or (function.most is not None and count > function.most)):
             wanted = function.wants
             title = f"{function.name} takes {wanted} value{'s' * (wanted != '1')}, not {count}"

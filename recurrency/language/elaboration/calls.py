@@ -63,9 +63,8 @@ def _no_function(
         help = f"give {what} a default in the header, such as {what} = tanh or {what} = LSTM"
     elif step is not None:
         help = f"a step goes in square brackets: {what}[{step.span.text}]"
-    return evaluator.problem(
-        NOT_CALLABLE, f"{what} is neither a function nor a cell", expression.span, notes=notes, help=help
-    )
+    title = f"{what} is neither a function nor a cell"
+    return evaluator.problem(NOT_CALLABLE, title, expression.span, notes=notes, help=help)
 
 
 def _only_check(evaluator: Evaluator, arguments: tuple[syntax.Expression, ...]) -> None:
@@ -129,9 +128,8 @@ def _init(evaluator: Evaluator, expression: syntax.Call) -> Value:
     sequence.
     """
     if len(expression.arguments) != 1 or expression.keywords:
-        raise evaluator.problem(
-            WRONG_ARGUMENTS, "init takes the name of one state", expression.span, help="write init(c)"
-        )
+        title = "init takes the name of one state"
+        raise evaluator.problem(WRONG_ARGUMENTS, title, expression.span, help="write init(c)")
     argument = expression.arguments[0]
     stream = evaluator.meaning(argument)
     if not isinstance(stream, Stream) or stream.first is None:

@@ -71,15 +71,13 @@ class Definitions:
         for port in self.cell.inputs:
             if port.name == name:
                 note = f"{name} is an input at line {port.span.line}"
-                raise self.work.problem(
-                    INPUT_REDEFINED, f"{name} is an input and can't be defined again", span, notes=(note,)
-                )
+                title = f"{name} is an input and can't be defined again"
+                raise self.work.problem(INPUT_REDEFINED, title, span, notes=(note,))
         for dimension in self.cell.dimensions:
             if dimension.name == name:
                 note = f"{name} is a dimension in the header at line {dimension.span.line}"
-                raise self.work.problem(
-                    DEFINED_TWICE, f"{name} is already the name of a dimension", span, notes=(note,)
-                )
+                title = f"{name} is already the name of a dimension"
+                raise self.work.problem(DEFINED_TWICE, title, span, notes=(note,))
         known = next((table[key] for table in tables if key in table), None)
         if known is not None:
             raise self.twice(label(key), span, known.span)
@@ -95,9 +93,8 @@ class Definitions:
         self, name: str, span: Span, first: Span, ending: str = " is defined twice", help: str | None = None
     ) -> Problem:
         note = f"the first definition is at line {first.line}"
-        return self.work.problem(
-            DEFINED_TWICE, f"{name}{ending}", span, label="the second definition", notes=(note,), help=help
-        )
+        title = f"{name}{ending}"
+        return self.work.problem(DEFINED_TWICE, title, span, label="the second definition", notes=(note,), help=help)
 
     # ------------------------------------------------------------------------------------------------------- questions
 

@@ -132,9 +132,8 @@ class Evaluator(Names):
         if is_number(meaning):
             return constant(self.graph, self.finite(meaning, expression.span))
         what, help = ADVICE.get(type(meaning), ("no value", None))
-        raise self.problem(
-            NOT_A_VALUE, f"{brief(expression.span.text)} is {what}, not a value", expression.span, help=help
-        )
+        title = f"{brief(expression.span.text)} is {what}, not a value"
+        raise self.problem(NOT_A_VALUE, title, expression.span, help=help)
 
     def real(self, expression: syntax.Expression, meaning: Any) -> Value:
         """A value as a real number or array of them, not as symbols."""
@@ -171,9 +170,8 @@ class Evaluator(Names):
         """An entry of the square brackets after a cell: a number, a dimension, a function or a cell."""
         value = self.static(expression)
         if isinstance(value, Shared):
-            raise self.problem(
-                WRONG_DIMENSIONS, f"{brief(expression.span.text)} is an instance; pass the cell itself", expression.span
-            )
+            title = f"{brief(expression.span.text)} is an instance; pass the cell itself"
+            raise self.problem(WRONG_DIMENSIONS, title, expression.span)
         return value
 
     def number(self, expression: syntax.Expression) -> float:
@@ -195,11 +193,8 @@ class Evaluator(Names):
         value = decided(self.static(expression))
         found = whole(value)
         if found is None:
-            raise self.problem(
-                NOT_STATIC,
-                f"{brief(expression.span.text)}{_equals(expression, value)} is not a whole number",
-                expression.span,
-            )
+            title = f"{brief(expression.span.text)}{_equals(expression, value)} is not a whole number"
+            raise self.problem(NOT_STATIC, title, expression.span)
         return found
 
     def truth(self, expression: syntax.Expression, op: str = "") -> bool:
@@ -219,12 +214,8 @@ class Evaluator(Names):
         size = whole(value)
         text = f"{brief(expression.span.text)}{_equals(expression, value)}"
         if size is None:
-            raise self.problem(
-                MALFORMED_DIMENSION,
-                f"{text} is not a dimension",
-                expression.span,
-                help="a dimension is a whole number, or an expression of dimensions",
-            )
+            title, help = f"{text} is not a dimension", "a dimension is a whole number, or an expression of dimensions"
+            raise self.problem(MALFORMED_DIMENSION, title, expression.span, help=help)
         if not 1 <= size <= GREATEST_DIMENSION:
             bound = "dimensions start at 1" if size < 1 else f"they are at most {GREATEST_DIMENSION}"
             raise self.problem(MALFORMED_DIMENSION, f"{text} is not a dimension: {bound}", expression.span)
@@ -257,13 +248,8 @@ class Evaluator(Names):
         if not self.alone and defined.is_family(name):
             members = defined.members(name)
             help = f"its members are {', '.join(members[:6])}{' ...' if len(members) > 6 else ''}"
-            raise self.problem(
-                NOT_A_VALUE,
-                f"{name} is a family; say which member",
-                expression.span,
-                notes=self.scope.notes(name),
-                help=help,
-            )
+            title = f"{name} is a family; say which member"
+            raise self.problem(NOT_A_VALUE, title, expression.span, notes=self.scope.notes(name), help=help)
         raise self._unknown(name, expression.span, called)
 
     def _unknown(self, name: str, span: Span, called: bool) -> Problem:

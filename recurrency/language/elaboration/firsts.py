@@ -40,9 +40,8 @@ def drawn(scope: Scope, name: str, draw: syntax.Initialiser, shape: tuple[Dim, .
         info = known[full] = ParamInfo(full, shape, _initialiser(scope, draw, shape, env), draw.span)
     if info.shape != shape:
         one, other = shown(Type(Kind.STATIC, info.shape)), shown(Type(Kind.STATIC, shape))
-        raise scope.problem(
-            INPUT_MISMATCH, f"{full} is shared, but is {one} in one use and {other} in another", draw.span
-        )
+        title = f"{full} is shared, but is {one} in one use and {other} in another"
+        raise scope.problem(INPUT_MISMATCH, title, draw.span)
     if full not in scope.work.drawn:
         attrs = {"name": full, "type": Type(Kind.STATIC, shape)}
         scope.work.drawn[full] = scope.work.graph.add("param", [], attrs, span=draw.span)

@@ -151,12 +151,8 @@ class Instance(Scope):
             return self.clock
         if port.clock not in self.clocks:
             help = f"the inputs run over {' and '.join(sorted(self.clocks)) or 't'}"
-            raise self.problem(
-                CLOCK_MISMATCH,
-                f"the output {port.name} runs over {port.clock}, but no input does",
-                port.span,
-                help=help,
-            )
+            title = f"the output {port.name} runs over {port.clock}, but no input does"
+            raise self.problem(CLOCK_MISMATCH, title, port.span, help=help)
         return self.clocks[port.clock]
 
     def _defined(self, key: Key, written: Written, declared: Type | None) -> Value:
@@ -228,17 +224,15 @@ class Instance(Scope):
         value = Evaluator(self, written.env, name).value(expression).to_shape(shape)
         if value.type.kind is not Kind.STATIC:
             help = f"without `const`, {name} = ... is a stream"
-            raise self.problem(
-                NOT_STATIC, f"{name} is a constant, but its value changes at run time", expression.span, help=help
-            )
+            title = f"{name} is a constant, but its value changes at run time"
+            raise self.problem(NOT_STATIC, title, expression.span, help=help)
         graph = self.work.graph
         sources = [graph[id] for id in sorted(graph.needed([value.id]))]
         trained = next((node for node in sources if Trait.PARAMETER in node.op.traits), None)
         if trained is not None:
             title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"
-            raise self.problem(
-                NOT_STATIC, title, expression.span, help=f"without `const`, {name} = ... follows its parameters"
-            )
+            help = f"without `const`, {name} = ... follows its parameters"
+            raise self.problem(NOT_STATIC, title, expression.span, help=help)
         if value.type.shape != shape:
             declared = shown(Type(Kind.STATIC, shape))
             title = f"{name} is declared {declared}, but its value is {shown(value.type)}"

@@ -160,9 +160,8 @@ def _found(module: Module, use: syntax.Use) -> Path:
     """The file that a `use` line names, inside the folder of the text."""
     assert use.path is not None
     if module.path is None:
-        raise _problem(
-            NOT_FOUND, f"a text without a file cannot use {use.path!r}", use.span, "load the spec from a file"
-        )
+        title = f"a text without a file cannot use {use.path!r}"
+        raise _problem(NOT_FOUND, title, use.span, "load the spec from a file")
     folder = module.path.parent.resolve()
     try:
         path = (folder / use.path).resolve()
@@ -174,9 +173,8 @@ def _found(module: Module, use: syntax.Use) -> Path:
         raise _problem(PATH_OUTSIDE, f"{use.path!r} is outside of the folder of this file", use.span, help)
     if not found:
         near = nearest(use.path, [p.name for p in folder.glob("*.rnn")])
-        raise _problem(
-            NOT_FOUND, f"there is no file {use.path!r}", use.span, f"did you mean {near!r}?" if near else None
-        )
+        title = f"there is no file {use.path!r}"
+        raise _problem(NOT_FOUND, title, use.span, f"did you mean {near!r}?" if near else None)
     return path
 
 

@@ -74,9 +74,8 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     index = expression.indices[0]
     delay = -_offset(evaluator, index)
     if abs(delay) > GREATEST_DELAY:
-        raise evaluator.problem(
-            MALFORMED_STEP, f"a delay of {abs(delay)} steps is more than the limit of {GREATEST_DELAY}", index.span
-        )
+        title = f"a delay of {abs(delay)} steps is more than the limit of {GREATEST_DELAY}"
+        raise evaluator.problem(MALFORMED_STEP, title, index.span)
     base = evaluator.meaning(expression.value)
     if isinstance(base, Used):
         base = base.output()
@@ -87,9 +86,8 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
         title = f"only a named stream has other steps; {name} has no name"
         raise evaluator.problem(MALFORMED_STEP, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
     what = "has no steps: it is the same at every step" if isinstance(base, Value) else "is not a stream"
-    raise evaluator.problem(
-        MALFORMED_STEP, f"{name} {what}", expression.span, notes=evaluator.origins(expression.value)
-    )
+    title = f"{name} {what}"
+    raise evaluator.problem(MALFORMED_STEP, title, expression.span, notes=evaluator.origins(expression.value))
 
 
 def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
@@ -103,9 +101,8 @@ def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
             return _offset(evaluator, index.left) + (k if index.op == "+" else -k)
         if right and not left and index.op == "+":
             return _offset(evaluator, index.right) + evaluator.integer(index.left)
-    raise evaluator.problem(
-        MALFORMED_STEP, f"{brief(index.span.text)} is not a step", index.span, help="a step is written t, t-1 or t+1"
-    )
+    title = f"{brief(index.span.text)} is not a step"
+    raise evaluator.problem(MALFORMED_STEP, title, index.span, help="a step is written t, t-1 or t+1")
 
 
 # ---------------------------------------------------------------------------------------------------------- members
@@ -121,9 +118,8 @@ def _member(evaluator: Evaluator, name: str, expression: syntax.Subscript) -> Ke
             raise Poisoned
         return None
     if expression.keywords:
-        raise evaluator.problem(
-            NO_SUCH_MEMBER, f"the members of {name} have no names", expression.keywords[0].span, help=f"write {name}[1]"
-        )
+        title = f"the members of {name} have no names"
+        raise evaluator.problem(NO_SUCH_MEMBER, title, expression.keywords[0].span, help=f"write {name}[1]")
     return name, tuple([evaluator.integer(i) for i in expression.indices])
 
 

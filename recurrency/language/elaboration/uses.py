@@ -103,9 +103,8 @@ def _arguments(evaluator: Evaluator, call: syntax.Call, inner: Instance) -> Argu
         if keyword.name not in names:
             near = nearest(keyword.name, names)
             help = f"did you mean {near}?" if near else usage
-            raise evaluator.problem(
-                WRONG_ARGUMENTS, f"{inner.cell.name} has no input {keyword.name}", keyword.span, help=help
-            )
+            title = f"{inner.cell.name} has no input {keyword.name}"
+            raise evaluator.problem(WRONG_ARGUMENTS, title, keyword.span, help=help)
         given[keyword.name] = keyword.value
     count = len(call.arguments) + len(call.keywords)
     if count != len(names) or len(given) != len(names):
@@ -124,9 +123,8 @@ def _inputs(evaluator: Evaluator, call: syntax.Call, inner: Instance, arguments:
             own, actual = port.clock or "t", str(value.type.clock)
             if clocks.setdefault(own, actual) != actual:
                 title = f"the inputs of {inner.cell.name} run over the clocks {clocks[own]} and {actual}"
-                raise evaluator.problem(
-                    CLOCK_MISMATCH, title, call.span, help=f"in its header all of them run over {own}"
-                )
+                help = f"in its header all of them run over {own}"
+                raise evaluator.problem(CLOCK_MISMATCH, title, call.span, help=help)
     inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.scope.clock), clocks
     for port in inner.cell.inputs:
         expression, value = arguments[port.name]
@@ -196,9 +194,8 @@ def _dimensions(
         value = bound.get(name, dimension.default)
         if value is None:
             help = f"write {inner.cell.name}[{name} = ...]"
-            raise evaluator.problem(
-                WRONG_DIMENSIONS, f"{inner.cell.name} needs its dimension {name}", call.callee.span, help=help
-            )
+            title = f"{inner.cell.name} needs its dimension {name}"
+            raise evaluator.problem(WRONG_DIMENSIONS, title, call.callee.span, help=help)
         if name in bound:
             _check_entry(evaluator, call, inner, dimension, value)
         inner.bind_dimensions({name: value})

@@ -141,12 +141,8 @@ def attribute_target(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, words[at], words[at + 2])
     name = f"{words[at]}.{words[at + 2]}"
     if words[at + 3].type == "EQUAL":
-        return fault.says(
-            UNEXPECTED_WORD,
-            f"{name} cannot be defined here",
-            place,
-            help=f"names have no prefix: write {words[at + 2]} = ...",
-        )
+        title = f"{name} cannot be defined here"
+        return fault.says(UNEXPECTED_WORD, title, place, help=f"names have no prefix: write {words[at + 2]} = ...")
     help = "leave it out: a stream has a value at every step, and needs no collecting"
     return fault.says(UNEXPECTED_WORD, f"{name} is not a statement", place, help=help)
 

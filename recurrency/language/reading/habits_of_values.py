@@ -55,9 +55,8 @@ def listed(fault: Fault) -> Diagnostic | None:
     inside = inside if len(inside) <= 60 else "a, b"
     call = [str(w) for w in fault.words[max(0, fault.at - 2) : fault.at]]
     if call[-1:] == ["("] and len(call) == 2 and call[0].isidentifier():
-        return fault.says(
-            UNEXPECTED_WORD, "there are no lists", place, help=f"leave the square brackets out: concat({inside})"
-        )
+        title = "there are no lists"
+        return fault.says(UNEXPECTED_WORD, title, place, help=f"leave the square brackets out: concat({inside})")
     return fault.says(UNEXPECTED_WORD, "there are no lists", place, help=f"vectors are joined by concat({inside})")
 
 
@@ -85,12 +84,8 @@ def sliced(fault: Fault) -> Diagnostic | None:
     if fault.kind == "DOTS" and "," not in inside:
         help += f"; members of a family: {name}[j] for j in {''.join(inside)}"
         return fault.says(MALFORMED_LOOP, "a range is not allowed here", fault.word, help=help)
-    return fault.says(
-        UNEXPECTED_WORD,
-        f"{text_of(fault.words[at - 1 : end + 1], fault.source.text)} is not an index",
-        place,
-        help=help,
-    )
+    title = f"{text_of(fault.words[at - 1 : end + 1], fault.source.text)} is not an index"
+    return fault.says(UNEXPECTED_WORD, title, place, help=help)
 
 
 def _slice(name: str, inside: list[str], sign: str) -> str:
@@ -172,6 +167,5 @@ def unequal(fault: Fault) -> Diagnostic | None:
     meant = {"<>": "!=", "===": "==", "=<": "<=", "!==": "!="}.get(pair)
     if meant is None:
         return None
-    return fault.says(
-        UNEXPECTED_WORD, f"{pair} is not an operator of a spec", (before, fault.word), help=f"write {meant}"
-    )
+    title = f"{pair} is not an operator of a spec"
+    return fault.says(UNEXPECTED_WORD, title, (before, fault.word), help=f"write {meant}")

@@ -59,9 +59,8 @@ def wrong_bracket(fault: Fault) -> Diagnostic | None:
         return unclosed(fault, top)
     place = where(fault.source, fault.word)
     if top is None or top.type == "LBRACE":
-        return fault.says(
-            STRAY_BRACKET, f"{fault.word} closes nothing", place, f"no {spellings()[CLOSERS[fault.kind]]} is open here"
-        )
+        title = f"{fault.word} closes nothing"
+        return fault.says(STRAY_BRACKET, title, place, f"no {spellings()[CLOSERS[fault.kind]]} is open here")
     due = spellings()[OPENERS[top.type]]
     note = f"{top} was opened at line {top.line}, column {top.column}"
     return fault.says(STRAY_BRACKET, f"{fault.word} cannot close {top}", place, f"expected {due}", notes=(note,))
@@ -87,12 +86,8 @@ def never_closed(fault: Fault) -> Diagnostic | None:
 def unclosed(fault: Fault, opener: Token) -> Diagnostic:
     end = "the end of the text" if fault.over else f"line {fault.word.line}"
     place = where(fault.source, opener)
-    return fault.says(
-        UNCLOSED_BRACKET,
-        f"{opener} is never closed",
-        place,
-        f"{spellings()[OPENERS[opener.type]]} is missing before {end}",
-    )
+    title = f"{opener} is never closed"
+    return fault.says(UNCLOSED_BRACKET, title, place, f"{spellings()[OPENERS[opener.type]]} is missing before {end}")
 
 
 # ------------------------------------------------------------------------------------------------------------- names
@@ -123,13 +118,11 @@ def confused_equals(fault: Fault) -> Diagnostic | None:
     place = where(fault.source, fault.word)
     if fault.kind == "EQUAL" and "COMPARE" in fault.accepted:
         help = "two numbers are compared with =="
-        return fault.says(
-            CONFUSED_EQUALS, "= defines, it does not compare", place, "an equation has only one =", help=help
-        )
+        title = "= defines, it does not compare"
+        return fault.says(CONFUSED_EQUALS, title, place, "an equation has only one =", help=help)
     if fault.kind == "COMPARE" and fault.word == "==" and "EQUAL" in fault.accepted:
-        return fault.says(
-            CONFUSED_EQUALS, "== compares, it does not define", place, help="an equation is written with ="
-        )
+        title = "== compares, it does not define"
+        return fault.says(CONFUSED_EQUALS, title, place, help="an equation is written with =")
     return None
 
 
@@ -140,9 +133,8 @@ def chained(fault: Fault) -> Diagnostic | None:
     """`a < b < c`."""
     if fault.kind != "COMPARE" or "AND" not in fault.accepted or "COMPARE" in fault.accepted:
         return None
-    return fault.says(
-        CHAINED_COMPARISON, "comparisons do not chain", fault.word, "a second comparison", help="write a < b and b < c"
-    )
+    title = "comparisons do not chain"
+    return fault.says(CHAINED_COMPARISON, title, fault.word, "a second comparison", help="write a < b and b < c")
 
 
 def loop_header(fault: Fault) -> Diagnostic | None:
@@ -192,9 +184,8 @@ def declaration(fault: Fault) -> Diagnostic | None:
     last = fault.before or start
     beside = opens_line(fault.words, fault.at) or fault.over
     place = where(fault.source, start, last) if beside else where(fault.source, fault.word)
-    return fault.says(
-        INCOMPLETE_DECLARATION, f"this {start} is incomplete", place, expected(fault), help=f"for example: {example}"
-    )
+    title = f"this {start} is incomplete"
+    return fault.says(INCOMPLETE_DECLARATION, title, place, expected(fault), help=f"for example: {example}")
 
 
 def juxtaposed(fault: Fault) -> Diagnostic | None:
@@ -287,9 +278,8 @@ def misplaced(fault: Fault) -> Diagnostic | None:
     if fault.kind in {"USE", "CELL"} and "RBRACE" in fault.accepted:
         return fault.says(UNEXPECTED_WORD, f"{fault.word} is inside a cell", place, help="move it out of the cell")
     if "RBRACE" in fault.accepted and fault.kind == "DOC":
-        return fault.says(
-            UNEXPECTED_WORD, "a docstring belongs at the beginning of a cell", place, help="use # for other comments"
-        )
+        title = "a docstring belongs at the beginning of a cell"
+        return fault.says(UNEXPECTED_WORD, title, place, help="use # for other comments")
     return None
 
 

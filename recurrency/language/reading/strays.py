@@ -73,9 +73,8 @@ def explain_stray(source: Source, words: Sequence[Token], at: int) -> Diagnostic
     label = f"{name.lower()} means nothing here" if name and not word.isascii() else "it means nothing in a spec"
     special = CONTEXTS.get(str(word))
     help = special(words, at) if special else None
-    return say(
-        UNEXPECTED_CHARACTER, f"unexpected character {shown}", place, label, help=help or LOOKALIKES.get(str(word))
-    )
+    title = f"unexpected character {shown}"
+    return say(UNEXPECTED_CHARACTER, title, place, label, help=help or LOOKALIKES.get(str(word)))
 
 
 # ---------------------------------------------------------------------------------------- what depends on the context

@@ -142,13 +142,9 @@ class TreeBuilder:
         """Each of `parts` must start below the line on which the one before it ends."""
         for before, after in pairwise(parts):
             if after.span.line == before.span.end_line:
-                self.refuse(
-                    TWO_STATEMENTS,
-                    "two statements on one line",
-                    after.span,
-                    "this is the second",
-                    help="start it on its own line, or write the operator that is missing before it",
-                )
+                title = "two statements on one line"
+                help = "start it on its own line, or write the operator that is missing before it"
+                self.refuse(TWO_STATEMENTS, title, after.span, "this is the second", help=help)
 
     def use(self, branch: Branch) -> syntax.Use:
         names = branch.children[0] if len(branch.children) == 2 else None
@@ -303,12 +299,9 @@ class TreeBuilder:
         first = named[0].meta.start_pos if named else math.inf
         late = [g for g in given if g.data != "keyword" and g.meta.start_pos > first]
         for argument in late[:1]:
-            self.refuse(
-                POSITION_AFTER_KEYWORD,
-                "a positional argument cannot follow a keyword argument",
-                self.span(argument),
-                help=f"put it before {self.source.text[named[0].meta.start_pos : named[0].meta.end_pos]}",
-            )
+            title = "a positional argument cannot follow a keyword argument"
+            help = f"put it before {self.source.text[named[0].meta.start_pos : named[0].meta.end_pos]}"
+            self.refuse(POSITION_AFTER_KEYWORD, title, self.span(argument), help=help)
         return self.all(g for g in given if g.data != "keyword"), self.keywords_of(named)
 
     def keywords_of(self, branches: Sequence[Branch]) -> tuple[syntax.Keyword, ...]:

@@ -179,11 +179,8 @@ def _scaled(a: Arguments, x: Value) -> Value:
         if len(a) > position:
             other = a.value(position)
             if other.type.shape not in ((), x.type.shape):
-                a.fail(
-                    SHAPE_MISMATCH,
-                    f"a gain or bias of {shown(other.type)} does not fit the vector of {shown(x.type)}",
-                    position=position,
-                )
+                title = f"a gain or bias of {shown(other.type)} does not fit the vector of {shown(x.type)}"
+                a.fail(SHAPE_MISMATCH, title, position=position)
             x = x.apply(op, other)
     return x
 
@@ -202,12 +199,8 @@ def _dot(a: Arguments) -> Value:
     for position in (0, 1):
         if len(a.value(position).type.shape) == 2:
             help = "a matrix is multiplied with @: W @ x"
-            a.fail(
-                WRONG_ARGUMENTS,
-                f"dot takes two vectors, not {shown(a.value(position).type)}",
-                position=position,
-                help=help,
-            )
+            title = f"dot takes two vectors, not {shown(a.value(position).type)}"
+            a.fail(WRONG_ARGUMENTS, title, position=position, help=help)
     x, y = vector(a, 0), vector(a, 1)
     if x.type.shape != y.type.shape:
         a.fail(SHAPE_MISMATCH, f"dot needs two vectors of one size, not {shown(x.type)} and {shown(y.type)}")
@@ -258,9 +251,8 @@ def _split(a: Arguments) -> Value:
 def _slice(a: Arguments) -> Value:
     x, first, last = vector(a), a.position(1), a.position(2)
     if negative(first - 1) or negative(_known(x.type.shape[0]) - last) or negative(last - first):
-        a.fail(
-            NO_SUCH_MEMBER, f"there are no elements {first} to {last} in {shown(x.type)}, whose elements count from 1"
-        )
+        title = f"there are no elements {first} to {last} in {shown(x.type)}, whose elements count from 1"
+        a.fail(NO_SUCH_MEMBER, title)
     return x.slice(first - 1, last)
 
 

@@ -61,11 +61,8 @@ row(MATRICES, "identity(n)", "the n by n identity matrix", lambda a: _eye(a, a.d
 def _embed(a: Arguments) -> Value:
     table, w = a.value(0), a.symbol(1)
     if not table.type.shape or table.type.shape[0] != w.type.index:
-        a.fail(
-            SYMBOLS_AS_NUMBERS,
-            f"a table {shown(table.type)} has no row for each symbol of index[{w.type.index}]",
-            position=0,
-        )
+        title = f"a table {shown(table.type)} has no row for each symbol of index[{w.type.index}]"
+        a.fail(SYMBOLS_AS_NUMBERS, title, position=0)
     return table.take(w)
 
 
