@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import ShapeError
-from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, OUTPUT, PARAM, START, TANGENT
+from recurrency.graph.roots import INPUT, PARAM, START, TANGENT
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import Port, converted, real_steps, without_padding
 from recurrency.model.call import GROUPS
@@ -50,23 +50,23 @@ def seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, A
     if outputs is not None and not isinstance(outputs, Mapping):
         outputs = {next(iter(interface.outputs)): outputs}
     out = {}
-    for group, what, table in ((OUTPUT, "output", outputs), (FINAL, "state", states)):
-        adjoints = ADJOINT.nested(group)
+    both = ("output", outputs, interface.output_adjoints), ("state", states, interface.state_adjoints)
+    for what, table, known in both:
         for name, array in (table or {}).items():
-            port = interface.adjoints.get(adjoints.of(name))
-            if port is not None:
-                out[adjoints.of(name)] = fitting(interface, call, f"the gradient of {name}", array, port)
+            if name in known:
+                root, port = known[name]
+                out[root] = fitting(interface, call, f"the gradient of {name}", array, port)
             elif name != "t" or what == "output":  # a run has the count of steps among its final states
-                raise interface.unknown(f"real-valued {what}", name, adjoints.within(interface.adjoints))
+                raise interface.unknown(f"real-valued {what}", name, known)
     return out
 
 
 def all_seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, Any] | None) -> dict[str, Array]:
     """The same, and zeros for all other outputs and final states."""
     out = seeds(interface, call, outputs, states)
-    for name, port in interface.adjoints.items():
-        if name not in out:
-            out[name] = _zeros(interface, call, port)
+    for root, port in (*interface.output_adjoints.values(), *interface.state_adjoints.values()):
+        if root not in out:
+            out[root] = port.zeros(call.steps, call.batch, interface.real)
     return out
 
 
@@ -76,15 +76,13 @@ def gradients(interface: Interface, call: Call, values: Mapping[str, Array], wrt
     if "params" in wrt:
         params = parameter_gradient(interface, values)
     if "inputs" in wrt:
-        for n, p in interface.inputs.items():
-            if p.index is None and n in call.given:
-                found = values.get(GRADIENT.of(INPUT.of(n)))
-                inputs[n] = interface.outward(_zeros(interface, call, p) if found is None else found, p.kind)
+        for name, (root, port) in interface.input_gradients.items():
+            if name in call.given:
+                found = values[root] if root in values else _zeros(interface, call, port)
+                inputs[name] = interface.outward(found, port.kind)
     if "state" in wrt:
-        for n, p in interface.states.items():
-            if p.index is None:
-                found = values.get(GRADIENT.of(START.of(n)))
-                state[n] = _zeros(interface, call, p) if found is None else found
+        for name, (root, port) in interface.state_gradients.items():
+            state[name] = values[root] if root in values else _zeros(interface, call, port)
     return Gradients(params, inputs, state)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import UsageError, nearest
-from recurrency.graph.roots import ADJOINT, FINAL, OUTPUT, STREAM
+from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, OUTPUT, START, STREAM
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import REALS, Port, words
 
@@ -115,10 +115,24 @@ class Interface:
         return self.input_clocks[0] if len(self.input_clocks) == 1 else "t"
 
     @cached_property
-    def adjoints(self) -> dict[str, Port]:
-        """The ports of real outputs and final states, by the names of their adjoints, such as `d:output:NAME`."""
-        named = ((OUTPUT, self.outputs), (FINAL, self.states))
-        return {ADJOINT.of(g.of(n)): p for g, ports in named for n, p in ports.items() if p.index is None}
+    def output_adjoints(self) -> dict[str, tuple[str, Port]]:
+        """The name `d:output:NAME` of the adjoint, and the port, of each real output by its name."""
+        return {n: (ADJOINT.of(OUTPUT.of(n)), p) for n, p in self.outputs.items() if p.index is None}
+
+    @cached_property
+    def state_adjoints(self) -> dict[str, tuple[str, Port]]:
+        """The name `d:final:NAME` of the adjoint, and the port, of each real state by its name."""
+        return {n: (ADJOINT.of(FINAL.of(n)), p) for n, p in self.states.items() if p.index is None}
+
+    @cached_property
+    def input_gradients(self) -> dict[str, tuple[str, Port]]:
+        """The root of the gradient, and the port, of each real input by its name."""
+        return {n: (GRADIENT.of(INPUT.of(n)), p) for n, p in self.inputs.items() if p.index is None}
+
+    @cached_property
+    def state_gradients(self) -> dict[str, tuple[str, Port]]:
+        """The root of the gradient, and the port, of each real initial state by its name."""
+        return {n: (GRADIENT.of(START.of(n)), p) for n, p in self.states.items() if p.index is None}
 
     def roots(self, group: str) -> tuple[str, ...]:
         """The roots of the groups `output` and `final`; any other name is a root itself."""

@@ -62,7 +62,7 @@ class Model(Compiled):
         else:
             values = self.programs.runner("forward_kept" if keep else "forward", names)(call)
             if keep:
-                tape = Tape(call, {k: v for k, v in values.items() if TAPE.has(k)}, names)
+                tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names)
         wanted = [(n, STREAM.of(n), p.kind) for n, p in self.streams.items() if n in names] if names else []
         inner = self._named(values, wanted) if wanted else {}
         return Run(self._named(values, self._results), self._state(values, call), inner, tape)
