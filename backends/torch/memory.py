@@ -7,8 +7,8 @@ MEMORY: dict[str, str] = {
 _free = {}
 """Name of the function that makes buffers -> key of their sizes -> buffers that no call uses."""
 ''',
-    "_pieces": '''
-_pieces = []
+    "_blocks": '''
+_blocks = []
 """The blocks of memory of the latest large results."""
 ''',
     "LARGE_RESULT": '''
@@ -64,18 +64,19 @@ class Buffers:
     """The buffers of one call at a time; `owners` are the tensors that are not views of others."""
 
     def __init__(self, owners, tensors):
-        known = {found.address: found for found in _pieces}
+        known = {found.address: found for found in _blocks}
         owned = {x.untyped_storage().data_ptr() for x in owners}
         self.tensors, self.bytes = tensors, sum(x.nbytes for x in owners)
-        self.pieces = {address: known[address] for address in known.keys() & owned}
+        self.blocks = {address: known[address] for address in known.keys() & owned}
         self.idle = self.holders()
 
     def holders(self):
-        return [found.holders() for found in self.pieces.values()]
+        """The number of references to each block."""
+        return [found.holders() for found in self.blocks.values()]
 
     def share(self, x):
         """A result for the caller, with its own storage: on the same memory if that is a block, else a copy."""
-        found = self.pieces.get(x.untyped_storage().data_ptr())
+        found = self.blocks.get(x.untyped_storage().data_ptr())
         return x.clone() if found is None else found.tensor(x.dtype, x.data_ptr(), x.shape)
 ''',
     "lend": '''
@@ -85,41 +86,41 @@ def lend(like, shape, front=0):
     if count * item < LARGE_RESULT or like.device.type != "cpu":
         start = -before % (64 // item)
         return like.new_empty(start + count)[start:].view(shape).data if start else like.new_empty(shape)
-    found = piece(count * item + 64)
+    found = block(count * item + 64)
     first = found.address + -(found.address + before * item) % 64
     memory = found.tensor(like.dtype, first, shape)
-    _pieces.append(found)
-    del _pieces[:-64]
+    _blocks.append(found)
+    del _blocks[:-64]
     return memory
 ''',
-    "piece": '''
-def piece(size):
+    "block": '''
+def block(size):
     """An unused block of this size, at most an eighth larger. A new one replaces unused ones of other sizes."""
     unit = 1 << max(6, size.bit_length() - 4)
     size = (size + unit - 1) // unit * unit
-    found, gone = idle_piece(size, size), 0
-    while found is None and gone < size and (old := idle_piece(0, inf)):
+    found, gone = idle_block(size, size), 0
+    while found is None and gone < size and (old := idle_block(0, inf)):
         gone += len(old.memory)
-    return found or Piece(size)
+    return found or Block(size)
 ''',
-    "idle_piece": '''
-def idle_piece(least, most):
+    "idle_block": '''
+def idle_block(least, most):
     """An unused block of `least` to `most` bytes, taken off the list; None if there is none.
 
     A block leaves the list while it is looked at, so that no other thread takes it.
     """
-    for _ in range(len(_pieces)):
+    for _ in range(len(_blocks)):
         try:
-            found = _pieces.pop(0)
+            found = _blocks.pop(0)
         except IndexError:
             continue
         if found.holders() == found.idle and least <= len(found.memory) <= most:
             return found
-        _pieces.append(found)
+        _blocks.append(found)
     return None
 ''',
-    "Piece": '''
-class Piece:
+    "Block": '''
+class Block:
     """A block of memory for a large result, used again once the result is gone: its storage refers to the bytes.
 
     To get new memory from the system costs as much as to fill it.
@@ -131,6 +132,7 @@ class Piece:
         self.idle = self.holders()
 
     def holders(self):
+        """The number of references to the memory: more than when it was `idle`, while a tensor is on it."""
         return getrefcount(self.memory)
 
     def tensor(self, dtype, address, shape):

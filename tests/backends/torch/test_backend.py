@@ -257,12 +257,12 @@ def test_memory_of_results_that_are_gone_is_used_again(text_of: Any) -> None:
     module = text_of(graph)
     for _ in range(3):
         called(module["run"], graph)
-    made = set(module["_pieces"])
+    made = set(module["_blocks"])
     for _ in range(3):
         called(module["run"], graph)
-    assert set(module["_pieces"]) == made
+    assert set(module["_blocks"]) == made
     held = [called(module["run"], graph) for _ in range(3)]
-    assert len(module["_pieces"]) > len(made) or not made
+    assert len(module["_blocks"]) > len(made) or not made
     del held
 
 
