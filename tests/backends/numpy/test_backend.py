@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -271,3 +272,9 @@ def test_the_module_stands_alone() -> None:
     exec(text, module)
     assert callable(module["forward"])
     assert callable(module["again"])
+
+
+def test_a_generated_function_takes_the_fields_of_a_call() -> None:
+    graph = optimised(graphs.elman())
+    function = backend.build(graph, layout(graph), "float64").function
+    assert tuple(inspect.signature(function).parameters) == Call._fields
