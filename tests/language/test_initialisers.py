@@ -143,7 +143,7 @@ def test_a_fan_is_read_from_out_in_and_a_vector_is_one_row() -> None:
         ("sparse", (1.5, 1), (3, 3), "whole number"),
         ("uniform", (-1,), (3,), "cannot be negative"),
         ("normal", (0, -1), (3,), "cannot be negative"),
-        ("between", (1, 0.5), (3,), "low cannot be above high, and here they are 1 and 0.5"),
+        ("between", (1, 0.5), (3,), "low cannot be above high: 1 and 0.5"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_the_reason(

@@ -31,7 +31,7 @@ for _name, _number, _meaning in (
     ("sigmoid", _sigmoid, "1 / (1 + exp(-x)); also written σ"),
     ("sin", math.sin, "sine"),
     ("cos", math.cos, "cosine"),
-    ("abs", abs, "magnitude; its derivative at 0 is taken as 0"),
+    ("abs", abs, "absolute value; its derivative at 0 is taken as 0"),
     ("sign", lambda x: float((x > 0) - (x < 0)), "-1, 0 or 1; its derivative is 0"),
     ("relu", lambda x: max(x, 0.0), "max(x, 0); its derivative at 0 is taken as 0"),
     ("softplus", lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), "log(1 + exp(x))"),
@@ -111,12 +111,12 @@ row(
     ELEMENTWISE, "hard_sigmoid(x)", "clip(0.2 * x + 0.5, 0, 1)",
     lambda a: ((a.value(0) + 2.5) * 0.2).apply("maximum", 0.0).apply("minimum", 1.0),
 )  # fmt: skip
-row(ELEMENTWISE, "clip(x, low, high)", "x, cut to the interval from low to high", _clip, 3)
+row(ELEMENTWISE, "clip(x, low, high)", "x limited to the interval from low to high", _clip, 3)
 row(ELEMENTWISE, "where(c, a, b)", "a where c is not 0, else b", lambda a: a.value(0).where(a.value(1), a.value(2)), 3)
 row(
     ELEMENTWISE,
     "max(a, b, ...)",
-    "the greater, element by element; of one vector, its greatest element",
+    "the larger, element by element; for one vector, its largest element",
     _fold("maximum"),
     1,
     None,
@@ -125,7 +125,7 @@ row(
 row(
     ELEMENTWISE,
     "min(a, b, ...)",
-    "the smaller, element by element; of one vector, its smallest element",
+    "the smaller, element by element; for one vector, its smallest element",
     _fold("minimum"),
     1,
     None,
@@ -279,7 +279,7 @@ row(VECTOR, "dot(a, b)", "sum of the products of the elements", _dot, 2)
 row(
     VECTOR,
     "layer_norm(x, gain, bias)",
-    "(x - mean) / sqrt(var + 1e-5), scaled and shifted where these are given (Ba et al. 2016)",
+    "(x - mean) / sqrt(var + 1e-5), scaled and shifted if these are given (Ba et al. 2016)",
     _layer_norm,
     1,
     3,
@@ -287,16 +287,16 @@ row(
 row(
     VECTOR,
     "rms_norm(x, gain)",
-    "x / sqrt(mean(x * x) + 1e-5), scaled where a gain is given (Zhang & Sennrich 2019)",
+    "x / sqrt(mean(x * x) + 1e-5), scaled if a gain is given (Zhang & Sennrich 2019)",
     _rms_norm,
     1,
     2,
 )
-row(VECTOR, "maxout(x, k)", "greatest of k consecutive pieces, element by element (Goodfellow et al. 2013)", _maxout, 2)
+row(VECTOR, "maxout(x, k)", "maximum of k consecutive pieces, element by element (Goodfellow et al. 2013)", _maxout, 2)
 row(
     VECTOR,
     "concat(a, b, ...)",
-    "one after the other; matrices along their first dimension",
+    "joined end to end; matrices along their first dimension",
     _concat,
     1,
     None,

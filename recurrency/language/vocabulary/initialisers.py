@@ -147,14 +147,14 @@ def _width(index: int) -> Check:
     """The argument at `index` is a width or a standard deviation, and cannot be negative."""
 
     def check(shape: Sequence[object], arguments: Arguments) -> str | None:
-        return None if arguments[index] >= 0 else f"a width cannot be negative, and here it is {arguments[index]:g}"
+        return None if arguments[index] >= 0 else f"a width cannot be negative: {arguments[index]:g}"
 
     return check
 
 
 def _interval(shape: Sequence[object], arguments: Arguments) -> str | None:
     low, high = arguments
-    return None if low <= high else f"low cannot be above high, and here they are {low:g} and {high:g}"
+    return None if low <= high else f"low cannot be above high: {low:g} and {high:g}"
 
 
 def _sparse_check(shape: Sequence[object], arguments: Arguments) -> str | None:
@@ -234,7 +234,7 @@ _ROWS = (
         "sparse",
         (("k", None), ("std", None)),
         _sparse,
-        "k weights into each unit (all, where there are fewer) from N(0, std^2), the others 0 (Martens 2010)",
+        "k weights into each unit (all, if there are fewer) from N(0, std^2), the others 0 (Martens 2010)",
         _sparse_check,
     ),
 )

@@ -111,7 +111,7 @@ def _window(a: Arguments) -> Value:
         sizes = ", ".join(shown(v.type) for v in (alpha, beta, kappa))
         a.fail(SHAPE_MISMATCH, f"window needs alpha, beta and kappa of one size, not {sizes}")
     if places.type.shape:
-        a.fail(SHAPE_MISMATCH, f"a place is a number; these are {shown(places.type)}", position=3)
+        a.fail(SHAPE_MISMATCH, f"each place must be one number, not {shown(places.type)}", position=3)
     off = _at_all(kappa, places) - places.frames().expand((1,), kappa.type.shape)
     bumps = (-(_at_all(beta, places) * off * off)).apply("exp")
     return _weighed(bumps.product(alpha, "sk,k->s"), values)
@@ -134,7 +134,7 @@ row(TIME, "sum_over_time(x)", "sum over the steps of each sequence", lambda a: a
 row(TIME, "mean_over_time(x)", "mean over the steps of each sequence", _mean_over_time)
 row(
     TIME, "attend(query, keys, values, v)",
-    "sum of the values of all steps of another clock, weighted by softmax(dot(key, query)), not scaled; where v is "
+    "sum of the values of all steps of another clock, weighted by softmax(dot(key, query)), not scaled; if v is "
     "given, by softmax(dot(v, tanh(key + query))) (Bahdanau et al. 2015)",
     _attend, 3, 4, bridges=True,
 )  # fmt: skip
@@ -193,7 +193,7 @@ row(
 row(
     RANDOM,
     "zoneout(new, old, p)",
-    "each element old with probability p, else new; out of training their mean (Krueger et al. 2017)",
+    "each element old with probability p, else new; outside training their mean (Krueger et al. 2017)",
     _zoneout,
     3,
     keywords=PER,
@@ -208,8 +208,8 @@ def _clip_grad(a: Arguments) -> Value:
     return a.graph.add("clip_grad", [a.value(0).id], {"limit": limit})
 
 
-row(GRADIENTS, "stop_grad(x)", "x, through which no gradient flows", lambda a: a.value(0).apply("stop_grad"))
-row(GRADIENTS, "clip_grad(x, c)", "x, whose gradient is cut to -c .. c element by element", _clip_grad, 2)
+row(GRADIENTS, "stop_grad(x)", "x; no gradient flows through it", lambda a: a.value(0).apply("stop_grad"))
+row(GRADIENTS, "clip_grad(x, c)", "x; its gradient is clipped to -c .. c, element by element", _clip_grad, 2)
 
 # -------------------------------------------------------------------------------------------------------------- losses
 
@@ -296,7 +296,7 @@ row(
 row(
     LOSSES,
     "binary_cross_entropy(p, target)",
-    "-sum(target * log(p) + (1 - target) * log(1 - p)); exact for p = sigmoid(z), else no logarithm is below -100",
+    "-sum(target * log(p) + (1 - target) * log(1 - p)); exact for p = sigmoid(z), else logarithms are at least -100",
     _binary_cross_entropy,
     2,
 )
@@ -304,9 +304,9 @@ row(LOSSES, "squared_error(y, target)", "sum of the squared differences", _diffe
 row(
     LOSSES,
     "absolute_error(y, target)",
-    "sum of the magnitudes of the differences",
+    "sum of the absolute differences",
     _difference(lambda d: d.apply("abs")),
     2,
 )
-row(LOSSES, "l1(x)", "sum of the magnitudes of all elements", _size_of(lambda x: x.apply("abs")))
+row(LOSSES, "l1(x)", "sum of the absolute values of all elements", _size_of(lambda x: x.apply("abs")))
 row(LOSSES, "l2(x)", "sum of the squares of all elements", _size_of(lambda x: x * x))
