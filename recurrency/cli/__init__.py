@@ -94,7 +94,7 @@ def cli() -> None:
 
 def renamed(error: click.NoSuchOption) -> click.NoSuchOption:
     """An unknown option that other programs have: the same error with the name of the option here."""
-    from recurrency.language.elsewhere import OPTIONS
+    from recurrency.language.foreign_names import OPTIONS
 
     known = {name for option in error.ctx.command.params for name in option.opts} if error.ctx else set()
     meant = OPTIONS.get(error.option_name.lstrip("-").replace("_", "-").lower())

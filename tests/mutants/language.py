@@ -15,15 +15,15 @@ CHANGES = (
         (("an instance has the name of the call", "Shared(cell, self.home + label(key))", "Shared(cell, self.prefix + label(key))"),),
     ),
     Changes(
-        "recurrency/language/elaboration/firsts.py", USES,
-        (("parameters have the name of the call", "full, known = instance.home + name", "full, known = instance.prefix + name"),),
+        "recurrency/language/elaboration/initial_values.py", USES,
+        (("parameters have the name of the call", "full, known = scope.home + name", "full, known = scope.prefix + name"),),
     ),
     Changes(
         "recurrency/language/elaboration/uses.py", USES,
         (
             ("each call has parameters of its own", 'home = f"{callee.name}." if isinstance(callee, Shared) else', 'home = f"{callee.name}." if False else'),
             ("entries in another order", "dict(zip(order, cell.positional, strict=False))", "dict(zip(order[::-1], cell.positional, strict=False))"),
-            ("all inputs run over t", 'inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.instance.clock), clocks',
+            ("all inputs run over t", 'inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.scope.clock), clocks',
              'inner.clock, inner.clocks = "t", clocks', USES + " tests/language/test_composition.py"),
             ("written dimensions lose against those of inputs", "and expression.name not in bound:", ":"),
         ),

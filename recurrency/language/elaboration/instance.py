@@ -24,7 +24,7 @@ from recurrency.language.diagnostics import (
 from recurrency.language.elaboration.binding import EXPRESSIONS
 from recurrency.language.elaboration.definitions import Env, Key, Written, label
 from recurrency.language.elaboration.evaluate import Evaluator
-from recurrency.language.elaboration.firsts import drawn, fitting
+from recurrency.language.elaboration.initial_values import drawn, fitting
 from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.scope import Scope
 from recurrency.language.elaboration.signals import Poisoned

@@ -12,7 +12,7 @@ from recurrency.graph.dimensions import Poly
 from recurrency.language import syntax
 from recurrency.language.elaboration.names import Names
 from recurrency.language.elaboration.numbers import ARITHMETIC, compute, is_number, names_of, negated, whole
-from recurrency.language.elsewhere import METHODS, MODULES, SELF, known_as, plain, said_here
+from recurrency.language.foreign_names import METHODS, MODULES, SELF, known_as, plain, said_here
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import FUNCTIONS

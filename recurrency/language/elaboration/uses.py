@@ -21,7 +21,7 @@ from recurrency.language.diagnostics import (
 )
 from recurrency.language.elaboration.binding import is_choice, is_real
 from recurrency.language.elaboration.evaluate import Evaluator
-from recurrency.language.elaboration.firsts import fitting
+from recurrency.language.elaboration.initial_values import fitting
 from recurrency.language.elaboration.instance import Instance, own_clock
 from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.modules import CellDef

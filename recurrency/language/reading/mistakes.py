@@ -22,7 +22,7 @@ from recurrency.language.diagnostics import (
     UNEXPECTED_WORD,
 )
 from recurrency.language.reading.fault import Fault, expected, shown
-from recurrency.language.reading.habits import HABITS
+from recurrency.language.reading.foreign_statements import HABITS
 from recurrency.language.words import (
     CLOSERS,
     OPENERS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lark import Token
 
-from recurrency.language.elsewhere import KEYWORDS
+from recurrency.language.foreign_names import KEYWORDS
 from recurrency.language.words import STARTERS, ends_value, is_name, lex, opens_line
 
 LOOK_AHEAD = 64

@@ -98,7 +98,7 @@ def _command(words: Sequence[Token], at: int) -> str | None:
         return "leave it out: each equation has its own line" if at and words[at - 1] == "\\" else None
     if after == "\\":
         return "leave it out: each equation has its own line"
-    from recurrency.language.elsewhere import LATEX
+    from recurrency.language.foreign_names import LATEX
 
     return LATEX.get(str(after), f"a name stands without the backslash: write {after}")
 

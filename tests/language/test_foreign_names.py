@@ -10,8 +10,8 @@ import pytest
 
 import recurrency as rc
 from recurrency.cli.train import train
-from recurrency.language.elsewhere import INITIALISERS as DRAWN
-from recurrency.language.elsewhere import KEYWORDS, LATEX, METHODS, NAMES, OPTIONS, plain
+from recurrency.language.foreign_names import INITIALISERS as DRAWN
+from recurrency.language.foreign_names import KEYWORDS, LATEX, METHODS, NAMES, OPTIONS, plain
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import FUNCTIONS
 

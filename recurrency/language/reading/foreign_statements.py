@@ -13,10 +13,10 @@ from recurrency.language.diagnostics import (
     UNEXPECTED_WORD,
     WRONG_INITIALISER,
 )
-from recurrency.language.elsewhere import KEYWORDS, drawn_elsewhere, known_as
+from recurrency.language.foreign_names import KEYWORDS, drawn_elsewhere, known_as
 from recurrency.language.reading.fault import Fault, expected, shown
-from recurrency.language.reading.fault_line import SIGNS, closing, line_start, text_of
-from recurrency.language.reading.habits_of_values import braces, listed, pointed, sliced, tupled, unequal
+from recurrency.language.reading.fault_words import SIGNS, closing, line_start, text_of
+from recurrency.language.reading.foreign_values import braces, listed, pointed, sliced, tupled, unequal
 from recurrency.language.reading.strays import COMMENT, touching
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.words import is_name, where

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recurrency.errors import Diagnostic
 from recurrency.language.diagnostics import MALFORMED_LOOP, UNEXPECTED_WORD
 from recurrency.language.reading.fault import Fault
-from recurrency.language.reading.fault_line import SIGNS, closing, text_of
+from recurrency.language.reading.fault_words import SIGNS, closing, text_of
 from recurrency.language.reading.strays import touching
 from recurrency.language.words import opens_line, where
 

@@ -12,7 +12,7 @@ from recurrency.language.elaboration.definitions import Env
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.meanings import ParamInfo
 from recurrency.language.elaboration.scope import Scope
-from recurrency.language.elsewhere import drawn_elsewhere
+from recurrency.language.foreign_names import drawn_elsewhere
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import shown
 
