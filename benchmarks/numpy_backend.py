@@ -27,7 +27,7 @@ from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.passes import derivatives, optimised
-from recurrency.passes.keep import partition
+from recurrency.passes.partition import partition
 from recurrency.program.layout import Layout, layout
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -157,7 +157,7 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     from recurrency.graph.text import graph_text
     from recurrency.model.graphs import known_passes
     from recurrency.passes import PASSES, derivatives, optimised
-    from recurrency.passes.keep import partition
+    from recurrency.passes.partition import partition
     from recurrency.program.schedule import PIECES, schedule
 
     known_passes([stage], ["elaborate", *PASSES, "differentiate", "keep", *PIECES, "schedule"])

@@ -116,7 +116,7 @@ class Graphs:
         return self.base(STREAM.name(r) for r in roots if STREAM.has(r)).select(roots)
 
     def _parted(self, key: tuple[str, tuple[str, ...]], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
-        from recurrency.passes.keep import partition
+        from recurrency.passes.partition import partition
 
         if key not in self._graphs:
             whole = make()

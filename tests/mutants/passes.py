@@ -79,7 +79,7 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/passes/keep.py", "tests/passes/test_keep.py tests/passes/test_lengths.py -k 'keep or (lengths and numpy)'",
+        "recurrency/passes/partition.py", "tests/passes/test_partition.py tests/passes/test_lengths.py -k 'partition or (lengths and numpy)'",
         (
             ("a delayed stream of the tape looks clean", 'late = {"delayed": 1} if node.delay > 0 else {}', "late = {}"),
             ("products are computed again", 'group == "layout" or (node.op.elementwise', 'group in ("layout", "product") or (node.op.elementwise'),

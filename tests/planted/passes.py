@@ -68,7 +68,7 @@ ROWS = (
           h = tanh(V @ x + A @ h[t-1]) * tanh(W @ x + U @ h[t-1])
           y = h
           """, "pass pack"),
-    Plant("another value on the tape", PASSES + "keep:partition", "return one, _second(",
+    Plant("another value on the tape", PASSES + "partition:partition", "return one, _second(",
           "tape = dict(zip(tape, kept[::-1])) if recompute else tape\n    return one, _second(",
           "param b : [H] ~ ones\ny = tanh(z) * sigmoid(z * b) * exp(-square(b * z))", "pass keep", "backward"),
     Plant("memory used again too early", "recurrency.program.reuse:Heap.taken", "self.busy[0][0] < first", "True",

@@ -11,10 +11,11 @@ from recurrency.backends.numpy.backend import backend
 from recurrency.backend import Call
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
+from recurrency.graph.op import FUNCTION
 from recurrency.graph.types import Kind
 from recurrency.graph.verify import verify
 from recurrency.passes import optimised
-from recurrency.passes.keep import DEAR, partition
+from recurrency.passes.partition import partition
 from recurrency.program.layout import layout
 from tests.backends.numpy.test_backend import differentiated, expected_of, split
 from tests.passes.test_passes import with_gradients
@@ -49,7 +50,7 @@ def test_the_halves_say_what_the_whole_says(name: str, recompute: bool) -> None:
 @pytest.mark.parametrize("name", graphs.GRAPHS)
 def test_nothing_dear_is_computed_twice(name: str) -> None:
     first, second = halves(optimised(differentiated(name)))
-    keys = {first[id].name for id in first if first[id].name and first[id].op.cost >= DEAR}
+    keys = {first[id].name for id in first if first[id].name and first[id].op.cost >= FUNCTION}
     again = [second[id].name for id in second if second[id].name in keys and second[id].op.name != "input"]
     assert not again
 

@@ -9,15 +9,12 @@ import networkx as nx
 
 from recurrency.graph.cost import volume
 from recurrency.graph.graph import Graph, rebuild
-from recurrency.graph.op import Op, Trait
+from recurrency.graph.op import FUNCTION, Op, Trait
 from recurrency.graph.ops import OPS
 from recurrency.graph.roots import TAPE
 from recurrency.graph.types import Kind
 from recurrency.passes.recurrence import components, is_cycle, strong
 from recurrency.passes.rewriting import number
-
-DEAR = 10
-"""Cost of an element from which on it is kept rather than computed again."""
 
 NOMINAL_STEPS, NOMINAL_BATCH = 64, 16
 """Sizes with which the costs of keeping are compared."""
@@ -125,7 +122,7 @@ def _is_view(op: Op) -> bool:
 
 
 def _is_cheap(op: Op) -> bool:
-    return _is_free(op) or Trait.MOVES in op.traits or op.group == "layout" or (op.elementwise and op.cost < DEAR)
+    return _is_free(op) or Trait.MOVES in op.traits or op.group == "layout" or (op.elementwise and op.cost < FUNCTION)
 
 
 def _second(graph: Graph, roots: dict[str, int], tape: dict[str, int]) -> Graph:
