@@ -1,4 +1,4 @@
-"""What values and operations cost: elements and arithmetic operations, for numbers of steps and sequences."""
+"""The cost of values and operations: elements and arithmetic operations, for numbers of steps and sequences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Steps: TypeAlias = int | Mapping[str, int]
 
 
 def elements(shape: tuple[Dim, ...], steps: Steps, batch: int, kind: Kind, clock: str | None, rows: int = 0) -> int:
-    """The number of elements of a value of this shape and kind, with so many rows added along time."""
+    """The number of elements of a value of this shape and kind; `rows` are added along time."""
     lead = 1
     if kind is not Kind.STATIC:
         lead = batch * (_count(steps, clock) + rows if kind is Kind.STREAM else 1)
@@ -40,13 +40,13 @@ def cost(graph: Graph, id: int, steps: Steps, batch: int) -> int:
 
 
 def whole(dim: Dim) -> int:
-    """A dimension that has a number."""
+    """A dimension as an integer. It must be one."""
     assert isinstance(dim, int)
     return dim
 
 
 def count(shape: tuple[Dim, ...]) -> int:
-    """The number of elements of a shape whose dimensions have numbers."""
+    """The number of elements of a shape of integers."""
     return prod(map(whole, shape))
 
 

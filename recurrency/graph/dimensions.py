@@ -1,4 +1,4 @@
-"""Dimensions as units: polynomials over names, which do not mix before anyone gives them a number."""
+"""Dimensions as units: polynomials over names, which do not mix until they get numbers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Poly:
     __rmul__ = __mul__
 
     def divided(self, number: int) -> int | Poly | None:
-        """This dimension over `number`, or None where it does not divide exactly."""
+        """This dimension divided by `number`; None if it does not divide exactly."""
         if number == 0 or any(factor % number for _, factor in self.terms):
             return None
         return _normal([(names, factor // number) for names, factor in self.terms])
@@ -74,4 +74,4 @@ def symbol(name: str) -> Poly:
 
 
 Dim: TypeAlias = int | Poly | str
-"""A number, a symbolic dimension, or (a string) the number of steps of the clock of that name."""
+"""A number, a symbolic dimension, or (a string) the number of steps of the clock of this name."""

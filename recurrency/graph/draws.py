@@ -1,7 +1,7 @@
-"""Random numbers that depend on nothing but where they are used: Philox4x32-10, a generator without a state.
+"""Random numbers that depend only on where they are used: Philox4x32-10, a generator without state.
 
-The number of a place (site, sequence, step, element) under a seed is the same in whatever order, on whatever backend
-and in whatever pieces a program runs. Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1,
+For one seed, a place (site, sequence, step, element) has the same number on every backend, whatever the order of
+computation and the division into calls. Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1,
 2, 3" (2011).
 """
 
@@ -22,7 +22,7 @@ WORD = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 BITS = 24
-"""A uniform number has 24 bits, so that it is the same number in float32 and in float64."""
+"""Uniform numbers have 24 bits, so that they are equal in float32 and in float64."""
 
 
 def philox(counter: tuple[Words, Words, Words, Words], seed: int) -> tuple[Words, Words, Words, Words]:
@@ -79,6 +79,6 @@ def _words(seed: int, site: int, step: Any, sequence: Any, count: int) -> tuple[
 
 
 def uniforms(seed: int, site: int, step: Any, sequence: Any, count: int) -> Floats:
-    """Numbers from 0 to 1, without 1, of all bits that a float64 has; places as in `draw`."""
+    """Numbers in [0, 1) with all bits that a float64 has; places as in `draw`."""
     first, second = _words(seed, site, step, sequence, count)
     return np.asarray(((first >> np.uint64(5)) * 2.0**26 + (second >> np.uint64(6))) * 2.0**-53)

@@ -1,4 +1,4 @@
-"""The stream graph: frozen nodes, and the same as a networkx multigraph whose edges carry delays."""
+"""The stream graph: frozen nodes, also available as a networkx multigraph whose edges carry delays."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from recurrency.graph.value import Value
 
 V = TypeVar("V")
 PENDING = -1
-"""Stands for the argument of a delayed use until the stream that it reads is defined."""
+"""The argument of a delayed use until its stream is defined."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: its arguments in order (ids), what else it needs, its type, and where it comes from.
+    """One operation: arguments in order (ids), attributes, type, and origin.
 
-    `name` is the user's name of the value ("" where it has none); `span` the piece of the specification.
+    `name` is the user's name of the value ("" if it has none); `span` is its place in the specification.
     """
 
     op: Op
@@ -35,7 +35,7 @@ class Node:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What two nodes have in common if they compute the same value."""
+        """A key that is equal for nodes that compute the same value."""
         return (self.op.name, self.args, tuple(sorted(self.attrs.items())), self.type)
 
     def reading(self, args: tuple[int, ...]) -> Node:
@@ -44,17 +44,15 @@ class Node:
 
     @property
     def delay(self) -> int:
-        """By how many steps the first argument is delayed."""
+        """The number of steps by which the first argument is delayed; 0 for all operations but `shift`."""
         delay: int = self.attrs.get("delay", 0)
         return delay
 
 
 class Graph:
-    """Nodes by number, with `roots`: the values that are wanted, by name.
+    """Nodes by number, with `roots`: the values that are wanted, by name (`recurrency.graph.roots`).
 
-    Names of roots: `output:y`, `stream:i` (every name of the user's), `final:h` (a state after the last step),
-    `loss`, and those that passes add. A cycle always passes through a `shift`; its use of the stream is an edge with
-    `delay` other than 0.
+    A cycle always passes through a `shift`. The edge from its stream has a `delay` other than 0.
     """
 
     def __init__(self) -> None:
@@ -64,9 +62,9 @@ class Graph:
         self.roots: dict[str, int] = {}
         self._next = 0
         self.span: Span | None = None
-        """The origin of the nodes that are added now."""
+        """The origin of nodes that are added without a span."""
         self.limit: int | None = None
-        """The greatest number of nodes, checked by `add` (OverflowError)."""
+        """The greatest number of nodes, checked by `insert` (OverflowError)."""
 
     def __getitem__(self, id: int) -> Node:
         return self._nodes[id]
@@ -82,9 +80,9 @@ class Graph:
 
     @property
     def nx(self) -> networkx.MultiDiGraph[int]:
-        """The graph as networkx has it, to be read: an edge from each argument to its user, with `delay`.
+        """The graph in networkx, for reading: an edge from each argument to its user, with its `delay`.
 
-        It is made when it is asked for after a change; passes make many graphs whose edges nobody asks for.
+        It is built on the first access after a change, because most graphs between passes never need it.
         """
         if self._nx is None:
             self._nx = networkx.MultiDiGraph()
@@ -129,24 +127,24 @@ class Graph:
         return Value(self, id)
 
     def put(self, id: int, node: Node) -> None:
-        """Say what the node with this number is."""
+        """Set the node with this number."""
         self._nodes[id] = node
         self._nx = None
         if self._said:
             self._said = {}
 
     def delayed(self, type_: Type, delay: int, first: Iterable[Value] = (), **rest: Any) -> Value:
-        """A delayed use of a stream of `type_` that is not defined yet; `bind` says later which it is."""
+        """A delayed use of a stream of `type_` that is not defined yet; `bind` sets the stream later."""
         args = (PENDING, *(f.id for f in first))
         return self.insert(Node(OPS["shift"], args, {"delay": delay}, type_, span=self.span, **rest))
 
     def bind(self, shift: int, stream: int) -> None:
-        """Say which stream a delayed use reads."""
+        """Set the stream that a delayed use reads."""
         node = self[shift]
         self.put(shift, node.reading((stream, *node.args[1:])))
 
     def rename(self, id: int, name: str, span: Span | None = None) -> None:
-        """Give a node the user's name, if it has none yet."""
+        """Give a node the user's name, unless it has one."""
         node = self[id]
         if not node.name:
             self.put(id, replace(node, name=name, span=span or node.span))
@@ -161,7 +159,7 @@ class Graph:
         return list(self._once("order", wanted, lambda: self._ordered(wanted)))
 
     def said(self, what: Callable[[Graph], V]) -> V:
-        """What a function says of the graph and its roots; it is asked anew where these have changed."""
+        """The value of a function of the graph and its roots; it is computed again only after a change of these."""
         return self._once(what, tuple(self.roots.values()), lambda: what(self))
 
     def _once(self, what: object, roots: tuple[int, ...], make: Callable[[], V]) -> V:
@@ -205,7 +203,7 @@ class Graph:
         return node.args, ()
 
     def needed(self, ids: Iterable[int], late: bool = True) -> set[int]:
-        """Values and all that they depend on, as far as that is defined yet; without `late` at the same step alone."""
+        """These values and all that they depend on, as far as it is defined; without `late`, at the same step alone."""
         found = set(ids)
         later = list(found)
         while later:
@@ -216,12 +214,12 @@ class Graph:
         return found
 
     def sources(self, op: str) -> dict[str, int]:
-        """The nodes of a kind of source (`param`, `input`, `start`), by name."""
+        """The nodes of one kind of source (`param`, `input`, `start`), by name."""
         kind = OPS[op]
         return {n.attrs["name"]: id for id in self if (n := self[id]).op is kind}
 
     def select(self, roots: Mapping[str, int] | Iterable[str]) -> Graph:
-        """A graph with these roots only, and what they need."""
+        """A graph with these roots only, and the nodes that they need."""
         chosen = dict(roots) if isinstance(roots, Mapping) else {name: self.roots[name] for name in roots}
         return rebuild(self, chosen)
 
@@ -235,18 +233,18 @@ class CycleError(Exception):
 
 
 Visit = Callable[[Graph, Node, int], Value]
-"""Puts a node, whose arguments are already those of the new graph, into it, and says which value stands for it."""
+"""Adds a node, whose arguments are those of the new graph already, and returns the value that replaces it."""
 
 
 def copy_node(graph: Graph, node: Node, old: int) -> Value:
-    """The visit that changes nothing."""
+    """The visit that copies a node unchanged."""
     return graph.insert(node)
 
 
 def rebuild(graph: Graph, roots: Mapping[str, int] | None = None, visit: Visit = copy_node) -> Graph:
-    """A new graph of what the roots need, each node put there by `visit`, arguments first.
+    """A new graph of the nodes that the roots need. `visit` adds each of them, arguments first.
 
-    A delayed use is visited before the stream that it reads exists; its first argument is then `PENDING` and is bound
+    A delayed use is visited before its stream exists. Its first argument is `PENDING` at that time, and is bound
     afterwards.
     """
     roots = graph.roots if roots is None else roots

@@ -1,6 +1,6 @@
-"""The meaning of a graph: each node, sequence and step by itself, in float64.
+"""The interpreter: the meaning of a graph, for each node, sequence and step by itself, in float64.
 
-Slow and obvious: every backend and every pass is compared with it.
+It is slow and obvious. Every backend and every pass is compared with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Place: TypeAlias = tuple[int, int, int]
 """Node, sequence and step; -1 where the value does not depend on it."""
 
 SIZES = ("size", "sizes", "shape", "start", "stop")
-"""The attributes that hold dimensions, among which may be the name of a clock."""
+"""The attributes that hold dimensions; a dimension may be the name of a clock."""
 
 
 def evaluate(
@@ -49,14 +49,14 @@ def evaluate(
 
 
 class _MissingError(Exception):
-    """A value is needed that is not known yet."""
+    """A value is needed that is not computed yet."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
 
 
 class _Run:
-    """The arrays of one evaluation and the values that are known so far."""
+    """The given arrays of one evaluation, and the values computed so far."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class _Run:
         self.known: dict[Place, Array] = {}
 
     def _measure(self, lengths: Mapping[str, Any]) -> None:
-        """Find the batch size, and the steps and lengths that the caller left out, from the arrays of the inputs."""
+        """Set the batch size, and steps and lengths that the caller left out, from the arrays of the inputs."""
         batch = max((len(np.atleast_1d(n)) for n in lengths.values()), default=None)
         for name, id in self.graph.sources("input").items():
             type_ = self.graph[id].type
@@ -92,7 +92,7 @@ class _Run:
             self.steps.setdefault(clock, int(max(n, default=0)))
 
     def place(self, id: int, sequence: int, step: int) -> Place:
-        """The place of a value: without what it does not depend on."""
+        """The place of a value, with -1 for what it does not depend on."""
         kind = self.graph[id].type.kind
         return (id, sequence if kind >= Kind.SEQUENCE else -1, step if kind is Kind.STREAM else -1)
 
@@ -123,7 +123,7 @@ class _Run:
             return np.asarray(node.op.meaning(*args, **attrs))
 
     def assembled(self, id: int) -> Array:
-        """A value for all sequences and steps, with nothing (zero or -1) where a sequence has ended."""
+        """A value for all sequences and steps, zero (symbols: -1) after the end of a sequence."""
         type_ = self.graph[id].type
         if type_.kind is Kind.STATIC:
             return self.value((id, -1, -1))
@@ -139,7 +139,7 @@ class _Run:
 
 
 class _Reading:
-    """One place, as an op sees it; see `recurrency.graph.ops.Reading`."""
+    """One place, as an operation sees it; see `recurrency.graph.op.Reading`."""
 
     def __init__(self, run: _Run, node: Node, place: Place) -> None:
         self.run, self.node = run, node

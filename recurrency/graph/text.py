@@ -7,7 +7,7 @@ from typing import Any
 from recurrency.graph.graph import PENDING, Graph, Node
 
 HIDDEN = frozenset({"type", "delay", "name"})
-"""Attributes that the line says in another way."""
+"""Attributes that are printed in other ways."""
 
 
 def graph_text(graph: Graph) -> str:

@@ -11,7 +11,7 @@ from recurrency.graph.types import Kind, Type, join
 
 
 def same(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """All arguments have one shape, and so has the result."""
+    """All arguments have one shape, and the result has it too."""
     shapes = {t.shape for t in types}
     if len(shapes) != 1:
         raise TypeError(f"shapes differ: {' and '.join(str(t) for t in types)}")
@@ -19,7 +19,7 @@ def same(types: tuple[Type, ...], attrs: Attrs) -> Type:
 
 
 def stated(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """The type stands in the attributes."""
+    """The type is the attribute `type`."""
     result: Type = attrs["type"]
     return result
 
@@ -30,7 +30,7 @@ def scalar_of(kind: Kind) -> Callable[[tuple[Type, ...], Attrs], Type]:
 
 
 def product_type(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """Letters name the axes; equal letters have equal sizes."""
+    """The letters of `spec` name axes; equal letters must have equal sizes."""
     left, result = attrs["spec"].split("->")
     sizes: dict[str, Dim] = {}
     for letters, type_ in zip(left.split(","), types, strict=True):
@@ -43,12 +43,12 @@ def product_type(types: tuple[Type, ...], attrs: Attrs) -> Type:
 
 
 def reduced(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """Without the axes that are named."""
+    """The type without the axes `axes`."""
     return types[0].with_shape(*(d for i, d in enumerate(types[0].shape) if i not in attrs["axes"]))
 
 
 def expanded(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """With new axes at the positions `axes` of the result, of the sizes `sizes`."""
+    """The type with new axes, at the positions `axes` of the result, of the sizes `sizes`."""
     shape = list(types[0].shape)
     for axis, size in zip(attrs["axes"], attrs["sizes"], strict=True):
         shape.insert(axis, size)
@@ -56,13 +56,13 @@ def expanded(types: tuple[Type, ...], attrs: Attrs) -> Type:
 
 
 def _of_sequence(type_: Type) -> Type:
-    """At least a sequence value where an axis has as many rows as a sequence has steps."""
+    """At least a sequence value, if the size of an axis is the number of steps of a sequence."""
     timed = type_.kind is Kind.STATIC and any(isinstance(d, str) for d in type_.shape)
     return replace(type_, kind=Kind.SEQUENCE) if timed else type_
 
 
 def concatenated(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """Side by side along the first axis."""
+    """The arguments side by side along the first axis."""
     if len({t.shape[1:] for t in types}) != 1:
         raise TypeError("the other dimensions differ")
     total: Dim = 0
@@ -74,12 +74,12 @@ def concatenated(types: tuple[Type, ...], attrs: Attrs) -> Type:
 
 
 def arranged(type_: Type, *shape: Dim) -> Type:
-    """The same elements, be they symbols, in another shape."""
+    """The same elements, real numbers or symbols, in another shape."""
     return replace(type_, shape=shape)
 
 
 def resized(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """Another extent of the first axis."""
+    """The type with another size of the first axis."""
     return _of_sequence(types[0].with_shape(attrs["size"], *types[0].shape[1:]))
 
 
@@ -96,5 +96,5 @@ def sequence_of(types: tuple[Type, ...], attrs: Attrs) -> Type:
 
 
 def clocked(types: tuple[Type, ...], attrs: Attrs) -> Type:
-    """A stream over the clock that is named."""
+    """A stream over the clock `clock`."""
     return Type(Kind.STREAM, types[0].shape, attrs["clock"], types[0].index)

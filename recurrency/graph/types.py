@@ -1,4 +1,4 @@
-"""What a value of the stream graph is: its kind, its shape without time and batch, its clock."""
+"""The type of a value: its kind, its clock, and the shape of one element without time and batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recurrency.graph.dimensions import Dim
 
 
 class Kind(IntEnum):
-    """How a value varies: not at all, from sequence to sequence, or from step to step as well."""
+    """What a value varies over: nothing, sequences, or sequences and steps."""
 
     STATIC = 0
     SEQUENCE = 1

@@ -1,4 +1,4 @@
-"""A handle on a node, with the operators of mathematics: what gradient rules and lowerings are written in."""
+"""A handle on a node, with mathematical operators. Gradient rules and lowerings are written with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recurrency.graph.types import Kind, Type
 
 
 class Typed(Protocol):
-    """A node, of which a value knows the type alone."""
+    """A node, as far as a value needs it."""
 
     @property
     def type(self) -> Type:
@@ -19,7 +19,7 @@ class Typed(Protocol):
 
 
 class Builder(Protocol):
-    """What a value needs of its graph: `recurrency.graph.graph.Graph`."""
+    """A graph, as far as values and gradient rules need it: see `recurrency.graph.graph.Graph`."""
 
     def __getitem__(self, id: int) -> Typed: ...
 
@@ -29,7 +29,7 @@ class Builder(Protocol):
 
 @dataclass(frozen=True)
 class Value:
-    """Node `id` of `graph`; an operator adds a node to the graph and gives its handle."""
+    """Node `id` of `graph`. An operator adds a node to the graph and returns its handle."""
 
     graph: Builder
     id: int
@@ -40,7 +40,7 @@ class Value:
         return self.graph[self.id].type
 
     def apply(self, op: str, *others: Value | float, **attrs: Any) -> Value:
-        """An op on this value and others; scalars are expanded to the shape of the rest."""
+        """An operation on this value and others. Scalars are expanded to the shape of the rest."""
         operands = [self, *(o if isinstance(o, Value) else constant(self.graph, o) for o in others)]
         shape = max((o.type.shape for o in operands), key=len)
         return self.graph.add(op, [o.to_shape(shape).id for o in operands], attrs)
@@ -92,7 +92,7 @@ class Value:
         return self.graph.add("product", [self.id, other.id], {"spec": spec})
 
     def transpose(self) -> Value:
-        """The axes in reverse order."""
+        """The value with its axes in reverse order."""
         return self.graph.add("transpose", [self.id])
 
     def reshape(self, *shape: Dim) -> Value:
@@ -100,7 +100,7 @@ class Value:
         return self.graph.add("reshape", [self.id], {"shape": shape})
 
     def expand(self, axes: tuple[int, ...], sizes: tuple[Dim, ...]) -> Value:
-        """Repeated along new axes."""
+        """The value repeated along new axes."""
         return self.graph.add("expand", [self.id], {"axes": axes, "sizes": sizes})
 
     def reduce(self, op: str, axes: tuple[int, ...] | None = None) -> Value:
@@ -117,11 +117,11 @@ class Value:
         return self.graph.add("pad", [self.id], {"start": start, "size": size})
 
     def take(self, index: Value) -> Value:
-        """The row that `index` says, or zero where it says "no symbol"."""
+        """The row with the number `index`; zeros for "no symbol"."""
         return self.graph.add("take", [self.id, index.id])
 
     def put(self, index: Value, size: Dim) -> Value:
-        """Zeros of `size` rows with this value in the row that `index` says."""
+        """Zeros of `size` rows, with this value in the row with the number `index`."""
         return self.graph.add("put", [self.id, index.id], {"size": size})
 
     def shift(self, delay: int, *first: Value) -> Value:
@@ -129,7 +129,7 @@ class Value:
         return self.graph.add("shift", [self.id, *(f.id for f in first)], {"delay": delay})
 
     def pick(self, step: int) -> Value:
-        """The value at step 1, 2, ... or, from the end, -1, -2, ...: zero where there is no such step."""
+        """The value at step 1, 2, ..., or counted from the end, -1, -2, ...; zero if there is no such step."""
         return self.graph.add("pick", [self.id], {"step": step})
 
     def place(self, step: int, clock: str | None) -> Value:
@@ -137,39 +137,39 @@ class Value:
         return self.graph.add("place", [self.id], {"step": step, "clock": clock})
 
     def history(self, rows: int, *before: Value) -> Value:
-        """The last values of a stream as the rows of one value, the oldest first; `before` it stands a line like it."""
+        """The last `rows` values of a stream as rows, the oldest first; `before` holds those before step 1."""
         return self.graph.add("history", [self.id, *(b.id for b in before)], {"rows": rows})
 
     def unhistory(self, clock: str | None) -> Value:
-        """A stream that ends with the rows of this value, and is zero before."""
+        """A stream that ends with the rows of this value and is zero before them."""
         return self.graph.add("unhistory", [self.as_sequence().id], {"clock": clock})
 
     def opening(self, rows: int) -> Value:
-        """The first values of a stream as the rows of one value: zero where there are no such steps."""
+        """The first `rows` values of a stream as rows; zero where there are no such steps."""
         return self.graph.add("opening", [self.id], {"rows": rows})
 
     def unopening(self, clock: str | None) -> Value:
-        """A stream that begins with the rows of this value, and is zero after them."""
+        """A stream that begins with the rows of this value and is zero after them."""
         return self.graph.add("unopening", [self.as_sequence().id], {"clock": clock})
 
     def slide(self, by: int, clock: str | None) -> Value:
-        """Row k is row k + `by` times the number of steps of each sequence, zero where there is none."""
+        """The rows shifted by `by` times the number of steps of each sequence; zero where there is no row."""
         return self.graph.add("slide", [self.as_sequence().id], {"by": by, "clock": clock})
 
     def if_length(self, length: int, clock: str | None) -> Value:
-        """This value for the sequences with exactly `length` steps, zero for the others."""
+        """This value for sequences with exactly `length` steps, zero for the others."""
         return self.graph.add("if_length", [self.as_sequence().id], {"length": length, "clock": clock})
 
     def unless_given(self, name: str) -> Value:
-        """This value where the caller did not hand over the first value `name`, else zero."""
+        """This value where the caller has not given the first value `name`, else zero."""
         return self.graph.add("unless_given", [self.id], {"name": name})
 
     def reverse(self) -> Value:
-        """Each sequence from its end to its start."""
+        """Each sequence in reverse order."""
         return self.graph.add("reverse", [self.id])
 
     def frames(self) -> Value:
-        """All steps of a stream as one value for each sequence, with the steps as its first axis."""
+        """All steps of a stream as one value for each sequence; the steps are its first axis."""
         return self.graph.add("frames", [self.id])
 
     def unframes(self, clock: str | None) -> Value:
@@ -177,7 +177,7 @@ class Value:
         return self.graph.add("unframes", [self.id], {"clock": clock})
 
     def valid(self) -> Value:
-        """The same stream, zero after the end of each sequence."""
+        """The same stream with zeros after the end of each sequence."""
         return self.graph.add("valid", [self.id])
 
     def sum_time(self) -> Value:
@@ -189,19 +189,19 @@ class Value:
         return self.graph.add("sum_batch", [self.id])
 
     def as_sequence(self) -> Value:
-        """A static value, the same for each sequence; any other as it is."""
+        """A static value as one that is the same for each sequence; any other value as it is."""
         if self.type.kind is not Kind.STATIC:
             return self
         return self.graph.add("spread", [self.id], {"clock": None})
 
     def spread_like(self, type_: Type) -> Value:
-        """This value at the kind of `type_`: constant over sequences, and over the steps of its clock."""
+        """This value at the kind of `type_`: repeated for all sequences, and for all steps of its clock."""
         if self.type.kind >= type_.kind:
             return self
         return self.graph.add("spread", [self.id], {"clock": type_.clock})
 
     def reduced_to(self, kind: Kind) -> Value:
-        """Summed over steps and sequences down to a kind."""
+        """The value summed over steps and sequences down to a kind."""
         value = self
         if value.type.kind is Kind.STREAM and kind < Kind.STREAM:
             value = value.sum_time()

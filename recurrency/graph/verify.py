@@ -1,4 +1,4 @@
-"""The invariants of a stream graph, in one place; checked after every pass in the tests and on demand."""
+"""The invariants of a stream graph. The tests check them after every pass; `verify` checks them on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recurrency.graph.types import Type
 
 
 class InvalidGraph(RecurrencyError):  # noqa: N818  (a state of affairs, named as such)
-    """A graph breaks an invariant: a bug of the compiler, not of the user."""
+    """A graph violates an invariant: a bug of the compiler, not of the user."""
 
 
 def verify(graph: Graph) -> None:
@@ -32,7 +32,7 @@ def verify(graph: Graph) -> None:
 
 
 def _arguments(graph: Graph) -> None:
-    """Arguments exist, are bound, and are as many as the op takes."""
+    """Arguments exist and are bound, and the operation takes this number of arguments."""
     for id in graph:
         node = graph[id]
         if PENDING in node.args:
@@ -44,7 +44,7 @@ def _arguments(graph: Graph) -> None:
 
 
 def _types(graph: Graph) -> None:
-    """The type of a node is what the op's rule makes of its arguments."""
+    """The type of a node is the one that the type rule gives for its arguments."""
     for id in graph:
         node = graph[id]
         if "type" in node.attrs or _symbolic(node.type):
@@ -69,7 +69,7 @@ def _sources(graph: Graph) -> None:
 
 
 def _firsts(graph: Graph) -> None:
-    """A delayed use has a first value for each step that it reaches back, or a line of them, or none."""
+    """A delayed use has a first value for each step of its delay, or one value with a row for each, or none."""
     for id in graph:
         node = graph[id]
         if Trait.DELAYS not in node.op.traits or _is_line(graph, node):
@@ -92,7 +92,7 @@ def _order(graph: Graph) -> None:
 
 
 def _loops(graph: Graph) -> None:
-    """A recurrence runs in one direction and contains nothing else that crosses time."""
+    """A recurrence has one direction, and no other operation in it crosses time."""
     for component in nx.strongly_connected_components(graph.nx):
         inner = graph.nx.subgraph(component)
         if inner.number_of_edges() == 0:

@@ -1,4 +1,4 @@
-"""Passes: functions from graphs to graphs that keep their meaning, in the order in which they run."""
+"""Passes: functions from graph to graph that keep its meaning, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PASSES: dict[str, Pass] = {
 
 
 ORDER = ("simplify", "cse", "reassociate", "simplify", "cse", "pack", "cse")
-"""What one pass leaves behind another tidies up."""
+"""The order. Some passes run several times, because others leave work for them."""
 
 
 def optimised(graph: Graph, without: Collection[str] = (), watch: Callable[[str, Graph], None] | None = None) -> Graph:

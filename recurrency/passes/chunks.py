@@ -1,4 +1,4 @@
-"""The graph of a cell that runs in chunks of steps: losses of all steps apart from those that count in one of them."""
+"""The graph of a cell that runs in chunks of steps. Losses of each step are kept apart from losses of one step."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from recurrency.passes.loss_lines import clock_of, lines, total
 from recurrency.passes.rewriting import made_by
 
 STEPS = LOSS.of("steps")
-"""Root: the sum of the loss lines over all steps and sequences, of those that are a mean over all steps."""
+"""A root: the sum over all steps and sequences of the loss lines that are means over all steps."""
 
 EACH = Group(LOSS.of("step:"))
-"""Roots: the streams that `loss:steps` is the sum of."""
+"""Roots: the streams that `loss:steps` adds up."""
 
 
 def in_chunks(graph: Graph, streams: Iterable[str] = ()) -> Graph:
-    """The graph of results and some inner streams, with a root for each kind of loss line (`loss_roots`).
+    """The graph of results and some streams, with a root for each kind of loss line (`loss_roots`).
 
-    The loss is `loss:steps / max(1, n)` for n steps of all sequences together, and the other roots as they are.
+    The loss is `loss:steps / max(1, n)`, where n counts the steps of all sequences together, plus the other roots.
     """
     out = _selected(graph, streams)
     found = lines(out)
@@ -31,12 +31,12 @@ def in_chunks(graph: Graph, streams: Iterable[str] = ()) -> Graph:
 
 
 def loss_roots(kinds: Iterable[str]) -> dict[str, str]:
-    """The root that holds the lines of each kind."""
+    """Each kind of loss line -> its root."""
     return {kind: LOSS.of(kind) if clock_of(kind) is None else STEPS for kind in kinds}
 
 
 def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
-    """The same graph without the sums over time, which chunks may be added up to: the streams as roots EACH."""
+    """The same graph, with the streams before their sums over time as roots EACH: sums of chunks can be added up."""
     out = _selected(graph, streams)
     found = lines(out)
     out.roots.pop("loss", None)
@@ -55,7 +55,7 @@ def _selected(graph: Graph, streams: Iterable[str]) -> Graph:
 
 
 def _below(graph: Graph, id: int, *ops: str) -> int:
-    """What stands below these operations, each of which is the first argument of the one before."""
+    """The value below these operations, each of which is the first argument of the one before."""
     for op in ops:
         node = made_by(graph, id, op)
         assert node is not None, f"{graph[id].op.name} stands where a mean over steps has {op}"

@@ -1,4 +1,4 @@
-"""Common subexpressions: nodes that compute the same value become one, through recurrences too."""
+"""Common subexpressions: nodes that compute the same value become one, also through recurrences."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ V = TypeVar("V", bound=Hashable)
 
 
 def cse(graph: Graph) -> Graph:
-    """Make one node of all that are equal.
+    """Merge all nodes that are equal.
 
-    Delayed uses are first taken to be equal if they look alike; as long as some then read streams that differ, they
-    are parted. So two copies of one recurrence are found, which seen from their arguments alone would differ for ever.
+    Delayed uses are first assumed to be equal if they have the same delay and type, and are separated as long as they
+    read streams that differ. This finds two copies of one recurrence, which would differ for ever if compared by their
+    arguments. (Partition refinement: Hopcroft 1971)
     """
     order = graph.order()
     classes = _shift_classes(graph, order)
@@ -42,10 +43,10 @@ def _shift_classes(graph: Graph, order: list[int]) -> dict[int, int]:
 
 
 def _part(graph: Graph, coarse: dict[int, int], numbers: dict[int, int]) -> None:
-    """Give other numbers to values that differ, until equal ones are equal in all that they read.
+    """Give different numbers to values that differ, until equal numbers mean equal arguments.
 
-    Of the parts of a class the largest keeps its number, and only what reads the others is looked at again: so a value
-    is given another number a few times at most, however long a chain of delays is.
+    The largest part of a class keeps its number, and only the readers of the others are examined again. A value
+    therefore changes its number a few times at most, however long a chain of delays is.
     """
     members, users = _inverse(numbers), _users(graph, numbers)
     fresh = count(max(numbers.values(), default=0) + 1)
@@ -69,14 +70,14 @@ def _part(graph: Graph, coarse: dict[int, int], numbers: dict[int, int]) -> None
 
 
 def _reading(graph: Graph, id: int, coarse: dict[int, int], numbers: dict[int, int]) -> Hashable:
-    """What values of one class have in common if they read equal values."""
+    """A key that values of one class share if they read equal values."""
     if id in coarse:
         return tuple(numbers[a] for a in graph[id].args)
     return _key(id, graph[id], numbers)
 
 
 def _inverse(values: Mapping[int, V]) -> dict[V, set[int]]:
-    """The nodes that have each value."""
+    """Each value -> the nodes that have it."""
     found: dict[V, set[int]] = {}
     for id, value in values.items():
         found.setdefault(value, set()).add(id)
@@ -99,7 +100,7 @@ def _ranked(keys: dict[int, Hashable]) -> dict[int, int]:
 
 
 def _numbers(graph: Graph, order: list[int], classes: dict[int, int]) -> dict[int, int]:
-    """A number for each node, the same for all that are equal if the classes of delayed uses are right."""
+    """A number for each node. Equal nodes have equal numbers, provided that the classes of delayed uses are right."""
     numbers: dict[int, int] = {}
     ranks: dict[Hashable, int] = {}
     for id in order:

@@ -23,11 +23,11 @@ from recurrency.graph.value import Value, constant
 from recurrency.passes.differentiate import differentiate, zeros
 
 SOURCES = {"params": "param", "inputs": "input", "state": "start"}
-"""What gradients are taken with respect to, and the op of its nodes."""
+"""The groups that gradients are taken with respect to, and the operation of their nodes."""
 
 
 def sources(graph: Graph, wrt: Collection[str]) -> dict[str, int]:
-    """The real-valued parameters, inputs and first states of a graph: name of the gradient's root -> node."""
+    """The real-valued parameters, inputs and first states of a graph: root of the gradient -> node."""
     groups = {"params": GRADIENT, "inputs": GRADIENT.nested(INPUT), "state": GRADIENT.nested(START)}
     return {
         groups[group].of(name): id
@@ -45,7 +45,7 @@ def results(graph: Graph) -> dict[str, int]:
 
 
 def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collection[str] = tuple(SOURCES)) -> Graph:
-    """The graph, and the gradients for given adjoints of its results (all of them, or the real roots `seeded`)."""
+    """The graph and its gradients, for given adjoints of its results, or of the real roots `seeded` alone."""
     out = rebuild(graph)
     wanted = sources(out, wrt)
     seeds: dict[int, Value] = {}
@@ -57,7 +57,7 @@ def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collectio
 
 
 def second(graph: Graph, seeded: Collection[str]) -> Graph:
-    """The gradients of `backward`: for adjoints of the gradients, those of all sources and of the adjoints `seeded`."""
+    """Second derivatives: given adjoints of the gradients of `backward`, gradients of all sources and of `seeded`."""
     out = backward(graph, seeded)
     wanted = {root: id for root, id in sources(out, SOURCES).items() if root in out.roots}
     seeds: dict[int, Value] = {}
@@ -70,7 +70,7 @@ def second(graph: Graph, seeded: Collection[str]) -> Graph:
 
 
 def loss_gradients(graph: Graph, wrt: Collection[str] = ("params",)) -> Graph:
-    """The graph, and the gradients of its loss."""
+    """The graph and the gradients of its loss."""
     out = rebuild(graph)
     _add_gradients(out, {out.roots["loss"]: constant(out, 1.0)}, sources(out, wrt))
     return out
@@ -82,10 +82,10 @@ def _add_gradients(graph: Graph, seeds: Mapping[int, Value], wanted: Mapping[str
 
 
 def forward_mode(graph: Graph, along: Collection[str]) -> Graph:
-    """Derivatives of the results along the sources `along` (such as `param:W`): the transpose of the transpose.
+    """Derivatives of the results along the sources `along`, such as `param:W`, by transposing twice.
 
-    The adjoint graph is linear in its seeds, so differentiating it with respect to them, with the directions as
-    adjoints of the gradients, gives the product with the Jacobian.
+    The adjoint graph is linear in its seeds. Differentiating it with respect to them, with the directions as adjoints
+    of the gradients, gives the product with the Jacobian.
     """
     out = rebuild(graph)
     wanted = {f"{op}:{name}": id for op in SOURCES.values() for name, id in out.sources(op).items()}
@@ -102,7 +102,7 @@ def forward_mode(graph: Graph, along: Collection[str]) -> Graph:
 def jacobian_product(graph: Graph, of: Iterable[int], along: Mapping[int, Value]) -> dict[int, Value]:
     """The derivatives of some nodes along directions of others, added to the graph.
 
-    It then holds inputs `u:` that mean zero; `_without_seeds` takes them out.
+    The graph then has inputs `u:` whose value is zero; `_without_seeds` removes them.
     """
     of = list(dict.fromkeys(of))
     u = {id: _source(graph, f"u:{id}", graph[id].type) for id in of}
@@ -115,7 +115,7 @@ def jacobian_product(graph: Graph, of: Iterable[int], along: Mapping[int, Value]
 
 
 def _without_seeds(graph: Graph, roots: Mapping[str, int]) -> Graph:
-    """The graph with zero for the inputs `u:`, in which it is linear."""
+    """The graph with zero in place of the inputs `u:`, in which it is linear."""
 
     def visit(out: Graph, node: Node, old: int) -> Value:
         if Trait.INPUT in node.op.traits and str(node.attrs["name"]).startswith("u:"):
@@ -137,11 +137,11 @@ def hessian_product(graph: Graph) -> Graph:
 
 
 def gauss_newton_product(graph: Graph, predictions: int) -> Graph:
-    """J' H J v: J the Jacobian of what the losses read as predictions, H the Hessian of the loss in them.
+    """J' H J v. J is the Jacobian of the predictions that the losses read, H the Hessian of the loss in them.
 
-    What reads parameters without a prediction in between, such as a regulariser, contributes its own Hessian. The
-    losses must read the very nodes `curvature:K`, so this is for graphs as they are before any pass. (Martens and
-    Sutskever 2011, section 3; Schraudolph 2002)
+    Terms that read parameters without a prediction in between, such as regularisers, contribute their own Hessian. The
+    losses must read the very nodes `curvature:K`, so this works on graphs before any pass. (Martens and Sutskever 2011,
+    section 3; Schraudolph 2002)
     """
     out = rebuild(graph)
     params = sources(out, ["params"])

@@ -17,9 +17,9 @@ def differentiate(
 ) -> dict[int, Value]:
     """The adjoints of the nodes `wrt`, given the adjoints `seeds` of some nodes.
 
-    The new nodes are added to the same graph, whose old nodes stay as they are; they may be differentiated again. Each
-    answer has the type of its node (zero, where nothing depends on it). A seed of a lower kind than its node counts at
-    each step and sequence. What `leaves` are computed from is not looked at.
+    New nodes are added to the same graph, and the old ones stay as they are. The result may be differentiated again.
+    Each adjoint has the type of its node, and is zero where nothing depends on the node. A seed of a lower kind than
+    its node counts at each step and sequence. Nodes below `leaves` are not visited.
     """
     wanted = list(wrt)
     sweep = _Sweep(graph, seeds, wanted, leaves)
@@ -28,7 +28,7 @@ def differentiate(
 
 
 def zeros(graph: Graph, type_: Type) -> Value:
-    """A zero of a type (real-valued: the adjoint of a symbol is never asked for)."""
+    """A zero of a type. It is real-valued: symbols have no adjoints."""
     return constant(graph, 0.0).to_shape(type_.shape).spread_like(type_)
 
 
@@ -60,7 +60,7 @@ class _Sweep:
             self.guards.edges[id].append(None)
 
     def _between(self, seeds: Iterable[int], wrt: Iterable[int]) -> set[int]:
-        """The nodes on the ways from `wrt` to `seeds`, both included."""
+        """The nodes on the paths from `wrt` to `seeds`, both included."""
         users: dict[int, list[int]] = defaultdict(list)
         uses: dict[int, list[int]] = defaultdict(list)
         for id in self.order:
@@ -71,7 +71,7 @@ class _Sweep:
         return _reached(seeds, uses) & _reached(wrt, users)
 
     def run(self) -> None:
-        """Find the adjoints of all active nodes, last ones first."""
+        """Find the adjoints of all active nodes, the last node first."""
         for id in reversed(self.order):
             if id not in self.active:
                 continue
@@ -90,7 +90,7 @@ class _Sweep:
         self.graph.span = None
 
     def _total(self, id: int) -> Value | None:
-        """The sum of what the users of a node have sent, and of what its delayed users are going to send."""
+        """The sum of the adjoints that the users have sent, and placeholders for those that delayed uses will send."""
         for shift in self.readers[id]:
             if shift not in self.adjoint:
                 node = self.graph[shift]
@@ -105,7 +105,7 @@ class _Sweep:
         return total
 
     def _send(self, id: int, node: Node) -> None:
-        """Apply the node's gradient rule and give each argument its part."""
+        """Apply the gradient rule of the node and give each argument its part."""
         g = self.adjoint[id]
         if g is None or node.op.gradient is None:
             return
@@ -126,7 +126,7 @@ class _Sweep:
                 self.guards.edges[arg].append(self.guards.edge(node, id, position, guard))
 
     def answer(self, id: int) -> Value:
-        """The adjoint of a node in its own type."""
+        """The adjoint of a node, in the type of the node."""
         type_ = self.graph[id].type
         g = self.adjoint.get(id)
         return zeros(self.graph, type_) if g is None else g.spread_like(type_)

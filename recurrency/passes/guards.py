@@ -1,9 +1,9 @@
-"""What a choice leaves out gets the gradient 0, though the numbers that lie on that way be infinite or none.
+"""The gradient of what a choice leaves out is 0, even where the numbers on the way are infinite or NaN.
 
-`where(m, log(x), 0)` has a value at x = 0, where m is 0. Its gradient is 0 there, but the chain rule multiplies this
-zero by 1 / x. A *guard* of a value is a mask that is 0 where nothing that is read depends on it: of what lies behind a
-branch of `where`, `max`, `min` or `relu`, or of the steps, rows and symbols that nobody picks. Where what is handed
-back might not be finite, the zero is chosen and not multiplied.
+`where(m, log(x), 0)` has a value at x = 0, where m is 0. Its gradient there is 0, but the chain rule multiplies this
+zero by 1 / x. The *guard* of a value is a mask that is 0 where no result depends on the value: behind a branch of
+`where`, `max`, `min` or `relu`, or at steps, rows and symbols that are not picked. Where a partial derivative might not
+be finite, the zero is chosen and not multiplied.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from recurrency.graph.value import Value, chosen, constant
 
 @dataclass(eq=False)
 class Guard:
-    """A mask, greater than 0 where something depends on a value; its nodes are added when it is asked for."""
+    """A mask that is greater than 0 where something depends on a value. Its nodes are added when it is first used."""
 
     make: Callable[[], Value]
     made: Value | None = field(default=None, init=False)
@@ -34,23 +34,23 @@ class Guard:
 
 
 class Guards:
-    """The guards of the nodes of one sweep of differentiation, users first."""
+    """The guards of the nodes in one sweep of differentiation, users first."""
 
     def __init__(self, graph: Graph, order: list[int]) -> None:
         self.graph = graph
         self.old = frozenset(order)
         self.edges: dict[int, list[Guard | None]] = defaultdict(list)
         self.clean: set[int] = set()
-        """Adjoints: what is not finite in them comes from what is chosen."""
+        """Adjoints. What is not finite in them comes from chosen elements."""
         singular = {id for id in order if Trait.SINGULAR in graph[id].op.traits}
         inputs = [id for id in order if Trait.INPUT in graph[id].op.traits]
         self.singular = singular and _below(graph, order, singular, delayed=True)
         self.order = _users_last(graph, order) if self.singular else order
-        """The order of the sweep: a guard comes from all users, so a delayed use is only left open within a loop."""
+        """The order of the sweep. A guard needs all users, so only delayed uses within a loop stay open."""
         self.risky = self.singular | _below(graph, order, inputs, delayed=False, past=Trait.BOUNDED)
 
     def of(self, id: int) -> Guard | None:
-        """The guard of a node, if all its users have one."""
+        """The guard of a node; None unless all its users have one."""
         edges = list(dict.fromkeys(self.edges[id]))
         if not edges or None in edges:
             return None
@@ -58,7 +58,7 @@ class Guards:
         return found[0] if len(found) == 1 else Guard(lambda: _added([edge() for edge in found]))
 
     def safe(self, node: Node, guard: Guard | None, id: int) -> tuple[int, ...]:
-        """The result and arguments with which a gradient rule is written."""
+        """The result and the arguments to be used in the gradient rule: finite where the guard is 0."""
         if guard is None or Trait.MIXES not in node.op.traits:
             return (id, *node.args)
         of_args = [self._carried(node, k, guard) for k in range(len(node.args))]
@@ -75,14 +75,14 @@ class Guards:
         return found.id
 
     def cleaned(self, node: Node, guard: Guard | None, part: Value) -> Value:
-        """What a node hands back to an argument, chosen to be zero where it is guarded and might not be finite."""
+        """The part of an argument, set to zero where it is guarded and might not be finite."""
         plain = not node.op.elementwise or Trait.CONDITIONAL in node.op.traits
         if guard is None or plain or not self._is_risky(part.id):
             return part
         return chosen(guard(), part)
 
     def _is_risky(self, id: int) -> bool:
-        """Whether what has been written since the sweep began may not be finite."""
+        """Whether a value of this sweep might not be finite."""
         later, seen = [id], {id}
         while later:
             id = later.pop()
@@ -101,7 +101,7 @@ class Guards:
     # ---------------------------------------------------------------------------------------------------- from a user
 
     def edge(self, node: Node, id: int, position: int, guard: Guard | None) -> Guard | None:
-        """The guard of an argument, as far as this user goes."""
+        """The guard that one user gives to an argument."""
         arg = node.args[position]
         if Trait.CONDITIONAL in node.op.traits and position:
             return Guard(lambda: self._chosen(node, position, guard)) if arg in self.risky else None
@@ -120,7 +120,7 @@ class Guards:
         return mask.reduced_to(self.graph[node.args[position]].type.kind)
 
     def _read(self, node: Node, id: int, position: int, guard: Guard | None) -> Value:
-        """The adjoint of a one is not zero where something is read."""
+        """The mask of the elements that are read: where the adjoint of 1 is not zero."""
         g = constant(self.graph, 1.0).like(self.graph.value(id)) if guard is None else guard()
         return self._handed_back(node, id, position, g.spread_like(node.type))
 
@@ -135,7 +135,7 @@ class Guards:
         return Guard(lambda: self._reduced(node, position, guard()))
 
     def _reduced(self, node: Node, position: int, mask: Value) -> Value:
-        """The mask of an argument, from that of the result."""
+        """The mask of an argument, from the mask of the result."""
         type_ = self.graph[node.args[position]].type
         if Trait.CONTRACTS in node.op.traits:
             mask = _of_factor(mask, node, position, self.graph)
@@ -151,7 +151,7 @@ class Guards:
 
 
 def _added(masks: list[Value]) -> Value:
-    """The mask that is open where one of some is."""
+    """A mask that is open where at least one of these is."""
     total = masks[0]
     for mask in masks[1:]:
         total = total + mask
@@ -159,7 +159,7 @@ def _added(masks: list[Value]) -> Value:
 
 
 def _of_factor(mask: Value, node: Node, position: int, graph: Graph) -> Value:
-    """Which elements of a factor the open elements of a product read."""
+    """The elements of a factor that the open elements of a product read."""
     left, out = node.attrs["spec"].split("->")
     letters = left.split(",")[position]
     shape = graph[node.args[position]].type.shape
@@ -174,7 +174,7 @@ def _of_factor(mask: Value, node: Node, position: int, graph: Graph) -> Value:
 
 
 def _users_last(graph: Graph, order: list[int]) -> list[int]:
-    """The same order, but that a stream stands before its delayed uses as well, unless they lie in one recurrence."""
+    """The same order, except that a stream comes before its delayed uses too, unless both are in one recurrence."""
     within = frozenset(order)
     if not any(graph[id].delay for id in order):
         return order
@@ -187,7 +187,7 @@ def _users_last(graph: Graph, order: list[int]) -> list[int]:
 
 
 def _below(graph: Graph, order: list[int], start: Iterable[int], delayed: bool, past: Fact | None = None) -> set[int]:
-    """The nodes that depend on some: without `delayed` at the same step, and not through operations of a trait."""
+    """The nodes that depend on some: without `delayed` at the same step, and not through operations with `past`."""
     users: dict[int, list[int]] = defaultdict(list)
     for id in order:
         node = graph[id]

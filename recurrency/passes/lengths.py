@@ -1,4 +1,4 @@
-"""Sequences of different lengths: `valid` (zero after the end) is put where padding would otherwise be read."""
+"""Sequences of different lengths: `valid`, which is zero after the end, is put where padding would be read."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
 
 REARRANGES = frozenset({Trait.VIEW, Trait.PERMUTES})
-"""Operations that keep the padding of a stream as it is, so that their argument may be cleaned instead."""
+"""Traits of operations that leave padding as it is, so that their argument may be cleaned instead."""
 
 
 def lengths(graph: Graph) -> Graph:
-    """Only padding is changed: all values within the sequences stay the same.
+    """The graph in which padding is never read. Values within the sequences stay the same.
 
-    Cleaned are the arguments of what reads other steps than its own (sums over time, advances, `frames`), and results.
-    Of a product that is summed over time the factors are cleaned, so that the sum may be taken within the product; one
-    that is a delayed stream (whose first step of padding holds the last value) only has to be finite there.
+    Results are cleaned, and the arguments of operations that read other steps: sums over time, advances, `frames`. The
+    factors of a product that is summed over time are cleaned, so that the sum may be taken within the product. A factor
+    that is a delayed stream, whose first step of padding holds the last value, only has to be finite.
     """
     return _Cleaner(rebuild(graph)).cleaned()
 
 
 class _Cleaner:
-    """Adds nodes to a graph, and notes which nodes get other arguments."""
+    """Adds nodes to a graph, and records which nodes get other arguments."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -47,11 +47,11 @@ class _Cleaner:
         return rebuild(out, roots)
 
     def _late(self, name: str, id: int) -> bool:
-        """Whether a root is a delayed stream of the tape: the inputs that it becomes say so (`delayed`)."""
+        """Whether a root is a delayed stream of the tape; the input that it becomes has the attribute `delayed`."""
         return TAPE.has(name) and self.graph[id].delay > 0
 
     def summed(self, id: int) -> int:
-        """A value whose padding adds nothing to a sum."""
+        """The same value with padding that adds nothing to a sum."""
         node = self.graph[id]
         if Trait.MULTIPLIES in node.op.traits:
             streams = [k for k, a in enumerate(node.args) if self.graph[a].type.kind is Kind.STREAM]
@@ -65,7 +65,7 @@ class _Cleaner:
         return self.clean(id, True)
 
     def clean(self, id: int, exact: bool) -> int:
-        """The same stream, zero in padding, or (not `exact`) with nothing but finite numbers there."""
+        """The same stream with zeros in padding, or, without `exact`, with finite numbers there."""
         node = self.graph[id]
         if node.type.kind is not Kind.STREAM or _is_clean(self.graph, id, exact):
             return id
@@ -95,7 +95,7 @@ def _is_delayed(graph: Graph, id: int) -> bool:
 
 
 def _is_clean(graph: Graph, id: int, exact: bool) -> bool:
-    """Whether a stream is zero in padding as it is: an input (made so on entry), or a literal zero."""
+    """Whether a stream is zero in padding already: an input (cleaned on entry), or a literal zero."""
     node = graph[id]
     while _rearranges(node.op):
         node = graph[node.args[0]]

@@ -1,8 +1,8 @@
-"""The lines of a loss by what they are means over: the steps of a clock, the sequences of a batch, or nothing.
+"""The lines of a loss, by what they are means over: the steps of a clock, the sequences of a batch, or nothing.
 
-A loss is a sum of lines, each of which has a divisor of its own. Figures of several batches, or of parts of one, are
-therefore put together line by line: those of one kind with the number of steps or sequences that each part has of it.
-A kind is a word, `steps:t` (the steps of the clock t), `sequences`, or `once` (one value for all, such as a penalty).
+A loss is a sum of lines, each with its own divisor. Losses of several batches, or of parts of one, are therefore
+combined line by line, weighted with the number of steps or sequences in each part. The kind of a line is `steps:t` (the
+steps of the clock t), `sequences`, or `once` (one value for all, such as a penalty).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recurrency.passes.rewriting import made_by
 
 SEQUENCES, ONCE = "sequences", "once"
 STEPS = "steps:"
-"""What the kind of a mean over steps begins with; its clock follows."""
+"""The prefix of the kind of a mean over steps; its clock follows."""
 
 
 def steps_of(clock: str) -> str:
@@ -27,12 +27,12 @@ def steps_of(clock: str) -> str:
 
 
 def clock_of(kind: str) -> str | None:
-    """The clock over whose steps a kind is a mean; None where it is none."""
+    """The clock of a mean over steps; None for other kinds."""
     return kind.removeprefix(STEPS) if kind.startswith(STEPS) else None
 
 
 def lines(graph: Graph) -> dict[str, list[int]]:
-    """The lines of the loss of a graph as it was elaborated, by kind; none where it has no loss."""
+    """The lines of the loss by kind, in a graph as it was elaborated; empty without a loss."""
     found: dict[str, list[int]] = {}
     for id in _terms(graph) if "loss" in graph.roots else ():
         found.setdefault(_kind(graph, id), []).append(id)
@@ -40,7 +40,7 @@ def lines(graph: Graph) -> dict[str, list[int]]:
 
 
 def apart(graph: Graph) -> Graph:
-    """The graph with a root for each kind of line, in place of the loss that is their sum."""
+    """The graph with a root for each kind of line instead of the loss, which is their sum."""
     out = graph.select(graph.roots)
     found = lines(out)
     out.roots.pop("loss", None)
@@ -66,7 +66,7 @@ def _terms(graph: Graph) -> Iterator[int]:
 
 
 def _kind(graph: Graph, id: int) -> str:
-    """By what a line divides, if it is a mean: the number of steps or of sequences, at least 1."""
+    """The kind of a line: a mean is divided by the number of steps or sequences, at least 1."""
     mean = made_by(graph, id, "divide")
     divisor = made_by(graph, mean.args[1], "maximum") if mean else None
     if divisor is None:

@@ -1,4 +1,4 @@
-"""Products that share an operand become one product; sums and gates follow, so that a loop makes few large steps."""
+"""Products with a common operand are merged into one, then sums and gates, so that a loop takes few large steps."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from recurrency.passes.simplify import simplify
 def pack(graph: Graph) -> Graph:
     """Merge products with one operand, then sums and gates of their parts, as long as there are any.
 
-    W x and V x become the halves of [W; V] x; adding U h to both becomes one addition; sigmoid of both becomes one
-    sigmoid. Parts that go the same way lie side by side, so that what is done to them is done to one piece. Only what
-    is in the same loop (or in none) is merged.
+    W x and V x become the halves of [W; V] x. Adding U h to both becomes one addition, and sigmoid of both becomes one
+    sigmoid. Parts with the same use are placed side by side, so that they are processed as one piece. Only values of
+    one loop, or outside all loops, are merged.
     """
     for step in (pack_products, pack_sums, pack_gates):
         while True:
@@ -32,7 +32,7 @@ def pack(graph: Graph) -> Graph:
 
 
 class Outlook:
-    """What the steps of packing ask of a graph."""
+    """Facts about a graph that the steps of packing need."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -56,7 +56,7 @@ class Outlook:
         return pure
 
     def _depths(self) -> dict[int, int]:
-        """How many products and functions lie one after the other before a value, at its step."""
+        """The number of products and functions in a chain before each value, at its step."""
         depth: dict[int, int] = {}
         for id in self.order:
             node = self.graph[id]
@@ -65,7 +65,7 @@ class Outlook:
         return depth
 
     def aim(self, id: int) -> tuple[str, int, int]:
-        """Name, depth and place of the first function that a value is headed for, along its users."""
+        """Name, depth and position of the first function that uses a value, possibly through other nodes."""
         seen: set[int] = set()
         later = [id]
         while later:
@@ -79,12 +79,12 @@ class Outlook:
 
 
 def _counts(node: Node) -> bool:
-    """Whether a node is more than a linear step of its element."""
+    """Whether a node is more than a cheap element-wise operation."""
     return Trait.CONTRACTS in node.op.traits or (node.op.elementwise and node.op.cost > 1)
 
 
 def pack_products(graph: Graph) -> dict[int, int]:
-    """Merge products of static matrices with the same vector; what stands for each."""
+    """Merge products of static matrices with one vector. Returns node -> replacement."""
     look = Outlook(graph)
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for id in look.order:
@@ -110,7 +110,7 @@ def _is_row_product(node: Node) -> bool:
 
 
 def _arranged(look: Outlook, ids: list[int]) -> list[int]:
-    """Those with one aim side by side, else in the order in which they are used."""
+    """The same nodes: those with one aim side by side, otherwise in the order of their use."""
     aims = {id: look.aim(id) for id in ids}
     ids = sorted(ids, key=lambda i: (aims[i][2], look.place[i]))
     kinds = list(dict.fromkeys(aims[i][:2] for i in ids))
@@ -118,7 +118,7 @@ def _arranged(look: Outlook, ids: list[int]) -> list[int]:
 
 
 def _sliced(graph: Graph, ids: Iterable[int], whole: Value, start: int = 0) -> dict[int, int]:
-    """The pieces of a value that stand for these nodes, one after the other."""
+    """The pieces of a value that replace these nodes, one after another."""
     instead = {}
     for id in ids:
         stop = start + rows(graph[id])
@@ -130,11 +130,11 @@ def _sliced(graph: Graph, ids: Iterable[int], whole: Value, start: int = 0) -> d
 # ------------------------------------------------------------------------------------------------------------ sums
 
 Run = tuple[int, int, int]
-"""Start and end of a piece, and the sum in which it stands."""
+"""Start and end of a piece, and the sum that it belongs to."""
 
 
 def pack_sums(graph: Graph) -> dict[int, int]:
-    """Merge sums of pieces with pieces of another value, or with static values; what stands for each."""
+    """Merge sums of pieces with pieces of another value, or with static values. Returns node -> replacement."""
     look = Outlook(graph)
     return _sums_of_pieces(look) or _sums_with_statics(look)
 
@@ -159,13 +159,13 @@ def _sums_of_pieces(look: Outlook) -> dict[int, int]:
 
 
 def _piece(graph: Graph, id: int) -> tuple[int, int, int] | None:
-    """The value that a node is a piece of, with start and end."""
+    """The value that a node is a slice of, with start and end."""
     node = made_by(graph, id, "slice")
     return (node.args[0], node.attrs["start"], node.attrs["stop"]) if node else None
 
 
 def _neighbours(runs: list[Run]) -> list[list[Run]]:
-    """The runs of two or more pieces that lie one after the other, each piece once."""
+    """Runs of two or more adjacent pieces; each piece is used once."""
     out: list[list[Run]] = []
     for run in sorted(runs):
         if out and out[-1][-1][1] == run[0]:
@@ -195,7 +195,7 @@ def _sums_with_statics(look: Outlook) -> dict[int, int]:
 
 
 def _with_static(look: Outlook, id: int) -> tuple[tuple[int, int, int], int] | None:
-    """The piece and the static value that a node is the sum of."""
+    """The piece and the static value whose sum a node is."""
     node = made_by(look.graph, id, "add")
     if node is None:
         return None
@@ -207,7 +207,7 @@ def _with_static(look: Outlook, id: int) -> tuple[tuple[int, int, int], int] | N
 
 
 def _filled_up(statics: dict[Run, int]) -> list[tuple[int, int, int | None]]:
-    """Start, end and static value (None: zeros) of pieces from end to end; nothing if less than half have one."""
+    """Start, end and static value (None: zeros) of adjacent pieces; empty if fewer than half have a value."""
     out: list[tuple[int, int, int | None]] = []
     for (start, stop, _), static in sorted(statics.items()):
         end = out[-1][1] if out else start
@@ -243,7 +243,7 @@ def _with_concat(
 
 
 def pack_gates(graph: Graph) -> dict[int, int]:
-    """Merge functions of gates of one loop that do not wait for one another; what stands for each."""
+    """Merge functions of gates of one loop that do not depend on one another. Returns node -> replacement."""
     look = Outlook(graph)
     mixing = {id: n for n, loop in enumerate(recurrences(graph)) if "diagonal" not in loop.kind for id in loop.ids}
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -262,7 +262,7 @@ def pack_gates(graph: Graph) -> dict[int, int]:
 
 
 def _by_piece(graph: Graph, look: Outlook) -> Callable[[int], tuple[int, int, int]]:
-    """Order by the pieces that the functions are applied to (or that their sums start from), else by use."""
+    """An order by the pieces that the functions are applied to, or that their sums start from; otherwise by use."""
 
     def key(id: int) -> tuple[int, int, int]:
         arg = graph[id].args[0]

@@ -1,4 +1,4 @@
-"""What the forward run keeps for the backward run, and what the latter computes again: a minimum cut."""
+"""What the forward run keeps for the backward run, and what the backward run computes again: a minimum cut."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from recurrency.passes.recurrence import components, is_cycle, strong
 from recurrency.passes.rewriting import number
 
 NOMINAL_STEPS, NOMINAL_BATCH = 64, 16
-"""Sizes with which the costs of keeping are compared."""
+"""Sizes for which the costs of keeping values are compared."""
 
 
 def partition(graph: Graph, first: Iterable[str], second: Iterable[str], recompute: bool = True) -> tuple[Graph, Graph]:
-    """Two graphs: of the roots `first` and further roots `tape:K`, and of the roots `second`, where those are inputs.
+    """Two graphs: of the roots `first` and new roots `tape:K`, and of the roots `second`, in which those are inputs.
 
-    Of all choices that compute no product, reduction, recurrence, transcendental function or random number twice, the
-    one that keeps the fewest numbers is taken. Without `recompute` all is kept that the second part reads.
+    No product, reduction, recurrence, transcendental function or random number is computed twice. Among the partitions
+    that satisfy this, the one with the fewest kept numbers is chosen. Without `recompute`, everything that the second
+    part reads is kept.
     """
     first, second = list(first), list(second)
     before = set(graph.order([graph.roots[name] for name in first]))
@@ -39,7 +40,7 @@ def partition(graph: Graph, first: Iterable[str], second: Iterable[str], recompu
 
 
 def _read_by_second(graph: Graph, second: list[str], after: list[int], before: set[int]) -> set[int]:
-    """The shared values that are read by what only the second part computes, or are its results."""
+    """The shared values that the second part reads, or that are its results."""
     reads = {arg for id in after if id not in before for arg in graph[id].args if arg in before}
     return reads | ({graph.roots[name] for name in second} & before)
 
@@ -50,7 +51,7 @@ def _boundary(graph: Graph, shared: list[int], needed: set[int]) -> list[int]:
 
 
 def _plain(graph: Graph, ids: list[int]) -> set[int]:
-    """What both runs have: sources, literal numbers, and other arrangements of them."""
+    """Values that both runs have: sources, literal numbers, and rearrangements of them."""
     plain: set[int] = set()
     for id in ids:
         node = graph[id]
@@ -61,10 +62,10 @@ def _plain(graph: Graph, ids: list[int]) -> set[int]:
 
 
 def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) -> list[int]:
-    """The cheapest values from which all that is needed can be had.
+    """The cheapest set of values from which everything needed can be computed.
 
-    Each value is an edge as dear as keeping it. What may not be computed again hangs on the source, all else on its
-    arguments.
+    Each value is an edge whose capacity is the cost of keeping it. A value that may not be computed again is connected
+    to the source of the flow, any other to its arguments.
     """
     again = _recomputable(graph, shared)
     results = {graph.roots[name] for name in first}
@@ -85,7 +86,7 @@ def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) ->
 
 
 def _with_delayed(graph: Graph, shared: list[int], second: list[str], kept: list[int]) -> list[int]:
-    """A delayed use of what is kept lies in the same memory, one row before: it is handed on and not copied again."""
+    """The kept values. A delayed use of one lies in the same memory, a row earlier: it is kept too, and not copied."""
     there = set(kept)
     late = [id for id in shared if graph[id].delay > 0 and graph[id].args[0] in there and id not in there]
     known, read = {*kept, *late}, set[int]()
@@ -112,12 +113,12 @@ def _recomputable(graph: Graph, shared: list[int]) -> set[int]:
 
 
 def _is_free(op: Op) -> bool:
-    """Whether both runs have the value: a source that nobody draws."""
+    """Whether both runs have the value: it is a source and not random."""
     return Trait.NAMED in op.traits or (op.group == "source" and Trait.DRAWS not in op.traits)
 
 
 def _is_view(op: Op) -> bool:
-    """Whether it is computed again even inside a recurrence, for it computes nothing."""
+    """Whether it may be computed again even inside a recurrence, because it needs no work."""
     return Trait.VIEW in op.traits and Trait.CLEANS not in op.traits
 
 
@@ -126,7 +127,7 @@ def _is_cheap(op: Op) -> bool:
 
 
 def _second(graph: Graph, roots: dict[str, int], tape: dict[str, int]) -> Graph:
-    """The graph of these roots in which the values of the tape are inputs."""
+    """The graph of these roots, with the values of the tape as inputs."""
     names = {id: name for name, id in tape.items()}
     out = Graph()
     for id in graph:

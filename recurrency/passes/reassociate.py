@@ -1,4 +1,4 @@
-"""Sums and products inside recurrences are regrouped, so that what does not depend on the last step leaves the loop."""
+"""Sums and products inside recurrences are regrouped, to move what does not depend on the last step out of the loop."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CHAINS = {"add": "sum", "subtract": "sum", "negative": "sum", "multiply": "facto
 def reassociate(graph: Graph) -> Graph:
     """Regroup each chain of additions, or of multiplications, that ends inside a recurrence.
 
-    What comes from outside is combined first, static values before those of sequences and of streams: (U h + W x) + b
-    becomes (b + W x) + U h. A product of a matrix with values put together from parts is taken apart, if some parts
-    come from outside: W [x; h] becomes W' x + W'' h.
+    Terms from outside are combined first, static values before sequence values and streams: (U h + W x) + b becomes (b
+    + W x) + U h. A product of a matrix with a concatenation is split if some parts come from outside: W [x; h] becomes
+    W' x + W'' h.
     """
     graph = _parted(graph)
     return rebuild(_Chains(graph).regrouped())
@@ -44,7 +44,7 @@ class _Chains:
         self.inner = {a for id in order for a in graph[id].args if self._continues(id, a)}
 
     def _continues(self, id: int, arg: int) -> bool:
-        """Whether an argument is part of the chain of its only user."""
+        """Whether an argument continues the chain of its only user."""
         chain = CHAINS.get(self.graph[id].op.name)
         same = chain is not None and CHAINS.get(self.graph[arg].op.name) == chain
         return same and self.uses[arg] == 1 and self.loops.get(arg, self.loops.get(id)) == self.loops.get(id)
@@ -64,7 +64,7 @@ class _Chains:
         return rebuild(self.graph, visit=visit)
 
     def _rebuilt(self, out: Graph, root: int, new: dict[int, int]) -> Value | None:
-        """The chain that ends at `root`, in its new order; None if it is in order already."""
+        """The chain that ends at `root`, in its new order; None if it is in that order already."""
         terms = self._terms(root)
         levels = [self._level(term.id, root) for term in terms]
         if len(terms) < 3 or min(levels) == max(levels):
@@ -76,7 +76,7 @@ class _Chains:
         return _combined(out, chain, [Term(new[term.id], term.negative) for term in ordered])
 
     def _level(self, id: int, root: int) -> int:
-        """How late a term is known: static, sequence, stream, inside the loop."""
+        """How late a term is known: 0 static, 1 sequence, 2 stream, 3 inside the loop."""
         return 3 if self.loops.get(id) == self.loops[root] else int(self.graph[id].type.kind)
 
     def _terms(self, root: int) -> list[Term]:
@@ -94,7 +94,7 @@ class _Chains:
 
 
 def _combined(out: Graph, chain: str, terms: list[Term]) -> Value:
-    """All terms from left to right; a negative one is subtracted, and a sum starts with a positive one if it can."""
+    """All terms from left to right. Negative ones are subtracted; a sum starts with a positive one if there is one."""
     if chain == "factors":
         value = out.value(terms[0].id)
         for term in terms[1:]:
@@ -108,7 +108,7 @@ def _combined(out: Graph, chain: str, terms: list[Term]) -> Value:
 
 
 def _parted(graph: Graph) -> Graph:
-    """The graph in which products of static matrices with partly outer values are sums of products."""
+    """The graph in which products of static matrices with partly outer vectors are sums of products."""
     loops = components(graph)
     order = graph.order()
 
@@ -132,7 +132,7 @@ def _is_matrix_by_vector(graph: Graph, node: Node) -> bool:
 
 
 def _split(out: Graph, node: Node, inside: list[bool]) -> Value:
-    """The sum of the products with the parts, neighbours on the same side of the loop together."""
+    """The sum of the products with the parts; neighbours on the same side of the loop stay together."""
     columns, parts = out.value(node.args[0]).transpose(), out[node.args[1]].args
     total, start = None, 0
     while parts:

@@ -14,10 +14,10 @@ from recurrency.graph.op import Trait
 class Recurrence:
     """One loop over time.
 
-    `ids` are in the order of computation at one step; `direction` is 1 forwards and -1 backwards in time; `states`
-    names the streams that are read with a delay (`%7` where the user gave no name). `kind` says how the next state
-    depends on the last: `diagonal`, if each element depends on the same element alone; `affine`, if it is linear in it
-    plus something from elsewhere; `diagonal, affine`; or `full`.
+    `ids` are in the order of computation within one step. `direction` is 1 forwards and -1 backwards in time. `states`
+    are the names of the streams that are read with a delay (`%7` for a stream without a name). `kind` says how the next
+    state depends on the last: `diagonal` if each element depends on the same element alone, `affine` if it is linear
+    plus a term from outside, `diagonal, affine`, or `full`.
     """
 
     ids: tuple[int, ...]
@@ -73,21 +73,21 @@ def strong(reads: Mapping[int, Sequence[int]]) -> list[list[int]]:
 
 
 def _back(id: int, arg: int, number: Mapping[int, int], low: dict[int, int]) -> bool:
-    """Whether an argument has been met already, which lies on the path then: `low` is told of it."""
+    """Whether an argument was visited before and is on the current path; `low` is updated then."""
     if arg in number:
         low[id] = min(low[id], number[arg])
     return arg in number
 
 
 def is_cycle(ids: Sequence[int], reads: Mapping[int, Sequence[int]]) -> bool:
-    """Whether a component is more than a single value that does not read itself."""
+    """Whether a component is a loop: several values, or one that reads itself."""
     return len(ids) > 1 or ids[0] in reads[ids[0]]
 
 
 def _sorted(
     found: list[list[int]], reads: Mapping[int, Sequence[int]], place: Mapping[int, int]
 ) -> Iterator[list[int]]:
-    """Components, each after those that it reads; among those that are ready, the one that comes first in the graph."""
+    """Components, each after those that it reads; of several that are ready, the first in the graph."""
     component = {id: number for number, ids in enumerate(found) for id in ids}
     needs = [{component[arg] for id in ids for arg in reads[id]} - {number} for number, ids in enumerate(found)]
     users: list[list[int]] = [[] for _ in found]
@@ -107,7 +107,7 @@ def _sorted(
 
 
 def components(graph: Graph) -> dict[int, int]:
-    """The number of the recurrence that each node is in, for those that are in one."""
+    """Each node in a recurrence -> the number of the recurrence."""
     return {id: number for number, loop in enumerate(recurrences(graph)) for id in loop.ids}
 
 

@@ -1,4 +1,4 @@
-"""What passes are written with: looking at a graph and putting other nodes in the place of some."""
+"""Tools of passes: looking at a graph, and replacing nodes by others."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from recurrency.graph.types import Type
 from recurrency.graph.value import Value, constant
 
 Rule: TypeAlias = Callable[[Graph, Node], "Value | None"]
-"""Says what may stand in the place of a node that is about to be added (None: no better form is known)."""
+"""Gives a better form of a node that is about to be added; None if it knows none."""
 
 
 def number(graph: Graph, id: int) -> float | None:
-    """The number that every element of a value is known to be."""
+    """The number that all elements of a value equal; None if that is not known."""
     node = graph[id]
     while Trait.UNIFORM in node.op.traits:
         node = graph[node.args[0]]
@@ -24,30 +24,30 @@ def number(graph: Graph, id: int) -> float | None:
 
 
 def filled(graph: Graph, value: float, type_: Type) -> Value:
-    """A value of a type, all of whose elements are one number."""
+    """A value of this type, all of whose elements are one number."""
     return constant(graph, value).to_shape(type_.shape).spread_like(type_)
 
 
 def made_by(graph: Graph, id: int, op: str) -> Node | None:
-    """The node, if it is of this operation."""
+    """The node if it is of this operation, else None. For passes that look for the terms of an equation."""
     node = graph[id]
     return node if node.op.name == op else None
 
 
 def rows(node: Node) -> int:
-    """The extent of a value along its first axis."""
+    """The size of the first axis."""
     size = node.type.shape[0]
     assert isinstance(size, int)
     return size
 
 
 def known(*dims: Dim) -> bool:
-    """Whether dimensions are numbers."""
+    """Whether all of these dimensions are numbers."""
     return all(isinstance(d, int) for d in dims)
 
 
 def redirected(graph: Graph, instead: Mapping[int, int]) -> Graph:
-    """The graph in which other nodes, which must be of the same types, are used in the place of some."""
+    """The graph in which some nodes are replaced by others, which must be of the same types."""
 
     def final(id: int) -> int:
         while id in instead:

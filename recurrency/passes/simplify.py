@@ -1,4 +1,4 @@
-"""Algebra: each node is replaced by the simplest form that a table of rules knows for it."""
+"""Algebra: each node is replaced by the simplest form that a table of rules knows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from recurrency.passes.rewriting import Rule, filled, number
 from recurrency.passes.rules import elements, shapes, time
 
 RULES: dict[str, tuple[Rule, ...]] = {}
-"""The rules for each operation, of which the first that knows a form wins; `*` stands for every operation."""
+"""The rules of each operation; the first one with a better form wins. `*` stands for every operation."""
 
 for _table in (elements.RULES, shapes.RULES, time.RULES):
     for _op, _rules in _table.items():
         RULES[_op] = RULES.get(_op, ()) + _rules
 
 ROUNDS = 100
-"""More than any graph has needed; rules only ever shrink or move in one direction."""
+"""More rounds than any graph has needed; rules only shrink a graph, or move nodes in one direction."""
 
 
 def simplify(graph: Graph) -> Graph:
-    """Apply the rules of algebra until none fits.
+    """Apply the rules of algebra until none matches.
 
-    Real numbers obey them all. Of rounded ones two differ: the products of a literal zero are zero, even where the
-    other factor is not a number, and constant factors are multiplied first. Sums are not reordered here. Parameters and
-    inputs on which nothing depends any more disappear from the graph.
+    All rules hold for real numbers. Two differ in rounding: a product with a literal zero is zero even if the other
+    factor is NaN, and constant factors are multiplied first. Sums are not reordered here. Parameters and inputs that no
+    result depends on any more are removed.
     """
     for _ in range(ROUNDS):
         simplifier = _Simplifier(graph)

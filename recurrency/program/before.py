@@ -1,4 +1,4 @@
-"""The rows before the first step of a stream: what a delayed use wants there, and which of them are written."""
+"""The rows before the first step of a stream: which values delayed uses need there, and which rows are written."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from recurrency.graph.op import Trait
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows `low` to `high` (1: just before the first step) of a buffer.
+    """The rows `low` to `high` of a buffer, counted backwards from the first step: row 1 is the one just before it.
 
-    They hold rows `start` and so on of the value `first`, the oldest in row `high`; or (None) that value itself, in one
-    row. Where there is no value they hold zeros.
+    They hold the rows of the value `first` from its row `start` on, the oldest in row `high`. With `start` None,
+    `first` is one row and stands in it as a whole. Rows without a value hold zeros.
     """
 
     low: int
@@ -25,27 +25,27 @@ class Rows:
     start: int | None = None
 
     def part(self, low: int, high: int) -> Rows:
-        """Some of the rows."""
+        """Part of these rows."""
         return Rows(low, high, self.first, None if self.start is None else self.start + self.high - high)
 
     def apart(self, other: Rows) -> bool:
-        """Whether they have no row in common."""
+        """Whether the two have no row in common."""
         return self.low > other.high or other.low > self.high
 
     def agrees(self, other: Rows) -> bool:
-        """Whether both say the same of the rows that they share, if any."""
+        """Whether both have the same contents in the rows that they share."""
         low, high = max(self.low, other.low), min(self.high, other.high)
         return self.apart(other) or self.part(low, high) == other.part(low, high)
 
     def covers(self, other: Rows) -> bool:
-        """Whether all that the other says is said here."""
+        """Whether the other rows are part of these, with the same contents."""
         return self.low <= other.low and other.high <= self.high and self.agrees(other)
 
 
 def wanted(node: Node, delay: int, line: bool) -> Iterator[Rows]:
-    """The rows that a delayed use reads, each with the argument that it comes from; `delay` rows before the steps.
+    """The rows that a delayed use reads, each with the argument that fills it; the steps begin `delay` rows later.
 
-    `line` says that the only argument has a row for each of them.
+    `line`: the only argument has a row for each of them.
     """
     if len(node.args) == 1 or line:
         first, start = (node.args[1], 0) if line else (None, None)
@@ -61,12 +61,12 @@ def is_line(graph: Graph, node: Node) -> bool:
 
 
 def rows_before(graph: Graph, node: Node, delay: int) -> list[Rows]:
-    """What a delayed use reads before the first step, as far as it reaches."""
+    """The rows before the first step that a delayed use reads."""
     return list(wanted(node, delay, is_line(graph, node))) if node.delay > 0 else []
 
 
 def origins(graph: Graph, rows: Rows) -> Iterator[Rows]:
-    """The same rows, each with the value in which it was first: not a piece of another one, nor put together."""
+    """The same rows, each with the value that was computed first, seen through `slice`, `concat` and `reshape`."""
     if rows.first is None or rows.start is None:
         yield rows
         return
@@ -96,7 +96,7 @@ def delayed(graph: Graph, ids: Iterable[int]) -> list[int]:
 
 
 def declared(graph: Graph, node: Node) -> tuple[int, ...]:
-    """The nodes of the first values of a delayed use: of a line, whose rows are declared as one, the last of them."""
+    """The nodes of the first values of a delayed use; of first values that are rows of one value, the last one."""
     if not is_line(graph, node):
         return node.args[1:]
     (last,) = [rows for line in rows_before(graph, node, node.delay) for rows in origins(graph, line) if rows.low == 1]
@@ -104,24 +104,24 @@ def declared(graph: Graph, node: Node) -> tuple[int, ...]:
 
 
 Where: TypeAlias = tuple[tuple[int, int], tuple[Hashable, ...]]
-"""Where in the rows of a buffer something lies: in which columns, by which views."""
+"""A place within the rows of a buffer: its columns, and its views."""
 
 
 @dataclass
 class Said:
-    """What the rows before the first step of a buffer hold; in one place none lie within others, nearer ones first."""
+    """The contents of the rows before the first step of a buffer; in one place no entry lies within another."""
 
     rows: dict[Where, list[Rows]] = field(default_factory=dict)
 
     def agrees(self, where: Where, wanted: Sequence[Rows]) -> bool:
-        """Whether nothing else is said of these rows, neither there nor in a place that shares columns with it."""
+        """Whether these rows contradict no entry, in this place or in one that shares columns with it."""
         low, high = where[0]
         shared = [other for other in self.rows if other[0][0] < high and low < other[0][1]]
         met = ((other, rows, new) for other in shared for new in wanted for rows in self._overlapping(other, new))
         return all(other == where and rows.agrees(new) for other, rows, new in met)
 
     def say(self, where: Where, wanted: Sequence[Rows]) -> None:
-        """Add rows that agree with what is said."""
+        """Add rows that agree with the entries."""
         for new in wanted:
             known = self._overlapping(where, new)
             if not any(rows.covers(new) for rows in known):
@@ -146,12 +146,12 @@ def _high(rows: Rows) -> int:
 
 @dataclass
 class Filled:
-    """Which rows before the first step are written, by where they lie."""
+    """The rows before the first step that are written already, by their place in memory."""
 
     rows: dict[object, list[tuple[int, int]]] = field(default_factory=dict)
 
     def missing(self, place: object, rows: Rows) -> list[Rows]:
-        """Those of some rows that nobody has written yet; they count as written from now on."""
+        """The rows among these that are not written yet. They count as written from now on."""
         known = self.rows.setdefault(place, [])
         free = [(rows.low, rows.high)]
         for low, high in known:
@@ -162,7 +162,7 @@ class Filled:
 
 
 def _joined(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Neighbouring pieces as one."""
+    """The same pieces, neighbours joined."""
     out: list[tuple[int, int]] = []
     for low, high in sorted(pieces):
         if out and low <= out[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""What memory of a program is for: gradients, what its backward part reads of the forward one, and all else."""
+"""The purpose of each buffer of a program: gradients, the tape, or workspace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRADIENTS, TAPE, WORKSPACE, PASSING = "gradients", "tape", "workspace", "passing
 class Footprint:
     """Bytes that calls of one function, or of several in turn, allocate and keep for the next call of the same sizes.
 
-    What is `passing` goes when a call ends, so that of several calls only the greatest counts.
+    `passing` is freed at the end of a call, so only the greatest of several calls counts.
     """
 
     gradients: int = 0
@@ -37,7 +37,7 @@ class Footprint:
 
     @classmethod
     def of(cls, parts: Iterable[tuple[str, int]]) -> Footprint:
-        """The sum of sizes, each with what it is for."""
+        """The sum of sizes, each with its purpose."""
         sums = dict.fromkeys((GRADIENTS, TAPE, WORKSPACE, PASSING), 0)
         for use, size in parts:
             sums[use] += size
@@ -45,7 +45,7 @@ class Footprint:
 
 
 def uses(program: Program) -> Mapping[int, str]:
-    """What each buffer is for; buffers that share memory are for the same."""
+    """The purpose of each buffer. Buffers that share memory have the same one."""
     graph, owners = program.graph, {}
     for buffer in program.buffers.values():
         owners[buffer.id] = buffer.id if buffer.same is None else buffer.same
@@ -59,7 +59,7 @@ def uses(program: Program) -> Mapping[int, str]:
 
 
 def taped(graph: Graph) -> set[int]:
-    """What a backward run, or the backward part of the same graph, reads of the forward one."""
+    """The nodes of the forward run that a backward run, or the backward part of the same graph, reads."""
     handed = {id for root, id in graph.roots.items() if roots.TAPE.has(root)}
     if handed or any(roots.TAPE.has(name) for name in graph.sources("input")):
         return handed
@@ -68,7 +68,7 @@ def taped(graph: Graph) -> set[int]:
 
 
 def _second(graph: Graph) -> set[int]:
-    """The nodes of the backward part: those that adjoints lead to, or that only gradients need."""
+    """The nodes of the backward part: all that depend on given adjoints, or that only gradients need."""
     seeds: Mapping[str, int] = graph.sources("input")
     given = [id for name, id in seeds.items() if roots.ADJOINT.has(name)]
     if given:
@@ -78,7 +78,7 @@ def _second(graph: Graph) -> set[int]:
 
 
 def _below(graph: Graph, given: Iterable[int]) -> set[int]:
-    """Some nodes, and all that depend on them."""
+    """These nodes, and all nodes that depend on them."""
     users: dict[int, list[int]] = {}
     for id in graph:
         for arg in graph[id].args:

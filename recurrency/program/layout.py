@@ -1,4 +1,4 @@
-"""Where each parameter lies in the one flat vector of all of them."""
+"""The place of each parameter in the flat vector of all parameters."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Layout:
     size: int
 
     def offset(self, name: str) -> int:
-        """Where a parameter begins."""
+        """The offset of a parameter in the flat vector."""
         return self.entries[name][0]
 
 
 def gradients(graph: Graph, layout: Layout) -> dict[str, int]:
-    """The roots that are gradients of parameters, by the names of these."""
+    """The roots that are gradients of parameters, by the names of the parameters."""
     return {name: id for name, id in GRADIENT.within(graph.roots).items() if name in layout.entries}
 
 
 def computed_there(program: Program, layout: Layout, name: str, id: int) -> bool:
-    """Whether the gradient of a parameter lies where the flat vector is to have it, element by element."""
+    """Whether the gradient of a parameter is computed in its place of the flat vector."""
     place = program.places.get(id)
     if place is None or program.buffers[place.buffer].home != "gradient":
         return False
@@ -42,10 +42,10 @@ def computed_there(program: Program, layout: Layout, name: str, id: int) -> bool
 
 
 def layout(graph: Graph) -> Layout:
-    """Parameters that the graph puts together (`concat`) stand next to one another, in that order.
+    """A layout in which parameters that the graph concatenates stand side by side, in that order.
 
-    The matrix that stands for them is then a view of the flat vector. Where two such wishes contradict one another, the
-    greater one wins.
+    Their concatenation is then a view of the flat vector. Where two concatenations contradict each other, the larger
+    one wins.
     """
     names = {id: str(graph[id].attrs["name"]) for id in sorted(graph.sources("param").values())}
     after: dict[int, int] = {}
@@ -64,7 +64,7 @@ def layout(graph: Graph) -> Layout:
 
 
 def _rows(graph: Graph) -> set[tuple[int, ...]]:
-    """The runs of parameters among the parts of each `concat`."""
+    """The runs of neighbouring parameters among the parts of each `concat`."""
     out = set()
     for id in graph.order():
         if Trait.TILES in graph[id].op.traits:
@@ -91,7 +91,7 @@ def _leads_to(after: dict[int, int], start: int, goal: int) -> bool:
 
 
 def _chained(ids: list[int], after: dict[int, int], before: dict[int, int]) -> list[int]:
-    """The ids in their order, each chain in one piece at the place of its earliest member."""
+    """The ids in their order, but each chain in one piece, in the position of its first member."""
     out: list[int] = []
     done: set[int] = set()
     for id in ids:

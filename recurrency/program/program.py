@@ -1,4 +1,4 @@
-"""A program: regions of kernels in order, and where each value lies in memory. Plain data, printable."""
+"""A program: regions of kernels in order, and the place of each value in memory. Plain data that can be printed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from recurrency.program.before import Said
 
 @dataclass(frozen=True)
 class View:
-    """One step from a value to a view of it: the op (`slice`, `transpose`, `reshape`, `expand`, `frames`, `unframes`).
+    """One step from a value to a view of it. `op` is `slice`, `transpose`, `reshape`, `expand`, `frames` or `unframes`.
 
-    `shape` is the shape of one element after it, `numbers` what the op needs (start and stop; axes).
+    `shape` is the shape of one element afterwards. `numbers` are start and stop of a slice, or the axes of an
+    expansion.
     """
 
     op: str
@@ -35,9 +36,9 @@ class View:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value lies: views of a buffer, each step `delay` rows before that of the buffer itself.
+    """The place of a value: views of a buffer, with each step `delay` rows before that of the buffer.
 
-    `kind` may be lower than the kind of the value: what is the same at all steps is kept once.
+    `kind` may be lower than the kind of the value: what is the same at all steps is stored once.
     """
 
     buffer: int
@@ -47,11 +48,11 @@ class Place:
 
     @property
     def repeats(self) -> bool:
-        """Whether several elements of the value are one in memory."""
+        """Whether several elements of the value share one place in memory."""
         return any(view.op == "expand" for view in self.views)
 
     def columns(self, rows: int) -> tuple[int, int]:
-        """The rows of the first axis of the buffer's elements among which the value lies."""
+        """The first and the last row (exclusive) of the buffer's first axis between which the value lies."""
         low, high = 0, rows
         for view in self.views:
             if view.op != "slice":
@@ -66,11 +67,10 @@ class Place:
 
 @dataclass
 class Buffer:
-    """Memory: `home` says who owns it ("own", "given": the caller's, "gradient": the flat gradient vector).
+    """Memory. `home` is its owner: "own", "given" (the caller), "params" or "gradient" (the flat vectors).
 
-    `step` is the number of the region within whose steps alone it lives (None: it holds all steps). Rows in `front` of
-    the first step hold first values: `firsts` says which, and where in them.
-    `behind` rows of zeros follow the last step.
+    With a `step`, it exists only within the steps of the region of that number; otherwise it holds all steps. The rows
+    in `front` of the first step hold first values, listed in `firsts`. `behind` rows of zeros follow the last step.
     """
 
     id: int
@@ -83,7 +83,7 @@ class Buffer:
     firsts: Said = field(default_factory=Said)
     offset: int = 0
     same: int | None = None
-    """Another buffer whose memory this one uses after it."""
+    """An earlier buffer whose memory this one takes over."""
 
     def elements(self, steps: Steps, batch: int) -> int:
         """The number of its elements."""
@@ -94,7 +94,10 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Kernel:
-    """Nodes computed together: `elementwise`, or one node of another kind. `results` are used by other kernels."""
+    """Nodes that are computed together: element-wise ones, or a single one of another kind.
+
+    `results` are the nodes that other kernels read.
+    """
 
     kind: str
     nodes: tuple[int, ...]
@@ -103,7 +106,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Region:
-    """`once`, `over time`, `scan forwards` or `scan backwards`; the steps are those of `clock`."""
+    """A part of a program, `once`, `over time`, `scan forwards` or `scan backwards` over the steps of `clock`."""
 
     number: int
     kind: str
@@ -123,9 +126,9 @@ class Region:
 
 @dataclass
 class Program:
-    """The regions of a graph, the buffers, and the place of each value that has one (literal numbers have none).
+    """The regions of a graph, the buffers, and the place of each value (literal numbers have none).
 
-    `copies` are the views that could not be views: their values are copied into buffers of their own.
+    `copies` are the views that have to be copied into buffers of their own.
     """
 
     graph: Graph
@@ -134,9 +137,9 @@ class Program:
     places: dict[int, Place]
     copies: frozenset[int]
     sums: dict[int, int] = field(default_factory=dict)
-    """Sums over time and sequences that are computed together with what they sum: the sum -> what it sums."""
+    """Sums over time or sequences -> the node that is summed while it is computed."""
     views: bool = True
-    """Whether arrays may be looked at in other shapes; else each is copied."""
+    """Whether views are used; otherwise each view is copied."""
 
     def __post_init__(self) -> None:
         self._computed = {id for region in self.regions for id in region.ids}
@@ -146,7 +149,7 @@ class Program:
         return sum(self._cost(id, steps, batch) for region in self.regions for id in region.ids)
 
     def _cost(self, id: int, steps: Steps, batch: int) -> int:
-        """The cost of a node; of a sum, that of what is summed on the way."""
+        """The cost of a node; a sum includes the cost of what is summed on the way."""
         inner = self.sums.get(id)
         if inner is None:
             return cost(self.graph, id, steps, batch)
@@ -154,14 +157,14 @@ class Program:
         return cost(self.graph, inner, steps, batch) if hidden else volume(self.graph[inner].type, steps, batch)
 
     def _reads(self, id: int) -> tuple[int, ...]:
-        """What a node reads; a sum of something that is never there reads that one's arguments."""
+        """The values that a node reads; a sum reads the arguments of a term that is not stored."""
         inner = self.sums.get(id)
         if inner is None:
             return self.graph[id].args
         return (inner,) if inner in self._computed else self.graph[inner].args
 
     def bytes(self, steps: Steps, batch: int, itemsize: int = 4) -> int:
-        """Bytes that kernels read and write in one run, if what stays within a kernel costs nothing."""
+        """Bytes that kernels read and write in one run. Values that stay within a kernel cost nothing."""
         return itemsize * sum(self._traffic(k, steps, batch) for region in self.regions for k in region.kernels)
 
     def _traffic(self, kernel: Kernel, steps: Steps, batch: int) -> int:
@@ -172,12 +175,12 @@ class Program:
         return sum(volume(self.graph[id].type, steps, batch) for id in (*touched, *kernel.results))
 
     def peak(self, steps: Steps, batch: int, itemsize: int = 4) -> int:
-        """Bytes of all buffers that a run needs besides what the caller gives."""
+        """Bytes of all buffers that a run needs besides those of the caller."""
         own = [b for b in self.buffers.values() if b.home == "own" and b.same is None]
         return itemsize * sum(b.elements(steps, batch) for b in own)
 
     def text(self) -> str:
-        """The program, a line for each kernel and buffer; the same for the same graph."""
+        """The program as text, a line for each kernel and buffer. Equal graphs give equal texts."""
         lines: list[str] = []
         for region in self.regions:
             lines.append(region.kind + (f" {region.clock}" if region.clock else ""))

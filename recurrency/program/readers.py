@@ -1,4 +1,4 @@
-"""Who reads the memory of a value, through all views of it."""
+"""The readers of the memory of each value, through all views of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def keeps_rows(op: Op) -> bool:
 
 @dataclass(frozen=True)
 class Read:
-    """A node that reads rows `low` to `high` of the first axis of a value; `displaced`: as it was at another step."""
+    """A node that reads the rows `low` to `high` (exclusive) of a value's first axis; `displaced`: of another step."""
 
     reader: int
     low: int = EVERYTHING[0]
@@ -40,7 +40,7 @@ class Readers:
         self._escaping = self._results()
 
     def of(self, id: int) -> tuple[Read, ...]:
-        """All reads of a value, those through views among them."""
+        """All reads of a value, including those of its views."""
         path: list[tuple[int, Iterator[int]]] = []
         fresh: int | None = id if id not in self._known else None
         while fresh is not None or path:
@@ -55,7 +55,7 @@ class Readers:
         return self._known[id]
 
     def _outer(self, id: int) -> Iterator[int]:
-        """The users of a value whose readers read it as well: their reads are to be known before its own."""
+        """The users of a value that are views of it or contain it: their reads are needed first."""
         for user, k in self.users.get(id, ()):
             if user not in self.position:
                 yield from self._outer(user)
@@ -63,7 +63,7 @@ class Readers:
                 yield user
 
     def _through(self, id: int, user: int, k: int) -> list[Read]:
-        """The reads of a value that one of its users stands for; a view is a reader, in case it turns out a copy."""
+        """The reads of a value through one user. A view counts as a reader itself, because it may have to be copied."""
         node = self.graph[user]
         if user not in self.position:
             return [r for outer, j in self.users.get(user, ()) for r in self._through(user, outer, j)]
@@ -97,7 +97,7 @@ class Readers:
         return id in self._escaping
 
     def _results(self) -> set[int]:
-        """The results of the graph, and all of which they are views."""
+        """The results of the graph, and all values of which they are views."""
         found = set(self.roots)
         later = list(found)
         while later:
@@ -116,7 +116,7 @@ class Readers:
     ) -> bool:
         """Whether node `id` is the last that reads the memory of its argument, so that it may write there.
 
-        `claims` lists for a value the parts that are computed in its memory, with the rows that they take.
+        `claims` lists, for a value, the parts that are computed in its memory: node, first row, last row (exclusive).
         """
         owner, low, high = arg, *EVERYTHING
         while Trait.VIEW in self.graph[owner].op.traits and owner not in copies:

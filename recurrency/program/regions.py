@@ -14,12 +14,12 @@ from recurrency.passes.rewriting import number
 from recurrency.program.program import Kernel, Region
 
 CALLER = -1
-"""Who uses the results of a graph."""
+"""The user of the results of a graph."""
 
 
 @dataclass
 class Task:
-    """What has to run in one piece: one node, or a recurrence."""
+    """What has to run in one piece: a single node, or a recurrence."""
 
     ids: tuple[int, ...]
     kind: str
@@ -33,12 +33,12 @@ class Task:
 
 
 class Queue:
-    """What is ready to run, in the order of the graph, by the group to which it belongs."""
+    """Items that are ready to run, in the order of the graph, by group."""
 
     def __init__(self) -> None:
         self.heaps: dict[Hashable, list[int]] = {}
         self.all: list[tuple[int, Hashable]] = []
-        """Ranks, each of which comes once, with their groups; those that were taken from their group are still here."""
+        """All ranks with their groups, each once; a rank that was taken from its group is dropped when it is found."""
 
     def push(self, group: Hashable, rank: int) -> None:
         """Add something that is ready."""
@@ -46,12 +46,12 @@ class Queue:
         heappush(self.all, (rank, group))
 
     def pop(self, group: Hashable) -> int | None:
-        """Take the first of a group, if there is one."""
+        """The first item of a group, which leaves the queue; None if there is none."""
         heap = self.heaps.get(group)
         return heappop(heap) if heap else None
 
     def first(self) -> Hashable:
-        """The group of the first of all (None: nothing is ready)."""
+        """The group of the first item of all; None if nothing is ready."""
         while self.all:
             rank, group = self.all[0]
             if self.heaps[group][:1] == [rank]:
@@ -61,9 +61,9 @@ class Queue:
 
 
 def cut(graph: Graph, hidden: frozenset[int], fuse: bool) -> tuple[Region, ...]:
-    """The regions; nodes in `hidden`, and literal numbers, are not computed by themselves.
+    """The regions of a graph. Nodes in `hidden` and literal numbers are not computed by themselves.
 
-    A region takes in every node that is ready and belongs to its kind; the next begins where there is none left.
+    A region takes every node of its kind that is ready. When none is left, the next region begins.
     """
     schedule = _Schedule(_tasks(graph, hidden))
     users = graph.said(_users)
@@ -91,7 +91,7 @@ class _Schedule:
                 self.queue.push((task.kind, task.clock), rank)
 
     def next_region(self) -> list[Task]:
-        """All tasks of one kind that can run now; a scan by itself."""
+        """All tasks of one kind that can run now; a scan alone."""
         group = self.queue.first()
         taken: list[Task] = []
         while (rank := self.queue.pop(group)) is not None:
@@ -109,7 +109,7 @@ class _Schedule:
 
 
 def _tasks(graph: Graph, hidden: frozenset[int]) -> list[Task]:
-    """What has to run, in the order of the graph."""
+    """The tasks, in the order of the graph."""
     tasks: dict[int, Task] = {}
     for loop in recurrences(graph):
         task = Task(loop.ids, "scan forwards" if loop.direction > 0 else "scan backwards", loop.clock)
@@ -135,25 +135,25 @@ def _needs(graph: Graph, id: int, hidden: frozenset[int]) -> Iterator[int]:
 
 
 def signature(graph: Graph, id: int) -> tuple[object, ...]:
-    """What element-wise nodes that can run as one kernel have in common."""
+    """What element-wise nodes of one kernel have in common."""
     node = graph[id]
     return ("elementwise", node.type.kind, node.type.clock, node.type.shape)
 
 
 READY = frozenset({Trait.VIEW, Trait.INPUT, Trait.PARAMETER})
-"""What needs no computation."""
+"""Traits of operations that need no computation."""
 
 
 def kernel_kind(graph: Graph, id: int) -> str:
-    """The kind of the kernel that a node goes to."""
+    """The kind of the kernel that computes a node."""
     op = graph[id].op
     return "view" if op.traits & READY else op.group
 
 
 def _grouped(graph: Graph, ids: Sequence[int], scans: bool, hidden: frozenset[int]) -> list[int]:
-    """The same nodes in an order in which element-wise nodes of one shape stand together as far as possible.
+    """The same nodes, in an order in which element-wise nodes of one shape stand side by side where possible.
 
-    Within a scan what is read from another step is there already; elsewhere it has to be computed first.
+    Within a scan, values of other steps are available; elsewhere they have to be computed first.
     """
     rank = {id: k for k, id in enumerate(ids)}
     waits: dict[int, int] = {}
@@ -186,13 +186,13 @@ def _grouped(graph: Graph, ids: Sequence[int], scans: bool, hidden: frozenset[in
 
 
 def _group(graph: Graph, id: int) -> Hashable:
-    """Views come first; nodes of one kernel come together."""
+    """The group of a node: views come first, and the nodes of one kernel come together."""
     kind = kernel_kind(graph, id)
     return signature(graph, id) if kind == "elementwise" else kind
 
 
 def kernels(graph: Graph, ids: Iterable[int], fuse: bool, users: Mapping[int, set[int]]) -> tuple[Kernel, ...]:
-    """Neighbouring element-wise nodes of one shape become one kernel; `users` are those of each value."""
+    """The kernels: neighbouring element-wise nodes of one shape become one. `users` are the users of each node."""
     runs: list[tuple[str, list[int]]] = []
     for id in ids:
         kind = kernel_kind(graph, id)
@@ -205,7 +205,7 @@ def kernels(graph: Graph, ids: Iterable[int], fuse: bool, users: Mapping[int, se
 
 
 def _users(graph: Graph) -> dict[int, set[int]]:
-    """The nodes that use each value; of a result of the graph, the caller as well."""
+    """The nodes that use each value; the caller uses the results of the graph."""
     users: dict[int, set[int]] = {}
     for id in graph.order():
         for arg in graph[id].args:

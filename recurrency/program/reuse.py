@@ -1,4 +1,4 @@
-"""Buffers whose life times do not overlap share memory."""
+"""Buffers whose lifetimes do not overlap share memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ END = 1 << 60
 
 
 def share(graph: Graph, regions: tuple[Region, ...], storage: Storage) -> None:
-    """Give each buffer the memory of an earlier one of the same type that nobody reads any more.
+    """Give each buffer the memory of an earlier one of the same type that is not read any more.
 
-    Buffers with rows before or after the steps keep their own, for what stands there is written once.
+    Buffers with rows before or after the steps keep their own memory, because those rows are written only once.
     """
     lives = _lives(graph, regions, storage)
     heaps: dict[tuple[object, ...], Heap] = {}
@@ -31,26 +31,26 @@ def share(graph: Graph, regions: tuple[Region, ...], storage: Storage) -> None:
 
 @dataclass
 class Heap:
-    """Memory of one type: what is read until some place, and what is free, of which the first that came is taken."""
+    """Memory of one type: buffers in use, by their last read, and free ones, of which the oldest is taken first."""
 
     busy: list[tuple[int, int, int]] = field(default_factory=list)
     free: list[tuple[int, int]] = field(default_factory=list)
     count: int = 0
 
     def put(self, last: int, memory: int) -> None:
-        """Memory that is in use until the place `last`."""
+        """Add memory that is in use until the position `last`."""
         heappush(self.busy, (last, self.count, memory))
         self.count += 1
 
     def taken(self, first: int) -> int | None:
-        """Memory that nobody reads any more at the place `first`; it is not there afterwards."""
+        """Memory that is not read any more at the position `first`, to be used again; None if there is none."""
         while self.busy and self.busy[0][0] < first:
             heappush(self.free, heappop(self.busy)[1:])
         return heappop(self.free)[1] if self.free else None
 
 
 def _lives(graph: Graph, regions: tuple[Region, ...], storage: Storage) -> dict[int, tuple[int, int]]:
-    """First and last place in the order at which each buffer is in use."""
+    """The first and last position in the order at which each buffer is in use."""
     touched: dict[int, list[int]] = {}
     for id, place in storage.places.items():
         if id in storage.position:

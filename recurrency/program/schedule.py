@@ -1,4 +1,4 @@
-"""From a graph to a program: regions, kernels, storage."""
+"""The program of a graph: regions, kernels and storage."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from recurrency.program.reuse import share
 from recurrency.program.storage import Storage
 
 PIECES = frozenset({"fuse", "views", "in-place concat", "in-place gradients", "in place", "reuse", "sums"})
-"""What may be switched off, with equal results."""
+"""Parts of the planning that may be switched off. The results stay the same."""
 
 
 def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str] = frozenset()) -> Program:
     """The program that computes the roots of a graph.
 
-    With a `layout`, gradients of parameters (roots `gradient:NAME`) are computed in their places in the flat vector, if
-    they can. `without` names pieces (of `PIECES`) to leave out.
+    With a `layout`, gradients of parameters (roots `gradient:NAME`) are computed in place in the flat vector where
+    possible. `without` names parts of the planning (`PIECES`) to leave out.
     """
     sums, hidden = ({}, frozenset[int]()) if "sums" in without else _sums(graph)
     regions = cut(graph, hidden, "fuse" not in without)
@@ -32,9 +32,9 @@ def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str]
 
 
 def _sums(graph: Graph) -> tuple[dict[int, int], frozenset[int]]:
-    """Sums over time and sequences, with what they sum if that is computed together with them; and what so disappears.
+    """Sums over time or sequences -> the node that is summed while it is computed; and the nodes that are never stored.
 
-    A product summed over time is one product over all steps: the outer products of the steps are never there.
+    A product summed over time is one product over all steps: the outer products of single steps are never stored.
     """
     order = graph.order()
     uses = Counter(arg for id in order for arg in graph[id].args)

@@ -1,4 +1,4 @@
-"""Where each value lies: in a buffer of its own, in place of an argument, within a concatenation, or as a view."""
+"""The place of each value: a buffer of its own, that of an argument, part of a concatenation, or a view."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from recurrency.program.waiting import Waiting
 
 @dataclass(frozen=True)
 class Claim:
-    """A value is computed where another one (`into`; None: the gradient vector) has it as a part."""
+    """A value is computed as a part of another one, from row `start` on; `into` None: in the gradient vector."""
 
     into: int | None
     start: int
 
 
 class Storage:
-    """Plans the places of one graph; `buffers`, `places` and `copies` are the result."""
+    """Plans the places of the values of one graph. The results are `buffers`, `places` and `copies`."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Storage:
         self.places[id] = place
 
     def _in_order(self) -> Iterator[int]:
-        """All nodes to place, each view after what it is a view of (a delayed use may come before its stream)."""
+        """All nodes to place, each view after the value that it views; a delayed use may come before its stream."""
         later = self.waiting
         for id in self.order:
             node = self.graph[id]
@@ -83,7 +83,7 @@ class Storage:
     # ------------------------------------------------------------------------------------------------------ claims
 
     def _claim_parts(self) -> None:
-        """Parts of `concat` and `pad` that have no other home are computed where they belong; outer ones first."""
+        """Compute parts of `concat` and `pad` where they belong, if they have no other place; outer ones first."""
         for id in reversed(self.order):
             node = self.graph[id]
             if Trait.JOINS not in node.op.traits:
@@ -105,12 +105,12 @@ class Storage:
         return same and self._computed(arg) and not (arg in self.roots and arg in self.slopes)
 
     def _computed(self, id: int) -> bool:
-        """Whether a node computes new elements, which can be put anywhere."""
+        """Whether a node computes new elements, which may be stored anywhere."""
         there = self.graph[id].op.traits & {Trait.VIEW, Trait.NAMED}
         return not there and id not in self.hidden and number(self.graph, id) is None
 
     def _claim_gradients(self, layout: Layout) -> None:
-        """A value whose pieces are gradients of parameters, in the order of the flat vector, is computed there."""
+        """Compute a value in the flat vector if its pieces are gradients of parameters in the order of that vector."""
         wishes: dict[int, set[int]] = {}
         for name, id in self.gradients.items():
             owner, rows = id, 0
@@ -132,7 +132,7 @@ class Storage:
                 taken.append((start, stop))
 
     def _all_wished(self, owner: int, layout: Layout, start: int) -> bool:
-        """Whether each parameter on the memory of this value has its gradient from it."""
+        """Whether the gradients of all parameters in this stretch of the flat vector are pieces of the value."""
         stop = start + count(self.graph[owner].type.shape)
         covered = 0
         for name, id in self.gradients.items():
@@ -168,7 +168,7 @@ class Storage:
         return self._fresh(id) if found is None else found
 
     def _in_parameters(self, id: int, layout: Layout) -> int | None:
-        """Where in the flat vector a concatenation of neighbouring parameters begins."""
+        """The offset in the flat vector of a concatenation of neighbouring parameters; None if it is none."""
         if Trait.PARAMETER in self.graph[id].op.traits:
             return layout.offset(self.graph[id].attrs["name"])
         if Trait.TILES not in self.graph[id].op.traits:
@@ -188,7 +188,7 @@ class Storage:
         return Place(buffer.id, node.type.kind)
 
     def _scope(self, id: int) -> int | None:
-        """The region within whose steps alone a value is read; None if it has to be kept for all steps."""
+        """The number of the region if a value is read only within the same step of it; None if all steps are stored."""
         region = self.region[id]
         if not region.scans or self.readers.escapes(id):
             return None
@@ -197,7 +197,7 @@ class Storage:
         return region.number if inside and self._parts_inside(id, region) else None
 
     def _parts_inside(self, id: int, region: Region) -> bool:
-        """Whether all that is computed within this value is computed, and read, within the steps of the region."""
+        """Whether all parts of a value are computed and read within single steps of the region."""
         parts = [part for part, _, _ in self.parts.get(id, ())]
         return all(
             self.region[p] is region
@@ -208,7 +208,7 @@ class Storage:
         )
 
     def _copied(self, id: int, node: Node) -> Place:
-        """A buffer for a view that cannot be one; a delayed use gets the rows that it needs before and behind."""
+        """A buffer for a view that has to be copied; a delayed use gets rows before and after the steps."""
         self.copies.add(id)
         place = self._fresh(id)
         if Trait.DELAYS not in node.op.traits:
@@ -233,7 +233,7 @@ class Storage:
         return self.places[claim.into].then(View("slice", node.type.shape, (claim.start, claim.start + size)))
 
     def _taken_over(self, id: int, node: Node) -> Place | None:
-        """The place of an argument that nobody reads any more once this node is computed."""
+        """The place of an argument that is not read any more once this node is computed."""
         for position in node.op.in_place:
             arg = node.args[position]
             place = self.places.get(arg)
@@ -246,7 +246,7 @@ class Storage:
         if buffer.home != "own" or place.repeats or place.delay or place.kind is not node.type.kind:
             return False
         if any(view.op == "slice" for view in place.views):
-            return False  # short rows with gaps between them cost more than memory of one's own
+            return False  # short rows with gaps between them cost more than a buffer
         if self.graph[arg].type.index is not None or self.graph[arg].type.clock != node.type.clock:
             return False
         if buffer.step is not None and buffer.step != self._scope(id):
@@ -254,14 +254,14 @@ class Storage:
         return self.readers.last(arg, id, self.copies, self.parts)
 
     def _alone(self, node: Node, place: Place) -> bool:
-        """Whether a node reads a place as it is alone: through another view of it, it would read what is written."""
+        """Whether a node reads a place only as it is: through another view, it would read what it has just written."""
         read = [self.places[arg] for arg in node.args if arg in self.places]
         return all(other == place or other.buffer != place.buffer for other in read)
 
     # ------------------------------------------------------------------------------------------------------- views
 
     def _alias(self, id: int, node: Node) -> Place | None:
-        """The place of a view; None if it has to be a copy."""
+        """The place of a view; None if it has to be copied."""
         place = self.places.get(node.args[0])
         if place is None or ("views" in self.without and not keeps_rows(node.op)):
             return None
@@ -303,7 +303,7 @@ class Storage:
         return self._shifted(id, node, place, place.delay + node.delay)
 
     def _shifted(self, id: int, node: Node, place: Place, delay: int) -> Place | None:
-        """The place `delay` steps before; its first values are to stand in the rows in front, if these are free."""
+        """The place `delay` steps earlier, first values in the rows in front; None if other values stand there."""
         buffer = self.buffers[place.buffer]
         moved = Place(place.buffer, place.kind, place.views, delay)
         size = buffer.type.shape[0] if buffer.type.shape else 1

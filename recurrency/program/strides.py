@@ -1,6 +1,6 @@
-"""Where the elements of a value lie: the size and the stride of each axis, known before the numbers of steps are.
+"""The layout of values in memory: size and stride of each axis, before the numbers of steps are known.
 
-What is said here is what an array library finds when it runs: whether a new shape is a view, or would be a copy.
+An array library decides in the same way at run time whether a new shape is a view or needs a copy.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from recurrency.graph.types import Kind
 from recurrency.program.program import Buffer, Place, View
 
 Count: TypeAlias = "tuple[int, tuple[str, ...]]"
-"""A number of elements: a number, times the numbers of steps of some clocks (and of sequences)."""
+"""A number of elements: an integer, times the numbers of steps of some clocks (and of sequences)."""
 
 BATCH = ""
-"""Stands among the clocks for the number of sequences; no clock is called so."""
+"""The number of sequences, among the clocks; no clock has this name."""
 ONE: Count = (1, ())
 
 
 class NoViewError(Exception):
-    """A place can't be had without a copy: the planner should have planned one."""
+    """A place needs a copy: the planner should have planned one."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,11 @@ class Axis:
 
 
 def strides(buffer: Buffer, place: Place, stepped: bool = False) -> tuple[Axis, ...]:
-    """The axes of the array at a place: those of time and sequences, then those of an element.
+    """The axes of the array at a place: time and sequences first, then those of an element.
 
-    `stepped`: the array of one step of a loop.
+    With `stepped`, of the array of one step of a loop.
 
-    Raises:
-        NoViewError: a view in the place is none.
+    Raises:  NoViewError: a view in the place needs a copy.
     """
     kind = buffer.type.kind
     whole = buffer.step is None and not (stepped and place.kind is Kind.STREAM)
@@ -57,12 +56,12 @@ def strides(buffer: Buffer, place: Place, stepped: bool = False) -> tuple[Axis, 
 
 
 def evenly(axes: Sequence[Axis]) -> bool:
-    """Whether the elements lie one after another."""
+    """Whether the elements are contiguous."""
     return joined(axes) == ONE
 
 
 def start(buffer: Buffer, place: Place) -> int:
-    """How many elements of a static buffer lie before the first one of a place."""
+    """The number of elements of a static buffer before the first element of a place."""
     assert buffer.type.kind is Kind.STATIC
     outer = (replace(place, views=place.views[:k]) for k in range(len(place.views)))
     cuts = ((view, strides(buffer, before)) for view, before in zip(place.views, outer, strict=True))
@@ -70,12 +69,12 @@ def start(buffer: Buffer, place: Place) -> int:
 
 
 def contiguous(sizes: Sequence[Dim]) -> tuple[Axis, ...]:
-    """The axes of an array whose elements lie one after another."""
+    """The axes of a contiguous array."""
     return tuple(Axis(size, prod_of(sizes[k + 1 :])) for k, size in enumerate(sizes))
 
 
 def joined(axes: Sequence[Axis]) -> Count | None:
-    """The stride of neighbouring axes that are made one; None where their elements do not lie evenly."""
+    """The stride of neighbouring axes taken as one; None if their elements are not evenly spaced."""
     wide = [axis for axis in axes if axis.size != 1]
     for outer, inner in pairwise(wide):
         if outer.stride != _times(inner.stride, prod_of([inner.size])):
@@ -84,7 +83,7 @@ def joined(axes: Sequence[Axis]) -> Count | None:
 
 
 def _viewed(axes: tuple[Axis, ...], view: View, place: Place) -> tuple[Axis, ...]:
-    """The axes of an element after a view of it."""
+    """The axes of an element after a view."""
     if view.op == "slice":
         return (replace(axes[0], size=view.shape[0]), *axes[1:])
     if view.op == "transpose":
@@ -99,7 +98,7 @@ def _viewed(axes: tuple[Axis, ...], view: View, place: Place) -> tuple[Axis, ...
 
 
 def _reshaped(axes: Sequence[Axis], shape: Sequence[Dim]) -> tuple[Axis, ...] | None:
-    """The axes of the same elements in another shape; None where that takes a copy."""
+    """The axes of the same elements in another shape; None if that needs a copy."""
     out: list[Axis] = []
     for new, old in groups(shape, [axis.size for axis in axes]):
         sizes = [shape[k] for k in new]
@@ -144,6 +143,6 @@ def _smaller(a: Count, b: Count) -> bool:
 
 
 def prod_of(sizes: Sequence[Dim]) -> Count:
-    """The product of sizes: of the numbers, and which clocks."""
+    """The product of sizes: of the numbers, and of the clocks."""
     numbers = [size for size in sizes if isinstance(size, int)]
     return prod(numbers), tuple(sorted(str(size) for size in sizes if not isinstance(size, int)))

@@ -1,4 +1,4 @@
-"""Views that can't be placed before what they are views of."""
+"""Views that wait until the value that they view has its place."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from heapq import heapify, heappop, heappush
 
 
 class Waiting:
-    """Nodes that wait until another one has its place, in the order in which they came."""
+    """Nodes that wait until another one has its place, in the order of arrival."""
 
     def __init__(self) -> None:
         self.turns: dict[int, int] = {}
-        """Those that wait, with their turns."""
+        """Nodes that wait -> their turns."""
         self.until: dict[int, list[int]] = {}
-        """For each node that has no place yet, those that wait for it."""
+        """Nodes without a place -> the nodes that wait for them."""
         self.ready: list[tuple[int, int]] = []
-        """Turns and nodes that need wait no longer: a heap."""
+        """A heap of turns and nodes that need not wait any longer."""
         self.count = 0
 
     def __len__(self) -> int:
@@ -25,7 +25,7 @@ class Waiting:
         return id in self.turns
 
     def add(self, id: int, until: int, ready: bool) -> None:
-        """Have a node wait for another one; `ready`: that has its place already."""
+        """Let a node wait for another one; `ready`: the other one has its place already."""
         self.turns[id] = self.count
         self.count += 1
         if ready:
@@ -40,13 +40,13 @@ class Waiting:
                 heappush(self.ready, (self.turns[one], one))
 
     def first(self) -> int:
-        """The node that waits longest, which waits no more."""
+        """The node that has waited longest; it stops waiting."""
         id = next(iter(self.turns))
         del self.turns[id]
         return id
 
     def woken(self) -> Iterator[int]:
-        """Once through the turns: the nodes that need wait no longer, each placed before the next is looked for."""
+        """The nodes that need not wait any longer, in one pass over the turns, each placed before the next."""
         last, passed = -1, list[tuple[int, int]]()
         while self.ready:
             turn, id = heappop(self.ready)

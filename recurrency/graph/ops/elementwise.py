@@ -10,7 +10,7 @@ from recurrency.graph.value import Value, chosen, constant, unless
 
 
 def _power_gradient(g: Value, y: Value, a: Value, b: Value) -> tuple[Value, Value]:
-    """At a = b = 0 the first is taken as 0: it is 0 at b = 0 wherever a is not."""
+    """The slope in a is b a^(b-1), and 0 at a = b = 0: it is 0 at b = 0 for every other a."""
     zero = constant(a.graph, 0.0).like(a)
     nothing = a.apply("equal", zero) * b.apply("equal", zero)
     slope = unless(nothing, g * b * a.apply("power", b - 1.0))

@@ -10,7 +10,7 @@ from recurrency.graph.types import Kind, Type
 
 
 def _read_start(r: Reading, attrs: Attrs) -> Array:
-    """What the caller hands over, else the declared first value, else zero (or "no symbol")."""
+    """The caller's value, else the declared first value, else zero (or "no symbol")."""
     given = r.given(attrs["name"])
     if given is not None:
         return given

@@ -28,7 +28,7 @@ def _softmax_gradient(g: Value, y: Value, x: Value, **attrs: Any) -> tuple[Value
 
 
 def _log_softmax_gradient(g: Value, y: Value, x: Value) -> tuple[Value]:
-    """g - exp(y) sum(g), in which no digits are lost where exp(y) is nearly 1 and only one adjoint is not 0."""
+    """g - exp(y) sum(g), without cancellation where exp(y) is nearly 1 and only one adjoint is not 0."""
     last = (len(x.type.shape) - 1,)
     others = _spread_axes(g.reduce("sum", last), x, last) - g
     return (-(g * y.apply("expm1")) - y.apply("exp") * others,)
@@ -63,7 +63,7 @@ def _softmax_meaning(x: Array, over: str | None = None) -> Array:
 
 def _log_softmax_meaning(x: Array) -> Array:
     z = x - x.max(-1, keepdims=True)
-    most = z == 0  # where others are small, the logarithm of 1 and their sum has to keep it
+    most = z == 0  # log(1 + rest) keeps its digits where all others are small
     rest = np.where(most, 0.0, np.exp(z)).sum(-1, keepdims=True) + (most.sum(-1, keepdims=True) - 1.0)
     return np.asarray(z - np.log1p(rest))
 

@@ -19,7 +19,7 @@ def _shift_gradient(g: Value, y: Value, x: Value, *first: Value, delay: int) -> 
 
 
 def is_line(first: Sequence[Value], y: Value) -> bool:
-    """Whether the first values of a delayed use are one value with a row for each step, the oldest first."""
+    """Whether the first values are one value with a row for each step of the delay, the oldest first."""
     return len(first) == 1 and len(first[0].type.shape) > len(y.type.shape)
 
 
@@ -34,9 +34,9 @@ def _final_gradient(g: Value, y: Value, x: Value, *first: Value, slot: int) -> t
 
 
 def _read_shift(r: Reading, attrs: Attrs) -> Array:
-    """The value `delay` steps before; before the first step the first values, else zero.
+    """The value `delay` steps before; a first value, or zero, before the first step.
 
-    These are argument k at step k, or row k of the one argument that has a row for each of them.
+    First values are argument k at step k, or row k of a single argument with a row for each step.
     """
     step = r.step - attrs["delay"]
     if step < 0 and attrs["count"] == 2:
@@ -57,7 +57,7 @@ def _read_place(r: Reading, attrs: Attrs) -> Array:
 
 
 def _place(step: int, length: int) -> int | None:
-    """The step (from 0) that `1` (first), `2`, ... or `-1` (last), `-2`, ... stand for; None where there is none."""
+    """The step (from 0) for `1` (first), `2`, ..., `-1` (last), `-2`, ...; None if there is no such step."""
     found = step - 1 if step > 0 else length + step
     return found if 0 <= found < length else None
 
@@ -86,7 +86,7 @@ def _read_opening(r: Reading, attrs: Attrs) -> Array:
 
 
 def _read_row(r: Reading, row: int) -> Array:
-    """A row of a line, or nothing."""
+    """A row of the argument; zero if there is none."""
     line = r.arg(0)
     return np.asarray(line[row]) if 0 <= row < len(line) else r.zero()
 

@@ -1,1 +1,1 @@
-"""Rewriting rules, each with the equation that it uses as its docstring."""
+"""Rewriting rules. The docstring of each is the equation that it applies."""

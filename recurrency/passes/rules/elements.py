@@ -1,4 +1,4 @@
-"""Rules of simplification for what is computed element by element."""
+"""Rules of simplification for element-wise operations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fold(graph: Graph, node: Node) -> Value | None:
 
 
 def before_spread(graph: Graph, node: Node) -> Value | None:
-    """What is the same for all steps is computed once: f(spread x) = spread f(x), and spread x + y = x + y."""
+    """f(spread x) = spread f(x), and spread x + y = x + y: what is the same at all steps is computed once."""
     if node.op.meaning is None:
         return None
     args = tuple(n.args[0] if (n := made_by(graph, a, "spread")) else a for a in node.args)
@@ -66,7 +66,7 @@ def neutral(element: float, left: bool = True) -> Rule:
 
 
 def absorbing(graph: Graph, node: Node) -> Value | None:
-    """x * 0 = 0, where the zero is a literal: the compiler's own, or one that the user wrote."""
+    """x * 0 = 0 for a literal zero, of the compiler or of the user."""
     return filled(graph, 0.0, node.type) if 0 in [number(graph, a) for a in node.args] else None
 
 
@@ -176,7 +176,7 @@ POWERS: dict[float, Callable[[Value], Value]] = {
 
 
 def power(graph: Graph, node: Node) -> Value | None:
-    """x^2 = x * x and the like."""
+    """x^2 = x * x, and the like for other small powers."""
     exponent = number(graph, node.args[1])
     if exponent == 0:
         return filled(graph, 1.0, node.type)
@@ -185,7 +185,7 @@ def power(graph: Graph, node: Node) -> Value | None:
 
 
 def where(graph: Graph, node: Node) -> Value | None:
-    """A choice that is made already, or between equals."""
+    """where(1, x, y) = x, where(0, x, y) = y, where(c, x, x) = x."""
     choice, a, b = (number(graph, arg) for arg in node.args)
     if choice is not None:
         return graph.value(node.args[1 if choice else 2])

@@ -13,7 +13,7 @@ from recurrency.passes.rewriting import Rule, filled, known, made_by, number, ro
 
 
 def of_zero(graph: Graph, node: Node) -> Value | None:
-    """A linear operation on zeros gives zeros."""
+    """f(0) = 0, for linear f."""
     return filled(graph, 0.0, node.type) if number(graph, node.args[0]) == 0 else None
 
 
@@ -24,13 +24,13 @@ def of_number(graph: Graph, node: Node) -> Value | None:
 
 
 def no_change(graph: Graph, node: Node) -> Value | None:
-    """The result has the shape of the argument, and so is the argument."""
+    """The result is the argument if it has the same shape."""
     same = graph[node.args[0]].type.shape == node.type.shape
     return graph.value(node.args[0]) if same else None
 
 
 def transpose(graph: Graph, node: Node) -> Value | None:
-    """The transpose of a transpose, or of a vector."""
+    """(x')' = x, and x' = x for vectors."""
     if len(node.type.shape) < 2:
         return graph.value(node.args[0])
     inner = made_by(graph, node.args[0], "transpose")
@@ -38,13 +38,13 @@ def transpose(graph: Graph, node: Node) -> Value | None:
 
 
 def reshape(graph: Graph, node: Node) -> Value | None:
-    """Only the last shape counts."""
+    """reshape(reshape(x)) = reshape(x): only the last shape counts."""
     inner = made_by(graph, node.args[0], "reshape")
     return graph.value(inner.args[0]).reshape(*node.type.shape) if inner else None
 
 
 def expand(graph: Graph, node: Node) -> Value | None:
-    """Repeated along new axes twice is once along all of them."""
+    """expand(expand(x)) = expand(x), along all axes at once."""
     inner = made_by(graph, node.args[0], "expand")
     if inner is None:
         return None
@@ -55,7 +55,7 @@ def expand(graph: Graph, node: Node) -> Value | None:
 
 
 def sum_sum(graph: Graph, node: Node) -> Value | None:
-    """A sum over some axes, then over others, is one sum."""
+    """A sum over some axes and then over others is one sum."""
     inner = made_by(graph, node.args[0], "sum")
     if inner is None:
         return None
@@ -83,7 +83,7 @@ def sum_expand(graph: Graph, node: Node) -> Value | None:
 
 
 def _times(value: Value, sizes: list[Dim]) -> Value:
-    """A value by the product of some sizes, of which those named after a clock are lengths."""
+    """A value times the product of some sizes; a size named after a clock is its number of steps."""
     factor = prod(size for size in sizes if isinstance(size, int))
     for clock in (size for size in sizes if isinstance(size, str)):
         value = value * value.graph.add("length", attrs={"clock": clock})
@@ -91,7 +91,7 @@ def _times(value: Value, sizes: list[Dim]) -> Value:
 
 
 def slice_slice(graph: Graph, node: Node) -> Value | None:
-    """A piece of a piece."""
+    """x[a:b][c:d] = x[a + c : a + d]."""
     inner = made_by(graph, node.args[0], "slice")
     if inner is None:
         return None
@@ -100,7 +100,7 @@ def slice_slice(graph: Graph, node: Node) -> Value | None:
 
 
 def slice_expand(graph: Graph, node: Node) -> Value | None:
-    """A piece of a repetition repeats less often, or a smaller piece."""
+    """A piece of a repetition is a smaller repetition, or a repetition of a smaller piece."""
     inner = made_by(graph, node.args[0], "expand")
     if inner is None:
         return None
@@ -111,7 +111,7 @@ def slice_expand(graph: Graph, node: Node) -> Value | None:
 
 
 def slice_parts(graph: Graph, node: Node) -> Value | None:
-    """A piece of what is put together from parts (or one part and zeros) needs only the parts that it meets."""
+    """A piece of a concatenation (or of a padded value) needs only the parts that it overlaps."""
     inner = graph[node.args[0]]
     start, stop = node.attrs["start"], node.attrs["stop"]
     if Trait.JOINS not in inner.op.traits or not known(start, stop, inner.type.shape[0]):
@@ -141,7 +141,7 @@ def parts(graph: Graph, node: Node) -> list[tuple[int, int, int | None]]:
 
 
 def concat(graph: Graph, node: Node) -> Value | None:
-    """Parts of parts are parts; neighbouring pieces of one value, and neighbouring equal numbers, are one."""
+    """Nested concatenations become one, and neighbouring slices of one value, or equal numbers, are joined."""
     nested = [graph[arg].args if Trait.TILES in graph[arg].op.traits else (arg,) for arg in node.args]
     flat = [arg for args in nested for arg in args]
     out: list[Value] = []
@@ -167,7 +167,7 @@ def _joined(graph: Graph, left: int, right: int) -> Value | None:
 
 
 def pad_pad(graph: Graph, node: Node) -> Value | None:
-    """Zeros around zeros."""
+    """pad(pad(x)) = pad(x)."""
     inner = made_by(graph, node.args[0], "pad")
     if inner is None:
         return None
@@ -175,7 +175,7 @@ def pad_pad(graph: Graph, node: Node) -> Value | None:
 
 
 def sum_of_pads(graph: Graph, node: Node) -> Value | None:
-    """The pads in a sum that do not overlap are one value, put together from their parts."""
+    """Padded values in a sum that do not overlap become one padded concatenation."""
     pads, sums = (sum(made_by(graph, arg, op) is not None for arg in node.args) for op in ("pad", "add"))
     if not pads and sums < 2:
         return None  # no more pads than in the sum that is a term of this one
@@ -206,7 +206,7 @@ def sum_of_pads(graph: Graph, node: Node) -> Value | None:
 
 
 def _terms(graph: Graph, node: Node) -> list[int]:
-    """The terms of a sum, through the sums among them."""
+    """The terms of a sum, including those of sums among them."""
     out: list[int] = []
     later = list(reversed(node.args))
     while later:
@@ -220,12 +220,12 @@ def _terms(graph: Graph, node: Node) -> list[int]:
 
 
 def product_of_zero(graph: Graph, node: Node) -> Value | None:
-    """A product with zeros."""
+    """A product with zeros is zero."""
     return filled(graph, 0.0, node.type) if 0 in [number(graph, a) for a in node.args] else None
 
 
 def elementwise_product(graph: Graph, node: Node) -> Value | None:
-    """Products that sum over nothing: of equal axes, or with a scalar."""
+    """Products without a common axis to sum over are element-wise: of equal axes, or with a scalar."""
     left, out = node.attrs["spec"].split("->")
     first, second = left.split(",")
     a, b = graph.value(node.args[0]), graph.value(node.args[1])

@@ -1,4 +1,4 @@
-"""Rules of simplification for what crosses time and sequences."""
+"""Rules of simplification for operations across time and sequences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recurrency.passes.rules.shapes import of_number, of_zero
 
 
 def twice(op: str) -> Rule:
-    """Applied after its inverse (`reverse` after `reverse`), nothing has happened."""
+    """f(g(x)) = x, where g is the inverse of f: `reverse` of `reverse`."""
 
     def rule(graph: Graph, node: Node) -> Value | None:
         inner = made_by(graph, node.args[0], op)
@@ -22,36 +22,36 @@ def twice(op: str) -> Rule:
 
 
 def once(graph: Graph, node: Node) -> Value | None:
-    """A second application changes nothing."""
+    """f(f(x)) = f(x)."""
     inner = graph[node.args[0]]
     return graph.value(node.args[0]) if inner.op is node.op and inner.attrs == node.attrs else None
 
 
 def spread(graph: Graph, node: Node) -> Value | None:
-    """Spread over sequences, then over time, is spread over both."""
+    """Spread over sequences and then over time is spread over both."""
     inner = made_by(graph, node.args[0], "spread")
     return graph.value(inner.args[0]).spread_like(node.type) if inner else None
 
 
 def of_constant_stream(graph: Graph, node: Node) -> Value | None:
-    """What is the same at each step is the same backwards."""
+    """reverse(x) = x, if x is the same at each step."""
     return graph.value(node.args[0]) if made_by(graph, node.args[0], "spread") else None
 
 
 def no_delay(graph: Graph, node: Node) -> Value | None:
-    """A delay of zero steps."""
+    """A delay of zero steps changes nothing."""
     return graph.value(node.args[0]) if node.attrs["delay"] == 0 else None
 
 
 def default_zero(graph: Graph, node: Node) -> Value | None:
-    """A first value is zero where nobody says what it is."""
+    """A declared first value of zero is left out: zero is the default."""
     if node.args and number(graph, node.args[0]) == 0:
         return graph.add(node.op, (), node.attrs)
     return None
 
 
 def sum_of_constant(graph: Graph, node: Node) -> Value | None:
-    """The sum of equal terms is one term by their number."""
+    """The sum of n equal terms x is n x."""
     inner = made_by(graph, node.args[0], "spread")
     if inner is None:
         return None
@@ -62,7 +62,7 @@ def sum_of_constant(graph: Graph, node: Node) -> Value | None:
 
 
 def sum_of_linear(graph: Graph, node: Node) -> Value | None:
-    """The sum of -x is minus the sum of x."""
+    """sum f(x) = f(sum x), for f such as -x."""
     inner = graph[node.args[0]]
     if Trait.AFTER_SUMS not in inner.op.traits:
         return None
@@ -71,7 +71,7 @@ def sum_of_linear(graph: Graph, node: Node) -> Value | None:
 
 
 def common_factor(graph: Graph, node: Node) -> Value | None:
-    """A factor that is the same in all terms stands before the sum."""
+    """sum (c x) = c sum x, if c is the same in all terms."""
     inner = graph[node.args[0]]
     if Trait.FACTORS not in inner.op.traits:
         return None
