@@ -30,11 +30,8 @@ def render_pdf(svg: str) -> bytes:
     packed = zlib.compress(body.encode("ascii"), 9)
     stream = f"<</Length {len(packed)}/Filter/FlateDecode>>stream\n".encode() + packed + b"\nendstream"
     hexed = ("\ufeff" + title).encode("utf-16-be").hex().upper()
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", page.encode(), stream,
-        f"<</Title<{hexed}>/Producer(recurrency)>>".encode(),
-    ]  # fmt: skip
-    return _file(objects)
+    pages = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", page.encode()]
+    return _file([*pages, stream, f"<</Title<{hexed}>/Producer(recurrency)>>".encode()])
 
 
 def _file(objects: list[bytes]) -> bytes:
@@ -197,6 +194,6 @@ def _arc(x: float, y: float, values: list[float]) -> Iterator[str]:
     reach = 4 / 3 * math.tan(step / 4) * r
     for n in range(pieces):
         a, b = start + n * step, start + (n + 1) * step
-        ax, ay, bx, by = cx + r * math.cos(a), cy + r * math.sin(a), cx + r * math.cos(b), cy + r * math.sin(b)
-        yield _op("c", ax - reach * math.sin(a), ay + reach * math.cos(a), bx + reach * math.sin(b),
-                  by - reach * math.cos(b), bx, by)  # fmt: skip
+        (ax, ay), (bx, by) = ((cx + r * math.cos(c), cy + r * math.sin(c)) for c in (a, b))
+        first = ax - reach * math.sin(a), ay + reach * math.cos(a)
+        yield _op("c", *first, bx + reach * math.sin(b), by - reach * math.cos(b), bx, by)
