@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from tests.mutants import Changes
 
-PASSES = "tests/passes/test_passes.py"
+PASSES = "tests/passes/test_passes.py tests/passes/test_reassociate.py"
 LENGTHS = "tests/passes/test_lengths.py -k 'interpreter or numpy'"
 
 CHANGES = (

@@ -8,7 +8,7 @@ from tests.mutants import Changes
 
 OPTIMISERS = "tests/training/test_optimisers.py"
 RESUME = "tests/training/test_resume.py"
-TRAINING = "tests/training/test_training.py tests/training/test_training_options.py"
+TRAINING = "tests/training/test_training.py tests/training/test_command.py tests/training/test_training_options.py"
 
 CHANGES = (
     Changes(

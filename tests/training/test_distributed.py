@@ -5,18 +5,12 @@ Processes talk over the loopback interface and have one thread each.
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import recurrency as rc
 from recurrency.errors import UsageError
@@ -25,14 +19,9 @@ from recurrency.training.loop.loop import INTERRUPTED, Options, train
 from recurrency.training.loop.processes import ALONE, NEEDED, Processes, joined
 from recurrency.training.loop.sharing import Shared
 from recurrency.training.tasks import Settings, from_sequences
-from tests.support import small_data
+from tests.support.processes import CLOSE, RAGGED, both
 
 torch = pytest.importorskip("torch")
-
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "docs" / "examples" / "replace_lstm.py"
-PATIENCE = 120
-"""Seconds after which a run counts as hanging."""
 
 MIXED = """
 cell Mixed[N, H](x: [N], w: [N] over s) -> (y: [H]) {
@@ -51,62 +40,6 @@ cell Mixed[N, H](x: [N], w: [N] over s) -> (y: [H]) {
     loss l2(V)
 }
 """
-RAGGED = """
-cell Ragged[N, H](x: [N]) -> (y: [H]) {
-    param W : [H, N] ~ glorot_uniform
-    param U : [H, H] ~ orthogonal
-
-    state y : [H] = 0
-
-    y = tanh(W @ x + U @ y[t-1])
-
-    loss dot(y, y) - sum(x)
-    loss sum(last(y))
-    loss 0.1 * l2(W)
-}
-"""
-CLOSE = 1e-13
-"""For sums of a few dozen numbers of about 1 in float64, in another order, over a few steps."""
-
-
-def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in NEEDED}
-    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **more}
-
-
-def torchrun(*words: str, folder: Path) -> str:
-    """What a run of two processes says on standard output."""
-    runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*runner, *words], cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
-
-
-def both(*words: str, folder: Path) -> list[tuple[int, str, str]]:
-    """Two processes as `torchrun` starts them, but without what it does when one fails: exit codes, what they say."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    started = [
-        subprocess.Popen(
-            [sys.executable, *words],
-            cwd=folder,
-            env=environment(RANK=str(rank), LOCAL_RANK=str(rank), **where),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=PATIENCE) for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    return [(process.returncode, *words) for process, words in zip(started, said, strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------- shares of a batch
@@ -202,131 +135,8 @@ def _second() -> dict[str, str]:
     return {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
 
 
-# ---------------------------------------------------------------------------------------------- recurrency train
-
-
-def prepared(folder: Path) -> list[str]:
-    """A task with sequences of unequal length, and the words of the command but for batch and output."""
-    rng = np.random.default_rng(0)
-    (folder / "ragged.rnn").write_text(RAGGED, encoding="utf-8")
-    np.savez(folder / "ragged.npz", x=rng.normal(size=(17, 6, 2)), lengths=rng.integers(1, 7, 17))
-    words = "train ragged.rnn --data ragged.npz -D N=2 -D H=3 --dtype float64 --epochs 2 --optimiser sgd --rate 0.1"
-    return [*words.split(), "--clip", "0.5", "--log-form", "lines"]
-
-
-def test_two_processes_end_with_the_parameters_of_one_with_twice_the_batch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from click.testing import CliRunner
-
-    from recurrency.cli.train import train as command
-
-    words = prepared(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    alone = CliRunner().invoke(command, [*words[1:], "--batch", "6", "--output", "one.safetensors"])
-    assert alone.exit_code == 0, alone.output
-    said = torchrun(
-        "-m", "recurrency", *words, "--backend", "torch", "--batch", "3", "--output", "two.safetensors", folder=tmp_path
-    )
-    one, two = load_file("one.safetensors"), load_file("two.safetensors")
-    assert set(one) == {"W", "U"}
-    for name in one:
-        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=CLOSE)
-    assert [line.split("|g|")[0] for line in said.splitlines()[:2]] == [
-        line.split("|g|")[0] for line in alone.output.splitlines()[:2]
-    ], "only the first process reports, and the losses are those of the whole batch"
-
-
-def documented() -> list[str]:
-    """The lines of the pages and of the help that train under `torchrun`."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")]
-    return sorted({line.strip() for text in texts for line in text.splitlines() if "torchrun --nproc" in line})
-
-
-def test_torchrun_takes_no_option_of_the_command_for_its_own() -> None:
-    """But for one, which has a second name."""
-    from torch.distributed.run import get_args_parser
-
-    from recurrency.cli.train import train as command
-
-    def kept(name: str) -> bool:
-        words = ["train", "jsb", name, "value"]
-        try:
-            return bool(get_args_parser().parse_args(["-m", "recurrency", *words]).training_script_args == words)
-        except SystemExit:
-            return False
-
-    named = [option for option in command.params if option.param_type_name == "option"]
-    lost = {name for option in named for name in option.opts if not kept(name)}
-    assert lost == {"--run"}
-    assert all(any(name not in lost for name in option.opts) for option in named)
-    lines = documented()
-    assert any("-m recurrency train" in line for line in lines)
-    for words in (line.split() for line in lines):
-        found = get_args_parser().parse_args(words[1:])
-        assert words[words.index(found.training_script) + 1 :] == found.training_script_args
-
-
-def test_the_documented_line_trains_in_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = (line for line in documented() if "train jsb" in line)
-    words = line.split()[1:]
-    monkeypatch.setenv("RECURRENCY_DATA", str(small_data.write(tmp_path)))
-    runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words, "--epochs", "1", "-D", "H=3"]
-    done = subprocess.run(
-        runner, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert "test " in done.stdout
-    assert (tmp_path / "runs" / "jsb" / "best.safetensors").exists()
-
-
-@pytest.mark.long
-def test_two_processes_measure_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from click.testing import CliRunner
-
-    from recurrency.cli.train import train as command
-
-    words = "first-element -D Cell=Elman -D H=3 --length 4 --epochs 2 --dtype float64 -T steps=3 -T held=50".split()
-    monkeypatch.chdir(tmp_path)
-    alone = CliRunner().invoke(command, [*words, "--batch", "6", "--log-form", "lines"])
-    assert alone.exit_code == 0, alone.output
-    both = torchrun("-m", "recurrency", "train", *words, "--batch", "3", "--log-form", "lines", folder=tmp_path)
-    said = [text.strip().splitlines()[-1].partition(" (all epochs")[0] for text in (alone.output, both)]
-    assert said[0] == said[1]
-    assert "wrong" in said[0]
-    assert said[0].endswith("of 1000 sequences or more; these are 50)")
-
-
-FAILING = """
-import os
-from recurrency import errors, model
-from recurrency.cli import main
-
-if os.environ["RANK"] == "1":
-    calls, whole = iter(range(1)), model.Model.losses_and_gradients
-
-    def failing(self, *args, **rest):
-        if next(calls, None) is None:
-            raise errors.UsageError("the disk is full")
-        return whole(self, *args, **rest)
-
-    model.Model.losses_and_gradients = failing
-main()
-"""
-
-
-def test_a_process_that_fails_ends_all_with_a_message(tmp_path: Path) -> None:
-    words = prepared(tmp_path)
-    (tmp_path / "failing.py").write_text(FAILING, encoding="utf-8")
-    ends = both("failing.py", *words, "--output", "w.safetensors", folder=tmp_path)
-    assert [code for code, _, _ in ends] == [1, 1]
-    assert "error: process 0 of 2: another process has ended or can't be reached" in ends[0][2]
-    assert "error: process 1 of 2: the disk is full" in ends[1][2]
-    assert not any("Traceback" in said for _, _, said in ends)
-    assert not (tmp_path / "w.safetensors").exists()
-
-
 # ------------------------------------------------------------------------------------------- wrappers of PyTorch
+
 
 WRAPPED = """
 import torch
@@ -369,22 +179,3 @@ def test_gradients_of_wrapped_modules_are_those_of_one_process_with_both_halves(
     (tmp_path / "wrapped.py").write_text(WRAPPED, encoding="utf-8")
     for code, _, said in both("wrapped.py", folder=tmp_path):
         assert code == 0, said[-3000:]
-
-
-# ------------------------------------------------------------------------------------------------- the example
-
-
-def test_the_example_replaces_an_lstm_and_trains_on_in_two_processes(tmp_path: Path) -> None:
-    said = torchrun(str(EXAMPLE), "--steps", "5", "--units", "4", folder=tmp_path)
-    assert "the same outputs" in said
-    assert "2 processes have the same weights" in said
-
-
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler (g++)")
-def test_the_example_trains_on_under_torch_compile(tmp_path: Path) -> None:
-    words = [sys.executable, str(EXAMPLE), "--steps", "5", "--units", "4", "--compile"]
-    done = subprocess.run(
-        words, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "the equations:" in done.stdout
