@@ -159,12 +159,12 @@ NAMES: dict[str, str] = _table({
     "none null nil": "leave it out: every name has a value",
     "float double int long half bool cast astype tofloat asarray array tensor": "leave it out: all values are numbers",
     "print assert": "leave it out; recurrency show prints what a cell is, and model streams give every value",
-})  # fmt: skip
+})
 """By `plain` names."""
 
 METHODS: dict[str, str] = _table({
     "cuda cpu to item numpy data requiresgrad clone copy type device dtype weight bias": DEVICE,
-})  # fmt: skip
+})
 """Attributes and methods of tensors, besides `NAMES`."""
 
 MODULES = frozenset(
@@ -197,7 +197,7 @@ KEYWORDS: dict[str, str] = _table({
     "is None": "leave it out: every name has a value",
     "dim dims dimension dimensions": "declare dimensions in the header: cell Name[N, H](...)",
     "minimize minimise objective cost criterion": "a loss is written: loss squared_error(y, target)",
-})  # fmt: skip
+})
 """Words that begin a line in other languages."""
 
 OPERATIONS = {"odot": "*", "circ": "*", "ast": "*", "times": "*", "cdot": "*", "otimes": "outer(a, b)", "div": "/"}
@@ -227,7 +227,7 @@ LATEX: dict[str, str] = {
         "ldots dots cdots": "write .. for a range",
         "mathrmd partial nabla": "leave it out: gradients are derived from the equations",
     }),
-}  # fmt: skip
+}
 """LaTeX commands; for any other command the help is its name."""
 
 INITIALISERS: dict[str, str] = _table({
@@ -246,7 +246,7 @@ INITIALISERS: dict[str, str] = _table({
     "zero none empty": "zeros",
     "one": "ones",
     "ortho orthonormal qr unitary": "orthogonal",
-})  # fmt: skip
+})
 """The names here, by `plain` names."""
 
 OPTIONS: dict[str, str] = _table({
@@ -271,7 +271,7 @@ OPTIONS: dict[str, str] = _table({
     "precision fp16 fp32 fp64 float32 float64": "--dtype",
     "random-seed rng": "--seed",
     "quiet silent verbose": "--log-form",
-})  # fmt: skip
+})
 """Options of the command line that other programs have."""
 
 

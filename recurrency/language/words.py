@@ -37,7 +37,7 @@ def grammar_text() -> str:
 def grammar() -> Lark:
     """The parser, built at the first use; its tables are remembered."""
     tables = records.remembered(dict[str, Any], _tables, "grammar", lark.__version__)
-    found: Lark = Lark._load_from_dict(**tables)  # type: ignore[no-untyped-call]
+    found: Lark = Lark._load_from_dict(**tables)
     return found
 
 
@@ -74,7 +74,7 @@ def reserved() -> frozenset[str]:
 def lex(text: str) -> Iterator[Token]:
     """All words of a text, with comments and stray characters; never fails."""
     reader = grammar().parse_interactive(text, start="file")
-    words: Iterator[Token] = reader.lexer_thread.lex(reader.parser_state)  # type: ignore[no-untyped-call]
+    words: Iterator[Token] = reader.lexer_thread.lex(reader.parser_state)
     return words
 
 

@@ -18,10 +18,11 @@ from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import FUNCTIONS
 
 NUMERIC: dict[str, Callable[[float], float]] = {
-    "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh, "abs": abs, "sin": math.sin,
-    "cos": math.cos,
-    "sigmoid": lambda x: 0.5 * math.tanh(0.5 * x) + 0.5, "square": lambda x: x * x,
-}  # fmt: skip
+    **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "tanh", "sin", "cos")},
+    "abs": abs,
+    "sigmoid": lambda x: 0.5 * math.tanh(0.5 * x) + 0.5,
+    "square": lambda x: x * x,
+}
 NO_TRANSPOSE = "a vector has no transpose: dot({0}, b) is a number, outer({0}, b) a matrix"
 PAST = "prev|pre|previous|old|last|before|prior|past|lag"
 MINUS = "tm|tminus|t_minus|minus|m|t"

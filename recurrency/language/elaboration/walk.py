@@ -38,11 +38,8 @@ GREATEST_DEPTH = 400
 """Bound on the nesting of expressions, including the bodies of functions."""
 DEEP = 100
 """From this depth on a stream is computed separately, before the one that needs it."""
-SHAPES = (
-    PRODUCT_MISMATCH, SHAPE_MISMATCH, DECLARATION_MISMATCH, WRONG_ARGUMENTS, INPUT_MISMATCH, WRONG_LOSS,
-    MALFORMED_DIMENSION,
-)  # fmt: skip
-OF_SHAPES = frozenset(code.number for code in SHAPES)
+MISMATCHES = (PRODUCT_MISMATCH, SHAPE_MISMATCH, DECLARATION_MISMATCH, INPUT_MISMATCH)
+OF_SHAPES = {code.number for code in (*MISMATCHES, WRONG_ARGUMENTS, WRONG_LOSS, MALFORMED_DIMENSION)}
 """Mistakes that a wrong assumption about a shape may cause."""
 
 Form: TypeAlias = Callable[[Any, Any, bool], Any]

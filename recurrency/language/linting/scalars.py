@@ -138,8 +138,8 @@ def scalars_of(
     defaults = {d.name: cells[name] for d in cell.dimensions if d.default and (name := _callee(d.default)) in cells}
     cells |= {name: inner for name, inner in defaults.items() if name not in cells}
     instances = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
-    cells |= {s.target.name: instances[s.target.name] for s in equations if s.target.name in instances
-              and not isinstance(s.value, syntax.Call | syntax.From)}  # fmt: skip
+    uncalled = {s.target.name for s in equations if not isinstance(s.value, syntax.Call | syntax.From)}
+    cells |= {name: inner for name, inner in instances.items() if name in uncalled}
     used = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
     inside = {id(inner): _declared_numbers(inner) for inner in {id(c): c for c in used.values()}.values()}
     uses = {name: inside[id(inner)] for name, inner in used.items()}

@@ -108,8 +108,14 @@ HIDDEN = {
     "an expression": {"NOT"},
     "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM"},
 }
-PLAIN = {"NAME": "a name", "NUMBER": "a number", "STRING": 'a path in "..."', "COMPARE": "a comparison",
-         "DOC": "a docstring", "$END": "the end of the text"}  # fmt: skip
+PLAIN = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": 'a path in "..."',
+    "COMPARE": "a comparison",
+    "DOC": "a docstring",
+    "$END": "the end of the text",
+}
 
 
 def expected(fault: Fault) -> str:

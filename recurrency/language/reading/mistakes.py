@@ -283,14 +283,19 @@ def misplaced(fault: Fault) -> Diagnostic | None:
     return None
 
 
+HALFWAY = frozenset(
+    "PLUS MINUS STAR AT SLASH POWER EQUAL COMPARE COMMA TILDE AND OR NOT IF ELSE LOSS DOT COLON".split()
+)
+"""Words that need a value, a shape or a name after them."""
+
+
 def missing_value(fault: Fault) -> Diagnostic | None:
     """Nothing follows an operator, a comma or a `=`."""
     at = [s for s in fault.starts if s.at <= fault.at][-1].at if fault.cut_short else fault.at
     if at < 1:
         return None
     before = fault.words[at - 1]
-    halfway = before.type in {"PLUS", "MINUS", "STAR", "AT", "SLASH", "POWER", "EQUAL", "COMPARE", "COMMA", "TILDE",
-                              "AND", "OR", "NOT", "IF", "ELSE", "LOSS", "DOT", "COLON"}  # fmt: skip
+    halfway = before.type in HALFWAY
     ends = fault.cut_short or fault.over or opens_line(fault.words, at) or fault.kind in CLOSERS
     if not (halfway and ends):
         return None

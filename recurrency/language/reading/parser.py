@@ -32,11 +32,8 @@ def refuse_encoding(name: str, data: bytes, error: UnicodeDecodeError) -> NoRetu
     """Raise the diagnostic of a text that is not UTF-8, at the first invalid byte."""
     before = data[: error.start].decode("utf-8", errors="replace")
     source = Source(name, data.decode("utf-8", errors="replace"))
-    word = Token(
-        "STRAY", "?", len(before), before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1,
-        end_pos=len(before) + 1,
-    )  # fmt: skip
-    word.end_line, word.end_column = word.line, (word.column or 1) + 1
+    at, line, column = len(before), before.count("\n") + 1, len(before) - before.rfind("\n")
+    word = Token("STRAY", "?", at, line, column, line, column + 1, at + 1)
     label = f"the byte 0x{data[error.start]:02x} cannot stand here"
     raise SpecError((say(NOT_UTF8, f"{name} is not UTF-8", where(source, word), label, help="save it as UTF-8"),))
 
@@ -129,7 +126,7 @@ class Reading:
             for at, word in enumerate(self.words):  # noqa: B007
                 reader.feed_token(word)
             at = len(self.words)
-            tree: Tree[Token] = reader.feed_eof(self.words[-1] if self.words else None)  # type: ignore[no-untyped-call]
+            tree: Tree[Token] = reader.feed_eof(self.words[-1] if self.words else None)
             return tree
         except UnexpectedToken:
             self.patience -= 2 * at + len(self.words) // 4
@@ -164,7 +161,7 @@ class Reading:
         reader = grammar().parse_interactive("", start="file")
         for word in self.words[:at]:
             reader.feed_token(word)
-        return frozenset(reader.accepts())  # type: ignore[no-untyped-call]
+        return frozenset(reader.accepts())
 
     def build(self, tree: Tree[Token]) -> syntax.File | None:
         """The syntax of a parse tree, or `None` where it is nested too deeply."""

@@ -108,9 +108,11 @@ row(ELEMENTWISE, "elu(x)", "x where x > 0, else exp(x) - 1 (Clevert et al. 2016)
 row(ELEMENTWISE, "gelu(x)", "x times the normal distribution function, by tanh (Hendrycks & Gimpel 2016)", _gelu)
 row(ELEMENTWISE, "silu(x)", "x * sigmoid(x)", _silu)
 row(
-    ELEMENTWISE, "hard_sigmoid(x)", "clip(0.2 * x + 0.5, 0, 1)",
+    ELEMENTWISE,
+    "hard_sigmoid(x)",
+    "clip(0.2 * x + 0.5, 0, 1)",
     lambda a: ((a.value(0) + 2.5) * 0.2).apply("maximum", 0.0).apply("minimum", 1.0),
-)  # fmt: skip
+)
 row(ELEMENTWISE, "clip(x, low, high)", "x limited to the interval from low to high", _clip, 3)
 row(ELEMENTWISE, "where(c, a, b)", "a where c is not 0, else b", lambda a: a.value(0).where(a.value(1), a.value(2)), 3)
 row(

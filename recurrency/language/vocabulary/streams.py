@@ -133,17 +133,24 @@ row(TIME, "last(x)", "the value at the last step of each sequence", lambda a: a.
 row(TIME, "sum_over_time(x)", "sum over the steps of each sequence", lambda a: a.stream(0).sum_time())
 row(TIME, "mean_over_time(x)", "mean over the steps of each sequence", _mean_over_time)
 row(
-    TIME, "attend(query, keys, values, v)",
+    TIME,
+    "attend(query, keys, values, v)",
     "sum of the values of all steps of another clock, weighted by softmax(dot(key, query)), not scaled; if v is "
     "given, by softmax(dot(v, tanh(key + query))) (Bahdanau et al. 2015)",
-    _attend, 3, 4, bridges=True,
-)  # fmt: skip
+    _attend,
+    3,
+    4,
+    bridges=True,
+)
 row(
-    TIME, "window(alpha, beta, kappa, places, values)",
+    TIME,
+    "window(alpha, beta, kappa, places, values)",
     "sum of the values of all steps of another clock, weighted by sum(alpha * exp(-beta * square(kappa - place))) "
     "(Graves 2013)",
-    _window, 5, bridges=True,
-)  # fmt: skip
+    _window,
+    5,
+    bridges=True,
+)
 
 # --------------------------------------------------------------------------------------------------------- randomness
 

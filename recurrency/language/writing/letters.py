@@ -16,14 +16,17 @@ GREEK = {name: f"\\{name}" for name in f"{LOWER} {UPPER}".split()} | {"omicron":
 SIGNS = {
     **dict(zip("αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", GREEK.values(), strict=True)),
     **{capital: f"\\mathrm{{{latin}}}" for capital, latin in zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True)},
-    "ς": "\\varsigma", "ı": "\\imath", "ȷ": "\\jmath", "ℵ": "\\aleph",
-}  # fmt: skip
+    **dict(zip("ςıȷℵ", ("\\varsigma", "\\imath", "\\jmath", "\\aleph"), strict=True)),
+}
 """Letters that have a command; capitals that look like Latin ones stand upright."""
-ACCENTS = {
-    "hat": "hat", "tilde": "tilde", "bar": "bar", "dot": "dot", "ddot": "ddot", "vec": "vec",
-    "\u0300": "grave", "\u0301": "acute", "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0306": "breve",
-    "\u0307": "dot", "\u0308": "ddot", "\u030a": "mathring", "\u030c": "check",
-}  # fmt: skip
+MARKS = dict(
+    zip(
+        "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030c",
+        "grave acute hat tilde bar breve dot ddot mathring check".split(),
+        strict=True,
+    )
+)
+ACCENTS = {name: name for name in ("hat", "tilde", "bar", "dot", "ddot", "vec")} | MARKS
 """Endings of names and combining marks that are worn as an accent."""
 LONGEST_NAME = 16
 

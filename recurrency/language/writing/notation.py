@@ -20,9 +20,8 @@ FUNCTIONS = {
     "rms_norm": "\\operatorname{RMSNorm}",
 }
 MOST_PRIMES = 4
-COMPARISONS = {
-    "==": "=", "!=": "\\neq", "<": "<", "<=": "\\leq", ">": ">", ">=": "\\geq", "and": "\\wedge", "or": "\\vee",
-}  # fmt: skip
+COMPARISONS = {"==": "=", "!=": "\\neq", "<": "<", "<=": "\\leq", ">": ">", ">=": "\\geq"}
+COMPARISONS |= {"and": "\\wedge", "or": "\\vee"}
 
 
 def letters(text: str) -> str:
