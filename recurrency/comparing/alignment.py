@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from recurrency.comparing.assignment import Pairs, assignment
 from recurrency.comparing.cuts import TOGETHER, Cut, spliced
-from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, parted
+from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, split_off
 
 UNIT = 100
 """The cost of one difference. A different name costs 1, which only breaks ties."""
@@ -56,7 +56,7 @@ class Linear:
 
 def linear(product: Product) -> Linear | None:
     """A product as a term with one block of parameters; None if it has none or several."""
-    split = parted(product)
+    split = split_off(product)
     if split is None:
         return None
     factor, rest = split

@@ -52,7 +52,7 @@ def compare(ours: Spec, theirs: Spec, dimensions: Mapping[str, Any] | None = Non
     phrases = [*found.phrases, *of_first_values(parameters)]
     parts = sections(a, b)
     ports = all(len(part.ours) == len(part.theirs) for part in parts if part.name in ("inputs", "outputs"))
-    told = ports and None not in phrases and len(phrases) <= MOST_PHRASES
+    short = ports and None not in phrases and len(phrases) <= MOST_PHRASES
     return Comparison(
         ours=ours,
         theirs=theirs,
@@ -61,7 +61,7 @@ def compare(ours: Spec, theirs: Spec, dimensions: Mapping[str, Any] | None = Non
         counts=(a.count, b.count),
         equations=found.lines,
         names=_other_names(found.names, parameters),
-        summary="; ".join(text for text in phrases if text) if told else "",
+        summary="; ".join(text for text in phrases if text) if short else "",
         note=found.note,
         same=found.same and all([part.same for part in parts] + [pair.same for pair in parameters]),
     )

@@ -69,7 +69,7 @@ def _compared(ours: Cell, theirs: Cell, roots: list[tuple[str, str]]) -> Differe
             if same is not None:
                 phrases = ["parameters packed differently"] * same.packed
                 return Difference(not same.packed, [], same.parameters, same.names, phrases)
-        return _Telling((ours, theirs), cuts, roots).done()
+        return _Description((ours, theirs), cuts, roots).done()
     except (UsageError, RecursionError):
         return _as_text(ours, theirs)
 
@@ -90,7 +90,7 @@ def _as_text(ours: Cell, theirs: Cell) -> Difference:
     return found
 
 
-class _Telling:
+class _Description:
     """Describes the differences between two systems of equations."""
 
     def __init__(self, cells: tuple[Cell, Cell], cuts: tuple[Cut, Cut], roots: list[tuple[str, str]]) -> None:

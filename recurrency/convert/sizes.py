@@ -64,11 +64,11 @@ def _solved(spec: Spec, pairs: Iterable[tuple[tuple[Any, ...], tuple[int, ...]]]
     for _ in names:
         for size, number in sizes:
             if isinstance(size, Poly):
-                found |= {name: n for name, n in _told(size, number, found) if name in names}
+                found |= {name: n for name, n in _solution(size, number, found) if name in names}
     return found
 
 
-def _told(size: Poly, number: int, known: Mapping[str, int]) -> list[tuple[str, int]]:
+def _solution(size: Poly, number: int, known: Mapping[str, int]) -> list[tuple[str, int]]:
     """The value of the only unknown name of an equation such as `4 * H + N = 23`, if it is a positive whole number."""
     unknown = [(letters, factor) for letters, factor in size.terms if not set(letters) <= set(known)]
     rest = number - sum(

@@ -14,7 +14,18 @@ from itertools import chain, combinations
 from typing import TypeAlias
 
 from recurrency.equations.forms import Forms, Part
-from recurrency.equations.polynomials import Block, Call, Factor, Input, Past, Product, Sum, Times, factors, parted
+from recurrency.equations.polynomials import (
+    Block,
+    Call,
+    Factor,
+    Input,
+    Past,
+    Product,
+    Sum,
+    Times,
+    factors,
+    split_off,
+)
 from recurrency.errors import UsageError
 
 Linear: TypeAlias = tuple[tuple[float, Block], ...]
@@ -124,7 +135,7 @@ def terms(form: Sum) -> list[Term]:
     groups: dict[tuple[Product, Product | None], list[tuple[float, Block]]] = {}
     out = []
     for product, coefficient in form.terms.items():
-        split = parted(product)
+        split = split_off(product)
         if split is None:
             out.append(Term(coefficient, product))
             continue

@@ -157,7 +157,7 @@ def collected(pairs: Iterable[tuple[Product, float]]) -> Sum:
     return Sum({product: coefficient for product, coefficient in terms.items() if coefficient})
 
 
-def parted(product: Product) -> tuple[Block | Times, Product] | None:
+def split_off(product: Product) -> tuple[Block | Times, Product] | None:
     """A product as its parameter factor and the other factors; None unless it has exactly one parameter factor."""
     pieces = [factor for factor in product.factors if isinstance(factor, Block | Times)]
     if len(pieces) != 1:

@@ -85,6 +85,6 @@ def _drawn(
             lengths = np.where((values == end) & (step < lengths), step + 1, lengths)
         if step + 1 >= lengths.max():
             break
-        ahead = writer.go_on(ahead, values)
+        ahead = writer.advance(ahead, values)
     columns = np.stack(written, 1)
     return [Piece(a[:n], float(s)) for a, n, s in zip(columns, lengths, likely, strict=True)]

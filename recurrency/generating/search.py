@@ -56,7 +56,7 @@ def search(writer: Writer, ahead: Ahead, steps: int, beam: Beam, end: int | None
         paths, likely, rows = paths[~done], likely[~done], rows[~done]
         if not len(paths) or _settled(found, beam.rank(likely[0], steps), wanted):
             break
-        ahead = writer.go_on(ahead.take(rows), paths[:, -1])
+        ahead = writer.advance(ahead.take(rows), paths[:, -1])
     return sorted(found, key=lambda one: -one.rank)
 
 

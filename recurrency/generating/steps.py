@@ -99,7 +99,7 @@ class Writer:
 
         return frozenset(name for name, id in starts.items() if own(id)) | {"t"}
 
-    # ------------------------------------------------------------------------------------------------- how it goes on
+    # ------------------------------------------------------------------------------------------------- running it
 
     def begin(self, batch: int, start: Any = None, source: Any = None) -> Ahead:
         """B equal sequences after `start` [T, *shape], or after nothing.
@@ -120,7 +120,7 @@ class Writer:
             return Ahead(self._forward(self._nothing(batch), None, given)[0], None, given)
         return self._read(self._nothing(batch), Ahead({}, None, given))
 
-    def go_on(self, ahead: Ahead, chosen: Array) -> Ahead:
+    def advance(self, ahead: Ahead, chosen: Array) -> Ahead:
         """The sequences after one more step, `chosen` [B, *shape]."""
         return self._read(chosen[None], ahead)
 

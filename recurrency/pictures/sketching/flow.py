@@ -135,7 +135,7 @@ class Flow:
     def _used(self) -> Iterator[tuple[Key, Scope]]:
         return ((key, e.use) for key, e in self.written.items() if e.use is not None)
 
-    def stands_for(self, key: Key) -> Key:
+    def drawn_as(self, key: Key) -> Key:
         """The key under which a stream is drawn: after `below[1] = x`, `below[1]` is an alias of `x`."""
         equation = self.written.get(key)
         if equation is not None and (equation.use is not None or isinstance(equation.value, syntax.Attribute)):
@@ -146,7 +146,7 @@ class Flow:
     @cached_property
     def equations(self) -> dict[Key, Equation]:
         """The equations that are drawn: all except aliases."""
-        return {key: e for key, e in self.written.items() if self.stands_for(key) == key}
+        return {key: e for key, e in self.written.items() if self.drawn_as(key) == key}
 
     # -------------------------------------------------------------------------------------------------------- edges
 

@@ -100,7 +100,7 @@ class Formula:
         meant = self.flow.top.dimensions.get(name.name)
         if meant is not None and not is_number(meant):
             return syntax.Name(name.span, dimension_text(meant).partition("[")[0] + mark)
-        return _reference(name.span, *self.flow.stands_for((name.name + mark, ())))
+        return _reference(name.span, *self.flow.drawn_as((name.name + mark, ())))
 
     def _member(self, subscript: syntax.Subscript, name: syntax.Name) -> Expression:
         """A member of a family, with numbers for the indices that are known."""
@@ -109,7 +109,7 @@ class Formula:
         indices = tuple(map(self._index, subscript.indices))
         numbers = tuple(i.value for i in indices if isinstance(i, syntax.Number) and isinstance(i.value, int))
         if len(numbers) == len(indices):
-            return _reference(subscript.span, *self.flow.stands_for((name.name, numbers)))
+            return _reference(subscript.span, *self.flow.drawn_as((name.name, numbers)))
         return dataclasses.replace(subscript, indices=indices)
 
     def _index(self, index: Expression) -> Expression:

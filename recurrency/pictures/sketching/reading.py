@@ -52,7 +52,7 @@ class _Reader:
     @cached_property
     def outputs(self) -> list[tuple[str, Key]]:
         """The name of each output, and the key under which its stream is drawn."""
-        return [(port.name, self.flow.stands_for((port.name, ()))) for port in self.cell.outputs]
+        return [(port.name, self.flow.drawn_as((port.name, ()))) for port in self.cell.outputs]
 
     def _require_few(self) -> None:
         """Count the nodes of equations before any label is made.
