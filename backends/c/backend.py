@@ -67,7 +67,8 @@ class CBackend:
 
     def module_with_header(self, export: Export) -> tuple[str, str]:
         """The text of `module`, and its header file."""
-        from .module import Interface, file_text, prefix_of
+        from .module import Interface, file_text
+        from .naming import prefix_of
         from .weights import weights_text
 
         prefix = prefix_of(export.name)
@@ -79,9 +80,13 @@ class CBackend:
         return file_text(interface, before, texts, after, weights_text(interface)), interface.header()
 
     def emit(
-        self, functions: Sequence[tuple[str, Graph]], layout: Layout, dtype: str, without: frozenset[str] = frozenset(),
+        self,
+        functions: Sequence[tuple[str, Graph]],
+        layout: Layout,
+        dtype: str,
+        without: frozenset[str] = frozenset(),
         here: bool = False,
-    ) -> tuple[str, list[CFunction]]:  # fmt: skip
+    ) -> tuple[str, list[CFunction]]:
         """The text of a file with these functions, which needs no other file; and the functions.
 
         `here`: it is for this process, which may stop a call between two steps.

@@ -15,8 +15,7 @@ from ..kernels.index import clock_name, clock_size
 from .function import CFunction
 from .kernels import array_elements
 from .memory import Room, Rooms
-from .signature import BATCH, Found, Signature, size_of_clock
-from .slabs import Slab
+from .signature import BATCH, Found, PassedArray, Signature, size_of_clock
 
 
 def signature(f: CFunction) -> Signature:
@@ -29,12 +28,21 @@ def signature(f: CFunction) -> Signature:
         whole = clock is None or (not array.front and not array.behind)
         results[root] = Found(array.name, None if whole else result.row, clock, result.copied)
     return Signature(
-        f.name, tuple(name for name, _ in f.call_fields()), words, dict(f.memory.flags),
-        {name: slab(array) for name, array in f.inputs.items()},
-        tuple(slab(array) for array in f.arrays if array.name in f.fresh), frozenset(f.taped), results,
-        f.layout.size if f.has_gradient else None, f.random, any(region.scans for region in f.program.regions),
-        _flops(f), f.launches.per_row, rooms(f),
-    )  # fmt: skip
+        f.name,
+        tuple(name for name, _ in f.call_fields()),
+        words,
+        dict(f.memory.flags),
+        {name: _passed(array) for name, array in f.inputs.items()},
+        tuple(_passed(array) for array in f.arrays if array.name in f.fresh),
+        frozenset(f.taped),
+        results,
+        f.layout.size if f.has_gradient else None,
+        f.random,
+        any(region.scans for region in f.program.regions),
+        _flops(f),
+        f.launches.per_row,
+        rooms(f),
+    )
 
 
 def _flops(f: CFunction) -> tuple[tuple[int, tuple[str, ...]], ...]:
@@ -83,8 +91,8 @@ def _arrays(f: CFunction) -> Iterator[Room]:
         yield Room("gradient", True, str(f.layout.size), GRADIENTS, lent=True)
 
 
-def slab(array: Array) -> Slab:
+def _passed(array: Array) -> PassedArray:
     """An array as callers see it."""
     clock = str(array.clock) if array.timed else None
     shape = tuple(size if isinstance(size, str) else int(str(size)) for size in array.shape)
-    return Slab(array.name, array.real, clock, array.kind > 0, shape, array.front, array.behind)
+    return PassedArray(array.name, array.real, clock, array.kind > 0, shape, array.front, array.behind)

@@ -32,7 +32,7 @@ class CFunction(Function[CLaunches, Result]):
 
     def __init__(
         self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
-    ) -> None:  # fmt: skip
+    ) -> None:
         launches = CLaunches(name, scheduled(graph, layout, without), dtype, taken)
         super().__init__(name, layout, launches, launches.loop, taken)
         self.real = self.launches.source.scalars.real
@@ -70,9 +70,14 @@ class CFunction(Function[CLaunches, Result]):
             out.append((f"T_{clock}", f"long long T_{clock};"))
         out += [(flag, f"long long {flag};") for flag in self.memory.flags.values()]
         return [
-            *out, ("B", "long long B;"), ("training", "long long training;"), ("seed", "unsigned long long seed;"),
-            ("work", "void *work;"), ("bytes", "long long bytes;"), ("barrier", "void *barrier;"),
-        ]  # fmt: skip
+            *out,
+            ("B", "long long B;"),
+            ("training", "long long training;"),
+            ("seed", "unsigned long long seed;"),
+            ("work", "void *work;"),
+            ("bytes", "long long bytes;"),
+            ("barrier", "void *barrier;"),
+        ]
 
     def outside(self) -> list[Array]:
         """The arrays that the caller passes, to be read or to be written."""

@@ -15,7 +15,7 @@ from ..kernels.index import At, Ix, clock_size, extent
 from ..kernels.pieces import Domain, Store
 from ..kernels.races import Written, by_array, race
 from ..kernels.values import Asked, Body, Source
-from ..kernels.writer import Kernel, Writer
+from ..kernels.writer import Draft, Kernel, Writer
 from ..names import Names
 from .chunks import Chunks
 from .fission import parted
@@ -93,7 +93,7 @@ class CWriter(Writer):
             lines.append(f"const {INDEX} tb = t * B + b;")
         lines += [*within, *body.scopes[0].lines]
         domain = Domain(type_.kind, type_.clock, type_.shape)
-        return self.finish(wish, domain, "all", body, lines, written)
+        return self.finish(wish, Draft(domain, "all", body, lines, written))
 
     def begin(
         self, domain: Domain, ready: Container[int], mode: str, asked: Asked | None = None
@@ -113,17 +113,29 @@ class CWriter(Writer):
             head.append(f"const {INDEX} tb = t * B + b;")
         return body, At(t, b, idx), [*head, *_tiled(_loops(axes))]
 
-    def kernel(
-        self, name: str, domain: Domain, mode: str, body: Body, lines: Sequence[str], written: dict[str, Written],
-        only_ragged: bool,
-    ) -> Kernel:  # fmt: skip
-        """See `Writer.kernel`: a function of C, which is called for a part of the steps or sequences."""
-        places, now = by_array(written), [read for read in body.reads if not read.late]
+    def kernel(self, name: str, draft: Draft) -> Kernel:
+        """See `Writer.kernel`: a function of C, which is called for a part of the steps or sequences.
+
+        `args` are its arguments besides the memory, `count` is its number of steps.
+        """
+        lines = _needed(self._arranged(draft))
+        params = _parameters(draft, lines)
+        listed = "".join(f", {INDEX} {param}" for param in params)
+        head = f"static void {name}(const struct {self.prefix}_memory *w{listed}) {{"
+        known = locals_of(lines, draft.arrays, self.source.memory, self.source.scalars.real)
+        words = set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
+        known += [f"(void){param};" for param in params if param not in words]
+        known += [] if known else ["(void)w;"]
+        text = [head, *(f"    {line}" for line in known), *indented(lines), "}"]
+        steps = clock_size(draft.domain.clock) if draft.domain.kind is Kind.STREAM else ""
+        return Kernel(name, "\n".join(text) + "\n", tuple(params), steps, draft.only_ragged)
+
+    def _arranged(self, draft: Draft) -> list[str]:
+        """The lines with loops in whole vectors and in several pieces where nothing that is written is read."""
+        places, now = by_array(draft.written), [read for read in draft.body.reads if not read.late]
         overlaps = any(w.meets(read) for read in now for _, w in places.get(read.array, ()))
-        lines = _untiled(lines) if overlaps else _parted(lines)
-        lines = self.chunks.read(lines) if self.chunks else lines
-        arrays = {w.array.name for w in written.values()}
-        return kernel(self.prefix, name, domain, mode, lines, arrays, self.source, only_ragged)
+        lines = _untiled(draft.lines) if overlaps else _parted(draft.lines)
+        return self.chunks.read(lines) if self.chunks else lines
 
 
 def _indices(shape: Sequence[Dim]) -> tuple[Ix, ...]:
@@ -171,27 +183,15 @@ def _untiled(lines: Iterable[str]) -> list[str]:
     return out
 
 
-def kernel(
-    function: str, name: str, domain: Domain, mode: str, lines: Sequence[str], written: Collection[str],
-    source: Source, only_ragged: bool,
-) -> Kernel:  # fmt: skip
-    """A kernel as a function of C; `args` are its arguments besides the memory, `count` is its number of steps."""
-    lines = _needed(lines)
+def _parameters(draft: Draft, lines: Sequence[str]) -> list[str]:
+    """The parameters of a kernel besides the memory."""
     params = []
-    if domain.kind is Kind.STREAM:
-        params += ["t"] if mode == "step" else ["t0", "t1"]
-    if domain.kind >= Kind.SEQUENCE:
+    if draft.domain.kind is Kind.STREAM:
+        params += ["t"] if draft.mode == "step" else ["t0", "t1"]
+    if draft.domain.kind >= Kind.SEQUENCE:
         params += ["b0", "b1"]
     params += ["first"] if any("(t - first)" in line for line in lines) else []
-    params += ["id", "count"] if any(PART.search(line) for line in lines) else []
-    head = f"static void {name}(const struct {function}_memory *w{''.join(f', {INDEX} {p}' for p in params)}) {{"
-    known = locals_of(lines, written, source.memory, source.scalars.real)
-    words = set(re.findall(r"\w+", "\n".join(line.split("//")[0] for line in lines)))
-    known += [f"(void){name};" for name in params if name not in words]
-    known += [] if known else ["(void)w;"]
-    text = [head, *(f"    {line}" for line in known), *indented(lines), "}"]
-    steps = clock_size(domain.clock) if domain.kind is Kind.STREAM else ""
-    return Kernel(name, "\n".join(text) + "\n", tuple(params), steps, only_ragged)
+    return params + (["id", "count"] if any(PART.search(line) for line in lines) else [])
 
 
 PART = re.compile(r"^for .* \* id / count;")

@@ -78,10 +78,17 @@ class CLaunches(Launches[CWriter, CProducts]):
         stop = f"{STOP}{'t' if forwards else f'{steps} - 1 - t'}, ways, way)) break;"
         wide = f"B < {FEW} * count && B * {self.products.per_row} >= {sizes.WORTH}"
         self.body += [
-            "{", f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",
+            "{",
+            f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",
             "const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;",
-            *chunks, f"for (long long {order}) {{", stop, *lines, "}", "}", BARRIER,
-        ]  # fmt: skip
+            *chunks,
+            f"for (long long {order}) {{",
+            stop,
+            *lines,
+            "}",
+            "}",
+            BARRIER,
+        ]
 
     def _chunks(self, region: Region) -> tuple[list[str], list[str]]:
         """The lines before a loop, and at the beginning of a step, that compute products in chunks."""

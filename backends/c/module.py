@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 
-from recurrency.graph.cost import count
-from recurrency.graph.roots import FINAL, OUTPUT, START
-from recurrency.model.arrays import Port
+from recurrency.graph.roots import START
 from recurrency.model.export import Export
 
 from ..kernels.arrays import Array
 from ..kernels.index import clock_name
 from ..names import Names, ascii_name
 from .function import CFunction
+from .naming import commented, constant
 from .sizes import LINE
+from .step import Step
 
-ERRORS = {"WORK": "the workspace is smaller than NAME_FUNCTION_workspace says", "NULL": "a pointer is missing",
-          "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at LINE bytes",
-          "SIZE": "a number of steps or sequences is negative"}  # fmt: skip
+ERRORS = {
+    "WORK": "the workspace is smaller than NAME_FUNCTION_workspace says",
+    "NULL": "a pointer is missing",
+    "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at LINE bytes",
+    "SIZE": "a number of steps or sequences is negative",
+}
 """The errors that functions return: 1, 2, ... in this order."""
-
-
-def prefix_of(cell: str) -> str:
-    """The prefix of a cell's functions: its name in lower case, unless helpers begin like that."""
-    word: str = ascii_name(cell).lower()
-    return f"cell_{word}" if word == "rec" or word.startswith(("rec_", "cell_")) else word
-
-
-def constant(prefix: str, word: str) -> str:
-    """The name of a constant; no macro of a header ends like this."""
-    return f"{prefix.upper()}_{word}_"
-
-
-def commented(text: str) -> str:
-    """Any text as a comment of C."""
-    safe = "".join(c if (c.isprintable() and c.isascii()) or c == "\n" else "?" for c in text)
-    return "/* " + safe.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?") + " */"
 
 
 class Interface:
@@ -63,17 +49,22 @@ class Interface:
 
     def _errors(self) -> str:
         said = {name: says.replace("NAME", self.prefix).replace("LINE", str(LINE)) for name, says in ERRORS.items()}
-        lines = [f"    {constant(self.prefix, name)} = {k + 1}, {commented(says)}"
-                 for k, (name, says) in enumerate(said.items())]  # fmt: skip
-        return "\n".join(["/* What functions return. After an error, nothing has been computed. */", "enum {",
-                          f"    {constant(self.prefix, 'OK')} = 0,", *lines, "};", ""])  # fmt: skip
+        numbered = enumerate(said.items(), 1)
+        lines = [f"    {constant(self.prefix, name)} = {k}, {commented(says)}" for k, (name, says) in numbered]
+        errors = "\n".join(lines)
+        return f"""/* What functions return. After an error, nothing has been computed. */
+enum {{
+    {constant(self.prefix, "OK")} = 0,
+{errors}
+}};
+"""
 
     def _parameters(self) -> str:
         names = Names()
         lines = [
             f"/* Parameters are one vector of {self.real}: each begins at its offset, the last index runs fastest. */",
-            "enum {", f"    {constant(self.prefix, 'PARAMETERS')} = {self.export.layout.size},",
-        ]  # fmt: skip
+            f"enum {{\n    {constant(self.prefix, 'PARAMETERS')} = {self.export.layout.size},",
+        ]
         for name, (offset, shape) in sorted(self.export.layout.entries.items(), key=lambda item: item[1][0]):
             word = names.new(f"{self.prefix.upper()}_AT_{ascii_name(name)}")
             lines.append(f"    {word} = {offset}, {commented(f'{name} {list(shape)}, {prod(shape)} numbers')}")
@@ -85,19 +76,21 @@ class Interface:
         return f"{says}\nextern {self.weights};\n"
 
     def _function(self, f: CFunction) -> str:
+        call = f"const struct {f.name}_call *call"
+        return f"""{self._call(f)}
+
+/* The bytes that `work` needs: sizes and optional pointers of the call must be set. */
+long long {f.name}_workspace({call}, long long threads);
+/* Runs in one thread; returns 0 or an error. It allocates nothing, and keeps nothing between calls. */
+int {f.name}({call});
+/* The same in several threads: each calls it with its number (from 0) and the number of threads. */
+int {f.name}_part({call}, long long thread, long long threads);
+"""
+
+    def _call(self, f: CFunction) -> str:
         says = dict(self._comments(f))
-        lines = [f"struct {f.name}_call {{"]
-        for name, declaration in f.call_fields():
-            lines.append(f"    {declaration}{' ' + commented(says[name]) if name in says else ''}")
-        return "\n".join([
-            *lines, "};", "",
-            "/* The bytes that `work` needs: sizes and optional pointers of the call must be set. */",
-            f"long long {f.name}_workspace(const struct {f.name}_call *call, long long threads);",
-            "/* Runs in one thread; returns 0 or an error. It allocates nothing, and keeps nothing between calls. */",
-            f"int {f.name}(const struct {f.name}_call *call);",
-            "/* The same in several threads: each calls it with its number (from 0) and the number of threads. */",
-            f"int {f.name}_part(const struct {f.name}_call *call, long long thread, long long threads);", "",
-        ])  # fmt: skip
+        fields = [f"    {text}{' ' + commented(says[name]) if name in says else ''}" for name, text in f.call_fields()]
+        return "\n".join([f"struct {f.name}_call {{", *fields, "};"])
 
     def _comments(self, f: CFunction) -> list[tuple[str, str]]:
         """Comments on the fields of a call."""
@@ -113,126 +106,24 @@ class Interface:
             said[result.array.name] = ["; ".join([*before, f"out: {root}{rows}, {extents(result.array)}"])]
         out = [(name, text) for name, texts in said.items() for text in texts]
         for clock in map(clock_name, f.memory.clocks):
-            out += [(f"n_{clock}", "in: how many steps each sequence has, [B], or NULL: all have T"),
-                    (f"before_{clock}", "in: how many steps came before, [B], or NULL: none"),
-                    (f"T_{clock}", "steps")]  # fmt: skip
-        out += [(flag, f"1 if the caller passes an initial {start}, here or to the forward function")
-                for start, flag in f.memory.flags.items()]  # fmt: skip
-        return [
-            *out, ("B", "sequences"), ("training", "1: draws are made, such as dropout"), ("seed", "of the draws"),
-            ("work", f"memory at a multiple of {LINE} bytes"), ("bytes", "how much that is"),
-            ("barrier", f"for several threads: {2 * LINE} bytes at a multiple of {LINE}, all 0; else NULL"),
-        ]  # fmt: skip
-
-
-class Step:
-    """The function for one step of one sequence, for programs whose input arrives step by step; or why there is none.
-
-    It calls `infer`, the function for whole sequences. Inputs that `infer` does not read, such as the target of a loss,
-    are no arguments.
-    """
-
-    def __init__(self, export: Export, infer: CFunction, prefix: str) -> None:
-        self.export, self.infer, self.prefix, self.interface, self.text = export, infer, prefix, "", ""
-        self.rooms: dict[str, str] = {}
-        self.inputs = {n: port for n, port in export.inputs.items() if n in infer.inputs}
-        if export.no_step:
-            self.interface = commented(f"There is no {prefix}_step: {export.no_step}") + "\n"
-        else:
-            self._write()
-
-    def _type(self, port: Port) -> str:
-        return self.infer.real if port.index is None else "long long"
-
-    def _write(self) -> None:
-        p, f = self.prefix, self.infer
-        names, fields_taken = Names(), Names()
-        inputs = {n: names.new(n) for n in self.inputs}
-        outputs = {n: names.new(n) for n in self.export.outputs}
-        states = {n: fields_taken.new(n) for n in self.export.states}
-        self.rooms = {a.name: names.new(f"{a.name}room") for a in f.arrays if a.name in f.fresh}
-        params = [f"const {f.real} *params", f"struct {p}_state *state"]
-        params += [f"const {self._type(port)} *{inputs[n]}" for n, port in self.inputs.items()]
-        params += [f"{self._type(port)} *{outputs[n]}" for n, port in self.export.outputs.items()]
-        head = f"int {p}_step({', '.join([*params, 'void *work', 'long long bytes'])})"
-        fields = [f"    {self._type(port)} {states[n]}[{max(1, prod(port.shape))}]; /* {list(port.shape)} */"
-                  for n, port in self.export.states.items()]  # fmt: skip
-        shapes = [f"{inputs[n]} {list(port.shape)}" for n, port in self.inputs.items()]
-        shapes += [f"{outputs[n]} {list(port.shape)} (out)" for n, port in self.export.outputs.items()]
-        self.interface = "\n".join([
-            "/* The state of one sequence between two steps. */", f"struct {p}_state {{",
-            *(fields or ["    char none;"]), "};", "",
-            "/* Sets the declared initial state; needs as large a workspace as a step. */",
-            f"int {p}_first(const {f.real} *params, struct {p}_state *state, void *work, long long bytes);",
-            f"/* The bytes that `work` needs for a step; it begins at a multiple of {LINE} bytes. */",
-            f"long long {p}_step_workspace(void);",
-            f"/* One step of one sequence, always the same amount of work: {', '.join(shapes)}. */", f"{head};", "",
-        ])  # fmt: skip
-        self.text = "\n".join([*self._first(states), *self._workspace(), f"{head} {{",
-                               *(f"    {line}" for line in self._body(inputs, outputs, states)), "}", ""])  # fmt: skip
-
-    def _workspace(self) -> list[str]:
-        n = self.infer.name
-        return [
-            f"long long {self.prefix}_step_workspace(void) {{",
-            f"    const struct {n}_call none = {{0}};",
-            f"    struct {n}_call call = none;",
-            *(f"    call.T_{clock_name(c)} = 1;" for c in self.infer.memory.clocks),
-            "    call.B = 1;",
-            f"    return {n}_workspace(&call, 1);", "}", "",
-        ]  # fmt: skip
-
-    def _called(self, steps: int) -> list[str]:
-        """Lines that prepare a call for so many steps of one sequence, with arrays for its results."""
-        n, f = self.infer.name, self.infer
-        lines = [f"const struct {n}_call none = {{0}};", f"struct {n}_call call = none;"]
-        for array in (a for a in f.arrays if a.name in f.fresh):
-            rows = steps + array.front + array.behind if array.timed else 1
-            size = max(1, rows * count(array.shape))
-            lines.append(f"{f.real if array.real else 'long long'} {self.rooms[array.name]}[{size}];")
-        lines += [f"call.{name} = {room};" for name, room in self.rooms.items()]
-        lines += [f"call.T_{clock_name(c)} = {steps};" for c in f.memory.clocks]
-        return [*lines, "call.B = 1;", "call.params = params;", "call.work = work;", "call.bytes = bytes;"]
-
-    def _kept(self, root: str, to: str, size: int) -> str:
-        result = self.infer.results[root]
-        row = result.row * count(result.array.shape)
-        kind = self.infer.real if result.array.real else "long long"
-        return f"memcpy({to}, {self.rooms[result.array.name]} + {row}, {size} * sizeof({kind}));"
-
-    def _first(self, states: Mapping[str, str]) -> list[str]:
-        """The function that sets the initial state: a call without steps, whose final states it is."""
-        kept = [self._kept(FINAL.of(n), f"state->{states[n]}", prod(port.shape))
-                for n, port in self.export.states.items()]  # fmt: skip
-        real = self.infer.real
-        read = [self.infer.inputs[n] for n in self.inputs]
-        given = [f"call.{array.name} = &nothing;" for array in read if array.real]
-        symbols = [f"call.{array.name} = &no_symbol;" for array in read if not array.real]
-        lines = [
-            *self._called(0), *([f"const {real} nothing = 0;"] if given else []),
-            *(["const long long no_symbol = -1;"] if symbols else []), *given, *symbols,
-            f"if (!params || !state) return {constant(self.prefix, 'NULL')};",
-            f"const int wrong = {self.infer.name}(&call);", "if (wrong) return wrong;", *kept, "return 0;",
-        ]  # fmt: skip
-        state = f"struct {self.prefix}_state *state"
-        head = f"int {self.prefix}_first(const {real} *params, {state}, void *work, long long bytes)"
-        return [f"{head} {{", *(f"    {line}" for line in lines), "}", ""]
-
-    def _body(self, inputs: Mapping[str, str], outputs: Mapping[str, str], states: Mapping[str, str]) -> list[str]:
-        f = self.infer
-        lines = [*self._called(1), f"if (!params || !state) return {constant(self.prefix, 'NULL')};"]
-        lines += [
-            f"if (!{name}) return {constant(self.prefix, 'NULL')};" for name in (*inputs.values(), *outputs.values())
+            out += [
+                (f"n_{clock}", "in: how many steps each sequence has, [B], or NULL: all have T"),
+                (f"before_{clock}", "in: how many steps came before, [B], or NULL: none"),
+                (f"T_{clock}", "steps"),
+            ]
+        out += [
+            (flag, f"1 if the caller passes an initial {start}, here or to the forward function")
+            for start, flag in f.memory.flags.items()
         ]
-        lines += [f"call.{f.inputs[n].name} = {name};" for n, name in inputs.items()]
-        for n, name in states.items():
-            lines += [f"call.{f.inputs[START.of(n)].name} = state->{name};"] if START.of(n) in f.inputs else []
-            lines += [f"call.{f.memory.flags[n]} = 1;"] if n in f.memory.flags else []
-        lines += [f"const int wrong = {f.name}(&call);", "if (wrong) return wrong;"]
-        lines += [self._kept(OUTPUT.of(n), name, prod(self.export.outputs[n].shape)) for n, name in outputs.items()]
-        for n, name in states.items():
-            lines.append(self._kept(FINAL.of(n), f"state->{name}", prod(self.export.states[n].shape)))
-        return [*lines, "return 0;"]
+        return [
+            *out,
+            ("B", "sequences"),
+            ("training", "1: draws are made, such as dropout"),
+            ("seed", "of the draws"),
+            ("work", f"memory at a multiple of {LINE} bytes"),
+            ("bytes", "how much that is"),
+            ("barrier", f"for several threads: {2 * LINE} bytes at a multiple of {LINE}, all 0; else NULL"),
+        ]
 
 
 def extents(array: Array) -> str:

@@ -7,9 +7,31 @@ from dataclasses import dataclass
 from math import prod
 
 from .memory import Rooms
-from .slabs import Slab
 
 BATCH = "B"
+
+
+@dataclass(frozen=True)
+class PassedArray:
+    """An array that a caller passes or gets: [T + rows, B, *shape], [B, *shape] or [*shape].
+
+    `clock` is the clock of its axis of steps, if any; a size that is a string is the number of steps of that clock.
+    """
+
+    name: str
+    real: bool
+    clock: str | None
+    batched: bool
+    shape: tuple[int | str, ...]
+    front: int
+    behind: int
+
+    def sizes(self, steps: Mapping[str, int], batch: int) -> tuple[int, ...]:
+        """The shape of the array with all its rows."""
+        lead: tuple[int, ...] = (batch,) if self.batched else ()
+        if self.clock is not None:
+            lead = (steps[self.clock] + self.front + self.behind, batch)
+        return (*lead, *(steps[d] if isinstance(d, str) else d for d in self.shape))
 
 
 @dataclass(frozen=True)
@@ -34,8 +56,8 @@ class Signature:
     fields: tuple[str, ...]
     words: dict[str, tuple[str, str, str]]
     flags: dict[str, str]
-    inputs: dict[str, Slab]
-    fresh: tuple[Slab, ...]
+    inputs: dict[str, PassedArray]
+    fresh: tuple[PassedArray, ...]
     taped: frozenset[str]
     results: dict[str, Found]
     gradient: int | None

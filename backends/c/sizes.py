@@ -103,26 +103,47 @@ class Formula:
 
 
 CHUNKS = (
-    Formula("rec_chunk_steps", "steps, row", "REC_MIN(steps, REC_MAX(1, REC_CHUNK / REC_MAX(1, row)))",
-            "How many of `steps` steps, each of so many elements, are computed at a time, to be in a cache when read.",
-            "long long"),
-)  # fmt: skip
+    Formula(
+        "rec_chunk_steps",
+        "steps, row",
+        "REC_MIN(steps, REC_MAX(1, REC_CHUNK / REC_MAX(1, row)))",
+        "How many of `steps` steps, each of so many elements, are computed at a time, to be in a cache when read.",
+        "long long",
+    ),
+)
 PRODUCTS = (
-    Formula("rec_packed_size", "k, n", "REC_CEIL_DIV(n, REC_COLUMNS) * REC_COLUMNS * k",
-            "The elements of a packed matrix: whole panels."),
-    Formula("rec_block_depth", "k", "REC_CEIL_DIV(k, REC_MAX(1, REC_CEIL_DIV(k, REC_K)))",
-            "Steps of k in a block. Blocks are even: a short one would not be worth reading and writing `c` again."),
-    Formula("rec_packed_depth", "n, k", "REC_MIN(k, REC_K * REC_MAX(1, REC_N / REC_MAX(1, n)))",
-            "Steps of k that are packed at a time, for so many columns."),
-    Formula("rec_packed_rows_size", "m, k",
-            "REC_CEIL_DIV(REC_CEIL_DIV(REC_MIN(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_block_depth(k), REC_LINE)"
-            " * REC_LINE",
-            "The elements of packed rows: whole cache lines, so that the panels after them are aligned for vectors."),
-    Formula("rec_product_work_size", "m, n, k",
-            "rec_packed_rows_size(m, rec_packed_depth(n, k))"
-            " + rec_packed_size(rec_packed_depth(n, k), REC_MIN(n, REC_N))",
-            "The elements of workspace that a product needs."),
-)  # fmt: skip
+    Formula(
+        "rec_packed_size",
+        "k, n",
+        "REC_CEIL_DIV(n, REC_COLUMNS) * REC_COLUMNS * k",
+        "The elements of a packed matrix: whole panels.",
+    ),
+    Formula(
+        "rec_block_depth",
+        "k",
+        "REC_CEIL_DIV(k, REC_MAX(1, REC_CEIL_DIV(k, REC_K)))",
+        "Steps of k in a block. Blocks are even: a short one would not be worth reading and writing `c` again.",
+    ),
+    Formula(
+        "rec_packed_depth",
+        "n, k",
+        "REC_MIN(k, REC_K * REC_MAX(1, REC_N / REC_MAX(1, n)))",
+        "Steps of k that are packed at a time, for so many columns.",
+    ),
+    Formula(
+        "rec_packed_rows_size",
+        "m, k",
+        "REC_CEIL_DIV(REC_CEIL_DIV(REC_MIN(m, REC_PACKED_M), REC_ROWS) * REC_STRIP * rec_block_depth(k), REC_LINE)"
+        " * REC_LINE",
+        "The elements of packed rows: whole cache lines, so that the panels after them are aligned for vectors.",
+    ),
+    Formula(
+        "rec_product_work_size",
+        "m, n, k",
+        "rec_packed_rows_size(m, rec_packed_depth(n, k)) + rec_packed_size(rec_packed_depth(n, k), REC_MIN(n, REC_N))",
+        "The elements of workspace that a product needs.",
+    ),
+)
 
 MACROS = """
 #define REC_MIN(x, y) ((x) < (y) ? (x) : (y))

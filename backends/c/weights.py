@@ -9,7 +9,8 @@ import numpy as np
 
 from recurrency.graph.op import Array
 
-from .module import Interface, commented
+from .module import Interface
+from .naming import commented
 
 IN_A_LINE = 6
 """Numbers in a line."""

@@ -21,7 +21,7 @@ from .class_text import class_text
 from .function import CudaFunction
 from .module import interface_text
 from .runtime import arguments, driver, plans
-from .text import runtime_kernels
+from .runtime_kernels import runtime_kernels
 
 if TYPE_CHECKING:
     from recurrency.backend import Call

@@ -18,7 +18,7 @@ class CudaFunction(Function[CudaLaunches, str]):
 
     def __init__(
         self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
-    ) -> None:  # fmt: skip
+    ) -> None:
         launches = CudaLaunches(name, scheduled(graph, layout, without), dtype, taken)
         loops = Loops(launches, without)
         self.scans = loops.scans

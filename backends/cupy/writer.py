@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 
 from recurrency.graph.types import Kind
 from recurrency.program.program import Region
@@ -12,13 +14,22 @@ from ..kernels.index import At, Ix, clock_size, extent
 from ..kernels.pieces import Domain, Store
 from ..kernels.races import NotDiagonalError, Written
 from ..kernels.reductions import PARTS
-from ..kernels.values import Asked, Body
-from ..kernels.writer import Kernel, Writer
+from ..kernels.values import Asked, Body, Source
+from ..kernels.writer import Draft, Kernel, Writer
 from ..names import Names
-from .text import decoded, kernel
 
 UNROLLED = 16
 """The turns of a longer loop that are unrolled: NVRTC would unroll hundreds, and run out of registers."""
+
+
+BLOCK = 128
+"""Threads of a block."""
+
+BLOCKS = 4
+"""Blocks that have to fit a multiprocessor, which leaves 128 registers to each thread: enough, according to NVRTC."""
+
+LINE = 110
+"""Characters of a line of parameters."""
 
 
 class CudaBody(Body):
@@ -54,7 +65,7 @@ class CudaWriter(Writer):
             body.line(f"{element} = {text};", id)
             written[element] = Written(array, text, array.span(at))
         self.source.partials.update(zip(ids, arrays, strict=True))
-        return self.finish(f"{wish}_parts", domain, "all", body, [*head, *body.scopes[0].lines], written)
+        return self.finish(f"{wish}_parts", Draft(domain, "all", body, [*head, *body.scopes[0].lines], written))
 
     def turned(self, id: int, ready: Container[int], wish: str) -> Kernel:
         """A matrix transposed, so that neighbouring threads read neighbouring elements of it."""
@@ -66,7 +77,7 @@ class CudaWriter(Writer):
         body.line(f"{element} = {text};", id)
         written = {element: Written(array, text, array.span(at))}
         self.source.turned[id] = array
-        return self.finish(f"{wish}_turned", domain, "all", body, [*head, *body.scopes[0].lines], written)
+        return self.finish(f"{wish}_turned", Draft(domain, "all", body, [*head, *body.scopes[0].lines], written))
 
     def loop(self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str, scan: Region) -> Kernel:
         """A kernel that runs over all steps: each thread computes one element at all of them.
@@ -83,7 +94,8 @@ class CudaWriter(Writer):
             if read.array in names and read.element not in elements:
                 name = self.source.graph[read.node].name or self.source.graph[read.node].op.name
                 raise NotDiagonalError(f"{name} is read of other units of the step before")
-        return self.finish(wish, domain, "loop", body, [*head, *self._around(body, written, scan)], written)
+        lines = [*head, *self._around(body, written, scan)]
+        return self.finish(wish, Draft(domain, "loop", body, lines, written))
 
     def _around(self, body: Body, written: dict[str, Written], scan: Region) -> list[str]:
         """The loop over time around a body, which keeps values in registers."""
@@ -112,10 +124,64 @@ class CudaWriter(Writer):
             head.append("const long long tb = (long long)t * B + b;")
         return body, At(t, b, idx), head
 
-    def kernel(
-        self, name: str, domain: Domain, mode: str, body: Body, lines: Sequence[str], written: dict[str, Written],
-        only_ragged: bool,
-    ) -> Kernel:  # fmt: skip
-        """See `Writer.kernel`."""
-        arrays = {w.array.name for w in written.values()}
-        return kernel(name, domain, mode, lines, arrays, self.source.memory, self.source.scalars.real, only_ragged)
+    def kernel(self, name: str, draft: Draft) -> Kernel:
+        """See `Writer.kernel`: each thread computes one element of the domain."""
+        params, args = _signature(draft, self.source)
+        if draft.mode == "step":
+            params, args = [*params, "int t"], [*args, "t"]
+        head = f'extern "C" __global__ void __launch_bounds__({BLOCK}, {BLOCKS}) {name}('
+        lines = [head, *_wrapped([*params, "int n"]), ") {", *(f"    {line}" for line in draft.lines), "}"]
+        return Kernel(name, "\n".join(lines) + "\n", tuple(args), _count(draft), draft.only_ragged)
+
+
+def _signature(draft: Draft, source: Source) -> tuple[list[str], list[str]]:
+    """The parameters that a kernel needs, and the arguments for them."""
+    words, written = _words(draft.lines), draft.arrays
+    params, args = [], []
+    for array in source.memory.used(words):
+        kind = source.scalars.real if array.real else "long long"
+        wrote = array.name in written
+        params.append(f"{kind}* {array.name}" if wrote else f"const {kind}* __restrict__ {array.name}")
+        args.append(f"p.{array.name}")
+    for word, kind in source.memory.scalars(words).items():
+        params.append(f"{kind}{word}")
+        args.append(f"p.{word}")
+    return params, args
+
+
+def _words(lines: Iterable[str]) -> set[str]:
+    """The words of lines of C, without comments and members (`blockIdx.x`)."""
+    return set(re.findall(r"(?<![.\w])\w+", "\n".join(line.split("//")[0] for line in lines)))
+
+
+def _count(draft: Draft) -> str:
+    """The number of threads, as text of Python."""
+    domain = draft.domain
+    sizes = [extent(size) for size in domain.shape if not isinstance(size, int)]
+    number = prod(size for size in domain.shape if isinstance(size, int))
+    lead = ["B"] if domain.kind >= Kind.SEQUENCE else []
+    lead = [clock_size(domain.clock), *lead] if domain.kind is Kind.STREAM and draft.mode == "all" else lead
+    return " * ".join([*lead, *sizes, *([str(number)] if number != 1 or not (lead or sizes) else [])])
+
+
+def decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
+    """The lines in which a thread finds the indices of its element."""
+    out = ["const int i = blockIdx.x * blockDim.x + threadIdx.x;", "if (i >= n) return;"]
+    inner: list[str] = []
+    for k, (name, size) in reversed(list(enumerate(axes))):
+        divided = f"i / ({' * '.join(reversed(inner))})" if len(inner) > 1 else f"i / {inner[0]}" if inner else "i"
+        out.append(f"const int {name} = {divided if k == 0 else f'{divided} % {size}'};")
+        inner.append(size)
+    return out
+
+
+def _wrapped(params: Sequence[str]) -> list[str]:
+    """Parameters on lines of limited length."""
+    lines, line = [], ""
+    for k, param in enumerate(params):
+        text = param + ("," if k + 1 < len(params) else "")
+        if len(line) + len(text) > LINE:
+            lines.append(f"    {line}")
+            line = ""
+        line = f"{line} {text}".strip()
+    return [*lines, f"    {line}"]

@@ -121,9 +121,17 @@ class Memory:
         type_, home = buffer.type, buffer.home
         name = VECTORS.get(home) or self.labels[buffer.id]
         return Array(
-            name, type_.kind, type_.shape, type_.clock, type_.index is None, home, buffer.front, buffer.behind,
-            buffer.offset, buffer.step is None,
-        )  # fmt: skip
+            name,
+            type_.kind,
+            type_.shape,
+            type_.clock,
+            type_.index is None,
+            home,
+            buffer.front,
+            buffer.behind,
+            buffer.offset,
+            buffer.step is None,
+        )
 
     def made(self, wish: str, type_: Type, whole: bool = True, home: str = "own", lead: int | None = None) -> Array:
         """An array that is no buffer of the program; `lead` rows replace the axes of steps and sequences."""

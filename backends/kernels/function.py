@@ -41,9 +41,7 @@ class Function(ABC, Generic[L, R]):
     other functions of the module have; those of this one are added.
     """
 
-    def __init__(
-        self, name: str, layout: Layout, launches: L, loop: Callable[[Region], None], taken: Names
-    ) -> None:  # fmt: skip
+    def __init__(self, name: str, layout: Layout, launches: L, loop: Callable[[Region], None], taken: Names) -> None:
         self.name, self.layout, self.launches = name, layout, launches
         self.program, self.graph, self.memory = launches.program, launches.graph, launches.memory
         for region in self.program.regions:

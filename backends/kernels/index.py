@@ -104,8 +104,9 @@ def _enclosed(text: str) -> bool:
     return False
 
 
-def before_view(op: str, numbers: Sequence[int], shape: Sequence[Dim], old: Sequence[Dim], idx: tuple[Ix, ...]
-) -> tuple[Ix, ...]:  # fmt: skip
+def before_view(
+    op: str, numbers: Sequence[int], shape: Sequence[Dim], old: Sequence[Dim], idx: tuple[Ix, ...]
+) -> tuple[Ix, ...]:
     """The index into a value of shape `old` of the element `idx` of its view, which has the shape `shape`."""
     if op == "slice":
         return (idx[0].shifted(numbers[0]), *idx[1:])

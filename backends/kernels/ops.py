@@ -73,9 +73,11 @@ def _part(k: Body, node: Node, at: At, parts: Sequence[Part], between: tuple[flo
         half = len(near) // 2
         middle = near[half][0]
         return k.choose(
-            f"{index} < {middle}", lambda: _part(k, node, at, near[:half], (low, middle)),
-            lambda: _part(k, node, at, near[half:], (middle, high)), k.ctype(node),
-        )  # fmt: skip
+            f"{index} < {middle}",
+            lambda: _part(k, node, at, near[:half], (low, middle)),
+            lambda: _part(k, node, at, near[half:], (middle, high)),
+            k.ctype(node),
+        )
     start, size, arg = near[0]
     inner: Callable[[], str] = partial(k.value, arg, at.to(index.shifted(-start), *at.idx[1:]))
     if isinstance(size, int) and start <= low and high <= start + size:
@@ -131,9 +133,11 @@ def _shift(k: Body, id: int, node: Node, at: At) -> str:
         inside = f"{there} < {k.steps(node.type.clock)}"
         return k.choose(inside, lambda: k.value(x, at.step(there)), k.nothing(node), k.ctype(node))
     return k.choose(
-        f"{at.t} >= {delay}", lambda: k.value(x, at.step(f"({at.t} - {delay})")),
-        lambda: _before(k, node, at), k.ctype(node),
-    )  # fmt: skip
+        f"{at.t} >= {delay}",
+        lambda: k.value(x, at.step(f"({at.t} - {delay})")),
+        lambda: _before(k, node, at),
+        k.ctype(node),
+    )
 
 
 def _before(k: Body, node: Node, at: At) -> str:
@@ -151,9 +155,11 @@ def _first(k: Body, node: Node, at: At, firsts: Sequence[int], number: str) -> s
         return k.value(firsts[0], at)
     rest = firsts[1:]
     return k.choose(
-        f"{number} == 0", lambda: k.value(firsts[0], at),
-        lambda: _first(k, node, at, rest, f"({number} - 1)"), k.ctype(node),
-    )  # fmt: skip
+        f"{number} == 0",
+        lambda: k.value(firsts[0], at),
+        lambda: _first(k, node, at, rest, f"({number} - 1)"),
+        k.ctype(node),
+    )
 
 
 def _at_step(k: Body, step: int, length: str) -> str:
@@ -181,9 +187,11 @@ def _final(k: Body, id: int, node: Node, at: At) -> str:
     length = k.length(k.graph[x].type.clock, at)
     step = k.declare("at", f"{length} - {1 + node.attrs['slot']}", "int")
     return k.choose(
-        f"{step} >= 0", lambda: k.value(x, at.step(step)),
-        lambda: _first(k, node, at, firsts, f"(-1 - {step})"), k.ctype(node),
-    )  # fmt: skip
+        f"{step} >= 0",
+        lambda: k.value(x, at.step(step)),
+        lambda: _first(k, node, at, firsts, f"(-1 - {step})"),
+        k.ctype(node),
+    )
 
 
 def _history(k: Body, id: int, node: Node, at: At) -> str:
@@ -193,10 +201,11 @@ def _history(k: Body, id: int, node: Node, at: At) -> str:
     there = k.declare("at", f"{at.idx[0]} + {k.length(k.graph[x].type.clock, at)}", "int")
     one = at.to(*at.idx[1:])
     return k.choose(
-        f"{there} >= {rows}", lambda: k.value(x, one.step(f"({there} - {rows})")),
+        f"{there} >= {rows}",
+        lambda: k.value(x, one.step(f"({there} - {rows})")),
         (lambda: k.value(before[0], at.to(Ix(there, 0, rows), *at.idx[1:]))) if before else k.nothing(node),
         k.ctype(node),
-    )  # fmt: skip
+    )
 
 
 def _opening(k: Body, id: int, node: Node, at: At) -> str:
@@ -273,9 +282,13 @@ def _drawn(k: Body, node: Node, at: At) -> str:
     k.line(f"philox({element}, {sequence}, {step}, {int(attrs['site'])}u, seed[0], &first, &second);")
     p = float(attrs["p"])
     return LAWS[attrs["law"]].format(
-        threshold=round(p * (1 << 24)), kept=s.literal(1.0 / (1.0 - p) if p < 1 else 0.0), zero=s.literal(0.0),
-        one=s.literal(1.0), real=s.real, p=p,
-    )  # fmt: skip
+        threshold=round(p * (1 << 24)),
+        kept=s.literal(1.0 / (1.0 - p) if p < 1 else 0.0),
+        zero=s.literal(0.0),
+        one=s.literal(1.0),
+        real=s.real,
+        p=p,
+    )
 
 
 FRAGMENTS: dict[str, Fragment] = {

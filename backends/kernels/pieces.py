@@ -158,8 +158,11 @@ def pieces(graph: Graph, stores: Iterable[Store], ready: Container[int]) -> list
             parts = [_whole(graph[store.value].type)]
         for low, rows in parts:
             groups.setdefault(_domain(graph, store, rows), []).append(replace(store, low=low, size=rows))
-    return [(domain, found[k : k + MOST_STORES]) for domain, found in groups.items()
-            for k in range(0, len(found), MOST_STORES)]  # fmt: skip
+    return [
+        (domain, found[k : k + MOST_STORES])
+        for domain, found in groups.items()
+        for k in range(0, len(found), MOST_STORES)
+    ]
 
 
 def _whole(type_: Type) -> tuple[int, Dim | None]:

@@ -27,11 +27,28 @@ class Kernel:
     """Whether it does nothing where all sequences are full."""
 
 
-class Writer(ABC):
-    """Writes the kernels of one function, whose names begin with `prefix`.
+@dataclass(frozen=True)
+class Draft:
+    """What a kernel is made of: its lines, the body that says what they read, and what they write, by element.
 
     `mode` is `all` for a kernel over all steps, `step` for one step of a loop over time, `loop` for a whole such loop.
     """
+
+    domain: Domain
+    mode: str
+    body: Body
+    lines: Sequence[str]
+    written: dict[str, Written]
+    only_ragged: bool = False
+
+    @property
+    def arrays(self) -> set[str]:
+        """The names of the arrays that it writes."""
+        return {written.array.name for written in self.written.values()}
+
+
+class Writer(ABC):
+    """Writes the kernels of one function, whose names begin with `prefix`."""
 
     def __init__(self, source: Source, prefix: str) -> None:
         self.source, self.prefix = source, prefix
@@ -46,11 +63,8 @@ class Writer(ABC):
         """An empty body, the element that it computes, and the lines before it that choose this element."""
 
     @abstractmethod
-    def kernel(
-        self, name: str, domain: Domain, mode: str, body: Body, lines: Sequence[str], written: dict[str, Written],
-        only_ragged: bool,
-    ) -> Kernel:  # fmt: skip
-        """The kernel around some lines; `body` says what they read, `written` what they write, by element."""
+    def kernel(self, name: str, draft: Draft) -> Kernel:
+        """The kernel around the lines of a draft."""
 
     def points(
         self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str, scan: Region | None = None
@@ -61,16 +75,16 @@ class Writer(ABC):
             RaceError: threads would read what others write.
         """
         mode = "step" if scan is not None else "all"
-        draft, at, _ = self.begin(domain, ready, mode)
-        self.stores(draft, stores, at)
-        body, at, head = self.begin(domain, ready, mode, draft.asked)
+        first, at, _ = self.begin(domain, ready, mode)
+        self.stores(first, stores, at)
+        body, at, head = self.begin(domain, ready, mode, first.asked)
         written = self.stores(body, stores, at)
         found = race(body.reads, written, mode == "step")
         if found is not None:
             found.stores = [s for s in stores if self.element(s, at)[1] in found.written]
             raise found
         ragged = all(_cleans(body, element, w.text) for element, w in written.items())
-        return self.finish(wish, domain, mode, body, [*head, *body.scopes[0].lines], written, ragged)
+        return self.finish(wish, Draft(domain, mode, body, [*head, *body.scopes[0].lines], written, ragged))
 
     def element(self, store: Store, at: At) -> tuple[Array, str, tuple[int, int]]:
         """Where an element of a store goes: the array, the element as text, between which rows it lies."""
@@ -78,17 +92,14 @@ class Writer(ABC):
         if store.target is not None:
             return store.target, store.target.element(there), store.target.span(there)
         assert store.place is not None
+        delay = store.place.delay
         if store.row is not None:
-            base = self.source.memory.array(store.place.buffer)
-            front = base.front - store.row
-            if store.rows:  # the row of the value determines the row in memory
-                there = At(str(at.idx[0].shifted(front)), at.b, there.idx[1:])
-            else:
-                there = At(str(front), at.b, there.idx)
-            array, there = self.source.memory.find(store.place, there)
-            return array, array.element(there, array.front), array.span(there)
+            delay = self.source.memory.array(store.place.buffer).front
+            row = delay - store.row
+            # with `rows`, the row of the value determines the row in memory
+            there = At(str(at.idx[0].shifted(row)) if store.rows else str(row), at.b, there.idx[store.rows :])
         array, there = self.source.memory.find(store.place, there)
-        return array, array.element(there, store.place.delay), array.span(there)
+        return array, array.element(there, delay), array.span(there)
 
     def stores(self, body: Body, stores: Sequence[Store], at: At) -> dict[str, Written]:
         """Write the lines that compute and store values; where several go to one element, the last is stored."""
@@ -112,13 +123,10 @@ class Writer(ABC):
         inside = " && ".join(f"{ix} < {body.length(dim, at)}" for ix, dim in timed)
         return f"({inside} ? {text} : {body.nothing(node)})" if timed else text
 
-    def finish(
-        self, wish: str, domain: Domain, mode: str, body: Body, lines: Sequence[str], written: dict[str, Written],
-        only_ragged: bool = False,
-    ) -> Kernel:  # fmt: skip
-        """The kernel around some lines, or an earlier one with the same text and arguments."""
+    def finish(self, wish: str, draft: Draft) -> Kernel:
+        """The kernel around the lines of a draft, or an earlier one with the same text and arguments."""
         name: str = self.source.memory.names.new(f"{self.prefix}_{wish}")
-        made = self.kernel(name, domain, mode, body, lines, written, only_ragged)
+        made = self.kernel(name, draft)
         same = self.known.setdefault((made.text.replace(name, "?"), made.args), made)
         if same is made:
             self.made.append(made)

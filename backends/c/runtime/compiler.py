@@ -30,8 +30,10 @@ COMPILERS = ("cc", "gcc", "clang")
 CHOSEN = ("RECURRENCY_CC", "CC")
 """Variables that name a compiler, with its arguments."""
 NATIVE = "-march=native"
-FLAGS = ("-std=gnu11", "-O3", NATIVE, "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd",
-         "-fPIC", "-shared", "-fvisibility=hidden", "-fno-sanitize=undefined", "-w")  # fmt: skip
+FLAGS = tuple(
+    f"-std=gnu11 -O3 {NATIVE} -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp-simd -fPIC -shared "
+    "-fvisibility=hidden -fno-sanitize=undefined -w".split()
+)
 """The sanitizer is off; zig's compiler switches it on by default where it does not optimise."""
 
 MOST_FILES = 4096

@@ -16,9 +16,13 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 API = (
-    "PyTuple_GetItem", "PyObject_GetBuffer", "PyBuffer_Release", "PyErr_Clear", "PyEval_SaveThread",
+    "PyTuple_GetItem",
+    "PyObject_GetBuffer",
+    "PyBuffer_Release",
+    "PyErr_Clear",
+    "PyEval_SaveThread",
     "PyEval_RestoreThread",
-)  # fmt: skip
+)
 """The functions in `struct python` of `pool`."""
 
 HEAD = 7

@@ -23,8 +23,9 @@ from .shim import source
 from .signature import signatures
 
 COMPILERS = ("g++", "c++", "clang++")
-FLAGS = ("-x", "c++", "-std=c++17", "-O0", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden",
-         "-fPIC", "-shared", "-pipe")  # fmt: skip
+FLAGS = tuple(
+    "-x c++ -std=c++17 -O0 -ffp-contract=off -fno-exceptions -fno-rtti -fvisibility=hidden -fPIC -shared -pipe".split()
+)
 """Nothing is optimised, because compiling takes longer than running; no fused multiply-add."""
 
 MOST_FILES = 4096

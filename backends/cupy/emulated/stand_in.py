@@ -70,13 +70,22 @@ class StandIn:
     """
 
     float32, float64, int32, int64, uint8, uint32, uint64 = (
-        np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.uint64,
-    )  # fmt: skip
+        np.float32,
+        np.float64,
+        np.int32,
+        np.int64,
+        np.uint8,
+        np.uint32,
+        np.uint64,
+    )
 
     def __init__(
-        self, order: str = "forward", memory: int | None = None, compiled: Callable[[str], Library] = library,
+        self,
+        order: str = "forward",
+        memory: int | None = None,
+        compiled: Callable[[str], Library] = library,
         number: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         _check_order(order)
         self._device = device = Device(Pool(memory, number), order, compiled)
         self.launches, self.ndarray = device.launches, ndarray
@@ -162,9 +171,15 @@ class StandIn:
         return out
 
     def _gemm(
-        self, transa: str, transb: str, a: ndarray, b: ndarray, out: ndarray | None = None, alpha: float = 1.0,
+        self,
+        transa: str,
+        transb: str,
+        a: ndarray,
+        b: ndarray,
+        out: ndarray | None = None,
+        alpha: float = 1.0,
         beta: float = 0.0,
-    ) -> ndarray:  # fmt: skip
+    ) -> ndarray:
         """`cupy.cublas.gemm`; without `out` the result is a fresh array in column-major order."""
         self._device.streams.refuse_capture("cuBLAS API")
         products.check_operands("gemm", (a, b), out)

@@ -41,9 +41,16 @@ class Function(Planner):
     results: Callable[[Plan], dict[str, Any]]
 
     def __call__(
-        self, params: Any, given: Mapping[str, Any], lengths: Mapping[str, Any] | None, steps: Mapping[str, int],
-        batch: int, training: bool = False, seed: int = 0, offset: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        params: Any,
+        given: Mapping[str, Any],
+        lengths: Mapping[str, Any] | None,
+        steps: Mapping[str, int],
+        batch: int,
+        training: bool = False,
+        seed: int = 0,
+        offset: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         starts = [name for name in self.FLAGS if f"start:{name}" in given]
         ends = self.ends(lengths or {}, steps, batch)
         ragged = any(bool((n < steps[clock]).any()) for clock, n in ends.items())
@@ -88,9 +95,14 @@ class Function(Planner):
         return out
 
     def bind(
-        self, p: Plan, params: Any, given: Mapping[str, Any], ends: Mapping[str, Any], seed: int,
+        self,
+        p: Plan,
+        params: Any,
+        given: Mapping[str, Any],
+        ends: Mapping[str, Any],
+        seed: int,
         offset: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Put the arrays of one call into a plan."""
         xp, batch = self.xp, int(p.B)
         for name, clock in self.CLOCKS.items():

@@ -61,9 +61,13 @@ class Planner:
             kernels.functions.append(self)
 
     def plan(
-        self, steps: Mapping[str, int], batch: int, given: Collection[str] = (), training: bool = False,
+        self,
+        steps: Mapping[str, int],
+        batch: int,
+        given: Collection[str] = (),
+        training: bool = False,
         ragged: bool = False,
-    ) -> Plan:  # fmt: skip
+    ) -> Plan:
         """The plan for these sizes, made when first needed; `given` names the initial states that are passed."""
         sizes = tuple(int(steps[clock]) for clock in self.CLOCKS)
         key = (self.queue(), sizes, int(batch), tuple(given), bool(training), ragged, self.wanted)
