@@ -139,3 +139,15 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         return letters[name.lower()]
     found = difflib.get_close_matches(name[:100].lower(), letters, 1, 0.6)
     return letters[found[0]] if found else None
+
+
+def nearest_help(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+    """`did you mean NAME?` with the nearest known name; `otherwise` if none is near."""
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else otherwise
+
+
+def nearest_hint(name: str, known: Iterable[str]) -> str:
+    """`; did you mean NAME?` for the end of a message; nothing if no known name is near."""
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.roots import OUTPUT
 from recurrency.language import syntax
 from recurrency.language.elaboration.elaborate import Elaborated
@@ -37,8 +37,7 @@ def numbered(ours: Checked, theirs: Checked, given: Mapping[str, Any]) -> tuple[
     names = [[dimension.name for dimension in spec.cell.dimensions] for spec, _ in (ours, theirs)]
     for name in given:
         if name not in names[0] + names[1]:
-            near = nearest(name, names[0] + names[1])
-            hint = f"; did you mean {near}?" if near else ""
+            hint = nearest_hint(name, names[0] + names[1])
             raise UsageError(f"neither {ours[0].name} nor {theirs[0].name} has a dimension {name}{hint}")
     sizes = _sizes()
     mine, others = ({n: v for n, v in given.items() if n in side} for side in names)

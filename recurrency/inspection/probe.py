@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurrency.disk import figures
-from recurrency.errors import ShapeError, UsageError, nearest
+from recurrency.errors import ShapeError, UsageError, nearest_hint
 from recurrency.graph.graph import Graph, rebuild
 from recurrency.graph.roots import ADJOINT, OUTPUT, STREAM
 from recurrency.graph.types import Kind
@@ -77,8 +77,7 @@ def _chosen(model: Model, streams: Sequence[str]) -> list[str]:
     known = {n: p for n, p in model.streams.items() if p.index is None and p.kind is Kind.STREAM}
     for name in streams:
         if name not in known:
-            near = nearest(name, known)
-            hint = f"; did you mean {near}?" if near else ""
+            hint = nearest_hint(name, known)
             raise UsageError(f"{model.spec.name} has no stream {name} over time; it has {', '.join(known)}{hint}")
     graph = model.programs.elaborated.graph
     place = {id: k for k, id in enumerate(graph.order())}

@@ -7,7 +7,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.graph import Graph
 from recurrency.graph.roots import FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM, in_any
 from recurrency.language.elaboration.elaborate import Elaborated
@@ -34,8 +34,7 @@ def known_passes(names: Iterable[str], known: Collection[str] = SWITCHES) -> fro
     """
     chosen = frozenset(names)
     for name in sorted(chosen - set(known)):
-        near = nearest(name, known)
-        hint = f"; did you mean {near}?" if near else ""
+        hint = nearest_hint(name, known)
         raise UsageError(
             f"there is no pass {name} that can be switched off; there are {', '.join(sorted(known))}{hint}"
         )

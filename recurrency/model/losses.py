@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.roots import ADJOINT, GRADIENT, LOSS
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def checked(interface: Interface, weights: Mapping[str, float] | None) -> dict[s
         return dict.fromkeys(kinds, 1.0)
     for kind in (*weights, *kinds):
         if kind not in kinds:
-            near = nearest(str(kind), list(kinds))
-            hint = f"; did you mean {near}?" if near else ""
+            hint = nearest_hint(str(kind), list(kinds))
             raise UsageError(f"the loss of {name} has no lines {kind}; it has {', '.join(kinds)}{hint}")
         if kind not in weights:
             raise UsageError(f"there is no weight for the lines {kind} of the loss of {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any, get_args
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.dimensions import symbol
 from recurrency.language import syntax
 from recurrency.language.diagnostics import MALFORMED_DIMENSION
@@ -55,16 +55,23 @@ def is_real(default: syntax.Expression | None) -> bool:
     return isinstance(inner, syntax.Number) and (isinstance(inner.value, float) or inner is not default)
 
 
-def refuse_defaults(scope: Scope) -> None:
-    """Check that the default of a dimension is at least 1.
+def fault_of_size(size: float) -> str | None:
+    """What is wrong with the size of a dimension; None if nothing is."""
+    if size < 1:
+        return "dimensions start at 1"
+    return f"a dimension is at most {GREATEST_DIMENSION}" if size > GREATEST_DIMENSION else None
 
-        Raises:
-    Problem: it is less.
+
+def refuse_defaults(scope: Scope) -> None:
+    """Check that the defaults of dimensions are in range.
+
+    Raises:
+    Problem: one is not.
     """
     for dimension in scope.cell.dimensions:
         default = dimension.default
-        if isinstance(default, syntax.Number) and not is_real(default) and not 1 <= default.value <= GREATEST_DIMENSION:
-            title = f"the default of {dimension.name} is {default.value}, but dimensions start at 1"
+        if isinstance(default, syntax.Number) and not is_real(default) and (fault := fault_of_size(default.value)):
+            title = f"the default of {dimension.name} is {default.value}, but {fault}"
             help = "write 0.0 for a number that is not a dimension" if default.value == 0 else None
             raise scope.problem(MALFORMED_DIMENSION, title, default.span, help=help)
 
@@ -88,7 +95,7 @@ def bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in names:
             title = f"{cell.name} has no dimension {name} (it has {', '.join(names) or 'none'})"
-            raise UsageError(title + _hint(name, names))
+            raise UsageError(title + nearest_hint(name, names))
     missing = [d.name for d in cell.dimensions if d.default is None and d.name not in given]
     if missing:
         each = ", ".join(f"{n}=..." for n in missing)
@@ -107,9 +114,8 @@ def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
     except (AttributeError, TypeError, ValueError, OverflowError):
         what = "a number" if real else "a whole number"
         raise UsageError(f"{where} must be {what}, not {value!r}") from None
-    if not real and not 1 <= value <= GREATEST_DIMENSION:
-        what = "dimensions start at 1" if value < 1 else f"a dimension is at most {GREATEST_DIMENSION}"
-        raise UsageError(f"{where} is {value}, but {what}")
+    if not real and (fault := fault_of_size(value)):
+        raise UsageError(f"{where} is {value}, but {fault}")
     return value
 
 
@@ -123,9 +129,4 @@ def _named(definition: CellDef, where: str, name: str) -> Any:
     if name in module.functions or name in FUNCTIONS:
         return syntax.Name(definition.cell.span, name)
     known = [*module.cells, *library_index(), *module.functions, *FUNCTIONS]
-    raise UsageError(f"{where}: there is no function or cell {name}{_hint(name, known)}")
-
-
-def _hint(name: str, known: list[str]) -> str:
-    near = nearest(name, known)
-    return f"; did you mean {near}?" if near else ""
+    raise UsageError(f"{where}: there is no function or cell {name}{nearest_hint(name, known)}")

@@ -23,7 +23,7 @@ from recurrency.language.diagnostics import (
     Code,
     brief,
 )
-from recurrency.language.elaboration.binding import GREATEST_DIMENSION
+from recurrency.language.elaboration.binding import fault_of_size
 from recurrency.language.elaboration.definitions import Env
 from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.names import Names
@@ -216,9 +216,8 @@ class Evaluator(Names):
         if size is None:
             title, help = f"{text} is not a dimension", "a dimension is a whole number, or an expression of dimensions"
             raise self.problem(MALFORMED_DIMENSION, title, expression.span, help=help)
-        if not 1 <= size <= GREATEST_DIMENSION:
-            bound = "dimensions start at 1" if size < 1 else f"they are at most {GREATEST_DIMENSION}"
-            raise self.problem(MALFORMED_DIMENSION, f"{text} is not a dimension: {bound}", expression.span)
+        if fault := fault_of_size(size):
+            raise self.problem(MALFORMED_DIMENSION, f"{text} is not a dimension: {fault}", expression.span)
         return size
 
     def shape(self, shape: syntax.Shape) -> tuple[Dim, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recurrency.errors import Span, nearest
+from recurrency.errors import Span, nearest_help
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
@@ -87,8 +87,7 @@ class Instance(Scope):
                 self._undefined(key, port.span, "output")
         for name, (keyword, _) in self.first.items():
             if not any(k[0] == name for k in defined.states) and name not in defined.spoilt:
-                near = nearest(name, [k[0] for k in defined.states])
-                help = f"did you mean {near}?" if near else None
+                help = nearest_help(name, [k[0] for k in defined.states])
                 title, outer = f"{self.cell.name} has no state {name}", self.parent or self
                 self.work.report(outer.problem(WRONG_INITIAL_STATE, title, keyword.span, help=help).diagnostic)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from recurrency.errors import Diagnostic, Source, Span, SpecError, UsageError, nearest
+from recurrency.errors import Diagnostic, Source, Span, SpecError, UsageError, nearest, nearest_help
 from recurrency.language import syntax
 from recurrency.language.diagnostics import CIRCULAR_FILES, DEFINED_TWICE, NOT_FOUND, PATH_OUTSIDE, TOO_LARGE, Code, say
 from recurrency.language.reading.parser import parse_file
@@ -109,9 +109,8 @@ class Loader:
         for name in use.names:
             if name.name not in source:
                 known = library_index() if use.path is None else source
-                near = nearest(name.name, known)
                 text = f"there is no cell {name.name} in {use.path or 'the library'}"
-                help = f"did you mean {near}?" if near else f"there are {', '.join(list(known)[:12])}"
+                help = nearest_help(name.name, known, f"there are {', '.join(list(known)[:12])}")
                 self.mistakes.append(say(NOT_FOUND, text, name.span, help=help))
                 module.missing.add(name.name)
         for name_, cell in source.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recurrency.errors import nearest
+from recurrency.errors import nearest_help
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
@@ -200,7 +200,6 @@ def _inside(evaluator: Evaluator, used: Used, expression: syntax.Attribute, key:
     if found is not None and not isinstance(found, Shared):
         return found
     known = [label(k) for k in scope.streams]
-    near = nearest(label(key), known)
-    help = f"did you mean {near}?" if near else f"its streams are {', '.join(known[:8])}"
+    help = nearest_help(label(key), known, f"its streams are {', '.join(known[:8])}")
     title = f"{scope.cell.name} has no stream {label(key)}"
     raise evaluator.problem(NO_SUCH_STREAM, title, expression.span, help=help)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from recurrency.errors import nearest
+from recurrency.errors import nearest_help
 from recurrency.graph.dimensions import Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
@@ -101,8 +101,7 @@ def _arguments(evaluator: Evaluator, call: syntax.Call, inner: Instance) -> Argu
     usage = f"it is used as {inner.cell.name}({', '.join(names)})"
     for keyword in call.keywords:
         if keyword.name not in names:
-            near = nearest(keyword.name, names)
-            help = f"did you mean {near}?" if near else usage
+            help = nearest_help(keyword.name, names, usage)
             title = f"{inner.cell.name} has no input {keyword.name}"
             raise evaluator.problem(WRONG_ARGUMENTS, title, keyword.span, help=help)
         given[keyword.name] = keyword.value
@@ -235,8 +234,7 @@ def _written_dimensions(
     title = f"{cell.definition.cell.name} has the dimensions {', '.join(names) or 'none'}"
     for name in cell.keywords:
         if name not in names:
-            near = nearest(name, names)
-            help = f"did you mean {near}?" if near else None
+            help = nearest_help(name, names)
             raise evaluator.problem(WRONG_DIMENSIONS, f"{title}, and no {name}", call.callee.span, help=help)
     free = [n for n in names if n not in following and n not in cell.keywords]
     order = free if len(cell.positional) <= len(free) else [n for n in names if n not in cell.keywords]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_help
 from recurrency.training.data.npz import SPLITS
 from recurrency.training.data.places import read_text
 from recurrency.training.data.rows import first_wrong, shown, unread, would_fit
@@ -155,8 +155,7 @@ def _range(columns: list[str]) -> str:
 
 
 def _instead(column: str, header: list[str]) -> str:
-    near = nearest(column, header)
-    return f"did you mean {near}?" if near else f"it has {', '.join(header)}"
+    return str(nearest_help(column, header, f"it has {', '.join(header)}"))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,11 @@ def schedule(name: str, **options: float) -> Schedule:
     """
     make = SCHEDULES.get(name)
     if make is None:
-        raise UsageError(f"there is no schedule {name}; there are {', '.join(SCHEDULES)}{_hint(name, SCHEDULES)}")
+        hint = nearest_hint(name, SCHEDULES)
+        raise UsageError(f"there is no schedule {name}; there are {', '.join(SCHEDULES)}{hint}")
     known = [field.name for field in dataclasses.fields(make())]
     for option in options:
         if option not in known:
-            hint = _hint(option, known)
+            hint = nearest_hint(option, known)
             raise UsageError(f"the schedule {name} has no option {option}; it has {', '.join(known)}{hint}")
     return make(**options)
-
-
-def _hint(name: str, known: Mapping[str, object] | list[str]) -> str:
-    near = nearest(name, list(known))
-    return f"; did you mean {near}?" if near else ""

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 import recurrency.specs
 from recurrency.backend import AUTO, automatic
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest, nearest_hint
 
 Kinds: TypeAlias = tuple[type, ...]
 
@@ -172,8 +172,7 @@ def named(name: str) -> Experiment:
         UsageError: there is none of that name.
     """
     if name not in shipped():
-        near = nearest(name, shipped())
-        hint = f"; did you mean {near}?" if near else ""
+        hint = nearest_hint(name, shipped())
         raise UsageError(f"there is no experiment {name}; there are {', '.join(shipped())}{hint}")
     return load(shipped()[name])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.language.sources import library_index
 from recurrency.training.runs.experiments import Experiment, load, named, shipped
 from recurrency.training.runs.folders import RUN
@@ -31,8 +31,7 @@ def experiment_of(target: str, on: str | None = None) -> Experiment:
         base = _task(on) if on is not None else Experiment(path.stem, "")
         return replace(base, name=path.stem, spec=target, dimensions={}, folder=None)
     known = [*shipped(), *library_index()]
-    near = nearest(target, known)
-    hint = f"; did you mean {near}?" if near else ""
+    hint = nearest_hint(target, known)
     raise UsageError(f"there is no experiment, cell or file {target}; the experiments are {', '.join(shipped())}{hint}")
 
 
@@ -46,6 +45,5 @@ def _task(name: str) -> Experiment:
     if name in TASKS:
         return Experiment(name, "", task=name)
     known = list(dict.fromkeys([*shipped(), *TASKS]))
-    near = nearest(name, known)
-    hint = f"; did you mean {near}?" if near else ""
+    hint = nearest_hint(name, known)
     raise UsageError(f"there is no task {name}; the tasks are {', '.join(known)}{hint}")

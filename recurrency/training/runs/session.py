@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.training.loop.loop import DivergedError, History, Options, Reporter, train
 from recurrency.training.loop.optimisers import optimiser
 from recurrency.training.loop.processes import Processes
@@ -143,8 +143,7 @@ def task_of(experiment: Experiment, sizes: Settings) -> Task:
     """
     name = experiment.task or ""
     if name not in TASKS:
-        near = nearest(name, list(TASKS))
-        hint = f"; did you mean {near}?" if near else ""
+        hint = nearest_hint(name, list(TASKS))
         raise UsageError(f"there is no task {name}; there are {', '.join(TASKS)}{hint}")
     own = {option.name for option in TASKS[name].options}
     for key in ("length", "chunk"):

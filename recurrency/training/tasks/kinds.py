@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.training.tasks.task import Settings, Task
 
 WORDS: Mapping[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
@@ -41,7 +41,7 @@ class Option:
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise UsageError(f"{head} {WORDS[wanted]}, not {value!r}")
         if self.words and value not in self.words:
-            raise UsageError(f"{head} {' or '.join(self.words)}, not {value!r}{_hint(str(value), self.words)}")
+            raise UsageError(f"{head} {' or '.join(self.words)}, not {value!r}{nearest_hint(str(value), self.words)}")
         size = value if isinstance(value, int | float) else 0
         if self.least is not None and not size >= self.least:
             raise UsageError(f"{head} at least {self.least:g}, not {value!r}")
@@ -77,15 +77,10 @@ class Kind:
         for name in options:
             if name not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"
-                raise UsageError(f"the task {self.name} has no option {name}; {has}{_hint(name, known)}")
+                raise UsageError(f"the task {self.name} has no option {name}; {has}{nearest_hint(name, known)}")
         values = {name: option.default for name, option in known.items()}
         values |= {name: known[name].taken(value, self.name) for name, value in options.items()}
         return self.make(settings, **values)
-
-
-def _hint(name: str, known: Any) -> str:
-    near = nearest(name, list(known))
-    return f"; did you mean {near}?" if near else ""
 
 
 STEPS = Option("steps", 100, "updates of an epoch", 1)
