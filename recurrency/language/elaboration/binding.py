@@ -66,7 +66,7 @@ def refuse_defaults(scope: Scope) -> None:
     """Check that the defaults of dimensions are in range.
 
     Raises:
-    Problem: one is not.
+        Problem: one is not.
     """
     for dimension in scope.cell.dimensions:
         default = dimension.default
