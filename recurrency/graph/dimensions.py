@@ -75,3 +75,14 @@ def symbol(name: str) -> Poly:
 
 Dim: TypeAlias = int | Poly | str
 """A number, a symbolic dimension, or (a string) the number of steps of the clock of this name."""
+
+
+def plus(a: Dim, b: Dim) -> Dim:
+    """The sum of two dimensions.
+
+    Raises:
+        TypeError: one of them is a number of steps.
+    """
+    if isinstance(a, str) or isinstance(b, str):
+        raise TypeError(f"{a} and {b} have no sum: one is the number of steps of a clock")
+    return a + b

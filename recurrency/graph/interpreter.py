@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from recurrency.graph.cost import whole
 from recurrency.graph.draws import draw
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Array, Trait
@@ -127,7 +128,7 @@ class _Run:
         type_ = self.graph[id].type
         if type_.kind is Kind.STATIC:
             return self.value((id, -1, -1))
-        sizes = tuple(self.steps[d] if isinstance(d, str) else int(d) for d in type_.shape)  # type: ignore[arg-type]
+        sizes = tuple(self.steps[d] if isinstance(d, str) else whole(d) for d in type_.shape)
         streams = type_.kind is Kind.STREAM
         lead = (self.steps[str(type_.clock)], self.batch) if streams else (self.batch,)
         out = np.zeros((*lead, *sizes)) if type_.index is None else np.full((*lead, *sizes), -1, np.int64)

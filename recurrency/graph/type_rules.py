@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from recurrency.graph.dimensions import Dim
+from recurrency.graph.dimensions import Dim, plus
 from recurrency.graph.op import Attrs
 from recurrency.graph.types import Kind, Type, join
 
@@ -67,7 +67,7 @@ def concatenated(types: tuple[Type, ...], attrs: Attrs) -> Type:
         raise TypeError("the other dimensions differ")
     total: Dim = 0
     for type_ in types:
-        total = total + type_.shape[0]  # type: ignore[operator]
+        total = plus(total, type_.shape[0])
     kind, clock = join(*types)
     symbols = {type_.index for type_ in types}
     return Type(kind, (total, *types[0].shape[1:]), clock, types[0].index if len(symbols) == 1 else None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
+from itertools import groupby
+from operator import add, itemgetter
 
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.op import Trait
 from recurrency.graph.value import Value
 from recurrency.passes.recurrence import components
-from recurrency.passes.rewriting import made_by
+from recurrency.passes.rewriting import made_by, rows
 
 CHAINS = {"add": "sum", "subtract": "sum", "negative": "sum", "multiply": "factors"}
 
@@ -133,15 +136,13 @@ def _is_matrix_by_vector(graph: Graph, node: Node) -> bool:
 
 def _split(out: Graph, node: Node, inside: list[bool]) -> Value:
     """The sum of the products with the parts; neighbours on the same side of the loop stay together."""
-    columns, parts = out.value(node.args[0]).transpose(), out[node.args[1]].args
-    total, start = None, 0
-    while parts:
-        run = next((k for k, side in enumerate(inside) if side != inside[0]), len(inside))
-        vector = out.value(parts[0]) if run == 1 else out.add("concat", parts[:run])
-        size = vector.type.shape[0]
-        stop = start + size  # type: ignore[operator]
-        term = columns.slice(start, stop).transpose().product(vector, "ij,j->i")
-        total = term if total is None else total + term
-        parts, inside, start = parts[run:], inside[run:], stop  # type: ignore[assignment]
-    assert total is not None
-    return total
+    columns = out.value(node.args[0]).transpose()
+    terms: list[Value] = []
+    start = 0
+    for _, run in groupby(zip(out[node.args[1]].args, inside, strict=True), key=itemgetter(1)):
+        parts = [part for part, _ in run]
+        vector = out.value(parts[0]) if len(parts) == 1 else out.add("concat", parts)
+        stop = start + rows(out[vector.id])
+        terms.append(columns.slice(start, stop).transpose().product(vector, "ij,j->i"))
+        start = stop
+    return reduce(add, terms)

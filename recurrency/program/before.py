@@ -155,8 +155,8 @@ class Filled:
         known = self.rows.setdefault(place, [])
         free = [(rows.low, rows.high)]
         for low, high in known:
-            free = [piece for a, b in free for piece in ((a, min(b, low - 1)), (max(a, high + 1), b))
-                    if piece[0] <= piece[1]]  # fmt: skip
+            cut = (piece for a, b in free for piece in ((a, min(b, low - 1)), (max(a, high + 1), b)))
+            free = [(a, b) for a, b in cut if a <= b]
         self.rows[place] = _joined([*known, *free])
         return [rows.part(low, high) for low, high in free]
 

@@ -83,12 +83,11 @@ class Readers:
     def _part(self, user: int, k: int) -> list[Read]:
         """The reads of a concatenation, as reads of its part `k`."""
         node = self.graph[user]
-        sizes = [self.graph[a].type.shape[0] for a in node.args]
-        if not all(isinstance(s, int) for s in sizes):
+        extents = [self.graph[a].type.shape[0] for a in node.args]
+        sizes = [extent for extent in extents if isinstance(extent, int)]
+        if len(sizes) < len(extents):
             return list(self.of(user))
-        start = node.attrs.get("start", 0) + sum(sizes[:k])  # type: ignore[arg-type]
-        size = sizes[k]
-        assert isinstance(size, int)
+        start, size = node.attrs.get("start", 0) + sum(sizes[:k]), sizes[k]
         moved = [replace(r, low=max(0, r.low - start), high=min(size, r.high - start)) for r in self.of(user)]
         return [r for r in moved if r.low < r.high]
 

@@ -55,7 +55,7 @@ CHANGES = (
             ("softmax: its slope", "y * (g - _spread_axes((g * y)", "y * (g - _spread_axes((g)"),
             ("product: factors the wrong way round", 'a.product(g, f"{first},{out}->{second}")',
              'g.product(a, f"{out},{first}->{second}") * 1.5'),
-            ("concat: where parts begin", "start = start + size", "start = start + 0 * size"),
+            ("concat: where parts begin", "stop = plus(start, part.type.shape[0])", "stop = part.type.shape[0]"),
             ("pad: where it begins", "(g.slice(start, start + x.type.shape[0]),)", "(g.slice(0, x.type.shape[0]),)"),
         ),
     ),

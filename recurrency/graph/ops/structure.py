@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recurrency.graph.dimensions import Dim, plus
 from recurrency.graph.op import Array, Trait, define
 from recurrency.graph.type_rules import arranged, concatenated, expanded, product_type, reduced, resized, same
 from recurrency.graph.types import Type, join
@@ -40,11 +41,12 @@ def _peak_gradient(g: Value, y: Value, x: Value, *, axes: tuple[int, ...]) -> tu
 
 
 def _concat_gradient(g: Value, y: Value, *parts: Value) -> tuple[Value, ...]:
-    out, start = [], 0
+    out: list[Value] = []
+    start: Dim = 0
     for part in parts:
-        size = part.type.shape[0]
-        out.append(g.slice(start, start + size))  # type: ignore[operator]
-        start = start + size  # type: ignore[operator,assignment]
+        stop = plus(start, part.type.shape[0])
+        out.append(g.slice(start, stop))
+        start = stop
     return tuple(out)
 
 
