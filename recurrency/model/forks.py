@@ -19,7 +19,7 @@ if sys.version_info < (3, 12):  # later versions have no such locks
                 for kind in tuple(vars(module).values()):
                     for found in tuple(vars(kind).values()) if isinstance(kind, type) else ():
                         if isinstance(found, cached_property):
-                            found.lock = RLock()  # type: ignore[attr-defined]
+                            vars(found)["lock"] = RLock()
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_renew)

@@ -147,7 +147,7 @@ def _completed(found: Layout, elaborated: Elaborated) -> Layout:
     entries, size = dict(found.entries), found.size
     for name, info in elaborated.parameters.items():
         if name not in entries:
-            shape = tuple(int(d) for d in info.shape)  # type: ignore[arg-type]
+            shape = tuple(d for d in info.shape if isinstance(d, int))  # all of them, in a compiled cell
             entries[name] = (size, shape)
             size += prod(shape)
     return Layout(entries, size)
