@@ -98,7 +98,6 @@ CHANGES = (
     Changes(
         "backends/python/masks.py", "tests/passes/test_lengths.py -k 'numpy or keeps_them'",
         (
-            ("everything keeps zeros", "if Trait.KEEPS_ZERO in node.op.traits:", "if node.op.elementwise:"),
             ("a product is clean", "if Trait.CONTRACTS not in node.op.traits or f.kind(id) is Kind.STATIC:\n        return False",
              "if Trait.CONTRACTS not in node.op.traits or f.kind(id) is Kind.STATIC:\n        return True"),
         ),

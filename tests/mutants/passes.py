@@ -43,7 +43,8 @@ CHANGES = (
         (
             ("a piece of a piece ends elsewhere", 'start + node.attrs["stop"])', 'node.attrs["stop"])'),
             ("zeros around zeros", 'node.attrs["start"] + inner.attrs["start"], node.attrs["size"]', 'inner.attrs["start"], node.attrs["size"]'),
-            ("a sum over a repetition", 'if node.op.name == "sum":\n        value = _times(', 'if node.op.name == "peak":\n        value = _times('),
+            ("a sum over a repetition", "if Trait.LINEAR in node.op.traits:\n        value = _times(",
+             "if Trait.LINEAR not in node.op.traits:\n        value = _times("),
             ("where the parts of a concat begin", "start = out[-1][1] if out else 0", "start = out[-1][0] if out else 0"),
         ),
     ),
@@ -51,8 +52,8 @@ CHANGES = (
         "recurrency/passes/rules/time.py", PASSES,
         (
             ("equal terms of a batch", 'return value * graph.add("batch")', "return value"),
-            ("what is divided by", 'low[0] = False', "low[1] = False"),
-            ("the same backwards", 'if graph[node.args[0]].op.name == "spread" else None', 'if graph[node.args[0]].op.name == "valid" else None',
+            ("what is divided by", "1 - k in linear and", "k in linear and"),
+            ("the same backwards", 'if made_by(graph, node.args[0], "spread") else None', 'if made_by(graph, node.args[0], "valid") else None',
              "", "a missing simplification: slower, and equal"),
         ),
     ),
@@ -82,7 +83,7 @@ CHANGES = (
         "recurrency/passes/partition.py", "tests/passes/test_partition.py tests/passes/test_lengths.py -k 'partition or (lengths and numpy)'",
         (
             ("a delayed stream of the tape looks clean", 'late = {"delayed": 1} if node.delay > 0 else {}', "late = {}"),
-            ("products are computed again", 'group == "layout" or (node.op.elementwise', 'group in ("layout", "product") or (node.op.elementwise'),
+            ("products are computed again", 'op.group == "layout" or (op.elementwise', 'op.group in ("layout", "product") or (op.elementwise'),
         ),
     ),
     Changes(

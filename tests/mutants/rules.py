@@ -114,6 +114,10 @@ CHANGES = (
         (("pick leaves nothing out", "Trait.MOVES, Trait.CHOOSES, Trait.LINEAR", "Trait.MOVES, Trait.LINEAR"),),
     ),
     Changes(
+        "recurrency/graph/ops/elementwise.py", "tests/passes/test_lengths.py -k keeps_them",
+        (("sigmoid keeps zeros", "Trait.LOGISTIC, Trait", "Trait.LOGISTIC, Trait.KEEPS_ZERO, Trait"),),
+    ),
+    Changes(
         "recurrency/graph/ops/elementwise.py", CHOSEN,
         (("maximum leaves nothing out", "np.maximum,\n    traits={Trait.CHOOSES},", "np.maximum,"),),
     ),
