@@ -341,8 +341,7 @@ def main() -> None:
     """Renew the tables of all pages in place."""
     for path in sorted(DOCS.rglob("*.md")):
         old = path.read_text(encoding="utf-8")
-        new = renewed(old)
-        if new != old:
+        if (new := renewed(old)) != old:
             path.write_text(new, encoding="utf-8")
             print(f"{path.name} renewed")
 

@@ -49,10 +49,8 @@ def cases(
         UsageError, SpecError: the cell can't be compiled.
     """
     if dimensions is None or isinstance(dimensions, Mapping):
-        chosen: Sequence[Mapping[str, Any]] = dimension_sets(spec, sets, dimensions, seed)
-    else:
-        chosen = dimensions
-    traits = Traits.of(spec, chosen[0])
+        dimensions = dimension_sets(spec, sets, dimensions, seed)
+    chosen, traits = dimensions, Traits.of(spec, dimensions[0])
 
     @st.composite
     def case(draw: Any) -> Case:

@@ -165,10 +165,19 @@ def test_exported_c_steps_as_the_model_runs(name: str, tmp_path: Path) -> None:
     (tmp_path / "cell.h").write_text(str(files.header))
     for file, array in {"params": params, **inputs}.items():
         (tmp_path / file).write_bytes(np.asarray(array, "f8").tobytes())
-    outs = list(model.outputs)
+    run_program(tmp_path, program(prefix, files.source, inputs, list(model.outputs), max(model.size, 1)))
+    wanted = model.forward(params, inputs).outputs
+    for n in model.outputs:
+        for kind in ("out", "all"):
+            found = np.fromfile(tmp_path / f"{kind}_{n}").reshape(STEPS, BATCH, N)
+            np.testing.assert_allclose(found, wanted[n], rtol=0, atol=1e-12, err_msg=f"{kind} {n}")
+
+
+def program(prefix: str, source: str, inputs: Any, outs: list[str], size: int) -> list[str]:
+    """A program in C that steps over the inputs, runs them whole, and writes both results."""
     call = [f'double *{n} = read_all("{n}", {a.size} * sizeof(double));' for n, a in inputs.items()]
     rooms = [f"static double out_{n}[{STEPS}][{BATCH}][{N}];" for n in outs]
-    every = fields(files.source, f"{prefix}_infer")
+    every = fields(source, f"{prefix}_infer")
     said = {f: text for f, text in every.items() if "out: " in text}
     taken = {n: f for f, text in every.items() for n in inputs if text.startswith(f"in: {n},")}
     step = ", ".join([f"x + {N} * at", "begin + at", *(f"out_{n}[t][b]" for n in outs)])
@@ -182,36 +191,28 @@ def test_exported_c_steps_as_the_model_runs(name: str, tmp_path: Path) -> None:
         f"c.bytes = {prefix}_infer_workspace(&c, 1); c.work = aligned(c.bytes);",
         f"if ({prefix}_infer(&c)) return 4;",
     ]
-    run_program(
-        tmp_path,
-        [
-            f"static struct {prefix}_state state;",
-            *rooms,
-            *call,
-            f"const long long bytes = {prefix}_step_workspace();",
-            "void *work = aligned(bytes);",
-            f'const double *params = read_all("params", {max(model.size, 1)} * sizeof(double));',
-            f"for (int b = 0; b < {BATCH}; ++b) {{",
-            f"    if ({prefix}_first(params, &state, work, bytes)) return 2;",
-            f"    for (int t = 0; t < {STEPS}; ++t) {{ const int at = {BATCH} * t + b;",
-            f"        if ({prefix}_step(params, &state, {step}, work, bytes)) return 3;",
-            "    }",
-            "}",
-            *infer,
-            *(f'write_all("out_{n}", out_{n}, sizeof out_{n});' for n in outs),
-            *(
-                f'write_all("all_{n}", c.{field} + {row_of(text, f"output:{n}")} * {BATCH * N}, sizeof out_{n});'
-                for n in outs
-                for field, text in said.items()
-                if f"output:{n}" in text
-            ),
-        ],
-    )
-    wanted = model.forward(params, inputs).outputs
-    for n in outs:
-        for kind in ("out", "all"):
-            found = np.fromfile(tmp_path / f"{kind}_{n}").reshape(STEPS, BATCH, N)
-            np.testing.assert_allclose(found, wanted[n], rtol=0, atol=1e-12, err_msg=f"{kind} {n}")
+    return [
+        f"static struct {prefix}_state state;",
+        *rooms,
+        *call,
+        f"const long long bytes = {prefix}_step_workspace();",
+        "void *work = aligned(bytes);",
+        f'const double *params = read_all("params", {size} * sizeof(double));',
+        f"for (int b = 0; b < {BATCH}; ++b) {{",
+        f"    if ({prefix}_first(params, &state, work, bytes)) return 2;",
+        f"    for (int t = 0; t < {STEPS}; ++t) {{ const int at = {BATCH} * t + b;",
+        f"        if ({prefix}_step(params, &state, {step}, work, bytes)) return 3;",
+        "    }",
+        "}",
+        *infer,
+        *(f'write_all("out_{n}", out_{n}, sizeof out_{n});' for n in outs),
+        *(
+            f'write_all("all_{n}", c.{field} + {row_of(text, f"output:{n}")} * {BATCH * N}, sizeof out_{n});'
+            for n in outs
+            for field, text in said.items()
+            if f"output:{n}" in text
+        ),
+    ]
 
 
 @each_cell
