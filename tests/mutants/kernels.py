@@ -115,7 +115,7 @@ CHANGES = (
         (
             ("another Python", "[sys.version, np.__version__]", "[np.__version__]"),
             ("another NumPy", "[sys.version, np.__version__]", "[sys.version]"),
-            ("another code", "facts += sorted(_files(folder))", "facts += []"),
+            ("another code", "state += sorted(_files(folder))", "state += []"),
         ),
     ),
 )  # fmt: skip

@@ -114,6 +114,12 @@ def test_there_are_many_and_no_two_alike() -> None:
     assert all((ROOT / word).is_file() for m in found for word in m.tests.split() if word.startswith("tests/"))
 
 
+def test_the_text_of_every_mutant_stands_in_its_file_once() -> None:
+    texts = {m.file: (ROOT / m.file).read_text(encoding="utf-8") for m in tool.mutants()}
+    stale = [f"{m.file}: {m.name}" for m in tool.mutants() if texts[m.file].count(m.old) != 1 or m.old == m.new]
+    assert not stale, "\n".join(stale)
+
+
 def test_a_row_may_have_tests_of_its_own() -> None:
     rows = (("one", "a", "b"), ("two", "c", "d", "other"), ("three", "e", "f", "", "why"))
     found = Changes("file", "usual", rows).mutants()
@@ -126,7 +132,7 @@ def test_the_copy_is_found_before_the_sources(tmp_path: Path) -> None:
     assert not any((tree.folder / name).exists() for name in LEFT_OUT)
     tree.write(FILE, tree.text(FILE).replace("ROUNDS = 10", "ROUNDS = 9"))
     (tree.folder / "tests" / "test_one.py").write_text(
-        "from recurrency import draws\n\ndef test_rounds() -> None:\n    assert draws.ROUNDS == 10\n"
+        "from recurrency.graph import draws\n\ndef test_rounds() -> None:\n    assert draws.ROUNDS == 10\n"
     )
     assert tree.tests("tests/test_one.py", 100.0).word == "failed"
     assert "ROUNDS = 10" in (ROOT / FILE).read_text(encoding="utf-8")
