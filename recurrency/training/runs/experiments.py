@@ -18,10 +18,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import recurrency.specs
 from recurrency.backend import AUTO, automatic
 from recurrency.errors import UsageError, nearest, nearest_hint
 
@@ -160,7 +160,7 @@ PARTS = ("dimensions", "training", "optimiser", "schedule", "task-options")
 
 def shipped() -> dict[str, Path]:
     """The shipped experiments: name -> file."""
-    folder = Path(str(recurrency.specs.__file__)).parent / "experiments"
+    folder = Path(str(resources.files("recurrency.specs"))) / "experiments"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
