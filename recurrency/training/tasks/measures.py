@@ -26,7 +26,7 @@ class Judged:
 
     @property
     def value(self) -> float:
-        """That of the measure itself; NaN where nothing was judged."""
+        """The value of the measure itself; NaN if nothing was judged."""
         return self.values[0]
 
 
