@@ -229,8 +229,8 @@ def train(
 
     The parameters in the history are the ones with the best validation loss, or the last ones where there is nothing
     to validate on. All randomness follows from `options.seed`. An interrupt (Ctrl-C, SIGTERM) ends training after the
-    update at hand as early stopping does; a second one ends it at once. `save` is called after each update and may take a
-    snapshot; training that goes on from it (`resume`) ends with the same bits.
+    current update, as early stopping does; a second one ends it at once. `save` is called after each update and may
+    take a snapshot; resuming from it (`resume`) ends with the same bits.
 
     Raises:
         UsageError: the model has no loss, or is compiled batch first; the snapshot is one of another model.
