@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from recurrency.testing import Case
-from recurrency.testing.fuzz import checks as fuzz_checks
+from recurrency.testing.fuzz import checks as checking
 from recurrency.testing.fuzz import search as fuzz_search
 from recurrency.testing.fuzz.checks import Finding, Trial, checks
 from recurrency.testing.fuzz.command import main, write
@@ -64,13 +64,13 @@ def test_what_a_backend_computes_wrongly_is_a_finding() -> None:
     [
         (lambda text, name: text + " ", "format twice"),
         (lambda text, name: text.replace("sin", "cos"), "format meaning"),
-        (lambda text, name: text[0 / 0], "ZeroDivisionError in fuzz_checks._formats"),
+        (lambda text, name: text[0 / 0], "ZeroDivisionError in checks._formats"),
     ],
 )
 def test_what_goes_wrong_before_any_numbers_is_a_finding(
     wrong: Callable[[str, str], str], key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fuzz_checks, "format_file", wrong)
+    monkeypatch.setattr(checking, "format_file", wrong)
     assert found(TRIAL).key == key
 
 
@@ -84,8 +84,8 @@ def test_what_takes_too_long_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
         while True:
             time.process_time()
 
-    monkeypatch.setattr(fuzz_checks, "LANGUAGE", (slow,))
-    monkeypatch.setattr(fuzz_checks, "COMPILING", 1)
+    monkeypatch.setattr(checking, "LANGUAGE", (slow,))
+    monkeypatch.setattr(checking, "COMPILING", 1)
     assert found(TRIAL).what.endswith("more than 1 s")
 
 
