@@ -15,7 +15,7 @@ from recurrency.training.data import Batch, Sequences
 from recurrency.training.data.readers import set_aside
 from recurrency.training.data.sequences import alike
 from recurrency.training.runs.command import Request, run
-from recurrency.training.tasks import TASKS, Settings, Task
+from recurrency.training.tasks import TASKS, Settings, Task, text
 from recurrency.training.tasks.kinds import Kind, Option
 from tests.support import small_data
 from tests.training.test_text_tasks import built
@@ -38,7 +38,7 @@ def read(task: Task, part: str, name: str) -> list[bytes]:
 
 # ----------------------------------------------------------------------------------------------------------- splits
 
-SPLIT = [name for name, kind in TASKS.items() if "drawn" in {o.name: o.meaning for o in kind.options}.get("split", "")]
+SPLIT = [kind.name for kind in TASKS.values() if kind not in text.KINDS and "split" in {o.name for o in kind.options}]
 """Tasks that draw a split of their own."""
 
 
