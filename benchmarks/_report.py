@@ -163,7 +163,7 @@ def _field(axes: Any, cell: str, rows: list[Row], sizes: list[str], names: list[
 
 
 def write(folder: Path, found: dict[str, Any]) -> list[str]:
-    """`cpu.json`, `cpu.md` and pictures; what could not be drawn is told."""
+    """`cpu.json`, `cpu.md` and pictures; what could not be drawn is reported."""
     write_whole(folder / "cpu.json", json.dumps(found, indent=1) + "\n")
     write_whole(folder / "cpu.md", page(found))
     others = {(row["threads"], row["mode"]) for row in found["rows"] if row["name"] != found["base"]}

@@ -237,7 +237,7 @@ OTHERS: dict[str, Callable[[Task], Contestant]] = {
 
 
 def our_torch(cell: str) -> Callable[[Task], Contestant]:
-    """A shipped cell as an `nn.Module`; which path it takes is told."""
+    """A shipped cell as an `nn.Module`; it reports which path it takes."""
 
     def build(task: Task) -> Contestant:
         import torch
@@ -346,7 +346,7 @@ def milliseconds(contestant: Contestant, repeats: int, task: Task) -> float:
 
 
 def present(task: Task, only: str) -> dict[str, Contestant]:
-    """Those who can run here, and agree with one another; of the others it is told why not."""
+    """Those who can run here, and agree with one another; for the others it reports why not."""
     found: dict[str, Contestant] = {}
     wanted: Array | None = None
     for name, build in CONTESTANTS.items():

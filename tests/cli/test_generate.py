@@ -53,7 +53,7 @@ def said(folder: Path, *words: str) -> str:
 
 
 def refused(folder: Path, *words: str) -> str:
-    """What is told of a mistake."""
+    """The message about a mistake."""
     result = write(folder, *words)
     if isinstance(result.exception, SystemExit):
         assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""`recurrency new`: a file with a cell of one's own."""
+"""`recurrency new`: a file with your own cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of numbers: what can't be drawn is told, and nothing is left of it."""
+"""Pictures of numbers: what can't be drawn is reported, and no file is left of it."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_every_experiment_of_the_pages_can_be_read(fence: Fence) -> None:
 
 
 def message(fence: str) -> str:
-    """What a user is told about the spec of a fence."""
+    """The messages about the spec of a fence."""
     match = FENCE.search(fence)
     assert match is not None
     if match["kind"] == "rnn-warning":

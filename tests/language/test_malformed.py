@@ -31,7 +31,7 @@ def spec_module() -> ModuleType | None:
 
 
 def all_diagnostics(path: Path) -> str:
-    """What a user is told about a file: by the parser, if that is content by the check, and then by the lints."""
+    """The messages about a file: of the parser, without errors those of the check, and then of the lints."""
     try:
         parse_file(read_source(path))
         spec = spec_module()

@@ -1,4 +1,4 @@
-"""`recurrency verify`: what is drawn, how a difference is told, and the command line."""
+"""`recurrency verify`: what is drawn, how a difference is reported, and the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specs dealt out to several processes: the same rows in the same order, and what keeps one from its work is told."""
+"""Specs dealt out to several processes: the same rows in the same order, and what keeps one from its work is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task and a model are brought together: what is too much is left out, what is missing or too large is told."""
+"""A task and a model are brought together: what is too much is left out, what is missing or too large is reported."""
 
 from __future__ import annotations
 

@@ -143,13 +143,13 @@ def row_of(said: str, root: str) -> int:
 
 
 def shape(said: str) -> list[int]:
-    """The shape that is told of a field, for 4 steps and 3 sequences."""
+    """The shape of a field by its comment, for 4 steps and 3 sequences."""
     sizes = re.findall(r"\[([^\]]*)\]", said)[-1].replace("T_t", "4").replace("B", "3").split(", ")
     return [sum(map(int, size.split(" + "))) for size in sizes]
 
 
 def count(said: str) -> int:
-    """The number of elements that is told of a field."""
+    """The number of elements of a field by its comment."""
     return math.prod(shape(said))
 
 
