@@ -34,7 +34,7 @@ def peers(cpu: ModuleType) -> ModuleType:
 
 
 def options(cpu: ModuleType, **more: Any) -> dict[str, Any]:
-    """The environment of a process with one thread."""
+    """The options of a process with one thread."""
     peers = [name for name in cpu.CONTESTANTS if name != cpu.BASE]
     given = {"sizes": ["tiny"], "cells": ["PlainLSTM"], "peers": peers, "rounds": 2, "cpu_time": False, "threads": 1}
     return given | more

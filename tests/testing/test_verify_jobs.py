@@ -1,4 +1,4 @@
-"""Specs dealt out to several processes: the same rows in the same order, and what keeps one from its work is reported."""
+"""Specs dealt out to several processes: the same rows in the same order, and a report of what stops one."""
 
 from __future__ import annotations
 
