@@ -33,7 +33,7 @@ PIECES = re.compile(
 
 def names_of(text: str) -> set[str]:
     """The names that occur in Python source outside of strings and comments."""
-    return {word for word in PIECES.findall(text) if word}
+    return {piece[1] for piece in PIECES.finditer(text) if piece[1]}
 
 
 names_of_helper = cache(names_of)
@@ -76,10 +76,12 @@ def import_line(module: str, names: Iterable[str]) -> str:
 def without_imports(text: str, imports: dict[str, set[str]]) -> str:
     """A file without its docstring and imports; `imports` collects those from outside this package.
 
-    It maps a module to the names that are imported from it; the empty name means the module itself.
+    It maps a module to the names that are imported from it; the empty name means the module itself. Imports stand before
+    the first function or class: only that part is parsed, for the rest can be many megabytes.
     """
     lines = text.split("\n")
-    for number, node in enumerate(ast.parse(text).body):
+    end = next((number for number, line in enumerate(lines) if line.startswith(("def ", "class ", "@"))), len(lines))
+    for number, node in enumerate(ast.parse("\n".join(lines[:end])).body):
         is_docstring = number == 0 and isinstance(node, ast.Expr)
         if isinstance(node, ast.Import):
             for alias in node.names:
