@@ -76,7 +76,7 @@ def import_line(module: str, names: Iterable[str]) -> str:
 def without_imports(text: str, imports: dict[str, set[str]]) -> str:
     """A file without its docstring and imports; `imports` collects those from outside this package.
 
-    It maps a module to the names that are imported from it; the empty name means the module itself. Imports stand before
+    It maps a module to the names that are imported from it; the empty name means the module itself. Imports come before
     the first function or class: only that part is parsed, for the rest can be many megabytes.
     """
     lines = text.split("\n")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import recurrency as rc
-from tests.backends.torch.test_module import noisy
+from tests.support.modules import noisy
 from tests.support.torch_modules import QUIET, lstm, random, torch
 
 pytestmark = QUIET

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import recurrency as rc
 from recurrency.cli import cli
 from recurrency.language.vocabulary.initialisers import INITIALISERS, draw
-from tests.backends.torch.test_module import DROPOUT
+from tests.support.modules import DROPOUT
 from tests.support.torch_modules import QUIET, random, torch
 
 pytestmark = QUIET
