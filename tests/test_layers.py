@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -111,4 +113,21 @@ def test_nothing_imports_a_concrete_backend_by_name() -> None:
         for name, line, target in imports()
         if package_of(target) == "recurrency.backends" and package_of(name) != "recurrency.backends"
     ]
+    assert not wrong, "\n".join(wrong)
+
+
+IMPORT = re.compile(r"\bfrom (recurrency(?:\.\w+)*) import (\w+)")
+"""An import, in a program that a test or a page holds as text as well."""
+
+
+def test_every_import_in_a_text_finds_what_it_names() -> None:
+    places = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    found = {(m[1], m[2]): path for path in places for m in IMPORT.finditer(path.read_text(encoding="utf-8"))}
+    wrong = [
+        f"{path.relative_to(ROOT)}: from {module} import {name}"
+        for (module, name), path in found.items()
+        if f"{module}.{name}" not in modules()
+        and (module not in modules() or not hasattr(importlib.import_module(module), name))
+    ]
+    assert len(found) > 300
     assert not wrong, "\n".join(wrong)

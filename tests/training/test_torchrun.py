@@ -111,7 +111,8 @@ def test_two_processes_measure_as_one(tmp_path: Path, monkeypatch: pytest.Monkey
 
 FAILING = """
 import os
-from recurrency import errors, model
+from recurrency import errors
+from recurrency.model import model
 from recurrency.cli import main
 
 if os.environ["RANK"] == "1":
