@@ -102,9 +102,8 @@ def test_imports_only_go_down() -> None:
 
 def test_no_modules_import_one_another() -> None:
     graph = nx.DiGraph((name, target) for name, _, target in imports())
-    circles = [circle for circle in nx.strongly_connected_components(graph) if len(circle) > 1]
-    left = [" ".join(sorted(circle)) for circle in circles]
-    assert not left, "\n".join(left)
+    circles = [" ".join(sorted(circle)) for circle in nx.strongly_connected_components(graph) if len(circle) > 1]
+    assert not circles, "\n".join(circles)
 
 
 def test_nothing_imports_a_concrete_backend_by_name() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
+from recurrency.graph.cost import whole
 from recurrency.graph.dimensions import Poly, symbol
 from recurrency.graph.roots import GRADIENT, START
 from recurrency.program.footprint import GRADIENTS, TAPE, WORKSPACE, uses
@@ -94,5 +95,5 @@ def _arrays(f: CFunction) -> Iterator[Room]:
 def _passed(array: Array) -> PassedArray:
     """An array as callers see it."""
     clock = str(array.clock) if array.timed else None
-    shape = tuple(size if isinstance(size, str) else int(str(size)) for size in array.shape)
+    shape = tuple(size if isinstance(size, str) else whole(size) for size in array.shape)
     return PassedArray(array.name, array.real, clock, array.kind > 0, shape, array.front, array.behind)

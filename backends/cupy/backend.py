@@ -16,7 +16,7 @@ from recurrency.program.layout import Layout
 from ..kernels.philox import PHILOX
 from ..kernels.scalars import Scalars
 from ..names import Names, ascii_name
-from ..python.module import docstring, import_lines, joined, title, without_imports
+from ..python.module import docstring, executed, import_lines, joined, title, without_imports
 from .class_text import class_text
 from .function import CudaFunction
 from .module import interface_text
@@ -41,8 +41,7 @@ class Built:
     def device(self) -> Any:
         """The function for arrays of the device."""
         if self._function is None:
-            module: dict[str, Any] = {"__name__": f"recurrency.generated.{self.name}"}
-            exec(compile(self.source, f"<recurrency cupy {self.name}>", "exec"), module)
+            module = executed(self.source, "cupy", self.name)
             xp = self._load()
             kernels = module["Kernels"](xp, module["SRC"])
             self._function = module[self.name](xp, kernels, module["REAL"], self.plan)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
-from recurrency.graph.roots import GRADIENT, TAPE
+from recurrency.graph.roots import GRADIENT, TAPE, bare
 from recurrency.graph.types import Kind
 from recurrency.passes.lengths import lengths as with_lengths
 from recurrency.program.layout import Layout, computed_there, gradients
@@ -84,7 +84,7 @@ class Function(ABC, Generic[L, R]):
             self.results[root] = self.result(array, place.delay, self._is_shared(root, place))
             self.fresh.add(array.name)
             return []
-        target = self.memory.made(f"{root.split(':')[-1]}_result", self.graph[id].type, home="result")
+        target = self.memory.made(f"{bare(root)}_result", self.graph[id].type, home="result")
         self.fresh.add(target.name)
         self.results[root] = self.result(target, 0, False)
         return [Store(id, None, id, target=target)]

@@ -33,10 +33,6 @@ def _elementwise(k: Body, id: int, node: Node, at: At) -> str:
     return text
 
 
-def _same(k: Body, id: int, node: Node, at: At) -> str:
-    return k.value(node.args[0], at)
-
-
 def _view(k: Body, id: int, node: Node, at: At) -> str:
     """The element of the argument behind a view: slice, transpose, reshape, expand."""
     view = View.of(node)
@@ -294,9 +290,6 @@ def _drawn(k: Body, node: Node, at: At) -> str:
 FRAGMENTS: dict[str, Fragment] = {
     **dict.fromkeys(SCALAR_C, _elementwise),
     **REDUCTIONS,
-    "stop_grad": _same,
-    "clip_grad": _same,
-    "spread": _same,
     "slice": _view,
     "transpose": _view,
     "reshape": _view,

@@ -162,7 +162,7 @@ class Body(ABC):
 
     def _origin(self, id: int) -> int:
         """The value whose elements these are, past operations that change none: a chain of them has any length."""
-        while _copies(self.graph[id].op) and not self._lies(id):
+        while copies(self.graph[id].op) and not self._lies(id):
             id = self.graph[id].args[0]
         return id
 
@@ -249,6 +249,6 @@ def _is_plain(text: str) -> bool:
     return PLAIN.fullmatch(text) is not None
 
 
-def _copies(op: Op) -> bool:
+def copies(op: Op) -> bool:
     """Whether each element of the result is that of the argument, padding included."""
     return Trait.SAME in op.traits and Trait.CLEANS not in op.traits

@@ -72,7 +72,7 @@ class NumpyBackend:
         """Generate and execute one function, which computes the roots of a graph."""
         (written,) = self._written([(name, graph)], layout, without)
         text = _text([written], dtype, "")
-        return Built(executed(text, self.name, written.name), text, written, dtype)
+        return Built(executed(text, self.name, written.name)[written.name], text, written, dtype)
 
     def module(self, export: Export) -> str:
         """The source of a whole module: tables, the passes, and the functions that a user calls."""

@@ -59,11 +59,11 @@ def helpers_of(table: Mapping[str, str], used: set[str]) -> list[str]:
     return [text for name, text in table.items() if name in found]
 
 
-def executed(text: str, backend: str, name: str) -> Any:
-    """The function with this name in a module with this source."""
+def executed(text: str, backend: str, name: str) -> dict[str, Any]:
+    """The names of a module with this source; `name` is that of a function for which it was made."""
     module: dict[str, Any] = {"__name__": f"recurrency.generated.{name}"}
     exec(compile(text, f"<recurrency {backend} {name}>", "exec"), module)
-    return module[name]
+    return module
 
 
 def import_line(module: str, names: Iterable[str]) -> str:

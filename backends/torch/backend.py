@@ -100,7 +100,8 @@ class TorchBackend:
         """
         self._need_torch()
         text = self.emit([(name, graph)], layout, "", without)
-        return Built(executed(text, self.name, ascii_name(name)), text)
+        called = ascii_name(name)
+        return Built(executed(text, self.name, called)[called], text)
 
     def module(self, export: Export) -> str:
         """The source of a whole module: an `nn.Module` that needs nothing but PyTorch.

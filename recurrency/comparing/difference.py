@@ -17,6 +17,7 @@ from recurrency.comparing.words import Phrase, Side, Sides, of_merged, phrases
 from recurrency.equations.forms import Forms
 from recurrency.equations.polynomials import Call, factors
 from recurrency.errors import UsageError
+from recurrency.graph.roots import bare
 from recurrency.inspection.summary import parameters
 
 MOST_OTHER = 0.4
@@ -54,7 +55,7 @@ def difference(ours: Cell, theirs: Cell) -> Difference:
     for side, cell in enumerate((ours, theirs)):
         compared, shown = {pair[side] for pair in roots}, {text for pair in found.lines for text in pair[side]}
         alone.append([r for r in cell.numbers.graph.roots if r.startswith(RESULTS) and r not in compared])
-        lines.append([w.text for root in alone[side] for w in cell.equations.of(_name(root)) if w.text not in shown])
+        lines.append([w.text for root in alone[side] for w in cell.equations.of(bare(root)) if w.text not in shown])
     found.lines += [(lines[0], lines[1])] * any(lines)
     if "loss" in alone[0] + alone[1]:
         found.phrases = [*found.phrases, "with a loss" if "loss" in alone[1] else "without a loss"]
@@ -97,7 +98,7 @@ class _Description:
         self.cells, self.cuts, self.roots = cells, cuts, roots
         inputs = paired(cells[0].numbers.inputs, cells[1].numbers.inputs) | paired(cuts[0].draws(), cuts[1].draws())
         self.fitted: Fitted = Fitter(roots, inputs).best(*cuts)
-        self.explanation: Explanation = explained(self.fitted, [(_name(a), _name(b)) for a, b in roots])
+        self.explanation: Explanation = explained(self.fitted, [(bare(a), bare(b)) for a, b in roots])
         self.visible = [self._visible(cut) for cut in cuts]
         self.met = self.explanation.met
         self.merged = self._merged()
@@ -214,8 +215,3 @@ class _Lines:
             self.found.append((new[0], new[1]))
         for shown, side in zip(self.shown, new, strict=True):
             shown.update(side)
-
-
-def _name(root: str) -> str:
-    """The stream of a root."""
-    return root.rpartition(":")[2]

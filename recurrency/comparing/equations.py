@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from recurrency.comparing.cuts import unindexed
 from recurrency.errors import Span
+from recurrency.graph.roots import bare
 from recurrency.language import syntax
 from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.language.linting.scalars import flatten
@@ -27,7 +28,7 @@ class Equations:
     """The statements of a cell by name: equations, losses, constants, functions, and initial values (`state h`)."""
 
     def __init__(self, found: Elaborated, spec: Spec) -> None:
-        self.roots = {root.partition(":")[2]: id for root, id in found.graph.roots.items()}
+        self.roots = {bare(root): id for root, id in found.graph.roots.items()}
         self.graph = found.graph
         self.own: dict[str, list[Written]] = {}
         for statement in (*spec.definition.module.functions.values(), *flatten(found.cell.body)):

@@ -56,6 +56,16 @@ TAPE = Group("tape:")
 """What the forward run keeps for the backward run, by number."""
 
 
+def group_of(text: str) -> str:
+    """The word of the outermost group of a name: `gradient` for `gradient:start:h`."""
+    return text.partition(":")[0]
+
+
+def bare(text: str) -> str:
+    """A name without any group: `h` for `gradient:start:h`."""
+    return text.rpartition(":")[2]
+
+
 def in_any(text: str, *groups: Group) -> bool:
     """Whether a text is a name in one of these groups."""
     return any(map(text.startswith, (group.prefix for group in groups)))

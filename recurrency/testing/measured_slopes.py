@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurrency.graph.op import Trait
-from recurrency.graph.roots import GRADIENT, PARAM, TANGENT
+from recurrency.graph.roots import GRADIENT, PARAM, TANGENT, group_of
 from recurrency.testing.bench import Bench, bench
 from recurrency.testing.compare import Difference
 from recurrency.testing.outcomes import KINDS, Call, Results
@@ -98,7 +98,7 @@ def _along(call: Call, found: Results, groups: tuple[str, ...]) -> Iterator[tupl
     """The name of each tangent, and the terms of its product with the gradient."""
     for name, direction in call.data.tangents.items():
         key = GRADIENT.of(PARAM.name(name))
-        if name.partition(":")[0] in groups and key in found:
+        if group_of(name) in groups and key in found:
             yield key, name, found[key] * direction
 
 
@@ -182,7 +182,7 @@ class _Checker:
         return False
 
     def _moved(self, by: float, only: str | None, check: Check) -> Data:
-        tangents = {n: t for n, t in self.call.data.tangents.items() if n.partition(":")[0] in check.sources}
+        tangents = {n: t for n, t in self.call.data.tangents.items() if group_of(n) in check.sources}
         return moved(replace(self.call.data, tangents=tangents), by, only)
 
     def _forward(self, check: Check) -> list[Difference]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.graph.op import Trait
-from recurrency.graph.roots import FINAL, GRADIENT, INPUT, OUTPUT, START, STREAM, TANGENT, Group
+from recurrency.graph.roots import FINAL, GRADIENT, INPUT, OUTPUT, PARAM, START, STREAM, TANGENT, Group
 from recurrency.graph.types import Kind
 from recurrency.passes.stepwise import obstacle
 from recurrency.testing.case import Case, Data, data
@@ -53,14 +53,14 @@ class Call:
         """The adjoints of outputs or of final states."""
         return group.within(self.data.seeds)
 
-    def direction(self, group: str) -> dict[str, Array]:
+    def direction(self, group: Group) -> dict[str, Array]:
         """Tangents of one group of sources."""
-        return {n.partition(":")[2]: a for n, a in self.data.tangents.items() if n.startswith(f"{group}:")}
+        return group.within(self.data.tangents)
 
     @property
     def along(self) -> Array:
         """The direction in the space of the parameters."""
-        return self.model.pack(self.direction("param"))
+        return self.model.pack(self.direction(PARAM))
 
     def by_name(self, flat: Array) -> Results:
         """A vector in the space of the parameters."""
@@ -113,7 +113,7 @@ def _loss_gradients(call: Call) -> Results:
 
 def _jvp(call: Call) -> Results:
     outputs, state = call.model.jvp(
-        call.params, call.data.inputs, call.along, call.direction("input"), call.direction("start"), **call.options
+        call.params, call.data.inputs, call.along, call.direction(INPUT), call.direction(START), **call.options
     )
     return {TANGENT.of(OUTPUT.of(n)): a for n, a in outputs.items()} | {
         TANGENT.of(FINAL.of(n)): a for n, a in state.items()

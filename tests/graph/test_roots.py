@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GROUPS = [group.prefix for group in vars(roots).values() if isinstance(group, Group)]
 NAME = re.compile(rf"(?:{'|'.join(sorted(set(GROUPS) - {'input:', 'param:', 'loss:'}))})\S*")
 HOLDS_ROOT = re.compile(r"root|seed|r|key")
+PARTS = ("split", "partition", "rpartition")
 
 EXCEPTIONS = {
     "recurrency/graph/roots.py": "the groups",
@@ -25,7 +26,7 @@ EXCEPTIONS = {
 
 
 def written(module: ast.AST) -> Iterator[int]:
-    """The lines that write the prefix of a group, or cut it off by its length."""
+    """The lines that write the prefix of a group, or cut it off by its length or at its colon."""
     docs = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
@@ -34,6 +35,10 @@ def written(module: ast.AST) -> Iterator[int]:
         elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
             known = isinstance(node.value, ast.Name) and HOLDS_ROOT.fullmatch(node.value.id)
             if known and isinstance(node.slice.lower, ast.Constant):
+                yield node.lineno
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in PARTS:
+            colon = node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == ":"
+            if colon and (isinstance(node.func.value, ast.Name) or ast.unparse(node.func.value).endswith(".result")):
                 yield node.lineno
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from recurrency.graph.roots import GRADIENT
+from recurrency.graph.roots import group_of
 from recurrency.graph.text import graph_text
 from recurrency.graph.verify import verify
 from recurrency.language.writing.format import format_file
@@ -164,8 +164,7 @@ def _compares(spec: Spec, trial: Trial) -> int:
     found = compared(spec, trial.case, trial.backend, trial.kinds, trial.without)
     if found.differences:
         first = found.differences[0]
-        group = ":".join(first.result.split(":")[:2]) if GRADIENT.has(first.result) else first.result
-        key = f"{trial.backend}: {first.what or first.kind + ' ' + group.split(':')[0]}"
+        key = f"{trial.backend}: {first.what or first.kind + ' ' + group_of(first.result)}"
         raise Wrong(key, f"{trial.backend}: {first}", "\n".join(map(str, found.differences)))
     return found.compared
 
