@@ -52,6 +52,8 @@ ADJOINT = Group("d:")
 """Inputs: the adjoints of other roots."""
 TANGENT = Group("tangent:")
 """Directions, which are inputs, and derivatives along them, which are roots."""
+DAMPING = Group("damping:")
+"""Inputs: the weights of the structural damping of streams."""
 TAPE = Group("tape:")
 """What the forward run keeps for the backward run, by number."""
 

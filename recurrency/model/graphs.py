@@ -12,6 +12,7 @@ from recurrency.graph.graph import Graph
 from recurrency.graph.roots import FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM, in_any
 from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.passes import PASSES, chunks, derivatives, optimised
+from recurrency.passes.gauss_newton import gauss_newton_product
 from recurrency.passes.loss_lines import apart
 from recurrency.program.layout import Layout, layout
 from recurrency.program.schedule import PIECES
@@ -219,11 +220,11 @@ def _hvp(graphs: Graphs) -> Graph:
     return optimised(derivatives.hessian_product(graphs.base()), graphs.without)
 
 
-def _gnvp(graphs: Graphs) -> Graph:
+def _gnvp(graphs: Graphs, damped: tuple[str, ...], matching: bool) -> Graph:
     found = graphs.elaborated
     heads = [f"curvature:{k}" for k in range(found.curvatures)]
-    graph = derivatives.gauss_newton_product(found.graph.select(["loss", *heads]), found.curvatures)
-    return optimised(graph, graphs.without)
+    graph = found.graph.select(["loss", *heads, *map(STREAM.of, damped)])
+    return optimised(gauss_newton_product(graph, found.curvatures, damped, matching), graphs.without)
 
 
 MAKERS: dict[str, Callable[..., Graph]] = {

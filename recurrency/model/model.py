@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.graph.roots import ADJOINT, FINAL, OUTPUT, STREAM, TANGENT, TAPE
+from recurrency.graph.roots import ADJOINT, DAMPING, FINAL, OUTPUT, STREAM, TANGENT, TAPE
 from recurrency.graph.types import Kind
 from recurrency.model import adjoints
+from recurrency.model import damping as structural
 from recurrency.model.call import FORWARD, GROUPS, LOSS, by_name, groups, one_step
 from recurrency.model.compiled import Arrays, Compiled
 from recurrency.model.results import Gradients as Gradients
@@ -268,7 +269,7 @@ class Model(Compiled):
         seed: int = 0,
     ) -> Array:
         """The Hessian of the loss in the parameters, times a flat vector [size] (Pearlmutter 1994)."""
-        return self._curvature("hvp", self.gather(params, inputs, state, lengths, training, seed, LOSS), vector)
+        return self._curvature(("hvp",), self.gather(params, inputs, state, lengths, training, seed, LOSS), vector)
 
     def gnvp(
         self,
@@ -279,17 +280,31 @@ class Model(Compiled):
         lengths: Any = None,
         training: bool = False,
         seed: int = 0,
+        damping: Mapping[str, float] | None = None,
+        distance: str = "matching",
     ) -> Array:
         """The Gauss-Newton matrix of the loss in the parameters, times a flat vector [size].
 
         The loss is taken as a function of what its `cross_entropy`, `squared_error`, ... read as predictions;
         `binary_cross_entropy(sigmoid(z), ...)` as a function of z, which matches it (Martens and Sutskever 2011,
         section 3.1). What a loss line computes from parameters without these functions counts with its own Hessian.
-        """
-        return self._curvature("gnvp", self.gather(params, inputs, state, lengths, training, seed, LOSS), vector)
 
-    def _curvature(self, kind: str, call: Call, vector: Array) -> Array:
+        `damping` adds structural damping (section 3.2): for each stream by name, its weight (lambda mu) times the
+        Gauss-Newton matrix of a distance to the present values, summed over all steps and divided as the loss is: by
+        the number of sequences, or of steps if the loss is a mean over steps. The distance is |z - z_n|^2 / 2; with
+        `distance="matching"`, that of a stream computed by tanh or sigmoid matches it: the curvature in the argument
+        of tanh is 1 - z^2, of sigmoid z (1 - z). `distance="squared"` is the squared distance everywhere.
+
+        Raises:
+            UsageError: a stream is unknown, static or of symbols; a weight is negative or not finite; no such distance.
+        """
+        weights = {} if damping is None else structural.weights(self.interface, damping)
+        names, matching = tuple(map(DAMPING.name, weights)), structural.is_matching(distance)
+        call = self.gather(params, inputs, state, lengths, training, seed, (*LOSS, *map(STREAM.of, names)))
+        return self._curvature(("gnvp", names, matching or not names), call.plus(weights), vector)
+
+    def _curvature(self, program: tuple[Any, ...], call: Call, vector: Array) -> Array:
         """A matrix of second derivatives, times a vector; a cell without parameters has an empty one."""
         self._need_loss()
         vector_of = adjoints.direction(self.interface, vector, "vector")
-        return adjoints.parameter_gradient(self.interface, self.programs.runner(kind)(call.plus(vector_of)))
+        return adjoints.parameter_gradient(self.interface, self.programs.runner(*program)(call.plus(vector_of)))

@@ -1,4 +1,4 @@
-"""The graphs behind a model's calls: gradients, and products of Jacobian, Hessian and Gauss-Newton matrix with vectors.
+"""The graphs behind a model's calls: gradients, and products of the Jacobian and the Hessian with vectors.
 
 Each function takes the graph of a cell and returns a new one. Names of sources and roots:
 
@@ -51,7 +51,7 @@ def backward(graph: Graph, seeded: Collection[str] | None = None, wrt: Collectio
     seeds: dict[int, Value] = {}
     for root in results(out) if seeded is None else seeded:
         id = out.roots[root]
-        _seed(seeds, id, _source(out, ADJOINT.of(root), out[id].type))
+        add_seed(seeds, id, add_input(out, ADJOINT.of(root), out[id].type))
     _add_gradients(out, seeds, wanted)
     return out
 
@@ -62,7 +62,7 @@ def second(graph: Graph, seeded: Collection[str]) -> Graph:
     wanted = {root: id for root, id in sources(out, SOURCES).items() if root in out.roots}
     seeds: dict[int, Value] = {}
     for root, id in wanted.items():
-        _seed(seeds, out.roots[root], _source(out, ADJOINT.of(root), out[id].type))
+        add_seed(seeds, out.roots[root], add_input(out, ADJOINT.of(root), out[id].type))
     inputs = out.sources("input")
     wanted |= {GRADIENT.of(ADJOINT.of(root)): inputs[ADJOINT.of(root)] for root in seeded}
     again = differentiate(out, seeds, wanted.values())
@@ -90,31 +90,31 @@ def forward_mode(graph: Graph, along: Collection[str]) -> Graph:
     out = rebuild(graph)
     wanted = {f"{op}:{name}": id for op in SOURCES.values() for name, id in out.sources(op).items()}
     directions = {
-        id: _source(out, TANGENT.of(name), out[id].type)
+        id: add_input(out, TANGENT.of(name), out[id].type)
         for name, id in wanted.items()
         if name in along and out[id].type.index is None
     }
     tangents = jacobian_product(out, results(out).values(), directions)
     roots = {TANGENT.of(root): tangents[id].id for root, id in results(out).items()}
-    return _without_seeds(out, roots)
+    return without_seeds(out, roots)
 
 
 def jacobian_product(graph: Graph, of: Iterable[int], along: Mapping[int, Value]) -> dict[int, Value]:
     """The derivatives of some nodes along directions of others, added to the graph.
 
-    The graph then has inputs `u:` whose value is zero; `_without_seeds` removes them.
+    The graph then has inputs `u:` whose value is zero; `without_seeds` removes them.
     """
     of = list(dict.fromkeys(of))
-    u = {id: _source(graph, f"u:{id}", graph[id].type) for id in of}
+    u = {id: add_input(graph, f"u:{id}", graph[id].type) for id in of}
     adjoints = differentiate(graph, u, list(along))
     seeds: dict[int, Value] = {}
     for id, direction in along.items():
-        _seed(seeds, adjoints[id].id, direction)
+        add_seed(seeds, adjoints[id].id, direction)
     tangents = differentiate(graph, seeds, [v.id for v in u.values()])
     return {id: tangents[u[id].id] for id in of}
 
 
-def _without_seeds(graph: Graph, roots: Mapping[str, int]) -> Graph:
+def without_seeds(graph: Graph, roots: Mapping[str, int]) -> Graph:
     """The graph with zero in place of the inputs `u:`, in which it is linear."""
 
     def visit(out: Graph, node: Node, old: int) -> Value:
@@ -131,41 +131,21 @@ def hessian_product(graph: Graph) -> Graph:
     gradients = sources(out, ["params"])
     seeds: dict[int, Value] = {}
     for root, id in gradients.items():
-        _seed(seeds, out.roots[root], _direction(out, root, id))
+        add_seed(seeds, out.roots[root], add_direction(out, root, id))
     again = differentiate(out, seeds, gradients.values())
     return rebuild(out, {root: again[id].id for root, id in gradients.items()})
 
 
-def gauss_newton_product(graph: Graph, predictions: int) -> Graph:
-    """J' H J v. J is the Jacobian of the predictions that the losses read, H the Hessian of the loss in them.
-
-    Terms that read parameters without a prediction in between, such as regularisers, contribute their own Hessian. The
-    losses must read the very nodes `curvature:K`, so this works on graphs before any pass. (Martens and Sutskever 2011,
-    section 3; Schraudolph 2002)
-    """
-    out = rebuild(graph)
-    params = sources(out, ["params"])
-    heads = {out.roots[f"curvature:{k}"] for k in range(predictions)} - set(params.values())
-    v = {id: _direction(out, root, id) for root, id in params.items()}
-    moved = {**jacobian_product(out, sorted(heads), v), **v}
-    first = differentiate(out, {out.roots["loss"]: constant(out, 1.0)}, list(moved), heads)
-    seeds: dict[int, Value] = {}
-    for id, direction in moved.items():
-        _seed(seeds, first[id].id, direction)
-    curved = differentiate(out, seeds, list(moved), heads)
-    back = differentiate(out, {id: curved[id] for id in heads}, list(v))
-    return _without_seeds(out, {root: (back[id] + curved[id]).id for root, id in params.items()})
-
-
-def _seed(seeds: dict[int, Value], id: int, value: Value) -> None:
+def add_seed(seeds: dict[int, Value], id: int, value: Value) -> None:
     """Add to the adjoint of a node (two results may be one node)."""
     seeds[id] = seeds[id] + value if id in seeds else value
 
 
-def _source(graph: Graph, name: str, type_: Type) -> Value:
+def add_input(graph: Graph, name: str, type_: Type) -> Value:
+    """A new input of the graph."""
     return graph.add("input", [], {"name": name, "type": type_})
 
 
-def _direction(graph: Graph, root: str, param: int) -> Value:
+def add_direction(graph: Graph, root: str, param: int) -> Value:
     """The direction of the parameter whose gradient is `root`."""
-    return _source(graph, TANGENT.of(PARAM.of(GRADIENT.name(root))), graph[param].type)
+    return add_input(graph, TANGENT.of(PARAM.of(GRADIENT.name(root))), graph[param].type)

@@ -49,6 +49,19 @@ def apart(graph: Graph) -> Graph:
     return out
 
 
+def divisor(graph: Graph) -> Value:
+    """What the loss is divided by, at least 1: the number of sequences, or of steps if all its means are over steps.
+
+    If these are means over the steps of several clocks, the first line counts. A loss without any mean is divided by
+    the number of sequences.
+    """
+    found = lines(graph)
+    means = [kind for kind in found if clock_of(kind) is not None]
+    if SEQUENCES in found or not means:
+        return graph.add("batch").apply("maximum", 1.0)
+    return graph.value(graph[found[means[0]][0]].args[1])
+
+
 def total(graph: Graph, ids: Iterable[int]) -> Value:
     """The sum of some values of a graph; 0 where there is none."""
     values = [graph.value(id) for id in ids]

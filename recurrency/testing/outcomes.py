@@ -12,6 +12,7 @@ import numpy as np
 from recurrency.graph.op import Trait
 from recurrency.graph.roots import FINAL, GRADIENT, INPUT, OUTPUT, PARAM, START, STREAM, TANGENT, Group
 from recurrency.graph.types import Kind
+from recurrency.model.damping import can_damp
 from recurrency.passes.stepwise import obstacle
 from recurrency.testing.case import Case, Data, data
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from recurrency.graph.op import Array
     from recurrency.model.model import Model
     from recurrency.model.results import Gradients, Run
+
+MOST_DAMPED = 4
+"""The number of streams that are damped at once."""
 
 Results: TypeAlias = "dict[str, Array]"
 """Arrays by root: `output:y`, `stream:i`, `final:h`, `loss`, `gradient:W`, `gradient:input:x`, `tangent:output:y`."""
@@ -128,6 +132,18 @@ def _gnvp(call: Call) -> Results:
     return call.by_name(call.model.gnvp(call.params, call.data.inputs, call.along, **call.options))
 
 
+def _damped(call: Call) -> Results:
+    """The Gauss-Newton product with structural damping of some streams, of all kinds that the cell has."""
+    weights = {name: 0.5 + k for k, name in enumerate(_damped_streams(call.model))}
+    return call.by_name(call.model.gnvp(call.params, call.data.inputs, call.along, damping=weights, **call.options))
+
+
+def _damped_streams(model: Model) -> list[str]:
+    """Up to four streams, evenly chosen."""
+    able = [name for name, port in model.streams.items() if can_damp(port)]
+    return able[:: -(-len(able) // MOST_DAMPED) or 1]
+
+
 def _pieces(call: Call, ends: tuple[int, ...]) -> list[tuple[dict[str, Array], dict[str, Array] | None]]:
     """Inputs and lengths of each chunk; `ends` are the steps between the chunks."""
     total, clock = call.case.steps[call.model.clock], call.model.clock
@@ -198,6 +214,7 @@ KINDS: dict[str, Callable[[Call], Results]] = {
     "jvp": _jvp,
     "hvp": _hvp,
     "gnvp": _gnvp,
+    "damped": _damped,
     "chunks": _chunks,
     "steps": _steps,
 }
@@ -213,7 +230,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Kind of call -> the kinds, and their results, that it must repeat in one piece and without a tape."""
 
-LOSSES = frozenset({"loss", "loss_gradients", "hvp", "gnvp"})
+LOSSES = frozenset({"loss", "loss_gradients", "hvp", "gnvp", "damped"})
 """Kinds that need a loss."""
 
 
