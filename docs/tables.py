@@ -228,6 +228,7 @@ def experiments() -> str:
     def options(experiment: Experiment) -> str:
         sizes = [f"-D {name}={value}" for name, value in experiment.dimensions.items()]
         sizes += [f"-T {name}={value}" for name, value in experiment.task_options.items()]
+        sizes += [f"--init {name}={value}" for name, value in experiment.init.items()]
         sizes += [f"--{name} {value}" for name, value in experiment.training.items()]
         return " ".join([*sizes, *(f"-O {name}={value}" for name, value in experiment.optimiser.items())])
 

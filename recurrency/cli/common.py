@@ -76,6 +76,28 @@ def dimensions(command: F) -> F:
     )(command)
 
 
+def _initialisers(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    out: dict[str, str] = {}
+    for text in values:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=INITIALISER", context, option)
+        out.pop(name, None)
+        out[name] = value
+    return out
+
+
+def initialisers(command: F) -> F:
+    """The option --init NAME=INITIALISER."""
+    return click.option(
+        "--init",
+        multiple=True,
+        callback=_initialisers,
+        metavar="NAME=INITIALISER",
+        help="Initialise parameters (a name, or a pattern such as U*) differently.",
+    )(command)
+
+
 def without(command: F) -> F:
     """The option --without PASS."""
     return click.option("--without", multiple=True, metavar="PASS", help="Switch a pass off (may be repeated).")(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from recurrency.cli.common import dimensions, echo
+from recurrency.cli.common import dimensions, echo, initialisers
 
 EPILOG = """\b
 Examples:
@@ -18,16 +18,6 @@ Examples:
 """
 
 
-def _pairs(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    out = {}
-    for text in values:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or not name or not value:
-            raise click.BadParameter(f"{text!r} is not of the form NAME=INITIALISER", context, option)
-        out[name] = value
-    return out
-
-
 @click.command(epilog=EPILOG)
 @click.argument("spec")
 @dimensions
@@ -35,14 +25,7 @@ def _pairs(context: click.Context, option: click.Parameter, values: tuple[str, .
 @click.option("--batch", type=click.IntRange(min=1, max=10_000), default=32, show_default=True, help="Sequences.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of weights and inputs.")
 @click.option("--stream", "streams", multiple=True, metavar="NAME", help="Only this inner stream (may be repeated).")
-@click.option(
-    "--init",
-    "instead",
-    multiple=True,
-    callback=_pairs,
-    metavar="NAME=INITIALISER",
-    help="Initialise parameters (a name, or a pattern such as U*) differently.",
-)
+@initialisers
 @click.option("--picture", metavar="FILE", help="Plot both over time, as .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def probe(
@@ -52,7 +35,7 @@ def probe(
     batch: int,
     seed: int,
     streams: tuple[str, ...],
-    instead: dict[str, str],
+    init: dict[str, str],
     picture: str | None,
     as_json: bool,
 ) -> None:
@@ -64,11 +47,12 @@ def probe(
     vanishes, above 1 it explodes.
     """
     from recurrency.cli.common import find_spec, show, table
-    from recurrency.inspection.probe import draw, initialised, random_inputs
+    from recurrency.inspection.probe import draw, random_inputs
     from recurrency.inspection.probe import probe as probed
+    from recurrency.model.initial import initialised
 
     model = find_spec(spec).compile(dtype="float64", dimensions=dimensions)
-    params = initialised(model, seed, instead)
+    params = initialised(model, seed, init)
     found = probed(model, params, random_inputs(model, steps, batch, seed), streams, seed)
     if picture:
         sizes = ", ".join(f"{n}={v}" for n, v in model.dimensions.items() if isinstance(v, int))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from recurrency.cli.common import checkpoint, echo
+from recurrency.cli.common import checkpoint, echo, initialisers
 
 EXAMPLES = """\b
 Examples:
@@ -20,6 +20,7 @@ Examples:
   recurrency train jsb --run runs/jsb
   recurrency train runs/jsb
   recurrency train my.toml --rate 0.01 --schedule cosine -S warmup=2
+  recurrency train addition -D Cell=LSTM --init "*.b_f=constant(4)"
   torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8 --folder runs/jsb
 
 \b
@@ -81,6 +82,7 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("-D", "dimensions", callback=pairs, help="A dimension, function or cell of the spec.", **NAMED)
 @click.option("--on", metavar="TASK", help="Train a spec on the data of this task or experiment.")
 @click.option("--data", metavar="PATH", help="The data file, or its folder.")
+@initialisers
 @click.option("-T", "task_options", callback=pairs, help="An option of the task.", **NAMED)
 @click.option(
     "--optimiser",
@@ -127,6 +129,7 @@ def train(
     dimensions: dict[str, Any],
     on: str | None,
     data: str | None,
+    init: dict[str, str],
     task_options: dict[str, Any],
     settings: dict[str, float],
     schedule_options: dict[str, float],
@@ -148,7 +151,19 @@ def train(
 
     given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
     request = Request(
-        target, on, dimensions, given, settings, data, output, runs, schedule_options, task_options, folder, save_every
+        target,
+        on,
+        dimensions,
+        given,
+        settings,
+        data,
+        output,
+        runs,
+        schedule_options,
+        task_options,
+        folder,
+        save_every,
+        init,
     )
     histories = run(request, echo)
     if any(history.stopped == INTERRUPTED for history in histories or ()):

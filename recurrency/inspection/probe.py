@@ -6,7 +6,6 @@ decide whether anything is learned over many steps (Pascanu et al. 2013; Le et a
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurrency.disk import figures
-from recurrency.errors import ShapeError, UsageError, nearest_hint
+from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.graph import Graph, rebuild
 from recurrency.graph.roots import ADJOINT, OUTPUT, STREAM
 from recurrency.graph.types import Kind
@@ -124,36 +123,6 @@ def random_inputs(model: Model, steps: int, batch: int, seed: int = 0) -> dict[s
         size = (*timed, *port.shape)
         out[name] = rng.standard_normal(size) if port.index is None else rng.integers(0, port.index, size)
     return out
-
-
-def initialised(model: Model, seed: int, instead: Mapping[str, str]) -> Array:
-    """Initial values of all parameters, [size]; `instead` has other initialisers for names by pattern (`U*`, `l[2].W`).
-
-    Raises:
-        UsageError: a pattern matches no parameter, or its text is no initialiser for the shape of one.
-    """
-    params = model.init(seed)
-    views = model.views(params)
-    for pattern, text in instead.items():
-        fitting = [name for name in views if fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))]
-        if not fitting:
-            raise UsageError(f"no parameter is called {pattern}; there are {', '.join(views)}")
-        for name in fitting:
-            views[name][...] = _drawn(name, views[name].shape, text, seed)
-    return params
-
-
-def _drawn(name: str, shape: tuple[int, ...], text: str, seed: int) -> Array:
-    import recurrency as rc
-
-    cell = f"cell P(x: []) -> (y: []) {{\n    param W : [{', '.join(map(str, shape))}] ~ {text}\n    y = x\n}}\n"
-    try:
-        spec = rc.parse(cell, "--init")
-        spec.check()
-        drawn = spec.compile(dtype="float64")
-        return drawn.views(drawn.init(seed))["W"]
-    except (rc.SpecError, ShapeError) as error:
-        raise UsageError(f"{name} {list(shape)} can't be drawn by {text}:\n{error}") from error
 
 
 # ----------------------------------------------------------------------------------------------------------- pictures

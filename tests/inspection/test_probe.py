@@ -12,7 +12,8 @@ from click.testing import CliRunner
 import recurrency as rc
 from recurrency.cli.probing import probe as command
 from recurrency.errors import ShapeError, UsageError
-from recurrency.inspection.probe import draw, initialised, probe, random_inputs
+from recurrency.inspection.probe import draw, probe, random_inputs
+from recurrency.model.initial import initialised
 
 T, B, N, H = 7, 3, 2, 4
 
@@ -54,21 +55,6 @@ def test_streams_come_in_the_order_of_their_computation() -> None:
         probe(model, model.init(0), random_inputs(model, T, B), ["cc"])
     with pytest.raises(ShapeError):
         probe(model, model.init(0), {"x": np.zeros((T, B, N + 1))})
-
-
-def test_parameters_are_drawn_by_another_initialiser_where_a_pattern_fits() -> None:
-    model = rc.library.GRU.compile(dtype="float64", N=N, H=H)
-    views = model.views(initialised(model, 3, {"U_*": "identity(0.5)", "b_z": "constant(-2)"}))
-    for name in ("U_z", "U_r", "U_c"):
-        np.testing.assert_array_equal(views[name], 0.5 * np.eye(H))
-    np.testing.assert_array_equal(views["b_z"], -2)
-    np.testing.assert_array_equal(views["W_z"], model.views(model.init(3))["W_z"])
-    with pytest.raises(UsageError, match="no parameter is called V"):
-        initialised(model, 0, {"V": "zeros"})
-    with pytest.raises(UsageError, match="can't be drawn by orthogonl"):
-        initialised(model, 0, {"U_z": "orthogonl"})
-    with pytest.raises(UsageError, match="can't be drawn by zeros }"):
-        initialised(model, 0, {"U_z": "zeros }"})
 
 
 def test_what_is_forgotten_shows_as_a_gradient_that_vanishes() -> None:

@@ -35,7 +35,7 @@ ARGUMENTS = {
 def test_the_table_holds_the_initialisers_of_the_language() -> None:
     words = (
         "zeros ones constant uniform between normal glorot_uniform glorot_normal he_uniform he_normal "
-        "lecun_uniform lecun_normal orthogonal identity sparse"
+        "lecun_uniform lecun_normal standard_uniform orthogonal identity sparse"
     )
     assert list(INITIALISERS) == words.split()
     assert all(row.meaning for row in INITIALISERS.values())
@@ -66,6 +66,7 @@ BOUNDS = {
     "glorot_uniform": math.sqrt(6 / (OUT + IN)),
     "he_uniform": math.sqrt(6 / IN),
     "lecun_uniform": math.sqrt(3 / IN),
+    "standard_uniform": math.sqrt(1 / IN),
 }
 DEVIATIONS = {
     "glorot_normal": math.sqrt(2 / (OUT + IN)),

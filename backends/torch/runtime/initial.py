@@ -76,6 +76,7 @@ DRAWS: dict[str, Draw] = {
     "he_normal": _normal_by(2.0, _fan_in),
     "lecun_uniform": _uniform_by(1.0, _fan_in),
     "lecun_normal": _normal_by(1.0, _fan_in),
+    "standard_uniform": _uniform_by(1 / 3, _fan_in),
     "orthogonal": _orthogonal,
     "identity": lambda shape, a, generator: a[0] * torch.eye(shape[0], dtype=torch.float64, device="cpu"),
     "sparse": _sparse,

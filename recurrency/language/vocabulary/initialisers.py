@@ -217,6 +217,13 @@ _ROWS = (
         "lecun_normal", (), _normal_by_variance(1.0, _fan_in), "N(0, 1 / in) (LeCun et al. 1998, section 4.6)", _fan
     ),
     Initialiser(
+        "standard_uniform",
+        (),
+        _uniform_by_variance(1 / 3, _fan_in),
+        "U(-b, b), b = 1 / sqrt(in) (Glorot and Bengio 2010, eq. 1)",
+        _fan,
+    ),
+    Initialiser(
         "orthogonal",
         (("gain", 1.0),),
         _orthogonal,

@@ -26,7 +26,8 @@ class Request:
 
     `target` is the name of an experiment, an experiment file, a run folder, or a spec; `on` the task or the experiment
     whose data a spec is trained on; `options` are those given of training, by the names of `experiments.OPTIONS`;
-    `settings`, `schedule` and `task_options` those of the optimiser, the schedule and the task. With `folder` the run
+    `settings`, `schedule` and `task_options` those of the optimiser, the schedule and the task, and `init` other
+    initialisers by the names of parameters. With `folder` the run
     is kept there, with a checkpoint every `save_every` seconds.
     """
 
@@ -42,12 +43,14 @@ class Request:
     task_options: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
     save_every: float = 30.0
+    init: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
         """Whether any option overrides the experiment."""
         options = self.options.keys() - set(REPORTS)
-        return bool(self.dimensions or options or self.settings or self.schedule or self.task_options or self.data)
+        tables = (self.dimensions, self.settings, self.schedule, self.task_options, self.init)
+        return bool(options or self.data or any(tables))
 
     def experiment(self) -> Experiment:
         """The experiment with the options of the user.
@@ -63,6 +66,7 @@ class Request:
             optimiser=self.settings,
             schedule=self.schedule,
             task_options=self.task_options,
+            init=self.init,
         )
         return replace(found, data=str(Path(self.data).resolve())) if self.data else found
 

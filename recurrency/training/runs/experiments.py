@@ -10,6 +10,7 @@ data  = "path"              # where the data lie, if not in the usual places
 [optimiser]                 # other options of the optimiser
 [schedule]                  # other options of the schedule
 [task-options]              # options of the task
+[init]                      # other initialisers for parameters, by name or pattern: "*.U" = "orthogonal(1.2)"
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ REPORTS = ("log-form", "log-every")
 class Experiment:
     """A model, a task and options; `training` has the options that differ from their defaults.
 
-    `folder` is what paths in it are relative to; `solved` the sum of an epoch's losses below which a run counts as
-    having learned the task, where there is such a mark.
+    `init` has initialisers that replace those of the spec, by name or pattern of the parameters; the last one that
+    fits counts. `folder` is what paths in it are relative to; `solved` the sum of an epoch's losses below which a run
+    counts as having learned the task, where there is such a mark.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Experiment:
     optimiser: Mapping[str, float] = field(default_factory=dict)
     schedule: Mapping[str, float] = field(default_factory=dict)
     task_options: Mapping[str, Any] = field(default_factory=dict)
+    init: Mapping[str, str] = field(default_factory=dict)
     solved: float | None = None
     folder: Path | None = None
 
@@ -129,9 +132,9 @@ class Experiment:
         if training.get("schedule", self.options()["schedule"]) != self.options()["schedule"]:
             kept["schedule"] = {}
         kept["training"].update(training)
-        kept |= {"dimensions": dict(self.dimensions), "task_options": dict(self.task_options)}
+        kept |= {"dimensions": self.dimensions, "task_options": self.task_options, "init": self.init}
         for name, given in more.items():
-            kept[name].update(given)
+            kept[name] = {**{k: v for k, v in kept[name].items() if k not in given}, **given}
         return replace(self, **kept)
 
     def tables(self) -> dict[str, Any]:
@@ -143,6 +146,7 @@ class Experiment:
             "optimiser": self.optimiser,
             "schedule": self.schedule,
             "task-options": self.task_options,
+            "init": self.init,
         }
         out: dict[str, Any] = {name: value for name, value in heads.items() if value not in (None, "")}
         for name, part in parts.items():
@@ -155,7 +159,16 @@ class Experiment:
 # ------------------------------------------------------------------------------------------------------------ reading
 
 HEADS: Mapping[str, Kinds] = {"about": (str,), "task": (str,), "spec": (str,), "data": (str,), "solved": _NUMBER}
-PARTS = ("dimensions", "training", "optimiser", "schedule", "task-options")
+_ANY: Kinds = (int, float, str, bool)
+VALUES: Mapping[str, Kinds] = {
+    "dimensions": _ANY,
+    "optimiser": _NUMBER,
+    "schedule": _NUMBER,
+    "task-options": _ANY,
+    "init": (str,),
+}
+"""The types of the values in each table but [training], which has `OPTIONS`."""
+PARTS = ("training", *VALUES)
 
 
 def shipped() -> dict[str, Path]:
@@ -208,12 +221,9 @@ def checked(tables: Mapping[str, Any], path: Path) -> Experiment:
         if key not in OPTIONS:
             _unknown(key, list(OPTIONS), " in [training]", path)
         check_option(key, value, f"{path}: ")
-    for part in ("optimiser", "schedule"):
+    for part, kinds in VALUES.items():
         for key, value in tables.get(part, {}).items():
-            _typed(value, _NUMBER, f"{key} in [{part}]", path)
-    for part in ("dimensions", "task-options"):
-        for key, value in tables.get(part, {}).items():
-            _typed(value, (int, float, str, bool), f"{key} in [{part}]", path)
+            _typed(value, kinds, f"{key} in [{part}]", path)
     heads: dict[str, Any] = {key: tables[key] for key in HEADS if key in tables}
     parts: dict[str, Any] = {part.replace("-", "_"): dict(tables.get(part, {})) for part in PARTS}
     return Experiment(path.stem, folder=path.resolve().parent, **heads, **parts)

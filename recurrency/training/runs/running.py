@@ -72,10 +72,10 @@ def _trained(session: Session, folder: RunFolder, snapshot: Any, metrics: Metric
     report = session.reporter() if metrics is None else Several(session.reporter(), metrics)
     seed = session.options["seed"]
     save = folder.save if session.processes.first else None
-    task = session.task(seed)
+    task, start = session.task(seed), session.initial(seed)
     if session.processes.first:
         folder.keep_facts(task.facts)
-    return train(session.trainable(), task, session.how(seed), report, resume=snapshot, save=save)
+    return train(session.trainable(), task, session.how(seed), report, start, resume=snapshot, save=save)
 
 
 def _begin(session: Session, folder: RunFolder) -> None:
@@ -129,7 +129,9 @@ def repeated(session: Session, folder: RunFolder) -> History:
     """
     session.write(f"{folder.path} is finished: repeating it, without a change to the folder")
     seed = session.options["seed"]
-    history = train(session.trainable(), session.task(seed), session.how(seed), session.reporter())
+    history = train(
+        session.trainable(), session.task(seed), session.how(seed), session.reporter(), session.initial(seed)
+    )
     session.write(outcome(history))
     lines = [line for line in read_metrics(folder / METRICS) if line.get("event") == "epoch"]
     before = [(line["train"], line["valid"]) for line in lines]

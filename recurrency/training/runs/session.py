@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError, nearest_hint
+from recurrency.model.initial import initialised, redrawn
 from recurrency.training.loop.loop import DivergedError, History, Options, Reporter, train
 from recurrency.training.loop.optimisers import optimiser
 from recurrency.training.loop.processes import Processes
@@ -38,8 +39,13 @@ class Session:
 
     @classmethod
     def of(cls, experiment: Experiment, write: Write, processes: Processes, output: str | None = None) -> Session:
-        """Load and compile the spec of an experiment."""
+        """Load and compile the spec of an experiment, and check what it says of initial values.
+
+        Raises:
+            UsageError: there is no such spec, or an initialiser fits no parameter. SpecError: the spec is malformed.
+        """
         spec, model = _model(experiment)
+        redrawn(model, experiment.init)
         return cls(experiment, spec, model, write, processes, output)
 
     @property
@@ -89,6 +95,10 @@ class Session:
             raise UsageError("the option length has no effect on data of your own; leave it out")
         return own_task(sizes, self.model, **e.task_options)
 
+    def initial(self, seed: int) -> Any:
+        """Initial values of all parameters, [size]: those of the spec, or of `init` of the experiment."""
+        return initialised(self.model, seed, self.experiment.init)
+
     def trainable(self) -> Any:
         """The model; with several processes, one that shares each batch among them."""
         return Shared(self.model, self.processes) if self.processes.size > 1 else self.model
@@ -96,7 +106,7 @@ class Session:
     def train(self, seed: int) -> History:
         """Train once, without a run folder. The best parameters are written even if the run diverges."""
         try:
-            history = train(self.trainable(), self.task(seed), self.how(seed), self.reporter())
+            history = train(self.trainable(), self.task(seed), self.how(seed), self.reporter(), self.initial(seed))
         except DivergedError as error:
             self.save(error.history, seed)
             raise
