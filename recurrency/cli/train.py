@@ -106,6 +106,7 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("--shrink", type=ABOVE, help="Factor on the rate after an epoch without a better validation loss.")
 @click.option("--length", type=POSITIVE, help="Steps of a generated sequence.")
 @click.option("--chunk", type=POSITIVE, help="Longest piece of a training sequence.")
+@click.option("--truncate", type=POSITIVE, help="Steps after which gradients stop; states are carried on.")
 @checkpoint
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and noise.")
 @click.option("--runs", type=POSITIVE, default=1, help="Train with this many seeds and report their spread.")

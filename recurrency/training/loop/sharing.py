@@ -42,7 +42,12 @@ class Shared:
     def __init__(self, model: Model, processes: Processes) -> None:
         self.model, self.processes = model, processes
         self.size, self.batch_first, self.has_loss = model.size, model.batch_first, model.has_loss
-        self.inputs, self.loss_kinds = model.inputs, model.loss_kinds
+        self.inputs, self.loss_kinds, self.spec = model.inputs, model.loss_kinds, model.spec
+
+    @property
+    def over_calls(self) -> str:
+        """Why sequences cannot be read in pieces; "" if they can."""
+        return self.model.over_calls
 
     def init(self, seed: int = 0) -> Array:
         """Initial values of all parameters."""

@@ -60,6 +60,7 @@ OPTIONS: Mapping[str, Option] = {
     "weight-noise": Option(0.0, _NUMBER, 0),
     "length": Option(None, _COUNT, 1),
     "chunk": Option(None, _COUNT, 1),
+    "truncate": Option(None, _COUNT, 1),
     "checkpoint": Option(None, (int, str)),
     "dtype": Option("float32", (str,), words=("float32", "float64")),
     "backend": Option("auto", (str,)),

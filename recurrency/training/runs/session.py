@@ -22,7 +22,7 @@ from recurrency.training.runs.summaries import outcome, score
 from recurrency.training.runs.weights import save_weights
 from recurrency.training.tasks import TASKS
 from recurrency.training.tasks.own import own_task
-from recurrency.training.tasks.task import Settings, Task
+from recurrency.training.tasks.task import Settings, Task, truncated
 
 
 @dataclass
@@ -82,7 +82,11 @@ class Session:
         return REPORTERS[form](self.spec.name, self.write)
 
     def task(self, seed: int) -> Task:
-        """The task with batches for all processes together."""
+        """The task with batches for all processes together, in pieces if `truncate` is given."""
+        task, steps = self._whole(seed), self.options["truncate"]
+        return task if steps is None else truncated(task, steps)
+
+    def _whole(self, seed: int) -> Task:
         o, e = self.options, self.experiment
         sizes = Settings(
             e.data, o["batch"] * self.processes.size, o["length"] or Settings.length, o["chunk"], o["dtype"], seed

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from recurrency.errors import UsageError
+from recurrency.training.data.pieces import CLOCKS, count, pieces
 from recurrency.training.data.sequences import Batch, Input, Sequences, apart, batches
 from recurrency.training.tasks.measures import Measure
 
@@ -68,6 +71,24 @@ def from_sequences(name: str, splits: Mapping[str, Sequences], settings: Setting
 
     steps = -(-len(learned) // settings.batch)
     return Task(name, lambda epoch, rng: feed(learned, rng=rng), steps, whole("valid"), whole("test"), **known)
+
+
+def truncated(task: Task, steps: int) -> Task:
+    """The task with training sequences read in pieces of at most `steps` steps (`data.pieces`); an update sees a piece.
+
+    `steps` of the result counts the pieces of the first epoch. Sequences to judge by are read whole.
+
+    Raises:
+        UsageError: the inputs of the task run over several clocks.
+    """
+    if len({port.clock for port in task.inputs.values()}) > 1:
+        raise UsageError(CLOCKS)
+
+    def train(epoch: int, rng: np.random.Generator) -> Iterable[Batch]:
+        return chain.from_iterable(pieces(batch, steps) for batch in task.train(epoch, rng))
+
+    number = sum(count(batch, steps) for batch in task.train(0, np.random.default_rng(0)))
+    return replace(task, train=train, steps=number)
 
 
 BLOCK = 32
