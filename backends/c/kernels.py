@@ -8,7 +8,8 @@ from collections.abc import Collection, Container, Iterable, Iterator, Sequence,
 from contextlib import contextmanager
 
 from recurrency.graph.dimensions import Dim
-from recurrency.graph.types import Kind
+from recurrency.graph.op import Trait
+from recurrency.graph.types import Kind, Type
 
 from ..kernels.arrays import Array, Memory
 from ..kernels.index import At, Ix, clock_size, extent
@@ -55,45 +56,54 @@ class CWriter(Writer):
         self.chunks: Chunks | None = None
 
     def sums(self, ids: Sequence[int], ready: Container[int], wish: str) -> Kernel:
-        """Sums over time or sequences, all of one type: adds whole rows, one after the other."""
+        """Sums over time or sequences, all of one type: adds whole rows, one after the other.
+
+        Where the rows are put at places of a larger array (`placed`), only these places are touched.
+        """
         source = self.source
         type_ = source.graph[ids[0]].type
-        inners = [source.program.sums.get(id, source.graph[id].args[0]) for id in ids]
+        inners = [self.summed(id) for id in ids]
         inner = source.graph[inners[0]].type
         over_time = inner.kind is Kind.STREAM and type_.kind < Kind.STREAM
         body = CBody(source, ready, Names(outer=source.memory.names))
         idx = _indices(type_.shape)
         at = At("t" if over_time else None, "b", idx)
         out = At(None, "b" if type_.kind is Kind.SEQUENCE else None, idx)
+        heads, start, end = _split(idx, type_)
+        place = self.placed(inners[0], ready)
+        before: list[str] = []
+        if place is not None:
+            body.line(f"const {INDEX} {idx[0]} = (int){body.value(place, at.to())};")
+            body.line(f"if ({idx[0]} < {start} || {idx[0]} >= {end}) continue;")
+            before = list(body.scopes[0].lines)
         written: dict[str, Written] = {}
         for id, inner_id in zip(ids, inners, strict=True):
             array, element, span = self.element(Store(id, source.program.places[id], id), out)
-            text = body.real(inner_id, at)
+            put = place is not None
+            text = body.real(source.graph[inner_id].args[0], at.to(*idx[1:])) if put else body.real(inner_id, at)
             body.line(f"{element} += {text};", id)
             written[element] = Written(array, text, span)
         found = race(body.reads, written, False)
         if found is not None:
             raise found
-        axes = [(ix.text, extent(size)) for ix, size in zip(idx, type_.shape, strict=True) if size != 1]
-        within = _loops(axes)
-        if type_.kind is Kind.STATIC and axes:  # each thread computes a part of the elements
-            name, size = axes[0]
-            whole = size if size.isdigit() else f"({size})"
-            part = f"{name} = {whole} * id / count; {name} < {whole} * (id + 1) / count"
-            within = [line.replace(f"{name} = 0; {name} < {size}", part) for line in within]
-        lines = [f"for ({INDEX} b = b0; b < b1; ++b) {{"] if type_.kind is Kind.SEQUENCE else []
-        start = [*within, *(f"{element} = {source.scalars.literal(0.0)};" for element in written)]
-        lines += [*start, *["}"] * sum(line.endswith("{") for line in within)]
-        if over_time:
-            lines.append(f"for ({INDEX} t = 0; t < {clock_size(inner.clock)}; ++t) {{")
-        if type_.kind is not Kind.SEQUENCE:
-            lines.append(f"for ({INDEX} b = 0; b < B; ++b) {{")
-        if over_time:
-            lines.append(f"if (t >= {body.length(inner.clock, At(None, 'b'))}) continue;")
-            lines.append(f"const {INDEX} tb = t * B + b;")
-        lines += [*within, *body.scopes[0].lines]
+        zeros = [*heads, *(f"{element} = {source.scalars.literal(0.0)};" for element in written)]
+        zeros += ["}"] * sum(line.endswith("{") for line in heads)
+        rest = body.scopes[0].lines[len(before) :]
+        within = [*before, *(heads if place is None else _loops(_axes(idx[1:], type_.shape[1:]))), *rest]
+        lines = [*zeros, *_steps_and_sequences(body, inner, over_time, type_.kind is not Kind.SEQUENCE), *within]
+        lines = [f"for ({INDEX} b = b0; b < b1; ++b) {{", *lines] if type_.kind is Kind.SEQUENCE else lines
         domain = Domain(type_.kind, type_.clock, type_.shape)
         return self.finish(wish, Draft(domain, "all", body, lines, written))
+
+    def summed(self, id: int) -> int:
+        """What a sum adds up."""
+        return int(self.source.program.sums.get(id, self.source.graph[id].args[0]))
+
+    def placed(self, id: int, ready: Container[int]) -> int | None:
+        """The index by which a value of this kernel is put at a place of the first axis, or None."""
+        node = self.source.graph[id]
+        inserts = Trait.INSERTS in node.op.traits and id not in ready and node.type.shape[0] != 1
+        return node.args[1] if inserts else None
 
     def begin(
         self, domain: Domain, ready: Container[int], mode: str, asked: Asked | None = None
@@ -106,7 +116,7 @@ class CWriter(Writer):
         head = []
         if t and mode == "all":
             head.append(f"for ({INDEX} t = t0; t < t1; ++t) {{")
-        axes = [(ix.text, extent(size)) for ix, size in zip(idx, domain.shape, strict=True) if size != 1]
+        axes = _axes(idx, domain.shape)
         if b:
             head += [*([] if axes else ["REC_INDEPENDENT"]), f"for ({INDEX} b = b0; b < b1; ++b) {{"]
         if t:
@@ -140,6 +150,39 @@ class CWriter(Writer):
 
 def _indices(shape: Sequence[Dim]) -> tuple[Ix, ...]:
     return tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(shape))
+
+
+def _axes(idx: Sequence[Ix], shape: Sequence[Dim]) -> list[tuple[str, str]]:
+    """The indices and sizes of the axes that have more than one element."""
+    return [(ix.text, extent(size)) for ix, size in zip(idx, shape, strict=True) if size != 1]
+
+
+def _split(idx: Sequence[Ix], type_: Type) -> tuple[list[str], str, str]:
+    """The heads of the loops over the elements of a sum, and the range of the first; each thread has a part of it."""
+    axes = _axes(idx, type_.shape)
+    if not axes:
+        return [], "0", "1"
+    name, size = axes[0]
+    start, end = "0", size
+    if type_.kind is Kind.STATIC:
+        whole = size if size.isdigit() else f"({size})"
+        start, end = f"{whole} * id / count", f"{whole} * (id + 1) / count"
+    heads = _loops(axes)
+    return (
+        [line.replace(f"{name} = 0; {name} < {size}", f"{name} = {start}; {name} < {end}") for line in heads],
+        start,
+        end,
+    )
+
+
+def _steps_and_sequences(body: Body, inner: Type, over_time: bool, over_sequences: bool) -> list[str]:
+    """The heads of the loops over what a sum adds up."""
+    lines = [f"for ({INDEX} t = 0; t < {clock_size(inner.clock)}; ++t) {{"] if over_time else []
+    lines += [f"for ({INDEX} b = 0; b < B; ++b) {{"] if over_sequences else []
+    if over_time:
+        lines.append(f"if (t >= {body.length(inner.clock, At(None, 'b'))}) continue;")
+        lines.append(f"const {INDEX} tb = t * B + b;")
+    return lines
 
 
 def _loops(axes: Sequence[tuple[str, str]]) -> list[str]:

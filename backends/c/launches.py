@@ -107,11 +107,11 @@ class CLaunches(Launches[CWriter, CProducts]):
         return [] if id in self.chunks.loops else super().barrier(id, ready, stepped)
 
     def sums(self, stores: Sequence[Store], ready: Container[int]) -> tuple[list[str], list[Store]]:
-        """See `Launches.sums`: one kernel for all sums of one type."""
+        """See `Launches.sums`: one kernel for all sums of one type, whose rows are put at the same places."""
         groups: dict[object, list[int]] = {}
         for id in (store.node for store in stores if self._is_sum(store)):
-            inner = self.graph[self.program.sums.get(id, self.graph[id].args[0])].type
-            groups.setdefault((self.graph[id].type, inner.kind, inner.clock), []).append(id)
+            inner, place = self.graph[self.writer.summed(id)].type, self.writer.placed(self.writer.summed(id), ready)
+            groups.setdefault((self.graph[id].type, inner.kind, inner.clock, place), []).append(id)
         kernels = [self.writer.sums(g, ready, self.graph[g[-1]].name or "sums") for g in groups.values()]
         return [self.launch(kernel) for kernel in kernels], [store for store in stores if not self._is_sum(store)]
 

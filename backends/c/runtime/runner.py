@@ -107,7 +107,6 @@ class Plan:
         self.shapes = [self._shapes(built.real, tape) for tape in (True, False)]
         self.arenas: list[list[Arena]] = [[], []]
         self.threads = built.threads(self.steps, batch)
-        self.work: Array | None = None
         self.barrier = np.zeros(4 * LINE, np.uint8)
         self.words[self.places["barrier"]] = self.barrier.ctypes.data + -self.barrier.ctypes.data % LINE
         self.views = [self._views(tape) for tape in (True, False)]
@@ -117,7 +116,7 @@ class Plan:
         self.bytes = int(built.workspace(self.address, self.threads))
         if not 0 <= self.bytes < GREATEST_WORKSPACE:
             raise MemoryError(f"{f.name} would need {self.bytes:,} bytes for these sizes")
-        self.words[self.places["bytes"]] = self.bytes
+        self.words[self.places["bytes"]], self.work = self.bytes, self.places["work"]
         self._request(built)
 
     def _request(self, built: Built) -> None:
@@ -171,9 +170,20 @@ class Plan:
             arena.lend(self.views[not tape])
             kept[2:] = []
         kept.insert(0, arena)
+        self._place(arena)
+        return arena
+
+    def _place(self, arena: Arena) -> None:
+        """Let the next call write into this memory."""
         for name, address in arena.addresses.items():
             self.words[self.places[name]] = address
-        return arena
+
+    def inherit(self, other: Plan) -> None:
+        """Take over the memory for results of a plan that is no longer used, where it has the same shapes."""
+        for k in (0, 1):
+            if other.arenas[k] and (self.shapes[k], self.views[k]) == (other.shapes[k], other.views[k]):
+                self.arenas[k], other.arenas[k] = other.arenas[k], []
+                self._place(self.arenas[k][0])
 
 
 class Built:
@@ -183,6 +193,8 @@ class Built:
         self.signature, self.source, self.real = signature, source, np.dtype(dtype)
         self.places = {name: k for k, name in enumerate(signature.fields)}
         self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
+        self.idle: list[tuple[int, int, Array]] = []
+        """Workspaces that no call uses: bytes, address and memory; calls of all sizes share them."""
         self._library: Any = None
 
     def kept(self) -> tuple[Signature, str, str]:
@@ -223,8 +235,7 @@ class Built:
         try:
             plan = self.plans[key].pop()
         except (KeyError, IndexError):
-            sizes = [call.steps[clock] for clock in self.signature.words]
-            plan = Plan(self, sizes, call.batch, frozenset(call.given), call.lengths is not None)
+            plan = self._planned(call)
         out = self._run(plan, call)
         self.plans.setdefault(key, []).append(plan)
         try:  # noqa: SIM105 - that takes a microsecond
@@ -235,19 +246,32 @@ class Built:
             self.plans.popitem(last=False)
         return out
 
+    def _planned(self, call: Call) -> Plan:
+        """A plan for new sizes; it takes over memory of the least recently used plan, which it replaces."""
+        sizes = [call.steps[clock] for clock in self.signature.words]
+        plan = Plan(self, sizes, call.batch, frozenset(call.given), call.lengths is not None)
+        if len(self.plans) >= MOST_PLANS:
+            try:
+                _, gone = self.plans.popitem(last=False)
+            except KeyError:  # another thread has just removed it
+                return plan
+            if gone:
+                plan.inherit(gone[0])
+        return plan
+
     def _run(self, plan: Plan, call: Call) -> dict[str, Array]:
         held = (call.params, *plan.pick(call.given))
         counts: list[Array] = []
         if self.counts or call.lengths is not None:
             counts = self._counts(plan, call)
         tape, rest = plan.arena(True), plan.arena(False)
-        if plan.work is None:
-            plan.work = np.empty(plan.bytes + LINE, np.uint8)
-            plan.words[plan.places["work"]] = plan.work.ctypes.data + -plan.work.ctypes.data % LINE
+        workspace = self._workspace(plan.bytes)
+        plan.words[plan.work] = workspace[1]
         wrong = self.enter(plan.enter, held)
         while wrong < 0 or wrong == STOPPED:  # Ctrl-C raises here, unless another handler is set
             held = held if wrong == STOPPED else _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
             wrong = self.enter(plan.enter, held)
+        self.idle.append(workspace)
         del counts
         if wrong:
             raise MemoryError(f"{self.signature.name} needs a larger workspace than it was given")
@@ -257,6 +281,14 @@ class Built:
         for root, array in rest.copied.items():
             out[root] = array.copy()
         return out
+
+    def _workspace(self, needed: int) -> tuple[int, int, Array]:
+        """A workspace of this many bytes or more: one that is idle, else a new one, which replaces it."""
+        try:
+            workspace = self.idle.pop()
+        except IndexError:
+            return new_workspace(needed)
+        return workspace if workspace[0] >= needed else new_workspace(needed)
 
     def _counts(self, plan: Plan, call: Call) -> list[Array]:
         """Write lengths, steps before the call, and what draws depend on; the result must live until the call ends."""
@@ -273,6 +305,12 @@ class Built:
                     address = held[-1].ctypes.data
                 words[places[word]] = address
         return held
+
+
+def new_workspace(size: int) -> tuple[int, int, Array]:
+    """The bytes, the address and the memory of a workspace; it begins on a cache line."""
+    memory = np.empty(size + LINE, np.uint8)
+    return size, memory.ctypes.data + -memory.ctypes.data % LINE, memory
 
 
 def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Array]], tuple[Array, ...]]:

@@ -71,15 +71,13 @@ def guards(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     found: list[Any] = []
 
-    class Guarded(runtime_runner.Plan):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self.work = np.zeros(2 * self.bytes + 4096, np.uint8)
-            first = -self.work.ctypes.data % 64
-            self.words[self.places["work"]] = self.work.ctypes.data + first
-            found.append(self.work[first + self.bytes :])
+    def guarded(size: int) -> tuple[int, int, Any]:
+        memory = np.zeros(2 * size + 4096, np.uint8)
+        first = -memory.ctypes.data % 64
+        found.append(memory[first + size :])
+        return size, memory.ctypes.data + first, memory
 
-    monkeypatch.setattr(runtime_runner, "Plan", Guarded)
+    monkeypatch.setattr(runtime_runner, "new_workspace", guarded)
     return found
 
 
@@ -397,6 +395,42 @@ def test_memory_is_kept_for_the_sizes_that_were_used_last() -> None:
         model.forward(params, {"x": inputs["x"][:steps]}, keep=False)
     (runner,) = model.programs._runners.values()
     assert [key[3] for key in runner.plans] == [("t", steps) for steps in (3, 4, 5, 6, 7, 8, 1, 9)]
+
+
+def test_calls_of_all_sizes_share_a_workspace_and_pass_on_memory_for_results() -> None:
+    """Batches of sentences have a new size each time; new memory would cost as much time as the computation."""
+    model = rc.parse(WORDS).compile(backend="c", dtype="float64", V=50, N=3)
+    other = rc.parse(WORDS).compile(backend="interpreter", dtype="float64", V=50, N=3)
+    params, x = model.init(seed=1), np.random.default_rng(0).integers(0, 50, (24, 2))
+    addresses = set()
+    for steps in (*range(1, 25, 2), 5, 2, 24):
+        loss, grads, _ = model.loss_and_gradients(params, {"x": x[:steps]}, wrt=("params",))
+        wanted, right, _ = other.loss_and_gradients(params, {"x": x[:steps]}, wrt=("params",))
+        np.testing.assert_allclose(loss, wanted, rtol=1e-13)
+        np.testing.assert_allclose(grads.params, right.params, rtol=0, atol=1e-14)
+        addresses.add(grads.params.ctypes.data)
+        del grads
+    (runner,) = model.programs._runners.values()
+    assert len(runner.idle) == 1
+    assert len(addresses) <= 8
+
+
+def test_the_gradient_of_a_table_touches_only_the_rows_of_its_symbols() -> None:
+    """A comparison with each row of the table would take 20 times as long as all the rest, with 6,000 words."""
+    model = rc.parse(WORDS).compile(backend="c", V=50, N=3)
+    (runner,) = [model.programs.runner("loss_gradients", ("params",))]
+    source = runner.source
+    assert "50 * id / count || i0 >= 50 * (id + 1) / count) continue;" in source
+    assert "row_ == i0" not in source.split("sums")[-1]
+
+
+WORDS = """
+cell Words[V, N](x: index[V]) -> (y: [N]) {
+    param E : [V, N] ~ normal(0, 1)
+    y = tanh(embed(E, x[t-1]) + embed(E, x))
+    loss square(sum(y))
+}
+"""
 
 
 LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("LayerNormLSTM", "Mamba")]
