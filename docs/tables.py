@@ -266,6 +266,48 @@ def task_options() -> str:
     return "\n".join(map(one, TASKS.values()))
 
 
+# ------------------------------------------------------------------------------------------------------------ studies
+
+
+def studies() -> str:
+    """The shipped studies, with their expected times."""
+    from recurrency.reproducing.plan import expected
+    from recurrency.reproducing.studies import find, shipped
+
+    rows = []
+    for study in map(find, shipped()):
+        first, whole, _ = expected(study, "small")
+        rows.append((code(study.name), study.paper, study.about, f"{first:.0f}", f"{whole:.0f}"))
+    return table(("study", "paper", "claim", "first seed", "all seeds"), rows)
+
+
+def values() -> str:
+    """What tables of studies compare."""
+    from recurrency.reproducing.values import VALUES
+
+    rows = (
+        (
+            code(v.name),
+            v.meaning,
+            ", ".join(code(f"{k} = {d}") for k, d in v.options.items()),
+            "less" if v.less else "more",
+        )
+        for v in VALUES.values()
+    )
+    return table(("value", "what it is", "options", "better"), rows)
+
+
+def pictures() -> str:
+    """The kinds of pictures of studies."""
+    from recurrency.reproducing.pictures import PICTURES
+
+    rows = (
+        (code(p.kind), p.meaning, ", ".join(code(f"{k} = {d}") for k, d in p.options.items()))
+        for p in PICTURES.values()
+    )
+    return table(("kind", "what it shows", "options"), rows)
+
+
 # ----------------------------------------------------------------------------------------------------------- commands
 
 
@@ -315,6 +357,9 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "operations": operations,
     "optimisers": optimisers,
     "experiments": experiments,
+    "studies": studies,
+    "values": values,
+    "pictures": pictures,
     "tasks": tasks,
     "task-options": task_options,
 }

@@ -20,8 +20,7 @@ FOLDERS = {
 }
 
 LAYERS = """
-recurrency.grammars recurrency.specs
-recurrency.errors recurrency.version
+recurrency.grammars recurrency.specs recurrency.errors recurrency.version
 recurrency.graph recurrency.disk
 recurrency.passes recurrency.language
 recurrency.program recurrency.pictures
@@ -31,6 +30,7 @@ recurrency.library recurrency.convert recurrency.testing recurrency.backends
 recurrency
 recurrency.inspection recurrency.training
 recurrency.comparing recurrency.generating
+recurrency.reproducing
 recurrency.cli
 recurrency.__main__
 """

@@ -24,6 +24,7 @@ COMMANDS = {
     "compile": ("compiling:compile", "Write a cell as source code with generated gradients."),
     "train": ("train:train", "Train a task, or a spec with a loss."),
     "curves": ("curves:curves", "Plot the losses of several runs."),
+    "reproduce": ("reproducing:reproduce", "Run the experiments of papers, and report measured and published numbers."),
     "generate": ("generating:generate", "Generate text, music or handwriting with a trained model."),
     "probe": ("probing:probe", "Measure activations and gradients before training."),
     "convert": ("convert:convert", "Convert weights from PyTorch or Keras layers, and back."),

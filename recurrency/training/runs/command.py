@@ -44,6 +44,8 @@ class Request:
     folder: str | None = None
     save_every: float = 30.0
     init: Mapping[str, str] = field(default_factory=dict)
+    draws: bool = True
+    """Whether the losses of a run with a folder are drawn."""
 
     @property
     def changes(self) -> bool:
@@ -94,6 +96,7 @@ def _to_nobody(words: str) -> None:
 def _run(request: Request, write: Write, processes: Processes) -> list[History]:
     folder = _folder(request)
     session = Session.of(request.experiment(), write, processes, request.output)
+    session.draws = request.draws
     if folder is not None:
         if request.runs > 1:
             raise UsageError("a run folder holds one run: leave --runs or --run out")

@@ -206,25 +206,26 @@ def load(path: Path) -> Experiment:
     return checked(tables, path)
 
 
-def checked(tables: Mapping[str, Any], path: Path) -> Experiment:
-    """The experiment that the tables of a file say."""
+def checked(tables: Mapping[str, Any], path: Path, where: str = "") -> Experiment:
+    """The experiment that the tables of a file say; messages name the place `where`, else the file."""
+    at = where or str(path)
     for key, value in tables.items():
         if key in HEADS:
-            _typed(value, HEADS[key], key, path)
+            _typed(value, HEADS[key], key, at)
         elif key in PARTS:
-            _typed(value, (dict,), key, path)
+            _typed(value, (dict,), key, at)
         elif key != "versions":
-            _unknown(key, [*HEADS, *PARTS], "", path)
+            _unknown(key, [*HEADS, *PARTS], "", at)
     if "spec" not in tables:
-        raise UsageError(f'{path}: there is no spec; say which cell is trained: spec = "Music"')
+        raise UsageError(f'{at}: there is no spec; say which cell is trained: spec = "Music"')
     training = tables.get("training", {})
     for key, value in training.items():
         if key not in OPTIONS:
-            _unknown(key, list(OPTIONS), " in [training]", path)
-        check_option(key, value, f"{path}: ")
+            _unknown(key, list(OPTIONS), " in [training]", at)
+        check_option(key, value, f"{at}: ")
     for part, kinds in VALUES.items():
         for key, value in tables.get(part, {}).items():
-            _typed(value, kinds, f"{key} in [{part}]", path)
+            _typed(value, kinds, f"{key} in [{part}]", at)
     heads: dict[str, Any] = {key: tables[key] for key in HEADS if key in tables}
     parts: dict[str, Any] = {part.replace("-", "_"): dict(tables.get(part, {})) for part in PARTS}
     return Experiment(path.stem, folder=path.resolve().parent, **heads, **parts)
@@ -247,11 +248,11 @@ def check_option(name: str, value: Any, where: str = "") -> None:
         raise UsageError(f"{where}{name} must be {'more than' if option.above else 'at least'} {low:g}, not {value}")
 
 
-def _typed(value: Any, kinds: Kinds, what: str, path: Path) -> None:
+def _typed(value: Any, kinds: Kinds, what: str, at: str) -> None:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise UsageError(f"{path}: {what} must be {_words(kinds)}, not {value!r}")
+        raise UsageError(f"{at}: {what} must be {_words(kinds)}, not {value!r}")
     if isinstance(value, str) and "\0" in value:
-        raise UsageError(f"{path}: {what} is {value!r}; no name and no path holds the character 0")
+        raise UsageError(f"{at}: {what} is {value!r}; no name and no path holds the character 0")
 
 
 def _words(kinds: Kinds) -> str:
@@ -261,9 +262,9 @@ def _words(kinds: Kinds) -> str:
     return " or ".join(names.get(kind, kind.__name__) for kind in kinds)
 
 
-def _unknown(key: str, known: list[str], where: str, path: Path) -> None:
+def _unknown(key: str, known: list[str], where: str, at: str) -> None:
     near = nearest(key, known)
-    raise UsageError(f"{path}: there is no key {key}{where}; there are {', '.join(known)}" + _hint(near))
+    raise UsageError(f"{at}: there is no key {key}{where}; there are {', '.join(known)}" + _hint(near))
 
 
 def _hint(near: str | None) -> str:

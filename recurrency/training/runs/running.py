@@ -63,7 +63,8 @@ def in_folder(session: Session, folder: RunFolder) -> History:
             metrics.close()
         session.save_best(folder / BEST, history, seed)
         session.save(history, seed)
-        _draw(session, folder)
+        if session.draws:
+            _draw(session, folder)
         session.write(outcome(history))
     return history
 

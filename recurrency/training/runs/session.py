@@ -36,6 +36,8 @@ class Session:
     processes: Processes
     output: str | None = None
     histories: list[History] = field(default_factory=list)
+    draws: bool = True
+    """Whether the losses of a run with a folder are drawn."""
 
     @classmethod
     def of(cls, experiment: Experiment, write: Write, processes: Processes, output: str | None = None) -> Session:

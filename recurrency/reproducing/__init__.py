@@ -1,0 +1,1 @@
+"""Studies: the experiments of a paper, run as a whole, and a report beside the published numbers."""
