@@ -141,6 +141,14 @@ class Trait:
     """Cells apply it to several gates side by side; one call for all of them is faster."""
     DISTRIBUTION = Fact("distribution")
     """Along the last axis, the elements of the result are not negative and add up to 1."""
+    CONVEX = Fact("convex")
+    """Each element is a convex function of all arguments, with a second derivative that is not 0 everywhere."""
+    CONCAVE = Fact("concave")
+    """Its negative is convex."""
+    INCREASING = Fact("increasing")
+    """No element falls where an element of an argument grows."""
+    KINKED = Fact("kinked")
+    """Linear between kinks, of slopes from -1 to 1: the second derivative is zero."""
     CONDITIONAL = Fact("conditional")
     """The first argument says for each element which of the other two the result is."""
     CHOOSES = Fact("chooses")

@@ -141,3 +141,11 @@ class Compiled:
     def over_calls(self) -> str:
         """Why calls that pass states on do not add up to the losses of the whole sequences ("" where they do)."""
         return self.programs.obstacle_over_calls()
+
+    @cached_property
+    def over_curvature(self) -> str:
+        """Why second-order optimisation can't use the Gauss-Newton matrix of the loss ("" where it can).
+
+        It can where each loss line is convex in the predictions that it reads, and one of them is curved there.
+        """
+        return self.programs.obstacle_to_curvature()

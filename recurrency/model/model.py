@@ -287,7 +287,8 @@ class Model(Compiled):
 
         The loss is taken as a function of what its `cross_entropy`, `squared_error`, ... read as predictions;
         `binary_cross_entropy(sigmoid(z), ...)` as a function of z, which matches it (Martens and Sutskever 2011,
-        section 3.1). What a loss line computes from parameters without these functions counts with its own Hessian.
+        section 3.1); other formulas as functions of the values in which they are convex. Where that is a parameter, as
+        in a penalty, the line counts with its own Hessian.
 
         `damping` adds structural damping (section 3.2): for each stream by name, its weight (lambda mu) times the
         Gauss-Newton matrix of a distance to the present values, summed over all steps and divided as the loss is: by

@@ -89,6 +89,12 @@ class Programs:
 
         return self.remembered(str, "over calls", lambda: obstacle_over_calls(of_each_step(self.elaborated.graph)))
 
+    def obstacle_to_curvature(self) -> str:
+        """Why the Gauss-Newton matrix of the loss says little about it ("" where it is a model of its curvature)."""
+        from recurrency.passes.gauss_newton import obstacle
+
+        return self.remembered(str, "to curvature", lambda: obstacle(self.elaborated.graph, self.elaborated.curvatures))
+
     def graph(self, kind: str, *options: Any) -> Graph:
         """The optimised graph of a program; `graphs.MAKERS` has the kinds and their options."""
         return self.graphs.graph(kind, *options)

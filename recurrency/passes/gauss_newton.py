@@ -15,6 +15,7 @@ from recurrency.graph.op import Trait
 from recurrency.graph.roots import DAMPING, STREAM
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
+from recurrency.passes import convexity
 from recurrency.passes.derivatives import (
     add_direction,
     add_input,
@@ -28,9 +29,10 @@ from recurrency.passes.loss_lines import divisor
 
 
 def gauss_newton_product(graph: Graph, predictions: int, damped: Collection[str] = (), matching: bool = True) -> Graph:
-    """J' H J v. J is the Jacobian of the predictions that the losses read, H the Hessian of the loss in them.
+    """J' H J v. J is the Jacobian of the heads that the loss reads, H the Hessian of the loss in them.
 
-    Terms that read parameters without a prediction in between, such as regularisers, contribute their own Hessian. The
+    Heads are the predictions of losses, and values in which other formulas are convex (`recurrency.passes.convexity`).
+    Terms that read parameters without a head in between, such as regularisers, contribute their own Hessian. The
     losses must read the very nodes `curvature:K`, so this works on graphs before any pass. (Martens and Sutskever 2011,
     section 3; Schraudolph 2002)
 
@@ -38,7 +40,7 @@ def gauss_newton_product(graph: Graph, predictions: int, damped: Collection[str]
     """
     out = rebuild(graph)
     params = sources(out, ["params"])
-    heads = {out.roots[f"curvature:{k}"] for k in range(predictions)} - set(params.values())
+    heads = convexity.loss_heads(out, _declared(out, predictions))
     inner = {name: out.roots[STREAM.of(name)] for name in damped}
     v = {id: add_direction(out, root, id) for root, id in params.items()}
     tangents = jacobian_product(out, sorted({*heads, *inner.values()}), v)
@@ -53,6 +55,16 @@ def gauss_newton_product(graph: Graph, predictions: int, damped: Collection[str]
         _damping(out, name, id, tangents[id], matching, back)
     moved_back = differentiate(out, back, list(v))
     return without_seeds(out, {root: (moved_back[id] + curved[id]).id for root, id in params.items()})
+
+
+def obstacle(graph: Graph, predictions: int) -> str:
+    """Why the Gauss-Newton matrix says little about a loss ("" where it is a model of its curvature)."""
+    return convexity.obstacle(graph, _declared(graph, predictions))
+
+
+def _declared(graph: Graph, predictions: int) -> set[int]:
+    """The predictions that functions of the language declare, except for parameters."""
+    return {graph.roots[f"curvature:{k}"] for k in range(predictions)} - set(graph.sources("param").values())
 
 
 def _damping(graph: Graph, name: str, id: int, moved: Value, matching: bool, seeds: dict[int, Value]) -> None:

@@ -27,6 +27,7 @@ EQUATIONS = {
     "recurrency/passes/reassociate.py": "(U h + W x) + b = (b + W x) + U h",
     "recurrency/passes/pack.py": "W x and V x are the halves of [W; V] x",
     "recurrency/passes/loss_lines.py": "a mean is a sum / max(count, 1), as the language writes it",
+    "recurrency/passes/convexity.py": "-a and b - a are concave where a is convex; a^n is convex where n is even",
     "recurrency/passes/chunks.py": "the sum of a mean stands below its division",
 }
 """Passes that look for an operation with `made_by`, and the equation that they apply."""

@@ -119,7 +119,7 @@ CHANGES = (
     ),
     Changes(
         "recurrency/graph/ops/elementwise.py", CHOSEN,
-        (("maximum leaves nothing out", "np.maximum,\n    traits={Trait.CHOOSES},", "np.maximum,"),),
+        (("maximum leaves nothing out", "np.maximum,\n    traits={Trait.KINKED, Trait.INCREASING, Trait.CHOOSES},", "np.maximum,"),),
     ),
     Changes(
         "recurrency/passes/differentiate.py", "tests/passes/test_differentiate.py",
@@ -132,7 +132,25 @@ CHANGES = (
         "recurrency/passes/derivatives.py", "tests/passes/test_differentiate.py tests/model/test_products.py -k 'one_node or (gnvp and numpy)'",
         (
             ("two results that are one node", "seeds[id] = seeds[id] + value if id in seeds else value", "seeds[id] = value"),
-            ("regularisers in Gauss-Newton", "(back[id] + curved[id]).id", "back[id].id"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/gauss_newton.py", "tests/model/test_products.py tests/model/test_damping.py -k '(gnvp or regulariser or damping) and numpy'",
+        (
+            ("regularisers in Gauss-Newton", "(moved_back[id] + curved[id]).id", "moved_back[id].id"),
+            ("damping of tanh", "id = node.args[0]", "pass"),
+        ),
+    ),
+    Changes(
+        "recurrency/passes/loss_lines.py", "tests/model/test_damping.py -k numpy",
+        (("damping by steps", "if SEQUENCES in found or not means:", "if not means:"),),
+    ),
+    Changes(
+        "recurrency/passes/convexity.py", "tests/passes/test_convexity.py",
+        (
+            ("the negative of a square", "if wanted != CONVEX:", "if False:"),
+            ("functions of any convexity", "elif wanted and wanted == self._bend(id, node):", "elif wanted == self._bend(id, node):"),
+            ("negative terms", "-wanted if k in falls else wanted", "wanted"),
         ),
     ),
 )  # fmt: skip

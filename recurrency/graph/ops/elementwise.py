@@ -52,7 +52,9 @@ define(
     linear_in=(0,),
 )
 define("power", 2, same, _power_gradient, np.power, cost=20, traits={Trait.SINGULAR})
-define("exp", 1, same, lambda g, y, x: (g * y,), np.exp, cost=10, traits={Trait.SINGULAR})
+define(
+    "exp", 1, same, lambda g, y, x: (g * y,), np.exp, cost=10, traits={Trait.CONVEX, Trait.INCREASING, Trait.SINGULAR}
+)
 define(
     "expm1",
     1,
@@ -60,11 +62,29 @@ define(
     lambda g, y, x: (g * x.apply("exp"),),
     np.expm1,
     cost=10,
-    traits={Trait.SINGULAR, Trait.KEEPS_ZERO},
+    traits={Trait.CONVEX, Trait.INCREASING, Trait.SINGULAR, Trait.KEEPS_ZERO},
 )
-define("log", 1, same, lambda g, y, x: (g / x,), np.log, cost=10, traits={Trait.SINGULAR})
-define("log1p", 1, same, lambda g, y, x: (g / (x + 1.0),), np.log1p, cost=10, traits={Trait.SINGULAR, Trait.KEEPS_ZERO})
-define("sqrt", 1, same, lambda g, y, x: (g / (y * 2.0),), np.sqrt, cost=4, traits={Trait.SINGULAR, Trait.KEEPS_ZERO})
+define(
+    "log", 1, same, lambda g, y, x: (g / x,), np.log, cost=10, traits={Trait.CONCAVE, Trait.INCREASING, Trait.SINGULAR}
+)
+define(
+    "log1p",
+    1,
+    same,
+    lambda g, y, x: (g / (x + 1.0),),
+    np.log1p,
+    cost=10,
+    traits={Trait.CONCAVE, Trait.INCREASING, Trait.SINGULAR, Trait.KEEPS_ZERO},
+)
+define(
+    "sqrt",
+    1,
+    same,
+    lambda g, y, x: (g / (y * 2.0),),
+    np.sqrt,
+    cost=4,
+    traits={Trait.CONCAVE, Trait.INCREASING, Trait.SINGULAR, Trait.KEEPS_ZERO},
+)
 define(
     "tanh",
     1,
@@ -83,16 +103,24 @@ define(
     cost=10,
     traits={Trait.BOUNDED, Trait.LOGISTIC, Trait.SQUASHES},
 )
-define("softplus", 1, same, lambda g, y, x: (g * x.apply("sigmoid"),), lambda x: np.logaddexp(0.0, x), cost=20)
+define(
+    "softplus",
+    1,
+    same,
+    lambda g, y, x: (g * x.apply("sigmoid"),),
+    lambda x: np.logaddexp(0.0, x),
+    cost=20,
+    traits={Trait.CONVEX, Trait.INCREASING},
+)
 define(
     "relu",
     1,
     same,
     lambda g, y, x: (chosen(constant(g.graph, 0.0).like(x).apply("less", x), g),),
     lambda x: np.maximum(x, 0.0),
-    traits={Trait.CHOOSES, Trait.KEEPS_ZERO},
+    traits={Trait.KINKED, Trait.INCREASING, Trait.CHOOSES, Trait.KEEPS_ZERO},
 )
-define("abs", 1, same, _abs_gradient, np.abs, traits={Trait.KEEPS_ZERO})
+define("abs", 1, same, _abs_gradient, np.abs, traits={Trait.KINKED, Trait.KEEPS_ZERO})
 define("sign", 1, same, lambda g, y, x: (None,), np.sign, traits={Trait.BOUNDED, Trait.KEEPS_ZERO})
 define("sin", 1, same, lambda g, y, x: (g * x.apply("cos"),), np.sin, cost=10, traits={Trait.BOUNDED, Trait.KEEPS_ZERO})
 define("cos", 1, same, lambda g, y, x: (-(g * x.apply("sin")),), np.cos, cost=10, traits={Trait.BOUNDED})
@@ -126,7 +154,7 @@ define(
     same,
     lambda g, y, a, b: (unless(b.apply("less", a), g), chosen(b.apply("less", a), g)),
     np.minimum,
-    traits={Trait.CHOOSES},
+    traits={Trait.KINKED, Trait.INCREASING, Trait.CHOOSES},
 )
 define(
     "maximum",
@@ -134,7 +162,7 @@ define(
     same,
     lambda g, y, a, b: (unless(a.apply("less", b), g), chosen(a.apply("less", b), g)),
     np.maximum,
-    traits={Trait.CHOOSES},
+    traits={Trait.KINKED, Trait.INCREASING, Trait.CHOOSES},
 )
 define(
     "where",

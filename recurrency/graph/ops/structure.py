@@ -140,7 +140,7 @@ define(
     _peak_gradient,
     lambda x, *, axes: np.max(x, axis=axes),
     group="reduce",
-    traits={Trait.MIXES, Trait.CHOOSES, Trait.REDUCES},
+    traits={Trait.KINKED, Trait.INCREASING, Trait.MIXES, Trait.CHOOSES, Trait.REDUCES},
 )
 define(
     "softmax",
@@ -161,7 +161,7 @@ define(
     _log_softmax_meaning,
     cost=25,
     group="reduce",
-    traits={Trait.MIXES, Trait.NORMALISES},
+    traits={Trait.CONCAVE, Trait.MIXES, Trait.NORMALISES},
 )
 define(
     "concat",
