@@ -16,6 +16,7 @@ Examples:
   recurrency generate runs/translation --source "a man sleeps ." --beam 5 --length-penalty 0.6
   recurrency generate runs/jsb --samples 3 -o chorales.npz
   recurrency generate runs/kanji --samples 16 --temperature 0.3 -o kanji.svg
+  recurrency generate runs/hershey --source "hello" --bias 1 -o hello.svg
 """
 
 
@@ -23,9 +24,10 @@ Examples:
 @click.argument("folder", metavar="RUN_FOLDER")
 @click.option("--steps", type=click.IntRange(min=1), help="The most symbols, frames or pen steps.")
 @click.option("--prompt", metavar="TEXT", help="The text to continue.")
-@click.option("--source", metavar="TEXT", help="The sentence to translate, or the program to run.")
+@click.option("--source", metavar="TEXT", help="The sentence to translate, the text to write, or the program to run.")
 @click.option("--greedy", is_flag=True, help="Take the most likely at each step, as with --temperature 0.")
 @click.option("--temperature", type=click.FloatRange(min=0), help="Below 1 less diverse, above 1 more.  [default: 1]")
+@click.option("--bias", type=click.FloatRange(min=0), help="Of strokes: above 0 neater, less diverse.  [default: 0]")
 @click.option("--top-k", type=click.IntRange(min=1), help="Sample among this many of the most likely symbols.")
 @click.option(
     "--beam", type=click.IntRange(min=1), metavar="WIDTH", help="Search for the most likely text; nothing is sampled."
@@ -41,6 +43,7 @@ def generate(
     folder: str,
     greedy: bool,
     temperature: float | None,
+    bias: float | None,
     top_k: int | None,
     beam: int | None,
     length_penalty: float | None,
@@ -58,12 +61,17 @@ def generate(
 
     if greedy and temperature:
         raise click.UsageError("--greedy is --temperature 0: leave one of them out")
-    sampling = {"--greedy": greedy, "--temperature": temperature is not None, "--top-k": top_k is not None}
+    sampling = {
+        "--greedy": greedy,
+        "--temperature": temperature is not None,
+        "--bias": bias,
+        "--top-k": top_k is not None,
+    }
     drawn = [name for name, given in sampling.items() if given]
     if beam is not None and drawn:
         raise click.UsageError(f"--beam draws nothing: leave {' and '.join(drawn)} out")
     if beam is None and length_penalty is not None:
         raise click.UsageError("--length-penalty is for --beam")
-    choice = Choice(0.0 if greedy else 1.0 if temperature is None else temperature, top_k)
+    choice = Choice(0.0 if greedy else 1.0 if temperature is None else temperature, top_k, bias or 0.0)
     found = None if beam is None else Beam(beam, length_penalty or 0.0)
     run(Request(folder, choice=choice, beam=found, **rest), echo, lambda words: echo(words, err=True))

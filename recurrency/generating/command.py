@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,11 +62,13 @@ class Request:
         return Path(self.path)
 
     def refuse(self, kind: str, **given: Any) -> None:
-        """Refuse options that are for text only.
+        """Refuse options that are for text only, and for anything but strokes a bias.
 
         Raises:
             UsageError: one of them was given.
         """
+        if self.choice.bias and kind != "strokes":
+            raise UsageError(f"--bias is for strokes; this model generates {kind}")
         for name, value in given.items():
             if value is not None:
                 raise UsageError(f"--{name} is for text; this model generates {kind}")
@@ -93,6 +96,7 @@ def run(request: Request, say: Tell, tell: Tell) -> None:
 
 
 def _text(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
+    request.refuse("text")
     alphabet = Alphabet.of(found.facts, writer.name, _size(writer, writer.name))
     prompt = request.prompt or ""
     prompt = prompt if alphabet.unit == "bytes" else plain_ends(prompt)  # as in training data
@@ -148,16 +152,34 @@ def _music(request: Request, found: Trained, writer: Writer, say: Tell, tell: Te
 
 def _strokes(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
     request.refuse("strokes", prompt=request.prompt, source=request.source)
+    _drawing(request, found, int(found.facts.get("steps", 100)))
+
+
+def _hand(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
+    """Writes the source with a pen; most steps are for a text that the window never gets past."""
+    request.refuse("strokes", prompt=request.prompt)
+    source = _source(request, found, writer)
+    if not len(source):
+        raise UsageError("the source is empty: pass --source TEXT with some characters")
+    most = math.ceil(MARGIN * float(found.facts.get("pace", 50)) * len(source))
+    _drawing(request, found, most, max(1.0, LETTER * len(source)), source=source)
+
+
+def _drawing(request: Request, found: Trained, usual: int, wide: float = 1.0, **more: Any) -> None:
     path, scale = request.file("a drawing", ".svg"), np.append(found.facts["scale"], 1.0)
-    pieces = request.written(found, int(found.facts.get("steps", 100)))
-    write_whole(path, strokes.svg([piece.values * scale for piece in pieces]))
+    pieces = request.written(found, usual, **more)
+    write_whole(path, strokes.svg([piece.values * scale for piece in pieces], wide))
 
 
-NEEDED: Mapping[str, str] = {"symbols": "vocabulary", "keys": "lowest", "pen": "scale"}
+MARGIN, LETTER = 2.0, 0.5
+"""How many times the usual steps of a character are allowed, and how much wider a drawing is for each one."""
+
+NEEDED: Mapping[str, str] = {"symbols": "vocabulary", "keys": "lowest", "pen": "scale", "hand": "scale"}
 """The fact of a task that each kind of output needs."""
 
 WRITERS: Mapping[str, Callable[[Request, Trained, Writer, Tell, Tell], None]] = {
     "symbols": _text,
     "keys": _music,
     "pen": _strokes,
+    "hand": _hand,
 }

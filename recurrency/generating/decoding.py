@@ -42,9 +42,10 @@ def generate(
     """Generate `samples` sequences.
 
     A sequence continues `start` [T, *shape], which is not part of the result, for `steps` steps or up to and including
-    the symbol `end`. `source` [S] is the input over the other clock of a model with two clocks. Random numbers depend
-    on the seed, the index of the sample and the step, so the first samples do not depend on how many there are. With a
-    `beam` nothing is drawn, and the samples are the best sequences, best first.
+    the symbol `end`; handwriting also ends where the window is past its text. `source` [S] is the input over the other
+    clock of a model with two clocks. Random numbers depend on the seed, the index of the sample and the step, so the
+    first samples do not depend on how many there are. With a `beam` nothing is drawn, and the samples are the best
+    sequences, best first.
 
     Raises:
         UsageError: the model cannot generate, or not with these options. ShapeError: an array does not fit.
@@ -78,6 +79,10 @@ def _drawn(
     ahead = writer.begin(samples, *beginning)
     written, likely, lengths = [], np.zeros(samples), np.full(samples, steps)
     for step in range(steps):
+        if step and kind.over is not None:
+            lengths = np.where(kind.over(ahead), np.minimum(lengths, step), lengths)
+            if step >= lengths.max():
+                break
         values, more = kind.draw(writer, ahead.outputs, choice, Dice(seed, step, samples))
         written.append(values)
         likely += np.where(step < lengths, more, 0)

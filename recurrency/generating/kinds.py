@@ -1,4 +1,4 @@
-"""The kinds of output that can be generated: symbols, the keys of a piano roll, or the steps of a pen."""
+"""The kinds of output that can be generated: symbols, keys of a piano roll, steps of a pen, or of one with a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.generating.choice import Choice, Dice, picked
-from recurrency.generating.steps import Array, Writer
+from recurrency.generating.steps import Ahead, Array, Writer
 from recurrency.graph.op import Fact, Trait
 from recurrency.graph.roots import OUTPUT
 from recurrency.training.tasks.measures import log_softmax
@@ -18,19 +18,23 @@ from recurrency.training.tasks.measures import log_softmax
 PEN = ("pi", "mu_1", "mu_2", "sigma_1", "sigma_2", "rho", "e")
 """The outputs of `MixtureDensity`."""
 
+WINDOW = ("alpha", "beta", "kappa")
+"""The outputs of a window on a text, behind those of the pen."""
+
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of output: whether a model has it (`fits`), and how its next step is drawn.
 
     `draw(writer, outputs, choice, dice)` returns the steps [B, *shape] and their log-probabilities [B] under the model,
-    at temperature 1.
+    at temperature 1. `over(ahead)` says which sequences [B] end before the next step.
     """
 
     name: str
     needs: str
     fits: Callable[[Writer], bool]
     draw: Callable[[Writer, Mapping[str, Array], Choice, Dice], tuple[Array, Array]]
+    over: Callable[[Ahead], Array] | None = None
 
 
 def _only(writer: Writer) -> tuple[str, tuple[int, ...]]:
@@ -97,7 +101,8 @@ def sigmoid(a: Array) -> Array:
 def _pen(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dice) -> tuple[Array, Array]:
     """Draws a Gaussian, a point of it, and whether the pen is lifted there (Graves 2013, section 4.1).
 
-    A temperature T divides the logits of the mixture and of the pen, and multiplies the variances (Ha & Eck 2017).
+    A temperature T divides the logits of the mixture and of the pen, and multiplies the variances (Ha & Eck 2017). A
+    bias b multiplies the logits of the mixture by 1 + b, and the deviations by exp(-b) (Graves 2013, section 5.4).
     """
     with np.errstate(divide="ignore"):
         weights = np.log(_number(outputs["pi"]))
@@ -106,8 +111,8 @@ def _pen(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dic
         which, z, lifted = weights.argmax(1), np.zeros((dice.batch, 2)), lift > 0
     else:
         T, uniform = choice.temperature, dice.uniform(2)
-        which = picked(log_softmax(weights / T), uniform[:, 0])
-        z = dice.normal(2) * np.sqrt(T)
+        which = picked(log_softmax(weights * (1 + choice.bias) / T), uniform[:, 0])
+        z = dice.normal(2) * np.sqrt(T) * np.exp(-choice.bias)
         lifted = uniform[:, 1:] < sigmoid(lift / T)
     rows = np.arange(dice.batch)
     mu_1, mu_2, sigma_1, sigma_2, rho = (_number(outputs[name])[rows, which] for name in PEN[1:6])
@@ -117,12 +122,30 @@ def _pen(writer: Writer, outputs: Mapping[str, Array], choice: Choice, dice: Dic
     return steps.astype(writer.model.real), np.full(dice.batch, np.nan)
 
 
+def past(ahead: Ahead) -> Array:
+    """Where the window is past the text: phi(U + 1) > phi(u) for all u from 1 to U (Graves 2013, section 5.3).
+
+    phi(u) = sum_k alpha_k exp(-beta_k (kappa_k - u)^2), of the text `ahead.given` [U, B].
+    """
+    (text,) = ahead.given.values()
+    alpha, beta, kappa = (_number(ahead.outputs[name])[:, None] for name in WINDOW)
+    places = np.arange(1, len(text) + 2)[:, None]
+    phi = (alpha * np.exp(-beta * np.square(kappa - places))).sum(2)
+    return np.asarray((phi[:, -1:] > phi[:, :-1]).all(1))
+
+
 # ---------------------------------------------------------------------------------------------------------------- table
 
 
-def _is_pen(writer: Writer) -> bool:
+def _is_pen(writer: Writer, more: tuple[str, ...] = ()) -> bool:
     shapes = [port.shape for port in writer.model.outputs.values()]
-    return tuple(writer.model.outputs) == PEN and writer.port.shape == (3,) and shapes == [*shapes[:1] * 6, (1,)]
+    if tuple(writer.model.outputs) != (*PEN, *more) or writer.port.shape != (3,):
+        return False
+    return shapes == [*shapes[:1] * 6, (1,), *shapes[7:8] * len(more)]
+
+
+def _is_hand(writer: Writer) -> bool:
+    return _is_pen(writer, WINDOW) and len(writer.sources) == 1
 
 
 KINDS = (
@@ -139,6 +162,13 @@ KINDS = (
         _keys,
     ),
     Kind("pen", f"reads [3], and has the outputs of MixtureDensity ({', '.join(PEN)})", _is_pen, _pen),
+    Kind(
+        "hand",
+        f"reads [3] and a text over another clock, and also has the outputs {', '.join(WINDOW)} of AttentionWindow",
+        _is_hand,
+        _pen,
+        past,
+    ),
 )
 
 

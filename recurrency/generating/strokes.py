@@ -10,7 +10,7 @@ import numpy as np
 from recurrency.generating.steps import Array
 
 CELL, MARGIN, PEN = 200.0, 0.08, 2.0
-"""The side of the square of a drawing, its margin as a fraction of that, and the width of a line."""
+"""The height of a drawing, its margin as a fraction of that, and the width of a line."""
 
 
 def lines(steps: Array) -> list[Array]:
@@ -23,27 +23,31 @@ def lines(steps: Array) -> list[Array]:
     return [piece for piece in np.split(points, ends) if len(piece)]
 
 
-def svg(drawings: Sequence[Array]) -> str:
-    """Drawings [T, 3] in a grid, each scaled to its square; y points down, as in the data."""
-    columns = math.ceil(math.sqrt(len(drawings)))
-    width, height = columns * CELL, math.ceil(len(drawings) / columns) * CELL
+def svg(drawings: Sequence[Array], wide: float = 1.0) -> str:
+    """Drawings [T, 3] in a grid, each scaled to its cell, which is `wide` times as wide as high.
+
+    y points down, as in the data.
+    """
+    columns = math.ceil(math.sqrt(len(drawings) / wide))
+    side = CELL * wide
+    width, height = columns * side, math.ceil(len(drawings) / columns) * CELL
     parts = []
     for number, drawing in enumerate(drawings):
         row, column = divmod(number, columns)
-        paths = "".join(f'<path d="{_path(line)}"/>' for line in _fitted(lines(drawing)))
-        parts.append(f'<g transform="translate({column * CELL:g} {row * CELL:g})">{paths}</g>')
+        paths = "".join(f'<path d="{_path(line)}"/>' for line in _fitted(lines(drawing), wide))
+        parts.append(f'<g transform="translate({column * side:g} {row * CELL:g})">{paths}</g>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
     head += f'viewBox="0 0 {width:g} {height:g}">\n<rect width="100%" height="100%" fill="white"/>\n'
     style = f'<g fill="none" stroke="black" stroke-width="{PEN:g}" stroke-linecap="round" stroke-linejoin="round">'
     return f"{head}{style}\n" + "\n".join(parts) + "\n</g>\n</svg>\n"
 
 
-def _fitted(strokes: Sequence[Array]) -> list[Array]:
-    """Strokes scaled and centred in a square of side CELL."""
-    points = np.concatenate(strokes)
+def _fitted(strokes: Sequence[Array], wide: float) -> list[Array]:
+    """Strokes scaled and centred in a cell."""
+    points, cell = np.concatenate(strokes), np.array([CELL * wide, CELL])
     low, high = points.min(0), points.max(0)
-    scale = CELL * (1 - 2 * MARGIN) / max(float((high - low).max()), 1e-9)
-    return [(stroke - (low + high) / 2) * scale + CELL / 2 for stroke in strokes]
+    scale = ((cell - 2 * MARGIN * CELL) / np.maximum(high - low, 1e-9)).min()
+    return [(stroke - (low + high) / 2) * scale + cell / 2 for stroke in strokes]
 
 
 def _path(line: Array) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from recurrency.cli import cli
 from recurrency.errors import RecurrencyError, UsageError
 from recurrency.generating import generate, music, strokes, trained
 from recurrency.generating.alphabet import Alphabet
+from recurrency.generating.choice import Choice
 from recurrency.training.loop.snapshots import read
 from recurrency.training.loop.snapshots import write as write_snapshot
 from recurrency.training.runs.command import Request, run
@@ -285,6 +287,33 @@ def test_strokes_become_lines_in_the_units_of_the_data(tmp_path: Path) -> None:
     pieces = generate(found.model, found.params, 4, samples=3)
     assert out.read_text(encoding="utf-8") == strokes.svg([p.values * [*scale, 1] for p in pieces])
     assert "a drawing is written to a file: pass -o NAME.svg" in refused(folder)
+
+
+def test_a_text_is_written_by_a_pen(tmp_path: Path) -> None:
+    glyphs = ["  699  1JZ", *["    8  9MWOMOV RUMUV ROQUQ"] * 95]
+    (tmp_path / "hershey_rowmans.jhf").write_text("\n".join(glyphs) + "\n", encoding="latin-1")
+    shape = {"V": 27, "H": 2, "M": 2, "L": 1, "K": 2}
+    folder = train(
+        tmp_path / "run", "Handwriting", "hershey", shape, data=str(tmp_path), task_options={"steps": 2, "held": 4}
+    )
+    facts, out = json.loads((folder / FACTS).read_text(encoding="utf-8")), tmp_path / "drawing.svg"
+    assert said(folder, "--source", "no way", "--samples", "2", "--bias", "0.5", "-o", str(out)) == ""
+    found = trained(folder)
+    source = [facts["vocabulary"]["text"].index(letter) for letter in "no way"]
+    most = math.ceil(2 * facts["pace"] * len(source))
+    pieces = generate(found.model, found.params, most, source=source, samples=2, choice=Choice(bias=0.5))
+    drawn = strokes.svg([p.values * [*facts["scale"], 1] for p in pieces], 3.0)
+    assert out.read_text(encoding="utf-8") == drawn
+    assert 'viewBox="0 0 600 400"' in drawn
+    assert "no source given: this model reads one, pass --source TEXT" in refused(folder, "-o", str(out))
+    assert "the source is empty: pass --source TEXT" in refused(folder, "--source", "", "-o", str(out))
+    assert "the source has 'N', '!', which are unknown characters" in refused(folder, "--source", "No!", "-o", str(out))
+    assert "--prompt is for text" in refused(folder, "--source", "no", "--prompt", "a", "-o", str(out))
+    assert "do the same" in refused(folder, "--source", "no", "--bias", "1", "--temperature", "2", "-o", str(out))
+
+
+def test_a_bias_is_for_strokes_alone(verses: Path) -> None:
+    assert "--bias is for strokes; this model generates text" in refused(verses, "--bias", "1")
 
 
 def test_a_lifted_pen_draws_no_line() -> None:

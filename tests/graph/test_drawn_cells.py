@@ -15,6 +15,13 @@ from tests.transcriptions.trace import below
 
 STEPS, BATCH = 40, 3
 TEXTS = {
+    "RecurrentDropoutLSTM": """
+        use RecurrentDropoutLSTM from library
+        cell Probe(x: [4]) -> (h: [5], kept: [5]) {
+            u    = RecurrentDropoutLSTM[5, p = 0.25](x)
+            h    = u
+            kept = u.kept
+        }""",
     "VariationalLSTM": """
         use VariationalLSTM from library
         cell Probe(x: [4]) -> (h: [5], x_kept: [4], h_kept: [5]) {
@@ -68,6 +75,19 @@ def test_variational_dropout_drops_the_same_at_all_steps_and_for_all_gates(backe
     assert len({tuple(mask) for mask in z_x[0] > 0} | {tuple(mask) for mask in z_h[0] > 0}) > 2
     for b in range(BATCH):
         wanted = lstm_variants.variational(p, {}, x[:, b], z_x[0, b], z_h[0, b])
+        np.testing.assert_allclose(run.outputs["h"][:, b], wanted.outputs["h"], rtol=1e-12, atol=1e-12)
+
+
+@each_backend
+def test_recurrent_dropout_draws_a_mask_for_each_step_of_what_is_read_of_itself(backend: str) -> None:
+    p, x, run = trained("RecurrentDropoutLSTM", backend)
+    z = np.ones_like(run.outputs["h"])
+    z[1:] = run.outputs["kept"][1:] / run.outputs["h"][:-1]
+    assert set(np.round(np.unique(z[1:]), 9)) == {0, round(4 / 3, 9)}
+    assert_drawn(z[1:] == 0, 0.25)
+    assert (z[1] != z[2]).any()
+    for b in range(BATCH):
+        wanted = lstm_variants.recurrent_dropout(p, {}, x[:, b], z[:, b])
         np.testing.assert_allclose(run.outputs["h"][:, b], wanted.outputs["h"], rtol=1e-12, atol=1e-12)
 
 

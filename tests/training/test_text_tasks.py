@@ -212,6 +212,17 @@ def test_published_texts_have_the_sizes_that_are_known(
     assert counted(task) == sizes
 
 
+def test_a_part_of_a_text_is_its_beginning_and_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"ptb.{part}.txt").write_text("a b c d e f g h i\n" * 10, encoding="utf-8")
+    task = TASKS["ptb"].build(Settings(data=tmp_path, batch=2), part=40)
+    assert counted(task) == (40, 100, 100)
+    task = TASKS["text"].build(Settings(data=written(tmp_path, "abcdefghij" * 20), batch=1), part=5)
+    assert task.facts["vocabulary"] == [*"abcdefgh", "<unk>"]
+    with pytest.raises(UsageError, match="the option part of ptb must be at most 100"):
+        TASKS["ptb"].build(Settings(data=tmp_path), part=101)
+
+
 def test_the_treebank_is_three_files_in_a_folder(tmp_path: Path) -> None:
     for part in ("train", "valid", "test"):
         (tmp_path / f"ptb.{part}.txt").write_text(f" a {part} \n b \n" * 4, encoding="utf-8")

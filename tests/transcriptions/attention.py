@@ -9,6 +9,7 @@ from tests.transcriptions.case import Case, Input
 from tests.transcriptions.gru import gru
 from tests.transcriptions.lstm import lstm, plain_lstm
 from tests.transcriptions.networks import surprise
+from tests.transcriptions.outputs import mixture_density
 from tests.transcriptions.trace import Array, Arrays, Trace, below, named, sigmoid, softmax
 
 
@@ -19,6 +20,12 @@ def position(p: Arrays, first: Arrays, x: Array) -> Trace:
 
 
 def attention_window(p: Arrays, first: Arrays, x: Array, text: NDArray[np.int64]) -> Trace:
+    """The window and the layer that moves it."""
+    found = moved(p, first, x, text)
+    return Trace({name: found.outputs[name] for name in ("w", "h")}, found.state)
+
+
+def moved(p: Arrays, first: Arrays, x: Array, text: NDArray[np.int64]) -> Trace:
     """Graves 2013: phi(t, u) = sum_k alpha_k exp(-beta_k (kappa_k - u)^2);  w_t = sum_u phi(t, u) c_u.
 
     alpha, beta, and how far kappa moves are exponentials of what an affine layer makes of h_t, which reads w_{t-1}.
@@ -27,7 +34,7 @@ def attention_window(p: Arrays, first: Arrays, x: Array, text: NDArray[np.int64]
     u = first.get("w.Position.n", np.zeros(())) + np.arange(1, len(text) + 1)
     state, w = below(first, "h"), first.get("w", np.zeros(c.shape[1]))
     kappa = first.get("kappa", np.zeros(len(p["b_k"])))
-    seen, hidden = [], []
+    outputs: dict[str, list[Array]] = {name: [] for name in ("w", "h", "alpha", "beta", "kappa")}
     for x_t in x:
         layer = lstm(below(p, "h"), state, np.concatenate([x_t, w])[None])
         state, h = layer.state, layer.outputs["h"][0]
@@ -35,10 +42,26 @@ def attention_window(p: Arrays, first: Arrays, x: Array, text: NDArray[np.int64]
         kappa = kappa + np.exp(p["W_k"] @ h + p["b_k"])
         phi = [np.sum(alpha * np.exp(-beta * (kappa - u_i) ** 2)) for u_i in u]
         w = np.sum([phi_u * c_u for phi_u, c_u in zip(phi, c, strict=True)], axis=0)
-        seen.append(w)
-        hidden.append(h)
+        for name, value in zip(outputs, (w, h, alpha, beta, kappa), strict=True):
+            outputs[name].append(value)
     final = named("h", state) | {"w": w, "kappa": kappa, "w.Position.n": u[-1]}
-    return Trace({"w": np.array(seen), "h": np.array(hidden)}, final)
+    return Trace({name: np.array(values) for name, values in outputs.items()}, final)
+
+
+def handwriting(p: Arrays, first: Arrays, x: Array, text: NDArray[np.int64]) -> Trace:
+    """Graves 2013: layer 1 reads x_{t-1} and w_{t-1}; layer n x_{t-1}, h^{n-1}_t, w_t; the mixture all layers."""
+    before = np.vstack([first.get("x", np.zeros(3)), x[:-1]])
+    window = moved(below(p, "first"), below(first, "first"), before, text)
+    hidden, state = [window.outputs["h"]], named("first", window.state) | {"x": x[-1]}
+    while f"h[{len(hidden) + 1}].W_i" in p:
+        name = f"h[{len(hidden) + 1}]"
+        read = np.hstack([before, hidden[-1], window.outputs["w"]])
+        layer = lstm(below(p, name), below(first, name), read)
+        hidden.append(layer.outputs["h"])
+        state |= named(name, layer.state)
+    mixture = mixture_density(below(p, "y"), {}, np.hstack(hidden), x)
+    seen = {name: window.outputs[name] for name in ("alpha", "beta", "kappa")}
+    return Trace({**mixture.outputs, **seen}, state, mixture.loss)
 
 
 def attended(scores: list[float], values: Array) -> Array:
@@ -106,12 +129,14 @@ def encoder_decoder(p: Arrays, first: Arrays, src: NDArray[np.int64], tgt: NDArr
 
 
 WRITTEN = {"x": Input((4,)), "text": Input(symbols=3, clock="s")}
+PEN = {"text": Input(symbols=3, clock="s"), "x": Input((3,))}
 PAIR = {"src": Input(symbols=7, clock="s"), "tgt": Input(symbols=6)}
 SIZES = {"V": 7, "K": 6, "N": 4, "H": 3}
 
 CASES = (
     Case("Position", position, {"N": 4}),
     Case("AttentionWindow", attention_window, {"N": 4, "V": 3, "H": 5, "K": 2}, WRITTEN, causal=False),
+    Case("Handwriting", handwriting, {"V": 3, "H": 3, "M": 2, "L": 2, "K": 2}, PEN, causal=False),
     Case("LuongAttention", luong, {**SIZES, "L": 2}, PAIR, causal=False, handed=False),
     Case("BahdanauAttention", bahdanau, {**SIZES, "A": 5, "M": 2}, PAIR, causal=False, handed=False),
     Case("EncoderDecoder", encoder_decoder, SIZES, PAIR, causal=False, handed=False),

@@ -97,6 +97,8 @@ CASES: tuple[Case, ...] = (
     Case("SCRN", partial(simple.scrn, alpha=0.6), {"N": 4, "H": 5, "S": 3, "alpha": 0.6}),
     Case("FullPeepholeLSTM", lstm.full_peephole_lstm, {"N": 4, "H": 5}),
     Case("CIFG", lstm.cifg, {"N": 4, "H": 5}),
+    Case("ClippedLSTM", lstm.lstm, {"N": 4, "H": 5}),
+    Case("RecurrentDropoutLSTM", lstm_variants.recurrent_dropout, {"N": 4, "H": 5}),
     Case("VariationalLSTM", lstm_variants.variational, {"N": 4, "H": 5}),
     Case("ZoneoutLSTM", partial(lstm_variants.zoneout, d_c=0.4, d_h=0.1), {"N": 4, "H": 5, "p_c": 0.4, "p_h": 0.1}),
     Case("MultiplicativeLSTM", lstm_variants.multiplicative, {"N": 4, "H": 5, "M": 3}),

@@ -17,6 +17,17 @@ def variational(p: Arrays, first: Arrays, x: Array, z_x: Array | float = 1.0, z_
     return counted(plain_lstm(masked, first, x), first, x)
 
 
+def recurrent_dropout(p: Arrays, first: Arrays, x: Array, z: Array | float = 1.0) -> Trace:
+    """A mask z [T, H] on h_{t-1}, another one at each step."""
+    n = len(p["b_i"])
+    state = {"h": first.get("h", np.zeros(n)), "c": first.get("c", np.zeros(n))}
+    masks, outputs = np.broadcast_to(z, (len(x), n)), []
+    for x_t, mask in zip(x, masks, strict=True):
+        state = plain_lstm(p, {**state, "h": state["h"] * mask}, x_t[None]).state
+        outputs.append(state["h"])
+    return counted(Trace({"h": np.array(outputs)}, state), first, x)
+
+
 def counted(trace: Trace, first: Arrays, x: Array) -> Trace:
     """With the number of steps so far, which is a part of the state wherever something is drawn."""
     return Trace(trace.outputs, {**trace.state, "t": np.asarray(first.get("t", 0) + len(x))}, trace.loss)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import attention, composition, outputs, tasks
+from tests.transcriptions import attention, composition, fast_dropout, outputs, tasks
 from tests.transcriptions.case import Case
 
-CASES: tuple[Case, ...] = (*attention.CASES, *outputs.CASES, *composition.CASES, *tasks.CASES)
+CASES: tuple[Case, ...] = (
+    *attention.CASES,
+    *outputs.CASES,
+    *composition.CASES,
+    *fast_dropout.CASES,
+    *tasks.CASES,
+)

@@ -17,6 +17,10 @@ def _whole(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**31
 
 
+def _positive(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf
+
+
 def _numbers(value: Any) -> bool:
     return isinstance(value, list) and all(type(v) in (int, float) and abs(v) < math.inf for v in value)
 
@@ -33,6 +37,7 @@ KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "labels": (_symbols, "different texts in a list"),
     "lowest": (_whole, "a whole number"),
     "steps": (lambda v: _whole(v) and v > 0, "a whole number from 1 on"),
+    "pace": (_positive, "a number above 0"),
     "scale": (lambda v: _numbers(v) and len(v) == 2, "two numbers in a list"),
     "mean": (_numbers, "numbers in a list"),
     "deviation": (_numbers, "numbers in a list"),

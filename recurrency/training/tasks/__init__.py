@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from recurrency.training.tasks import (
     frames,
+    handwriting,
     images,
     labelled,
     marks,
@@ -24,7 +25,7 @@ from recurrency.training.tasks.task import from_sequences as from_sequences
 from recurrency.training.tasks.toys import first_element as first_element
 from recurrency.training.tasks.toys import readme_sample as readme_sample
 
-_MODULES = (toys, marks, symbols, phrases, programs, text, labelled, images, translation, frames)
+_MODULES = (toys, marks, symbols, phrases, programs, text, labelled, images, translation, frames, handwriting)
 
 TASKS: Mapping[str, Kind] = {kind.name: kind for module in _MODULES for kind in module.KINDS}
 """The table of tasks; each row is in the module that implements it."""

@@ -30,8 +30,9 @@ class Task:
     `measure` how success is measured apart from the loss. `facts` are what a user of the trained model needs to know
     of the data, as JSON can hold it, and are kept in a run folder. `vocabulary` is the list of symbols, or such a list
     for each input that has another one; `unit` says what they are (see `text.UNITS`), `ends` which of them ends a
-    sequence of which input, `steps` how long sequences are as a rule; `scale` is what distances were divided by, and
-    `lowest` the key of the first bit, as MIDI counts.
+    sequence of which input, `steps` how long sequences are as a rule, and `pace` how many there are for
+    each symbol of another clock; `scale` is what distances were divided by, and `lowest` the key of the first bit, as
+    MIDI counts.
     """
 
     name: str

@@ -51,6 +51,11 @@ def cut(units: Sequence[str], split: str) -> list[Sequence[str]]:
     return [units[:first], units[first:second], units[second:]]
 
 
+def begun(text: Sequence[str], part: int) -> Sequence[str]:
+    """The first `part` percent of a text."""
+    return text[: len(text) * part // 100]
+
+
 def vocabulary(parts: Sequence[Sequence[str]], most: int = 0, frequent: bool = False) -> list[str]:
     """The symbols of the first part, in the order of their codes, or the more `frequent` ones first.
 
@@ -115,6 +120,7 @@ def text(
     chunk: int,
     reset: int,
     most: int,
+    part: int,
     name: str = "text",
     file: str = "",
     origin: str = "",
@@ -124,16 +130,18 @@ def text(
         raise UsageError("the task text needs a text: say where it is with --data FILE.txt")
     path = find_data(file, settings.data, origin) if file else Path(str(settings.data))
     parts = cut(UNITS[unit](path), split)
+    parts[0] = begun(parts[0], part)
     return streams(name, parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
 
 
-def treebank(settings: Settings, unit: str, chunk: int, reset: int, most: int) -> Task:
+def treebank(settings: Settings, unit: str, chunk: int, reset: int, most: int, part: int) -> Task:
     """The Penn Treebank in the parts in which it is published."""
-    paths = [find_data(f"ptb/ptb.{part}.txt", settings.data, PTB, alone=False) for part in ("train", "valid", "test")]
+    paths = [find_data(f"ptb/ptb.{own}.txt", settings.data, PTB, alone=False) for own in ("train", "valid", "test")]
     if unit == "words":
         parts: list[Sequence[str]] = [UNITS["words"](path) for path in paths]
     else:  # words have a space between, and none before a line or after it
         parts = ["".join(f"{line.strip()}\n" for line in read_lines(path)) for path in paths]
+    parts[0] = begun(parts[0], part)
     return streams("ptb", parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
 
 
@@ -145,6 +153,7 @@ _UNIT = Option("unit", "characters", "the symbols of the text", words=tuple(UNIT
 _CHUNK = Option("chunk", 100, "steps of a batch", 1)
 _RESET = Option("reset", 0, "batches after which the states are new, 0 for never", 0)
 _MOST = Option("most", 0, "the most different symbols; rarer ones are `<unk>`; 0: all", 0)
+_PART = Option("part", 100, "percent of the training text that is read, from its beginning", 1, 100)
 _INPUTS = {"x": "symbol of the vocabulary", "target": "the same, the next one"}
 
 
@@ -159,7 +168,7 @@ KINDS = (
         "Karpathy 2015 (tiny Shakespeare)",
         _INPUTS,
         partial(text, name="shakespeare", file="text/tinyshakespeare.txt", origin=SHAKESPEARE),
-        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST),
+        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST, _PART),
     ),
     Kind(
         "wikipedia",
@@ -167,7 +176,7 @@ KINDS = (
         "in place of the Hutter Prize text of Graves 2013 and Chung et al. 2015",
         _INPUTS,
         partial(text, name="wikipedia", file="text/enwiki2016_head6MB.xml", origin=WIKIPEDIA),
-        (Option("unit", "bytes", _UNIT.meaning, words=tuple(UNITS)), _split("90/5/5"), _CHUNK, _RESET, _MOST),
+        (Option("unit", "bytes", _UNIT.meaning, words=tuple(UNITS)), _split("90/5/5"), _CHUNK, _RESET, _MOST, _PART),
     ),
     Kind(
         "ptb",
@@ -180,6 +189,7 @@ KINDS = (
             Option("chunk", 35, _CHUNK.meaning, 1),
             _RESET,
             _MOST,
+            _PART,
         ),
     ),
     Kind(
@@ -188,6 +198,6 @@ KINDS = (
         "your data",
         _INPUTS,
         text,
-        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST),
+        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST, _PART),
     ),
 )
