@@ -104,6 +104,7 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("--weight-noise", type=NOT_LESS, help="Standard deviation of the noise on all weights in training.")
 @click.option("--patience", type=POSITIVE, help="Epochs without a better validation loss before training stops.")
 @click.option("--shrink", type=ABOVE, help="Factor on the rate after an epoch without a better validation loss.")
+@click.option("--halve-above", type=ABOVE, help="Halve the rate when the norm of a gradient is greater than this.")
 @click.option("--length", type=POSITIVE, help="Steps of a generated sequence.")
 @click.option("--chunk", type=POSITIVE, help="Longest piece of a training sequence.")
 @click.option("--truncate", type=POSITIVE, help="Steps after which gradients stop; states are carried on.")

@@ -102,7 +102,7 @@ VALUES: Mapping[str, Any] = {
     "longest": 4,
     "chunk": 4,
     "held": 3,
-    "steps": 2,
+    "steps": 3,
     "symbols": 4,
     "count": 3,
     "pool": 4,

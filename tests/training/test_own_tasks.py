@@ -112,7 +112,7 @@ def test_a_file_that_does_not_fit_the_spec_is_told(tmp_path: Path, name: str, te
     ("name", "option", "words"),
     [
         ("my.csv", "unit", "the task on my.csv has no option unit; it has chunk, held"),
-        ("my.txt", "held", "the task text has no option held; it has unit, split, chunk, reset, most"),
+        ("my.txt", "held", "the task text has no option held; it has unit, split, chunk, reset, steps, most, part"),
     ],
 )
 def test_options_of_another_kind_of_file_are_refused(tmp_path: Path, name: str, option: str, words: str) -> None:

@@ -70,6 +70,18 @@ def test_states_are_new_after_so_many_batches(reset: int, fresh: str) -> None:
     assert [batch.fresh for batch in Streams(np.arange(24), 2, 2, reset)] == [flag == "1" for flag in fresh]
 
 
+def test_reading_goes_on_from_any_batch_and_begins_again_after_the_last_one() -> None:
+    streams = Streams(np.arange(26), 2, 4, reset=3)
+    whole = list(streams)
+    assert len(whole) == 4
+    for first, count in ((0, 4), (2, 1), (3, 6), (9, 2)):
+        read = list(streams.read(first, count))
+        assert len(read) == count
+        for number, batch in enumerate(read, first):
+            assert batch.inputs["x"].tolist() == whole[number % 4].inputs["x"].tolist()
+            assert batch.fresh == (number % 4 in (0, 3))
+
+
 NEXT = """
 use GRU, Linear from library
 
@@ -147,6 +159,17 @@ def test_a_text_is_of_characters_words_or_bytes(tmp_path: Path, unit: str, known
         assert read == ["ab", "aü", "<eos>"] * 30
     else:
         assert "".join(read).encode("latin-1" if unit == "bytes" else "utf-8").decode() == "ab aü\n" * 30
+
+
+def test_an_epoch_of_so_many_steps_begins_where_the_last_one_ended(tmp_path: Path) -> None:
+    path = written(tmp_path, "".join(map(chr, range(300, 550))))
+    whole = [batch.inputs["x"].tolist() for batch in own(path, chunk=25, split="80/10/10").train(0, RNG)]
+    task = own(path, chunk=25, split="80/10/10", steps=3)
+    assert (len(whole), task.steps) == (4, 3)
+    for epoch, numbers in enumerate([(0, 1, 2), (3, 0, 1), (2, 3, 0)]):
+        batches = list(task.train(epoch, RNG))
+        assert [batch.inputs["x"].tolist() for batch in batches] == [whole[number] for number in numbers]
+        assert [batch.fresh for batch in batches] == [number == 0 for number in numbers]
 
 
 def test_a_packed_text_is_read_like_a_plain_one(tmp_path: Path) -> None:

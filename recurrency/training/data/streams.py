@@ -43,10 +43,15 @@ class Streams:
         return found[:-1] if len(found) > 1 and found[-1] == steps[-1] else found
 
     def __iter__(self) -> Iterator[Batch]:
+        return self.read(0, self.count)
+
+    def read(self, first: int, count: int) -> Iterator[Batch]:
+        """So many batches from number `first` on; after the last one comes batch 0 again, with new states."""
         steps = np.array(self._steps)
         x, target = (_side_by_side(a, steps) for a in (self.symbols, np.append(self.symbols[1:], -1)))
-        starts = self._starts
-        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(x)], strict=True)):
+        starts = [*self._starts, len(x)]
+        for number in (place % self.count for place in range(first, first + count)):
+            start, end = starts[number : number + 2]
             piece = slice(start, end)
             lengths = np.clip(steps - start, 0, len(x[piece]))
             ragged = None if (lengths == lengths[0]).all() else lengths

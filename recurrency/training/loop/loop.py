@@ -117,6 +117,8 @@ class _Run:
             self._guard("loss", part.loss)
         length = self.learner.regularise(self.params, grad)
         self._guard("length of the gradient", length)
+        if self.options.halve_above is not None and length > self.options.halve_above:
+            self.optimiser = dataclasses.replace(self.optimiser, rate=self.optimiser.rate / 2)
         rate = self.optimiser.rate * self.options.schedule.factor(self._time(), self.options.epochs)
         dataclasses.replace(self.optimiser, rate=rate).update(self.params, grad, self.state, self.step)
         self.sums = self.sums.plus(parts, length, rate)

