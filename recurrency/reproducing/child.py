@@ -19,9 +19,10 @@ from pathlib import Path
 
 from recurrency.errors import RecurrencyError, visible
 from recurrency.reproducing.plan import Wanted
+from recurrency.reproducing.readings import Run
 from recurrency.reproducing.records import read_values, write_values
 from recurrency.reproducing.store import VALUES_FILE
-from recurrency.reproducing.values import VALUES, Run
+from recurrency.reproducing.values import VALUES
 from recurrency.training.loop.progress import INTERRUPTED, DivergedError
 from recurrency.training.runs.command import Request, run
 from recurrency.training.runs.folders import RunFolder

@@ -10,9 +10,9 @@ from pathlib import Path
 from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
 from recurrency.reproducing.plan import Case, Job
+from recurrency.reproducing.readings import Run
 from recurrency.reproducing.results import outcome
 from recurrency.reproducing.store import VALUES_FILE, Store
-from recurrency.reproducing.values import Run
 from recurrency.training.runs.folders import METRICS, RUN
 
 MOST_LINES = 120

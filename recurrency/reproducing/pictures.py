@@ -5,71 +5,13 @@ To add a kind, write a function that draws a scene and a row of `PICTURES` (CONT
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from recurrency.disk import figures
 from recurrency.errors import UsageError, nearest_hint
-from recurrency.reproducing.values import Reading, Run, Value
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One row of a table with its runs: seed, folder with metrics, and the value where there is one."""
-
-    name: str
-    published: float | str | None
-    runs: tuple[tuple[int, Run, Reading | None], ...]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a picture shows: the rows of a table that have runs, and the options of the picture."""
-
-    value: Value
-    unit: str
-    rows: tuple[Shown, ...]
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A kind of picture. `draw(scene, figure)` fills a figure of matplotlib, `width` by `height` inches."""
-
-    kind: str
-    meaning: str
-    draw: Callable[[Scene, Any], None]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    width: float = 7
-    height: float = 4
-
-    def taken(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """All options, with those given.
-
-        Raises:
-            UsageError: there is no such option, or it has another type than the default.
-        """
-        for key, value in given.items():
-            if key not in self.options:
-                known = ["kind", "table", "caption", *self.options]
-                raise UsageError(
-                    f"{where}: there is no key {key}; there are {', '.join(known)}{nearest_hint(key, known)}"
-                )
-            if type(value) is not type(self.options[key]):
-                raise UsageError(f"{where}: {key} must be like {self.options[key]!r}, not {value!r}")
-        return {**self.options, **given}
-
-    def save(self, scene: Scene, path: Path) -> None:
-        """Draw a scene and write the picture; the suffix of the path determines the format.
-
-        Raises:
-            UsageError: matplotlib is missing, or the file can't be written.
-        """
-        figure = figures.figure(self.meaning, self.width, self.height)
-        self.draw(scene, figure)
-        figures.save(figure, path)
+from recurrency.reproducing.probing import draw as sizes
+from recurrency.reproducing.scenes import Picture, Scene
 
 
 def _curves(scene: Scene, figure: Any) -> None:
@@ -98,7 +40,11 @@ def _curves(scene: Scene, figure: Any) -> None:
 
 CURVES = Picture("curves", "the losses", _curves, {"log": False})
 
-PICTURES: Mapping[str, Picture] = {picture.kind: picture for picture in (CURVES,)}
+_ROWS = (
+    CURVES,
+    Picture("probe", "activations and gradients over layers or steps, before and after training", sizes, {}, 8, 6),
+)
+PICTURES: Mapping[str, Picture] = {picture.kind: picture for picture in _ROWS}
 """The kinds of pictures."""
 
 

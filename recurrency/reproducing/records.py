@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args, get_type_hints
 
 from recurrency.disk.files import write_whole
-from recurrency.reproducing.values import Reading
+from recurrency.reproducing.readings import Reading
 
 State: TypeAlias = Literal["finished", "limit", "diverged", "stopped", "failed"]
 """How a job ended: by itself, by its limit of minutes, in numbers that are not finite; it was stopped, or it failed.

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recurrency.errors import UsageError, visible
-from recurrency.reproducing.pictures import CURVES, PICTURES, Picture, Scene, Shown
+from recurrency.reproducing.pictures import CURVES, PICTURES
 from recurrency.reproducing.plan import Case
 from recurrency.reproducing.results import Outcome, Result, judged, outcome
+from recurrency.reproducing.scenes import Picture, Scene, Shown
 from recurrency.reproducing.store import Store
 from recurrency.reproducing.studies import Drawn, Study, Table
 from recurrency.training.runs.reporters import Write

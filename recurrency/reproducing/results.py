@@ -10,11 +10,11 @@ from functools import cached_property
 from itertools import pairwise
 
 from recurrency.reproducing.plan import Case, Job
+from recurrency.reproducing.readings import Reading
 from recurrency.reproducing.records import Record
 from recurrency.reproducing.running import best_rate
 from recurrency.reproducing.store import Place, Store
 from recurrency.reproducing.studies import Claim, Table
-from recurrency.reproducing.values import Reading
 
 
 @dataclass(frozen=True)

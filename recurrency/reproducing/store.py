@@ -20,8 +20,9 @@ from pathlib import Path
 from recurrency.disk.files import require_folder, write_whole
 from recurrency.errors import UsageError
 from recurrency.reproducing.plan import Job, Wanted, own_file
+from recurrency.reproducing.readings import Reading, Run
 from recurrency.reproducing.records import Record, read, read_values
-from recurrency.reproducing.values import VALUES, Reading, Run
+from recurrency.reproducing.values import VALUES
 from recurrency.training.runs.experiments import load
 from recurrency.training.runs.folders import RUN
 

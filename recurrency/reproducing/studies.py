@@ -17,7 +17,8 @@ from typing import Any
 from recurrency.errors import UsageError, nearest_hint
 from recurrency.reproducing.fields import Fields
 from recurrency.reproducing.pictures import picture_named
-from recurrency.reproducing.values import Value, value_named
+from recurrency.reproducing.readings import Value
+from recurrency.reproducing.values import value_named
 from recurrency.training.runs.experiments import PARTS, VALUES, Experiment, checked
 
 SCALES = ("paper", "small", "tiny")

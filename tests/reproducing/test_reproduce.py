@@ -12,12 +12,12 @@ from recurrency.errors import UsageError
 from recurrency.reproducing import starting, values
 from recurrency.reproducing.command import Request, reproduce
 from recurrency.reproducing.plan import Job, cases
+from recurrency.reproducing.readings import Reading, Run, Value
 from recurrency.reproducing.records import read
 from recurrency.reproducing.running import Runner
 from recurrency.reproducing.starting import in_this_process
 from recurrency.reproducing.store import Place, Store
 from recurrency.reproducing.studies import load
-from recurrency.reproducing.values import Reading, Run, Value
 from tests.support.calling import Run as Call
 from tests.support.studying import STUDY, reproduced, write_study
 
