@@ -108,6 +108,11 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("--length", type=POSITIVE, help="Steps of a generated sequence.")
 @click.option("--chunk", type=POSITIVE, help="Longest piece of a training sequence.")
 @click.option("--truncate", type=POSITIVE, help="Steps after which gradients stop; states are carried on.")
+@click.option(
+    "--parallel",
+    type=click.Choice(["synchronous", "asynchronous"]),
+    help="Whether processes under torchrun wait for one another at each update.",
+)
 @checkpoint
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and noise.")
 @click.option("--runs", type=POSITIVE, default=1, help="Train with this many seeds and report their spread.")

@@ -17,6 +17,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
+from recurrency.training.loop.asynchronous import learning
 from recurrency.training.loop.interrupts import Interrupts
 from recurrency.training.loop.optimisers import SCRATCH, Vector
 from recurrency.training.loop.progress import DONE, AskedError
@@ -30,7 +31,7 @@ from recurrency.training.loop.progress import Silent as Silent
 from recurrency.training.loop.sharing import Shared
 from recurrency.training.loop.snapshots import Snapshot, Sums
 from recurrency.training.loop.tracing import trace
-from recurrency.training.loop.updates import Learner, Trainable, states_of
+from recurrency.training.loop.updates import Trainable, states_of
 from recurrency.training.loop.weighing import Part, added, counts, mean, mean_of, weighed, with_next
 from recurrency.training.tasks import Task
 
@@ -68,7 +69,7 @@ class _Run:
         self.model, self.task, self.options, self.report = model, task, options, report
         self.optimiser, self.params = options.optimiser, params
         self.state = options.optimiser.init(model.size, params.dtype)
-        self.learner = Learner(model, options)
+        self.updates, self.learner = learning(model, options)
         self.history = History(params=params.copy())
         self.rng = np.random.default_rng([options.seed, 0])
         self.drawn = self.rng.bit_generator.state
@@ -120,7 +121,7 @@ class _Run:
         if self.options.halve_above is not None and length > self.options.halve_above:
             self.optimiser = dataclasses.replace(self.optimiser, rate=self.optimiser.rate / 2)
         rate = self.optimiser.rate * self.options.schedule.factor(self._time(), self.options.epochs)
-        dataclasses.replace(self.optimiser, rate=rate).update(self.params, grad, self.state, self.step)
+        self.updates.apply(dataclasses.replace(self.optimiser, rate=rate), self.params, grad, self.state, self.step)
         self.sums = self.sums.plus(parts, length, rate)
         self.report.step(self.number, self.step, mean_of(parts))
 
@@ -152,25 +153,26 @@ class _Run:
                 self.number, self.sums = self.number + 1, Sums()
                 self.drawn = self.rng.bit_generator.state
                 self.report.epoch(record)
-                self.save(self.snapshot, not on or self.number == self.options.epochs)
+                last = not on or self.number == self.options.epochs
+                self.save(self.snapshot, last or not self.updates.resumable)
                 if not on:
                     break
         except AskedError:
             self.history.stopped = INTERRUPTED
-            self.save(self.snapshot, True)
+            if self.updates.resumable:
+                self.save(self.snapshot, True)
         except KeyboardInterrupt:  # perhaps in the middle of an update
             self.history.stopped = INTERRUPTED
 
     def epoch(self, asked: Interrupts) -> Epoch | None:
         """Run the rest of an epoch, then validation; None if interrupted."""
         start = time.perf_counter()
-        stream = islice(self.task.train(self.number, self.rng), self.sums.batches, None)
-        for group in _groups(stream, self.options.accumulate):
-            self.learn(group)
-            if asked.now():
-                self.save(self.snapshot, True)
+        before = self.step - self.sums.steps
+        with self.updates.epoch(self.optimiser, self.params, self.state, self.step):
+            if not self.pass_through(asked):
                 return None
-            self.save(self.snapshot, False)
+        self.sums = self.updates.total(self.sums)
+        self.step = before + self.sums.steps
         if not self.sums.steps:
             raise UsageError(f"the task {self.task.name} has nothing to learn from")
         valid = evaluate(self.model, self.params, self.task.valid())
@@ -186,6 +188,18 @@ class _Run:
             s.rate,
             time.perf_counter() - start,
         )
+
+    def pass_through(self, asked: Interrupts) -> bool:
+        """The rest of the updates of an epoch; returns whether all were made, and no stop was requested."""
+        stream = islice(self.task.train(self.number, self.rng), self.sums.batches, None)
+        for group in _groups(self.updates.own(stream), self.options.accumulate):
+            self.learn(group)
+            stop = asked.now() and self.updates.interrupt()
+            if self.updates.resumable:
+                self.save(self.snapshot, stop)
+            if stop:
+                return False
+        return True
 
     def judge(self, record: Epoch) -> bool:
         """Keep the parameters if they are the best so far; returns whether to continue."""

@@ -51,17 +51,47 @@ class Processes:
         import torch.distributed as dist
         from torch import from_numpy
 
-        for array in arrays:
-            try:
+        with _reached():
+            for array in arrays:
                 dist.all_reduce(from_numpy(array))
-            except RuntimeError as error:
-                raise LostError(f"another process has ended or can't be reached: {_head(error)}") from error
+
+    def send(self, array: NDArray[Any], rank: int) -> None:
+        """Send an array to one process, and wait until it is received.
+
+        Raises:
+            LostError: a process has ended.
+        """
+        import torch.distributed as dist
+        from torch import from_numpy
+
+        with _reached():
+            dist.send(from_numpy(array), rank)
+
+    def receive(self, array: NDArray[Any], rank: int) -> None:
+        """Fill an array with the one that a process sends.
+
+        Raises:
+            LostError: a process has ended.
+        """
+        import torch.distributed as dist
+        from torch import from_numpy
+
+        with _reached():
+            dist.recv(from_numpy(array), rank)
 
     def all_interrupted(self) -> bool:
         """Whether any process got Ctrl-C; all of them see it at the same step."""
         asked = np.array([float(self.interrupted)])
         self.sum(asked)
         return bool(asked[0])
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostError(f"another process has ended or can't be reached: {_head(error)}") from error
 
 
 def _head(error: Exception) -> str:

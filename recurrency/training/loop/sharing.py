@@ -36,11 +36,12 @@ class Shared:
     """A model whose batches are shared by all processes; each of them gets the whole batch.
 
     To the training loop it is a model like any other. Random draws differ from those of one process, as a sequence
-    has another place in its share than in the batch.
+    has another place in its share than in the batch. If `asynchronous`, this holds for evaluation only, and the loop
+    learns by `asynchronous.Asynchronous`.
     """
 
-    def __init__(self, model: Model, processes: Processes) -> None:
-        self.model, self.processes = model, processes
+    def __init__(self, model: Model, processes: Processes, asynchronous: bool = False) -> None:
+        self.model, self.processes, self.asynchronous = model, processes, asynchronous
         self.size, self.batch_first, self.has_loss = model.size, model.batch_first, model.has_loss
         self.inputs, self.loss_kinds, self.spec = model.inputs, model.loss_kinds, model.spec
 

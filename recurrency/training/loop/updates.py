@@ -1,17 +1,19 @@
-"""One update: the gradient of one batch or several, with noise on the weights, penalties and clipping."""
+"""Updates: the gradient of one batch or several, with noise on the weights, penalties and clipping."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from recurrency.training.data import Batch
-from recurrency.training.loop.optimisers import Vector, clip_by_norm, clip_by_value, norm
+from recurrency.training.loop.optimisers import Optimiser, State, Vector, clip_by_norm, clip_by_value, norm
 from recurrency.training.loop.progress import Options
+from recurrency.training.loop.snapshots import Sums
 from recurrency.training.loop.weighing import ByKind, Part, counts
 
 NOISE = 1
@@ -123,6 +125,36 @@ class Learner:
         if o.clip is not None:
             clip_by_norm(grad, o.clip)
         return length
+
+
+class AtOnce:
+    """How updates are made: at once, by one process or by several that wait for one another.
+
+    `asynchronous.Asynchronous` makes them in another way.
+    """
+
+    resumable = True
+    """Whether a run can be resumed in the middle of an epoch."""
+
+    def own(self, stream: Iterable[Batch]) -> Iterable[Batch]:
+        """The batches of an epoch that this process learns from."""
+        return stream
+
+    def epoch(self, optimiser: Optimiser, params: Vector, state: State, step: int) -> AbstractContextManager[None]:
+        """The context of the updates of an epoch after `step` updates."""
+        return nullcontext()
+
+    def apply(self, optimiser: Optimiser, params: Vector, grad: Vector, state: State, step: int) -> None:
+        """One update of `params`, in place."""
+        optimiser.update(params, grad, state, step)
+
+    def interrupt(self) -> bool:
+        """Whether a request to stop ends this process at once."""
+        return True
+
+    def total(self, sums: Sums) -> Sums:
+        """The sums of an epoch over all processes."""
+        return sums
 
 
 def step_seed(seed: int, step: int) -> int:

@@ -62,6 +62,7 @@ OPTIONS: Mapping[str, Option] = {
     "length": Option(None, _COUNT, 1),
     "chunk": Option(None, _COUNT, 1),
     "truncate": Option(None, _COUNT, 1),
+    "parallel": Option("synchronous", (str,), words=("synchronous", "asynchronous")),
     "checkpoint": Option(None, (int, str)),
     "dtype": Option("float32", (str,), words=("float32", "float64")),
     "backend": Option("auto", (str,)),

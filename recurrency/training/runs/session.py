@@ -108,7 +108,9 @@ class Session:
 
     def trainable(self) -> Any:
         """The model; with several processes, one that shares each batch among them."""
-        return Shared(self.model, self.processes) if self.processes.size > 1 else self.model
+        if self.processes.size == 1:
+            return self.model
+        return Shared(self.model, self.processes, self.options["parallel"] == "asynchronous")
 
     def train(self, seed: int) -> History:
         """Train once, without a run folder. The best parameters are written even if the run diverges."""
