@@ -12,7 +12,6 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -210,12 +209,12 @@ def operations() -> str:
 
 def optimisers() -> str:
     """The optimisers with their options and equations."""
-    from recurrency.training.loop.optimisers import OPTIMISERS
+    from recurrency.training.loop.optimisers import OPTIMISERS, options_of
 
     out = []
     for name, make in OPTIMISERS.items():
         made = make()
-        options = ", ".join(f"{f.name} = {getattr(made, f.name):g}" for f in fields(made))
+        options = ", ".join(f"{option} = {value:g}" for option, value in options_of(made).items())
         first, *rest = (inspect.getdoc(make) or "").split("\n\n")
         out.append(f"### {name}\n\nOptions: {code(options)}\n\n" + "\n\n".join(map(filled, [first, *rest])) + "\n")
     return "\n".join(out)

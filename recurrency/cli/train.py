@@ -8,6 +8,9 @@ import click
 
 from recurrency.cli.common import checkpoint, echo, initialisers
 
+MU = 0.03
+"""The usual weight of structural damping, in units of lambda (Martens and Sutskever 2011, released code)."""
+
 EXAMPLES = """\b
 Examples:
   recurrency train first-element
@@ -20,6 +23,7 @@ Examples:
   recurrency train jsb --run runs/jsb
   recurrency train runs/jsb
   recurrency train my.toml --rate 0.01 --schedule cosine -S warmup=2
+  recurrency train Adding --on addition -D Cell=Elman -D H=100 --optimiser hessian-free --damp h
   recurrency train addition -D Cell=LSTM --init "*.b_f=constant(4)"
   torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8 --folder runs/jsb
 
@@ -71,6 +75,11 @@ def _numbers(context: click.Context, option: click.Parameter, values: tuple[str,
     return found
 
 
+def _damped(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    """STREAM or STREAM=MU words as a dict."""
+    return _numbers(context, option, tuple(text if "=" in text else f"{text}={MU}" for text in values))
+
+
 POSITIVE = click.IntRange(min=1)
 ABOVE = click.FloatRange(min=0, min_open=True)
 NOT_LESS = click.FloatRange(min=0)
@@ -88,10 +97,17 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
     "--optimiser",
     "--optimizer",
     metavar="NAME",
-    help="sgd, momentum, adagrad, adadelta, rmsprop, rmsprop-graves or adam.",
+    help="sgd, momentum, adagrad, adadelta, rmsprop, rmsprop-graves, adam or hessian-free.",
 )
 @click.option("--rate", type=ABOVE, help="Step size.  [default: the optimiser's or the experiment's]")
 @click.option("-O", "settings", callback=_numbers, help="Another option of the optimiser.", **NAMED)
+@click.option(
+    "--damp",
+    callback=_damped,
+    multiple=True,
+    metavar="STREAM[=MU]",
+    help=f"Structural damping of a stream in hessian-free, such as h or h=0.1.  [default of MU: {MU}]",
+)
 @click.option("--schedule", metavar="NAME", help="How the rate changes: constant, step, exponential or cosine.")
 @click.option("-S", "schedule_options", callback=_numbers, help="An option of the schedule.", **NAMED)
 @click.option("--epochs", type=POSITIVE, help="The most epochs.")
@@ -103,6 +119,9 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("--l2", type=NOT_LESS, help="Penalty on half of the sum of w^2.")
 @click.option("--weight-noise", type=NOT_LESS, help="Standard deviation of the noise on all weights in training.")
 @click.option("--patience", type=POSITIVE, help="Epochs without a better validation loss before training stops.")
+@click.option(
+    "--until-solved/--no-until-solved", default=None, help="End training when the validation data meet the criterion."
+)
 @click.option("--shrink", type=ABOVE, help="Factor on the rate after an epoch without a better validation loss.")
 @click.option("--halve-above", type=ABOVE, help="Halve the rate when the norm of a gradient is greater than this.")
 @click.option("--length", type=POSITIVE, help="Steps of a generated sequence.")
@@ -139,6 +158,7 @@ def train(
     init: dict[str, str],
     task_options: dict[str, Any],
     settings: dict[str, float],
+    damp: dict[str, float],
     schedule_options: dict[str, float],
     output: str | None,
     runs: int,
@@ -171,6 +191,7 @@ def train(
         folder,
         save_every,
         init,
+        damp,
     )
     histories = run(request, echo)
     if any(history.stopped == INTERRUPTED for history in histories or ()):

@@ -35,7 +35,7 @@ def test_reporters_hear_of_every_step_and_epoch_and_are_closed_after_an_error() 
         def begin(self, task: Task, options: Options) -> None:
             self.words.append("begin")
 
-        def step(self, epoch: int, step: int, loss: float) -> None:
+        def step(self, epoch: int, step: int, loss: float, facts: Any) -> None:
             self.words.append(f"{epoch}.{step}")
 
         def epoch(self, record: Epoch) -> None:

@@ -110,14 +110,6 @@ def test_an_image_is_read_row_by_row(digits: tuple[Path, Array]) -> None:
     np.testing.assert_array_equal(x, digits[1][30])
 
 
-def test_an_image_is_read_at_once(digits: tuple[Path, Array]) -> None:
-    task = mnist(digits, by="image", pool=2, raw=True)
-    assert task.inputs["x"].shape == (14 * 14,)
-    ((x, label), *_) = sequences(list(task.test()), "x", "label")
-    np.testing.assert_allclose(x, digits[1][30].reshape(14, 2, 14, 2).mean((1, 3)).reshape(1, -1), rtol=1e-6)
-    assert label.shape == (1,)
-
-
 def test_pooled_pixels_are_means_of_squares(digits: tuple[Path, Array]) -> None:
     ((x, _), *_) = sequences(list(mnist(digits, pool=4, raw=True).test()), "x", "label")
     image = digits[1][30]

@@ -15,7 +15,7 @@ import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
 from recurrency.training.loop.loop import DivergedError, History, Options, Silent, train
-from recurrency.training.loop.optimisers import OPTIMISERS, Adam, Sgd, optimiser
+from recurrency.training.loop.optimisers import OPTIMISERS, Adam, Sgd, optimiser, options_of
 from recurrency.training.loop.schedules import Cosine
 from recurrency.training.loop.snapshots import FORMAT, Snapshot, read, write
 from recurrency.training.tasks import Task
@@ -88,7 +88,8 @@ def test_training_that_goes_on_from_any_snapshot_ends_with_the_same_bits(model: 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_every_optimiser_is_remembered_whole(model: Any, tmp_path: Path, name: str) -> None:
-    options = Options(optimiser(name, rate=0.01), epochs=1, accumulate=2)
+    rate = {"rate": 0.01} if "rate" in options_of(optimiser(name)) else {}
+    options = Options(optimiser(name, **rate), epochs=1, accumulate=2)
     whole, files = saved(model, options, tmp_path)
     same(train(model, task(), options, resume=read(files[1])), whole)
 
@@ -121,7 +122,7 @@ def test_an_interrupt_saves_between_two_updates_and_ends(model: Any, tmp_path: P
     import signal
 
     class Impatient(Silent):
-        def step(self, epoch: int, step: int, loss: float) -> None:
+        def step(self, epoch: int, step: int, loss: float, facts: Any) -> None:
             if step == 9:
                 os.kill(os.getpid(), signal.SIGTERM)
 

@@ -5,6 +5,8 @@ The loop knows a model only by its few methods, so most of these tests use a mod
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -132,7 +134,7 @@ def test_a_gradient_that_is_no_number_stops_before_it_does_harm() -> None:
 
 def test_an_interrupt_ends_training_with_the_best_so_far() -> None:
     class Impatient(Silent):
-        def step(self, epoch: int, step: int, loss: float) -> None:
+        def step(self, epoch: int, step: int, loss: float, facts: Any) -> None:
             if step == 5:
                 raise KeyboardInterrupt
 

@@ -17,10 +17,12 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
+from recurrency.training.loop import second_order
 from recurrency.training.loop.asynchronous import learning
 from recurrency.training.loop.interrupts import Interrupts
-from recurrency.training.loop.optimisers import SCRATCH, Vector
-from recurrency.training.loop.progress import DONE, AskedError
+from recurrency.training.loop.judging import check_criterion, judge, judged
+from recurrency.training.loop.optimisers import SCRATCH, HessianFree, Vector
+from recurrency.training.loop.progress import DONE, SOLVED, AskedError, Facts
 from recurrency.training.loop.progress import INTERRUPTED as INTERRUPTED
 from recurrency.training.loop.progress import DivergedError as DivergedError
 from recurrency.training.loop.progress import Epoch as Epoch
@@ -28,7 +30,6 @@ from recurrency.training.loop.progress import History as History
 from recurrency.training.loop.progress import Options as Options
 from recurrency.training.loop.progress import Reporter as Reporter
 from recurrency.training.loop.progress import Silent as Silent
-from recurrency.training.loop.sharing import Shared
 from recurrency.training.loop.snapshots import Snapshot, Sums
 from recurrency.training.loop.tracing import trace
 from recurrency.training.loop.updates import Trainable, states_of
@@ -120,10 +121,17 @@ class _Run:
         self._guard("length of the gradient", length)
         if self.options.halve_above is not None and length > self.options.halve_above:
             self.optimiser = dataclasses.replace(self.optimiser, rate=self.optimiser.rate / 2)
+        rate, facts = self._move(parts, grad)
+        self.sums = self.sums.plus(parts, length, rate, facts)
+        self.report.step(self.number, self.step, mean_of(parts), facts)
+
+    def _move(self, parts: list[Part], grad: Vector) -> tuple[float, Facts]:
+        """Change the parameters; returns the rate, or the step size, and figures of the optimiser."""
+        if isinstance(self.optimiser, HessianFree):
+            return second_order.move(self.learner, parts, self.params, grad, self.state)
         rate = self.optimiser.rate * self.options.schedule.factor(self._time(), self.options.epochs)
         self.updates.apply(dataclasses.replace(self.optimiser, rate=rate), self.params, grad, self.state, self.step)
-        self.sums = self.sums.plus(parts, length, rate)
-        self.report.step(self.number, self.step, mean_of(parts))
+        return rate, {}
 
     def _time(self) -> float:
         """The number of epochs so far, with fractions."""
@@ -178,6 +186,7 @@ class _Run:
         valid = evaluate(self.model, self.params, self.task.valid())
         s = self.sums
         loss = mean(s.weighed, s.weights) or 0.0
+        facts = {**s.facts, **self._criterion()}
         return Epoch(
             self.number,
             s.steps,
@@ -187,6 +196,7 @@ class _Run:
             s.lengths / s.steps,
             s.rate,
             time.perf_counter() - start,
+            facts,
         )
 
     def pass_through(self, asked: Interrupts) -> bool:
@@ -201,11 +211,25 @@ class _Run:
                 return False
         return True
 
+    def _criterion(self) -> Facts:
+        """The task's measure on the validation data, if training is to end by it; notes whether that is solved."""
+        measure = self.task.measure
+        if not self.options.until_solved or measure is None:
+            return {}
+        found = judged(self.model, self.task, self.params, self.task.valid())
+        if measure.met(found):
+            self.history.solved = self.step
+        return {"measured": found.value}
+
     def judge(self, record: Epoch) -> bool:
         """Keep the parameters if they are the best so far; returns whether to continue."""
         history = self.history
         history.epochs.append(record)
         best = history.best_valid
+        if history.solved is not None:
+            history.best_valid, history.best_epoch = record.valid, record.number
+            history.params, history.stopped = self.params.copy(), SOLVED
+            return False
         if record.valid is None or best is None or record.valid < best:
             history.best_valid, history.best_epoch = record.valid, record.number
             history.params = self.params.copy()
@@ -216,19 +240,6 @@ class _Run:
             history.stopped = f"no better validation loss in {patience} epochs"
             return False
         return True
-
-
-def _measure(history: History, model: Any, task: Task) -> None:
-    """Evaluate the best parameters with the task's measure, if it fits the model."""
-    whole = model.model if isinstance(model, Shared) else model
-    if task.measure is None or history.test is None or not hasattr(whole, "forward") or not task.measure.fits(whole):
-        return
-    if isinstance(model, Shared):
-        found = model.judged(task.measure, history.params, task.test())
-    else:
-        found = task.measure.judged(task.measure.sums(model, history.params, task.test()))
-    if found.count:
-        history.measured, history.judged, history.verdict = found.value, found.count, task.measure.told(found)
 
 
 def train(
@@ -244,12 +255,14 @@ def train(
     """Train `model` on `task` from `params` (default: `model.init(options.seed)`), and return the history.
 
     The parameters in the history are the ones with the best validation loss, or the last ones where there is nothing
-    to validate on. All randomness follows from `options.seed`. An interrupt (Ctrl-C, SIGTERM) ends training after the
-    current update, as early stopping does; a second one ends it at once. `save` is called after each update and may
-    take a snapshot; resuming from it (`resume`) ends with the same bits.
+    to validate on; with `until_solved` those that met the criterion. All randomness follows from `options.seed`. An
+    interrupt (Ctrl-C, SIGTERM) ends training after the current update, as early stopping does; a second one ends it at
+    once. `save` is called after each update and may take a snapshot; resuming from it (`resume`) ends with the same
+    bits.
 
     Raises:
-        UsageError: the model has no loss, or is compiled batch first; the snapshot is one of another model.
+        UsageError: the model has no loss, or is compiled batch first; the snapshot is one of another model; an option
+            has no effect with the optimiser; training until a task is solved that has no criterion.
         DivergedError: loss or gradient became NaN or infinite; the message names the step, and where it came up.
     """
     options, report = options or Options(), report or Silent()
@@ -257,6 +270,9 @@ def train(
         raise UsageError("this spec has no `loss` line, so there is nothing to train it by")
     if model.batch_first:
         raise UsageError("training feeds [T, B, ...] arrays: compile the spec without batch_first")
+    options = second_order.checked(model, options)
+    if options.until_solved:
+        check_criterion(model, task)
     start = time.perf_counter()
     run = _Run(model, task, options, report, np.array(model.init(options.seed) if params is None else params))
     if resume is not None:
@@ -268,7 +284,7 @@ def train(
             run.epochs(asked)
         history = run.history
         history.test = evaluate(model, history.params, task.test())
-        _measure(history, model, task)
+        judge(history, model, task)
         history.seconds += time.perf_counter() - start
         report.end(history)
     finally:

@@ -3,6 +3,7 @@
 Every optimiser has `init(n)`, the state before the first step as a dict of vectors, and `update(params, grad, state,
 step)`, which changes `params` and `state` and leaves `grad` alone; steps count from 1. `OPTIMISERS` is the table by
 name. In the equations g is the gradient, products and roots are element by element, and w is the parameter vector.
+Hessian-free optimisation needs more than a gradient: see `second_order`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from recurrency.errors import UsageError
+from recurrency.errors import UsageError, nearest_hint
+from recurrency.training.loop import hessian_free
 
 Vector: TypeAlias = NDArray[np.floating[Any]]
 State: TypeAlias = dict[str, Vector]
@@ -31,6 +33,8 @@ class Optimiser:
 
     rate: float = 0.01
     slots: ClassVar[tuple[str, ...]] = ()
+    fixed: ClassVar[tuple[str, ...]] = ()
+    """Fields that are no options."""
 
     def init(self, n: int, dtype: DTypeLike = np.float64) -> State:
         """The state before the first step for `n` parameters: zeros in every slot, and work space."""
@@ -182,6 +186,55 @@ class Adam(Optimiser):
         params -= a
 
 
+@dataclass(frozen=True)
+class HessianFree(Optimiser):
+    """Truncated Newton steps with Gauss-Newton products (Martens 2010; Martens and Sutskever 2011).
+
+    Conjugate gradients, at most `iterations` of them, minimise q(d) = g'd + d'(G + lambda (I + mu S))d / 2; then
+    w += a d, with a from a line search. `damping` is the first lambda, S structural damping (`--damp`). G is that of
+    `curvature` sequences of the first batch of an update (0: of all of it). Conjugate gradients start from `decay`
+    times their last solution and end when q makes little `progress`. With rho, the ratio of the real to the predicted
+    decrease, lambda is divided by `lower` if rho < 1/4, and multiplied by it if rho > 3/4.
+    """
+
+    rate: float = 1.0
+    damping: float = 0.1
+    curvature: int = 0
+    iterations: int = 150
+    decay: float = 0.95
+    progress: float = 5e-4
+    lower: float = 2 / 3
+    slots: ClassVar[tuple[str, ...]] = ("solution", "damping", "minibatches", "negative")
+    fixed: ClassVar[tuple[str, ...]] = ("rate",)
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _BOUNDS.items():
+            if not low <= getattr(self, name) <= high:
+                most = "" if high == math.inf else f" and at most {high:g}"
+                raise UsageError(f"{name} of hessian-free must be at least {low:g}{most}, not {getattr(self, name):g}")
+
+    @property
+    def settings(self) -> hessian_free.Settings:
+        """The constants of the algorithm."""
+        return hessian_free.Settings(self.iterations, self.decay, self.progress, lower=self.lower)
+
+    def init(self, n: int, dtype: DTypeLike = np.float64) -> State:
+        """The last solution of conjugate gradients [n] (zero at first), lambda, and two counts, [1] each."""
+        state: State = {name: np.zeros(1) for name in self.slots}
+        return {**state, "solution": np.zeros(n), "damping": np.full(1, self.damping)}
+
+
+_BOUNDS = {
+    "damping": (0.0, math.inf),
+    "curvature": (0, math.inf),
+    "iterations": (1, math.inf),
+    "decay": (0.0, 1.0),
+    "progress": (0.0, math.inf),
+    "lower": (0.01, 1.0),
+}
+"""The least and the largest value of each option of `HessianFree`."""
+
+
 def _average(mean: Vector, x: Vector, y: Vector | None, keep: float, work: Vector) -> None:
     """mean = keep mean + (1 - keep) x y, in place (y None: x alone)."""
     np.multiply(x, 1 - keep, out=work)
@@ -205,6 +258,7 @@ OPTIMISERS: Mapping[str, Callable[..., Optimiser]] = {
     "rmsprop": Rmsprop,
     "rmsprop-graves": _graves,
     "adam": Adam,
+    "hessian-free": HessianFree,
 }
 
 
@@ -212,13 +266,30 @@ def optimiser(name: str, **options: float) -> Optimiser:
     """The optimiser called `name`, with its options; UsageError for a name or an option that it does not have."""
     make = OPTIMISERS.get(name)
     if make is None:
-        raise UsageError(f"there is no optimiser {name}; there are {', '.join(OPTIMISERS)}")
-    default = make()
-    known = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
+        raise UsageError(
+            f"there is no optimiser {name}; there are {', '.join(OPTIMISERS)}{nearest_hint(name, OPTIMISERS)}"
+        )
+    known = options_of(make())
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise UsageError(f"{name} has no option {unknown[0]}; it has {', '.join(known)}")
-    return make(**{key: bool(value) if isinstance(known[key], bool) else value for key, value in options.items()})
+        raise UsageError(
+            f"{name} has no option {unknown[0]}; it has {', '.join(known)}{nearest_hint(unknown[0], known)}"
+        )
+    return make(**{key: _taken(name, key, known[key], value) for key, value in options.items()})
+
+
+def options_of(made: Optimiser) -> dict[str, float]:
+    """The options of an optimiser, with their values."""
+    return {field.name: getattr(made, field.name) for field in dataclasses.fields(made) if field.name not in made.fixed}
+
+
+def _taken(name: str, option: str, default: float, value: float) -> float:
+    """The value of an option, of the type of its default."""
+    if isinstance(default, bool):
+        return bool(value)
+    if isinstance(default, int) and value % 1 != 0:
+        raise UsageError(f"{option} of {name} must be a whole number, not {value:g}")
+    return int(value) if isinstance(default, int) else value
 
 
 # --------------------------------------------------------------------------------------------------------- clipping

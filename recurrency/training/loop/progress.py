@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from recurrency.errors import RecurrencyError
 from recurrency.training.loop.optimisers import Adam, Optimiser
@@ -13,6 +14,11 @@ from recurrency.training.tasks import Task
 DONE = "all epochs done"
 INTERRUPTED = "interrupted"
 """The word for training that Ctrl-C ended."""
+SOLVED = "solved"
+"""The word for training that ended because the task's criterion was met."""
+
+Facts: TypeAlias = Mapping[str, float | None]
+"""Further figures of an update or an epoch, by name; None for one that is not defined."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class Options:
     half (Chung et al. 2015). `schedule` is a factor on the rate over time. `weight_noise` is the standard deviation of
     noise that is added to all parameters, drawn anew for each batch, while a gradient is computed (Graves 2013, section
     4.2). `l1` and `l2` add `l1 sum |w| + l2 / 2 sum w^2` to the objective, not to the reported losses. One update takes
-    the gradient of `accumulate` batches.
+    the gradient of `accumulate` batches. `damp` is the structural damping of streams in Hessian-free optimisation,
+    mu by name. With `until_solved` training ends when the validation data meet the criterion of the task.
     """
 
     optimiser: Optimiser = field(default_factory=Adam)
@@ -41,6 +48,8 @@ class Options:
     l1: float = 0.0
     l2: float = 0.0
     accumulate: int = 1
+    damp: Mapping[str, float] = field(default_factory=dict)
+    until_solved: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,9 @@ class Epoch:
 
     `steps` is the number of updates, `train` the mean loss of its batches, each before its update, `total` the same
     times the number of sequences, `valid` the mean validation loss after the epoch (None without validation data),
-    `norm` the mean length of the gradients before clipping, `rate` that of the last update.
+    `norm` the mean length of the gradients before clipping, `rate` that of the last update. `facts` are figures of the
+    optimiser at the last update, and `measured`, the task's measure on the validation data, where training is to end by
+    it.
     """
 
     number: int
@@ -60,6 +71,7 @@ class Epoch:
     norm: float
     rate: float
     seconds: float
+    facts: Facts = field(default_factory=dict)
 
 
 @dataclass
@@ -67,7 +79,8 @@ class History:
     """The outcome: every epoch, the best parameters and their epoch, their test loss, and why training ended.
 
     `measured` is what the task's own measure says of the test data, of which it has `judged` so many sequences or
-    steps, `verdict` the same in words, where there is one and the model answers what it asks.
+    steps, `verdict` the same in words, where there is one and the model answers what it asks. `solved` is the number of
+    updates after which the validation data met the task's criterion, if training was to end there.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -79,6 +92,7 @@ class History:
     judged: int | None = None
     verdict: str = ""
     stopped: str = DONE
+    solved: int | None = None
     seconds: float = 0.0
 
 
@@ -86,7 +100,7 @@ class Reporter(Protocol):
     """Gets the progress of training; see `recurrency.training.runs.reporters`."""
 
     def begin(self, task: Task, options: Options) -> None: ...
-    def step(self, epoch: int, step: int, loss: float) -> None: ...
+    def step(self, epoch: int, step: int, loss: float, facts: Facts) -> None: ...
     def epoch(self, record: Epoch) -> None: ...
     def end(self, history: History) -> None: ...
     def close(self) -> None: ...
@@ -98,8 +112,8 @@ class Silent:
     def begin(self, task: Task, options: Options) -> None:
         """Training starts or is resumed."""
 
-    def step(self, epoch: int, step: int, loss: float) -> None:
-        """An update was made; `step` counts from 1 over all epochs."""
+    def step(self, epoch: int, step: int, loss: float, facts: Facts) -> None:
+        """An update was made; `step` counts from 1 over all epochs, `facts` are figures of the optimiser."""
 
     def epoch(self, record: Epoch) -> None:
         """An epoch is over."""

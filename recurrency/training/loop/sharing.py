@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from recurrency.errors import UsageError
 from recurrency.model.model import Model
 from recurrency.training.data import Array, Batch
 from recurrency.training.loop.processes import Processes
@@ -62,12 +63,28 @@ class Shared:
         """The flat vector of parameters given by name."""
         return self.model.pack(arrays)
 
-    def losses(self, params: Any, inputs: Any, *, lengths: Any = None, state: States = None) -> dict[str, float]:
+    def losses(
+        self,
+        params: Any,
+        inputs: Any,
+        *,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        state: States = None,
+    ) -> dict[str, float]:
         """The loss of the whole batch by the kinds of its lines."""
         whole = Batch(inputs, lengths)
         own, total = whole.part(self._mine), np.zeros(len(self.loss_kinds))
         if own.size:
-            found = self.model.losses(params, own.inputs, lengths=own.lengths, state=self._of_state(state))
+            found = self.model.losses(
+                params,
+                own.inputs,
+                lengths=own.lengths,
+                state=self._of_state(state),
+                training=training,
+                seed=self._seed(seed),
+            )
             total += self._counted(found, self._shares(whole))
         self.processes.sum(total)
         return dict(zip(self.loss_kinds, total.tolist(), strict=True))
@@ -105,7 +122,7 @@ class Shared:
                 lengths=own.lengths,
                 training=training,
                 wrt=wrt,
-                seed=(seed + self.processes.rank * SPREAD) % (1 << 64),
+                seed=self._seed(seed),
                 state=self._of_state(state),
             )
             total += self._counted(losses, shares)
@@ -113,6 +130,42 @@ class Shared:
         states = self._whole(last, whole.size)
         self.processes.sum(total, gradient, *states.values())
         return dict(zip(self.loss_kinds, total.tolist(), strict=True)), Sum(gradient), states
+
+    def gnvp(
+        self,
+        params: Any,
+        inputs: Any,
+        vector: Array,
+        *,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        state: States = None,
+        **damping: Any,
+    ) -> Array:
+        """The Gauss-Newton matrix of the loss of the whole batch, times a vector [size].
+
+        Raises:
+            UsageError: the loss has lines of several kinds, whose products can't be weighted one by one.
+        """
+        if len(self.loss_kinds) > 1:
+            kinds = ", ".join(self.loss_kinds)
+            raise UsageError(
+                f"several processes can't share curvature products of a loss that is a sum of means over different "
+                f"things ({kinds}): use one process"
+            )
+        model: Any = self.model
+        whole, total = Batch(inputs, lengths), np.zeros(self.size, model.real)
+        own = whole.part(self._mine)
+        if own.size and (share := self._shares(whole)[self.loss_kinds[0]]):
+            known = {"lengths": own.lengths, "state": self._of_state(state), "training": training, **damping}
+            total += share * np.asarray(model.gnvp(params, own.inputs, vector, seed=self._seed(seed), **known))
+        self.processes.sum(total)
+        return total
+
+    def _seed(self, seed: int) -> int:
+        """The seed of this process, so that its draws differ from those of others."""
+        return (seed + self.processes.rank * SPREAD) % (1 << 64)
 
     def judged(self, measure: Measure, params: Any, stream: Iterable[Batch]) -> Judged:
         """The value of a measure over all batches; each process evaluates its share of them."""

@@ -15,10 +15,10 @@ import numpy as np
 from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
 from recurrency.training.loop.optimisers import Vector
-from recurrency.training.loop.progress import Epoch, History
+from recurrency.training.loop.progress import Epoch, Facts, History
 from recurrency.training.loop.weighing import ByKind, Part, added, weighed
 
-FORMAT = "2"
+FORMAT = "3"
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Sums:
     """The sums over the current epoch.
 
     `weighed` are losses times `weights`, what batches have of each kind of loss line; `lengths` those of gradients.
+    `rate` and `facts` are those of the last update.
     """
 
     batches: int = 0
@@ -35,15 +36,16 @@ class Sums:
     weights: ByKind = field(default_factory=dict)
     lengths: float = 0.0
     rate: float = 0.0
+    facts: Facts = field(default_factory=dict)
 
-    def plus(self, parts: Sequence[Part], length: float, rate: float) -> Sums:
+    def plus(self, parts: Sequence[Part], length: float, rate: float, facts: Facts) -> Sums:
         """The sums after one more update."""
         sums, weights = self.weighed, self.weights
         for part in parts:
             sums, weights = added(sums, weighed(part)), added(weights, part.counts)
         sequences = self.sequences + sum(part.sequences for part in parts)
         steps, lengths = self.steps + 1, self.lengths + length
-        return Sums(self.batches + len(parts), steps, sequences, sums, weights, lengths, rate)
+        return Sums(self.batches + len(parts), steps, sequences, sums, weights, lengths, rate, facts)
 
 
 @dataclass(frozen=True)

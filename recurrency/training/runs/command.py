@@ -26,9 +26,9 @@ class Request:
 
     `target` is the name of an experiment, an experiment file, a run folder, or a spec; `on` the task or the experiment
     whose data a spec is trained on; `options` are those given of training, by the names of `experiments.OPTIONS`;
-    `settings`, `schedule` and `task_options` those of the optimiser, the schedule and the task, and `init` other
-    initialisers by the names of parameters. With `folder` the run
-    is kept there, with a checkpoint every `save_every` seconds.
+    `settings`, `schedule` and `task_options` those of the optimiser, the schedule and the task, `init` other
+    initialisers by the names of parameters, and `damp` the structural damping of streams (mu by name). With `folder`
+    the run is kept there, with a checkpoint every `save_every` seconds.
     """
 
     target: str
@@ -44,6 +44,7 @@ class Request:
     folder: str | None = None
     save_every: float = 30.0
     init: Mapping[str, str] = field(default_factory=dict)
+    damp: Mapping[str, float] = field(default_factory=dict)
     draws: bool = True
     """Whether the losses of a run with a folder are drawn."""
 
@@ -51,7 +52,7 @@ class Request:
     def changes(self) -> bool:
         """Whether any option overrides the experiment."""
         options = self.options.keys() - set(REPORTS)
-        tables = (self.dimensions, self.settings, self.schedule, self.task_options, self.init)
+        tables = (self.dimensions, self.settings, self.schedule, self.task_options, self.init, self.damp)
         return bool(options or self.data or any(tables))
 
     def experiment(self) -> Experiment:
@@ -69,6 +70,7 @@ class Request:
             schedule=self.schedule,
             task_options=self.task_options,
             init=self.init,
+            damp=self.damp,
         )
         return replace(found, data=str(Path(self.data).resolve())) if self.data else found
 

@@ -9,6 +9,7 @@ data  = "path"              # where the data lie, if not in the usual places
 [training]                  # optimiser, rate, epochs, ...: the names of `OPTIONS`
 [optimiser]                 # other options of the optimiser
 [schedule]                  # other options of the schedule
+[damp]                      # structural damping of streams: mu by name
 [task-options]              # options of the task
 [init]                      # other initialisers for parameters, by name or pattern: "*.U" = "orthogonal(1.2)"
 """
@@ -54,6 +55,7 @@ OPTIONS: Mapping[str, Option] = {
     "clip": Option(None, _NUMBER, 0, above=True),
     "clip-value": Option(None, _NUMBER, 0, above=True),
     "patience": Option(10, _COUNT, 1),
+    "until-solved": Option(False, (bool,)),
     "shrink": Option(1.0, _NUMBER, 0, above=True),
     "halve-above": Option(None, _NUMBER, 0, above=True),
     "l1": Option(0.0, _NUMBER, 0),
@@ -97,6 +99,7 @@ class Experiment:
     training: Mapping[str, Any] = field(default_factory=dict)
     optimiser: Mapping[str, float] = field(default_factory=dict)
     schedule: Mapping[str, float] = field(default_factory=dict)
+    damp: Mapping[str, float] = field(default_factory=dict)
     task_options: Mapping[str, Any] = field(default_factory=dict)
     init: Mapping[str, str] = field(default_factory=dict)
     solved: float | None = None
@@ -123,15 +126,16 @@ class Experiment:
         return {**found, "backend": automatic()[0]} if found["backend"] == AUTO else found
 
     def changed(self, training: Mapping[str, Any], **more: Mapping[str, Any]) -> Experiment:
-        """The experiment with other options; another optimiser or schedule resets its settings."""
+        """The experiment with other options; another optimiser or schedule resets what belongs to it."""
         kept: dict[str, Any] = {
             "training": dict(self.training),
             "optimiser": dict(self.optimiser),
             "schedule": dict(self.schedule),
+            "damp": dict(self.damp),
         }
         if training.get("optimiser", self.options()["optimiser"]) != self.options()["optimiser"]:
             kept["training"].pop("rate", None)
-            kept["optimiser"] = {}
+            kept["optimiser"], kept["damp"] = {}, {}
         if training.get("schedule", self.options()["schedule"]) != self.options()["schedule"]:
             kept["schedule"] = {}
         kept["training"].update(training)
@@ -148,6 +152,7 @@ class Experiment:
             "training": self.options(),
             "optimiser": self.optimiser,
             "schedule": self.schedule,
+            "damp": self.damp,
             "task-options": self.task_options,
             "init": self.init,
         }
@@ -167,6 +172,7 @@ VALUES: Mapping[str, Kinds] = {
     "dimensions": _ANY,
     "optimiser": _NUMBER,
     "schedule": _NUMBER,
+    "damp": _NUMBER,
     "task-options": _ANY,
     "init": (str,),
 }
@@ -240,7 +246,7 @@ def check_option(name: str, value: Any, where: str = "") -> None:
         UsageError: it can't.
     """
     option = OPTIONS[name]
-    if isinstance(value, bool) or not isinstance(value, option.kinds):
+    if isinstance(value, bool) != (bool in option.kinds) or not isinstance(value, option.kinds):
         raise UsageError(f"{where}{name} must be {_words(option.kinds)}, not {value!r}")
     if option.words and value not in option.words:
         near = nearest(str(value), option.words)

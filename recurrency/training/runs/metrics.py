@@ -11,13 +11,13 @@ from typing import Any
 from recurrency.disk import figures
 from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
-from recurrency.training.loop.progress import Epoch, History, Options, Silent
+from recurrency.training.loop.progress import Epoch, Facts, History, Options, Silent
 from recurrency.training.loop.snapshots import Snapshot
 from recurrency.training.tasks import Task
 
 
 class Metrics(Silent):
-    """Writes `{"event": "update", "step", "epoch", "loss"}` for every k-th update, and a line for each epoch.
+    """Writes `{"event": "update", "step", "epoch", "loss", ...}` for every k-th update, and a line for each epoch.
 
     An existing file is continued: lines after the snapshot from which training is resumed are removed first.
     """
@@ -35,15 +35,16 @@ class Metrics(Silent):
         except OSError as error:
             raise UsageError(f"{self.path} can't be written: {error.strerror or error}") from error
 
-    def step(self, epoch: int, step: int, loss: float) -> None:
+    def step(self, epoch: int, step: int, loss: float, facts: Facts) -> None:
         """Writes a line, if it is one for this update."""
         self.last = step
         if step % self.every == 0:
-            self._write(event="update", step=step, epoch=epoch, loss=loss)
+            self._write(event="update", step=step, epoch=epoch, loss=loss, **facts)
 
     def epoch(self, record: Epoch) -> None:
         """Writes the line of the epoch."""
         facts = dataclasses.asdict(record)
+        facts |= facts.pop("facts")
         self._write(event="epoch", epoch=facts.pop("number"), step=self.last, updates=facts.pop("steps"), **facts)
 
     def end(self, history: History) -> None:
@@ -62,6 +63,7 @@ class Metrics(Silent):
                 "verdict": history.verdict,
             }
         )
+        facts |= {} if history.solved is None else {"solved": history.solved}
         self._write(event="end", step=self.last, stopped=history.stopped, seconds=history.seconds, **facts)
 
     def close(self) -> None:
@@ -117,10 +119,10 @@ class Several(Silent):
         for reporter in self.reporters:
             reporter.begin(task, options)
 
-    def step(self, epoch: int, step: int, loss: float) -> None:
+    def step(self, epoch: int, step: int, loss: float, facts: Facts) -> None:
         """Tells all."""
         for reporter in self.reporters:
-            reporter.step(epoch, step, loss)
+            reporter.step(epoch, step, loss, facts)
 
     def epoch(self, record: Epoch) -> None:
         """Tells all."""

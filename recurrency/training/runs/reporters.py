@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from recurrency.training.loop.loop import Epoch, Options, Reporter, Silent
+from recurrency.training.loop.progress import Facts
+from recurrency.training.loop.second_order import NEGATIVE
 from recurrency.training.tasks import Task
 
 if TYPE_CHECKING:
@@ -19,7 +21,24 @@ Write: TypeAlias = Callable[[str], None]
 def line(record: Epoch) -> str:
     """One epoch in one line."""
     valid = "" if record.valid is None else f"  valid {record.valid:.4f}"
-    return f"epoch {record.number:3d}  train {record.train:.4f}{valid}  |g| {record.norm:.3g}  {record.seconds:.1f} s"
+    head = f"epoch {record.number:3d}  train {record.train:.4f}{valid}  |g| {record.norm:.3g}  {record.seconds:.1f} s"
+    return "  ".join([head, *figures(record.facts)])
+
+
+def figures(facts: Facts) -> list[str]:
+    """The figures of the optimiser that a line shows, such as `lambda 0.0521`."""
+    words = [
+        f"{name} {'none' if (value := facts[name]) is None else f'{value:.{digits}g}'}"
+        for name, digits in SHOWN
+        if name in facts
+    ]
+    if facts.get(NEGATIVE):
+        words.append(f"negative curvature by rounding in {facts[NEGATIVE]:.0f} updates (lambda was raised)")
+    return words
+
+
+SHOWN = (("measured", 3), ("inner", 3), ("lambda", 3), ("rho", 2), ("step", 2), ("minibatches", 6))
+"""The figures, with their digits."""
 
 
 class Lines(Silent):
@@ -61,7 +80,7 @@ class Bar(Silent):
         self.id = self.progress.add_task(self.name, total=task.steps * options.epochs)
         self.progress.start()
 
-    def step(self, epoch: int, step: int, loss: float) -> None:
+    def step(self, epoch: int, step: int, loss: float, facts: Facts) -> None:
         """Moves the bar, a few times per second."""
         now = time.monotonic()
         if self.progress is not None and self.id is not None and now - self.drawn > self.interval:
@@ -76,6 +95,7 @@ class Bar(Silent):
         if record.valid is not None:
             self.best = min(self.best, record.valid)
             text += f" valid {record.valid:.3f} best {self.best:.3f}"
+        text = " ".join([text, *figures(record.facts)])
         self.progress.update(self.id, description=text)
 
     def close(self) -> None:

@@ -73,6 +73,8 @@ class Session:
             l1=o["l1"],
             l2=o["l2"],
             accumulate=o["accumulate"],
+            damp=self.experiment.damp,
+            until_solved=o["until-solved"],
         )
 
     def reporter(self) -> Reporter:

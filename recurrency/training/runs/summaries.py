@@ -16,7 +16,8 @@ def outcome(history: History) -> str:
     elif last is not None:
         words.append(f"train {last.train:.4f} in epoch {last.number}")
     words += [history.verdict] if history.verdict else []
-    return f"{', '.join(words)} ({history.stopped}; {history.seconds:.1f} s)"
+    after = "" if history.solved is None else f" after {history.solved} updates"
+    return f"{', '.join(words)} ({history.stopped}{after}; {history.seconds:.1f} s)"
 
 
 def score(history: History) -> float:

@@ -1,4 +1,4 @@
-"""Handwritten digits read pixel by pixel, row by row, or at once (MNIST; Le et al. 2015)."""
+"""Handwritten digits read pixel by pixel or row by row (MNIST; Le et al. 2015)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Images:
 
 
 def images(settings: Settings, split: str, by: str, permuted: bool, pool: int, raw: bool) -> Images:
-    """The images of one part, as sequences of pixels or of rows, or as a single step.
+    """The images of one part, as sequences of pixels or of rows.
 
     Raises:
         UsageError: the files are missing or malformed, or the option pool does not divide the side of an image.
@@ -77,7 +77,7 @@ def images(settings: Settings, split: str, by: str, permuted: bool, pool: int, r
     flat = pixels.reshape(len(pixels), side * side)
     if permuted:
         flat = flat[:, np.random.RandomState(0).permutation(side * side)]
-    width = {"pixel": 1, "row": side, "image": side * side}[by]
+    width = side if by == "row" else 1
     return Images(flat.reshape(len(flat), -1, width), labels, 1.0 if raw else 1 / 255)
 
 
@@ -101,12 +101,12 @@ def mnist(settings: Settings, by: str, permuted: bool, pool: int, raw: bool, hel
 KINDS = (
     Kind(
         "mnist",
-        "read a handwritten digit pixel by pixel, row by row or at once, and classify it",
+        "read a handwritten digit pixel by pixel, or row by row, and classify it",
         "Le et al. 2015",
-        {"x": "[1], or the pixels of a row, or of the image", "label": "symbol of 10, at every step"},
+        {"x": "[1], or the pixels of a row", "label": "symbol of 10, at every step"},
         mnist,
         (
-            Option("by", "pixel", "what a step reads", words=("pixel", "row", "image")),
+            Option("by", "pixel", "what a step reads", words=("pixel", "row")),
             Option("permuted", False, "whether the pixels are in a random order, the same for all images"),
             Option("pool", 1, "side of the squares of pixels of which the mean is taken: 1, 2, 4, 7 or 14", 1, 14),
             Option("raw", False, "whether pixels are 0 to 255; else 0 to 1"),

@@ -95,13 +95,18 @@ class Measure:
         """Whether a value counts as solved."""
         return self.solved is not None and (value < self.solved or value == self.solved == 0)
 
+    def met(self, found: Judged) -> bool:
+        """Whether a result meets the criterion: enough was judged, and all values count as solved."""
+        values = zip((self, *self.beside), found.values, strict=True)
+        return found.count >= self.least and all(measure.holds(value) for measure, value in values)
+
     def told(self, found: Judged) -> str:
         """The result in words, and whether it is solved: `wrong 0.4 % (solved)`."""
         measures = (self, *self.beside)
         words = ", ".join(WORDS[m.name](value) for m, value in zip(measures, found.values, strict=True))
         if self.solved is None:
             return words
-        if found.count >= self.least and all(m.holds(v) for m, v in zip(measures, found.values, strict=True)):
+        if self.met(found):
             return f"{words} (solved)"
         few = f", of {self.least} {self.counts} or more; these are {found.count}" if found.count < self.least else ""
         return f"{words} (solved {' and '.join([self._bound(True), *(m._bound(False) for m in self.beside)])}{few})"
