@@ -6,7 +6,9 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
 
 GRACE = 2.0
 """Seconds that a program has to clean up before it is killed."""
@@ -31,11 +33,15 @@ def finished(
             or this process was stopped.
     """
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace", env=env, process_group=0
-    ) as program:
+    with _ctrl_c_deferred() as asked:
+        program = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace", env=env, process_group=0
+        )
         _programs.add(program)
+    with program:
         try:
+            for number in asked:
+                signal.raise_signal(number)
             out, said = program.communicate(text, seconds)
         except BaseException:
             _end(program)
@@ -45,6 +51,25 @@ def finished(
     if program.returncode in STOPPED:
         raise KeyboardInterrupt
     return subprocess.CompletedProcess(command, program.returncode, out, said)
+
+
+@contextlib.contextmanager
+def _ctrl_c_deferred() -> Iterator[list[int]]:
+    """Collect Ctrl-C instead of raising it: inside `Popen` it would leave a program that nobody knows."""
+    asked: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield asked
+        return
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def end_all() -> None:

@@ -90,6 +90,24 @@ def test_ctrl_c_ends_the_compiler(start: Start, tmp_path: Path, script: str, who
     assert ended(LASTS)
 
 
+AT_START = f"""
+import os, signal, subprocess
+from recurrency.disk import subprocesses
+start = subprocess.Popen._execute_child
+def interrupted(*words):
+    start(*words)
+    os.kill(os.getpid(), signal.SIGINT)
+subprocess.Popen._execute_child = interrupted
+subprocesses.finished(["sh", "-c", "{LASTS}7 & wait"])
+"""
+
+
+def test_ctrl_c_while_a_program_starts_ends_it() -> None:
+    process = subprocess.run([sys.executable, "-c", AT_START], capture_output=True, text=True, timeout=20)
+    assert process.stderr.endswith("KeyboardInterrupt\n")
+    assert ended(f"{LASTS}7")
+
+
 TRAINS = """
 import numpy as np, recurrency as rc
 from recurrency.training.loop.interrupts import Interrupts
