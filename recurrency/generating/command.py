@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,22 +20,29 @@ from recurrency.generating.folder import Trained, trained
 from recurrency.generating.kinds import kind_of
 from recurrency.generating.search import Beam
 from recurrency.generating.steps import Writer
+from recurrency.generating.translating import Translator, require_width, tokenised
 from recurrency.training.data.places import plain_ends
 
 Tell: TypeAlias = Callable[[str], None]
 
 USUAL = {"characters": 500, "words": 100, "bytes": 500}
 """The default number of symbols."""
+USUAL_BEAM = Beam(5, 1.0)
+"""How lines are translated, unless something else is asked for."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """The options of the command; None for those not given. `path` is the output file, None for the terminal."""
+    """The options of the command; None for those not given. `path` is the output file, None for the terminal.
+
+    `lines` are many sources, each of which becomes a line.
+    """
 
     folder: str
     steps: int | None = None
     prompt: str | None = None
     source: str | None = None
+    lines: Sequence[str] | None = None
     choice: Choice = field(default_factory=Choice)
     beam: Beam | None = None
     samples: int = 1
@@ -97,7 +104,12 @@ def run(request: Request, say: Tell, tell: Tell) -> None:
 
 def _text(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
     request.refuse("text")
+    if request.lines is not None:
+        _lines(request, found, request.lines, say, tell)
+        return
     alphabet = Alphabet.of(found.facts, writer.name, _size(writer, writer.name))
+    if request.beam:
+        require_width(request.beam, alphabet)
     prompt = request.prompt or ""
     prompt = prompt if alphabet.unit == "bytes" else plain_ends(prompt)  # as in training data
     start = alphabet.read(prompt, "the prompt") if prompt else None
@@ -112,10 +124,28 @@ def _text(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tel
     texts = [before + alphabet.write(piece.values) for piece in pieces]
     if len(texts) > 1:
         texts = [f"--- {number} ---\n{text}" for number, text in enumerate(texts, 1)]
+    _put(request, texts, say)
+
+
+def _put(request: Request, texts: Sequence[str], say: Tell) -> None:
+    """Print texts, or write them to the file that was asked for."""
     if request.path is None:
         say("\n".join(texts))
     else:
         write_whole(request.path, "\n".join(texts) + "\n")
+
+
+def _lines(request: Request, found: Trained, lines: Sequence[str], say: Tell, tell: Tell) -> None:
+    """Translate each line."""
+    request.refuse("one line for each source", prompt=request.prompt)
+    if request.samples > 1:
+        raise UsageError("--samples is for a single source: many lines have one translation each")
+    translator = Translator(found, request.beam or USUAL_BEAM, request.steps or USUAL["words"])
+    out, unknown = translator.lines(lines)
+    if out:
+        _put(request, out, say)
+    if unknown.told():
+        tell(unknown.told())
 
 
 def _size(writer: Writer, name: str) -> int:
@@ -128,9 +158,11 @@ def _source(request: Request, found: Trained, writer: Writer) -> Any:
         request.refuse("without a source", source=request.source)
         return None
     if request.source is None:
-        raise UsageError("no source given: this model reads one, pass --source TEXT")
+        raise UsageError(
+            "no source given: this model reads one, pass --source TEXT, or --source alone for lines from standard input"
+        )
     alphabet = Alphabet.of(found.facts, writer.sources[0], _size(writer, writer.sources[0]))
-    symbols = alphabet.read(request.source, "the source")
+    symbols = alphabet.read(tokenised(request.source, alphabet), "the source")
     last = alphabet.last
     return symbols if last is None or symbols[-1:] == last else np.append(symbols, last)
 

@@ -62,7 +62,7 @@ def generate(
         return _drawn(writer, kind, steps, choice, samples, seed, end, (start, source))
     if samples > beam.width:
         raise UsageError(f"a beam of width {beam.width} finds at most {beam.width} sequences, not {samples}")
-    found = search(writer, writer.begin(1, start, source), steps, beam, end, samples)
+    (found,) = search(writer, writer.begin(1, start, source), steps, beam, end, samples)
     return [Piece(one.symbols, one.likely) for one in found[:samples]]
 
 

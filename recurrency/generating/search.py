@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,36 +40,75 @@ class Found:
     rank: float
 
 
-def search(writer: Writer, ahead: Ahead, steps: int, beam: Beam, end: int | None, wanted: int = 1) -> list[Found]:
-    """The best sequences, best first, of at most `steps` symbols; the symbol `end` ends a sequence before.
+class _Search:
+    """The beams of several texts, side by side: row i of `paths` [R, n] belongs to the text `owners[i]`.
 
-    `ahead` has one sequence. A finished sequence leaves the beam, which becomes narrower (Sutskever et al. 2014,
-    section 3.2). The search stops when no prefix can become one of the best `wanted` sequences.
+    The rows of a text are next to each other, the most likely one first.
     """
-    paths, likely = np.zeros((1, 0), np.int64), np.zeros(1)
-    found: list[Found] = []
+
+    def __init__(self, beam: Beam, texts: int) -> None:
+        self.beam = beam
+        self.owners, self.paths, self.likely = np.arange(texts), np.zeros((texts, 0), np.int64), np.zeros(texts)
+        self.found: list[list[Found]] = [[] for _ in range(texts)]
+
+    def grow(self, logs: Array) -> Array:
+        """Continue each text by its best symbols, for log-probabilities [R, V]; returns the row that each continues."""
+        totals = self.likely[:, None] + logs
+        room = np.array([self.beam.width - len(found) for found in self.found])
+        columns = _greatest(totals, int(room[self.owners].max(initial=1)))
+        values, rows = np.take_along_axis(totals, columns, 1).ravel(), np.repeat(np.arange(len(logs)), columns.shape[1])
+        order = np.lexsort((columns.ravel(), rows, -values, self.owners[rows]))
+        owners = self.owners[rows[order]]
+        place = np.arange(len(order)) - np.searchsorted(owners, owners)  # among the candidates of the same text
+        order = order[(place < room[owners]) & (values[order] > -np.inf)]
+        rows, symbols = rows[order], columns.ravel()[order]
+        self.owners, self.likely = self.owners[rows], values[order]
+        self.paths = np.concatenate([self.paths[rows], symbols[:, None]], 1)
+        return rows
+
+    def finish(self, done: Array, steps: int, wanted: int) -> Array:
+        """Move what is `done` [R] out of the beams, and close those that nothing can improve; returns which rows stay.
+
+        A prefix ranks at most as high as if it had `steps` symbols without becoming less likely.
+        """
+        for row in np.flatnonzero(done):
+            rank = self.beam.rank(self.likely[row], self.paths.shape[1])
+            self.found[self.owners[row]].append(Found(self.paths[row], float(self.likely[row]), rank))
+        stays = ~done
+        texts, firsts = np.unique(self.owners[stays], return_index=True)
+        for text, first in zip(texts, np.flatnonzero(stays)[firsts], strict=True):
+            limit = self.beam.rank(self.likely[first], steps)
+            if sum(one.rank >= limit for one in self.found[text]) >= wanted:
+                stays &= self.owners != text
+        self.owners, self.paths, self.likely = self.owners[stays], self.paths[stays], self.likely[stays]
+        return np.asarray(stays)
+
+
+def search(
+    writer: Writer, ahead: Ahead, steps: int, beam: Beam, end: int | None, wanted: int = 1, never: Sequence[int] = ()
+) -> list[list[Found]]:
+    """The best sequences of each text, best first, of at most `steps` symbols; the symbol `end` ends one before.
+
+    `ahead` has a row for each text; all are searched at once. The symbols `never` are not written. A finished sequence
+    leaves its beam, which becomes narrower (Sutskever et al. 2014, section 3.2). The search of a text stops when no
+    prefix can become one of its best `wanted` sequences.
+    """
+    texts = len(next(iter(ahead.outputs.values())))
+    beams = _Search(beam, texts)
     for step in range(steps):
-        totals = likely[:, None] + log_softmax(logits(writer, ahead.outputs))
-        rows, symbols = _best(totals, beam.width - len(found))
-        paths, likely = np.concatenate([paths[rows], symbols[:, None]], 1), totals[rows, symbols]
-        done = (symbols == end) if end is not None and step + 1 < steps else np.full(len(rows), step + 1 == steps)
-        found += [Found(p, float(s), beam.rank(s, len(p))) for p, s in zip(paths[done], likely[done], strict=True)]
-        paths, likely, rows = paths[~done], likely[~done], rows[~done]
-        if not len(paths) or _settled(found, beam.rank(likely[0], steps), wanted):
+        logs = log_softmax(logits(writer, ahead.outputs))
+        logs[:, list(never)] = -np.inf
+        rows = beams.grow(logs)
+        last = step + 1 == steps
+        done = beams.paths[:, -1] == end if end is not None and not last else np.full(len(rows), last)
+        stays = beams.finish(done, steps, wanted)
+        if not stays.any():
             break
-        ahead = writer.advance(ahead.take(rows), paths[:, -1])
-    return sorted(found, key=lambda one: -one.rank)
+        ahead = writer.advance(ahead.take(rows[stays]), beams.paths[:, -1])
+    return [sorted(found, key=lambda one: -one.rank) for found in beams.found]
 
 
-def _best(totals: Array, count: int) -> tuple[Array, Array]:
-    """The rows and columns of the greatest elements, the greatest first, ties in order; without those that are -inf."""
-    flat = totals.ravel()
-    order = np.argsort(-flat, kind="stable")[:count]
-    order = order[flat[order] > -np.inf]
-    rows, columns = np.divmod(order, totals.shape[1])
-    return rows, columns
-
-
-def _settled(found: list[Found], limit: float, wanted: int) -> bool:
-    """Whether `wanted` finished sequences rank at least as high as any prefix can."""
-    return sum(one.rank >= limit for one in found) >= wanted
+def _greatest(totals: Array, count: int) -> Array:
+    """The columns of the `count` greatest elements of each row, [R, count], in any order."""
+    count = min(count, totals.shape[1])
+    return np.argpartition(totals, totals.shape[1] - count, 1)[:, totals.shape[1] - count :]

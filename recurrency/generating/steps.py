@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from recurrency.backend import Call, Runner
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
-from recurrency.graph.roots import OUTPUT
+from recurrency.graph.roots import FINAL, OUTPUT
 from recurrency.graph.types import Kind
 from recurrency.model.model import Model
+from recurrency.passes.separate import separate
 from recurrency.passes.stepwise import obstacle
+from recurrency.training.data.sequences import pad
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
@@ -23,18 +26,22 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 class Ahead:
     """B sequences so far: the outputs [B, *shape] for the next step, and the states after the last one.
 
-    `given` has whole inputs over other clocks, [S, B].
+    `given` has whole inputs over other clocks, [S, B], and `read` what was computed of them, [S, B, *shape]; `lengths`
+    are their numbers of steps, [B].
     """
 
     outputs: Mapping[str, Array]
     state: Mapping[str, Array] | None
     given: Mapping[str, Array] = field(default_factory=dict)
+    read: Mapping[str, Array] = field(default_factory=dict)
+    lengths: Array | None = None
 
     def take(self, rows: Array) -> Ahead:
         """A selection of the sequences by index; an index may occur several times."""
         state = None if self.state is None else {name: a[rows] for name, a in self.state.items()}
-        given = {name: a[:, rows] for name, a in self.given.items()}
-        return Ahead({name: a[rows] for name, a in self.outputs.items()}, state, given)
+        given, read = ({name: a[:, rows] for name, a in arrays.items()} for arrays in (self.given, self.read))
+        lengths = None if self.lengths is None else self.lengths[rows]
+        return Ahead({name: a[rows] for name, a in self.outputs.items()}, state, given, read, lengths)
 
 
 class Writer:
@@ -53,7 +60,7 @@ class Writer:
         clocks = {port.clock for port in model.outputs.values() if port.kind is Kind.STREAM}
         if len(clocks) != 1 or any(port.kind is not Kind.STREAM for port in model.outputs.values()):
             raise self._refusal("its outputs are not streams over one clock")
-        (self.clock,) = clocks
+        self.clock = str(*clocks)
         self._require_causal()
         needed = self._inputs(delayed=True)
         self.sources = [name for name in needed if model.inputs[name].clock != self.clock]
@@ -97,7 +104,7 @@ class Writer:
         def own(id: int) -> bool:
             return any(self.graph[use].type.clock == self.clock for use in self.graph.nx.successors(id))
 
-        return frozenset(name for name, id in starts.items() if own(id)) | {"t"}
+        return frozenset(name for name, id in starts.items() if own(id))
 
     # ------------------------------------------------------------------------------------------------- running it
 
@@ -110,15 +117,33 @@ class Writer:
         Raises:
             UsageError: a source is missing, or the model has no input for it. ShapeError: an array does not fit.
         """
-        if (source is not None) != bool(self.sources) or len(self.sources) > 1:
+        return self._begin(batch, start, None if source is None else [np.asarray(source)] * batch)
+
+    def begin_each(self, sources: Sequence[Array]) -> Ahead:
+        """A sequence after nothing for each of the sources [S].
+
+        Raises:
+            UsageError: the model has no input for a source. ShapeError: one has other symbols.
+        """
+        return self._begin(len(sources), None, sources)
+
+    def _begin(self, batch: int, start: Any, sources: Sequence[Array] | None) -> Ahead:
+        if (sources is not None) != bool(self.sources) or len(self.sources) > 1:
             has = f"reads {_listed(self.sources)} over another clock" if self.sources else "has no other clock"
-            raise self._refusal(f"it {has}, but {'no source' if source is None else 'a source'} is given")
-        given = {name: _repeated(source, batch) for name in self.sources}
+            raise self._refusal(f"it {has}, but {'no source' if sources is None else 'a source'} is given")
+        before = Ahead({}, None) if sources is None else self._sourced(sources)
         if start is not None and len(start):
-            return self._read(_repeated(start, batch), Ahead({}, None, given))
+            return self._read(np.repeat(np.asarray(start)[:, None], batch, 1), before)
         if self.reads_before:
-            return Ahead(self._forward(self._nothing(batch), None, given)[0], None, given)
-        return self._read(self._nothing(batch), Ahead({}, None, given))
+            return replace(before, outputs=self._forward(self._nothing(batch), before)[0])
+        return self._read(self._nothing(batch), before)
+
+    def _sourced(self, sources: Sequence[Array]) -> Ahead:
+        """What the other sequences read of their sources, computed once for all steps."""
+        (name,), lengths = self.sources, np.array([len(source) for source in sources])
+        before = Ahead({}, None, {name: pad(sources, np.asarray(sources[0]).dtype)}, {}, lengths)
+        first = self._call(self._nothing(len(sources)), before)
+        return replace(before, read=self._halves[0](first) if self._halves[0] else {})
 
     def advance(self, ahead: Ahead, chosen: Array) -> Ahead:
         """The sequences after one more step, `chosen` [B, *shape]."""
@@ -126,27 +151,51 @@ class Writer:
 
     def _read(self, steps: Array, ahead: Ahead) -> Ahead:
         """The sequences after more steps [T, B, *shape]."""
-        outputs, state = self._forward(steps, ahead.state, ahead.given)
+        outputs, state = self._forward(steps, ahead)
         if self.reads_before:
-            outputs, _ = self._forward(self._nothing(steps.shape[1]), state, ahead.given)
-        return Ahead(outputs, state, ahead.given)
+            outputs, _ = self._forward(self._nothing(steps.shape[1]), replace(ahead, state=state))
+        return replace(ahead, outputs=outputs, state=state)
 
     def _nothing(self, batch: int) -> Array:
         """One step [1, B, *shape] of no symbol, or of zeros."""
         shape = (1, batch, *self.port.shape)
         return np.full(shape, -1) if self.port.index is not None else np.zeros(shape, self.model.real)
 
-    def _forward(
-        self, steps: Array, state: Mapping[str, Array] | None, given: Mapping[str, Array]
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """The outputs at the last of these steps, and the states after it."""
-        inputs = {name: self._filled(name, steps, given) for name in self.model.inputs}
-        axis = 1 if self.model.batch_first else 0
-        if axis:
+    @cached_property
+    def _halves(self) -> tuple[Runner | None, Runner]:
+        """The programs of what runs over other clocks (None: nothing), and of the outputs and states that read it."""
+        programs = self.model.programs
+        roots = [*map(OUTPUT.of, self.model.outputs), *(FINAL.of(n) for n in self.model.states if n in self.carried)]
+        parts = separate(programs.graph("forward", ()).select(roots), self.clock)
+        first, second = (
+            programs.backend.build(graph, programs.layout, programs.dtype, "forward", programs.without)
+            if graph.roots
+            else None
+            for graph in parts
+        )
+        assert second is not None
+        return first, second
+
+    def _call(self, steps: Array, ahead: Ahead) -> Call:
+        """The arguments of the programs for these steps."""
+        inputs = {name: self._filled(name, steps, ahead.given) for name in self.model.inputs}
+        lengths = None
+        if ahead.lengths is not None:
+            lengths = {str(self.model.inputs[name].clock): ahead.lengths for name in ahead.given}
+        if self.model.batch_first:
             inputs = {name: a.swapaxes(0, 1) for name, a in inputs.items()}
-        run = self.model.forward(self.params, inputs, state, keep=False)
-        outputs = {name: a.take(-1, axis) for name, a in run.outputs.items()}
-        return outputs, {name: a for name, a in run.state.items() if name in self.carried}
+        return self.model.gather(self.params, inputs, ahead.state, lengths)
+
+    def _forward(self, steps: Array, ahead: Ahead) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The outputs at the last of these steps, and the states after it."""
+        call = self._call(steps, ahead)
+        if not ahead.given:
+            values = self.model.programs.runner("forward", ())(call)
+        else:
+            values = self._halves[1](call.plus(ahead.read))
+        outputs = {name: values[OUTPUT.of(name)][-1] for name in self.model.outputs}
+        state = {name: values[FINAL.of(name)] for name in self.model.states if name in self.carried}
+        return outputs, state
 
     def _filled(self, name: str, steps: Array, given: Mapping[str, Array]) -> Array:
         """An input of one call; inputs that only a loss reads are empty."""
@@ -157,12 +206,6 @@ class Writer:
         port = self.model.inputs[name]
         shape = (len(steps), steps.shape[1], *port.shape)
         return np.full(shape, -1) if port.index is not None else np.zeros(shape, self.model.real)
-
-
-def _repeated(array: Any, batch: int) -> Array:
-    """An array [T, *shape] as [T, B, *shape]."""
-    array = np.asarray(array)
-    return np.repeat(array[:, None], batch, 1)
 
 
 def _listed(names: list[str]) -> str:

@@ -54,6 +54,8 @@ TANGENT = Group("tangent:")
 """Directions, which are inputs, and derivatives along them, which are roots."""
 DAMPING = Group("damping:")
 """Inputs: the weights of the structural damping of streams."""
+READ = Group("read:")
+"""What is computed over another clock and read by the rest, by number: see `passes.separate`."""
 TAPE = Group("tape:")
 """What the forward run keeps for the backward run, by number."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import attention, composition, fast_dropout, outputs, tasks
+from tests.transcriptions import attention, composition, fast_dropout, outputs, tasks, translation
 from tests.transcriptions.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -11,4 +11,5 @@ CASES: tuple[Case, ...] = (
     *composition.CASES,
     *fast_dropout.CASES,
     *tasks.CASES,
+    *translation.CASES,
 )

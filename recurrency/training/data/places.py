@@ -68,13 +68,21 @@ def read_text(path: str | Path) -> str:
     Raises:
         UsageError: it cannot be read, is empty, or is not UTF-8 (the message names the line).
     """
-    content = read_bytes(path)
+    return text_of(read_bytes(path), path)
+
+
+def text_of(content: bytes, name: str | Path) -> str:
+    """The text that these bytes are in UTF-8, with `\\n` at the ends of its lines; `name` is where they are from.
+
+    Raises:
+        UsageError: they are not UTF-8 (the message names the line).
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(
-            f"{path}, line {line}: byte {content[error.start]} is not UTF-8; save the text as UTF-8"
+            f"{name}, line {line}: byte {content[error.start]} is not UTF-8; save the text as UTF-8"
         ) from error
     return plain_ends(text)
 
@@ -86,4 +94,9 @@ def plain_ends(text: str) -> str:
 
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a text without their ends; other marks of Unicode that part lines are characters like any other."""
-    return read_text(path).removesuffix("\n").split("\n")
+    return lines_of(read_text(path))
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text without their ends; none of an empty text."""
+    return text.removesuffix("\n").split("\n") if text else []
