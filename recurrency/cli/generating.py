@@ -31,7 +31,7 @@ Examples:
     metavar="[TEXT]",
     is_flag=False,
     flag_value="-",
-    help="The sentence to translate, the text to write, or the program to run; without TEXT, each line of standard input.",
+    help="The sentence to translate, program to run, or text to write; without TEXT, each line of standard input.",
 )
 @click.option("--source-file", metavar="FILE", help="Translate each line of this file.")
 @click.option("--greedy", is_flag=True, help="Take the most likely at each step, as with --temperature 0.")

@@ -96,6 +96,8 @@ def run(request: Request, say: Tell, tell: Tell) -> None:
         raise UsageError(
             f"{request.folder}: cannot generate from this task, whose data are not text, piano rolls or pen strokes"
         )
+    if request.lines is not None and kind != "symbols":
+        raise UsageError(f"lines are read by models that generate text; this one generates {kind}: pass --source TEXT")
     WRITERS[kind](request, found, writer, say, tell)
 
 

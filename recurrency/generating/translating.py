@@ -45,7 +45,7 @@ class Unknown:
         """What a user should know, "" for nothing."""
         if not self.strange:
             return ""
-        shown = ", ".join(f"{word} ({n})" if n > 1 else word for word, n in self.strange.most_common(MANY))
+        shown = ", ".join(f"{word!r} ({n})" if n > 1 else repr(word) for word, n in self.strange.most_common(MANY))
         more = ", ..." if len(self.strange) > MANY else ""
         return f"{self.strange.total()} of {self.words} source words are read as {UNKNOWN}: {shown}{more}"
 
@@ -71,13 +71,12 @@ class Translator:
     def _alphabet(found: Trained, name: str) -> Alphabet:
         return Alphabet.of(found.facts, name, found.model.inputs[name].index or 0)
 
-    def read(self, line: str, number: int, unknown: Unknown) -> Symbols:
-        """The symbols of a source with its end; counts its words and the unknown ones.
+    def symbols(self, line: str, number: int, unknown: Unknown) -> Symbols:
+        """The symbols of a tokenised source with its end; counts its words and the unknown ones.
 
         Raises:
             UsageError: there are unknown symbols, and the model has no `<unk>`.
         """
-        line = tokenised(line, self.source)
         symbols = self.source.read(line, f"line {number} of the source")
         if self.source.unit == "words":
             known = set(self.source.units)
@@ -103,7 +102,7 @@ class Translator:
         """A translation for each line, in their order, and what was unknown; that of an empty line is empty."""
         unknown = Unknown()
         full = [number for number, line in enumerate(lines) if line.strip()]
-        sources = [self.read(lines[number].strip(), number + 1, unknown) for number in full]
+        sources = [self.symbols(tokenised(lines[number].strip(), self.source), number + 1, unknown) for number in full]
         out = [""] * len(lines)
         for number, piece in zip(full, self.pieces(sources, tell), strict=True):
             out[number] = self.target.write(piece.values).replace("\n", " ")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from recurrency.errors import UsageError, nearest_hint
 from recurrency.reproducing.probing import gradient_kept
 from recurrency.reproducing.readings import Reading, Run, Value, number
+from recurrency.reproducing.translations import bleu_of
 
 
 def _of_end(key: str, change: Callable[[float], float] = float) -> Callable[[Run], Reading | None]:
@@ -69,6 +70,15 @@ _ROWS = (
         less=False,
         options={"streams": "h[*]", "gradients": ""},
         quick=False,
+    ),
+    Value(
+        "bleu",
+        "BLEU of translations of the test sentences in percent, by sacrebleu on the tokenised data in lower case",
+        bleu_of,
+        less=False,
+        options={"beam": 5, "penalty": 1.0, "split": "test", "most": 0},
+        quick=False,
+        form=".2f",
     ),
     Value("total", "sum of the losses of the last epoch, each before its update", _total),
 )
