@@ -42,6 +42,7 @@ that is done.
 @click.option("--out", metavar="FOLDER", default="reproduced", show_default=True, help="Folder of runs and report.")
 @click.option("--processes", type=click.IntRange(min=1), help="Runs at the same time.  [default: number of cores]")
 @click.option("--keep", metavar="FOLDER", help="Keep done runs here as text, and write a page of them: FOLDER.md.")
+@click.option("--report", is_flag=True, help="Run nothing; write the report of what is there.")
 @click.option("--list", "listed", is_flag=True, help="List the studies with their expected times.")
 def reproduce(
     names: tuple[str, ...],
@@ -51,6 +52,7 @@ def reproduce(
     out: str,
     processes: int | None,
     keep: str | None,
+    report: bool,
     listed: bool,
 ) -> None:
     """Run the experiments of papers, and write a report with measured and published numbers side by side.
@@ -65,7 +67,7 @@ def reproduce(
         _list([find(name) for name in names or shipped()], scale)
         return
     seconds = None if budget is None else seconds_of(budget)
-    request = Request(names, everything, scale, seconds, out, keep, processes)
+    request = Request(names, everything, scale, seconds, out, keep, processes, report)
     if run(request, echo):
         raise SystemExit(130)
 

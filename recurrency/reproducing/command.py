@@ -7,7 +7,7 @@ import math
 import re
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from recurrency.reproducing.keeping import keep, page_of
 from recurrency.reproducing.page import page
 from recurrency.reproducing.plan import Case, cases
 from recurrency.reproducing.report import Report
-from recurrency.reproducing.running import Runner
+from recurrency.reproducing.running import Runner, best_rate, is_done
 from recurrency.reproducing.starting import Start, in_processes
 from recurrency.reproducing.store import Store
 from recurrency.reproducing.studies import SCALES, Study, find, shipped
@@ -28,7 +28,7 @@ from recurrency.training.runs.reporters import Write
 from recurrency.training.runs.session import task_of
 from recurrency.training.tasks import Settings
 
-MARKDOWN, HTML = "report.md", "report.html"
+MARKDOWN, HTML, PICTURES = "report.md", "report.html", "pictures"
 RESERVE = 30.0
 """Seconds of the budget for the last checkpoints and the report, or a twentieth of it if that is less."""
 TITLE = "Papers, reproduced"
@@ -60,7 +60,8 @@ class Request:
     out: str = "reproduced"
     keep: str | None = None
     processes: int | None = None
-    data: str | None = None
+    report: bool = False
+    """Whether only the reports are written."""
     start: Start = field(default=in_processes)
 
     def studies(self) -> list[Study]:
@@ -77,6 +78,11 @@ class Request:
             raise UsageError(f"{', '.join(without)} has no scale {self.scale}")
         return found
 
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """The folder of the runs, and that of the kept ones if there is one."""
+        return tuple(Store(Path(path)) for path in (self.out, self.keep) if path is not None)
+
 
 def reproduce(request: Request, write: Write) -> bool:
     """Run studies and write the report; returns whether it was stopped by Ctrl-C.
@@ -87,29 +93,35 @@ def reproduce(request: Request, write: Write) -> bool:
     """
     began = time.monotonic()
     studies = request.studies()
-    store, kept = Store(Path(request.out)), None if request.keep is None else Store(Path(request.keep))
-    if kept is not None:
-        require_folder(kept.path)
+    store, *kept = request.stores
+    for one in kept:
+        require_folder(one.path)
     with store.locked():
         ready, absent = checked(studies, request, write)
         if not ready:
             raise UsageError("\n".join(["nothing can run", *(f"{name}: {words}" for name, words in absent.items())]))
-        runner = Runner(ready, store, write, request.processes or machine.cores(), start=request.start)
-        runner.kept = () if kept is None else (kept,)
+        deadline = math.inf
         if request.budget is not None:
-            runner.deadline = began + request.budget - min(RESERVE, request.budget / 20)
-        _say_plan(runner, write)
-        stopped = False
-        try:
-            with terminated_as_interrupted():
-                runner.run()
-        except KeyboardInterrupt:
-            stopped = True
-            write("interrupted; the same command goes on from here")
+            deadline = began + request.budget - min(RESERVE, request.budget / 20)
+        slots = request.processes or machine.cores()
+        runner = Runner(ready, store, write, slots, deadline, request.start, tuple(kept))
+        stopped = not request.report and _run(runner, write)
         _write_report(request, ready, studies, absent, write)
-        if kept is not None:
-            _keep(store, kept, ready, write)
+        for one in kept:
+            _keep(store, one, ready, write)
     return stopped
+
+
+def _run(runner: Runner, write: Write) -> bool:
+    """Run all jobs; returns whether Ctrl-C stopped them."""
+    _say_plan(runner, write)
+    try:
+        with terminated_as_interrupted():
+            runner.run()
+    except KeyboardInterrupt:
+        write("interrupted; the same command goes on from here")
+        return True
+    return False
 
 
 # --------------------------------------------------------------------------------------------------------- beforehand
@@ -124,30 +136,39 @@ def checked(studies: Sequence[Study], request: Request, write: Write) -> tuple[l
     absent: dict[str, str] = {
         study.name: f"it has no scale {request.scale}" for study in studies if request.scale not in study.scales
     }
-    ready, known = [], {}
+    ready, known = [], dict[str, str]()
     for case in cases(list(studies), request.scale):
-        e = case.experiment
-        options = e.options()
-        sizes = Settings(e.data, 1, options["length"] or Settings.length, options["chunk"], options["dtype"], 0)
-        key = json.dumps([e.task, e.data, dict(e.task_options), options["length"], options["chunk"]], default=str)
-        if key not in known:
-            known[key] = "" if e.task is None else _obstacle(case, sizes)
-        if known[key]:
-            if case.study.name not in absent:
-                write(f"{case.study.name}: {known[key]}")
-            absent[case.study.name] = f"table {case.table.name}: {known[key]}"
+        why = "" if request.report or settled(case, request.stores) else _obstacle(case, known)
+        if why and case.study.name not in absent:
+            write(f"{case.study.name}: {why}")
+        if why:
+            absent[case.study.name] = f"table {case.table.name}: {why}"
         else:
             ready.append(case)
     return ready, absent
 
 
-def _obstacle(case: Case, sizes: Settings) -> str:
-    """Why a task can't be built; "" if it can."""
-    try:
-        task_of(case.experiment, sizes)
-    except RecurrencyError as error:
-        return str(error)
-    return ""
+def settled(case: Case, stores: tuple[Store, ...]) -> bool:
+    """Whether all jobs of a case are done, so that it needs no data."""
+    rate = best_rate(case, stores) if len(case.rates) > 1 else case.rates[0]
+    jobs = [*(case.job(case.seeds[0], one) for one in case.rates), *(case.job(seed, rate) for seed in case.seeds)]
+    return all(any(is_done(store, job) for store in stores) for job in jobs)
+
+
+def _obstacle(case: Case, known: dict[str, str]) -> str:
+    """Why the task of a case can't be built; "" if it can. `known` has what was found for other cases."""
+    e = case.experiment
+    o = e.options()
+    key = json.dumps([e.task, e.data, dict(e.task_options), o["length"], o["chunk"]], default=str)
+    if key not in known:
+        sizes = Settings(e.data, 1, o["length"] or Settings.length, o["chunk"], o["dtype"], 0)
+        try:
+            known[key] = ""
+            if e.task is not None:
+                task_of(e, sizes)
+        except RecurrencyError as error:
+            known[key] = str(error)
+    return known[key]
 
 
 def _say_plan(runner: Runner, write: Write) -> None:
@@ -183,38 +204,44 @@ def _write_report(
     request: Request, ready: list[Case], studies: Sequence[Study], absent: dict[str, str], write: Write
 ) -> None:
     out = Path(request.out)
-    stores = (Store(out),) if request.keep is None else (Store(out), Store(Path(request.keep)))
-    report = _report(out / MARKDOWN, out / "pictures", stores, absent, write)
-    budget = "" if request.budget is None or math.isinf(request.budget) else f" within {request.budget / 60:g} minutes"
-    report.introduction = f"Written by `recurrency reproduce` at the scale `{request.scale}`{budget}."
+    try:
+        (out / PICTURES).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out / PICTURES} can't be made: {error.strerror or error}") from error
+    budget = "" if request.budget is None else f" within {request.budget / 60:.3g} minutes"
+    introduction = f"Written by `recurrency reproduce` at the scale `{request.scale}`{budget}."
+    report = Report(out / MARKDOWN, out / PICTURES, TITLE, introduction, request.stores, absent)
     text = report.text([(study, own) for study in studies if (own := [c for c in ready if c.study is study])])
     write_whole(report.path, text)
     write_whole(out / HTML, page(text, TITLE, out))
     write(f"wrote {report.path} and {out / HTML}")
 
 
-def _report(path: Path, pictures: Path, stores: tuple[Store, ...], absent: dict[str, str], write: Write) -> Report:
-    try:
-        pictures.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{pictures} can't be made: {error.strerror or error}") from error
-    return Report(path, pictures, TITLE, "", stores, write, absent)
-
-
 def _keep(store: Store, kept: Store, ready: list[Case], write: Write) -> None:
-    """Keep the done runs, and write the page of all that is kept: each table at the largest scale that has runs."""
+    """Keep the done runs, and write the page of all that is kept."""
     try:
-        kept.path.mkdir(parents=True, exist_ok=True)
+        (kept.path / PICTURES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{kept.path} can't be made: {error.strerror or error}") from error
     new = keep(store, kept, ready)
-    given = {case.study.name: case.study for case in ready}
-    known = [given.get(name) or find(name) for name in dict.fromkeys([*shipped(), *given])]
-    report = _report(page_of(kept.path), kept.path / "pictures", (kept,), {}, write)
-    report.introduction = "Written by `recurrency reproduce --keep`; each table at the largest scale that has runs."
-    shown = [(study, own) for study in known if (own := largest(study, kept))]
-    write_whole(report.path, report.text(shown))
+    report = kept_report(kept)
+    write_whole(report.path, kept_text(report, {case.study.name: case.study for case in ready}))
     write(f"kept {new} new runs in {kept.path}; wrote {report.path}")
+
+
+def kept_report(kept: Store) -> Report:
+    """The page of a folder of kept runs."""
+    introduction = (
+        "Written by `recurrency reproduce --keep` from the kept runs, each table at the largest scale that has one."
+    )
+    return Report(page_of(kept.path), kept.path / PICTURES, TITLE, introduction, (kept,))
+
+
+def kept_text(report: Report, given: Mapping[str, Study]) -> str:
+    """The text of such a page: all shipped studies and those `given` that have a run there."""
+    (kept,) = report.stores
+    known = [given.get(name) or find(name) for name in dict.fromkeys([*shipped(), *given])]
+    return report.text([(study, own) for study in known if (own := largest(study, kept))])
 
 
 def largest(study: Study, kept: Store) -> list[Case]:

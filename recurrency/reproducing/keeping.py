@@ -34,7 +34,7 @@ def keep(store: Store, kept: Store, cases: Iterable[Case]) -> int:
 
 def _kept(store: Store, kept: Store, job: Job) -> bool:
     record, before = store.record(job), kept.record(job)
-    if record is None or not record.done or (before is not None and before.date >= record.date):
+    if record is None or not record.done or record == before or (before is not None and before.date > record.date):
         return False
     source, target = store.of(job), kept.of(job)
     try:

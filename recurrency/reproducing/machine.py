@@ -36,7 +36,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@cache
 def source() -> str:
     """The commit of the checkout that runs, and whether files were changed since; without a checkout, the version."""
     root = Path(__file__).resolve().parents[2]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from recurrency.errors import UsageError, visible
 from recurrency.reproducing.pictures import CURVES, PICTURES
@@ -14,7 +15,6 @@ from recurrency.reproducing.results import Outcome, Result, judged, outcome
 from recurrency.reproducing.scenes import Picture, Scene, Shown
 from recurrency.reproducing.store import Store
 from recurrency.reproducing.studies import Drawn, Study, Table
-from recurrency.training.runs.reporters import Write
 
 LEGEND = """Each number is the mean over the seeds that have ended; "spread" is the smallest and the largest, and the
 standard deviation (±) where there are three seeds or more. A **miss** is worse than published by more than the
@@ -26,8 +26,7 @@ Seeds link to the folders of the runs, which hold every option."""
 class Report:
     """A report over studies. Links are relative to the folder of `path`; pictures are written to `pictures`.
 
-    `chosen` gives the cases of a table at the scale that is shown, `stores` have the runs, and `absent` are studies
-    that did not run, each with the reason.
+    `stores` have the runs, the first one before the others; `absent` are studies that did not run, with the reason.
     """
 
     path: Path
@@ -35,10 +34,11 @@ class Report:
     title: str
     introduction: str
     stores: tuple[Store, ...]
-    write: Write
     absent: dict[str, str] = field(default_factory=dict)
     machines: list[str] = field(default_factory=list)
     undrawn: str = ""
+    draws: bool = True
+    """Whether pictures are drawn; else those that are there are shown."""
 
     def text(self, studies: Sequence[tuple[Study, list[Case]]]) -> str:
         """The whole report."""
@@ -111,15 +111,14 @@ class Report:
         )
 
     def _link(self, words: str, result: Result) -> str:
-        target = os.path.relpath(result.place.folder, self.path.parent).replace(os.sep, "/")
-        return f"[{words}](<{target}>)"
+        return f"[{words}]({link(result.place.folder, self.path.parent)})"
 
     def _picture(self, study: Study, drawn: Drawn, kind: Picture, found: list[Outcome]) -> list[str]:
         rows = tuple(
             Shown(
                 one.name,
                 one.case.row.published,
-                tuple((r.job.seed, r.place.run, r.reading) for r in one.results if r.record),
+                tuple((r.job.seed, r.place.run, r.reading) for r in one.results if r.record and r.place.run.epochs),
             )
             for one in found
         )
@@ -129,12 +128,12 @@ class Report:
         table = found[0].case.table
         path = self.pictures / f"{study.name}-{drawn.table}-{drawn.kind}.png"
         try:
-            kind.save(Scene(table.value, table.unit, rows, drawn.options), path)
+            if self.draws:
+                kind.save(Scene(table.value, table.unit, rows, drawn.options), path)
         except UsageError as error:
             self.undrawn = str(error)
             return []
-        target = os.path.relpath(path, self.path.parent).replace(os.sep, "/")
-        return [f"![{escaped(drawn.caption)}: {escaped(table.caption)}](<{target}>)"]
+        return [f"![{escaped(drawn.caption)}: {escaped(table.caption)}]({link(path, self.path.parent)})"]
 
     # ----------------------------------------------------------------------------------------------------- provenance
 
@@ -183,6 +182,11 @@ def one_value(found: Sequence[Outcome]) -> str:
 def letter(number: int) -> str:
     """A, B, ..., Z, A1, B1, ..."""
     return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")
+
+
+def link(path: Path, base: Path) -> str:
+    """The target of a link to a path, on a page in the folder `base`."""
+    return quote(os.path.relpath(path, base).replace(os.sep, "/"))
 
 
 def escaped(text: str) -> str:
@@ -246,10 +250,10 @@ def _why(result: Result, one: Outcome) -> str:
     record = result.record
     if record is None:
         return "it has not run (the budget was spent before, or the command was stopped)"
-    if record.state == "stopped" and result.reading is not None:
-        return (
-            f"{record.reason}; {one.case.table.value.name} was {result.reading.value:{one.case.table.value.form}} then"
-        )
+    if record.state == "stopped":
+        value = one.case.table.value
+        then = f"; {value.name} was {result.reading.value:{value.form}} then" if result.reading else ""
+        return f"{record.reason}{then}"
     if record.state == "finished" and not record.reason:
         return f"it ended without the value {one.case.table.value.name}"
     return f"{record.state}: {record.reason}" if record.reason else record.state

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import monotonic, sleep
 
 from recurrency.errors import UsageError
 from recurrency.reproducing import machine
@@ -16,6 +16,7 @@ from recurrency.reproducing.records import Record, State
 from recurrency.reproducing.starting import Start, Started, in_processes, reason
 from recurrency.reproducing.store import Place, Store
 from recurrency.reproducing.values import VALUES
+from recurrency.training.runs.folders import METRICS
 from recurrency.training.runs.reporters import Write
 from recurrency.training.runs.running import versions
 
@@ -25,13 +26,20 @@ POLL = 0.05
 
 @dataclass
 class Active:
-    """A job that runs. `before` is the time in seconds that it was trained by earlier commands."""
+    """A job that runs. `before` is the time in seconds that it was trained by earlier commands.
+
+    `since` is when its training began: the time before, in which it reads data and compiles, does not count.
+    """
 
     job: Job
     place: Place
     started: Started
-    since: float
     before: float
+    source: str = field(default_factory=machine.source)
+    """The commit when it was started."""
+    since: float | None = None
+    written: int = 0
+    """When its metrics were written last, before it was started."""
     beside: int = 1
     """The most processes that ran at the same time."""
     stopped: str = ""
@@ -45,8 +53,12 @@ class Active:
     @property
     def over(self) -> bool:
         """Whether it has reached its limit."""
+        if self.since is None and written(self.place) != self.written:
+            self.since = monotonic()
         limit = self.job.limit
-        return limit is not None and self.before + time.monotonic() - self.since >= 60 * limit
+        if limit is None or self.since is None:
+            return False
+        return self.before + monotonic() - self.since >= 60 * limit
 
 
 @dataclass
@@ -79,7 +91,7 @@ class Runner:
             left = self._begin()
             while self.active or (left and not self.spent):
                 self._bound(left)
-                time.sleep(POLL if self.active else 0)
+                sleep(POLL if self.active else 0)
                 if self._collect():
                     left = self._begin()
         except BaseException:
@@ -117,7 +129,7 @@ class Runner:
     def done(self, job: Job) -> bool:
         """Whether a job need not run: it has run, and has all values."""
         if job.key not in self._done:
-            self._done[job.key] = any(_done(store, job) for store in (self.store, *self.kept))
+            self._done[job.key] = any(is_done(store, job) for store in (self.store, *self.kept))
         return self._done[job.key]
 
     def waiting(self) -> list[Job]:
@@ -133,18 +145,18 @@ class Runner:
         while waiting := self.waiting():
             job = waiting[0]
             used = sum(one.job.processes for one in self.active)
-            if self.spent or time.monotonic() >= self.deadline or (used and used + job.processes > self.slots):
+            if self.spent or monotonic() >= self.deadline or (used and used + job.processes > self.slots):
                 break
             try:
                 place = self.store.prepare(job)
-                before = place.run.seconds
+                before, last = place.run.seconds, written(place)
                 started = self.start(job, place)
             except UsageError as error:
                 self.tried.add(job.key)
                 self.write(f"{job.study}: {job.name} failed: {error}")
                 continue
             self.write(f"{job.study}: {job.name} {'goes on' if before else 'starts'}")
-            self.active.append(Active(job, place, started, time.monotonic(), before))
+            self.active.append(Active(job, place, started, before, written=last))
             used = sum(one.job.processes for one in self.active)
             for one in self.active:
                 one.beside = max(one.beside, used)
@@ -152,7 +164,7 @@ class Runner:
 
     def _bound(self, left: bool) -> None:
         """Stop jobs at their limit, and all of them at the end of the budget."""
-        if time.monotonic() >= self.deadline and not self.spent and (self.active or left):
+        if monotonic() >= self.deadline and not self.spent and (self.active or left):
             self.spent = True
             self.write("the budget is spent; running jobs make a checkpoint and stop")
         for one in self.active:
@@ -173,7 +185,7 @@ class Runner:
             while self.active:
                 for one in self.active:
                     one.stop("an interrupt")
-                time.sleep(POLL)
+                sleep(POLL)
                 self._collect()
         finally:
             for one in self.active:
@@ -191,7 +203,13 @@ class Runner:
         self.write(f"{job.study}: {job.name} {told} ({record.seconds:.0f} s)")
 
 
-def _done(store: Store, job: Job) -> bool:
+def written(place: Place) -> int:
+    """When the metrics of a job were written last, in nanoseconds; 0 if there are none."""
+    path = place.folder / METRICS
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def is_done(store: Store, job: Job) -> bool:
     """Whether a job is done in a folder, with all of its values."""
     found = store.record(job)
     if found is None or not found.done:
@@ -239,7 +257,7 @@ def outcome(one: Active, place: Place, code: int) -> Record:
         processor=machine.processor(),
         cores=machine.cores(),
         beside=one.beside,
-        source=machine.source(),
+        source=one.source,
         date=datetime.now(UTC).date().isoformat(),
         versions=versions(backend),
     )

@@ -38,7 +38,7 @@ def test_the_report_has_measured_and_published_numbers_each_with_its_runs(tmp_pa
     assert cells[3] == "0.5"
     assert "miss" in cells[4]
     assert ("% worse" in cells[4]) == (sum(found) / 2 > 0.5)
-    for target in re.findall(r"\]\(<(.*?)>\)", text):
+    for target in re.findall(r"\]\((.*?)\)", text):
         assert (tmp_path / "out" / target).exists(), target
     assert "two units: of 2 rates 2 were tried; 0." in text
     assert "is the best by validation at seed 0" in text
@@ -227,7 +227,7 @@ def test_what_is_kept_counts_as_done_and_makes_a_page_of_its_own(tmp_path: Path)
     page = (tmp_path / "kept.md").read_text()
     for report, folder in ((text, tmp_path / "two"), (page, tmp_path)):
         assert re.search(r"^\| three units \| \d", report, re.MULTILINE)
-        targets = re.findall(r"\]\(<(.*?)>\)", report)
+        targets = re.findall(r"\]\((.*?)\)", report)
         assert targets
         assert all((folder / target).exists() for target in targets)
 

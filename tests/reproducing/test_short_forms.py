@@ -24,5 +24,5 @@ def test_the_short_form_of_a_study_runs(name: str, tmp_path: Path) -> None:
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "**missing**" not in report
     if not absent:
-        rows = sum(1 for line in report.splitlines() if line.startswith("| ") and "](<runs/" in line)
+        rows = sum(1 for line in report.splitlines() if line.startswith("| ") and "](runs/" in line)
         assert rows >= len(ready)

@@ -166,9 +166,9 @@ class _Run:
                 if not on:
                     break
         except AskedError:
-            self.history.stopped = INTERRUPTED
             if self.updates.resumable:
-                self.save(self.snapshot, True)
+                self.save(self.snapshot, True)  # before the history is marked: training is resumed from here
+            self.history.stopped = INTERRUPTED
         except KeyboardInterrupt:  # perhaps in the middle of an update
             self.history.stopped = INTERRUPTED
 
