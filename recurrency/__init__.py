@@ -40,6 +40,7 @@ _HOMES = {
     "convert": "recurrency.convert",
     "library": "recurrency.library",
     "load": "recurrency.model.spec",
+    "optim": "recurrency.optim",
     "parse": "recurrency.model.spec",
 }
 
@@ -54,6 +55,7 @@ __all__ = [
     "convert",
     "library",
     "load",
+    "optim",
     "parse",
 ]
 

@@ -29,7 +29,7 @@ recurrency.model
 recurrency.library recurrency.convert recurrency.testing recurrency.backends
 recurrency
 recurrency.inspection recurrency.training
-recurrency.comparing recurrency.generating
+recurrency.comparing recurrency.generating recurrency.optim
 recurrency.reproducing
 recurrency.cli
 recurrency.__main__

@@ -20,6 +20,7 @@ from recurrency.language.elaboration.meanings import dimension_text
 from recurrency.language.vocabulary.initialisers import initial_values
 
 from . import module_kernels as kernels
+from .curvature import Curvature
 from .runtime.network import Network
 from .runtime.program import INPUT, PROGRAMS, Port, Program
 
@@ -58,6 +59,13 @@ class InMemory(Program):
             mode, _, rest = kind.partition("_")
             graph, options = KINDS[rest]
             self._functions[key] = self._built(like, graph, (self.roots[mode], *options))
+        return self._functions[key]
+
+    def products(self, like: Tensor, damped: tuple[str, ...], matching: bool) -> Callable[..., dict[str, Tensor]]:
+        """The function of Gauss-Newton products of the loss, with structural damping of some streams."""
+        key = ("gnvp", damped, matching, like.device.type, like.dtype)
+        if key not in self._functions:
+            self._functions[key] = self._built(like, "gnvp", (damped, matching))
         return self._functions[key]
 
     def _built(self, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
@@ -100,6 +108,30 @@ class SpecNetwork(Network):
     def model(self) -> Model:
         """The compiled model, which works on NumPy arrays; see `Spec.compile`."""
         return self.program.model
+
+    def curvature(
+        self,
+        inputs: Any = None,
+        state: Any = None,
+        lengths: Any = None,
+        *,
+        seed: int | None = None,
+        damped: Sequence[str] = (),
+        distance: str = "matching",
+        sequences: int = 0,
+        **named: Any,
+    ) -> Curvature:
+        """The Gauss-Newton matrix of the loss at these parameters, as a function that multiplies it with vectors.
+
+        The arguments are those of `loss`, and the names and the `distance` of structural damping as in `Model.gnvp`.
+        With `sequences`, so many sequences of the batch count, evenly chosen (0: all).
+
+        Raises:
+            UsageError: the cell has no loss line; a stream can't be damped, or reads inputs that the loss does not.
+        """
+        self.model.need_loss()
+        call, params, tensors, *_ = self._gathered("loss", inputs, state, lengths, seed, named)
+        return Curvature(self.program, call, params.detach(), tensors, damped, distance, sequences)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """`pickle` can't find a class of `class_of` by its name: use `emptied`."""

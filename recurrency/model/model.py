@@ -144,7 +144,8 @@ class Model(Compiled):
 
     # ----------------------------------------------------------------------------------------------------- losses
 
-    def _need_loss(self) -> None:
+    def need_loss(self) -> None:
+        """Raise a UsageError if the cell has no loss line."""
         if not self.has_loss:
             raise UsageError(f"{self.interface.name} has no loss line")
 
@@ -158,7 +159,7 @@ class Model(Compiled):
         seed: int = 0,
     ) -> float:
         """The sum of the loss lines."""
-        self._need_loss()
+        self.need_loss()
         call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
         chunked = self._chunked(call)
         values = chunked.loss(call) if chunked else self.programs.runner("loss")(call)
@@ -179,7 +180,7 @@ class Model(Compiled):
         `wrt` says what gradients are wanted of (`params`, `inputs`, `state`); without the others the call is faster,
         and their place in the result is empty.
         """
-        self._need_loss()
+        self.need_loss()
         wrt = groups(wrt)
         call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
         chunked = self._chunked(call)
@@ -198,7 +199,7 @@ class Model(Compiled):
         """The loss by `loss_kinds`: the sum of the lines that are means over the same steps and sequences."""
         from recurrency.model import losses
 
-        self._need_loss()
+        self.need_loss()
         call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
         if chunked := self._chunked(call):
             return losses.by_kind(self.interface, chunked.loss(call))
@@ -222,7 +223,7 @@ class Model(Compiled):
         """
         from recurrency.model import losses
 
-        self._need_loss()
+        self.need_loss()
         wrt = groups(wrt)
         call = self.gather(params, inputs, state, lengths, training, seed, LOSS)
         weights = losses.checked(self.interface, weights)
@@ -306,6 +307,6 @@ class Model(Compiled):
 
     def _curvature(self, program: tuple[Any, ...], call: Call, vector: Array) -> Array:
         """A matrix of second derivatives, times a vector; a cell without parameters has an empty one."""
-        self._need_loss()
+        self.need_loss()
         vector_of = adjoints.direction(self.interface, vector, "vector")
         return adjoints.parameter_gradient(self.interface, self.programs.runner(*program)(call.plus(vector_of)))

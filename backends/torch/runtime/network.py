@@ -162,7 +162,20 @@ class Network(nn.Module):
     def _called(
         self, mode: str, inputs: Any, state: Any, lengths: Any, seed: int | None, named: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], Frame, Any]:
-        """The results by root, and the states after the last step.
+        """The results by root, and the states after the last step."""
+        call, params, tensors, frame, offset = self._gathered(mode, inputs, state, lengths, seed, named)
+        values = _differentiable(call, params, tensors)
+        if (
+            mode == "run" and casts(params.device) and params.dtype is not torch.float64
+        ):  # autocast leaves float64 alone
+            out = torch.get_autocast_dtype(params.device.type)
+            values = {root: v.to(out) if v.is_floating_point() else v for root, v in values.items()}
+        return values, frame, self._state(values, frame, offset, params.device)
+
+    def _gathered(
+        self, mode: str, inputs: Any, state: Any, lengths: Any, seed: int | None, named: Mapping[str, Any]
+    ) -> tuple[Call, Tensor, list[Tensor], Frame, Tensor | None]:
+        """The arguments of a generated function: the call, the parameters, and tensors as `Call.takes("plain")`.
 
         Raises:
             UsageError: torch.jit traces the call; the trace would fix the number of steps for all calls.
@@ -174,12 +187,11 @@ class Network(nn.Module):
         arrays = by_name(program, mode, inputs, named)
         if params is None:
             params = _no_parameters(arrays)
-        real = params.dtype
-        given = frame.inputs(arrays, real, params.device)
+        given = frame.inputs(arrays, params.dtype, params.device)
         frame.measure(lengths, params.device)
         offset = None
         if state is not None:
-            given |= frame.state(self._by_name(state, frame), real, params.device)
+            given |= frame.state(self._by_name(state, frame), params.dtype, params.device)
             offset = given.pop("t", None)
         names = tuple(name for name in program.sources[mode] if name in given)
         extra = {f"lengths:{clock}": n for clock, n in frame.lengths.items()}
@@ -188,11 +200,7 @@ class Network(nn.Module):
             if offset is not None:
                 extra["offset"] = offset
         call = program.call(mode, names, tuple(extra), self.training and program.random)
-        values = _differentiable(call, params, [*(given[name] for name in names), *extra.values()])
-        if mode == "run" and casts(params.device) and real is not torch.float64:  # autocast leaves float64 alone
-            out = torch.get_autocast_dtype(params.device.type)
-            values = {root: v.to(out) if v.is_floating_point() else v for root, v in values.items()}
-        return values, frame, self._state(values, frame, offset, params.device)
+        return call, params, [*(given[name] for name in names), *extra.values()], frame, offset
 
     def _by_name(self, state: Any, frame: Frame) -> Mapping[str, Any]:
         if isinstance(state, Mapping):

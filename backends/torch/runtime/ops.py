@@ -31,25 +31,31 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
     """Call a generated function: tensors in the order of `call.takes`, results in the order of `call.gives`."""
     arrays = dict(zip(call.takes(kind), tensors, strict=True))
     steps, batch = call.measure(tensors)
-    seed = int(arrays.pop("seed")) if "seed" in arrays else 0
-    offset = {call.program.clock: arrays.pop("offset")} if "offset" in arrays else None
-    lengths = _lengths(call, arrays, steps, batch, params.device)
     if kind == "second":
         _split_cotangent(call, arrays, params, batch)
-    if lengths is not None:
-        _clean(call, arrays, lengths)
-    _check_symbols(call, arrays)
     function = call.program.function(f"{call.mode}_{kind}", params)
-    given = {name.removeprefix(INPUT): array for name, array in arrays.items()}
-    arguments = (params, given, lengths, steps, batch, call.training, seed, offset)
-    values = _undisturbed(function, params.device.type, arguments)
+    values = undisturbed(function, params.device.type, arguments_of(call, params, arrays, steps, batch))
     for name in call.gives(kind):
         if name.startswith("gradient") and name not in values:  # an input of which only the number of steps is used
             values[name] = params.new_zeros(call.port(name).extents(steps, batch))
     return [values[name] for name in call.gives(kind)]
 
 
-def _undisturbed(
+def arguments_of(
+    call: Call, params: Tensor, arrays: dict[str, Tensor], steps: Mapping[str, int], batch: int
+) -> tuple[Any, ...]:
+    """The arguments of a generated function, from tensors by name, which are checked; padding becomes zero."""
+    seed = int(arrays.pop("seed")) if "seed" in arrays else 0
+    offset = {call.program.clock: arrays.pop("offset")} if "offset" in arrays else None
+    lengths = _lengths(call, arrays, steps, batch, params.device)
+    if lengths is not None:
+        _clean(call, arrays, lengths)
+    _check_symbols(call, arrays)
+    given = {name.removeprefix(INPUT): array for name, array in arrays.items()}
+    return params, given, lengths, steps, batch, call.training, seed, offset
+
+
+def undisturbed(
     function: Callable[..., dict[str, Tensor]], device: str, arguments: tuple[Any, ...]
 ) -> dict[str, Tensor]:
     """Call a function without autograd, autocast and inference mode, whose tensors later calls could not write to."""
