@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,13 +18,17 @@ from .runtime.program import INPUT, Call
 from .runtime.program import STREAM as OVER_TIME
 
 if TYPE_CHECKING:
-    from .module import InMemory
+    from recurrency.model.model import Model
+
+Products: TypeAlias = Callable[[Tensor, tuple[str, ...], bool], Callable[..., dict[str, Tensor]]]
+"""Gives a generated function: for tensors like one, damped streams, and whether their distances match."""
 
 
 class Curvature:
     """The Gauss-Newton matrix of a loss at some parameters, with structural damping of the streams `damped`.
 
-    `tensors` are the arguments of `call`, which the products keep. With `sequences`, so many of the batch count.
+    `products` gives the generated function. `tensors` are the arguments of `call`, which the products keep. With
+    `sequences`, so many of the batch count.
 
     Raises:
         UsageError: a stream can't be damped, or reads inputs that the loss does not; there is no such distance.
@@ -32,7 +36,8 @@ class Curvature:
 
     def __init__(
         self,
-        program: InMemory,
+        model: Model,
+        products: Products,
         call: Call,
         params: Tensor,
         tensors: Sequence[Tensor],
@@ -40,20 +45,22 @@ class Curvature:
         distance: str,
         sequences: int,
     ) -> None:
-        interface = program.model.interface
+        interface = model.interface
         self.damped = damping.streams(interface, damped)
-        needed = program.model.reads(*LOSS, *map(STREAM.of, self.damped))
+        needed = model.reads(*LOSS, *map(STREAM.of, self.damped))
         missing = [name for name in needed if f"{INPUT}{name}" not in call.given]
         if missing:
-            raise UsageError(f"{program.name}: the streams to damp read {missing[0]}, which the loss does not read")
+            raise UsageError(
+                f"{model.interface.name}: the streams to damp read {missing[0]}, which the loss does not read"
+            )
         arrays = dict(zip((*call.given, *call.extra), (t.detach() for t in tensors), strict=True))
         if sequences:
             arrays = _some(call, arrays, sequences)
         steps, batch = call.measure([arrays[name] for name in call.given])
         self.arguments = arguments_of(call, params, arrays, steps, batch)
         matching = damping.is_matching(distance) or not self.damped
-        self.function = program.products(params, self.damped, matching)
-        self.parts = {name: (offset, torch.Size(shape)) for name, (offset, shape) in program.parameters.items()}
+        self.function = products(params, self.damped, matching)
+        self.parts = {name: (offset, torch.Size(shape)) for name, (offset, shape) in call.program.parameters.items()}
 
     def __call__(self, vector: Tensor, weights: Mapping[str, float] | None = None) -> Tensor:
         """The matrix times a flat vector [size], in the dtype and on the device of the parameters.

@@ -131,7 +131,8 @@ class SpecNetwork(Network):
         """
         self.model.need_loss()
         call, params, tensors, *_ = self._gathered("loss", inputs, state, lengths, seed, named)
-        return Curvature(self.program, call, params.detach(), tensors, damped, distance, sequences)
+        products = self.program.products
+        return Curvature(self.model, products, call, params.detach(), tensors, damped, distance, sequences)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """`pickle` can't find a class of `class_of` by its name: use `emptied`."""
