@@ -62,6 +62,7 @@ _ROWS = (
         _of_end("measured", lambda m: 100 * (1 - m)),
         less=False,
     ),
+    Value("error", "percent that the task's measure counts as wrong", _of_end("measured", lambda m: 100 * m)),
     Value("solved", "1 if the task counts as solved, else 0", _solved, less=False, form=".2g"),
     Value(
         "gradient-kept",

@@ -103,11 +103,27 @@ def test_an_image_is_read_pixel_by_pixel(digits: tuple[Path, Array]) -> None:
     assert valid == [5, 6, 7, 8, 9]
 
 
+def test_training_may_use_few_images(digits: tuple[Path, Array]) -> None:
+    task = mnist(digits, most=8)
+    assert counts(task) == {"train": 8, "valid": 5, "test": 10}
+    assert task.steps == 2
+    assert sorted(label[0] for _, label in sequences(epoch(task), "x", "label")) == list(range(8))
+    assert counts(mnist(digits, most=1000))["train"] == 25
+
+
 def test_an_image_is_read_row_by_row(digits: tuple[Path, Array]) -> None:
     task = mnist(digits, by="row", raw=True)
     assert task.inputs["x"].shape == (28,)
     ((x, _), *_) = sequences(list(task.test()), "x", "label")
     np.testing.assert_array_equal(x, digits[1][30])
+
+
+def test_an_image_is_read_at_once(digits: tuple[Path, Array]) -> None:
+    task = mnist(digits, by="image", pool=2, raw=True)
+    assert task.inputs["x"].shape == (14 * 14,)
+    ((x, label), *_) = sequences(list(task.test()), "x", "label")
+    np.testing.assert_allclose(x, digits[1][30].reshape(14, 2, 14, 2).mean((1, 3)).reshape(1, -1), rtol=1e-6)
+    assert label.shape == (1,)
 
 
 def test_pooled_pixels_are_means_of_squares(digits: tuple[Path, Array]) -> None:

@@ -40,6 +40,14 @@ def classifier(p: Arrays, first: Arrays, x: Array, label: Symbols) -> Trace:
     return kinds(*answered(p, first, x, "logits"), label, last=True)
 
 
+def deep_classifier(p: Arrays, first: Arrays, x: Array, label: Symbols) -> Trace:
+    """h^l = tanh(W^l h^{l-1} + b^l), h^0 = x; softmax of an affine layer."""
+    h = x
+    for layer in range(1, 1 + sum(name.startswith("s[") and name.endswith(".W") for name in p)):
+        h = np.tanh(h @ p[f"s[{layer}].W"].T + p[f"s[{layer}].b"])
+    return kinds(h @ p["logits.W"].T + p["logits.b"], {}, label, last=False)
+
+
 def binary_classifier(p: Arrays, first: Arrays, x: Array, target: Array) -> Trace:
     logits, state = answered(p, first, x, "p", "Linear")
     probability = sigmoid(logits)
@@ -89,6 +97,7 @@ CASES = (
     Case("FrameClassifier", frame_classifier, {"N": 4, "K": 3, "H": 5}, FRAMES),
     Case("BinaryClassifier", binary_classifier, {"N": 4, "K": 2, "H": 5}, BITS),
     Case("Classifier", classifier, {"N": 4, "K": 3, "H": 5}, FRAMES),
+    Case("DeepClassifier", deep_classifier, {"N": 4, "K": 3, "H": 5, "L": 3}, FRAMES),
     Case("FrameRegressor", frame_regressor, {"N": 4, "K": 2, "H": 5}, NUMBERS),
     Case("Adding", adding, {"N": 4, "K": 2, "H": 5}, NUMBERS),
     Case("CharacterModel", character_model, {"V": 6, "H": 5, "L": 1}, TEXT),

@@ -1,4 +1,4 @@
-"""Handwritten digits read pixel by pixel or row by row (MNIST; Le et al. 2015)."""
+"""Handwritten digits read pixel by pixel, row by row, or at once (MNIST; Le et al. 2015)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Images:
 
 
 def images(settings: Settings, split: str, by: str, permuted: bool, pool: int, raw: bool) -> Images:
-    """The images of one part, as sequences of pixels or of rows.
+    """The images of one part, as sequences of pixels or of rows, or as a single step.
 
     Raises:
         UsageError: the files are missing or malformed, or the option pool does not divide the side of an image.
@@ -77,21 +77,22 @@ def images(settings: Settings, split: str, by: str, permuted: bool, pool: int, r
     flat = pixels.reshape(len(pixels), side * side)
     if permuted:
         flat = flat[:, np.random.RandomState(0).permutation(side * side)]
-    width = side if by == "row" else 1
+    width = {"pixel": 1, "row": side, "image": side * side}[by]
     return Images(flat.reshape(len(flat), -1, width), labels, 1.0 if raw else 1 / 255)
 
 
-def mnist(settings: Settings, by: str, permuted: bool, pool: int, raw: bool, held: int) -> Task:
+def mnist(settings: Settings, by: str, permuted: bool, pool: int, raw: bool, held: int, most: int) -> Task:
     """Read an image and classify the digit at its end; the last `held` training images are for validation."""
     learned, judged = (images(settings, split, by, permuted, pool, raw) for split in FILES)
-    count, size = len(learned.labels) - held, settings.batch
-    if count < 1:
+    first, size = len(learned.labels) - held, settings.batch
+    if first < 1:
         raise UsageError(f"the option held of mnist must be less than the {len(learned.labels)} training images")
+    count = min(first, most or first)
     return Task(
         "mnist",
         lambda epoch, rng: learned.batches(rng.permutation(count), size, settings.dtype),
         -(-count // size),
-        lambda: learned.batches(np.arange(count, count + held), size, settings.dtype),
+        lambda: learned.batches(np.arange(first, first + held), size, settings.dtype),
         lambda: judged.batches(np.arange(len(judged.labels)), size, settings.dtype),
         {"x": Input(learned.pixels.shape[2:]), "label": Input((), CLASSES)},
         wrong_at_end("label"),
@@ -101,16 +102,17 @@ def mnist(settings: Settings, by: str, permuted: bool, pool: int, raw: bool, hel
 KINDS = (
     Kind(
         "mnist",
-        "read a handwritten digit pixel by pixel, or row by row, and classify it",
+        "read a handwritten digit pixel by pixel, row by row or at once, and classify it",
         "Le et al. 2015",
-        {"x": "[1], or the pixels of a row", "label": "symbol of 10, at every step"},
+        {"x": "[1], or the pixels of a row, or of the image", "label": "symbol of 10, at every step"},
         mnist,
         (
-            Option("by", "pixel", "what a step reads", words=("pixel", "row")),
+            Option("by", "pixel", "what a step reads", words=("pixel", "row", "image")),
             Option("permuted", False, "whether the pixels are in a random order, the same for all images"),
             Option("pool", 1, "side of the squares of pixels of which the mean is taken: 1, 2, 4, 7 or 14", 1, 14),
             Option("raw", False, "whether pixels are 0 to 255; else 0 to 1"),
             Option("held", 5000, "training images to validate on, the last ones", 0),
+            Option("most", 0, "the most images to train on, the first ones; 0: all", 0),
         ),
     ),
 )

@@ -77,16 +77,18 @@ class Layout:
         shape = (int(lengths.max()), count)
         values = rng.integers(0, 2, shape).astype(float) if self.bits else rng.uniform(self.low, 1.0, shape)
         at = self.places(rng, T, count)
-        marks = np.zeros(shape)
-        marks[at, columns] = 1.0
+        x, target = np.zeros((*shape, 2), dtype), np.empty((*shape, 1), dtype)
+        x[:, :, 0] = values
+        x[at, columns, 1] = 1.0
         for end in self.ends:
-            marks[(lengths if end < 0 else 0) + end, columns] = -1.0
+            x[(lengths if end < 0 else 0) + end, columns, 1] = -1.0
         # The mark of the first step is -1 whatever else: a number that can't be seen to count counts as zero.
-        answer = self.answer(values[at, columns] * (marks[at, columns] == 1.0))
-        there = np.arange(shape[0])[:, None] < lengths
-        x = np.stack([values, marks], 2) * there[:, :, None]
-        target = (answer * there)[:, :, None]
-        return Batch({"x": x.astype(dtype), "target": target.astype(dtype)}, ragged(lengths))
+        target[...] = self.answer(values[at, columns] * (x[at, columns, 1] == 1.0))[:, None]
+        known = ragged(lengths)
+        if known is not None:
+            padding = np.arange(shape[0])[:, None] >= lengths
+            x[padding], target[padding] = 0.0, 0.0
+        return Batch({"x": x, "target": target}, known)
 
 
 def _sum(chosen: Array) -> Array:
