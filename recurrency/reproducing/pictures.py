@@ -10,6 +10,7 @@ from typing import Any
 
 from recurrency.disk import figures
 from recurrency.errors import UsageError, nearest_hint
+from recurrency.reproducing.nesting import draw as heat_maps
 from recurrency.reproducing.probing import draw as sizes
 from recurrency.reproducing.scenes import Picture, Scene
 
@@ -43,6 +44,14 @@ CURVES = Picture("curves", "the losses", _curves, {"log": False})
 _ROWS = (
     CURVES,
     Picture("probe", "activations and gradients over layers or steps, before and after training", sizes, {}, 8, 6),
+    Picture(
+        "nesting",
+        "accuracies of programs by nesting and length, and the difference of two networks",
+        heat_maps,
+        {"better": "", "worse": ""},
+        13,
+        3.4,
+    ),
 )
 PICTURES: Mapping[str, Picture] = {picture.kind: picture for picture in _ROWS}
 """The kinds of pictures."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from recurrency.errors import UsageError, nearest_hint
+from recurrency.reproducing.nesting import percent_right
 from recurrency.reproducing.probing import gradient_kept
 from recurrency.reproducing.readings import Reading, Run, Value, number
 from recurrency.reproducing.translations import bleu_of
@@ -80,6 +81,14 @@ _ROWS = (
         options={"beam": 5, "penalty": 1.0, "split": "test", "most": 0},
         quick=False,
         form=".2f",
+    ),
+    Value(
+        "nesting",
+        "percent of the printed characters of small programs that are right, mean over nestings and lengths",
+        percent_right,
+        less=False,
+        options={"sequences": 100, "nesting": 0, "length": 0},
+        quick=False,
     ),
     Value("total", "sum of the losses of the last epoch, each before its update", _total),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -124,9 +124,18 @@ def program(rng: np.random.Generator, size: Callable[[], int], nesting: int) -> 
     return "".join(f"{line}#" for line in writer.lines) + f"print({writer.last.text})@", f"{writer.last.value}."
 
 
+def side_by_side(pairs: Sequence[tuple[str, str]]) -> Batch:
+    """Programs with what they print as one batch: `src` over the clock s, `tgt` over the clock t."""
+    sources, targets = placed(WRITTEN), placed(PRINTED)
+    inputs = {
+        "src": [encoded(source, sources) for source, _ in pairs],
+        "tgt": [encoded(target, targets) for _, target in pairs],
+    }
+    return joined(Sequences(inputs, {"src": "s", "tgt": "t"}, frozenset(inputs)), np.float64)
+
+
 def programs(settings: Settings, length: int, nesting: int, curriculum: str, steps: int, held: int) -> Task:
     """Read a program over the clock s, and write what it prints over the clock t."""
-    sources, targets = placed(WRITTEN), placed(PRINTED)
 
     def one(rng: np.random.Generator) -> tuple[str, str]:
         if curriculum == "mixed":
@@ -134,12 +143,7 @@ def programs(settings: Settings, length: int, nesting: int, curriculum: str, ste
         return program(rng, lambda: length, nesting)
 
     def draw(rng: np.random.Generator, count: int) -> Batch:
-        pairs = [one(rng) for _ in range(count)]
-        inputs = {
-            "src": [encoded(source, sources) for source, _ in pairs],
-            "tgt": [encoded(target, targets) for _, target in pairs],
-        }
-        return joined(Sequences(inputs, {"src": "s", "tgt": "t"}, frozenset(inputs)), np.float64)
+        return side_by_side([one(rng) for _ in range(count)])
 
     inputs = {"src": Input((), len(WRITTEN), "s"), "tgt": Input((), len(PRINTED))}
     facts = {
