@@ -26,7 +26,7 @@ def over_the_source(graph: Graph) -> Counter[str]:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_decoder_that_reads_what_its_encoder_computed_gives_the_same(name: str) -> None:
-    model = rc.library.spec(name).compile(backend="numpy", dtype="float64", V=5, K=4, H=3, N=2)
+    model = rc.library.spec(name).compile(backend="numpy", dtype="float64", V=5, K=4, H=4, N=2)
     programs, params = model.programs, 2 * model.init(seed=1)
     whole = programs.graph("forward", ()).select([OUTPUT.of("logits"), *_finals(programs.graph("forward", ()))])
     first, second = separate(whole, "t")

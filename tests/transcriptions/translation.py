@@ -59,5 +59,5 @@ PAIR = {"src": Input(symbols=7, clock="s"), "tgt": Input(symbols=6)}
 SMALL = {"V": 7, "K": 6, "N": 4, "H": 3}
 CASES = (
     Case("SummaryTranslator", summary, {**SMALL, "L": 2}, PAIR, causal=False, handed=False),
-    Case("AttentionTranslator", attention, SMALL, PAIR, causal=False, handed=False),
+    Case("AttentionTranslator", attention, {**SMALL, "H": 6}, PAIR, causal=False, handed=False),
 )
