@@ -24,8 +24,8 @@ WRONG = [
     ('value = "test"', "", "table losses: the key value is missing"),
     ('curve = "valid"', 'curve = "train"', 'curve must be "valid"'),
     ('curve = "valid"', "with = { beam = 2 }", "the value test has no option beam; it has none"),
-    ("published = 0.5", "published = [1]", "run three units: published must be a number"),
-    ("published = 0.5", "published = nan", "published must be a number"),
+    ("published = 0.1", "published = [1]", "run three units: published must be a number"),
+    ("published = 0.1", "published = nan", "published must be a number"),
     ("minutes = 0.1", "minutes = 0", "minutes must be more than 0"),
     ("minutes = 0.1", "limit = true", "limit must be a number"),
     ("minutes = 0.1", "processes = 0", "processes must be a whole number from 1 to 64"),
@@ -101,7 +101,9 @@ def test_a_row_can_be_left_out_at_a_scale(tmp_path: Path) -> None:
 
 
 def test_another_task_has_none_of_the_options_of_the_one_before(tmp_path: Path) -> None:
-    text = STUDY.replace("dimensions = { H = 2 }", 'task = "addition"\nspec = "Adding"\ndimensions = { H = 2 }')
+    text = STUDY.replace(
+        "dimensions = { H = 2 }", 'task = "first-element"\nspec = "FirstElement"\ndimensions = { H = 2 }'
+    )
     study = load(write_study(tmp_path, text))
     assert cases([study], "small")[1].experiment.task_options == {}
 

@@ -13,11 +13,11 @@ about = "Small networks learn small tasks."
 changed = ["Everything is smaller."]
 
 [base]
-spec = "FirstElement"
-task = "first-element"
-dimensions = { H = 3 }
-task-options = { steps = 3, held = 40 }
-training = { epochs = 2, batch = 4, length = 4, optimiser = "adam", rate = 0.01 }
+spec = "Adding"
+task = "addition"
+dimensions = { H = 3, Cell = "Elman" }
+task-options = { length = 4, layout = "le", steps = 3, held = 40 }
+training = { epochs = 2, batch = 4, optimiser = "adam", rate = 0.01 }
 
 [scales.small]
 seeds = [0, 1]
@@ -29,13 +29,13 @@ training = { epochs = 1 }
 name = "losses"
 caption = "Losses of both"
 value = "test"
-unit = "nats"
+unit = "mean squared error"
 source = "table 1"
 curve = "valid"
 
 [[table.run]]
 name = "three units"
-published = 0.5
+published = 0.1
 minutes = 0.1
 
 [[table.run]]
