@@ -1,8 +1,9 @@
 """The process of one job: trains as `recurrency train` does, then computes the values that need the model.
 
-    python -m recurrency.reproducing.child EXPERIMENT.toml FOLDER WANTED...
+    python -m recurrency.reproducing.child EXPERIMENT.toml FOLDER train WANTED...
 
-Each WANTED is JSON, `["bleu", {"beam": 12}]`. The process ends when its standard input is closed, which also happens
+Each WANTED is JSON, `["bleu", {"beam": 12}]`. With `measure` instead of `train` a run that is not finished stays as it
+is, and only its values are computed. The process ends when its standard input is closed, which also happens
 when the command that started it is killed: training then stops after a checkpoint.
 """
 
@@ -34,13 +35,13 @@ GRACE = 30.0
 """Seconds from the end of the command to that of this process."""
 
 
-def perform(experiment: Path, folder: Path, wanted: list[Wanted], write: Write) -> int:
-    """Train in a folder, or resume; compute the values that are not there yet. Returns the exit code.
+def perform(experiment: Path, folder: Path, wanted: list[Wanted], write: Write, trains: bool = True) -> int:
+    """Train in a folder, or resume, if it `trains`; compute the values that are not there yet. Returns the exit code.
 
     Raises:
         RecurrencyError: it can't be trained, or a value can't be computed. OSError: a file can't be read or written.
     """
-    if not RunFolder(folder).finished:
+    if trains and not RunFolder(folder).finished:
         try:
             histories = run(Request(str(experiment), folder=str(folder), save_every=10.0, draws=False), write)
         except DivergedError as error:
@@ -84,9 +85,10 @@ def main() -> None:
     """The process."""
     warnings.formatwarning = lambda message, *_, **__: visible(f"warning: {message}\n")
     threading.Thread(target=_watch, daemon=True).start()
-    experiment, folder, *rest = sys.argv[1:]
+    experiment, folder, what, *rest = sys.argv[1:]
     try:
-        code = perform(Path(experiment), Path(folder), [Wanted(*json.loads(text)) for text in rest], _say)
+        wanted = [Wanted(*json.loads(text)) for text in rest]
+        code = perform(Path(experiment), Path(folder), wanted, _say, what == "train")
     except (RecurrencyError, OSError) as error:
         _say(f"error: {error}")
         code = FAILED

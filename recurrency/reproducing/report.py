@@ -59,8 +59,10 @@ class Report:
 
     def _study(self, study: Study, cases: list[Case]) -> str:
         out = [f"## {escaped(study.paper)}", f"`{study.name}`: {escaped(study.about)}"]
-        if study.changed:
-            out += ["Changed:", "\n".join(f"- {escaped(words)}" for words in study.changed)]
+        scales = dict.fromkeys(case.scale for case in cases)
+        at = [f"At the scale `{scale}`: {escaped(words)}" for scale in scales if (words := study.scales[scale].about)]
+        if changed := [*map(escaped, study.changed), *at]:
+            out += ["Changed:", "\n".join(f"- {words}" for words in changed)]
         found = []
         for table in study.tables:
             own = [outcome(case, self.stores) for case in cases if case.table is table]

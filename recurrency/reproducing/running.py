@@ -11,7 +11,8 @@ from time import monotonic, sleep
 from recurrency.errors import UsageError
 from recurrency.reproducing import machine
 from recurrency.reproducing.child import DIVERGED, FAILED
-from recurrency.reproducing.plan import Case, Job, merged
+from recurrency.reproducing.plan import Case, Job, Wanted, merged
+from recurrency.reproducing.readings import Run
 from recurrency.reproducing.records import Record, State
 from recurrency.reproducing.starting import Start, Started, in_processes, reason
 from recurrency.reproducing.store import Place, Store
@@ -35,6 +36,8 @@ class Active:
     place: Place
     started: Started
     before: float
+    trains: bool = True
+    """Whether it trains, and does not only compute values of a run that was stopped by its limit."""
     source: str = field(default_factory=machine.source)
     """The commit when it was started."""
     since: float | None = None
@@ -56,9 +59,11 @@ class Active:
         if self.since is None and written(self.place) != self.written:
             self.since = monotonic()
         limit = self.job.limit
-        if limit is None or self.since is None:
+        if limit is None or self.since is None or self.before + monotonic() - self.since < 60 * limit:
             return False
-        return self.before + monotonic() - self.since >= 60 * limit
+        if Run.at(self.place.folder).finished:
+            self.since = math.inf  # only values are left to compute
+        return self.since < math.inf
 
 
 @dataclass
@@ -149,14 +154,14 @@ class Runner:
                 break
             try:
                 place = self.store.prepare(job)
-                before, last = place.run.seconds, written(place)
-                started = self.start(job, place)
+                before, last, trains = place.run.seconds, written(place), not at_limit(self.store.record(job), job)
+                started = self.start(job, place, trains)
             except UsageError as error:
                 self.tried.add(job.key)
                 self.write(f"{job.study}: {job.name} failed: {error}")
                 continue
-            self.write(f"{job.study}: {job.name} {'goes on' if before else 'starts'}")
-            self.active.append(Active(job, place, started, before, written=last))
+            self.write(f"{job.study}: {job.name} {'is measured' if not trains else 'goes on' if before else 'starts'}")
+            self.active.append(Active(job, place, started, before, trains, written=last))
             used = sum(one.job.processes for one in self.active)
             for one in self.active:
                 one.beside = max(one.beside, used)
@@ -193,10 +198,11 @@ class Runner:
 
     def _record(self, one: Active, code: int) -> None:
         job, place = one.job, Place(one.place.folder)
-        self.tried.add(job.key)
         self._done.pop(job.key, None)
         record = outcome(one, place, code)
         record.write(place.record)
+        if not (one.trains and record.state == "limit" and slow(job)):
+            self.tried.add(job.key)
         readings = [(wanted, place.reading(wanted)) for wanted in job.wanted]
         words = [f"{wanted.key} {found.value:.4g}" for wanted, found in readings if found is not None]
         told = ", ".join([record.state, *words, *([record.reason] if record.reason else [])])
@@ -214,10 +220,21 @@ def is_done(store: Store, job: Job) -> bool:
     found = store.record(job)
     if found is None or not found.done:
         return False
-    if found.state == "limit" and found.limit is not None and (job.limit is None or job.limit > found.limit):
+    if found.state == "limit" and not at_limit(found, job):
         return False
-    slow = [one for one in job.wanted if not VALUES[one.value].quick]
-    return found.state != "finished" or all(store.of(job).reading(one) for one in slow)
+    return found.state == "diverged" or all(store.of(job).reading(one) for one in slow(job))
+
+
+def at_limit(record: Record | None, job: Job) -> bool:
+    """Whether a job was stopped by its limit, and has no longer one now."""
+    if record is None or record.state != "limit" or record.limit is None:
+        return False
+    return job.limit is not None and job.limit <= record.limit
+
+
+def slow(job: Job) -> list[Wanted]:
+    """The values of a job that need its model."""
+    return [one for one in job.wanted if not VALUES[one.value].quick]
 
 
 HALTED = (0, 130, -signal.SIGINT, -signal.SIGKILL)
@@ -231,7 +248,9 @@ def outcome(one: Active, place: Place, code: int) -> Record:
     state: State = "failed"
     why = "" if code == 0 else reason(place.log, code)
     if run.finished:
-        state = "finished"
+        state, why = "finished", "its values were not computed yet" if one.stopped and code else why
+    elif not one.trains:
+        state, why = "limit", f"stopped by its limit after {len(run.epochs)} of {planned} epochs; {why}".rstrip("; ")
     elif one.stopped and code in HALTED:
         state = "limit" if one.stopped == "its limit" else "stopped"
         why = f"stopped by {one.stopped} after {len(run.epochs)} of {planned} epochs"

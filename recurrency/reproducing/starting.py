@@ -45,8 +45,8 @@ class Started(Protocol):
 class Start(Protocol):
     """Starts a job."""
 
-    def __call__(self, job: Job, place: Place) -> Started:
-        """Start it.
+    def __call__(self, job: Job, place: Place, trains: bool) -> Started:
+        """Start it; one that does not train only computes its values.
 
         Raises:
             UsageError: it can't be started.
@@ -101,18 +101,19 @@ class Children:
                     process.stdin.close()
 
 
-def in_processes(job: Job, place: Place) -> Children:
+def in_processes(job: Job, place: Place, trains: bool) -> Children:
     """Start a job in processes of its own, which write to its log. They end when this process does.
 
     Several processes find one another by the environment variables that `torchrun` sets, too.
     """
     wanted = [json.dumps([one.value, dict(one.options)]) for one in job.wanted]
-    command = [sys.executable, "-m", "recurrency.reproducing.child", str(place.experiment), str(place.folder), *wanted]
+    paths, what = (str(place.experiment), str(place.folder)), "train" if trains else "measure"
+    command = [sys.executable, "-m", "recurrency.reproducing.child", *paths, what, *wanted]
     common = {name: value for name, value in os.environ.items() if name not in NEEDED} | dict.fromkeys(THREADS, "1")
     children = Children()
     try:
         with place.log.open("ab") as log:
-            for env in _environments(job.processes):
+            for env in _environments(job.processes if trains else 1):
                 process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
@@ -159,7 +160,7 @@ class Ended:
         """It has ended."""
 
 
-def in_this_process(job: Job, place: Place) -> Ended:
+def in_this_process(job: Job, place: Place, trains: bool) -> Ended:
     """Run a job here, without a second process; for tests."""
     with place.log.open("a", encoding="utf-8") as log:
 
@@ -167,7 +168,7 @@ def in_this_process(job: Job, place: Place) -> Ended:
             log.write(f"{text}\n")
 
         try:
-            return Ended(perform(place.experiment, place.folder, list(job.wanted), write))
+            return Ended(perform(place.experiment, place.folder, list(job.wanted), write, trains))
         except (RecurrencyError, OSError) as error:
             write(f"error: {error}")
             return Ended(FAILED)

@@ -57,6 +57,8 @@ class Scaled:
     limit: float | None = None
     processes: int = 0
     skip: bool = False
+    about: str = ""
+    """What this scale changes, in words."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def parsed(tables: Mapping[str, Any], path: Path) -> Study:
         raise top.wrong("a study's name has small letters, digits and hyphens")
     scales = top.part("scales")
     scales.only(SCALES)
-    sizes = {name: _scaled(scales.part(name)) for name in scales.table}
+    sizes = {name: _scaled(scales.part(name), ("about",)) for name in scales.table}
     for name, size in sizes.items():
         if not size.seeds:
             raise scales.wrong(f"{name} has no seeds: seeds = [0, 1, 2]")
@@ -228,6 +230,7 @@ def _scaled(fields: Fields, known: tuple[str, ...] = ()) -> Scaled:
         fields.number("limit", 0, above=True),
         fields.whole("processes", 0, 1, 64) if "processes" in fields.table else 0,
         fields.flag("skip"),
+        fields.text("about", "") if "about" in known else "",
     )
 
 

@@ -13,6 +13,7 @@ from recurrency.reproducing.nesting import percent_right
 from recurrency.reproducing.probing import gradient_kept
 from recurrency.reproducing.readings import Reading, Run, Value, number
 from recurrency.reproducing.translations import bleu_of
+from recurrency.training.loop.progress import SOLVED
 
 
 def _of_end(key: str, change: Callable[[float], float] = float) -> Callable[[Run], Reading | None]:
@@ -31,7 +32,8 @@ def _solved(run: Run) -> Reading | None:
         return None
     solved = verdict.endswith("(solved)")
     words = verdict.partition(" (solved")[0]
-    return Reading(float(solved), f"{words}, after {run.best_updates} updates" if solved else words)
+    updates = run.updates if run.end.get("stopped") == SOLVED else run.best_updates
+    return Reading(float(solved), f"{words}, after {updates} updates" if solved else words)
 
 
 def _total(run: Run) -> Reading | None:

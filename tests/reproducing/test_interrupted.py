@@ -186,6 +186,22 @@ def test_a_run_that_reaches_its_limit_counts_as_it_is(tmp_path: Path, monkeypatc
     assert found(tmp_path)[0].epochs > record.epochs
 
 
+def test_values_that_need_the_model_are_computed_of_a_run_at_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a process that does not train on."""
+    text = ENDLESS.replace("minutes = 0.1", "limit = 10").replace("seeds = [0, 1]", "seeds = [0]")
+    text = text.replace('value = "test"', 'value = "gradient-kept"\nwith = { streams = "y.Cell.h" }')
+    path, out = write_study(tmp_path, text.replace('curve = "valid"\n', "")), tmp_path / "out"
+    monkeypatch.setattr(running, "monotonic", jumping(out))
+    said, report = reproduced(path, out, start=in_processes)
+    assert any("is measured" in words for words in said)
+    (record,) = found(tmp_path)
+    assert (record.state, record.reason) == ("limit", f"stopped by its limit after {record.epochs} of 900000 epochs")
+    assert re.search(r"^\| three units \| \d", report, re.MULTILINE)
+    assert reproduced(path, out, start=in_processes)[0][0].startswith("0 runs to do")
+
+
 # ------------------------------------------------------------------------------------------------------------ faults
 
 

@@ -66,7 +66,7 @@ def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
     _, first = reproduced(path, tmp_path / "out")
     before = {record: record.stat().st_mtime_ns for record in records(tmp_path / "out")}
 
-    def refuse(job: Job, place: Place) -> starting.Ended:
+    def refuse(job: Job, place: Place, trains: bool) -> starting.Ended:
         raise AssertionError(job.name)
 
     said, second = reproduced(path, tmp_path / "out", start=refuse)
