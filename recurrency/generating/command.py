@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
-
-import numpy as np
 
 from recurrency.disk.files import require_file, write_whole
 from recurrency.errors import UsageError
@@ -16,11 +13,12 @@ from recurrency.generating import music, strokes
 from recurrency.generating.alphabet import BETWEEN, Alphabet
 from recurrency.generating.choice import Choice
 from recurrency.generating.decoding import Piece, generate
+from recurrency.generating.drawings import drawings, symbols_of
 from recurrency.generating.folder import Trained, trained
 from recurrency.generating.kinds import kind_of
 from recurrency.generating.search import Beam
 from recurrency.generating.steps import Writer
-from recurrency.generating.translating import Translator, require_width, tokenised
+from recurrency.generating.translating import Translator, require_width
 from recurrency.training.data.places import plain_ends
 
 Tell: TypeAlias = Callable[[str], None]
@@ -155,18 +153,11 @@ def _size(writer: Writer, name: str) -> int:
 
 
 def _source(request: Request, found: Trained, writer: Writer) -> Any:
-    """The symbols of --source, with the end of the sequence, for a model with a second clock."""
+    """The symbols of --source, for a model with a second clock."""
     if not writer.sources:
         request.refuse("without a source", source=request.source)
         return None
-    if request.source is None:
-        raise UsageError(
-            "no source given: this model reads one, pass --source TEXT, or --source alone for lines from standard input"
-        )
-    alphabet = Alphabet.of(found.facts, writer.sources[0], _size(writer, writer.sources[0]))
-    symbols = alphabet.read(tokenised(request.source, alphabet), "the source")
-    last = alphabet.last
-    return symbols if last is None or symbols[-1:] == last else np.append(symbols, last)
+    return symbols_of(writer, found.facts, request.source)
 
 
 # --------------------------------------------------------------------------------------------------------- other things
@@ -185,28 +176,16 @@ def _music(request: Request, found: Trained, writer: Writer, say: Tell, tell: Te
 
 
 def _strokes(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
-    request.refuse("strokes", prompt=request.prompt, source=request.source)
-    _drawing(request, found, int(found.facts.get("steps", 100)))
-
-
-def _hand(request: Request, found: Trained, writer: Writer, say: Tell, tell: Tell) -> None:
-    """Writes the source with a pen; most steps are for a text that the window never gets past."""
+    """Drawings; those of a text are wider, the longer it is."""
     request.refuse("strokes", prompt=request.prompt)
-    source = _source(request, found, writer)
-    if not len(source):
-        raise UsageError("the source is empty: pass --source TEXT with some characters")
-    most = math.ceil(MARGIN * float(found.facts.get("pace", 50)) * len(source))
-    _drawing(request, found, most, max(1.0, LETTER * len(source)), source=source)
+    how = {"choice": request.choice, "beam": request.beam, "samples": request.samples, "seed": request.seed}
+    path = request.file("a drawing", ".svg")
+    drawn = drawings(writer, found.facts, request.source, request.steps, **how)
+    write_whole(path, strokes.svg(drawn, max(1.0, LETTER * len(request.source or ""))))
 
 
-def _drawing(request: Request, found: Trained, usual: int, wide: float = 1.0, **more: Any) -> None:
-    path, scale = request.file("a drawing", ".svg"), np.append(found.facts["scale"], 1.0)
-    pieces = request.written(found, usual, **more)
-    write_whole(path, strokes.svg([piece.values * scale for piece in pieces], wide))
-
-
-MARGIN, LETTER = 2.0, 0.5
-"""How many times the usual steps of a character are allowed, and how much wider a drawing is for each one."""
+LETTER = 0.5
+"""How much wider a drawing is for each character."""
 
 NEEDED: Mapping[str, str] = {"symbols": "vocabulary", "keys": "lowest", "pen": "scale", "hand": "scale"}
 """The fact of a task that each kind of output needs."""
@@ -215,5 +194,5 @@ WRITERS: Mapping[str, Callable[[Request, Trained, Writer, Tell, Tell], None]] = 
     "symbols": _text,
     "keys": _music,
     "pen": _strokes,
-    "hand": _hand,
+    "hand": _strokes,
 }

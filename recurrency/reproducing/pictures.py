@@ -10,6 +10,7 @@ from typing import Any
 
 from recurrency.disk import figures
 from recurrency.errors import UsageError, nearest_hint
+from recurrency.reproducing.handwriting import draw as drawings
 from recurrency.reproducing.nesting import draw as heat_maps
 from recurrency.reproducing.probing import draw as sizes
 from recurrency.reproducing.scenes import Picture, Scene
@@ -43,6 +44,7 @@ CURVES = Picture("curves", "the losses", _curves, {"log": False})
 
 _ROWS = (
     CURVES,
+    Picture("strokes", "drawings, for tables of the value `sequence`", drawings, {}, 9, 5),
     Picture("probe", "activations and gradients over layers or steps, before and after training", sizes, {}, 8, 6),
     Picture(
         "nesting",

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from recurrency.errors import UsageError, nearest_hint
+from recurrency.reproducing.handwriting import sequence
 from recurrency.reproducing.nesting import percent_right
 from recurrency.reproducing.probing import gradient_kept
 from recurrency.reproducing.readings import Reading, Run, Value, number
@@ -91,6 +92,14 @@ _ROWS = (
         less=False,
         options={"sequences": 100, "nesting": 0, "length": 0},
         quick=False,
+    ),
+    Value(
+        "sequence",
+        "loss of a whole test sequence, where the loss is a mean over steps",
+        sequence,
+        options={"samples": 0, "text": "", "bias": 0.0},
+        quick=False,
+        form=".1f",
     ),
     Value("total", "sum of the losses of the last epoch, each before its update", _total),
 )

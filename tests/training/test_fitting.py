@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,15 @@ def task(**inputs: Input) -> Task:
 
 def all_of(fit: Task) -> list[Batch]:
     return [*fit.train(0, np.random.default_rng(0)), *fit.valid(), *fit.test()]
+
+
+def test_lengths_of_a_clock_that_the_spec_has_not_are_left_out() -> None:
+    given = task()
+    batch = replace(all_of(given)[0], lengths={"t": LENGTHS, "s": LENGTHS})
+    fit = fitted(replace(given, test=lambda: [batch]), model())
+    (found,) = fit.test()
+    assert found.lengths == {"t": LENGTHS}
+    assert model().losses(model().init(seed=0), found.inputs, lengths=found.lengths) is not None
 
 
 def test_inputs_that_the_spec_has_not_are_left_out() -> None:

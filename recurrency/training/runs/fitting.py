@@ -23,8 +23,13 @@ def fitted(task: Task, model: Any) -> Task:
     for name, port in model.inputs.items():
         _check(task, name, port)
 
+    clocks = {port.clock for port in model.inputs.values()}
+
     def fit(batch: Batch) -> Batch:
-        return replace(batch, inputs={name: batch.inputs[name] for name in model.inputs})
+        lengths = batch.lengths
+        if isinstance(lengths, dict):
+            lengths = {clock: each for clock, each in lengths.items() if clock in clocks}
+        return replace(batch, inputs={name: batch.inputs[name] for name in model.inputs}, lengths=lengths)
 
     return replace(
         task,
