@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,17 @@ from tests.transcriptions.composition import stacked, stacked_skip
 from tests.transcriptions.lstm import lstm
 from tests.transcriptions.networks import surprise
 from tests.transcriptions.outputs import mixture_density
-from tests.transcriptions.trace import Array, Arrays, Trace, below, binary_cross_entropy, named, sigmoid, softmax
+from tests.transcriptions.trace import (
+    Array,
+    Arrays,
+    Trace,
+    Transcription,
+    below,
+    binary_cross_entropy,
+    named,
+    sigmoid,
+    softmax,
+)
 
 Symbols = NDArray[np.int64]
 
@@ -65,11 +77,16 @@ def adding(p: Arrays, first: Arrays, x: Array, target: Array) -> Trace:
     return Trace({"y": y}, state, np.sum((y[-1] - target[-1]) ** 2))
 
 
-def character_model(p: Arrays, first: Arrays, x: Symbols, target: Symbols) -> Trace:
-    vocabulary = np.eye(len(p["logits.b"]))
-    inner = stacked(below(p, "logits.Stacked"), below(first, "logits.Stacked"), vocabulary[x])
+def character_model(
+    p: Arrays, first: Arrays, x: Symbols, target: Symbols, name: str = "Stacked", layers: Transcription = stacked
+) -> Trace:
+    vocabulary, name = np.eye(len(p["logits.b"])), f"logits.{name}"
+    inner = layers(below(p, name), below(first, name), vocabulary[x])
     logits = inner.outputs["y"] @ p["logits.W"].T + p["logits.b"]
-    return Trace({"logits": logits}, named("logits.Stacked", inner.state), surprise(logits, target))
+    return Trace({"logits": logits}, named(name, inner.state), surprise(logits, target))
+
+
+skipping = partial(character_model, name="StackedSkip", layers=stacked_skip)
 
 
 def language_model(p: Arrays, first: Arrays, x: Symbols, target: Symbols) -> Trace:
@@ -101,6 +118,7 @@ CASES = (
     Case("FrameRegressor", frame_regressor, {"N": 4, "K": 2, "H": 5}, NUMBERS),
     Case("Adding", adding, {"N": 4, "K": 2, "H": 5}, NUMBERS),
     Case("CharacterModel", character_model, {"V": 6, "H": 5, "L": 1}, TEXT),
+    Case("SkipCharacterModel", skipping, {"V": 6, "H": 3, "L": 2}, TEXT),
     Case("LanguageModel", language_model, {"V": 6, "H": 5, "N": 4, "L": 2}, TEXT),
     Case("Strokes", strokes, {"H": 3, "M": 2, "L": 2}, {"x": Input((3,))}),
 )
