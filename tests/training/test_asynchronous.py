@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import recurrency as rc
+from recurrency.errors import UsageError
 from recurrency.training.data import Sequences
 from recurrency.training.loop.loop import History, Options, train
 from recurrency.training.loop.optimisers import Momentum, Sgd
@@ -154,13 +155,19 @@ def test_pieces_of_sequences_are_learned_from_with_the_states_of_their_process()
     assert ends[0].epochs[0].steps > len(list(data().train(0, np.random.default_rng(0))))
 
 
+def test_an_option_that_needs_the_whole_gradient_is_refused() -> None:
+    net = Shared(rc.parse(LINE).compile(N=2, dtype="float64"), Wired(0, 2), asynchronous=True)
+    with pytest.raises(UsageError, match="--halve-above needs the gradient of the whole batch"):
+        train(net, data(), Options(Sgd(RATE), halve_above=1.0))
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_request_to_stop_ends_all_of_them(rank: int) -> None:
     class Stopping(Silent):
         def __init__(self, own: Processes) -> None:
             self.own = own
 
-        def step(self, epoch: int, step: int, loss: float) -> None:
+        def step(self, epoch: int, step: int, loss: float, *more: object) -> None:
             if self.own.rank == rank and epoch == 1:
                 self.own.interrupted = True
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from recurrency.errors import UsageError
 from recurrency.training.data import Batch
 from recurrency.training.loop.optimisers import Optimiser, State, Vector
 from recurrency.training.loop.processes import LostError, Processes
@@ -31,9 +32,15 @@ HEAD = 3
 
 
 def learning(model: Trainable, options: Options) -> tuple[AtOnce, Learner]:
-    """How the updates of a model are made, and what computes its gradients."""
+    """How the updates of a model are made, and what computes its gradients.
+
+    Raises:
+        UsageError: an option needs the gradient of the whole batch.
+    """
     if not (isinstance(model, Shared) and model.asynchronous):
         return AtOnce(), Learner(model, options)
+    if options.halve_above is not None:
+        raise UsageError("--halve-above needs the gradient of the whole batch; leave it or --parallel asynchronous out")
     seed = (options.seed + model.processes.rank * SPREAD) % (1 << 32)
     return Asynchronous(model.processes, model.loss_kinds), Learner(model.model, replace(options, seed=seed))
 
@@ -108,7 +115,8 @@ class Asynchronous(AtOnce):
         self.processes.sum(figures)
         *_, steps, sequences, lengths = figures.tolist()
         weighed, weights = (dict(zip(self.kinds, figures[i:-3:2].tolist(), strict=True)) for i in (0, 1))
-        return Sums(sums.batches, int(steps), int(sequences), weighed, weights, lengths, sums.rate)
+        counted = {"steps": int(steps), "sequences": int(sequences), "lengths": lengths}
+        return replace(sums, weighed=weighed, weights=weights, **counted)
 
     # ------------------------------------------------------------------------------------------- the first process
 
