@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from recurrency.errors import UsageError
 from recurrency.generating.choice import Choice, Dice, picked
@@ -56,9 +57,9 @@ def _number(array: Array) -> Array:
 # -------------------------------------------------------------------------------------------------------------- symbols
 
 
-def logits(writer: Writer, outputs: Mapping[str, Array]) -> Array:
+def logits(writer: Writer, outputs: Mapping[str, Array], dtype: DTypeLike = np.float64) -> Array:
     """The logits [B, V] of the next symbol."""
-    scores = _number(outputs[_only(writer)[0]])
+    scores = np.asarray(outputs[_only(writer)[0]], dtype)
     if not _squashed(writer, Trait.DISTRIBUTION):
         return scores
     with np.errstate(divide="ignore"):

@@ -10,7 +10,6 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.generating.kinds import logits
 from recurrency.generating.steps import Ahead, Array, Writer
-from recurrency.training.tasks.measures import log_softmax
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,15 @@ class _Search:
         self.owners, self.paths, self.likely = np.arange(texts), np.zeros((texts, 0), np.int64), np.zeros(texts)
         self.found: list[list[Found]] = [[] for _ in range(texts)]
 
-    def grow(self, logs: Array) -> Array:
-        """Continue each text by its best symbols, for log-probabilities [R, V]; returns the row that each continues."""
-        totals = self.likely[:, None] + logs
+    def grow(self, scores: Array, never: Sequence[int]) -> Array:
+        """Continue each text by its best symbols, for logits [R, V]; returns the row that each continues."""
         room = np.array([self.beam.width - len(found) for found in self.found])
-        columns = _greatest(totals, int(room[self.owners].max(initial=1)))
-        values, rows = np.take_along_axis(totals, columns, 1).ravel(), np.repeat(np.arange(len(logs)), columns.shape[1])
+        base = self.likely - _log_sum_exp(scores)
+        scores = scores if scores.flags.writeable else scores.copy()
+        scores[:, list(never)] = -np.inf
+        columns, values = _greatest(scores, int(room[self.owners].max(initial=1)))
+        values = (values + base[:, None]).ravel()
+        rows = np.repeat(np.arange(len(scores)), columns.shape[1])
         order = np.lexsort((columns.ravel(), rows, -values, self.owners[rows]))
         owners = self.owners[rows[order]]
         place = np.arange(len(order)) - np.searchsorted(owners, owners)  # among the candidates of the same text
@@ -96,9 +98,7 @@ def search(
     texts = len(next(iter(ahead.outputs.values())))
     beams = _Search(beam, texts)
     for step in range(steps):
-        logs = log_softmax(logits(writer, ahead.outputs))
-        logs[:, list(never)] = -np.inf
-        rows = beams.grow(logs)
+        rows = beams.grow(logits(writer, ahead.outputs, writer.model.real), never)
         last = step + 1 == steps
         done = beams.paths[:, -1] == end if end is not None and not last else np.full(len(rows), last)
         stays = beams.finish(done, steps, wanted)
@@ -108,7 +108,25 @@ def search(
     return [sorted(found, key=lambda one: -one.rank) for found in beams.found]
 
 
-def _greatest(totals: Array, count: int) -> Array:
-    """The columns of the `count` greatest elements of each row, [R, count], in any order."""
-    count = min(count, totals.shape[1])
-    return np.argpartition(totals, totals.shape[1] - count, 1)[:, totals.shape[1] - count :]
+def _log_sum_exp(scores: Array) -> Array:
+    """The logarithm of the sum of exp over each row, [R]; exponentials in the type of the scores, sums in float64."""
+    peak = scores.max(1)
+    return np.asarray(peak + np.log(np.exp(scores - peak[:, None]).sum(1, dtype=np.float64)))
+
+
+FEW = 32
+"""So many greatest elements are found one after the other; vectors make that faster than sorting."""
+
+
+def _greatest(scores: Array, count: int) -> tuple[Array, Array]:
+    """The columns of the `count` greatest elements of each row, and these, [R, count]; `scores` are overwritten."""
+    count = min(count, scores.shape[1])
+    if count > FEW:
+        columns = np.argsort(-scores, 1, kind="stable")[:, :count]
+        return columns, np.take_along_axis(scores, columns, 1)
+    rows, found = np.arange(len(scores)), []
+    for _ in range(count):
+        column = scores.argmax(1)
+        found.append((column, scores[rows, column]))
+        scores[rows, column] = -np.inf
+    return np.stack([column for column, _ in found], 1), np.stack([value for _, value in found], 1)

@@ -12,7 +12,7 @@ import numpy as np
 from recurrency.backend import Call, Runner
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
-from recurrency.graph.roots import FINAL, OUTPUT
+from recurrency.graph.roots import FINAL, OUTPUT, READ, Group, in_any
 from recurrency.graph.types import Kind
 from recurrency.model.model import Model
 from recurrency.passes.separate import separate
@@ -61,6 +61,7 @@ class Writer:
         if len(clocks) != 1 or any(port.kind is not Kind.STREAM for port in model.outputs.values()):
             raise self._refusal("its outputs are not streams over one clock")
         self.clock = str(*clocks)
+        self._built: dict[tuple[str, ...], Runner] = {}
         self._require_causal()
         needed = self._inputs(delayed=True)
         self.sources = [name for name in needed if model.inputs[name].clock != self.clock]
@@ -135,15 +136,17 @@ class Writer:
         if start is not None and len(start):
             return self._read(np.repeat(np.asarray(start)[:, None], batch, 1), before)
         if self.reads_before:
-            return replace(before, outputs=self._forward(self._nothing(batch), before)[0])
+            return replace(before, outputs=self._outputs_of(self._run(self._nothing(batch), before, OUTPUT)))
         return self._read(self._nothing(batch), before)
 
     def _sourced(self, sources: Sequence[Array]) -> Ahead:
         """What the other sequences read of their sources, computed once for all steps."""
         (name,), lengths = self.sources, np.array([len(source) for source in sources])
         before = Ahead({}, None, {name: pad(sources, np.asarray(sources[0]).dtype)}, {}, lengths)
-        first = self._call(self._nothing(len(sources)), before)
-        return replace(before, read=self._halves[0](first) if self._halves[0] else {})
+        encoder = self._halves[0]
+        if not encoder.roots:
+            return before
+        return replace(before, read=self._program(encoder, READ)(self._call(self._nothing(len(sources)), before)))
 
     def advance(self, ahead: Ahead, chosen: Array) -> Ahead:
         """The sequences after one more step, `chosen` [B, *shape]."""
@@ -151,10 +154,19 @@ class Writer:
 
     def _read(self, steps: Array, ahead: Ahead) -> Ahead:
         """The sequences after more steps [T, B, *shape]."""
-        outputs, state = self._forward(steps, ahead)
-        if self.reads_before:
-            outputs, _ = self._forward(self._nothing(steps.shape[1]), replace(ahead, state=state))
-        return replace(ahead, outputs=outputs, state=state)
+        if not self.reads_before:
+            values = self._run(steps, ahead, OUTPUT, FINAL)
+            return replace(ahead, outputs=self._outputs_of(values), state=self._state_of(values))
+        after = replace(ahead, state=self._state_of(self._run(steps, ahead, FINAL)))
+        return replace(after, outputs=self._outputs_of(self._run(self._nothing(steps.shape[1]), after, OUTPUT)))
+
+    def _outputs_of(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs at the last step."""
+        return {name: array[-1] for name, array in OUTPUT.within(values).items()}
+
+    def _state_of(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """The states that are carried."""
+        return {name: array for name, array in FINAL.within(values).items() if name in self.carried}
 
     def _nothing(self, batch: int) -> Array:
         """One step [1, B, *shape] of no symbol, or of zeros."""
@@ -162,19 +174,19 @@ class Writer:
         return np.full(shape, -1) if self.port.index is not None else np.zeros(shape, self.model.real)
 
     @cached_property
-    def _halves(self) -> tuple[Runner | None, Runner]:
-        """The programs of what runs over other clocks (None: nothing), and of the outputs and states that read it."""
-        programs = self.model.programs
+    def _halves(self) -> tuple[Graph, Graph]:
+        """The graph of what runs over other clocks, and that of the outputs and carried states that read it."""
         roots = [*map(OUTPUT.of, self.model.outputs), *(FINAL.of(n) for n in self.model.states if n in self.carried)]
-        parts = separate(programs.graph("forward", ()).select(roots), self.clock)
-        first, second = (
-            programs.backend.build(graph, programs.layout, programs.dtype, "forward", programs.without)
-            if graph.roots
-            else None
-            for graph in parts
-        )
-        assert second is not None
-        return first, second
+        return separate(self.model.programs.graph("forward", ()).select(roots), self.clock)
+
+    def _program(self, graph: Graph, *groups: Group) -> Runner:
+        """The program of these roots of one of the halves."""
+        roots = [root for root in graph.roots if in_any(root, *groups)]
+        if (key := tuple(roots)) not in self._built:
+            programs = self.model.programs
+            own = graph.select(roots)
+            self._built[key] = programs.backend.build(own, programs.layout, programs.dtype, "run", programs.without)
+        return self._built[key]
 
     def _call(self, steps: Array, ahead: Ahead) -> Call:
         """The arguments of the programs for these steps."""
@@ -186,16 +198,12 @@ class Writer:
             inputs = {name: a.swapaxes(0, 1) for name, a in inputs.items()}
         return self.model.gather(self.params, inputs, ahead.state, lengths)
 
-    def _forward(self, steps: Array, ahead: Ahead) -> tuple[dict[str, Array], dict[str, Array]]:
-        """The outputs at the last of these steps, and the states after it."""
+    def _run(self, steps: Array, ahead: Ahead, *groups: Group) -> dict[str, Array]:
+        """The outputs at these steps, the states after them, or both, as roots."""
         call = self._call(steps, ahead)
-        if not ahead.given:
-            values = self.model.programs.runner("forward", ())(call)
-        else:
-            values = self._halves[1](call.plus(ahead.read))
-        outputs = {name: values[OUTPUT.of(name)][-1] for name in self.model.outputs}
-        state = {name: values[FINAL.of(name)] for name in self.model.states if name in self.carried}
-        return outputs, state
+        if ahead.given:
+            return self._program(self._halves[1], *groups)(call.plus(ahead.read))
+        return self.model.programs.runner("forward", ())(call)
 
     def _filled(self, name: str, steps: Array, given: Mapping[str, Array]) -> Array:
         """An input of one call; inputs that only a loss reads are empty."""
