@@ -22,6 +22,9 @@ from recurrency.training.loop.schedules import Constant
 from recurrency.training.loop.updates import Call, Learner, shares_of
 from recurrency.training.loop.weighing import Part, mean_of
 
+HESSIAN_FREE = "hessian-free"
+"""The name of the optimiser."""
+
 NEGATIVE = "negative"
 """The figure that counts updates in which rounding made a curvature negative."""
 

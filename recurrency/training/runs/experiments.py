@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 
 from recurrency.backend import AUTO, automatic
 from recurrency.errors import UsageError, nearest, nearest_hint
+from recurrency.training.loop.second_order import HESSIAN_FREE, WITHOUT_EFFECT
 
 Kinds: TypeAlias = tuple[type, ...]
 
@@ -126,7 +127,10 @@ class Experiment:
         return {**found, "backend": automatic()[0]} if found["backend"] == AUTO else found
 
     def changed(self, training: Mapping[str, Any], **more: Mapping[str, Any]) -> Experiment:
-        """The experiment with other options; another optimiser or schedule resets what belongs to it."""
+        """The experiment with other options; another optimiser or schedule resets what belongs to it.
+
+        What acts on gradients and rates (clipping, schedules) is no part of Hessian-free optimisation.
+        """
         kept: dict[str, Any] = {
             "training": dict(self.training),
             "optimiser": dict(self.optimiser),
@@ -136,6 +140,10 @@ class Experiment:
         if training.get("optimiser", self.options()["optimiser"]) != self.options()["optimiser"]:
             kept["training"].pop("rate", None)
             kept["optimiser"], kept["damp"] = {}, {}
+            if training["optimiser"] == HESSIAN_FREE:
+                kept["training"] = {
+                    k: v for k, v in kept["training"].items() if k.replace("-", "_") not in WITHOUT_EFFECT
+                }
         if training.get("schedule", self.options()["schedule"]) != self.options()["schedule"]:
             kept["schedule"] = {}
         kept["training"].update(training)
