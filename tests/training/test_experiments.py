@@ -138,3 +138,11 @@ def test_a_mistyped_target_is_answered_with_the_nearest(tmp_path: Path) -> None:
         experiment_of("Music", "notingham")
     with pytest.raises(UsageError, match="a folder without a run"):
         experiment_of(str(tmp_path))
+
+
+def test_hessian_free_leaves_out_what_an_experiment_says_of_gradients_and_rates() -> None:
+    found = Request("addition", options={"optimiser": "hessian-free", "epochs": 3}).experiment()
+    assert found.training == {"optimiser": "hessian-free", "epochs": 3, "batch": 32, "patience": 80}
+    given = Request("addition", options={"optimiser": "hessian-free", "clip": 2.0}).experiment()
+    assert given.training["clip"] == 2.0  # said by the user: it is refused where training begins
+    assert Request("addition", options={"optimiser": "sgd"}).experiment().training["clip"] == 1.0
