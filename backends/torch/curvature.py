@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recurrency.errors import UsageError
-from recurrency.graph.roots import DAMPING, PARAM, STREAM, TANGENT
+from recurrency.graph.roots import DAMPING, PARAM, STREAM, TANGENT, TAPE
 from recurrency.model import damping
 from recurrency.model.call import LOSS
 
@@ -20,8 +20,8 @@ from .runtime.program import STREAM as OVER_TIME
 if TYPE_CHECKING:
     from recurrency.model.model import Model
 
-Products: TypeAlias = Callable[[Tensor, tuple[str, ...], bool], Callable[..., dict[str, Tensor]]]
-"""Gives a generated function: for tensors like one, damped streams, and whether their distances match."""
+Products: TypeAlias = Callable[[str, Tensor, tuple[str, ...], bool], Callable[..., dict[str, Tensor]]]
+"""Gives a generated function: of a kind, for tensors like one, damped streams, and whether their distances match."""
 
 
 class Curvature:
@@ -57,9 +57,13 @@ class Curvature:
         if sequences:
             arrays = _some(call, arrays, sequences)
         steps, batch = call.measure([arrays[name] for name in call.given])
-        self.arguments = arguments_of(call, params, arrays, steps, batch)
         matching = damping.is_matching(distance) or not self.damped
-        self.function = products(params, self.damped, matching)
+        _, given, *self.rest = arguments_of(call, params, arrays, steps, batch)
+        values = undisturbed(
+            products("curved_kept", params, self.damped, matching), params.device.type, (params, given, *self.rest)
+        )
+        self.params, self.given = params, {**given, **{n: t for n, t in values.items() if TAPE.has(n)}}
+        self.function = products("curved", params, self.damped, matching)
         self.parts = {name: (offset, torch.Size(shape)) for name, (offset, shape) in call.program.parameters.items()}
 
     def __call__(self, vector: Tensor, weights: Mapping[str, float] | None = None) -> Tensor:
@@ -67,12 +71,11 @@ class Curvature:
 
         `weights` are those of the damped streams; a missing one is 0.
         """
-        params, given, *rest = self.arguments
-        weights = weights or {}
+        params, weights = self.params, weights or {}
         more = {DAMPING.of(n): params.new_tensor(float(weights.get(n, 0.0))) for n in self.damped}
         for name, (offset, shape) in self.parts.items():
             more[TANGENT.of(PARAM.of(name))] = vector[offset : offset + shape.numel()].view(shape)
-        values = undisturbed(self.function, params.device.type, (params, {**given, **more}, *rest))
+        values = undisturbed(self.function, params.device.type, (params, {**self.given, **more}, *self.rest))
         return values["gradient"] if "gradient" in values else torch.zeros_like(params)
 
 

@@ -61,11 +61,13 @@ class InMemory(Program):
             self._functions[key] = self._built(like, graph, (self.roots[mode], *options))
         return self._functions[key]
 
-    def products(self, like: Tensor, damped: tuple[str, ...], matching: bool) -> Callable[..., dict[str, Tensor]]:
-        """The function of Gauss-Newton products of the loss, with structural damping of some streams."""
-        key = ("gnvp", damped, matching, like.device.type, like.dtype)
+    def products(
+        self, kind: str, like: Tensor, damped: tuple[str, ...], matching: bool
+    ) -> Callable[..., dict[str, Tensor]]:
+        """The function of the kind `curved_kept` or `curved` (see `recurrency.model.graphs`)."""
+        key = (kind, damped, matching, like.device.type, like.dtype)
         if key not in self._functions:
-            self._functions[key] = self._built(like, "gnvp", (damped, matching))
+            self._functions[key] = self._built(like, kind, (damped, matching))
         return self._functions[key]
 
     def _built(self, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:

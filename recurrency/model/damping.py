@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,16 +55,20 @@ def is_matching(distance: Any) -> bool:
     return bool(distance == MATCHING)
 
 
-def weights(interface: Interface, damping: Any) -> dict[str, Array]:
+def weights(interface: Interface, damping: Any, damped: Collection[str] | None = None) -> dict[str, Array]:
     """The weights of structural damping as inputs `damping:NAME` of a program, sorted by name.
 
     Raises:
-        UsageError: this is no mapping, a stream can't be damped, or a weight is no finite number from 0 up.
+        UsageError: this is no mapping, a stream can't be damped or is none of `damped`, or a weight is no finite number
+            from 0 up.
     """
     if not isinstance(damping, Mapping):
         raise UsageError(f'damping is a dict of streams and weights, such as {{"h": 0.1}}, not {damping!r}')
     out = {}
     for name in streams(interface, damping):
+        if damped is not None and name not in damped:
+            listed = ", ".join(damped) or "none"
+            raise UsageError(f"{interface.name}: this curvature has no damping of {name}; it has {listed}")
         out[DAMPING.of(name)] = np.array(_weight(name, damping[name]), interface.real)
     return out
 

@@ -111,11 +111,26 @@ class Graphs:
 
         return self._parted(("pair", roots), whole)
 
+    def curved(self, damped: tuple[str, ...], matching: bool) -> tuple[Graph, Graph]:
+        """The graph of the loss with its tape, and the graph of Gauss-Newton products that reads it.
+
+        Products with parameters and with directions are not merged before the halves are apart.
+        """
+
+        def whole() -> Graph:
+            return optimised(_with_products(self, damped, matching), self.without | {"reassociate", "pack"})
+
+        key = ("halves of curvature", damped, matching)
+        if key not in self._graphs:
+            halves = self._parted(("unpacked", *key), whole)
+            self._graphs[key], self._graphs[("products of", *key)] = (optimised(h, self.without) for h in halves)
+        return self._graphs[key], self._graphs[("products of", *key)]
+
     def rooted(self, roots: tuple[str, ...]) -> Graph:
         """The graph of some results, of inner streams (`stream:NAME`) or of the loss."""
         return self.base(STREAM.name(r) for r in roots if STREAM.has(r)).select(roots)
 
-    def _parted(self, key: tuple[str, tuple[str, ...]], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
+    def _parted(self, key: tuple[Any, ...], make: Callable[[], Graph]) -> tuple[Graph, Graph]:
         from recurrency.passes.partition import partition
 
         if key not in self._graphs:
@@ -221,10 +236,15 @@ def _hvp(graphs: Graphs) -> Graph:
 
 
 def _gnvp(graphs: Graphs, damped: tuple[str, ...], matching: bool) -> Graph:
+    return graphs.optimised(_with_products(graphs, damped, matching), GRADIENT.has)
+
+
+def _with_products(graphs: Graphs, damped: tuple[str, ...], matching: bool) -> Graph:
+    """The loss, what it reads and damped streams, and the products of the Gauss-Newton matrix; before any pass."""
     found = graphs.elaborated
     heads = [f"curvature:{k}" for k in range(found.curvatures)]
     graph = found.graph.select(["loss", *heads, *map(STREAM.of, damped)])
-    return optimised(gauss_newton_product(graph, found.curvatures, damped, matching), graphs.without)
+    return gauss_newton_product(graph, found.curvatures, damped, matching)
 
 
 MAKERS: dict[str, Callable[..., Graph]] = {
@@ -245,4 +265,6 @@ MAKERS: dict[str, Callable[..., Graph]] = {
     "chunk_gradients": _chunk_gradients,
     "hvp": _hvp,
     "gnvp": _gnvp,
+    "curved_kept": lambda graphs, damped, matching: graphs.curved(damped, matching)[0],
+    "curved": lambda graphs, damped, matching: graphs.curved(damped, matching)[1],
 }

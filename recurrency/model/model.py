@@ -22,6 +22,7 @@ from recurrency.model.results import Tape
 if TYPE_CHECKING:
     from recurrency.backend import Call
     from recurrency.graph.op import Array
+    from recurrency.model.curvature import Curvature
 
 
 class Model(Compiled):
@@ -304,6 +305,33 @@ class Model(Compiled):
         names, matching = tuple(map(DAMPING.name, weights)), structural.is_matching(distance)
         call = self.gather(params, inputs, state, lengths, training, seed, (*LOSS, *map(STREAM.of, names)))
         return self._curvature(("gnvp", names, matching or not names), call.plus(weights), vector)
+
+    def curvature(
+        self,
+        params: Array,
+        inputs: Any,
+        state: Arrays | None = None,
+        lengths: Any = None,
+        training: bool = False,
+        seed: int = 0,
+        damped: Sequence[str] = (),
+        distance: str = "matching",
+    ) -> Curvature:
+        """The Gauss-Newton matrix of `gnvp` as a function of vectors, with structural damping of the streams `damped`.
+
+        The forward pass runs once, and its values are kept for all products `curvature(vector, weights)`. Leave
+        `params` and the inputs as they are until the last one: they are not copied.
+
+        Raises:
+            UsageError: a stream is unknown, static or of symbols; there is no such distance.
+        """
+        from recurrency.model.curvature import Curvature
+
+        self.need_loss()
+        names = structural.streams(self.interface, (damped,) if isinstance(damped, str) else damped)
+        matching = structural.is_matching(distance) or not names
+        call = self.gather(params, inputs, state, lengths, training, seed, (*LOSS, *map(STREAM.of, names)))
+        return Curvature(self.interface, self.programs, call, names, matching)
 
     def _curvature(self, program: tuple[Any, ...], call: Call, vector: Array) -> Array:
         """A matrix of second derivatives, times a vector; a cell without parameters has an empty one."""

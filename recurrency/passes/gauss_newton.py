@@ -34,7 +34,7 @@ def gauss_newton_product(graph: Graph, predictions: int, damped: Collection[str]
     Heads are the predictions of losses, and values in which other formulas are convex (`recurrency.passes.convexity`).
     Terms that read parameters without a head in between, such as regularisers, contribute their own Hessian. The
     losses must read the very nodes `curvature:K`, so this works on graphs before any pass. (Martens and Sutskever 2011,
-    section 3; Schraudolph 2002)
+    section 3; Schraudolph 2002) The result has the roots of the graph too, which depend on no direction.
 
     `damped` names streams whose structural damping is added, each times an input `damping:NAME`; see `_damping`.
     """
@@ -54,7 +54,8 @@ def gauss_newton_product(graph: Graph, predictions: int, damped: Collection[str]
     for name, id in inner.items():
         _damping(out, name, id, tangents[id], matching, back)
     moved_back = differentiate(out, back, list(v))
-    return without_seeds(out, {root: (moved_back[id] + curved[id]).id for root, id in params.items()})
+    products = {root: (moved_back[id] + curved[id]).id for root, id in params.items()}
+    return without_seeds(out, {**out.roots, **products})
 
 
 def obstacle(graph: Graph, predictions: int) -> str:

@@ -133,9 +133,10 @@ def _gnvp(call: Call) -> Results:
 
 
 def _damped(call: Call) -> Results:
-    """The Gauss-Newton product with structural damping of some streams, of all kinds that the cell has."""
+    """The Gauss-Newton product with structural damping of some streams, after a forward pass that is kept."""
     weights = {name: 0.5 + k for k, name in enumerate(_damped_streams(call.model))}
-    return call.by_name(call.model.gnvp(call.params, call.data.inputs, call.along, damping=weights, **call.options))
+    found = call.model.curvature(call.params, call.data.inputs, damped=list(weights), **call.options)
+    return call.by_name(found(call.along, weights))
 
 
 def _damped_streams(model: Model) -> list[str]:

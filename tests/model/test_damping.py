@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import recurrency as rc
+from recurrency.backend import automatic
 from tests.support.specimens import Array, each_backend, inputs_of, lengths_of, params_of
 
 BODY = """
@@ -86,6 +87,10 @@ def check(loss: str, ragged: bool, backend: str) -> None:
         found = model.gnvp(params, inputs, v, lengths=lengths, damping=weights, distance=distance)
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
         assert not np.allclose(found, plain)
+        kept = model.curvature(params, inputs, lengths=lengths, damped=tuple(weights), distance=distance)
+        np.testing.assert_allclose(kept(v, weights), found, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(kept(v), plain, rtol=1e-12, atol=1e-13)
+        assert kept.loss == pytest.approx(model.loss(params, inputs, lengths=lengths), rel=1e-12)
 
 
 @each_backend
@@ -165,6 +170,30 @@ def test_another_distance_is_refused() -> None:
     model = network("mean over steps", "interpreter")
     with pytest.raises(rc.UsageError, match="is matching or squared, not matchin; did you mean"):
         model.gnvp(model.init(), inputs_of(model), model.init(), damping={"h": 1.0}, distance="matchin")
+
+
+def test_a_kept_curvature_has_the_damping_that_it_was_asked_for() -> None:
+    model = network("mean over steps", "numpy")
+    params, inputs = params_of(model), inputs_of(model)
+    kept = model.curvature(params, inputs, damped="h")
+    with pytest.raises(rc.UsageError, match="Net: this curvature has no damping of z; it has h"):
+        kept(params, {"z": 1.0})
+    with pytest.raises(rc.UsageError, match="at least 0, not -1"):
+        kept(params, {"h": -1.0})
+    with pytest.raises(rc.UsageError, match="Net has no stream q"):
+        model.curvature(params, inputs, damped=["q"])
+
+
+def test_products_of_a_kept_curvature_may_be_interleaved() -> None:
+    """The tape belongs to the object, whatever else the model computes."""
+    model = network("mean over steps", automatic(quietly=True)[0])
+    params, inputs, v = params_of(model), inputs_of(model), np.ones(model.size)
+    one, two = model.curvature(params, inputs), model.curvature(2 * params, inputs)
+    first, second = one(v), two(v)
+    model.loss_and_gradients(3 * params, inputs)
+    np.testing.assert_array_equal(one(v), first)
+    np.testing.assert_array_equal(two(v), second)
+    np.testing.assert_allclose(second, model.gnvp(2 * params, inputs, v), rtol=1e-12, atol=1e-14)
 
 
 def test_damping_needs_the_inputs_of_its_stream_only() -> None:
