@@ -203,7 +203,7 @@ def test_negative_curvature_is_reported(model: Any, monkeypatch: pytest.MonkeyPa
         def step(self, epoch: int, step: int, loss: float, facts: Any) -> None:
             seen.append(facts)
 
-    monkeypatch.setattr(type(model), "gnvp", lambda self, params, inputs, v, **rest: -v)
+    monkeypatch.setattr(type(model), "curvature", lambda *given, **rest: lambda v, weights: -v)
     history = train(model, task(batch(0)), Options(HessianFree(damping=0.1), epochs=2), Seeing())
     assert [facts["negative"] for facts in seen] == [1.0, 2.0]
     assert [facts["lambda"] for facts in seen] == pytest.approx([0.1, 0.15])  # without any step

@@ -7,8 +7,9 @@ random draws of a model (dropout) and the states that batches pass on stay the s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,10 +66,21 @@ class Landscape:
 
     def product(self, v: Vector, weight: float) -> Vector:
         """The curvature times `v`, with weight decay, and structural damping for a lambda."""
-        known = {"damping": {name: weight * mu for name, mu in self.damp.items()}} if self.damp else {}
-        call = self.curved
-        found = self.product_model.gnvp(self.params, call.batch.inputs, v, **call.keywords, **known)
-        return np.asarray(found + self.l2 * v)
+        known = {name: weight * mu for name, mu in self.damp.items()}
+        return np.asarray(self.curvature(v, known) + self.l2 * v)
+
+    @cached_property
+    def curvature(self) -> Callable[[Vector, Mapping[str, float]], Vector]:
+        """The Gauss-Newton matrix as a function of vectors and of weights of damping; products share a forward pass."""
+        call, model = self.curved, self.product_model
+        given = (self.params, call.batch.inputs)
+        if not hasattr(model, "curvature"):  # the shares of several processes
+            return lambda v, weights: model.gnvp(
+                *given, v, **call.keywords, **({"damping": weights} if weights else {})
+            )
+        found: Callable[[Vector, Mapping[str, float]], Vector]
+        found = model.curvature(*given, damped=tuple(self.damp), **call.keywords)
+        return found
 
     def _penalty(self, theta: Vector) -> float:
         return 0.5 * self.l2 * float(np.dot(theta.astype(np.float64), theta)) if self.l2 else 0.0
