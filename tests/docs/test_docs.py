@@ -164,7 +164,8 @@ def test_the_python_of_a_page_prints_what_it_says(page: Path, tmp_path: Path, mo
 def commands(page: Path) -> Iterator[list[str]]:
     """All commands of a page, as words."""
     for fence in fences(page, "sh"):
-        yield from (shlex.split(line, comments=True) for line in fence.text.split("\n") if line.strip())
+        lines = fence.text.replace("\\\n", " ").split("\n")
+        yield from (shlex.split(line, comments=True) for line in lines if line.strip())
     yield from (shlex.split(text) for text in INLINE.findall(page.read_text(encoding="utf-8")))
 
 
