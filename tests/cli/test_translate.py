@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import recurrency as rc
 from recurrency.cli import cli
 from recurrency.errors import RecurrencyError, UsageError
 from recurrency.generating import Beam, generate, trained
 from recurrency.generating.alphabet import Alphabet
 from recurrency.generating.bleu import bleu, corpus_bleu
+from recurrency.generating.search import search
+from recurrency.generating.steps import Writer
 from recurrency.generating.translating import Translator, Unknown, tokenised
 from recurrency.training.runs.command import Request, run
 
@@ -113,6 +116,20 @@ def test_each_line_among_many_is_translated_as_it_would_be_alone(runs: Path, wid
         (alone,) = generate(found.model, found.params, 9, source=source, beam=Beam(width, 1.0), end=end)
         assert piece.values.tolist() == alone.values.tolist()
         assert piece.likely == pytest.approx(alone.likely, rel=1e-4)
+
+
+def test_a_beam_becomes_narrower_with_each_finished_text_and_some_symbols_are_never_written() -> None:
+    """Probabilities of 0.4 for the end and 0.3, 0.2, 0.1 for other symbols, at each step."""
+    model = rc.library.CharacterModel.compile(backend="numpy", dtype="float64", V=4, H=1)
+    params = np.zeros(model.size)
+    model.views(params)["logits.b"][...] = np.log([0.3, 0.2, 0.1, 0.4])
+    writer = Writer(model, params)
+    (found,) = search(writer, writer.begin(1, [0]), 9, Beam(3), 3, wanted=9)
+    assert [one.symbols.tolist() for one in found] == [[3], [0, 3], [0, 0, 3]]
+    assert found[1].likely == pytest.approx(np.log(0.3 * 0.4))
+    for row in search(writer, writer.begin(1, [0]), 4, Beam(3), 3, wanted=9, never=[0, 2]):
+        assert [one.symbols.tolist() for one in row] == [[3], [1, 3], [1, 1, 3]]
+        assert row[1].likely == pytest.approx(np.log(0.2 * 0.4))
 
 
 def test_bleu_of_a_run_counts_words_that_it_does_not_know(runs: Path) -> None:
