@@ -123,7 +123,11 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
     "--until-solved/--no-until-solved", default=None, help="End training when the validation data meet the criterion."
 )
 @click.option("--shrink", type=ABOVE, help="Factor on the rate after an epoch without a better validation loss.")
-@click.option("--halve-above", type=ABOVE, help="Halve the rate when the norm of a gradient is greater than this.")
+@click.option(
+    "--halve-above",
+    type=ABOVE,
+    help="Halve the rate, at most once in an epoch, when the norm of a gradient is greater than this.",
+)
 @click.option("--length", type=POSITIVE, help="Steps of a generated sequence.")
 @click.option("--chunk", type=POSITIVE, help="Longest piece of a training sequence.")
 @click.option("--truncate", type=POSITIVE, help="Steps after which gradients stop; states are carried on.")

@@ -119,7 +119,8 @@ class _Run:
             self._guard("loss", part.loss)
         length = self.learner.regularise(self.params, grad)
         self._guard("length of the gradient", length)
-        if self.options.halve_above is not None and length > self.options.halve_above:
+        most = self.options.halve_above
+        if most is not None and length > most >= self.sums.longest:
             self.optimiser = dataclasses.replace(self.optimiser, rate=self.optimiser.rate / 2)
         rate, facts = self._move(parts, grad)
         self.sums = self.sums.plus(parts, length, rate, facts)

@@ -27,12 +27,13 @@ class Options:
 
     `clip` bounds the norm of a gradient, `clip_value` each of its elements; `patience` is the number of epochs without
     a better validation loss after which training stops (None: never); after each such epoch the rate is multiplied by
-    `shrink`, and before each update whose gradient has a norm above `halve_above`, measured before clipping, by one
-    half (Chung et al. 2015). `schedule` is a factor on the rate over time. `weight_noise` is the standard deviation of
-    noise that is added to all parameters, drawn anew for each batch, while a gradient is computed (Graves 2013, section
-    4.2). `l1` and `l2` add `l1 sum |w| + l2 / 2 sum w^2` to the objective, not to the reported losses. One update takes
-    the gradient of `accumulate` batches. `damp` is the structural damping of streams in Hessian-free optimisation,
-    mu by name. With `until_solved` training ends when the validation data meet the criterion of the task.
+    `shrink`, and before the first update of an epoch whose gradient has a norm above `halve_above`, measured before
+    clipping, by one half (Chung et al. 2015). `schedule` is a factor on the rate over time. `weight_noise` is the
+    standard deviation of noise that is added to all parameters, drawn anew for each batch, while a gradient is computed
+    (Graves 2013, section 4.2). `l1` and `l2` add `l1 sum |w| + l2 / 2 sum w^2` to the objective, not to the reported
+    losses. One update takes the gradient of `accumulate` batches. `damp` is the structural damping of streams in
+    Hessian-free optimisation, mu by name. With `until_solved` training ends when the validation data meet the criterion
+    of the task.
     """
 
     optimiser: Optimiser = field(default_factory=Adam)

@@ -25,7 +25,8 @@ FORMAT = "3"
 class Sums:
     """The sums over the current epoch.
 
-    `weighed` are losses times `weights`, what batches have of each kind of loss line; `lengths` those of gradients.
+    `weighed` are losses times `weights`, what batches have of each kind of loss line; `lengths` those of gradients,
+    and `longest` the greatest of them.
     `rate` and `facts` are those of the last update.
     """
 
@@ -37,6 +38,7 @@ class Sums:
     lengths: float = 0.0
     rate: float = 0.0
     facts: Facts = field(default_factory=dict)
+    longest: float = 0.0
 
     def plus(self, parts: Sequence[Part], length: float, rate: float, facts: Facts) -> Sums:
         """The sums after one more update."""
@@ -45,7 +47,8 @@ class Sums:
             sums, weights = added(sums, weighed(part)), added(weights, part.counts)
         sequences = self.sequences + sum(part.sequences for part in parts)
         steps, lengths = self.steps + 1, self.lengths + length
-        return Sums(self.batches + len(parts), steps, sequences, sums, weights, lengths, rate, facts)
+        longest = max(self.longest, length)
+        return Sums(self.batches + len(parts), steps, sequences, sums, weights, lengths, rate, facts, longest)
 
 
 @dataclass(frozen=True)
