@@ -50,19 +50,35 @@ def sequence(run: Run, samples: int, text: str, bias: float) -> Reading | None:
 # ------------------------------------------------------------------------------------------------------------ picture
 
 
+WIDE, NARROW = 3, 6
+"""Drawings in a line of the picture: of texts, and of single characters."""
+
+
 def draw(scene: Scene, figure: Any) -> None:
-    """Drawings of the first run of each row that has some, a line of the picture for each row."""
+    """Drawings of the first run of each row that has some; each row begins a new line of the picture."""
     rows = [(row.name, found) for row in scene.rows if (found := _drawn(row.runs))]
-    grid = figure.subplots(max(1, len(rows)), max([1, *(len(found) for _, found in rows)]), squeeze=False)
+    columns = WIDE if any(_aspect(drawing) > 2.5 for _, found in rows for drawing in found) else NARROW
+    lines = [
+        (name if first == 0 else "", found[first : first + columns])
+        for name, found in rows
+        for first in range(0, len(found), columns)
+    ]
+    grid = figure.subplots(max(1, len(lines)), columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for line, (name, found) in zip(grid, rows, strict=False):
+    for line, (name, found) in zip(grid, lines, strict=False):
         line[0].set_title(name, loc="left", fontsize="medium")
         for axes, drawing in zip(line, found, strict=False):
             for stroke in drawing:
-                axes.plot([x for x, _ in stroke], [y for _, y in stroke], "k", lw=1, solid_capstyle="round")
+                axes.plot(*zip(*stroke, strict=True), "k", lw=1, solid_capstyle="round")
             axes.set_aspect("equal")
             axes.invert_yaxis()
+
+
+def _aspect(drawing: Any) -> float:
+    """Width by height."""
+    width, height = np.ptp(np.concatenate([np.array(stroke) for stroke in drawing]), axis=0)
+    return float(width / max(float(height), 1e-9))
 
 
 def _drawn(runs: Any) -> list[Any]:
