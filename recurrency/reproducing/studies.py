@@ -38,9 +38,9 @@ class Layer:
     keys: Mapping[str, Any]
 
     def on(self, below: Experiment) -> Experiment:
-        """The experiment with these changes; another task resets the options of the task."""
+        """The experiment with these changes; a task in place of another one resets its options."""
         heads = {key: self.keys[key] for key in HEADS if key in self.keys}
-        if heads.get("task", below.task) != below.task:
+        if below.task is not None and heads.get("task", below.task) != below.task:
             below = replace(below, task_options={})
         parts = {part.replace("-", "_"): self.keys.get(part, {}) for part in VALUES}
         return replace(below.changed(self.keys.get("training", {}), **parts), **heads)

@@ -108,6 +108,12 @@ def test_another_task_has_none_of_the_options_of_the_one_before(tmp_path: Path) 
     assert cases([study], "small")[1].experiment.task_options == {}
 
 
+def test_options_of_a_scale_are_those_of_the_task_that_a_table_names(tmp_path: Path) -> None:
+    text = STUDY.replace('task = "addition"\n', "").replace('name = "losses"', 'name = "losses"\ntask = "addition"')
+    study = load(write_study(tmp_path, text))
+    assert cases([study], "small")[0].experiment.task_options["steps"] == 3
+
+
 def test_the_name_of_a_run_depends_on_all_that_changes_its_numbers_and_on_nothing_else(tmp_path: Path) -> None:
     experiment = cases([load(write_study(tmp_path))], "small")[0].experiment
     names = {

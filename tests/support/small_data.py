@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import string
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tests.support.idx import idx
 
 
-def write(folder: Path) -> Path:
+class Sizes(NamedTuple):
+    """Numbers of lines, sentences and images."""
+
+    treebank: tuple[int, int, int] = (60, 25, 25)
+    texts: int = 300
+    sentences: int = 20
+    images: tuple[int, int] = (24, 11)
+
+
+ENOUGH = Sizes((15000, 400, 400), 3000, 400, (400, 50))
+"""As many as the short forms of studies need, which take small parts of the published data."""
+
+
+GLYPH = "    8  9MWOMOV RUMUV ROQUQ"
+"""The letter H, as the notice of the Hershey fonts explains it; the last letter is a coordinate."""
+
+FEW = Sizes()
+
+
+def write(folder: Path, sizes: Sizes = FEW) -> Path:
     """Every file that a task looks for; returns the folder."""
     rng = np.random.default_rng(0)
     for name in ("JSB_Chorales", "Nottingham", "Piano_midi", "MuseData"):
@@ -20,16 +40,19 @@ def write(folder: Path) -> Path:
         _ragged(folder / f"{name}.npz", lambda steps: rng.integers(-9, 9, (steps, 3)).astype(np.int16), rng)
     _speech(folder, rng)
     words = [*string.ascii_lowercase[:9], "the", "<unk>"]
-    for part, lines in (("train", 60), ("valid", 25), ("test", 25)):
+    for part, lines in zip(("train", "valid", "test"), sizes.treebank, strict=True):
         _text(folder / f"ptb.{part}.txt", words, lines, rng)
     for name in ("tinyshakespeare.txt", "enwiki2016_head6MB.xml", "my.txt"):
-        _text(folder / name, words, 300, rng)
+        _text(folder / name, words, sizes.texts, rng)
     for part in ("train", "val", "test_2016_flickr"):
         for language in ("en", "de", "fr", "cs"):
-            _text(folder / f"{part}.lc.norm.tok.{language}", words, 20, rng)
+            _text(folder / f"{part}.lc.norm.tok.{language}", words, sizes.sentences, rng)
     _dna(folder / "promoters.data", "acgt", ("+", "-"), rng)
     _dna(folder / "splice.data", "ACGTDNRS", ("EI", "IE", "N"), rng)
-    for part, count in (("train", 24), ("t10k", 11)):
+    for number, font in enumerate(("rowmans", "futural", "cursive", "scripts", "scriptc")):
+        glyph = f"{GLYPH[:-1]}{chr(ord(GLYPH[-1]) + number)}"
+        (folder / f"hershey_{font}.jhf").write_text("\n".join(["  699  1JZ", *[glyph] * 95, ""]), encoding="latin-1")
+    for part, count in zip(("train", "t10k"), sizes.images, strict=True):
         (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (count, 28, 28))))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(count) % 10))
     return folder
@@ -54,7 +77,9 @@ def _speech(folder: Path, rng: np.random.Generator) -> None:
 
 
 def _text(path: Path, words: list[str], lines: int, rng: np.random.Generator) -> None:
-    rows = [" ".join(rng.choice(words, rng.integers(1, 7))) for _ in range(lines)]
+    lengths = rng.integers(1, 7, lines)
+    drawn = iter(rng.choice(words, int(lengths.sum())).tolist())
+    rows = [" ".join(islice(drawn, int(length))) for length in lengths]
     path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
 
 

@@ -265,7 +265,7 @@ def network(task: Task) -> Any:
     ports = task.inputs
     shown = {n: f"index[{p.index}]" if p.index else str(list(p.shape)) for n, p in ports.items()}
     over = {n: f" over {p.clock}" if len({q.clock for q in ports.values()}) > 1 else "" for n, p in ports.items()}
-    right = task.measure.reads if task.measure else next(iter(ports))
+    right = task.measure.reads if task.measure else next(n for n, p in ports.items() if p.clock == "t")
     port = ports[right]
     size = port.index or port.shape[0]
     reads = {n: f"embed(E_{n}, {n})" if p.index else f"E_{n} @ {n}" for n, p in ports.items()}
