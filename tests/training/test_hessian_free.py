@@ -186,6 +186,19 @@ def test_an_update_that_makes_nothing_better_changes_nothing_but_lambda() -> Non
     assert found.state.damping == pytest.approx(0.15)
 
 
+def test_the_step_is_along_the_chosen_iterate_and_the_last_one_starts_the_next_update() -> None:
+    """Where the curvature lacks a part of the objective, the last iterate goes too far, and the chosen one as well."""
+    b, g = np.diag([10.0, 5.0, 1.0, 1e-3]), np.ones(4)
+    whole, _ = quadratic(np.diag([40.0, 20.0, 4.0, 4.0]), g)
+    found = update(np.zeros(4), 0.0, g, whole, lambda v, damping: b @ v, State(0.0), Settings(4))
+    kept = conjugate_gradients(lambda v: b @ v, g, None, Settings(4)).iterates
+    chosen = next(iterate for iterate in kept if iterate.number == found.chosen)
+    assert found.chosen < kept[-1].number
+    assert 0.0 < found.step < 1.0
+    np.testing.assert_array_equal(found.theta, found.step * chosen.d)
+    np.testing.assert_array_equal(found.state.solution, kept[-1].d)
+
+
 def test_torch_tensors_are_vectors_as_well() -> None:
     torch = pytest.importorskip("torch")
     b, g = problem(8)
