@@ -23,7 +23,7 @@ Examples:
   recurrency train jsb --run runs/jsb
   recurrency train runs/jsb
   recurrency train my.toml --rate 0.01 --schedule cosine -S warmup=2
-  recurrency train addition -D Cell=Elman --optimiser hessian-free --damp h --batch 1000 --until-solved
+  recurrency train addition -D Cell=Elman -T steps=1 --batch 1000 --optimiser hessian-free --damp h
   recurrency train addition -D Cell=LSTM --init "*.b_f=constant(4)"
   torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8 --folder runs/jsb
 
