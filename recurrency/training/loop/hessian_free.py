@@ -199,11 +199,14 @@ def _little(values: list[float], epsilon: float) -> bool:
 
 
 def backtrack(theta: Vector, iterates: list[Iterate], objective: Objective) -> tuple[Iterate, float]:
-    """The iterate to step along and the objective there: from the last one back while it falls."""
+    """The iterate to step along and the objective there: from the last one back while it falls and q < 0.
+
+    An iterate with q >= 0, near a start that was the solution of another batch, predicts no decrease.
+    """
     chosen = iterates[-1]
     best = _finite(objective(theta + chosen.d))
     for earlier in reversed(iterates[:-1]):
-        if earlier.number == 0:
+        if earlier.number == 0 or earlier.q >= 0.0:
             break
         value = _finite(objective(theta + earlier.d))
         if value > best or (value == best and math.isfinite(value)):
