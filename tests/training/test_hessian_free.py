@@ -114,6 +114,12 @@ def test_backtracking_goes_back_while_the_objective_falls(values: tuple[float, .
     assert (found.number, value) == (chosen, values[chosen])
 
 
+def test_backtracking_stops_where_no_decrease_is_predicted() -> None:
+    far = [Iterate(number, np.array([float(number)]), q) for number, q in enumerate((3.0, 1.0, -1.0, -2.0))]
+    found, _ = backtrack(np.zeros(1), far, lambda theta: float(theta[0]))
+    assert found.number == 2
+
+
 def test_the_line_search_takes_the_first_step_with_enough_decrease() -> None:
     def objective(theta: Any) -> float:
         return float(theta[0] ** 2)
