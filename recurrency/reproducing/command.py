@@ -29,7 +29,7 @@ from recurrency.training.runs.session import task_of
 from recurrency.training.tasks import Settings
 
 MARKDOWN, HTML, PICTURES = "report.md", "report.html", "pictures"
-RESERVE = 30.0
+RESERVE = 60.0
 """Seconds of the budget for the last checkpoints and the report, or a twentieth of it if that is less."""
 TITLE = "Papers, reproduced"
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recurrency.backend import automatic
 from recurrency.errors import UsageError
 from recurrency.reproducing.studies import HEADS, Row, Scaled, Study, Table
 from recurrency.training.runs.experiments import OPTIONS, REPORTS, VALUES, Experiment
@@ -111,7 +112,9 @@ class Case:
             UsageError: no spec is named, or an option can't have its value.
         """
         where = f"{self.study.name}, table {self.table.name}, run {self.row.name}"
-        found = Experiment(self.study.name, "", about=f"{where} ({self.study.paper})", folder=self.study.folder)
+        about = f"{where} ({self.study.paper})"
+        backend = {"backend": automatic()[0]}  # once, as it looks for compilers
+        found = Experiment(self.study.name, "", about=about, training=backend, folder=self.study.folder)
         for layer in (self.study.base, *(size.layer for size in self.sizes)):
             found = layer.on(found)
         if not found.spec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,8 +123,10 @@ def test_the_name_of_a_run_depends_on_all_that_changes_its_numbers_and_on_nothin
         *(digest(experiment.changed(change), 1) for change in ({"seed": 1}, {"rate": 0.02}, {"batch": 5})),
         digest(experiment.changed({}, dimensions={"H": 4}), 1),
         digest(experiment.changed({}, task_options={"steps": 4}), 1),
+        digest(experiment.changed({}, init={"*": "zeros"}), 1),
+        *(digest(replace(experiment, **{head: "other"}), 1) for head in ("spec", "task", "data")),
     }
-    assert len(names) == 7
+    assert len(names) == 11
     assert digest(experiment.changed({"log-every": 7, "shrink": 1.0}), 1) == digest(experiment, 1)
 
 
