@@ -142,7 +142,7 @@ def checked(studies: Sequence[Study], request: Request, write: Write) -> tuple[l
         if why and case.study.name not in absent:
             write(f"{case.study.name}: {why}")
         if why:
-            absent[case.study.name] = f"table {case.table.name}: {why}"
+            absent.setdefault(case.study.name, f"table {case.table.name}: {why}")
         else:
             ready.append(case)
     return ready, absent

@@ -5,7 +5,7 @@ To add a kind, write a function that draws a scene and a row of `PICTURES` (CONT
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recurrency.disk import figures
@@ -14,6 +14,11 @@ from recurrency.reproducing.handwriting import draw as drawings
 from recurrency.reproducing.nesting import draw as heat_maps
 from recurrency.reproducing.probing import draw as sizes
 from recurrency.reproducing.scenes import Picture, Scene
+
+
+def _mark(points: Sequence[Any]) -> dict[str, str]:
+    """A single point is a dot, as no line shows it."""
+    return {"marker": "o"} if len(points) == 1 else {}
 
 
 def _curves(scene: Scene, figure: Any) -> None:
@@ -29,7 +34,9 @@ def _curves(scene: Scene, figure: Any) -> None:
                 if line["valid"] is not None
             ]
             if points:
-                axes.plot(*zip(*points, strict=True), f"C{number % 10}", lw=1.6, alpha=0.85, label=label)
+                axes.plot(
+                    *zip(*points, strict=True), f"C{number % 10}", lw=1.6, alpha=0.85, label=label, **_mark(points)
+                )
                 label = None
         if change is not None and isinstance(row.published, int | float):
             axes.axhline(row.published, color=f"C{number % 10}", lw=1, ls="--")

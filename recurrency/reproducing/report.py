@@ -11,7 +11,7 @@ from urllib.parse import quote
 from recurrency.errors import UsageError, visible
 from recurrency.reproducing.pictures import CURVES, PICTURES
 from recurrency.reproducing.plan import Case
-from recurrency.reproducing.results import Outcome, Result, judged, outcome
+from recurrency.reproducing.results import HOLDS, OPEN, Outcome, Result, judged, outcome
 from recurrency.reproducing.scenes import Picture, Scene, Shown
 from recurrency.reproducing.store import Store
 from recurrency.reproducing.studies import Drawn, Study, Table
@@ -275,7 +275,8 @@ def _summary(studies: Sequence[tuple[Study, list[Case]]], stores: tuple[Store, .
         minutes = sum(
             {r.job.key: r.record.seconds / 60 for one in found for r in (*one.tried, *one.results) if r.record}.values()
         )
-        holds = f"{verdicts.count('holds')} of {len(verdicts)}" if verdicts else ""
+        undecided = f", {open_} undecided" if (open_ := verdicts.count(OPEN)) else ""
+        holds = f"{verdicts.count(HOLDS)} of {len(verdicts)}{undecided}" if verdicts else ""
         rows.append(
             (
                 escaped(study.paper),
