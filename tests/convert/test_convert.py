@@ -270,6 +270,7 @@ def test_one_parameter_at_two_places_goes_to_both_and_comes_from_equal_ones() ->
 SAME = {
     "PlainLSTM": "torch-lstm keras-lstm",
     "LSTM": "torch-lstm keras-lstm",
+    "ClippedLSTM": "torch-lstm keras-lstm",
     "TorchGRU": "torch-gru keras-gru",
     "GRUAfter": "torch-gru keras-gru",
     "GRU": "keras-gru-reset-before",
@@ -277,7 +278,10 @@ SAME = {
     "Elman": "torch-rnn-tanh keras-rnn-tanh",
     "IRNN": "torch-rnn-relu keras-rnn-relu",
 }
-"""The shipped cells of inputs N and units H that are layers elsewhere; biases and peepholes may be zero."""
+"""The shipped cells of inputs N and units H that are layers elsewhere; biases and peepholes may be zero.
+
+`ClippedLSTM` has the values of `LSTM`: it clips gradients only.
+"""
 
 
 def test_no_other_shipped_cell_passes_for_a_layer() -> None:
