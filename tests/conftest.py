@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,9 @@ os.environ.setdefault("RECURRENCY_TRUST", "0")
 
 os.environ.setdefault("RECURRENCY_BACKEND", "numpy")
 """Where no backend is named: it needs no compiler. Tests of all backends name each."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, and programs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.set_threshold(100_000, 50, 100)
 """Graphs are many small objects that live long: to look for garbage among them as often as usual costs a tenth."""

@@ -84,6 +84,8 @@ def _say(text: str) -> None:
 def main() -> None:
     """The process."""
     warnings.formatwarning = lambda message, *_, **__: visible(f"warning: {message}\n")
+    # A command that a script runs in the background ignores Ctrl-C, and so would this process.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_watch, daemon=True).start()
     experiment, folder, what, *rest = sys.argv[1:]
     try:

@@ -88,6 +88,15 @@ def found(folder: Path) -> list[Record]:
     return [record for path in sorted(folder.glob("out/runs/*/*.json")) if (record := read(path)) is not None]
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def inherited(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What jobs inherit for Ctrl-C: in the background of a script it is ignored."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("inherited")
 def test_a_budget_stops_all_runs_and_the_report_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
