@@ -22,6 +22,30 @@ Examples:
 """
 
 
+def _check(
+    greedy: bool,
+    temperature: float | None,
+    bias: float | None,
+    top_k: int | None,
+    beam: int | None,
+    length_penalty: float | None,
+) -> None:
+    """Refuse options that exclude one another."""
+    if greedy and temperature:
+        raise click.UsageError("--greedy is --temperature 0: leave one of them out")
+    sampling = {
+        "--greedy": greedy,
+        "--temperature": temperature is not None,
+        "--bias": bias,
+        "--top-k": top_k is not None,
+    }
+    drawn = [name for name, given in sampling.items() if given]
+    if beam is not None and drawn:
+        raise click.UsageError(f"--beam draws nothing: leave {' and '.join(drawn)} out")
+    if beam is None and length_penalty is not None:
+        raise click.UsageError("--length-penalty is for --beam")
+
+
 @click.command("generate", epilog=EPILOG)
 @click.argument("folder", metavar="RUN_FOLDER")
 @click.option("--steps", type=click.IntRange(min=1), help="The most symbols, frames or pen steps.")
@@ -70,19 +94,7 @@ def generate(
     from recurrency.generating.command import Request, run
     from recurrency.generating.search import Beam
 
-    if greedy and temperature:
-        raise click.UsageError("--greedy is --temperature 0: leave one of them out")
-    sampling = {
-        "--greedy": greedy,
-        "--temperature": temperature is not None,
-        "--bias": bias,
-        "--top-k": top_k is not None,
-    }
-    drawn = [name for name, given in sampling.items() if given]
-    if beam is not None and drawn:
-        raise click.UsageError(f"--beam draws nothing: leave {' and '.join(drawn)} out")
-    if beam is None and length_penalty is not None:
-        raise click.UsageError("--length-penalty is for --beam")
+    _check(greedy, temperature, bias, top_k, beam, length_penalty)
     lines = _lines(source, source_file)
     if lines is not None:
         if temperature or top_k or bias:

@@ -86,6 +86,13 @@ NOT_LESS = click.FloatRange(min=0)
 NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 
 
+OWN = (
+    *("target", "on", "dimensions", "init", "settings", "damp", "task_options", "data"),
+    *("output", "runs", "folder", "save_every"),
+)
+"""The arguments that are no training options, by their names in a request."""
+
+
 @click.command("train", epilog=EXAMPLES)
 @click.argument("target", metavar="WHAT")
 @click.option("-D", "dimensions", callback=pairs, help="A dimension, function or cell of the spec.", **NAMED)
@@ -154,22 +161,7 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 @click.option("--output", metavar="FILE", help="Write the best parameters to this .safetensors file.")
 @click.option("--log-form", type=click.Choice(["bar", "lines", "readme", "quiet"]), help="Form of the progress report.")
 @click.option("--log-every", type=POSITIVE, help="Updates between two lines of metrics in --run.")
-def train(
-    target: str,
-    dimensions: dict[str, Any],
-    on: str | None,
-    data: str | None,
-    init: dict[str, str],
-    task_options: dict[str, Any],
-    settings: dict[str, float],
-    damp: dict[str, float],
-    schedule_options: dict[str, float],
-    output: str | None,
-    runs: int,
-    folder: str | None,
-    save_every: float,
-    **options: Any,
-) -> None:
+def train(**given: Any) -> None:
     """Train an experiment, or a spec with a loss.
 
     WHAT is the name of a shipped experiment, an experiment file (.toml), a .rnn file or a shipped cell together with
@@ -180,23 +172,10 @@ def train(
     from recurrency.training.loop.progress import INTERRUPTED
     from recurrency.training.runs.command import Request, run
 
-    given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
-    request = Request(
-        target,
-        on,
-        dimensions,
-        given,
-        settings,
-        data,
-        output,
-        runs,
-        schedule_options,
-        task_options,
-        folder,
-        save_every,
-        init,
-        damp,
-    )
+    own = {name: given.pop(name) for name in OWN}
+    schedule = given.pop("schedule_options")
+    options = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
+    request = Request(options=options, schedule=schedule, **own)
     histories = run(request, echo)
     if any(history.stopped == INTERRUPTED for history in histories or ()):
         raise SystemExit(130)

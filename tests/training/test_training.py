@@ -14,6 +14,7 @@ from recurrency.errors import UsageError
 from recurrency.training.data import Batch
 from recurrency.training.loop.loop import DivergedError, Options, Silent, evaluate, train
 from recurrency.training.loop.optimisers import Adam, Sgd
+from recurrency.training.runs.summaries import outcome
 from recurrency.training.tasks import Task
 from tests.support.training import FirstBit, Scripted, bits
 
@@ -132,16 +133,28 @@ def test_a_gradient_that_is_no_number_stops_before_it_does_harm() -> None:
         train(model, bits(), Options(epochs=1), params=start)
 
 
-def test_an_interrupt_ends_training_with_the_best_so_far() -> None:
-    class Impatient(Silent):
-        def step(self, epoch: int, step: int, loss: float, facts: Any) -> None:
-            if step == 5:
-                raise KeyboardInterrupt
+class Impatient(Silent):
+    """Interrupts at a step."""
 
-    history = train(FirstBit(), bits(), Options(epochs=99), Impatient())
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def step(self, epoch: int, step: int, loss: float, facts: Any) -> None:
+        if step == self.last:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_ends_training_with_the_best_so_far() -> None:
+    history = train(FirstBit(), bits(), Options(epochs=99), Impatient(5))
     assert history.stopped == "interrupted"
     assert len(history.epochs) == 1
     assert history.test is not None
+
+
+def test_weights_that_are_as_they_began_are_not_judged() -> None:
+    history = train(FirstBit(), bits(), Options(epochs=99), Impatient(2))
+    assert (history.epochs, history.test, history.verdict) == ([], None, "")
+    assert outcome(history).startswith("no epoch has ended (interrupted;")
 
 
 def test_a_mean_over_batches_is_weighed() -> None:

@@ -243,6 +243,18 @@ class _Run:
         return True
 
 
+def _checked(model: Trainable, task: Task, options: Options) -> Options:
+    """The options as they apply to this model."""
+    if not model.has_loss:
+        raise UsageError("this spec has no `loss` line, so there is nothing to train it by")
+    if model.batch_first:
+        raise UsageError("training feeds [T, B, ...] arrays: compile the spec without batch_first")
+    options = second_order.checked(model, options)
+    if options.until_solved:
+        check_criterion(model, task)
+    return options
+
+
 def train(
     model: Trainable,
     task: Task,
@@ -266,14 +278,7 @@ def train(
             has no effect with the optimiser; training until a task is solved that has no criterion.
         DivergedError: loss or gradient became NaN or infinite; the message names the step, and where it came up.
     """
-    options, report = options or Options(), report or Silent()
-    if not model.has_loss:
-        raise UsageError("this spec has no `loss` line, so there is nothing to train it by")
-    if model.batch_first:
-        raise UsageError("training feeds [T, B, ...] arrays: compile the spec without batch_first")
-    options = second_order.checked(model, options)
-    if options.until_solved:
-        check_criterion(model, task)
+    options, report = _checked(model, task, options or Options()), report or Silent()
     start = time.perf_counter()
     run = _Run(model, task, options, report, np.array(model.init(options.seed) if params is None else params))
     if resume is not None:
@@ -284,8 +289,9 @@ def train(
             report.begin(task, options)
             run.epochs(asked)
         history = run.history
-        history.test = evaluate(model, history.params, task.test())
-        judge(history, model, task)
+        if history.epochs:
+            history.test = evaluate(model, history.params, task.test())
+            judge(history, model, task)
         history.seconds += time.perf_counter() - start
         report.end(history)
     finally:

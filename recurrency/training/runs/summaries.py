@@ -15,6 +15,8 @@ def outcome(history: History) -> str:
         words.append(f"valid {history.best_valid:.4f} at epoch {history.best_epoch} of {len(history.epochs)}")
     elif last is not None:
         words.append(f"train {last.train:.4f} in epoch {last.number}")
+    else:
+        words.append("no epoch has ended")
     words += [history.verdict] if history.verdict else []
     after = "" if history.solved is None else f" after {history.solved} updates"
     return f"{', '.join(words)} ({history.stopped}{after}; {history.seconds:.1f} s)"
