@@ -28,6 +28,7 @@ CELLS = {
     "speech": "FrameClassifier",
     "omniglot": "Strokes",
     "kanji": "Strokes",
+    "hershey": "Strokes",
     **dict.fromkeys(("random-permutation", "memorisation-5-bits", "memorisation-20-bits", "copy"), "LanguageModel"),
     **dict.fromkeys(("arithmetic", "xml", "ptb"), "LanguageModel"),
     **dict.fromkeys(("shakespeare", "wikipedia"), "CharacterModel"),

@@ -159,10 +159,20 @@ class Port:
 
 INITIALISERS: dict[int, tuple[str, ...]] = {
     0: ("normal(0, 0.5)", "zeros", "ones", "constant(0.4)", "uniform(0.5)", "between(0.1, 0.9)"),
-    1: ("normal(0, 0.5)", "zeros", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "constant(-0.3)"),
+    1: (
+        "normal(0, 0.5)",
+        "zeros",
+        "glorot_uniform",
+        "glorot_normal",
+        "he_uniform",
+        "he_normal",
+        "standard_uniform",
+        "constant(-0.3)",
+    ),
     2: (
         "normal(0, 0.5)",
         "glorot_uniform",
+        "standard_uniform",
         "lecun_uniform",
         "lecun_normal",
         "orthogonal",
