@@ -58,7 +58,7 @@ CHANGES = (
     Changes(
         "backends/c/kernels.py", "tests/backends/c/test_runtime.py -k 'share_the_work or numbers'",
         (
-            ("sums over sequences of one thread's part", "{name} < {whole} * (id + 1) / count", "{name} < {whole} * id / count"),
+            ("sums over sequences of one thread's part", 'f"{whole} * (id + 1) / count"', 'f"{whole} * id / count"'),
             ("padding is added up", 'lines.append(f"if (t >= {body.length(inner.clock, At(None, \'b\'))}) continue;")', "pass",
              COMPILED,
              "what is added up is zero in padding already, or finite times zero (lengths.py): more turns, and equal"),

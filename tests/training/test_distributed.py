@@ -92,6 +92,7 @@ def test_processes_draw_different_numbers() -> None:
 
         size, batch_first, has_loss, real, random = 2, False, False, np.dtype("float64"), False
         inputs, state_ports, loss_kinds = dict[str, Any](), dict[str, Any](), ("once",)
+        spec, over_calls = None, ""
         seeds: list[int] = []  # noqa: RUF012
 
         def losses_and_gradients(self, *values: Any, seed: int, **rest: Any) -> Any:
