@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,20 @@ class Alphabet:
             raise UsageError(f"{name} has {len(units)} symbols; the spec was compiled for {vocabulary}")
         return cls(tuple(units), facts.get("unit", "characters"), facts.get("ends", {}).get(name, ""))
 
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The index of each symbol."""
+        return {unit: place for place, unit in enumerate(self.units)}
+
+    @cached_property
+    def is_lower(self) -> bool:
+        """Whether no symbol has a capital letter."""
+        return all(unit == unit.lower() for unit in self.units)
+
     @property
     def last(self) -> int | None:
         """The index of the symbol that ends a sequence."""
-        return self.units.index(self.end) if self.end else None
+        return self.places[self.end] if self.end else None
 
     @property
     def first(self) -> Symbols | None:
@@ -81,13 +92,16 @@ class Alphabet:
         Raises:
             UsageError: there are unknown ones, and no `<unk>`; `what` names the text in the message.
         """
-        places = {unit: place for place, unit in enumerate(self.units)}
-        units = SPLIT[self.unit](text)
+        places, units = self.places, SPLIT[self.unit](text)
         strange = list(dict.fromkeys(unit for unit in units if unit not in places))
         if strange and UNKNOWN not in places:
             shown = ", ".join(map(repr, strange[:MANY])) + (", ..." if len(strange) > MANY else "")
             raise UsageError(f"{what} has {shown}, which are unknown {self.unit}; the model knows {self._known()}")
         return np.array([places.get(unit, places.get(UNKNOWN, -1)) for unit in units], np.int64)
+
+    def ended(self, symbols: Symbols) -> Symbols:
+        """Symbols [n] with that of the end behind, if there is one and they do not end in it."""
+        return symbols if self.last is None or symbols[-1:] == self.last else np.append(symbols, self.last)
 
     def write(self, symbols: Sequence[int] | Symbols) -> str:
         """The text of symbols, without the end of the sequence."""

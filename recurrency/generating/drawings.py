@@ -31,8 +31,7 @@ def symbols_of(writer: Writer, facts: Mapping[str, Any], text: str | None) -> Sy
         )
     name = writer.sources[0]
     alphabet = Alphabet.of(facts, name, writer.model.inputs[name].index or 0)
-    symbols, last = alphabet.read(tokenised(text, alphabet), "the source"), alphabet.last
-    return symbols if last is None or symbols[-1:] == last else np.append(symbols, last)
+    return alphabet.ended(alphabet.read(tokenised(text, alphabet), "the source"))
 
 
 def drawings(

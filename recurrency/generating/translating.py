@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.generating.alphabet import MANY, Alphabet, Symbols
@@ -65,7 +63,7 @@ class Translator:
         self.source = self._alphabet(found, self.writer.sources[0])
         self.target = self._alphabet(found, self.writer.name)
         require_width(beam, self.target)
-        self.never = [self.target.units.index(UNKNOWN)] if UNKNOWN in self.target.units else []
+        self.never = [self.target.places[UNKNOWN]] if UNKNOWN in self.target.places else []
 
     @staticmethod
     def _alphabet(found: Trained, name: str) -> Alphabet:
@@ -79,11 +77,9 @@ class Translator:
         """
         symbols = self.source.read(line, f"line {number} of the source")
         if self.source.unit == "words":
-            known = set(self.source.units)
             unknown.words += len(symbols)
-            unknown.strange.update(word for word in line.split() if word not in known)
-        last = self.source.last
-        return symbols if last is None or symbols[-1:] == last else np.append(symbols, last)
+            unknown.strange.update(word for word in line.split() if word not in self.source.places)
+        return self.source.ended(symbols)
 
     def pieces(self, sources: Sequence[Symbols], tell: Callable[[int], None] = lambda done: None) -> list[Piece]:
         """The best text for each source, in their order; `tell` gets the number of those that are done.
@@ -129,17 +125,15 @@ def tokenised(line: str, alphabet: Alphabet) -> str:
     """
     if alphabet.unit != "words":
         return line
-    known = set(alphabet.units)
-    lower = not any(unit != unit.lower() for unit in alphabet.units)
-    return " ".join(word for text in line.split() for word in _words(text, known, lower))
+    return " ".join(word for text in line.split() for word in _words(text, alphabet.places, alphabet.is_lower))
 
 
-def _words(text: str, known: set[str], lower: bool) -> list[str]:
+def _words(text: str, known: Container[str], lower: bool) -> list[str]:
     """The words of a piece of text without spaces: itself if it is known, else without the punctuation around it."""
     text = text if text in known or not lower else text.lower()
     if text in known:
         return [text]
-    parts = [ESCAPES[part] if ESCAPES.get(part) in known else part for part in PUNCTUATION.split(text) if part]
+    parts = [ESCAPES[part] if ESCAPES.get(part, "") in known else part for part in PUNCTUATION.split(text) if part]
     words = [number for number, part in enumerate(parts) if not PUNCTUATION.fullmatch(part)]
     if not words:
         return parts
