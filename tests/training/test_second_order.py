@@ -234,7 +234,7 @@ def test_the_shares_of_a_product_add_up_to_that_of_the_batch(model: Any) -> None
     params, v, found = model.init(0), np.linspace(-1, 1, model.size), []
     for rank in range(3):
         shared.processes = Alone(rank, 3)
-        found.append(shared.gnvp(params, one.inputs, v, lengths=lengths, damping={"h": 0.1}))
+        found.append(shared.curvature(params, one.inputs, lengths=lengths, damped=("h",))(v, {"h": 0.1}))
     want = model.gnvp(params, one.inputs, v, lengths=lengths, damping={"h": 0.1})
     np.testing.assert_allclose(sum(found), want, rtol=1e-10, atol=1e-12)
 
@@ -249,7 +249,7 @@ def test_asynchronous_processes_are_refused(model: Any) -> None:
 def test_a_loss_with_lines_of_several_kinds_is_refused_by_several_processes() -> None:
     two = rc.parse(CELL.replace("target)\n}", "target)\n    loss l2(V)\n}")).compile(dtype="float64", H=H)
     with pytest.raises(UsageError, match=r"several processes can't share .* \(steps:t, once\): use one process"):
-        Shared(two, Alone(0, 2)).gnvp(two.init(0), batch(0).inputs, two.init(0))
+        Shared(two, Alone(0, 2)).curvature(two.init(0), batch(0).inputs)
 
 
 # ------------------------------------------------------------------------------------------------------------ options

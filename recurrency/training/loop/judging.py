@@ -8,15 +8,15 @@ from typing import Any
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
 from recurrency.training.loop.progress import History
-from recurrency.training.loop.sharing import Shared
+from recurrency.training.loop.sharing import Shared, unshared
 from recurrency.training.tasks import Task
 from recurrency.training.tasks.measures import Judged
 
 
 def fits(model: Any, task: Task) -> bool:
     """Whether the task has a measure that can judge the model."""
-    whole = model.model if isinstance(model, Shared) else model
-    return task.measure is not None and hasattr(whole, "forward") and task.measure.fits(whole)
+    model = unshared(model)
+    return task.measure is not None and hasattr(model, "forward") and task.measure.fits(model)
 
 
 def judged(model: Any, task: Task, params: Any, stream: Iterable[Batch]) -> Judged:

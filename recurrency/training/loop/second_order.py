@@ -20,6 +20,7 @@ from recurrency.training.loop import hessian_free
 from recurrency.training.loop.optimisers import HessianFree, State, Vector
 from recurrency.training.loop.progress import Facts, Options
 from recurrency.training.loop.schedules import Constant
+from recurrency.training.loop.sharing import unshared
 from recurrency.training.loop.updates import Call, Learner, shares_of
 from recurrency.training.loop.weighing import Part, mean_of
 
@@ -49,7 +50,6 @@ class Landscape:
     def __post_init__(self) -> None:
         self.shares = shares_of([part.counts for part in self.parts])
         self.l2 = self.learner.options.l2
-        self.product_model: Any = self.learner.model
 
     def value(self) -> float:
         """The objective at the parameters, from the losses that came with the gradient."""
@@ -72,14 +72,9 @@ class Landscape:
     @cached_property
     def curvature(self) -> Callable[[Vector, Mapping[str, float]], Vector]:
         """The Gauss-Newton matrix as a function of vectors and of weights of damping; products share a forward pass."""
-        call, model = self.curved, self.product_model
-        given = (self.params, call.batch.inputs)
-        if not hasattr(model, "curvature"):  # the shares of several processes
-            return lambda v, weights: model.gnvp(
-                *given, v, **call.keywords, **({"damping": weights} if weights else {})
-            )
+        model: Any = self.learner.model
         found: Callable[[Vector, Mapping[str, float]], Vector]
-        found = model.curvature(*given, damped=tuple(self.damp), **call.keywords)
+        found = model.curvature(self.params, self.curved.batch.inputs, damped=tuple(self.damp), **self.curved.keywords)
         return found
 
     def _penalty(self, theta: Vector) -> float:
@@ -157,13 +152,13 @@ def checked(model: Any, options: Options) -> Options:
             raise UsageError(f"the option {named} has no effect with the optimiser hessian-free: leave it out")
     if getattr(model, "asynchronous", False):
         raise UsageError("hessian-free needs the gradients of all processes at once: leave parallel=asynchronous out")
-    if not hasattr(model, "gnvp"):
+    if not hasattr(model, "curvature"):
         raise UsageError("hessian-free needs a model with Gauss-Newton products (gnvp)")
-    whole: Any = getattr(model, "model", model)
-    if whole.over_curvature:
-        raise UsageError(f"{whole.interface.name} can't be trained with hessian-free: {whole.over_curvature}")
+    model = unshared(model)
+    if model.over_curvature:
+        raise UsageError(f"{model.interface.name} can't be trained with hessian-free: {model.over_curvature}")
     damp = {stream_of(model, name): mu for name, mu in options.damp.items()}
-    damping.weights(whole.interface, damp)
+    damping.weights(model.interface, damp)
     return replace(options, damp=damp)
 
 
@@ -173,12 +168,11 @@ def stream_of(model: Any, name: str) -> str:
     Raises:
         UsageError: there is none, or more than one.
     """
-    whole: Any = getattr(model, "model", model)
-    if name in whole.streams:
+    if name in model.streams:
         return name
-    found = [other for other in whole.streams if other.endswith(f".{name}")]
+    found = [other for other in model.streams if other.endswith(f".{name}")]
     if len(found) > 1:
         raise UsageError(f"damp: {name} may be {' or '.join(found)}; write the whole name")
     if not found:
-        raise UsageError(f"damp: {whole.interface.unknown('stream', name, whole.streams)}")
+        raise UsageError(f"damp: {model.interface.unknown('stream', name, model.streams)}")
     return str(found[0])

@@ -6,7 +6,7 @@ shares: each kind of loss line is weighted by what a share has of it (`weighing`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -31,6 +31,11 @@ class Sum:
     """Gradients as the training loop takes them: the flat vector."""
 
     params: Array
+
+
+def unshared(model: Any) -> Any:
+    """The compiled model: that which several processes share, or the model itself."""
+    return model.model if isinstance(model, Shared) else model
 
 
 class Shared:
@@ -131,19 +136,18 @@ class Shared:
         self.processes.sum(total, gradient, *states.values())
         return dict(zip(self.loss_kinds, total.tolist(), strict=True)), Sum(gradient), states
 
-    def gnvp(
+    def curvature(
         self,
         params: Any,
         inputs: Any,
-        vector: Array,
         *,
         lengths: Any = None,
         training: bool = False,
         seed: int = 0,
         state: States = None,
-        **damping: Any,
-    ) -> Array:
-        """The Gauss-Newton matrix of the loss of the whole batch, times a vector [size].
+        **how: Any,
+    ) -> Callable[[Array, ByKind], Array]:
+        """The Gauss-Newton matrix of the loss of the whole batch, as `Model.curvature`: a function of vectors [size].
 
         Raises:
             UsageError: the loss has lines of several kinds, whose products can't be weighted one by one.
@@ -154,14 +158,21 @@ class Shared:
                 f"several processes can't share curvature products of a loss that is a sum of means over different "
                 f"things ({kinds}): use one process"
             )
-        model: Any = self.model
-        whole, total = Batch(inputs, lengths), np.zeros(self.size, model.real)
-        own = whole.part(self._mine)
-        if own.size and (share := self._shares(whole)[self.loss_kinds[0]]):
-            known = {"lengths": own.lengths, "state": self._of_state(state), "training": training, **damping}
-            total += share * np.asarray(model.gnvp(params, own.inputs, vector, seed=self._seed(seed), **known))
-        self.processes.sum(total)
-        return total
+        whole, own = Batch(inputs, lengths), None
+        mine = whole.part(self._mine)
+        share = self._shares(whole)[self.loss_kinds[0]] if mine.size else 0.0
+        if share:
+            known = {"lengths": mine.lengths, "state": self._of_state(state), "training": training, **how}
+            own = self.model.curvature(params, mine.inputs, seed=self._seed(seed), **known)
+
+        def product(vector: Array, weights: ByKind) -> Array:
+            total = np.zeros(self.size, self.model.real)
+            if own is not None:
+                total += share * np.asarray(own(vector, weights))
+            self.processes.sum(total)
+            return total
+
+        return product
 
     def _seed(self, seed: int) -> int:
         """The seed of this process, so that its draws differ from those of others."""
