@@ -11,18 +11,8 @@ import torch
 from recurrency.errors import UsageError
 from recurrency.model import damping as structural
 from recurrency.optim.problems import Closure, OfClosure, OfSpec, Problem, Setting, Tensor, is_closure
-from recurrency.training.loop.hessian_free import Settings, State, Update, update
+from recurrency.training.loop.hessian_free import Settings, State, Update, check_bounds, update
 
-BOUNDS = {
-    "damping": (0.0, math.inf),
-    "iterations": (1, math.inf),
-    "decay": (0.0, 1.0),
-    "progress": (0.0, math.inf),
-    "lower": (0.01, 1.0),
-    "weight_decay": (0.0, math.inf),
-    "curvature": (0, math.inf),
-}
-"""The least and the largest value of each option."""
 KEPT = "hessian-free"
 """The key under which the optimiser keeps its state; keys that are no tensors are stored as they are."""
 
@@ -59,7 +49,7 @@ class HessianFree(torch.optim.Optimizer):
     ) -> None:
         options: dict[str, Any] = {"damping": damping, "iterations": iterations, "decay": decay, "progress": progress}
         options |= {"lower": lower, "weight_decay": weight_decay, "curvature": curvature}
-        _checked(options)
+        check_bounds("HessianFree", options)
         parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
         if not parameters:
             raise UsageError("HessianFree: the module has no parameters that require gradients")
@@ -165,14 +155,6 @@ class HessianFree(torch.optim.Optimizer):
         kept["damping"], kept["solution"] = found.state.damping, found.state.solution
         self.last = found
         return loss
-
-
-def _checked(options: Mapping[str, float]) -> None:
-    """Refuse options that are out of their bounds."""
-    for name, (low, high) in BOUNDS.items():
-        if not low <= options[name] <= high:
-            most = "" if high == math.inf else f" and at most {high:g}"
-            raise UsageError(f"{name} of HessianFree must be at least {low:g}{most}, not {options[name]}")
 
 
 def _damped(module: Any, damp: Mapping[str, float], distance: str) -> dict[str, float]:

@@ -22,9 +22,11 @@ neural networks with Hessian-free optimization), which does without a preconditi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from recurrency.errors import UsageError
 
 Vector: TypeAlias = Any
 """One axis [n], with `+`, `-`, `*` by a float, and `@`."""
@@ -34,6 +36,31 @@ Product: TypeAlias = Callable[[Vector, float], Vector]
 
 PROGRESS, LIMIT, EXACT, NEGATIVE = "progress", "limit", "exact", "negative curvature"
 """Why conjugate gradients ended: little progress, the most iterations, no residual, or v' B v <= 0 by rounding."""
+
+BOUNDS = {
+    "damping": (0.0, math.inf),
+    "curvature": (0, math.inf),
+    "iterations": (1, math.inf),
+    "decay": (0.0, 1.0),
+    "progress": (0.0, math.inf),
+    "lower": (0.01, 1.0),
+    "weight_decay": (0.0, math.inf),
+}
+"""The least and the largest value of each option of an optimiser that is built on this."""
+
+
+def check_bounds(name: str, options: Mapping[str, float]) -> None:
+    """Refuse options of the optimiser `name` that are out of their bounds.
+
+    Raises:
+        UsageError: one of them is.
+    """
+    for option, value in options.items():
+        low, high = BOUNDS[option]
+        if not low <= value <= high:
+            most = "" if high == math.inf else f" and at most {high:g}"
+            raise UsageError(f"{option} of {name} must be at least {low:g}{most}, not {value:g}")
+
 
 SEARCHES = 60
 """The most step sizes that a line search tries."""

@@ -208,10 +208,7 @@ class HessianFree(Optimiser):
     fixed: ClassVar[tuple[str, ...]] = ("rate",)
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _BOUNDS.items():
-            if not low <= getattr(self, name) <= high:
-                most = "" if high == math.inf else f" and at most {high:g}"
-                raise UsageError(f"{name} of hessian-free must be at least {low:g}{most}, not {getattr(self, name):g}")
+        hessian_free.check_bounds("hessian-free", options_of(self))
 
     @property
     def settings(self) -> hessian_free.Settings:
@@ -222,17 +219,6 @@ class HessianFree(Optimiser):
         """The last solution of conjugate gradients [n] (zero at first), lambda, and two counts, [1] each."""
         state: State = {name: np.zeros(1) for name in self.slots}
         return {**state, "solution": np.zeros(n), "damping": np.full(1, self.damping)}
-
-
-_BOUNDS = {
-    "damping": (0.0, math.inf),
-    "curvature": (0, math.inf),
-    "iterations": (1, math.inf),
-    "decay": (0.0, 1.0),
-    "progress": (0.0, math.inf),
-    "lower": (0.01, 1.0),
-}
-"""The least and the largest value of each option of `HessianFree`."""
 
 
 def _average(mean: Vector, x: Vector, y: Vector | None, keep: float, work: Vector) -> None:
