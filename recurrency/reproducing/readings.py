@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recurrency.errors import UsageError, nearest_hint
-from recurrency.training.loop.progress import INTERRUPTED
-from recurrency.training.runs.folders import METRICS
+from recurrency.training.runs.folders import METRICS, has_ended
 from recurrency.training.runs.metrics import read_metrics
 
 
@@ -49,7 +48,7 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether training has ended by itself."""
-        return bool(self.end) and self.end.get("stopped") != INTERRUPTED
+        return has_ended(self.lines)
 
     @property
     def epochs(self) -> list[Mapping[str, Any]]:

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from recurrency.disk.files import require_folder, write_whole
+from recurrency.disk.locks import locked
 from recurrency.errors import UsageError
 from recurrency.reproducing.plan import Job, Wanted, own_file
 from recurrency.reproducing.readings import Reading, Run
@@ -27,7 +28,6 @@ from recurrency.training.runs.experiments import load
 from recurrency.training.runs.folders import RUN
 
 VALUES_FILE = "values.json"
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -82,21 +82,13 @@ class Store:
         Raises:
             UsageError: another one does, or the folder can't be made.
         """
-        from filelock import FileLock, Timeout
-
         require_folder(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / LOCK)
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise UsageError(f"another process runs studies in {self.path}; wait for it, or stop it") from None
         except OSError as error:
             raise UsageError(f"{self.path} can't be written to: {error.strerror or error}") from error
-        try:
+        with locked(self.path, "runs studies"):
             yield
-        finally:
-            lock.release()
 
     def place(self, study: str, name: str, key: str) -> Place:
         """Where a job is stored; a run with the same recipe may have another name."""

@@ -7,13 +7,13 @@ hold is checked here, before anything runs.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError, nearest_hint
 from recurrency.reproducing.fields import Fields
 from recurrency.reproducing.pictures import picture_named
@@ -26,8 +26,6 @@ SCALES = ("paper", "small", "tiny")
 HEADS = ("spec", "task", "data")
 LAYER = (*HEADS, *PARTS)
 """The keys of an experiment that a layer of a study may have."""
-MOST_BYTES = 200_000
-"""The largest file of a study."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
@@ -161,15 +159,7 @@ def load(path: Path) -> Study:
     Raises:
         UsageError: the file can't be read, or has a key or a value that it can't have (the message names the place).
     """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UsageError(f"{path} is larger than {MOST_BYTES:,} bytes, so it is no study")
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is no TOML file: {error}") from error
-    return parsed(tables, path)
+    return parsed(read_tables(path), path)
 
 
 def parsed(tables: Mapping[str, Any], path: Path) -> Study:

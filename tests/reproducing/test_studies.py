@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from recurrency.disk.toml import MOST_BYTES
 from recurrency.errors import UsageError
 from recurrency.reproducing.command import seconds_of
 from recurrency.reproducing.plan import cases, digest
-from recurrency.reproducing.studies import MOST_BYTES, SCALES, find, load, shipped
+from recurrency.reproducing.studies import SCALES, find, load, shipped
 from tests.support.studying import STUDY, write_study
 
 WRONG = [

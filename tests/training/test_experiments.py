@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 
 import recurrency as rc
+from recurrency.disk.toml import MOST_BYTES
 from recurrency.errors import UsageError
 from recurrency.training.loop.optimisers import optimiser
 from recurrency.training.loop.schedules import schedule
@@ -92,6 +93,7 @@ def test_what_is_written_is_read_back() -> None:
         ("spec = 'Music'\n" + r'data = "my\u0000.csv"', "data is .*; no name and no path holds the character 0"),
         ("task = 'jsb'", "there is no spec; say which cell is trained"),
         ("spec = ", "is no TOML file"),
+        ("#" * (MOST_BYTES + 1), "is larger than 200,000 bytes"),
     ],
 )
 def test_what_a_file_can_not_say_is_told_with_the_nearest_that_it_can(tmp_path: Path, text: str, message: str) -> None:

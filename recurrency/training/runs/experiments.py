@@ -16,7 +16,6 @@ data  = "path"              # where the data lie, if not in the usual places
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from recurrency.backend import AUTO, automatic
+from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError, nearest, nearest_hint
 from recurrency.training.loop.second_order import HESSIAN_FREE, WITHOUT_EFFECT
 
@@ -213,13 +213,7 @@ def load(path: Path) -> Experiment:
     Raises:
         UsageError: the file can't be read, or has a key or a value that it can't have (the message names both).
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is no TOML file: {error}") from error
-    return checked(tables, path)
+    return checked(read_tables(path), path)
 
 
 def checked(tables: Mapping[str, Any], path: Path, where: str = "") -> Experiment:

@@ -15,11 +15,12 @@ import contextlib
 import difflib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recurrency.disk.files import sweep, write_whole
+from recurrency.disk.locks import LOCK, locked
 from recurrency.errors import UsageError
 from recurrency.language.sources import library_index, read_source
 from recurrency.model.spec import Spec
@@ -30,13 +31,18 @@ from recurrency.training.runs.facts_schema import wrong_fact
 from recurrency.training.runs.metrics import read_metrics
 from recurrency.training.runs.weights import read_about
 
-RUN, METRICS, BEST, CURVE, LOCK = f"{KEPT}.toml", "metrics.jsonl", "best.safetensors", "loss.png", ".lock"
+RUN, METRICS, BEST, CURVE = f"{KEPT}.toml", "metrics.jsonl", "best.safetensors", "loss.png"
 FACTS = "facts.json"
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 BESIDE = "checkpoint.new.safetensors"
 WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, CHECKPOINT, PREVIOUS, BESIDE)
 LIBRARY = "library"
 """The folder below `spec/` with the shipped files that are used, to detect changes."""
+
+
+def has_ended(lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether training has ended by itself, by the lines of its metrics."""
+    return bool(lines) and lines[-1].get("event") == "end" and lines[-1].get("stopped") != INTERRUPTED
 
 
 class RunFolder:
@@ -57,8 +63,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run has ended by itself."""
-        lines = read_metrics(self / METRICS)
-        return bool(lines) and lines[-1].get("event") == "end" and lines[-1].get("stopped") != INTERRUPTED
+        return has_ended(read_metrics(self / METRICS))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -67,20 +72,9 @@ class RunFolder:
         Raises:
             UsageError: another one does.
         """
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self / LOCK)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise UsageError(f"another process is training in {self.path}; wait for it, or stop it") from None
-        except OSError as error:
-            raise UsageError(f"{self.path} can't be written to: {error.strerror or error}") from error
-        try:
+        with locked(self.path, "is training"):
             sweep(self.path, WRITTEN)
             yield
-        finally:
-            lock.release()
 
     def create(self) -> None:
         """Make the folder.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from recurrency.disk.files import write_whole
+from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError
 from recurrency.training.loop.loop import train
 from recurrency.training.loop.progress import DivergedError, History
@@ -147,9 +147,7 @@ def repeated(session: Session, folder: RunFolder) -> History:
 
 
 def _why(folder: RunFolder, session: Session) -> str:
-    import tomllib
-
-    was = tomllib.loads(Path(folder / RUN).read_text(encoding="utf-8")).get("versions", {})
+    was = read_tables(folder / RUN).get("versions", {})
     now = versions(session.options["backend"])
     told = [f"{name} {was.get(name)} is now {now.get(name)}" for name in now if was.get(name) != now.get(name)]
     return f"; {', '.join(told)}" if told else ""
