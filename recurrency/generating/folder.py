@@ -12,9 +12,7 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.generating.steps import Array
 from recurrency.model.model import Model
-from recurrency.training.loop.processes import Processes
-from recurrency.training.runs.experiments import load
-from recurrency.training.runs.folders import BEST, RUN, RunFolder, started
+from recurrency.training.runs.folders import BEST, RunFolder, started
 from recurrency.training.runs.session import Session
 from recurrency.training.runs.weights import load_weights, read_about
 
@@ -35,8 +33,7 @@ def trained(path: str | Path, backend: str | None = None, tell: Callable[[str], 
         UsageError: there is no run, it has no parameters yet, or it has neither the facts of its task nor its data.
     """
     folder = started(path)
-    experiment = load(folder / RUN).changed({"backend": backend} if backend else {})
-    session = Session.of(experiment, tell, Processes())
+    session = Session.opened(folder.path, backend, tell)
     facts = folder.facts()
     facts = _made_again(session, folder) if facts is None else facts
     return Trained(session.model, _parameters(folder, session.model, tell), facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -37,16 +36,8 @@ def redrawn(model: Model, instead: Mapping[str, str]) -> list[Parameter]:
     """The parameters that `instead` initialises, with their initialisers; it raises what `initialised` does."""
     chosen: dict[str, str] = {}
     for pattern, text in instead.items():
-        chosen |= dict.fromkeys(_fitting(model, pattern), text)
+        chosen |= dict.fromkeys(model.interface.matching("parameter", pattern, model.parameters), text)
     return [_read(model, name, text) for name, text in chosen.items()]
-
-
-def _fitting(model: Model, pattern: str) -> list[str]:
-    known = model.parameters
-    found = [name for name in known if fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))]
-    if not found:
-        raise model.interface.unknown("parameter", pattern, known)
-    return found
 
 
 def _read(model: Model, name: str, text: str) -> Parameter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -155,6 +156,18 @@ class Interface:
     def outward(self, array: Array, kind: Kind) -> Array:
         """An array with the axes that the caller uses: [B, T, ...] instead of [T, B, ...] with `batch_first`."""
         return np.swapaxes(array, 0, 1) if self.batch_first and kind is Kind.STREAM else array
+
+    def matching(self, what: str, pattern: str, names: Iterable[str]) -> list[str]:
+        """Those of `names` that a pattern such as `U*` or `l[2].*` fits, in their order; `what` says what they are.
+
+        Raises:
+            UsageError: there is none.
+        """
+        names = list(names)
+        found = [name for name in names if fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))]
+        if not found:
+            raise self.unknown(what, pattern, names)
+        return found
 
     def unknown(self, what: str, name: str, names: Iterable[str]) -> UsageError:
         """The error for a name that is none of `names`; `what` says what was looked for."""

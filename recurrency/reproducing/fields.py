@@ -142,6 +142,19 @@ class Fields:
         names = [item.get("name", number) for number, item in enumerate(found, 1)]
         return [Fields(item, f"{self.where}, {key} {name}") for item, name in zip(found, names, strict=True)]
 
+    def like(self, defaults: Mapping[str, Any], beside: Iterable[str] = ()) -> dict[str, Any]:
+        """All `defaults`, with the values that are given here; the table may also have the keys `beside`.
+
+        Raises:
+            UsageError: there is another key, or a value has another type than its default.
+        """
+        self.only([*beside, *defaults])
+        given = {key: value for key, value in self.table.items() if key in defaults}
+        for key, value in given.items():
+            if type(value) is not type(defaults[key]):
+                raise self.wrong(f"{key} must be like {defaults[key]!r}, not {value!r}")
+        return {**defaults, **given}
+
     def _different(self, found: tuple[Any, ...], key: str) -> tuple[Any, ...]:
         if len(set(found)) < len(found):
             raise self.wrong(f"{key} has a number twice: {list(found)!r}")

@@ -15,9 +15,7 @@ from recurrency.generating.steps import Writer
 from recurrency.generating.strokes import lines
 from recurrency.reproducing.readings import Reading, Run, number
 from recurrency.reproducing.scenes import Scene
-from recurrency.training.loop.processes import Processes
-from recurrency.training.runs.experiments import load
-from recurrency.training.runs.folders import BEST, RUN
+from recurrency.training.runs.folders import BEST
 from recurrency.training.runs.session import Session
 from recurrency.training.runs.weights import load_weights
 
@@ -34,7 +32,7 @@ def sequence(run: Run, samples: int, text: str, bias: float) -> Reading | None:
     test = number(run.end.get("test"))
     if test is None:
         return None
-    session = Session.of(load(run.folder / RUN), lambda words: None, Processes())
+    session = Session.opened(run.folder)
     task = session.task(session.options["seed"])
     name = next(name for name, port in session.model.inputs.items() if port.clock == "t")
     steps = np.concatenate([batch.steps(name) for batch in task.test()])

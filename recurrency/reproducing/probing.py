@@ -5,7 +5,6 @@ Glorot and Bengio (2010, figures 6 and 7) compare them over the layers for two w
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,9 +15,7 @@ from recurrency.errors import UsageError
 from recurrency.inspection.probe import probe
 from recurrency.reproducing.readings import Reading, Run
 from recurrency.reproducing.scenes import Scene, Shown
-from recurrency.training.loop.processes import Processes
-from recurrency.training.runs.experiments import load
-from recurrency.training.runs.folders import BEST, RUN
+from recurrency.training.runs.folders import BEST
 from recurrency.training.runs.session import Session
 from recurrency.training.runs.weights import load_weights
 
@@ -38,11 +35,13 @@ def gradient_kept(run: Run, streams: str, gradients: str) -> Reading:
     Raises:
         UsageError: a pattern matches no stream, or the patterns match different numbers of them.
     """
-    experiment = load(run.folder / RUN)
-    session = Session.of(experiment, lambda words: None, Processes())
+    session = Session.opened(run.folder)
     seed = session.options["seed"]
     batch = next(iter(session.task(seed).train(0, np.random.default_rng(seed))))
-    names = _matching(session.model, streams), _matching(session.model, gradients or streams)
+    model = session.model
+    names = tuple(
+        model.interface.matching("stream", pattern, model.streams) for pattern in (streams, gradients or streams)
+    )
     if len(names[0]) != len(names[1]):
         raise UsageError(f"{streams} matches {len(names[0])} streams, {gradients} matches {len(names[1])}")
     vectors = session.initial(seed), load_weights(run.folder / BEST, session.model)
@@ -51,15 +50,6 @@ def gradient_kept(run: Run, streams: str, gradients: str) -> Reading:
     first, last = (sizes[0]["gradients"][place] for place in (0, -1))
     kept = first / last if last else 0.0
     return Reading(kept, detail={"over": over, **dict(zip(WHEN, sizes, strict=True))})
-
-
-def _matching(model: Any, pattern: str) -> list[str]:
-    """The streams that a pattern matches, in the order of the spec."""
-    literal = pattern.replace("[", "[[]")
-    found = [name for name in model.streams if fnmatch.fnmatchcase(name, literal)]
-    if not found:
-        raise model.interface.unknown("stream", pattern, model.streams)
-    return found
 
 
 def _sizes(

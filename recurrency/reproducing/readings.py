@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recurrency.errors import UsageError, nearest_hint
+from recurrency.reproducing.fields import Fields
 from recurrency.training.runs.folders import METRICS, has_ended
 from recurrency.training.runs.metrics import read_metrics
 
@@ -112,12 +113,10 @@ class Value:
         Raises:
             UsageError: there is no such option, or it has another type than the default.
         """
-        for key, value in given.items():
+        for key in given:
             if key not in self.options:
                 has = f"it has {', '.join(self.options)}" if self.options else "it has none"
                 raise UsageError(
                     f"{where}: the value {self.name} has no option {key}; {has}{nearest_hint(key, self.options)}"
                 )
-            if type(value) is not type(self.options[key]):
-                raise UsageError(f"{where}: {key} must be like {self.options[key]!r}, not {value!r}")
-        return {**self.options, **given}
+        return Fields(given, where).like(self.options)

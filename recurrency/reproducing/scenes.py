@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.disk import figures
-from recurrency.errors import UsageError, nearest_hint
 from recurrency.reproducing.readings import Reading, Run, Value
 
 
@@ -41,22 +40,6 @@ class Picture:
     options: Mapping[str, Any] = field(default_factory=dict)
     width: float = 7
     height: float = 4
-
-    def taken(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """All options, with those given.
-
-        Raises:
-            UsageError: there is no such option, or it has another type than the default.
-        """
-        for key, value in given.items():
-            if key not in self.options:
-                known = ["kind", "table", "caption", *self.options]
-                raise UsageError(
-                    f"{where}: there is no key {key}; there are {', '.join(known)}{nearest_hint(key, known)}"
-                )
-            if type(value) is not type(self.options[key]):
-                raise UsageError(f"{where}: {key} must be like {self.options[key]!r}, not {value!r}")
-        return {**self.options, **given}
 
     def save(self, scene: Scene, path: Path) -> None:
         """Draw a scene and write the picture; the suffix of the path determines the format.

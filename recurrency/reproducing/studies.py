@@ -291,11 +291,11 @@ def _claim(fields: Fields, rows: tuple[Row, ...]) -> Claim:
 
 
 def _drawn(fields: Fields, tables: tuple[Table, ...]) -> Drawn:
-    own = {key: value for key, value in fields.table.items() if key not in ("kind", "table", "caption")}
     kind, table, names = fields.text("kind"), fields.text("table"), [one.name for one in tables]
     if table not in names:
         raise fields.wrong(f"there is no table {table}; there are {', '.join(names)}{nearest_hint(table, names)}")
-    return Drawn(kind, table, fields.text("caption"), picture_named(kind, fields.where).taken(own, fields.where))
+    options = fields.like(picture_named(kind, fields.where).options, ("kind", "table", "caption"))
+    return Drawn(kind, table, fields.text("caption"), options)
 
 
 def _different(names: list[str], fields: Fields, what: str) -> None:

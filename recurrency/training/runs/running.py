@@ -9,7 +9,6 @@ from typing import Any
 from recurrency.disk.files import write_whole
 from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError
-from recurrency.training.loop.loop import train
 from recurrency.training.loop.progress import DivergedError, History
 from recurrency.training.runs.experiments import REPORTS, Experiment, load
 from recurrency.training.runs.folders import BEST, CURVE, METRICS, RUN, RunFolder
@@ -73,10 +72,10 @@ def _trained(session: Session, folder: RunFolder, snapshot: Any, metrics: Metric
     report = session.reporter() if metrics is None else Several(session.reporter(), metrics)
     seed = session.options["seed"]
     save = folder.save if session.processes.first else None
-    task, start = session.task(seed), session.initial(seed)
+    task = session.task(seed)
     if session.processes.first:
         folder.keep_facts(task.facts)
-    return train(session.trainable(), task, session.how(seed), report, start, resume=snapshot, save=save)
+    return session.learn(seed, task, report, resume=snapshot, save=save)
 
 
 def _begin(session: Session, folder: RunFolder) -> None:
@@ -130,9 +129,7 @@ def repeated(session: Session, folder: RunFolder) -> History:
     """
     session.write(f"{folder.path} is finished: repeating it, without a change to the folder")
     seed = session.options["seed"]
-    history = train(
-        session.trainable(), session.task(seed), session.how(seed), session.reporter(), session.initial(seed)
-    )
+    history = session.learn(seed, session.task(seed), session.reporter())
     session.write(outcome(history))
     lines = [line for line in read_metrics(folder / METRICS) if line.get("event") == "epoch"]
     before = [(line["train"], line["valid"]) for line in lines]

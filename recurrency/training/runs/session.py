@@ -15,7 +15,7 @@ from recurrency.training.loop.optimisers import optimiser
 from recurrency.training.loop.processes import Processes
 from recurrency.training.loop.schedules import schedule
 from recurrency.training.loop.sharing import Shared
-from recurrency.training.runs.experiments import Experiment
+from recurrency.training.runs.experiments import KEPT, Experiment, load
 from recurrency.training.runs.fitting import fitted
 from recurrency.training.runs.reporters import REPORTERS, Write
 from recurrency.training.runs.summaries import outcome, score
@@ -49,6 +49,12 @@ class Session:
         spec, model = _model(experiment)
         redrawn(model, experiment.init)
         return cls(experiment, spec, model, write, processes, output)
+
+    @classmethod
+    def opened(cls, folder: Path, backend: str | None = None, write: Write = lambda words: None) -> Session:
+        """The session of the run in a folder, for its model and its task; on another `backend`, if one is named."""
+        experiment = load(folder / f"{KEPT}.toml").changed({"backend": backend} if backend else {})
+        return cls.of(experiment, write, Processes())
 
     @property
     def options(self) -> dict[str, Any]:
@@ -114,10 +120,14 @@ class Session:
             return self.model
         return Shared(self.model, self.processes, self.options["parallel"] == "asynchronous")
 
+    def learn(self, seed: int, task: Task, report: Reporter, **more: Any) -> History:
+        """Train with one seed; `more` are arguments of `train`."""
+        return train(self.trainable(), task, self.how(seed), report, self.initial(seed), **more)
+
     def train(self, seed: int) -> History:
         """Train once, without a run folder. The best parameters are written even if the run diverges."""
         try:
-            history = train(self.trainable(), self.task(seed), self.how(seed), self.reporter(), self.initial(seed))
+            history = self.learn(seed, self.task(seed), self.reporter())
         except DivergedError as error:
             self.save(error.history, seed)
             raise
