@@ -50,8 +50,7 @@ def bleu(folder: str | Path, split: str = "test", beam: int = 5, penalty: float 
     if split not in PARTS:
         raise UsageError(f"there is no split {split}; there are {', '.join(PARTS)}{nearest_hint(split, list(PARTS))}")
     translator = Translator(trained(folder), Beam(beam, penalty), MOST_WORDS)
-    defaults = {option.name: option.default for option in TASKS["translation"].options}
-    options = {**defaults, **experiment.task_options}
+    options = TASKS["translation"].values(**experiment.task_options)
     pairs = read_pairs(Settings(data=experiment.data), split, (options["source"], options["target"]))
     pairs = pairs[:most] if most else pairs
     start = time.perf_counter()

@@ -75,13 +75,13 @@ def accuracies(
         UsageError: there is no run, or it is one of another task; a number is out of its range.
     """
     known = {option.name: option for option in TASKS[TASK].options}
-    learned = _learned(Path(folder))
+    learned = TASKS[TASK].values(**_learned(Path(folder)))
     sizes = []
     for name, given in (("nesting", nesting), ("length", length)):
         most = int(known[name].most or 0)
         if not 0 <= given <= most:
             raise UsageError(f"{name} must be from 1 to {most}, or 0 for that of the training, not {given}")
-        sizes.append(given or int(learned.get(name, known[name].default)))
+        sizes.append(given or int(learned[name]))
     if sequences < 1:
         raise UsageError(f"sequences must be 1 or more, not {sequences}")
     found, measure = trained(folder, backend), wrong_steps("tgt")

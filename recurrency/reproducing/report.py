@@ -42,11 +42,12 @@ class Report:
 
     def text(self, studies: Sequence[tuple[Study, list[Case]]]) -> str:
         """The whole report."""
-        sections = [self._study(study, cases) for study, cases in studies]
+        found = [(study, [outcome(case, self.stores) for case in cases]) for study, cases in studies]
+        sections = [self._study(study, outcomes) for study, outcomes in found]
         head = [f"# {self.title}", self.introduction, LEGEND.replace("\n", " ")]
         if self.undrawn:
             head.append(f"Pictures are missing: {self.undrawn}.")
-        head.append(_summary(studies, self.stores))
+        head.append(_summary(found))
         absent = [f"- **{name}**: {escaped(reason)}" for name, reason in self.absent.items()]
         if absent:
             sections.append("\n\n".join(["## Not run", "\n".join(absent)]))
@@ -57,18 +58,15 @@ class Report:
 
     # ------------------------------------------------------------------------------------------------------- sections
 
-    def _study(self, study: Study, cases: list[Case]) -> str:
+    def _study(self, study: Study, found: list[Outcome]) -> str:
         out = [f"## {escaped(study.paper)}", f"`{study.name}`: {escaped(study.about)}"]
-        scales = dict.fromkeys(case.scale for case in cases)
+        scales = dict.fromkeys(one.case.scale for one in found)
         at = [f"At the scale `{scale}`: {escaped(words)}" for scale in scales if (words := study.scales[scale].about)]
         if changed := [*map(escaped, study.changed), *at]:
             out += ["Changed:", "\n".join(f"- {words}" for words in changed)]
-        found = []
         for table in study.tables:
-            own = [outcome(case, self.stores) for case in cases if case.table is table]
-            if own:
+            if own := [one for one in found if one.case.table is table]:
                 out += self._table(study, table, own)
-                found += own
         for drawn in study.pictures:
             own = [one for one in found if one.case.table.name == drawn.table]
             out += self._picture(study, drawn, PICTURES[drawn.kind], own)
@@ -261,11 +259,10 @@ def _why(result: Result, one: Outcome) -> str:
     return f"{record.state}: {record.reason}" if record.reason else record.state
 
 
-def _summary(studies: Sequence[tuple[Study, list[Case]]], stores: tuple[Store, ...]) -> str:
+def _summary(studies: Sequence[tuple[Study, list[Outcome]]]) -> str:
     """A line for each study: how many rows have a value, and how many claims hold."""
     rows = []
-    for study, cases in studies:
-        found = [outcome(case, stores) for case in cases]
+    for study, found in studies:
         verdicts = []
         for table in study.tables:
             own = [one for one in found if one.case.table is table]

@@ -73,14 +73,21 @@ class Kind:
         Raises:
             UsageError: there is no such option, or it cannot have that value; the data are missing or malformed.
         """
+        return self.make(settings, **self.values(**options))
+
+    def values(self, **options: Any) -> dict[str, Any]:
+        """All options of a task, with these and with defaults.
+
+        Raises:
+            UsageError: there is no such option, or it cannot have that value.
+        """
         known = {option.name: option for option in self.options}
         for name in options:
             if name not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"
                 raise UsageError(f"the task {self.name} has no option {name}; {has}{nearest_hint(name, known)}")
-        values = {name: option.default for name, option in known.items()}
-        values |= {name: known[name].taken(value, self.name) for name, value in options.items()}
-        return self.make(settings, **values)
+        defaults = {name: option.default for name, option in known.items()}
+        return {**defaults, **{name: known[name].taken(value, self.name) for name, value in options.items()}}
 
 
 STEPS = Option("steps", 100, "updates of an epoch", 1)
