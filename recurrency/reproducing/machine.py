@@ -12,6 +12,10 @@ from pathlib import Path
 from recurrency.disk.subprocesses import finished
 from recurrency.version import VERSION
 
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ("recurrency", "backends", "grammars", "specs", "pyproject.toml")
+"""What results depend on, below the root of a checkout."""
+
 SETS = {"avx512f": "AVX-512", "avx2": "AVX2", "asimd": "NEON"}
 """Flag in /proc/cpuinfo -> the widest instruction set that it stands for, the widest first."""
 
@@ -36,14 +40,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def source() -> str:
-    """The commit of the checkout that runs, and whether files were changed since; without a checkout, the version."""
-    root = Path(__file__).resolve().parents[2]
+def source(root: Path = ROOT) -> str:
+    """The commit of the checkout that runs, and whether its code was changed since; without a checkout, the version.
+
+    Only files that a number depends on count: kept results and other pages may change while runs go on.
+    """
     if not (root / ".git").exists():
         return f"recurrency {VERSION}"
     try:
         commit = finished(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], seconds=10)
-        changes = finished(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"], seconds=10)
+        changes = finished(["git", "-C", str(root), "status", "--porcelain", "--", *CODE], seconds=10)
     except (OSError, subprocess.TimeoutExpired):
         return f"recurrency {VERSION}"
     if commit.returncode or changes.returncode:
