@@ -19,6 +19,7 @@ Examples:
   recurrency reproduce readme-sample
   recurrency reproduce --all --budget 60m --scale small
   recurrency reproduce --all --scale paper --keep docs/papers
+  recurrency reproduce le-2015/adding-150/IRNN
   recurrency reproduce my-study.toml --processes 1 --out results
 
 \b
@@ -57,7 +58,8 @@ def reproduce(
 ) -> None:
     """Run the experiments of papers, and write a report with measured and published numbers side by side.
 
-    NAME is a shipped study, or a file of your own (.toml).
+    NAME is a shipped study or a file of your own (.toml). NAME/TABLE is one of its tables, and NAME/TABLE/RUN one run
+    of a table.
     """
     from recurrency.reproducing.command import Request, seconds_of
     from recurrency.reproducing.command import reproduce as run

@@ -16,6 +16,7 @@ from types import FrameType
 from recurrency.disk.files import require_folder, write_whole
 from recurrency.errors import RecurrencyError, UsageError
 from recurrency.reproducing import machine
+from recurrency.reproducing.choice import Choice, choices
 from recurrency.reproducing.keeping import keep, page_of
 from recurrency.reproducing.page import page
 from recurrency.reproducing.plan import Case, cases
@@ -51,7 +52,7 @@ def seconds_of(text: str) -> float:
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of the command: names of studies, or all; `budget` in seconds."""
+    """The arguments of the command: names of studies, tables and runs, or all studies; `budget` in seconds."""
 
     names: Sequence[str] = ()
     all: bool = False
@@ -64,16 +65,16 @@ class Request:
     """Whether only the reports are written."""
     start: Start = field(default=in_processes)
 
-    def studies(self) -> list[Study]:
-        """The studies that are meant.
+    def chosen(self) -> list[Choice]:
+        """What is asked for.
 
         Raises:
-            UsageError: none is named, one does not exist, or its file is malformed.
+            UsageError: nothing is named, a name does not exist, or its file is malformed.
         """
         if self.all == bool(self.names):
             raise UsageError(f"name studies, or --all; there are {', '.join(shipped())}")
-        found = [find(name) for name in dict.fromkeys(shipped() if self.all else self.names)]
-        without = [study.name for study in found if self.scale not in study.scales]
+        found = choices(shipped() if self.all else self.names)
+        without = {one.study.name: one for one in found if self.scale not in one.study.scales}
         if without and not self.all:
             raise UsageError(f"{', '.join(without)} has no scale {self.scale}")
         return found
@@ -92,19 +93,21 @@ def reproduce(request: Request, write: Write) -> bool:
             be written.
     """
     began = time.monotonic()
-    studies = request.studies()
+    chosen = request.chosen()
+    studies = list({one.study.name: one.study for one in chosen}.values())
     store, *kept = request.stores
     for one in kept:
         require_folder(one.path)
     with store.locked():
-        ready, absent = checked(studies, request, write)
+        ready, absent = checked(chosen, request, write)
         if not ready:
             raise UsageError("\n".join(["nothing can run", *(f"{name}: {words}" for name, words in absent.items())]))
         deadline = math.inf
         if request.budget is not None:
             deadline = began + request.budget - min(RESERVE, request.budget / 20)
         slots = request.processes or machine.cores()
-        runner = Runner(ready, store, write, slots, deadline, request.start, tuple(kept))
+        wanted = [case for case in ready if any(one.runs(case) for one in chosen)]
+        runner = Runner(wanted, store, write, slots, deadline, request.start, tuple(kept))
         stopped = not request.report and _run(runner, write)
         _write_report(request, ready, studies, absent, write)
         for one in kept:
@@ -127,17 +130,21 @@ def _run(runner: Runner, write: Write) -> bool:
 # --------------------------------------------------------------------------------------------------------- beforehand
 
 
-def checked(studies: Sequence[Study], request: Request, write: Write) -> tuple[list[Case], dict[str, str]]:
+def checked(chosen: Sequence[Choice], request: Request, write: Write) -> tuple[list[Case], dict[str, str]]:
     """The cases that can run, and why others can't: each task is built once, which reads its data.
 
     Raises:
         UsageError: a study does not name a spec or a task.
     """
+    studies = {one.study.name: one.study for one in chosen}.values()
     absent: dict[str, str] = {
         study.name: f"it has no scale {request.scale}" for study in studies if request.scale not in study.scales
     }
     ready, known = [], dict[str, str]()
-    for case in cases(list(studies), request.scale):
+    shown = [case for case in cases(list(studies), request.scale) if any(one.shows(case) for one in chosen)]
+    if not shown and not absent:
+        raise UsageError(f"what is named is left out at the scale {request.scale}")
+    for case in shown:
         why = "" if request.report or settled(case, request.stores) else _obstacle(case, known)
         if why and case.study.name not in absent:
             write(f"{case.study.name}: {why}")

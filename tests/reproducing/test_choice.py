@@ -1,0 +1,83 @@
+"""Parts of studies by name: STUDY/TABLE and STUDY/TABLE/RUN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recurrency.errors import UsageError
+from recurrency.reproducing.choice import choices
+from recurrency.reproducing.command import Request, reproduce
+from recurrency.reproducing.starting import in_this_process
+from tests.support.studying import STUDY, write_study
+
+TWO = STUDY + STUDY[STUDY.index("[[table]]") :].replace('"losses"', '"again"').replace("H = 2", "H = 5")
+
+
+def run(out: Path, *names: str) -> tuple[list[str], str]:
+    """The runs that are started, as `study: name`, and the report."""
+    said: list[str] = []
+    reproduce(Request(names, scale="tiny", out=str(out), start=in_this_process, processes=1), said.append)
+    started = [words.removesuffix(" starts") for words in said if words.endswith(" starts")]
+    return started, (out / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_table_is_run_and_shown_alone(tmp_path: Path) -> None:
+    path = write_study(tmp_path, TWO)
+    started, text = run(tmp_path / "out", f"{path}/again")
+    assert len(started) == 3, "three units, and two rates of the other"
+    assert "Losses of both" in text
+    assert text.count("| three units |") == 1
+    assert "(pictures/nobody-2020-again-curves.png)" in text
+    assert "nobody-2020-losses" not in text
+
+
+def test_a_run_is_shown_within_its_table(tmp_path: Path) -> None:
+    path = write_study(tmp_path, TWO)
+    started, text = run(tmp_path / "out", f"{path}/losses/three units")
+    assert len(started) == 1
+    assert "three-units" in started[0]
+    assert "| two units |" in text, "the row is there, without a number"
+    assert "undecided" in text
+
+
+def test_parts_of_one_study_add_up(tmp_path: Path) -> None:
+    path = write_study(tmp_path, TWO)
+    started, text = run(tmp_path / "out", f"{path}/losses/three units", f"{path}/again/two units")
+    assert len(started) == 3
+    assert text.count("## Nobody 2020") == 1
+    assert text.count("| three units |") == 2
+
+
+def test_what_a_part_has_run_is_done_for_the_study(tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    run(tmp_path / "out", f"{path}/losses/two units")
+    started, _ = run(tmp_path / "out", str(path))
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("le-2015/adding-15", "le-2015 has no table adding-15; there are adding-150, .* did you mean adding-150"),
+        ("le-2015/adding-150/IRN", "table adding-150 of le-2015 has no run IRN; there are IRNN, .* did you mean IRNN"),
+        ("le-201/adding-150", "there is no study le-201; there are .* did you mean le-2015"),
+        ("le-2015/", "'le-2015/' is no name of a study: STUDY, STUDY/TABLE or STUDY/TABLE/RUN"),
+        ("/", "'/' is no name of a study"),
+        ("", "there is no study ;"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_with_the_nearest(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        choices([name])
+
+
+def test_a_part_that_the_scale_leaves_out_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="what is named is left out at the scale small"):
+        reproduce(Request(("le-2015/pixels-784",), out=str(tmp_path), start=in_this_process), print)
+
+
+def test_names_may_be_given_twice() -> None:
+    one, two = choices(["le-2015", "le-2015/adding-150", "le-2015"])
+    assert (one.study, one.table, two.table) == (two.study, None, "adding-150")
