@@ -204,6 +204,21 @@ def test_weights_from_before_the_numbers_went_bad_are_written(tmp_path: Path, mo
     assert load_weights(tmp_path / "w", model).shape == (6,)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent/w.safetensors", "can't be written: there is no folder"),
+        ("", "is a folder; name a file in it"),
+        ("w.npz", r"weights are written as \.safetensors: name the file .*w\.safetensors"),
+    ],
+)
+def test_weights_that_cannot_be_written_are_refused_before_training(tmp_path: Path, name: str, message: str) -> None:
+    said: list[str] = []
+    with pytest.raises(UsageError, match=message):
+        command.run(Request("first-element", options=QUICK, output=str(tmp_path / name)), said.append)
+    assert said == []
+
+
 def test_own_data_train_an_own_spec(compiled: list[dict[str, Any]], tmp_path: Path) -> None:
     np.savez(tmp_path / "my.npz", x=np.random.default_rng(0).integers(0, 2, (40, 5, 1)))
     data = str(tmp_path / "my.npz")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from recurrency.disk.files import require_file
 from recurrency.errors import UsageError
 from recurrency.training.loop.loop import History
 from recurrency.training.loop.processes import Processes, joined
@@ -18,6 +19,8 @@ from recurrency.training.runs.reporters import Write
 from recurrency.training.runs.running import in_folder, repeated
 from recurrency.training.runs.session import Session
 from recurrency.training.runs.summaries import spread
+
+WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,25 @@ def run(request: Request, write: Write) -> list[History]:
         return _run(request, write if processes.first else _to_nobody, processes)
 
 
+def _require_weights(path: Path) -> None:
+    """Check, before training, that weights can be written to a file.
+
+    Raises:
+        UsageError: its name ends like that of another format, or it can't be created.
+    """
+    if path.suffix not in ("", WEIGHTS):
+        raise UsageError(f"weights are written as {WEIGHTS}: name the file {path.with_suffix(WEIGHTS)}")
+    require_file(path)
+
+
 def _to_nobody(words: str) -> None:
     """The output of the other processes."""
 
 
 def _run(request: Request, write: Write, processes: Processes) -> list[History]:
     folder = _folder(request)
+    if request.output is not None:
+        _require_weights(Path(request.output))
     session = Session.of(request.experiment(), write, processes, request.output)
     session.draws = request.draws
     if folder is not None:
