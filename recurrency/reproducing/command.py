@@ -20,6 +20,7 @@ from recurrency.reproducing.choice import Choice, choices
 from recurrency.reproducing.keeping import keep, page_of
 from recurrency.reproducing.page import page
 from recurrency.reproducing.plan import Case, cases
+from recurrency.reproducing.records import Record
 from recurrency.reproducing.report import Report
 from recurrency.reproducing.running import Runner, best_rate, is_done
 from recurrency.reproducing.starting import Start, in_processes
@@ -239,7 +240,8 @@ def _keep(store: Store, kept: Store, ready: list[Case], write: Write) -> None:
 def kept_report(kept: Store) -> Report:
     """The page of a folder of kept runs."""
     introduction = (
-        "Written by `recurrency reproduce --keep` from the kept runs, each table at the largest scale that has one."
+        "Written by `recurrency reproduce --keep` from the kept runs, each table at the largest scale that has one, "
+        "and at the next one while rows are missing there."
     )
     return Report(page_of(kept.path), kept.path / PICTURES, TITLE, introduction, (kept,))
 
@@ -252,12 +254,23 @@ def kept_text(report: Report, given: Mapping[str, Study]) -> str:
 
 
 def largest(study: Study, kept: Store) -> list[Case]:
-    """The cases of a study that a page of kept runs shows: of each table, those of the largest scale that has a run."""
+    """The cases of a study that a page of kept runs shows: of each table, those of the largest scale that has a run.
+
+    Where some of its rows have no done run, those of the next scale that has one follow.
+    """
     out: list[Case] = []
     for table in study.tables:
         for scale in SCALES:
             own = [case for case in cases([study], scale) if case.table is table]
-            if any(kept.record(case.job(seed, rate)) for case in own for seed in case.seeds for rate in case.rates):
+            records = [_records(case, kept) for case in own]
+            if any(records):
                 out += own
-                break
+                if all(any(record.done for record in found) for found in records):
+                    break
     return out
+
+
+def _records(case: Case, kept: Store) -> list[Record]:
+    """The records of its jobs that are kept."""
+    found = (kept.record(case.job(seed, rate)) for seed in case.seeds for rate in case.rates)
+    return [record for record in found if record is not None]

@@ -22,6 +22,10 @@ tolerance of the table (5 % unless the table says otherwise). A run that was sto
 Seeds link to the folders of the runs, which hold every option."""
 
 
+USUAL = "small"
+"""The scale that names of pictures leave out."""
+
+
 @dataclass
 class Report:
     """A report over studies. Links are relative to the folder of `path`; pictures are written to `pictures`.
@@ -64,12 +68,12 @@ class Report:
         at = [f"At the scale `{scale}`: {escaped(words)}" for scale in scales if (words := study.scales[scale].about)]
         if changed := [*map(escaped, study.changed), *at]:
             out += ["Changed:", "\n".join(f"- {words}" for words in changed)]
-        for table in study.tables:
-            if own := [one for one in found if one.case.table is table]:
-                out += self._table(study, table, own)
+        for own in by_table(study, found):
+            out += self._table(study, own[0].case.table, own)
         for drawn in study.pictures:
-            own = [one for one in found if one.case.table.name == drawn.table]
-            out += self._picture(study, drawn, PICTURES[drawn.kind], own)
+            for own in by_table(study, found):
+                if own[0].case.table.name == drawn.table:
+                    out += self._picture(study, drawn, PICTURES[drawn.kind], own)
         runs = self._runs(found)
         return "\n\n".join([*out, *(["### Runs", runs] if runs else [])])
 
@@ -125,8 +129,9 @@ class Report:
         rows = tuple(row for row in rows if row.runs)
         if not rows or self.undrawn:
             return []
-        table = found[0].case.table
-        path = self.pictures / f"{study.name}-{drawn.table}-{drawn.kind}.png"
+        table, scale = found[0].case.table, found[0].case.scale
+        words = [study.name, drawn.table, drawn.kind, *([] if scale == USUAL else [scale])]
+        path = self.pictures / f"{'-'.join(words)}.png"
         try:
             if self.draws:
                 kind.save(Scene(table.value, table.unit, rows, drawn.options), path)
@@ -171,6 +176,16 @@ class Report:
 
 
 # ----------------------------------------------------------------------------------------------------------- pieces
+
+
+def by_table(study: Study, found: Sequence[Outcome]) -> list[list[Outcome]]:
+    """The rows of each table, apart for each scale."""
+    groups = ([one for one in found if one.case.table is table] for table in study.tables)
+    return [
+        [one for one in own if one.case.scale == scale]
+        for own in groups
+        for scale in dict.fromkeys(one.case.scale for one in own)
+    ]
 
 
 def one_value(found: Sequence[Outcome]) -> str:
@@ -264,9 +279,9 @@ def _summary(studies: Sequence[tuple[Study, list[Outcome]]]) -> str:
     rows = []
     for study, found in studies:
         verdicts = []
-        for table in study.tables:
-            own = [one for one in found if one.case.table is table]
-            verdicts += [judged(claim, own, table)[0] for claim in table.claims] if own else []
+        for own in by_table(study, found):
+            table = own[0].case.table
+            verdicts += [judged(claim, own, table)[0] for claim in table.claims]
         measured, missed = sum(one.mean is not None for one in found), sum(one.missed is True for one in found)
         compared = sum(one.missed is not None for one in found)
         minutes = sum(

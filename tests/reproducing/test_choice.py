@@ -29,7 +29,7 @@ def test_a_table_is_run_and_shown_alone(tmp_path: Path) -> None:
     assert len(started) == 3, "three units, and two rates of the other"
     assert "Losses of both" in text
     assert text.count("| three units |") == 1
-    assert "(pictures/nobody-2020-again-curves.png)" in text
+    assert "(pictures/nobody-2020-again-curves-tiny.png)" in text
     assert "nobody-2020-losses" not in text
 
 
@@ -81,3 +81,27 @@ def test_a_part_that_the_scale_leaves_out_is_refused(tmp_path: Path) -> None:
 def test_names_may_be_given_twice() -> None:
     one, two = choices(["le-2015", "le-2015/adding-150", "le-2015"])
     assert (one.study, one.table, two.table) == (two.study, None, "adding-150")
+
+
+def test_a_page_shows_the_next_scale_while_rows_are_missing_at_the_largest(tmp_path: Path) -> None:
+    text = STUDY.replace("[scales.tiny]", "[scales.paper]\nseeds = [0]\ntraining = { epochs = 3 }\n[scales.tiny]")
+    path, page = write_study(tmp_path, text), tmp_path / "kept.md"
+
+    def kept(name: str, scale: str) -> str:
+        out, keep = str(tmp_path / "out"), str(tmp_path / "kept")
+        request = Request((name,), scale=scale, out=out, keep=keep, start=in_this_process, processes=1)
+        reproduce(request, lambda words: None)
+        return page.read_text(encoding="utf-8")
+
+    kept(str(path), "small")
+    both = kept(f"{path}/losses/three units", "paper")
+    assert both.index("scale `paper`") < both.index("scale `small`")
+    assert both.count("| three units |") == 2
+    assert "undecided" in both.split("scale `small`")[0], "one of the two rows has run at the scale paper"
+    assert "holds" in both.split("scale `small`")[1]
+    for picture in ("nobody-2020-losses-curves.png", "nobody-2020-losses-curves-paper.png"):
+        assert f"(kept/pictures/{picture})" in both
+        assert (tmp_path / "kept" / "pictures" / picture).is_file()
+    whole = kept(str(path), "paper")
+    assert "scale `small`" not in whole
+    assert whole.count("| three units |") == 1
