@@ -73,7 +73,7 @@ class CBackend:
 
         prefix = prefix_of(export.name)
         graphs = [(f"{prefix}_{name.removesuffix('_pass')}", graph) for name, graph in export.functions]
-        graphs.insert(0, (f"{prefix}_infer", export.model.programs.graph("forward", ())))
+        graphs.insert(0, (f"{prefix}_infer", export.programs.graph("forward", ())))
         written = self._written(graphs, export.layout, export.dtype, export.without)
         interface = Interface(export, written, prefix)
         before, texts, after = self._texts(written, export.dtype, structs=False, here=False)

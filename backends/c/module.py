@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from recurrency.graph.roots import START
+from recurrency.graph.roots import RESET, START
 from recurrency.model.export import Export
 
 from ..kernels.arrays import Array
@@ -99,6 +99,7 @@ int {f.name}_part({call}, long long thread, long long threads);
         for name, array in f.inputs.items():
             start = START.has(name)
             what = f"in: the initial {START.name(name)}, or NULL for the declared one" if start else f"in: {name}"
+            what = "in: 1 where a sequence begins again, else 0" if RESET.has(name) else what
             said.setdefault(array.name, []).append(f"{what}, {extents(array)}")
         for root, result in f.results.items():
             rows = f", from row {result.row} on" if result.row else ""

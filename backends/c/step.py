@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from math import prod
 
 from recurrency.graph.cost import count
-from recurrency.graph.roots import FINAL, OUTPUT, START
+from recurrency.graph.roots import FINAL, OUTPUT, RESET, START
+from recurrency.graph.types import Kind
 from recurrency.model.arrays import Port
 from recurrency.model.export import Export
 
@@ -28,6 +29,7 @@ class Step:
         self.export, self.infer, self.prefix, self.interface, self.text = export, infer, prefix, "", ""
         self.rooms: dict[str, str] = {}
         self.inputs = {n: port for n, port in export.inputs.items() if n in infer.inputs}
+        self.inputs |= {RESET.of(c): Port("resets", (), c, None, Kind.STREAM) for c in export.resets}
         if export.no_step:
             self.interface = commented(f"There is no {prefix}_step: {export.no_step}") + "\n"
         else:
@@ -39,7 +41,7 @@ class Step:
     def _write(self) -> None:
         p, f = self.prefix, self.infer
         names, fields_taken = Names(), Names()
-        inputs = {n: names.new(n) for n in self.inputs}
+        inputs = {n: names.new(port.name) for n, port in self.inputs.items()}
         outputs = {n: names.new(n) for n in self.export.outputs}
         states = {n: fields_taken.new(n) for n in self.export.states}
         self.rooms = {a.name: names.new(f"{a.name}room") for a in f.arrays if a.name in f.fresh}

@@ -29,7 +29,9 @@ LAWS = {
 
 
 def _elementwise(k: Body, id: int, node: Node, at: At) -> str:
-    text: str = k.scalars.call(node.op.name, *(k.real(a, at) for a in node.args))
+    symbols = node.type.index is not None  # only `where` chooses between symbols
+    of = [k.value if symbols and k.graph[a].type.index is not None else k.real for a in node.args]
+    text: str = k.scalars.call(node.op.name, *(read(a, at) for read, a in zip(of, node.args, strict=True)))
     return text
 
 

@@ -50,8 +50,8 @@ class Numpy(FunctionDialect):
         lines.append(f"    return ({listed([f'{home}.memory' for home in arenas])}), ({listed(kept)})")
         return "\n".join(short for line in lines for short in folded(line))
 
-    def literal(self, f: Frame, value: float) -> str:
-        return number_text(value)
+    def literal(self, f: Frame, value: float, index: bool = False) -> str:
+        return str(int(value)) if index else number_text(value)
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
         return f"full({shape}, {value}, {'np.intp' if index else 'real'})"

@@ -57,8 +57,9 @@ class Allocations:
                 size = self.real.itemsize if buffer.type.index is None else 8
                 yield known[id], buffer.elements(self.steps, self.batch) * size
         names = {f"T{word}": self.steps[clock] for clock, word in f.clocks.items()} | {"B": self.batch}
-        for _, shape in f.constants:
-            yield WORKSPACE, math.prod(eval(shape, {"__builtins__": {}}, names)) * self.real.itemsize
+        for _, shape, index in f.constants:
+            size = 8 if index else self.real.itemsize
+            yield WORKSPACE, math.prod(eval(shape, {"__builtins__": {}}, names)) * size
 
     def _views(self) -> Iterator[tuple[str, int]]:
         for clock, count in self.function.viewed.items():

@@ -28,8 +28,8 @@ class FunctionDialect(Dialect, Protocol):
     def text(self, f: Frame) -> str:
         """The source of the function, and of the functions that allocate its memory."""
 
-    def literal(self, f: Frame, value: float) -> str:
-        """A number as an argument of an element-wise function."""
+    def literal(self, f: Frame, value: float, index: bool = False) -> str:
+        """A number, or a symbol, as an argument of an element-wise function."""
 
     def product(self, f: Frame, call: Call) -> str:
         """The statement that computes a product."""
@@ -55,7 +55,7 @@ class Frame:
         self.body: list[str] = []
         self.inner: list[str] = []
         self.memory = Memory(program, layout, self.names, self.clocks, self.body, dialect)
-        self.constants: dict[tuple[float, str], str] = {}
+        self.constants: dict[tuple[float, str, bool], str] = {}
         self.filled = Filled()
         self.said: object = None
 
@@ -111,7 +111,7 @@ class Frame:
         """A value as an argument of an element-wise function."""
         value = number(self.graph, id)
         if value is not None:
-            return self.dialect.literal(self, value)
+            return self.dialect.literal(self, value, self.graph[id].type.index is not None)
         return self.memory.array(self.program.places[id])
 
     def array(self, id: int) -> str:
@@ -119,15 +119,18 @@ class Frame:
         value = number(self.graph, id)
         if value is None:
             return self.ref(id)
-        return self.constant(value, f"({''.join(f'{self.memory.size(d)}, ' for d in self.graph[id].type.shape)})")
+        type_ = self.graph[id].type
+        shape = f"({''.join(f'{self.memory.size(d)}, ' for d in type_.shape)})"
+        return self.constant(value, shape, index=type_.index is not None)
 
-    def constant(self, value: float, shape: str, wish: str = "") -> str:
-        """An array with one value everywhere."""
-        if (value, shape) not in self.constants:
-            name = self.names.new(wish or ("ones" if value == 1 else "constant"))
-            self.constants[value, shape] = name
-            self.memory.define(name, self.dialect.full(shape, number_text(value)), "kept")
-        return self.constants[value, shape]
+    def constant(self, value: float, shape: str, wish: str = "", index: bool = False) -> str:
+        """An array with one value everywhere; `index`: of symbols."""
+        if (value, shape, index) not in self.constants:
+            name = self.names.new("no_symbol" if index else wish or ("ones" if value == 1 else "constant"))
+            self.constants[value, shape, index] = name
+            text = str(int(value)) if index else number_text(value)
+            self.memory.define(name, self.dialect.full(shape, text, index), "kept")
+        return self.constants[value, shape, index]
 
     def full(self, id: int) -> str:
         """A value as an array with all axes of its type."""

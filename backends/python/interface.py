@@ -178,8 +178,56 @@ def tables(export: Export) -> str:
     )
 
 
+RESETS = '''
+
+RESETS = {clocks}
+"""The clocks on which sequences may begin again."""
+
+
+def _resets(resets, steps, batch):
+    """The resets by clock, [T, B] of 0 and 1; zeros where none are given."""
+    resets = resets if isinstance(resets, Mapping) else dict.fromkeys(RESETS, resets)
+    _check_names("clocks", resets, RESETS)
+    out = {{}}
+    for clock in RESETS:
+        flags = resets.get(clock)
+        flags = _zeros(steps[clock], batch) if flags is None else _array(flags)
+        if tuple(flags.shape) != (steps[clock], batch):
+            raise ValueError(f"resets are {{list(flags.shape)}}; they must be {{[steps[clock], batch]}}")
+        out["reset:" + clock] = flags
+    return out
+'''
+
+TAKING_RESETS = (
+    ("seed=0):", "seed=0, resets=None):"),
+    ("seed, NEEDED)", "seed, NEEDED, resets)"),
+    ("seed, INPUTS)", "seed, INPUTS, resets)"),
+    ("seed, needed):", "seed, needed, resets=None):"),
+    ("step(params, inputs, state=None):", "step(params, inputs, state=None, resets=None):"),
+    ("forward(params, now, state)", "forward(params, now, state, resets=None if resets is None else resets[None])"),
+    (
+        "    steps, batch = _sizes(given)\n",
+        "    steps, batch = _sizes(given)\n    given.update(_resets(resets, steps, batch))\n",
+    ),
+    (
+        "    steps came before.\n",
+        "    steps came before. `resets` [T, B], or a dict of them by clock, is 1 where a sequence begins again.\n",
+    ),
+)
+"""What changes in the functions if they take resets."""
+
+
 def calls(export: Export, arrays: str) -> str:
     """The functions that a user calls; `arrays` is what the backend adds."""
+    text = _calls(export, arrays)
+    if export.resets:
+        for old, new in TAKING_RESETS:
+            text = text.replace(old, new)
+        text += RESETS.format(clocks=ascii(export.resets))
+    return text
+
+
+def _calls(export: Export, arrays: str) -> str:
     refusal = NO_STEP.replace("REASON", ascii(f"{export.name} can't be stepped: {export.no_step}"))
     loss = LOSS if any(name == "loss_pass" for name, _ in export.functions) else ""
     return CALLS + (refusal if export.no_step else STEP) + loss + arrays + REST

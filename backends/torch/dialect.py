@@ -70,8 +70,10 @@ class Torch(FunctionDialect):
             borrowed += [f"({listed(names)}) = {group}.tensors"]
         return "\n".join(short for line in [*f.definition(borrowed), *makers] for short in folded(line))
 
-    def literal(self, f: Frame, value: float) -> str:
+    def literal(self, f: Frame, value: float, index: bool = False) -> str:
         """The number as a tensor without axes, because PyTorch would make one of a Python number at each call."""
+        if index:
+            return f.constant(value, "()", index=True)
         known = {0.0: "zero", 1.0: "one", 0.5: "half", 2.0: "two"}
         return f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
 

@@ -22,7 +22,7 @@ from recurrency.language.vocabulary.initialisers import initial_values
 from . import module_kernels as kernels
 from .curvature import Curvature
 from .runtime.network import Network
-from .runtime.program import INPUT, PROGRAMS, Port, Program
+from .runtime.program import INPUT, PROGRAMS, RESET, Port, Program
 
 if TYPE_CHECKING:
     from recurrency.model.model import Model
@@ -50,7 +50,18 @@ class InMemory(Program):
         self.model, self.recipe = model, recipe
         self._functions: dict[Any, Callable[..., dict[str, Tensor]]] = {}
         self._tapes: dict[str, tuple[Port, ...]] = {}
+        self._resetting: dict[tuple[str, ...], InMemory] = {}
         super().__init__(**tables)
+        self.programs = model.programs.resetting(self.resets)
+
+    def resetting(self, clocks: tuple[str, ...], mode: str) -> InMemory:
+        """See `Program`."""
+        if clocks == self.resets:
+            return self
+        self.model.allow_resets(clocks, ("loss",) if mode == "loss" else tuple(map(STREAM.of, self.streams)))
+        if clocks not in self._resetting:
+            self._resetting[clocks] = program_of(self.model, self.recipe[1], tuple(self.streams), clocks)
+        return self._resetting[clocks]
 
     def function(self, kind: str, like: Tensor) -> Callable[..., dict[str, Tensor]]:
         """See `Program`."""
@@ -73,9 +84,9 @@ class InMemory(Program):
     def _built(self, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
         function: Callable[..., dict[str, Tensor]]
         if kernels.obstacle(like.device, like.dtype) is None:
-            function = kernels.built(self.model.programs, like, kind, options)
+            function = kernels.built(self.programs, like, kind, options)
         else:
-            runner: Any = self.model.programs.runner(kind, *options)
+            runner: Any = self.programs.runner(kind, *options)
             function = runner.function
         return function
 
@@ -89,7 +100,7 @@ class InMemory(Program):
     def tape(self, mode: str) -> tuple[Port, ...]:
         """See `Program`."""
         if mode not in self._tapes:
-            self._tapes[mode] = tape(self.model.programs.graph("results_kept", self.roots[mode]))
+            self._tapes[mode] = tape(self.programs.graph("results_kept", self.roots[mode]))
         return self._tapes[mode]
 
     def initial(self, seed: int) -> dict[str, Tensor]:
@@ -121,6 +132,8 @@ class SpecNetwork(Network):
         damped: Sequence[str] = (),
         distance: str = "matching",
         sequences: int = 0,
+        resets: Any = None,
+        is_init: Any = None,
         **named: Any,
     ) -> Curvature:
         """The Gauss-Newton matrix of the loss at these parameters, as a function that multiplies it with vectors.
@@ -132,9 +145,10 @@ class SpecNetwork(Network):
             UsageError: the cell has no loss line; a stream can't be damped, or reads inputs that the loss does not.
         """
         self.model.need_loss()
-        call, params, tensors, *_ = self._gathered("loss", inputs, state, lengths, seed, named)
-        products = self.program.products
-        return Curvature(self.model, products, call, params.detach(), tensors, damped, distance, sequences)
+        flags = self._resets(resets, is_init, named)
+        call, params, tensors, *_ = self._gathered("loss", inputs, state, lengths, seed, named, flags)
+        program: Any = call.program
+        return Curvature(self.model, program.products, call, params.detach(), tensors, damped, distance, sequences)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """`pickle` can't find a class of `class_of` by its name: use `emptied`."""
@@ -174,13 +188,22 @@ def emptied(program: InMemory) -> SpecNetwork:
     return made.__new__(made)
 
 
-def rebuilt(spec: Spec, dimensions: Mapping[str, Any], streams: tuple[str, ...], without: Sequence[str]) -> InMemory:
+def rebuilt(
+    spec: Spec,
+    dimensions: Mapping[str, Any],
+    streams: tuple[str, ...],
+    without: Sequence[str],
+    resets: tuple[str, ...] = (),
+) -> InMemory:
     """The program of a specification, compiled for dimensions."""
-    return program_of(spec.compile(backend="torch", without=without, dimensions=dimensions), dimensions, streams)
+    model = spec.compile(backend="torch", without=without, dimensions=dimensions)
+    return program_of(model, dimensions, streams, resets)
 
 
-def program_of(model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = ()) -> InMemory:
-    """The program of a model: one object for equal programs.
+def program_of(
+    model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = (), resets: tuple[str, ...] = ()
+) -> InMemory:
+    """The program of a model: one object for equal programs. `resets` are the clocks that have resets.
 
     Raises:
         UsageError: the cell has no such inner stream.
@@ -191,11 +214,11 @@ def program_of(model: Model, dimensions: Mapping[str, Any], streams: Sequence[st
             near = nearest(name, model.streams)
             hint = f"; did you mean {near}?" if near else ""
             raise UsageError(f"{model.spec.name} has no stream {name}{hint}")
-    found = tables(model, streams)
+    found = tables(model, streams, resets)
     known = PROGRAMS.get(found["key"])
     if isinstance(known, InMemory):
         return known
-    recipe = (model.spec, dict(dimensions), streams, tuple(sorted(model.programs.without)))
+    recipe = (model.spec, dict(dimensions), streams, tuple(sorted(model.programs.without)), resets)
     return InMemory(model, recipe, found)
 
 
@@ -224,9 +247,9 @@ def torch_dtype(dtype: Any) -> torch.dtype | None:
 # ------------------------------------------------------------------------------------------------------------- tables
 
 
-def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
+def tables(model: Model, streams: tuple[str, ...], resets: tuple[str, ...] = ()) -> dict[str, Any]:
     """The tables of `Program` for a compiled model with these inner streams among its results."""
-    programs = model.programs
+    programs = model.programs.resetting(resets)
     results = tuple(f"{group}:{n}" for group, names in _results(model, streams).items() for n in names)
     modes = {"run": programs.graphs.rooted(results)}
     if model.has_loss:
@@ -235,6 +258,7 @@ def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
     ports = {root: port_of(graph[id].type) for root, id in graph.roots.items()}
     entries = programs.layout.entries
     sizes = ", ".join(f"{name}={dimension_text(value)}" for name, value in model.dimensions.items())
+    more = [f"{RESET}{clock}" for clock in resets]
     return {
         "name": model.spec.name,
         "key": _key(model.spec.name, sizes, [*map(graph_text, modes.values()), repr(entries), _switches(model)]),
@@ -246,10 +270,11 @@ def tables(model: Model, streams: tuple[str, ...]) -> dict[str, Any]:
         "states": {name: ports[FINAL.of(name)] for name in model.states},
         "parameters": {name: entries[name] for name in model.parameters},
         "size": model.size,
-        "sources": {mode: _sources(graph, model) for mode, graph in modes.items()},
+        "sources": {mode: (*_sources(graph, model), *more) for mode, graph in modes.items()},
         "random": model.random,
         "clocks": tuple(model.clocks),
         "clock": model.clock,
+        "resets": resets,
     }
 
 

@@ -49,9 +49,9 @@ class {name}(Network):
 
 def module_text(export: Export) -> str:
     """The source of a module that needs nothing but PyTorch; its class has the name of the cell."""
-    program = program_of(export.model, {})
+    program = program_of(export.model, {}, (), export.resets)
     graphs = {
-        f"{mode}_{kind}": export.model.programs.graph(graph, program.roots[mode], *options)
+        f"{mode}_{kind}": export.programs.graph(graph, program.roots[mode], *options)
         for mode in program.sources
         for kind, (graph, options) in KINDS.items()
     }
@@ -77,7 +77,9 @@ def module_text(export: Export) -> str:
     return "\n".join(head) + text.replace('NAMESPACE = "recurrency"', known, 1)
 
 
-TABLES = "name key sizes equations inputs outputs streams states parameters size sources random clocks clock".split()
+TABLES = (
+    "name key sizes equations inputs outputs streams states parameters size sources random clocks clock resets".split()
+)
 """The tables of `Program`."""
 
 

@@ -83,6 +83,8 @@ class Trait:
     """The value at the last step, or at one of the steps before it."""
     ACCUMULATES = Fact("accumulates")
     """The sum of the argument over steps or over sequences."""
+    KEEPS_ROWS = Fact("keeps_rows")
+    """The last steps of the argument, or what lies before the first step, become rows of one value."""
     COUNTS = Fact("counts")
     """The number of steps of each sequence."""
     LENGTHS = Fact("lengths")

@@ -56,6 +56,8 @@ DAMPING = Group("damping:")
 """Inputs: the weights of the structural damping of streams."""
 READ = Group("read:")
 """What is computed over another clock and read by the rest, by number: see `passes.separate`."""
+RESET = Group("reset:")
+"""Inputs: by clock, where sequences begin again."""
 TAPE = Group("tape:")
 """What the forward run keeps for the backward run, by number."""
 

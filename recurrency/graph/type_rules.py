@@ -18,6 +18,12 @@ def same(types: tuple[Type, ...], attrs: Attrs) -> Type:
     return Type(join(*types)[0], types[0].shape, join(*types)[1])
 
 
+def selected(types: tuple[Type, ...], attrs: Attrs) -> Type:
+    """One of the last two arguments for each element: symbols, if both are symbols of one vocabulary."""
+    index = types[1].index if types[1].index == types[2].index else None
+    return replace(same(types, attrs), index=index)
+
+
 def stated(types: tuple[Type, ...], attrs: Attrs) -> Type:
     """The type is the attribute `type`."""
     result: Type = attrs["type"]
@@ -52,7 +58,7 @@ def expanded(types: tuple[Type, ...], attrs: Attrs) -> Type:
     shape = list(types[0].shape)
     for axis, size in zip(attrs["axes"], attrs["sizes"], strict=True):
         shape.insert(axis, size)
-    return _of_sequence(types[0].with_shape(*shape))
+    return _of_sequence(arranged(types[0], *shape))
 
 
 def _of_sequence(type_: Type) -> Type:

@@ -149,6 +149,11 @@ STREAM_NEEDED = Code(54, "stream needed")
 NOT_A_VALUE = Code(55, "not a value")
 """A cell, a function or a family stands where a value is needed. Call the cell or the function; choose a member of the
 family."""
+WRONG_CLAUSE = Code(56, "wrong clause behind a use")
+"""`reset` follows the use of a cell. Behind it stands one number for each step, over the clock of the cell."""
+ACROSS_RESETS = Code(57, "value across resets")
+"""A cell that is used with `reset` begins again within a sequence. A value of the whole sequence, or of a later step,
+would read across the resets."""
 
 # ----------------------------------------------------------------------------------------------------------- warnings
 
@@ -179,7 +184,7 @@ USELESS_COMMENT = Code(111, "comment that silences nothing")
 """A comment such as `# ok: RNN103` names a warning that this line does not cause, or no longer causes."""
 
 TABLE = {code.number: code for code in list(globals().values()) if isinstance(code, Code)}
-SYNTAX, MEANING, LINTS = range(1, 20), range(20, 56), range(101, 112)
+SYNTAX, MEANING, LINTS = range(1, 20), range(20, 58), range(101, 112)
 """The numbers of mistakes of writing, of mistakes of meaning, and of warnings: what is allowed, but hardly meant."""
 
 

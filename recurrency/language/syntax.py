@@ -133,8 +133,18 @@ class From:
     first: tuple[Keyword, ...]
 
 
+@dataclass(frozen=True)
+class Changed:
+    """`use reset start`: the use of a cell, changed where a stream is not 0; `word` is `"reset"`."""
+
+    span: Span = field(compare=False)
+    use: Expression
+    word: str
+    by: Expression
+
+
 Expression: TypeAlias = (
-    Number | Name | Unary | Binary | Conditional | Comprehension | Subscript | Attribute | Call | From
+    Number | Name | Unary | Binary | Conditional | Comprehension | Subscript | Attribute | Call | From | Changed
 )
 
 # --------------------------------------------------------------------------------------------------- declarations
@@ -302,3 +312,10 @@ def walk(node: Any) -> Iterator[Any]:
 def mentions_time(tree: Any) -> bool:
     """Whether `t` occurs in a piece of syntax."""
     return any(isinstance(part, Name) and part.name == "t" for part in walk(tree))
+
+
+def unchanged(use: Expression) -> Expression:
+    """A use of a cell without the clauses that change it, such as `reset start`."""
+    while isinstance(use, Changed):
+        use = use.use
+    return use

@@ -21,6 +21,9 @@ MAX_WORDS = 20_000
 STARTERS = frozenset({"PARAM", "STATE", "CONST", "FN", "FOR", "LOSS", "CELL", "USE"})
 TOP_LEVEL = frozenset({"CELL", "USE", "FN"})
 OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+CLAUSES = {"reset": "RESET"}
+"""Names that begin a clause between the use of a cell and a value, and the terminals that they then are."""
+BEGIN_VALUE = frozenset({"NAME", "NUMBER", "LPAR"})
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 
 
@@ -75,7 +78,30 @@ def lex(text: str) -> Iterator[Token]:
     """All words of a text, with comments and stray characters; never fails."""
     reader = grammar().parse_interactive(text, start="file")
     words: Iterator[Token] = reader.lexer_thread.lex(reader.parser_state)
-    return words
+    return _with_clauses(words)
+
+
+def _with_clauses(words: Iterator[Token]) -> Iterator[Token]:
+    """The same words, with the type of a clause for names between two values: `h = LSTM(x) reset start`."""
+    waiting: list[Token] = []  # a word that may be one, and the comments after it
+    before: Token | None = None
+    for word in words:
+        if word.type == "COMMENT":
+            yield from () if waiting else (word,)
+            waiting += [word] if waiting else []
+            continue
+        if waiting:
+            first, *comments = waiting
+            clause = word.type in BEGIN_VALUE
+            before = Token.new_borrow_pos(CLAUSES[first], first, first) if clause else first
+            yield from (before, *comments)
+            waiting = []
+        if word.type == "NAME" and word in CLAUSES and ends_value(before):
+            waiting = [word]
+            continue
+        before = word
+        yield word
+    yield from waiting
 
 
 def words_of(text: str) -> list[Token]:

@@ -133,6 +133,23 @@ def check_lengths(lengths: Any, clock: str, steps: int, batch: int) -> Array:
     return array.astype(np.int64)
 
 
+def check_flags(name: str, flags: Any, shape: tuple[int, int], axes: tuple[str, str]) -> Array:
+    """Flags for each step of each sequence, as booleans of the given shape; `axes` are its words.
+
+    Raises:
+        ShapeError: they are no bools or numbers 0 and 1, or have another shape.
+    """
+    array = as_array(name, flags)
+    if array.dtype.kind not in "biuf":
+        raise ShapeError(f"{name} holds {array.dtype.name}; it must hold bools, or the numbers 0 and 1")
+    if array.shape != shape:
+        raise ShapeError(f"{name} is {described(array.shape, axes)}; this call needs {described(shape, axes)}")
+    set_ = array != 0
+    for place in np.argwhere(set_ & (array != 1))[:1].tolist():
+        raise ShapeError(f"{name}{place} is {array[tuple(place)]}; each entry must be 0 or 1")
+    return np.asarray(set_)
+
+
 def check_content(name: str, array: Array, index: int | None, valid: Array | None = None) -> None:
     """Raise a ShapeError for NaN or an unknown symbol, except in padding, where `valid` [T, B] is False."""
     if index is None and not isnan(array.min(initial=0.0)):  # the minimum of numbers is NaN if one of them is

@@ -9,12 +9,13 @@ import numpy as np
 
 from recurrency.backend import Call
 from recurrency.errors import ShapeError, UsageError
-from recurrency.graph.roots import START
+from recurrency.graph.roots import RESET, START
 from recurrency.model.arrays import (
     REALS,
     Port,
     as_array,
     check_content,
+    check_flags,
     check_lengths,
     check_shape,
     converted,
@@ -50,6 +51,7 @@ def gather(
     training: bool,
     seed: Any,
     required: Required,
+    resets: Any = None,
 ) -> Call:
     """Check the arguments of a call; inputs that are not `required` may be left out.
 
@@ -65,6 +67,8 @@ def gather(
         check_content(name, array, port.index, mask)
         if mask is not None:
             arrays[name] = without_padding(array, port.index, mask)
+    if resets is not None:
+        arrays.update(_resets(interface, resets, ragged, steps, batch))
     offset = None
     if state:
         starts, offset = _state(interface, state, batch)
@@ -72,6 +76,11 @@ def gather(
     if seed.__class__ is not int:
         seed = whole_seed(seed)
     return Call(flat(interface, params), arrays, ragged, steps, batch, bool(training), seed, offset)
+
+
+def clocks_of_resets(call: Call) -> tuple[str, ...]:
+    """The clocks on which a call has resets."""
+    return tuple(RESET.name(name) for name in call.given if name.startswith(RESET.prefix))
 
 
 def by_name(interface: Interface, inputs: Any, required: Required) -> Mapping[str, Any]:
@@ -100,6 +109,18 @@ def one_step(interface: Interface, inputs: Any, required: Required) -> dict[str,
             array = np.expand_dims(array, axis)
         out[name] = array
     return out
+
+
+def flags_of_step(what: str, flags: Any, batch_first: bool) -> Array:
+    """Flags [B] of one step, with a time axis of length one.
+
+    Raises:
+        ShapeError: they have other axes.
+    """
+    array = as_array(what, flags)
+    if array.ndim != 1:
+        raise ShapeError(f"{what} is {list(array.shape)}; one step needs [B]")
+    return np.expand_dims(array, 1 if batch_first else 0)
 
 
 def dtype_name(dtype: Any) -> str:
@@ -177,11 +198,7 @@ def _sizes(interface: Interface, arrays: Mapping[str, Array]) -> tuple[dict[str,
 def _lengths(interface: Interface, lengths: Any, steps: Mapping[str, int], batch: int) -> dict[str, Array] | None:
     """The lengths on all clocks, or None where no sequence is shorter than its array."""
     if not isinstance(lengths, Mapping):
-        clocks = interface.input_clocks
-        if len(clocks) > 1:
-            many = f"runs over the clocks {', '.join(clocks)}"
-            raise UsageError(f"{interface.name} {many}: pass lengths for each by name")
-        lengths = dict.fromkeys(clocks, lengths)
+        lengths = dict.fromkeys(interface.only_clock("lengths"), lengths)
     out = {}
     for clock, array in lengths.items():
         if clock not in steps:
@@ -193,6 +210,27 @@ def _lengths(interface: Interface, lengths: Any, steps: Mapping[str, int], batch
     if not out:
         return None
     return {clock: out[clock] if clock in out else np.full(batch, count, np.int64) for clock, count in steps.items()}
+
+
+def _resets(
+    interface: Interface, resets: Any, ragged: Mapping[str, Array] | None, steps: Mapping[str, int], batch: int
+) -> dict[str, Array]:
+    """The resets as `reset:CLOCK`, [T, B] of 0 and 1; there are none in padding."""
+    if not isinstance(resets, Mapping):
+        resets = dict.fromkeys(interface.only_clock("resets"), resets)
+    out = {}
+    for clock, flags in resets.items():
+        if clock not in interface.input_clocks:
+            raise interface.unknown("clock", clock, interface.input_clocks)
+        if flags is None:
+            continue
+        count = steps[clock]
+        shape, axes = ((batch, count), ("B", "T")) if interface.batch_first else ((count, batch), ("T", "B"))
+        found = check_flags("resets", flags, shape, axes)
+        found = found.swapaxes(0, 1) if interface.batch_first else found
+        real = None if ragged is None else real_steps(ragged, steps, clock)
+        out[RESET.of(clock)] = (found if real is None else found & real).astype(interface.real)
+    return out
 
 
 def _state(

@@ -13,10 +13,10 @@ import numpy as np
 from recurrency.backend import Call, Runner
 from recurrency.errors import UsageError
 from recurrency.graph.op import Array
-from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM
+from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, LOSS, OUTPUT, RESET, START, STREAM
 from recurrency.graph.types import Kind
 from recurrency.model.budget import longest, size_in_bytes
-from recurrency.model.call import GROUPS
+from recurrency.model.call import GROUPS, clocks_of_resets
 from recurrency.model.chunk_roots import ChunkRoots
 from recurrency.model.interface import Interface
 from recurrency.model.memory import Forecast
@@ -45,9 +45,19 @@ class Checkpoint:
         self.budget = size_in_bytes(wanted) if isinstance(wanted, str) and not wanted.strip().isdigit() else None
         self.fixed = whole_steps(wanted) if self.budget is None else 0
         self._chosen: dict[tuple[int, int, bool], int] = {}
+        self._resetting: dict[tuple[str, ...], Checkpoint] = {}
         reason = in_one_piece(interface, programs)
         if reason:
             raise UsageError(f"{interface.name} can't be run in chunks: {reason}")
+
+    def of(self, call: Call) -> Checkpoint:
+        """What runs such a call: these programs, or those with resets."""
+        clocks = clocks_of_resets(call)
+        if not clocks:
+            return self
+        if clocks not in self._resetting:
+            self._resetting[clocks] = Checkpoint(self.interface, self.programs.resetting(clocks), self.wanted)
+        return self._resetting[clocks]
 
     def steps(self, count: int, batch: int, ragged: bool = False) -> int:
         """The number of steps of a chunk in calls of these sizes.
@@ -159,7 +169,8 @@ class Checkpoint:
         """The call of one chunk, from the states before it; the first chunk gets the caller's initial states."""
         start, stop = piece
         inputs, clock = self.interface.inputs, self.interface.clock
-        given = {n: a[start:stop] if n in inputs else a for n, a in call.given.items() if n in inputs or not before}
+        timed = {n: a[start:stop] for n, a in call.given.items() if n in inputs or RESET.has(n)}
+        given = {**({} if before else call.given), **timed}
         given |= {START.of(FINAL.name(root)): array for root, array in before.items()}
         lengths, offset = call.lengths, call.offset
         if lengths is not None:

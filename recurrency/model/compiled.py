@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from recurrency.graph.roots import FINAL, OUTPUT
+from recurrency.errors import UsageError
+from recurrency.graph.roots import FINAL, OUTPUT, STREAM
 from recurrency.model import parameters
-from recurrency.model.call import FORWARD, dtype_name, gather
+from recurrency.model.call import FORWARD, clocks_of_resets, dtype_name, gather
 from recurrency.model.programs import Programs
 
 if TYPE_CHECKING:
-    from recurrency.backend import Backend, Call
+    from recurrency.backend import Backend, Call, Runner
     from recurrency.graph.op import Array
+    from recurrency.graph.types import Kind
     from recurrency.language.elaboration.elaborate import Elaborated
     from recurrency.model.checkpoint import Checkpoint
     from recurrency.model.memory import Memory
@@ -107,6 +109,7 @@ class Compiled:
         training: bool = False,
         seed: int = 0,
         roots: tuple[str, ...] = FORWARD,
+        resets: Any = None,
     ) -> Call:
         """The arguments of a call that computes `roots`, checked, as the programs of a backend take them.
 
@@ -114,7 +117,16 @@ class Compiled:
             ShapeError: an array does not fit. UsageError: a name is unknown, or an input that the roots need missing.
         """
         required = partial(self.reads, *roots)
-        return gather(self.interface, params, inputs, state, lengths, training, seed, required)
+        call = gather(self.interface, params, inputs, state, lengths, training, seed, required, resets)
+        if resets is not None:
+            self.allow_resets(clocks_of_resets(call), roots)
+        return call
+
+    def allow_resets(self, clocks: tuple[str, ...], roots: tuple[str, ...] = ()) -> None:
+        """Raise a UsageError if the results, or the loss or a stream among some roots, can't be reset."""
+        streams = tuple(STREAM.name(root) for root in roots if STREAM.has(root))
+        if clocks and (why := self.programs.obstacle_to_resets(clocks, streams, "loss" in roots)):
+            raise UsageError(f"{self.interface.name} can't be reset within sequences: {why}")
 
     def reads(self, *roots: str) -> tuple[str, ...]:
         """The inputs that some roots (or groups of them, such as `output`) need; the others may be left out."""
@@ -125,9 +137,29 @@ class Compiled:
 
         return self.programs.remembered(tuple[str, ...], ("reads", *roots), needed)
 
+    def _programs(self, call: Call) -> Programs:
+        """The programs for a call: with resets, if it has any."""
+        return self.programs.resetting(clocks_of_resets(call))
+
+    def _runner(self, call: Call, kind: str, *options: Any) -> Runner:
+        """The compiled program of a kind for a call."""
+        return self._programs(call).runner(kind, *options)
+
     def _chunked(self, call: Call) -> Checkpoint | None:
         """What runs a call in chunks, if there is to be more than one."""
-        return self.checkpoint if self.checkpoint and self.checkpoint.divides(call) else None
+        found = self.checkpoint.of(call) if self.checkpoint else None
+        return found if found and found.divides(call) else None
+
+    def _named(self, values: Arrays, roots: Iterable[tuple[str, str, Kind]]) -> dict[str, Array]:
+        """The values of roots, by name, with the axes that the caller uses."""
+        if self.batch_first:
+            return {name: self.interface.outward(values[root], kind) for name, root, kind in roots if root in values}
+        return {name: values[root] for name, root, _ in roots if root in values}
+
+    def need_loss(self) -> None:
+        """Raise a UsageError if the cell has no loss line."""
+        if not self.has_loss:
+            raise UsageError(f"{self.interface.name} has no loss line")
 
     @cached_property
     def over_steps(self) -> str:

@@ -17,6 +17,7 @@ from recurrency.version import VERSION
 
 if TYPE_CHECKING:
     from recurrency.model.model import Model
+    from recurrency.model.programs import Programs
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class Export:
     """Parameters [size] to put into the source."""
     no_step: str = ""
     """Why the module can't have a function for one step ("" if it can)."""
+    resets: tuple[str, ...] = ()
+    """The clocks on which the functions take resets: inputs `reset:CLOCK` [T, B] of 0 and 1."""
+
+    @property
+    def programs(self) -> Programs:
+        """The programs that the functions are of."""
+        return self.model.programs.resetting(self.resets)
 
 
 @dataclass(frozen=True)
@@ -59,13 +67,15 @@ class ModuleFiles:
     no_step: str = ""
 
 
-def module_files(model: Model, options: str = "", weights: Array | None = None) -> ModuleFiles:
+def module_files(model: Model, options: str = "", weights: Array | None = None, resets: bool = False) -> ModuleFiles:
     """A module with functions for forward pass, backward pass, one step and (with loss lines) loss and gradients.
 
-    With `weights` [size] it includes these parameters. `options` appears in its first line.
+    With `weights` [size] it includes these parameters; with `resets` its functions take resets within sequences.
+    `options` appears in its first line.
 
     Raises:
-        UsageError: the model's backend writes no source, or none with weights; they are not finite.
+        UsageError: the model's backend writes no source, or none with weights; they are not finite; the cell can't be
+            reset within sequences.
     """
     backend = find(model.backend, run=False)
     no_step = model.over_steps if getattr(backend, "writes_steps", False) else ""
@@ -75,10 +85,10 @@ def module_files(model: Model, options: str = "", weights: Array | None = None) 
             raise UsageError(f"the backend {model.backend} writes no weights into its source; c does")
         _require_finite(model, weights)
     if both is not None:
-        source, header = both(_export(model, options, weights))
+        source, header = both(_export(model, options, weights, resets))
         return ModuleFiles(source, header, no_step)
     if write is not None:
-        return ModuleFiles(str(write(_export(model, options, weights))), no_step=no_step)
+        return ModuleFiles(str(write(_export(model, options, weights, resets))), no_step=no_step)
     raise UsageError(f"the backend {model.backend} writes no source; numpy does")
 
 
@@ -99,8 +109,10 @@ def _require_finite(model: Model, weights: Array) -> None:
             raise UsageError(f"{where}; weights in a source must be finite")
 
 
-def _export(model: Model, options: str, weights: Array | None) -> Export:
-    programs = model.programs
+def _export(model: Model, options: str, weights: Array | None, resets: bool) -> Export:
+    clocks = tuple(model.interface.input_clocks) if resets else ()
+    model.allow_resets(clocks, ("loss",) if model.has_loss else ())
+    programs = model.programs.resetting(clocks)
     functions = [
         ("forward_pass", programs.graph("forward_kept", ())),
         ("backward_pass", programs.graph("backward", ())),
@@ -120,6 +132,7 @@ def _export(model: Model, options: str, weights: Array | None) -> Export:
         model,
         weights,
         model.over_steps,
+        clocks,
     )
 
 

@@ -110,6 +110,17 @@ class Interface:
         """The clocks of the inputs, sorted."""
         return sorted({str(p.clock) for p in self.inputs.values()})
 
+    def only_clock(self, what: str) -> list[str]:
+        """The clocks of the inputs, of which there may be no more than one; `what` is what the caller gives for it.
+
+        Raises:
+            UsageError: there are several.
+        """
+        if len(self.input_clocks) > 1:
+            many = f"runs over the clocks {', '.join(self.input_clocks)}"
+            raise UsageError(f"{self.name} {many}: pass {what} for each by name")
+        return self.input_clocks
+
     @cached_property
     def clock(self) -> str:
         """The clock whose steps `state["t"]` counts: the only clock of the inputs, or `t`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurrency.backend import Backend, Runner
@@ -41,6 +42,8 @@ class Programs:
         self.without = _known(without, backend) if without else frozenset()
         self._elaborated = elaborated
         self._runners: dict[Any, Runner] = {}
+        self._resetting: dict[tuple[str, ...], Programs] = {}
+        self._obstacles: dict[tuple[tuple[str, ...], tuple[str, ...], bool], str] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Programs:
         """The same object: callers see no change of it, and compiled code holds addresses of this process."""
@@ -49,7 +52,7 @@ class Programs:
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: all that the programs are made from. They are built again on first use."""
         kept = ("backend", "dtype", "record", "without", "_elaborated")
-        return {**{name: getattr(self, name) for name in kept}, "_runners": {}}
+        return {**{name: getattr(self, name) for name in kept}, "_runners": {}, "_resetting": {}, "_obstacles": {}}
 
     @cached_property
     def elaborated(self) -> Elaborated:
@@ -67,6 +70,36 @@ class Programs:
     def layout(self) -> Layout:
         """The offset and shape of each parameter in the flat vector."""
         return self.graphs.layout
+
+    def resetting(self, clocks: tuple[str, ...]) -> Programs:
+        """The programs of the same cell that have resets on these clocks; without any, these programs."""
+        if not clocks:
+            return self
+        if clocks not in self._resetting:
+            record = None if self.record is None else records.key(self.record, "resets", clocks)
+            elaborated = partial(self._with_resets, clocks)
+            self._resetting[clocks] = Programs(elaborated, self.backend, self.dtype, self.without, record)
+        return self._resetting[clocks]
+
+    def _with_resets(self, clocks: tuple[str, ...]) -> Elaborated:
+        """The elaborated cell with resets on these clocks; all models of one elaborated cell share it."""
+        from recurrency.passes.resets import resets
+
+        whole = self.elaborated
+        if clocks not in whole.resetting:
+            whole.resetting[clocks] = replace(whole, graph=resets(whole.graph, clocks))
+        return whole.resetting[clocks]
+
+    def obstacle_to_resets(self, clocks: tuple[str, ...], streams: tuple[str, ...] = (), loss: bool = True) -> str:
+        """Why the results, some inner streams and the loss can't be reset within sequences ("" where they can)."""
+        from recurrency.passes.resets import obstacle
+
+        key = (clocks, streams, loss)
+        if key not in self._obstacles:
+            self._obstacles[key] = self.remembered(
+                str, ("to resets", *key), lambda: obstacle(self.elaborated.graph, *key)
+            )
+        return self._obstacles[key]
 
     def interface(self, batch_first: bool) -> Interface:
         """The interface of the cell; where it is remembered, no graph is made."""

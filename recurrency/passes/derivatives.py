@@ -34,7 +34,7 @@ def sources(graph: Graph, wrt: Collection[str]) -> dict[str, int]:
         for group, op in SOURCES.items()
         if group in wrt
         for name, id in graph.sources(op).items()
-        if graph[id].type.index is None
+        if graph[id].type.index is None and "fixed" not in graph[id].attrs
     }
 
 

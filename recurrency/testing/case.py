@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SPECIAL = (-0.0, 1e-42, -1e30, 3e38)
 """Elements of special arrays: negative zero, a subnormal, and numbers that overflow."""
+RESET = 0.3
+"""How often a step of a sequence resets it."""
 INFINITE = (np.inf, -np.inf)
 """Inputs may hold these as well. (What a state that is not finite does to sequences that have no step is undefined.)"""
 
@@ -31,7 +33,7 @@ class Case:
     `steps` and `lengths` are by clock, `lengths` None where all sequences are full. With `state` every initial
     state is passed. `values` and `weights` name the laws (see `LAWS`) of inputs and states, and of parameters; `zeroed`
     lists arrays that are zero instead (`param:W`, `input:x`, `start:h`, `d:output:y`). `cuts` are the steps before
-    which the sequence is cut into chunks.
+    which the sequence is cut into chunks. With `resets`, sequences begin again at random steps.
     """
 
     dimensions: Mapping[str, Any]
@@ -47,11 +49,12 @@ class Case:
     cuts: tuple[int, ...] = ()
     seed: int = 0
     spoilt: bool = True
+    resets: bool = False
 
     def __str__(self) -> str:
         sizes = [f"{n}={v}" for n, v in (*self.dimensions.items(), *self.steps.items(), ("B", self.batch))]
         words = [f"lengths {dict(self.lengths)}"] if self.lengths is not None else []
-        words += [n for n in ("state", "training") if getattr(self, n)]
+        words += [n for n in ("state", "training", "resets") if getattr(self, n)]
         words += ["anything in the padding"] if self.spoilt and self.lengths is not None else []
         words += [f"cut before {', '.join(map(str, self.cuts))}"] if self.cuts else []
         zeroed = f"; {len(self.zeroed)} arrays are zero" if self.zeroed else ""
@@ -77,6 +80,11 @@ class Case:
         counts = [self.length(clock, b) for b in range(self.batch)]
         out: Array = np.arange(self.steps.get(str(clock), 0))[:, None] < np.array(counts, np.int64)
         return out
+
+    def restarts(self, clock: str) -> Array:
+        """Where sequences begin again on a clock, [T, B]."""
+        rng = np.random.default_rng((self.seed, zlib.crc32(f"resets:{clock}".encode())))
+        return np.asarray(rng.random((self.steps.get(clock, 0), self.batch)) < RESET)
 
     def of(self, dtype: str) -> Case:
         """The same call in another dtype."""

@@ -44,6 +44,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "no step": {"batch": 2, "steps": dict.fromkeys(STEPS, 0)},
     "one step": {"batch": 1, "steps": dict.fromkeys(STEPS, 1), "state": True},
     "training": {"batch": 2, "lengths": {"t": (3, 5), "s": (4, 2)}, "training": True, "seed": 5},
+    "resets": {"batch": 3, "lengths": {"t": (5, 2, 4), "s": (4, 2, 3)}, "resets": True, "state": True},
     "large numbers": {"batch": 2, "values": "large"},
     "infinite numbers here and there": {"batch": 3, "values": "special", "state": True},
 }

@@ -13,6 +13,7 @@ from recurrency.graph.op import Trait
 from recurrency.graph.roots import FINAL, GRADIENT, INPUT, OUTPUT, PARAM, START, STREAM, TANGENT, Group
 from recurrency.graph.types import Kind
 from recurrency.model.damping import can_damp
+from recurrency.passes.resets import obstacle as obstacle_to_resets
 from recurrency.passes.stepwise import obstacle
 from recurrency.testing.case import Case, Data, data
 
@@ -51,7 +52,14 @@ class Call:
             "lengths": self.case.ragged,
             "training": self.case.training,
             "seed": self.case.seed,
+            **({"resets": self.resets} if self.resets is not None else {}),
         }
+
+    @property
+    def resets(self) -> dict[str, Array] | None:
+        """The resets by clock; None where there are none."""
+        clocks = clocks_of_resets(self.model) if self.case.resets else ()
+        return {clock: self.case.restarts(clock) for clock in clocks} or None
 
     def seeds(self, group: Group) -> dict[str, Array]:
         """The adjoints of outputs or of final states."""
@@ -75,6 +83,14 @@ class Call:
         out = self.by_name(found.params)
         out |= {GRADIENT.of(INPUT.of(n)): a for n, a in found.inputs.items()}
         return out | ({GRADIENT.of(START.of(n)): a for n, a in found.state.items()} if self.case.state else {})
+
+
+def clocks_of_resets(model: Model) -> tuple[str, ...]:
+    """The clocks on which all streams of a cell can be reset together; empty if they can't, or have no past."""
+    found = model.programs.elaborated
+    clocks = tuple(sorted({str(t.clock) for t in found.inputs.values()}))
+    streams = STREAM.within(found.graph.roots)
+    return clocks if clocks and found.starts and not obstacle_to_resets(found.graph, clocks, streams) else ()
 
 
 def _of_run(run: Run) -> Results:
@@ -167,12 +183,14 @@ def _chunks(call: Call) -> Results:
     """A run in pieces, and its gradients through all of them."""
     model, options, runs = call.model, call.options, []
     pieces = _pieces(call, call.case.cuts)
-    for inputs, lengths in pieces:
+    edges = np.cumsum([0, *(len(next(iter(i.values()))) for i, _ in pieces)])
+    for k, (inputs, lengths) in enumerate(pieces):
+        if call.resets is not None:
+            options["resets"] = {clock: r[edges[k] : edges[k + 1]] for clock, r in call.resets.items()}
         runs.append(model.forward(call.params, inputs, **{**options, "lengths": lengths}))
         options["state"] = runs[-1].state
     parts: list[Gradients] = []
     later = call.seeds(FINAL)
-    edges = np.cumsum([0, *(len(next(iter(i.values()))) for i, _ in pieces)])
     for k in reversed(range(len(runs))):
         timed = {n: s for n, s in call.seeds(OUTPUT).items() if model.outputs[n].kind is Kind.STREAM}
         seeds = {n: s[edges[k] : edges[k + 1]] for n, s in timed.items()}
@@ -199,6 +217,8 @@ def _steps(call: Call) -> Results:
     model, options, outputs = call.model, call.options, []
     state, settings = options.pop("state"), {n: options[n] for n in ("training", "seed")}
     for t in range(call.case.steps[model.clock]):
+        if call.resets is not None:
+            settings["resets"] = call.resets[model.clock][t]
         one, state = model.step(call.params, {n: x[t] for n, x in call.data.inputs.items()}, state, **settings)
         outputs.append({n: a[None] for n, a in one.items()})
     out = {OUTPUT.of(n): a for n, a in _joined(call, list(outputs), model.outputs).items()}

@@ -72,6 +72,7 @@ def cases(
             weights=draw(st.sampled_from(WEIGHTS)),
             cuts=tuple(sorted(draw(st.lists(st.integers(0, longest), max_size=2)))),
             seed=draw(st.integers(0, 255)),
+            resets=traits.state and draw(st.integers(0, 3)) == 3,
         )
 
     return case()

@@ -11,8 +11,8 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from recurrency.errors import ShapeError, UsageError
 
-from .checks import checked, whole_numbers
-from .program import INPUT, STATIC, STREAM, Port, Program
+from .checks import checked, dtype_name, whole_numbers
+from .program import INPUT, RESET, STATIC, STREAM, Port, Program
 
 
 class Frame:
@@ -87,17 +87,67 @@ class Frame:
         if self.packed:
             raise UsageError("a PackedSequence has its own lengths: leave out `lengths`")
         if not isinstance(lengths, Mapping):
-            clocks = {str(port.clock) for port in self.program.inputs.values()}
-            if len(clocks) > 1:
-                names = ", ".join(sorted(clocks))
-                raise UsageError(f"{self.program.name} runs over the clocks {names}: pass lengths for each by name")
-            lengths = dict.fromkeys(clocks, lengths)
+            lengths = dict.fromkeys(self._only_clock("lengths"), lengths)
         for clock, numbers in lengths.items():
             if clock not in self.steps:
                 raise UsageError(f"{self.program.name} has no clock {clock}; it has {', '.join(self.steps)}")
             if numbers is not None:
                 rule = f"lengths must be {self.batch} whole numbers, one for each sequence"
                 self.lengths[clock] = whole_numbers(rule, numbers, ((self.batch,),), device)
+
+    def resets(self, given: Any, real: torch.dtype, device: torch.device) -> dict[str, Tensor]:
+        """The resets as [T, B] for each clock, by the names that generated functions use.
+
+        `given` is an array for the only clock of the inputs, or a dict of such arrays by clock.
+
+        Raises:
+            ShapeError: one has another shape, or is on another device. UsageError: a clock is unknown.
+        """
+        if not isinstance(given, Mapping):
+            given = dict.fromkeys(self._only_clock("resets"), given)
+        out = {}
+        for clock, flags in given.items():
+            if clock not in self.steps:
+                raise UsageError(f"{self.program.name} has no clock {clock}; it has {', '.join(self.steps)}")
+            if flags is not None:
+                out[f"{RESET}{clock}"] = self._flags(flags, clock, device).to(real)
+        return out
+
+    def _flags(self, flags: Any, clock: str, device: torch.device) -> Tensor:
+        """Resets as [T, B]. A last axis of size one, which TorchRL gives them, is left out."""
+        if isinstance(flags, PackedSequence):
+            flags, _ = pad_packed_sequence(flags, total_length=self.steps[clock])
+        elif not isinstance(flags, Tensor):
+            raise ShapeError(f"resets are of the type {type(flags).__name__}; they must be a tensor")
+        elif not self.alone and self.batch_first and flags.dim() > 1:
+            flags = flags.transpose(0, 1)
+        wanted = (self.steps[clock],) if self.alone else (self.steps[clock], self.batch)
+        if flags.shape == (*wanted, 1):
+            flags = flags.squeeze(-1)
+        if flags.shape != wanted or flags.is_complex():
+            lead = "T" if self.alone else "B, T" if self.batch_first else "T, B"
+            sizes = list(wanted[::-1] if self.batch_first else wanted)
+            raise ShapeError(f"resets are {dtype_name(flags)} {list(flags.shape)}; they must be {sizes} ([{lead}])")
+        if flags.device != device:
+            raise ShapeError(f"resets are on {flags.device}, the module on {device}: move one of them with .to(...)")
+        out: Tensor = flags.unsqueeze(1) if self.alone else flags
+        return out
+
+    def no_resets(self, clock: str, real: torch.dtype, device: torch.device) -> Tensor:
+        """Zeros in place of resets [T, B] that are not given."""
+        return torch.zeros((self.steps[clock], max(self.batch, 0)), dtype=real, device=device)
+
+    def _only_clock(self, what: str) -> list[str]:
+        """The clock of the inputs, in a list.
+
+        Raises:
+            UsageError: they run over several.
+        """
+        clocks = sorted({str(port.clock) for port in self.program.inputs.values()})
+        if len(clocks) > 1:
+            runs = f"{self.program.name} runs over the clocks {', '.join(clocks)}"
+            raise UsageError(f"{runs}: pass {what} for each by name")
+        return clocks
 
     def state(self, given: Any, real: torch.dtype | None, device: torch.device) -> dict[str, Tensor]:
         """Initial states by name, each [B, *shape], and `t`, the number of steps before them.

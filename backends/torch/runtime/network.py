@@ -15,7 +15,7 @@ from .autograd import Forward
 from .checks import casts, fresh_seed, whole_seed
 from .keys import keys_of
 from .ops import run
-from .program import Call, Program
+from .program import RESET, Call, Program
 
 
 class Part(nn.Module):
@@ -124,16 +124,27 @@ class Network(nn.Module):
     # ------------------------------------------------------------------------------------------------------ calls
 
     def forward(
-        self, inputs: Any = None, state: Any = None, lengths: Any = None, *, seed: int | None = None, **named: Any
+        self,
+        inputs: Any = None,
+        state: Any = None,
+        lengths: Any = None,
+        *,
+        seed: int | None = None,
+        resets: Any = None,
+        is_init: Any = None,
+        **named: Any,
     ) -> Any:
         """The output and the states after the last step; see the class.
 
-        `lengths` is the number of steps of each sequence, [B], or such a list for each clock by name.
+        `lengths` is the number of steps of each sequence, [B], or such a list for each clock by name. `resets` says at
+        which steps a sequence begins again from the declared initial states: bools, or 0 and 1, [T, B], with
+        `batch_first` [B, T], or such a tensor for each clock by name. `is_init` is TorchRL's name for it.
 
         Raises:
             ShapeError: a tensor has another shape, dtype or device. UsageError: a name is unknown or missing.
         """
-        values, frame, state = self._called("run", inputs, state, lengths, seed, named)
+        resets = self._resets(resets, is_init, named)
+        values, frame, state = self._called("run", inputs, state, lengths, seed, named, resets)
         outputs = {n: frame.outward(values[f"output:{n}"], p) for n, p in self.program.outputs.items()}
         output = next(iter(outputs.values())) if len(outputs) == 1 else outputs
         if not self.program.streams:
@@ -141,29 +152,70 @@ class Network(nn.Module):
         return output, state, {n: frame.outward(values[f"stream:{n}"], p) for n, p in self.program.streams.items()}
 
     def loss(
-        self, inputs: Any = None, state: Any = None, lengths: Any = None, *, seed: int | None = None, **named: Any
+        self,
+        inputs: Any = None,
+        state: Any = None,
+        lengths: Any = None,
+        *,
+        seed: int | None = None,
+        resets: Any = None,
+        is_init: Any = None,
+        **named: Any,
     ) -> Tensor:
         """The sum of the cell's loss lines, a scalar; see `forward` for the arguments.
 
         Raises:
             UsageError: the cell has no loss line.
         """
-        return self.loss_and_state(inputs, state, lengths, seed=seed, **named)[0]
+        flags = {"resets": resets, "is_init": is_init}
+        return self.loss_and_state(inputs, state, lengths, seed=seed, **flags, **named)[0]
 
     def loss_and_state(
-        self, inputs: Any = None, state: Any = None, lengths: Any = None, *, seed: int | None = None, **named: Any
+        self,
+        inputs: Any = None,
+        state: Any = None,
+        lengths: Any = None,
+        *,
+        seed: int | None = None,
+        resets: Any = None,
+        is_init: Any = None,
+        **named: Any,
     ) -> tuple[Tensor, Any]:
         """The loss, and the states after the last step."""
         if "loss" not in self.program.sources:
             raise UsageError(f"{self.program.name} has no loss line")
-        values, _, state = self._called("loss", inputs, state, lengths, seed, named)
+        resets = self._resets(resets, is_init, named)
+        values, _, state = self._called("loss", inputs, state, lengths, seed, named, resets)
         return values["loss"], state
 
+    def _resets(self, resets: Any, is_init: Any, named: dict[str, Any]) -> Any:
+        """The resets, by whichever name they are given; an input of the cell has its name for itself.
+
+        Raises:
+            UsageError: they are given twice.
+        """
+        found = []
+        for name, flags in (("resets", resets), ("is_init", is_init)):
+            if flags is not None and name in self.program.inputs:
+                named[name] = flags
+            elif flags is not None:
+                found.append(flags)
+        if len(found) > 1:
+            raise UsageError("resets and is_init are two names for one thing: pass one of them")
+        return found[0] if found else None
+
     def _called(
-        self, mode: str, inputs: Any, state: Any, lengths: Any, seed: int | None, named: Mapping[str, Any]
+        self,
+        mode: str,
+        inputs: Any,
+        state: Any,
+        lengths: Any,
+        seed: int | None,
+        named: Mapping[str, Any],
+        resets: Any = None,
     ) -> tuple[dict[str, Tensor], Frame, Any]:
         """The results by root, and the states after the last step."""
-        call, params, tensors, frame, offset = self._gathered(mode, inputs, state, lengths, seed, named)
+        call, params, tensors, frame, offset = self._gathered(mode, inputs, state, lengths, seed, named, resets)
         values = _differentiable(call, params, tensors)
         if (
             mode == "run" and casts(params.device) and params.dtype is not torch.float64
@@ -173,7 +225,14 @@ class Network(nn.Module):
         return values, frame, self._state(values, frame, offset, params.device)
 
     def _gathered(
-        self, mode: str, inputs: Any, state: Any, lengths: Any, seed: int | None, named: Mapping[str, Any]
+        self,
+        mode: str,
+        inputs: Any,
+        state: Any,
+        lengths: Any,
+        seed: int | None,
+        named: Mapping[str, Any],
+        resets: Any = None,
     ) -> tuple[Call, Tensor, list[Tensor], Frame, Tensor | None]:
         """The arguments of a generated function: the call, the parameters, and tensors as `Call.takes("plain")`.
 
@@ -189,6 +248,11 @@ class Network(nn.Module):
             params = _no_parameters(arrays)
         given = frame.inputs(arrays, params.dtype, params.device)
         frame.measure(lengths, params.device)
+        if resets is not None or program.resets:
+            flags = {} if resets is None else frame.resets(resets, params.dtype, params.device)
+            program = program.resetting(tuple(name.removeprefix(RESET) for name in flags), mode)
+            more = {f"{RESET}{clock}": frame.no_resets(clock, params.dtype, params.device) for clock in program.resets}
+            given |= more | flags
         offset = None
         if state is not None:
             given |= frame.state(self._by_name(state, frame), params.dtype, params.device)

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from recurrency.errors import ShapeError
 
-from .program import INPUT, SEQUENCE, STREAM, Call
+from .program import INPUT, RESET, SEQUENCE, STREAM, Call
 
 NAMESPACE = "recurrency"
 SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
@@ -51,6 +51,7 @@ def arguments_of(
     if lengths is not None:
         _clean(call, arrays, lengths)
     _check_symbols(call, arrays)
+    _check_resets(call, arrays)
     given = {name.removeprefix(INPUT): array for name, array in arrays.items()}
     return params, given, lengths, steps, batch, call.training, seed, offset
 
@@ -98,6 +99,19 @@ def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
             if least < -1 or most >= size:
                 wrong, said = least if least < -1 else most, name.removeprefix(INPUT)
                 raise ShapeError(f"{said} holds {wrong}, not a symbol: they go from 0 to {size - 1} (-1 for none)")
+
+
+def _check_resets(call: Call, arrays: dict[str, Tensor]) -> None:
+    """Refuse resets other than 0 and 1; on a device, where a look would wait for it, anything but 0 resets."""
+    for name in call.given:
+        if not name.startswith(RESET):
+            continue
+        flags = arrays[name]
+        if flags.device.type != "cpu":
+            arrays[name] = flags.ne(0).to(flags.dtype)
+        elif bool((flags.ne(0) & flags.ne(1)).any()):
+            wrong = flags[flags.ne(0) & flags.ne(1)].flatten()[0]
+            raise ShapeError(f"resets hold {float(wrong):g}; each of them must be 0 or 1, or a bool")
 
 
 def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batch: int) -> None:

@@ -16,6 +16,8 @@ STATIC, SEQUENCE, STREAM = 0, 1, 2
 
 INPUT = "input:"
 """The prefix of the names of inputs; other groups of names have their own."""
+RESET = "input:reset:"
+"""The prefix of the names of resets, which are inputs without gradients; the name of their clock follows."""
 
 
 class Port(NamedTuple):
@@ -63,6 +65,8 @@ class Program:
     random: bool
     clocks: tuple[str, ...]
     clock: str
+    resets: tuple[str, ...]
+    """The clocks on which its functions take resets."""
 
     def __init__(self, **tables: Any) -> None:
         """Register this program under its key, and derive further tables."""
@@ -74,6 +78,7 @@ class Program:
         self.real = {mode: tuple(r for r in roots if ports[r].symbols is None) for mode, roots in self.roots.items()}
         results = dict(ports)
         ports |= {f"{INPUT}{name}": port for name, port in self.inputs.items()}
+        ports |= {f"{RESET}{clock}": Port((), clock, None, STREAM) for clock in self.resets}
         ports |= {f"start:{name}": port for name, port in self.states.items()}
         gradients = {f"gradient:{name}": ports[name] for name in ports.keys() - results.keys()}
         gradients["gradient"] = Port((self.size,), None, None, STATIC)
@@ -89,7 +94,8 @@ class Program:
 
     def reads(self, mode: str) -> list[str]:
         """The inputs that a mode reads."""
-        return [name.removeprefix(INPUT) for name in self.sources[mode] if name.startswith(INPUT)]
+        read = [name for name in self.sources[mode] if name.startswith(INPUT) and not name.startswith(RESET)]
+        return [name.removeprefix(INPUT) for name in read]
 
     def call(self, mode: str, given: tuple[str, ...], extra: tuple[str, ...], training: bool) -> Call:
         """The `Call` for these arguments; made once."""
@@ -99,6 +105,16 @@ class Program:
         if key not in self._calls:
             self._calls[key] = Call(self, mode, given, extra, training)
         return self._calls[key]
+
+    def resetting(self, clocks: tuple[str, ...], mode: str) -> Program:
+        """The program of the same cell whose functions take resets on these clocks.
+
+        Raises:
+            UsageError: there is none, or the results of this mode can't be reset.
+        """
+        if not set(clocks) <= set(self.resets):
+            raise UsageError(f"{self.name} was written without resets: write it again, with resets")
+        return self
 
     def function(self, kind: str, like: Tensor) -> Callable[..., dict[str, Tensor]]:
         """A generated function for tensors with the device and dtype of `like`."""
@@ -139,7 +155,7 @@ class Call:
         self.text = "|".join((program.key, mode, ";".join(given), ";".join(extra), "training" if training else ""))
         ports = program.ports
         self.roots, self.real = program.roots[mode], program.real[mode]
-        self.differentiable = tuple(name for name in given if ports[name].symbols is None)
+        self.differentiable = tuple(n for n in given if ports[n].symbols is None and not n.startswith(RESET))
         self.gradients = {name: f"gradient:{name}" for name in self.differentiable}
         self._lists: dict[tuple[str, str], list[str]] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recurrency.graph.op import Array, Trait, define
-from recurrency.graph.type_rules import same
+from recurrency.graph.type_rules import same, selected
 from recurrency.graph.value import Value, chosen, constant, unless
 
 
@@ -25,6 +25,13 @@ def _abs_gradient(g: Value, y: Value, x: Value) -> tuple[Value]:
 def _sigmoid_meaning(x: Array) -> Array:
     e = np.exp(-np.abs(x))
     return np.asarray(np.where(x < 0, e, 1.0) / (1.0 + e))
+
+
+def _where_meaning(c: Array, a: Array, b: Array) -> Array:
+    """One of two values; of symbols, a symbol, although "no symbol" is written as a number."""
+    symbols = "i" in (np.asarray(a).dtype.kind, np.asarray(b).dtype.kind)
+    found = np.where(c != 0, a, b)
+    return found.astype(np.int64) if symbols else found
 
 
 define(
@@ -167,9 +174,9 @@ define(
 define(
     "where",
     3,
-    same,
+    selected,
     lambda g, y, c, a, b: (None, chosen(c, g), unless(c, g)),
-    lambda c, a, b: np.where(c != 0, a, b),
+    _where_meaning,
     traits={Trait.LINEAR, Trait.CONDITIONAL},
     linear_in=(1, 2),
     in_place=(),

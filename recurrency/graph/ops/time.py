@@ -160,7 +160,7 @@ define(
     at=_read_history,
     cost=0,
     group="time",
-    traits={Trait.LINEAR},
+    traits={Trait.KEEPS_ROWS, Trait.LINEAR},
 )
 define(
     "unhistory",

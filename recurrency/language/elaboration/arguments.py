@@ -11,6 +11,7 @@ from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
 from recurrency.language.diagnostics import (
+    ACROSS_RESETS,
     CLOCK_MISMATCH,
     MALFORMED_DIMENSION,
     NO_FINITE_VALUE,
@@ -171,6 +172,10 @@ class CallArguments:
         if value.type.kind is not Kind.STREAM:
             kind = "the same at every step" if value.type.kind is Kind.STATIC else "one value for each sequence"
             self.fail(STREAM_NEEDED, f"{self.function.name} needs a stream; this is {kind}", position=position)
+        within = self.evaluator.within
+        if value.type.clock in within.resets:
+            title = f"{self.function.name} needs all steps, and {within.cell.name} is used with resets here"
+            self.fail(ACROSS_RESETS, title, position=position)
         return value
 
     def number(self, position: int) -> float:

@@ -13,6 +13,7 @@ from recurrency.language.diagnostics import (
     NOT_CALLABLE,
     RECURSION,
     WRONG_ARGUMENTS,
+    WRONG_CLAUSE,
     WRONG_INITIAL_STATE,
     brief,
 )
@@ -28,8 +29,14 @@ from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary.table import FUNCTIONS, Function
 
 
-def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tuple[syntax.Keyword, ...] = ()) -> Any:
-    """The meaning of a call; `first` are the initial states that `from` gives."""
+def call(
+    evaluator: Evaluator,
+    expression: syntax.Call,
+    direct: bool,
+    first: tuple[syntax.Keyword, ...] = (),
+    changes: tuple[syntax.Changed, ...] = (),
+) -> Any:
+    """The meaning of a call; `first` are the initial states that `from` gives, `changes` the clauses that follow."""
     if isinstance(expression.callee, syntax.Name) and expression.callee.name == "init":
         return _init(evaluator, expression)
     try:
@@ -38,10 +45,14 @@ def call(evaluator: Evaluator, expression: syntax.Call, direct: bool, first: tup
         _only_check(evaluator, expression.arguments)
         raise
     if isinstance(callee, (CellValue, Shared)):
-        return use_cell(evaluator, expression, callee, direct, first)
+        return use_cell(evaluator, expression, callee, direct, first, changes)
     if first:
         title = f"`from` gives initial states to a cell, and {brief(expression.callee.span.text)} is not a cell"
         raise evaluator.problem(WRONG_INITIAL_STATE, title, expression.span)
+    if changes:
+        name = brief(expression.callee.span.text)
+        title = f"`{changes[0].word}` follows the use of a cell, and {name} is not a cell"
+        raise evaluator.problem(WRONG_CLAUSE, title, expression.span)
     if isinstance(callee, FnValue):
         return _apply(evaluator, callee, expression)
     if isinstance(callee, Function):

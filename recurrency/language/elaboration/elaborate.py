@@ -25,6 +25,7 @@ from recurrency.language import syntax
 from recurrency.language.diagnostics import TOO_LARGE
 from recurrency.language.elaboration.binding import bind, refuse_defaults, sample, units
 from recurrency.language.elaboration.causality import check_causality
+from recurrency.language.elaboration.clauses import restart
 from recurrency.language.elaboration.expressions import FORMS
 from recurrency.language.elaboration.instance import Instance, own_clock
 from recurrency.language.elaboration.meanings import ParamInfo
@@ -70,6 +71,8 @@ class Elaborated:
 
     A copy made by `replace` begins with none.
     """
+    resetting: dict[tuple[str, ...], Elaborated] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The same cell with resets within sequences, by the clocks of these (see `recurrency.passes.resets`)."""
 
 
 # -------------------------------------------------------------------------------------------------------- entry points
@@ -207,7 +210,8 @@ def _carried(work: Elaboration, name: str, stream: Stream) -> None:
     if stream.line is not None:
         rows = stream.line.type.shape[0]
         assert isinstance(rows, int)
-        older = base.history(rows, stream.line).slice(0, rows - 1)
+        stream.rows = base.history(rows, stream.line)
+        older = stream.rows.slice(0, rows - 1)
         values.append(older.reshape(*start.type.shape) if rows == 2 else older)
     for (known, _), value in zip(_before(name, stream), values, strict=True):
         work.graph.roots[FINAL.of(known)] = value.id
@@ -230,6 +234,7 @@ def _roots(work: Elaboration, top: Instance) -> None:
         roots["loss"] = total.id
     for k, value in enumerate(work.curvatures.values()):
         roots[f"curvature:{k}"] = value.id
+    restart(work, [top, *top.inner.values()])
 
 
 def _result(top: Instance) -> Elaborated:

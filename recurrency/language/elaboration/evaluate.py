@@ -59,19 +59,22 @@ class Evaluator(Names):
         counts: dict[str, int] | None = None,
         calls: tuple[syntax.Fn, ...] = (),
         alone: bool = False,
+        within: Scope | None = None,
     ) -> None:
         super().__init__(scope, env, alone)
+        self.within = within or scope
+        """The use of a cell whose equation is computed; `scope` may be that of a function which it was given."""
         self.target, self.calls, self.work = target, calls, scope.work
         self.counts: dict[str, int] = {} if counts is None else counts
 
     def inner(self, env: Env) -> Evaluator:
         """An evaluator of the same definition with other local names."""
-        return Evaluator(self.scope, env, self.target, self.counts, self.calls, self.alone)
+        return Evaluator(self.scope, env, self.target, self.counts, self.calls, self.alone, self.within)
 
     def of_function(self, callee: FnValue, env: Env) -> Evaluator:
         """An evaluator of the same definition, for the body of a function."""
         home, calls = callee.home or self.scope, (*self.calls, callee.fn)
-        return Evaluator(home, env, self.target, self.counts, calls, callee.home is None)
+        return Evaluator(home, env, self.target, self.counts, calls, callee.home is None, self.within)
 
     @property
     def graph(self) -> Graph:

@@ -9,6 +9,7 @@ from recurrency.language.diagnostics import (
     NO_FINITE_VALUE,
     PRODUCT_MISMATCH,
     WRONG_ARGUMENTS,
+    WRONG_CLAUSE,
     WRONG_INITIAL_STATE,
     brief,
 )
@@ -60,6 +61,23 @@ def _from(evaluator: Evaluator, expression: syntax.From, direct: bool) -> Any:
     return call(evaluator, expression.call, direct, expression.first)
 
 
+def _changed(evaluator: Evaluator, expression: syntax.Changed, direct: bool) -> Any:
+    """A use with clauses such as `reset start`; `from` is nearest to the call."""
+    changes, use, first = list[syntax.Changed](), expression.use, tuple[syntax.Keyword, ...]()
+    changes.append(expression)
+    while isinstance(use, syntax.Changed):
+        changes.append(use)
+        use = use.use
+    if isinstance(use, syntax.From):
+        first, use = use.first, use.call
+    if not isinstance(use, syntax.Call):
+        title = f"`{expression.word}` follows the use of a cell, and {brief(use.span.text)} is none"
+        raise evaluator.problem(
+            WRONG_CLAUSE, title, use.span, help=f"write LSTM[H](x) {expression.word} s, for example"
+        )
+    return call(evaluator, use, direct, first, tuple(reversed(changes)))
+
+
 FORMS: dict[type, Form] = {
     syntax.Number: lambda evaluator, expression, direct: expression.value,
     syntax.Name: lambda evaluator, expression, direct: evaluator.named(expression),
@@ -71,4 +89,5 @@ FORMS: dict[type, Form] = {
     syntax.Attribute: lambda evaluator, expression, direct: attribute(evaluator, expression),
     syntax.Call: call,
     syntax.From: _from,
+    syntax.Changed: _changed,
 }

@@ -68,6 +68,10 @@ class Scope(ABC):
     uses: dict[str, Used] = field(default_factory=dict, init=False)
     first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = field(default_factory=dict, init=False)
     """Initial values of states that `from` gives, by name."""
+    clauses: list[Value] = field(default_factory=list, init=False)
+    """The values behind this use, such as `start` of `LSTM[H](x) reset start`."""
+    resets: dict[str, Value] = field(default_factory=dict, init=False)
+    """By clock, a number for each step: where it is not 0, the delays of the streams over the clock begin again."""
 
     def __post_init__(self) -> None:
         self.cell = self.definition.cell

@@ -97,6 +97,8 @@ class Stream:
         """The values before the first step as rows, the oldest first, where more than one of them is read."""
         self.older: tuple[str, Value] | None = None
         """All rows but the last, which a caller may pass under this name."""
+        self.rows: Value | None = None
+        """The last rows of such a stream, which a call passes on."""
         self.far: list[tuple[int, int]] = []
         """The delayed uses (their nodes) that read more than one step back, and how far."""
         self.shifts: dict[int, Value] = {}

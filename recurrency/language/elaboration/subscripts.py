@@ -8,7 +8,14 @@ from recurrency.errors import nearest_help
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
-from recurrency.language.diagnostics import MALFORMED_STEP, NO_SUCH_MEMBER, NO_SUCH_STREAM, UNKNOWN_NAME, brief
+from recurrency.language.diagnostics import (
+    ACROSS_RESETS,
+    MALFORMED_STEP,
+    NO_SUCH_MEMBER,
+    NO_SUCH_STREAM,
+    UNKNOWN_NAME,
+    brief,
+)
 from recurrency.language.elaboration.definitions import Key, label
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.meanings import CellValue, Shared
@@ -80,6 +87,11 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if isinstance(base, Used):
         base = base.output()
     if isinstance(base, Stream):
+        within = evaluator.within
+        if delay < 0 and base.clock in within.resets:
+            text = brief(expression.span.text)
+            title = f"{text} is a later step, and {within.cell.name} is used with resets here"
+            raise evaluator.problem(ACROSS_RESETS, title, expression.span)
         return base if delay == 0 else base.at(delay)
     name = brief(expression.value.span.text)
     if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):

@@ -20,6 +20,7 @@ from recurrency.language.diagnostics import (
     brief,
 )
 from recurrency.language.elaboration.binding import is_choice, is_real
+from recurrency.language.elaboration.clauses import resets_of
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.initial_values import fitting
 from recurrency.language.elaboration.instance import Instance, own_clock
@@ -42,8 +43,9 @@ def use_cell(
     callee: CellValue | Shared,
     direct: bool,
     first: tuple[syntax.Keyword, ...],
+    changes: tuple[syntax.Changed, ...] = (),
 ) -> Used:
-    """Inline a cell; `first` are the initial states that `from` gives."""
+    """Inline a cell; `first` are the initial states that `from` gives, `changes` the clauses behind the call."""
     cell = callee.cell if isinstance(callee, Shared) else callee
     _refuse_circles(evaluator, cell.definition, call)
     outer, name = evaluator.scope, evaluator.use_name(_written(call.callee), direct)
@@ -57,6 +59,7 @@ def use_cell(
     if isinstance(callee, Shared):
         _same_dimensions(evaluator, call, callee, inner)
     _inputs(evaluator, call, inner, arguments)
+    inner.resets = resets_of(evaluator, inner, changes)
     inner.first = {k.name: (k, _handed(evaluator, inner, k)) for k in first}
     inner.collect()
     outer.uses[name] = Used(inner, name)

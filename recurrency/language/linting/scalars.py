@@ -66,7 +66,7 @@ class Scalars:
                 return self.has(value)
             case syntax.Attribute(value=syntax.Name(name=use), name=name):
                 return name in self.uses.get(use, ())
-            case syntax.From(call=call):
+            case syntax.From(call=call) | syntax.Changed(use=call):
                 return self.has(call)
             case syntax.Call():
                 return self._call(expression)
@@ -104,11 +104,13 @@ class Scalars:
 
 def _callee(value: syntax.Expression) -> str:
     """The cell that the whole of an expression uses, or that it is an instance of."""
-    while isinstance(value, syntax.Call | syntax.From | syntax.Subscript):
+    while isinstance(value, syntax.Call | syntax.From | syntax.Changed | syntax.Subscript):
         if isinstance(value, syntax.Subscript) and any(syntax.mentions_time(i) for i in value.indices):
             return ""
         match value:
             case syntax.Call(callee=inner) | syntax.From(call=inner) | syntax.Subscript(value=inner):
+                value = inner
+            case syntax.Changed(use=inner):
                 value = inner
     return value.name if isinstance(value, syntax.Name) else ""
 
@@ -138,7 +140,7 @@ def scalars_of(
     defaults = {d.name: cells[name] for d in cell.dimensions if d.default and (name := _callee(d.default)) in cells}
     cells |= {name: inner for name, inner in defaults.items() if name not in cells}
     instances = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
-    uncalled = {s.target.name for s in equations if not isinstance(s.value, syntax.Call | syntax.From)}
+    uncalled = {s.target.name for s in equations if not isinstance(s.value, syntax.Call | syntax.From | syntax.Changed)}
     cells |= {name: inner for name, inner in instances.items() if name in uncalled}
     used = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
     inside = {id(inner): _declared_numbers(inner) for inner in {id(c): c for c in used.values()}.values()}

@@ -106,7 +106,7 @@ GROUPS = (
 HIDDEN = {
     "a statement": {"NAME"},
     "an expression": {"NOT"},
-    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM"},
+    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM", "RESET"},
 }
 PLAIN = {
     "NAME": "a name",

@@ -339,3 +339,7 @@ class TreeBuilder:
     def handover(self, branch: Branch) -> syntax.From:
         call, *first = branch.children
         return syntax.From(self.span(branch), self.build(call), self.keywords_of(first))
+
+    def changed(self, branch: Branch) -> syntax.Changed:
+        use, word, by = branch.children
+        return syntax.Changed(self.span(branch), self.build(use), str(word), self.build(by))

@@ -137,6 +137,8 @@ class Printer:
             case syntax.From(call=call, first=first):
                 given = ",\\; ".join(f"{self.scope.naming.symbol(k.name, '0')} = {self.text(k.value)}" for k in first)
                 return f"{self.text(call)} \\;\\text{{from}}\\; {given}", OR
+            case syntax.Changed(use=use, word=word, by=by):
+                return f"{self.text(use)} \\;\\text{{{word}}}\\; {self.text(by, ATOM)}", OR
             case _:
                 return self.reference(expression), ATOM
 

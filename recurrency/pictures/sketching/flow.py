@@ -72,12 +72,17 @@ class Flow:
     # ---------------------------------------------------------------------------------------------------- equations
 
     @cached_property
-    def calls(self) -> dict[Span, syntax.Call | syntax.From]:
-        """Every call in the cell and in the functions of its file, by place; with its `from` clause, if it has one."""
+    def calls(self) -> dict[Span, syntax.Call | syntax.From | syntax.Changed]:
+        """Every call in the cell and in the functions of its file, by place; with the clauses behind it."""
         roots = (self.top.cell, *self.top.definition.module.functions.values())
         pieces = [piece for root in roots for piece in syntax.walk(root)]
-        found: dict[Span, syntax.Call | syntax.From] = {p.span: p for p in pieces if isinstance(p, syntax.Call)}
-        return found | {p.call.span: p for p in pieces if isinstance(p, syntax.From)}
+        found: dict[Span, syntax.Call | syntax.From | syntax.Changed] = {}
+        for piece in pieces:  # those around others come first
+            inner = syntax.unchanged(piece)
+            call = inner.call if isinstance(inner, syntax.From) else inner
+            if isinstance(call, syntax.Call):
+                found.setdefault(call.span, piece)
+        return found
 
     @cached_property
     def written(self) -> dict[Key, Equation]:
@@ -158,7 +163,7 @@ class Flow:
     def _reads(self, equation: Equation) -> Iterator[Use]:
         if equation.use is not None:
             ports = ports_of(equation.use)
-            return self._walk([(id, 0) for id in ports], ports)
+            return self._walk([(id, 0) for id in (*ports, *(v.id for v in equation.use.clauses))], ports)
         id = self.top.streams[equation.key].now().id
         return iter([Use(self.computed[id])]) if id in self.computed else self._walk(self._arguments(id, 0))
 

@@ -66,12 +66,20 @@ class Formula:
 
     def __call__(self, expression: Expression) -> str:
         """The LaTeX of an expression with `BREAK` where a line may end."""
-        return breakable(LabelPrinter(self.scope).text(self._below(expression)))
+        return breakable(LabelPrinter(self.scope).text(self._whole(expression)))
+
+    def _whole(self, expression: Expression) -> Any:
+        """The same syntax node, with everything known replaced below it and below a use that clauses change."""
+        if isinstance(expression, syntax.Changed):
+            return dataclasses.replace(expression, use=self._whole(expression.use), by=self._known(expression.by))
+        return self._below(expression)
 
     def _known(self, expression: Any) -> Any:
         """An expression with everything known replaced: indices, conditions, aliases, functions of the header."""
-        if isinstance(expression, syntax.From) and expression.call.span in self.calls:
-            expression = expression.call
+        use = syntax.unchanged(expression)
+        use = use.call if isinstance(use, syntax.From) else use
+        if isinstance(use, syntax.Call) and use.span in self.calls:
+            expression = use
         if isinstance(expression, syntax.Call) and expression.span in self.calls:
             return self._named(_callee(expression), CALLED)
         if isinstance(expression, syntax.Conditional):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -105,8 +106,7 @@ class _Reader:
         return Formula(self.flow, self.scope, env, self.calls)
 
     def _label(self, equation: Equation, letters: Set[str] = frozenset()) -> str:
-        value = equation.value.call if isinstance(equation.value, syntax.From) else equation.value
-        text = self._formula(equation, letters)(value)
+        text = self._formula(equation, letters)(_without_first_states(equation.value))
         if not equation.has_name:
             return text
         name, numbers = equation.key
@@ -173,8 +173,9 @@ class _Reader:
     def _first_states(self, sketch: Sketch) -> Iterator[Edge]:
         for key, sources in self.flow.firsts.items():
             equation = self.equations[key]
-            assert isinstance(equation.value, syntax.From)
-            formula, given = self._formula(equation), equation.value.first
+            value = syntax.unchanged(equation.value)
+            assert isinstance(value, syntax.From)
+            formula, given = self._formula(equation), value.first
             lines = [f"{self.scope.naming.symbol(k.name, '0')} = {formula(k.value)}" for k in given]
             text = ", ".join(" ".join(k.span.text.split()) for k in given)
             node = Node(f"{self.node_of(key)}:from", Kind.FIRST, NEWLINE.join(lines), text, None)
@@ -214,3 +215,10 @@ class _Reader:
         text = f"{first}[{step}]" if len(bus) == 1 else f"{first}[{step}] to {last}[{step}]"
         clock = self.flow.clocks.get(bus[0].key)
         return Node(f"{first}[{step}]" + ("…" if len(bus) > 1 else ""), Kind.DELAY, r",\,".join(names), text, clock)
+
+
+def _without_first_states(value: syntax.Expression) -> syntax.Expression:
+    """A use without its `from` clause, which has a node of its own."""
+    if isinstance(value, syntax.Changed):
+        return replace(value, use=_without_first_states(value.use))
+    return value.call if isinstance(value, syntax.From) else value

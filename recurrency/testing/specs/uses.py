@@ -15,6 +15,7 @@ def use(w: Writer, want: Want, name: str = "", cell: Written | None = None) -> t
     units = sizes(w, cell, want)
     arguments = inputs(w, cell, want, units)
     text = f"{called(w, cell)}{brackets(w, cell, units)}({', '.join(arguments)}){handed(w, cell, want, units)}"
+    text += reset(w, cell, want)
     w.cell.causal = w.cell.causal and cell.causal
     return text, streams(w, cell, want, units, name)
 
@@ -104,6 +105,15 @@ def handed(w: Writer, cell: Written, want: Want, units: dict[str, Size]) -> str:
     name, shape = w.pick(cell.states)
     first = expr(w, Want(moved_shape(shape, units), Level.SEQUENCE, want.clock, depth=want.depth - 1))
     return f" from ({name} = {first.text})"
+
+
+def reset(w: Writer, cell: Written, want: Want) -> str:
+    """Where a cell that reads no later steps begins again."""
+    if not cell.causal or not w.sometimes():
+        return ""
+    whole = want.whole or w.cell.direction < 0
+    part = want.part(shape=(), clock=clock_of(w, cell, cell.clock, want), level=Level.STREAM, must=True, whole=whole)
+    return f" reset ({expr(w, replace(part, depth=1)).text} < 0.1234)"
 
 
 def streams(w: Writer, cell: Written, want: Want, units: dict[str, Size], name: str) -> list[Entry]:

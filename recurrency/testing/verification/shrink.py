@@ -56,6 +56,7 @@ def _smaller(spec: Spec, case: Case) -> Iterator[Case]:
         "lengths": None,
         "state": False,
         "training": False,
+        "resets": False,
         "spoilt": False,
         "cuts": (),
         "batch": 1,

@@ -6,7 +6,8 @@
     b,test,1,0,0
 
 An input with one number a step, or with symbols, is a column of its name; `x.0`, `x.1` are the elements of a vector,
-`x.0.1` those of a matrix. The rows of a sequence are consecutive. `split` may be missing, as in an .npz file.
+`x.0.1` those of a matrix. The rows of a sequence are consecutive. `split` may be missing, as in an .npz file. A column
+`resets`, if no input has this name, is 1 where a sequence begins again, else 0.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from recurrency.errors import UsageError, nearest_help
 from recurrency.training.data.npz import SPLITS
 from recurrency.training.data.places import read_text
 from recurrency.training.data.rows import first_wrong, shown, unread, would_fit
-from recurrency.training.data.sequences import Array, InputPort, Sequences
+from recurrency.training.data.sequences import FLAG, FLAGS, Array, InputPort, Sequences, flag
 
 SEQUENCE, SPLIT = "sequence", "split"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
@@ -43,6 +44,7 @@ def read_csv(path: str | Path, ports: Mapping[str, InputPort], real: str = "floa
     if len({port.clock for port in ports.values()}) > 1:
         raise UsageError(f"the inputs {', '.join(ports)} run over several clocks; put them into an .npz file")
     table = _Table.of(path, ports)
+    ports = {**ports, **{flag(name): FLAG for name in FLAGS if flag(name) in table.places}}
     pieces = list(_pieces(table))
     symbols = frozenset(name for name, port in ports.items() if port.index is not None)
     out = {}
@@ -78,6 +80,7 @@ class _Table:
             raise UsageError(f"{path} has no rows below its header")
         header = _header(path, lines[0][1])
         wanted = {name: _columns(path, name, port, header) for name, port in ports.items()}
+        wanted |= {flag(name): [name] for name in FLAGS if name in header and name not in ports}
         read = {SEQUENCE, SPLIT, *(column for columns in wanted.values() for column in columns)}
         unread(path, "column", [c or "''" for c in header if c not in read], [SPLIT] if SPLIT not in header else [])
         for line, row in lines[1:]:
@@ -211,5 +214,5 @@ def _array(table: _Table, piece: _Piece, name: str, port: InputPort, real: str) 
     array = numbers.reshape(len(numbers), *port.shape)
     found = first_wrong(array, port, real)
     if found is not None:
-        raise UsageError(f"{table.path}, line {piece.rows[found[0]][0]}, {name}: {found[1]}")
+        raise UsageError(f"{table.path}, line {piece.rows[found[0]][0]}, {name.removeprefix(flag(''))}: {found[1]}")
     return array if port.index is None else array.astype(np.int64)

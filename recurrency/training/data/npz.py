@@ -10,7 +10,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.training.data.rows import check_sequences, not_numbers, shown, unread, would_fit
-from recurrency.training.data.sequences import Array, InputPort, Sequences
+from recurrency.training.data.sequences import FLAG, FLAGS, Array, InputPort, Sequences, flag
 
 SPLITS = ("train", "valid", "test")
 
@@ -64,18 +64,28 @@ def read_arrays(path: str | Path, ports: Mapping[str, InputPort], real: str = "f
     """The splits of a user's file that has an array [sequences, steps, *shape] for each input, named like it.
 
     `lengths` [sequences], if there, says how many steps of each are real (`lengths_s` for inputs over another clock
-    `s`). `valid_x` and `test_x`, `valid_lengths`, ... give the other splits, which may be missing.
+    `s`). `valid_x` and `test_x`, `valid_lengths`, ... give the other splits, which may be missing. An array `resets`
+    [sequences, steps], if no input has this name, is 1 where a sequence begins again, else 0.
 
     Raises:
         UsageError: an array is missing or does not fit the spec; the message names the first bad step.
     """
     arrays = read_npz(path)
+    flags = [name for name in FLAGS if name in arrays and name not in ports]
+    arrays = {_flagged(n, flags): a.astype(np.int64) if a.dtype == bool else a for n, a in arrays.items()}
+    ports = {**ports, **{flag(name): FLAG for name in flags}}
     found = {"train": _split(arrays, "", ports, path, real)}
     for split in SPLITS[1:]:
         if any(f"{split}_{name}" in arrays for name in ports):
             found[split] = _split(arrays, f"{split}_", ports, path, real)
     _check_names(arrays, found, ports, path)
     return found
+
+
+def _flagged(name: str, flags: Collection[str]) -> str:
+    """The name of an array with that of a flag replaced: `valid_resets` is `valid_:resets`."""
+    own = next((f for f in flags if name in (f, *(f"{split}_{f}" for split in SPLITS[1:]))), None)
+    return name if own is None else name.removesuffix(own) + flag(own)
 
 
 def _check_names(
@@ -124,7 +134,10 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
     wanted = shown(port, "sequences", "steps")
     array = arrays.get(name)
     if array is None:
-        raise UsageError(f"{path} has no array {name} {wanted}; it has {', '.join(arrays) or 'none'}")
+        raise UsageError(
+            f"{path} has no array {name.replace(flag(''), '')} {wanted}; it has {', '.join(arrays) or 'none'}"
+        )
+    name = name.replace(flag(""), "")
     if array.ndim < 2 or array.shape[2:] != tuple(port.shape) or array.size == 0:
         hint = would_fit(port, array.shape[2:]) if array.size else ""
         raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{hint}")

@@ -34,8 +34,10 @@ def pieces(batch: Batch, steps: int) -> Iterator[Batch]:
     bounds = [k * lengths // number for k in range(number + 1)]
     for k, (starts, ends) in enumerate(pairwise(bounds)):
         own = ends - starts
-        inputs = {name: _cut(array, starts, own) for name, array in batch.inputs.items()}
-        yield Batch(inputs, None if (own == own[0]).all() else own, batch.fresh and k == 0)
+        inputs, flags = (
+            {name: _cut(array, starts, own) for name, array in table.items()} for table in (batch.inputs, batch.flags)
+        )
+        yield Batch(inputs, None if (own == own[0]).all() else own, batch.fresh and k == 0, flags)
 
 
 def _lengths(batch: Batch) -> Array:

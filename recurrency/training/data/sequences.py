@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -27,11 +27,18 @@ class Batch:
     inputs: dict[str, Array]
     lengths: Lengths = None
     fresh: bool = True
+    flags: Mapping[str, Array] = field(default_factory=dict)
+    """What else a model gets for each step, by keyword: `resets` [T, B]."""
 
     @property
     def size(self) -> int:
         """The number of sequences."""
         return int(next(iter(self.inputs.values())).shape[1])
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What a model gets besides the inputs: `lengths`, and the flags that there are."""
+        return {"lengths": self.lengths, **self.flags}
 
     def steps(self, name: str, clock: str = "t") -> Array:
         """The number of valid steps of each sequence [B] of the input `name`, which runs over `clock`."""
@@ -46,8 +53,11 @@ class Batch:
             lengths = {clock: each[chosen] for clock, each in lengths.items()}
         elif lengths is not None:
             lengths = lengths[chosen]
-        inputs = {name: np.ascontiguousarray(array[:, chosen]) for name, array in self.inputs.items()}
-        return replace(self, inputs=inputs, lengths=lengths)
+        inputs, flags = (
+            {name: np.ascontiguousarray(array[:, chosen]) for name, array in table.items()}
+            for table in (self.inputs, self.flags)
+        )
+        return replace(self, inputs=inputs, lengths=lengths, flags=flags)
 
 
 class InputPort(Protocol):
@@ -68,6 +78,17 @@ class Input:
     shape: tuple[int, ...] = ()
     index: int | None = None
     clock: str = "t"
+
+
+FLAGS = ("resets",)
+"""What data may have for each step besides inputs: see `Batch.flags`."""
+FLAG = Input((), 2)
+"""The port of a flag, which is 0 or 1."""
+
+
+def flag(name: str) -> str:
+    """The name of a flag among the inputs of `Sequences`; no input has such a name."""
+    return f":{name}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +150,8 @@ def joined(data: Sequences, dtype: DTypeLike) -> Batch:
     lengths: Lengths = by_clock if len(by_clock) > 1 else first
     if all((steps == steps[0]).all() for steps in by_clock.values()):
         lengths = None
-    return Batch(inputs, lengths)
+    flags = {name: inputs.pop(flag(name)) for name in FLAGS if flag(name) in inputs}
+    return Batch(inputs, lengths, flags=flags)
 
 
 def apart(joint: Sequence[Batch], ports: Mapping[str, Input]) -> Sequences:

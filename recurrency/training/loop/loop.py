@@ -46,7 +46,7 @@ def evaluate(model: Trainable, params: Any, stream: Iterable[Batch]) -> float | 
     weights: dict[str, float] = {}
     state: Any = {}
     for batch, ends in with_next(stream):
-        known = {"lengths": batch.lengths, **states_of(batch, state)}
+        known = {**batch.keywords, **states_of(batch, state)}
         if ends:
             losses = model.losses(params, batch.inputs, **known)
         else:

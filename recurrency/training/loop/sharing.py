@@ -15,6 +15,7 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.model.model import Model
 from recurrency.training.data import Array, Batch
+from recurrency.training.data.sequences import FLAGS
 from recurrency.training.loop.processes import Processes
 from recurrency.training.loop.progress import AskedError
 from recurrency.training.loop.weighing import ByKind, each
@@ -77,15 +78,16 @@ class Shared:
         training: bool = False,
         seed: int = 0,
         state: States = None,
+        **flags: Any,
     ) -> dict[str, float]:
         """The loss of the whole batch by the kinds of its lines."""
-        whole = Batch(inputs, lengths)
+        whole = Batch(inputs, lengths, flags=flags)
         own, total = whole.part(self._mine), np.zeros(len(self.loss_kinds))
         if own.size:
             found = self.model.losses(
                 params,
                 own.inputs,
-                lengths=own.lengths,
+                **own.keywords,
                 state=self._of_state(state),
                 training=training,
                 seed=self._seed(seed),
@@ -105,6 +107,7 @@ class Shared:
         seed: int = 0,
         wrt: Sequence[str] = ("params",),
         state: States = None,
+        **flags: Any,
     ) -> tuple[dict[str, float], Sum, dict[str, Any]]:
         """The loss of the whole batch by kinds, the gradients of its sum with these weights, and the last states.
 
@@ -113,7 +116,7 @@ class Shared:
         """
         if self.processes.all_interrupted():
             raise AskedError
-        whole = Batch(inputs, lengths)
+        whole = Batch(inputs, lengths, flags=flags)
         own, total = whole.part(self._mine), np.zeros(len(self.loss_kinds))
         gradient = np.zeros(self.size if "params" in wrt else 0, self.model.real)
         last: dict[str, Any] = {}
@@ -124,7 +127,7 @@ class Shared:
                 params,
                 own.inputs,
                 given,
-                lengths=own.lengths,
+                **own.keywords,
                 training=training,
                 wrt=wrt,
                 seed=self._seed(seed),
@@ -158,11 +161,12 @@ class Shared:
                 f"several processes can't share curvature products of a loss that is a sum of means over different "
                 f"things ({kinds}): use one process"
             )
-        whole, own = Batch(inputs, lengths), None
+        flags = {name: how.pop(name) for name in FLAGS if name in how}
+        whole, own = Batch(inputs, lengths, flags=flags), None
         mine = whole.part(self._mine)
         share = self._shares(whole)[self.loss_kinds[0]] if mine.size else 0.0
         if share:
-            known = {"lengths": mine.lengths, "state": self._of_state(state), "training": training, **how}
+            known = {**mine.keywords, "state": self._of_state(state), "training": training, **how}
             own = self.model.curvature(params, mine.inputs, seed=self._seed(seed), **known)
 
         def product(vector: Array, weights: ByKind) -> Array:

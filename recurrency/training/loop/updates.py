@@ -67,7 +67,7 @@ class Call:
     @property
     def keywords(self) -> dict[str, Any]:
         """All but parameters and inputs."""
-        return {"lengths": self.batch.lengths, "training": True, "seed": self.seed, **self.state}
+        return {**self.batch.keywords, "training": True, "seed": self.seed, **self.state}
 
 
 @dataclass

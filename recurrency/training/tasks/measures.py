@@ -78,7 +78,7 @@ class Measure:
             if not batch.fresh and self.counts == "sequences":
                 raise UsageError(f"the {self.meaning} can't be measured where sequences are read in pieces")
             known = {} if batch.fresh or state is None else {"state": state}
-            run = model.forward(params, batch.inputs, lengths=batch.lengths, keep=False, **known)
+            run = model.forward(params, batch.inputs, keep=False, **batch.keywords, **known)
             state = run.state
             for row, measure in zip(out, measures, strict=True):
                 numbers = measure.each(np.asarray(run.output), batch)

@@ -1,0 +1,103 @@
+"""Delays that begin again: at a step that resets, they read what is there before the first step.
+
+`h[t-1]` becomes `where(reset, h0, h[t-1])` with the declared initial value h0 (zero for other streams, no symbol for
+symbols). A longer delay asks whether a reset lies between the two steps: with n[t], the number of resets up to step t,
+`h[t-k]` becomes `where(n[t-k] < n[t], h0, h[t-k])`. n begins at 0 in each call, because what a call passes on is what
+its own delays would read next: rows that lie before the last reset hold h0.
+"""
+
+from __future__ import annotations
+
+from recurrency.graph.graph import Graph, Node
+from recurrency.graph.op import Trait
+from recurrency.graph.types import Kind, Type
+from recurrency.graph.value import Value
+
+
+class Restarts:
+    """Rewrites delayed uses of a graph as elaboration makes them. `finish` puts the new values in their places.
+
+    Each method takes the number of a node and a stream of numbers; where this is not 0, the delay begins again.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.old = list(graph)
+        self.instead: dict[int, int] = {}
+        self._counts: dict[int, Value] = {}
+
+    def delayed(self, id: int, reset: Value) -> None:
+        """A use of a stream at an earlier step."""
+        node = self.graph[id]
+        with_span(self.graph, node)
+        mask = reset if node.delay == 1 else self._crossed(reset, node.delay)
+        self._choose(id, mask.like(self.graph.value(id)), self._declared(node))
+
+    def history(self, id: int, reset: Value) -> None:
+        """The last rows of a stream, the oldest first, which a call passes on."""
+        node = self.graph[id]
+        with_span(self.graph, node)
+        rows = node.type.shape[0]
+        assert isinstance(rows, int)
+        counts = self._count(reset).history(rows)
+        last = counts.slice(rows - 1, rows).reshape().expand((0,), (rows,))
+        mask, inner = counts.apply("less", last), node.type.shape[1:]
+        mask = mask.expand(tuple(range(1, 1 + len(inner))), inner) if inner else mask
+        first = self._declared(node)
+        if first is not None and first.type.shape != node.type.shape:
+            first = first.expand((0,), (rows,))
+        self._choose(id, mask, first)
+
+    def finish(self) -> None:
+        """Let all older nodes and the roots read the new values."""
+        for id in self.old:
+            node = self.graph[id]
+            args = tuple(self.instead.get(arg, arg) for arg in node.args)
+            if args != node.args:
+                self.graph.put(id, node.reading(args))
+        roots = self.graph.roots
+        self.graph.roots = {name: self.instead.get(id, id) for name, id in roots.items()}
+        self.graph.span = None
+
+    def _choose(self, id: int, mask: Value, first: Value | None) -> None:
+        """Choose the first value where the mask is not 0, else what was there; an inner restart stays inside."""
+        old = self.instead.get(id, id)
+        first = nothing(self.graph, self.graph[id].type) if first is None else first
+        found = self.graph.add("where", [mask.id, first.id, old])
+        self.graph.rename(found.id, self.graph[id].name)
+        self.instead[id] = found.id
+
+    def _declared(self, node: Node) -> Value | None:
+        """The declared initial value of what a delayed use reads; None: it is zero, or no symbol."""
+        if len(node.args) < 2:
+            return None
+        first = self.graph[node.args[1]]
+        while Trait.FIRST not in first.op.traits:  # through the rows before the first step to the last of them
+            first = self.graph[first.args[-1]]
+        return self.graph.value(first.args[0]) if first.args else None
+
+    def _crossed(self, reset: Value, delay: int) -> Value:
+        """1 where a reset lies after the step that a delay reads, up to this one."""
+        count = self._count(reset)
+        return count.shift(delay).apply("less", count)
+
+    def _count(self, reset: Value) -> Value:
+        """The number of resets up to each step of a call."""
+        if reset.id not in self._counts:
+            earlier = self.graph.delayed(Type(Kind.STREAM, (), reset.type.clock), 1)
+            self._counts[reset.id] = earlier + reset.where(1.0, 0.0)
+            self.graph.bind(earlier.id, self._counts[reset.id].id)
+        return self._counts[reset.id]
+
+
+def with_span(graph: Graph, node: Node) -> None:
+    """Let new nodes come from the place of a node."""
+    graph.span = node.span
+
+
+def nothing(graph: Graph, type_: Type) -> Value:
+    """What a stream holds where it has no value: zeros, or no symbol."""
+    number: dict[str, object] = {"value": 0.0 if type_.index is None else -1.0}
+    if type_.index is not None:
+        number["type"] = Type(Kind.STATIC, (), None, type_.index)
+    return graph.add("constant", [], number).to_shape(type_.shape)
