@@ -111,7 +111,7 @@ def before_view(
     if op == "slice":
         return (idx[0].shifted(numbers[0]), *idx[1:])
     if op == "transpose":
-        return idx[::-1]
+        return tuple(idx[numbers.index(k)] for k in range(len(idx))) if numbers else idx[::-1]
     if op == "expand":
         return tuple(index for axis, index in enumerate(idx) if axis not in numbers)
     assert op == "reshape"

@@ -86,13 +86,15 @@ def _one_product(
 def _factor(program: Program, id: int, letters: str, lead: str, rows: str, columns: str) -> Factor | None:
     """A value as a matrix, stored as it is or transposed, or None."""
     place = program.places[id]
-    ops = [view.op for view in place.views]
-    while ops and ops[0] == "slice":
-        ops.pop(0)
+    views = list(place.views)
+    while views and views[0].op == "slice":
+        views.pop(0)
+    ops = [view.op for view in views]
     sliced = len(ops) < len(place.views) and bool(lead)
     own = letters[len(lead) :]
     if ops == ["transpose"]:
-        letters = lead + own[::-1]
+        order = views[0].order
+        letters = lead + "".join(own[order.index(k)] for k in range(len(own)))
     elif ops and (set(ops) != {"reshape"} or sliced):
         return None
     if program.graph[id].type.index is not None:

@@ -226,7 +226,7 @@ class Memory:
         if view.op == "slice":
             return f"{text}[{', '.join([':'] * lead + [f'{view.numbers[0]}:{view.numbers[1]}'])}]", lead
         if view.op == "transpose":
-            axes = [*range(lead), *reversed(range(lead, lead + rank))]
+            axes = [*range(lead), *(lead + axis for axis in view.order)]
             return (f"{text}.{self.dialect.permute}({', '.join(map(str, axes))})" if rank > 1 else text), lead
         if view.op == "reshape":
             sizes = "".join(f"{self.size(d)}, " for d in view.shape)

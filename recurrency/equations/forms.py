@@ -140,7 +140,7 @@ def _block_of_param(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> tupl
 
 
 def _block_of_transpose(forms: Forms, node: Node, ranges: tuple[Range, ...]) -> tuple[float, Block] | None:
-    found = forms.block(node.args[0], ranges[::-1])
+    found = forms.block(node.args[0], ranges[::-1]) if len(ranges) == 2 else None
     if found is None:
         return None
     factor, block = found

@@ -84,6 +84,17 @@ def arranged(type_: Type, *shape: Dim) -> Type:
     return replace(type_, shape=shape)
 
 
+def permuted(types: tuple[Type, ...], attrs: Attrs) -> Type:
+    """The type with its axes in the order `axes`; without this attribute, in reverse order."""
+    shape = types[0].shape
+    return types[0].with_shape(*(shape[a] for a in attrs.get("axes") or reversed(range(len(shape)))))
+
+
+def inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The order of axes that undoes another one."""
+    return None if axes is None else tuple(axes.index(k) for k in range(len(axes)))
+
+
 def resized(types: tuple[Type, ...], attrs: Attrs) -> Type:
     """The type with another size of the first axis."""
     return _of_sequence(types[0].with_shape(attrs["size"], *types[0].shape[1:]))

@@ -91,9 +91,18 @@ class Value:
         """Einstein sum of two values; see the op `product`."""
         return self.graph.add("product", [self.id, other.id], {"spec": spec})
 
-    def transpose(self) -> Value:
-        """The value with its axes in reverse order."""
-        return self.graph.add("transpose", [self.id])
+    def transpose(self, axes: tuple[int, ...] | None = None) -> Value:
+        """The value with its axes in the order `axes` (axis k of the result is axis `axes[k]`), or in reverse order."""
+        reverse = tuple(reversed(range(len(self.type.shape))))
+        if axes is not None and axes == reverse[::-1]:
+            return self
+        return self.graph.add("transpose", [self.id], {} if axes in (None, reverse) else {"axes": axes})
+
+    def swapped(self, i: int, j: int) -> Value:
+        """The value with two axes exchanged."""
+        axes = list(range(len(self.type.shape)))
+        axes[i], axes[j] = j, i
+        return self.transpose(tuple(axes))
 
     def reshape(self, *shape: Dim) -> Value:
         """The same elements in another shape."""

@@ -155,6 +155,10 @@ ACROSS_RESETS = Code(57, "value across resets")
 """A cell that is used with `reset` begins again within a sequence. A value of the whole sequence, or of a later step,
 would read across the resets."""
 
+AXIS_MISMATCH = Code(58, "axes that do not fit")
+"""`axis = k` names an axis, from 1 on. In the text of `einsum` each operand has a letter for each of its axes, and a
+letter is the same dimension everywhere. `reshape` keeps the number of elements."""
+
 # ----------------------------------------------------------------------------------------------------------- warnings
 
 UNREAD_PARAMETER = Code(101, "parameter that nothing reads")
@@ -184,7 +188,7 @@ USELESS_COMMENT = Code(111, "comment that silences nothing")
 """A comment such as `# ok: RNN103` names a warning that this line does not cause, or no longer causes."""
 
 TABLE = {code.number: code for code in list(globals().values()) if isinstance(code, Code)}
-SYNTAX, MEANING, LINTS = range(1, 20), range(20, 58), range(101, 112)
+SYNTAX, MEANING, LINTS = range(1, 20), range(20, 59), range(101, 112)
 """The numbers of mistakes of writing, of mistakes of meaning, and of warnings: what is allowed, but hardly meant."""
 
 

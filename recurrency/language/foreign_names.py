@@ -17,7 +17,7 @@ def _table(rows: Mapping[str, str]) -> dict[str, str]:
 
 
 SHAPES = "sizes are dimensions of the header: use their names"
-RESHAPED = "leave it out: shapes have neither batch nor time, and vectors have one axis"
+RESHAPED = "leave it out: shapes have neither batch nor time, and dimensions of size 1 come by reshape(x, [1, N])"
 NO_ROUNDING = "there is none: its derivative is 0 wherever it has one"
 LAYER = "write W @ x + b, with param W : [H, N] ~ glorot_uniform, or add: use Linear from library"
 RECURRENT = "add a line for a cell of the library: use LSTM from library, then LSTM[H](x)"
@@ -74,7 +74,8 @@ NAMES: dict[str, str] = _table({
     "sub subtract minus": "write a - b",
     "mul multiply times hadamard elementwise": "write a * b",
     "div divide truedivide floordivide": "write a / b",
-    "matmul mm mv bmm einsum tensordot gemm product": "write A @ b; for two vectors dot(a, b) or outer(a, b)",
+    "bmm tensordot contract multidot": 'write einsum("mij,mj->mi", A, x), with a letter for each axis',
+    "matmul mm mv gemm product": "write A @ b; for two vectors dot(a, b) or outer(a, b)",
     "inner vdot innerproduct": "write dot(a, b)",
     "ger outerproduct kron tensorproduct": "write outer(a, b)",
     "sqr squared": "write square(x)",
@@ -87,9 +88,12 @@ NAMES: dict[str, str] = _table({
     "chunk tensorsplit unbind unstack unpack": "write split(x, n, k), the k-th of n equal parts, for each of them",
     "narrow indexselect getitem crop head tail": "write slice(x, a, b): elements count from 1, and b is included",
     "gather lookup": "write embed(E, w), with w : index[V]",
-    "reshape view flatten ravel squeeze unsqueeze expanddims permute contiguous expand repeat tile broadcastto unfold":
-        RESHAPED,
-    "swapaxes movedim moveaxis t mt trans tr ctranspose adjoint": "write transpose(A)",
+    "squeeze unsqueeze expanddims contiguous unfold": RESHAPED,
+    "view rearrange": "write reshape(x, [M, D])",
+    "flatten ravel": "write reshape(x, [M * D])",
+    "expand tile broadcastto repeatinterleave": "write repeat(x, n, axis = k); a number combines with any shape",
+    "swapaxes movedim moveaxis permute": "write transpose(x, 1, 2), which exchanges two axes",
+    "t mt trans tr ctranspose adjoint": "write transpose(A)",
     "zeros ones full fill empty constant zeroslike oneslike fulllike": "write the number: it is used for all elements",
     "eye": "write identity(H)",
     "diagonal diagflat diagembed": "write diag(x)",

@@ -1,7 +1,7 @@
 """The syntax tree of a `.rnn` text: frozen dataclasses, each with the span it came from.
 
-Nothing here knows what a name means. Three spellings share one node: `h[t-1]` (a step), `W[2]` (a member of a family)
-and `LSTM[H]` (a cell with its dimensions) are all `Subscript`; elaboration distinguishes them.
+Nothing here knows what a name means. Three spellings share one node: `h[t-1]` (a step), `W[2]` (a member of a family,
+or a row) and `LSTM[H]` (a cell with its dimensions) are all `Subscript`; elaboration distinguishes them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ class Number:
 
     span: Span = field(compare=False)
     value: int | float
+
+
+@dataclass(frozen=True)
+class Text:
+    """`"mvk,mk->mv"` among the arguments of a function; `value` is without the quotation marks."""
+
+    span: Span = field(compare=False)
+    value: str
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ class Comprehension:
 
 @dataclass(frozen=True)
 class Subscript:
-    """`value[indices]`: a step, a member of a family, or a cell with its dimensions."""
+    """`value[indices]`: a step, a member of a family, a row, or a cell with its dimensions."""
 
     span: Span = field(compare=False)
     value: Expression
@@ -143,8 +151,28 @@ class Changed:
     by: Expression
 
 
+@dataclass(frozen=True)
+class Shape:
+    """`[H, N]`, of a declaration or among the arguments of a function; `[]` is a scalar."""
+
+    span: Span = field(compare=False)
+    dimensions: tuple[Expression, ...]
+
+
 Expression: TypeAlias = (
-    Number | Name | Unary | Binary | Conditional | Comprehension | Subscript | Attribute | Call | From | Changed
+    Number
+    | Name
+    | Unary
+    | Binary
+    | Conditional
+    | Comprehension
+    | Subscript
+    | Attribute
+    | Call
+    | From
+    | Changed
+    | Text
+    | Shape
 )
 
 # --------------------------------------------------------------------------------------------------- declarations
@@ -157,14 +185,6 @@ class Target:
     span: Span = field(compare=False)
     name: str
     indices: tuple[Expression | Range, ...] = ()
-
-
-@dataclass(frozen=True)
-class Shape:
-    """`[H, N]`; `[]` is a scalar."""
-
-    span: Span = field(compare=False)
-    dimensions: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def _of_factor(mask: Value, node: Node, position: int, graph: Graph) -> Value:
     kept = "".join(letter for letter in out if letter in letters)
     ordered = "".join(letter for letter in letters if letter in out)
     if kept != ordered:
-        mask = mask.transpose()  # of two axes: a factor has no more
+        mask = mask.transpose(tuple(kept.index(letter) for letter in ordered))
     new = tuple(axis for axis, letter in enumerate(letters) if letter not in out)
     return mask.expand(new, tuple(shape[axis] for axis in new)) if new else mask
 

@@ -18,8 +18,8 @@ from recurrency.program.before import Said
 class View:
     """One step from a value to a view of it. `op` is `slice`, `transpose`, `reshape`, `expand`, `frames` or `unframes`.
 
-    `shape` is the shape of one element afterwards. `numbers` are start and stop of a slice, or the axes of an
-    expansion.
+    `shape` is the shape of one element afterwards. `numbers` are start and stop of a slice, the axes of an expansion,
+    or the order of the axes after a transposition (none: reversed).
     """
 
     op: str
@@ -32,6 +32,11 @@ class View:
         attrs = node.attrs
         numbers = (attrs["start"], attrs["stop"]) if Trait.ROWS in node.op.traits else attrs.get("axes", ())
         return cls(node.op.name, node.type.shape, tuple(numbers))
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Of a transposition: the axis of the argument that each axis of the result is."""
+        return self.numbers or tuple(reversed(range(len(self.shape))))
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _viewed(axes: tuple[Axis, ...], view: View, place: Place) -> tuple[Axis, ...
     if view.op == "slice":
         return (replace(axes[0], size=view.shape[0]), *axes[1:])
     if view.op == "transpose":
-        return axes[::-1]
+        return tuple(axes[k] for k in view.order)
     if view.op == "expand":
         old = iter(axes)
         return tuple(Axis(n, (0, ())) if k in view.numbers else next(old) for k, n in enumerate(view.shape))

@@ -133,11 +133,21 @@ def test_a_fan_is_read_from_out_in_and_a_vector_is_one_row() -> None:
     assert abs(draw("glorot_uniform", (), (5000,), rng())).max() <= math.sqrt(6 / 5001)
 
 
+def test_more_axes_are_a_stack_of_matrices() -> None:
+    assert fans((5, 3, 7)) == (7, 3)
+    stack = draw("orthogonal", (2,), (2, 3, 4, 4), rng())
+    assert np.allclose(np.einsum("abij,abkj->abik", stack, stack), 4 * np.eye(4))
+    assert not np.allclose(stack[0, 0], stack[0, 1])
+    assert (draw("identity", (3,), (2, 4, 4), rng()) == 3 * np.eye(4)).all()
+    assert ((draw("sparse", (2, 1), (5, 3, 4), rng()) != 0).sum(-1) == 2).all()
+    assert (draw("orthogonal", (), (1, 4, 3), rng())[0] == draw("orthogonal", (), (4, 3), rng())).all()
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "shape", "words"),
     [
         ("glorot_uniform", (), (), "a scalar has none"),
-        ("he_normal", (), (2, 3, 4), "with 3 dimensions has none"),
+        ("identity", (), (2, 3, 4), "square matrix"),
         ("orthogonal", (), (3,), "only a matrix"),
         ("identity", (), (3, 4), "square matrix"),
         ("sparse", (15, 1), (3,), "only a matrix"),

@@ -126,7 +126,20 @@ STEPS: dict[str, list[tuple[str, Callable[..., Any]]]] = {
         ("slice(x, N, N)", lambda x, **_: x[-1:]),
     ],
     "outer": [("outer(x, z)", lambda x, z, **_: np.outer(x, z))],
-    "transpose": [("transpose(A)", lambda A, **_: A.T)],
+    "transpose": [("transpose(A)", lambda A, **_: A.T), ("transpose(A, 2, 1)", lambda A, **_: A.T)],
+    "reshape": [
+        ("reshape(A, [V * N])", lambda A, **_: A.reshape(-1)),
+        ("reshape(concat(x, z), [2, N])", lambda x, z, **_: np.stack([x, z])),
+    ],
+    "repeat": [
+        ("repeat(x, 2, axis = 2)", lambda x, **_: np.stack([x, x], 1)),
+        ("repeat(s, N) * x", lambda x, s, **_: s * x),
+    ],
+    "einsum": [
+        ('einsum("vn,n->v", A, x)', lambda A, x, **_: A @ x),
+        ('einsum("vn,n,vm->m", A, x, A)', lambda A, x, **_: A.T @ (A @ x)),
+        ('einsum("vn->n", A)', lambda A, **_: A.sum(0)),
+    ],
     "diag": [("diag(x)", lambda x, **_: np.diag(x))],
     "identity": [("identity(N) @ x", lambda x, **_: x), ("identity(2 * 3)", lambda **_: np.eye(6))],
     "embed": [("embed(A, w)", lambda A, w, **_: A[w])],

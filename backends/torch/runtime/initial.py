@@ -15,8 +15,8 @@ Draw = Callable[[Shape, Arguments, Generator], Tensor]
 
 
 def _fans(shape: Shape) -> tuple[int, int]:
-    """(fan_in, fan_out) of a matrix [out, in], or of a vector [n], which is read as [1, n]."""
-    return (shape[-1], shape[0]) if len(shape) == 2 else (shape[0], 1)
+    """(fan_in, fan_out) of matrices [..., out, in], or of a vector [n], which is read as [1, n]."""
+    return (shape[-1], shape[-2]) if len(shape) > 1 else (shape[0], 1)
 
 
 def _mean_fan(shape: Shape) -> float:
@@ -43,6 +43,16 @@ def _uniform_by(gain: float, fan: Callable[[Shape], float]) -> Draw:
 def _normal_by(gain: float, fan: Callable[[Shape], float]) -> Draw:
     """N(0, gain / fan)."""
     return lambda shape, _, generator: _normal(math.sqrt(gain / max(1.0, fan(shape))), shape, generator)
+
+
+def _stacked(draw: Draw) -> Draw:
+    """Draws each matrix [out, in] of a stack."""
+
+    def each(shape: Shape, arguments: Arguments, generator: Generator) -> Tensor:
+        count = math.prod(shape[:-2])
+        return torch.stack([draw(shape[-2:], arguments, generator) for _ in range(count)]).reshape(shape)
+
+    return each
 
 
 def _orthogonal(shape: Shape, arguments: Arguments, generator: Generator) -> Tensor:
@@ -77,9 +87,9 @@ DRAWS: dict[str, Draw] = {
     "lecun_uniform": _uniform_by(1.0, _fan_in),
     "lecun_normal": _normal_by(1.0, _fan_in),
     "standard_uniform": _uniform_by(1 / 3, _fan_in),
-    "orthogonal": _orthogonal,
-    "identity": lambda shape, a, generator: a[0] * torch.eye(shape[0], dtype=torch.float64, device="cpu"),
-    "sparse": _sparse,
+    "orthogonal": _stacked(_orthogonal),
+    "identity": _stacked(lambda shape, a, generator: a[0] * torch.eye(shape[0], dtype=torch.float64, device="cpu")),
+    "sparse": _stacked(_sparse),
 }
 """Initialiser -> the function that draws values, on the host in float64."""
 

@@ -8,7 +8,17 @@ import numpy as np
 
 from recurrency.graph.dimensions import Dim, plus
 from recurrency.graph.op import Array, Trait, define
-from recurrency.graph.type_rules import arranged, concatenated, expanded, product_type, reduced, resized, same
+from recurrency.graph.type_rules import (
+    arranged,
+    concatenated,
+    expanded,
+    inverse,
+    permuted,
+    product_type,
+    reduced,
+    resized,
+    same,
+)
 from recurrency.graph.types import Type, join
 from recurrency.graph.value import Value, chosen
 
@@ -97,8 +107,8 @@ define(
 define(
     "transpose",
     1,
-    lambda t, a: t[0].with_shape(*reversed(t[0].shape)),
-    lambda g, y, x: (g.transpose(),),
+    permuted,
+    lambda g, y, x, *, axes=None: (g.transpose(inverse(axes)),),
     np.transpose,
     cost=0,
     group="layout",

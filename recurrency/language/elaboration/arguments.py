@@ -12,6 +12,7 @@ from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
 from recurrency.language.diagnostics import (
     ACROSS_RESETS,
+    AXIS_MISMATCH,
     CLOCK_MISMATCH,
     MALFORMED_DIMENSION,
     NO_FINITE_VALUE,
@@ -21,6 +22,7 @@ from recurrency.language.diagnostics import (
     SYMBOLS_AS_NUMBERS,
     WRONG_ARGUMENTS,
     Code,
+    brief,
 )
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.numbers import (
@@ -36,7 +38,13 @@ from recurrency.language.elaboration.numbers import (
 from recurrency.language.elaboration.products import BRIDGES
 from recurrency.language.elaboration.streams import Busy
 from recurrency.language.elaboration.suggestions import of_keyword, of_number
-from recurrency.language.vocabulary.table import ELEMENTWISE, TIME, VECTOR, Function, shown
+from recurrency.language.vocabulary.table import ELEMENTWISE, TIME, Function, shown
+
+
+LITERALS: dict[type, str] = {
+    syntax.Text: "a text in quotation marks",
+    syntax.Shape: "a shape in square brackets, such as [M, D]",
+}
 
 
 def call_function(evaluator: Evaluator, function: Function, call: syntax.Call) -> Any:
@@ -66,10 +74,10 @@ class CallArguments:
         self.clock = evaluator.scope.clock
         self.collected = len(call.arguments) == 1 and isinstance(call.arguments[0], syntax.Comprehension)
         self.expressions: list[syntax.Expression] = list(call.arguments)
-        self.keywords = {k.name: k for k in call.keywords}
+        self.keywords: dict[str, syntax.Keyword] = {k.name: k for k in call.keywords}
         self._count()
         try:
-            self.meanings = self._terms() if self.collected else evaluator.all(evaluator.plain, call.arguments)
+            self.meanings = self._terms() if self.collected else evaluator.all(self._meaning, call.arguments)
         except Busy as busy:
             busy.through = busy.through or (function.name if function.group == TIME else "")
             raise
@@ -79,6 +87,20 @@ class CallArguments:
     def text(self) -> str:
         """The call as it is written."""
         return " ".join(self.call.span.text.split())
+
+    def _meaning(self, expression: syntax.Expression) -> Any:
+        """What an argument means; a text, and a shape, where the function takes one."""
+        position = next(k for k, e in enumerate(self.call.arguments) if e is expression)
+        for form, positions in ((syntax.Text, self.function.texts), (syntax.Shape, self.function.shapes)):
+            if position in positions and isinstance(expression, form):
+                return expression
+            if position in positions:
+                self.fail(WRONG_ARGUMENTS, f"{brief(expression.span.text)} is not {LITERALS[form]}", self._usage, position)
+        return self.evaluator.plain(expression)
+
+    @property
+    def _usage(self) -> str:
+        return f"it is used as {self.function.signature}: {self.function.meaning}"
 
     def _terms(self) -> list[Any]:
         expression = self.call.arguments[0]
@@ -97,23 +119,19 @@ class CallArguments:
 
     def _count(self) -> None:
         function, count = self.function, len(self.expressions)
-        usage = f"it is used as {function.signature}: {function.meaning}"
+        usage = self._usage
         for name, keyword in self.keywords.items():
             if name not in function.keywords:
-                help = of_keyword(name, keyword.value.span.text, function.signature) or usage
+                help = of_keyword(name, keyword.value.span.text, function) or usage
                 title = f"{function.name} has no keyword {name}"
                 raise self.evaluator.problem(WRONG_ARGUMENTS, title, keyword.span, help=help)
         if not self.collected and (count < function.fewest or (function.most is not None and count > function.most)):
             wanted = function.wants
             title = f"{function.name} takes {wanted} value{'s' * (wanted != '1')}, not {count}"
             extra = self.expressions[function.most :] if function.most is not None else []
-            if (
-                function.group == VECTOR
-                and count
-                and extra
-                and all(isinstance(e, syntax.Number | syntax.Unary) for e in extra)
-            ):
-                usage = f"{usage}; a vector has one axis, which is not named"
+            numbers = all(isinstance(e, syntax.Number | syntax.Unary) for e in extra)
+            if "axis" in function.keywords and count and extra and numbers:
+                usage += "; an axis is given by name, as in axis = 2"
             self.fail(WRONG_ARGUMENTS, title, help=usage)
 
     def _agree(self) -> None:
@@ -203,6 +221,38 @@ class CallArguments:
         if found is None:
             self.fail(NOT_STATIC, f"{spelt(value)} is not a whole number", position=position)
         return found
+
+    def text(self, position: int) -> str:
+        """An argument that is a text in quotation marks."""
+        text: str = self.meanings[position].value
+        return text
+
+    def shape(self, position: int) -> tuple[int | Poly, ...]:
+        """An argument that is a shape in square brackets."""
+        return tuple([self.evaluator.dimension(d) for d in self.meanings[position].dimensions])
+
+    def axis(self, rank: int) -> int | None:
+        """The axis, from 0, that the keyword `axis` names among `rank` axes; None without the keyword."""
+        keyword = self.keywords.get("axis")
+        if keyword is None:
+            return None
+        axis = self.evaluator.integer(keyword.value)
+        if not 1 <= axis <= rank:
+            title = f"there is no axis {axis} here"
+            help = f"axes count from 1: they are 1 to {rank}" if rank > 1 else "axes count from 1, and there is one"
+            help = help if rank else "a number has no axes"
+            raise self.evaluator.problem(AXIS_MISMATCH, title, keyword.value.span, help=help)
+        return axis - 1
+
+    def no_axis(self) -> None:
+        """Refuse the keyword `axis`: several values are combined element by element."""
+        if "axis" in self.keywords:
+            title = f"{self.function.name} has an axis only where it takes one value"
+            raise self.evaluator.problem(WRONG_ARGUMENTS, title, self.keywords["axis"].span, help=self._usage)
+
+    def written(self, position: int) -> str:
+        """An argument as the spec writes it, cut where it is long."""
+        return brief(self.expressions[position].span.text)
 
     def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:
         """A keyword argument that is one of some words."""

@@ -7,6 +7,7 @@ from typing import Any
 from recurrency.language import syntax
 from recurrency.language.diagnostics import (
     NO_FINITE_VALUE,
+    NOT_A_VALUE,
     PRODUCT_MISMATCH,
     WRONG_ARGUMENTS,
     WRONG_CLAUSE,
@@ -55,6 +56,12 @@ def _comprehension(evaluator: Evaluator, expression: syntax.Comprehension, direc
     raise evaluator.problem(WRONG_ARGUMENTS, title, expression.span)
 
 
+def _literal(evaluator: Evaluator, expression: syntax.Text | syntax.Shape, direct: bool) -> Any:
+    title = f"{brief(expression.span.text)} is not a value"
+    help = 'texts and shapes are arguments, as in einsum("ij,j->i", A, x) and reshape(x, [M, D])'
+    raise evaluator.problem(NOT_A_VALUE, title, expression.span, help=help)
+
+
 def _from(evaluator: Evaluator, expression: syntax.From, direct: bool) -> Any:
     if not isinstance(expression.call, syntax.Call):
         raise evaluator.problem(WRONG_INITIAL_STATE, "`from` follows the use of a cell", expression.span)
@@ -90,4 +97,6 @@ FORMS: dict[type, Form] = {
     syntax.Call: call,
     syntax.From: _from,
     syntax.Changed: _changed,
+    syntax.Text: _literal,
+    syntax.Shape: _literal,
 }

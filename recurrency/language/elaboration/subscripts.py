@@ -1,10 +1,11 @@
-"""What follows a name: `h[t-1]` (a step), `W[2]` (a member), `LSTM[H]` (dimensions), `fwd.c` (inside a use)."""
+"""What follows a name: `h[t-1]` (a step), `W[2]` (a member, or a row), `LSTM[H]` (dimensions), `fwd.c` (in a use)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from recurrency.errors import nearest_help
+from recurrency.graph.dimensions import Poly
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
@@ -19,13 +20,14 @@ from recurrency.language.diagnostics import (
 from recurrency.language.elaboration.definitions import Key, label
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.meanings import CellValue, Shared
-from recurrency.language.elaboration.numbers import is_number
+from recurrency.language.elaboration.numbers import is_number, spelt
 from recurrency.language.elaboration.scope import FnValue, Used
 from recurrency.language.elaboration.signals import Poisoned, Problem
 from recurrency.language.elaboration.streams import Stream
 from recurrency.language.elaboration.suggestions import of_index, of_method, of_module
 from recurrency.language.syntax import mentions_time
-from recurrency.language.vocabulary.table import Function
+from recurrency.language.vocabulary.pieces import beyond
+from recurrency.language.vocabulary.table import Function, shown
 
 GREATEST_DELAY = 16_777_216
 """The history of a stream is an axis of a value, and bounded like any other; see `GREATEST_VALUE` for its elements."""
@@ -46,7 +48,30 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
         positional = tuple(evaluator.entry(i) for i in expression.indices)
         keywords = {k.name: evaluator.entry(k.value) for k in expression.keywords}
         return CellValue(base.definition, base.positional + positional, {**base.keywords, **keywords})
-    raise _no_family(evaluator, expression, base)
+    found = _row(evaluator, expression, base.output() if isinstance(base, Used) else base)
+    if found is None:
+        raise _no_family(evaluator, expression, base)
+    return found
+
+
+def _row(evaluator: Evaluator, expression: syntax.Subscript, base: Any) -> Value | None:
+    """`A[i]`: a row of a matrix, or what a value of more axes has at one index of the first; None of a vector."""
+    if isinstance(base, Stream) and base.type is None and not base.busy:
+        base = evaluator.value_of(base, expression.value)
+    shape = base.type.shape if isinstance(base, Stream | Value) and base.type is not None else ()
+    if len(shape) < 2 or expression.keywords or len(expression.indices) > len(shape):
+        return None
+    value = evaluator.value_of(base, expression.value)
+    for index in expression.indices:
+        i = evaluator.static(index)
+        i = i if isinstance(i, Poly) else evaluator.integer(index)
+        if beyond(value, 0, i, i):
+            what, name = shown(value.type), brief(expression.value.span.text)
+            title = f"there is no row {spelt(i)} in {name} {what}, whose rows count from 1"
+            help = f"the value at an earlier step is written {name}[t{i}]" if isinstance(i, int) and i < 0 else None
+            raise evaluator.problem(NO_SUCH_MEMBER, title, index.span, help=help)
+        value = value.slice(i - 1, i).reshape(*value.type.shape[1:])
+    return value
 
 
 def _no_family(evaluator: Evaluator, expression: syntax.Subscript, base: Any) -> Problem:
@@ -59,7 +84,7 @@ def _no_family(evaluator: Evaluator, expression: syntax.Subscript, base: Any) ->
         case Shared():
             what = "an instance of a cell, whose dimensions are fixed already"
         case Value() if len(base.type.shape) > 1:
-            help = "a matrix is used as a whole, as in W @ x"
+            help = f"it has {len(base.type.shape)} axes: {name}[1] is its first row"
         case Value():
             help = f"elements count from 1: slice({name}, 1, 2)"
         case Function() | FnValue():

@@ -15,7 +15,7 @@ from recurrency.language.elaboration.numbers import ARITHMETIC, compute, is_numb
 from recurrency.language.foreign_names import METHODS, MODULES, SELF, known_as, plain, said_here
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary.initialisers import INITIALISERS
-from recurrency.language.vocabulary.table import FUNCTIONS
+from recurrency.language.vocabulary.table import FUNCTIONS, Function
 
 NUMERIC: dict[str, Callable[[float], float]] = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "tanh", "sin", "cos")},
@@ -223,10 +223,13 @@ def of_number(names: Names, expression: syntax.Expression) -> str | None:
     return f"{name} is a stream, although always {text}: write {text} here, or declare it in the header, {header}"
 
 
-def of_keyword(name: str, value: str, signature: str) -> str | None:
+def of_keyword(name: str, value: str, function: Function) -> str | None:
     """The help for `softmax(x, dim = -1)` and `dropout(x, p = 0.5)`."""
+    signature = function.signature
     if plain(name) in {"dim", "axis", "dims", "axes", "keepdim", "keepdims"}:
-        return "leave it out: a vector has one axis, and neither time nor batch is an axis"
+        if "axis" in function.keywords and plain(name) not in {"keepdim", "keepdims"}:
+            return "a vector has one axis; one of several is named, from 1 on: axis = 2"
+        return "leave it out: neither time nor batch is an axis"
     if plain(name) in {"training", "inplace", "out", "dtype", "device", "reduction", "sizeaverage", "key", "rng"}:
         return "leave it out"
     inside = signature.partition("(")[2].rstrip(")").split(", ")

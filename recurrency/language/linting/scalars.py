@@ -91,6 +91,10 @@ class Scalars:
         if name in self.cells:
             kind = self.cells[name].outputs[0].type
             return isinstance(kind, syntax.Shape) and not kind.dimensions
+        if name == "einsum":
+            return bool(given) and isinstance(given[0], syntax.Text) and given[0].value.strip().endswith("->")
+        if name in COMPARED | REDUCTIONS and any(k.name == "axis" for k in call.keywords):
+            return False
         if name in COMPARED and len(given) == 1 and not isinstance(given[0], syntax.Comprehension):
             return True
         known = FUNCTIONS.get(name)
@@ -99,6 +103,7 @@ class Scalars:
         if name == "init":
             return self.all(given)
         vectors = {"concat", "identity", "diag", "outer", "onehot", "embed", "split", "slice", "attend", "window"}
+        vectors |= {"reshape", "repeat"}
         return known is not None and name not in vectors and bool(given) and self.all(given)
 
 

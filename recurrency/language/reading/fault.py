@@ -105,7 +105,7 @@ GROUPS = (
 )
 HIDDEN = {
     "a statement": {"NAME"},
-    "an expression": {"NOT"},
+    "an expression": {"NOT", "LSQB", "STRING"},
     "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM", "RESET"},
 }
 PLAIN = {

@@ -24,6 +24,7 @@ from recurrency.language.diagnostics import (
     Code,
     say,
 )
+from recurrency.language.reading.lists import lists_in
 from recurrency.language.words import where
 
 Branch: TypeAlias = Any
@@ -325,8 +326,12 @@ class TreeBuilder:
         callee, given = branch.children
         if given is not None and given.data == "comprehension":
             return syntax.Call(self.span(branch), self.build(callee), (self.build(given),))
-        arguments, keywords = self.arguments_of(given)
-        return syntax.Call(self.span(branch), self.build(callee), arguments, keywords)
+        found = syntax.Call(self.span(branch), self.build(callee), *self.arguments_of(given))
+        self.mistakes += lists_in(found)
+        return found
+
+    def text(self, branch: Branch) -> syntax.Text:
+        return syntax.Text(self.span(branch), str(branch.children[0])[1:-1])
 
     def comprehension(self, branch: Branch) -> syntax.Comprehension:
         body, *clauses = branch.children

@@ -1,7 +1,7 @@
 """Initial values: one row for each initialiser, and draws that depend only on the seed and the name.
 
 A fan is read from the shape: a matrix is `[out, in]`, and a vector `[n]` is one row of a matrix, `[1, n]`, as in
-`dot(w, x)`. (Glorot and Bengio 2010 speak of matrices only; a vector that is a bias is better drawn with `zeros`.)
+`dot(w, x)`. More axes are a stack of matrices, `[..., out, in]`, each of which is drawn as one. (Glorot and Bengio 2010 speak of matrices only; a vector that is a bias is better drawn with `zeros`.)
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Initialiser:
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """(fan_in, fan_out) of a matrix `[out, in]` or of a vector `[n]`, which is read as `[1, n]`."""
-    return (shape[-1], shape[0]) if len(shape) == 2 else (shape[0], 1)
+    """(fan_in, fan_out) of matrices `[..., out, in]`, or of a vector `[n]`, which is read as `[1, n]`."""
+    return (shape[-1], shape[-2]) if len(shape) > 1 else (shape[0], 1)
 
 
 def _mean_fan(shape: Shape) -> float:
@@ -104,6 +104,16 @@ def _normal_by_variance(gain: float, fan: Callable[[Shape], float]) -> Callable[
     return draw
 
 
+def _stacked(draw: Callable[..., Array]) -> Callable[..., Array]:
+    """Draws each matrix `[out, in]` of a stack."""
+
+    def each(rng: np.random.Generator, shape: Shape, arguments: Arguments) -> Array:
+        matrices = [draw(rng, shape[-2:], arguments) for _ in range(math.prod(shape[:-2]))]
+        return np.reshape(matrices, shape)
+
+    return each
+
+
 def _orthogonal(rng: np.random.Generator, shape: Shape, arguments: Arguments) -> Array:
     rows, columns = shape
     q, r = np.linalg.qr(rng.normal(size=(max(shape), min(shape))))
@@ -129,18 +139,17 @@ def _anything(shape: Sequence[object], arguments: Arguments) -> str | None:
 
 
 def _fan(shape: Sequence[object], arguments: Arguments) -> str | None:
-    if len(shape) in (1, 2):
+    if shape:
         return None
-    what = "a scalar" if not shape else f"a parameter with {len(shape)} dimensions"
-    return f"a fan-in needs a matrix [out, in] or a vector; {what} has none (use uniform, normal or zeros)"
+    return "a fan-in needs a matrix [out, in] or a vector; a scalar has none (use uniform, normal or zeros)"
 
 
 def _matrix(shape: Sequence[object], arguments: Arguments) -> str | None:
-    return None if len(shape) == 2 else "only a matrix [out, in] can be drawn this way (use zeros, uniform or normal)"
+    return None if len(shape) > 1 else "only a matrix [out, in] can be drawn this way (use zeros, uniform or normal)"
 
 
 def _square(shape: Sequence[object], arguments: Arguments) -> str | None:
-    return None if len(shape) == 2 and shape[0] == shape[1] else "an identity needs a square matrix, such as [H, H]"
+    return None if len(shape) > 1 and shape[-1] == shape[-2] else "an identity needs a square matrix, such as [H, H]"
 
 
 def _width(index: int) -> Check:
@@ -226,21 +235,21 @@ _ROWS = (
     Initialiser(
         "orthogonal",
         (("gain", 1.0),),
-        _orthogonal,
+        _stacked(_orthogonal),
         "gain times orthonormal rows or columns, uniformly drawn (Saxe et al. 2014)",
         _matrix,
     ),
     Initialiser(
         "identity",
         (("scale", 1.0),),
-        lambda rng, s, a: a[0] * np.eye(s[0]),
+        _stacked(lambda rng, s, a: a[0] * np.eye(s[0])),
         "scale times the identity (Le et al. 2015)",
         _square,
     ),
     Initialiser(
         "sparse",
         (("k", None), ("std", None)),
-        _sparse,
+        _stacked(_sparse),
         "k weights into each unit (all, if there are fewer) from N(0, std^2), the others 0 (Martens 2010)",
         _sparse_check,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -13,8 +13,8 @@ from recurrency.graph.value import Value
 from recurrency.language.diagnostics import Code
 
 ELEMENTWISE = "element by element"
-VECTOR = "over a vector"
-MATRICES = "matrices"
+VECTOR = "over a vector or along an axis"
+MATRICES = "matrices and tensors"
 INDICES = "indices"
 TIME = "whole streams"
 RANDOM = "in training only"
@@ -29,6 +29,8 @@ class Arguments(Protocol):
     collected: bool
     """Whether they come from a comprehension."""
     clock: str
+    keywords: Mapping[str, object]
+    """The keyword arguments that the call has."""
 
     def __len__(self) -> int: ...
 
@@ -62,6 +64,21 @@ class Arguments(Protocol):
     def integer(self, position: int) -> int:
         """An argument as a whole number."""
 
+    def text(self, position: int) -> str:
+        """An argument that is a text in quotation marks."""
+
+    def shape(self, position: int) -> tuple[int | Poly, ...]:
+        """An argument that is a shape in square brackets."""
+
+    def axis(self, rank: int) -> int | None:
+        """The axis, from 0, that the keyword `axis` names among `rank` axes; None without the keyword."""
+
+    def no_axis(self) -> None:
+        """Refuse the keyword `axis`: several values are combined element by element."""
+
+    def written(self, position: int) -> str:
+        """An argument as the spec writes it, cut where it is long."""
+
     def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:
         """A keyword argument that is one of some words."""
 
@@ -91,6 +108,10 @@ class Function:
     """Whether it takes a comprehension such as `sum(... for i in 1..L)`."""
     bridges: bool = False
     """Whether its arguments may run over different clocks; its value runs over that of the first."""
+    texts: tuple[int, ...] = ()
+    """The positions of arguments that are texts in quotation marks."""
+    shapes: tuple[int, ...] = ()
+    """The positions of arguments that are shapes in square brackets."""
 
     @property
     def wants(self) -> str:
@@ -111,13 +132,26 @@ def row(
     fewest: int = 1,
     most: int | None = -1,
     keywords: tuple[str, ...] = (),
-    comprehends: bool = False,
-    bridges: bool = False,
+    **facts: Any,
 ) -> None:
-    """Add a function to the language; `most` is `fewest` where it is left out, and None for any number."""
+    """Add a function to the language; `most` is `fewest` where it is left out, and None for any number.
+
+    `facts` are the other fields of `Function`.
+    """
     name = signature.split("(")[0]
     most = fewest if most == -1 else most
-    FUNCTIONS[name] = Function(name, signature, meaning, group, fewest, most, lower, keywords, comprehends, bridges)
+    FUNCTIONS[name] = Function(name, signature, meaning, group, fewest, most, lower, keywords, **facts)
+
+
+AXIS = ("axis",)
+"""The keyword of functions along an axis."""
+
+
+def along(a: Arguments, position: int) -> tuple[int, ...]:
+    """The axes that a call reduces: the one that it names, else all axes of the argument."""
+    rank = len(a.value(position).type.shape)
+    axis = a.axis(rank)
+    return tuple(range(rank)) if axis is None else (axis,)
 
 
 def shown(type_: Type) -> str:

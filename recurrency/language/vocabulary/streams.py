@@ -14,9 +14,7 @@ from recurrency.language.diagnostics import (
     NO_FINITE_VALUE,
     SHAPE_MISMATCH,
     SYMBOLS_AS_NUMBERS,
-    WRONG_ARGUMENTS,
 )
-from recurrency.language.vocabulary.elementwise import vector
 from recurrency.language.vocabulary.signatures import (
     GRADIENTS,
     INDICES,
@@ -28,19 +26,13 @@ from recurrency.language.vocabulary.signatures import (
     row,
     shown,
 )
+from recurrency.language.vocabulary.vectors import vector
 
 # ---------------------------------------------------------------------------------------------- matrices and indices
 
 
 def _outer(a: Arguments) -> Value:
     return vector(a, 0).product(vector(a, 1), "i,j->ij")
-
-
-def _transpose(a: Arguments) -> Value:
-    x = a.value(0)
-    if len(x.type.shape) != 2:
-        a.fail(WRONG_ARGUMENTS, f"transpose needs a matrix, not {shown(x.type)}", position=0)
-    return x.transpose()
 
 
 def _eye(a: Arguments, size: Dim) -> Value:
@@ -53,7 +45,6 @@ def _diag(a: Arguments) -> Value:
 
 
 row(MATRICES, "outer(a, b)", "the matrix of all products a_i * b_j", _outer, 2)
-row(MATRICES, "transpose(A)", "rows become columns", _transpose)
 row(MATRICES, "diag(x)", "the matrix with x on its diagonal", _diag)
 row(MATRICES, "identity(n)", "the n by n identity matrix", lambda a: _eye(a, a.dimension(0)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recurrency.language.vocabulary import elementwise, streams
+from recurrency.language.vocabulary import elementwise, pieces, streams, tensors, vectors
 from recurrency.language.vocabulary.signatures import (
     ELEMENTWISE,
     FUNCTIONS,
@@ -18,7 +18,7 @@ from recurrency.language.vocabulary.signatures import (
     shown,
 )
 
-TABLES = (elementwise, streams)
+TABLES = (elementwise, vectors, pieces, streams, tensors)
 """The modules whose rows fill `FUNCTIONS` when they are imported."""
 GROUPS = (ELEMENTWISE, VECTOR, MATRICES, INDICES, TIME, RANDOM, GRADIENTS, LOSSES)
 """The headings of the groups of functions."""

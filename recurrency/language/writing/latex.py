@@ -234,8 +234,17 @@ class Printer:
         if plan is not None and not call.keywords:
             return plan(self, *call.arguments)
         inside = replace(self, time="") if name in WHOLE_STREAM else self
-        given = [*(inside.text(a) for a in call.arguments), *self.keywords(call.keywords)]
-        return self.callee(call.callee) + bracketed(", ".join(given)), ATOM
+        below = [self.literal(a) for a in call.arguments if isinstance(a, syntax.Text | syntax.Shape)]
+        values = [a for a in call.arguments if not isinstance(a, syntax.Text | syntax.Shape)]
+        given = [*(inside.text(a) for a in values), *self.keywords(call.keywords)]
+        index = f"_{{{below[0]}}}" if below else ""
+        return self.callee(call.callee) + index + bracketed(", ".join(given)), ATOM
+
+    def literal(self, argument: syntax.Text | syntax.Shape) -> str:
+        """The index of a function that takes a text, such as `mvk,mk -> mv`, or a shape."""
+        if isinstance(argument, syntax.Text):
+            return ",\\,".join(argument.value.replace(" ", "").replace("->", " \\to ").split(","))
+        return " \\times ".join(self.index.text(d, PRODUCT) for d in argument.dimensions) or "1"
 
     def callee(self, expression: syntax.Expression) -> str:
         """A function or a cell; anything else as an expression."""

@@ -30,11 +30,15 @@ def no_change(graph: Graph, node: Node) -> Value | None:
 
 
 def transpose(graph: Graph, node: Node) -> Value | None:
-    """(x')' = x, and x' = x for vectors."""
-    if len(node.type.shape) < 2:
+    """(x')' = x, two orders of axes are one, and x' = x for vectors."""
+    rank = len(node.type.shape)
+    if rank < 2:
         return graph.value(node.args[0])
     inner = made_by(graph, node.args[0], "transpose")
-    return graph.value(inner.args[0]) if inner else None
+    if inner is None:
+        return None
+    first, second = (n.attrs.get("axes") or tuple(reversed(range(rank))) for n in (inner, node))
+    return graph.value(inner.args[0]).transpose(tuple(first[axis] for axis in second))
 
 
 def reshape(graph: Graph, node: Node) -> Value | None:

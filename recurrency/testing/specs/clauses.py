@@ -11,6 +11,7 @@ from recurrency.testing.specs.matrices import first_read, matrix_constant, matri
 from recurrency.testing.specs.recurrences import backward_recurrence, feedback, first, memory, recurrence, wanted
 from recurrency.testing.specs.scope import Writer, Written
 from recurrency.testing.specs.streams import clocks
+from recurrency.testing.specs.tensors import heads, tensor_input
 from recurrency.testing.specs.terms import Entry, Expr, Family, Fn, Level, Size, Want, shown
 from recurrency.testing.specs.uses import usable, use
 
@@ -204,6 +205,8 @@ CLAUSES: tuple[tuple[Callable[[Writer], bool], Callable[[Writer], None]], ...] =
     (anywhere, memory),
     (anywhere, port),
     (anywhere, matrix_input),
+    (anywhere, tensor_input),
+    *[(anywhere, heads)] * 2,
     *[(anywhere, first_read)] * 2,
     (anywhere, static_equation),
     (anywhere, symbols),

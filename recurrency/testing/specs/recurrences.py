@@ -78,7 +78,8 @@ def update(w: Writer, state: Entry) -> Expr:
 
 def mixed(w: Writer, want: Want, old: Expr) -> Expr:
     """What a state was, times parameters, plus something else."""
-    template = w.pick(("{p} @ {s} + {e:p}", "{p} * {s} + {e:p}", "{s} + {e:p}")[len(want.shape) == 0 :])
+    plain = len(want.shape) not in (1, 2)  # @ is for matrices and vectors
+    template = w.pick(("{p} @ {s} + {e:p}", "{p} * {s} + {e:p}", "{s} + {e:p}")[plain:])
     shape = (want.shape[0], want.shape[0]) if "@" in template else w.pick((want.shape, ()))
     parameter = w.param(shape) if "{p}" in template else old
     return Expr(template.format(p=parameter, s=old, e=expr(w, want.part())), Level.STREAM, 1, False)

@@ -127,7 +127,7 @@ class Writer:
 
     def shape(self) -> Shape:
         """Any shape: mostly a vector."""
-        dimensions = self.pick((1, 1, 1, 0, 2, 2))
+        dimensions = self.pick((1, 1, 1, 0, 2, 2, 3))
         sizes = tuple(self.size() for _ in range(dimensions))
         return sizes[:1] * 2 if dimensions == 2 and self.sometimes(2) else sizes
 
@@ -138,7 +138,7 @@ class Writer:
         old = [e for e in self.cell.entries if e.level is Level.STATIC and not e.timed and e.shape == shape]
         found = self.pick([*old, None])
         if found is None:
-            found = Entry(self.name("pqWE"[len(shape)]), shape, Level.STATIC, timed=False, degree=0)
+            found = Entry(self.name("pqWEF"[len(shape)]), shape, Level.STATIC, timed=False, degree=0)
             self.cell.entries.append(found)
             self.cell.declared.append(f"param {found.text} : {shown(shape)} ~ {self.initialiser(shape)}")
         return Expr(found.text, Level.STATIC)
@@ -217,7 +217,7 @@ class Writer:
 
     def state(self, shape: Shape, first: str) -> Entry:
         """A state of the recurrence that has begun; its equation follows."""
-        name = self.name("shC"[len(shape)])
+        name = self.name("shCS"[len(shape)])
         self.cell.declared.append(f"state {name} : {shown(shape)} {first}")
         self.cell.states.append((name, shape))
         return self.pending(name, shape, first=True)

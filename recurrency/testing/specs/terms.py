@@ -180,7 +180,8 @@ INITIALISERS: dict[int, tuple[str, ...]] = {
         "sparse(2, 0.5)",
         "uniform(a = 0.5)",
     ),
-    3: ("normal(0, 0.5)", "uniform(0.5)"),
+    3: ("normal(0, 0.5)", "uniform(0.5)", "glorot_uniform", "orthogonal", "sparse(2, 0.5)"),
+    4: ("normal(0, 0.5)",),
 }
 """By the number of dimensions, the plainest first."""
 SQUARE = ("identity", "identity(0.5)")

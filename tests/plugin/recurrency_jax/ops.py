@@ -78,7 +78,8 @@ def _reshape(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
 
 def _transpose(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
     front = _front(x, types[0])
-    return x.transpose(*range(front), *reversed(range(front, x.ndim)))
+    order = n.attrs.get("axes") or tuple(reversed(range(x.ndim - front)))
+    return x.transpose(*range(front), *(front + axis for axis in order))
 
 
 def _softmax(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
