@@ -60,10 +60,12 @@ SPECS = {
             state C : [D, N, M] = 0
 
             u = transpose(x, 1, 3) + transpose(A, 2, 3)
-            C = 0.5 * tanh(transpose(transpose(C[t-1], 1, 2), 1, 2) * u) + 0.1 * concat(C[t-1][1], C[t-1][D], axis = 1)[1, 1]
+            e = concat(C[t-1][1], C[t-1][D], axis = 1)
+            C = 0.5 * tanh(transpose(transpose(C[t-1], 1, 2), 1, 2) * u) + 0.1 * e[1, 1]
             v = concat(split(P, 2, 1) @ w, split(P, 2, 2) @ w)
             y = max(C, axis = 2) + einsum("dnm,n->dm", u, split(v, 2, 2))
-            s = norm(transpose(C, 1, 3)[M], axis = 2) + log_softmax(C, axis = 1)[1, 1, 1] + softmax(C, axis = 2)[1, 1, 1]
+            f = log_softmax(C, axis = 1)[1, 1, 1] + softmax(C, axis = 2)[1, 1, 1]
+            s = norm(transpose(C, 1, 3)[M], axis = 2) + f
 
             loss cross_entropy(s, softmax(split(v, 2, 1)))
         }""",
@@ -78,7 +80,8 @@ SPECS = {
             e = embed(E, w[t-1]) + dropout(x, 0.3)
             p = tanh(einsum("mn,mnd,mdnk,mk->mk", e, L, B, p[t-1]) + e)
             c = einsum("mn,nd->md", last(p), L[1])
-            y = einsum("mn,mnd,kn,kd->md", p, L, e, c) + var(B, axis = 4)[1, 1, N] + repeat(sum(p, axis = 2), D, axis = 2)
+            q = repeat(sum(p, axis = 2), D, axis = 2)
+            y = einsum("mn,mnd,kn,kd->md", p, L, e, c) + var(B, axis = 4)[1, 1, N] + q
 
             loss l2(y - 0.5)
             loss 0.1 * l2(B)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import gated, gated_feedback, gru, linear, lstm, networks, parts, simple
+from tests.transcriptions import gated, gated_feedback, gru, heads, linear, lstm, networks, parts, simple
 from tests.transcriptions.case import Case, Input
 from tests.transcriptions.trace import Trace, transcribe
 
@@ -33,6 +33,7 @@ CASES = (
     Case("FirstElementAbsolute", networks.first_element_absolute, {"H": 5}, {"x": BIT}),
     Case("Music", networks.music, {"N": 6, "H": 5}, {"x": Input((6,), bits=True)}),
     *gated.CASES,
+    *heads.CASES,
     *linear.CASES,
     *parts.CASES,
 )

@@ -40,7 +40,6 @@ from recurrency.language.elaboration.streams import Busy
 from recurrency.language.elaboration.suggestions import of_keyword, of_number
 from recurrency.language.vocabulary.table import ELEMENTWISE, TIME, Function, shown
 
-
 LITERALS: dict[type, str] = {
     syntax.Text: "a text in quotation marks",
     syntax.Shape: "a shape in square brackets, such as [M, D]",
@@ -95,7 +94,9 @@ class CallArguments:
             if position in positions and isinstance(expression, form):
                 return expression
             if position in positions:
-                self.fail(WRONG_ARGUMENTS, f"{brief(expression.span.text)} is not {LITERALS[form]}", self._usage, position)
+                self.fail(
+                    WRONG_ARGUMENTS, f"{brief(expression.span.text)} is not {LITERALS[form]}", self._usage, position
+                )
         return self.evaluator.plain(expression)
 
     @property
@@ -222,7 +223,7 @@ class CallArguments:
             self.fail(NOT_STATIC, f"{spelt(value)} is not a whole number", position=position)
         return found
 
-    def text(self, position: int) -> str:
+    def quoted(self, position: int) -> str:
         """An argument that is a text in quotation marks."""
         text: str = self.meanings[position].value
         return text
@@ -230,6 +231,10 @@ class CallArguments:
     def shape(self, position: int) -> tuple[int | Poly, ...]:
         """An argument that is a shape in square brackets."""
         return tuple([self.evaluator.dimension(d) for d in self.meanings[position].dimensions])
+
+    def has(self, keyword: str) -> bool:
+        """Whether the call has a keyword argument of this name."""
+        return keyword in self.keywords
 
     def axis(self, rank: int) -> int | None:
         """The axis, from 0, that the keyword `axis` names among `rank` axes; None without the keyword."""

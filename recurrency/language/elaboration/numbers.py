@@ -37,6 +37,8 @@ class Estimate(float):
     """A number computed from symbolic dimensions; usable as a factor, but not for a decision."""
 
     names: frozenset[str]
+    divisors: frozenset[str] = frozenset()
+    """The dimensions of which a number is enough to make it exact: `H / M` is one of `H` once `M` is 4."""
 
     @classmethod
     def of(cls, *values: Any) -> Estimate:
@@ -98,7 +100,7 @@ def decided(value: Any) -> Any:
     """
     names = names_of(value)
     if names:
-        raise NeedNumber(names)
+        raise NeedNumber(value.divisors or names if isinstance(value, Estimate) else names)
     return value
 
 
@@ -147,7 +149,10 @@ def _of_dimensions(op: str, left: Any, right: Any) -> Any:
         for _ in range(right - 1):
             result = _product(result, left)
         return result
-    return Estimate.of(left, right)
+    found = Estimate.of(left, right)
+    if exact and op == "/":
+        found.divisors = names_of(right)
+    return found
 
 
 def _product(left: Any, right: Any) -> Any:

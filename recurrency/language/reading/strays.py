@@ -68,7 +68,9 @@ def explain_stray(source: Source, words: Sequence[Token], at: int) -> Diagnostic
         return say(UNCLOSED_QUOTES, "this docstring never ends", place, 'no """ follows', help='close it with """')
     if word == '"':
         what = "path" if at and words[at - 1].type in {"USE", "FROM"} else "text"
-        return say(UNCLOSED_QUOTES, f"this {what} never ends", place, 'no " follows on this line', help='close it with "')
+        return say(
+            UNCLOSED_QUOTES, f"this {what} never ends", place, 'no " follows on this line', help='close it with "'
+        )
     shown = str(word) if word.isprintable() else f"U+{ord(word):04X}"
     name = unicodedata.name(str(word), "")
     label = f"{name.lower()} means nothing here" if name and not word.isascii() else "it means nothing in a spec"

@@ -50,7 +50,9 @@ def product_of(a: Factor, b: Factor, needed: set[str], out: str) -> Factor:
         return Factor(a.value * _spread(b, a), a.letters)
     if kept == letters and set(b.letters) >= set(a.letters):
         return Factor(_spread(a, b) * b.value, b.letters)
-    kept = out if set(out) == set(kept) else "".join(sorted(kept, key=lambda c: (c not in a.letters or c not in b.letters)))
+    kept = (
+        out if set(out) == set(kept) else "".join(sorted(kept, key=lambda c: c not in a.letters or c not in b.letters))
+    )
     names = dict(zip(letters, NAMES, strict=False))
     first, second, result = ("".join(names[c] for c in x) for x in (a.letters, b.letters, kept))
     return Factor(a.value.product(b.value, f"{first},{second}->{result}"), kept)

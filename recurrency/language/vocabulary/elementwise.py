@@ -71,7 +71,7 @@ def _fold(op: str) -> Callable[[Arguments], Any]:
     """`max` and `min`: of several values element by element, or of the elements of one value."""
 
     def lower(a: Arguments) -> Any:
-        if len(a) == 1 and not a.collected and (not a.static() or a.keywords):
+        if len(a) == 1 and not a.collected and (not a.static() or a.has("axis")):
             x, axes = a.value(0), along(a, 0)
             return x.reduce("peak", axes) if op == "maximum" else -(-x).reduce("peak", axes)
         a.no_axis()

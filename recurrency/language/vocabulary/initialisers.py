@@ -1,7 +1,8 @@
 """Initial values: one row for each initialiser, and draws that depend only on the seed and the name.
 
 A fan is read from the shape: a matrix is `[out, in]`, and a vector `[n]` is one row of a matrix, `[1, n]`, as in
-`dot(w, x)`. More axes are a stack of matrices, `[..., out, in]`, each of which is drawn as one. (Glorot and Bengio 2010 speak of matrices only; a vector that is a bias is better drawn with `zeros`.)
+`dot(w, x)`. More axes are a stack of matrices, `[..., out, in]`, each of which is drawn as one. (Glorot and Bengio 2010
+speak of matrices only; a vector that is a bias is better drawn with `zeros`.)
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -29,8 +29,6 @@ class Arguments(Protocol):
     collected: bool
     """Whether they come from a comprehension."""
     clock: str
-    keywords: Mapping[str, object]
-    """The keyword arguments that the call has."""
 
     def __len__(self) -> int: ...
 
@@ -64,11 +62,14 @@ class Arguments(Protocol):
     def integer(self, position: int) -> int:
         """An argument as a whole number."""
 
-    def text(self, position: int) -> str:
+    def quoted(self, position: int) -> str:
         """An argument that is a text in quotation marks."""
 
     def shape(self, position: int) -> tuple[int | Poly, ...]:
         """An argument that is a shape in square brackets."""
+
+    def has(self, keyword: str) -> bool:
+        """Whether the call has a keyword argument of this name."""
 
     def axis(self, rank: int) -> int | None:
         """The axis, from 0, that the keyword `axis` names among `rank` axes; None without the keyword."""

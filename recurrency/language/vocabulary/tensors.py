@@ -27,7 +27,7 @@ def _einsum(a: Arguments) -> Value:
 
 def _parsed(a: Arguments) -> tuple[list[str], str]:
     """The letters of each value, and of the result."""
-    text = a.text(0).replace(" ", "")
+    text = a.quoted(0).replace(" ", "")
     left, arrow, out = text.partition("->")
     sides = left.split(",")
     if not arrow:

@@ -39,7 +39,7 @@ def axis_of(a: Arguments, x: Value, name: str) -> int:
 
 
 def _sum(a: Arguments) -> Any:
-    if not a.collected and (not a.static() or a.keywords):
+    if not a.collected and (not a.static() or a.has("axis")):
         return a.value(0).reduce("sum", along(a, 0))
     a.no_axis()
     if a.static():
@@ -89,7 +89,16 @@ def _norm(a: Arguments) -> Value:
     return square.where(square.apply("sqrt"), 0.0) * unit
 
 
-row(VECTOR, "sum(x)", "sum of all elements, or along an axis; with `for`, of all terms", _sum, 1, 1, AXIS, comprehends=True)
+row(
+    VECTOR,
+    "sum(x)",
+    "sum of all elements, or along an axis; with `for`, of all terms",
+    _sum,
+    1,
+    1,
+    AXIS,
+    comprehends=True,
+)
 row(
     VECTOR,
     "mean(x)",

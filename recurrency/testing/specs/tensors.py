@@ -30,7 +30,8 @@ def contracted(w: Writer, want: Want) -> Expr:
     sizes |= {"j": w.size()} if w.pick((True, True, False)) or not out else {}
     sides = _sides(w, "".join(sizes), w.pick((2, 1, 3, 2)))
     operands = [
-        expr(w, want.part(shape=tuple(sizes[c] for c in side), must=want.must and not k)) for k, side in enumerate(sides)
+        expr(w, want.part(shape=tuple(sizes[c] for c in side), must=want.must and not k))
+        for k, side in enumerate(sides)
     ]
     text = f'einsum("{",".join(sides)}->{out}", {", ".join(o.text for o in operands)})'
     return Expr(text, max(o.level for o in operands), sum(o.degree for o in operands))
