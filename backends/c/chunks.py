@@ -50,7 +50,7 @@ def fed(stages: Stages, forms: Mapping[int, MatrixProduct], products: CProducts)
 def _is_plain(program: Program, id: int, form: MatrixProduct, products: CProducts) -> bool:
     """Whether a product has one row for each step and sequence, of a stream times a constant matrix."""
     place, array = program.places[id], products.output(id)
-    if array is None or array.home != "own" or not array.timed or array.front or array.behind:
+    if form.batch or array is None or array.home != "own" or not array.timed or array.front or array.behind:
         return False
     fixed = program.places[form.b.node].kind is Kind.STATIC and products.matrix(form.a, form, False).columns == "1"
     stream = program.places[form.a.node].kind is Kind.STREAM

@@ -58,7 +58,7 @@ def rooms(f: CFunction) -> Rooms:
     """The memory of a function."""
     clocks = {clock: (clock_size(clock), f"n_{clock_name(clock)}") for clock in f.memory.clocks}
     products = f.launches.products
-    packed = (Room(name, True, f"rec_packed_size({k}, {n})") for (*_, k, n), name in products.packed.items())
+    packed = (Room(name, True, elements) for name, elements in products.rooms.items())
     sizes = [tuple(text.replace("(b1 - b0)", "B") for text in shape) for shape in products.work]
     work = tuple(f"rec_product_work_size({', '.join(shape)})" for shape in dict.fromkeys(sizes))
     inputs = {name: array.name for name, array in f.inputs.items()}

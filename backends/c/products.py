@@ -26,9 +26,13 @@ class Matrix:
 class CProducts(Products):
     """Writes products as statements of C. `packed` has the names of packed matrices, by their text."""
 
+    batched = True
+
     def __init__(self, program: Program, memory: Memory) -> None:
         super().__init__(program, memory)
         self.packed: dict[tuple[str, ...], str] = {}
+        self.rooms: dict[str, str] = {}
+        """The number of elements of each packed matrix."""
         self.work: list[tuple[str, str, str]] = []
         """The sizes of products that need workspace."""
         self.per_row = 0
@@ -36,6 +40,8 @@ class CProducts(Products):
 
     def statements(self, form: MatrixProduct, array: Array, stepped: bool) -> tuple[list[str], str]:
         """The statements before (the loop), and the product itself; `stepped`: of one step, sequences `b0` to `b1`."""
+        if form.batch:
+            return self.each(form, array, stepped)
         a, b = self.matrix(form.a, form, stepped), self.matrix(form.b, form, stepped)
         columns = self.size(form.columns, form.sizes)
         k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
@@ -76,8 +82,55 @@ class CProducts(Products):
         if key in self.packed:
             return [], self.packed[key]
         self.packed[key] = name = self.memory.names.new("packed")
+        self.rooms[name] = f"rec_packed_size({k}, {n})"
         sides = f"{b.start}, {b.rows}, {b.columns}, w->{name}"
         return [f"rec_pack_part({rows}, {k}, {n}, {sides}, id, count);"], name
+
+    def each(self, form: MatrixProduct, array: Array, stepped: bool) -> tuple[list[str], str]:
+        """The statements of a product for each element along the axes `batch`."""
+        times = f"for (long long g = 0; g < {self.size(form.batch, form.sizes)}; ++g) "
+        summed = "".join(c for c in form.a.axes if c not in form.rows + form.batch)
+        n, k = (self.size(letters, form.sizes) for letters in (form.columns, summed))
+        m = "(b1 - b0)" if stepped else self.size(form.rows, form.sizes)
+        a, a_m, a_k, a_g = self._strides(form, form.a, stepped, (form.rows, summed, form.batch))
+        b, b_k, b_n, b_g = self._strides(form, form.b, stepped, (summed, form.columns, form.batch))
+        c_m, c_g = (stride(form.out, g, form, inner_elements(array)) for g in (form.rows, form.batch))
+        out = f"{self.begin(array, Place(0, array.kind), stepped)} + g * {c_g}"
+        sides = f"{b} + g * {b_g}, {b_k}, {b_n}"
+        if stepped:
+            self.per_row += 2 * prod(int(size) for size in (self.size(form.batch, form.sizes), n, k) if size.isdigit())
+        if self.program.places[form.b.node].kind is not Kind.STATIC or a_k != "1":
+            self.work.append((m, n, k))
+            part = "w->work + (id - way) * w->room, w->room, way, ways" if stepped else "w->work, w->room, id, count"
+            given = f"{m}, {n}, {k}, {a} + g * {a_g}, {a_m}, {a_k}, {sides}"
+            return [], f"{times}rec_product_part({given}, {out}, {c_m}, {part});"
+        rows = f"{clock_size(str(form.sizes['T']))} * B" if stepped else m
+        before, name = self._pack_each(form, times, rows, (k, n), sides)
+        part = "way, ways" if stepped else "id, count"
+        packed = f"w->{name} + g * rec_packed_size({k}, {n})"
+        given = f"{rows}, {m}, {n}, {k}, {a} + g * {a_g}, {a_m}, {sides}, {packed}"
+        return before, f"{times}rec_multiply_part({given}, {out}, {c_m}, {part});"
+
+    def _pack_each(
+        self, form: MatrixProduct, times: str, rows: str, size: tuple[str, str], sides: str
+    ) -> tuple[list[str], str]:
+        """The statement that packs the matrices `sides` of all elements, unless they are packed, and their name."""
+        key = (rows, sides, *size)
+        if key in self.packed:
+            return [], self.packed[key]
+        self.packed[key] = name = self.memory.names.new("packed")
+        one = f"rec_packed_size({', '.join(size)})"
+        self.rooms[name] = f"{self.size(form.batch, form.sizes)} * {one}"
+        return [f"{times}rec_pack_part({rows}, {', '.join(size)}, {sides}, w->{name} + g * {one}, id, count);"], name
+
+    def _strides(
+        self, form: MatrixProduct, factor: Factor, stepped: bool, groups: tuple[str, ...]
+    ) -> tuple[str, str, str, str]:
+        """The first element of a factor, and its strides along three groups of letters."""
+        place = self.program.places[factor.node]
+        array = self.memory.array(place.buffer)
+        one, two, three = (stride(factor.axes, group, form, inner_elements(array)) for group in groups)
+        return self.begin(array, place, stepped), one, two, three
 
     def matrix(self, factor: Factor, form: MatrixProduct, stepped: bool) -> Matrix:
         """An operand, with the rows and columns of the product."""
@@ -110,6 +163,14 @@ class CProducts(Products):
         if offset:
             parts.append(str(offset))
         return " + ".join(parts)
+
+
+def stride(letters: str, group: str, form: MatrixProduct, inner: str) -> str:
+    """How far apart neighbours along a group of letters are; `inner` elements belong to a sequence at one step."""
+    if group[-1] in "TB":
+        return inner
+    behind = letters[letters.index(group[-1]) + 1 :]
+    return str(prod(size for c in behind if isinstance(size := form.sizes[c], int)))
 
 
 def _lead(letters: str) -> str:

@@ -93,7 +93,7 @@ class Launches(ABC, Generic[W, P]):
     def _form(self, id: int) -> MatrixProduct | None:
         """A node as a matrix product, if the driver can compute it and has a place for the result."""
         region = self.regions[id]
-        form = matrix_product(self.program, id, region.scans)
+        form = matrix_product(self.program, id, region.scans, self.products.batched)
         if form is None or self.products.output(id) is not None:
             return form
         users = self.users.get(id, ())

@@ -234,8 +234,8 @@ def of_keyword(name: str, value: str, function: Function) -> str | None:
         return "leave it out"
     inside = signature.partition("(")[2].rstrip(")").split(", ")
     if name in inside:
-        function, values = signature.partition("(")[0], ", ".join(value if i == name else i for i in inside)
-        return f"its arguments have no names: {function}({values})"
+        values = ", ".join(value if i == name else i for i in inside)
+        return f"its arguments have no names: {function.name}({values})"
     return None
 
 
