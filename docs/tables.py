@@ -112,6 +112,7 @@ def words() -> str:
 
 def bounds() -> str:
     """How large a spec may be."""
+    from recurrency.graph import fixed
     from recurrency.language import words
     from recurrency.language.elaboration import binding, elaborate, subscripts, walk
     from recurrency.language.reading import parser, tree
@@ -127,6 +128,7 @@ def bounds() -> str:
         ("steps of a delay", subscripts.GREATEST_DELAY),
         ("a dimension", binding.GREATEST_DIMENSION),
         ("elements of a value, or of the history of the delays, for each sequence", elaborate.GREATEST_VALUE),
+        ("elements of all fixed arrays of a cell", fixed.GREATEST_FIXED),
         ("operations that a spec expands to", walk.GREATEST_GRAPH),
         ("operations that all cells of a file expand to together", walk.GREATEST_FILE),
         ("operations of a cell that is compiled", graphs.GREATEST_PROGRAM),

@@ -107,6 +107,7 @@ class CBackend:
         self, functions: Sequence[CFunction], dtype: str, structs: bool, here: bool
     ) -> tuple[str, list[str], str]:
         """What comes before functions, the text of each, and what comes after them."""
+        from ..kernels.fixed import fixed_text
         from .function_text import function_text
         from .helpers import around
         from .text import library
@@ -114,7 +115,8 @@ class CBackend:
         real = {"float32": "float", "float64": "double"}[dtype]
         texts = [function_text(f, structs, here).replace("??", "? ?") for f in functions]
         before, after = around(library(real, here), "\n".join(texts))
-        return before, texts, after
+        fixed = fixed_text(functions, dtype, "static")
+        return f"{before}\n{fixed}" if fixed else before, texts, after
 
 
 backend = CBackend()

@@ -13,6 +13,7 @@ import numpy as np
 from recurrency.graph.graph import Graph
 from recurrency.program.layout import Layout
 
+from ..kernels.fixed import fixed_text
 from ..kernels.philox import PHILOX
 from ..kernels.scalars import Scalars
 from ..names import Names, ascii_name
@@ -124,7 +125,8 @@ def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
     symbols = any(not array.real for f in functions for array in f.memory.used())
     random = any(f.random for f in functions)
     philox = f"{PHILOX}\n" if random else ""
-    return f"\n{philox}{kernels}{runtime_kernels(Scalars(dtype).real, symbols, random)}"
+    fixed = fixed_text(functions, dtype, "__device__")
+    return f"\n{philox}{fixed}{kernels}{runtime_kernels(Scalars(dtype).real, symbols, random)}"
 
 
 @cache

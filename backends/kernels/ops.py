@@ -256,6 +256,10 @@ def _eye(k: Body, id: int, node: Node, at: At) -> str:
     return f"({k.scalars.real})({at.idx[0]} == {at.idx[1]})"
 
 
+def _array(k: Body, id: int, node: Node, at: At) -> str:
+    return f"{k.source.fixed_array(node.attrs['of'])}[{flat(at.idx, node.type.shape)}]"
+
+
 def _length(k: Body, id: int, node: Node, at: At) -> str:
     return f"({k.scalars.real}){k.length(node.attrs['clock'], at)}"
 
@@ -316,6 +320,7 @@ FRAGMENTS: dict[str, Fragment] = {
     "if_length": _if_length,
     "unless_given": _unless_given,
     "eye": _eye,
+    "array": _array,
     "length": _length,
     "batch": _batch,
     "random": _random,

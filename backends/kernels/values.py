@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from recurrency.graph.dimensions import Dim
+from recurrency.graph.fixed import Fixed
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Op, Trait
 from recurrency.graph.types import Kind
@@ -67,6 +68,14 @@ class Source:
     outputs: dict[int, Array] = field(default_factory=dict)
     partials: dict[int, Array] = field(default_factory=dict)
     turned: dict[int, Array] = field(default_factory=dict)
+    fixed: dict[str, Fixed] = field(default_factory=dict)
+    """The fixed arrays that kernels read, by name."""
+
+    def fixed_array(self, array: Fixed) -> str:
+        """The name of a fixed array in the file."""
+        name = f"array_{array.digest[:16]}"
+        self.fixed[name] = array
+        return name
 
     @property
     def graph(self) -> Graph:

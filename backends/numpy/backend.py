@@ -14,6 +14,7 @@ from recurrency.program.layout import Layout
 from recurrency.program.schedule import schedule
 
 from ..names import ascii_name
+from ..python.fixed import fixed_text
 from ..python.function import Function
 from ..python.interface import calls, tables
 from ..python.module import assembled, docstring, executed, import_line
@@ -102,12 +103,14 @@ class NumpyBackend:
 
 def _text(written: Sequence[Function], dtype: str, header: str, tables: str = "", interface: str = "") -> str:
     own = [tables, *(f.text() for f in written), interface]
+    own.append(fixed_text(written, Numpy()))
     return assembled(lambda used: _preamble(header, dtype, used), own, HELPERS)
 
 
 def _preamble(header: str, dtype: str, used: set[str]) -> str:
     lines = [docstring(header), ""] if header else []
     lines += [f"import {name}" for name in ("math", "threading") if name in used]
+    lines += ["from base64 import b64decode"] if "b64decode" in used else []
     lines += ["from collections.abc import Mapping"] if "Mapping" in used else []
     lines += ["from sys import getrefcount"] if "getrefcount" in used else []
     lines += ["", "import numpy as np"]

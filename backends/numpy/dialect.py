@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from recurrency.graph.fixed import Fixed
 from recurrency.graph.roots import TAPE
 from recurrency.program.program import Program
 
@@ -52,6 +55,13 @@ class Numpy(FunctionDialect):
 
     def literal(self, f: Frame, value: float, index: bool = False) -> str:
         return str(int(value)) if index else number_text(value)
+
+    def fixed(self, elements: str, array: Fixed) -> str:
+        if not elements.startswith("["):
+            elements = f'np.frombuffer(b64decode({elements}), "<f8").reshape({array.shape})'
+        large = np.abs(array.array).max() > np.finfo(np.float32).max
+        maker = 'np.errstate(over="ignore")(np.array)' if large else "np.array"
+        return f"{maker}({elements}, real)"
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
         return f"full({shape}, {value}, {'np.intp' if index else 'real'})"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import Protocol
 
+from recurrency.graph.fixed import Fixed
+
 
 @dataclass(frozen=True)
 class Fused:
@@ -58,6 +60,9 @@ class Dialect(Protocol):
     """Whether slices of the arrays of a step are cheaper when made before the loop."""
     apart: bool
     """Whether one function allocates the memory of results, and another one the rest."""
+
+    def fixed(self, elements: str, array: Fixed) -> str:
+        """A fixed array in the module: of nested lists, or of the base64 text of little-endian float64 numbers."""
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
         """A new array with one value everywhere; `index`: of symbols."""

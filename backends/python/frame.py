@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from recurrency.graph.fixed import Fixed
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.passes.rewriting import number
@@ -56,6 +57,8 @@ class Frame:
         self.inner: list[str] = []
         self.memory = Memory(program, layout, self.names, self.clocks, self.body, dialect)
         self.constants: dict[tuple[float, str, bool], str] = {}
+        self.fixed: dict[str, Fixed] = {}
+        """The fixed arrays that the function reads, by their names in the module."""
         self.filled = Filled()
         self.said: object = None
 
@@ -131,6 +134,12 @@ class Frame:
             text = str(int(value)) if index else number_text(value)
             self.memory.define(name, self.dialect.full(shape, text, index), "kept")
         return self.constants[value, shape, index]
+
+    def fixed_array(self, array: Fixed) -> str:
+        """The name of a fixed array of the module."""
+        name = f"array_{array.digest[:16]}"
+        self.fixed[name] = array
+        return name
 
     def full(self, id: int) -> str:
         """A value as an array with all axes of its type."""

@@ -58,6 +58,10 @@ def _eye(f: Frame, id: int, node: Node) -> None:
     f.say(id, f.dialect.assign(f.out(id), f.dialect.eye.format(node.attrs["size"])))
 
 
+def _array(f: Frame, id: int, node: Node) -> None:
+    f.say(id, f.dialect.assign(f.out(id), f.fixed_array(node.attrs["of"])))
+
+
 def _length(f: Frame, id: int, node: Node) -> None:
     f.say(id, f.dialect.assign(f.out(id), f"n{f.clocks[node.attrs['clock']]}"))
 
@@ -227,6 +231,7 @@ WRITERS: dict[str, Callable[[Frame, int, Node], None]] = {
     "start": _start,
     "unless_given": _unless_given,
     "eye": _eye,
+    "array": _array,
     "length": _length,
     "batch": _batch,
     "random": _random,

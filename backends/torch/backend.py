@@ -15,6 +15,7 @@ from recurrency.program.layout import Layout
 from recurrency.program.schedule import schedule
 
 from ..names import ascii_name
+from ..python.fixed import fixed_text
 from ..python.function import Function
 from ..python.module import assembled, docstring, executed, import_line
 from .dialect import Torch
@@ -137,13 +138,15 @@ class TorchBackend:
         written = []
         for name, graph in functions:
             program = schedule(with_lengths(graph), layout, without)
-            written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)).text())
-        return assembled(lambda used: _preamble(header, used), written, HELPERS)
+            written.append(Function(ascii_name(name), program, layout, Torch(FUSIONS not in without)))
+        own = [*(function.text() for function in written), fixed_text(written, Torch())]
+        return assembled(lambda used: _preamble(header, used), own, HELPERS)
 
 
 def _preamble(header: str, used: set[str]) -> str:
     lines = [docstring(header), ""] if header else []
     lines += ["import math"] if used & {"math", "nan", "inf"} else []
+    lines += ["from base64 import b64decode", "from struct import unpack"] if "b64decode" in used else []
     lines += ["from sys import getrefcount"] if "getrefcount" in used else []
     lines += ["", "import torch"]
     plain = {name for name in used if FUNCTIONS.get(name) == f"torch.{name}"}

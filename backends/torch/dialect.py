@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from recurrency.graph.fixed import Fixed
 from recurrency.graph.roots import TAPE
 from recurrency.program.program import Program
 
@@ -76,6 +77,12 @@ class Torch(FunctionDialect):
             return f.constant(value, "()", index=True)
         known = {0.0: "zero", 1.0: "one", 0.5: "half", 2.0: "two"}
         return f.constant(value, "()", known.get(value, ascii_name(f"number {value}")))
+
+    def fixed(self, elements: str, array: Fixed) -> str:
+        if elements.startswith("["):
+            return f"torch.tensor({elements}, dtype=torch.float64)"
+        numbers = f'unpack("<{array.elements}d", b64decode({elements}))'
+        return f"torch.tensor({numbers}, dtype=torch.float64).reshape({array.shape})"
 
     def full(self, shape: str, value: str, index: bool = False) -> str:
         return f"like.new_full({shape}, {value}{', dtype=torch.int64' if index else ''})"

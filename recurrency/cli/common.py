@@ -61,19 +61,75 @@ def _parsed(context: click.Context, option: click.Parameter, values: tuple[str, 
             out[name] = int(value)
         except ValueError:
             out[name] = value
-    return out
+    return with_constants(context, out)
 
 
 def dimensions(command: F) -> F:
-    """The option -D NAME=VALUE: numbers for dimensions, names for functions and cells."""
-    return click.option(
+    """The option -D NAME=VALUE: numbers for dimensions, names for functions and cells; and those of `constants`."""
+    option = click.option(
         "-D",
         "dimensions",
         multiple=True,
         callback=_parsed,
         metavar="NAME=VALUE",
         help="A dimension, function or cell of the header.",
-    )(command)
+    )
+    return constants(option(command))
+
+
+GIVEN = "recurrency.given"
+"""Where the context of a command keeps what `constants` have given until `-D` is read."""
+
+
+def constants(command: F) -> F:
+    """The options --const NAME=FILE.npy and --const-seed, whose values join those of -D (see `with_constants`)."""
+    const = click.option(
+        "--const",
+        multiple=True,
+        callback=_arrays,
+        is_eager=True,
+        expose_value=False,
+        metavar="NAME=FILE.npy",
+        help="The array of a constant that the spec declares as given.",
+    )
+    seed = click.option(
+        "--const-seed",
+        type=click.IntRange(min=0),
+        callback=_seed,
+        is_eager=True,
+        expose_value=False,
+        help="Seed of the constants that are drawn.  [default: 0]",
+    )
+    return const(seed(command))
+
+
+def _arrays(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> None:
+    given = context.meta.setdefault(GIVEN, {})
+    for text in values:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value.endswith(".npy"):
+            raise click.BadParameter(f"{text!r} is not of the form NAME=FILE.npy, such as M=mask.npy", context, option)
+        if name in given:
+            raise click.BadParameter(f"{name} is given twice", context, option)
+        given[name] = value
+
+
+def _seed(context: click.Context, option: click.Parameter, value: int | None) -> None:
+    if value is not None:
+        context.meta.setdefault(GIVEN, {})["const_seed"] = value
+
+
+def with_constants(context: click.Context, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of -D, with the files and the seed of constants.
+
+    Raises:
+        click.BadParameter: one is given in both ways.
+    """
+    given = context.meta.get(GIVEN, {})
+    both = sorted(values.keys() & given.keys())
+    if both:
+        raise click.BadParameter(f"{both[0]} is given twice, by -D and as a constant", context)
+    return {**values, **given}
 
 
 def _initialisers(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from recurrency.cli.common import checkpoint, echo, initialisers
+from recurrency.cli.common import checkpoint, constants, echo, initialisers, with_constants
 
 MU = 0.03
 """The usual weight of structural damping, in units of lambda (Martens and Sutskever 2011, released code)."""
@@ -67,6 +67,11 @@ def pairs(context: click.Context, option: click.Parameter, values: tuple[str, ..
     return out
 
 
+def _sizes(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """The values of -D, with the files and the seed of constants."""
+    return with_constants(context, pairs(context, option, values))
+
+
 def _numbers(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
     found = pairs(context, option, values)
     wrong = [name for name, value in found.items() if isinstance(value, str)]
@@ -95,7 +100,8 @@ OWN = (
 
 @click.command("train", epilog=EXAMPLES)
 @click.argument("target", metavar="WHAT")
-@click.option("-D", "dimensions", callback=pairs, help="A dimension, function or cell of the spec.", **NAMED)
+@constants
+@click.option("-D", "dimensions", callback=_sizes, help="A dimension, function or cell of the spec.", **NAMED)
 @click.option("--on", metavar="TASK", help="Train a spec on the data of this task or experiment.")
 @click.option("--data", metavar="PATH", help="The data file, or its folder.")
 @initialisers

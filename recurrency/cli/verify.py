@@ -123,10 +123,12 @@ def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
         UsageError: there is one.
     """
     from recurrency.errors import UsageError
+    from recurrency.language.elaboration.handed import SEED
 
     known = dict.fromkeys(d.name for spec in specs for d in spec.cell.dimensions)
+    constants = {SEED, *(name for spec in specs for name in spec.units().given)}
     for name in dimensions:
-        if name not in known:
+        if name not in known and name not in constants:
             names = [s.name for s in specs]
             lacking = f"{names[0]} has no" if len(specs) == 1 else f"none of {', '.join(names)} has the"
             raise UsageError(

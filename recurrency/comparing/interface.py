@@ -13,6 +13,7 @@ from recurrency.graph.text import graph_text
 from recurrency.graph.types import Type
 from recurrency.inspection import summary
 from recurrency.inspection.report import shape_text
+from recurrency.model.placeholders import with_arrays
 from recurrency.model.spec import Spec
 from recurrency.passes.recurrence import recurrences
 
@@ -26,7 +27,7 @@ class Cell:
         first = spec.units(chosen)
         chosen |= {name: value for name, value in numbers.items() if isinstance(first.dimensions[name], int)}
         self.letters = spec.units(chosen)
-        self.numbers = spec.elaborate(**numbers)
+        self.numbers = spec.elaborate(**with_arrays(spec, numbers))
         self.equations = Equations(self.letters, spec)
         self.loops = recurrences(self.letters.graph)
 

@@ -12,9 +12,11 @@ from recurrency.graph.types import Kind, Type
 from recurrency.inspection import summary
 from recurrency.language import syntax
 from recurrency.language.elaboration.elaborate import Elaborated, check, elaborate
+from recurrency.language.elaboration.handed import MissingArrayError
 from recurrency.language.elaboration.meanings import ParamInfo, dimension_text
+from recurrency.language.vocabulary.initialisers import spelling
 from recurrency.model.graphs import known_passes
-from recurrency.model.spec import Spec
+from recurrency.model.spec import Spec, together
 from recurrency.passes import optimised
 from recurrency.passes.recurrence import Recurrence, recurrences
 
@@ -63,8 +65,13 @@ def report(spec: Spec, dimensions: Mapping[str, Any], without: Collection[str] =
     """
     missing = [d.name for d in spec.cell.dimensions if d.default is None and d.name not in dimensions]
     spec.check(all_cells=False)
-    found = elaborate(spec.definition, dimensions) if not missing or dimensions else check(spec.definition)
     numbers = not missing or bool(dimensions)
+    try:
+        found = elaborate(spec.definition, together(dimensions)) if numbers else check(spec.definition)
+    except MissingArrayError:
+        if dimensions:
+            raise
+        found, numbers = check(spec.definition), False
     inputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.inputs.items()]
     outputs = [Entry(n, _shape(t, _port(found, n)), _over(t)) for n, t in found.outputs.items()]
     states = [Entry(n, _shape(t)) for n, t in found.starts.items()]
@@ -116,8 +123,7 @@ def shape_text(shape: tuple[Any, ...]) -> str:
 
 def initialiser_text(parameter: ParamInfo) -> str:
     """The initialiser of a parameter as a user writes it after `~`."""
-    name, arguments = parameter.initialiser
-    return f"{name}({', '.join(f'{a:g}' for a in arguments)})" if arguments else name
+    return spelling(*parameter.initialiser)
 
 
 def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:

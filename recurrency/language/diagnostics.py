@@ -57,12 +57,13 @@ the time `t`, and `init`, `σ`, `index` and `library`."""
 GIVEN_TWICE = Code(15, "given twice")
 """One pair of brackets, or one declaration, holds the same keyword or name twice."""
 INCOMPLETE_DECLARATION = Code(16, "incomplete declaration")
-"""A parameter needs a shape and `~` with an initialiser; a state needs a shape and `= value` or `~ initialiser`; a
-constant needs a shape and `= value`."""
+"""A parameter needs a shape and `~` with an initialiser; a state and a constant need a shape and `= value` or
+`~ initialiser`."""
 POSITION_AFTER_KEYWORD = Code(17, "position after keyword")
 """Positional arguments come before keyword arguments."""
 MALFORMED_LOOP = Code(18, "malformed range or loop")
-"""A loop is written `for j in 1..L`. A range has two dots and both ends, which are included."""
+"""A loop is written `for j in 1..L`. A range has two dots and both ends, which are included. The indices of a formula,
+as in `matrix(i, j: i + j)`, are names."""
 CHAINED_COMPARISON = Code(19, "comparisons do not chain")
 """`a < b < c` would compare the outcome of `a < b`, which is 0 or 1, with `c`. Write `a < b and b < c`."""
 
@@ -154,10 +155,11 @@ WRONG_CLAUSE = Code(56, "wrong clause behind a use")
 ACROSS_RESETS = Code(57, "value across resets")
 """A cell that is used with `reset` begins again within a sequence. A value of the whole sequence, or of a later step,
 would read across the resets."""
-
 AXIS_MISMATCH = Code(58, "axes that do not fit")
 """`axis = k` names an axis, from 1 on. In the text of `einsum` each operand has a letter for each of its axes, and a
 letter is the same dimension everywhere. `reshape` keeps the number of elements."""
+SINGULAR_MATRIX = Code(59, "singular matrix")
+"""`inverse` and `solve` need a matrix that has an inverse, with a condition number of at most 1e15."""
 
 # ----------------------------------------------------------------------------------------------------------- warnings
 
@@ -188,7 +190,7 @@ USELESS_COMMENT = Code(111, "comment that silences nothing")
 """A comment such as `# ok: RNN103` names a warning that this line does not cause, or no longer causes."""
 
 TABLE = {code.number: code for code in list(globals().values()) if isinstance(code, Code)}
-SYNTAX, MEANING, LINTS = range(1, 20), range(20, 59), range(101, 112)
+SYNTAX, MEANING, LINTS = range(1, 20), range(20, 60), range(101, 112)
 """The numbers of mistakes of writing, of mistakes of meaning, and of warnings: what is allowed, but hardly meant."""
 
 

@@ -11,169 +11,51 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeAlias
 
 from recurrency.errors import Source, Span
-
-# ---------------------------------------------------------------------------------------------------- expressions
-
-
-@dataclass(frozen=True)
-class Number:
-    """A literal: `int` where it is written without point or exponent, else `float`."""
-
-    span: Span = field(compare=False)
-    value: int | float
-
-
-@dataclass(frozen=True)
-class Text:
-    """`"mvk,mk->mv"` among the arguments of a function; `value` is without the quotation marks."""
-
-    span: Span = field(compare=False)
-    value: str
-
-
-@dataclass(frozen=True)
-class Name:
-    span: Span = field(compare=False)
-    name: str
-
-
-@dataclass(frozen=True)
-class Unary:
-    """`-x` or `not x`; `op` is `"-"` or `"not"`."""
-
-    span: Span = field(compare=False)
-    op: str
-    operand: Expression
-
-
-@dataclass(frozen=True)
-class Binary:
-    """`op` is one of `+ - * / ** @ == != < <= > >= and or`; `⊙` has become `*`."""
-
-    span: Span = field(compare=False)
-    op: str
-    left: Expression
-    right: Expression
-
-
-@dataclass(frozen=True)
-class Conditional:
-    """`then if condition else otherwise`; the condition is known when the spec is compiled."""
-
-    span: Span = field(compare=False)
-    then: Expression
-    condition: Expression
-    otherwise: Expression
-
-
-@dataclass(frozen=True)
-class Keyword:
-    """`name = value` among arguments, subscripts and initial states."""
-
-    span: Span = field(compare=False)
-    name: str
-    value: Expression
-
-
-@dataclass(frozen=True)
-class Range:
-    """`1..L`, both ends included."""
-
-    span: Span = field(compare=False)
-    first: Expression
-    last: Expression
-
-
-@dataclass(frozen=True)
-class Clause:
-    """`for i in 1..L if condition` of a comprehension."""
-
-    span: Span = field(compare=False)
-    index: str
-    range: Range
-    condition: Expression | None
-
-
-@dataclass(frozen=True)
-class Comprehension:
-    """`body for i in 1..L ...`, the only argument of a call such as `sum` or `concat`."""
-
-    span: Span = field(compare=False)
-    body: Expression
-    clauses: tuple[Clause, ...]
-
-
-@dataclass(frozen=True)
-class Subscript:
-    """`value[indices]`: a step, a member of a family, a row, or a cell with its dimensions."""
-
-    span: Span = field(compare=False)
-    value: Expression
-    indices: tuple[Expression, ...]
-    keywords: tuple[Keyword, ...] = ()
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """`value.name`: a stream inside a sub-cell."""
-
-    span: Span = field(compare=False)
-    value: Expression
-    name: str
-
-
-@dataclass(frozen=True)
-class Call:
-    """`callee(arguments, keywords)`: a function, a cell or an instance of one."""
-
-    span: Span = field(compare=False)
-    callee: Expression
-    arguments: tuple[Expression, ...]
-    keywords: tuple[Keyword, ...] = ()
-
-
-@dataclass(frozen=True)
-class From:
-    """`call from (h = ..., c = ...)`: initial states of a sub-cell."""
-
-    span: Span = field(compare=False)
-    call: Expression
-    first: tuple[Keyword, ...]
-
-
-@dataclass(frozen=True)
-class Changed:
-    """`use reset start`: the use of a cell, changed where a stream is not 0; `word` is `"reset"`."""
-
-    span: Span = field(compare=False)
-    use: Expression
-    word: str
-    by: Expression
-
-
-@dataclass(frozen=True)
-class Shape:
-    """`[H, N]`, of a declaration or among the arguments of a function; `[]` is a scalar."""
-
-    span: Span = field(compare=False)
-    dimensions: tuple[Expression, ...]
-
-
-Expression: TypeAlias = (
-    Number
-    | Name
-    | Unary
-    | Binary
-    | Conditional
-    | Comprehension
-    | Subscript
-    | Attribute
-    | Call
-    | From
-    | Changed
-    | Text
-    | Shape
+from recurrency.language.expressions import (
+    FORMULAS,
+    Attribute,
+    Binary,
+    Call,
+    Changed,
+    Clause,
+    Comprehension,
+    Conditional,
+    Expression,
+    Formula,
+    From,
+    Initialiser,
+    Keyword,
+    Name,
+    Number,
+    Range,
+    Shape,
+    Subscript,
+    Text,
+    Unary,
 )
+
+__all__ = [
+    "FORMULAS",
+    "Attribute",
+    "Binary",
+    "Call",
+    "Changed",
+    "Clause",
+    "Comprehension",
+    "Conditional",
+    "Expression",
+    "Formula",
+    "From",
+    "Initialiser",
+    "Keyword",
+    "Name",
+    "Number",
+    "Range",
+    "Shape",
+    "Subscript",
+    "Text",
+    "Unary",
+]
 
 # --------------------------------------------------------------------------------------------------- declarations
 
@@ -193,16 +75,6 @@ class IndexType:
 
     span: Span = field(compare=False)
     size: Expression
-
-
-@dataclass(frozen=True)
-class Initialiser:
-    """`~ normal(0, 0.01)`; without brackets `arguments` is empty."""
-
-    span: Span = field(compare=False)
-    name: str
-    arguments: tuple[Expression, ...] = ()
-    keywords: tuple[Keyword, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,6 +98,8 @@ class State:
 
 @dataclass(frozen=True)
 class Const:
+    """`value` is an initialiser for `~ normal(0, 1)`, and the name `given` for an array of the caller."""
+
     span: Span = field(compare=False)
     targets: tuple[Target, ...]
     shape: Shape
@@ -327,6 +201,13 @@ def walk(node: Any) -> Iterator[Any]:
         for item in value if isinstance(value, tuple) else (value,):
             if part.name != "span" and is_dataclass(item):
                 yield from walk(item)
+
+
+def indices(body: tuple[Statement, ...]) -> set[str]:
+    """The names of all indices in a body: of loops, comprehensions and formulas."""
+    parts = [part for statement in body for part in walk(statement)]
+    found = {part.index for part in parts if isinstance(part, For | Clause)}
+    return found | {name for part in parts if isinstance(part, Formula) for name in part.indices}
 
 
 def mentions_time(tree: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
@@ -24,6 +25,8 @@ OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 CLAUSES = {"reset": "RESET"}
 """Names that begin a clause between the use of a cell and a value, and the terminals that they then are."""
 BEGIN_VALUE = frozenset({"NAME", "NUMBER", "LPAR"})
+GREEK = {"σ": "sigmoid"}
+"""Letters that are read as a name of the language."""
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 
 
@@ -117,6 +120,14 @@ def is_name(word: Token) -> bool:
 def ends_value(word: Token | None) -> bool:
     """Whether a value may end with this word."""
     return word is not None and word.type in {"NAME", "NUMBER", "RPAR", "RSQB"}
+
+
+def read_name(token: Token) -> str:
+    """The name that a token spells: compatibility forms are one (NFKC, as in Python), `σ` is `sigmoid`."""
+    name = str(token)
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)
+    return GREEK.get(name, name)
 
 
 def where(source: Source, first: Token, last: Token | None = None) -> Span:

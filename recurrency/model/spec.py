@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from recurrency.disk import records
 from recurrency.errors import RecurrencyError, Source, UsageError, nearest
+from recurrency.graph.fixed import Fixed
 from recurrency.language.sources import library_index, read_source
 from recurrency.model import forks  # noqa: F401 - locks
 from recurrency.model.text import Made, Text
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from recurrency.language.elaboration.elaborate import Elaborated
     from recurrency.language.elaboration.modules import CellDef
     from recurrency.model.model import Model
+
+PLAIN = (int, float, bool, str)
+"""The types of values that need no conversion."""
 
 
 class Spec:
@@ -155,9 +159,11 @@ class Spec:
         checkpoint: int | str | None = None,
         **dimensions: Any,
     ) -> Model:
-        """Compile the cell for given dimensions (numbers; functions and cells by name).
+        """Compile the cell for given dimensions (numbers; functions and cells by name), and arrays of its constants.
 
-        Those that are called like an option of this method go into a dict: `dimensions={"dtype": 3}`.
+        Those that are called like an option of this method go into a dict: `dimensions={"dtype": 3}`. The array of
+        `const M : [H, H] = given` is `M=array` (or the path of a .npy file), that of a cell inside, `{"enc.M": array}`.
+        `const_seed` is the seed of constants that are drawn (default 0).
 
         `backend` is one of `recurrency backends`; `auto` is `c` where there is a C compiler, else `numpy`. `dtype` is
         float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
@@ -180,7 +186,7 @@ class Spec:
         self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]
     ) -> str | None:
         """The name of the record of a model; None if the backend or the dimensions allow no record."""
-        plain = all(type(value) in (int, float, bool, str) for value in dimensions.values())
+        plain = all(type(value) in (*PLAIN, Fixed) for value in dimensions.values())
         if not plain or not hasattr(backend, "restored") or not records.enabled():
             return None
         if self._known is None:
@@ -257,12 +263,21 @@ class Spec:
 
 
 def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:
-    """Dimensions by name, and those in the dict `dimensions`, whose names may be those of other arguments."""
+    """Dimensions by name, and those in the dict `dimensions`, whose names may be those of other arguments.
+
+    Arrays of constants among them, and files with arrays, become `Fixed`.
+
+    Raises:
+        UsageError: an array is not finite or too large, or its file can't be read.
+    """
     own = dict(dimensions)
     more = own.pop("dimensions", None)
-    if not isinstance(more, Mapping):
-        return dict(dimensions)
-    return {**own, **more}
+    given = {**own, **more} if isinstance(more, Mapping) else dict(dimensions)
+    if all(type(value) in PLAIN and not str(value).endswith(".npy") for value in given.values()):
+        return given
+    from recurrency.language.elaboration.handed import array_of
+
+    return {name: array_of(name, value) for name, value in given.items()}
 
 
 # ------------------------------------------------------------------------------------------------------------ loading

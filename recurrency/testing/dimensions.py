@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import RecurrencyError, SpecError, UsageError
+from recurrency.graph.fixed import Fixed
 from recurrency.language import syntax
 from recurrency.language.elaboration.binding import is_choice, is_real
+from recurrency.language.elaboration.handed import array_of
+from recurrency.model.placeholders import with_arrays
 
 if TYPE_CHECKING:
     from recurrency.model.spec import Spec
@@ -41,7 +44,7 @@ def dimension_sets(
     """Up to `count` different sets of dimensions that the cell can be compiled for, the smallest first.
 
     `given` fixes some. The first set is all ones, the second has different numbers, so that a swapped axis shows;
-    the others are random.
+    the others are random. Constants whose arrays the caller gives have random ones among the dimensions, as lists.
 
     Raises:
         UsageError, SpecError: the cell can't be compiled for any set that was tried.
@@ -59,16 +62,22 @@ def dimension_sets(
     return sorted(out, key=lambda d: sum(v for v in d.values() if isinstance(v, int)))
 
 
+def as_lists(dimensions: Mapping[str, Any]) -> dict[str, Any]:
+    """Dimensions with lists instead of arrays and files, as a case prints them."""
+    found = {name: array_of(name, value) for name, value in dimensions.items()}
+    return {name: value.array.tolist() if isinstance(value, Fixed) else value for name, value in found.items()}
+
+
 def _fitting(
     spec: Spec, drawn: Iterable[dict[str, Any]], count: int
 ) -> tuple[list[dict[str, Any]], RecurrencyError | None]:
     """The first sets that the cell can be compiled for, and the error of the first that does not fit."""
     out: list[dict[str, Any]] = []
     failure: RecurrencyError | None = None
-    for dimensions in drawn:
-        if dimensions not in out:
+    for sizes in drawn:
+        if not any(sizes == {n: dimensions[n] for n in sizes} for dimensions in out):
             try:
-                spec.elaborate(**dimensions)
+                dimensions = with_arrays(spec, sizes)
             except (UsageError, SpecError) as error:
                 failure = failure or error
                 continue

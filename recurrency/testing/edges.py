@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PLAIN = {
     **dict.fromkeys(("outer", "transpose", "diag", "identity", "concat", "split", "slice"), "only moves or multiplies"),
     **dict.fromkeys(("einsum", "reshape", "repeat"), "only moves, or multiplies and adds"),
+    **dict.fromkeys(("expm", "inverse", "solve", "kron"), "is computed in float64 when the spec is compiled"),
     **dict.fromkeys(("embed", "onehot", "reverse", "first", "last"), "only moves"),
     **dict.fromkeys(("sum_over_time", "mean_over_time"), "is a sum; of no steps it is 0"),
     **dict.fromkeys(("attend", "window"), "is made of `softmax` or `exp`, and products"),

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.backend import Backend, find
+from recurrency.graph.fixed import Fixed
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.op import FUNCTION, Trait
 from recurrency.graph.ops import OPS
@@ -112,6 +113,12 @@ def _power(y: Array, a: Array, b: Array) -> Array:
     return np.asarray(np.abs(y) * (8.0 + np.abs(b * np.log(np.abs(a)))))
 
 
+def _stored(y: Array, *, of: Fixed) -> Array:
+    """Of a fixed array that float32 does not hold exactly."""
+    with np.errstate(over="ignore"):
+        return np.where(y.astype(np.float32) == y, 0.0, np.abs(y))
+
+
 def _units(count: float) -> Callable[..., Array]:
     return lambda y, *args, **attrs: count * np.abs(y)
 
@@ -121,6 +128,7 @@ ERRORS: dict[str, Callable[..., Array]] = {
     **dict.fromkeys(("multiply", "divide", "sqrt"), _units(1.0)),
     **{name: _units(4.0) for name, op in OPS.items() if op.elementwise and op.cost >= FUNCTION},
     **{name: lambda y, x: 4.0 * np.abs(y) + np.abs(x) for name in ("sin", "cos")},
+    "array": _stored,
     "power": _power,
     "product": _product,
     "sum": _sum,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from recurrency.graph.dimensions import symbol
+from recurrency.graph.fixed import Fixed
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
 from recurrency.graph.ops import OPS
@@ -94,6 +95,7 @@ CASES: dict[str, list[Case]] = {
     "input": [x],
     "param": [p],
     "constant": [lambda b: lengthy(b, "constant")],
+    "array": [lambda b: graphs.times(b.graph.add("array", attrs={"of": Fixed.of(np.arange(6.0).reshape(2, 3))}), x(b))],
     "eye": [lambda b: graphs.times(b.graph.add("eye", attrs={"size": 3}), x(b))],
     "length": [lambda b: lengthy(b, "length")],
     "batch": [lambda b: lengthy(b, "batch")],

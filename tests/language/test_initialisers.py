@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from recurrency.errors import UsageError
-from recurrency.language.vocabulary.initialisers import INITIALISERS, draw, fans, generator, initial_values
+from recurrency.language.vocabulary.drawing import fans
+from recurrency.language.vocabulary.initialisers import INITIALISERS, draw, generator, initial_values
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,18 @@ ARGUMENTS = {
     "between": (-7.0, -2.0),
     "normal": (1.0, 0.1),
     "sparse": (15.0, 0.5),
+    "bernoulli": (0.3,),
+    "spectral": (0.9,),
+    "chrono": (50.0, 1.0),
+    "hippo": (0.0,),
 }
 
 
 def test_the_table_holds_the_initialisers_of_the_language() -> None:
     words = (
         "zeros ones constant uniform between normal glorot_uniform glorot_normal he_uniform he_normal "
-        "lecun_uniform lecun_normal standard_uniform orthogonal identity sparse"
+        "lecun_uniform lecun_normal standard_uniform orthogonal identity sparse "
+        "bernoulli spectral chrono hippo dirac"
     )
     assert list(INITIALISERS) == words.split()
     assert all(row.meaning for row in INITIALISERS.values())

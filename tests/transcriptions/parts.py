@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import attention, composition, fast_dropout, outputs, tasks, translation
+from tests.transcriptions import attention, composition, fast_dropout, outputs, reservoirs, tasks, translation
 from tests.transcriptions.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -10,6 +10,7 @@ CASES: tuple[Case, ...] = (
     *outputs.CASES,
     *composition.CASES,
     *fast_dropout.CASES,
+    *reservoirs.CASES,
     *tasks.CASES,
     *translation.CASES,
 )

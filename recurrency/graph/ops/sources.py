@@ -49,6 +49,15 @@ define(
     cost=0,
 )
 define(
+    "array",
+    0,
+    lambda t, a: Type(Kind.STATIC, a["of"].shape),
+    None,
+    lambda *, of: of.array,
+    group="source",
+    cost=0,
+)
+define(
     "length",
     0,
     scalar_of(Kind.SEQUENCE),

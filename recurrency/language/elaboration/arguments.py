@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from recurrency.graph.dimensions import Poly
+from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
@@ -18,12 +18,14 @@ from recurrency.language.diagnostics import (
     NO_FINITE_VALUE,
     NOT_STATIC,
     SHAPE_MISMATCH,
+    SINGULAR_MATRIX,
     STREAM_NEEDED,
     SYMBOLS_AS_NUMBERS,
     WRONG_ARGUMENTS,
     Code,
     brief,
 )
+from recurrency.language.elaboration.constants import computed, varies
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.numbers import (
     Estimate,
@@ -38,6 +40,7 @@ from recurrency.language.elaboration.numbers import (
 from recurrency.language.elaboration.products import BRIDGES
 from recurrency.language.elaboration.streams import Busy
 from recurrency.language.elaboration.suggestions import of_keyword, of_number
+from recurrency.language.vocabulary.matrix_functions import SingularError
 from recurrency.language.vocabulary.table import ELEMENTWISE, TIME, Function, shown
 
 LITERALS: dict[type, str] = {
@@ -268,6 +271,18 @@ class CallArguments:
             title = f"{keyword} is {' or '.join(allowed)}, not {value.span.text}"
             raise self.evaluator.problem(WRONG_ARGUMENTS, title, value.span)
         return value.name
+
+    def computed(self, shape: tuple[Dim, ...], function: Callable[..., Any], *values: Value) -> Value:
+        """A function of the arrays of constants, in float64, computed now."""
+        for position, value in enumerate(values):
+            if reason := varies(self.graph, value, computed=True):
+                title = f"{self.function.name} takes constants, but this {reason}"
+                self.fail(NOT_STATIC, title, position=position)
+        try:
+            return computed(self.evaluator, self.text, self.call.span, shape, function, values)
+        except SingularError:
+            title = f"{brief(self.expressions[0].span.text)} is singular: it has no inverse"
+            self.fail(SINGULAR_MATRIX, title, position=0)
 
     def site(self) -> int:
         """A number for a place of random draws, which depends only on the definition and the order of draws in it."""

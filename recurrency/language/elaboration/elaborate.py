@@ -27,6 +27,7 @@ from recurrency.language.elaboration.binding import bind, refuse_defaults, sampl
 from recurrency.language.elaboration.causality import check_causality
 from recurrency.language.elaboration.clauses import restart
 from recurrency.language.elaboration.expressions import FORMS
+from recurrency.language.elaboration.handed import Handed, apart
 from recurrency.language.elaboration.instance import Instance, own_clock
 from recurrency.language.elaboration.meanings import ParamInfo
 from recurrency.language.elaboration.modules import CellDef
@@ -62,6 +63,8 @@ class Elaborated:
     clocks: tuple[str, ...]
     curvatures: int
     """The number of roots `curvature:K`: the predictions that the losses read."""
+    given: tuple[str, ...] = ()
+    """The constants whose arrays the caller gives, by dotted name."""
     written: int = field(default=0, compare=False)
     """The number of equations that were written out, including those of the cells that it uses."""
     programs: dict[frozenset[str], dict[Any, Graph]] = field(
@@ -81,11 +84,17 @@ class Elaborated:
 def elaborate(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
     """The graph of a cell for these dimensions (numbers; names of functions and cells as strings).
 
+    The arrays of constants that are `given` stand among them by dotted name, as `Fixed`, and the seed of drawn
+    constants as `const_seed`.
+
     Raises:
-        UsageError: a dimension is missing, unknown or no positive whole number.
+        UsageError: a dimension is missing, unknown or no positive whole number; an array is missing or does not fit.
         SpecError: the spec has mistakes.
     """
-    return _result(_elaborated(definition, bind(definition, dimensions)))
+    sizes, handed = apart(definition.cell, dimensions)
+    top = _elaborated(definition, bind(definition, sizes), handed)
+    handed.refuse_rest(definition.cell.name)
+    return _result(top)
 
 
 def check(definition: CellDef, given: Mapping[str, Any] | None = None) -> Elaborated:
@@ -106,7 +115,9 @@ def unfold(definition: CellDef, given: Mapping[str, Any] | None = None) -> Insta
     numbers: dict[str, int] = {}
     while True:
         try:
-            return _elaborated(definition, units(definition, numbers, given))
+            dimensions = units(definition, numbers, given)
+            real = not numbers and not any(isinstance(value, Poly) for value in dimensions.values())
+            return _elaborated(definition, dimensions, Handed(computes=real))
         except NeedNumber as need:
             for name in sorted(need.names):
                 numbers[name] = sample(definition.cell, name, numbers)
@@ -137,12 +148,12 @@ def check_all(
     return last
 
 
-def _elaborated(definition: CellDef, dimensions: Mapping[str, Any]) -> Instance:
+def _elaborated(definition: CellDef, dimensions: Mapping[str, Any], handed: Handed) -> Instance:
     """Walk until the shapes of undeclared feedbacks are those that their equations give."""
     assumptions: dict[str, tuple[Dim, ...]] = {}
     with _recursion():
         for round in range(ROUNDS):
-            work = Elaboration(assumptions, FORMS)
+            work = Elaboration(assumptions, FORMS, handed)
             top = _walk(work, definition, dimensions, last=round == ROUNDS - 1)
             if not work.revised:
                 break
@@ -250,6 +261,7 @@ def _result(top: Instance) -> Elaborated:
         starts=_starts(work),
         clocks=tuple(sorted({str(p.clock or "t") for p in top.cell.inputs} | {"t"})),
         curvatures=len(work.curvatures),
+        given=tuple(sorted(work.handed.used)),
         written=work.definitions,
     )
 

@@ -66,15 +66,24 @@ class Evaluator(Names):
         """The use of a cell whose equation is computed; `scope` may be that of a function which it was given."""
         self.target, self.calls, self.work = target, calls, scope.work
         self.counts: dict[str, int] = {} if counts is None else counts
+        self.declared: tuple[Dim, ...] | None = None
+        """The shape of the constant whose value this is."""
+        self.tabulates = False
+        """Whether this is the body of a formula: `if` chooses for each element."""
 
     def inner(self, env: Env) -> Evaluator:
         """An evaluator of the same definition with other local names."""
-        return Evaluator(self.scope, env, self.target, self.counts, self.calls, self.alone, self.within)
+        return self._alike(Evaluator(self.scope, env, self.target, self.counts, self.calls, self.alone, self.within))
 
     def of_function(self, callee: FnValue, env: Env) -> Evaluator:
         """An evaluator of the same definition, for the body of a function."""
         home, calls = callee.home or self.scope, (*self.calls, callee.fn)
-        return Evaluator(home, env, self.target, self.counts, calls, callee.home is None, self.within)
+        return self._alike(Evaluator(home, env, self.target, self.counts, calls, callee.home is None, self.within))
+
+    def _alike(self, other: Evaluator) -> Evaluator:
+        """Another evaluator, for the same constant."""
+        other.declared, other.tabulates = self.declared, self.tabulates
+        return other
 
     @property
     def graph(self) -> Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recurrency.graph.value import Value
 from recurrency.language import syntax
 from recurrency.language.diagnostics import (
     NO_FINITE_VALUE,
@@ -14,17 +15,21 @@ from recurrency.language.diagnostics import (
     WRONG_INITIAL_STATE,
     brief,
 )
+from recurrency.language.elaboration.arguments import call_function
 from recurrency.language.elaboration.calls import call
+from recurrency.language.elaboration.constants import drawn_once, formula
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.numbers import compute, is_number, negated
 from recurrency.language.elaboration.products import combined
 from recurrency.language.elaboration.subscripts import attribute, subscript
 from recurrency.language.elaboration.walk import Form
+from recurrency.language.vocabulary.table import FUNCTIONS
 
 
 def _unary(evaluator: Evaluator, expression: syntax.Unary, direct: bool) -> Any:
     if expression.op == "not":
-        return not evaluator.truth(expression.operand, "not")
+        mask = _mask(evaluator, expression.operand)
+        return not evaluator.truth(expression.operand, "not") if mask is None else mask.apply("equal", 0.0)
     meaning = evaluator.plain(expression.operand)
     return negated(meaning) if is_number(meaning) else -evaluator.real(expression.operand, meaning)
 
@@ -32,6 +37,12 @@ def _unary(evaluator: Evaluator, expression: syntax.Unary, direct: bool) -> Any:
 def _binary(evaluator: Evaluator, expression: syntax.Binary, direct: bool) -> Any:
     op, left, right, span = expression.op, expression.left, expression.right, expression.span
     if op in ("and", "or"):
+        mask = _mask(evaluator, left)
+        if mask is None:
+            mask = _mask(evaluator, right)
+        if mask is not None:
+            one, two = (evaluator.value(side) for side in (left, right))
+            return one.where(two, 0.0) if op == "and" else one.where(1.0, two)
         first = evaluator.truth(left, op)
         return evaluator.truth(right, op) if first == (op == "and") else first
     one, two = evaluator.all(evaluator.plain, (left, right))
@@ -46,7 +57,17 @@ def _binary(evaluator: Evaluator, expression: syntax.Binary, direct: bool) -> An
         raise evaluator.problem(NO_FINITE_VALUE, f"{brief(span.text)} has no finite value", span) from None
 
 
+def _mask(evaluator: Evaluator, expression: syntax.Expression) -> Value | None:
+    """A condition in a formula that differs from element to element; None for any other."""
+    meaning = evaluator.plain(expression) if evaluator.tabulates else None
+    return meaning if isinstance(meaning, Value) else None
+
+
 def _conditional(evaluator: Evaluator, expression: syntax.Conditional, direct: bool) -> Any:
+    if _mask(evaluator, expression.condition) is not None:
+        parts = (expression.condition, expression.then, expression.otherwise)
+        callee = syntax.Name(expression.span, "where")
+        return call_function(evaluator, FUNCTIONS["where"], syntax.Call(expression.span, callee, parts))
     chosen = expression.then if evaluator.truth(expression.condition) else expression.otherwise
     return evaluator.meaning(chosen, direct)
 
@@ -99,4 +120,6 @@ FORMS: dict[type, Form] = {
     syntax.Changed: _changed,
     syntax.Text: _literal,
     syntax.Shape: _literal,
+    syntax.Formula: formula,
+    syntax.Initialiser: drawn_once,
 }

@@ -7,13 +7,20 @@ from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
-from recurrency.language.diagnostics import INITIALISER_MISMATCH, INPUT_MISMATCH, WRONG_INITIAL_STATE, WRONG_INITIALISER
+from recurrency.language.diagnostics import (
+    INITIALISER_MISMATCH,
+    INPUT_MISMATCH,
+    WRONG_INITIAL_STATE,
+    WRONG_INITIALISER,
+    brief,
+)
 from recurrency.language.elaboration.definitions import Env
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.meanings import ParamInfo
 from recurrency.language.elaboration.scope import Scope
 from recurrency.language.foreign_names import drawn_elsewhere
-from recurrency.language.vocabulary.initialisers import INITIALISERS
+from recurrency.language.vocabulary.drawing import Initialiser
+from recurrency.language.vocabulary.initialisers import INITIALISERS, PRODUCT
 from recurrency.language.vocabulary.table import shown
 
 
@@ -37,7 +44,7 @@ def drawn(scope: Scope, name: str, draw: syntax.Initialiser, shape: tuple[Dim, .
     full, known = scope.home + name, scope.work.parameters
     info = known.get(full)
     if info is None:
-        info = known[full] = ParamInfo(full, shape, _initialiser(scope, draw, shape, env), draw.span)
+        info = known[full] = ParamInfo(full, shape, initialiser_of(scope, draw, shape, env), draw.span)
     if info.shape != shape:
         one, other = shown(Type(Kind.STATIC, info.shape)), shown(Type(Kind.STATIC, shape))
         title = f"{full} is shared, but is {one} in one use and {other} in another"
@@ -48,9 +55,15 @@ def drawn(scope: Scope, name: str, draw: syntax.Initialiser, shape: tuple[Dim, .
     return scope.work.drawn[full]
 
 
-def _initialiser(
+def initialiser_of(
     scope: Scope, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env
 ) -> tuple[str, tuple[float, ...]]:
+    """The name of an initialiser, or the names of a product of several, and all their arguments."""
+    found = [_factor(scope, factor, shape, env) for factor in (draw, *draw.factors)]
+    return PRODUCT.join(name for name, _ in found), tuple([a for _, arguments in found for a in arguments])
+
+
+def _factor(scope: Scope, draw: syntax.Initialiser, shape: tuple[Dim, ...], env: Env) -> tuple[str, tuple[float, ...]]:
     row = INITIALISERS.get(draw.name)
     if row is None:
         near = drawn_elsewhere(draw.name) or nearest(draw.name, INITIALISERS)
@@ -59,9 +72,9 @@ def _initialiser(
     if not row.arguments and (draw.arguments or draw.keywords):
         raise scope.problem(WRONG_INITIALISER, f"{draw.name} takes no arguments", draw.span)
     evaluator = Evaluator(scope, env)
-    positional = [evaluator.number(a) for a in draw.arguments]
+    positional = [_argument(evaluator, row, a) for a in draw.arguments]
     try:
-        arguments = row.bind(positional, {k.name: evaluator.number(k.value) for k in draw.keywords})
+        arguments = row.bind(positional, {k.name: _argument(evaluator, row, k.value) for k in draw.keywords})
     except UsageError as error:
         help = _both_ends(draw, positional)
         raise scope.problem(WRONG_INITIALISER, str(error), draw.span, help=help) from None
@@ -72,6 +85,18 @@ def _initialiser(
             INITIALISER_MISMATCH, mistake, draw.span, label=f"the shape is {shown(Type(Kind.STATIC, shape))}"
         )
     return draw.name, arguments
+
+
+def _argument(evaluator: Evaluator, row: Initialiser, expression: syntax.Expression) -> float:
+    """An argument as a number; a word counts by its place among the words of the initialiser."""
+    if not row.words:
+        return evaluator.number(expression)
+    if isinstance(expression, syntax.Name) and expression.name in row.words:
+        return float(row.words.index(expression.name))
+    title = f"{row.name} knows {', '.join(row.words)}, not {brief(expression.span.text)}"
+    near = nearest(expression.span.text, row.words)
+    help = f"did you mean {near}?" if near else None
+    raise evaluator.problem(WRONG_INITIALISER, title, expression.span, help=help)
 
 
 def _both_ends(draw: syntax.Initialiser, positional: list[float]) -> str | None:

@@ -22,8 +22,10 @@ from recurrency.language.diagnostics import (
     WRONG_LOSS,
 )
 from recurrency.language.elaboration.binding import EXPRESSIONS
+from recurrency.language.elaboration.constants import given, varies
 from recurrency.language.elaboration.definitions import Env, Key, Written, label
 from recurrency.language.elaboration.evaluate import Evaluator
+from recurrency.language.elaboration.handed import GIVEN
 from recurrency.language.elaboration.initial_values import drawn, fitting
 from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.scope import Scope
@@ -220,17 +222,15 @@ class Instance(Scope):
 
     def _constant(self, key: Key, written: Written, shape: tuple[Dim, ...]) -> Value:
         expression, name = written.statement.value, label(key)
-        value = Evaluator(self, written.env, name).value(expression).to_shape(shape)
-        if value.type.kind is not Kind.STATIC:
-            help = f"without `const`, {name} = ... is a stream"
-            title = f"{name} is a constant, but its value changes at run time"
-            raise self.problem(NOT_STATIC, title, expression.span, help=help)
-        graph = self.work.graph
-        sources = [graph[id] for id in sorted(graph.needed([value.id]))]
-        trained = next((node for node in sources if Trait.PARAMETER in node.op.traits), None)
-        if trained is not None:
-            title = f"{name} is a constant, but its value depends on the parameter {trained.attrs['name']}"
-            help = f"without `const`, {name} = ... follows its parameters"
+        evaluator = Evaluator(self, written.env, name)
+        if expression == syntax.Name(expression.span, GIVEN) and not evaluator.finds(GIVEN):
+            return given(self, name, shape, written.span)
+        evaluator.declared = shape
+        value = evaluator.value(expression).to_shape(shape)
+        if reason := varies(self.work.graph, value):
+            follows = "is a stream" if value.type.kind is not Kind.STATIC else "follows its parameters"
+            title = f"{name} is a constant, but its value {reason}"
+            help = f"without `const`, {name} = ... {follows}"
             raise self.problem(NOT_STATIC, title, expression.span, help=help)
         if value.type.shape != shape:
             declared = shown(Type(Kind.STATIC, shape))

@@ -26,6 +26,7 @@ from recurrency.language.diagnostics import (
     Code,
     say,
 )
+from recurrency.language.elaboration.handed import Handed
 from recurrency.language.elaboration.meanings import ParamInfo
 from recurrency.language.elaboration.signals import Poisoned, Problem, TooMuch
 from recurrency.language.elaboration.streams import Stream
@@ -49,11 +50,14 @@ Form: TypeAlias = Callable[[Any, Any, bool], Any]
 class Elaboration:
     """One walk over a cell and all that it uses; `assumptions` are shapes of undeclared feedbacks, by their names.
 
-    `forms` evaluates each form of expression (see `recurrency.language.elaboration.expressions`).
+    `forms` evaluates each form of expression (see `recurrency.language.elaboration.expressions`); `handed` are the
+    arrays of the caller.
     """
 
-    def __init__(self, assumptions: Mapping[str, tuple[Dim, ...]], forms: Mapping[type, Form]) -> None:
-        self.forms = forms
+    def __init__(self, assumptions: Mapping[str, tuple[Dim, ...]], forms: Mapping[type, Form], handed: Handed) -> None:
+        self.forms, self.handed = forms, handed
+        self.fixed: dict[str, int] = {}
+        """The numbers of elements of all fixed arrays, by their digests."""
         self.graph = Graph()
         self.graph.limit = 2 * GREATEST_GRAPH  # what is computed twice is in it twice
         self.parameters: dict[str, ParamInfo] = {}

@@ -47,7 +47,7 @@ class Reads:
 
 def names_in(tree: Any, bound: frozenset[str] = frozenset()) -> Iterator[str]:
     """The names that a piece of syntax mentions, without the indices of its comprehensions."""
-    inner = bound | {part.index for part in syntax.walk(tree) if isinstance(part, syntax.Clause)}
+    inner = bound | syntax.indices((tree,))
     yield from (part.name for part in syntax.walk(tree) if isinstance(part, syntax.Name) and part.name not in inner)
 
 

@@ -137,7 +137,7 @@ def scalars_of(
             declared.update({t.name: not s.shape.dimensions for t in s.targets})
     for port in (*cell.inputs, *cell.outputs):
         declared[port.name] = isinstance(port.type, syntax.Shape) and not port.type.dimensions
-    indices = {s.index for part in cell.body for s in syntax.walk(part) if isinstance(s, syntax.For | syntax.Clause)}
+    indices = syntax.indices(cell.body)
     names = {name for name, scalar in declared.items() if scalar} | {d.name for d in cell.dimensions} | indices
     names -= {name for name, scalar in declared.items() if not scalar}
     equations = [s for s in statements if isinstance(s, syntax.Equation)]

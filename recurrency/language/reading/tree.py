@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -24,8 +23,9 @@ from recurrency.language.diagnostics import (
     Code,
     say,
 )
+from recurrency.language.reading import constants
 from recurrency.language.reading.lists import lists_in
-from recurrency.language.words import where
+from recurrency.language.words import read_name, where
 
 Branch: TypeAlias = Any
 """A `lark.Tree`; the rule of its name determines its children, which are trees and tokens."""
@@ -33,7 +33,6 @@ Branch: TypeAlias = Any
 MAX_DEPTH = 100
 MAX_DIGITS = 15
 MAX_NAME = 200
-GREEK = {"σ": "sigmoid"}
 RESERVED = {
     "t": "t is the time, used only in steps such as h[t-1]",
     "init": "init(c) is the initial value of a state",
@@ -47,14 +46,6 @@ class TooDeepError(Exception):
     def __init__(self, branch: Branch) -> None:
         super().__init__()
         self.branch = branch
-
-
-def read_name(token: Token) -> str:
-    """The name that a token spells: compatibility forms are one (NFKC, as in Python), `σ` is `sigmoid`."""
-    name = str(token)
-    if not name.isascii():
-        name = unicodedata.normalize("NFKC", name)
-    return GREEK.get(name, name)
 
 
 def clean_doc(token: Token) -> str:
@@ -218,9 +209,7 @@ class TreeBuilder:
         return syntax.Range(self.span(branch), self.build(first), self.build(last))
 
     def initialiser(self, branch: Branch) -> syntax.Initialiser:
-        name, given = branch.children
-        arguments, keywords = self.arguments_of(given)
-        return syntax.Initialiser(self.span(branch), read_name(name), arguments, keywords)
+        return constants.initialiser(self, branch)
 
     def param(self, branch: Branch) -> syntax.Param:
         targets, shape, draw = branch.children
@@ -322,8 +311,10 @@ class TreeBuilder:
         value, name = branch.children
         return syntax.Attribute(self.span(branch), self.build(value), read_name(name))
 
-    def call(self, branch: Branch) -> syntax.Call:
+    def call(self, branch: Branch) -> syntax.Call | syntax.Formula:
         callee, given = branch.children
+        if given is not None and given.data == "formula":
+            return constants.formula(self, branch)
         if given is not None and given.data == "comprehension":
             return syntax.Call(self.span(branch), self.build(callee), (self.build(given),))
         found = syntax.Call(self.span(branch), self.build(callee), *self.arguments_of(given))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from recurrency.graph.dimensions import Poly
+from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
@@ -15,6 +15,7 @@ from recurrency.language.diagnostics import Code
 ELEMENTWISE = "element by element"
 VECTOR = "over a vector or along an axis"
 MATRICES = "matrices and tensors"
+CONSTANTS = "of constants, computed at compilation"
 INDICES = "indices"
 TIME = "whole streams"
 RANDOM = "in training only"
@@ -82,6 +83,9 @@ class Arguments(Protocol):
 
     def word(self, keyword: str, default: str, allowed: tuple[str, ...]) -> str:
         """A keyword argument that is one of some words."""
+
+    def computed(self, shape: tuple[Dim, ...], function: Callable[..., Any], *values: Value) -> Value:
+        """A function of the arrays of constants, in float64, computed now."""
 
     def site(self) -> int:
         """A number for a place where random numbers are drawn."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from recurrency.language.vocabulary import elementwise, pieces, streams, tensors, vectors
+from recurrency.language.vocabulary import constants, elementwise, pieces, streams, tensors, vectors
 from recurrency.language.vocabulary.signatures import (
+    CONSTANTS,
     ELEMENTWISE,
     FUNCTIONS,
     GRADIENTS,
@@ -18,12 +19,13 @@ from recurrency.language.vocabulary.signatures import (
     shown,
 )
 
-TABLES = (elementwise, vectors, pieces, streams, tensors)
+TABLES = (elementwise, vectors, pieces, streams, tensors, constants)
 """The modules whose rows fill `FUNCTIONS` when they are imported."""
-GROUPS = (ELEMENTWISE, VECTOR, MATRICES, INDICES, TIME, RANDOM, GRADIENTS, LOSSES)
+GROUPS = (ELEMENTWISE, VECTOR, MATRICES, CONSTANTS, INDICES, TIME, RANDOM, GRADIENTS, LOSSES)
 """The headings of the groups of functions."""
 
 __all__ = [
+    "CONSTANTS",
     "ELEMENTWISE",
     "FUNCTIONS",
     "GRADIENTS",

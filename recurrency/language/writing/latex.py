@@ -65,14 +65,28 @@ def statement_rows(statement: syntax.Statement, scope: Symbols, loops: tuple[str
             printer = Printer(scope)
             return [f"{printer.target(target)} &= {printer.text(value)}{behind}"]
         case syntax.Const(targets=targets, value=value):
-            printer = Printer(scope)
-            return [f"{printer.target(target)} &= {printer.text(value)}{behind}" for target in targets]
+            return [f"{constant(target, value, scope)}{behind}" for target in targets]
         case syntax.Fn(name=name, parameters=parameters, body=body):
             others = replace(scope.scalars, shadowed=frozenset(parameters))
             inner = replace(scope, bare=scope.bare | set(parameters), scalars=others)
             given = ", ".join(map(scope.naming.symbol, parameters))
             return [f"{scope.naming.operator(name)}({given}) &= {Printer(inner).text(body)}"]
     return []
+
+
+def constant(target: syntax.Target, value: syntax.Expression, scope: Symbols) -> str:
+    """The row of a constant: its value, its elements by a formula, how it is drawn, or that the caller gives it."""
+    printer = Printer(scope)
+    match value:
+        case syntax.Formula(indices=indices, body=body):
+            inner = Printer(scope.inside(*indices))
+            element = scope.naming.symbol(target.name, inner.together(indices), printer.members(target.indices))
+            return f"{element} &= {inner.text(body)}"
+        case syntax.Initialiser():
+            return f"{printer.target(target)} &\\sim {printer.text(value)}"
+        case syntax.Name(name="given") if "given" not in scope.known:
+            return f"{printer.target(target)} &\\;\\text{{given}}"
+    return f"{printer.target(target)} &= {printer.text(value)}"
 
 
 def merged(rows: Sequence[tuple[str, str]]) -> list[str]:
@@ -134,6 +148,11 @@ class Printer:
                 return self.call(expression)
             case syntax.Comprehension(body=body):
                 return self.text(body), ATOM
+            case syntax.Formula(indices=indices, body=body):
+                inner = replace(self, scope=self.scope.inside(*indices))
+                return f"\\left[{inner.text(body)}\\right]_{{{inner.together(indices)}}}", ATOM
+            case syntax.Initialiser():
+                return " \\cdot ".join(map(self.draw, (expression, *expression.factors))), PRODUCT
             case syntax.From(call=call, first=first):
                 given = ",\\; ".join(f"{self.scope.naming.symbol(k.name, '0')} = {self.text(k.value)}" for k in first)
                 return f"{self.text(call)} \\;\\text{{from}}\\; {given}", OR
@@ -153,6 +172,16 @@ class Printer:
 
     def members(self, indices: Sequence[syntax.Expression | syntax.Range]) -> str:
         return ",".join(self.limits(i) if isinstance(i, syntax.Range) else self.index.text(i) for i in indices)
+
+    def together(self, indices: Sequence[str]) -> str:
+        """The indices of an element: ij, or i', j' where one has several letters."""
+        printed = [self.scope.naming.symbol(index) for index in indices]
+        return ("" if all(len(index) == 1 for index in printed) else ", ").join(printed)
+
+    def draw(self, draw: syntax.Initialiser) -> str:
+        """One initialiser with its arguments."""
+        given = [*map(self.text, draw.arguments), *self.keywords(draw.keywords)]
+        return self.scope.naming.operator(draw.name) + (bracketed(", ".join(given)) if given else "")
 
     def limits(self, limits: syntax.Range) -> str:
         return f"{self.index.text(limits.first)}, \\ldots, {self.index.text(limits.last)}"
@@ -301,6 +330,10 @@ SPECIAL: dict[tuple[str, int], Plan] = {
     ("outer", 2): lambda p, a, b: (f"{p.text(a, MATMUL)} \\, {transposed(p, b)}", MATMUL),
     ("dot", 2): lambda p, a, b: (f"{transposed(p, a)} {p.text(b, MATMUL)}", MATMUL),
     ("embed", 2): lambda p, e, w: (f"{transposed(p, e)} \\operatorname{{onehot}}{bracketed(p.text(w))}", MATMUL),
+    ("expm", 1): lambda p, a: (f"e^{{{p.text(a)}}}", POWER),
+    ("inverse", 1): lambda p, a: (p.power(a, "-1"), POWER),
+    ("solve", 2): lambda p, a, b: (f"{p.power(a, '-1')} {p.text(b, MATMUL)}", MATMUL),
+    ("kron", 2): lambda p, a, b: (f"{p.text(a, POWER)} \\otimes {p.text(b, POWER)}", MATMUL),
     ("identity", 1): lambda p, h: (f"I_{{{p.text(h)}}}", ATOM),
     ("init", 1): lambda p, x: (replace(p, time="0").text(x), ATOM),
     ("concat", 2): stacked,

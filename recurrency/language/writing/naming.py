@@ -84,6 +84,8 @@ def _names(cell: syntax.Cell) -> tuple[list[str], list[str]]:
                 symbols.update({name: None} | ({clock: None} if clock else {}))
             case syntax.Clause(index=name) | syntax.For(index=name):
                 symbols[name] = None
+            case syntax.Formula(indices=indices):
+                symbols.update(dict.fromkeys(indices))
             case syntax.Fn(name=name, parameters=parameters):
                 operators[name] = None
                 symbols.update(dict.fromkeys(parameters))

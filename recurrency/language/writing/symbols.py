@@ -38,7 +38,7 @@ def symbols_of(
     known = {s.target.name for s in equations} | {t.name for s in declared for t in s.targets}
     known |= {p.name for p in (*cell.inputs, *cell.outputs)}
     instances = {s.target.name for s in equations if is_instance(s.value, known)}
-    indices = {s.index for part in cell.body for s in syntax.walk(part) if isinstance(s, syntax.For | syntax.Clause)}
+    indices = syntax.indices(cell.body)
     streams = {t.name for s in declared if isinstance(s, syntax.State) for t in s.targets} | {
         p.name for p in cell.outputs
     }

@@ -54,6 +54,7 @@ def fitted(trial: Trial, text: str) -> Trial | None:
         cell = parse(text, "random.rnn").cell
         needed = [d.name for d in cell.dimensions if d.default is None]
         sizes = {name: trial.program.dimensions[name] for name in needed}
+        sizes |= {n: v for n, v in trial.program.dimensions.items() if isinstance(v, list) and f"const {n} " in text}
         parse(text, "random.rnn").graph(**sizes)
     except (RecurrencyError, KeyError, RecursionError):
         return None

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from recurrency.testing.specs.expressions import GREATEST_DEGREE, expr
 from recurrency.testing.specs.forms import families
-from recurrency.testing.specs.matrices import first_read, matrix_constant, matrix_input, square_state, static_equation
+from recurrency.testing.specs.matrices import (
+    first_read,
+    fixed_vector,
+    matrix_constant,
+    matrix_input,
+    square_state,
+    static_equation,
+)
 from recurrency.testing.specs.recurrences import backward_recurrence, feedback, first, memory, recurrence, wanted
 from recurrency.testing.specs.scope import Writer, Written
 from recurrency.testing.specs.streams import clocks
@@ -215,7 +222,8 @@ CLAUSES: tuple[tuple[Callable[[Writer], bool], Callable[[Writer], None]], ...] =
     (anywhere, members),
     (anywhere, sequence),
     (anywhere, constant),
-    (anywhere, matrix_constant),
+    *[(anywhere, matrix_constant)] * 2,
+    (anywhere, fixed_vector),
     (anywhere, function),
     *[(lambda w: bool(w.cell.families), folded)] * 3,
     (lambda w: bool(usable(w, wanted(w, ()))), shared),

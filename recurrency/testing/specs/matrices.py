@@ -20,6 +20,23 @@ RAMPS = ("concat(i / {n} for i in 1..{n})", "concat(1 - i for i in 1..{n})", "co
 SQUARES = ("identity({n})", "0.5 * identity({n}) - 0.1", "outer({a}, {b}) + identity({n})", "diag({a})")
 
 
+FORMULAS = (
+    "matrix(i, j: 0.5 * sin(i) - cos(2 * j))",
+    "matrix(i, j: 1 if i < j else (-0.5) ** (i - j))",
+    "matrix(i, j: 0.3 if i == j or not i < j and j > 1 else -(i + j) / 9)",
+)
+VECTOR_FORMULA = "vector(i: (-1) ** i / (i + 1))"
+DRAWS = ("~ normal(0, 0.5)", "~ bernoulli(0.5) * normal(0, 1)", "~ dirac", "~ uniform(0.5)")
+SQUARE_DRAWS = ("~ normal(0, 1) * spectral(0.8)", "~ spectral(0.7)", "~ hippo(legs)", "~ hippo(legt)")
+OF_CONSTANTS = (
+    "expm({k} / ({n} + 1))",
+    "inverse({k} + 9 * {n} * identity({n}))",
+    "solve({k} + 9 * {n} * identity({n}), {k})",
+    "expm(identity({n})) - kron({k}, identity(1))",
+)
+"""Functions of a square constant, whose elements are bounded."""
+
+
 def ramp(w: Writer, size: Size) -> str:
     """A vector that is known at compilation."""
     return w.pick(RAMPS).format(n=f"({size})" if " " in str(size) else size)
@@ -29,7 +46,30 @@ def constant_matrix(w: Writer, shape: Shape) -> Expr:
     """A declared constant with elements of all sorts."""
     vectors = {"a": ramp(w, shape[0]), "b": ramp(w, shape[1])}
     options = ["outer({a}, {b})", "transpose(outer({b}, {a}))", *(SQUARES if shape[0] == shape[1] else ())]
+    if w.sometimes(2):
+        return fixed_array(w, shape)
     return w.const(shape, w.pick(options).format(n=shape[0], **vectors))
+
+
+def fixed_array(w: Writer, shape: Shape) -> Expr:
+    """A constant matrix by a formula, drawn once, given by the caller, or computed from another one."""
+    square = shape[0] == shape[1]
+    options = [*FORMULAS, *DRAWS, *(SQUARE_DRAWS if square else ())]
+    options += ["given"] * (3 if w.cell.name == "Main" else 0)
+    if square and w.sometimes(2):
+        inner = w.const(shape, w.pick(FORMULAS))
+        n = f"({shape[0]})" if " " in str(shape[0]) else str(shape[0])
+        return w.const(shape, w.pick(OF_CONSTANTS).format(k=inner, n=n))
+    return w.const(shape, w.pick(options))
+
+
+def fixed_vector(w: Writer) -> None:
+    """`const k : [N] = vector(i: ...)`, and what solves an equation with it"""
+    size = w.size()
+    vector = w.const((size,), w.pick((VECTOR_FORMULA, "~ normal(0, 1)", "~ hippo(legt)", "~ chrono(9)")))
+    if w.sometimes(2):
+        matrix = w.const((size, size), f"3 * identity({size}) + matrix(i, j: 1 / (i + j))")
+        w.const((size,), f"solve({matrix}, {vector})")
 
 
 @form(rank(2), MATRICES)

@@ -51,6 +51,7 @@ class Written:
     options: tuple[str, ...] = ()
     """Entries of the square brackets that a use may add, such as `squash = relu`."""
     sizes: dict[str, int] = field(default_factory=dict)
+    given: dict[str, Shape] = field(default_factory=dict)
 
 
 @dataclass
@@ -74,6 +75,8 @@ class Cell:
     declared: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    given: dict[str, Shape] = field(default_factory=dict)
+    """The constants whose arrays the caller gives."""
     families: list[Family] = field(default_factory=list)
     functions: list[Fn] = field(default_factory=list)
     states: list[tuple[str, Shape]] = field(default_factory=list)
@@ -154,7 +157,10 @@ class Writer:
         """A declared constant of this shape."""
         found = Entry(self.name("k"), shape, Level.CONST, timed=False, degree=0)
         self.cell.entries.append(found)
-        self.cell.declared.append(f"const {found.text} : {shown(shape)} = {text}")
+        equals = "" if text.startswith("~") else "= "
+        self.cell.declared.append(f"const {found.text} : {shown(shape)} {equals}{text}")
+        if text == "given":
+            self.cell.given[found.text] = shape
         return Expr(found.text, Level.CONST)
 
     def input(self, shape: Shape, index: Size | None = None, clock: str | None = None) -> Entry:

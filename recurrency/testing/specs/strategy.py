@@ -11,8 +11,10 @@ where that leads into no circle, and what could overflow is bounded. Nothing is 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recurrency.testing.specs.clauses import CLAUSES
 from recurrency.testing.specs.expressions import ELEMENTWISE, expr, most, none
@@ -44,7 +46,8 @@ class Program:
     """A text, whose last cell is run, and numbers for its dimensions."""
 
     text: str
-    dimensions: dict[str, int]
+    dimensions: dict[str, Any]
+    """Numbers, and lists of numbers for the constants that the caller gives."""
 
     def spec(self) -> Spec:
         """The spec of the last cell."""
@@ -76,7 +79,14 @@ def written(choices: Choices, cells: int = 3, clauses: int = 7) -> Program:
     if head.sometimes(8):
         order = dict.fromkeys(UNITS, first)
     needed = [c.text for c in file.cells if c.text]
-    return Program("\n".join([*file.lines, *needed, main.text]), {u: order[u] for u in main.units})
+    arrays = {name: elements([size.number(order) for size in shape]) for name, shape in main.given.items()}
+    return Program("\n".join([*file.lines, *needed, main.text]), {u: order[u] for u in main.units} | arrays)
+
+
+def elements(shape: Sequence[int]) -> list[Any]:
+    """Lists of numbers from -1 to 1, for an array of this shape."""
+    rows, columns = shape
+    return [[round(math.sin(2 * i + 3 * j + 1), 2) for j in range(columns)] for i in range(rows)]
 
 
 def part(head: Writer, clauses: int) -> None:
@@ -191,7 +201,16 @@ def finished(w: Writer, outputs: list[Entry], options: list[str]) -> Written:
     inner = [e for e in c.entries if e.timed and e not in outputs]
     alone = len(clocks(w)) == 1
     return Written(
-        c.name, units, c.inputs, [*outputs, *inner], c.states, c.causal and alone, text, c.clock, tuple(options)
+        c.name,
+        units,
+        c.inputs,
+        [*outputs, *inner],
+        c.states,
+        c.causal and alone,
+        text,
+        c.clock,
+        tuple(options),
+        given=c.given,
     )
 
 

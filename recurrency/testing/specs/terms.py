@@ -31,6 +31,10 @@ class Size:
     def __str__(self) -> str:
         return " + ".join(unit if k == 1 and unit else f"{k} * {unit}" if unit else f"{k}" for unit, k in self.terms)
 
+    def number(self, units: Mapping[str, int]) -> int:
+        """The number for these numbers of the units."""
+        return sum(k * units.get(unit, 1) for unit, k in self.terms)
+
     def at(self, units: Mapping[str, Size]) -> Size:
         """With other sizes in place of the units."""
         parts = [k * units.get(unit, Size.of(unit)) if unit else Size.of(k) for unit, k in self.terms]
@@ -168,6 +172,7 @@ INITIALISERS: dict[int, tuple[str, ...]] = {
         "he_normal",
         "standard_uniform",
         "constant(-0.3)",
+        "chrono(9)",
     ),
     2: (
         "normal(0, 0.5)",
@@ -179,9 +184,12 @@ INITIALISERS: dict[int, tuple[str, ...]] = {
         "orthogonal(0.7)",
         "sparse(2, 0.5)",
         "uniform(a = 0.5)",
+        "dirac",
+        "bernoulli(0.4)",
+        "normal(0, 1) * bernoulli(0.5)",
     ),
     3: ("normal(0, 0.5)", "uniform(0.5)", "glorot_uniform", "orthogonal", "sparse(2, 0.5)"),
     4: ("normal(0, 0.5)",),
 }
 """By the number of dimensions, the plainest first."""
-SQUARE = ("identity", "identity(0.5)")
+SQUARE = ("identity", "identity(0.5)", "spectral(0.8)", "normal(0, 1) * spectral(0.7)", "hippo(legs)")

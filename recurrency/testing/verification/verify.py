@@ -13,11 +13,12 @@ from hypothesis.errors import Flaky
 
 from recurrency.backend import Backend, describe, find
 from recurrency.errors import UsageError
+from recurrency.language.elaboration.handed import SEED
 from recurrency.model.spec import Spec
 from recurrency.testing.bench import bench
 from recurrency.testing.case import Case
 from recurrency.testing.compare import Comparison, Difference, compared
-from recurrency.testing.dimensions import dimension_sets
+from recurrency.testing.dimensions import as_lists, dimension_sets
 from recurrency.testing.measured_slopes import slopes
 from recurrency.testing.strata import listed
 from recurrency.testing.strategies import cases
@@ -54,8 +55,8 @@ def verify(
     start = time.monotonic()
     report = Report(skipped=skipped, examples=examples, seed=seed)
     for spec in [specs] if isinstance(specs, Spec) else specs:
-        own = {d.name for d in spec.cell.dimensions}
-        fixed = {n: v for n, v in (dimensions or {}).items() if n in own}
+        own = {*(d.name for d in spec.cell.dimensions), SEED, *spec.units().given}
+        fixed = {n: v for n, v in as_lists(dimensions or {}).items() if n in own}
         search = Search(spec, names, fixed, None if folder is None else Path(folder))
         search.run(examples, seed)
         for row in search.rows.values():

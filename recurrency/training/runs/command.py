@@ -12,6 +12,7 @@ from recurrency.errors import UsageError
 from recurrency.training.loop.loop import History
 from recurrency.training.loop.processes import Processes, joined
 from recurrency.training.loop.progress import INTERRUPTED
+from recurrency.training.runs.arrays import absolute
 from recurrency.training.runs.experiments import REPORTS, Experiment, check_option
 from recurrency.training.runs.finding import experiment_of
 from recurrency.training.runs.folders import RUN, RunFolder
@@ -68,7 +69,7 @@ class Request:
             check_option(name, value)
         found = experiment_of(self.target, self.on).changed(
             self.options,
-            dimensions=self.dimensions,
+            dimensions=absolute(self.dimensions),
             optimiser=self.settings,
             schedule=self.schedule,
             task_options=self.task_options,

@@ -27,6 +27,7 @@ from recurrency.backend import AUTO, automatic
 from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError, nearest, nearest_hint
 from recurrency.training.loop.second_order import HESSIAN_FREE, WITHOUT_EFFECT
+from recurrency.training.runs.arrays import loaded
 
 Kinds: TypeAlias = tuple[type, ...]
 
@@ -120,6 +121,14 @@ class Experiment:
         if self.name == KEPT and not path.is_relative_to(self.folder.resolve()):
             raise UsageError(f"the spec {file!r} lies outside of the run folder {self.folder}; {KEPT}.toml was changed")
         return path
+
+    def compiled_for(self) -> dict[str, Any]:
+        """The dimensions, with arrays where the experiment names files of them; those of a run lie in its folder.
+
+        Raises:
+            UsageError: an array can't be read, or is none.
+        """
+        return loaded(self.dimensions, self.folder, self.name == KEPT)
 
     def options(self) -> dict[str, Any]:
         """Every option; instead of `auto` the backend that it selects here."""

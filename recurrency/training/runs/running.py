@@ -9,7 +9,9 @@ from typing import Any
 from recurrency.disk.files import write_whole
 from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError
+from recurrency.graph.fixed import Fixed
 from recurrency.training.loop.progress import DivergedError, History
+from recurrency.training.runs.arrays import kept
 from recurrency.training.runs.experiments import REPORTS, Experiment, load
 from recurrency.training.runs.folders import BEST, CURVE, METRICS, RUN, RunFolder
 from recurrency.training.runs.metrics import Metrics, Several, draw_losses, read_metrics
@@ -82,8 +84,9 @@ def _begin(session: Session, folder: RunFolder) -> None:
     import tomli_w
 
     experiment = session.experiment
-    kept = replace(experiment, spec=folder.write_spec(session.spec, experiment.dimensions))
-    tables = {**kept.tables(), "versions": versions(experiment.options()["backend"])}
+    sizes = kept(folder.path, experiment.dimensions, experiment.compiled_for())
+    copy = replace(experiment, spec=folder.write_spec(session.spec, experiment.dimensions), dimensions=sizes)
+    tables = {**copy.tables(), "versions": versions(experiment.options()["backend"])}
     write_whole(folder / RUN, HEAD + tomli_w.dumps(tables))
 
 
@@ -95,8 +98,7 @@ def _same(session: Session, folder: RunFolder) -> None:
             f"{folder.path} holds a run of another spec, so it can't go on with this one; "
             f"name a new folder with --run. The difference:\n{changed}"
         )
-    before = _flat(load(folder / RUN))
-    now = _flat(session.experiment)
+    before, now = (_flat(experiment) for experiment in (load(folder / RUN), session.experiment))
     told = [f"{key}: {before.get(key)} in the run, {now.get(key)} now" for key in {**before, **now}]
     told = [words for key, words in zip({**before, **now}, told, strict=True) if before.get(key) != now.get(key)]
     if told:
@@ -110,6 +112,8 @@ def _flat(experiment: Experiment) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in experiment.tables().items():
         out |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+    arrays = {name: value for name, value in experiment.compiled_for().items() if isinstance(value, Fixed)}
+    out |= {f"dimensions.{name}": f"an array, {array}" for name, array in arrays.items()}
     for ignored in ("spec", "about", *(f"training.{name}" for name in REPORTS)):
         out.pop(ignored, None)
     return out

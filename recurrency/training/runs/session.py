@@ -163,7 +163,7 @@ def _model(experiment: Experiment) -> tuple[Any, Any]:
     else:
         spec = rc.library.spec(experiment.spec)
     how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}
-    return spec, spec.compile(**how, dimensions=experiment.dimensions)
+    return spec, spec.compile(**how, dimensions=experiment.compiled_for())
 
 
 def task_of(experiment: Experiment, sizes: Settings) -> Task:

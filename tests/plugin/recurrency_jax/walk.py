@@ -112,6 +112,7 @@ class Walk:
         plain = {
             "input": lambda: jnp.asarray(self.arrays["given"][attrs["name"]]),
             "constant": lambda: jnp.asarray(attrs["value"], self.real),
+            "array": lambda: jnp.asarray(attrs["of"].array, self.real),
             "eye": lambda: jnp.eye(attrs["size"], dtype=self.real),
             "length": lambda: jnp.asarray(self.lengths[attrs["clock"]], self.real),
             "batch": lambda: jnp.asarray(self.batch, self.real),
