@@ -75,10 +75,11 @@ def show(
 
 
 def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
+    from recurrency.model.spec import together
     from recurrency.pictures import draw
 
     spec.check(all_cells=False)
-    draw(spec.definition, dimensions).save(path)
+    draw(spec.definition, together(dimensions)).save(path)
     echo(f"wrote {path}")
 
 

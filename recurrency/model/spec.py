@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from recurrency.disk import records
 from recurrency.errors import RecurrencyError, Source, UsageError, nearest
 from recurrency.graph.fixed import Fixed
+from recurrency.language.own_cells import OwnCell
 from recurrency.language.sources import library_index, read_source
 from recurrency.model import forks  # noqa: F401 - locks
 from recurrency.model.text import Made, Text
@@ -60,6 +61,13 @@ class Spec:
     def name(self) -> str:
         """The cell's name."""
         return self._known[0] if self._known else self.cell.name
+
+    @cached_property
+    def made_of(self) -> str:
+        """A digest of the cell and all that it uses."""
+        return (
+            self._known[1] if self._known else records.key("cell", self._text.record, sorted(self._parsed[2].items()))
+        )
 
     @property
     def cell(self) -> syntax.Cell:
@@ -114,7 +122,8 @@ class Spec:
         """The stream graph with numbers for the given dimensions, and units for the others; see `elaborate`."""
         from recurrency.language.elaboration.elaborate import check
 
-        key = f"units {sorted((given or {}).items())!r}"
+        given = together(given or {})
+        key = f"units {sorted(given.items())!r}"
         return self._elaborated.get(key) or self._elaborated.setdefault(key, check(self.definition, given))
 
     def lint(self) -> tuple[Diagnostic, ...]:
@@ -186,7 +195,7 @@ class Spec:
         self, backend: Backend, dimensions: Mapping[str, Any], dtype: Any, without: Sequence[str]
     ) -> str | None:
         """The name of the record of a model; None if the backend or the dimensions allow no record."""
-        plain = all(type(value) in (*PLAIN, Fixed) for value in dimensions.values())
+        plain = all(type(value) in (*PLAIN, Fixed, OwnCell) for value in dimensions.values())
         if not plain or not hasattr(backend, "restored") or not records.enabled():
             return None
         if self._known is None:
@@ -197,7 +206,7 @@ class Spec:
     def _remember(self) -> tuple[str, str]:
         """Write the record of the text, for the next process."""
         text, (_, _, uses) = self._text, self._parsed
-        made_of = records.key("cell", text.record, sorted(uses.items()))
+        made_of = self.made_of
         digests = {p: hashlib.sha256(used.encode()).hexdigest() for p, used in uses.items()}
         name = self.cell.name
         records.write(text.record, Made(name, digests, made_of))
@@ -265,19 +274,32 @@ class Spec:
 def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:
     """Dimensions by name, and those in the dict `dimensions`, whose names may be those of other arguments.
 
-    Arrays of constants among them, and files with arrays, become `Fixed`.
+    Arrays of constants among them, and files with arrays, become `Fixed`; specs, and the paths of their files, become
+    `OwnCell`; functions of NumPy and PyTorch become their names.
 
     Raises:
-        UsageError: an array is not finite or too large, or its file can't be read.
+        UsageError: an array is not finite or too large, or a file can't be read. SpecError: a file is malformed.
     """
     own = dict(dimensions)
     more = own.pop("dimensions", None)
     given = {**own, **more} if isinstance(more, Mapping) else dict(dimensions)
-    if all(type(value) in PLAIN and not str(value).endswith(".npy") for value in given.values()):
+    if all(
+        type(value) in PLAIN and not str(value).endswith(".npy") and ".rnn" not in str(value)
+        for value in given.values()
+    ):
         return given
-    from recurrency.language.elaboration.handed import array_of
+    return {name: _converted(name, value) for name, value in given.items()}
 
-    return {name: array_of(name, value) for name, value in given.items()}
+
+def _converted(name: str, value: Any) -> Any:
+    from recurrency.language.elaboration.handed import array_of
+    from recurrency.language.foreign_functions import named_here
+
+    if isinstance(value, str | Path) and ".rnn" in str(value):
+        value = load(value)
+    if isinstance(value, Spec):
+        return OwnCell(value.name, value.made_of, value.definition)
+    return named_here(name, value) if callable(value) else array_of(name, value)
 
 
 # ------------------------------------------------------------------------------------------------------------ loading

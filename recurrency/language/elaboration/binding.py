@@ -12,6 +12,7 @@ from recurrency.language.diagnostics import MALFORMED_DIMENSION
 from recurrency.language.elaboration.meanings import CellValue
 from recurrency.language.elaboration.modules import CellDef, Loader
 from recurrency.language.elaboration.scope import Scope
+from recurrency.language.own_cells import OwnCell
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary.table import FUNCTIONS
 
@@ -106,7 +107,10 @@ def bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
     where = f"{definition.cell.name}: {dimension.name}"
-    if isinstance(value, str) and is_choice(dimension.default, [d.name for d in definition.cell.dimensions]):
+    choice = is_choice(dimension.default, [d.name for d in definition.cell.dimensions])
+    if isinstance(value, OwnCell) and choice:
+        return CellValue(value.definition)
+    if isinstance(value, str) and choice:
         return _named(definition, where, value)
     real = is_real(dimension.default)
     try:

@@ -1,4 +1,4 @@
-"""The arrays of constants that an experiment names: files, which a run folder keeps copies of."""
+"""The files that the dimensions of an experiment name: arrays and cells, of which a run folder keeps copies."""
 
 from __future__ import annotations
 
@@ -24,32 +24,40 @@ def is_file(value: Any) -> bool:
     return isinstance(value, str) and value.endswith(FILE)
 
 
+def is_cell(value: Any) -> bool:
+    """Whether the value of a dimension names a cell in a file, as in `lem.rnn:LEM`."""
+    return isinstance(value, str) and ".rnn" in value
+
+
 def absolute(dimensions: Mapping[str, Any]) -> dict[str, Any]:
     """Dimensions whose files are found from any folder."""
-    return {name: str(Path(value).resolve()) if is_file(value) else value for name, value in dimensions.items()}
+    named = {name: value for name, value in dimensions.items() if is_file(value) or is_cell(value)}
+    return {**dimensions, **{name: str(Path(value).resolve()) for name, value in named.items()}}
 
 
 def loaded(dimensions: Mapping[str, Any], folder: Path | None, inside: bool = False) -> dict[str, Any]:
-    """Dimensions with arrays instead of files, whose paths are relative to `folder`; `inside`: they must be there.
+    """Dimensions with arrays instead of files, and with whole paths of cells.
+
+    Paths are relative to `folder`; `inside`: they must be there.
 
     Raises:
         UsageError: a file can't be read, holds no such array, or lies elsewhere.
     """
     out: dict[str, Any] = {}
     for name, value in dimensions.items():
-        if is_file(value):
+        if is_file(value) or is_cell(value):
             path = (folder or Path()) / value
             if inside and folder is not None and not path.resolve().is_relative_to(folder.resolve()):
-                raise UsageError(f"the array {value!r} of {name} lies outside of the run folder {folder}")
-            value = array_of(name, path)
+                raise UsageError(f"the file {value!r} of {name} lies outside of the run folder {folder}")
+            value = array_of(name, path) if is_file(value) else str(path)
         out[name] = value
     return out
 
 
-def kept(path: Path, dimensions: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy the arrays into the run folder `path`; returns the dimensions that name the copies."""
+def kept(path: Path, dimensions: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the arrays among dimensions into the run folder `path`; returns the dimensions that name the copies."""
     out = dict(dimensions)
-    for name, array in arrays.items():
+    for name, array in dimensions.items():
         if isinstance(array, Fixed):
             out[name] = f"{FOLDER}/{quote(name, safe='')}{FILE}"
             data = io.BytesIO()

@@ -23,9 +23,10 @@ from recurrency.disk.files import sweep, write_whole
 from recurrency.disk.locks import LOCK, locked
 from recurrency.errors import UsageError
 from recurrency.language.sources import library_index, read_source
-from recurrency.model.spec import Spec
+from recurrency.model.spec import Spec, load
 from recurrency.training.loop.progress import INTERRUPTED
 from recurrency.training.loop.snapshots import Snapshot, read, write
+from recurrency.training.runs.arrays import is_cell, kept
 from recurrency.training.runs.experiments import KEPT
 from recurrency.training.runs.facts_schema import wrong_fact
 from recurrency.training.runs.metrics import read_metrics
@@ -36,6 +37,8 @@ FACTS = "facts.json"
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 BESIDE = "checkpoint.new.safetensors"
 WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, CHECKPOINT, PREVIOUS, BESIDE)
+CELLS = "cells"
+"""The folder below `spec/` with your own cells in the place of those that the spec names, by dimension."""
 LIBRARY = "library"
 """The folder below `spec/` with the shipped files that are used, to detect changes."""
 
@@ -99,6 +102,12 @@ class RunFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_whole(target, text)
         return f"spec/{main}:{spec.name}"
+
+    def copied(self, dimensions: Mapping[str, Any]) -> dict[str, Any]:
+        """The dimensions with the names of copied cells and arrays; arrays are written here, cells by `write_spec`."""
+        cells = {name: load(str(value)) for name, value in dimensions.items() if is_cell(value)}
+        named = {name: f"spec/{CELLS}/{name}/{_texts(spec, {})[1]}:{spec.name}" for name, spec in cells.items()}
+        return {**kept(self.path, dimensions), **named}
 
     def changed_spec(self, spec: Spec, cells: Mapping[str, object]) -> str:
         """A unified diff of the spec against the one of the run; "" if they are equal."""
@@ -209,10 +218,13 @@ def _texts(spec: Spec, cells: Mapping[str, object]) -> tuple[dict[str, str], str
     folder = own.path.parent if own.path is not None else Path()
     out: dict[str, str] = {}
     later, seen = [own], set[int]()
-    for value in cells.values():
+    for name, value in cells.items():
         if isinstance(value, str) and value in library_index():
             path = library_index()[value]
             out[f"{LIBRARY}/{path.name}"] = path.read_text(encoding="utf-8")
+        elif is_cell(value):
+            texts, _ = _texts(load(str(value)), {})
+            out |= {f"{CELLS}/{name}/{path}": text for path, text in texts.items()}
     while later:
         module = later.pop()
         if id(module) in seen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from recurrency.disk.files import write_whole
@@ -11,7 +12,7 @@ from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError
 from recurrency.graph.fixed import Fixed
 from recurrency.training.loop.progress import DivergedError, History
-from recurrency.training.runs.arrays import kept
+from recurrency.training.runs.arrays import is_cell
 from recurrency.training.runs.experiments import REPORTS, Experiment, load
 from recurrency.training.runs.folders import BEST, CURVE, METRICS, RUN, RunFolder
 from recurrency.training.runs.metrics import Metrics, Several, draw_losses, read_metrics
@@ -84,15 +85,15 @@ def _begin(session: Session, folder: RunFolder) -> None:
     import tomli_w
 
     experiment = session.experiment
-    sizes = kept(folder.path, experiment.dimensions, experiment.compiled_for())
-    copy = replace(experiment, spec=folder.write_spec(session.spec, experiment.dimensions), dimensions=sizes)
+    sizes = experiment.compiled_for()
+    copy = replace(experiment, spec=folder.write_spec(session.spec, sizes), dimensions=folder.copied(sizes))
     tables = {**copy.tables(), "versions": versions(experiment.options()["backend"])}
     write_whole(folder / RUN, HEAD + tomli_w.dumps(tables))
 
 
 def _same(session: Session, folder: RunFolder) -> None:
     """Refuse to resume with another spec or other options."""
-    changed = folder.changed_spec(session.spec, session.experiment.dimensions)
+    changed = folder.changed_spec(session.spec, session.experiment.compiled_for())
     if changed:
         raise UsageError(
             f"{folder.path} holds a run of another spec, so it can't go on with this one; "
@@ -112,8 +113,11 @@ def _flat(experiment: Experiment) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in experiment.tables().items():
         out |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
-    arrays = {name: value for name, value in experiment.compiled_for().items() if isinstance(value, Fixed)}
-    out |= {f"dimensions.{name}": f"an array, {array}" for name, array in arrays.items()}
+    for name, value in experiment.compiled_for().items():
+        if isinstance(value, Fixed):
+            out[f"dimensions.{name}"] = f"an array, {value}"
+        elif is_cell(value):
+            out[f"dimensions.{name}"] = Path(value).name  # the texts are compared by `changed_spec`
     for ignored in ("spec", "about", *(f"training.{name}" for name in REPORTS)):
         out.pop(ignored, None)
     return out
