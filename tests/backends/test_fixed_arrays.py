@@ -107,15 +107,3 @@ def test_numbers_beyond_the_dtype_are_infinite_as_they_are_elsewhere() -> None:
         compiled = rc.parse(text).compile(backend=backend, dtype="float32")
         found = compiled.forward(np.zeros(0, np.float32), np.ones((1, 1), np.float32)).outputs["y"]
         assert np.isposinf(found).all(), backend
-
-
-def test_a_remembered_model_belongs_to_its_arrays_and_to_the_seed_of_constants() -> None:
-    text = "cell T(x: []) -> (y: [2], z: []) {\n    const C : [2] = given\n    const c : [] ~ normal(0, 1)\n"
-    text += "    y = C * x\n    z = c * x\n}\n"
-    seen = set()
-    for values, seed in (([1.0, 2.0], 0), ([1.0, 3.0], 0), ([1.0, 3.0], 1), ([1.0, 2.0], 0)):
-        compiled = rc.parse(text).compile(backend="c", dtype="float64", C=np.array(values), const_seed=seed)
-        outputs = compiled.forward(np.zeros(0), np.ones((1, 1))).outputs
-        np.testing.assert_array_equal(outputs["y"][0, 0], values)
-        seen.add(float(outputs["z"][0, 0]))
-    assert len(seen) == 2

@@ -322,3 +322,27 @@ def test_another_state_of_the_code_remembers_nothing_of_this_one(monkeypatch: py
     assert records.key("what") != before
     monkeypatch.undo()
     records._code.cache_clear()
+
+
+def test_a_remembered_model_belongs_to_its_arrays_and_to_the_seed_of_constants() -> None:
+    text = "cell T(x: []) -> (y: [2], z: []) {\n    const C : [2] = given\n    const c : [] ~ normal(0, 1)\n"
+    text += "    y = C * x\n    z = c * x\n}\n"
+    seen = set()
+    for values, seed in (([1.0, 2.0], 0), ([1.0, 3.0], 0), ([1.0, 3.0], 1), ([1.0, 2.0], 0)):
+        compiled = rc.parse(text).compile(backend="c", dtype="float64", C=np.array(values), const_seed=seed)
+        outputs = compiled.forward(np.zeros(0), np.ones((1, 1))).outputs
+        np.testing.assert_array_equal(outputs["y"][0, 0], values)
+        seen.add(float(outputs["z"][0, 0]))
+    assert len(seen) == 2
+
+
+def test_a_remembered_model_belongs_to_the_cell_that_it_was_given() -> None:
+    seen = []
+    for how in ("tanh", "sin", "tanh"):
+        cell = rc.parse(
+            f"cell Inner[N, H](x: [N]) -> (h: [H]) {{\n    param w : [H, N] ~ ones\n    h = {how}(w @ x)\n}}\n"
+        )
+        model = rc.library.FirstElement.compile(backend="c", H=2, Cell=cell)
+        x = np.ones((1, 1, 1), np.float32)
+        seen.append(float(model.forward(np.ones(model.size, np.float32), x).outputs["y"][0, 0, 0]))
+    assert seen[0] == seen[2] != seen[1]

@@ -59,5 +59,5 @@ def test_an_array_outside_of_the_run_folder_is_refused(tmp_path: Path) -> None:
     run(request(tmp_path), lambda text: None)
     toml = tmp_path / "run" / RUN
     toml.write_text(toml.read_text().replace("spec/arrays/M.npy", "../mask.npy"))
-    with pytest.raises(UsageError, match=r"the array '\.\./mask.npy' of M lies outside of the run folder"):
+    with pytest.raises(UsageError, match=r"the file '\.\./mask.npy' of M lies outside of the run folder"):
         run(Request(str(tmp_path / "run")), lambda text: None)
