@@ -190,9 +190,9 @@ def packages() -> str:
 
 def passes() -> str:
     """The passes in the order of their table."""
-    from recurrency.passes import ORDER, PASSES
+    from recurrency.passes import LAST_ORDER, PASSES
 
-    places = {name: ", ".join(str(k) for k, n in enumerate(ORDER, 1) if n == name) for name in PASSES}
+    places = {name: ", ".join(str(k) for k, n in enumerate(LAST_ORDER, 1) if n == name) for name in PASSES}
     rows = ((code(name), places[name], first_line(sys.modules[run.__module__])) for name, run in PASSES.items())
     return table(("pass", "its turns", "what it does"), rows)
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from .values import Body, Fragment
 
 LAWS = {
-    "keep": "(first >= {threshold}u ? {kept} : {zero})",
-    "bernoulli": "(first < {threshold}u ? {one} : {zero})",
-    "normal": f"({{real}})({{p!r}} * sqrt(-2.0 * log((first + 1) * {2.0**-24!r})) * "
-    f"cos(second * {2.0**-24 * 2.0 * pi!r}))",
+    "keep": "({first} >= {threshold}u ? {kept} : {zero})",
+    "bernoulli": "({first} < {threshold}u ? {one} : {zero})",
+    "normal": f"({{real}})({{p!r}} * sqrt(-2.0 * log(({{first}} + 1) * {2.0**-24!r})) * "
+    f"cos({{second}} * {2.0**-24 * 2.0 * pi!r}))",
+    "gumbel": f"({{real}})(-{{p!r}} * log(-log(({{first}} + 0.5) * {2.0**-24!r})))",
 }
 """How each distribution is made from two random numbers of 24 bits; see `recurrency.graph.draws`."""
 
@@ -269,7 +270,9 @@ def _batch(k: Body, id: int, node: Node, at: At) -> str:
 
 
 def _random(k: Body, id: int, node: Node, at: At) -> str:
-    """A random number while training, else the constant that replaces it."""
+    """A random number while training, else the constant that replaces it; of some, always a random number."""
+    if node.attrs.get("always"):
+        return _drawn(k, node, at)
     return k.choose("training", lambda: _drawn(k, node, at), k.scalars.literal(float(node.attrs.get("rest", 0.0))))
 
 
@@ -280,8 +283,9 @@ def _drawn(k: Body, node: Node, at: At) -> str:
         step = f"(unsigned int)({at.t} + before_{clock_name(node.type.clock)}[{at.b}])"
     sequence = f"(unsigned int){at.b}" if at.b is not None else "0"
     element = flat(at.idx, node.type.shape, lambda size: k.bound(size, at))
-    k.line("unsigned int first, second;")
-    k.line(f"philox({element}, {sequence}, {step}, {int(attrs['site'])}u, seed[0], &first, &second);")
+    first, second = k.names.new("first"), k.names.new("second")
+    k.line(f"unsigned int {first}, {second};")
+    k.line(f"philox({element}, {sequence}, {step}, {int(attrs['site'])}u, seed[0], &{first}, &{second});")
     p = float(attrs["p"])
     return LAWS[attrs["law"]].format(
         threshold=round(p * (1 << 24)),
@@ -290,6 +294,8 @@ def _drawn(k: Body, node: Node, at: At) -> str:
         one=s.literal(1.0),
         real=s.real,
         p=p,
+        first=first,
+        second=second,
     )
 
 

@@ -13,7 +13,7 @@ from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 
 from .arrays import Array
-from .index import At, Ix
+from .index import At, Ix, extent
 
 if TYPE_CHECKING:
     from .values import Body, Fragment, Source
@@ -139,9 +139,37 @@ def _rows_of_part(k: Body, stack: ExitStack, part: str, clock: str | None) -> tu
     return t, b
 
 
+def _cumsum(k: Body, id: int, node: Node, at: At) -> str:
+    """One of the sums, each from its end: simple, and equal on all machines, for n * n / 2 additions in all."""
+    x, row = node.args[0], at.idx[0]
+    size = k.graph[x].type.shape[0]
+    name: str = k.names.new("total")
+    k.line(f"{k.scalars.real} {name} = {k.scalars.literal(0.0)};")
+    with k.loop("k", f"{extent(size)} - {row}" if node.attrs["back"] else f"{row} + 1") as count:
+        at_end = k.declare("at", f"{extent(size)} - 1 - {count}", "int") if node.attrs["back"] else count
+        k.line(f"{name} += {k.real(x, at.to(Ix(at_end, 0, size), *at.idx[1:]))};", id)
+    return name
+
+
+def _argmax(k: Body, id: int, node: Node, at: At) -> str:
+    """The first of the greatest elements; NaN counts as greatest."""
+    x = node.args[0]
+    size = k.graph[x].type.shape[0]
+    best, place = k.names.new("best"), k.names.new("place")
+    k.line(f"{k.scalars.real} {best} = {k.scalars.literal(float('-inf'))};")
+    k.line(f"{k.ctype(node)} {place} = 0;")
+    with k.loop("k", k.bound(size, at)) as index:
+        value = k.declare("value", k.real(x, at.to(Ix(index, 0, size))))
+        greater = f"{value} > {best} || ({value} != {value} && {best} == {best})"
+        k.line(f"if ({greater}) {{ {best} = {value}; {place} = {index}; }}", id)
+    return place
+
+
 REDUCTIONS: dict[str, Fragment] = {
     "sum": _reduce,
     "peak": _reduce,
+    "cumsum": _cumsum,
+    "argmax": _argmax,
     "product": _product,
     "sum_time": _sum_over,
     "sum_batch": _sum_over,

@@ -29,6 +29,13 @@ SCALAR_C: dict[str, str] = {
     "relu": "({0} < 0.0{f} ? 0.0{f} : {0})",
     "abs": "fabs{f}({0})",
     "sign": "({0} > 0.0{f} ? 1.0{f} : {0} < 0.0{f} ? -1.0{f} : {0} == 0.0{f} ? 0.0{f} : {0})",
+    "floor": "floor{f}({0})",
+    "round": "rint{f}({0})",
+    "mod": "copysign{f}(fmod{f}({0}, {1}) != 0.0{f} && (fmod{f}({0}, {1}) < 0.0{f}) != ({1} < 0.0{f}) "
+    "? fmod{f}({0}, {1}) + {1} : fmod{f}({0}, {1}), {1})",
+    "atan": "atan{f}({0})",
+    "erf": "erf{f}({0})",
+    "erfc": "erfc{f}({0})",
     "less": "({real})({0} < {1})",
     "less_equal": "({real})({0} <= {1})",
     "equal": "({real})({0} == {1})",
@@ -36,6 +43,7 @@ SCALAR_C: dict[str, str] = {
     "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "where": "({0} != 0.0{f} ? {1} : {2})",
     "stop_grad": "{0}",
+    "add_slope": "{0}",
     "clip_grad": "{0}",
 }
 """A row for each element-wise operation; a function that C has under the same name needs none."""

@@ -258,9 +258,29 @@ def log_softmax(x, padding, out):
     rest = others.sum(-1, keepdims=True) + (most.sum(-1, keepdims=True, dtype=out.dtype) - 1)
     np.subtract(out, np.log1p(rest, rest), out)
 ''',
+    "erf": '''
+def erf(x, out):
+    """The error function, for one element after the other: NumPy has none."""
+    out[...] = np.vectorize(math.erf, [float])(x)
+''',
+    "erfc": '''
+def erfc(x, out):
+    """1 - erf(x), which keeps its digits where it is small."""
+    out[...] = np.vectorize(math.erfc, [float])(x)
+''',
+    "cumsum": '''
+def cumsum(x, axis, back, out):
+    """Sums along an axis: of each element with those before it or, with `back`, those after it."""
+    out[...] = np.flip(np.cumsum(np.flip(x, axis), axis), axis) if back else np.cumsum(x, axis)
+''',
+    "argmax": '''
+def argmax(x, out):
+    """The place of the first greatest element along the last axis."""
+    out[...] = np.argmax(x, -1)
+''',
     "random": '''
 def random(site, law, p, rest, steps, batch, shape, training, seed, out):
-    """Random numbers of a law (`keep`, `bernoulli` or `normal`) with the parameter p; all `rest` outside of training.
+    """Random numbers of a law with the parameter p (`recurrency.graph.draws.LAWS`); all `rest` outside of training.
 
     They come from a counter (Philox4x32-10, Salmon et al. 2011) and depend on seed, site, step, sequence and element
     alone. `steps` are the numbers of the steps, [T, B] or with fewer axes; `batch` is None for one draw for all.
@@ -285,6 +305,8 @@ def random(site, law, p, rest, steps, batch, shape, training, seed, out):
         found = np.where(a >= threshold, 1.0 / (1.0 - p) if p < 1 else 0.0, 0.0)
     elif law == "bernoulli":
         found = np.where(a < threshold, 1.0, 0.0)
+    elif law == "gumbel":
+        found = -p * np.log(-np.log((a + 0.5) * 2.0**-24))
     else:
         found = p * np.sqrt(-2.0 * np.log((a + np.uint64(1)) * 2.0**-24)) * np.cos(b * (2.0**-24 * 2.0 * np.pi))
     out[...] = found.reshape(found.shape[:-1] + shape)

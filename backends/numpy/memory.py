@@ -25,7 +25,7 @@ VIEW, MOST_VIEWS = 128, 2000
 DRAWN = 72
 """Temporary bytes for each random number."""
 
-WHOLE = frozenset({"log_softmax", "take"})
+WHOLE = frozenset({"cumsum", "log_softmax", "take"})
 """Operations with a temporary array of the size of their result."""
 
 

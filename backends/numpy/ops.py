@@ -24,6 +24,8 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     ),
     "softplus": ("logaddexp({0}, 0.0, {out})",),
     "relu": ("maximum({0}, 0.0, out={out})",),
+    "erf": ("erf({0}, {out})",),
+    "erfc": ("erfc({0}, {out})",),
     "less": ("less({0}, {1}, {out})",),
     "less_equal": ("less_equal({0}, {1}, {out})",),
     "equal": ("equal({0}, {1}, {out})",),

@@ -78,7 +78,8 @@ def _random(f: Frame, id: int, node: Node) -> None:
     batch = "None" if node.type.kind is Kind.STATIC else "B"
     sizes = f"({''.join(f'{f.memory.size(d)}, ' for d in node.type.shape)})"
     numbers = f"{int(a['site'])}, {str(a['law'])!a}, {float(a['p'])!r}, {float(a.get('rest', 0.0))!r}"
-    f.say(id, f"random({numbers}, {step}, {batch}, {sizes}, training, seed, {f.out(id)})")
+    training = "True" if a.get("always") else "training"
+    f.say(id, f"random({numbers}, {step}, {batch}, {sizes}, {training}, seed, {f.out(id)})")
 
 
 def _product(f: Frame, id: int, node: Node) -> None:
@@ -101,6 +102,15 @@ def _softmax(f: Frame, id: int, node: Node) -> None:
         axes = ", None" * (len(node.type.shape) - 1)
         padding = f"padding{s}.T[:{axes}] if ragged{s} else None"
     f.say(id, f"{node.op.name}({f.array(node.args[0])}, {padding}, {f.out(id)})")
+
+
+def _cumsum(f: Frame, id: int, node: Node) -> None:
+    axis = -len(node.type.shape)
+    f.say(id, f"cumsum({f.array(node.args[0])}, {axis}, {node.attrs['back']}, {f.out(id)})")
+
+
+def _argmax(f: Frame, id: int, node: Node) -> None:
+    f.say(id, f"argmax({f.array(node.args[0])}, {f.out(id)})")
 
 
 def _concat(f: Frame, id: int, node: Node) -> None:
@@ -238,6 +248,8 @@ WRITERS: dict[str, Callable[[Frame, int, Node], None]] = {
     "product": _product,
     "sum": _reduce,
     "peak": _reduce,
+    "cumsum": _cumsum,
+    "argmax": _argmax,
     "softmax": _softmax,
     "log_softmax": _softmax,
     "concat": _concat,

@@ -57,6 +57,21 @@ def sign_of(x, out):
     unknown = torch.isnan(x)
     torch.sign(x, out=out).masked_fill_(unknown, nan)
 ''',
+    "mod": '''
+def mod(a, b, out):
+    """The remainder of a / b, with the sign of b, be it zero."""
+    torch.remainder(a, b, out=out).copysign_(b)
+''',
+    "cumsum": '''
+def cumsum(x, axis, back, out):
+    """Sums along an axis: of each element with those before it or, with `back`, those after it."""
+    out.copy_(torch.cumsum(x.flip(axis), axis).flip(axis) if back else torch.cumsum(x, axis))
+''',
+    "argmax": '''
+def argmax(x, out):
+    """The place of the first greatest element along the last axis."""
+    out.copy_(torch.argmax(x, -1))
+''',
     "fill_where": '''
 def fill_where(out, mask, fill):
     """Write `fill` into the elements of out whose first axes are True in `mask`."""
@@ -267,7 +282,7 @@ def step_numbers(steps, before, device):
 ''',
     "random": '''
 def random(site, law, p, rest, steps, batch, shape, training, seed, out):
-    """Random numbers of a law (`keep`, `bernoulli` or `normal`) with the parameter p; all `rest` outside of training.
+    """Random numbers of a law with the parameter p (`recurrency.graph.draws.LAWS`); all `rest` outside of training.
 
     They come from a counter (Philox4x32-10, Salmon et al. 2011) and depend on seed, site, step, sequence and element
     alone. `steps` are the numbers of the steps, [T, B] or with fewer axes; `batch` is None for one draw for all.
@@ -294,6 +309,8 @@ def random(site, law, p, rest, steps, batch, shape, training, seed, out):
         found = (a >= threshold).to(out.dtype) * (1.0 / (1.0 - p) if p < 1 else 0.0)
     elif law == "bernoulli":
         found = a < threshold
+    elif law == "gumbel":
+        found = -p * (-((a.double() + 0.5) * 2.0**-24).log()).log()
     else:
         first, second = (a + 1).double() * 2.0**-24, b.double() * (2.0**-24 * 2.0 * math.pi)
         found = p * (-2.0 * first.log()).sqrt() * second.cos()

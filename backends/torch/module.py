@@ -272,6 +272,7 @@ def tables(model: Model, streams: tuple[str, ...], resets: tuple[str, ...] = ())
         "size": model.size,
         "sources": {mode: (*_sources(graph, model), *more) for mode, graph in modes.items()},
         "random": model.random,
+        "samples": model.samples,
         "clocks": tuple(model.clocks),
         "clock": model.clock,
         "resets": resets,

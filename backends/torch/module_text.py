@@ -77,9 +77,10 @@ def module_text(export: Export) -> str:
     return "\n".join(head) + text.replace('NAMESPACE = "recurrency"', known, 1)
 
 
-TABLES = (
-    "name key sizes equations inputs outputs streams states parameters size sources random clocks clock resets".split()
-)
+TABLES = [
+    *"name key sizes equations inputs outputs streams states parameters size sources".split(),
+    *"random samples clocks clock resets".split(),
+]
 """The tables of `Program`."""
 
 

@@ -21,6 +21,12 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "relu": ("clamp_min({0}, 0.0, out={out})",),
     "abs": ("absolute({0}, out={out})",),
     "sign": ("sign_of({0}, {out})",),
+    "floor": ("floor({0}, out={out})",),
+    "round": ("rint({0}, out={out})",),
+    "mod": ("mod({0}, {1}, {out})",),
+    "atan": ("atan({0}, out={out})",),
+    "erf": ("erf({0}, out={out})",),
+    "erfc": ("erfc({0}, out={out})",),
     "less": ("lt({0}, {1}, out={out})",),
     "less_equal": ("le({0}, {1}, out={out})",),
     "equal": ("eq({0}, {1}, out={out})",),
@@ -35,12 +41,14 @@ FUNCTIONS: dict[str, str] = {
         name: f"torch.{name}"
         for name in (
             *SAME,
-            *"add addcdiv addcmul addmm addmv amax arange clamp_min div dot einsum eq le lt".split(),
+            *"add addcdiv addcmul addmm addmv amax arange atan clamp_min div dot".split(),
+            *"einsum eq erf erfc floor le lt".split(),
             *"matmul maximum minimum mm mul mv neg sigmoid sqrt sub where".split(),
         )
     },
     "absolute": "torch.abs",
     "power": "torch.pow",
+    "rint": "torch.round",
     "sum_over": "torch.sum",
     "sigmoid_backward": "torch.ops.aten.sigmoid_backward.grad_input",
     "tanh_backward": "torch.ops.aten.tanh_backward.grad_input",

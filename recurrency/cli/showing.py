@@ -157,7 +157,7 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     from recurrency.errors import UsageError
     from recurrency.graph.text import graph_text
     from recurrency.model.graphs import known_passes
-    from recurrency.passes import PASSES, derivatives, optimised
+    from recurrency.passes import PASSES, derivatives, finished, optimised
     from recurrency.passes.partition import partition
     from recurrency.program.schedule import PIECES, schedule
 
@@ -171,10 +171,12 @@ def staged(spec: Spec, dimensions: dict[str, Any], stage: str, without: tuple[st
     graph = optimised(graph, without, lambda name, result: seen.__setitem__(name, result))
     if stage in without:
         raise UsageError(f"{stage} is switched off by --without")
-    if stage in PASSES:
+    if stage in seen:
         return graph_text(seen[stage])
     both = derivatives.loss_gradients(graph) if "loss" in graph.roots else derivatives.backward(graph)
-    both = optimised(both, without)
+    both = finished(both, without, seen.setdefault)
+    if stage in PASSES:
+        return graph_text(seen[stage])
     if stage == "differentiate":
         return graph_text(both)
     if stage == "keep":

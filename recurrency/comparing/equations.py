@@ -68,8 +68,8 @@ def _defined(statement: syntax.Statement) -> Iterator[tuple[str, syntax.Expressi
             yield from ((target.name, value) for target in targets)
         case syntax.State(targets=targets, first=first) if first is not None:
             yield from ((f"state {target.name}", first) for target in targets)
-        case syntax.Fn(name=name, body=body):
-            yield name, body
+        case syntax.Fn(name=name, body=body, slopes=slopes):
+            yield from ((name, part) for part in (body, *slopes))
         case syntax.Loss(value=value):
             yield "loss", value
 

@@ -79,7 +79,7 @@ class Forms:
         """The values that these rows are made of, with `slice`, `concat` and the like resolved."""
         id, rows = part
         node = self.graph[id]
-        if Trait.SAME in node.op.traits:
+        if Trait.SAME in node.op.traits and Trait.FORGETS not in node.op.traits:
             return self.pieces((node.args[0], rows))
         if rows is None or not node.op.traits & {Trait.ROWS, Trait.TILES}:
             return [part]

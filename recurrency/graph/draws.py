@@ -60,8 +60,18 @@ def _normal(first: Words, second: Words, p: float) -> Floats:
     return np.asarray(p * radius * np.cos(second * (2.0**-BITS * 2.0 * np.pi)))
 
 
-LAWS: dict[str, Callable[[Words, Words, float], Floats]] = {"keep": _keep, "bernoulli": _bernoulli, "normal": _normal}
-"""`keep`: 0 with probability p, else 1/(1-p); `bernoulli`: 1 with probability p, else 0; `normal`: of deviation p."""
+def _gumbel(first: Words, second: Words, p: float) -> Floats:
+    return np.asarray(-p * np.log(-np.log((first + 0.5) * 2.0**-BITS)))
+
+
+LAWS: dict[str, Callable[[Words, Words, float], Floats]] = {
+    "keep": _keep,
+    "bernoulli": _bernoulli,
+    "normal": _normal,
+    "gumbel": _gumbel,
+}
+"""`keep`: 0 with probability p, else 1/(1-p); `bernoulli`: 1 with probability p, else 0; `normal`: of deviation p;
+`gumbel`: p times the standard Gumbel distribution, of which the greatest of many draws is one."""
 
 
 def draw(seed: int, site: int, step: Any, sequence: Any, count: int, law: str, p: float) -> Floats:

@@ -183,7 +183,7 @@ class _Reading:
 
     def draw(self, site: int, law: str, p: float, per: str) -> Array:
         shape = self.sizes(self.node.type.shape)
-        if not self.run.training:
+        if not (self.run.training or self.node.attrs.get("always")):
             return np.full(shape, float(self.node.attrs.get("rest", 0.0)))
         step = 0
         if per == "step":

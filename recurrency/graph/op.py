@@ -159,6 +159,8 @@ class Trait:
     # gradients
     SILENT = Fact("silent")
     """The gradient rule is not the derivative, on purpose."""
+    FORGETS = Fact("forgets")
+    """The result is the first argument. The others serve its gradient alone, and no longer when that has been taken."""
     CLIPS = Fact("clips")
     """It limits the adjoint that flows through it; two equal nodes therefore stay two."""
 

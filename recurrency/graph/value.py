@@ -87,6 +87,12 @@ class Value:
         """Cut to `[-limit, limit]`."""
         return self.apply("maximum", -limit).apply("minimum", limit)
 
+    def with_slope(self, x: Value, slope: Value | float) -> Value:
+        """The same value, to whose derivative in `x` a slope is added, element by element."""
+        y = self.spread_like(x.type)
+        y = y.spread_like(slope.type) if isinstance(slope, Value) else y
+        return y.apply("add_slope", x, slope)
+
     def product(self, other: Value, spec: str) -> Value:
         """Einstein sum of two values; see the op `product`."""
         return self.graph.add("product", [self.id, other.id], {"spec": spec})
@@ -116,6 +122,10 @@ class Value:
         """`sum` or `peak` over some axes, or over all."""
         axes = tuple(range(len(self.type.shape))) if axes is None else axes
         return self.graph.add(op, [self.id], {"axes": axes}) if axes else self
+
+    def cumulated(self, back: bool = False) -> Value:
+        """Sums of rows along the first axis: of each row with those before it or, with `back`, those after it."""
+        return self.graph.add("cumsum", [self.id], {"back": back})
 
     def slice(self, start: Dim, stop: Dim) -> Value:
         """Rows `start` to `stop` (exclusive, from 0) of the first axis."""

@@ -19,7 +19,7 @@ from recurrency.graph.graph import Graph, rebuild
 from recurrency.graph.roots import ADJOINT, OUTPUT, STREAM
 from recurrency.graph.types import Kind
 from recurrency.graph.value import constant
-from recurrency.passes import optimised
+from recurrency.passes import finished
 from recurrency.passes.differentiate import differentiate
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def probe(
         last[...] = rng.standard_normal(last.shape)
         given[ADJOINT.of(name)] = array
     programs = model.programs
-    runner = programs.backend.build(optimised(graph), programs.layout, model.dtype, "probe", programs.without)
+    runner = programs.backend.build(finished(graph), programs.layout, model.dtype, "probe", programs.without)
     values = runner(call.plus(given))
     return [Stream(n, _size(values[STREAM.of(n)]), _size(values[f"adjoint:{n}"])) for n in names]
 

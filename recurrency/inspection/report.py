@@ -17,7 +17,8 @@ from recurrency.language.elaboration.meanings import ParamInfo, dimension_text
 from recurrency.language.vocabulary.initialisers import spelling
 from recurrency.model.graphs import known_passes
 from recurrency.model.spec import Spec, together
-from recurrency.passes import optimised
+from recurrency.passes import finished, optimised
+from recurrency.passes.forget import forget
 from recurrency.passes.recurrence import Recurrence, recurrences
 
 
@@ -136,7 +137,7 @@ def _costs(found: Elaborated, without: frozenset[str]) -> tuple[Cost, Cost]:
     base = optimised(bounded(found.graph.select(roots)), without)
     both = derivatives.backward(base, wrt=("params",))
     out = []
-    for graph in (base, optimised(both, without)):
+    for graph in (forget(base), finished(both, without)):
         program = schedule(graph, None, without)
         counts = [
             (program.flops(dict.fromkeys(found.clocks, t), 1), program.bytes(dict.fromkeys(found.clocks, t), 1))

@@ -160,6 +160,10 @@ AXIS_MISMATCH = Code(58, "axes that do not fit")
 letter is the same dimension everywhere. `reshape` keeps the number of elements."""
 SINGULAR_MATRIX = Code(59, "singular matrix")
 """`inverse` and `solve` need a matrix that has an inverse, with a condition number of at most 1e15."""
+WRONG_DERIVATIVE = Code(60, "derivative that does not fit its function")
+"""After `derivative` stands one expression for each parameter of the function, in the same order, in the shape of the
+value or as a number. Such a function depends on its arguments alone: not on other names of the cell, nor on other
+steps."""
 
 # ----------------------------------------------------------------------------------------------------------- warnings
 
@@ -190,7 +194,7 @@ USELESS_COMMENT = Code(111, "comment that silences nothing")
 """A comment such as `# ok: RNN103` names a warning that this line does not cause, or no longer causes."""
 
 TABLE = {code.number: code for code in list(globals().values()) if isinstance(code, Code)}
-SYNTAX, MEANING, LINTS = range(1, 20), range(20, 60), range(101, 112)
+SYNTAX, MEANING, LINTS = range(1, 20), range(20, 61), range(101, 112)
 """The numbers of mistakes of writing, of mistakes of meaning, and of warnings: what is allowed, but hardly meant."""
 
 

@@ -18,7 +18,6 @@ def _table(rows: Mapping[str, str]) -> dict[str, str]:
 
 SHAPES = "sizes are dimensions of the header: use their names"
 RESHAPED = "leave it out: shapes have neither batch nor time, and dimensions of size 1 come by reshape(x, [1, N])"
-NO_ROUNDING = "there is none: its derivative is 0 wherever it has one"
 LAYER = "write W @ x + b, with param W : [H, N] ~ glorot_uniform, or add: use Linear from library"
 RECURRENT = "add a line for a cell of the library: use LSTM from library, then LSTM[H](x)"
 NOISE = "write noise(x, std): x plus normal noise, drawn in training only"
@@ -27,13 +26,14 @@ DELAY = "the value at the previous step is written with an index: h[t-1]"
 
 NAMES: dict[str, str] = _table({
     # activations
-    "leakyrelu lrelu rrelu": "write prelu(x, 0.01): the second argument is the slope below 0",
+    "lrelu rrelu": "write leaky_relu(x, 0.01): the second argument is the slope below 0",
     "relu6": "write clip(x, 0, 6)",
     "selu": "write 1.0507 * where(x > 0, x, 1.67326 * (exp(x) - 1))",
     "celu": "write elu(x)",
     "mish": "write x * tanh(softplus(x))",
     "swish": "write silu(x)",
-    "geluexact gelutanh": "write gelu(x)",
+    "gelutanh": "write gelu(x)",
+    "geluerf": "write gelu_exact(x)",
     "hardtanh": "write clip(x, -1, 1)",
     "hardswish hardsilu": "write x * clip(x / 6 + 0.5, 0, 1)",
     "softsign": "write x / (1 + abs(x))",
@@ -42,7 +42,7 @@ NAMES: dict[str, str] = _table({
     "logistic sigma sigm sig expit sgm logisticsigmoid": "write sigmoid(x), or σ(x)",
     "th tanhyperbolic": "write tanh(x)",
     "rect rectify rectifier ramp": "write relu(x)",
-    "heaviside step unitstep threshold": "a comparison gives 1 or 0: write x > 0, or where(x > 0, a, b)",
+    "step unitstep threshold": "a comparison gives 1 or 0: write x > 0, or where(x > 0, a, b)",
     "glu": "write split(x, 2, 1) * sigmoid(split(x, 2, 2))",
     "softmin": "write softmax(-x)",
     "identityfn id linearactivation": "leave it out",
@@ -60,18 +60,17 @@ NAMES: dict[str, str] = _table({
     "sinh": "write (exp(x) - exp(-x)) / 2",
     "cosh": "write (exp(x) + exp(-x)) / 2",
     "tan": "write sin(x) / cos(x)",
-    "atan arctan atan2 asin arcsin acos arccos sinc": "there is none; of such functions there are sin, cos and tanh",
+    "arctan": "write atan(x)",
+    "atan2 asin arcsin acos arccos sinc": "there is none; of such functions there are sin, cos, atan and tanh",
     "log2": "write log(x) / log(2)",
     "log10": "write log(x) / log(10)",
-    "log1p": "write log(1 + x)",
     "ln": "write log(x)",
-    "expm1": "write exp(x) - 1",
     "exp2": "write 2 ** x",
-    "logsumexp": "write max(x) + log(sum(exp(x - max(x))))",
     "logaddexp": "write a + softplus(b - a)",
-    "floor ceil round trunc rint": NO_ROUNDING,
-    "erf erfc gamma lgamma": "there is none; gelu(x) is close to x * (1 + erf(x / sqrt(2))) / 2",
-    "mod fmod remainder": "there is no remainder; for a choice by the step use a state that counts",
+    "trunc": "write sign(x) * floor(abs(x))",
+    "rint": "write round(x)",
+    "gamma lgamma": "there is none; of such functions there are erf, erfc, log1p and expm1",
+    "fmod remainder": "write mod(a, b), which has the sign of b",
     "add plus": "write a + b",
     "sub subtract minus": "write a - b",
     "mul multiply times hadamard elementwise": "write a * b",
@@ -107,21 +106,24 @@ NAMES: dict[str, str] = _table({
     "std stddev": "write sqrt(var(x))",
     "normalize normalise unitnorm": "write x / norm(x)",
     "vectornorm linalgnorm euclidean": "write norm(x)",
-    "argmax argmin topk sort argsort multinomial categorical sample":
-        "there is none, because it has no gradient: select by the scores outside the model",
-    "cumsum": "write s = s[t-1] + x",
+    "argmin": "write argmax(-x)",
+    "topk sort argsort": "there is none, because it has no gradient: select by the scores outside the model",
+    "multinomial onehotcategorical": "write categorical(logits), a one-hot vector",
     "cumprod": "write state s : [N] = 1 and s = s[t-1] * x",
     "prod reduceprod": "write exp(sum(log(x))) where all elements are positive",
     "ifelse ifthenelse cond switch iff select choose": "write where(c, a, b)",
     # time
     "flip reversed fliplr rev": "write reverse(x)",
-    "roll shift delay delayed prev previous lag pre unitdelay tm1 before lasts laststep": DELAY,
+    "shift delay delayed prev previous lag pre unitdelay tm1 before lasts laststep": DELAY,
     "next": "the value at the next step is written with an index: x[t+1]",
     "scan foldl fold rnnscan whileloop foriloop": "leave it out: equations hold at every step",
     "meanpool avgpool globalaveragepool averagepooling": "write mean_over_time(x)",
+    "maxpool globalmaxpool maxpooling": "write max_over_time(x)",
     "integrate odeint": "write the step of the solver, such as h = h[t-1] + 0.1 * dh",
     # randomness
     "randn normal gaussian rand random uniform randnlike gaussiannoise bernoulli": NOISE,
+    "reparameterize reparametrize reparameterise rsample": "write sample(x, std), a draw with the mean x",
+    "gumbelsoftmax": "write softmax(gumbel(x) / 0.5), with its temperature",
     "alphadropout featuredropout dropout2d spatialdropout recurrentdropout": "write dropout(x, p)",
     # losses
     "mse meansquarederror sse l2distance quadraticloss ssd":
@@ -154,10 +156,11 @@ NAMES: dict[str, str] = _table({
     "timedistributed sequential modulelist": "leave it out: equations hold at every step",
     # gradients
     "detach stopgradient nograd": "write stop_grad(x)",
+    "gradreverse reversegradient gradientreversal": "write straight_through(x, -x)",
     "clipgradient clipgradnorm gradientclip clipgradients": "write clip_grad(x, 10)",
     "grad gradient backward": "leave it out: gradients are derived from the equations",
     # constants and types
-    "pi π": "write 3.141592653589793",
+    "π": "write pi",
     "e euler": "write exp(1)",
     "inf infinity nan": "write a large number, such as 1e9; a spec has no infinity",
     "true": "write 1",

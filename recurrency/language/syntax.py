@@ -108,12 +108,16 @@ class Const:
 
 @dataclass(frozen=True)
 class Fn:
-    """`fn name(a, b) = body`, at the top of a file or inside a cell."""
+    """`fn name(a, b) = body`, at the top of a file or inside a cell.
+
+    `slopes` are the derivatives in the first parameters that follow `derivative`; without it, those of `body` count.
+    """
 
     span: Span = field(compare=False)
     name: str
     parameters: tuple[str, ...]
     body: Expression
+    slopes: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ MAX_WORDS = 20_000
 STARTERS = frozenset({"PARAM", "STATE", "CONST", "FN", "FOR", "LOSS", "CELL", "USE"})
 TOP_LEVEL = frozenset({"CELL", "USE", "FN"})
 OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
-CLAUSES = {"reset": "RESET"}
-"""Names that begin a clause between the use of a cell and a value, and the terminals that they then are."""
+CLAUSES = {"reset": "RESET", "derivative": "DERIVATIVE"}
+"""Names that begin a clause between two values, and the terminals that they then are."""
 BEGIN_VALUE = frozenset({"NAME", "NUMBER", "LPAR"})
+BEGIN_CLAUSE = {"RESET": BEGIN_VALUE, "DERIVATIVE": BEGIN_VALUE | {"MINUS"}}
+"""The words that may follow the terminal of a clause."""
 GREEK = {"σ": "sigmoid"}
 """Letters that are read as a name of the language."""
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
@@ -95,7 +97,7 @@ def _with_clauses(words: Iterator[Token]) -> Iterator[Token]:
             continue
         if waiting:
             first, *comments = waiting
-            clause = word.type in BEGIN_VALUE
+            clause = word.type in BEGIN_CLAUSE[CLAUSES[first]]
             before = Token.new_borrow_pos(CLAUSES[first], first, first) if clause else first
             yield from (before, *comments)
             waiting = []

@@ -47,6 +47,7 @@ class Compiled:
         self.state_ports, self.parameters = found.states, found.parameters
         self.states = {n: p.shape for n, p in self.state_ports.items()}
         self.loss_kinds, self.has_loss, self.random = found.loss_kinds, bool(found.loss_kinds), found.random
+        self.samples = found.samples
         self._results = [(n, OUTPUT.of(n), p.kind) for n, p in self.outputs.items()]
         self._finals = [(n, FINAL.of(n)) for n in self.states]
         self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)

@@ -11,7 +11,7 @@ from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.graph import Graph
 from recurrency.graph.roots import FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM, in_any
 from recurrency.language.elaboration.elaborate import Elaborated
-from recurrency.passes import PASSES, chunks, derivatives, optimised
+from recurrency.passes import PASSES, chunks, derivatives, finished, optimised
 from recurrency.passes.gauss_newton import gauss_newton_product
 from recurrency.passes.loss_lines import apart
 from recurrency.program.layout import Layout, layout
@@ -89,16 +89,16 @@ class Graphs:
             self._graphs[key] = MAKERS[kind](self, *options)
         return self._graphs[key]
 
-    def optimised(self, graph: Graph, keep: Callable[[str], bool]) -> Graph:
+    def finished(self, graph: Graph, keep: Callable[[str], bool]) -> Graph:
         """The graph of the roots that `keep` accepts, after all passes."""
-        return optimised(graph.select([r for r in graph.roots if keep(r)]), self.without)
+        return finished(graph.select([r for r in graph.roots if keep(r)]), self.without)
 
     def halves(self, streams: tuple[str, ...]) -> tuple[Graph, Graph]:
         """The forward graph with its tape, and the backward graph that reads it."""
 
         def whole() -> Graph:
             kept = (*RESULTS, STREAM, GRADIENT)
-            return self.optimised(derivatives.backward(self.base(streams)), lambda r: in_any(r, *kept))
+            return self.finished(derivatives.backward(self.base(streams)), lambda r: in_any(r, *kept))
 
         return self._parted(("halves", streams), whole)
 
@@ -107,7 +107,7 @@ class Graphs:
 
         def whole() -> Graph:
             base = self.rooted(roots)
-            return optimised(derivatives.backward(base, real_roots(base)), self.without)
+            return finished(derivatives.backward(base, real_roots(base)), self.without)
 
         return self._parted(("pair", roots), whole)
 
@@ -118,12 +118,12 @@ class Graphs:
         """
 
         def whole() -> Graph:
-            return optimised(_with_products(self, damped, matching), self.without | {"reassociate", "pack"})
+            return finished(_with_products(self, damped, matching), self.without | {"reassociate", "pack"})
 
         key = ("halves of curvature", damped, matching)
         if key not in self._graphs:
             halves = self._parted(("unpacked", *key), whole)
-            self._graphs[key], self._graphs[("products of", *key)] = (optimised(h, self.without) for h in halves)
+            self._graphs[key], self._graphs[("products of", *key)] = (finished(h, self.without) for h in halves)
         return self._graphs[key], self._graphs[("products of", *key)]
 
     def rooted(self, roots: tuple[str, ...]) -> Graph:
@@ -176,67 +176,67 @@ def gradient_of(root: str) -> str:
 
 
 def _forward(graphs: Graphs, streams: tuple[str, ...]) -> Graph:
-    return graphs.optimised(graphs.base(streams), lambda r: in_any(r, *RESULTS, STREAM))
+    return graphs.finished(graphs.base(streams), lambda r: in_any(r, *RESULTS, STREAM))
 
 
 def _loss(graphs: Graphs) -> Graph:
-    return graphs.optimised(graphs.base(), lambda r: r == "loss")
+    return graphs.finished(graphs.base(), lambda r: r == "loss")
 
 
 def _loss_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
     graph = derivatives.loss_gradients(graphs.base(), wrt)
-    return graphs.optimised(graph, lambda r: r == "loss" or in_any(r, GRADIENT, FINAL))
+    return graphs.finished(graph, lambda r: r == "loss" or in_any(r, GRADIENT, FINAL))
 
 
 def _losses(graphs: Graphs) -> Graph:
-    return graphs.optimised(graphs.lined(), lambda r: LOSS.has(r))
+    return graphs.finished(graphs.lined(), lambda r: LOSS.has(r))
 
 
 def _weighed_gradients(graphs: Graphs, wrt: tuple[str, ...]) -> Graph:
     """The loss lines by kind, and the gradients for given weights of the kinds: the adjoints of their roots."""
     graph = graphs.lined()
     seeded = [root for root in graph.roots if LOSS.has(root)] if wrt else []
-    return graphs.optimised(derivatives.backward(graph, seeded, wrt), lambda r: in_any(r, LOSS, GRADIENT, FINAL))
+    return graphs.finished(derivatives.backward(graph, seeded, wrt), lambda r: in_any(r, LOSS, GRADIENT, FINAL))
 
 
 def _vjp(graphs: Graphs, seeded: tuple[str, ...]) -> Graph:
     graph = derivatives.backward(graphs.base(), seeded)
-    return graphs.optimised(graph, lambda r: GRADIENT.has(r))
+    return graphs.finished(graph, lambda r: GRADIENT.has(r))
 
 
 def _jvp(graphs: Graphs, along: tuple[str, ...]) -> Graph:
-    return optimised(derivatives.forward_mode(graphs.base(), along), graphs.without)
+    return finished(derivatives.forward_mode(graphs.base(), along), graphs.without)
 
 
 def _pullback(graphs: Graphs, roots: tuple[str, ...], wanted: tuple[str, ...]) -> Graph:
     """The second half of `pair`, with the gradients of the groups `wanted` only."""
     graph = graphs.pair(roots)[1]
     kept = [root for root in graph.roots if gradient_of(root) in wanted]
-    return graph if len(kept) == len(graph.roots) else optimised(graph.select(kept), graphs.without)
+    return graph if len(kept) == len(graph.roots) else finished(graph.select(kept), graphs.without)
 
 
 def _second(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
     base = graphs.rooted(roots)
-    return optimised(derivatives.second(base, real_roots(base)), graphs.without)
+    return finished(derivatives.second(base, real_roots(base)), graphs.without)
 
 
 def _chunk(graphs: Graphs, roots: tuple[str, ...]) -> Graph:
     streams = [STREAM.name(root) for root in roots if STREAM.has(root)]
-    return optimised(graphs.chunked(streams).select(roots), graphs.without)
+    return finished(graphs.chunked(streams).select(roots), graphs.without)
 
 
 def _chunk_gradients(graphs: Graphs, seeded: tuple[str, ...], wrt: tuple[str, ...], more: tuple[str, ...]) -> Graph:
     """The gradients for given adjoints of the roots `seeded`, and the roots `more`, of one chunk."""
     graph = derivatives.backward(graphs.chunked().select(sorted({*seeded, *more})), seeded, wrt)
-    return graphs.optimised(graph, lambda r: r in more or GRADIENT.has(r))
+    return graphs.finished(graph, lambda r: r in more or GRADIENT.has(r))
 
 
 def _hvp(graphs: Graphs) -> Graph:
-    return optimised(derivatives.hessian_product(graphs.base()), graphs.without)
+    return finished(derivatives.hessian_product(graphs.base()), graphs.without)
 
 
 def _gnvp(graphs: Graphs, damped: tuple[str, ...], matching: bool) -> Graph:
-    return graphs.optimised(_with_products(graphs, damped, matching), GRADIENT.has)
+    return graphs.finished(_with_products(graphs, damped, matching), GRADIENT.has)
 
 
 def _with_products(graphs: Graphs, damped: tuple[str, ...], matching: bool) -> Graph:
@@ -251,7 +251,7 @@ MAKERS: dict[str, Callable[..., Graph]] = {
     "forward": _forward,
     "forward_kept": lambda graphs, streams: graphs.halves(streams)[0],
     "backward": lambda graphs, streams: graphs.halves(streams)[1],
-    "results": lambda graphs, roots: optimised(graphs.rooted(roots), graphs.without),
+    "results": lambda graphs, roots: finished(graphs.rooted(roots), graphs.without),
     "results_kept": lambda graphs, roots: graphs.pair(roots)[0],
     "pullback": _pullback,
     "second": _second,

@@ -60,6 +60,8 @@ class Interface:
     clocks: tuple[str, ...]
     loss_kinds: tuple[str, ...]
     random: bool
+    samples: bool
+    """Whether it draws random numbers outside of training too."""
 
     @classmethod
     def of(cls, found: Elaborated, layout: Layout, dtype: str, batch_first: bool) -> Interface:
@@ -94,6 +96,7 @@ class Interface:
             found.clocks,
             tuple(lines(graph)),
             any(Trait.DRAWS in graph[i].op.traits for i in graph),
+            any(Trait.DRAWS in graph[i].op.traits and bool(graph[i].attrs.get("always")) for i in graph),
         )
 
     @cached_property

@@ -81,7 +81,7 @@ def _moving(graph: Graph) -> set[int]:
 def _stops(node: Node) -> bool:
     """Whether no gradient flows through an operation."""
     traits = node.op.traits
-    return Trait.MASK in traits or (Trait.SILENT in traits and Trait.CLIPS not in traits)
+    return Trait.MASK in traits or (Trait.SILENT in traits and not traits & {Trait.CLIPS, Trait.FORGETS})
 
 
 class _Walk:

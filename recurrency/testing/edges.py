@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from recurrency.graph.op import Array
 
 PLAIN = {
-    **dict.fromkeys(("outer", "transpose", "diag", "identity", "concat", "split", "slice"), "only moves or multiplies"),
+    **dict.fromkeys(
+        ("outer", "transpose", "diag", "identity", "concat", "split", "slice", "roll"), "only moves or multiplies"
+    ),
     **dict.fromkeys(("einsum", "reshape", "repeat"), "only moves, or multiplies and adds"),
     **dict.fromkeys(("expm", "inverse", "solve", "kron"), "is computed in float64 when the spec is compiled"),
     **dict.fromkeys(("embed", "onehot", "reverse", "first", "last"), "only moves"),
     **dict.fromkeys(("sum_over_time", "mean_over_time"), "is a sum; of no steps it is 0"),
+    "cumsum": "is a sum",
+    "max_over_time": "is `max` over the steps; of no steps it is 0",
     **dict.fromkeys(("attend", "window"), "is made of `softmax` or `exp`, and products"),
-    **dict.fromkeys(("dropout", "zoneout", "noise"), "is linear"),
+    **dict.fromkeys(("dropout", "zoneout", "noise", "sample", "gumbel"), "is linear"),
+    "categorical": "has the gradient of `softmax`",
 }
 """The functions without a block in the table, and why they have no edges."""
 

@@ -92,6 +92,11 @@ def _sum(y: Array, x: Array, *, axes: tuple[int, ...]) -> Array:
     return _terms(count) * np.asarray(np.sum(np.abs(x), axis=axes))
 
 
+def _cumsum(y: Array, x: Array, *, back: bool) -> Array:
+    size = np.abs(x)
+    return _terms(len(x)) * np.asarray(np.cumsum(size[::-1], 0)[::-1] if back else np.cumsum(size, 0))
+
+
 def _softmax(y: Array, x: Array, **_: Any) -> Array:
     return y * (8.0 + np.ptp(x, axis=-1, keepdims=True)) if x.size else y
 
@@ -132,6 +137,7 @@ ERRORS: dict[str, Callable[..., Array]] = {
     "power": _power,
     "product": _product,
     "sum": _sum,
+    "cumsum": _cumsum,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
 }

@@ -114,6 +114,10 @@ CASES: dict[str, list[Case]] = {
         lambda b: p(b) / positive(x(b)),
         lambda b: x(b) / positive(p(b)),
     ],
+    "mod": [
+        lambda b: x(b).apply("mod", positive(b.input("z", 3))),
+        lambda b: p(b).apply("mod", -positive(x(b))),
+    ],
     "power": [
         lambda b: positive(x(b)).apply("power", p(b)),
         lambda b: positive(p(b)).apply("power", x(b)),
@@ -123,6 +127,11 @@ CASES: dict[str, list[Case]] = {
         lambda b: x(b).apply("less", 0.1).where(x(b) * p(b), x(b) * x(b)),
         lambda b: p(b).apply("less", 0.1).where(p(b), x(b)),
         lambda b: x(b).apply("less", p(b)).where(p(b), 1.0),
+    ],
+    "add_slope": [
+        lambda b: (x(b) * x(b)).apply("stop_grad").with_slope(x(b), x(b) * 2.0),
+        lambda b: (p(b) * x(b)).apply("stop_grad").with_slope(p(b), x(b)).with_slope(x(b), p(b)),
+        lambda b: p(b).with_slope(x(b), 0.0),
     ],
     "clip_grad": [lambda b: b.graph.add("clip_grad", [(x(b) * p(b)).id], {"limit": 1e9})],
     "product": [
@@ -151,6 +160,15 @@ CASES: dict[str, list[Case]] = {
         lambda b: b.input("X", 2, 3).reduce("peak", (1,)),
         lambda b: p(b).reduce("peak") * x(b).reduce("peak"),
         lambda b: frames(b).reduce("peak", (0,)),
+    ],
+    "cumsum": [
+        lambda b: x(b).cumulated(),
+        lambda b: b.input("X", 4, 2).cumulated(back=True),
+        lambda b: p(b).cumulated() * x(b),
+    ],
+    "argmax": [
+        lambda b: matrix(b, 3, 2).take(x(b).apply("argmax")),
+        lambda b: x(b).take(p(b).apply("argmax")),
     ],
     "softmax": [
         lambda b: x(b).apply("softmax"),
@@ -236,6 +254,18 @@ def test_a_stopped_gradient_is_zero_and_its_value_stays() -> None:
     np.testing.assert_array_equal(found["p"], np.zeros(3))
     np.testing.assert_array_equal(found["x"][0, 0], given["p"])
     np.testing.assert_array_equal(found["y"][0, 0], given["p"] * given["x"][0, 0])
+
+
+def test_an_added_slope_changes_the_gradient_and_not_the_value() -> None:
+    b = Builder()
+    y = (x(b) * x(b)).with_slope(x(b), p(b))
+    b.root("y", y)
+    stream = b.graph.sources("input")["x"]
+    b.root("g", differentiate(b.graph, {y.id: constant(b.graph, 1.0).to_shape((3,))}, [stream])[stream])
+    given = graphs.arrays(b.graph)
+    found = evaluate(b.graph, given, graphs.LENGTHS)
+    np.testing.assert_array_equal(found["y"][0, 0], given["x"][0, 0] ** 2)
+    np.testing.assert_allclose(found["g"][0, 0], 2 * given["x"][0, 0] + given["p"], rtol=1e-15)
 
 
 def test_gradients_are_cut_to_their_limit() -> None:

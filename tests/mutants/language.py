@@ -8,6 +8,8 @@ from tests.mutants import Changes
 
 WORDS = "tests/language/test_vocabulary.py"
 USES = "tests/language/test_uses.py"
+SAMPLES = "tests/language/test_samples.py -k 'not c and not emulated and not torch'"
+DERIVATIVES = "tests/language/test_own_derivatives.py -k 'function_has or numpy'"
 
 CHANGES = (
     Changes(
@@ -43,17 +45,41 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/language/vocabulary/streams.py", WORDS,
+        "recurrency/language/vocabulary/randomness.py", WORDS,
         (
             ("zoneout the wrong way round", "keep * old + (1.0 - keep) * new", "keep * new + (1.0 - keep) * old"),
-            ("noise multiplies", 'return x + _random(a, x.type, "normal"', 'return x * _random(a, x.type, "normal"'),
+            ("noise multiplies", 'return x + _random(a, x.type, "normal"', 'return x * _random(a, x.type, "normal"', SAMPLES),
+            ("the deviation is not learned", "return x + std * _random(", 'return x + std.apply("stop_grad") * _random(', SAMPLES),
+            ("draws of a sequence at each step", "type_ = Type(Kind.SEQUENCE, like.shape)", "pass", "", "the numbers of a sequence do not depend on the step: drawn more often, and equal"),
+            ("samples are noise", "_normal(None)", "_normal(0.0)", SAMPLES),
+            ("a draw without its gradient", '.with_slope(x.apply("softmax"), 1.0)', "", SAMPLES),
+        ),
+    ),
+    Changes(
+        "recurrency/language/vocabulary/special.py", WORDS,
+        (
+            ("ceil is floor", '-(-a.value(0)).apply("floor")', 'a.value(0).apply("floor")'),
+            ("roll the other way", "cut = size - by if by > 0 else -by", "cut = by if by > 0 else size + by"),
+            ("the greatest over time of no steps", "return steps.where(", "return (steps + 1.0).where(", "tests/language/test_samples.py -k no_steps"),
+            ("heaviside without its derivative", '.with_slope(v, a.value(1)) if len(a) > 1', ' if len(a) > 1', DERIVATIVES),
+        ),
+    ),
+    Changes(
+        "recurrency/language/elaboration/slopes.py", DERIVATIVES,
+        (
+            ("the value keeps its gradient", 'y = y.apply("stop_grad")', "y = y * 1.0"),
+            ("derivatives in another order", "slope = inner.plain(fn.slopes[k])", "slope = inner.plain(fn.slopes[0])"),
+        ),
+    ),
+    Changes(
+        "recurrency/language/vocabulary/streams.py", WORDS,
+        (
             ("probabilities without a bound", "LEAST_LOG = -100.0", "LEAST_LOG = -1000.0", "tests/graph/test_edges.py -k interpreter_agrees"),
             ("the mean over time of no steps", '.apply("maximum", 1.0)\n    return x.sum_time() / steps', '\n    return x.sum_time() / steps', WORDS + " tests/passes/test_lengths.py -k 'interpreter or numpy'"),
             ("the window is wider", 'beta, places) * off * off', 'beta, places) * off', ""),
             ("attention looks at values", 'keys.frames().product(query, "sd,d->s")', 'values.frames().product(query, "sd,d->s")'),
             ("cross-entropy of no chance", "never.where(0.0, scores).product", "scores.product", "tests/graph/test_edges.py -k 'interpreter_agrees or not_chosen'"),
             ("the rest of a probability", '(-p).apply("log1p")', '(1.0 - p).apply("log")', "tests/graph/test_edges.py -k interpreter_agrees"),
-            ("draws of a sequence at each step", "type_ = Type(Kind.SEQUENCE, like.shape)", "pass", "", "the numbers of a sequence do not depend on the step: drawn more often, and equal"),
         ),
     ),
 )  # fmt: skip

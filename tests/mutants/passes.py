@@ -24,6 +24,13 @@ CHANGES = (
         ),
     ),
     Changes(
+        "recurrency/passes/__init__.py", "tests/passes/test_passes.py -k forgotten",
+        (
+            ("slopes are forgotten too early", 'ORDER = ("simplify"', 'ORDER = ("forget", "simplify"'),
+            ("slopes are never forgotten", "return optimised(graph, without, watch, LAST_ORDER)", "return optimised(graph, without, watch, ORDER)"),
+        ),
+    ),
+    Changes(
         "recurrency/passes/rules/elements.py", PASSES,
         (
             ("signs that meet", "return result if all(found) else -result", "return -result"),

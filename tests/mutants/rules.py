@@ -27,6 +27,8 @@ CHANGES = (
             ("abs: multiplied, not chosen", "(chosen(sign, g * sign),)", "(g * sign,)"),
             ("where: multiplied, not chosen", "(None, chosen(c, g), unless(c, g))", "(None, c * g, unless(c, g))"),
             ("where: branches the wrong way round", "(None, chosen(c, g), unless(c, g))", "(None, unless(c, g), chosen(c, g))"),
+            ("mod: the quotient is not that of the remainder", '((a - y) / b).apply("round")', '(a / b).apply("floor") + 1.0'),
+            ("erf: its slope", "2 / math.sqrt(math.pi)", "1 / math.sqrt(math.pi)"),
             ("relu: a slope at 0", 'like(x).apply("less", x), g)', 'like(x).apply("less_equal", x), g)'),
         ),
     ),

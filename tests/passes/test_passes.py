@@ -13,7 +13,7 @@ from recurrency.graph.interpreter import evaluate
 from recurrency.graph.text import expression, graph_text
 from recurrency.graph.value import Value, constant
 from recurrency.graph.verify import verify
-from recurrency.passes import PASSES
+from recurrency.passes import PASSES, finished, optimised
 from recurrency.passes.cse import cse
 from recurrency.passes.recurrence import recurrences
 from recurrency.passes.simplify import simplify
@@ -63,6 +63,21 @@ def test_passes_leave_the_graph_that_they_are_given(graph: str) -> None:
     before = graph_text(original)
     through(original)
     assert graph_text(original) == before
+
+
+# -------------------------------------------------------------------------------------------------------- forget
+
+
+def test_what_serves_gradients_alone_is_forgotten_at_the_end_and_not_before() -> None:
+    b = Builder()
+    b.root("y", x(b).apply("sign").apply("stop_grad").with_slope(x(b), p(b).apply("exp")))
+    assert "add_slope" in graph_text(optimised(b.graph))
+    text = graph_text(finished(b.graph))
+    assert "add_slope" not in text
+    assert "exp" not in text
+    both = finished(with_gradients(optimised(b.graph)))
+    assert "exp" in graph_text(both)
+    assert_same(with_gradients(b.graph), both)
 
 
 # ------------------------------------------------------------------------------------------------------ simplify

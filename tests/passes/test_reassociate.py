@@ -15,7 +15,7 @@ from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
 from recurrency.graph.verify import InvalidGraph, verify
 from recurrency.model.graphs import SWITCHES
-from recurrency.passes import ORDER, PASSES, optimised
+from recurrency.passes import LAST_ORDER, PASSES, optimised
 from recurrency.passes.cse import cse
 from recurrency.passes.pack import pack
 from recurrency.passes.reassociate import reassociate
@@ -84,7 +84,7 @@ def test_passes_can_be_left_out_and_watched() -> None:
     seen: list[str] = []
     optimised(graphs.elman(), without=("pack", "simplify"), watch=lambda name, graph: seen.append(name))
     assert seen == ["cse", "reassociate", "cse", "cse"]
-    assert set(ORDER) == set(PASSES)
+    assert set(LAST_ORDER) == set(PASSES)
 
 
 def products(graph: Graph, direction: int) -> list[int]:

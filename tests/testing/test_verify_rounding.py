@@ -61,7 +61,7 @@ def test_a_hundred_times_the_bound_is_found(op: str, dtype: str, backend: str) -
 def test_every_operation_that_rounds_has_its_error() -> None:
     """What is left compares, chooses, moves or repeats, and is exact; or is a source."""
     exact = {"negative", "relu", "abs", "sign", "less", "less_equal", "equal", "minimum", "maximum", "where"}
-    exact |= {"stop_grad", "clip_grad", "peak"}
+    exact |= {"floor", "round", "stop_grad", "clip_grad", "add_slope", "peak", "argmax"}
     moving = {name for name, op in OPS.items() if op.group in ("source", "boundary", "layout", "index", "time")}
     assert set(ERRORS) | set(ERRORS_AT) | exact | moving == set(OPS)
     assert not set(ERRORS) & (exact | moving)

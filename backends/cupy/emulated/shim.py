@@ -6,7 +6,7 @@ import numpy as np
 
 from .signature import Signature
 
-ONE = "exp expm1 exp2 log log1p log2 sqrt tanh sinh cosh sin cos tan atan fabs floor ceil rint trunc erf"
+ONE = "exp expm1 exp2 log log1p log2 sqrt tanh sinh cosh sin cos tan atan fabs floor ceil rint trunc erf erfc"
 TWO = "pow fmod fmin fmax copysign hypot"
 """The functions of one and of two numbers that kernels may call; their names end in `f` for float."""
 

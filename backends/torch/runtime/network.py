@@ -259,7 +259,7 @@ class Network(nn.Module):
             offset = given.pop("t", None)
         names = tuple(name for name in program.sources[mode] if name in given)
         extra = {f"lengths:{clock}": n for clock, n in frame.lengths.items()}
-        if program.random and self.training:
+        if program.samples or (program.random and self.training):
             extra["seed"] = fresh_seed(1 << 62) if seed is None else torch.tensor(whole_seed(seed), device="cpu")
             if offset is not None:
                 extra["offset"] = offset

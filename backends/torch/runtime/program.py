@@ -63,6 +63,8 @@ class Program:
     sources: dict[str, tuple[str, ...]]
     """Mode -> the inputs (`input:x`) and initial states (`start:h`) that it reads."""
     random: bool
+    samples: bool
+    """Whether random numbers are drawn outside of training too."""
     clocks: tuple[str, ...]
     clock: str
     resets: tuple[str, ...]

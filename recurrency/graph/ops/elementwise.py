@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from recurrency.graph.op import Array, Trait, define
@@ -20,6 +22,11 @@ def _power_gradient(g: Value, y: Value, a: Value, b: Value) -> tuple[Value, Valu
 def _abs_gradient(g: Value, y: Value, x: Value) -> tuple[Value]:
     sign = x.apply("sign")
     return (chosen(sign, g * sign),)
+
+
+def _bell(x: Value) -> Value:
+    """The slope of erf."""
+    return (-(x * x)).apply("exp") * (2 / math.sqrt(math.pi))
 
 
 def _sigmoid_meaning(x: Array) -> Array:
@@ -129,6 +136,44 @@ define(
 )
 define("abs", 1, same, _abs_gradient, np.abs, traits={Trait.KINKED, Trait.KEEPS_ZERO})
 define("sign", 1, same, lambda g, y, x: (None,), np.sign, traits={Trait.BOUNDED, Trait.KEEPS_ZERO})
+define("floor", 1, same, lambda g, y, x: (None,), np.floor, traits={Trait.KEEPS_ZERO})
+define("round", 1, same, lambda g, y, x: (None,), np.rint, traits={Trait.KEEPS_ZERO})
+define(
+    "mod",
+    2,
+    same,
+    lambda g, y, a, b: (g, -(g * ((a - y) / b).apply("round"))),
+    np.remainder,
+    cost=20,
+    traits={Trait.SINGULAR},
+)
+define(
+    "atan",
+    1,
+    same,
+    lambda g, y, x: (g / (x * x + 1.0),),
+    np.arctan,
+    cost=20,
+    traits={Trait.BOUNDED, Trait.INCREASING, Trait.KEEPS_ZERO},
+)
+define(
+    "erf",
+    1,
+    same,
+    lambda g, y, x: (g * _bell(x),),
+    np.vectorize(math.erf, [float]),
+    cost=20,
+    traits={Trait.BOUNDED, Trait.INCREASING, Trait.KEEPS_ZERO},
+)
+define(
+    "erfc",
+    1,
+    same,
+    lambda g, y, x: (-(g * _bell(x)),),
+    np.vectorize(math.erfc, [float]),
+    cost=20,
+    traits={Trait.BOUNDED},
+)
 define("sin", 1, same, lambda g, y, x: (g * x.apply("cos"),), np.sin, cost=10, traits={Trait.BOUNDED, Trait.KEEPS_ZERO})
 define("cos", 1, same, lambda g, y, x: (-(g * x.apply("sin")),), np.cos, cost=10, traits={Trait.BOUNDED})
 define(
@@ -189,6 +234,16 @@ define(
     lambda x: x,
     cost=0,
     traits={Trait.VIEW, Trait.SAME, Trait.CONTIGUOUS, Trait.PERMUTES, Trait.LINEAR, Trait.SILENT},
+)
+define(
+    "add_slope",
+    3,
+    same,
+    lambda g, y, value, x, slope: (g, g * slope, None),
+    lambda value, x, slope: value,
+    cost=0,
+    in_place=(0,),
+    traits={Trait.VIEW, Trait.SAME, Trait.CONTIGUOUS, Trait.SILENT, Trait.FORGETS},
 )
 define(
     "clip_grad",

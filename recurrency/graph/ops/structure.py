@@ -80,6 +80,10 @@ def _log_softmax_meaning(x: Array) -> Array:
     return np.asarray(z - np.log1p(rest))
 
 
+def _cumsum_meaning(x: Array, back: bool) -> Array:
+    return np.cumsum(x[::-1], 0)[::-1] if back else np.cumsum(x, 0)
+
+
 def _pad_meaning(x: Array, start: int, size: int) -> Array:
     out = np.zeros((size, *x.shape[1:]))
     out[start : start + x.shape[0]] = x
@@ -148,9 +152,27 @@ define(
     1,
     reduced,
     _peak_gradient,
-    lambda x, *, axes: np.max(x, axis=axes),
+    lambda x, *, axes: np.max(x, axis=axes, initial=-np.inf),
     group="reduce",
     traits={Trait.KINKED, Trait.INCREASING, Trait.MIXES, Trait.CHOOSES, Trait.REDUCES},
+)
+define(
+    "cumsum",
+    1,
+    same,
+    lambda g, y, x, *, back: (g.cumulated(not back),),
+    _cumsum_meaning,
+    group="reduce",
+    traits={Trait.LINEAR},
+)
+define(
+    "argmax",
+    1,
+    lambda t, a: Type(t[0].kind, (), t[0].clock, t[0].shape[0]),
+    lambda g, y, x: (None,),
+    lambda x: np.argmax(x),
+    group="reduce",
+    traits={Trait.MIXES},
 )
 define(
     "softmax",

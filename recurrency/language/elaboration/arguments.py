@@ -41,8 +41,18 @@ from recurrency.language.elaboration.products import BRIDGES
 from recurrency.language.elaboration.streams import Busy
 from recurrency.language.elaboration.suggestions import of_keyword, of_number
 from recurrency.language.vocabulary.matrix_functions import SingularError
-from recurrency.language.vocabulary.table import ELEMENTWISE, TIME, Function, shown
+from recurrency.language.vocabulary.table import (
+    ELEMENTWISE,
+    GRADIENTS,
+    RANDOM,
+    SAMPLES,
+    TIME,
+    Function,
+    shown,
+)
 
+BY_ELEMENTS = (ELEMENTWISE, RANDOM, SAMPLES, GRADIENTS)
+"""The groups of functions whose arguments have one shape, or are numbers."""
 LITERALS: dict[type, str] = {
     syntax.Text: "a text in quotation marks",
     syntax.Shape: "a shape in square brackets, such as [M, D]",
@@ -146,7 +156,7 @@ class CallArguments:
             title = f"{name} mixes streams over the clocks {' and '.join(sorted(clocks))}"
             self.fail(CLOCK_MISMATCH, title, help=BRIDGES)
         shapes = dict.fromkeys(shown(v.type) for v in values if v.type.shape)
-        one_shape = self.function.group == ELEMENTWISE or (self.collected and name != "concat") or name == "zoneout"
+        one_shape = self.function.group in BY_ELEMENTS or (self.collected and name != "concat")
         if one_shape and len(shapes) > 1:
             title = f"{name} takes values of one shape, not {' and '.join(shapes)}"
             notes = self.evaluator.origins(*dict.fromkeys(self.expressions))
@@ -199,6 +209,10 @@ class CallArguments:
             title = f"{self.function.name} needs all steps, and {within.cell.name} is used with resets here"
             self.fail(ACROSS_RESETS, title, position=position)
         return value
+
+    def known(self, position: int) -> bool:
+        """Whether an argument is a number."""
+        return is_number(self.meanings[position])
 
     def number(self, position: int) -> float:
         """An argument as a number."""

@@ -23,6 +23,7 @@ from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.numbers import is_number
 from recurrency.language.elaboration.scope import FnValue
 from recurrency.language.elaboration.signals import Poisoned, Problem, TooMuch
+from recurrency.language.elaboration.slopes import sloped
 from recurrency.language.elaboration.streams import Stream
 from recurrency.language.elaboration.uses import use_cell
 from recurrency.language.syntax import mentions_time
@@ -108,7 +109,8 @@ def _apply(evaluator: Evaluator, callee: FnValue, expression: syntax.Call) -> An
     evaluator.work.count_definition(expression.span)
     values = evaluator.all(lambda e: _handed(evaluator, e), expression.arguments)
     try:
-        return evaluator.of_function(callee, dict(zip(fn.parameters, values, strict=True))).plain(fn.body)
+        inner = evaluator.of_function(callee, dict(zip(fn.parameters, values, strict=True)))
+        return sloped(evaluator, fn, expression, inner) if fn.slopes else inner.plain(fn.body)
     except TooMuch:
         raise
     except Problem as problem:

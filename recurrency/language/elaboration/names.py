@@ -8,7 +8,7 @@ from recurrency.language import syntax
 from recurrency.language.elaboration.definitions import Env
 from recurrency.language.elaboration.meanings import CellValue
 from recurrency.language.elaboration.scope import FnValue, Scope
-from recurrency.language.vocabulary.table import FUNCTIONS
+from recurrency.language.vocabulary.table import FUNCTIONS, NUMBERS
 
 
 class Names:
@@ -33,7 +33,7 @@ class Names:
         module = self.scope.definition.module
         if name in module.functions:
             return FnValue(module.functions[name], None)
-        return CellValue(module.cells[name]) if name in module.cells else FUNCTIONS.get(name)
+        return CellValue(module.cells[name]) if name in module.cells else FUNCTIONS.get(name, NUMBERS.get(name))
 
     def _in_cell(self, name: str) -> Any:
         scope = self.scope

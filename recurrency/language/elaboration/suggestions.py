@@ -15,7 +15,7 @@ from recurrency.language.elaboration.numbers import ARITHMETIC, compute, is_numb
 from recurrency.language.foreign_names import METHODS, MODULES, SELF, known_as, plain, said_here
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary.initialisers import INITIALISERS
-from recurrency.language.vocabulary.table import FUNCTIONS, Function
+from recurrency.language.vocabulary.table import FUNCTIONS, NUMBERS, Function
 
 NUMERIC: dict[str, Callable[[float], float]] = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "tanh", "sin", "cos")},
@@ -176,7 +176,7 @@ def of_module(names: Names, expression: syntax.Attribute) -> tuple[str, str | No
 
 
 def _of_last(names: Names, last: str, module: str) -> str | None:
-    alone = "functions have no prefix" if module in MODULES else "names have no prefix"
+    alone = "functions have no prefix" if module in MODULES and last not in NUMBERS else "names have no prefix"
     if names.finds(last):
         return f"{alone}: write {FUNCTIONS[last].signature if last in FUNCTIONS else last}"
     near = known_as(last, FUNCTIONS)

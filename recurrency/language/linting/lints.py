@@ -129,7 +129,7 @@ def of_text(module: Module) -> Iterator[Diagnostic]:
     read = {part.name for cell in file.cells for part in syntax.walk(cell) if isinstance(part, syntax.Name)}
     callers: dict[str, set[str]] = {}
     for fn in file.functions:
-        for name in names_in(fn.body):
+        for name in names_in(fn):
             callers.setdefault(name, set()).add(fn.name)
     for fn in file.functions:
         if fn.name not in read and not callers.get(fn.name, set()) - {fn.name}:
@@ -255,9 +255,10 @@ def draws(cell: Cell) -> Iterator[Diagnostic]:
     functions = {**cell.module.functions, **{s.name: s for s in statements if isinstance(s, syntax.Fn)}}
     dimensions = {d.name for d in cell.cell.dimensions}
     for call, parameters in _calls(values, functions):
-        if _draws_a_number(call, dimensions - parameters):
+        inside = cell.scalars.inside(*parameters)
+        if _draws_a_number(call, dimensions - parameters) and inside.all(call.arguments[1:]):
             std = call.arguments[1].span.text if len(call.arguments) > 1 else "s"
-            help = f"noise(x, {std}) adds an independent draw to each element of x"
+            help = f"{call.callee.span.text}(x, {std}) adds an independent draw to each element of x"
             yield say(SINGLE_DRAW, f"{call.span.text} is one draw for all elements", call.span, help=help)
 
 
@@ -279,7 +280,7 @@ def _calls(
 
 def _draws_a_number(call: syntax.Call, known: Set[str]) -> bool:
     """Whether noise is added to a number that is made of these names, which are known at compilation."""
-    named = isinstance(call.callee, syntax.Name) and call.callee.name == "noise"
+    named = isinstance(call.callee, syntax.Name) and call.callee.name in ("noise", "sample")
     return named and bool(call.arguments) and set(names_in(call.arguments[0])) <= known
 
 

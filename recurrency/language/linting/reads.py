@@ -96,8 +96,8 @@ def _definitions(statement: syntax.Statement) -> Iterator[tuple[str, tuple[Any, 
             yield from ((t.name, tuple(p for p in (first, draw) if p is not None)) for t in targets)
         case syntax.Equation(target=target, value=value):
             yield target.name, (value,)
-        case syntax.Fn(name=name, body=body):
-            yield name, (body,)
+        case syntax.Fn(name=name, body=body, slopes=slopes):
+            yield name, (body, *slopes)
         case syntax.Loss(value=value):
             yield LOSS, (value,)
 

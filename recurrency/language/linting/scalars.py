@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from recurrency.language import syntax
-from recurrency.language.vocabulary.signatures import FUNCTIONS, LOSSES
+from recurrency.language.vocabulary.signatures import FUNCTIONS, LOSSES, NUMBERS
 
 REDUCTIONS = frozenset({"dot", "norm", "mean", "var", "l1", "l2"})
 """Functions whose value is a number, whatever they take."""
@@ -141,6 +141,7 @@ def scalars_of(
     names = {name for name, scalar in declared.items() if scalar} | {d.name for d in cell.dimensions} | indices
     names -= {name for name, scalar in declared.items() if not scalar}
     equations = [s for s in statements if isinstance(s, syntax.Equation)]
+    names |= set(NUMBERS) - set(declared) - {s.target.name for s in equations}
     cells = dict(cells or {})
     defaults = {d.name: cells[name] for d in cell.dimensions if d.default and (name := _callee(d.default)) in cells}
     cells |= {name: inner for name, inner in defaults.items() if name not in cells}

@@ -20,6 +20,7 @@ from recurrency.language.diagnostics import (
     TEXT_TOO_LONG,
     TWO_STATEMENTS,
     UNEXPECTED_CHARACTER,
+    WRONG_DERIVATIVE,
     Code,
     say,
 )
@@ -232,10 +233,15 @@ class TreeBuilder:
         return syntax.Const(self.span(branch), self.targets_of(targets), self.build(shape), self.build(value))
 
     def fn(self, branch: Branch) -> syntax.Fn:
-        name, parameters, body = branch.children
+        name, parameters, body, given = branch.children
         self.refuse_twice(parameters.children, "the parameter")
         names = tuple(self.defined(p) for p in parameters.children)
-        return syntax.Fn(self.span(branch), self.defined(name), names, self.build(body))
+        slopes = () if given is None else self.all(given.children[1:])
+        if len(slopes) > len(names):
+            title = f"{name} has {len(slopes)} derivatives, but {len(names)} parameter{'s' * (len(names) != 1)}"
+            help = "write one derivative for each parameter, in the same order"
+            self.refuse(WRONG_DERIVATIVE, title, slopes[len(names)].span, "this one has no parameter", help=help)
+        return syntax.Fn(self.span(branch), self.defined(name), names, self.build(body), slopes)
 
     def equation(self, branch: Branch) -> syntax.Equation:
         target, value = branch.children

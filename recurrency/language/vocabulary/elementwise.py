@@ -12,7 +12,8 @@ from recurrency.language.vocabulary.signatures import AXIS, ELEMENTWISE, Argumen
 # ----------------------------------------------------------------------------------------------- element by element
 
 
-def _unary(op: str, number: Callable[[float], float]) -> Callable[[Arguments], Any]:
+def unary(op: str, number: Callable[[float], float]) -> Callable[[Arguments], Any]:
+    """The lowering of a function of one number that is an operation; `number` computes it at compilation."""
     return lambda a: a.fold(number) if a.static() else a.value(0).apply(op)
 
 
@@ -34,17 +35,18 @@ for _name, _number, _meaning in (
     ("relu", lambda x: max(x, 0.0), "max(x, 0); its derivative at 0 is taken as 0"),
     ("softplus", lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), "log(1 + exp(x))"),
 ):
-    row(ELEMENTWISE, f"{_name}(x)", _meaning, _unary(_name, _number))
+    row(ELEMENTWISE, f"{_name}(x)", _meaning, unary(_name, _number))
 
 
-def _positive(x: Value, yes: Value, no: Value) -> Value:
+def positive(x: Value, yes: Value, no: Value) -> Value:
+    """`yes` where x is greater than 0, else `no`."""
     zero = constant(x.graph, 0.0)
     return zero.apply("less", x).where(yes, no)
 
 
 def _elu(a: Arguments) -> Value:
     x = a.value(0)
-    return _positive(x, x, x.apply("minimum", 0.0).apply("expm1"))
+    return positive(x, x, x.apply("minimum", 0.0).apply("expm1"))
 
 
 FAR = {"gelu": 30.0, "silu": 1000.0}
@@ -90,7 +92,7 @@ row(
     ELEMENTWISE,
     "prelu(x, a)",
     "x where x > 0, else a * x (He et al. 2015)",
-    lambda a: _positive(a.value(0), a.value(0), a.value(0) * a.value(1)),
+    lambda a: positive(a.value(0), a.value(0), a.value(0) * a.value(1)),
     2,
 )
 row(ELEMENTWISE, "elu(x)", "x where x > 0, else exp(x) - 1 (Clevert et al. 2016)", _elu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
@@ -19,6 +20,7 @@ CONSTANTS = "of constants, computed at compilation"
 INDICES = "indices"
 TIME = "whole streams"
 RANDOM = "in training only"
+SAMPLES = "samples, in training or not"
 GRADIENTS = "of gradients alone"
 LOSSES = "losses"
 
@@ -50,6 +52,9 @@ class Arguments(Protocol):
 
     def stream(self, position: int) -> Value:
         """An argument that has steps, of any sort."""
+
+    def known(self, position: int) -> bool:
+        """Whether an argument is a number that is known when the spec is compiled."""
 
     def number(self, position: int) -> float:
         """An argument as a number that is known when the spec is compiled."""
@@ -127,6 +132,9 @@ class Function:
 
 
 FUNCTIONS: dict[str, Function] = {}
+
+NUMBERS = {"pi": math.pi}
+"""The numbers that the language knows by name; any definition of the name precedes them."""
 
 
 def row(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
-from recurrency.graph.types import Kind, Type
+from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language.diagnostics import (
     CLOCK_MISMATCH,
@@ -20,7 +20,6 @@ from recurrency.language.vocabulary.signatures import (
     INDICES,
     LOSSES,
     MATRICES,
-    RANDOM,
     TIME,
     Arguments,
     row,
@@ -46,7 +45,13 @@ def _diag(a: Arguments) -> Value:
 
 row(MATRICES, "outer(a, b)", "the matrix of all products a_i * b_j", _outer, 2)
 row(MATRICES, "diag(x)", "the matrix with x on its diagonal", _diag)
-row(MATRICES, "identity(n)", "the n by n identity matrix", lambda a: _eye(a, a.dimension(0)))
+
+
+def _identity(a: Arguments) -> Value:
+    return _eye(a, a.dimension(0)) if a.static() else a.either(0)
+
+
+row(MATRICES, "identity(n)", "the n by n identity matrix; of a stream or a parameter, itself", _identity)
 
 
 def _embed(a: Arguments) -> Value:
@@ -143,60 +148,7 @@ row(
     bridges=True,
 )
 
-# --------------------------------------------------------------------------------------------------------- randomness
-
-
-def _random(a: Arguments, like: Type, law: str, p: float, rest: float, per: str) -> Value:
-    type_ = like.with_shape(*like.shape)
-    if like.kind is not Kind.STREAM:
-        per = "sequence"  # it has no steps, so that one draw serves all of them
-    elif per == "sequence":
-        type_ = Type(Kind.SEQUENCE, like.shape)
-    attrs = {"type": type_, "site": a.site(), "law": law, "p": p, "rest": rest, "per": per}
-    return a.graph.add("random", [], attrs)
-
-
-def _probability(a: Arguments, position: int) -> float:
-    p = a.number(position)
-    if not 0 <= p < 1:
-        a.fail(NO_FINITE_VALUE, f"a probability of {p:g} is not between 0 and 1", position=position)
-    return p
-
-
-def _dropout(a: Arguments) -> Value:
-    x, p, per = a.value(0), _probability(a, 1), a.word("per", "step", ("step", "sequence"))
-    return x * _random(a, x.type, "keep", p, 1.0, per)
-
-
-def _zoneout(a: Arguments) -> Value:
-    new, old, p, per = a.value(0), a.value(1), _probability(a, 2), a.word("per", "step", ("step", "sequence"))
-    keep = _random(a, new.type, "bernoulli", p, p, per)
-    return keep * old + (1.0 - keep) * new
-
-
-def _noise(a: Arguments) -> Value:
-    x, per = a.value(0), a.word("per", "step", ("step", "sequence"))
-    return x + _random(a, x.type, "normal", a.number(1), 0.0, per)
-
-
-PER = ("per",)
-row(
-    RANDOM,
-    "dropout(x, p)",
-    "each element 0 with probability p, else x / (1 - p); `per = sequence` keeps one mask for all steps",
-    _dropout,
-    2,
-    keywords=PER,
-)
-row(
-    RANDOM,
-    "zoneout(new, old, p)",
-    "each element old with probability p, else new; outside training their mean (Krueger et al. 2017)",
-    _zoneout,
-    3,
-    keywords=PER,
-)
-row(RANDOM, "noise(x, std)", "x plus normal noise of this standard deviation", _noise, 2, keywords=PER)
+# ---------------------------------------------------------------------------------------------------------- gradients
 
 
 def _clip_grad(a: Arguments) -> Value:
@@ -207,6 +159,13 @@ def _clip_grad(a: Arguments) -> Value:
 
 
 row(GRADIENTS, "stop_grad(x)", "x; no gradient flows through it", lambda a: a.value(0).apply("stop_grad"))
+row(
+    GRADIENTS,
+    "straight_through(value, x)",
+    "value; its gradient is that of x (Bengio et al. 2013)",
+    lambda a: a.value(0).apply("stop_grad").with_slope(a.value(1), 1.0),
+    2,
+)
 row(GRADIENTS, "clip_grad(x, c)", "x; its gradient is clipped to -c .. c, element by element", _clip_grad, 2)
 
 # -------------------------------------------------------------------------------------------------------------- losses

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from recurrency.language.vocabulary import constants, elementwise, pieces, streams, tensors, vectors
+from recurrency.language.vocabulary import (
+    constants,
+    elementwise,
+    pieces,
+    randomness,
+    special,
+    streams,
+    tensors,
+    vectors,
+)
 from recurrency.language.vocabulary.signatures import (
     CONSTANTS,
     ELEMENTWISE,
@@ -11,7 +20,9 @@ from recurrency.language.vocabulary.signatures import (
     INDICES,
     LOSSES,
     MATRICES,
+    NUMBERS,
     RANDOM,
+    SAMPLES,
     TIME,
     VECTOR,
     Arguments,
@@ -19,9 +30,9 @@ from recurrency.language.vocabulary.signatures import (
     shown,
 )
 
-TABLES = (elementwise, vectors, pieces, streams, tensors, constants)
+TABLES = (elementwise, special, vectors, pieces, streams, randomness, tensors, constants)
 """The modules whose rows fill `FUNCTIONS` when they are imported."""
-GROUPS = (ELEMENTWISE, VECTOR, MATRICES, CONSTANTS, INDICES, TIME, RANDOM, GRADIENTS, LOSSES)
+GROUPS = (ELEMENTWISE, VECTOR, MATRICES, CONSTANTS, INDICES, TIME, RANDOM, SAMPLES, GRADIENTS, LOSSES)
 """The headings of the groups of functions."""
 
 __all__ = [
@@ -33,7 +44,9 @@ __all__ = [
     "INDICES",
     "LOSSES",
     "MATRICES",
+    "NUMBERS",
     "RANDOM",
+    "SAMPLES",
     "TABLES",
     "TIME",
     "VECTOR",

@@ -10,7 +10,7 @@ from recurrency.language import syntax
 from recurrency.language.linting.scalars import flatten
 from recurrency.language.syntax import mentions_time
 from recurrency.language.writing.notation import COMPARISONS, bracketed, keyword, number
-from recurrency.language.writing.symbols import Symbols, symbols_of
+from recurrency.language.writing.symbols import Symbols, names_in, symbols_of
 
 OR, AND, COMPARE, SUM, BIG, PRODUCT, MATMUL, UNARY, POWER, ATOM = range(10)
 """The precedence of a piece of print; `BIG` is a sum sign with its terms."""
@@ -47,9 +47,6 @@ def latex_of_expression(expression: syntax.Expression, cell: syntax.Cell) -> str
     return Printer(symbols_of(cell)).text(expression)
 
 
-# ----------------------------------------------------------------------------------------------- what the names are
-
-
 # -------------------------------------------------------------------------------------------------------- statements
 
 
@@ -70,7 +67,13 @@ def statement_rows(statement: syntax.Statement, scope: Symbols, loops: tuple[str
             others = replace(scope.scalars, shadowed=frozenset(parameters))
             inner = replace(scope, bare=scope.bare | set(parameters), scalars=others)
             given = ", ".join(map(scope.naming.symbol, parameters))
-            return [f"{scope.naming.operator(name)}({given}) &= {Printer(inner).text(body)}"]
+            called = f"{scope.naming.operator(name)}({given})"
+            above, symbol = f"\\partial\\, {called}", scope.naming.symbol
+            slopes = [
+                f"\\frac{{{above}}}{{\\partial {symbol(parameter)}}} &:= {Printer(inner).text(slope)}"
+                for parameter, slope in zip(parameters, statement.slopes, strict=False)
+            ]
+            return [f"{called} &= {Printer(inner).text(body)}", *slopes]
     return []
 
 
@@ -334,7 +337,10 @@ SPECIAL: dict[tuple[str, int], Plan] = {
     ("inverse", 1): lambda p, a: (p.power(a, "-1"), POWER),
     ("solve", 2): lambda p, a, b: (f"{p.power(a, '-1')} {p.text(b, MATMUL)}", MATMUL),
     ("kron", 2): lambda p, a, b: (f"{p.text(a, POWER)} \\otimes {p.text(b, POWER)}", MATMUL),
-    ("identity", 1): lambda p, h: (f"I_{{{p.text(h)}}}", ATOM),
+    ("identity", 1): lambda p, x: (f"I_{{{p.text(x)}}}" if names_in(x) <= p.scope.bare else p.text(x, ATOM), ATOM),
+    ("floor", 1): lambda p, x: (f"\\left\\lfloor {p.text(x)} \\right\\rfloor", ATOM),
+    ("ceil", 1): lambda p, x: (f"\\left\\lceil {p.text(x)} \\right\\rceil", ATOM),
+    ("mod", 2): lambda p, a, b: (f"{p.text(a, MATMUL)} \\bmod {p.text(b, MATMUL)}", PRODUCT),
     ("init", 1): lambda p, x: (replace(p, time="0").text(x), ATOM),
     ("concat", 2): stacked,
     ("concat", 3): stacked,

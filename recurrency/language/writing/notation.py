@@ -10,6 +10,9 @@ from recurrency.language.writing.letters import ACCENTS, GREEK, clusters, letter
 FUNCTIONS = {
     **{name: f"\\{name}" for name in ("tanh", "exp", "log", "max", "min", "sin", "cos")},
     "sigmoid": "\\sigma",
+    "atan": "\\arctan",
+    "leaky_relu": "\\operatorname{LeakyReLU}",
+    "gelu_exact": "\\operatorname{GELU}",
     "relu": "\\operatorname{ReLU}",
     "prelu": "\\operatorname{PReLU}",
     "elu": "\\operatorname{ELU}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from recurrency.language import syntax
 from recurrency.language.linting.scalars import Scalars, flatten, scalars_of
 from recurrency.language.syntax import mentions_time
-from recurrency.language.vocabulary.table import FUNCTIONS
+from recurrency.language.vocabulary.table import FUNCTIONS, NUMBERS
 from recurrency.language.writing.naming import Naming, naming_of
 
 
@@ -43,7 +43,8 @@ def symbols_of(
         p.name for p in cell.outputs
     }
     values = [(s.target.name, names_in(s.value)) for s in equations if s.target.name not in streams]
-    bare = without_time(values, fixed | dimensions | instances, (indices | set(FUNCTIONS)) - known)
+    given = fixed | dimensions | instances | (set(NUMBERS) - known)
+    bare = without_time(values, given, (indices | set(FUNCTIONS)) - known)
     return Symbols(frozenset(bare), scalars_of(cell, functions, cells), frozenset(known), naming_of(cell))
 
 

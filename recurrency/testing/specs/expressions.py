@@ -99,11 +99,28 @@ ELEMENTWISE: tuple[Row, ...] = (
     Row("where(({0} > THRESHOLD) == ({1} <= 0.4567), {2}, 0.5)", "ses"),
     Row("{0:p} * ({1} < THRESHOLD)", "se", tight=False),
     Row("where(({0} > THRESHOLD) != 0, {1}, {2})", "ses"),
+    Row("floor(2 * tanh({0}) + 0.1234)", grows=none),
+    Row("ceil(2 * tanh({0}) + 0.2345)", grows=none),
+    Row("round(3 * tanh({0}) + 0.1234)", grows=none),
+    Row("mod(tanh({0}) + 0.1234, 0.7 + square({1}))", "se", none),
+    Row("mod(1.2345, 1.5 + sin({0}))", grows=none),
+    Row("log1p(abs({0}))"),
+    Row("leaky_relu({0})"),
+    Row("leaky_relu({0}, {1})", "se", total),
+    Row("gelu_exact({0})"),
+    Row("pi * atan({0})", grows=none, tight=False),
+    Row("identity({0})"),
     Row("stop_grad({0})"),
     Row("clip_grad({0}, 0.7)"),
+    Row("straight_through(sign({0} - 0.3456), {1})", "ss"),
+    Row("heaviside({0} - 0.3456, 1 / (1 + square({0})))", grows=none),
     Row("dropout({0}, 0.3)"),
     Row("dropout({0}, 0.4, per = sequence)"),
     Row("noise({0}, 0.2)"),
+    Row("noise({0}, 0.3 * sigmoid({1}))", "se"),
+    Row("sample({0}, 0.2)"),
+    Row("sample({0}, 0.3 * sigmoid({1}), per = sequence)", "se"),
+    Row("0.1 * gumbel({0})"),
     Row("noise({0}, 0.1, per = sequence)"),
     Row("zoneout({0}, {1}, 0.25)", "ss"),
     Row("zoneout({0}, {1}, 0.5, per = sequence)", "ss"),
@@ -129,6 +146,10 @@ VECTORS = (
     Row("layer_norm({0}, {1}, {2})", "sse"),
     Row("rms_norm({0})", grows=none),
     Row("rms_norm({0}, {1})", "se"),
+    Row("cumsum({0})"),
+    Row("categorical({0})", grows=none),
+    Row("roll({0}, 1)"),
+    Row("roll({0}, -2)"),
 )
 SCALARS = (
     Row("sum({0})", "a"),
@@ -138,6 +159,8 @@ SCALARS = (
     Row("max({0})", "v"),
     Row("min({0})", "v"),
     Row("dot({0}, {1})", "vo", total),
+    Row("logsumexp({0})", "v"),
+    Row("dot({0}, onehot(argmax({1})))", "vo"),
 )
 
 
@@ -248,15 +271,22 @@ def form(fits: Fits, weight: int = WEIGHT) -> Callable[[Form], Form]:
     return enter
 
 
+DRAWING = ("dropout", "noise", "zoneout", "sample", "gumbel", "categorical")
+"""The functions that draw random numbers."""
+
+
 def _random(row: Row) -> bool:
-    return any(word in row.template for word in ("dropout", "noise", "zoneout"))
+    return any(word in row.template for word in DRAWING)
+
+
+def _silent(row: Row) -> bool:
+    """Whether its gradient is another than that of its value."""
+    return any(word in row.template for word in ("grad", "straight", "heaviside"))
 
 
 def _enter(rows: tuple[Row, ...], fits: Callable[[Want], bool]) -> None:
     for row in rows:
-        FORMS.append(
-            (_from(Level.STATIC if _random(row) or "grad" in row.template else Level.CONST, fits), row_form(row))
-        )
+        FORMS.append((_from(Level.STATIC if _random(row) or _silent(row) else Level.CONST, fits), row_form(row)))
 
 
 def _from(least: Level, fits: Callable[[Want], bool]) -> Fits:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recurrency.testing.specs.clauses import CLAUSES
-from recurrency.testing.specs.expressions import ELEMENTWISE, expr, most, none
+from recurrency.testing.specs.expressions import DRAWING, ELEMENTWISE, expr, most, none
 from recurrency.testing.specs.losses import loss
 from recurrency.testing.specs.recurrences import wanted
 from recurrency.testing.specs.scope import Cell, File, Writer, Written, used
@@ -109,6 +109,10 @@ def prologue(w: Writer) -> None:
         w.file.cells.append(Written(name, units, [Port("x", N)], inner, list(states), True, ""))
 
 
+SLOPES = ("1", "tanh({0})", "1 / (1 + square({0}))", "0", "-0.5")
+"""Derivatives that a function may state; each depends on its argument alone, so that the Hessian is symmetric."""
+
+
 def plain_function(w: Writer) -> None:
     """A function of one or two values, element by element."""
     name = w.name("act")
@@ -119,9 +123,12 @@ def plain_function(w: Writer) -> None:
     for _ in range(w.pick((1, 2))):
         row = w.pick(rows)
         text = row.template.format(*[Expr(text, Level.CONST, 0, False), *[Expr(arguments[-1], Level.CONST)] * 2])
-    drawn = any(word in text for word in ("dropout", "noise", "zoneout"))
+    static = any(word in text for word in (*DRAWING, "heaviside", "straight"))
+    if w.sometimes(5):
+        text = f"{text} derivative {', '.join(w.pick(SLOPES).format(a) for a in arguments)}"
+        static = True
     w.file.lines.append(f"fn {name}({', '.join(arguments)}) = {text}\n")
-    w.file.functions.append(Fn(name, len(arguments), None, Level.STATIC if drawn else Level.CONST))
+    w.file.functions.append(Fn(name, len(arguments), None, Level.STATIC if static else Level.CONST))
 
 
 def timed_function(w: Writer) -> None:

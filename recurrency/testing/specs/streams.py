@@ -24,7 +24,7 @@ def collected(w: Writer, want: Want) -> Expr:
     w.cell.causal = False
     clock = w.pick(clocks(w)[::-1])
     inner = expr(w, want.part(clock=clock, level=Level.STREAM, must=True, whole=True))
-    name = w.pick(("last", "first", "sum_over_time", "mean_over_time"))
+    name = w.pick(("last", "first", "sum_over_time", "mean_over_time", "max_over_time"))
     return Expr(f"{name}({inner})", Level.SEQUENCE, inner.degree)
 
 

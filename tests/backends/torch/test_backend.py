@@ -129,7 +129,7 @@ def test_every_operation_has_its_emission() -> None:
     views = [op.name for op in OPS.values() if Trait.VIEW in op.traits]
     written = {*ELEMENTWISE, *WRITERS, *views, "constant"}
     assert set(OPS) == written, "a row for each operation, and for nothing else"
-    assert {name for name, op in OPS.items() if op.elementwise} == {*ELEMENTWISE, "stop_grad", "clip_grad"}
+    assert {name for name, op in OPS.items() if op.elementwise} == {*ELEMENTWISE, "stop_grad", "clip_grad", "add_slope"}
 
 
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-300, -1e300, 40.0, -40.0, 800.0, -800.0]

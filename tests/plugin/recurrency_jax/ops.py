@@ -20,12 +20,18 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
         for name in "negative add subtract multiply divide power exp expm1 log log1p sqrt".split()
     },
     **{name: getattr(jnp, name) for name in "tanh abs sign sin cos less less_equal equal minimum maximum".split()},
+    **{name: getattr(jnp, name) for name in "floor round".split()},
+    "atan": jnp.arctan,
+    "mod": jnp.remainder,
+    "erf": jax.scipy.special.erf,
+    "erfc": jax.scipy.special.erfc,
     "sigmoid": jax.nn.sigmoid,
     "softplus": lambda x: jnp.logaddexp(x, 0.0),
     "relu": lambda x: jnp.maximum(x, 0.0),
     "where": lambda c, a, b: jnp.where(c != 0, a, b),
     "stop_grad": lambda x: x,
     "clip_grad": lambda x: x,
+    "add_slope": lambda y, x, slope: y,
 }
 
 
@@ -86,6 +92,11 @@ def _softmax(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
     return jnp.nan_to_num(jax.nn.softmax(x, -1)) if isinstance(types[0].shape[-1], str) else jax.nn.softmax(x, -1)
 
 
+def _cumsum(w: Walk, n: Node, types: list[Type], x: Any) -> Any:
+    axis = _front(x, types[0])
+    return jnp.flip(jnp.cumsum(jnp.flip(x, axis), axis), axis) if n.attrs["back"] else jnp.cumsum(x, axis)
+
+
 def _chosen(symbols: Any, size: int, rank: int) -> Any:
     """True in the row that a symbol names, and nowhere for "no symbol"."""
     hit = symbols[..., None] == jnp.arange(size)
@@ -114,6 +125,8 @@ INSIDE: dict[str, Callable[..., Any]] = {
     "take": _take,
     "put": _put,
     "softmax": _softmax,
+    "cumsum": _cumsum,
+    "argmax": lambda w, n, types, x: jnp.argmax(x, -1),
     "sum": lambda w, n, types, x: x.sum(_over(w, n, types, x)),
     "peak": lambda w, n, types, x: x.max(_over(w, n, types, x)),
     "log_softmax": lambda w, n, types, x: jax.nn.log_softmax(x, -1),

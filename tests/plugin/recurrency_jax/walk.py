@@ -34,7 +34,7 @@ def drawn(graph: Graph, call: Call) -> dict[int, Any]:
         node = graph[id]
         if node.op.name == "random":
             shape = lead(node.type, call.steps, batch) + tuple(int(d) for d in node.type.shape)
-            if call.training:
+            if call.training or node.attrs.get("always"):
                 step = np.arange(shape[0])[:, None] if node.type.kind is Kind.STREAM else np.zeros(1, int)
                 step = step + np.asarray(offset.get(str(node.type.clock), 0)) if node.attrs["per"] == "step" else 0
                 numbers = draw(
