@@ -134,6 +134,7 @@ class SpecNetwork(Network):
         sequences: int = 0,
         resets: Any = None,
         is_init: Any = None,
+        mask: Any = None,
         **named: Any,
     ) -> Curvature:
         """The Gauss-Newton matrix of the loss at these parameters, as a function that multiplies it with vectors.
@@ -145,7 +146,7 @@ class SpecNetwork(Network):
             UsageError: the cell has no loss line; a stream can't be damped, or reads inputs that the loss does not.
         """
         self.model.need_loss()
-        flags = self._resets(resets, is_init, named)
+        flags = self._flags(resets, is_init, mask, named)
         call, params, tensors, *_ = self._gathered("loss", inputs, state, lengths, seed, named, flags)
         program: Any = call.program
         return Curvature(self.model, program.products, call, params.detach(), tensors, damped, distance, sequences)

@@ -9,6 +9,7 @@ its own delays would read next: rows that lie before the last reset hold h0.
 from __future__ import annotations
 
 from recurrency.graph.graph import Graph, Node
+from recurrency.graph.holds import put_instead
 from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
@@ -50,14 +51,7 @@ class Restarts:
 
     def finish(self) -> None:
         """Let all older nodes and the roots read the new values."""
-        for id in self.old:
-            node = self.graph[id]
-            args = tuple(self.instead.get(arg, arg) for arg in node.args)
-            if args != node.args:
-                self.graph.put(id, node.reading(args))
-        roots = self.graph.roots
-        self.graph.roots = {name: self.instead.get(id, id) for name, id in roots.items()}
-        self.graph.span = None
+        put_instead(self.graph, self.old, self.instead)
 
     def _choose(self, id: int, mask: Value, first: Value | None) -> None:
         """Choose the first value where the mask is not 0, else what was there; an inner restart stays inside."""

@@ -151,10 +151,11 @@ NOT_A_VALUE = Code(55, "not a value")
 """A cell, a function or a family stands where a value is needed. Call the cell or the function; choose a member of the
 family."""
 WRONG_CLAUSE = Code(56, "wrong clause behind a use")
-"""`reset` follows the use of a cell. Behind it stands one number for each step, over the clock of the cell."""
-ACROSS_RESETS = Code(57, "value across resets")
-"""A cell that is used with `reset` begins again within a sequence. A value of the whole sequence, or of a later step,
-would read across the resets."""
+"""`reset` and `when` follow the use of a cell. Behind them stands one number for each step, over the clock of the
+cell."""
+ACROSS_CLAUSES = Code(57, "value across resets or gaps")
+"""A cell that is used with `reset` begins again within a sequence, and one with `when` stands still at some steps. A
+value of the whole sequence, or of a later step, would read across them."""
 AXIS_MISMATCH = Code(58, "axes that do not fit")
 """`axis = k` names an axis, from 1 on. In the text of `einsum` each operand has a letter for each of its axes, and a
 letter is the same dimension everywhere. `reshape` keeps the number of elements."""

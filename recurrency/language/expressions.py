@@ -136,7 +136,7 @@ class From:
 
 @dataclass(frozen=True)
 class Changed:
-    """`use reset start`: the use of a cell, changed where a stream is not 0; `word` is `"reset"`."""
+    """`use reset start`, `use when m`: the use of a cell, changed by a stream; `word` is `"reset"` or `"when"`."""
 
     span: Span = field(compare=False)
     use: Expression

@@ -12,6 +12,7 @@ from recurrency.graph.roots import INPUT, PARAM, START, TANGENT
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import Port, converted, real_steps, without_padding
 from recurrency.model.call import GROUPS
+from recurrency.model.gaps import NONE, Gaps, of, steps_of
 from recurrency.model.interface import Interface
 from recurrency.model.parameters import flat
 from recurrency.model.results import Gradients
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from recurrency.graph.op import Array
 
 
-def fitting(interface: Interface, call: Call, name: str, array: Any, port: Port) -> Array:
-    """A gradient or tangent for a port: time-first, in the model's dtype, zero in padding.
+def fitting(
+    interface: Interface, call: Call, name: str, array: Any, port: Port, gaps: Gaps = NONE, adjoint: bool = True
+) -> Array:
+    """A gradient or tangent for a port: time-first, in the model's dtype, zero in padding, without gaps.
+
+    Of the gradient of a result, a step gets what the gap after it got, where the result is repeated.
 
     Raises:
         ShapeError: its shape is not the one of the port in this call.
@@ -30,18 +35,23 @@ def fitting(interface: Interface, call: Call, name: str, array: Any, port: Port)
     if array.__class__ is not np.ndarray or array.dtype is not interface.real:
         array = converted(name, array, port.index, interface.real)
     swap = interface.batch_first and port.kind is Kind.STREAM
-    lead = port.lead(call.steps, call.batch)
+    gap = of(gaps, port) if port.kind is Kind.STREAM else None
+    lead = port.lead(call.steps if gap is None else steps_of(call.steps, gaps), call.batch)
     wanted = (*(lead[::-1] if swap else lead), *port.shape)
     if array.shape != wanted:
         raise ShapeError(f"{name} is {list(array.shape)}; this call needs {list(wanted)}")
     found: Array = np.swapaxes(array, 0, 1) if swap else array
+    if gap is not None:
+        found = gap.summed(found) if adjoint else gap.together(found)
     if call.lengths is None or port.kind is not Kind.STREAM:
         return found
     valid = real_steps(call.lengths, call.steps, port.clock)
     return found if valid is None else without_padding(found, port.index, valid)
 
 
-def seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, Any] | None) -> dict[str, Array]:
+def seeds(
+    interface: Interface, call: Call, outputs: Any, states: Mapping[str, Any] | None, gaps: Gaps = NONE
+) -> dict[str, Array]:
     """The adjoints of outputs and final states, as `d:output:NAME` and `d:final:NAME`.
 
     Raises:
@@ -55,22 +65,30 @@ def seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, A
         for name, array in (table or {}).items():
             if name in known:
                 root, port = known[name]
-                out[root] = fitting(interface, call, f"the gradient of {name}", array, port)
+                out[root] = fitting(interface, call, f"the gradient of {name}", array, port, gaps)
             elif name != "t" or what == "output":  # a run has the count of steps among its final states
                 raise interface.unknown(f"real-valued {what}", name, known)
     return out
 
 
-def all_seeds(interface: Interface, call: Call, outputs: Any, states: Mapping[str, Any] | None) -> dict[str, Array]:
+def all_seeds(
+    interface: Interface, call: Call, outputs: Any, states: Mapping[str, Any] | None, gaps: Gaps = NONE
+) -> dict[str, Array]:
     """The same, and zeros for all other outputs and final states."""
-    out = seeds(interface, call, outputs, states)
+    out = seeds(interface, call, outputs, states, gaps)
     for root, port in (*interface.output_adjoints.values(), *interface.state_adjoints.values()):
         if root not in out:
             out[root] = port.zeros(call.steps, call.batch, interface.real)
     return out
 
 
-def gradients(interface: Interface, call: Call, values: Mapping[str, Array], wrt: Iterable[str] = GROUPS) -> Gradients:
+def gradients(
+    interface: Interface,
+    call: Call,
+    values: Mapping[str, Array],
+    wrt: Iterable[str] = GROUPS,
+    gaps: Gaps = NONE,
+) -> Gradients:
     """The gradients among the values of a program, of the groups `wrt`; zero where the program has none."""
     params, inputs, state = np.empty(0, interface.real), {}, {}
     if "params" in wrt:
@@ -79,6 +97,7 @@ def gradients(interface: Interface, call: Call, values: Mapping[str, Array], wrt
         for name, (root, port) in interface.input_gradients.items():
             if name in call.given:
                 found = values[root] if root in values else _zeros(interface, call, port)
+                found = found if (gap := of(gaps, port)) is None else gap.apart(found)
                 inputs[name] = interface.outward(found, port.kind)
     if "state" in wrt:
         for name, (root, port) in interface.state_gradients.items():
@@ -100,7 +119,9 @@ def direction(interface: Interface, vector: Any, what: str) -> dict[str, Array]:
     return {TANGENT.of(PARAM.of(n)): v for n, v in interface.views(flat(interface, vector, what)).items()}
 
 
-def tangents(interface: Interface, call: Call, inputs: Any, state: Mapping[str, Any] | None) -> dict[str, Array]:
+def tangents(
+    interface: Interface, call: Call, inputs: Any, state: Mapping[str, Any] | None, gaps: Gaps = NONE
+) -> dict[str, Array]:
     """The tangents of inputs and initial states, `tangent:input:NAME` and `tangent:start:NAME`.
 
     Raises:
@@ -115,5 +136,6 @@ def tangents(interface: Interface, call: Call, inputs: Any, state: Mapping[str, 
         for name, array in table.items():
             if name not in real:
                 raise interface.unknown(f"real-valued {what}", name, real)
-            out[TANGENT.of(group.of(name))] = fitting(interface, call, f"the tangent of {name}", array, real[name])
+            what = f"the tangent of {name}"
+            out[TANGENT.of(group.of(name))] = fitting(interface, call, what, array, real[name], gaps, adjoint=False)
     return out

@@ -23,6 +23,7 @@ from recurrency.model.arrays import (
     whole_seed,
     without_padding,
 )
+from recurrency.model.gaps import Gaps, gaps_of, of
 from recurrency.model.interface import Interface
 from recurrency.model.parameters import flat
 
@@ -52,8 +53,9 @@ def gather(
     seed: Any,
     required: Required,
     resets: Any = None,
-) -> Call:
-    """Check the arguments of a call; inputs that are not `required` may be left out.
+    mask: Any = None,
+) -> tuple[Call, Gaps]:
+    """Check the arguments of a call; inputs that are not `required` may be left out. Also the gaps of a mask.
 
     Raises:
         ShapeError: an array does not fit. UsageError: a name is unknown or missing.
@@ -61,26 +63,54 @@ def gather(
     arrays = _inputs(interface, inputs, required)
     steps, batch = _sizes(interface, arrays)
     ragged = None if lengths is None else _lengths(interface, lengths, steps, batch)
+    flags = {} if resets is None else _flags(interface, "resets", resets, steps, batch)
+    gaps: Gaps = {}
+    if mask is not None:
+        gaps = gaps_of(_flags(interface, "mask", mask, steps, batch), ragged)
+    if gaps:
+        steps, ragged = _without_gaps(interface, gaps, arrays, flags, steps, batch, ragged)
     for name, array in arrays.items():
         port = interface.inputs[name]
         mask = None if ragged is None else real_steps(ragged, steps, port.clock)
         check_content(name, array, port.index, mask)
         if mask is not None:
             arrays[name] = without_padding(array, port.index, mask)
-    if resets is not None:
-        arrays.update(_resets(interface, resets, ragged, steps, batch))
+    for clock, array in flags.items():
+        real = None if ragged is None else real_steps(ragged, steps, clock)
+        arrays[RESET.of(clock)] = (array if real is None else array & real).astype(interface.real)
     offset = None
     if state:
         starts, offset = _state(interface, state, batch)
         arrays.update(starts)
     if seed.__class__ is not int:
         seed = whole_seed(seed)
-    return Call(flat(interface, params), arrays, ragged, steps, batch, bool(training), seed, offset)
+    return Call(flat(interface, params), arrays, ragged, steps, batch, bool(training), seed, offset), gaps
 
 
 def clocks_of_resets(call: Call) -> tuple[str, ...]:
     """The clocks on which a call has resets."""
     return tuple(RESET.name(name) for name in call.given if name.startswith(RESET.prefix))
+
+
+def _without_gaps(
+    interface: Interface,
+    gaps: Gaps,
+    arrays: dict[str, Array],
+    flags: dict[str, Array],
+    steps: Mapping[str, int],
+    batch: int,
+    ragged: Mapping[str, Array] | None,
+) -> tuple[dict[str, int], dict[str, Array]]:
+    """Bring the steps of inputs and resets together. Returns the numbers of steps, and the lengths of the sequences."""
+    for name, array in arrays.items():
+        if (gap := of(gaps, interface.inputs[name])) is not None:
+            arrays[name] = gap.together(array)
+    for clock, gap in gaps.items():
+        if clock in flags:
+            flags[clock] = gap.resets(flags[clock])
+    full = {clock: np.full(batch, count, np.int64) for clock, count in steps.items()}
+    lengths = {**full, **(ragged or {}), **{clock: gap.counts for clock, gap in gaps.items()}}
+    return {**steps, **{clock: gap.steps for clock, gap in gaps.items()}}, lengths
 
 
 def by_name(interface: Interface, inputs: Any, required: Required) -> Mapping[str, Any]:
@@ -212,24 +242,19 @@ def _lengths(interface: Interface, lengths: Any, steps: Mapping[str, int], batch
     return {clock: out[clock] if clock in out else np.full(batch, count, np.int64) for clock, count in steps.items()}
 
 
-def _resets(
-    interface: Interface, resets: Any, ragged: Mapping[str, Array] | None, steps: Mapping[str, int], batch: int
-) -> dict[str, Array]:
-    """The resets as `reset:CLOCK`, [T, B] of 0 and 1; there are none in padding."""
-    if not isinstance(resets, Mapping):
-        resets = dict.fromkeys(interface.only_clock("resets"), resets)
+def _flags(interface: Interface, what: str, given: Any, steps: Mapping[str, int], batch: int) -> dict[str, Array]:
+    """Resets, or a mask, by clock: [T, B] of bools."""
+    if not isinstance(given, Mapping):
+        given = dict.fromkeys(interface.only_clock(what), given)
     out = {}
-    for clock, flags in resets.items():
+    for clock, flags in given.items():
         if clock not in interface.input_clocks:
             raise interface.unknown("clock", clock, interface.input_clocks)
-        if flags is None:
-            continue
-        count = steps[clock]
-        shape, axes = ((batch, count), ("B", "T")) if interface.batch_first else ((count, batch), ("T", "B"))
-        found = check_flags("resets", flags, shape, axes)
-        found = found.swapaxes(0, 1) if interface.batch_first else found
-        real = None if ragged is None else real_steps(ragged, steps, clock)
-        out[RESET.of(clock)] = (found if real is None else found & real).astype(interface.real)
+        if flags is not None:
+            count = steps[clock]
+            shape, axes = ((batch, count), ("B", "T")) if interface.batch_first else ((count, batch), ("T", "B"))
+            found = check_flags(what, flags, shape, axes)
+            out[clock] = found.swapaxes(0, 1) if interface.batch_first else found
     return out
 
 

@@ -10,15 +10,17 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.graph.roots import FINAL, OUTPUT, STREAM
+from recurrency.graph.types import Kind
 from recurrency.model import parameters
 from recurrency.model.call import FORWARD, clocks_of_resets, dtype_name, gather
+from recurrency.model.gaps import NONE, Gaps, of
 from recurrency.model.programs import Programs
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend, Call, Runner
     from recurrency.graph.op import Array
-    from recurrency.graph.types import Kind
     from recurrency.language.elaboration.elaborate import Elaborated
+    from recurrency.model.arrays import Port
     from recurrency.model.checkpoint import Checkpoint
     from recurrency.model.memory import Memory
 
@@ -48,7 +50,7 @@ class Compiled:
         self.states = {n: p.shape for n, p in self.state_ports.items()}
         self.loss_kinds, self.has_loss, self.random = found.loss_kinds, bool(found.loss_kinds), found.random
         self.samples = found.samples
-        self._results = [(n, OUTPUT.of(n), p.kind) for n, p in self.outputs.items()]
+        self._results = [(n, OUTPUT.of(n), p) for n, p in self.outputs.items()]
         self._finals = [(n, FINAL.of(n)) for n in self.states]
         self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)
 
@@ -111,17 +113,33 @@ class Compiled:
         seed: int = 0,
         roots: tuple[str, ...] = FORWARD,
         resets: Any = None,
+        mask: Any = None,
     ) -> Call:
         """The arguments of a call that computes `roots`, checked, as the programs of a backend take them.
 
         Raises:
             ShapeError: an array does not fit. UsageError: a name is unknown, or an input that the roots need missing.
         """
+        return self._gathered(params, inputs, state, lengths, training, seed, roots, resets, mask)[0]
+
+    def _gathered(
+        self,
+        params: Array,
+        inputs: Any,
+        state: Arrays | None,
+        lengths: Any,
+        training: bool,
+        seed: int,
+        roots: tuple[str, ...],
+        resets: Any,
+        mask: Any,
+    ) -> tuple[Call, Gaps]:
+        """The same, and the gaps of the mask, which are not in the arguments."""
         required = partial(self.reads, *roots)
-        call = gather(self.interface, params, inputs, state, lengths, training, seed, required, resets)
+        call, gaps = gather(self.interface, params, inputs, state, lengths, training, seed, required, resets, mask)
         if resets is not None:
             self.allow_resets(clocks_of_resets(call), roots)
-        return call
+        return call, gaps
 
     def allow_resets(self, clocks: tuple[str, ...], roots: tuple[str, ...] = ()) -> None:
         """Raise a UsageError if the results, or the loss or a stream among some roots, can't be reset."""
@@ -151,11 +169,15 @@ class Compiled:
         found = self.checkpoint.of(call) if self.checkpoint else None
         return found if found and found.divides(call) else None
 
-    def _named(self, values: Arrays, roots: Iterable[tuple[str, str, Kind]]) -> dict[str, Array]:
-        """The values of roots, by name, with the axes that the caller uses."""
-        if self.batch_first:
-            return {name: self.interface.outward(values[root], kind) for name, root, kind in roots if root in values}
-        return {name: values[root] for name, root, _ in roots if root in values}
+    def _named(self, values: Arrays, roots: Iterable[tuple[str, str, Port]], gaps: Gaps = NONE) -> dict[str, Array]:
+        """The values of roots, by name, with the axes that the caller uses and its gaps."""
+        out = {}
+        for name, root, port in roots:
+            if root in values:
+                gap = of(gaps, port) if gaps and port.kind is Kind.STREAM else None
+                array = values[root] if gap is None else gap.repeated(values[root], 0 if port.index is None else -1)
+                out[name] = self.interface.outward(array, port.kind) if self.batch_first else array
+        return out
 
     def need_loss(self) -> None:
         """Raise a UsageError if the cell has no loss line."""

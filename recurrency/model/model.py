@@ -32,9 +32,11 @@ class Model(Products):
 
     Most calls take the same keywords. `state` holds initial states by name; states that are missing have their declared
     initial values. `lengths` gives the number of steps of each sequence, [B], or one such list for each clock. `resets`
-    [T, B] (bools, or 0 and 1) says at which steps a sequence begins again, from the declared initial values; of a cell
-    with several clocks, pass one such array for each. Random draws happen in `training` only, and depend on the `seed`.
-    All calls raise `ShapeError` for an array that does not fit, and `UsageError` for an unknown name.
+    [T, B] (bools, or 0 and 1) says at which steps a sequence begins again, from the declared initial values. `mask`
+    [T, B] is 0 at steps that are not there, in gaps of the sequences: streams among the results repeat their last value
+    there, and are zero before the first step that is there. Of a cell with several clocks, pass resets and masks by
+    clock. Random draws happen in `training` only, and depend on the `seed`. All calls raise `ShapeError` for an array
+    that does not fit, and `UsageError` for an unknown name.
     """
 
     # ----------------------------------------------------------------------------------------------- forward pass
@@ -50,6 +52,7 @@ class Model(Products):
         seed: int = 0,
         keep: bool = True,
         resets: Any = None,
+        mask: Any = None,
     ) -> Run:
         """Outputs, final states, and inner streams by name.
 
@@ -58,17 +61,18 @@ class Model(Products):
         """
         names = self._streams(streams) if streams else ()
         roots = (*FORWARD, *(STREAM.of(name) for name in names)) if names else FORWARD
-        call, tape = self.gather(params, inputs, state, lengths, training, seed, roots, resets), None
+        call, gaps = self._gathered(params, inputs, state, lengths, training, seed, roots, resets, mask)
+        tape = None
         if keep and (chunked := self._chunked(call)):
             values, kept = chunked.forward(call, names)
-            tape = Tape(call, {}, names, kept)
+            tape = Tape(call, {}, names, kept, gaps)
         else:
             values = self._runner(call, "forward_kept" if keep else "forward", names)(call)
             if keep:
-                tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names)
-        wanted = [(n, STREAM.of(n), p.kind) for n, p in self.streams.items() if n in names] if names else []
-        inner = self._named(values, wanted) if wanted else {}
-        return Run(self._named(values, self._results), self._state(values, call), inner, tape)
+                tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names, gaps=gaps)
+        wanted = [(n, STREAM.of(n), p) for n, p in self.streams.items() if n in names] if names else []
+        inner = self._named(values, wanted, gaps) if wanted else {}
+        return Run(self._named(values, self._results, gaps), self._state(values, call), inner, tape)
 
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
         names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
@@ -119,12 +123,12 @@ class Model(Products):
         if tape is None:
             raise UsageError("this run remembers nothing: call forward with keep=True")
         call = tape.call
-        seeds = adjoints.all_seeds(self.interface, call, output_gradients, state_gradients)
+        seeds = adjoints.all_seeds(self.interface, call, output_gradients, state_gradients, tape.gaps)
         if tape.kept and self.checkpoint:
             values = self.checkpoint.of(call).backward(call, tape.kept, seeds)
         else:
             values = self._runner(call, "backward", tape.streams)(call.plus({**tape.values, **seeds}))
-        return adjoints.gradients(self.interface, call, values)
+        return adjoints.gradients(self.interface, call, values, gaps=tape.gaps)
 
     def vjp(
         self,
@@ -137,15 +141,16 @@ class Model(Products):
         training: bool = False,
         seed: int = 0,
         resets: Any = None,
+        mask: Any = None,
     ) -> Gradients:
         """Forward and backward pass in one call: the product of these gradients with the Jacobian."""
-        call = self.gather(params, inputs, state, lengths, training, seed, resets=resets)
-        seeds = adjoints.seeds(self.interface, call, output_gradients, state_gradients)
+        call, gaps = self._gathered(params, inputs, state, lengths, training, seed, FORWARD, resets, mask)
+        seeds = adjoints.seeds(self.interface, call, output_gradients, state_gradients, gaps)
         if chunked := self._chunked(call):
             values = chunked.vjp(call, seeds)
         else:
             values = self._runner(call, "vjp", tuple(sorted(map(ADJOINT.name, seeds))))(call.plus(seeds))
-        return adjoints.gradients(self.interface, call, values)
+        return adjoints.gradients(self.interface, call, values, gaps=gaps)
 
     # ----------------------------------------------------------------------------------------------------- losses
 
@@ -158,10 +163,11 @@ class Model(Products):
         training: bool = False,
         seed: int = 0,
         resets: Any = None,
+        mask: Any = None,
     ) -> float:
         """The sum of the loss lines."""
         self.need_loss()
-        call = self.gather(params, inputs, state, lengths, training, seed, LOSS, resets)
+        call = self.gather(params, inputs, state, lengths, training, seed, LOSS, resets, mask)
         chunked = self._chunked(call)
         values = chunked.loss(call) if chunked else self._runner(call, "loss")(call)
         return float(values["loss"])
@@ -176,6 +182,7 @@ class Model(Products):
         seed: int = 0,
         wrt: Sequence[str] = GROUPS,
         resets: Any = None,
+        mask: Any = None,
     ) -> tuple[float, Gradients, dict[str, Array]]:
         """The loss, its gradients, and the final states.
 
@@ -184,10 +191,11 @@ class Model(Products):
         """
         self.need_loss()
         wrt = groups(wrt)
-        call = self.gather(params, inputs, state, lengths, training, seed, LOSS, resets)
+        call, gaps = self._gathered(params, inputs, state, lengths, training, seed, LOSS, resets, mask)
         chunked = self._chunked(call)
         values = chunked.loss_gradients(call, wrt) if chunked else self._runner(call, "loss_gradients", wrt)(call)
-        return float(values["loss"]), adjoints.gradients(self.interface, call, values, wrt), self._state(values, call)
+        found = adjoints.gradients(self.interface, call, values, wrt, gaps)
+        return float(values["loss"]), found, self._state(values, call)
 
     def losses(
         self,
@@ -198,12 +206,13 @@ class Model(Products):
         training: bool = False,
         seed: int = 0,
         resets: Any = None,
+        mask: Any = None,
     ) -> dict[str, float]:
         """The loss by `loss_kinds`: the sum of the lines that are means over the same steps and sequences."""
         from recurrency.model import losses
 
         self.need_loss()
-        call = self.gather(params, inputs, state, lengths, training, seed, LOSS, resets)
+        call = self.gather(params, inputs, state, lengths, training, seed, LOSS, resets, mask)
         if chunked := self._chunked(call):
             return losses.by_kind(self.interface, chunked.loss(call))
         return losses.losses(self.interface, self._programs(call), call)
@@ -219,6 +228,7 @@ class Model(Products):
         seed: int = 0,
         wrt: Sequence[str] = GROUPS,
         resets: Any = None,
+        mask: Any = None,
     ) -> tuple[dict[str, float], Gradients, dict[str, Array]]:
         """The loss by `loss_kinds`, the gradients of its sum with `weights` of the kinds, and the final states.
 
@@ -229,11 +239,11 @@ class Model(Products):
 
         self.need_loss()
         wrt = groups(wrt)
-        call = self.gather(params, inputs, state, lengths, training, seed, LOSS, resets)
+        call, gaps = self._gathered(params, inputs, state, lengths, training, seed, LOSS, resets, mask)
         weights = losses.checked(self.interface, weights)
         if chunked := self._chunked(call):
             values = chunked.loss_gradients(call, wrt, weights)
             found = losses.by_kind(self.interface, values)
         else:
             found, values = losses.losses_and_gradients(self.interface, self._programs(call), call, weights, wrt)
-        return found, adjoints.gradients(self.interface, call, values, wrt), self._state(values, call)
+        return found, adjoints.gradients(self.interface, call, values, wrt, gaps), self._state(values, call)

@@ -33,16 +33,17 @@ class Products(Compiled):
         training: bool = False,
         seed: int = 0,
         resets: Any = None,
+        mask: Any = None,
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Derivatives of outputs and final states along directions of parameters, inputs and initial states."""
-        call = self.gather(params, inputs, state, lengths, training, seed, resets=resets)
+        call, gaps = self._gathered(params, inputs, state, lengths, training, seed, FORWARD, resets, mask)
         given = {} if params_tangent is None else adjoints.direction(self.interface, params_tangent, "params_tangent")
         if inputs_tangent is not None:
             inputs_tangent = by_name(self.interface, inputs_tangent, partial(self.reads, *FORWARD))
-        given |= adjoints.tangents(self.interface, call, inputs_tangent or {}, state_tangent)
+        given |= adjoints.tangents(self.interface, call, inputs_tangent or {}, state_tangent, gaps)
         values = self._runner(call, "jvp", tuple(sorted(map(TANGENT.name, given))))(call.plus(given))
-        outputs = self._named(values, [(n, TANGENT.of(OUTPUT.of(n)), p.kind) for n, p in self.outputs.items()])
-        states = [(n, TANGENT.of(FINAL.of(n)), p.kind) for n, p in self.state_ports.items()]
+        outputs = self._named(values, [(n, TANGENT.of(OUTPUT.of(n)), p) for n, p in self.outputs.items()], gaps)
+        states = [(n, TANGENT.of(FINAL.of(n)), p) for n, p in self.state_ports.items()]
         return outputs, self._named(values, states)
 
     def hvp(
@@ -55,10 +56,11 @@ class Products(Compiled):
         training: bool = False,
         seed: int = 0,
         resets: Any = None,
+        mask: Any = None,
     ) -> Array:
         """The Hessian of the loss in the parameters, times a flat vector [size] (Pearlmutter 1994)."""
         return self._curvature(
-            ("hvp",), self.gather(params, inputs, state, lengths, training, seed, LOSS, resets), vector
+            ("hvp",), self.gather(params, inputs, state, lengths, training, seed, LOSS, resets, mask), vector
         )
 
     def gnvp(
@@ -73,6 +75,7 @@ class Products(Compiled):
         damping: Mapping[str, float] | None = None,
         distance: str = "matching",
         resets: Any = None,
+        mask: Any = None,
     ) -> Array:
         """The Gauss-Newton matrix of the loss in the parameters, times a flat vector [size].
 
@@ -92,7 +95,9 @@ class Products(Compiled):
         """
         weights = {} if damping is None else structural.weights(self.interface, damping)
         names, matching = tuple(map(DAMPING.name, weights)), structural.is_matching(distance)
-        call = self.gather(params, inputs, state, lengths, training, seed, (*LOSS, *map(STREAM.of, names)), resets)
+        call = self.gather(
+            params, inputs, state, lengths, training, seed, (*LOSS, *map(STREAM.of, names)), resets, mask
+        )
         return self._curvature(("gnvp", names, matching or not names), call.plus(weights), vector)
 
     def curvature(
@@ -106,6 +111,7 @@ class Products(Compiled):
         damped: Sequence[str] = (),
         distance: str = "matching",
         resets: Any = None,
+        mask: Any = None,
     ) -> Curvature:
         """The Gauss-Newton matrix of `gnvp` as a function of vectors, with structural damping of the streams `damped`.
 
@@ -120,7 +126,9 @@ class Products(Compiled):
         self.need_loss()
         names = structural.streams(self.interface, (damped,) if isinstance(damped, str) else damped)
         matching = structural.is_matching(distance) or not names
-        call = self.gather(params, inputs, state, lengths, training, seed, (*LOSS, *map(STREAM.of, names)), resets)
+        call = self.gather(
+            params, inputs, state, lengths, training, seed, (*LOSS, *map(STREAM.of, names)), resets, mask
+        )
         return Curvature(self.interface, self._programs(call), call, names, matching)
 
     def _curvature(self, program: tuple[Any, ...], call: Call, vector: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from recurrency.backend import Call
     from recurrency.graph.op import Array
+    from recurrency.model.gaps import Gaps
 
 
 State: TypeAlias = "dict[str, Array]"
@@ -33,6 +34,7 @@ class Tape:
     values: dict[str, Array]
     streams: tuple[str, ...]
     kept: Kept | None = None
+    gaps: Gaps = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Clauses behind the use of a cell: `reset start`."""
+"""Clauses behind the use of a cell: `reset start`, `when m`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 import recurrency as rc
 from tests.support.cells import random_params
-from tests.support.resetting import LENGTHS, Two, close
+from tests.support.resetting import LENGTHS, Array, Two, close
 
 USES = """
 use LSTM, QRNN, Stacked from library
@@ -72,3 +72,125 @@ def test_reset_is_a_name_like_any_other_elsewhere() -> None:
         loss sum(h) + sum(other) * reset
     }"""
     rc.parse(text).check()
+
+
+# ------------------------------------------------------------------------------------------------------------ when
+
+HELD = """
+use LSTM, QRNN from library
+
+cell Delays[N](x: [N]) -> (y: [N]) {
+    param w : [N] ~ ones
+    state y : [N] = 0.5
+
+    z = w * x
+    y = 0.5 * z[t-3] + w * tanh(y[t-2]) + 0.3 * x * y[t-1]
+}
+
+cell Held[N, H](x: [N], m: []) -> (h: [SIZE]) {
+    u = CELL(x) when m
+    h = u
+}
+
+cell Mixed[N](x: [N], m: [], r: []) -> (h: [N], k: [N]) {
+    u = Delays(x) when m reset r
+    h = u
+    k = u.z
+}
+
+cell Nested[N](x: [N], m: [], r: []) -> (h: [N]) {
+    h = Inner(x, m) when r
+}
+
+cell Inner[N](x: [N], m: []) -> (h: [N]) {
+    h = Delays(x) when m
+}"""
+
+
+@pytest.mark.parametrize("use", ["LSTM[H]", "QRNN[H]", "Delays"])
+def test_a_held_use_has_the_numbers_of_the_steps_at_which_it_moves(use: str) -> None:
+    plain, size = use.partition("[")[0], "H" if "[" in use else "N"
+    text = HELD.replace("CELL", use).replace("SIZE", size)
+    held = rc.parse(text, cell="Held").compile(backend="numpy", dtype="float64", N=3, H=4)
+    spec = rc.parse(text, cell="Delays") if plain == "Delays" else rc.library.spec(plain)
+    sizes = {"N": 3, **({} if plain == "Delays" else {"H": 4})}
+    model = spec.compile(backend="numpy", dtype="float64", **sizes)
+    rng = np.random.default_rng(0)
+    own = random_params(model, rng)
+    params = held.pack({f"u.{n}": v for n, v in model.views(own).items()})
+    x, m = rng.standard_normal((9, 2, 3)), rng.random((9, 2)) < 0.6
+    run, alone = held.forward(params, {"x": x, "m": m * 1.0}), model.forward(own, x, mask=m)
+    begun = (np.cumsum(m, 0) > 0)[..., None]
+    close(run.output * begun, alone.output)
+    for name, array in alone.state.items():
+        close(run.state[f"u.{name}"], array)
+    seeds = begun * rng.standard_normal(run.output.shape)
+    found, wanted = held.backward(run, seeds), model.backward(alone, seeds)
+    close(found.inputs["x"], wanted.inputs["x"])
+    close(found.params, held.pack({f"u.{n}": v for n, v in model.views(wanted.params).items()}))
+
+
+def registers(x: Array, m: Array, r: Array, w: Array) -> tuple[Array, Array, list[Array], list[Array]]:
+    """`Mixed`, register by register: h, k, and the registers of y and z after the last step, the newest first."""
+    y, z = [np.full(x.shape[1:], 0.5)] * 2, [np.zeros(x.shape[1:])] * 3
+    h, k = [], []
+    for x_t, m_t, r_t in zip(x, m[..., None], r[..., None], strict=True):
+        y, z = [np.where(r_t, 0.5, v) for v in y], [np.where(r_t, 0.0, v) for v in z]
+        new_z = w * x_t
+        new_y = 0.5 * z[2] + w * np.tanh(y[1]) + 0.3 * x_t * y[0]
+        y = [m_t * a + (1 - m_t) * b for a, b in zip((new_y, *y[:-1]), y, strict=True)]
+        z = [m_t * a + (1 - m_t) * b for a, b in zip((new_z, *z[:-1]), z, strict=True)]
+        h.append(y[0])
+        k.append(z[0])
+    return np.array(h), np.array(k), y, z
+
+
+@pytest.mark.parametrize("backend", ["interpreter", "numpy"])
+def test_masks_between_0_and_1_mix_and_resets_come_first(backend: str) -> None:
+    model = rc.parse(HELD.replace("SIZE", "H").replace("CELL", "LSTM[H]"), cell="Mixed").compile(
+        backend=backend, dtype="float64", N=3
+    )
+    rng = np.random.default_rng(0)
+    params, x = random_params(model, rng), rng.standard_normal((9, 2, 3))
+    m, r = np.clip(rng.uniform(-0.5, 1.5, (9, 2)), 0, 1), rng.random((9, 2)) < 0.2
+    inputs = {"x": x, "m": m, "r": r * 1.0}
+    run = model.forward(params, inputs)
+    h, k, y, z = registers(x, m, r, model.views(params)["u.w"])
+    close(run["h"], h)
+    close(run["k"], k)
+    close(run.state["u.y"], y[0])
+    close(run.state["u.y[t-1]"], y[1])
+    close(run.state["u.z[t-2..t-1]"], np.stack([z[2], z[1]], 1))
+    state = None
+    for t in range(9):
+        outputs, state = model.step(params, {n: a[t] for n, a in inputs.items()}, state)
+        close(outputs["h"], h[t])
+
+
+def test_the_gradient_of_a_mask_is_that_of_the_mixture() -> None:
+    model = rc.parse(HELD.replace("SIZE", "H").replace("CELL", "LSTM[H]"), cell="Mixed").compile(
+        backend="numpy", dtype="float64", N=3
+    )
+    rng = np.random.default_rng(1)
+    params, x = random_params(model, rng), rng.standard_normal((6, 2, 3))
+    m, seeds, along = rng.integers(0, 2, (6, 2)) * 1.0, rng.standard_normal((6, 2, 3)), rng.standard_normal((6, 2))
+
+    def value(mask: Array) -> float:
+        return float((model.forward(params, {"x": x, "m": mask, "r": np.zeros((6, 2))})["h"] * seeds).sum())
+
+    run = model.forward(params, {"x": x, "m": m, "r": np.zeros((6, 2))})
+    found = float((model.backward(run, {"h": seeds}).inputs["m"] * along).sum())
+    assert found == pytest.approx((value(m + 1e-5 * along) - value(m - 1e-5 * along)) / 2e-5, rel=1e-7)
+
+
+def test_masks_around_one_another_multiply() -> None:
+    text = HELD.replace("SIZE", "H").replace("CELL", "LSTM[H]")
+    nested = rc.parse(text, cell="Nested").compile(backend="numpy", dtype="float64", N=3)
+    mixed = rc.parse(text, cell="Mixed").compile(backend="numpy", dtype="float64", N=3)
+    rng = np.random.default_rng(2)
+    params, x = random_params(nested, rng), rng.standard_normal((9, 2, 3))
+    m, r = rng.random((2, 9, 2)) < 0.7
+    both = nested.forward(params, {"x": x, "m": m * 1.0, "r": r * 1.0})
+    one = mixed.forward(params, {"x": x, "m": (m & r) * 1.0, "r": np.zeros((9, 2))})
+    begun = (np.cumsum(m & r, 0) > 0)[..., None]
+    close(both["h"] * begun, one["h"] * begun)

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from recurrency.errors import ShapeError, UsageError
 
 from .checks import checked, dtype_name, whole_numbers
+from .gaps import Gap
 from .program import INPUT, RESET, STATIC, STREAM, Port, Program
 
 
@@ -26,6 +27,7 @@ class Frame:
         self.alone = False
         """Whether there is one sequence, and no batch axis."""
         self.lengths: dict[str, Tensor] = {}
+        self.gaps: dict[str, Gap] = {}
 
     # ------------------------------------------------------------------------------------------------------ inwards
 
@@ -103,22 +105,40 @@ class Frame:
         Raises:
             ShapeError: one has another shape, or is on another device. UsageError: a clock is unknown.
         """
+        found = self._by_clock("resets", given, device)
+        flags = {c: self.gaps[c].resets(f) if c in self.gaps else f for c, f in found.items()}
+        return {f"{RESET}{clock}": f.to(real) for clock, f in flags.items()}
+
+    def leave_out(self, mask: Any, given: dict[str, Tensor], device: torch.device) -> None:
+        """Bring the steps of inputs together that a mask says are there.
+
+        Raises:
+            ShapeError: a mask has another shape, or is on another device. UsageError: a clock is unknown or packed.
+        """
+        if self.packed:
+            raise UsageError("a PackedSequence has no gaps: leave out `mask`, or pass padded tensors")
+        for clock, flags in self._by_clock("mask", mask, device).items():
+            gap = self.gaps[clock] = Gap(flags.ne(0), self.lengths.get(clock))
+            self.lengths[clock] = gap.lengths
+            for name, array in given.items():
+                if self.program.inputs[name.removeprefix(INPUT)].clock == clock:
+                    given[name] = gap.together(array)
+
+    def _by_clock(self, what: str, given: Any, device: torch.device) -> dict[str, Tensor]:
+        """Resets or masks by clock, [T, B]."""
         if not isinstance(given, Mapping):
-            given = dict.fromkeys(self._only_clock("resets"), given)
-        out = {}
-        for clock, flags in given.items():
+            given = dict.fromkeys(self._only_clock(what), given)
+        for clock in given:
             if clock not in self.steps:
                 raise UsageError(f"{self.program.name} has no clock {clock}; it has {', '.join(self.steps)}")
-            if flags is not None:
-                out[f"{RESET}{clock}"] = self._flags(flags, clock, device).to(real)
-        return out
+        return {c: self._flags(what, flags, c, device) for c, flags in given.items() if flags is not None}
 
-    def _flags(self, flags: Any, clock: str, device: torch.device) -> Tensor:
-        """Resets as [T, B]. A last axis of size one, which TorchRL gives them, is left out."""
+    def _flags(self, what: str, flags: Any, clock: str, device: torch.device) -> Tensor:
+        """Resets or a mask as [T, B]. A last axis of size one, which TorchRL gives them, is left out."""
         if isinstance(flags, PackedSequence):
             flags, _ = pad_packed_sequence(flags, total_length=self.steps[clock])
         elif not isinstance(flags, Tensor):
-            raise ShapeError(f"resets are of the type {type(flags).__name__}; they must be a tensor")
+            raise ShapeError(f"{what} is of the type {type(flags).__name__}; it must be a tensor")
         elif not self.alone and self.batch_first and flags.dim() > 1:
             flags = flags.transpose(0, 1)
         wanted = (self.steps[clock],) if self.alone else (self.steps[clock], self.batch)
@@ -126,10 +146,13 @@ class Frame:
             flags = flags.squeeze(-1)
         if flags.shape != wanted or flags.is_complex():
             lead = "T" if self.alone else "B, T" if self.batch_first else "T, B"
-            sizes = list(wanted[::-1] if self.batch_first else wanted)
-            raise ShapeError(f"resets are {dtype_name(flags)} {list(flags.shape)}; they must be {sizes} ([{lead}])")
+            sizes, found = (
+                list(wanted[::-1] if self.batch_first else wanted),
+                f"{dtype_name(flags)} {list(flags.shape)}",
+            )
+            raise ShapeError(f"{what} is {found}; it must be {sizes} ([{lead}])")
         if flags.device != device:
-            raise ShapeError(f"resets are on {flags.device}, the module on {device}: move one of them with .to(...)")
+            raise ShapeError(f"{what} is on {flags.device}, the module on {device}: move one of them with .to(...)")
         out: Tensor = flags.unsqueeze(1) if self.alone else flags
         return out
 
@@ -179,6 +202,8 @@ class Frame:
         """A result in the form of the caller's arrays: batch first, packed, or without a batch axis."""
         if port.kind == STATIC:
             return array
+        if port.kind == STREAM and str(port.clock) in self.gaps:
+            array = self.gaps[str(port.clock)].repeated(array, 0 if port.symbols is None else -1)
         if self.alone:
             return array.squeeze(1 if port.kind == STREAM else 0)
         if port.kind != STREAM:

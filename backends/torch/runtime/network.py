@@ -132,19 +132,21 @@ class Network(nn.Module):
         seed: int | None = None,
         resets: Any = None,
         is_init: Any = None,
+        mask: Any = None,
         **named: Any,
     ) -> Any:
         """The output and the states after the last step; see the class.
 
         `lengths` is the number of steps of each sequence, [B], or such a list for each clock by name. `resets` says at
         which steps a sequence begins again from the declared initial states: bools, or 0 and 1, [T, B], with
-        `batch_first` [B, T], or such a tensor for each clock by name. `is_init` is TorchRL's name for it.
+        `batch_first` [B, T], or such a tensor for each clock by name; `is_init` is TorchRL's name for it. `mask`, of
+        the same shapes, is 0 at steps that are not there; outputs repeat their last value there.
 
         Raises:
             ShapeError: a tensor has another shape, dtype or device. UsageError: a name is unknown or missing.
         """
-        resets = self._resets(resets, is_init, named)
-        values, frame, state = self._called("run", inputs, state, lengths, seed, named, resets)
+        flags = self._flags(resets, is_init, mask, named)
+        values, frame, state = self._called("run", inputs, state, lengths, seed, named, flags)
         outputs = {n: frame.outward(values[f"output:{n}"], p) for n, p in self.program.outputs.items()}
         output = next(iter(outputs.values())) if len(outputs) == 1 else outputs
         if not self.program.streams:
@@ -160,6 +162,7 @@ class Network(nn.Module):
         seed: int | None = None,
         resets: Any = None,
         is_init: Any = None,
+        mask: Any = None,
         **named: Any,
     ) -> Tensor:
         """The sum of the cell's loss lines, a scalar; see `forward` for the arguments.
@@ -167,7 +170,7 @@ class Network(nn.Module):
         Raises:
             UsageError: the cell has no loss line.
         """
-        flags = {"resets": resets, "is_init": is_init}
+        flags = {"resets": resets, "is_init": is_init, "mask": mask}
         return self.loss_and_state(inputs, state, lengths, seed=seed, **flags, **named)[0]
 
     def loss_and_state(
@@ -179,30 +182,31 @@ class Network(nn.Module):
         seed: int | None = None,
         resets: Any = None,
         is_init: Any = None,
+        mask: Any = None,
         **named: Any,
     ) -> tuple[Tensor, Any]:
         """The loss, and the states after the last step."""
         if "loss" not in self.program.sources:
             raise UsageError(f"{self.program.name} has no loss line")
-        resets = self._resets(resets, is_init, named)
-        values, _, state = self._called("loss", inputs, state, lengths, seed, named, resets)
+        flags = self._flags(resets, is_init, mask, named)
+        values, _, state = self._called("loss", inputs, state, lengths, seed, named, flags)
         return values["loss"], state
 
-    def _resets(self, resets: Any, is_init: Any, named: dict[str, Any]) -> Any:
-        """The resets, by whichever name they are given; an input of the cell has its name for itself.
+    def _flags(self, resets: Any, is_init: Any, mask: Any, named: dict[str, Any]) -> tuple[Any, Any]:
+        """The resets, by whichever name they are given, and the mask; an input of the cell has its name for itself.
 
         Raises:
-            UsageError: they are given twice.
+            UsageError: resets are given twice.
         """
-        found = []
-        for name, flags in (("resets", resets), ("is_init", is_init)):
+        found = {}
+        for name, flags in (("resets", resets), ("is_init", is_init), ("mask", mask)):
             if flags is not None and name in self.program.inputs:
                 named[name] = flags
             elif flags is not None:
-                found.append(flags)
-        if len(found) > 1:
+                found[name] = flags
+        if {"resets", "is_init"} <= found.keys():
             raise UsageError("resets and is_init are two names for one thing: pass one of them")
-        return found[0] if found else None
+        return found.get("resets", found.get("is_init")), found.get("mask")
 
     def _called(
         self,
@@ -212,10 +216,10 @@ class Network(nn.Module):
         lengths: Any,
         seed: int | None,
         named: Mapping[str, Any],
-        resets: Any = None,
+        flags: tuple[Any, Any] = (None, None),
     ) -> tuple[dict[str, Tensor], Frame, Any]:
         """The results by root, and the states after the last step."""
-        call, params, tensors, frame, offset = self._gathered(mode, inputs, state, lengths, seed, named, resets)
+        call, params, tensors, frame, offset = self._gathered(mode, inputs, state, lengths, seed, named, flags)
         values = _differentiable(call, params, tensors)
         if (
             mode == "run" and casts(params.device) and params.dtype is not torch.float64
@@ -232,7 +236,7 @@ class Network(nn.Module):
         lengths: Any,
         seed: int | None,
         named: Mapping[str, Any],
-        resets: Any = None,
+        flags: tuple[Any, Any] = (None, None),
     ) -> tuple[Call, Tensor, list[Tensor], Frame, Tensor | None]:
         """The arguments of a generated function: the call, the parameters, and tensors as `Call.takes("plain")`.
 
@@ -248,11 +252,14 @@ class Network(nn.Module):
             params = _no_parameters(arrays)
         given = frame.inputs(arrays, params.dtype, params.device)
         frame.measure(lengths, params.device)
+        resets, mask = flags
+        if mask is not None:
+            frame.leave_out(mask, given, params.device)
         if resets is not None or program.resets:
-            flags = {} if resets is None else frame.resets(resets, params.dtype, params.device)
-            program = program.resetting(tuple(name.removeprefix(RESET) for name in flags), mode)
+            found = {} if resets is None else frame.resets(resets, params.dtype, params.device)
+            program = program.resetting(tuple(name.removeprefix(RESET) for name in found), mode)
             more = {f"{RESET}{clock}": frame.no_resets(clock, params.dtype, params.device) for clock in program.resets}
-            given |= more | flags
+            given |= more | found
         offset = None
         if state is not None:
             given |= frame.state(self._by_name(state, frame), params.dtype, params.device)

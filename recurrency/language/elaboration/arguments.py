@@ -11,7 +11,7 @@ from recurrency.graph.types import Kind
 from recurrency.graph.value import Value, constant
 from recurrency.language import syntax
 from recurrency.language.diagnostics import (
-    ACROSS_RESETS,
+    ACROSS_CLAUSES,
     AXIS_MISMATCH,
     CLOCK_MISMATCH,
     MALFORMED_DIMENSION,
@@ -205,9 +205,9 @@ class CallArguments:
             kind = "the same at every step" if value.type.kind is Kind.STATIC else "one value for each sequence"
             self.fail(STREAM_NEEDED, f"{self.function.name} needs a stream; this is {kind}", position=position)
         within = self.evaluator.within
-        if value.type.clock in within.resets:
-            title = f"{self.function.name} needs all steps, and {within.cell.name} is used with resets here"
-            self.fail(ACROSS_RESETS, title, position=position)
+        if word := within.clause(value.type.clock):
+            title = f"{self.function.name} needs all steps, and {within.cell.name} is used with `{word}` here"
+            self.fail(ACROSS_CLAUSES, title, position=position)
         return value
 
     def known(self, position: int) -> bool:

@@ -1,9 +1,10 @@
-"""Clauses behind the use of a cell: `reset start`."""
+"""Clauses behind the use of a cell: `reset start`, `when m`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from recurrency.graph.holds import Holds
 from recurrency.graph.restarts import Restarts
 from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
@@ -16,15 +17,20 @@ from recurrency.language.elaboration.walk import Elaboration
 from recurrency.language.vocabulary.table import shown
 
 
-def resets_of(evaluator: Evaluator, inner: Scope, changes: Iterable[syntax.Changed]) -> dict[str, Value]:
-    """By clock, where a use begins again: where its clause says so, or the use around it does."""
-    found = dict(evaluator.within.resets)
+def add_clauses(evaluator: Evaluator, inner: Scope, changes: Iterable[syntax.Changed]) -> None:
+    """Note where a use begins again, and where it stands still: as its clauses and those of the uses around it say."""
+    inner.resets, inner.masks = dict(evaluator.within.resets), dict(evaluator.within.masks)
+    clock = inner.clock
     for change in changes:
         own = _number_at_each_step(evaluator, inner, change)
         inner.clauses.append(own)
-        outer = found.get(inner.clock)
-        found[inner.clock] = own if outer is None else outer.where(1.0, own)
-    return found
+        if change.word == "reset":
+            outer = inner.resets.get(clock)
+            inner.resets[clock] = own if outer is None else outer.where(1.0, own)
+        else:
+            inner.held = own if inner.held is None else inner.held * own
+            outer = inner.masks.get(clock)
+            inner.masks[clock] = own if outer is None else outer * own
 
 
 def _number_at_each_step(evaluator: Evaluator, inner: Scope, change: syntax.Changed) -> Value:
@@ -41,23 +47,58 @@ def _number_at_each_step(evaluator: Evaluator, inner: Scope, change: syntax.Chan
     return value
 
 
-def restart(work: Elaboration, scopes: Iterable[Scope]) -> None:
-    """Let the delays of all uses that have resets begin again. The graph is complete."""
-    resetting = [scope for scope in scopes if scope.resets]
-    if not resetting:
-        return
-    restarts = Restarts(work.graph)
-    for scope in resetting:
+def change(work: Elaboration, scopes: Iterable[Scope]) -> None:
+    """Let the delays of all uses that have clauses stand still and begin again. The graph is complete."""
+    scopes = [scope for scope in scopes if scope.masks or scope.resets]
+    delays = {stream: _delays(stream) for scope in scopes for stream in scope.streams.values()}
+    if any(scope.masks for scope in scopes):
+        holds = Holds(work.graph)
+        for stream, mask in _changed(scopes, "masks"):
+            if stream.start is not None:
+                delays[stream] = _hold(holds, stream, mask)
+        holds.finish()
+    if any(scope.resets for scope in scopes):
+        restarts = Restarts(work.graph)
+        for stream, reset in _changed(scopes, "resets"):
+            for id in delays[stream]:
+                restarts.delayed(id, reset)
+            if stream.rows is not None:
+                restarts.history(stream.rows.id, reset)
+        restarts.finish()
+
+
+def _changed(scopes: Iterable[Scope], what: str) -> Iterator[tuple[Stream, Value]]:
+    """The streams that have a mask, or resets, and these."""
+    for scope in scopes:
         for stream in scope.streams.values():
-            if (reset := scope.resets.get(stream.clock)) is not None:
-                _restarted(restarts, stream, reset)
-    restarts.finish()
+            if (value := getattr(scope, what).get(stream.clock)) is not None:
+                yield stream, value
 
 
-def _restarted(restarts: Restarts, stream: Stream, reset: Value) -> None:
-    """Later steps of a stream are read only outside of the use, where nothing is reset."""
+def _delays(stream: Stream) -> list[int]:
+    """The nodes that read a stream at earlier steps."""
+    return [shift.id for delay, shift in stream.shifts.items() if delay > 0]
+
+
+def _hold(holds: Holds, stream: Stream, mask: Value) -> list[int]:
+    """Give registers to a stream. Returns the nodes that read them at the step before."""
+    graph, new, start = holds.graph, stream.now(), stream.first_row()
+    graph.span = stream.span
+    firsts, line = [start], stream.line
+    if line is not None:
+        rows = line.type.shape[0]
+        assert isinstance(rows, int)
+        one = [line.slice(row, row + 1).reshape(*start.type.shape) for row in reversed(range(rows - 1))]
+        firsts += one
+    registers, before = holds.hold(new, mask, firsts)
     for delay, shift in stream.shifts.items():
         if delay > 0:
-            restarts.delayed(shift.id, reset)
+            holds.instead[shift.id] = before[delay - 1].id
+    last = [graph.add("final", [k.id, f.id], {"slot": 0}) for k, f in zip(registers, firsts, strict=True)]
+    assert stream.last is not None
+    holds.instead[stream.last.id] = last[0].id
     if stream.rows is not None:
-        restarts.history(stream.rows.id, reset)
+        lines = [value.reshape(1, *start.type.shape).id for value in reversed(last)]
+        holds.instead[stream.rows.id] = graph.add("concat", lines).id
+        stream.rows = None
+    return [value.id for value in before]

@@ -25,7 +25,7 @@ from recurrency.language import syntax
 from recurrency.language.diagnostics import TOO_LARGE
 from recurrency.language.elaboration.binding import bind, refuse_defaults, sample, units
 from recurrency.language.elaboration.causality import check_causality
-from recurrency.language.elaboration.clauses import restart
+from recurrency.language.elaboration.clauses import change
 from recurrency.language.elaboration.expressions import FORMS
 from recurrency.language.elaboration.handed import Handed, apart
 from recurrency.language.elaboration.instance import Instance, own_clock
@@ -217,7 +217,8 @@ def _before(name: str, stream: Stream) -> list[tuple[str, Value]]:
 def _carried(work: Elaboration, name: str, stream: Stream) -> None:
     """The final state of a stream: its last value, and those before it if longer delays read them."""
     base, start = at_steps(stream.now(), stream.clock), stream.first_row()
-    values = [work.graph.add("final", [base.id, start.id], {"slot": 0}, span=stream.span)]
+    stream.last = work.graph.add("final", [base.id, start.id], {"slot": 0}, span=stream.span)
+    values = [stream.last]
     if stream.line is not None:
         rows = stream.line.type.shape[0]
         assert isinstance(rows, int)
@@ -245,7 +246,7 @@ def _roots(work: Elaboration, top: Instance) -> None:
         roots["loss"] = total.id
     for k, value in enumerate(work.curvatures.values()):
         roots[f"curvature:{k}"] = value.id
-    restart(work, [top, *top.inner.values()])
+    change(work, [top, *top.inner.values()])
 
 
 def _result(top: Instance) -> Elaborated:

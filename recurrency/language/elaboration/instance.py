@@ -18,6 +18,7 @@ from recurrency.language.diagnostics import (
     INSTANT_CYCLE,
     NEVER_DEFINED,
     NOT_STATIC,
+    WRONG_CLAUSE,
     WRONG_INITIAL_STATE,
     WRONG_LOSS,
 )
@@ -266,6 +267,9 @@ class Instance(Scope):
                     instance.complete()
 
     def _lost(self, loss: syntax.Loss, env: Env, target: str) -> None:
+        if self.masks:
+            title = f"{self.cell.name} has a loss, and is used with `when`: which steps would count?"
+            raise self.problem(WRONG_CLAUSE, title, loss.span, help="put the loss into the cell that uses it")
         with self.work.at(loss.span):
             value = Evaluator(self, env, target).value(loss.value)
             if value.type.shape or value.type.index is not None:

@@ -16,7 +16,7 @@ from recurrency.language.elaboration.definitions import Definitions, Key
 from recurrency.language.elaboration.meanings import Shared
 from recurrency.language.elaboration.modules import CellDef
 from recurrency.language.elaboration.signals import Poisoned, Problem
-from recurrency.language.elaboration.streams import Stream
+from recurrency.language.elaboration.streams import Seen, Stream
 from recurrency.language.elaboration.walk import Elaboration
 
 
@@ -42,7 +42,7 @@ class Used:
 
     def output(self) -> Stream:
         """The first output: the stream that the use alone means."""
-        return self.scope.stream(self.scope.cell.outputs[0].name)
+        return self.scope.outside(self.scope.stream(self.scope.cell.outputs[0].name))
 
 
 @dataclass(eq=False)
@@ -70,6 +70,12 @@ class Scope(ABC):
     """Initial values of states that `from` gives, by name."""
     clauses: list[Value] = field(default_factory=list, init=False)
     """The values behind this use, such as `start` of `LSTM[H](x) reset start`."""
+    held: Value | None = field(default=None, init=False)
+    """The mask of this use itself: its streams, as they are seen from outside, keep their values where it is 0."""
+    seen: dict[str, Stream] = field(default_factory=dict, init=False)
+    """The streams of a use that is held, as they are seen from outside, by name."""
+    masks: dict[str, Value] = field(default_factory=dict, init=False)
+    """By clock, a number for each step: where it is 0, the delays of the streams over the clock stand still."""
     resets: dict[str, Value] = field(default_factory=dict, init=False)
     """By clock, a number for each step: where it is not 0, the delays of the streams over the clock begin again."""
 
@@ -112,6 +118,18 @@ class Scope(ABC):
         if (name, ()) not in self.streams:
             raise Poisoned
         return self.streams[name, ()]
+
+    def outside(self, stream: Stream) -> Stream:
+        """A stream of this use as it is seen from outside."""
+        if self.held is None or stream.clock != self.clock:
+            return stream
+        if stream.name not in self.seen:
+            self.seen[stream.name] = Seen(stream, self.held)
+        return self.seen[stream.name]
+
+    def clause(self, clock: str | None) -> str:
+        """The word of a clause that changes the streams over a clock here ("" without any)."""
+        return "reset" if clock in self.resets else "when" if clock in self.masks else ""
 
     def notes(self, *names: str) -> tuple[str, ...]:
         """Where names come from, in one line."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from recurrency.errors import Diagnostic, Span
 from recurrency.graph.dimensions import Dim
 from recurrency.graph.graph import Graph
+from recurrency.graph.holds import mixed
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language.diagnostics import INSTANT_CYCLE, WHOLE_STREAM_CYCLE, say
@@ -99,6 +100,8 @@ class Stream:
         """All rows but the last, which a caller may pass under this name."""
         self.rows: Value | None = None
         """The last rows of such a stream, which a call passes on."""
+        self.last: Value | None = None
+        """Its last value, which a call passes on."""
         self.far: list[tuple[int, int]] = []
         """The delayed uses (their nodes) that read more than one step back, and how far."""
         self.shifts: dict[int, Value] = {}
@@ -313,6 +316,18 @@ class Stream:
             finally:
                 self.walk.starting.discard(self)
         return self.declared_first
+
+
+class Seen(Stream):
+    """A stream of a use that is held, as it is seen from outside: it repeats its value where the mask is 0."""
+
+    def __init__(self, inner: Stream, mask: Value) -> None:
+        def define() -> Value:
+            new = inner.now()
+            return mixed(mask, new, inner.at(1)) if new.type.kind is Kind.STREAM else new
+
+        super().__init__(inner.walk, inner.name, inner.clock, define, inner.span, inner.type)
+        self.inner = inner
 
 
 def at_steps(value: Value, clock: str) -> Value:

@@ -10,11 +10,12 @@ from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
 from recurrency.language import syntax
 from recurrency.language.diagnostics import (
-    ACROSS_RESETS,
+    ACROSS_CLAUSES,
     MALFORMED_STEP,
     NO_SUCH_MEMBER,
     NO_SUCH_STREAM,
     UNKNOWN_NAME,
+    WRONG_CLAUSE,
     brief,
 )
 from recurrency.language.elaboration.definitions import Key, label
@@ -23,7 +24,7 @@ from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.numbers import is_number, spelt
 from recurrency.language.elaboration.scope import FnValue, Used
 from recurrency.language.elaboration.signals import Poisoned, Problem
-from recurrency.language.elaboration.streams import Stream
+from recurrency.language.elaboration.streams import Seen, Stream
 from recurrency.language.elaboration.suggestions import of_index, of_method, of_module
 from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary.pieces import beyond
@@ -31,6 +32,10 @@ from recurrency.language.vocabulary.table import Function, shown
 
 GREATEST_DELAY = 16_777_216
 """The history of a stream is an axis of a value, and bounded like any other; see `GREATEST_VALUE` for its elements."""
+
+
+MOST_REGISTERS = 32
+"""The longest delay, in steps at which it moves, of a stream that a mask may hold: each takes a register."""
 
 
 def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
@@ -112,11 +117,8 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if isinstance(base, Used):
         base = base.output()
     if isinstance(base, Stream):
-        within = evaluator.within
-        if delay < 0 and base.clock in within.resets:
-            text = brief(expression.span.text)
-            title = f"{text} is a later step, and {within.cell.name} is used with resets here"
-            raise evaluator.problem(ACROSS_RESETS, title, expression.span)
+        if delay != 0:
+            _allow_step(evaluator, expression, base, delay)
         return base if delay == 0 else base.at(delay)
     name = brief(expression.value.span.text)
     if (isinstance(base, Value) and base.type.kind is not Kind.STATIC) or is_number(base):
@@ -125,6 +127,22 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     what = "has no steps: it is the same at every step" if isinstance(base, Value) else "is not a stream"
     title = f"{name} {what}"
     raise evaluator.problem(MALFORMED_STEP, title, expression.span, notes=evaluator.origins(expression.value))
+
+
+def _allow_step(evaluator: Evaluator, expression: syntax.Subscript, base: Stream, delay: int) -> None:
+    """Refuse what a clause behind a use rules out."""
+    within, text = evaluator.within, brief(expression.span.text)
+    word = within.clause(base.clock)
+    if delay < 0 and word:
+        title = f"{text} is a later step, and {within.cell.name} is used with `{word}` here"
+        raise evaluator.problem(ACROSS_CLAUSES, title, expression.span)
+    if isinstance(base, Seen):
+        name = brief(expression.value.span.text)
+        title = f"{name} is a stream of a use with `when`, whose other steps are its own"
+        raise evaluator.problem(WRONG_CLAUSE, title, expression.span, help=f"name it: s = {name}, and read s[t-1]")
+    if word == "when" and delay > MOST_REGISTERS:
+        title = f"within a use with `when` a delay has at most {MOST_REGISTERS} steps, not {delay}"
+        raise evaluator.problem(WRONG_CLAUSE, title, expression.span)
 
 
 def _offset(evaluator: Evaluator, index: syntax.Expression) -> int:
@@ -235,7 +253,7 @@ def _inside(evaluator: Evaluator, used: Used, expression: syntax.Attribute, key:
         return scope.uses[label(key)]
     found = scope.find(key)
     if found is not None and not isinstance(found, Shared):
-        return found
+        return scope.outside(found) if isinstance(found, Stream) else found
     known = [label(k) for k in scope.streams]
     help = nearest_help(label(key), known, f"its streams are {', '.join(known[:8])}")
     title = f"{scope.cell.name} has no stream {label(key)}"

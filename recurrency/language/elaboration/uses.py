@@ -20,7 +20,7 @@ from recurrency.language.diagnostics import (
     brief,
 )
 from recurrency.language.elaboration.binding import is_choice, is_real
-from recurrency.language.elaboration.clauses import resets_of
+from recurrency.language.elaboration.clauses import add_clauses
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.initial_values import fitting
 from recurrency.language.elaboration.instance import Instance, own_clock
@@ -59,7 +59,7 @@ def use_cell(
     if isinstance(callee, Shared):
         _same_dimensions(evaluator, call, callee, inner)
     _inputs(evaluator, call, inner, arguments)
-    inner.resets = resets_of(evaluator, inner, changes)
+    add_clauses(evaluator, inner, changes)
     inner.first = {k.name: (k, _handed(evaluator, inner, k)) for k in first}
     inner.collect()
     outer.uses[name] = Used(inner, name)

@@ -106,7 +106,7 @@ GROUPS = (
 HIDDEN = {
     "a statement": {"NAME"},
     "an expression": {"NOT", "LSQB", "STRING"},
-    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM", "RESET", "DERIVATIVE"},
+    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM", "RESET", "WHEN", "DERIVATIVE"},
 }
 PLAIN = {
     "NAME": "a name",

@@ -52,6 +52,8 @@ class Written:
     """Entries of the square brackets that a use may add, such as `squash = relu`."""
     sizes: dict[str, int] = field(default_factory=dict)
     given: dict[str, Shape] = field(default_factory=dict)
+    held: bool = False
+    """Whether a mask may hold it: it has no loss."""
 
 
 @dataclass
@@ -83,6 +85,8 @@ class Cell:
     pending: dict[str, bool] = field(default_factory=dict)
     """The names of the recurrence that is being written, and whether each can be read at this very step."""
     direction: int = 1
+    held: bool = True
+    """Whether no cell that it uses has a loss."""
     numbers: dict[str, int] = field(default_factory=dict)
     causal: bool = True
 

@@ -207,6 +207,7 @@ def finished(w: Writer, outputs: list[Entry], options: list[str]) -> Written:
     text = f"cell {c.name}{f'[{brackets}]' if brackets else ''}({ports}) -> ({results}) {{\n{body}}}\n"
     inner = [e for e in c.entries if e.timed and e not in outputs]
     alone = len(clocks(w)) == 1
+    held = c.held and not any(line.startswith("loss") for line in c.lines)
     return Written(
         c.name,
         units,
@@ -218,6 +219,7 @@ def finished(w: Writer, outputs: list[Entry], options: list[str]) -> Written:
         c.clock,
         tuple(options),
         given=c.given,
+        held=held,
     )
 
 

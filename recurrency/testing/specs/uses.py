@@ -15,9 +15,12 @@ def use(w: Writer, want: Want, name: str = "", cell: Written | None = None) -> t
     units = sizes(w, cell, want)
     arguments = inputs(w, cell, want, units)
     text = f"{called(w, cell)}{brackets(w, cell, units)}({', '.join(arguments)}){handed(w, cell, want, units)}"
-    text += reset(w, cell, want)
-    w.cell.causal = w.cell.causal and cell.causal
-    return text, streams(w, cell, want, units, name)
+    changed = clause(w, cell, want)
+    w.cell.causal, w.cell.held = w.cell.causal and cell.causal, w.cell.held and cell.held
+    found = streams(w, cell, want, units, name)
+    if changed.startswith(" when"):  # from outside, its other steps can't be read
+        found = [replace(entry, timed=False, first=False) for entry in found]
+    return text + changed, found
 
 
 def called(w: Writer, cell: Written) -> str:
@@ -107,13 +110,16 @@ def handed(w: Writer, cell: Written, want: Want, units: dict[str, Size]) -> str:
     return f" from ({name} = {first.text})"
 
 
-def reset(w: Writer, cell: Written, want: Want) -> str:
-    """Where a cell that reads no later steps begins again."""
+def clause(w: Writer, cell: Written, want: Want) -> str:
+    """Where a cell that reads no later steps begins again, or stands still."""
     if not cell.causal or not w.sometimes():
         return ""
     whole = want.whole or w.cell.direction < 0
     part = want.part(shape=(), clock=clock_of(w, cell, cell.clock, want), level=Level.STREAM, must=True, whole=whole)
-    return f" reset ({expr(w, replace(part, depth=1)).text} < 0.1234)"
+    gate = expr(w, replace(part, depth=1)).text
+    if cell.held and w.sometimes(2):
+        return f" when {w.pick(('({} < 0.1234)', 'sigmoid({})')).format(gate)}"
+    return f" reset ({gate} < 0.1234)"
 
 
 def streams(w: Writer, cell: Written, want: Want, units: dict[str, Size], name: str) -> list[Entry]:

@@ -65,7 +65,8 @@ def read_arrays(path: str | Path, ports: Mapping[str, InputPort], real: str = "f
 
     `lengths` [sequences], if there, says how many steps of each are real (`lengths_s` for inputs over another clock
     `s`). `valid_x` and `test_x`, `valid_lengths`, ... give the other splits, which may be missing. An array `resets`
-    [sequences, steps], if no input has this name, is 1 where a sequence begins again, else 0.
+    [sequences, steps], if no input has this name, is 1 where a sequence begins again, else 0; `mask` is 0 at steps that
+    are not there.
 
     Raises:
         UsageError: an array is missing or does not fit the spec; the message names the first bad step.

@@ -12,7 +12,7 @@ from recurrency.errors import UsageError
 from recurrency.training.data.csv_rows import read_csv
 from recurrency.training.data.npz import SPLITS, read_arrays
 from recurrency.training.data.places import PACKED
-from recurrency.training.data.sequences import InputPort, Sequences, alike
+from recurrency.training.data.sequences import InputPort, Sequences, alike, without_gaps
 
 Reader: TypeAlias = Callable[[str | Path, Mapping[str, InputPort], str], dict[str, Sequences]]
 
@@ -41,7 +41,7 @@ def read_user(
     read = READERS.get(ending(path))
     if read is None:
         raise UsageError(f"{path} is not of a known kind; data are in {', '.join(READERS)} or .txt files")
-    found = read(path, ports, real)
+    found = {split: without_gaps(data, str(path)) for split, data in read(path, ports, real).items()}
     if hold_out is not None and all(split in found for split in SPLITS):
         raise UsageError(f"the option held has no effect: {path} says what to validate and to test on; leave it out")
     count, missing = len(found["train"]), [split for split in SPLITS[1:] if split not in found]

@@ -80,8 +80,8 @@ class Input:
     clock: str = "t"
 
 
-FLAGS = ("resets",)
-"""What data may have for each step besides inputs: see `Batch.flags`."""
+FLAGS = ("resets", "mask")
+"""What data may have for each step besides inputs: see `Batch.flags`, and `without_gaps`."""
 FLAG = Input((), 2)
 """The port of a flag, which is 0 or 1."""
 
@@ -123,6 +123,25 @@ class Sequences:
         return replace(
             self, inputs={k: [piece for a in v for piece in _pieces(a, chunk)] for k, v in self.inputs.items()}
         )
+
+
+def without_gaps(data: Sequences, where: str) -> Sequences:
+    """Sequences without the steps at which the flag `mask` is 0; a reset there takes effect at the next step.
+
+    Raises:
+        UsageError: no step of a sequence is left; `where` says where the data are from.
+    """
+    masks = data.inputs.get(flag("mask"))
+    if masks is None:
+        return data
+    kept = [np.flatnonzero(mask) for mask in masks]
+    for number in [number for number, rows in enumerate(kept) if not len(rows)][:1]:
+        raise UsageError(f"mask of {where}, sequence {number}: it leaves no step")
+    inputs = {n: [a[rows] for a, rows in zip(v, kept, strict=True)] for n, v in data.inputs.items() if v is not masks}
+    if (resets := data.inputs.get(flag("resets"))) is not None:
+        so_far = [np.cumsum(a)[rows] for a, rows in zip(resets, kept, strict=True)]
+        inputs[flag("resets")] = [(np.diff(a, prepend=0) > 0).astype(np.int64) for a in so_far]
+    return replace(data, inputs=inputs)
 
 
 def usual(data: Sequences) -> int:

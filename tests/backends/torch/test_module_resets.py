@@ -1,4 +1,4 @@
-"""Modules with resets: the numbers and the derivatives of the cut sequences."""
+"""Modules with resets and masks: the numbers and derivatives of the cut sequences, and of the steps that are there."""
 
 from __future__ import annotations
 
@@ -72,6 +72,22 @@ def test_a_loss_with_resets_is_that_of_the_model() -> None:
     np.testing.assert_allclose(product.numpy(), model.gnvp(params, x, vector, resets=RESETS), atol=1e-11)
 
 
+def test_a_module_with_a_mask_gives_the_numbers_and_gradients_of_the_model() -> None:
+    module, rng = lstm(), np.random.default_rng(3)
+    model = rc.library.LSTM.compile(backend="numpy", dtype="float64", N=3, H=4)
+    params = model.pack({n: p.detach().numpy() for n, p in module.parameters_by_name().items()})
+    mask, lengths, seeds = rng.random((T, B)) < 0.6, [7, 5, 6], rng.standard_normal((T, B, 4))
+    x = torch.tensor(X, requires_grad=True)
+    y, state = module(x, mask=torch.tensor(mask), resets=torch.tensor(RESETS), lengths=lengths)
+    run = model.forward(params, X, mask=mask, resets=RESETS, lengths=np.array(lengths))
+    np.testing.assert_allclose(y.detach().numpy(), run.output, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(state["c"].detach().numpy(), run.state["c"], rtol=0, atol=1e-12)
+    (gradient,) = torch.autograd.grad((y * torch.tensor(seeds)).sum(), x)
+    np.testing.assert_allclose(gradient.numpy(), model.backward(run, seeds).inputs["x"], rtol=0, atol=1e-12)
+    turned = lstm(batch_first=True)(torch.tensor(X).transpose(0, 1), mask=torch.tensor(mask).T, lengths=lengths)[0]
+    close(turned.transpose(0, 1), module(torch.tensor(X), mask=torch.tensor(mask), lengths=lengths)[0])
+
+
 def test_copies_and_pickles_of_a_module_are_reset_too() -> None:
     module, x, resets = lstm(), torch.tensor(X), torch.tensor(RESETS)
     wanted = module(x, resets=resets)[0]
@@ -100,10 +116,10 @@ def test_wrong_resets_are_refused() -> None:
     module, x = lstm(), torch.tensor(X)
     flags = torch.tensor(RESETS)
     cases: dict[str, Any] = {
-        r"resets are bool \[3, 7\]; they must be \[7, 3\] \(\[T, B\]\)": flags.T,
+        r"resets is bool \[3, 7\]; it must be \[7, 3\] \(\[T, B\]\)": flags.T,
         "resets hold 2; each of them must be 0 or 1, or a bool": flags * 2,
         "resets hold nan; each of them": torch.where(flags, torch.nan, 0.0),
-        "resets are of the type list; they must be a tensor": RESETS.tolist(),
+        "resets is of the type list; it must be a tensor": RESETS.tolist(),
     }
     for message, resets in cases.items():
         with pytest.raises(rc.ShapeError, match=message):

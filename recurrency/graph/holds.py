@@ -1,0 +1,56 @@
+"""Streams that are held: where a mask m is 0 they keep their value, where it is 1 they take the new one.
+
+With the new value s[t] of a stream, its register is k[t] = m[t] s[t] + (1 - m[t]) k[t-1]; before the first step it is
+what the stream is there. A delay of one step reads the register of the step before. Longer delays count the steps at
+which m is 1: a second register takes what the first one held, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recurrency.graph.graph import Graph
+from recurrency.graph.types import Type
+from recurrency.graph.value import Value
+
+
+def mixed(mask: Value, new: Value, old: Value) -> Value:
+    """`new` where the mask is 1, `old` where it is 0, and a mixture between; of symbols, `new` where it is not 0."""
+    mask = mask.like(new)
+    if new.type.index is not None:
+        return mask.where(new, old)
+    return mask * new + (1.0 - mask) * old
+
+
+class Holds:
+    """Gives registers to the streams of a graph as elaboration makes them. `finish` puts them in their places."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.old = list(graph)
+        self.instead: dict[int, int] = {}
+
+    def hold(self, new: Value, mask: Value, firsts: list[Value]) -> tuple[list[Value], list[Value]]:
+        """The registers of a stream and their values at the step before; `firsts` are those before the first step."""
+        type_ = Type(new.type.kind, new.type.shape, new.type.clock, new.type.index)
+        before = [self.graph.delayed(type_, 1, [first]) for first in firsts]
+        taken = [new, *before[:-1]]
+        registers = [mixed(mask, one, old) for one, old in zip(taken, before, strict=True)]
+        for delayed, register in zip(before, registers, strict=True):
+            self.graph.bind(delayed.id, register.id)
+        return registers, before
+
+    def finish(self) -> None:
+        """Let all older nodes and the roots read the registers."""
+        put_instead(self.graph, self.old, self.instead)
+
+
+def put_instead(graph: Graph, old: list[int], instead: Mapping[int, int]) -> None:
+    """Let older nodes and the roots of a graph read others instead of some."""
+    for id in old:
+        node = graph[id]
+        args = tuple(instead.get(arg, arg) for arg in node.args)
+        if args != node.args:
+            graph.put(id, node.reading(args))
+    graph.roots = {name: instead.get(id, id) for name, id in graph.roots.items()}
+    graph.span = None

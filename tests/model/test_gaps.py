@@ -1,0 +1,182 @@
+"""Masks at run time: a sequence with gaps has the numbers of the steps that are there."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import recurrency as rc
+from recurrency.training.data.readers import read_user
+from tests.support.cells import CASE, compiled, compiled_with_loss, random_params
+from tests.support.resetting import Array, close
+
+T, B = 8, 4
+LENGTHS = np.array([8, 6, 7, 5])
+FEW = ("LSTM", "QRNN", "CharacterModel", "Bidirectional", "Tagger")
+"""Cells with a state, an input read a step before, symbols, and some that read whole streams."""
+
+
+def masks(seed: int = 0) -> Array:
+    """A random mask; one sequence has no gap, another nothing but one."""
+    out = np.random.default_rng(seed).random((T, B)) < 0.6
+    out[:, 2], out[:, 3] = True, False
+    return np.asarray(out)
+
+
+def drawn(model: Any, seed: int = 0) -> tuple[Array, dict[str, Array]]:
+    rng = np.random.default_rng(seed)
+    inputs = {}
+    for name, port in model.inputs.items():
+        size = (T, B, *port.shape)
+        inputs[name] = rng.integers(0, port.index, size) if port.index is not None else rng.uniform(0, 1, size)
+    return random_params(model, rng), inputs
+
+
+def places(mask: Array, b: int) -> Array:
+    """The steps of a sequence that are there."""
+    return np.flatnonzero(mask[: LENGTHS[b], b])
+
+
+def check_passes(model: Any) -> None:
+    """Each sequence has the numbers of its steps alone: outputs, states, and all gradients."""
+    params, inputs = drawn(model)
+    mask, rng = masks(), np.random.default_rng(1)
+    run = model.forward(params, inputs, mask=mask, lengths=LENGTHS)
+    seeds = {n: rng.standard_normal(a.shape) for n, a in run.outputs.items() if model.outputs[n].index is None}
+    found = model.backward(run, seeds)
+    total = np.zeros(model.size)
+    for b in range(B):
+        rows = places(mask, b)
+        alone = model.forward(params, {n: x[rows, b : b + 1] for n, x in inputs.items()})
+        for name, y in run.outputs.items():
+            if model.outputs[name].clock is not None:
+                close(y[rows, b], alone.outputs[name][:, 0])
+        for name in model.states:
+            close(run.state[name][b], alone.state[name][0])
+        own = model.backward(alone, {n: repeats(g[: LENGTHS[b], b], rows)[:, None] for n, g in seeds.items()})
+        total += own.params
+        for name, g in own.inputs.items():
+            close(found.inputs[name][rows, b], g[:, 0])
+            gone = np.setdiff1d(np.arange(T), rows)
+            assert not found.inputs[name][gone, b].any()
+    close(found.params, total)
+
+
+def repeats(gradient: Array, rows: Array) -> Array:
+    """What the steps that are there get for repeating themselves until the next one."""
+    ends = [*rows[1:], len(gradient)][: len(rows)]
+    found = [gradient[a:b].sum(0) for a, b in zip(rows, ends, strict=True)]
+    return np.array(found).reshape(len(rows), *gradient.shape[1:])
+
+
+@pytest.mark.parametrize("cell", FEW)
+def test_a_sequence_with_gaps_has_the_numbers_of_its_steps(cell: str) -> None:
+    check_passes(compiled(cell, "numpy"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cell", CASE)
+def test_sequences_with_gaps_of_every_shipped_cell(cell: str) -> None:
+    model = compiled(cell, "numpy")
+    if model.interface.input_clocks == ["t"]:
+        check_passes(model)
+
+
+def test_outputs_repeat_in_gaps_and_are_zero_before_the_first_step() -> None:
+    model = rc.parse("cell C[N](x: [N], w: index[5]) -> (y: [N], v: index[5]) {\n y = x\n v = w\n}").compile(
+        backend="numpy", N=1
+    )
+    x = np.arange(1.0, 7.0)[:, None, None]
+    mask = np.array([0, 1, 0, 0, 1, 0])[:, None]
+    run = model.forward(model.init(), {"x": x, "w": np.array([[0, 1, 2, 3, 4, 0]]).T}, mask=mask)
+    assert run["y"][:, 0, 0].tolist() == [0, 2, 2, 2, 5, 5]
+    assert run["v"][:, 0].tolist() == [-1, 1, 1, 1, 4, 4]
+
+
+def test_losses_and_products_are_those_of_the_steps_that_are_there() -> None:
+    model = compiled_with_loss("LSTM", "numpy")
+    params, inputs = drawn(model)
+    mask, rng = masks(), np.random.default_rng(2)
+    vector = rng.standard_normal(model.size)
+    rows = [places(mask, b) for b in range(B)]
+    longest = max(map(len, rows))
+    dense = {n: np.zeros((longest, B, *x.shape[2:])) for n, x in inputs.items()}
+    for n, x in inputs.items():
+        for b, own in enumerate(rows):
+            dense[n][: len(own), b] = x[own, b]
+    there = {"mask": mask, "lengths": LENGTHS}
+    short = {"lengths": np.array([len(own) for own in rows])}
+    for call in (model.loss, lambda *a, **k: model.loss_and_gradients(*a, **k)[1].params):
+        close(np.asarray(call(params, inputs, **there)), np.asarray(call(params, dense, **short)))
+    for times in (model.hvp, model.gnvp):
+        close(times(params, inputs, vector, **there), times(params, dense, vector, **short))
+
+
+def test_gradients_and_directional_derivatives_agree() -> None:
+    model = compiled("LSTM", "numpy")
+    params, inputs = drawn(model)
+    rng, there = np.random.default_rng(3), {"mask": masks(), "lengths": LENGTHS}
+    seeds = rng.standard_normal(model.forward(params, inputs, **there).output.shape)
+    direction = rng.standard_normal((T, B, *model.inputs["x"].shape))
+    found = model.vjp(params, inputs, seeds, **there).inputs["x"]
+    moved, _ = model.jvp(params, inputs, inputs_tangent=direction, **there)
+    padding = np.arange(T)[:, None] >= LENGTHS
+    assert float((found * direction).sum()) == pytest.approx(float((moved["h"] * seeds)[~padding].sum()), rel=1e-12)
+
+
+def test_a_reset_in_a_gap_takes_effect_at_the_next_step() -> None:
+    model = compiled("LSTM", "numpy")
+    params, inputs = drawn(model)
+    mask, resets = np.ones((T, B)), np.zeros((T, B))
+    mask[3:5], resets[4] = 0, 1
+    late = np.zeros((T, B))
+    late[5] = 1
+    one = model.forward(params, inputs, mask=mask, resets=resets)
+    close(one.output, model.forward(params, inputs, mask=mask, resets=late).output)
+
+
+def test_gaps_and_checkpoints_and_axes() -> None:
+    spec, sizes = rc.library.QRNN, {"N": 3, "H": 4, "backend": "numpy", "dtype": "float64"}
+    model = spec.compile(**sizes)
+    params, inputs = drawn(model)
+    mask, seeds = masks(), np.random.default_rng(4).standard_normal((T, B, 4))
+    run = model.forward(params, inputs, mask=mask)
+    wanted = model.backward(run, seeds)
+    chunked = spec.compile(checkpoint=2, **sizes)
+    again = chunked.forward(params, inputs, mask=mask)
+    close(again.output, run.output)
+    close(chunked.backward(again, seeds).params, wanted.params)
+    turned = spec.compile(batch_first=True, **sizes)
+    found = turned.forward(params, {"x": inputs["x"].swapaxes(0, 1)}, mask=mask.T)
+    close(found.output.swapaxes(0, 1), run.output)
+    close(turned.backward(found, seeds.swapaxes(0, 1)).inputs["x"].swapaxes(0, 1), wanted.inputs["x"])
+
+
+def test_masks_of_another_shape_or_content_are_refused() -> None:
+    model = compiled("LSTM", "numpy")
+    params, inputs = drawn(model)
+    with pytest.raises(rc.ShapeError, match=r"mask is \[T=4, B=8\]; this call needs \[T=8, B=4\]"):
+        model.forward(params, inputs, mask=masks().T)
+    with pytest.raises(rc.ShapeError, match=r"mask\[0, 0\] is 0.5; each entry must be 0 or 1"):
+        model.forward(params, inputs, mask=np.full((T, B), 0.5))
+    with pytest.raises(rc.UsageError, match="has no clock s"):
+        model.forward(params, inputs, mask={"s": masks()})
+
+
+def test_a_mask_among_the_data_leaves_steps_out(tmp_path: Path) -> None:
+    spec = "cell M(x: []) -> (y: []) {\n y = x + y[t-1]\n loss square(y)\n}"
+    model = rc.parse(spec).compile(backend="numpy")
+    rows = ["sequence,split,x,mask,resets"]
+    for (s, split), t in product(enumerate(("train", "valid", "test")), range(6)):
+        rows.append(f"{s},{split},{t},{int(t % 3 != 1)},{int(t == 4)}")
+    (tmp_path / "d.csv").write_text("\n".join(rows))
+    data = read_user(tmp_path / "d.csv", model.inputs)["train"]
+    assert data.inputs["x"][0].tolist() == [0, 2, 3, 5]
+    assert data.inputs[":resets"][0].tolist() == [0, 0, 0, 1]
+    (tmp_path / "d.csv").write_text("\n".join(row.replace(",1,", ",0,") for row in rows))
+    with pytest.raises(rc.UsageError, match="sequence 0: it leaves no step"):
+        read_user(tmp_path / "d.csv", model.inputs)
