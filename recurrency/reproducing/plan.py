@@ -16,6 +16,8 @@ from recurrency.errors import UsageError
 from recurrency.reproducing.studies import HEADS, Row, Scaled, Study, Table
 from recurrency.training.runs.experiments import OPTIONS, REPORTS, VALUES, Experiment
 
+USUAL = "c"
+"""The backend that stands for the automatic one in names of runs."""
 MINUTES = 1.0
 """The expected minutes of a run that names none."""
 
@@ -112,16 +114,21 @@ class Case:
             UsageError: no spec is named, or an option can't have its value.
         """
         where = f"{self.study.name}, table {self.table.name}, run {self.row.name}"
-        about = f"{where} ({self.study.paper})"
-        backend = {"backend": automatic()[0]}  # once, as it looks for compilers
-        found = Experiment(self.study.name, "", about=about, training=backend, folder=self.study.folder)
-        for layer in (self.study.base, *(size.layer for size in self.sizes)):
-            found = layer.on(found)
+        found = self._layered
         if not found.spec:
             raise UsageError(f'{where}: there is no spec; say which cell is trained: spec = "Music"')
         if found.task is None and found.data is None:
             raise UsageError(f"{where}: there is no task and no data")
-        return found.changed({"backend": found.options()["backend"], "log-form": "lines"})
+        chosen = found.training.get("backend") or automatic()[0]  # once, as it looks for compilers
+        return replace(found, about=f"{where} ({self.study.paper})").changed({"backend": chosen, "log-form": "lines"})
+
+    @cached_property
+    def _layered(self) -> Experiment:
+        """What the layers say. It has a backend only where one of them names it."""
+        found = Experiment(self.study.name, "", folder=self.study.folder)
+        for layer in (self.study.base, *(size.layer for size in self.sizes)):
+            found = layer.on(found)
+        return found
 
     @cached_property
     def _jobs(self) -> dict[tuple[int, float | None], Job]:
@@ -133,11 +140,15 @@ class Case:
             self._jobs[seed, rate] = self._job(seed, rate)
         return self._jobs[seed, rate]
 
+    def _anywhere(self, experiment: Experiment) -> Experiment:
+        """The experiment as its name describes it: one that names no backend has the same name on every machine."""
+        return experiment if "backend" in self._layered.training else experiment.changed({"backend": USUAL})
+
     def _job(self, seed: int, rate: float | None) -> Job:
         options: dict[str, Any] = {"seed": seed} if rate is None else {"seed": seed, "rate": rate}
         experiment = self.experiment.changed(options)
         processes = int(self._last("processes", 1))
-        key = digest(experiment, processes)
+        key = digest(self._anywhere(experiment), processes)
         words = [self.table.name, self.row.name, *([] if rate is None else [f"rate {rate:g}"]), f"s{seed}", key]
         limit, name = self._last("limit", None), "-".join(filter(None, map(_slug, words)))
         return Job(self.study.name, name, key, experiment, seed, rate, processes, self.minutes, limit, (self.wanted,))

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from recurrency.errors import UsageError, visible
 from recurrency.reproducing.pictures import CURVES, PICTURES
 from recurrency.reproducing.plan import Case
-from recurrency.reproducing.results import HOLDS, OPEN, Outcome, Result, judged, outcome
+from recurrency.reproducing.results import FAILS, HOLDS, OPEN, Outcome, Result, judged, outcome
 from recurrency.reproducing.scenes import Picture, Scene, Shown
 from recurrency.reproducing.store import Store
-from recurrency.reproducing.studies import Drawn, Study, Table
+from recurrency.reproducing.studies import Claim, Drawn, Study, Table
 
 LEGEND = """Each number is the mean over the seeds that have ended; "spread" is the smallest and the largest, and the
 standard deviation (±) where there are three seeds or more. A **miss** is worse than published by more than the
@@ -85,13 +85,9 @@ class Report:
         out = [f"### {escaped(table.caption)}", f"{escaped(unit)}; {better} is better; scale `{scale}`.{source}"]
         head = ("run", "measured", "spread", "published", "", "seeds", "updates", "minutes")
         out.append(markdown_table(head, (self._row(one) for one in found)))
-        notes = [note for one in found for note in _notes(one)]
+        notes = [*(note for one in found for note in _notes(one)), *_missing(found)]
         out += ["\n".join(f"- {note}" for note in notes)] if notes else []
-        claims = []
-        for claim in table.claims:
-            verdict, figures = judged(claim, found, table)
-            claims.append(f"- **{verdict}**: {escaped(claim.words)} ({escaped(figures)})")
-        out += ["\n".join(claims)] if claims else []
+        out += ["\n".join(_claim(claim, found) for claim in table.claims)] if table.claims else []
         if table.curve:
             drawn = Drawn("curves", table.name, "Validation losses over updates", {"log": table.log})
             out += self._picture(study, drawn, CURVES, found)
@@ -242,8 +238,15 @@ def _range(values: Sequence[float], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def _claim(claim: Claim, found: Sequence[Outcome]) -> str:
+    """A line that says what becomes of a claim, and why where it does not hold and the study has a reason."""
+    verdict, figures = judged(claim, found, found[0].case.table)
+    words = f"- **{verdict}**: {escaped(claim.words)} ({escaped(figures)})"
+    return f"{words} {escaped(claim.otherwise)}" if verdict == FAILS and claim.otherwise else words
+
+
 def _notes(one: Outcome) -> list[str]:
-    """What the row of a table does not show: the rates tried, words of values, and what is missing."""
+    """What the row of a table does not show: the rates tried, and words of values."""
     out = []
     name = escaped(one.name)
     if len(one.case.rates) > 1:
@@ -256,8 +259,22 @@ def _notes(one: Outcome) -> list[str]:
         out.append(f"{name}: of {len(one.case.rates)} rates {run} were tried; {best}")
     words = [f"seed {r.job.seed}: {r.reading.words}" for r in one.results if r.counts and r.reading and r.reading.words]
     out += [f"{name}: {escaped('; '.join(words))}"] if words else []
-    for result in one.missing:
-        out.append(f"{name}, seed {result.job.seed}: **missing**, {escaped(_why(result, one))}")
+    return out
+
+
+def _missing(found: Sequence[Outcome]) -> list[str]:
+    """A line for each reason why runs of a table are missing, with these runs."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for one in found:
+        for result in one.missing:
+            seeds = reasons.setdefault(_why(result, one), {}).setdefault(one.name, [])
+            seeds.append(str(result.job.seed))
+    out = []
+    for why, rows in reasons.items():
+        runs = (
+            f"{escaped(name)}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}" for name, seeds in rows.items()
+        )
+        out.append(f"**missing**, {escaped(why)}: {'; '.join(runs)}")
     return out
 
 

@@ -75,12 +75,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """The order of values that a paper claims: each of `chain`, the name of a run or a number, before the next one."""
+    """The order of values that a paper claims: each of `chain`, the name of a run or a number, before the next one.
+
+    `otherwise` is what the report says where the claim does not hold.
+    """
 
     less: bool
     chain: tuple[str | float, ...]
     margin: float
     words: str
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,7 +277,7 @@ def _row(fields: Fields, value: Value, options: Mapping[str, Any]) -> Row:
 
 
 def _claim(fields: Fields, rows: tuple[Row, ...]) -> Claim:
-    fields.only(("less", "more", "margin", "words"))
+    fields.only(("less", "more", "margin", "words", "otherwise"))
     if ("less" in fields.table) == ("more" in fields.table):
         raise fields.wrong('a claim has one of less and more: less = ["IRNN", "tanh"]')
     order = "less" if "less" in fields.table else "more"
@@ -287,7 +291,8 @@ def _claim(fields: Fields, rows: tuple[Row, ...]) -> Claim:
             raise fields.wrong(f"there is no run {item} in this table; there are {', '.join(names)}{hint}")
     if len(chain) < 2 or not any(isinstance(item, str) for item in chain):
         raise fields.wrong(f"{order} needs two or more, at least one of them a run")
-    return Claim(order == "less", tuple(chain), fields.number("margin", 0) or 0.0, fields.text("words"))
+    margin, otherwise = fields.number("margin", 0) or 0.0, fields.text("otherwise", "")
+    return Claim(order == "less", tuple(chain), margin, fields.text("words"), otherwise)
 
 
 def _drawn(fields: Fields, tables: tuple[Table, ...]) -> Drawn:
