@@ -40,11 +40,12 @@ def _curves(scene: Scene, figure: Any) -> None:
                 label = None
         if change is not None and isinstance(row.published, int | float):
             axes.axhline(row.published, color=f"C{number % 10}", lw=1, ls="--")
-    what = f"{scene.unit}, validation" if change and scene.unit else "validation loss"
+    unit = scene.unit.partition(",")[0]
+    what = f"{unit}, validation" if change and unit else "validation loss"
     axes.set(xlabel="updates", ylabel=what, yscale="log" if scene.options["log"] else "linear")
     figures.unframed(axes)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize="small")
+        figure.legend(frameon=False, fontsize="small", loc="outside right upper")
 
 
 CURVES = Picture("curves", "the losses", _curves, {"log": False})

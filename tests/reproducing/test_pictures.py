@@ -36,5 +36,5 @@ def test_curves_are_in_the_unit_of_the_value(value: str, factor: float) -> None:
         np.testing.assert_allclose(line.get_xdata(), [10, 20])
         np.testing.assert_allclose(line.get_ydata(), [1.5 * factor, 0.75 * factor])
     assert [line.get_ydata()[0] for line in dashed] == ([] if value == "measured" else [0.5])
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "two"]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["one", "two"]
     assert axes.get_yscale() == "log"
