@@ -76,6 +76,8 @@ def array_of(name: str, value: Any) -> Any:
         return value
     try:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+        if array.size > GREATEST_FIXED:
+            raise UsageError(f"{name} has {array.size} elements; at most {GREATEST_FIXED} are allowed")
         real = array.astype(np.float64) if array.dtype.kind in "biuf" else None
     except (TypeError, ValueError):
         real = None
@@ -84,8 +86,6 @@ def array_of(name: str, value: Any) -> Any:
     if not np.isfinite(real).all():
         place = ", ".join(str(k + 1) for k in np.argwhere(~np.isfinite(real))[0])
         raise UsageError(f"{name} must be finite; element [{place}] (counted from 1) is not")
-    if real.size > GREATEST_FIXED:
-        raise UsageError(f"{name} has {real.size} elements; at most {GREATEST_FIXED} are allowed")
     return Fixed.of(real)
 
 
@@ -96,7 +96,7 @@ def _read(name: str, path: str | Path) -> Any:
         UsageError: it can't be read, or holds objects.
     """
     try:
-        return np.load(path, allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UsageError(f"{name}: there is no file {path}") from None
     except (OSError, ValueError, EOFError) as error:
