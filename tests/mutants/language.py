@@ -10,6 +10,7 @@ WORDS = "tests/language/test_vocabulary.py"
 USES = "tests/language/test_uses.py"
 SAMPLES = "tests/language/test_samples.py -k 'not c and not emulated and not torch'"
 DERIVATIVES = "tests/language/test_own_derivatives.py -k 'function_has or numpy'"
+FIXED = "tests/language/test_fixed_arrays.py"
 
 CHANGES = (
     Changes(
@@ -19,6 +20,18 @@ CHANGES = (
     Changes(
         "recurrency/language/elaboration/initial_values.py", USES,
         (("parameters have the name of the call", "full, known = scope.home + name", "full, known = scope.prefix + name"),),
+    ),
+    Changes(
+        "recurrency/language/elaboration/constants.py", FIXED,
+        (
+            ("indices begin at 0", "np.indices(sizes)[axis] + 1.0", "np.indices(sizes)[axis] + 0.0"),
+            ("all constants have the seed 0", "generator(scope.work.handed.seed, full)", "generator(0, full)"),
+            ("unknown arrays are known by the function alone", "{meaning(graph, *arguments)}", ""),
+        ),
+    ),
+    Changes(
+        "recurrency/language/vocabulary/matrix_functions.py", FIXED,
+        (("expm squares once too little", "range(squarings)", "range(squarings - 1)"),),
     ),
     Changes(
         "recurrency/language/elaboration/uses.py", USES,
