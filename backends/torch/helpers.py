@@ -59,8 +59,9 @@ def sign_of(x, out):
 ''',
     "mod": '''
 def mod(a, b, out):
-    """The remainder of a / b, with the sign of b, be it zero."""
-    torch.remainder(a, b, out=out).copysign_(b)
+    """The remainder of a / b, with the sign of b, be it zero; torch's own is NaN where the quotient overflows."""
+    a, b = a.double(), b.double()
+    out.copy_(torch.remainder(torch.fmod(a, b * 2.0**1000), b).copysign(b))
 ''',
     "cumsum": '''
 def cumsum(x, axis, back, out):

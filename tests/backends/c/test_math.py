@@ -211,7 +211,7 @@ def test_other_rows_mean_what_the_interpreter_means(op: str, library: Library) -
     arguments = [a.ravel() for a in np.meshgrid(*[values] * OPS[op].arity, indexing="ij")]
     with np.errstate(all="ignore"):
         attributes = {"limit": 1.0} if op == "clip_grad" else {}
-        wanted = OPS[op].meaning(*arguments, **attributes)
+        wanted = np.asarray(OPS[op].meaning(*arguments, **attributes)).astype(library.dtype)
     np.testing.assert_allclose(library(op, *arguments), wanted, rtol=16 * np.finfo(library.dtype).eps)
 
 
