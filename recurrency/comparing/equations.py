@@ -70,8 +70,9 @@ def _defined(statement: syntax.Statement) -> Iterator[tuple[str, syntax.Expressi
             yield from ((f"state {target.name}", first) for target in targets)
         case syntax.Fn(name=name, body=body, slopes=slopes):
             yield from ((name, part) for part in (body, *slopes))
-        case syntax.Loss(value=value):
+        case syntax.Loss(value=value, weight=weight):
             yield "loss", value
+            yield from () if weight is None else (("loss where", weight),)
 
 
 def _line(span: Span) -> str:

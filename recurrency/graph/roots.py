@@ -44,6 +44,8 @@ FINAL = Group("final:")
 """States after the last step."""
 LOSS = Group("loss:")
 """Lines of the loss, where they stand apart. Their sum is the root `loss`."""
+WEIGHT = Group("weight:")
+"""The weights of the steps of each sequence in loss lines that have weights, by number."""
 PARAM, INPUT, START = Group("param:"), Group("input:"), Group("start:")
 """Parameters, inputs and first values: what gradients are taken of and tangents are given for."""
 GRADIENT = Group("gradient:")

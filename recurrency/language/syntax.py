@@ -137,8 +137,11 @@ class For:
 
 @dataclass(frozen=True)
 class Loss:
+    """`loss value`, `loss value where weight`."""
+
     span: Span = field(compare=False)
     value: Expression
+    weight: Expression | None = None
 
 
 Statement: TypeAlias = Param | State | Const | Fn | Equation | For | Loss

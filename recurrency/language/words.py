@@ -22,10 +22,15 @@ MAX_WORDS = 20_000
 STARTERS = frozenset({"PARAM", "STATE", "CONST", "FN", "FOR", "LOSS", "CELL", "USE"})
 TOP_LEVEL = frozenset({"CELL", "USE", "FN"})
 OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
-CLAUSES = {"reset": "RESET", "when": "WHEN", "derivative": "DERIVATIVE"}
+CLAUSES = {"reset": "RESET", "when": "WHEN", "derivative": "DERIVATIVE", "where": "_WHERE"}
 """Names that begin a clause between two values, and the terminals that they then are."""
 BEGIN_VALUE = frozenset({"NAME", "NUMBER", "LPAR"})
-BEGIN_CLAUSE = {"RESET": BEGIN_VALUE, "WHEN": BEGIN_VALUE, "DERIVATIVE": BEGIN_VALUE | {"MINUS"}}
+BEGIN_CLAUSE = {
+    "RESET": BEGIN_VALUE,
+    "WHEN": BEGIN_VALUE,
+    "_WHERE": BEGIN_VALUE,
+    "DERIVATIVE": BEGIN_VALUE | {"MINUS"},
+}
 """The words that may follow the terminal of a clause."""
 GREEK = {"σ": "sigmoid"}
 """Letters that are read as a name of the language."""

@@ -13,7 +13,7 @@ import numpy as np
 from recurrency.backend import Call, Runner
 from recurrency.errors import UsageError
 from recurrency.graph.op import Array
-from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, LOSS, OUTPUT, RESET, START, STREAM
+from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, LOSS, OUTPUT, RESET, START, STREAM, WEIGHT
 from recurrency.graph.types import Kind
 from recurrency.model.budget import longest, size_in_bytes
 from recurrency.model.call import GROUPS, clocks_of_resets
@@ -46,6 +46,7 @@ class Checkpoint:
         self.fixed = whole_steps(wanted) if self.budget is None else 0
         self._chosen: dict[tuple[int, int, bool], int] = {}
         self._resetting: dict[tuple[str, ...], Checkpoint] = {}
+        self._weighed: tuple[Call, dict[str, float]] | None = None
         reason = in_one_piece(interface, programs)
         if reason:
             raise UsageError(f"{interface.name} can't be run in chunks: {reason}")
@@ -247,10 +248,19 @@ class Checkpoint:
         count = call.steps[self.interface.clock] * call.batch if lengths is None else int(lengths.sum())
         return max(float(count), 1.0)
 
+    def _weights(self, call: Call) -> dict[str, float]:
+        """The sums of the weights of loss lines, over all steps of a call."""
+        if self._weighed is None or self._weighed[0] is not call:
+            found = self.programs.runner("weights")(call)
+            self._weighed = call, {LOSS.of(root): float(array.sum()) for root, array in found.items()}
+        return self._weighed[1]
+
     def _share(self, root: str, call: Call, piece: Piece) -> float:
         """The weight of a root of a chunk in the loss; terms without steps count in the first chunk alone."""
         if root == STEPS:
             return 1.0 / self._real_steps(call)
+        if LOSS.nested(WEIGHT).has(root):
+            return 1.0 / (self._weights(call)[root] or 1.0)
         return 1.0 if piece == (0, 0) else 0.0
 
     def _count(self, losses: dict[str, float], values: Mapping[str, Array], call: Call, piece: Piece) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.graph.roots import FINAL, OUTPUT, STREAM
+from recurrency.graph.roots import FINAL, OUTPUT, STREAM, WEIGHT
 from recurrency.graph.types import Kind
 from recurrency.model import parameters
 from recurrency.model.call import FORWARD, clocks_of_resets, dtype_name, gather
@@ -163,6 +163,13 @@ class Compiled:
     def _runner(self, call: Call, kind: str, *options: Any) -> Runner:
         """The compiled program of a kind for a call."""
         return self._programs(call).runner(kind, *options)
+
+    def loss_weights(self, inputs: Any, lengths: Any = None, mask: Any = None) -> dict[str, Array]:
+        """The sums of the weights of each sequence, [B], by the kinds of loss lines that have weights."""
+        kinds = tuple(kind for kind in self.loss_kinds if WEIGHT.has(kind))
+        call = self.gather(np.zeros(self.size, self.real), inputs, None, lengths, roots=kinds, mask=mask)
+        values = self.programs.runner("weights")(call)
+        return {kind: values[kind] for kind in kinds}
 
     def _chunked(self, call: Call) -> Checkpoint | None:
         """What runs a call in chunks, if there is to be more than one."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.graph import Graph
-from recurrency.graph.roots import FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM, in_any
+from recurrency.graph.roots import FINAL, GRADIENT, INPUT, LOSS, OUTPUT, START, STREAM, WEIGHT, in_any
 from recurrency.language.elaboration.elaborate import Elaborated
 from recurrency.passes import PASSES, chunks, derivatives, finished, optimised
 from recurrency.passes.gauss_newton import gauss_newton_product
@@ -73,7 +73,7 @@ class Graphs:
         key = ("lined",)
         if key not in self._graphs:
             whole = self.elaborated.graph
-            kept = [root for root in whole.roots if root == "loss" or FINAL.has(root)]
+            kept = [root for root in whole.roots if root == "loss" or in_any(root, FINAL, WEIGHT)]
             self._graphs[key] = optimised(apart(whole.select(kept)), self.without)
         return self._graphs[key]
 
@@ -247,6 +247,10 @@ def _with_products(graphs: Graphs, damped: tuple[str, ...], matching: bool) -> G
     return gauss_newton_product(graph, found.curvatures, damped, matching)
 
 
+def _weights(graphs: Graphs) -> Graph:
+    return graphs.finished(graphs.base(), WEIGHT.has)
+
+
 MAKERS: dict[str, Callable[..., Graph]] = {
     "forward": _forward,
     "forward_kept": lambda graphs, streams: graphs.halves(streams)[0],
@@ -258,6 +262,7 @@ MAKERS: dict[str, Callable[..., Graph]] = {
     "loss": _loss,
     "loss_gradients": _loss_gradients,
     "losses": _losses,
+    "weights": _weights,
     "weighed_gradients": _weighed_gradients,
     "vjp": _vjp,
     "jvp": _jvp,

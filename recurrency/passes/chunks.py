@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from recurrency.graph.graph import Graph
-from recurrency.graph.roots import FINAL, LOSS, OUTPUT, STREAM, Group, in_any
-from recurrency.passes.loss_lines import clock_of, lines, total
+from recurrency.graph.roots import FINAL, LOSS, OUTPUT, STREAM, WEIGHT, Group, in_any
+from recurrency.passes.loss_lines import clock_of, lines, over_steps, total
 from recurrency.passes.rewriting import made_by
 
 STEPS = LOSS.of("steps")
@@ -19,13 +19,14 @@ EACH = Group(LOSS.of("step:"))
 def in_chunks(graph: Graph, streams: Iterable[str] = ()) -> Graph:
     """The graph of results and some streams, with a root for each kind of loss line (`loss_roots`).
 
-    The loss is `loss:steps / max(1, n)`, where n counts the steps of all sequences together, plus the other roots.
+    The loss is `loss:steps / max(1, n)`, where n counts the steps of all sequences together, plus each line with
+    weights divided by their sum, plus the other roots.
     """
     out = _selected(graph, streams)
     found = lines(out)
-    out.roots.pop("loss", None)
+    _forget(out)
     for kind, root in loss_roots(found).items():
-        ids = found[kind] if root != STEPS else [out[id].args[0] for id in found[kind]]
+        ids = [out[id].args[0] if over_steps(kind) else id for id in found[kind]]
         out.roots[root] = total(out, ids).id
     return out.select(out.roots)
 
@@ -39,9 +40,9 @@ def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
     """The same graph, with the streams before their sums over time as roots EACH: sums of chunks can be added up."""
     out = _selected(graph, streams)
     found = lines(out)
-    out.roots.pop("loss", None)
+    _forget(out)
     for kind, ids in found.items():
-        if clock_of(kind) is None:
+        if not over_steps(kind):
             out.roots[LOSS.of(kind)] = total(out, ids).id
         else:
             inner = [_below(out, id, "divide", "sum_batch", "sum_time") for id in ids]
@@ -50,8 +51,14 @@ def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
 
 
 def _selected(graph: Graph, streams: Iterable[str]) -> Graph:
-    kept = [root for root in graph.roots if in_any(root, OUTPUT, FINAL) or root == "loss"]
+    kept = [root for root in graph.roots if in_any(root, OUTPUT, FINAL, WEIGHT) or root == "loss"]
     return graph.select([*kept, *(STREAM.of(name) for name in streams)])
+
+
+def _forget(graph: Graph) -> None:
+    """Take the loss, and the weights of its lines, from the roots."""
+    for root in [root for root in graph.roots if root == "loss" or WEIGHT.has(root)]:
+        del graph.roots[root]
 
 
 def _below(graph: Graph, id: int, *ops: str) -> int:

@@ -2,7 +2,8 @@
 
 A loss is a sum of lines, each with its own divisor. Losses of several batches, or of parts of one, are therefore
 combined line by line, weighted with the number of steps or sequences in each part. The kind of a line is `steps:t` (the
-steps of the clock t), `sequences`, or `once` (one value for all, such as a penalty).
+steps of the clock t), `sequences`, `once` (one value for all, such as a penalty), or `weight:0` (the first line whose
+steps have weights; a part then counts by the sum of these).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import reduce
 from operator import add
 
 from recurrency.graph.graph import Graph
-from recurrency.graph.roots import LOSS
+from recurrency.graph.roots import LOSS, WEIGHT
 from recurrency.graph.value import Value, constant
 from recurrency.passes.rewriting import made_by
 
@@ -29,6 +30,16 @@ def steps_of(clock: str) -> str:
 def clock_of(kind: str) -> str | None:
     """The clock of a mean over steps; None for other kinds."""
     return kind.removeprefix(STEPS) if kind.startswith(STEPS) else None
+
+
+def weight_of(kind: str) -> str | None:
+    """The root of the weights of a line whose steps have weights; None for other kinds."""
+    return kind if WEIGHT.has(kind) else None
+
+
+def over_steps(kind: str) -> bool:
+    """Whether a line is a mean over steps, with weights or without."""
+    return clock_of(kind) is not None or weight_of(kind) is not None
 
 
 def lines(graph: Graph) -> dict[str, list[int]]:
@@ -81,6 +92,11 @@ def _terms(graph: Graph) -> Iterator[int]:
 def _kind(graph: Graph, id: int) -> str:
     """The kind of a line: a mean is divided by the number of steps or sequences, at least 1."""
     mean = made_by(graph, id, "divide")
+    divisor = made_by(graph, mean.args[1], "where") if mean else None
+    if divisor is not None and (weighed := made_by(graph, divisor.args[2], "sum_batch")):
+        found = [root for root, node in WEIGHT.within(graph.roots).items() if node == weighed.args[0]]
+        if found:
+            return WEIGHT.of(found[0])
     divisor = made_by(graph, mean.args[1], "maximum") if mean else None
     if divisor is None:
         return ONCE

@@ -73,6 +73,8 @@ def test_what_is_said_to_be_unread_reaches_no_output_and_no_loss() -> None:
             others = {*definition.module.cells, *definition.module.functions} - {definition.cell.name}
             family = re.search(r"\w\[\d", definition.cell.span.text)
             partly = family or words & {"if", "for", "fn", *others}  # a part of such a definition may be left out
+            if definition.cell is not spec.cell and re.search(r"[^\W\d]\.[^\W\d]", spec.source.text):
+                continue  # another cell may read any of its streams
             for name in found.parameters:
                 if not partly and "[" not in name and not reached(found, name):
                     assert (101, name) in warned, (seed, name, spec.source.text)

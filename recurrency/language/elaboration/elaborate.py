@@ -18,7 +18,7 @@ from typing import Any
 from recurrency.errors import Diagnostic, SpecError
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.roots import FINAL, OUTPUT, STREAM
+from recurrency.graph.roots import FINAL, OUTPUT, STREAM, WEIGHT
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
@@ -244,6 +244,7 @@ def _roots(work: Elaboration, top: Instance) -> None:
         for loss in work.losses[1:]:
             total = total + loss
         roots["loss"] = total.id
+    roots |= {WEIGHT.of(k): value.id for k, value in enumerate(work.weights)}
     for k, value in enumerate(work.curvatures.values()):
         roots[f"curvature:{k}"] = value.id
     change(work, [top, *top.inner.values()])

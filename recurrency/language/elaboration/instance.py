@@ -21,6 +21,7 @@ from recurrency.language.diagnostics import (
     WRONG_CLAUSE,
     WRONG_INITIAL_STATE,
     WRONG_LOSS,
+    brief,
 )
 from recurrency.language.elaboration.binding import EXPRESSIONS
 from recurrency.language.elaboration.constants import given, varies
@@ -276,7 +277,24 @@ class Instance(Scope):
                 help = "sum(...) or mean(...) reduces a vector to one number" if value.type.shape else None
                 title = f"a loss is one number, but this is {shown(value.type)}"
                 raise self.problem(WRONG_LOSS, title, loss.value.span, help=help)
-            self.work.add_loss(value)
+            self.work.add_loss(value, None if loss.weight is None else self._weight(loss.weight, env, target, value))
+
+    def _weight(self, expression: syntax.Expression, env: Env, target: str, value: Value) -> Value:
+        """The weight of each step in a loss line, which follows from the inputs of this step."""
+        weight, graph = Evaluator(self, env, target).value(expression), self.work.graph
+        what = brief(expression.span.text)
+        if weight.type.shape or weight.type.index is not None or weight.type.kind is not Kind.STREAM:
+            found = shown(weight.type) if weight.type.kind is Kind.STREAM else "the same at each step"
+            title = f"`where` needs one number for each step, but {what} is {found}"
+            raise self.problem(WRONG_LOSS, title, expression.span)
+        if value.type.kind is not Kind.STREAM or value.type.clock != weight.type.clock:
+            title = f"`where` chooses among the steps of a loss, but this loss has no steps over {weight.type.clock}"
+            raise self.problem(WRONG_LOSS, title, expression.span)
+        elsewhere = {Trait.PARAMETER, Trait.FIRST, Trait.DELAYS, Trait.WHOLE, Trait.DRAWS}
+        if any(graph[id].op.traits & elsewhere for id in graph.needed([weight.id])):
+            title = f"{what} says which steps count, and has to follow from the inputs of its step alone"
+            raise self.problem(WRONG_LOSS, title, expression.span)
+        return weight
 
     def named(self) -> Iterator[tuple[str, Value]]:
         """All streams by dotted name, including those of sub-cells."""

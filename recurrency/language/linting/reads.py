@@ -98,8 +98,8 @@ def _definitions(statement: syntax.Statement) -> Iterator[tuple[str, tuple[Any, 
             yield target.name, (value,)
         case syntax.Fn(name=name, body=body, slopes=slopes):
             yield name, (body, *slopes)
-        case syntax.Loss(value=value):
-            yield LOSS, (value,)
+        case syntax.Loss(value=value, weight=weight):
+            yield LOSS, (value,) if weight is None else (value, weight)
 
 
 def with_loss(module: Module) -> set[int]:

@@ -11,7 +11,7 @@ from lark import Token
 from recurrency.errors import Diagnostic, Source, Span
 from recurrency.language.diagnostics import Code, say
 from recurrency.language.reading.outline import Start
-from recurrency.language.words import STARTERS, ends_value, open_brackets, spellings, where
+from recurrency.language.words import CLAUSES, STARTERS, ends_value, open_brackets, spellings, where
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ GROUPS = (
 HIDDEN = {
     "a statement": {"NAME"},
     "an expression": {"NOT", "LSQB", "STRING"},
-    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM", "RESET", "WHEN", "DERIVATIVE"},
+    "an operator": {"LPAR", "LSQB", "DOT", "COMPARE", "IF", "OR", "AND", "FROM", *CLAUSES.values()},
 }
 PLAIN = {
     "NAME": "a name",

@@ -254,7 +254,8 @@ class TreeBuilder:
         return syntax.For(self.span(branch), self.defined(index), self.build(limits), body)
 
     def loss(self, branch: Branch) -> syntax.Loss:
-        return syntax.Loss(self.span(branch), self.build(branch.children[0]))
+        value, *weight = self.all(branch.children)
+        return syntax.Loss(self.span(branch), value, *weight)
 
     # --------------------------------------------------------------------------------------------------- expressions
 

@@ -38,8 +38,14 @@ def equations_of_cell(cell: syntax.Cell, scope: Symbols | None = None) -> list[s
     scope = scope or symbols_of(cell)
     rows = [row for statement in cell.body for row in statement_rows(statement, scope, ())]
     first = merged([row for statement in cell.body for row in first_values(statement, scope)])
-    losses = [Printer(scope).text(s.value, SUM) for s in flatten(cell.body) if isinstance(s, syntax.Loss)]
+    losses = [_loss(s, scope) for s in flatten(cell.body) if isinstance(s, syntax.Loss)]
     return rows + first + (["\\mathcal{L} &= " + " + ".join(losses)] if losses else [])
+
+
+def _loss(loss: syntax.Loss, scope: Symbols) -> str:
+    """A line of the loss, with the steps that count in it."""
+    text = Printer(scope).text(loss.value, SUM)
+    return text if loss.weight is None else f"{text} \\;\\text{{where}}\\; {Printer(scope).text(loss.weight, SUM)}"
 
 
 def latex_of_expression(expression: syntax.Expression, cell: syntax.Cell) -> str:

@@ -59,7 +59,10 @@ def loss(w: Writer) -> None:
     """One loss line."""
     kind = w.pick([k for k in KINDS if w.cell.ahead or not k.whole])
     want = replace(kind.shape(w), clock=w.pick(clocks(w)), whole=kind.whole, must=kind.whole)
-    template = kind.template
+    template, where = kind.template, ""
+    if not kind.whole and "PARAM" not in template:
+        where = weight(w, want)
+        want = replace(want, must=want.must or bool(where))
     if "SYMBOL" in template:
         found = [e for e in w.symbols(replace(want, must=True)) if e.index is not None]
         if not found:
@@ -71,7 +74,16 @@ def loss(w: Writer) -> None:
     if "PARAM" in template:
         template = template.replace("PARAM", w.param(want.shape).text)
     w.cell.causal = w.cell.causal and not kind.whole
-    w.cell.lines.append(f"loss {template.format(*operands(w, want, template))}")
+    w.cell.lines.append(f"loss {template.format(*operands(w, want, template))}{where}")
+
+
+def weight(w: Writer, want: Want) -> str:
+    """Which steps of a loss count, by an input over its clock; mostly all do."""
+    able = [port for port in w.cell.inputs if port.index is None and port.clock == want.clock]
+    if not able or not w.sometimes(4):
+        return ""
+    port = w.pick(able)
+    return f" where mean(abs({port.name}))" if port.shape else f" where abs({port.name})"
 
 
 def operands(w: Writer, want: Want, template: str) -> list[object]:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.passes.loss_lines import ONCE, SEQUENCES, clock_of
+from recurrency.passes.loss_lines import ONCE, SEQUENCES, clock_of, weight_of
 from recurrency.training.data.sequences import Array, Batch
 
 ByKind: TypeAlias = Mapping[str, float]
@@ -67,6 +67,10 @@ def counts(model: Any, batch: Batch, ends: bool = True) -> dict[str, float]:
 def each(model: Any, kind: str, batch: Batch, ends: bool = True) -> Array:
     """The same for each sequence of the batch, [B]; what counts once is distributed evenly."""
     size, clock = batch.size, clock_of(kind)
+    if weight_of(kind) is not None:
+        known = {name: given for name, given in batch.keywords.items() if name != "resets"}
+        found: Array = getattr(model, "model", model).loss_weights(batch.inputs, **known)[kind]
+        return found
     if clock is not None:
         return batch.steps(next(name for name, port in model.inputs.items() if port.clock == clock), clock)
     if kind != SEQUENCES:
