@@ -26,6 +26,9 @@ SPEC = """cell Said(x, a, b, c, y, target, z, p, q: [4], w: index[4]) -> (out: [
 VALUES = {
     "n, k": "2, 1",
     "slice(x, a, b)": "slice(x, 1, 2)",
+    "[M, D]": "[2, 2]",
+    "[M * D]": "[16]",
+    "repeat(x, n": "repeat(x, 2",
     "low, high": "0, 1",
     "std": "0.1",
     "(H)": "(4)",

@@ -155,6 +155,15 @@ def test_a_row_is_neither_a_member_nor_a_step() -> None:
     assert np.allclose(found["stream:y"], given["U[2]"][0] + before[:, :, 2])
 
 
+def test_a_row_of_a_stream_inside_a_use_is_read_by_its_name() -> None:
+    inner = cell("y = x", "z = x[1]", header="Inner[K](x: [2, K]) -> (y: [2, K])")
+    outer = cell("u = Inner(x)", "y = u.y[2] + u.x[1] + u[1]", header="Outer[K](x: [2, K]) -> (y: [K])")
+    given = arrays(elaborated(inner + outer, K=3))["x"]
+    assert np.allclose(run(inner + outer, K=3)["stream:y"], given[:, :, 1] + 2 * given[:, :, 0])
+    wrong = outer.replace("u.y[2]", "u.z[2]")
+    assert numbers(inner + wrong) == [52]
+
+
 REFUSED: list[tuple[str, int, str]] = [
     ('einsum("mdk,md->mk", x, z)', 58, "the axis d is D in axis 2 of x, and K in axis 2 of z"),
     ('einsum("mdk,m->dk", x, g)', 58, "the axis m is M in axis 1 of x, and K in g"),

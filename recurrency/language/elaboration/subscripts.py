@@ -47,7 +47,7 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
         if key is not None:
             return _of_family(evaluator, key, expression)
     if isinstance(expression.value, syntax.Attribute):
-        return attribute(evaluator, expression.value, tuple([evaluator.integer(i) for i in expression.indices]))
+        return _row_inside(evaluator, expression, expression.value)
     base = evaluator.meaning(expression.value)
     if isinstance(base, CellValue):
         positional = tuple(evaluator.entry(i) for i in expression.indices)
@@ -57,6 +57,16 @@ def subscript(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if found is None:
         raise _no_family(evaluator, expression, base)
     return found
+
+
+def _row_inside(evaluator: Evaluator, expression: syntax.Subscript, value: syntax.Attribute) -> Any:
+    """`u.y[1]`: a member of a family inside a use, or a row of a stream there."""
+    used = _used(evaluator, value.value)
+    if used is not None and (value.name, ()) in used.scope.streams:
+        found = _row(evaluator, expression, used.scope.streams[value.name, ()])
+        if found is not None:
+            return found
+    return attribute(evaluator, value, tuple([evaluator.integer(i) for i in expression.indices]))
 
 
 def _row(evaluator: Evaluator, expression: syntax.Subscript, base: Any) -> Value | None:
