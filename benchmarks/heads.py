@@ -76,6 +76,7 @@ def main() -> None:
     steps, batch, inputs, hidden = SIZES[options.size]
     print(f"T, B, N, H = {steps}, {batch}, {inputs}, {hidden}; {options.heads} heads against one")
     print(f"{'cell':16}{'one, ms':>10}{'heads, ms':>11}{'ratio':>8}{'compile, s':>12}{'heads, s':>10}{'ratio':>8}")
+    compiled("GLA", {"N": 2, **CELLS["GLA"](2, 4)}, 1, 1)  # loads what all compilations need
     for cell in options.cells:
         models, written = [], []
         for m in (1, options.heads):

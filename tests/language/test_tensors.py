@@ -117,6 +117,8 @@ EINSUMS = (
     ("mdk,k,mk->md", "Agz"),
     ("md,mdk,mk,k->m", "uxzg"),
     ("mdk,mdk,mdk->mk", "xAx"),
+    ("nm,mn->mn", "ww"),
+    ("mn,nk->km", "wz"),
     (" X k m , k->mX ", "yg"),
 )
 
@@ -124,12 +126,14 @@ EINSUMS = (
 @pytest.mark.parametrize(("letters", "names"), EINSUMS)
 def test_einsum_is_that_of_numpy(letters: str, names: str) -> None:
     extra = {"u": "reshape(q, [M, D])", "s": "sum(q)", "y": "transpose(x, 1, 2)"}
+    extra["w"] = 'einsum("mk,nk->mn", z, tanh(z))'
     call = f'einsum("{letters}", {", ".join(extra.get(n, n) for n in names)})'
     if "X" in letters:
         call = call.replace("transpose(x, 1, 2)", "transpose(transpose(x, 1, 2), 2, 3)")
 
     def plain(q: Array, x: Array, **given: Array) -> Any:
         own = {"u": q.reshape(2, 3), "s": q.sum(), "y": x.transpose(1, 2, 0), "x": x, "q": q}
+        own["w"] = given["z"] @ np.tanh(given["z"]).T
         return np.einsum(letters.replace(" ", ""), *((own | given)[n] for n in names))
 
     _compare(call, plain)
@@ -144,6 +148,21 @@ def test_einsum_contracts_in_the_cheapest_order() -> None:
     assert products('einsum("ij,jk,k->i", a, b, v)') == [(2,), (50,)]
     assert products('einsum("k,ij,jk->i", v, a, b)') == [(2,), (50,)]
     assert products('einsum("ij,jk,k->i", P, Q, v)') == [(50, 50), (50,)], "what is the same at all steps comes first"
+
+
+def test_what_a_choice_leaves_out_has_no_gradient_behind_axes_in_another_order() -> None:
+    header = "Chosen[M, D, K, J](x: [M, D, K, J], c: [K, D, M], p: [J]) -> (y: [K, D, M])"
+    text = cell('e = einsum("mdkj,j->kdm", log(x), p)', "y = where(c, e, 0)", header=header)
+    model = rc.parse(text).compile(backend="interpreter", dtype="float64", M=2, D=3, K=4, J=2)
+    rng = np.random.default_rng(0)
+    c = rng.integers(0, 2, (1, 1, 4, 3, 2)).astype(float)
+    x = 1 + rng.random((1, 1, 2, 3, 4, 2))
+    x *= c.transpose(0, 1, 4, 3, 2)[..., None]  # 0, where the logarithm is infinite, if it is not chosen
+    p, dy = rng.random((1, 1, 2)), rng.random(c.shape)
+    run = model.forward(model.init(0), {"x": x, "c": c, "p": p})
+    found = model.backward(run, {"y": dy}).inputs["x"]
+    weight = (c * dy).transpose(0, 1, 4, 3, 2)[..., None] * p[:, :, None, None, None]
+    assert np.allclose(found, np.divide(weight, x, out=np.zeros_like(x), where=x > 0))
 
 
 def test_a_row_is_neither_a_member_nor_a_step() -> None:
