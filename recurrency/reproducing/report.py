@@ -154,7 +154,8 @@ class Report:
         value = "" if result.reading is None else f"{result.reading.value:{one.case.table.value.form}}"
         words = record.state if record.state in ("finished", "limit", "diverged") else f"**{record.state}**"
         beside = "alone" if record.beside == 1 else f"{record.beside} processes"
-        machine = f"{record.processor}, {record.cores} cores, {beside}, backend `{record.backend}`, one thread each"
+        cores = f"{record.cores} core{'s' if record.cores > 1 else ''}"
+        machine = f"{record.processor}, {cores}, {beside}, backend `{record.backend}`, one thread each"
         if machine not in self.machines:
             self.machines.append(machine)
         return (
