@@ -310,7 +310,7 @@ def test_what_can_not_be_compiled_is_refused_with_the_reason(case: str) -> None:
 
 
 def test_a_pass_that_is_not_there_can_not_be_switched_off() -> None:
-    with pytest.raises(rc.UsageError, match=r"there is no pass fuze .* cse, fuse, .*; did you mean fuse\?"):
+    with pytest.raises(rc.UsageError, match=r"there is no pass fuze .* cse, forget, fuse, .*; did you mean fuse\?"):
         E.compile(N=1, H=1, without=["fuze"])
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from recurrency.reproducing.choice import choices
 from recurrency.reproducing.command import Request, checked, reproduce
 from recurrency.reproducing.starting import in_this_process
-from recurrency.reproducing.studies import find, shipped
+from recurrency.reproducing.studies import shipped
 from tests.support import small_data
 
 
@@ -23,7 +24,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_short_form(name: str, out: Path) -> None:
     """Run a study at the scale `tiny`; it is skipped by name where none of its data are there."""
     request = Request((name,), scale="tiny", out=str(out), start=in_this_process)
-    ready, absent = checked([find(name)], request, lambda words: None)
+    ready, absent = checked(choices([name]), request, lambda words: None)
     if not ready:
         pytest.skip(f"{name}: {absent[name]}")
     said: list[str] = []

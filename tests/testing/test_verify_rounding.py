@@ -64,7 +64,7 @@ def test_every_operation_that_rounds_has_its_error() -> None:
     exact |= {"floor", "round", "stop_grad", "clip_grad", "add_slope", "peak", "argmax"}
     moving = {name for name, op in OPS.items() if op.group in ("source", "boundary", "layout", "index", "time")}
     assert set(ERRORS) | set(ERRORS_AT) | exact | moving == set(OPS)
-    assert not set(ERRORS) & (exact | moving)
+    assert set(ERRORS) & (exact | moving) == {"array"}, "a source that float32 need not hold exactly"
 
 
 def test_jiggled_numbers_scatter_by_the_units_that_are_stated() -> None:

@@ -109,7 +109,6 @@ ELEMENTWISE: tuple[Row, ...] = (
     Row("leaky_relu({0}, {1})", "se", total),
     Row("gelu_exact({0})"),
     Row("pi * atan({0})", grows=none, tight=False),
-    Row("identity({0})"),
     Row("stop_grad({0})"),
     Row("clip_grad({0}, 0.7)"),
     Row("straight_through(sign({0} - 0.3456), {1})", "ss"),
