@@ -130,6 +130,20 @@ CELLS = {
             z = (1 + h * h) ** sigmoid(p) + sign(h) + hard_sigmoid(a)
             loss sum(y * z)
         }"""),
+    "further functions": Small("""
+        cell Further[N, H](x: [N]) -> (y: [H], z: [H]) {
+            fn bump(v) = where(v > 0, 1, 0) derivative 1 / (1 + v * v)
+
+            const K : [H, H] = matrix(i, j: (i - 0.3 * j) / 4)
+
+            param W : [H, N] ~ glorot_uniform
+            state h : [H] = 0
+            a = W @ x + K @ h[t-1]
+            h = atan(a) * erf(a) + erfc(a) * bump(a)
+            y = cumsum(h) + onehot(argmax(a)) * a
+            z = floor(a) - round(3 * a) + mod(h, 1.7)
+            loss sum(y * y) + sum(z)
+        }"""),
     "comparisons": Small("""
         cell Comparisons[N, H](x: [N]) -> (y: [H]) {
             param W, V : [H, N] ~ glorot_uniform

@@ -79,7 +79,6 @@ STRATA = (
     Stratum(5, (5, 3, 0), state=True, training=True),
     Stratum(5, (0, 5, 2), "float32", cuts=(1, 4), set=2),
     Stratum(0, (0, 0), state=True, cuts=()),
-    Stratum(5, (5, 2, 4), state=True, resets=True),
     Stratum(4, (4, 4), set=2),
     Stratum(3, (), training=True, set=0),
     Stratum(5, (5, 4, 1), "float32", state=True, training=True, cuts=(), set=2),
@@ -87,8 +86,9 @@ STRATA = (
     Stratum(1, (1, 1), "float32", state=True, training=True, cuts=()),
     Stratum(4, (4, 4, 4), "float32", values="special", cuts=(1, 1)),
     Stratum(5, (5, 2), values="large", state=True),
-    Stratum(4, (4, 4), "float32", training=True, resets=True, cuts=(1, 2)),
     Stratum(2, (2,), "float32", values="tails", cuts=()),
+    Stratum(5, (5, 2, 4), state=True, resets=True),
+    Stratum(4, (4, 4), "float32", training=True, resets=True, cuts=(1, 2)),
 )
 """The smallest first. Every third tests derivatives, which needs some steps and plain numbers."""
 

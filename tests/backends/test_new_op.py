@@ -23,7 +23,7 @@ define(
 )
 """,
     "language/vocabulary/elementwise.py": """
-row(ELEMENTWISE, "cosh(x)", "hyperbolic cosine", _unary("cosh", math.cosh))
+row(ELEMENTWISE, "cosh(x)", "hyperbolic cosine", unary("cosh", math.cosh))
 """,
 }
 """What is added to which module of code."""

@@ -107,4 +107,4 @@ def test_the_text_tells_numbers_as_the_compiler_does(path: Path) -> None:
 
 
 def test_the_text_tells_numbers_in_random_specs() -> None:
-    assert sum(compared(rc.parse(written(Dice(seed)).text)) for seed in range(40)) > 15
+    assert sum(compared(rc.parse(written(Dice(seed)).text)) for seed in range(80)) > 15

@@ -44,17 +44,27 @@ CHANGES = (
         ),
     ),
     Changes(
+        "recurrency/language/vocabulary/pieces.py", WORDS,
+        (
+            ("the k-th part", "piece(x, axis, size * (which - 1), size * which)", "piece(x, axis, size * 0, size)"),
+            ("slice includes its end", "piece(x, axis, first - 1, last)", "piece(x, axis, first, last)"),
+        ),
+    ),
+    Changes(
+        "recurrency/language/vocabulary/vectors.py", WORDS,
+        (
+            ("var is not centred", "    centred = _centred(x, axes)", "    centred = x"),
+            ("layer_norm without its 1e-5", "(_var(x, (axis,)) + 1e-5)", "(_var(x, (axis,)) + 1e-15)", "tests/graph/test_edges.py -k interpreter_agrees"),
+            ("norm overflows", 'most.apply("less", 1e38)).where(most, 1.0)', 'most.apply("less", 1e38)).where(1.0, 1.0)', "tests/graph/test_edges.py -k '(agrees and numpy) or not_chosen'"),
+        ),
+    ),
+    Changes(
         "recurrency/language/vocabulary/elementwise.py", WORDS,
         (
-            ("the smallest element", 'else -(-x).reduce("peak")', 'else x.reduce("peak")'),
-            ("the k-th part", "x.slice(size * (which - 1), size * which)", "x.slice(size * 0, size)"),
-            ("slice includes its end", "x.slice(first - 1, last)", "x.slice(first, last)"),
-            ("var is not centred", "centred = x - mean(x)", "centred = x"),
-            ("layer_norm without its 1e-5", "(_var(x) + 1e-5)", "(_var(x) + 1e-15)", "tests/graph/test_edges.py -k interpreter_agrees"),
+            ("the smallest element", 'else -(-x).reduce("peak", axes)', 'else x.reduce("peak", axes)'),
             ("gelu of another form", "0.044715", "0.04715"),
             ("hard_sigmoid is steeper", "+ 2.5) * 0.2)", "+ 2.5) * 0.25)"),
             ("clip: bounds the wrong way round", 'apply("maximum", a.value(1)).apply("minimum", a.value(2))', 'apply("maximum", a.value(2)).apply("minimum", a.value(1))'),
-            ("norm overflows", 'most.apply("less", 1e38)).where(most, 1.0)', 'most.apply("less", 1e38)).where(1.0, 1.0)', "tests/graph/test_edges.py -k '(agrees and numpy) or not_chosen'"),
         ),
     ),
     Changes(

@@ -40,7 +40,7 @@ def drawn(spec: rc.Spec, count: int = 200, **options: object) -> list[Case]:
 
 
 def test_cases_have_all_lengths_states_dtypes_and_numbers() -> None:
-    found = drawn(elman())
+    found = drawn(elman(), 400)
     assert {c.batch for c in found} == {0, 1, 2, 3}
     assert {c.steps["t"] for c in found} == set(range(6))
     assert {n for c in found if c.lengths for n in c.lengths["t"]} >= {0, 1, 5}

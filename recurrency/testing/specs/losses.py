@@ -78,9 +78,12 @@ def loss(w: Writer) -> None:
 
 
 def weight(w: Writer, want: Want) -> str:
-    """Which steps of a loss count, by an input over its clock; mostly all do."""
+    """Which steps of a loss count, by an input over its clock; mostly all do.
+
+    In the main cell alone: what another cell reads may depend on other steps where it is used.
+    """
     able = [port for port in w.cell.inputs if port.index is None and port.clock == want.clock]
-    if not able or not w.sometimes(4):
+    if w.cell.name != "Main" or not able or not w.sometimes(4):
         return ""
     port = w.pick(able)
     return f" where mean(abs({port.name}))" if port.shape else f" where abs({port.name})"
