@@ -119,7 +119,7 @@ ELEMENTWISE: tuple[Row, ...] = (
     Row("noise({0}, 0.3 * sigmoid({1}))", "se"),
     Row("sample({0}, 0.2)"),
     Row("sample({0}, 0.3 * sigmoid({1}), per = sequence)", "se"),
-    Row("0.1 * gumbel({0})"),
+    Row("0.1 * gumbel({0})", tight=False),
     Row("noise({0}, 0.1, per = sequence)"),
     Row("zoneout({0}, {1}, 0.25)", "ss"),
     Row("zoneout({0}, {1}, 0.5, per = sequence)", "ss"),
