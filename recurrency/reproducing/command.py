@@ -240,7 +240,7 @@ def _keep(store: Store, kept: Store, ready: list[Case], write: Write) -> None:
 def kept_report(kept: Store) -> Report:
     """The page of a folder of kept runs."""
     introduction = (
-        "Written by `recurrency reproduce --keep` from the kept runs, each table at the largest scale that has one, "
+        "Written by `recurrency reproduce` from kept runs (`--keep`), each table at the largest scale that has one, "
         "and at the next one while rows are missing there."
     )
     return Report(page_of(kept.path), kept.path / PICTURES, TITLE, introduction, (kept,))
