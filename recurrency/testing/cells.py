@@ -132,7 +132,7 @@ CELLS = {
         }"""),
     "further functions": Small("""
         cell Further[N, H](x: [N]) -> (y: [H], z: [H]) {
-            fn bump(v) = where(v > 0, 1, 0) derivative 1 / (1 + v * v)
+            fn bump(v) = v * v derivative 2 * v
 
             const K : [H, H] = matrix(i, j: (i - 0.3 * j) / 4)
 
