@@ -141,7 +141,7 @@ CELLS = {
             a = W @ x + K @ h[t-1]
             h = atan(a) * erf(a) + erfc(a) * bump(a)
             y = cumsum(h) + onehot(argmax(a)) * a
-            z = floor(a) - round(3 * a) + mod(h, 1.7)
+            z = floor(a / 99 + 0.5) - round(a / 99 + 0.2) + mod(h + 8, 17)
             loss sum(y * y) + sum(z)
         }"""),
     "comparisons": Small("""
