@@ -59,6 +59,20 @@ def test_conditions_in_a_formula_have_and_or_and_not() -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+def test_conditions_in_a_formula_are_evaluated_once() -> None:
+    """Long ones would expand to more operations than a spec may have."""
+    small = " or ".join(f"i + {k} == j" for k in range(60))
+    np.testing.assert_array_equal(value(f"= matrix(i, j: 1 if {small} else 0)"), np.triu(np.ones((3, 3))))
+    same = " and ".join(["D == 3", *["not (i == 2)"] * 60])
+    np.testing.assert_array_equal(value(f"= vector(i: 1 if {same} else 0)", "[D]"), [1, 0, 1])
+    static = " or ".join(["D == 4"] * 60)
+    np.testing.assert_array_equal(value(f"= vector(i: i if {static} else -i)", "[D]"), [-1, -2, -3])
+    deep = "i == 3"
+    for _ in range(30):
+        deep = f"(i > 0 if {deep} else i > 1)"
+    np.testing.assert_array_equal(value(f"= vector(i: 1 if {deep} else 0)", "[D]"), [0, 1, 1])
+
+
 def test_a_formula_reads_dimensions_functions_other_constants_and_sums() -> None:
     more = "    fn twice(a) = 2 * a\n    const s : [] = 0.5"
     expected = [[2 * math.sin(i / 3) + 0.5 + sum(i**n for n in (1, 2)) for _ in range(3)] for i in (1, 2, 3)]

@@ -218,6 +218,13 @@ class Evaluator(Names):
                 raise
             raise Problem(replace(problem.diagnostic, help=AT_RUN_TIME[op])) from None
 
+    def condition(self, expression: syntax.Expression, op: str = "") -> bool | Value:
+        """Whether a condition holds; in a formula, if it differs from element to element, 1 or 0 for each of them."""
+        meaning = self.plain(expression) if self.tabulates else None
+        if isinstance(meaning, Value):
+            return meaning
+        return bool(decided(meaning)) if is_number(meaning) else self.truth(expression, op)
+
     def dimension(self, expression: syntax.Expression) -> int | Poly:
         """An expression as a dimension: a polynomial of symbols, or a positive whole number."""
         value = self.static(expression)

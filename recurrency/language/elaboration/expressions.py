@@ -28,8 +28,8 @@ from recurrency.language.vocabulary.table import FUNCTIONS
 
 def _unary(evaluator: Evaluator, expression: syntax.Unary, direct: bool) -> Any:
     if expression.op == "not":
-        mask = _mask(evaluator, expression.operand)
-        return not evaluator.truth(expression.operand, "not") if mask is None else mask.apply("equal", 0.0)
+        holds = evaluator.condition(expression.operand, "not")
+        return holds.apply("equal", 0.0) if isinstance(holds, Value) else not holds
     meaning = evaluator.plain(expression.operand)
     return negated(meaning) if is_number(meaning) else -evaluator.real(expression.operand, meaning)
 
@@ -37,14 +37,11 @@ def _unary(evaluator: Evaluator, expression: syntax.Unary, direct: bool) -> Any:
 def _binary(evaluator: Evaluator, expression: syntax.Binary, direct: bool) -> Any:
     op, left, right, span = expression.op, expression.left, expression.right, expression.span
     if op in ("and", "or"):
-        mask = _mask(evaluator, left)
-        if mask is None:
-            mask = _mask(evaluator, right)
-        if mask is not None:
-            one, two = (evaluator.value(side) for side in (left, right))
-            return one.where(two, 0.0) if op == "and" else one.where(1.0, two)
-        first = evaluator.truth(left, op)
-        return evaluator.truth(right, op) if first == (op == "and") else first
+        first = evaluator.condition(left, op)
+        if not isinstance(first, Value):
+            return evaluator.condition(right, op) if first == (op == "and") else first
+        second = evaluator.condition(right, op)
+        return first.where(second, 0.0) if op == "and" else first.where(1.0, second)
     one, two = evaluator.all(evaluator.plain, (left, right))
     if not (is_number(one) and is_number(two)):
         return combined(evaluator, expression, evaluator.real(left, one), evaluator.real(right, two))
@@ -57,19 +54,17 @@ def _binary(evaluator: Evaluator, expression: syntax.Binary, direct: bool) -> An
         raise evaluator.problem(NO_FINITE_VALUE, f"{brief(span.text)} has no finite value", span) from None
 
 
-def _mask(evaluator: Evaluator, expression: syntax.Expression) -> Value | None:
-    """A condition in a formula that differs from element to element; None for any other."""
-    meaning = evaluator.plain(expression) if evaluator.tabulates else None
-    return meaning if isinstance(meaning, Value) else None
+CONDITION = "the condition"
+"""The name of a condition that has been evaluated; no spec can write it."""
 
 
 def _conditional(evaluator: Evaluator, expression: syntax.Conditional, direct: bool) -> Any:
-    if _mask(evaluator, expression.condition) is not None:
-        parts = (expression.condition, expression.then, expression.otherwise)
-        callee = syntax.Name(expression.span, "where")
-        return call_function(evaluator, FUNCTIONS["where"], syntax.Call(expression.span, callee, parts))
-    chosen = expression.then if evaluator.truth(expression.condition) else expression.otherwise
-    return evaluator.meaning(chosen, direct)
+    holds = evaluator.condition(expression.condition)
+    if not isinstance(holds, Value):
+        return evaluator.meaning(expression.then if holds else expression.otherwise, direct)
+    condition, callee = (syntax.Name(expression.condition.span, name) for name in (CONDITION, "where"))
+    call = syntax.Call(expression.span, callee, (condition, expression.then, expression.otherwise))
+    return call_function(evaluator.inner({**evaluator.env, CONDITION: holds}), FUNCTIONS["where"], call)
 
 
 def _comprehension(evaluator: Evaluator, expression: syntax.Comprehension, direct: bool) -> Any:
