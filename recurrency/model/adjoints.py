@@ -136,6 +136,6 @@ def tangents(
         for name, array in table.items():
             if name not in real:
                 raise interface.unknown(f"real-valued {what}", name, real)
-            what = f"the tangent of {name}"
-            out[TANGENT.of(group.of(name))] = fitting(interface, call, what, array, real[name], gaps, adjoint=False)
+            port, named = real[name], f"the tangent of {name}"
+            out[TANGENT.of(group.of(name))] = fitting(interface, call, named, array, port, gaps, adjoint=False)
     return out

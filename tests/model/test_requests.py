@@ -235,6 +235,11 @@ NAMES: dict[str, tuple[str, Call, str]] = {
         lambda m: m.jvp(m.init(), W, inputs_tangent=W),
         "Symbols has no real-valued input w; it has none",
     ),
+    "a tangent of an unknown state, after a known one": (
+        "delay lines",
+        lambda m: m.jvp(m.init(), X, state_tangent={"h": np.zeros((2, 3)), "z": X}),
+        "DelayLines has no real-valued state z; it has x, x[t-2..t-1], h, h[t-2..t-1]",
+    ),
     "one list of lengths for two clocks": (
         "two clocks",
         lambda m: m.forward(m.init(), TWO, lengths=[1, 2, 3]),
