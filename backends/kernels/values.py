@@ -73,9 +73,8 @@ class Source:
 
     def fixed_array(self, array: Fixed) -> str:
         """The name of a fixed array in the file."""
-        name = f"array_{array.digest[:16]}"
-        self.fixed[name] = array
-        return name
+        self.fixed[array.word] = array
+        return array.word
 
     @property
     def graph(self) -> Graph:

@@ -137,9 +137,8 @@ class Frame:
 
     def fixed_array(self, array: Fixed) -> str:
         """The name of a fixed array of the module."""
-        name = f"array_{array.digest[:16]}"
-        self.fixed[name] = array
-        return name
+        self.fixed[array.word] = array
+        return array.word
 
     def full(self, id: int) -> str:
         """A value as an array with all axes of its type."""

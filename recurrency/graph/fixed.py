@@ -51,6 +51,11 @@ class Fixed:
             return self.name
         return hashlib.sha256(repr(self.shape).encode() + self.data).hexdigest()[:32]
 
+    @property
+    def word(self) -> str:
+        """What it is called in generated code."""
+        return f"array_{self.digest[:16]}"
+
     def __str__(self) -> str:
         return self.digest
 

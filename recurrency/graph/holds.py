@@ -7,9 +7,7 @@ which m is 1: a second register takes what the first one held, and so on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from recurrency.graph.graph import Graph
+from recurrency.graph.replacing import Replacing
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
 
@@ -22,13 +20,8 @@ def mixed(mask: Value, new: Value, old: Value) -> Value:
     return mask * new + (1.0 - mask) * old
 
 
-class Holds:
+class Holds(Replacing):
     """Gives registers to the streams of a graph as elaboration makes them. `finish` puts them in their places."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.old = list(graph)
-        self.instead: dict[int, int] = {}
 
     def hold(self, new: Value, mask: Value, firsts: list[Value]) -> tuple[list[Value], list[Value]]:
         """The registers of a stream and their values at the step before; `firsts` are those before the first step."""
@@ -39,18 +32,3 @@ class Holds:
         for delayed, register in zip(before, registers, strict=True):
             self.graph.bind(delayed.id, register.id)
         return registers, before
-
-    def finish(self) -> None:
-        """Let all older nodes and the roots read the registers."""
-        put_instead(self.graph, self.old, self.instead)
-
-
-def put_instead(graph: Graph, old: list[int], instead: Mapping[int, int]) -> None:
-    """Let older nodes and the roots of a graph read others instead of some."""
-    for id in old:
-        node = graph[id]
-        args = tuple(instead.get(arg, arg) for arg in node.args)
-        if args != node.args:
-            graph.put(id, node.reading(args))
-    graph.roots = {name: instead.get(id, id) for name, id in graph.roots.items()}
-    graph.span = None

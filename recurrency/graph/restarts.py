@@ -9,35 +9,33 @@ its own delays would read next: rows that lie before the last reset hold h0.
 from __future__ import annotations
 
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.holds import put_instead
 from recurrency.graph.op import Trait
+from recurrency.graph.replacing import Replacing
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 
 
-class Restarts:
+class Restarts(Replacing):
     """Rewrites delayed uses of a graph as elaboration makes them. `finish` puts the new values in their places.
 
     Each method takes the number of a node and a stream of numbers; where this is not 0, the delay begins again.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.old = list(graph)
-        self.instead: dict[int, int] = {}
+        super().__init__(graph)
         self._counts: dict[int, Value] = {}
 
     def delayed(self, id: int, reset: Value) -> None:
         """A use of a stream at an earlier step."""
         node = self.graph[id]
-        with_span(self.graph, node)
+        self.graph.span = node.span
         mask = reset if node.delay == 1 else self._crossed(reset, node.delay)
         self._choose(id, mask.like(self.graph.value(id)), self._declared(node))
 
     def history(self, id: int, reset: Value) -> None:
         """The last rows of a stream, the oldest first, which a call passes on."""
         node = self.graph[id]
-        with_span(self.graph, node)
+        self.graph.span = node.span
         rows = node.type.shape[0]
         assert isinstance(rows, int)
         counts = self._count(reset).history(rows)
@@ -48,10 +46,6 @@ class Restarts:
         if first is not None and first.type.shape != node.type.shape:
             first = first.expand((0,), (rows,))
         self._choose(id, mask, first)
-
-    def finish(self) -> None:
-        """Let all older nodes and the roots read the new values."""
-        put_instead(self.graph, self.old, self.instead)
 
     def _choose(self, id: int, mask: Value, first: Value | None) -> None:
         """Choose the first value where the mask is not 0, else what was there; an inner restart stays inside."""
@@ -82,11 +76,6 @@ class Restarts:
             self._counts[reset.id] = earlier + reset.where(1.0, 0.0)
             self.graph.bind(earlier.id, self._counts[reset.id].id)
         return self._counts[reset.id]
-
-
-def with_span(graph: Graph, node: Node) -> None:
-    """Let new nodes come from the place of a node."""
-    graph.span = node.span
 
 
 def nothing(graph: Graph, type_: Type) -> Value:

@@ -71,10 +71,10 @@ def gather(
         steps, ragged = _without_gaps(interface, gaps, arrays, flags, steps, batch, ragged)
     for name, array in arrays.items():
         port = interface.inputs[name]
-        mask = None if ragged is None else real_steps(ragged, steps, port.clock)
-        check_content(name, array, port.index, mask)
-        if mask is not None:
-            arrays[name] = without_padding(array, port.index, mask)
+        real = None if ragged is None else real_steps(ragged, steps, port.clock)
+        check_content(name, array, port.index, real)
+        if real is not None:
+            arrays[name] = without_padding(array, port.index, real)
     for clock, array in flags.items():
         real = None if ragged is None else real_steps(ragged, steps, clock)
         arrays[RESET.of(clock)] = (array if real is None else array & real).astype(interface.real)

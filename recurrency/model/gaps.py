@@ -6,7 +6,7 @@ last value; before the first step that is there they are zero (symbols: -1), as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -59,8 +59,7 @@ class Gap:
 
     def resets(self, flags: Array) -> Array:
         """Resets without gaps: one within a gap takes effect at the next step that is there."""
-        so_far = self.together(np.cumsum(flags != 0, 0))
-        return np.asarray(np.diff(so_far, axis=0, prepend=0) > 0)
+        return after_gaps(flags, self.together)
 
     def repeated(self, array: Array, nothing: float) -> Array:
         """A stream without gaps with its last value repeated in the gaps."""
@@ -83,6 +82,12 @@ class Gap:
         t, b = np.nonzero(self.there)
         out[t, b] = array[self._before[t, b] - 1, b]
         return out
+
+
+def after_gaps(resets: Array, together: Callable[[Array], Array]) -> Array:
+    """Resets [T, ...] without gaps: one within a gap takes effect at the next step that `together` keeps."""
+    so_far = together(np.cumsum(resets != 0, 0))
+    return np.asarray(np.diff(so_far, axis=0, prepend=0) > 0)
 
 
 Gaps = Mapping[str, Gap]

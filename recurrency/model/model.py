@@ -35,8 +35,8 @@ class Model(Products):
     [T, B] (bools, or 0 and 1) says at which steps a sequence begins again, from the declared initial values. `mask`
     [T, B] is 0 at steps that are not there, in gaps of the sequences: streams among the results repeat their last value
     there, and are zero before the first step that is there. Of a cell with several clocks, pass resets and masks by
-    clock. Random draws happen in `training` only, and depend on the `seed`. All calls raise `ShapeError` for an array
-    that does not fit, and `UsageError` for an unknown name.
+    clock. Random draws depend on the `seed`; those of `sample`, `gumbel` and `categorical` are made always, others in
+    `training` only. All calls raise `ShapeError` for an array that does not fit, and `UsageError` for an unknown name.
     """
 
     # ----------------------------------------------------------------------------------------------- forward pass

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from recurrency.disk import records
 from recurrency.errors import RecurrencyError, Source, UsageError, nearest
 from recurrency.graph.fixed import Fixed
+from recurrency.language.given_files import is_cell, is_file
 from recurrency.language.own_cells import OwnCell
 from recurrency.language.sources import library_index, read_source
 from recurrency.model import forks  # noqa: F401 - locks
@@ -283,10 +284,7 @@ def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:
     own = dict(dimensions)
     more = own.pop("dimensions", None)
     given = {**own, **more} if isinstance(more, Mapping) else dict(dimensions)
-    if all(
-        type(value) in PLAIN and not str(value).endswith(".npy") and ".rnn" not in str(value)
-        for value in given.values()
-    ):
+    if all(type(value) in PLAIN and not is_file(value) and not is_cell(value) for value in given.values()):
         return given
     return {name: _converted(name, value) for name, value in given.items()}
 
@@ -295,7 +293,7 @@ def _converted(name: str, value: Any) -> Any:
     from recurrency.language.elaboration.handed import array_of
     from recurrency.language.foreign_functions import named_here
 
-    if isinstance(value, str | Path) and ".rnn" in str(value):
+    if is_cell(value):
         value = load(value)
     if isinstance(value, Spec):
         return OwnCell(value.name, value.made_of, value.definition)

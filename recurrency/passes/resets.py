@@ -55,8 +55,10 @@ def obstacle(graph: Graph, clocks: Collection[str], streams: Iterable[str] = (),
             return place_text(node, LATER)
     clipped = (node for node in map(whole.__getitem__, whole.order()) if Trait.CLIPS in node.op.traits)
     return next(
-        (place_text(n, "clips a gradient that is a sum over all steps") for n in clipped if n.type.kind is SEQUENCE), ""
+        (
+            place_text(n, "clips a gradient that is a sum over all steps")
+            for n in clipped
+            if n.type.kind is Kind.SEQUENCE
+        ),
+        "",
     )
-
-
-SEQUENCE = Kind.SEQUENCE

@@ -12,13 +12,12 @@ import numpy as np
 from recurrency.errors import UsageError, nearest_hint
 from recurrency.graph.fixed import GREATEST_FIXED, Fixed
 from recurrency.language import syntax
+from recurrency.language.given_files import is_file
 
 SEED = "const_seed"
 """The seed of drawn constants, among the dimensions that a caller gives."""
 GIVEN = "given"
 """The value of a constant whose array the caller gives."""
-FILE = ".npy"
-"""The end of the name of a file with an array, as NumPy writes it."""
 
 
 class MissingArrayError(UsageError):
@@ -69,7 +68,7 @@ def array_of(name: str, value: Any) -> Any:
     Raises:
         UsageError: the elements are no finite real numbers, there are too many of them, or the file can't be read.
     """
-    if isinstance(value, Path) or (isinstance(value, str) and value.endswith(FILE)):
+    if isinstance(value, Path) or is_file(value):
         value = _read(name, value)
     is_array = hasattr(value, "__array__") and len(getattr(value, "shape", "")) > 0
     if not is_array and not isinstance(value, list | tuple):

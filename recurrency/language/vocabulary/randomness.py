@@ -23,6 +23,11 @@ def _random(a: Arguments, like: Type, law: str, p: float, rest: float | None, pe
     return a.graph.add("random", [], attrs)
 
 
+def _per(a: Arguments) -> str:
+    """Whether there is a draw for each step, or one for all steps of a sequence."""
+    return a.word("per", "step", ("step", "sequence"))
+
+
 def _probability(a: Arguments, position: int) -> float:
     p = a.number(position)
     if not 0 <= p < 1:
@@ -31,12 +36,12 @@ def _probability(a: Arguments, position: int) -> float:
 
 
 def _dropout(a: Arguments) -> Value:
-    x, p, per = a.value(0), _probability(a, 1), a.word("per", "step", ("step", "sequence"))
+    x, p, per = a.value(0), _probability(a, 1), _per(a)
     return x * _random(a, x.type, "keep", p, 1.0, per)
 
 
 def _zoneout(a: Arguments) -> Value:
-    new, old, p, per = a.value(0), a.value(1), _probability(a, 2), a.word("per", "step", ("step", "sequence"))
+    new, old, p, per = a.value(0), a.value(1), _probability(a, 2), _per(a)
     keep = _random(a, new.type, "bernoulli", p, p, per)
     return keep * old + (1.0 - keep) * new
 
@@ -45,7 +50,7 @@ def _normal(rest: float | None) -> Callable[[Arguments], Value]:
     """`mean + std * e`: the gradient flows into the mean and, unless it is a number, into the deviation."""
 
     def lower(a: Arguments) -> Value:
-        x, per = a.value(0), a.word("per", "step", ("step", "sequence"))
+        x, per = a.value(0), _per(a)
         if a.known(1):
             return x + _random(a, x.type, "normal", a.number(1), rest, per)
         std = a.value(1)
@@ -56,14 +61,13 @@ def _normal(rest: float | None) -> Callable[[Arguments], Value]:
 
 def _gumbel(a: Arguments) -> Value:
     x = a.value(0)
-    return x + _random(a, x.type, "gumbel", 1.0, None, a.word("per", "step", ("step", "sequence")))
+    return x + _random(a, x.type, "gumbel", 1.0, None, _per(a))
 
 
 def _categorical(a: Arguments) -> Value:
     """The place of the greatest of x + Gumbel noise follows softmax(x) (Maddison et al. 2017)."""
     x = vector(a)
-    noisy = x + _random(a, x.type, "gumbel", 1.0, None, a.word("per", "step", ("step", "sequence")))
-    chosen = constant(a.graph, 1.0).put(noisy.apply("argmax"), x.type.shape[0])
+    chosen = constant(a.graph, 1.0).put(_gumbel(a).apply("argmax"), x.type.shape[0])
     return chosen.apply("stop_grad").with_slope(x.apply("softmax"), 1.0)
 
 

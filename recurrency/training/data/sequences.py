@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from recurrency.errors import UsageError
+from recurrency.model.gaps import after_gaps
 
 Array: TypeAlias = NDArray[Any]
 Lengths: TypeAlias = Array | dict[str, Array] | None
@@ -139,8 +141,8 @@ def without_gaps(data: Sequences, where: str) -> Sequences:
         raise UsageError(f"mask of {where}, sequence {number}: it leaves no step")
     inputs = {n: [a[rows] for a, rows in zip(v, kept, strict=True)] for n, v in data.inputs.items() if v is not masks}
     if (resets := data.inputs.get(flag("resets"))) is not None:
-        so_far = [np.cumsum(a)[rows] for a, rows in zip(resets, kept, strict=True)]
-        inputs[flag("resets")] = [(np.diff(a, prepend=0) > 0).astype(np.int64) for a in so_far]
+        pairs = zip(resets, kept, strict=True)
+        inputs[flag("resets")] = [after_gaps(a, itemgetter(rows)).astype(np.int64) for a, rows in pairs]
     return replace(data, inputs=inputs)
 
 

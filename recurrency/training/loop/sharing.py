@@ -139,6 +139,10 @@ class Shared:
         self.processes.sum(total, gradient, *states.values())
         return dict(zip(self.loss_kinds, total.tolist(), strict=True)), Sum(gradient), states
 
+    def loss_weights(self, inputs: Any, lengths: Any = None) -> dict[str, Array]:
+        """The sums of the weights of each sequence of the whole batch, as `Model.loss_weights`."""
+        return self.model.loss_weights(inputs, lengths)
+
     def curvature(
         self,
         params: Any,

@@ -69,7 +69,7 @@ def each(model: Any, kind: str, batch: Batch, ends: bool = True) -> Array:
     size, clock = batch.size, clock_of(kind)
     if weight_of(kind) is not None:
         known = {name: given for name, given in batch.keywords.items() if name != "resets"}
-        found: Array = getattr(model, "model", model).loss_weights(batch.inputs, **known)[kind]
+        found: Array = model.loss_weights(batch.inputs, **known)[kind]
         return found
     if clock is not None:
         return batch.steps(next(name for name, port in model.inputs.items() if port.clock == clock), clock)

@@ -13,20 +13,11 @@ import numpy as np
 from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
 from recurrency.graph.fixed import Fixed
-from recurrency.language.elaboration.handed import FILE, array_of
+from recurrency.language.elaboration.handed import array_of
+from recurrency.language.given_files import FILE, is_cell, is_file
 
 FOLDER = "spec/arrays"
 """The arrays of a run, in its folder."""
-
-
-def is_file(value: Any) -> bool:
-    """Whether the value of a dimension names a file with an array."""
-    return isinstance(value, str) and value.endswith(FILE)
-
-
-def is_cell(value: Any) -> bool:
-    """Whether the value of a dimension names a cell in a file, as in `lem.rnn:LEM`."""
-    return isinstance(value, str) and ".rnn" in value
 
 
 def absolute(dimensions: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,11 +22,12 @@ from typing import Any
 from recurrency.disk.files import sweep, write_whole
 from recurrency.disk.locks import LOCK, locked
 from recurrency.errors import UsageError
+from recurrency.language.given_files import is_cell
 from recurrency.language.sources import library_index, read_source
 from recurrency.model.spec import Spec, load
 from recurrency.training.loop.progress import INTERRUPTED
 from recurrency.training.loop.snapshots import Snapshot, read, write
-from recurrency.training.runs.arrays import is_cell, kept
+from recurrency.training.runs.arrays import kept
 from recurrency.training.runs.experiments import KEPT
 from recurrency.training.runs.facts_schema import wrong_fact
 from recurrency.training.runs.metrics import read_metrics

@@ -11,8 +11,8 @@ from recurrency.disk.files import write_whole
 from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError
 from recurrency.graph.fixed import Fixed
+from recurrency.language.given_files import is_cell
 from recurrency.training.loop.progress import DivergedError, History
-from recurrency.training.runs.arrays import is_cell
 from recurrency.training.runs.experiments import REPORTS, Experiment, load
 from recurrency.training.runs.folders import BEST, CURVE, METRICS, RUN, RunFolder
 from recurrency.training.runs.metrics import Metrics, Several, draw_losses, read_metrics
