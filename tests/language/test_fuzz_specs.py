@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,27 @@ def composed(draw: st.DrawFn) -> str:
     body = "\n    ".join(draw(st.permutations(lines)))
     inner = "cell Inner[N](x: [N]) -> (y: [N]) {\n    state s : [N] = 0\n    s = s[t-1] + x\n    y = s\n}\n"
     return f"{inner}cell Outer[N](x: [N]) -> (y: [N]) {{\n    {body}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(x: [q]) -> (y: [N]) { y = x }",
+        "(x: [N]) -> (y: [q]) { y = x }",
+        "(x: [N]) -> (y: [N]) { param W : [q, N] ~ zeros\n y = x }",
+        "(x: [N]) -> (y: [N]) { state h : [q] = 0\n h = h[t-1]\n y = x }",
+        "(x: [N]) -> (y: [N]) { const A : [q] = 1\n y = x }",
+        "(x: [N]) -> (y: [N]) { fn f(a) = q(a)\n y = f(x) }",
+        "(x: [N]) -> (y: [N]) { y = q(x) }",
+        "(x: [N]) -> (y: [N]) { y = x\n loss q(x) }",
+        "(x: [N]) -> (y: [N]) { for i in 1..q { a[i] = x }\n y = x }",
+        "(x: [N]) -> (y: [N]) { y = q[N](x) from (h = x) }",
+    ],
+)
+def test_what_may_be_in_a_file_that_is_not_there_is_not_reported_but_refused(body: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        rc.parse(f'use "absent.rnn"\ncell C[N]{body}').check()
+    assert [d.number for d in caught.value.diagnostics] == [36]
 
 
 @FAST

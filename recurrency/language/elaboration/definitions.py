@@ -57,6 +57,7 @@ class Definitions:
             self.work.report(problem.diagnostic)
             self.spoilt.update(names)
         except Poisoned:
+            self.work.spoilt = True
             self.spoilt.update(names)
 
     # ------------------------------------------------------------------------------------------ one name, one meaning

@@ -121,7 +121,7 @@ class Elaboration:
         except Problem as problem:
             self.report(problem.diagnostic)
         except Poisoned:
-            pass
+            self.spoilt = True
         return None
 
     # ------------------------------------------------------------------------------- shapes of undeclared feedbacks
