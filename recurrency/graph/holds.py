@@ -7,15 +7,20 @@ which m is 1: a second register takes what the first one held, and so on.
 
 from __future__ import annotations
 
+from recurrency.graph.op import Trait
 from recurrency.graph.replacing import Replacing
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
 
 
 def mixed(mask: Value, new: Value, old: Value) -> Value:
-    """`new` where the mask is 1, `old` where it is 0, and a mixture between; of symbols, `new` where it is not 0."""
+    """`new` where the mask is 1, `old` where it is 0, and a mixture between; of symbols, `new` where it is not 0.
+
+    A comparison has no gradient and chooses, so that what is not chosen need not be finite.
+    """
+    chooses = Trait.MASK in mask.graph[mask.id].op.traits or new.type.index is not None
     mask = mask.like(new)
-    if new.type.index is not None:
+    if chooses:
         return mask.where(new, old)
     return mask * new + (1.0 - mask) * old
 

@@ -194,3 +194,19 @@ def test_masks_around_one_another_multiply() -> None:
     one = mixed.forward(params, {"x": x, "m": (m & r) * 1.0, "r": np.zeros((9, 2))})
     begun = (np.cumsum(m & r, 0) > 0)[..., None]
     close(both["h"] * begun, one["h"] * begun)
+
+
+@pytest.mark.parametrize("backend", ["interpreter", "numpy"])
+def test_what_a_comparison_leaves_out_need_not_be_finite(backend: str) -> None:
+    text = "cell Grow(x: []) -> (h: []) { state h : [] = 0\n h = exp(x) + 0.5 * h[t-1] }\n"
+    held = rc.parse(text + "cell Held(x, m: []) -> (y: []) { y = Grow(x) when (m > 0) }").compile(
+        backend=backend, dtype="float64"
+    )
+    none, m = np.zeros(0), np.array([[0.0], [1.0], [0.0], [1.0]])
+    x = np.array([[1e4], [0.3], [-1e4], [0.7]])
+    run = held.forward(none, {"x": x, "m": m})
+    first = np.exp(0.3)
+    close(run["y"], np.array([[0.0], [first], [first], [np.exp(0.7) + 0.5 * first]]))
+    close(
+        held.backward(run, {"y": np.ones((4, 1))}).inputs["x"], np.array([[0.0], [2.5 * first], [0.0], [np.exp(0.7)]])
+    )
