@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.support.ptx.operations import PLAIN, TYPES, Lanes, compared, converted, flushed, fused, high, shifted
+from tests.support.ptx.operations import DIRECTED, EXACT, PLAIN, TYPES, Lanes, compared, converted, flushed, fused, high, shifted
 from tests.support.ptx.text import Entry, Instruction
 
 ADDRESS = re.compile(r"\[([%$\w]+)(?:\+(-?\d+))?\]")
@@ -114,7 +114,7 @@ class Machine:
         words, operands = tuple(word for word in step.words if word != "ftz"), step.operands[1:]
         type_ = TYPES.get(words[-1])
         flush = flushed if "ftz" in step.words else np.asarray
-        if type_ is None or words[0] in FAST or "cc" in words:
+        if type_ is None or words[0] in FAST or "cc" in words or (words[0] not in EXACT and DIRECTED & {*words}):
             raise NotImplementedError(f"the interpreter of PTX knows no {step.name}")
         a = [flush(self._read(o, type_)) for o in operands[: 2 if words[0] in ("setp", "selp", "slct") else None]]
         return flush(self._applied(step, words, operands, a))
@@ -128,8 +128,8 @@ class Machine:
                 return compared(words[1], *a)
             case "selp":
                 return np.where(self.registers[operands[2]], *a)
-            case "fma":
-                return fused(a[0], a[1], a[2], words[1])
+            case name if name in EXACT and a[0].dtype.kind == "f" and (name == "fma" or words[1] in DIRECTED):
+                return fused(*EXACT[name](*a), words[1])
             case "mul" | "mad":
                 return self._multiplied(words, operands, *a[:2])
             case "shl" | "shr":

@@ -27,14 +27,34 @@ WIDER: dict[np.dtype[Any], np.dtype[Any]] = {np.dtype("f4"): np.dtype("f8"), np.
 
 
 def fused(a: Lanes, b: Lanes, c: Lanes, rounding: str) -> Lanes:
-    """a b + c, rounded once: to nearest, or down (`rm`), as CUDA's `expf` needs it."""
+    """a b + c, rounded once: to nearest, down, up or towards zero (CUDA's `expf` and `fmodf` need two of these)."""
     wide = WIDER[a.dtype]
-    exact: Lanes = a.astype(wide) * b.astype(wide) + c.astype(wide)
-    near: Lanes = exact.astype(a.dtype)
-    if rounding == "rm":
-        below = np.nextafter(near, a.dtype.type(-np.inf))
-        near = np.where(near.astype(wide) > exact, below, near)
-    return near
+    product, addend = a.astype(wide) * b.astype(wide), c.astype(wide)
+    total: Lanes = product + addend
+    near: Lanes = total.astype(a.dtype)
+    part = total - product
+    rest = (product - (total - part)) + (addend - part)  # what `total` lacks of the sum (Knuth's two-sum)
+    excess = near.astype(wide) - total
+    over = np.where(excess != 0, excess, -rest)
+    return TURNED[rounding](near, over, a.dtype.type(np.inf))
+
+
+TURNED: dict[str, Rule] = {
+    "rn": lambda near, over, far: near,
+    "rm": lambda near, over, far: np.where(over > 0, np.nextafter(near, -far), near),
+    "rp": lambda near, over, far: np.where(over < 0, np.nextafter(near, far), near),
+    "rz": lambda near, over, far: np.where(over * np.sign(near) > 0, np.nextafter(near, near.dtype.type(0)), near),
+}
+"""From the nearest number, and by how much it is over the exact one, to the number that a rounding wants."""
+DIRECTED = frozenset(TURNED) - {"rn"}
+"""Roundings other than to nearest, which only these instructions know here."""
+EXACT: dict[str, Callable[..., tuple[Lanes, Lanes, Lanes]]] = {
+    "fma": lambda a, b, c: (a, b, c),
+    "add": lambda a, b: (a, np.ones_like(a), b),
+    "sub": lambda a, b: (a, np.ones_like(a), -b),
+    "mul": lambda a, b: (a, b, np.copysign(np.zeros_like(a), -np.sign(a) * np.sign(b))),
+}
+"""The a, b and c of which each is a b + c."""
 
 
 def flushed(a: Lanes) -> Lanes:
