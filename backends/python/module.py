@@ -22,7 +22,8 @@ HELPERS_TITLE = title("helpers")
 
 PIECES = re.compile(
     r"""
-    [A-Za-z]{0,2}(?:\"{3}.*?\"{3} | '{3}.*?'{3} | \"(?:\\.|[^\"\\\n])*\" | '(?:\\.|[^'\\\n])*')  # a string
+    [A-Za-z]{0,2}(?:\"{3}.*?\"{3} | '{3}.*?'{3})  # a string, which may be megabytes: repeated are runs, not characters
+    | [A-Za-z]{0,2}(?:\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\" | '[^'\\\n]*(?:\\.[^'\\\n]*)*')
     | \#[^\n]*
     | (?<![.\w])([^\W\d]\w*)  # a name that is no attribute, the only piece that is found
     | \d[\w.]*

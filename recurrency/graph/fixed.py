@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recurrency.graph.dimensions import Dim
 
-GREATEST_FIXED = 1 << 20
+GREATEST_FIXED = 1 << 22
 """Bound on the elements of all fixed arrays of a cell together: generated code contains them."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import subprocess
+import tracemalloc
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from recurrency.backends.python.module import executed
+from recurrency.backends.python.module import executed, names_of
 
 import recurrency as rc
 from recurrency.graph.op import Array
@@ -107,3 +108,13 @@ def test_numbers_beyond_the_dtype_are_infinite_as_they_are_elsewhere() -> None:
         compiled = rc.parse(text).compile(backend=backend, dtype="float32")
         found = compiled.forward(np.zeros(0, np.float32), np.ones((1, 1), np.float32)).outputs["y"]
         assert np.isposinf(found).all(), backend
+
+
+def test_a_large_array_in_a_text_costs_little_more_memory_than_the_text() -> None:
+    text = f"x = \"{'A' * 3_000_000}\"\ny = '\\'{'B' * 3_000_000}' + z  # \"w"
+    tracemalloc.start()
+    try:
+        assert names_of(text) == {"x", "y", "z"}
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(text)
+    finally:
+        tracemalloc.stop()

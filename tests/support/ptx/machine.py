@@ -13,7 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from tests.support.ptx.operations import DIRECTED, EXACT, PLAIN, TYPES, Lanes, compared, converted, flushed, fused, high, shifted
+from tests.support.ptx.operations import (
+    DIRECTED,
+    EXACT,
+    PLAIN,
+    TYPES,
+    Lanes,
+    compared,
+    converted,
+    flushed,
+    fused,
+    high,
+    shifted,
+)
 from tests.support.ptx.text import Entry, Instruction
 
 ADDRESS = re.compile(r"\[([%$\w]+)(?:\+(-?\d+))?\]")
