@@ -13,7 +13,7 @@ from recurrency.errors import UsageError
 from recurrency.training.data import Batch
 from recurrency.training.tasks import TASKS, Settings, Task
 from recurrency.training.tasks.marks import ADDITION
-from recurrency.training.tasks.measures import Judged, wrong_side
+from recurrency.training.tasks.measures import Judged, off, wrong_side
 from recurrency.training.tasks.thresholds import threshold
 
 DRAWN = [name for name, kind in TASKS.items() if {"steps", "held"} <= {option.name for option in kind.options}]
@@ -46,6 +46,17 @@ def test_the_measures_of_1997_are_those_of_the_last_answers() -> None:
     found = measure.judged(measure.sums(Said(), None, [batches.part(slice(0, 3)), batches.part(slice(3, 4))]))
     assert found.count == 4
     assert found.values == pytest.approx((0.25, 0.11 / 4))
+    assert found.errors == pytest.approx((np.std([0, 0, 1, 0]) / 2, np.std([0.03, 0.03, 0.05, 0]) / 2))
+
+
+@pytest.mark.parametrize(("wrong", "surely"), [(4, True), (5, True), (6, False), (9, False), (10, False)])
+def test_a_task_is_surely_solved_only_where_other_data_would_be_solved_too(wrong: int, surely: bool) -> None:
+    """Of 1000 drawn sequences 10 are the bound; with 6 wrong ones others of the same kind may have more than 10."""
+    measure = off("target", 0.04, 0.01)
+    found = measure.judged(np.array([[wrong, 1000, wrong]], float))
+    assert measure.surely_met(found) == surely
+    assert measure.met(found) == (wrong < 10)
+    assert surely == (wrong / 1000 + 2 * np.sqrt(wrong / 1000 * (1 - wrong / 1000) / 1000) < 0.01)
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -213,12 +213,12 @@ class _Run:
         return True
 
     def _criterion(self) -> Facts:
-        """The task's measure on the validation data, if training is to end by it; notes whether that is solved."""
+        """The task's measure on the validation data, if training is to end by it; notes whether it is surely solved."""
         measure = self.task.measure
         if not self.options.until_solved or measure is None:
             return {}
         found = judged(self.model, self.task, self.params, self.task.valid())
-        if measure.met(found):
+        if measure.surely_met(found):
             self.history.solved = self.step
         return {"measured": found.value}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,14 @@ from recurrency.training.tasks.thresholds import threshold
 
 @dataclass(frozen=True)
 class Judged:
-    """The result of a measure: the number of sequences or steps, its value, and those of the measures beside it."""
+    """The result of a measure: the number of sequences or steps, its value, and those of the measures beside it.
+
+    `errors` are the standard errors of the values, as means of a sample: 0 unless given.
+    """
 
     count: int
     values: tuple[float, ...]
+    errors: tuple[float, ...] = ()
 
     @property
     def value(self) -> float:
@@ -65,14 +70,14 @@ class Measure:
         return self.judged(self.sums(model, params, stream)).value
 
     def sums(self, model: Any, params: Any, stream: Iterable[Batch]) -> Array:
-        """The sums and counts over all batches, [measures, 2]; they can be added up before `judged`.
+        """The sums, counts and sums of squares over all batches, [measures, 3]; they can be added up before `judged`.
 
         Raises:
             UsageError: the measure needs whole sequences, but they are read in pieces.
         """
         own = self.prepare(self, model, params) if self.prepare else self
         measures = (own, *own.beside) if own else ()
-        out = np.zeros((1 + len(self.beside), 2))
+        out = np.zeros((1 + len(self.beside), 3))
         state: Any = None
         for batch in stream if measures else ():
             if not batch.fresh and self.counts == "sequences":
@@ -81,15 +86,19 @@ class Measure:
             run = model.forward(params, batch.inputs, keep=False, **batch.keywords, **known)
             state = run.state
             for row, measure in zip(out, measures, strict=True):
-                numbers = measure.each(np.asarray(run.output), batch)
-                row += float(numbers.sum(dtype=np.float64)), numbers.size
+                numbers = measure.each(np.asarray(run.output), batch).astype(np.float64)
+                row += numbers.sum(), numbers.size, (numbers**2).sum()
         return out
 
     @staticmethod
     def judged(sums: Array) -> Judged:
-        """The means; they do not depend on the cut into batches."""
+        """The means and their standard errors; they do not depend on the cut into batches."""
         count = int(sums[0, 1])
-        return Judged(count, tuple((sums[:, 0] / count).tolist() if count else [float("nan")] * len(sums)))
+        if not count:
+            return Judged(0, *[(float("nan"),) * len(sums)] * 2)
+        means = sums[:, 0] / count
+        spreads = np.sqrt(np.maximum(sums[:, 2] / count - means**2, 0) / count)
+        return Judged(count, tuple(means.tolist()), tuple(spreads.tolist()))
 
     def holds(self, value: float) -> bool:
         """Whether a value counts as solved."""
@@ -99,6 +108,14 @@ class Measure:
         """Whether a result meets the criterion: enough was judged, and all values count as solved."""
         values = zip((self, *self.beside), found.values, strict=True)
         return found.count >= self.least and all(measure.holds(value) for measure, value in values)
+
+    def surely_met(self, found: Judged) -> bool:
+        """Whether a result meets the criterion with a margin of two standard errors.
+
+        So other data of the same kind meet it too: of 1000 sequences, 4 may be wrong where 1 % is the bound.
+        """
+        margin = tuple(value + 2 * error for value, error in zip_longest(found.values, found.errors, fillvalue=0.0))
+        return self.met(replace(found, values=margin))
 
     def told(self, found: Judged) -> str:
         """The result in words, and whether it is solved: `wrong 0.4 % (solved)`."""
