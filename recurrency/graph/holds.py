@@ -7,18 +7,19 @@ which m is 1: a second register takes what the first one held, and so on.
 
 from __future__ import annotations
 
+from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
 from recurrency.graph.replacing import Replacing
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
 
 
-def mixed(mask: Value, new: Value, old: Value) -> Value:
+def mixed(graph: Graph, mask: Value, new: Value, old: Value) -> Value:
     """`new` where the mask is 1, `old` where it is 0, and a mixture between; of symbols, `new` where it is not 0.
 
     A comparison has no gradient and chooses, so that what is not chosen need not be finite.
     """
-    chooses = Trait.MASK in mask.graph[mask.id].op.traits or new.type.index is not None
+    chooses = Trait.MASK in graph[mask.id].op.traits or new.type.index is not None
     mask = mask.like(new)
     if chooses:
         return mask.where(new, old)
@@ -33,7 +34,7 @@ class Holds(Replacing):
         type_ = Type(new.type.kind, new.type.shape, new.type.clock, new.type.index)
         before = [self.graph.delayed(type_, 1, [first]) for first in firsts]
         taken = [new, *before[:-1]]
-        registers = [mixed(mask, one, old) for one, old in zip(taken, before, strict=True)]
+        registers = [mixed(self.graph, mask, one, old) for one, old in zip(taken, before, strict=True)]
         for delayed, register in zip(before, registers, strict=True):
             self.graph.bind(delayed.id, register.id)
         return registers, before

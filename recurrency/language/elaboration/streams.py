@@ -324,7 +324,7 @@ class Seen(Stream):
     def __init__(self, inner: Stream, mask: Value) -> None:
         def define() -> Value:
             new = inner.now()
-            return mixed(mask, new, inner.at(1)) if new.type.kind is Kind.STREAM else new
+            return mixed(inner.walk.graph, mask, new, inner.at(1)) if new.type.kind is Kind.STREAM else new
 
         super().__init__(inner.walk, inner.name, inner.clock, define, inner.span, inner.type)
         self.inner = inner
