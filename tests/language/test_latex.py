@@ -44,6 +44,10 @@ MATHEMATICS = [
     ("LSTM[H, squash = relu](x)", r"\operatorname{LSTM}_{H, \mathrm{squash} = \operatorname{ReLU}}(x_{t})"),
     ("f(v = x, squash = tanh)", r"f(v = x_{t}, \mathrm{squash} = \tanh)"),
     ("x if L == 1 else h", r"\begin{cases} x_{t} & \text{if } L = 1 \\ h_{t} & \text{otherwise} \end{cases}"),
+    (
+        "where(x > 1, x, where(x, 0, h))",
+        r"\begin{cases} x_{t} & \text{if } x_{t} > 1 \\ 0 & \text{if } x_{t} \\ h_{t} & \text{otherwise} \end{cases}",
+    ),
     ("(x + h)[t-1]", r"(x + h)_{t-1}"),
     ("tanh(init(h))", r"\tanh(h_{0})"),
     ("h̃ + c_hat + x2 + W_ih + ω", r"\tilde{h}_{t} + \hat{c}_{t} + x_{2,t} + W_{\mathrm{ih},t} + \omega_{t}"),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from tests.transcriptions import gated, gated_feedback, gru, heads, linear, lstm, networks, parts, simple
+from tests.transcriptions import elapsed, gated, gated_feedback, gru, heads, linear, lstm, networks, parts, simple
 from tests.transcriptions.case import Case, Input
 from tests.transcriptions.trace import Trace, transcribe
 
@@ -32,6 +32,7 @@ CASES = (
     Case("FirstElement", networks.first_element, {"H": 5}, {"x": BIT}),
     Case("FirstElementAbsolute", networks.first_element_absolute, {"H": 5}, {"x": BIT}),
     Case("Music", networks.music, {"N": 6, "H": 5}, {"x": Input((6,), bits=True)}),
+    *elapsed.CASES,
     *gated.CASES,
     *heads.CASES,
     *linear.CASES,

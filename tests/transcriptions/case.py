@@ -14,17 +14,24 @@ from tests.transcriptions.trace import Transcription
 
 @dataclass(frozen=True)
 class Input:
-    """How to draw one input: `[T, B, *shape]` reals, bits, or symbols of a vocabulary."""
+    """How to draw one input: `[T, B, *shape]` reals, bits, lengths of time, times, or symbols of a vocabulary."""
 
     shape: tuple[int, ...] = ()
     symbols: int | None = None
     bits: bool = False
+    elapsed: bool = False
+    """Positive numbers."""
+    times: bool = False
+    """Positive numbers that grow from step to step."""
     clock: str = "t"
 
     def draw(self, rng: np.random.Generator, steps: int, batch: int) -> NDArray[Any]:
         size = (steps, batch, *self.shape)
         if self.symbols is not None:
             return rng.integers(0, self.symbols, size)
+        if self.elapsed or self.times:
+            passed = rng.uniform(0.1, 2.0, size)
+            return np.cumsum(passed, axis=0) if self.times else passed
         return rng.integers(0, 2, size).astype(float) if self.bits else rng.standard_normal(size)
 
 

@@ -260,7 +260,7 @@ class Printer:
             rows.append(f"{self.text(rest.then)} & \\text{{if }} {self.text(rest.condition)}")
             rest = rest.otherwise
         rows.append(f"{self.text(rest)} & \\text{{otherwise}}")
-        return "\\begin{cases} " + " \\\\ ".join(rows) + " \\end{cases}"
+        return BEGIN + " \\\\ ".join(rows) + END
 
     # ------------------------------------------------------------------------------------------------------- calls
 
@@ -311,14 +311,18 @@ class Printer:
         return f"{sign}_{{{first} \\leq {index} \\leq {last},\\; {replace(self, time='').text(clause.condition)}}}"
 
 
+BEGIN, END = "\\begin{cases} ", " \\end{cases}"
 Plan: TypeAlias = Callable[..., tuple[str, int]]
 """Prints a call of one function: the print and its precedence."""
 
 
 def where(p: Printer, *given: syntax.Expression) -> tuple[str, int]:
+    """One row for each case; a choice among the rest adds its rows."""
     condition, then, other = given
-    rows = f"{p.text(then)} & \\text{{if }} {p.text(condition)} \\\\ {p.text(other)} & \\text{{otherwise}}"
-    return f"\\begin{{cases}} {rows} \\end{{cases}}", ATOM
+    rest = p.text(other)
+    chooses = isinstance(other, syntax.Call) and isinstance(other.callee, syntax.Name) and other.callee.name == "where"
+    rest = rest.removeprefix(BEGIN).removesuffix(END) if chooses else f"{rest} & \\text{{otherwise}}"
+    return f"{BEGIN}{p.text(then)} & \\text{{if }} {p.text(condition)} \\\\ {rest}{END}", ATOM
 
 
 def transposed(p: Printer, x: syntax.Expression) -> str:
@@ -346,7 +350,7 @@ SPECIAL: dict[tuple[str, int], Plan] = {
     ("identity", 1): lambda p, x: (f"I_{{{p.text(x)}}}" if names_in(x) <= p.scope.bare else p.text(x, ATOM), ATOM),
     ("floor", 1): lambda p, x: (f"\\left\\lfloor {p.text(x)} \\right\\rfloor", ATOM),
     ("ceil", 1): lambda p, x: (f"\\left\\lceil {p.text(x)} \\right\\rceil", ATOM),
-    ("mod", 2): lambda p, a, b: (f"{p.text(a, MATMUL)} \\bmod {p.text(b, MATMUL)}", PRODUCT),
+    ("mod", 2): lambda p, a, b: (f"{p.text(a, MATMUL)} \\; \\mathrm{{mod}} \\; {p.text(b, MATMUL)}", PRODUCT),
     ("init", 1): lambda p, x: (replace(p, time="0").text(x), ATOM),
     ("concat", 2): stacked,
     ("concat", 3): stacked,

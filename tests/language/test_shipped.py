@@ -1,0 +1,27 @@
+"""The texts of the shipped cells: how long they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.rnn"))
+LINES = {
+    "MultiHeadSLSTM": 30,
+    "MultiHeadMLSTM": 30,
+    "Mamba2": 30,
+    "RWKV7": 30,
+    "PhasedLSTM": 24,
+    "LMU": 24,
+    "EchoState": 24,
+}
+"""The most lines of a cell, its docstring and blank lines among them."""
+
+
+@pytest.mark.parametrize("cell", LINES)
+def test_a_page_of_equations_is_short(cell: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in SPECS]
+    (found,) = (m[0] for text in texts for m in re.finditer(rf"^cell {cell}\b.*?^}}$", text, re.MULTILINE | re.DOTALL))
+    assert found.count("\n") + 1 <= LINES[cell]
