@@ -42,15 +42,20 @@ class Restarts(Replacing):
         last = counts.slice(rows - 1, rows).reshape().expand((0,), (rows,))
         mask, inner = counts.apply("less", last), node.type.shape[1:]
         mask = mask.expand(tuple(range(1, 1 + len(inner))), inner) if inner else mask
-        first = self._declared(node)
-        if first is not None and first.type.shape != node.type.shape:
-            first = first.expand((0,), (rows,))
-        self._choose(id, mask, first)
+        self._choose(id, mask, self._declared(node))
+
+    def last(self, id: int, reset: Value) -> None:
+        """A state after the last step, or the last rows of a stream; `reset` has one number for each sequence."""
+        node = self.graph[id]
+        self.graph.span = node.span
+        self._choose(id, reset.like(self.graph.value(id)), self._declared(node))
 
     def _choose(self, id: int, mask: Value, first: Value | None) -> None:
         """Choose the first value where the mask is not 0, else what was there; an inner restart stays inside."""
-        old = self.instead.get(id, id)
-        first = nothing(self.graph, self.graph[id].type) if first is None else first
+        old, type_ = self.instead.get(id, id), self.graph[id].type
+        first = nothing(self.graph, type_) if first is None else first
+        if first.type.shape != type_.shape:  # the same in each row
+            first = first.expand((0,), type_.shape[:1])
         found = self.graph.add("where", [mask.id, first.id, old])
         self.graph.rename(found.id, self.graph[id].name)
         self.instead[id] = found.id

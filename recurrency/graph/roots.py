@@ -60,6 +60,8 @@ READ = Group("read:")
 """What is computed over another clock and read by the rest, by number: see `passes.separate`."""
 RESET = Group("reset:")
 """Inputs: by clock, where sequences begin again."""
+AFTER = RESET.nested(Group("after:"))
+"""Inputs: by clock, which sequences begin again after their last step."""
 TAPE = Group("tape:")
 """What the forward run keeps for the backward run, by number."""
 

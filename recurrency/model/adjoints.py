@@ -35,7 +35,7 @@ def fitting(
     if array.__class__ is not np.ndarray or array.dtype is not interface.real:
         array = converted(name, array, port.index, interface.real)
     swap = interface.batch_first and port.kind is Kind.STREAM
-    gap = of(gaps, port) if port.kind is Kind.STREAM else None
+    gap = of(gaps, port) if gaps and port.kind is Kind.STREAM else None
     lead = port.lead(call.steps if gap is None else steps_of(call.steps, gaps), call.batch)
     wanted = (*(lead[::-1] if swap else lead), *port.shape)
     if array.shape != wanted:
@@ -97,7 +97,8 @@ def gradients(
         for name, (root, port) in interface.input_gradients.items():
             if name in call.given:
                 found = values[root] if root in values else _zeros(interface, call, port)
-                found = found if (gap := of(gaps, port)) is None else gap.apart(found)
+                if gaps and (gap := of(gaps, port)) is not None:
+                    found = gap.apart(found)
                 inputs[name] = interface.outward(found, port.kind)
     if "state" in wrt:
         for name, (root, port) in interface.state_gradients.items():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 REALS = {name: np.dtype(name) for name in ("float32", "float64")}
 """The dtypes that a model can have, by name."""
+_least = np.minimum.reduce
 SYMBOLS = np.dtype(np.int64)
 """The dtype of symbols in every model."""
 
@@ -152,7 +153,7 @@ def check_flags(name: str, flags: Any, shape: tuple[int, int], axes: tuple[str, 
 
 def check_content(name: str, array: Array, index: int | None, valid: Array | None = None) -> None:
     """Raise a ShapeError for NaN or an unknown symbol, except in padding, where `valid` [T, B] is False."""
-    if index is None and not isnan(array.min(initial=0.0)):  # the minimum of numbers is NaN if one of them is
+    if index is None and not isnan(_least(array, axis=None, initial=0.0)):  # it is NaN if one of them is
         return
     bad = np.isnan(array) if index is None else (array < -1) | (array >= index)
     if not bad.any():

@@ -9,7 +9,7 @@ import numpy as np
 
 from recurrency.backend import Call
 from recurrency.errors import ShapeError, UsageError
-from recurrency.graph.roots import RESET, START
+from recurrency.graph.roots import AFTER, RESET, START
 from recurrency.model.arrays import (
     REALS,
     Port,
@@ -23,7 +23,7 @@ from recurrency.model.arrays import (
     whole_seed,
     without_padding,
 )
-from recurrency.model.gaps import Gaps, gaps_of, of
+from recurrency.model.gaps import NONE, Gaps, gaps_of, of
 from recurrency.model.interface import Interface
 from recurrency.model.parameters import flat
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from recurrency.graph.op import Array
 
 DTYPES = tuple(REALS)
+NO_FLAGS: dict[str, Array] = {}
+"""No resets."""
 GROUPS = ("params", "inputs", "state")
 """What there can be gradients of."""
 
@@ -63,21 +65,19 @@ def gather(
     arrays = _inputs(interface, inputs, required)
     steps, batch = _sizes(interface, arrays)
     ragged = None if lengths is None else _lengths(interface, lengths, steps, batch)
-    flags = {} if resets is None else _flags(interface, "resets", resets, steps, batch)
-    gaps: Gaps = {}
-    if mask is not None:
-        gaps = gaps_of(_flags(interface, "mask", mask, steps, batch), ragged)
+    flags: dict[str, Array] = NO_FLAGS if resets is None else _flags(interface, "resets", resets, steps, batch)
+    gaps = NONE if mask is None else gaps_of(_flags(interface, "mask", mask, steps, batch), ragged)
+    late: dict[str, Array] = NO_FLAGS
     if gaps:
-        steps, ragged = _without_gaps(interface, gaps, arrays, flags, steps, batch, ragged)
+        steps, ragged, late = _without_gaps(interface, gaps, arrays, flags, steps, batch, ragged)
     for name, array in arrays.items():
         port = interface.inputs[name]
-        real = None if ragged is None else real_steps(ragged, steps, port.clock)
-        check_content(name, array, port.index, real)
-        if real is not None:
-            arrays[name] = without_padding(array, port.index, real)
-    for clock, array in flags.items():
-        real = None if ragged is None else real_steps(ragged, steps, clock)
-        arrays[RESET.of(clock)] = (array if real is None else array & real).astype(interface.real)
+        valid = None if ragged is None else real_steps(ragged, steps, port.clock)
+        check_content(name, array, port.index, valid)
+        if valid is not None:
+            arrays[name] = without_padding(array, port.index, valid)
+    if flags:
+        arrays.update(_resets(interface, flags, late, steps, ragged))
     offset = None
     if state:
         starts, offset = _state(interface, state, batch)
@@ -88,8 +88,28 @@ def gather(
 
 
 def clocks_of_resets(call: Call) -> tuple[str, ...]:
-    """The clocks on which a call has resets."""
-    return tuple(RESET.name(name) for name in call.given if name.startswith(RESET.prefix))
+    """The clocks on which a call has resets, and as `after:CLOCK` those on which sequences end with one in a gap."""
+    for name in call.given:
+        if name.startswith("reset:"):  # most calls have none: each step of this loop is paid in all of them
+            return tuple(RESET.name(name) for name in call.given if RESET.has(name))
+    return ()
+
+
+def _resets(
+    interface: Interface,
+    flags: Mapping[str, Array],
+    late: Mapping[str, Array],
+    steps: Mapping[str, int],
+    ragged: Mapping[str, Array] | None,
+) -> dict[str, Array]:
+    """The resets of a call as arrays of numbers, by the names of the inputs that they are."""
+    out = {}
+    for clock, array in flags.items():
+        real = None if ragged is None else real_steps(ragged, steps, clock)
+        out[RESET.of(clock)] = (array if real is None else array & real).astype(interface.real)
+    for clock, ends in late.items():
+        out[AFTER.of(clock)] = ends.astype(interface.real)
+    return out
 
 
 def _without_gaps(
@@ -100,17 +120,23 @@ def _without_gaps(
     steps: Mapping[str, int],
     batch: int,
     ragged: Mapping[str, Array] | None,
-) -> tuple[dict[str, int], dict[str, Array]]:
-    """Bring the steps of inputs and resets together. Returns the numbers of steps, and the lengths of the sequences."""
+) -> tuple[dict[str, int], dict[str, Array], dict[str, Array]]:
+    """Bring the steps of inputs and resets together.
+
+    Returns the numbers of steps, the lengths of the sequences, and by clock the sequences that a reset in a gap ends.
+    """
     for name, array in arrays.items():
         if (gap := of(gaps, interface.inputs[name])) is not None:
             arrays[name] = gap.together(array)
+    late = {}
     for clock, gap in gaps.items():
         if clock in flags:
+            if (ends := gap.late(flags[clock])).any():
+                late[clock] = ends
             flags[clock] = gap.resets(flags[clock])
     full = {clock: np.full(batch, count, np.int64) for clock, count in steps.items()}
     lengths = {**full, **(ragged or {}), **{clock: gap.counts for clock, gap in gaps.items()}}
-    return {**steps, **{clock: gap.steps for clock, gap in gaps.items()}}, lengths
+    return {**steps, **{clock: gap.steps for clock, gap in gaps.items()}}, lengths, late
 
 
 def by_name(interface: Interface, inputs: Any, required: Required) -> Mapping[str, Any]:

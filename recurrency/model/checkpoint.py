@@ -13,7 +13,7 @@ import numpy as np
 from recurrency.backend import Call, Runner
 from recurrency.errors import UsageError
 from recurrency.graph.op import Array
-from recurrency.graph.roots import ADJOINT, FINAL, GRADIENT, INPUT, LOSS, OUTPUT, RESET, START, STREAM, WEIGHT
+from recurrency.graph.roots import ADJOINT, AFTER, FINAL, GRADIENT, INPUT, LOSS, OUTPUT, RESET, START, STREAM, WEIGHT
 from recurrency.graph.types import Kind
 from recurrency.model.budget import longest, size_in_bytes
 from recurrency.model.call import GROUPS, clocks_of_resets
@@ -39,15 +39,19 @@ class Checkpoint:
         UsageError: `wanted` is neither a number of steps nor a budget, or the cell can't be run in chunks.
     """
 
-    def __init__(self, interface: Interface, programs: Programs, wanted: int | str) -> None:
+    def __init__(
+        self, interface: Interface, programs: Programs, wanted: int | str, plain: Programs | None = None
+    ) -> None:
         self.interface, self.programs, self.wanted = interface, programs, wanted
+        self.plain = plain or programs
+        """The programs that show whether the cell can be run in chunks: without resets after the last step."""
         self.roots = ChunkRoots(interface, programs)
         self.budget = size_in_bytes(wanted) if isinstance(wanted, str) and not wanted.strip().isdigit() else None
         self.fixed = whole_steps(wanted) if self.budget is None else 0
         self._chosen: dict[tuple[int, int, bool], int] = {}
         self._resetting: dict[tuple[str, ...], Checkpoint] = {}
         self._weighed: tuple[Call, dict[str, float]] | None = None
-        reason = in_one_piece(interface, programs)
+        reason = in_one_piece(interface, self.plain)
         if reason:
             raise UsageError(f"{interface.name} can't be run in chunks: {reason}")
 
@@ -57,7 +61,9 @@ class Checkpoint:
         if not clocks:
             return self
         if clocks not in self._resetting:
-            self._resetting[clocks] = Checkpoint(self.interface, self.programs.resetting(clocks), self.wanted)
+            plain = tuple(clock for clock in clocks if not AFTER.has(RESET.of(clock)))
+            of_plain = self.programs.resetting(plain)
+            self._resetting[clocks] = Checkpoint(self.interface, self.programs.resetting(clocks), self.wanted, of_plain)
         return self._resetting[clocks]
 
     def steps(self, count: int, batch: int, ragged: bool = False) -> int:
@@ -87,7 +93,7 @@ class Checkpoint:
         Raises:
             UsageError: a stream can't be computed in chunks.
         """
-        reason = in_one_piece(self.interface, self.programs, streams) if streams else ""
+        reason = in_one_piece(self.interface, self.plain, streams) if streams else ""
         if reason:
             raise UsageError(f"{' and '.join(streams)} can't be computed in chunks, but with keep=False: {reason}")
         roots = (*(OUTPUT.of(name) for name in self.interface.outputs), *(STREAM.of(name) for name in streams))
@@ -170,8 +176,9 @@ class Checkpoint:
         """The call of one chunk, from the states before it; the first chunk gets the caller's initial states."""
         start, stop = piece
         inputs, clock = self.interface.inputs, self.interface.clock
-        timed = {n: a[start:stop] for n, a in call.given.items() if n in inputs or RESET.has(n)}
-        given = {**({} if before else call.given), **timed}
+        late = {n: a if stop == call.steps[clock] else np.zeros_like(a) for n, a in call.given.items() if AFTER.has(n)}
+        cut = (n for n in call.given if n in inputs or (RESET.has(n) and n not in late))
+        given = {**({} if before else call.given), **{n: call.given[n][start:stop] for n in cut}, **late}
         given |= {START.of(FINAL.name(root)): array for root, array in before.items()}
         lengths, offset = call.lengths, call.offset
         if lengths is not None:

@@ -158,11 +158,15 @@ class Compiled:
 
     def _programs(self, call: Call) -> Programs:
         """The programs for a call: with resets, if it has any."""
-        return self.programs.resetting(clocks_of_resets(call))
+        clocks = clocks_of_resets(call)
+        return self.programs.resetting(clocks) if clocks else self.programs
 
     def _runner(self, call: Call, kind: str, *options: Any) -> Runner:
-        """The compiled program of a kind for a call."""
-        return self._programs(call).runner(kind, *options)
+        """The compiled program of a kind for a call. It is on the way of all calls, most of which have no resets."""
+        for name in call.given:
+            if name.startswith("reset:"):
+                return self._programs(call).runner(kind, *options)
+        return self.programs.runner(kind, *options)
 
     def loss_weights(self, inputs: Any, lengths: Any = None, mask: Any = None) -> dict[str, Array]:
         """The sums of the weights of each sequence, [B], by the kinds of loss lines that have weights."""
@@ -178,6 +182,8 @@ class Compiled:
 
     def _named(self, values: Arrays, roots: Iterable[tuple[str, str, Port]], gaps: Gaps = NONE) -> dict[str, Array]:
         """The values of roots, by name, with the axes that the caller uses and its gaps."""
+        if not gaps and not self.batch_first:
+            return {name: values[root] for name, root, _ in roots if root in values}
         out = {}
         for name, root, port in roots:
             if root in values:

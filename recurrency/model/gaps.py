@@ -61,6 +61,11 @@ class Gap:
         """Resets without gaps: one within a gap takes effect at the next step that is there."""
         return after_gaps(flags, self.together)
 
+    def late(self, flags: Array) -> Array:
+        """Which sequences, [B], have a reset after their last step that is there: it is the state that begins again."""
+        inside = np.arange(len(flags))[:, None] < self.ends
+        return np.asarray(((flags != 0) & inside & (self._before == self.counts) & ~self.there).any(0))
+
     def repeated(self, array: Array, nothing: float) -> Array:
         """A stream without gaps with its last value repeated in the gaps."""
         if not len(array):

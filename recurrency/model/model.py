@@ -69,7 +69,7 @@ class Model(Products):
         else:
             values = self._runner(call, "forward_kept" if keep else "forward", names)(call)
             if keep:
-                tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names, gaps=gaps)
+                tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names, None, gaps)
         wanted = [(n, STREAM.of(n), p) for n, p in self.streams.items() if n in names] if names else []
         inner = self._named(values, wanted, gaps) if wanted else {}
         return Run(self._named(values, self._results, gaps), self._state(values, call), inner, tape)

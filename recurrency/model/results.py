@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from recurrency.model.gaps import NONE, Gaps
 
 if TYPE_CHECKING:
     from recurrency.backend import Call
     from recurrency.graph.op import Array
-    from recurrency.model.gaps import Gaps
 
 
 State: TypeAlias = "dict[str, Array]"
@@ -23,8 +24,7 @@ class Kept:
     states: tuple[State, ...]
 
 
-@dataclass(frozen=True)
-class Tape:
+class Tape(NamedTuple):
     """What the backward pass needs of a forward pass: its call, the values it kept, and the streams it returned.
 
     A run in chunks keeps no values, only `kept`.
@@ -34,7 +34,7 @@ class Tape:
     values: dict[str, Array]
     streams: tuple[str, ...]
     kept: Kept | None = None
-    gaps: Gaps = field(default_factory=dict)
+    gaps: Gaps = NONE
 
 
 @dataclass(frozen=True)

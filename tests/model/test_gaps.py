@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import recurrency as rc
+from recurrency.backend import find
 from recurrency.training.data.readers import read_user
 from tests.support.cells import CASE, compiled, compiled_with_loss, random_params
 from tests.support.resetting import Array, close
@@ -137,6 +138,76 @@ def test_a_reset_in_a_gap_takes_effect_at_the_next_step() -> None:
     late[5] = 1
     one = model.forward(params, inputs, mask=mask, resets=resets)
     close(one.output, model.forward(params, inputs, mask=mask, resets=late).output)
+
+
+OTHERS = ("interpreter", "torch", "cupy-emulated")
+DELAYS = """
+cell Delays[N, H](x: [N]) -> (h: [H], y: [N]) {
+    param U : [H, H] ~ orthogonal
+    param W : [H, N] ~ orthogonal
+    param h0 : [H] ~ constant(0.5)
+    state h : [H] = h0
+    h = tanh(U @ h[t-1] + W @ x)
+    y = x[t-3] + x[t-1]
+    loss sum(square(h))
+}"""
+"""A declared initial state that is a parameter, and rows of an input that are passed on."""
+
+
+def ending_in_gaps() -> tuple[Array, Array]:
+    """A mask and resets: the first three sequences are reset in the gap with which they end, one not."""
+    mask, resets = np.ones((T, B)), np.zeros((T, B))
+    mask[5:, :2], mask[:, 2], mask[4:6, 3] = 0, 0, 0
+    resets[6, 0], resets[5, 1], resets[7, 1], resets[3, 2], resets[5, 3] = 1, 1, 1, 1, 1
+    return mask, resets
+
+
+@pytest.mark.parametrize("backend", ["numpy", "c", *(pytest.param(b, marks=pytest.mark.long) for b in OTHERS)])
+def test_a_reset_in_the_gap_at_the_end_of_a_call_holds_for_the_next_call(backend: str) -> None:
+    if why := find(backend, run=False).available():
+        pytest.skip(why)
+    spec, sizes = rc.parse(DELAYS), {"N": 2, "H": 3, "dtype": "float64"}
+    model = spec.compile(backend=backend, **sizes)
+    params, inputs = drawn(model)
+    mask, resets = ending_in_gaps()
+    mask, resets = np.concatenate([mask, np.ones((T, B))]), np.concatenate([resets, np.zeros((T, B))])
+    x = np.concatenate([inputs["x"], inputs["x"] + 1])
+    whole = model.forward(params, x, mask=mask, resets=resets)
+    first = model.forward(params, x[:T], mask=mask[:T], resets=resets[:T])
+    assert not first.state["x[t-2..t-1]"][:3].any()
+    close(first.state["h"][:3], np.broadcast_to(model.views(params)["h0"], (3, 3)))
+    second = model.forward(params, x[T:], first.state)
+    for name, y in whole.outputs.items():
+        close(y[T:], second.outputs[name])
+    for name, array in whole.state.items():
+        close(array, second.state[name])
+
+
+def test_a_state_that_began_again_in_a_gap_has_the_gradient_of_its_declared_value() -> None:
+    spec, sizes = rc.parse(DELAYS), {"N": 2, "H": 3, "backend": "numpy", "dtype": "float64"}
+    model = spec.compile(**sizes)
+    params, inputs = drawn(model)
+    mask, resets = ending_in_gaps()
+    there, rng = {"mask": mask, "resets": resets}, np.random.default_rng(5)
+    run = model.forward(params, inputs, **there)
+    seeds = {n: rng.standard_normal(a.shape) for n, a in run.state.items()}
+    seeds["h"][3], seeds["x"][3], seeds["x[t-2..t-1]"][3] = 0, 0, 0
+    found = model.backward(run, {}, seeds)
+    close(model.views(found.params)["h0"], seeds["h"].sum(0))
+    assert not model.views(found.params)["U"].any()
+    assert not found.inputs["x"].any()
+    close(model.vjp(params, inputs, {}, seeds, **there).params, found.params)
+    direction = rng.standard_normal(model.size)
+    _, moved = model.jvp(params, inputs, direction, **there)
+    close(moved["h"][:3], np.broadcast_to(model.views(direction)["h0"], (3, 3)))
+    chunked = spec.compile(checkpoint=2, **sizes)
+    again = chunked.forward(params, inputs, **there)
+    close(again.state["h"], run.state["h"])
+    close(chunked.backward(again, {}, seeds).params, found.params)
+    loss, gradients, state = chunked.loss_and_gradients(params, inputs, **there)
+    wanted = model.loss_and_gradients(params, inputs, **there)
+    close(np.asarray([loss, *gradients.params]), np.asarray([wanted[0], *wanted[1].params]))
+    close(state["h"], wanted[2]["h"])
 
 
 def test_gaps_and_checkpoints_and_axes() -> None:

@@ -13,7 +13,7 @@ from recurrency.errors import ShapeError, UsageError
 
 from .checks import checked, dtype_name, whole_numbers
 from .gaps import Gap
-from .program import INPUT, RESET, STATIC, STREAM, Port, Program
+from .program import AFTER, INPUT, RESET, STATIC, STREAM, Port, Program
 
 
 class Frame:
@@ -98,7 +98,7 @@ class Frame:
                 self.lengths[clock] = whole_numbers(rule, numbers, ((self.batch,),), device)
 
     def resets(self, given: Any, real: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-        """The resets as [T, B] for each clock, by the names that generated functions use.
+        """The resets as [T, B] for each clock, by the names that generated functions use; also those after gaps, [B].
 
         `given` is an array for the only clock of the inputs, or a dict of such arrays by clock.
 
@@ -106,8 +106,13 @@ class Frame:
             ShapeError: one has another shape, or is on another device. UsageError: a clock is unknown.
         """
         found = self._by_clock("resets", given, device)
-        flags = {c: self.gaps[c].resets(f) if c in self.gaps else f for c, f in found.items()}
-        return {f"{RESET}{clock}": f.to(real) for clock, f in flags.items()}
+        out = {}
+        for clock, flags in found.items():
+            gap = self.gaps.get(clock)
+            out[f"{RESET}{clock}"] = (flags if gap is None else gap.resets(flags)).to(real)
+            if gap is not None:
+                out[f"{AFTER}{clock}"] = gap.late(flags).to(real)
+        return out
 
     def leave_out(self, mask: Any, given: dict[str, Tensor], device: torch.device) -> None:
         """Bring the steps of inputs together that a mask says are there.
@@ -156,9 +161,10 @@ class Frame:
         out: Tensor = flags.unsqueeze(1) if self.alone else flags
         return out
 
-    def no_resets(self, clock: str, real: torch.dtype, device: torch.device) -> Tensor:
-        """Zeros in place of resets [T, B] that are not given."""
-        return torch.zeros((self.steps[clock], max(self.batch, 0)), dtype=real, device=device)
+    def no_resets(self, name: str, real: torch.dtype, device: torch.device) -> Tensor:
+        """Zeros in place of resets, [T, B] or [B], that are not given."""
+        shape = self.program.ports[name].extents(self.steps, max(self.batch, 0))
+        return torch.zeros(shape, dtype=real, device=device)
 
     def _only_clock(self, what: str) -> list[str]:
         """The clock of the inputs, in a list.

@@ -14,16 +14,15 @@ class Gap:
 
     def __init__(self, there: Tensor, lengths: Tensor | None) -> None:
         steps = torch.arange(len(there), device=there.device)[:, None]
-        if lengths is not None:
-            there = there & (steps < lengths.to(there.device))
+        inside = torch.ones_like(there) if lengths is None else steps < lengths.to(there.device)
+        there = there & inside
         self.lengths = there.sum(0)
         """The number of steps that are there, [B]."""
         before = there.cumsum(0)
         self.order = torch.argsort(~there, dim=0, stable=True)
         self.at = (before - 1).clamp(min=0)
-        self.nothing = before == 0
-        if lengths is not None:
-            self.nothing = self.nothing | (steps >= lengths.to(there.device))
+        self.nothing = (before == 0) | ~inside
+        self.behind = inside & ~there & (before == self.lengths)
 
     def together(self, array: Tensor) -> Tensor:
         """A stream without its gaps."""
@@ -34,6 +33,10 @@ class Gap:
         so_far = self.together(flags.ne(0).cumsum(0))
         first = so_far.new_zeros(1, so_far.shape[1])
         return torch.diff(so_far, dim=0, prepend=first).gt(0).to(flags.dtype)
+
+    def late(self, flags: Tensor) -> Tensor:
+        """Which sequences, [B], have a reset after their last step that is there: it is the state that begins again."""
+        return (flags.ne(0) & self.behind).any(0)
 
     def repeated(self, array: Tensor, nothing: int) -> Tensor:
         """A stream without gaps with its last value repeated in the gaps; `nothing` before the first value."""

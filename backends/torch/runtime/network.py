@@ -258,8 +258,8 @@ class Network(nn.Module):
         if resets is not None or program.resets:
             found = {} if resets is None else frame.resets(resets, params.dtype, params.device)
             program = program.resetting(tuple(name.removeprefix(RESET) for name in found), mode)
-            more = {f"{RESET}{clock}": frame.no_resets(clock, params.dtype, params.device) for clock in program.resets}
-            given |= more | found
+            missing = [name for clock in program.resets if (name := f"{RESET}{clock}") not in found]
+            given |= found | {name: frame.no_resets(name, params.dtype, params.device) for name in missing}
         offset = None
         if state is not None:
             given |= frame.state(self._by_name(state, frame), params.dtype, params.device)

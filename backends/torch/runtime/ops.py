@@ -122,7 +122,8 @@ def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batc
     for name in call.program.sources[call.mode]:
         port = call.program.ports[name]
         key = f"d:gradient:{name}"
-        if port.kind == SEQUENCE and port.symbols is None and key not in arrays:
+        state = port.kind == SEQUENCE and port.symbols is None and not name.startswith(RESET)
+        if state and key not in arrays:
             arrays[key] = params.new_zeros((batch, *port.shape))
 
 

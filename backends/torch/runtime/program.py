@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -18,6 +18,10 @@ INPUT = "input:"
 """The prefix of the names of inputs; other groups of names have their own."""
 RESET = "input:reset:"
 """The prefix of the names of resets, which are inputs without gradients; the name of their clock follows."""
+
+
+AFTER = "input:reset:after:"
+"""The prefix of the names of resets after the last step, one for each sequence."""
 
 
 class Port(NamedTuple):
@@ -68,7 +72,7 @@ class Program:
     clocks: tuple[str, ...]
     clock: str
     resets: tuple[str, ...]
-    """The clocks on which its functions take resets."""
+    """The clocks on which its functions take resets; as `after:CLOCK` those on which states begin again at the end."""
 
     def __init__(self, **tables: Any) -> None:
         """Register this program under its key, and derive further tables."""
@@ -80,7 +84,7 @@ class Program:
         self.real = {mode: tuple(r for r in roots if ports[r].symbols is None) for mode, roots in self.roots.items()}
         results = dict(ports)
         ports |= {f"{INPUT}{name}": port for name, port in self.inputs.items()}
-        ports |= {f"{RESET}{clock}": Port((), clock, None, STREAM) for clock in self.resets}
+        ports |= {name: Port((), clock, None, kind) for name, clock, kind in _flags(self.resets)}
         ports |= {f"start:{name}": port for name, port in self.states.items()}
         gradients = {f"gradient:{name}": ports[name] for name in ports.keys() - results.keys()}
         gradients["gradient"] = Port((self.size,), None, None, STATIC)
@@ -136,6 +140,14 @@ class Program:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return self
+
+
+def _flags(clocks: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """The inputs for resets: name, clock, and kind."""
+    for clock in clocks:
+        name = f"{RESET}{clock}"
+        late = name.startswith(AFTER)
+        yield name, name.removeprefix(AFTER if late else RESET), SEQUENCE if late else STREAM
 
 
 PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()

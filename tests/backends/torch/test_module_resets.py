@@ -72,6 +72,20 @@ def test_a_loss_with_resets_is_that_of_the_model() -> None:
     np.testing.assert_allclose(product.numpy(), model.gnvp(params, x, vector, resets=RESETS), atol=1e-11)
 
 
+def test_a_reset_in_the_gap_at_the_end_of_a_call_holds_for_the_next_call() -> None:
+    module, mask, resets = lstm(), torch.ones(T, B), torch.zeros(T, B)
+    mask[4:6, 0], mask[:6, 1], resets[5, 0], resets[2, 1] = 0, 0, 1, 1
+    x = torch.tensor(X, requires_grad=True)
+    whole, last = module(x, mask=mask, resets=resets)
+    _, state = module(x[:6], mask=mask[:6], resets=resets[:6])
+    y, after = module(x[6:], state, mask=mask[6:], resets=resets[6:])
+    close(y, whole[6:])
+    for name in last:
+        close(after[name], last[name])
+    (gradient,) = torch.autograd.grad(sum(s[:2].sum() for s in state.values()), x)
+    assert not gradient.any()
+
+
 def test_a_module_with_a_mask_gives_the_numbers_and_gradients_of_the_model() -> None:
     module, rng = lstm(), np.random.default_rng(3)
     model = rc.library.LSTM.compile(backend="numpy", dtype="float64", N=3, H=4)
