@@ -84,7 +84,7 @@ def footprint(found: Rooms, real: np.dtype[Any], sizes: Sizes) -> Footprint:
         raise UnknownMemoryError(f"the backend c packs matrices as its compiler makes vectors, and {reason}")
     known = {**numbers(real.itemsize, vectors()), "B": sizes.batch}
     known |= {steps: sizes.steps[clock] for clock, (steps, _) in found.clocks.items()}
-    fields = {found.inputs[name] for name in sizes.given}
+    fields = {found.inputs[name] for name in sizes.given if name in found.inputs}  # others are read by nothing
     fields |= {length for _, length in found.clocks.values()} if sizes.ragged else set()
     parts = [
         (room.use, lines(value(room.elements, known) * (real.itemsize if room.real else 8)))

@@ -165,6 +165,9 @@ WRONG_DERIVATIVE = Code(60, "derivative that does not fit its function")
 """After `derivative` stands one expression for each parameter of the function, in the same order, in the shape of the
 value or as a number. Such a function depends on its arguments alone: not on other names of the cell, nor on other
 steps."""
+WRONG_PAST = Code(61, "wrong past of a use")
+"""Behind the use of a cell, `with (h = below)` names states of the cell, each with a value of the same shape, which its
+equations read as `h[t-1]`. No equation of the cell may read the state at another step."""
 
 # ----------------------------------------------------------------------------------------------------------- warnings
 
@@ -195,7 +198,7 @@ USELESS_COMMENT = Code(111, "comment that silences nothing")
 """A comment such as `# ok: RNN103` names a warning that this line does not cause, or no longer causes."""
 
 TABLE = {code.number: code for code in list(globals().values()) if isinstance(code, Code)}
-SYNTAX, MEANING, LINTS = range(1, 20), range(20, 61), range(101, 112)
+SYNTAX, MEANING, LINTS = range(1, 20), range(20, 62), range(101, 112)
 """The numbers of mistakes of writing, of mistakes of meaning, and of warnings: what is allowed, but hardly meant."""
 
 

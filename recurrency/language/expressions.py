@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from recurrency.errors import Span
 
@@ -145,6 +145,16 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class With:
+    """`use with (h = below)`: the use of a cell whose equations read other values as `h[t-1]`."""
+
+    word: ClassVar[str] = "with"
+    span: Span = field(compare=False)
+    use: Expression
+    past: tuple[Keyword, ...]
+
+
+@dataclass(frozen=True)
 class Shape:
     """`[H, N]`, of a declaration or among the arguments of a function; `[]` is a scalar."""
 
@@ -192,6 +202,7 @@ Expression: TypeAlias = (
     | Call
     | From
     | Changed
+    | With
     | Text
     | Shape
     | Formula

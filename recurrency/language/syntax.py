@@ -32,6 +32,7 @@ from recurrency.language.expressions import (
     Subscript,
     Text,
     Unary,
+    With,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Subscript",
     "Text",
     "Unary",
+    "With",
 ]
 
 # --------------------------------------------------------------------------------------------------- declarations
@@ -224,6 +226,6 @@ def mentions_time(tree: Any) -> bool:
 
 def unchanged(use: Expression) -> Expression:
     """A use of a cell without the clauses that change it, such as `reset start`."""
-    while isinstance(use, Changed):
+    while isinstance(use, Changed | With):
         use = use.use
     return use

@@ -22,7 +22,7 @@ MAX_WORDS = 20_000
 STARTERS = frozenset({"PARAM", "STATE", "CONST", "FN", "FOR", "LOSS", "CELL", "USE"})
 TOP_LEVEL = frozenset({"CELL", "USE", "FN"})
 OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
-CLAUSES = {"reset": "RESET", "when": "WHEN", "derivative": "DERIVATIVE", "where": "_WHERE"}
+CLAUSES = {"reset": "RESET", "when": "WHEN", "derivative": "DERIVATIVE", "where": "_WHERE", "with": "_WITH"}
 """Names that begin a clause between two values, and the terminals that they then are."""
 BEGIN_VALUE = frozenset({"NAME", "NUMBER", "LPAR"})
 BEGIN_CLAUSE = {
@@ -30,6 +30,7 @@ BEGIN_CLAUSE = {
     "WHEN": BEGIN_VALUE,
     "_WHERE": BEGIN_VALUE,
     "DERIVATIVE": BEGIN_VALUE | {"MINUS"},
+    "_WITH": frozenset({"LPAR"}),
 }
 """The words that may follow the terminal of a clause."""
 GREEK = {"σ": "sigmoid"}

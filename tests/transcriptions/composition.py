@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.transcriptions.case import Case
-from tests.transcriptions.lstm import lstm
+from tests.transcriptions.lstm import lstm, plain_lstm
 from tests.transcriptions.trace import Array, Arrays, Trace, below, named
 
 
@@ -56,7 +56,26 @@ def stacked(p: Arrays, first: Arrays, x: Array) -> Trace:
     return Trace({"y": x}, state)
 
 
+def fast_slow(p: Arrays, first: Arrays, x: Array) -> Trace:
+    """h_F1 = f_F1(h_Fk[t-1], x), h_S = f_S(h_S[t-1], h_F1), h_F2 = f_F2(h_F1, h_S), h_Fi = f_Fi(h_Fi-1) for i > 2.
+
+    f is an LSTM and h its state of two vectors, the output and the memory.
+    """
+    slow, units = below(first, "slow"), len(p["fast[1].b_i"])
+    fast = {name: first.get(name, np.zeros(units)) for name in ("h", "c")}
+    outputs = []
+    for x_t in x:
+        for i in range(1, 1 + layers(p)):
+            read = x_t if i == 1 else slow["h"] if i == 2 else np.zeros(1)
+            fast = plain_lstm(below(p, f"fast[{i}]"), fast, read[None]).state
+            if i == 1:
+                slow = plain_lstm(below(p, "slow"), slow, fast["h"][None]).state
+        outputs.append(fast["h"])
+    return Trace({"h": np.array(outputs)}, {**fast, **named("slow", slow)})
+
+
 CASES = (
+    Case("FSRNN", fast_slow, {"N": 4, "F": 3, "S": 2, "L": 3}),
     Case("Bidirectional", bidirectional, {"N": 4, "H": 3}, causal=False),
     Case("Residual", residual, {"N": 4, "L": 2}),
     Case("StackedSkip", stacked_skip, {"N": 4, "H": 3, "L": 3}),

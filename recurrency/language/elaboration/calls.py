@@ -35,7 +35,7 @@ def call(
     expression: syntax.Call,
     direct: bool,
     first: tuple[syntax.Keyword, ...] = (),
-    changes: tuple[syntax.Changed, ...] = (),
+    changes: tuple[syntax.Changed | syntax.With, ...] = (),
 ) -> Any:
     """The meaning of a call; `first` are the initial states that `from` gives, `changes` the clauses that follow."""
     if isinstance(expression.callee, syntax.Name) and expression.callee.name == "init":

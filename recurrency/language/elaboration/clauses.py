@@ -17,11 +17,13 @@ from recurrency.language.elaboration.walk import Elaboration
 from recurrency.language.vocabulary.table import shown
 
 
-def add_clauses(evaluator: Evaluator, inner: Scope, changes: Iterable[syntax.Changed]) -> None:
+def add_clauses(evaluator: Evaluator, inner: Scope, changes: Iterable[syntax.Changed | syntax.With]) -> None:
     """Note where a use begins again, and where it stands still: as its clauses and those of the uses around it say."""
     inner.resets, inner.masks = dict(evaluator.within.resets), dict(evaluator.within.masks)
     clock = inner.clock
     for change in changes:
+        if isinstance(change, syntax.With):  # see `recurrency.language.elaboration.pasts`
+            continue
         own = _number_at_each_step(evaluator, inner, change)
         inner.clauses.append(own)
         if change.word == "reset":

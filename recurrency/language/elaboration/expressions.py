@@ -84,11 +84,11 @@ def _from(evaluator: Evaluator, expression: syntax.From, direct: bool) -> Any:
     return call(evaluator, expression.call, direct, expression.first)
 
 
-def _changed(evaluator: Evaluator, expression: syntax.Changed, direct: bool) -> Any:
+def _changed(evaluator: Evaluator, expression: syntax.Changed | syntax.With, direct: bool) -> Any:
     """A use with clauses such as `reset start`; `from` is nearest to the call."""
-    changes, use, first = list[syntax.Changed](), expression.use, tuple[syntax.Keyword, ...]()
+    changes, use, first = list[syntax.Changed | syntax.With](), expression.use, tuple[syntax.Keyword, ...]()
     changes.append(expression)
-    while isinstance(use, syntax.Changed):
+    while isinstance(use, syntax.Changed | syntax.With):
         changes.append(use)
         use = use.use
     if isinstance(use, syntax.From):
@@ -96,11 +96,12 @@ def _changed(evaluator: Evaluator, expression: syntax.Changed, direct: bool) -> 
     if not isinstance(use, syntax.Call):
         title = f"`{expression.word}` follows the use of a cell, and {brief(use.span.text)} is none"
         raise evaluator.problem(
-            WRONG_CLAUSE, title, use.span, help=f"write LSTM[H](x) {expression.word} s, for example"
+            WRONG_CLAUSE, title, use.span, help=f"write LSTM[H](x) {_EXAMPLES[expression.word]}, for example"
         )
     return call(evaluator, use, direct, first, tuple(reversed(changes)))
 
 
+_EXAMPLES = {"reset": "reset s", "when": "when s", "with": "with (h = s)"}
 FORMS: dict[type, Form] = {
     syntax.Number: lambda evaluator, expression, direct: expression.value,
     syntax.Name: lambda evaluator, expression, direct: evaluator.named(expression),
@@ -113,6 +114,7 @@ FORMS: dict[type, Form] = {
     syntax.Call: call,
     syntax.From: _from,
     syntax.Changed: _changed,
+    syntax.With: _changed,
     syntax.Text: _literal,
     syntax.Shape: _literal,
     syntax.Formula: formula,

@@ -30,6 +30,7 @@ from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.handed import GIVEN
 from recurrency.language.elaboration.initial_values import drawn, fitting
 from recurrency.language.elaboration.meanings import CellValue, Shared
+from recurrency.language.elaboration.pasts import refuse_unread
 from recurrency.language.elaboration.scope import Scope
 from recurrency.language.elaboration.signals import Poisoned
 from recurrency.language.elaboration.streams import Stream
@@ -90,9 +91,11 @@ class Instance(Scope):
             if not any(key in table for table in (defined.equations, defined.states, self.streams)):
                 self._undefined(key, port.span, "output")
         for name, (keyword, _) in self.first.items():
-            if not any(k[0] == name for k in defined.states) and name not in defined.spoilt:
-                help = nearest_help(name, [k[0] for k in defined.states])
+            if (name, ()) not in defined.states and name not in defined.spoilt:
+                help = nearest_help(name, [k[0] for k in defined.states if not k[1]])
                 title, outer = f"{self.cell.name} has no state {name}", self.parent or self
+                if defined.is_family(name):
+                    title = f"{name} is a family in {self.cell.name}, and `from` gives values to single states"
                 self.work.report(outer.problem(WRONG_INITIAL_STATE, title, keyword.span, help=help).diagnostic)
 
     def _undefined(self, key: Key, span: Span, role: str) -> None:
@@ -256,8 +259,9 @@ class Instance(Scope):
         for stream in list(self.streams.values()):
             guarded(stream.now)
         for key in self.defined.states:
-            if key in self.streams and self.streams[key].value is not None:
-                guarded(self.streams[key].first_row)
+            state = self.streams.get(key)
+            if state is not None and state.value is not None and state not in self.pasts:
+                guarded(state.first_row)
         for number, (loss, env) in enumerate(self.defined.losses, 1):
             guarded(self._lost, loss, env, f"loss[{number}]")
         done: set[str] = set()
@@ -266,6 +270,8 @@ class Instance(Scope):
                 if name not in done:
                     done.add(name)
                     instance.complete()
+        for instance in self.inner.values() if self.parent is None else ():
+            refuse_unread(instance)
 
     def _lost(self, loss: syntax.Loss, env: Env, target: str) -> None:
         if self.masks:

@@ -33,12 +33,26 @@ class FnValue:
         return self.fn.name
 
 
+@dataclass(eq=False)
+class Past:
+    """What the equations of a use read as one of its states a step before: a value of the cell that uses it."""
+
+    keyword: syntax.Keyword
+    define: Callable[[], Value]
+    value: Value | None = field(default=None, init=False)
+    broken: bool = field(default=False, init=False)
+    read: bool = field(default=False, init=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Used:
     """A cell after it was called: all its streams."""
 
     scope: Scope
     name: str
+    call: syntax.Call
+    counts: dict[str, int]
+    """How often each name without a number has been given in the definition, up to this use and its arguments."""
 
     def output(self) -> Stream:
         """The first output: the stream that the use alone means."""
@@ -68,6 +82,8 @@ class Scope(ABC):
     uses: dict[str, Used] = field(default_factory=dict, init=False)
     first: dict[str, tuple[syntax.Keyword, Callable[[Type], Value]]] = field(default_factory=dict, init=False)
     """Initial values of states that `from` gives, by name."""
+    pasts: dict[Stream, Past] = field(default_factory=dict, init=False)
+    """What `with` gives, by the state whose step before it stands for in the equations of this use."""
     clauses: list[Value] = field(default_factory=list, init=False)
     """The values behind this use, such as `start` of `LSTM[H](x) reset start`."""
     held: Value | None = field(default=None, init=False)

@@ -22,9 +22,10 @@ from recurrency.language.elaboration.definitions import Key, label
 from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.numbers import is_number, spelt
+from recurrency.language.elaboration.pasts import past
 from recurrency.language.elaboration.scope import FnValue, Used
 from recurrency.language.elaboration.signals import Poisoned, Problem
-from recurrency.language.elaboration.streams import Seen, Stream
+from recurrency.language.elaboration.streams import Busy, Seen, Stream
 from recurrency.language.elaboration.suggestions import of_index, of_method, of_module
 from recurrency.language.syntax import mentions_time
 from recurrency.language.vocabulary.pieces import beyond
@@ -127,6 +128,8 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if isinstance(base, Used):
         base = base.output()
     if isinstance(base, Stream):
+        if delay != 0 and base in evaluator.within.pasts:
+            return past(evaluator, expression, base, delay)
         if delay != 0:
             _allow_step(evaluator, expression, base, delay)
         return base if delay == 0 else base.at(delay)
@@ -242,7 +245,11 @@ def _used(evaluator: Evaluator, base: syntax.Expression) -> Used | None:
     if path is not None and path not in evaluator.scope.uses:
         meaning = evaluator.meaning(base)
         if isinstance(meaning, Stream):
-            meaning.now()
+            try:
+                meaning.now()
+            except Busy:
+                if path not in evaluator.scope.uses:
+                    raise
     return evaluator.scope.uses.get(path) if path is not None else None
 
 

@@ -27,6 +27,7 @@ from recurrency.language.elaboration.instance import Instance, own_clock
 from recurrency.language.elaboration.meanings import CellValue, Shared
 from recurrency.language.elaboration.modules import CellDef
 from recurrency.language.elaboration.numbers import is_number, spelt, whole
+from recurrency.language.elaboration.pasts import add_pasts
 from recurrency.language.elaboration.scope import Scope, Used
 from recurrency.language.elaboration.signals import Problem
 from recurrency.language.vocabulary.table import shown
@@ -43,14 +44,17 @@ def use_cell(
     callee: CellValue | Shared,
     direct: bool,
     first: tuple[syntax.Keyword, ...],
-    changes: tuple[syntax.Changed, ...] = (),
+    changes: tuple[syntax.Changed | syntax.With, ...] = (),
 ) -> Used:
     """Inline a cell; `first` are the initial states that `from` gives, `changes` the clauses behind the call."""
     cell = callee.cell if isinstance(callee, Shared) else callee
     _refuse_circles(evaluator, cell.definition, call)
     outer, name = evaluator.scope, evaluator.use_name(_written(call.callee), direct)
-    if name in outer.uses:  # the definition is being evaluated once more: see `Postponed`
-        return outer.uses[name]
+    while (known := outer.uses.get(name)) is not None:
+        if direct or known.call is call:  # the definition is evaluated once more: see `Postponed`
+            evaluator.counts.update(known.counts)
+            return known
+        name = evaluator.use_name(_written(call.callee), direct)
     outer.work.count_definition(call.span, WEIGHT)
     home = f"{callee.name}." if isinstance(callee, Shared) else f"{outer.home}{name}."
     inner = Instance(outer.work, cell.definition, f"{outer.prefix}{name}.", home, outer.clock, {}, outer, call.span)
@@ -62,9 +66,18 @@ def use_cell(
     add_clauses(evaluator, inner, changes)
     inner.first = {k.name: (k, _handed(evaluator, inner, k)) for k in first}
     inner.collect()
-    outer.uses[name] = Used(inner, name)
+    outer.uses[name] = Used(inner, name, call, dict(evaluator.counts))
+    _foresee(evaluator, inner, direct)
+    add_pasts(evaluator, inner, name, changes)
     inner.inner[inner.prefix] = inner
     return outer.uses[name]
+
+
+def _foresee(evaluator: Evaluator, inner: Instance, direct: bool) -> None:
+    """Where an equation is a use and nothing else, its stream has the type of the output before it is computed."""
+    path, output = evaluator.work.path, inner.streams.get((inner.cell.outputs[0].name, ()))
+    if direct and path and output is not None and path[-1].type is None:
+        path[-1].type = output.type if f"{path[-1].name}." == inner.prefix else None
 
 
 def _same_dimensions(evaluator: Evaluator, call: syntax.Call, callee: Shared, inner: Instance) -> None:

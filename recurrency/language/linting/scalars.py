@@ -10,6 +10,8 @@ from recurrency.language.vocabulary.signatures import FUNCTIONS, LOSSES, NUMBERS
 
 REDUCTIONS = frozenset({"dot", "norm", "mean", "var", "l1", "l2"})
 """Functions whose value is a number, whatever they take."""
+USES = syntax.Call | syntax.From | syntax.Changed | syntax.With
+"""What the use of a cell may be."""
 COMPARED = frozenset({"sum", "max", "min"})
 """Functions whose value is a number where they take one vector."""
 
@@ -66,7 +68,7 @@ class Scalars:
                 return self.has(value)
             case syntax.Attribute(value=syntax.Name(name=use), name=name):
                 return name in self.uses.get(use, ())
-            case syntax.From(call=call) | syntax.Changed(use=call):
+            case syntax.From(call=call) | syntax.Changed(use=call) | syntax.With(use=call):
                 return self.has(call)
             case syntax.Call():
                 return self._call(expression)
@@ -109,13 +111,13 @@ class Scalars:
 
 def _callee(value: syntax.Expression) -> str:
     """The cell that the whole of an expression uses, or that it is an instance of."""
-    while isinstance(value, syntax.Call | syntax.From | syntax.Changed | syntax.Subscript):
+    while isinstance(value, USES | syntax.Subscript):
         if isinstance(value, syntax.Subscript) and any(syntax.mentions_time(i) for i in value.indices):
             return ""
         match value:
             case syntax.Call(callee=inner) | syntax.From(call=inner) | syntax.Subscript(value=inner):
                 value = inner
-            case syntax.Changed(use=inner):
+            case syntax.Changed(use=inner) | syntax.With(use=inner):
                 value = inner
     return value.name if isinstance(value, syntax.Name) else ""
 
@@ -146,7 +148,7 @@ def scalars_of(
     defaults = {d.name: cells[name] for d in cell.dimensions if d.default and (name := _callee(d.default)) in cells}
     cells |= {name: inner for name, inner in defaults.items() if name not in cells}
     instances = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
-    uncalled = {s.target.name for s in equations if not isinstance(s.value, syntax.Call | syntax.From | syntax.Changed)}
+    uncalled = {s.target.name for s in equations if not isinstance(s.value, USES)}
     cells |= {name: inner for name, inner in instances.items() if name in uncalled}
     used = {s.target.name: cells[name] for s in equations if (name := _callee(s.value)) in cells}
     inside = {id(inner): _declared_numbers(inner) for inner in {id(c): c for c in used.values()}.values()}

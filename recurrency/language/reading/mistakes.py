@@ -206,15 +206,17 @@ def juxtaposed(fault: Fault) -> Diagnostic | None:
     if right.line != left.end_line:
         help = "an equation continues on the next line only after an operator, or before one"
         return fault.says(MISSING_OPERATOR, f"no operator before {right}", right, help=help)
-    if left.type in CLOSERS:
+    if left.type in CLOSERS and right != "with":
         help = "write the product with its operator, @ or *"
     return fault.says(MISSING_OPERATOR, f"no operator between {left} and {right}", (left, right), help=help)
 
 
 def _applied(left: str, right: str) -> str | None:
-    """`tanh y` and `Wᵀ y`: a function before its value, a transposed matrix."""
+    """`tanh y`, `Wᵀ y`, `GRU(x) with h = y`: a function before its value, a transposed matrix, a clause."""
     from recurrency.language.vocabulary.table import FUNCTIONS  # needed only for messages
 
+    if right == "with":
+        return "what stands for states a step before goes in round brackets: with (h = below)"
     if left in FUNCTIONS:
         return f"the arguments of a function go in round brackets: {left}({right})"
     return f"write transpose({left[:-1]}) @ {right}" if left.endswith("ᵀ") and len(left) > 1 else None

@@ -340,9 +340,11 @@ class TreeBuilder:
         return syntax.Clause(self.span(branch), self.defined(index), self.build(limits), self.build(condition))
 
     def handover(self, branch: Branch) -> syntax.From:
-        call, *first = branch.children
-        return syntax.From(self.span(branch), self.build(call), self.keywords_of(first))
+        return syntax.From(self.span(branch), self.build(branch.children[0]), self.keywords_of(branch.children[1:]))
 
     def changed(self, branch: Branch) -> syntax.Changed:
         use, word, by = branch.children
         return syntax.Changed(self.span(branch), self.build(use), str(word), self.build(by))
+
+    def replaced(self, branch: Branch) -> syntax.With:
+        return syntax.With(self.span(branch), self.build(branch.children[0]), self.keywords_of(branch.children[1:]))

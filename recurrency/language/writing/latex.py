@@ -9,6 +9,7 @@ from typing import TypeAlias
 from recurrency.language import syntax
 from recurrency.language.linting.scalars import flatten
 from recurrency.language.syntax import mentions_time
+from recurrency.language.writing.clauses import clause
 from recurrency.language.writing.notation import COMPARISONS, bracketed, keyword, number
 from recurrency.language.writing.symbols import Symbols, names_in, symbols_of
 
@@ -162,11 +163,8 @@ class Printer:
                 return f"\\left[{inner.text(body)}\\right]_{{{inner.together(indices)}}}", ATOM
             case syntax.Initialiser():
                 return " \\cdot ".join(map(self.draw, (expression, *expression.factors))), PRODUCT
-            case syntax.From(call=call, first=first):
-                given = ",\\; ".join(f"{self.scope.naming.symbol(k.name, '0')} = {self.text(k.value)}" for k in first)
-                return f"{self.text(call)} \\;\\text{{from}}\\; {given}", OR
-            case syntax.Changed(use=use, word=word, by=by):
-                return f"{self.text(use)} \\;\\text{{{word}}}\\; {self.text(by, ATOM)}", OR
+            case syntax.From() | syntax.Changed() | syntax.With():
+                return clause(self, expression, ATOM), OR
             case _:
                 return self.reference(expression), ATOM
 

@@ -89,6 +89,6 @@ def _names(cell: syntax.Cell) -> tuple[list[str], list[str]]:
             case syntax.Fn(name=name, parameters=parameters):
                 operators[name] = None
                 symbols.update(dict.fromkeys(parameters))
-            case syntax.From(first=first):
+            case syntax.From(first=first) | syntax.With(past=first):
                 symbols.update({k.name: None for k in first})
     return list(symbols), list(operators)

@@ -5,6 +5,7 @@ A call of another cell is one entry: nothing inside it is shown.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from recurrency.passes.recurrence import recurrences
 
 Loop: TypeAlias = tuple[list[Key], str]
 """The equations of a recurrence in the order of the text, and its kind (`recurrency.passes.recurrence`)."""
+
+
+PAST = re.compile(r"\.\w+\[t-1\]")
+"""In the name of a use, what stands for the value behind `with` in which it is called: `y.h[t-1].LSTM`."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,11 @@ class Flow:
     # ---------------------------------------------------------------------------------------------------- equations
 
     @cached_property
-    def calls(self) -> dict[Span, syntax.Call | syntax.From | syntax.Changed]:
+    def calls(self) -> dict[Span, syntax.Call | syntax.From | syntax.Changed | syntax.With]:
         """Every call in the cell and in the functions of its file, by place; with the clauses behind it."""
         roots = (self.top.cell, *self.top.definition.module.functions.values())
         pieces = [piece for root in roots for piece in syntax.walk(root)]
-        found: dict[Span, syntax.Call | syntax.From | syntax.Changed] = {}
+        found: dict[Span, syntax.Call | syntax.From | syntax.Changed | syntax.With] = {}
         for piece in pieces:  # those around others come first
             inner = syntax.unchanged(piece)
             call = inner.call if isinstance(inner, syntax.From) else inner
@@ -89,7 +94,7 @@ class Flow:
         """All equations with their loops unrolled, aliases included; a call comes before the equation around it."""
         uses = defaultdict[str, list[str]](list)
         for name in self.top.uses:
-            uses[name.rpartition(".")[0]].append(name)  # `y.LSTM` is called in y, `y` is a call as a whole
+            uses[PAST.sub("", name.rpartition(".")[0])].append(name)  # `y.LSTM` is called in y, `y` is a whole call
         streams = {k: w for k, w in self.top.defined.equations.items() if k in self.top.streams}  # no `f = LSTM[H]`
         return {e.key: e for key, one in streams.items() for e in self._equations(key, one, uses[label(key)])}
 
@@ -163,7 +168,8 @@ class Flow:
     def _reads(self, equation: Equation) -> Iterator[Use]:
         if equation.use is not None:
             ports = ports_of(equation.use)
-            return self._walk([(id, 0) for id in (*ports, *(v.id for v in equation.use.clauses))], ports)
+            pasts = [past.value for past in equation.use.pasts.values() if past.value is not None]
+            return self._walk([(id, 0) for id in (*ports, *(v.id for v in (*equation.use.clauses, *pasts)))], ports)
         id = self.top.streams[equation.key].now().id
         return iter([Use(self.computed[id])]) if id in self.computed else self._walk(self._arguments(id, 0))
 
@@ -226,7 +232,8 @@ class Flow:
     def is_recurrent(self, equation: Equation) -> bool:
         """Whether an equation calls a cell with a recurrence inside, at any depth."""
         used = inner(equation.use) if equation.use is not None else []
-        shifts = {shift.id for i in used for stream in i.streams.values() for shift in stream.shifts.values()}
+        streams = [stream for i in used for stream in i.streams.values() if stream not in i.pasts]
+        shifts = {shift.id for stream in streams for shift in stream.shifts.values()}
         return any(shifts.intersection(loop.ids) for loop in recurrences(self.graph))
 
 

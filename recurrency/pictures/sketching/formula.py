@@ -72,6 +72,9 @@ class Formula:
         """The same syntax node, with everything known replaced below it and below a use that clauses change."""
         if isinstance(expression, syntax.Changed):
             return dataclasses.replace(expression, use=self._whole(expression.use), by=self._known(expression.by))
+        if isinstance(expression, syntax.With):
+            past = tuple(map(self._known, expression.past))
+            return dataclasses.replace(expression, use=self._whole(expression.use), past=past)
         return self._below(expression)
 
     def _known(self, expression: Any) -> Any:

@@ -219,6 +219,6 @@ class _Reader:
 
 def _without_first_states(value: syntax.Expression) -> syntax.Expression:
     """A use without its `from` clause, which has a node of its own."""
-    if isinstance(value, syntax.Changed):
+    if isinstance(value, syntax.Changed | syntax.With):
         return replace(value, use=_without_first_states(value.use))
     return value.call if isinstance(value, syntax.From) else value
