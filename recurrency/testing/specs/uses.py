@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from recurrency.testing.specs.expressions import expr
@@ -14,7 +15,8 @@ def use(w: Writer, want: Want, name: str = "", cell: Written | None = None) -> t
     cell = w.pick(usable(w, want)) if cell is None else cell
     units = sizes(w, cell, want)
     arguments = inputs(w, cell, want, units)
-    text = f"{called(w, cell)}{brackets(w, cell, units)}({', '.join(arguments)}){handed(w, cell, want, units)}"
+    text = f"{called(w, cell)}{brackets(w, cell, units)}({', '.join(arguments)})"
+    text += replaced(w, cell, want, units, name, handed(w, cell, want, units))
     changed = clause(w, cell, want)
     w.cell.causal, w.cell.held = w.cell.causal and cell.causal, w.cell.held and cell.held
     found = streams(w, cell, want, units, name)
@@ -108,6 +110,27 @@ def handed(w: Writer, cell: Written, want: Want, units: dict[str, Size]) -> str:
     name, shape = w.pick(cell.states)
     first = expr(w, Want(moved_shape(shape, units), Level.SEQUENCE, want.clock, depth=want.depth - 1))
     return f" from ({name} = {first.text})"
+
+
+def replaced(w: Writer, cell: Written, want: Want, units: dict[str, Size], name: str, first: str) -> str:
+    """First states, and what stands for a state a step before; `name` is that of the use, if it has one."""
+    states = [(state, shape) for state, shape in cell.states if f"({state} =" not in first and lasting(w, cell, state)]
+    if not states or not w.sometimes():
+        return first
+    state, shape = w.pick(states)
+    whole = want.whole or not (cell.causal and w.cell.direction > 0)
+    part = want.part(clock=clock_of(w, cell, cell.clock, want), level=Level.STREAM, whole=whole)
+    value = f"tanh({expr(w, replace(part, shape=moved_shape(shape, units), depth=1)).text})"
+    if name and not whole and w.sometimes(2):
+        value = f"0.9 * {name}.{state}[t-1] + 0.1 * {value}"
+    return f"{first} with ({state} = {value})"
+
+
+def lasting(w: Writer, cell: Written, state: str) -> bool:
+    """Whether a cell reads a state at this step and one step before, and at no others, which a function may hide."""
+    steps = set(re.findall(rf"(?<![\w.]){re.escape(state)}\[t([^\]]*)\]", cell.text))
+    hidden = any(f"{function.name}(" in cell.text for function in w.file.functions if function.timed)
+    return not cell.text or (steps == {"-1"} and not hidden)
 
 
 def clause(w: Writer, cell: Written, want: Want) -> str:
