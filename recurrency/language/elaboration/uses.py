@@ -67,17 +67,9 @@ def use_cell(
     inner.first = {k.name: (k, _handed(evaluator, inner, k)) for k in first}
     inner.collect()
     outer.uses[name] = Used(inner, name, call, dict(evaluator.counts))
-    _foresee(evaluator, inner, direct)
     add_pasts(evaluator, inner, name, changes)
     inner.inner[inner.prefix] = inner
     return outer.uses[name]
-
-
-def _foresee(evaluator: Evaluator, inner: Instance, direct: bool) -> None:
-    """Where an equation is a use and nothing else, its stream has the type of the output before it is computed."""
-    path, output = evaluator.work.path, inner.streams.get((inner.cell.outputs[0].name, ()))
-    if direct and path and output is not None and path[-1].type is None:
-        path[-1].type = output.type if f"{path[-1].name}." == inner.prefix else None
 
 
 def _same_dimensions(evaluator: Evaluator, call: syntax.Call, callee: Shared, inner: Instance) -> None:
