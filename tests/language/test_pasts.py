@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import recurrency as rc
 from recurrency.errors import SpecError
 from recurrency.language.writing.format import format_file
+from recurrency.testing.case import Case
+from recurrency.testing.compare import differences
 from tests.support.cells import random_params
 from tests.support.resetting import close
 
@@ -20,9 +24,11 @@ cell Own[N, H](x: [N]) -> (h: [H]) {
 }"""
 
 
-@pytest.mark.parametrize("cell", ["LSTM[H](x) with (h = u.h[t-1], c = u.c[t-1])", "TorchGRU[H](x) with (h = u.h[t-1])"])
+@pytest.mark.parametrize(
+    "cell", ["LSTM[H](x) with (h = u.h[t-1], c = u.c[t-1]) reset (sum(x) < -1)", "TorchGRU[H](x) with (h = u.h[t-1])"]
+)
 def test_a_use_whose_past_is_its_own_is_the_use_without_the_clause(cell: str) -> None:
-    texts = (OWN.replace("CELL", cell), OWN.replace("CELL", cell.partition(" with")[0]))
+    texts = (OWN.replace("CELL", cell), OWN.replace("CELL", re.sub(r" with \(.*?\)", "", cell)))
     own, plain = (rc.parse(text).compile(backend="numpy", dtype="float64", N=3, H=4) for text in texts)
     rng = np.random.default_rng(0)
     params, x = random_params(plain, rng), rng.standard_normal((6, 2, 3))
@@ -196,3 +202,42 @@ def test_what_cannot_be_is_refused(clause: str, words: str) -> None:
     text = f"use GRU from library\ncell A[H](x, b: [H]) -> (h: [H]) {{\n    u = GRU[H](x) {clause}\n    h = u\n}}\n"
     with pytest.raises(SpecError, match=words):
         rc.parse(text).check()
+
+
+EVERYTHING = """
+cell Inner[N, H](x: [N]) -> (h: [H]) {
+    param W : [H, N] ~ glorot_uniform
+    param U : [H, H] ~ orthogonal
+    param a : [H]    ~ normal(0, 0.5)
+
+    state h : [H] ~ uniform(0.5)
+    state c : [H] = 0.25
+
+    c = 0.7 * c[t-1] + tanh(W @ x + U @ h[t-1])
+    h = tanh(a * c) + 0.1 * h[t-1]
+}
+
+cell Main[N, H](x: [N]) -> (y: [H]) {
+    state h, c : [H] = 0.1
+
+    u[1] = Inner[H](x) with (h = h[t-1], c = c[t-1])
+    u[2] = Inner[1, H](0) with (h = u[1], c = zoneout(u[1].c, c[t-1], 0.2))
+    v    = Inner[H](x) with (h = dropout(0.5 * v.h[t-1], 0.3) + u[1][t-2]) reset (sum(x) < -0.5)
+    w    = Inner[H](x) when sigmoid(sum(x)) with (c = u[2])
+    h    = u[2]
+    c    = u[2].c
+    y    = h + v * w
+
+    loss squared_error(y, v.c)
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["numpy", *(pytest.param(name, marks=pytest.mark.long) for name in ("torch", "c", "cupy-emulated"))],
+)
+def test_every_backend_computes_it(backend: str) -> None:
+    """Ragged lengths, chunks, steps, draws and second derivatives, of every combination of clauses."""
+    case = Case({"N": 2, "H": 3}, {"t": 4}, batch=3, lengths={"t": (2, 4, 0)}, cuts=(1, 3), training=True, seed=2)
+    assert not differences(rc.parse(EVERYTHING), case, backend)

@@ -218,6 +218,13 @@ def test_the_parts_are_what_they_say() -> None:
     assert model.memory({"t": 50}, 4) == found
 
 
+@pytest.mark.parametrize("name", ["numpy", pytest.param("c", marks=needs_compiler)])
+def test_an_input_that_nothing_reads_is_passed_and_not_used(name: str) -> None:
+    spec = rc.parse("cell A[N](x, b: [N]) -> (h: [N]) {\n    h = x + h[t-1]\n}")
+    model = Model(spec, spec.elaborate(N=4), backend.find(name, run=False))
+    assert 0 < model.memory(10, 2).tape < model.memory(10, 2).peak
+
+
 def test_what_is_not_known_is_not_guessed() -> None:
     model = library.spec("LSTM").compile(backend="interpreter", N=2, H=2)
     with pytest.raises(rc.UsageError, match="the backend interpreter does not report what memory it needs"):

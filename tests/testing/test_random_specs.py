@@ -72,6 +72,8 @@ FEATURES = {
     "use inside an expression": r"\(Part",
     "use from the library": r"use \w+ from library",
     "use with first states": r"from \(",
+    "use with another past": r" with \(\w+ = tanh",
+    "use whose past is changed": r" with \(\w+ = 0\.9 \* \w+\.\w+\[t-1\]",
     "arguments by name": r"\(x = ",
     "dimensions by name": r"\[N = ",
     "stream inside of a use": r"\bu\d?\.\w",

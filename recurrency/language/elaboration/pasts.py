@@ -44,6 +44,8 @@ def _refused(inner: Scope, keyword: syntax.Keyword) -> tuple[str, str | None] | 
     if defined.is_family(name):
         return f"{name} is a family in {cell}, and `with` gives the past of single states", None
     known = f"its states are {', '.join(states[:8])}" if states else f"{cell} declares no state"
+    if (name, ()) in defined.equations:
+        return f"{cell} has no state {name}", f"{name} is an equation there; declare it too: state {name} : [...] = 0"
     return f"{cell} has no state {name}", nearest_help(name, states, known)
 
 
@@ -93,9 +95,10 @@ def past(evaluator: Evaluator, expression: syntax.Subscript, state: Stream, dela
 
 def _another_step(scope: Scope, expression: syntax.Subscript, given: Past) -> Problem:
     name, text = given.keyword.name, brief(expression.span.text)
-    title = f"{scope.cell.name} reads {text}, and `with` gives {name}[t-1] alone"
+    title = f"{scope.cell.name} reads {text}, and `with` gives {name}[t-1] only"
     notes = (f"{text} is read at {expression.span}",)
-    return (scope.parent or scope).problem(WRONG_PAST, title, given.keyword.span, notes=notes)
+    help = "a state can have another past where the cell reads it one step back and no further, nor ahead"
+    return (scope.parent or scope).problem(WRONG_PAST, title, given.keyword.span, notes=notes, help=help)
 
 
 def refuse_unread(scope: Scope) -> None:
