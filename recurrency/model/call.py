@@ -90,7 +90,7 @@ def gather(
 def clocks_of_resets(call: Call) -> tuple[str, ...]:
     """The clocks on which a call has resets, and as `after:CLOCK` those on which sequences end with one in a gap."""
     for name in call.given:
-        if name.startswith("reset:"):  # most calls have none: each step of this loop is paid in all of them
+        if name.startswith(RESET.prefix):  # most calls have none: each step of this loop is paid in all of them
             return tuple(RESET.name(name) for name in call.given if RESET.has(name))
     return ()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.graph.roots import FINAL, OUTPUT, STREAM, WEIGHT
+from recurrency.graph.roots import FINAL, OUTPUT, RESET, STREAM, WEIGHT
 from recurrency.graph.types import Kind
 from recurrency.model import parameters
 from recurrency.model.call import FORWARD, clocks_of_resets, dtype_name, gather
@@ -164,7 +164,7 @@ class Compiled:
     def _runner(self, call: Call, kind: str, *options: Any) -> Runner:
         """The compiled program of a kind for a call. It is on the way of all calls, most of which have no resets."""
         for name in call.given:
-            if name.startswith("reset:"):
+            if name.startswith(RESET.prefix):
                 return self._programs(call).runner(kind, *options)
         return self.programs.runner(kind, *options)
 
