@@ -1,7 +1,8 @@
 """What a user of a generated module calls, in NumPy and in CuPy: functions with plain arguments around the passes.
 
 A backend adds how it prepares arrays and calls a pass: `_array(array, name, symbols)`, `_host(array)`,
-`_zeros(*shape)`, `_run(function, arguments)` and `pack`.
+`_zeros(*shape)`, `_run(function, arguments)` and `pack`. For words with `$` and the marks `resets|`, `masks|` and
+`plain|` see `flags.taken`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from recurrency.graph.types import Kind
 from recurrency.model.arrays import Port
 from recurrency.model.call import FORWARD
 from recurrency.model.export import Export
+
+from .flags import flags_text, taken
 
 TABLES = '''
 PARAMETERS = {{
@@ -34,18 +37,22 @@ CALLS = '''
 # ------------------------------------------------------------------------------------------------------- interface
 
 
-def forward(params, inputs, state=None, lengths=None, training=False, seed=0):
+def forward(params, inputs, state=None, lengths=None, training=False, seed=0$parameters):
     """The outputs, the states after the last step, and the call, which `backward` takes.
 
     `params` is the vector [SIZE]; `inputs` a dict of arrays [T, B, ...]; `state` a dict of initial states [B, ...],
     where those that are missing have their declared values; `lengths` the number of steps of each sequence, [B], or
     such a list for each clock. With `training`, random numbers are drawn from `seed`, and `state["t"]` says how many
     steps came before.
+resets|    `resets` [T, B], or a dict of them by clock, is 1 where a sequence begins again.
+masks|    `mask` [T, B], or a dict of them by clock, is 0 at steps that are not there: outputs repeat their last value.
     """
-    arguments = _arguments(params, inputs, state, lengths, training, seed, NEEDED)
+    arguments$gaps = _arguments(params, inputs, state, lengths, training, seed, NEEDED$arguments)
     values = _run(forward_pass, arguments)
     tape = {n: a for n, a in values.items() if n.startswith("tape:")}
-    return _named(values, "output:", OUTPUTS), _named(values, "final:", STATES), (arguments, tape)
+plain|    return _named(values, "output:", OUTPUTS), _named(values, "final:", STATES), (arguments, tape)
+masks|    outputs = _repeated(_named(values, "output:", OUTPUTS), gaps)
+masks|    return outputs, _named(values, "final:", STATES), (arguments, tape, gaps)
 
 
 def backward(call, output_gradients, state_gradients=None):
@@ -53,22 +60,25 @@ def backward(call, output_gradients, state_gradients=None):
 
     `call` is the third result of `forward`; gradients of outputs and final states that are missing are zero.
     """
-    arguments, tape = call
+    arguments, tape$gaps = call
     given = {**arguments["given"], **tape}
     given.update(_adjoints("outputs", "d:output:", OUTPUTS, output_gradients, arguments))
     given.update(_adjoints("states", "d:final:", STATES, state_gradients or {}, arguments))
+masks|    given = _summed(given, gaps)
     values = _run(backward_pass, {**arguments, "given": given})
     inputs = [n for n in INPUTS if n in arguments["given"]]
-    return _gradient(values), _named(values, "gradient:input:", inputs), _named(values, "gradient:start:", STATES)
+plain|    return _gradient(values), _named(values, "gradient:input:", inputs), _named(values, "gradient:start:", STATES)
+masks|    inputs = _apart(_named(values, "gradient:input:", inputs), gaps)
+masks|    return _gradient(values), inputs, _named(values, "gradient:start:", STATES)
 '''
 
 STEP = '''
 
-def step(params, inputs, state=None):
+def step(params, inputs, state=None$of_step):
     """The outputs and the states after one more step; arrays have no time axis: [B, ...]."""
     _check_names("inputs", inputs, INPUTS, NEEDED)
     now = {n: a.reshape(1, *a.shape) for n, a in _arrays(INPUTS, inputs).items()}
-    outputs, state, _ = forward(params, now, state)
+    outputs, state, _ = forward(params, now, state$now)
     return {n: a[0] if OUTPUTS[n][0] else a for n, a in outputs.items()}, state
 '''
 
@@ -81,9 +91,10 @@ def step(params, inputs, state=None):
 
 LOSS = '''
 
-def loss_and_gradients(params, inputs, state=None, lengths=None, training=False, seed=0):
+def loss_and_gradients(params, inputs, state=None, lengths=None, training=False, seed=0$parameters):
     """The loss, its gradients by the parameters (one vector), and the final states; for the arguments see `forward`."""
-    values = _run(loss_pass, _arguments(params, inputs, state, lengths, training, seed, INPUTS))
+    arguments$gaps = _arguments(params, inputs, state, lengths, training, seed, INPUTS$arguments)
+    values = _run(loss_pass, arguments)
     return float(_host(values["loss"])), _gradient(values), _named(values, "final:", STATES)
 '''
 
@@ -105,7 +116,7 @@ def _check_names(what, given, names, needed=()):
         raise ValueError(f"{missing[0]} is missing: the {what} are {', '.join(names)}")
 
 
-def _arguments(params, inputs, state, lengths, training, seed, needed):
+def _arguments(params, inputs, state, lengths, training, seed, needed$parameters):
     """The arguments of a pass."""
     if isinstance(params, Mapping):
         raise TypeError("params is one vector [SIZE]; pack(...) makes it of parameters by name")
@@ -116,14 +127,28 @@ def _arguments(params, inputs, state, lengths, training, seed, needed):
     given = _arrays(INPUTS, inputs)
     steps, batch = _sizes(given)
     if lengths is not None:
-        lengths = lengths if isinstance(lengths, Mapping) else dict.fromkeys(steps, lengths)
-        _check_names("clocks", lengths, steps)
-        lengths = {clock: _host(n) for clock, n in lengths.items()}
-    return {
+        lengths = _lengths(lengths, steps, batch)
+masks|    gaps, lengths = _gaps(mask, lengths, steps, batch)
+masks|    given = _together(given, gaps)
+resets|    given.update(_resets(resets, steps, batch$gaps))
+plain|    return {
+masks|    arguments = {
         "params": _array(params), "given": {**given, **_arrays(STATES, state, "start:")}, "lengths": lengths,
         "steps": steps, "batch": batch, "training": training, "seed": seed,
         "offset": None if offset is None else dict.fromkeys(steps, _host(offset)),
     }
+masks|    return arguments, gaps
+
+
+def _lengths(lengths, steps, batch):
+    """The number of steps of each sequence, [B], by clock."""
+    lengths = lengths if isinstance(lengths, Mapping) else dict.fromkeys(steps, lengths)
+    _check_names("clocks", lengths, steps)
+    out = {clock: _host(n) for clock, n in lengths.items() if n is not None}
+    for clock, n in out.items():
+        if n.shape != (batch,) or (batch and (n.dtype.kind not in "iu" or n.min() < 0 or n.max() > steps[clock])):
+            raise ValueError(f"lengths must be {batch} whole numbers from 0 to {steps[clock]}, one for each sequence")
+    return out
 
 
 def _sizes(inputs):
@@ -178,59 +203,12 @@ def tables(export: Export) -> str:
     )
 
 
-RESETS = '''
-
-RESETS = {clocks}
-"""The clocks on which sequences may begin again."""
-
-
-def _resets(resets, steps, batch):
-    """The resets by clock, [T, B] of 0 and 1; zeros where none are given."""
-    resets = resets if isinstance(resets, Mapping) else dict.fromkeys(RESETS, resets)
-    _check_names("clocks", resets, RESETS)
-    out = {{}}
-    for clock in RESETS:
-        flags = resets.get(clock)
-        flags = _zeros(steps[clock], batch) if flags is None else _array(flags)
-        if tuple(flags.shape) != (steps[clock], batch):
-            raise ValueError(f"resets are {{list(flags.shape)}}; they must be {{[steps[clock], batch]}}")
-        out["reset:" + clock] = flags
-    return out
-'''
-
-TAKING_RESETS = (
-    ("seed=0):", "seed=0, resets=None):"),
-    ("seed, NEEDED)", "seed, NEEDED, resets)"),
-    ("seed, INPUTS)", "seed, INPUTS, resets)"),
-    ("seed, needed):", "seed, needed, resets=None):"),
-    ("step(params, inputs, state=None):", "step(params, inputs, state=None, resets=None):"),
-    ("forward(params, now, state)", "forward(params, now, state, resets=None if resets is None else resets[None])"),
-    (
-        "    steps, batch = _sizes(given)\n",
-        "    steps, batch = _sizes(given)\n    given.update(_resets(resets, steps, batch))\n",
-    ),
-    (
-        "    steps came before.\n",
-        "    steps came before. `resets` [T, B], or a dict of them by clock, is 1 where a sequence begins again.\n",
-    ),
-)
-"""What changes in the functions if they take resets."""
-
-
 def calls(export: Export, arrays: str) -> str:
     """The functions that a user calls; `arrays` is what the backend adds."""
-    text = _calls(export, arrays)
-    if export.resets:
-        for old, new in TAKING_RESETS:
-            text = text.replace(old, new)
-        text += RESETS.format(clocks=ascii(export.resets))
-    return text
-
-
-def _calls(export: Export, arrays: str) -> str:
     refusal = NO_STEP.replace("REASON", ascii(f"{export.name} can't be stepped: {export.no_step}"))
     loss = LOSS if any(name == "loss_pass" for name, _ in export.functions) else ""
-    return CALLS + (refusal if export.no_step else STEP) + loss + arrays + REST
+    step = refusal if export.no_step else taken(STEP, export)
+    return taken(CALLS, export) + step + taken(loss, export) + arrays + taken(REST, export) + flags_text(export)
 
 
 def _ports(ports: Mapping[str, Port]) -> str:

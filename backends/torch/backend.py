@@ -10,6 +10,7 @@ import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
+from recurrency.passes.beyond import beyond
 from recurrency.passes.lengths import lengths as with_lengths
 from recurrency.program.layout import Layout
 from recurrency.program.schedule import schedule
@@ -36,13 +37,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Built:
     """A generated function on NumPy arrays (see `recurrency.backend.Runner`); `function` is the same on tensors."""
 
-    def __init__(self, function: Callable[..., dict[str, Any]], source: str) -> None:
-        self.function, self.source = function, source
+    def __init__(self, function: Callable[..., dict[str, Any]], source: str, graph: Graph) -> None:
+        self.function, self.source, self.graph = function, source, graph
+        self.fits: set[str] = set()
+        """The dtypes into which the fixed arrays of the graph fit."""
 
     def __call__(self, call: Call) -> dict[str, Array]:
         import torch
 
         real = call.params.dtype
+        if real.name not in self.fits:
+            beyond(self.graph, real.name)
+            self.fits.add(real.name)
         tensors = {n: tensor(np.asarray(a, real if a.dtype.kind == "f" else np.int64)) for n, a in call.given.items()}
         lengths, offset = _tensors(call.lengths), _tensors(call.offset)
         call = call._replace(params=tensor(call.params), given=tensors, lengths=lengths, offset=offset)
@@ -80,6 +86,8 @@ class TorchBackend:
     """The extension of the files that it writes."""
     switches = frozenset({FUSIONS})
     """What can be switched off, besides passes and pieces of the schedule."""
+    any_dtype = True
+    """Its functions compute in the dtype of their arguments, which is known when they are called."""
 
     def available(self) -> str | None:
         """Why this backend can't run here; None: it can."""
@@ -102,7 +110,7 @@ class TorchBackend:
         self._need_torch()
         text = self.emit([(name, graph)], layout, "", without)
         called = ascii_name(name)
-        return Built(executed(text, self.name, called)[called], text)
+        return Built(executed(text, self.name, called)[called], text, graph)
 
     def module(self, export: Export) -> str:
         """The source of a whole module: an `nn.Module` that needs nothing but PyTorch.

@@ -18,6 +18,7 @@ from recurrency.graph.types import Type
 from recurrency.language import syntax
 from recurrency.language.elaboration.meanings import dimension_text
 from recurrency.language.vocabulary.initialisers import initial_values
+from recurrency.passes.beyond import beyond
 
 from . import module_kernels as kernels
 from .curvature import Curvature
@@ -83,6 +84,7 @@ class InMemory(Program):
 
     def _built(self, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
         function: Callable[..., dict[str, Tensor]]
+        beyond(self.programs.graph(kind, *options), str(like.dtype)[6:], torch.finfo(like.dtype).max)
         if kernels.obstacle(like.device, like.dtype) is None:
             function = kernels.built(self.programs, like, kind, options)
         else:

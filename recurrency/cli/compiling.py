@@ -53,6 +53,7 @@ Examples:
     help="With --backend c: include the parameters of a .safetensors file or a run folder in the source.",
 )
 @click.option("--resets", is_flag=True, help="The functions take resets: steps at which a sequence begins again.")
+@click.option("--masks", is_flag=True, help="The functions take masks: steps that are not there.")
 @click.option("--check", is_flag=True, help="Compile the CUDA kernels with NVRTC, which needs no GPU.")
 @without_option
 @click.pass_context
@@ -76,7 +77,7 @@ def compile(context: click.Context, /, spec: str, backend: str, dtype: str, outp
     sizes = " ".join(f"{k}={v}" for k, v in dimensions.items())
     stated = context.get_parameter_source("dtype") is not ParameterSource.DEFAULT
     given = None if weights is None else _weights(weights, model, stated)
-    files = module_files(model, sizes, given, options["resets"])
+    files = module_files(model, sizes, given, options["resets"], options["masks"])
     if output is None:
         echo(files.source, nl=False)
     else:

@@ -11,7 +11,9 @@ from recurrency.backend import find
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Array
+from recurrency.graph.roots import AFTER, RESET
 from recurrency.model.arrays import Port
+from recurrency.passes.beyond import beyond
 from recurrency.program.layout import Layout
 from recurrency.version import VERSION
 
@@ -47,7 +49,12 @@ class Export:
     no_step: str = ""
     """Why the module can't have a function for one step ("" if it can)."""
     resets: tuple[str, ...] = ()
-    """The clocks on which the functions take resets: inputs `reset:CLOCK` [T, B] of 0 and 1."""
+    """The clocks on which the functions take resets: inputs `reset:CLOCK` [T, B] of 0 and 1.
+
+    With masks also `after:CLOCK`: inputs `reset:after:CLOCK` [B], 1 where the final states are to begin again.
+    """
+    masks: tuple[str, ...] = ()
+    """The clocks on which the functions take masks, [T, B] of 0 and 1, for sequences with gaps."""
 
     @property
     def programs(self) -> Programs:
@@ -67,11 +74,13 @@ class ModuleFiles:
     no_step: str = ""
 
 
-def module_files(model: Model, options: str = "", weights: Array | None = None, resets: bool = False) -> ModuleFiles:
+def module_files(
+    model: Model, options: str = "", weights: Array | None = None, resets: bool = False, masks: bool = False
+) -> ModuleFiles:
     """A module with functions for forward pass, backward pass, one step and (with loss lines) loss and gradients.
 
-    With `weights` [size] it includes these parameters; with `resets` its functions take resets within sequences.
-    `options` appears in its first line.
+    With `weights` [size] it includes these parameters; with `resets` its functions take resets within sequences, with
+    `masks` they take masks, for sequences with gaps (modules of PyTorch always do). `options` is for its first line.
 
     Raises:
         UsageError: the model's backend writes no source, or none with weights; they are not finite; the cell can't be
@@ -85,10 +94,10 @@ def module_files(model: Model, options: str = "", weights: Array | None = None, 
             raise UsageError(f"the backend {model.backend} writes no weights into its source; c does")
         _require_finite(model, weights)
     if both is not None:
-        source, header = both(_export(model, options, weights, resets))
+        source, header = both(_export(model, options, weights, resets, masks))
         return ModuleFiles(source, header, no_step)
     if write is not None:
-        return ModuleFiles(str(write(_export(model, options, weights, resets))), no_step=no_step)
+        return ModuleFiles(str(write(_export(model, options, weights, resets, masks))), no_step=no_step)
     raise UsageError(f"the backend {model.backend} writes no source; numpy does")
 
 
@@ -109,14 +118,18 @@ def _require_finite(model: Model, weights: Array) -> None:
             raise UsageError(f"{where}; weights in a source must be finite")
 
 
-def _export(model: Model, options: str, weights: Array | None, resets: bool) -> Export:
-    clocks = tuple(model.interface.input_clocks) if resets else ()
-    model.allow_resets(clocks, ("loss",) if model.has_loss else ())
-    programs = model.programs.resetting(clocks)
+def _export(model: Model, options: str, weights: Array | None, resets: bool, masks: bool) -> Export:
+    clocks = tuple(model.interface.input_clocks)
+    model.allow_resets(clocks if resets else (), ("loss",) if model.has_loss else ())
+    late = tuple(RESET.name(AFTER.of(clock)) for clock in clocks) if masks or model.backend == "torch" else ()
+    flags = (*clocks, *late) if resets else ()
+    programs = model.programs.resetting(flags)
     functions = [
         ("forward_pass", programs.graph("forward_kept", ())),
         ("backward_pass", programs.graph("backward", ())),
     ]
+    for _, graph in functions:
+        beyond(graph, model.dtype)
     if model.has_loss:
         functions.append(("loss_pass", programs.graph("loss_gradients", ("params",))))
     return Export(
@@ -132,7 +145,8 @@ def _export(model: Model, options: str, weights: Array | None, resets: bool) -> 
         model,
         weights,
         model.over_steps,
-        clocks,
+        flags,
+        clocks if masks else (),
     )
 
 

@@ -154,7 +154,12 @@ class Programs:
         return found
 
     def _built(self, kind: str, *options: Any) -> Runner:
-        return self.backend.build(self.graph(kind, *options), self.layout, self.dtype, kind, self.without)
+        from recurrency.passes.beyond import beyond
+
+        graph = self.graph(kind, *options)
+        if not getattr(self.backend, "any_dtype", False):
+            beyond(graph, self.dtype)
+        return self.backend.build(graph, self.layout, self.dtype, kind, self.without)
 
     def remembered(self, wanted: Any, what: object, make: Callable[[], V]) -> V:
         """What the record holds of `what`, of the type `wanted`; if it holds nothing, it is made and added."""

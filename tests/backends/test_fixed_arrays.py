@@ -102,12 +102,29 @@ def test_exported_c_compiles_without_a_warning(tmp_path: Path) -> None:
     subprocess.run(["cc", *flags, str(tmp_path / "fixed.c")], check=True, cwd=tmp_path)
 
 
-def test_numbers_beyond_the_dtype_are_infinite_as_they_are_elsewhere() -> None:
-    text = "cell T(x: []) -> (y: [2]) {\n    const C : [2] = vector(i: 1e30 * 10 ** (9 * i))\n    y = C * x\n}\n"
-    for backend in BACKENDS:
-        compiled = rc.parse(text).compile(backend=backend, dtype="float32")
-        found = compiled.forward(np.zeros(0, np.float32), np.ones((1, 1), np.float32)).outputs["y"]
-        assert np.isposinf(found).all(), backend
+BEYOND = "cell T(x: []) -> (y: [2]) {\n    const C : [2] = vector(i: 1e30 * 10 ** (8 * i))\n    y = C * x\n}\n"
+"""A constant of which the first element is in the range of float32."""
+
+
+@pytest.mark.parametrize("backend", ["interpreter", *BACKENDS])
+def test_an_element_beyond_the_dtype_is_an_error(backend: str) -> None:
+    compiled = rc.parse(BEYOND).compile(backend=backend, dtype="float32")
+    message = r"line 2 of <text> makes a fixed array whose element \[2\] \(counted from 1\) is 1e\+46; float32 ends at"
+    with pytest.raises(rc.UsageError, match=message):
+        compiled.forward(np.zeros(0), np.ones((1, 1)))
+    wide = rc.parse(BEYOND).compile(backend=backend, dtype="float64")
+    assert wide.forward(np.zeros(0), np.ones((1, 1))).outputs["y"].tolist() == [[[1e38, 1e46]]]
+    if backend not in ("interpreter", "cupy-emulated"):
+        with pytest.raises(rc.UsageError, match=message):
+            module_files(compiled)
+
+
+def test_a_module_refuses_an_element_beyond_its_dtype_when_it_is_called() -> None:
+    torch = pytest.importorskip("torch")
+    module = rc.parse(BEYOND).module()
+    with pytest.raises(rc.UsageError, match="float32 ends at"):
+        module(torch.ones(1, 1))
+    assert module.double()(torch.ones(1, 1, dtype=torch.float64))[0][0, 0, 1] == 1e46
 
 
 def test_a_large_array_in_a_text_costs_little_more_memory_than_the_text() -> None:

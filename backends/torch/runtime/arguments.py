@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from recurrency.errors import ShapeError, UsageError
 
-from .checks import checked, dtype_name, whole_numbers
+from .checks import check_flags, checked, dtype_name, whole_numbers
 from .gaps import Gap
 from .program import AFTER, INPUT, RESET, STATIC, STREAM, Port, Program
 
@@ -158,6 +158,7 @@ class Frame:
             raise ShapeError(f"{what} is {found}; it must be {sizes} ([{lead}])")
         if flags.device != device:
             raise ShapeError(f"{what} is on {flags.device}, the module on {device}: move one of them with .to(...)")
+        check_flags("elements of the mask" if what == "mask" else what, flags)
         out: Tensor = flags.unsqueeze(1) if self.alone else flags
         return out
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from recurrency.errors import ShapeError, UsageError
 
@@ -38,6 +39,21 @@ def checked(name: str, array: Any, port: Port, real: torch.dtype | None, device:
             f"{name} holds {dtype_name(array)}, the module computes in {str(real)[6:]}: convert one of them"
         )
     return array
+
+
+def check_flags(what: str, flags: Tensor) -> None:
+    """Refuse flags other than 0 and 1 where they can be seen: on the host, and not while PyTorch records a graph.
+
+    Raises:
+        ShapeError: one is another number, such as NaN.
+    """
+    if flags.dtype is torch.bool or flags.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if _get_current_dispatch_mode() is not None or torch._C._are_functorch_transforms_active():
+        return
+    wrong = flags[flags.ne(0) & flags.ne(1)].flatten()
+    if wrong.numel():
+        raise ShapeError(f"{what} hold {float(wrong[0]):g}; each of them must be 0 or 1, or a bool")
 
 
 def casts(device: torch.device) -> bool:

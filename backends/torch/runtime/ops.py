@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from recurrency.errors import ShapeError
 
+from .checks import check_flags
 from .program import INPUT, RESET, SEQUENCE, STREAM, Call
 
 NAMESPACE = "recurrency"
@@ -109,9 +110,8 @@ def _check_resets(call: Call, arrays: dict[str, Tensor]) -> None:
         flags = arrays[name]
         if flags.device.type != "cpu":
             arrays[name] = flags.ne(0).to(flags.dtype)
-        elif bool((flags.ne(0) & flags.ne(1)).any()):
-            wrong = flags[flags.ne(0) & flags.ne(1)].flatten()[0]
-            raise ShapeError(f"resets hold {float(wrong):g}; each of them must be 0 or 1, or a bool")
+        else:
+            check_flags("resets", flags)
 
 
 def _split_cotangent(call: Call, arrays: dict[str, Tensor], params: Tensor, batch: int) -> None:
