@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recurrency.program.layout import Layout
 
     from .function import CFunction
+    from .gaps import Gaps
 
 
 class CBackend:
@@ -76,7 +77,10 @@ class CBackend:
         graphs.insert(0, (f"{prefix}_infer", export.programs.graph("forward", ())))
         written = self._written(graphs, export.layout, export.dtype, export.without)
         interface = Interface(export, written, prefix)
-        before, texts, after = self._texts(written, export.dtype, structs=False, here=False)
+        calls = interface.calls_text()
+        before, texts, after = self._texts(
+            written, export.dtype, False, False, interface.gaps if export.masks else (), calls
+        )
         return file_text(interface, before, texts, after, weights_text(interface)), interface.header()
 
     def emit(
@@ -104,17 +108,24 @@ class CBackend:
         return [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
 
     def _texts(
-        self, functions: Sequence[CFunction], dtype: str, structs: bool, here: bool
+        self,
+        functions: Sequence[CFunction],
+        dtype: str,
+        structs: bool,
+        here: bool,
+        gaps: Sequence[Gaps] = (),
+        calls: str = "",
     ) -> tuple[str, list[str], str]:
-        """What comes before functions, the text of each, and what comes after them."""
+        """What comes before functions, the text of each, and what comes after them; `calls` calls them."""
         from ..kernels.fixed import fixed_text
         from .function_text import function_text
         from .helpers import around
         from .text import library
 
         real = {"float32": "float", "float64": "double"}[dtype]
-        texts = [function_text(f, structs, here).replace("??", "? ?") for f in functions]
-        before, after = around(library(real, here), "\n".join(texts))
+        texts = [function_text(f, structs, here, bool(gaps)).replace("??", "? ?") for f in functions]
+        texts = [f"{text}\n{own.text()}" for text, own in zip(texts, gaps, strict=True)] if gaps else texts
+        before, after = around(library(real, here), "\n".join([*texts, calls]))
         fixed = fixed_text(functions, dtype, "static")
         return f"{before}\n{fixed}" if fixed else before, texts, after
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from recurrency.graph.cost import whole
 from recurrency.graph.dimensions import Poly, symbol
-from recurrency.graph.roots import GRADIENT, START
+from recurrency.graph.roots import AFTER, GRADIENT, START, in_any
 from recurrency.program.footprint import GRADIENTS, TAPE, WORKSPACE, uses
 
 from ..kernels.arrays import Array
@@ -86,7 +86,7 @@ def _arrays(f: CFunction) -> Iterator[Room]:
             yield room
         elif array.name in f.padded:
             yield replace(room, only=f"n_{clock_name(array.clock)}")
-        elif START.has(name):
+        elif in_any(name, START, AFTER):
             yield replace(room, unless=array.name)
     if f.has_gradient:
         yield Room("gradient", True, str(f.layout.size), GRADIENTS, lent=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recurrency.graph.cost import count
-from recurrency.graph.roots import START
+from recurrency.graph.roots import AFTER, START
 from recurrency.program.layout import gradients
 
 from ..kernels.arrays import Array
@@ -18,14 +18,15 @@ from .launches import STOP
 from .products import inner_elements
 
 
-def function_text(f: CFunction, structs: bool = True, here: bool = False) -> str:
+def function_text(f: CFunction, structs: bool = True, here: bool = False, inner: bool = False) -> str:
     """The memory of a function, its kernels, and its entry points.
 
-    With `structs`, the struct of a call as well; `here`: for this process, which may stop a call.
+    With `structs`, the struct of a call as well; `here`: for this process, which may stop a call; `inner`: callers call
+    other functions (see `gaps`).
     """
     call = [_call(f)] if structs else []
     kernels = [kernel.text for kernel in f.kernels]
-    return "\n".join([*call, _memory(f), *kernels, _place(f), _prepare(f), _run(f, here), _entry(f, here)])
+    return "\n".join([*call, _memory(f), *kernels, _place(f), _prepare(f), _run(f, here), _entry(f, here, inner)])
 
 
 def _call(f: CFunction) -> str:
@@ -90,6 +91,8 @@ def _prepare(f: CFunction) -> str:
         if array.name in f.nothing and array.name in starts:
             missing = f"REC_FILL(w->{array.name}, {array_elements(array)}, {_nothing(array)});"
             out.append(f"if (!call->{array.name}) {{ {missing} }}")
+    for array in (a for name, a in f.inputs.items() if AFTER.has(name)):
+        out.append(f"if (!call->{array.name}) {{ REC_FILL(w->{array.name}, B, 0); }}")
     if f.has_gradient and not _covered(f):
         out.append(f"REC_FILL(w->gradient, {f.layout.size}, 0);")
     head = f"void {n}_prepare(const struct {n}_memory *w, const struct {n}_call *call)"
@@ -134,15 +137,16 @@ def _sizes(f: CFunction, lines: Sequence[str]) -> list[str]:
     return [f"const long long {size} = w->{size};" for size in sizes if size in named]
 
 
-def _entry(f: CFunction, here: bool) -> str:
-    n, public = f.name, "REC_PUBLIC " * here
+def _entry(f: CFunction, here: bool, inner: bool) -> str:
+    n, public = f.name, "REC_PUBLIC " * here or "static " * inner
+    entry = f"{n}_dense" if inner else n
     return f"""
-{public}long long {n}_workspace(const struct {n}_call *call, long long count) {{
+{public}long long {entry}_workspace(const struct {n}_call *call, long long count) {{
     struct {n}_memory w;
     return (long long){n}_place(&w, call, NULL, count);
 }}
 
-{public}int {n}_part(const struct {n}_call *call, long long id, long long count) {{
+{public}int {entry}_part(const struct {n}_call *call, long long id, long long count) {{
     struct {n}_memory memory, *w = &memory;
     if ((long long){n}_place(w, call, NULL, count) > call->bytes) return 1;
     {n}_place(w, call, (char *)call->work, count);

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from math import prod
 
-from recurrency.graph.roots import RESET, START
+from recurrency.graph.roots import AFTER, RESET, START, in_any
 from recurrency.model.export import Export
 
 from ..kernels.arrays import Array
 from ..kernels.index import clock_name
 from ..names import Names, ascii_name
 from .function import CFunction
+from .gaps import Gaps
 from .naming import commented, constant
 from .sizes import LINE
 from .step import Step
@@ -20,7 +22,8 @@ ERRORS = {
     "WORK": "the workspace is smaller than NAME_FUNCTION_workspace says",
     "NULL": "a pointer is missing",
     "ALIGNMENT": "an array does not begin where its type may begin, or the workspace not at LINE bytes",
-    "SIZE": "a number of steps or sequences is negative",
+    "SIZE": "a number of steps or sequences is negative, or a length greater than the number of steps",
+    "FLAG": "a reset or an element of a mask is neither 0 nor 1",
 }
 """The errors that functions return: 1, 2, ... in this order."""
 
@@ -32,13 +35,18 @@ class Interface:
         self.export, self.functions, self.prefix = export, functions, prefix
         self.real = functions[0].real
         self.step = Step(export, functions[0], prefix)
+        self.gaps = [Gaps(f, export.masks) for f in functions]
         self.weights = f"const {self.real} {prefix}_weights[{constant(prefix, 'PARAMETERS')}]"
 
     def text(self) -> str:
         """Errors, parameters, their values, and for each function its struct and its prototypes."""
         parts = [self._errors(), self._parameters(), *([] if self.export.weights is None else [self._weights()])]
-        parts += [*(self._function(f) for f in self.functions), self.step.interface]
+        parts += [*map(self._function, self.functions, self.gaps), self.step.interface]
         return "\n".join(parts)
+
+    def calls_text(self) -> str:
+        """The functions that check calls, and the function of one step."""
+        return "\n".join([*map(partial(checked, self.prefix), self.functions, self.gaps), self.step.text])
 
     def header(self) -> str:
         """A header file."""
@@ -75,9 +83,9 @@ enum {{
         says = "/* The parameters that this file was written with: the `params` of all functions. */"
         return f"{says}\nextern {self.weights};\n"
 
-    def _function(self, f: CFunction) -> str:
+    def _function(self, f: CFunction, gaps: Gaps) -> str:
         call = f"const struct {f.name}_call *call"
-        return f"""{self._call(f)}
+        return f"""{self._call(f, gaps)}
 
 /* The bytes that `work` needs: sizes and optional pointers of the call must be set. */
 long long {f.name}_workspace({call}, long long threads);
@@ -87,9 +95,10 @@ int {f.name}({call});
 int {f.name}_part({call}, long long thread, long long threads);
 """
 
-    def _call(self, f: CFunction) -> str:
+    def _call(self, f: CFunction, gaps: Gaps) -> str:
         says = dict(self._comments(f))
         fields = [f"    {text}{' ' + commented(says[name]) if name in says else ''}" for name, text in f.call_fields()]
+        fields += [f"    {text} {commented(says)}" for _, text, says in gaps.fields()]
         return "\n".join([f"struct {f.name}_call {{", *fields, "};"])
 
     def _comments(self, f: CFunction) -> list[tuple[str, str]]:
@@ -100,6 +109,7 @@ int {f.name}_part({call}, long long thread, long long threads);
             start = START.has(name)
             what = f"in: the initial {START.name(name)}, or NULL for the declared one" if start else f"in: {name}"
             what = "in: 1 where a sequence begins again, else 0" if RESET.has(name) else what
+            what = "in: 1 where the final states begin again, else 0, or NULL: nowhere" if AFTER.has(name) else what
             said.setdefault(array.name, []).append(f"{what}, {extents(array)}")
         for root, result in f.results.items():
             rows = f", from row {result.row} on" if result.row else ""
@@ -132,20 +142,24 @@ def extents(array: Array) -> str:
     return f"[{', '.join([*array.lead(), *map(str, array.shape)])}]"
 
 
-def checked(f: CFunction, prefix: str) -> str:
+def checked(prefix: str, f: CFunction, gaps: Gaps) -> str:
     """The function that checks a call before it runs it."""
     wrong = {name: constant(prefix, name) for name in ERRORS}
     given = {array.name: name for name, array in f.inputs.items()}
     lines = [f"if (!call) return {wrong['NULL']};"]
     sizes = ["call->B < 0", *(f"call->T_{clock_name(c)} < 0" for c in f.memory.clocks)]
     lines.append(f"if ({' || '.join(sizes)}) return {wrong['SIZE']};")
+    for clock in map(clock_name, f.memory.clocks):
+        bad = f"call->n_{clock} && rec_no_lengths(call->n_{clock}, call->T_{clock}, call->B)"
+        lines.append(f"if ({bad}) return {wrong['SIZE']};")
     needed = ["params", "gradient"] if f.has_gradient else ["params"]
     needed += [a.name for a in f.arrays if a.name in f.fresh or a.name in given]
     for name in needed:
-        optional = START.has(given.get(name, ""))
+        optional = in_any(given.get(name, ""), START, AFTER)
         if not optional:
             lines.append(f"if (!call->{name}) return {wrong['NULL']};")
         lines.append(f"if ((uintptr_t)call->{name} % sizeof *call->{name}) return {wrong['ALIGNMENT']};")
+    lines += _flags(f, gaps, wrong)
     lines += [
         f"if (!call->work && {f.name}_workspace(call, 1)) return {wrong['NULL']};",
         f"if ((uintptr_t)call->work % REC_LINE_BYTES) return {wrong['ALIGNMENT']};",
@@ -153,6 +167,27 @@ def checked(f: CFunction, prefix: str) -> str:
     ]
     body = "\n".join(f"    {line}" for line in lines)
     return f"int {f.name}(const struct {f.name}_call *call) {{\n{body}\n}}\n"
+
+
+def _flags(f: CFunction, gaps: Gaps, wrong: Mapping[str, str]) -> list[str]:
+    """The checks of resets, masks, and what calls with masks need."""
+    lines = []
+    for name, array in f.inputs.items():
+        if AFTER.has(name):
+            bad = f"call->{array.name} && rec_no_flags(call->{array.name}, NULL, 1, call->B)"
+            lines.append(f"if ({bad}) return {wrong['FLAG']};")
+        elif RESET.has(name):
+            clock = clock_name(array.clock)
+            bad = f"rec_no_flags(call->{array.name}, call->n_{clock}, call->T_{clock}, call->B)"
+            lines.append(f"if ({bad}) return {wrong['FLAG']};")
+    for one in gaps.apart:
+        mask = f"call->mask_{clock_name(one.result.array.clock)}"
+        lines.append(f"if ({mask} && !call->{one.field}) return {wrong['NULL']};")
+        lines.append(f"if ((uintptr_t)call->{one.field} % sizeof *call->{one.field}) return {wrong['ALIGNMENT']};")
+    for clock in map(clock_name, gaps.clocks):
+        bad = f"rec_no_flags(call->mask_{clock}, call->n_{clock}, call->T_{clock}, call->B)"
+        lines.append(f"if (call->mask_{clock} && {bad}) return {wrong['FLAG']};")
+    return lines
 
 
 def file_text(interface: Interface, before: str, functions: Sequence[str], after: str, weights: str) -> str:
@@ -165,8 +200,7 @@ def file_text(interface: Interface, before: str, functions: Sequence[str], after
         ("interface: errors, parameters, and the calls of each function", interface.text()),
         ("macros, and declarations of the helpers at the end", before),
         *((_title(f, prefix), text) for f, text in zip(interface.functions, functions, strict=True)),
-        ("calls that check their arguments", "\n".join(checked(f, prefix) for f in interface.functions)),
-        *([("one step of one sequence", step)] if step else []),
+        ("calls that check their arguments" + (", and steps of one sequence" if step else ""), interface.calls_text()),
         ("helpers, as in other files: functions of one element, threads, matrix products", after),
         *([("weights", weights)] if weights else []),
     ]

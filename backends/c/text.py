@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..kernels.philox import PHILOX as CUDA_PHILOX
+from .gaps import HELPERS as GAPS
 from .gemm import gemm_text
 from .math import TEXTS
 from .sizes import SIZES, common_text
@@ -156,7 +157,8 @@ def common(real: str, watched: bool = False) -> str:
 
 def library(real: str, watched: bool) -> str:
     """All helpers."""
-    parts = [common(real, watched), TEXTS[real], PHILOX, gemm_text(real), PARTS.replace("REAL", real)]
+    own = [PARTS.replace("REAL", real), GAPS.replace("REAL", real)]
+    parts = [common(real, watched), TEXTS[real], PHILOX, gemm_text(real), *own]
     return "\n\n".join(parts)
 
 
