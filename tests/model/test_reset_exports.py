@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
-import subprocess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,17 +44,6 @@ def test_a_module_of_numpy_takes_resets() -> None:
         module.forward(params, {"x": X}, resets=RESETS.T)
 
 
-def test_a_module_file_of_pytorch_takes_resets() -> None:
-    torch = pytest.importorskip("torch")
-    model = rc.library.QRNN.compile(backend="torch", dtype="float64", N=3, H=4)
-    module = executed(model).QRNN(seed=0)
-    twin = rc.library.QRNN.module(N=3, H=4, dtype=torch.float64)
-    twin.load_state_dict(module.state_dict())
-    x, resets = torch.tensor(X), torch.tensor(RESETS)
-    torch.testing.assert_close(module(x, resets=resets)[0], twin(x, resets=resets)[0])
-    torch.testing.assert_close(module(x)[0], twin(x)[0])
-
-
 def test_a_module_file_without_resets_says_so() -> None:
     torch = pytest.importorskip("torch")
     model = rc.library.QRNN.compile(backend="torch", dtype="float64", N=3, H=4)
@@ -64,27 +51,6 @@ def test_a_module_file_without_resets_says_so() -> None:
     exec(compile(module_files(model).source, "generated.py", "exec"), module.__dict__)
     with pytest.raises(module.UsageError, match="QRNN was written without resets"):
         module.QRNN(seed=0)(torch.tensor(X), resets=torch.tensor(RESETS))
-
-
-def test_the_step_of_a_c_file_takes_a_reset(tmp_path: Path) -> None:
-    model = rc.library.QRNN.compile(backend="c", dtype="float64", N=3, H=4)
-    files = module_files(model, resets=True)
-    (tmp_path / "qrnn.c").write_text(files.source)
-    library = tmp_path / "qrnn.so"
-    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "qrnn.c", "-o", library, "-lm"], cwd=tmp_path, check=True)
-    c = ctypes.CDLL(str(library))
-    real = np.ctypeslib.ndpointer(np.float64)
-    c.qrnn_step.argtypes = [real, ctypes.c_void_p, real, real, real, ctypes.c_void_p, ctypes.c_longlong]
-    params, raw = model.init(0), np.zeros(1 << 16, np.uint8)
-    work = raw[-raw.ctypes.data % 64 :]
-    state, found = np.zeros(64), np.empty((T, 4))
-    c.qrnn_first.argtypes = [real, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong]
-    assert c.qrnn_first(params, state.ctypes.data, work.ctypes.data, 60000) == 0
-    for t in range(T):
-        one = np.array([RESETS[t, 0]])
-        assert c.qrnn_step(params, state.ctypes.data, X[t, 0].copy(), one, found[t], work.ctypes.data, 60000) == 0
-    wanted = model.forward(params, X[:, :1], resets=RESETS[:, :1]).output
-    np.testing.assert_allclose(found, wanted[:, 0], rtol=0, atol=1e-14)
 
 
 def test_sources_without_resets_do_not_know_them() -> None:
