@@ -33,7 +33,7 @@ class Step:
         self.masked = {n: port for n, port in export.outputs.items() if export.masks and port.kind is Kind.STREAM}
         """The outputs that the state holds, to repeat them where a step is not there."""
         if export.no_step:
-            self.interface = commented(f"There is no {prefix}_step and no {prefix}_reset: {export.no_step}") + "\n"
+            self.interface = commented(f"There is no {prefix}_step: {export.no_step}") + "\n"
         else:
             self._write()
 

@@ -147,7 +147,7 @@ def _lengths(lengths, steps, batch):
     out = {clock: _host(n) for clock, n in lengths.items() if n is not None}
     for clock, n in out.items():
         if n.shape != (batch,) or (batch and (n.dtype.kind not in "iu" or n.min() < 0 or n.max() > steps[clock])):
-            raise ValueError(f"lengths must be {batch} whole numbers from 0 to {steps[clock]}, one for each sequence")
+            raise ValueError(f"lengths are {batch} whole numbers from 0 to {steps[clock]}, one for each sequence")
     return out
 
 
