@@ -16,6 +16,7 @@ LINES = {
     "PhasedLSTM": 24,
     "LMU": 24,
     "EchoState": 24,
+    "FSRNN": 24,
 }
 """The most lines of a cell, its docstring and blank lines among them."""
 
