@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -259,9 +260,10 @@ def largest(study: Study, kept: Store) -> list[Case]:
     Where some of its rows have no done run, those of the next scale that has one follow.
     """
     out: list[Case] = []
+    of_scale = cache(lambda scale: cases([study], scale))
     for table in study.tables:
         for scale in SCALES:
-            own = [case for case in cases([study], scale) if case.table is table]
+            own = [case for case in of_scale(scale) if case.table is table]
             records = [_records(case, kept) for case in own]
             if any(records):
                 out += own

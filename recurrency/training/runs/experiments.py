@@ -130,9 +130,13 @@ class Experiment:
         """
         return loaded(self.dimensions, self.folder, self.name == KEPT)
 
+    def option(self, name: str) -> Any:
+        """An option as it is written, or its default."""
+        return self.training.get(name, OPTIONS[name].default)
+
     def options(self) -> dict[str, Any]:
         """Every option; instead of `auto` the backend that it selects here."""
-        found = {name: self.training.get(name, option.default) for name, option in OPTIONS.items()}
+        found = {name: self.option(name) for name in OPTIONS}
         return {**found, "backend": automatic()[0]} if found["backend"] == AUTO else found
 
     def changed(self, training: Mapping[str, Any], **more: Mapping[str, Any]) -> Experiment:
@@ -146,14 +150,14 @@ class Experiment:
             "schedule": dict(self.schedule),
             "damp": dict(self.damp),
         }
-        if training.get("optimiser", self.options()["optimiser"]) != self.options()["optimiser"]:
+        if training.get("optimiser", self.option("optimiser")) != self.option("optimiser"):
             kept["training"].pop("rate", None)
             kept["optimiser"], kept["damp"] = {}, {}
             if training["optimiser"] == HESSIAN_FREE:
                 kept["training"] = {
                     k: v for k, v in kept["training"].items() if k.replace("-", "_") not in WITHOUT_EFFECT
                 }
-        if training.get("schedule", self.options()["schedule"]) != self.options()["schedule"]:
+        if training.get("schedule", self.option("schedule")) != self.option("schedule"):
             kept["schedule"] = {}
         kept["training"].update(training)
         kept |= {"dimensions": self.dimensions, "task_options": self.task_options, "init": self.init}
