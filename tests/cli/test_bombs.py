@@ -35,7 +35,7 @@ WRITING = {
     name: ["compile", "SPEC", "-D", "N=3", "--backend", name, "-o", f"out.{'c' if name == 'c' else 'py'}"]
     for name in ("numpy", "c", "torch")
 }
-FEW = ("chained equations", "chained cells", "a wide concat", "strays")
+FEW = ("chained cells", "strays")
 SECONDS = 2.0
 """What a command may take of a processor to answer or refuse."""
 SLACK = 5.0

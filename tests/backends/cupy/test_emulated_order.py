@@ -12,12 +12,12 @@ from recurrency.backends.cupy.emulated.stand_in import StandIn
 
 from recurrency import library
 from tests.support.emulating import compiled, results_of
+from tests.support.usual import diagonal
 
 pytestmark = pytest.mark.skipif(compiler.obstacle() is not None, reason=f"cupy-emulated: {compiler.obstacle()}")
 
 
-@pytest.mark.parametrize("plan", ["step", "gemm"])
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize(("name", "plan"), diagonal(library.names(), ["step", "gemm"]))
 def test_the_order_of_threads_changes_nothing(name: str, plan: str) -> None:
     device = StandIn()
     model = compiled(name, device, plan)

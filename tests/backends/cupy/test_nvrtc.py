@@ -79,15 +79,22 @@ def cuda_text(name: str, dtype: str, size: str) -> str:
 
 
 ALL = list(product(("float64", "float32"), SIZES, nvrtc.ARCHITECTURES))
+USUAL = 5
 COMBINATIONS = [
-    (name, *combination)
+    pytest.param(name, *combination, marks=() if number % USUAL == 0 else pytest.mark.long)
     for number, name in enumerate(library.names())
     for combination in (ALL if os.environ.get("RECURRENCY_ALL_KERNELS") else [ALL[7 * number % len(ALL)]])
 ]
 """Each cell for one architecture, in one dtype, at one size, so that all of these meet one another in some cell.
 
-All of everything (RECURRENCY_ALL_KERNELS=1) takes half an hour.
+`make test` takes every fifth cell, among which each combination is one time as well. All of everything
+(RECURRENCY_ALL_KERNELS=1) takes half an hour.
 """
+
+
+def test_the_usual_cells_have_each_combination() -> None:
+    usual = [ALL[7 * number % len(ALL)] for number in range(0, len(library.names()), USUAL)]
+    assert set(usual) == set(ALL)
 
 
 @needs_nvrtc

@@ -11,14 +11,15 @@ import pytest
 from recurrency.backend import describe
 from recurrency.model.model import Model
 from tests.support import cells
+from tests.support.usual import diagonal
 from tests.transcriptions import CASES, Case
 
 REASON = describe(emulated=True).get("cupy-emulated", "not installed")
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"cupy-emulated: {REASON}")
 
-PLANS = {"loop, else gemm": "loop", "step": "step"}
+PLANS = ("loop", "step")
+"""Ways to run a loop; where there is no `loop`, it is `gemm`."""
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
-each_plan = pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
 
 
 @cache
@@ -53,8 +54,7 @@ def agrees(case: Case, plan: str | None, dtype: str, ragged: bool) -> None:
         close({**found.inputs, **found.state}[name], array, dtype)
 
 
-@each_plan
-@each_case
+@pytest.mark.parametrize(("case", "plan"), diagonal(CASES, PLANS))
 def test_every_plan_gives_the_interpreters_numbers(case: Case, plan: str | None) -> None:
     agrees(case, plan, "float64", ragged=False)
     agrees(case, plan, "float64", ragged=True)
