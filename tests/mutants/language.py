@@ -11,6 +11,7 @@ USES = "tests/language/test_uses.py"
 SAMPLES = "tests/language/test_samples.py -k 'not c and not emulated and not torch'"
 DERIVATIVES = "tests/language/test_own_derivatives.py -k 'function_has or numpy'"
 FIXED = "tests/language/test_fixed_arrays.py"
+PASTS = "tests/language/test_pasts.py -k 'not backend_computes'"
 
 CHANGES = (
     Changes(
@@ -41,7 +42,13 @@ CHANGES = (
             ("all inputs run over t", 'inner.clock, inner.clocks = clocks.get(own_clock(inner.cell), evaluator.scope.clock), clocks',
              'inner.clock, inner.clocks = "t", clocks', USES + " tests/language/test_composition.py"),
             ("written dimensions lose against those of inputs", "and expression.name not in bound:", ":"),
+            ("uses that are evaluated once more count from the beginning", "            evaluator.counts.update(known.counts)", "            pass", PASTS),
+            ("two uses of one name are one", "if direct or known.call is call:", "if True:", PASTS),
         ),
+    ),
+    Changes(
+        "recurrency/language/elaboration/subscripts.py", PASTS,
+        (("a use reads its own past", "return past(evaluator, expression, base, delay)", "return base.at(delay)"),),
     ),
     Changes(
         "recurrency/language/vocabulary/pieces.py", WORDS,
