@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import recurrency as rc
 from recurrency.errors import Source
 from recurrency.language import syntax
 from recurrency.language.reading.parser import parse_file
@@ -138,3 +139,23 @@ def test_mathtext_understands_every_equation_without_cases(cell: syntax.Cell) ->
     for row in equations_of_cell(cell):
         if r"\begin" not in row:
             parser.parse(f"${row.replace('&', '')}$")
+
+
+def test_functions_of_the_file_that_a_cell_reads_come_first() -> None:
+    """Also those that they read, and one that is the default of a dimension; a name of the cell hides one."""
+    text = """
+    fn twice(a) = 2 * a
+    fn gate(a, b) = twice(a) + b
+    fn squash(unread) = unread
+    fn unread(a) = a
+    fn y(a) = a
+
+    cell A[N, f = squash](x: [N]) -> (y: [N]) { y = f(gate(x, y[t-1])) }
+    """
+    rows = rc.parse(text).latex().split("\n")[1:-1]
+    assert [row.strip().split(" &")[0] for row in rows] == [
+        r"\operatorname{twice}(a)",
+        r"\operatorname{gate}(a, b)",
+        r"\operatorname{squash}(\mathit{unread})",
+        "y_{t}",
+    ]

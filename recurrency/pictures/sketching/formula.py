@@ -14,7 +14,7 @@ from recurrency.language.elaboration.evaluate import Evaluator
 from recurrency.language.elaboration.meanings import dimension_text
 from recurrency.language.elaboration.numbers import is_number
 from recurrency.language.syntax import Expression
-from recurrency.language.writing.latex import Printer
+from recurrency.language.writing.printer import Printer
 from recurrency.language.writing.symbols import Symbols
 from recurrency.pictures.sketching.flow import Flow
 
