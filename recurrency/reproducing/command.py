@@ -7,7 +7,7 @@ import math
 import re
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,7 +26,7 @@ from recurrency.reproducing.report import Report
 from recurrency.reproducing.running import Runner, best_rate, is_done
 from recurrency.reproducing.starting import Start, in_processes
 from recurrency.reproducing.store import Store
-from recurrency.reproducing.studies import SCALES, Study, find, shipped
+from recurrency.reproducing.studies import SCALES, Study, Table, find, shipped
 from recurrency.training.runs.reporters import Write
 from recurrency.training.runs.session import task_of
 from recurrency.training.tasks import Settings
@@ -257,19 +257,25 @@ def kept_text(report: Report, given: Mapping[str, Study]) -> str:
 def largest(study: Study, kept: Store) -> list[Case]:
     """The cases of a study that a page of kept runs shows: of each table, those of the largest scale that has a run.
 
-    Where some of its rows have no done run, those of the next scale that has one follow.
+    Where some of its rows have no done run, those of the next scale that has one follow. A scale whose runs all belong
+    to the next one as well, since a recipe is the same at both, is not shown by itself.
     """
-    out: list[Case] = []
     of_scale = cache(lambda scale: cases([study], scale))
-    for table in study.tables:
-        for scale in SCALES:
-            own = [case for case in of_scale(scale) if case.table is table]
-            records = [_records(case, kept) for case in own]
-            if any(records):
-                out += own
-                if all(any(record.done for record in found) for found in records):
-                    break
-    return out
+    return [case for table in study.tables for case in _shown(table, of_scale, kept)]
+
+
+def _shown(table: Table, of_scale: Callable[[str], list[Case]], kept: Store) -> list[Case]:
+    """The cases of one table that a page shows."""
+    found: list[tuple[list[Case], set[str]]] = []
+    for scale in SCALES:
+        own = [case for case in of_scale(scale) if case.table is table]
+        records = [_records(case, kept) for case in own]
+        if any(records):
+            found.append((own, {record.key for each in records for record in each}))
+            if all(any(record.done for record in each) for each in records):
+                break
+    later = [keys for _, keys in found[1:]] + [set[str]()]
+    return [case for (own, keys), following in zip(found, later, strict=False) if not keys <= following for case in own]
 
 
 def _records(case: Case, kept: Store) -> list[Record]:

@@ -105,3 +105,21 @@ def test_a_page_shows_the_next_scale_while_rows_are_missing_at_the_largest(tmp_p
     whole = kept(str(path), "paper")
     assert "scale `small`" not in whole
     assert whole.count("| three units |") == 1
+
+
+def test_a_page_shows_a_scale_only_if_it_has_a_run_of_its_own(tmp_path: Path) -> None:
+    """A row whose recipe is the same at two scales is done at both; where that is all, the smaller scale says more."""
+    text = STUDY.replace("[scales.tiny]", "[scales.paper]\nseeds = [0]\ntraining = { epochs = 3 }\n[scales.tiny]")
+    same = "minutes = 0.1\npaper = { training = { epochs = 2 } }"
+    path = write_study(tmp_path, text.replace("minutes = 0.1", same, 1))
+    request = Request(
+        (f"{path}/losses/three units",),
+        scale="small",
+        out=str(tmp_path / "out"),
+        keep=str(tmp_path / "kept"),
+        start=in_this_process,
+    )
+    reproduce(request, lambda words: None)
+    text = (tmp_path / "kept.md").read_text(encoding="utf-8")
+    assert "scale `small`" in text
+    assert "scale `paper`" not in text
