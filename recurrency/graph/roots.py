@@ -46,6 +46,8 @@ LOSS = Group("loss:")
 """Lines of the loss, where they stand apart. Their sum is the root `loss`."""
 WEIGHT = Group("weight:")
 """The weights of the steps of each sequence in loss lines that have weights, by number."""
+SEQUENCE_WEIGHT = WEIGHT.nested(Group("sequences:"))
+"""The same for lines with one value per sequence: the weight of each sequence."""
 PARAM, INPUT, START = Group("param:"), Group("input:"), Group("start:")
 """Parameters, inputs and first values: what gradients are taken of and tangents are given for."""
 GRADIENT = Group("gradient:")

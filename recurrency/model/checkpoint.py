@@ -259,7 +259,14 @@ class Checkpoint:
         """The sums of the weights of loss lines, over all steps of a call."""
         if self._weighed is None or self._weighed[0] is not call:
             found = self.programs.runner("weights")(call)
-            self._weighed = call, {LOSS.of(root): float(array.sum()) for root, array in found.items()}
+            self._weighed = (
+                call,
+                {
+                    LOSS.of(root): float(array.sum(dtype=np.float64))
+                    for root, array in found.items()
+                    if WEIGHT.has(root)
+                },
+            )
         return self._weighed[1]
 
     def _share(self, root: str, call: Call, piece: Piece) -> float:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from recurrency.graph.graph import Graph
-from recurrency.graph.op import Trait
 from recurrency.graph.roots import FINAL
 from recurrency.model.interface import Interface
 from recurrency.model.programs import Programs
-from recurrency.passes.chunks import loss_roots
+from recurrency.passes.chunks import loss_roots, reached
 
 
 class ChunkRoots:
@@ -42,14 +40,6 @@ class ChunkRoots:
         """
         key = frozenset(roots)
         if key not in self._reached:
-            graph, found = self.programs.graphs.chunked(), set(key)
-            while more := {FINAL.of(name) for name in _starts(graph, found)} - found:
-                found |= more
+            found = reached(self.programs.graphs.chunked(), key)
             self._reached[key] = tuple(root for root in self.real_finals if root in found)
         return self._reached[key]
-
-
-def _starts(graph: Graph, roots: Iterable[str]) -> set[str]:
-    """The states whose initial values some roots depend on."""
-    nodes = [graph[id] for id in graph.order([graph.roots[root] for root in roots])]
-    return {node.attrs["name"] for node in nodes if Trait.FIRST in node.op.traits}

@@ -168,12 +168,21 @@ class Compiled:
                 return self._programs(call).runner(kind, *options)
         return self.programs.runner(kind, *options)
 
-    def loss_weights(self, inputs: Any, lengths: Any = None, mask: Any = None) -> dict[str, Array]:
-        """The sums of the weights of each sequence, [B], by the kinds of loss lines that have weights."""
+    def loss_weights(self, inputs: Any, lengths: Any = None, mask: Any = None, **more: Any) -> dict[str, Array]:
+        """The sums of the weights of each sequence, [B], by the kinds of loss lines that have weights.
+
+        `more` may be the `resets` and the `state` of the call.
+        """
+        return self.weights_and_state(inputs, lengths=lengths, mask=mask, **more)[0]
+
+    def weights_and_state(
+        self, inputs: Any, state: Arrays | None = None, lengths: Any = None, resets: Any = None, mask: Any = None
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The same, and the final states that the weights of the next call depend on."""
         kinds = tuple(kind for kind in self.loss_kinds if WEIGHT.has(kind))
-        call = self.gather(np.zeros(self.size, self.real), inputs, None, lengths, roots=kinds, mask=mask)
-        values = self.programs.runner("weights")(call)
-        return {kind: values[kind] for kind in kinds}
+        call = self.gather(np.zeros(self.size, self.real), inputs, state, lengths, False, 0, kinds, resets, mask)
+        values = self._runner(call, "weights")(call)
+        return {kind: values[kind] for kind in kinds}, FINAL.within(values)
 
     def _chunked(self, call: Call) -> Checkpoint | None:
         """What runs a call in chunks, if there is to be more than one."""

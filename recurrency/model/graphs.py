@@ -248,7 +248,9 @@ def _with_products(graphs: Graphs, damped: tuple[str, ...], matching: bool) -> G
 
 
 def _weights(graphs: Graphs) -> Graph:
-    return graphs.finished(graphs.base(), WEIGHT.has)
+    """The weights of loss lines, and the final states that those of a later call read."""
+    kept = chunks.reached(graphs.base(), filter(WEIGHT.has, graphs.base().roots))
+    return graphs.finished(graphs.base(), kept.__contains__)
 
 
 MAKERS: dict[str, Callable[..., Graph]] = {

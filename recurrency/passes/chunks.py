@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from recurrency.graph.graph import Graph
+from recurrency.graph.op import Trait
 from recurrency.graph.roots import FINAL, LOSS, OUTPUT, STREAM, WEIGHT, Group, in_any
 from recurrency.passes.loss_lines import clock_of, lines, over_steps, total
 from recurrency.passes.rewriting import made_by
@@ -46,8 +47,22 @@ def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
             out.roots[LOSS.of(kind)] = total(out, ids).id
         else:
             inner = [_below(out, id, "divide", "sum_batch", "sum_time") for id in ids]
-            out.roots |= {EACH.of(f"{clock_of(kind)}:{k}"): id for k, id in enumerate(inner)}
+            out.roots |= {EACH.of(f"{kind}:{k}"): id for k, id in enumerate(inner)}
     return out.select(out.roots)
+
+
+def reached(graph: Graph, roots: Iterable[str]) -> set[str]:
+    """Some roots, and the final states that these roots of a later call depend on."""
+    found = set(roots)
+    while more := {FINAL.of(name) for name in _starts(graph, found)} - found:
+        found |= more
+    return found
+
+
+def _starts(graph: Graph, roots: Iterable[str]) -> set[str]:
+    """The states whose initial values some roots depend on."""
+    nodes = [graph[id] for id in graph.order([graph.roots[root] for root in roots])]
+    return {node.attrs["name"] for node in nodes if Trait.FIRST in node.op.traits}
 
 
 def _selected(graph: Graph, streams: Iterable[str]) -> Graph:

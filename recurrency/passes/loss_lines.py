@@ -2,8 +2,8 @@
 
 A loss is a sum of lines, each with its own divisor. Losses of several batches, or of parts of one, are therefore
 combined line by line, weighted with the number of steps or sequences in each part. The kind of a line is `steps:t` (the
-steps of the clock t), `sequences`, `once` (one value for all, such as a penalty), or `weight:0` (the first line whose
-steps have weights; a part then counts by the sum of these).
+steps of the clock t), `sequences`, `once` (one value for all, such as a penalty), or, where a part counts by the sum of
+some weights, `weight:0` (the first weights, of steps) or `weight:sequences:1` (the second ones, of sequences).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import reduce
 from operator import add
 
 from recurrency.graph.graph import Graph
-from recurrency.graph.roots import LOSS, WEIGHT
+from recurrency.graph.roots import LOSS, SEQUENCE_WEIGHT, WEIGHT
 from recurrency.graph.value import Value, constant
 from recurrency.passes.rewriting import made_by
 
@@ -33,13 +33,18 @@ def clock_of(kind: str) -> str | None:
 
 
 def weight_of(kind: str) -> str | None:
-    """The root of the weights of a line whose steps have weights; None for other kinds."""
+    """The root of the weights of a line that has weights; None for other kinds."""
     return kind if WEIGHT.has(kind) else None
 
 
 def over_steps(kind: str) -> bool:
     """Whether a line is a mean over steps, with weights or without."""
-    return clock_of(kind) is not None or weight_of(kind) is not None
+    return clock_of(kind) is not None or (WEIGHT.has(kind) and not SEQUENCE_WEIGHT.has(kind))
+
+
+def over_sequences(kind: str) -> bool:
+    """Whether a line is a mean over sequences, with weights or without."""
+    return kind == SEQUENCES or SEQUENCE_WEIGHT.has(kind)
 
 
 def lines(graph: Graph) -> dict[str, list[int]]:
@@ -63,12 +68,12 @@ def apart(graph: Graph) -> Graph:
 def divisor(graph: Graph) -> Value:
     """What the loss is divided by, at least 1: the number of sequences, or of steps if all its means are over steps.
 
-    If these are means over the steps of several clocks, the first line counts. A loss without any mean is divided by
-    the number of sequences.
+    Steps have the weights of their line. If the divisors of such means differ, the first line counts. A loss without
+    any mean is divided by the number of sequences.
     """
     found = lines(graph)
-    means = [kind for kind in found if clock_of(kind) is not None]
-    if SEQUENCES in found or not means:
+    means = [kind for kind in found if over_steps(kind)]
+    if any(map(over_sequences, found)) or not means:
         return graph.add("batch").apply("maximum", 1.0)
     return graph.value(graph[found[means[0]][0]].args[1])
 

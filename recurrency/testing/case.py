@@ -182,8 +182,7 @@ class _Draw:
         name = f"{group}:{port.name}"
         shape = (*port.lead(self.case.steps, self.case.batch), *port.shape)
         if port.index is not None:
-            lowest = 0 if group == "input" else -1
-            out: Array = self._rng(name).integers(lowest, port.index, shape)
+            out: Array = self._rng(name).integers(-1, port.index, shape)
         else:
             out = self.array(name, shape, law)
         if port.kind is Kind.STREAM:

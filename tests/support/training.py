@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurrency.training.data import Array
+from recurrency.training.loop.processes import Processes
 from recurrency.training.tasks import Settings, Task, first_element
 
 
@@ -76,3 +77,10 @@ class Scripted(FirstBit):
 
 def bits(steps: int = 4) -> Task:
     return first_element(Settings(batch=8, length=5), steps)
+
+
+class Silent(Processes):
+    """One of several processes whose sums the test takes itself."""
+
+    def sum(self, *arrays: Any) -> None:
+        """Leaves the shares as they are."""

@@ -16,10 +16,11 @@ import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.passes.loss_lines import lines
 from recurrency.training.loop.loop import INTERRUPTED, Options, train
-from recurrency.training.loop.processes import ALONE, NEEDED, Processes, joined
+from recurrency.training.loop.processes import ALONE, NEEDED, joined
 from recurrency.training.loop.sharing import Shared
 from recurrency.training.tasks import Settings, from_sequences
 from tests.support.processes import CLOSE, RAGGED, both
+from tests.support.training import Silent
 
 torch = pytest.importorskip("torch")
 
@@ -43,13 +44,6 @@ cell Mixed[N, H](x: [N], w: [N] over s) -> (y: [H]) {
 
 
 # ---------------------------------------------------------------------------------------------- shares of a batch
-
-
-class Silent(Processes):
-    """One of several processes whose sums the test takes itself."""
-
-    def sum(self, *arrays: Any) -> None:
-        """Leaves the shares as they are."""
 
 
 @pytest.fixture(scope="module")

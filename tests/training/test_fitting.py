@@ -69,10 +69,10 @@ def test_inputs_that_the_spec_has_not_are_left_out() -> None:
 
 
 WEIGHTS = {
-    "steps": {"steps:t": 4},
-    "sequences": {"sequences": 2},
-    "penalty": {"sequences": 2, "once": 1},
-    "both": {"steps:t": 4, "sequences": 2},
+    "steps": {"weight:0": 4},
+    "sequences": {"weight:sequences:0": 2},
+    "penalty": {"weight:sequences:0": 2, "once": 1},
+    "both": {"weight:0": 4, "weight:sequences:1": 2},
 }
 
 
@@ -81,7 +81,7 @@ def test_batches_are_weighed_by_what_each_line_of_the_loss_counts(loss: str) -> 
     net = model(loss)
     batch = next(iter(fitted(task(), net).valid()))
     assert counts(net, batch) == WEIGHTS[loss]
-    assert counts(net, batch, ends=False) == {**WEIGHTS[loss], **({"sequences": 0} if loss != "steps" else {})}
+    assert counts(net, batch, ends=False) == {k: 0 if "sequences" in k else n for k, n in WEIGHTS[loss].items()}
 
 
 def test_a_mean_over_batches_is_the_mean_over_all_sequences() -> None:
@@ -143,5 +143,5 @@ def test_sequences_over_two_clocks_are_weighed_by_that_of_the_loss() -> None:
     )
     fit = next(iter(fitted(made, net).train(0, np.random.default_rng(0))))
     assert isinstance(fit.lengths, dict)
-    assert counts(net, fit) == {"steps:t": fit.lengths["t"].sum()}
+    assert counts(net, fit) == {"weight:0": fit.lengths["t"].sum()}
     assert np.isfinite(net.loss(net.init(0), fit.inputs, lengths=fit.lengths))

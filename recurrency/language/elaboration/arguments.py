@@ -306,6 +306,11 @@ class CallArguments:
         """Register a value as a prediction of the model."""
         self.evaluator.work.curvatures[self._place(" prediction")] = value
 
+    def ignoring(self, value: Value, target: Value) -> Value:
+        """Register the symbols that a loss reads: it does not count where there is none."""
+        self.evaluator.work.losses.targets[value.id] = target
+        return value
+
     def _place(self, what: str) -> str:
         inside = self.evaluator
         return f"{inside.scope.prefix}{inside.target}{inside.numbered(what)}"

@@ -18,7 +18,7 @@ from typing import Any
 from recurrency.errors import Diagnostic, SpecError
 from recurrency.graph.dimensions import Dim, Poly
 from recurrency.graph.graph import Graph, Node
-from recurrency.graph.roots import FINAL, OUTPUT, STREAM, WEIGHT
+from recurrency.graph.roots import FINAL, OUTPUT, STREAM
 from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value
 from recurrency.language import syntax
@@ -239,12 +239,12 @@ def _roots(work: Elaboration, top: Instance) -> None:
     for name, stream in work.starts.items():
         stream.lay()
         _carried(work, name, stream)
-    if work.losses:
-        total = work.losses[0]
-        for loss in work.losses[1:]:
+    if work.losses.lines:
+        total = work.losses.lines[0]
+        for loss in work.losses.lines[1:]:
             total = total + loss
         roots["loss"] = total.id
-    roots |= {WEIGHT.of(k): value.id for k, value in enumerate(work.weights)}
+    roots |= {name: value.id for name, value in work.losses.weights.items()}
     for k, value in enumerate(work.curvatures.values()):
         roots[f"curvature:{k}"] = value.id
     change(work, [top, *top.inner.values()])

@@ -283,7 +283,7 @@ class Instance(Scope):
                 help = "sum(...) or mean(...) reduces a vector to one number" if value.type.shape else None
                 title = f"a loss is one number, but this is {shown(value.type)}"
                 raise self.problem(WRONG_LOSS, title, loss.value.span, help=help)
-            self.work.add_loss(value, None if loss.weight is None else self._weight(loss.weight, env, target, value))
+            self.work.losses.add(value, None if loss.weight is None else self._weight(loss.weight, env, target, value))
 
     def _weight(self, expression: syntax.Expression, env: Env, target: str, value: Value) -> Value:
         """The weight of each step in a loss line, which follows from the inputs of this step."""

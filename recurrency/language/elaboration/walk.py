@@ -27,6 +27,7 @@ from recurrency.language.diagnostics import (
     say,
 )
 from recurrency.language.elaboration.handed import Handed
+from recurrency.language.elaboration.losses import Losses
 from recurrency.language.elaboration.meanings import ParamInfo
 from recurrency.language.elaboration.signals import Poisoned, Problem, TooMuch
 from recurrency.language.elaboration.streams import Stream
@@ -65,9 +66,7 @@ class Elaboration:
         """The node of each parameter, which gradients are taken with respect to."""
         self.starts: dict[str, Stream] = {}
         """The streams with a value before their first step, by name."""
-        self.losses: list[Value] = []
-        self.weights: list[Value] = []
-        """For each loss line with weights, their sum in each sequence."""
+        self.losses = Losses(self.graph)
         self.curvatures: dict[str, Value] = {}
         """The predictions that the losses read, by place."""
         self.diagnostics: list[Diagnostic] = []
@@ -153,23 +152,6 @@ class Elaboration:
     def site(self, place: str) -> int:
         """The number of a place of random draws, by its name."""
         return zlib.crc32(place.encode())
-
-    def add_loss(self, value: Value, weight: Value | None = None) -> None:
-        """A loss line as one number: averaged over the valid steps of the batch, or over its sequences.
-
-        With a weight for each step, it is the sum of the weighted steps divided by the sum of the weights.
-        """
-        if weight is not None:
-            self.weights.append(weight.sum_time())
-            total = self.weights[-1].sum_batch()
-            value = weight.where(weight * value, 0.0).reduced_to(Kind.STATIC)
-            value = value / total.apply("equal", 0.0).where(1.0, total)
-        elif value.type.kind is Kind.STREAM:
-            steps = self.graph.add("length", [], {"clock": value.type.clock}).sum_batch().apply("maximum", 1.0)
-            value = value.reduced_to(Kind.STATIC) / steps
-        elif value.type.kind is Kind.SEQUENCE:
-            value = value.sum_batch() / self.graph.add("batch").apply("maximum", 1.0)
-        self.losses.append(value)
 
     # ---------------------------------------------------------------------------------------------------- bounds
 

@@ -98,6 +98,9 @@ class Arguments(Protocol):
     def curvature(self, value: Value) -> None:
         """Register a value as a prediction that the loss reads (for Gauss-Newton products)."""
 
+    def ignoring(self, value: Value, target: Value) -> Value:
+        """A loss that does not count where its target, a symbol, is "no symbol"."""
+
     def fail(self, code: Code, title: str, help: str | None = None, position: int | None = None) -> NoReturn:
         """Report a mistake at an argument, or at the call."""
 

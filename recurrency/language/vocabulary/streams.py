@@ -199,7 +199,7 @@ def _cross_entropy(a: Arguments) -> Value:
         return -(never.where(0.0, scores).product(target, "i,i->"))
     if target.type.index != logits.type.shape[0]:
         a.fail(SHAPE_MISMATCH, f"there are {logits.type.shape[0]} logits for the symbols of index[{target.type.index}]")
-    return -scores.take(target)
+    return a.ignoring(-scores.take(target), target)
 
 
 LEAST_SCORE = -1e37

@@ -47,11 +47,12 @@ def evaluate(model: Trainable, params: Any, stream: Iterable[Batch]) -> float | 
     state: Any = {}
     for batch, ends in with_next(stream):
         known = {**batch.keywords, **states_of(batch, state)}
+        found = counts(model, batch, ends, known.get("state"))
         if ends:
             losses = model.losses(params, batch.inputs, **known)
         else:
             losses, _, state = model.losses_and_gradients(params, batch.inputs, wrt=(), **known)
-        part = Part(losses, counts(model, batch, ends), batch.size)
+        part = Part(losses, found, batch.size)
         sums, weights = added(sums, weighed(part)), added(weights, part.counts)
     return mean(sums, weights)
 

@@ -18,7 +18,7 @@ from recurrency.training.data import Array, Batch
 from recurrency.training.data.sequences import FLAGS
 from recurrency.training.loop.processes import Processes
 from recurrency.training.loop.progress import AskedError
-from recurrency.training.loop.weighing import ByKind, each
+from recurrency.training.loop.weighing import ByKind, of_sequences
 from recurrency.training.tasks.measures import Judged, Measure
 
 States: TypeAlias = Mapping[str, Any] | None
@@ -92,7 +92,7 @@ class Shared:
                 training=training,
                 seed=self._seed(seed),
             )
-            total += self._counted(found, self._shares(whole))
+            total += self._counted(found, self._shares(whole, state))
         self.processes.sum(total)
         return dict(zip(self.loss_kinds, total.tolist(), strict=True))
 
@@ -121,7 +121,7 @@ class Shared:
         gradient = np.zeros(self.size if "params" in wrt else 0, self.model.real)
         last: dict[str, Any] = {}
         if own.size:
-            shares = self._shares(whole)
+            shares = self._shares(whole, state)
             given = {kind: share * (1.0 if weights is None else weights[kind]) for kind, share in shares.items()}
             losses, found, last = self.model.losses_and_gradients(
                 params,
@@ -139,9 +139,9 @@ class Shared:
         self.processes.sum(total, gradient, *states.values())
         return dict(zip(self.loss_kinds, total.tolist(), strict=True)), Sum(gradient), states
 
-    def loss_weights(self, inputs: Any, lengths: Any = None) -> dict[str, Array]:
-        """The sums of the weights of each sequence of the whole batch, as `Model.loss_weights`."""
-        return self.model.loss_weights(inputs, lengths)
+    def weights_and_state(self, inputs: Any, state: States = None, **more: Any) -> tuple[dict[str, Array], Any]:
+        """The sums of the weights of each sequence of the whole batch, as `Model.weights_and_state`."""
+        return self.model.weights_and_state(inputs, state, **more)
 
     def curvature(
         self,
@@ -168,7 +168,7 @@ class Shared:
         flags = {name: how.pop(name) for name in FLAGS if name in how}
         whole, own = Batch(inputs, lengths, flags=flags), None
         mine = whole.part(self._mine)
-        share = self._shares(whole)[self.loss_kinds[0]] if mine.size else 0.0
+        share = self._shares(whole, state)[self.loss_kinds[0]] if mine.size else 0.0
         if share:
             known = {**mine.keywords, "state": self._of_state(state), "training": training, **how}
             own = self.model.curvature(params, mine.inputs, seed=self._seed(seed), **known)
@@ -216,13 +216,11 @@ class Shared:
             out[name][self._mine] = own
         return out
 
-    def _shares(self, batch: Batch) -> dict[str, float]:
+    def _shares(self, batch: Batch, state: States) -> dict[str, float]:
         """Our share of the count of each kind of loss line."""
-        found = {}
-        for kind in self.loss_kinds:
-            count = each(self.model, kind, batch)
-            found[kind] = float(count[self._mine].sum() / (count.sum() or 1.0))
-        return found
+        found, _ = of_sequences(self.model, batch, state=state)
+        sums = {kind: count.sum(dtype=np.float64) or 1.0 for kind, count in found.items()}
+        return {kind: float(count[self._mine].sum(dtype=np.float64) / sums[kind]) for kind, count in found.items()}
 
     def _counted(self, losses: ByKind, shares: ByKind) -> Array:
         """The contribution of our share to the losses of the batch."""

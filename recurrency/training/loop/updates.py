@@ -14,7 +14,7 @@ from recurrency.training.data import Batch
 from recurrency.training.loop.optimisers import Optimiser, State, Vector, clip_by_norm, clip_by_value, norm
 from recurrency.training.loop.progress import Options
 from recurrency.training.loop.snapshots import Sums
-from recurrency.training.loop.weighing import ByKind, Part, counts
+from recurrency.training.loop.weighing import ByKind, Part, counts_of
 
 NOISE = 1
 """Separates the noise on the weights from other draws with the same seed."""
@@ -88,7 +88,7 @@ class Learner:
         of it, so that the gradient is that of one batch with all these sequences.
         """
         parts, total = [], np.zeros(0, params.dtype)
-        found = [counts(self.model, batch, ends) for batch, ends in group]
+        found = counts_of(self.model, group, self.carried)
         shares = shares_of(found)
         self.last, carried = [], self.carried
         for number, (batch, ends) in enumerate(group):

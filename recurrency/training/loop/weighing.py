@@ -1,8 +1,8 @@
 """The mean of losses over several batches: each kind of loss line is weighted by what the batches have of it.
 
-A mean over the steps of all batches is the mean of their means, each weighted by its number of steps, and likewise for
-sequences; a penalty, which counts once, has the same weight in each. So no figure depends on how sequences are cut
-into batches.
+A mean over the steps of all batches is the mean of their means, each weighted by its number of steps, or by the sum of
+the weights of those that count, and likewise for sequences; a penalty, which counts once, has the same weight in each.
+So no figure depends on how sequences are cut into batches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.passes.loss_lines import ONCE, SEQUENCES, clock_of, weight_of
+from recurrency.passes.loss_lines import ONCE, clock_of, over_sequences, weight_of
 from recurrency.training.data.sequences import Array, Batch
 
 ByKind: TypeAlias = Mapping[str, float]
@@ -50,34 +50,59 @@ def with_next(stream: Iterable[Batch]) -> Iterator[tuple[Batch, bool]]:
         yield before, True
 
 
-def counts(model: Any, batch: Batch, ends: bool = True) -> dict[str, float]:
+def counts(model: Any, batch: Batch, ends: bool = True, state: Any = None) -> dict[str, float]:
     """The count of each kind of loss line in a batch; a sequence over several batches counts in the last one.
+
+    `state` has the states before the batch, if it continues another one.
 
     Raises:
         UsageError: the loss of a sequence over several batches is not a sum over its pieces.
     """
+    return _counted(model, batch, ends, state)[0]
+
+
+def counts_of(model: Any, group: Iterable[tuple[Batch, bool]], state: Any = None) -> list[dict[str, float]]:
+    """The same for consecutive batches, each with whether its sequences end in it."""
+    out = []
+    for batch, ends in group:
+        found, state = _counted(model, batch, ends, state)
+        out.append(found)
+    return out
+
+
+def _counted(model: Any, batch: Batch, ends: bool, state: Any) -> tuple[dict[str, float], Any]:
     if not (batch.fresh and ends) and model.over_calls:
         raise UsageError(
             f"these sequences are read in pieces that go on from one another, which {model.spec.name} can't be: "
             f"{model.over_calls}; train it on whole sequences"
         )
-    return {kind: 1.0 if kind == ONCE else float(each(model, kind, batch, ends).sum()) for kind in model.loss_kinds}
+    known = None if batch.fresh else state
+    found, after = of_sequences(model, batch, ends, known)
+    return {kind: 1.0 if kind == ONCE else float(own.sum(dtype=np.float64)) for kind, own in found.items()}, after
 
 
-def each(model: Any, kind: str, batch: Batch, ends: bool = True) -> Array:
-    """The same for each sequence of the batch, [B]; what counts once is distributed evenly."""
+def of_sequences(
+    model: Any, batch: Batch, ends: bool = True, state: Any = None
+) -> tuple[dict[str, Array], Mapping[str, Array]]:
+    """The count of each kind for each sequence of the batch, [B]; what counts once is distributed evenly.
+
+    Also the states after the batch that the counts of the next one depend on.
+    """
+    weights, after = dict[str, Array](), dict[str, Array]()
+    if any(map(weight_of, model.loss_kinds)):
+        weights, after = model.weights_and_state(batch.inputs, state, **batch.keywords)
+    return {kind: _each(model, kind, batch, ends, weights.get(kind)) for kind in model.loss_kinds}, after
+
+
+def _each(model: Any, kind: str, batch: Batch, ends: bool, weights: Array | None) -> Array:
     size, clock = batch.size, clock_of(kind)
-    if weight_of(kind) is not None:
-        known = {name: given for name, given in batch.keywords.items() if name != "resets"}
-        found: Array = model.loss_weights(batch.inputs, **known)[kind]
-        return found
     if clock is not None:
         return batch.steps(next(name for name, port in model.inputs.items() if port.clock == clock), clock)
-    if kind != SEQUENCES:
-        return np.full(size, 1.0 / max(size, 1))
-    if ends and not batch.fresh:
-        _check_steps(batch)
-    return np.full(size, float(ends))
+    if over_sequences(kind):
+        if ends and not batch.fresh:
+            _check_steps(batch)
+        return (np.ones(size) if weights is None else weights) * float(ends)
+    return np.full(size, 1.0 / max(size, 1)) if weights is None else weights
 
 
 def _check_steps(batch: Batch) -> None:
