@@ -81,9 +81,11 @@ SPECS = {
             p = tanh(einsum("mn,mnd,mdnk,mk->mk", e, L, B, p[t-1]) + e)
             c = einsum("mn,nd->md", last(p), L[1])
             q = repeat(sum(p, axis = 2), D, axis = 2)
-            y = einsum("mn,mnd,kn,kd->md", p, L, e, c) + var(B, axis = 4)[1, 1, N] + q
+            r = cumsum(roll(L, -1, axis = 3), axis = 2) * logsumexp(B, axis = 2)[1, 1, N]
+            y = einsum("mn,mnd,kn,kd->md", p, r, e, c) + var(B, axis = 4)[1, 1, N] + q
+            z = cumsum(roll(concat(p, y, axis = 2), 1, axis = 2), axis = 1)
 
-            loss l2(y - 0.5)
+            loss l2(y - 0.5) + sum(logsumexp(z, axis = 1)) - sum(logsumexp(z, axis = 2))
             loss 0.1 * l2(B)
         }""",
 }

@@ -17,7 +17,7 @@ from recurrency.testing.specs.strategy import written
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "specs").glob("*.rnn"))
 NUMBERS = (
     """
-dot(x, y); norm(x); sum(x); max(x); mean(x) * 2; s; s[t-1]; init(s); -s; sigmoid(s); a; N; 1 / 3;
+dot(x, y); norm(x); logsumexp(x); sum(x); max(x); mean(x) * 2; s; s[t-1]; init(s); -s; sigmoid(s); a; N; 1 / 3;
 sum(s for j in 1..3); max(s, a); s < 1; where(s, a, 2); last(s); half(s); total(x); q; u.n; u.b; Inner(x);
 r(x); v.n; squared_error(x, y); s if N == 1 else a; m[2]; noise(0, 1)
 """.replace("\n", " ")

@@ -51,9 +51,12 @@ CALLS: list[tuple[str, Callable[..., Any]]] = [
             ("log_softmax", lambda x, k: np.log(_softmax(x, k))),
             ("layer_norm", _layer_norm),
             ("rms_norm", _rms),
+            ("logsumexp", lambda x, k: np.log(np.exp(x).sum(k))),
+            ("cumsum", np.cumsum),
         )
         for k in range(3)
     ),
+    *((f"roll(x, 1, axis = {k + 1})", lambda x, k=k, **_: np.roll(x, 1, k)) for k in range(3)),
     ("sum(x)", lambda x, **_: x.sum()),
     ("max(x)", lambda x, **_: x.max()),
     ("norm(x)", lambda x, **_: np.linalg.norm(x)),

@@ -176,8 +176,16 @@ STEPS: dict[str, list[tuple[str, Callable[..., Any]]]] = {
         ("leaky_relu(x, g)", lambda x, g, **_: np.where(x > 0, x, g * x)),
     ],
     "gelu_exact": [("gelu_exact(x)", lambda x, **_: x / 2 * (1 + np.vectorize(math.erf)(x / math.sqrt(2))))],
-    "cumsum": [("cumsum(x)", lambda x, **_: np.cumsum(x)), ("cumsum(A)", lambda A, **_: np.cumsum(A, 0))],
-    "logsumexp": [("logsumexp(x)", lambda x, **_: np.log(np.exp(x).sum()))],
+    "cumsum": [
+        ("cumsum(x)", lambda x, **_: np.cumsum(x)),
+        ("cumsum(A)", lambda A, **_: np.cumsum(A, 0)),
+        ("cumsum(A, axis = 2)", lambda A, **_: np.cumsum(A, 1)),
+    ],
+    "logsumexp": [
+        ("logsumexp(x)", lambda x, **_: np.log(np.exp(x).sum())),
+        ("logsumexp(A, axis = 1)", lambda A, **_: np.log(np.exp(A).sum(0))),
+        ("logsumexp(outer(x, z) * s, axis = 2)", lambda x, z, s, **_: np.log(np.exp(np.outer(x, z) * s).sum(1))),
+    ],
     "argmax": [
         ("onehot(argmax(x))", lambda x, **_: np.eye(N)[np.argmax(x)]),
         ("embed(A, argmax(A @ x))", lambda A, x, **_: A[np.argmax(A @ x)]),
@@ -187,6 +195,7 @@ STEPS: dict[str, list[tuple[str, Callable[..., Any]]]] = {
         ("roll(x, -1)", lambda x, **_: np.roll(x, -1)),
         ("roll(x, N) + roll(x, 3 * N + 1)", lambda x, **_: x + np.roll(x, 1)),
         ("roll(A, 1)", lambda A, **_: np.roll(A, 1, 0)),
+        ("roll(A, -2, axis = 2)", lambda A, **_: np.roll(A, -2, 1)),
     ],
     "heaviside": [
         ("heaviside(x)", lambda x, **_: np.where(x > 0, 1, 0)),

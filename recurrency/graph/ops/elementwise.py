@@ -26,7 +26,13 @@ def _abs_gradient(g: Value, y: Value, x: Value) -> tuple[Value]:
 
 def _bell(x: Value) -> Value:
     """The slope of erf."""
-    return (-(x * x)).apply("exp") * (2 / math.sqrt(math.pi))
+    return (-_square(x)).apply("exp") * (2 / math.sqrt(math.pi))
+
+
+def _square(x: Value) -> Value:
+    """x * x, whose derivative counts as 0 where x is infinite: slopes that vanish there are flat."""
+    finite = x.apply("abs").apply("equal", math.inf).where(math.inf, x)
+    return finite * finite
 
 
 def _sigmoid_meaning(x: Array) -> Array:
@@ -151,7 +157,7 @@ define(
     "atan",
     1,
     same,
-    lambda g, y, x: (g / (x * x + 1.0),),
+    lambda g, y, x: (g / (_square(x) + 1.0),),
     np.arctan,
     cost=20,
     traits={Trait.BOUNDED, Trait.INCREASING, Trait.KEEPS_ZERO},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from recurrency.language import syntax
 from recurrency.language.vocabulary.signatures import FUNCTIONS, LOSSES, NUMBERS
 
-REDUCTIONS = frozenset({"dot", "norm", "mean", "var", "l1", "l2"})
+REDUCTIONS = frozenset({"dot", "norm", "mean", "var", "l1", "l2", "logsumexp"})
 """Functions whose value is a number, whatever they take."""
 USES = syntax.Call | syntax.From | syntax.Changed | syntax.With
 """What the use of a cell may be."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from recurrency.graph.value import Value, constant
+from recurrency.graph.value import Value, chosen, constant
 from recurrency.language.diagnostics import WRONG_ARGUMENTS
 from recurrency.language.vocabulary.elementwise import positive, unary
-from recurrency.language.vocabulary.signatures import ELEMENTWISE, INDICES, TIME, VECTOR, Arguments, row
-from recurrency.language.vocabulary.vectors import vector
+from recurrency.language.vocabulary.signatures import AXIS, ELEMENTWISE, INDICES, TIME, VECTOR, Arguments, row
+from recurrency.language.vocabulary.vectors import axis_of, spread, vector
 
 for _name, _op, _number, _meaning in (
     ("expm1", "expm1", math.expm1, "exp(x) - 1, which keeps its digits near 0"),
@@ -54,25 +54,30 @@ def _heaviside(a: Arguments) -> Any:
     return y.apply("stop_grad").with_slope(v, a.value(1)) if len(a) > 1 else y
 
 
-def _roll(a: Arguments) -> Value:
-    x, by = a.value(0), a.integer(1)
+def _along_first(a: Arguments, name: str) -> tuple[Value, int]:
+    """The value, with the axis that the call names in the place of the first one; and this axis."""
+    x = a.value(0)
+    axis = a.axis(len(x.type.shape)) or 0
     if not x.type.shape:
-        a.fail(WRONG_ARGUMENTS, "roll needs a vector or a matrix, not a number", position=0)
+        a.fail(WRONG_ARGUMENTS, f"{name} needs a vector or a matrix, not a number", position=0)
+    return x.swapped(0, axis), axis
+
+
+def _roll(a: Arguments) -> Value:
+    (x, axis), by = _along_first(a, "roll"), a.integer(1)
     size = x.type.shape[0]
     assert not isinstance(size, str)  # elements have no steps
     if isinstance(size, int):
         by %= size
     if not by:
-        return x
+        return a.value(0)
     cut = size - by if by > 0 else -by
-    return a.graph.add("concat", [x.slice(cut, size).id, x.slice(0, cut).id])
+    return a.graph.add("concat", [x.slice(cut, size).id, x.slice(0, cut).id]).swapped(0, axis)
 
 
 def _cumsum(a: Arguments) -> Value:
-    x = a.value(0)
-    if not x.type.shape:
-        a.fail(WRONG_ARGUMENTS, "cumsum needs a vector or a matrix, not a number", position=0)
-    return x.cumulated()
+    x, axis = _along_first(a, "cumsum")
+    return x.cumulated().swapped(0, axis)
 
 
 def _argmax(a: Arguments) -> Value:
@@ -81,9 +86,15 @@ def _argmax(a: Arguments) -> Value:
 
 def _logsumexp(a: Arguments) -> Value:
     """x_i - log_softmax(x)_i at the greatest element i, where the logarithm keeps its digits."""
-    x = vector(a)
-    greatest = x.apply("argmax")
-    return x.take(greatest) - x.apply("log_softmax").take(greatest)
+    x = a.value(0)
+    axis, last = axis_of(a, x, "logsumexp"), len(x.type.shape) - 1
+    scores = x.swapped(axis, last).apply("log_softmax").swapped(axis, last)
+    if not last:
+        greatest = x.apply("argmax")
+        return x.take(greatest) - scores.take(greatest)
+    peak = x.reduce("peak", (axis,))
+    hit = x.apply("equal", spread(peak, (axis,), x))
+    return peak - chosen(hit, scores).reduce("sum", (axis,)) / hit.reduce("sum", (axis,))
 
 
 def _max_over_time(a: Arguments) -> Value:
@@ -122,8 +133,10 @@ row(
     1,
     2,
 )
-row(VECTOR, "logsumexp(x)", "log(sum(exp(x))), computed without overflow", _logsumexp)
-row(VECTOR, "cumsum(x)", "the sum of each element and those before it; of a matrix, of its rows", _cumsum)
+row(VECTOR, "logsumexp(x)", "log(sum(exp(x))), computed without overflow", _logsumexp, keywords=AXIS)
+row(
+    VECTOR, "cumsum(x)", "the sum of each element and those before it; of a matrix, of its rows", _cumsum, keywords=AXIS
+)
 row(INDICES, "argmax(x)", "the place of the greatest element, as a symbol; the first of equal ones", _argmax)
 row(
     TIME,
@@ -131,4 +144,11 @@ row(
     "the greatest value of the steps of each sequence, element by element; equal ones share the gradient",
     _max_over_time,
 )
-row(VECTOR, "roll(x, k)", "elements moved k places towards the end, those beyond it to the start", _roll, 2)
+row(
+    VECTOR,
+    "roll(x, k)",
+    "elements moved k places towards the end, those beyond it to the start; of a matrix, its rows",
+    _roll,
+    2,
+    keywords=AXIS,
+)

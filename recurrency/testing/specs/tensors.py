@@ -63,12 +63,16 @@ REDUCTIONS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("min({0}, axis = {1})", most),
     ("var({0}, axis = {1})", twice),
     ("norm(2 + cos({0}), axis = {1})", none),
+    ("logsumexp({0}, axis = {1})", most),
 )
 ALONG: tuple[tuple[str, Callable[..., int]], ...] = (
     ("softmax({0}, axis = {1})", none),
     ("log_softmax({0}, axis = {1})", most),
     ("layer_norm({0}, axis = {1})", none),
     ("rms_norm({0}, axis = {1})", none),
+    ("cumsum({0}, axis = {1})", most),
+    ("roll({0}, 1, axis = {1})", most),
+    ("roll({0}, -2, axis = {1})", most),
 )
 
 
