@@ -79,9 +79,9 @@ class Bench:
         return possible(self.reference_model(case), case)
 
     def reference(self, case: Case, kind: str) -> Results:
-        """The interpreter's results in float64, with zeros in the padding; do not change them."""
+        """The interpreter's results in float64, with zeros in the padding, and without a mask; do not change them."""
         case = case.clean()
-        make = partial(outcome, self.reference_model(case), case)
+        make = partial(outcome, self.reference_model(case), case, bare=True)
         return self._known(("reference", case.key), kind, make)
 
     def scatter(self, case: Case, kind: str, draws: int) -> Results:
@@ -112,7 +112,7 @@ class Bench:
         wanted = self.reference(case, kind)
         out = {key: np.zeros(np.shape(a)) for key, a in wanted.items()}
         for _ in range(draws):
-            for key, moved in outcome(model, case, kind).items():
+            for key, moved in outcome(model, case, kind, bare=True).items():
                 with np.errstate(invalid="ignore"):
                     distance = np.abs(moved.astype(float) - wanted[key])
                 out[key] = np.maximum(out[key], np.where(np.isfinite(distance), distance, np.inf))

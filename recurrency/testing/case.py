@@ -22,6 +22,8 @@ SPECIAL = (-0.0, 1e-42, -1e30, 3e38)
 """Elements of special arrays: negative zero, a subnormal, and numbers that overflow."""
 RESET = 0.3
 """How often a step of a sequence resets it."""
+GAP = 0.4
+"""How often a step of a sequence is not there, where there is a mask."""
 INFINITE = (np.inf, -np.inf)
 """Inputs may hold these as well. (What a state that is not finite does to sequences that have no step is undefined.)"""
 
@@ -33,7 +35,8 @@ class Case:
     `steps` and `lengths` are by clock, `lengths` None where all sequences are full. With `state` every initial
     state is passed. `values` and `weights` name the laws (see `LAWS`) of inputs and states, and of parameters; `zeroed`
     lists arrays that are zero instead (`param:W`, `input:x`, `start:h`, `d:output:y`). `cuts` are the steps before
-    which the sequence is cut into chunks. With `resets`, sequences begin again at random steps.
+    which the sequence is cut into chunks. With `resets` sequences begin again at random steps, with `mask` random steps
+    are not there.
     """
 
     dimensions: Mapping[str, Any]
@@ -50,11 +53,12 @@ class Case:
     seed: int = 0
     spoilt: bool = True
     resets: bool = False
+    mask: bool = False
 
     def __str__(self) -> str:
         sizes = [f"{n}={v}" for n, v in (*self.dimensions.items(), *self.steps.items(), ("B", self.batch))]
         words = [f"lengths {dict(self.lengths)}"] if self.lengths is not None else []
-        words += [n for n in ("state", "training", "resets") if getattr(self, n)]
+        words += [n for n in ("state", "training", "resets", "mask") if getattr(self, n)]
         words += ["anything in the padding"] if self.spoilt and self.lengths is not None else []
         words += [f"cut before {', '.join(map(str, self.cuts))}"] if self.cuts else []
         zeroed = f"; {len(self.zeroed)} arrays are zero" if self.zeroed else ""
@@ -82,9 +86,20 @@ class Case:
         return out
 
     def restarts(self, clock: str) -> Array:
-        """Where sequences begin again on a clock, [T, B]."""
-        rng = np.random.default_rng((self.seed, zlib.crc32(f"resets:{clock}".encode())))
-        return np.asarray(rng.random((self.steps.get(clock, 0), self.batch)) < RESET)
+        """Where sequences begin again on a clock, [T, B]; with a mask, not after the last step that is there."""
+        found = self._flags("resets", clock, RESET)
+        if self.mask:
+            found &= np.cumsum(self.there(clock)[::-1], 0)[::-1] > 0
+        return found
+
+    def there(self, clock: str | None) -> Array:
+        """The steps that are there, [T, B]: neither padding nor in a gap."""
+        valid = self.valid(clock)
+        return valid & ~self._flags("mask", str(clock), GAP) if self.mask else valid
+
+    def _flags(self, what: str, clock: str, often: float) -> Array:
+        rng = np.random.default_rng((self.seed, zlib.crc32(f"{what}:{clock}".encode())))
+        return np.asarray(rng.random((self.steps.get(clock, 0), self.batch)) < often)
 
     def of(self, dtype: str) -> Case:
         """The same call in another dtype."""
@@ -186,6 +201,7 @@ class _Draw:
         else:
             out = self.array(name, shape, law)
         if port.kind is Kind.STREAM:
-            padding, rng = ~self.case.valid(port.clock), self._rng(f"padding:{name}")
+            read = self.case.valid if ADJOINT.has(group) else self.case.there  # results are read in gaps, too
+            padding, rng = ~read(port.clock), self._rng(f"padding:{name}")
             out[padding] = anything(rng, out[padding].shape, port.index) if self.case.spoilt else 0
         return out

@@ -15,6 +15,7 @@ from recurrency.graph.types import Kind
 from recurrency.model.damping import can_damp
 from recurrency.passes.resets import obstacle as obstacle_to_resets
 from recurrency.passes.stepwise import obstacle
+from recurrency.testing import gaps
 from recurrency.testing.case import Case, Data, data
 
 if TYPE_CHECKING:
@@ -31,35 +32,45 @@ Results: TypeAlias = "dict[str, Array]"
 
 @dataclass(frozen=True)
 class Call:
-    """A model, a case, and its arrays in the form of the model."""
+    """A model, a case, and its arrays in the form of the model; with `bare`, those without the gaps of a mask."""
 
     model: Model
     case: Case
     data: Data
     params: Array
+    bare: bool = False
 
     @classmethod
-    def of(cls, model: Model, case: Case) -> Call:
+    def of(cls, model: Model, case: Case, bare: bool = False) -> Call:
         """The call of a model for a case."""
-        arrays = data(model, case)
-        return cls(model, case, arrays, model.pack(arrays.params))
+        arrays, bare = data(model, case), bare and case.mask
+        params = model.pack(arrays.params)
+        return cls(model, case, gaps.data_without(model, case, arrays) if bare else arrays, params, bare)
 
     @property
     def options(self) -> dict[str, Any]:
         """The keywords that all calls take."""
         return {
             "state": self.data.state,
-            "lengths": self.case.ragged,
+            "lengths": gaps.counts(self.case) if self.bare else self.case.ragged,
             "training": self.case.training,
             "seed": self.case.seed,
             **({"resets": self.resets} if self.resets is not None else {}),
+            **({"mask": self.mask} if self.case.mask and not self.bare else {}),
         }
+
+    @property
+    def mask(self) -> dict[str, Array]:
+        """The steps that are there, by clock; whether those after the end are said to be there does not matter."""
+        clocks = sorted({str(port.clock) for port in self.model.inputs.values() if port.clock is not None})
+        return {clock: self.case.there(clock) | ~self.case.valid(clock) for clock in clocks}
 
     @property
     def resets(self) -> dict[str, Array] | None:
         """The resets by clock; None where there are none."""
         clocks = clocks_of_resets(self.model) if self.case.resets else ()
-        return {clock: self.case.restarts(clock) for clock in clocks} or None
+        found = {clock: self.case.restarts(clock) for clock in clocks}
+        return (gaps.flags_without(found, self.case) if self.bare else found) or None
 
     def seeds(self, group: Group) -> dict[str, Array]:
         """The adjoints of outputs or of final states."""
@@ -264,14 +275,16 @@ def possible(model: Model, case: Case) -> list[str]:
     """The kinds that a cell can be called in, for a case."""
     causal = _is_causal(model)
     able = {
-        "chunks": causal and case.steps.get(model.clock, 0) > 0,
-        "steps": causal and case.lengths is None and case.steps.get(model.clock, 0) > 0,
+        "chunks": causal and not case.mask and case.steps.get(model.clock, 0) > 0,
+        "steps": causal and not case.mask and case.lengths is None and case.steps.get(model.clock, 0) > 0,
         "jvp": bool(model.outputs),
     }
     return [k for k in KINDS if able.get(k, model.has_loss or k not in LOSSES)]
 
 
-def outcome(model: Model, case: Case, kind: str) -> Results:
-    """The results of a model for a case."""
+def outcome(model: Model, case: Case, kind: str, bare: bool = False) -> Results:
+    """The results of a model for a case; with `bare`, from a call without the gaps of a mask."""
     with np.errstate(all="ignore"):
-        return KINDS[kind](Call.of(model, case))
+        call = Call.of(model, case, bare)
+        found = KINDS[kind](call)
+        return gaps.results_with(model, case, found) if call.bare else found

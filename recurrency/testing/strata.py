@@ -49,6 +49,7 @@ class Stratum:
     values: str = "normal"
     set: int = 1
     resets: bool = False
+    mask: bool = False
 
     def case(self, traits: Traits, sets: Sequence[Mapping[str, Any]], seed: int) -> Case:
         """The case of a cell."""
@@ -70,6 +71,7 @@ class Stratum:
             cuts=self.cuts,
             seed=seed % 256,
             resets=self.resets,
+            mask=self.mask,
         )
 
 
@@ -89,6 +91,8 @@ STRATA = (
     Stratum(2, (2,), "float32", values="tails", cuts=()),
     Stratum(5, (5, 2, 4), state=True, resets=True),
     Stratum(4, (4, 4), "float32", training=True, resets=True, cuts=(1, 2)),
+    Stratum(5, (5, 5, 5), mask=True, state=True),
+    Stratum(5, (5, 3, 4), "float32", mask=True, resets=True, training=True, set=2),
 )
 """The smallest first. Every third tests derivatives, which needs some steps and plain numbers."""
 

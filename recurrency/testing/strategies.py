@@ -22,6 +22,8 @@ GREATEST_STEPS = 5
 GREATEST_BATCH = 3
 VALUES = ("zeros", "whole", *["normal"] * 7, "tiny", "large", "large", "special", "special")
 """Distributions of inputs and states, the simplest first, repeated by their frequency."""
+RESETS, MASKS = (6, 7), (5, 7)
+"""The draws from 0 to 7 with which there are resets, and gaps."""
 WEIGHTS = ("zeros", "whole", *["normal"] * 10)
 assert {*VALUES, *WEIGHTS} <= set(LAWS)
 
@@ -59,7 +61,7 @@ def cases(
         sequences = draw(_size(batch))
         ragged = draw(st.booleans())
         lengths = {c: tuple(draw(st.integers(0, n)) for _ in range(sequences * ragged)) for c, n in count.items()}
-        longest = max(count.values())
+        longest, flags = max(count.values()), draw(st.integers(0, 7))
         return Case(
             sizes,
             count,
@@ -72,7 +74,8 @@ def cases(
             weights=draw(st.sampled_from(WEIGHTS)),
             cuts=tuple(sorted(draw(st.lists(st.integers(0, longest), max_size=2)))),
             seed=draw(st.integers(0, 255)),
-            resets=traits.state and draw(st.integers(0, 3)) == 3,
+            resets=traits.state and flags in RESETS,
+            mask=flags in MASKS,
         )
 
     return case()

@@ -67,7 +67,7 @@ class _Trial:
         node = first_wrong(bench(self.spec), self.case, self.kind, self.backend, SWITCHES & rest)
         if node is not None:
             return described(node)
-        full = replace(self.case, lengths=None)
+        full = replace(self.case, lengths=None, mask=False)
         return named or (PADDING if self._is_right_where(full) else NOBODY)
 
     def _guilty_switches(self) -> tuple[list[str], set[str]]:

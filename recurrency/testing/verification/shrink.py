@@ -57,6 +57,7 @@ def _smaller(spec: Spec, case: Case) -> Iterator[Case]:
         "state": False,
         "training": False,
         "resets": False,
+        "mask": False,
         "spoilt": False,
         "cuts": (),
         "batch": 1,
