@@ -12,79 +12,51 @@ import pytest
 import recurrency as rc
 from recurrency.backend import find
 from recurrency.training.data.readers import read_user
-from tests.support.cells import CASE, compiled, compiled_with_loss, random_params
+from tests.support.cells import CASE, compiled, compiled_with_loss
+from tests.support.removing import BATCH as B
+from tests.support.removing import LENGTHS as ENDS
+from tests.support.removing import STEPS, Removed, dense, drawn, drawn_states, lengths_of, masks, same_losses
 from tests.support.resetting import Array, close
 
-T, B = 8, 4
-LENGTHS = np.array([8, 6, 7, 5])
+T, LENGTHS = STEPS["t"], ENDS["t"]
+BACKENDS = ("numpy", "c", "torch", "cupy-emulated")
 FEW = ("LSTM", "QRNN", "CharacterModel", "Bidirectional", "Tagger")
 """Cells with a state, an input read a step before, symbols, and some that read whole streams."""
 
 
-def masks(seed: int = 0) -> Array:
-    """A random mask; one sequence has no gap, another nothing but one."""
-    out = np.random.default_rng(seed).random((T, B)) < 0.6
-    out[:, 2], out[:, 3] = True, False
-    return np.asarray(out)
-
-
-def drawn(model: Any, seed: int = 0) -> tuple[Array, dict[str, Array]]:
-    rng = np.random.default_rng(seed)
-    inputs = {}
-    for name, port in model.inputs.items():
-        size = (T, B, *port.shape)
-        inputs[name] = rng.integers(0, port.index, size) if port.index is not None else rng.uniform(0, 1, size)
-    return random_params(model, rng), inputs
-
-
-def places(mask: Array, b: int) -> Array:
-    """The steps of a sequence that are there."""
-    return np.flatnonzero(mask[: LENGTHS[b], b])
-
-
-def check_passes(model: Any) -> None:
+def check_passes(model: Any, handed: bool = False) -> None:
     """Each sequence has the numbers of its steps alone: outputs, states, and all gradients."""
-    params, inputs = drawn(model)
-    mask, rng = masks(), np.random.default_rng(1)
-    run = model.forward(params, inputs, mask=mask, lengths=LENGTHS)
-    seeds = {n: rng.standard_normal(a.shape) for n, a in run.outputs.items() if model.outputs[n].index is None}
-    found = model.backward(run, seeds)
-    total = np.zeros(model.size)
-    for b in range(B):
-        rows = places(mask, b)
-        alone = model.forward(params, {n: x[rows, b : b + 1] for n, x in inputs.items()})
-        for name, y in run.outputs.items():
-            if model.outputs[name].clock is not None:
-                close(y[rows, b], alone.outputs[name][:, 0])
-        for name in model.states:
-            close(run.state[name][b], alone.state[name][0])
-        own = model.backward(alone, {n: repeats(g[: LENGTHS[b], b], rows)[:, None] for n, g in seeds.items()})
-        total += own.params
-        for name, g in own.inputs.items():
-            close(found.inputs[name][rows, b], g[:, 0])
-            gone = np.setdiff1d(np.arange(T), rows)
-            assert not found.inputs[name][gone, b].any()
-    close(found.params, total)
-
-
-def repeats(gradient: Array, rows: Array) -> Array:
-    """What the steps that are there get for repeating themselves until the next one."""
-    ends = [*rows[1:], len(gradient)][: len(rows)]
-    found = [gradient[a:b].sum(0) for a, b in zip(rows, ends, strict=True)]
-    return np.array(found).reshape(len(rows), *gradient.shape[1:])
+    (params, inputs), mask, rng = drawn(model), masks(), np.random.default_rng(1)
+    removed = Removed(model, params, inputs, mask, drawn_states(model) if handed else None)
+    run = model.forward(params, inputs, removed.state, mask={"t": mask}, lengths=lengths_of(model))
+    for name, y in run.outputs.items():
+        close(y, removed.output(name))
+    for name in model.states:
+        close(run.state[name], removed.last(name))
+    of_outputs = {n: rng.standard_normal(a.shape) for n, a in run.outputs.items() if model.outputs[n].index is None}
+    of_states = {n: rng.standard_normal((B, *p.shape)) for n, p in model.state_ports.items() if p.index is None}
+    found = model.backward(run, of_outputs, of_states)
+    of_params, of_inputs, of_first = removed.gradients(of_outputs, of_states)
+    close(found.params, of_params)
+    for name, wanted in of_inputs.items():
+        close(found.inputs[name], wanted)
+    for name, wanted in of_first.items():
+        close(found.state[name], wanted)
 
 
 @pytest.mark.parametrize("cell", FEW)
 def test_a_sequence_with_gaps_has_the_numbers_of_its_steps(cell: str) -> None:
     check_passes(compiled(cell, "numpy"))
+    check_passes(compiled(cell, "numpy"), handed=True)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("cell", CASE)
-def test_sequences_with_gaps_of_every_shipped_cell(cell: str) -> None:
-    model = compiled(cell, "numpy")
-    if model.interface.input_clocks == ["t"]:
-        check_passes(model)
+@pytest.mark.parametrize("backend", ["interpreter", *BACKENDS])
+def test_sequences_with_gaps_of_every_shipped_cell(cell: str, backend: str) -> None:
+    for handed in (False, True):
+        check_passes(compiled(cell, backend), handed)
+    check_loss(compiled_with_loss(cell, backend))
 
 
 def test_outputs_repeat_in_gaps_and_are_zero_before_the_first_step() -> None:
@@ -98,23 +70,16 @@ def test_outputs_repeat_in_gaps_and_are_zero_before_the_first_step() -> None:
     assert run["v"][:, 0].tolist() == [-1, 1, 1, 1, 4, 4]
 
 
+def check_loss(model: Any) -> None:
+    """Loss, gradients and products with the Hessian and the Gauss-Newton matrix are those of the steps alone."""
+    (_, inputs), mask = drawn(model), masks()
+    short, lengths = dense(model, inputs, mask)
+    there = {"mask": {"t": mask}, "lengths": lengths_of(model)}
+    same_losses((model, inputs, there), (model, short, {"lengths": lengths}))
+
+
 def test_losses_and_products_are_those_of_the_steps_that_are_there() -> None:
-    model = compiled_with_loss("LSTM", "numpy")
-    params, inputs = drawn(model)
-    mask, rng = masks(), np.random.default_rng(2)
-    vector = rng.standard_normal(model.size)
-    rows = [places(mask, b) for b in range(B)]
-    longest = max(map(len, rows))
-    dense = {n: np.zeros((longest, B, *x.shape[2:])) for n, x in inputs.items()}
-    for n, x in inputs.items():
-        for b, own in enumerate(rows):
-            dense[n][: len(own), b] = x[own, b]
-    there = {"mask": mask, "lengths": LENGTHS}
-    short = {"lengths": np.array([len(own) for own in rows])}
-    for call in (model.loss, lambda *a, **k: model.loss_and_gradients(*a, **k)[1].params):
-        close(np.asarray(call(params, inputs, **there)), np.asarray(call(params, dense, **short)))
-    for times in (model.hvp, model.gnvp):
-        close(times(params, inputs, vector, **there), times(params, dense, vector, **short))
+    check_loss(compiled_with_loss("LSTM", "numpy"))
 
 
 def test_gradients_and_directional_derivatives_agree() -> None:

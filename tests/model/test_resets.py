@@ -11,6 +11,7 @@ import recurrency as rc
 from recurrency.graph.roots import RESET
 from tests.support.cells import CASE, compiled, compiled_with_loss
 from tests.support.cutting import every
+from tests.support.removing import drawn_states
 from tests.support.resetting import BATCH, LENGTHS, STEPS, Array, Two, close
 
 BACKENDS = ("numpy", "c", "torch", "cupy-emulated")
@@ -55,6 +56,41 @@ def check_passes(two: Two) -> None:
         close(found.inputs[name], two.joined(name, array))
 
 
+def check_passed_states(two: Two) -> None:
+    """Initial states that are passed hold for pieces that do not begin with a reset; all gradients, theirs too."""
+    model, cut, rng = two.model, two.cut, np.random.default_rng(4)
+    state, pieces, began = drawn_states(model, BATCH), two.split(two.inputs), cut.fresh()
+    run = model.forward(two.params, two.inputs, state, **two.whole)
+    each = [model.forward(two.params, pieces, s, **two.pieces) for s in (every(state, cut.first_of), None)]
+    for name, array in run.outputs.items():
+        parts = [r.outputs[name] for r in each]
+        close(array, cut.joined(np.where(beside(began, parts[0]), *parts[::-1]), 0 if array.dtype.kind == "f" else -1))
+    seeds = {n: rng.standard_normal(a.shape) for n, a in run.outputs.items() if model.outputs[n].index is None}
+    for array in seeds.values():
+        array[np.arange(STEPS["t"])[:, None] >= LENGTHS["t"]] = 0
+    ends = {n: rng.standard_normal((BATCH, *p.shape)) for n, p in model.state_ports.items() if p.index is None}
+    found = model.backward(run, seeds, ends)
+    of = [
+        model.backward(
+            r,
+            {n: cut.split(a) * beside(own, cut.split(a)) for n, a in seeds.items()},
+            {n: cut.at_last(a) * own.reshape(-1, *[1] * (a.ndim - 1)) for n, a in ends.items()},
+        )
+        for r, own in zip(each, (~began, began), strict=True)
+    ]
+    close(found.params, of[0].params + of[1].params)
+    for name, array in found.inputs.items():
+        close(array, two.joined(name, of[0].inputs[name] + of[1].inputs[name]))
+    first = [next(p for p, piece in enumerate(cut.pieces) if piece[0] == b) for b in range(BATCH)]
+    for name, array in found.state.items():
+        close(array, of[0].state[name][first])
+
+
+def beside(pieces: Array, stream: Array) -> Array:
+    """A value of each piece with the axes of a stream of pieces."""
+    return pieces.reshape(1, -1, *[1] * (stream.ndim - 2))
+
+
 def check_loss(two: Two) -> None:
     """The loss, its gradients, and products with its Hessian and its Gauss-Newton matrix."""
     model, both = two.model, ((two.inputs, two.whole), (two.split(two.inputs), two.pieces))
@@ -72,6 +108,7 @@ def check_loss(two: Two) -> None:
 def test_resets_cut_the_sequences(cell: str, backend: str) -> None:
     two = Two.of(compiled(cell, backend))
     check_passes(two)
+    check_passed_states(two)
     check_loss(Two.of(compiled_with_loss(cell, backend)))
 
 
@@ -79,7 +116,9 @@ def test_resets_cut_the_sequences(cell: str, backend: str) -> None:
 @pytest.mark.parametrize("cell", CASE)
 @pytest.mark.parametrize("backend", ["interpreter", *BACKENDS])
 def test_resets_cut_the_sequences_of_every_shipped_cell(cell: str, backend: str) -> None:
-    check_passes(Two.of(resettable(cell, backend)))
+    two = Two.of(resettable(cell, backend))
+    check_passes(two)
+    check_passed_states(two)
     model = compiled_with_loss(cell, backend)
     if not refusal(model) and not model.programs.obstacle_to_resets(("t",)):
         check_loss(Two.of(model))
