@@ -150,7 +150,7 @@ def _stored(program: Program, id: int, letters: str, lead: str) -> tuple[str, bo
     if ops == ["transpose"]:
         order = views[0].order
         letters = lead + "".join(own[order.index(k)] for k in range(len(own)))
-    elif ops and (set(ops) != {"reshape"} or sliced):
+    elif ops and set(ops) != {"reshape"}:
         return None
     return letters, sliced
 

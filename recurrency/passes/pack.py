@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from recurrency.graph.cost import count
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
@@ -96,17 +97,24 @@ def pack_products(graph: Graph) -> dict[int, int]:
         if len(ids) > 1:
             graph.span = graph[ids[0]].span
             ids = _arranged(look, ids)
-            matrix = graph.add("concat", [graph[id].args[0] for id in ids])
+            matrix = graph.add("concat", [_as_matrix(graph, graph[id].args[0]).id for id in ids])
             instead |= _sliced(graph, ids, matrix.product(graph.value(operand), "ij,j->i"))
     return instead
 
 
 def _is_row_product(node: Node) -> bool:
+    """Whether a node is a matrix times a vector; the rows may have several axes, such as heads and their units."""
     if Trait.CONTRACTS not in node.op.traits:
         return False
     left, out = node.attrs["spec"].split("->")
     matrix, vector = left.split(",")
-    return len(out) == len(vector) == 1 and bool(matrix == out + vector)
+    return len(vector) == 1 <= len(out) and bool(matrix == out + vector)
+
+
+def _as_matrix(graph: Graph, id: int) -> Value:
+    """A value whose axes but the last are one."""
+    shape, value = graph[id].type.shape, graph.value(id)
+    return value if len(shape) == 2 else value.reshape(count(shape[:-1]), shape[-1])
 
 
 def _arranged(look: Outlook, ids: list[int]) -> list[int]:
@@ -118,11 +126,14 @@ def _arranged(look: Outlook, ids: list[int]) -> list[int]:
 
 
 def _sliced(graph: Graph, ids: Iterable[int], whole: Value, start: int = 0) -> dict[int, int]:
-    """The pieces of a value that replace these nodes, one after another."""
+    """The pieces of a value that replace these nodes, one after another; of a vector, the elements of a node's axes."""
     instead = {}
     for id in ids:
-        stop = start + rows(graph[id])
-        instead[id] = whole.slice(start, stop).id
+        shape = graph[id].type.shape
+        flat = len(shape) > len(whole.type.shape)
+        stop = start + (count(shape) if flat else rows(graph[id]))
+        piece = whole.slice(start, stop)
+        instead[id] = (piece.reshape(*shape) if flat else piece).id
         start = stop
     return instead
 

@@ -81,8 +81,8 @@ CHANGES = (
         "recurrency/passes/pack.py", PASSES,
         (
             ("pieces of another place", "graph.value(second).slice(a + offset, b + offset)", "graph.value(second).slice(a, b)"),
-            ("matrices in another order", 'matrix = graph.add("concat", [graph[id].args[0] for id in ids])',
-             'matrix = graph.add("concat", [graph[id].args[0] for id in reversed(ids)])'),
+            ("matrices in another order", "[_as_matrix(graph, graph[id].args[0]).id for id in ids]",
+             "[_as_matrix(graph, graph[id].args[0]).id for id in reversed(ids)]"),
             ("gates of another depth", "look.depth[id], mixing[id]", "0, mixing[id]"),
         ),
     ),

@@ -167,6 +167,28 @@ def test_products_of_what_depends_on_their_result_are_not_merged() -> None:
     assert_same(b.graph, through(b.graph))
 
 
+def test_products_whose_rows_have_several_axes_are_merged_with_others() -> None:
+    b = Builder()
+    wide = b.param("V", 2, 3, 4).product(x(b), "ijk,k->ij").apply("tanh")
+    tall = b.param("U", 3, 1, 2, 4).product(x(b), "hijk,k->hij")
+    plain = times(b.param("W", 5, 4), x(b)).apply("exp")
+    b.root("y", joined(b, wide.reshape(6), plain, tall.reshape(6)))
+    packed = pack(b.graph)
+    assert [packed[id].op.name for id in packed.order()].count("product") == 1
+    assert_same(with_gradients(b.graph), through(with_gradients(packed)))
+
+
+def test_products_of_each_head_with_its_own_part_are_not_merged() -> None:
+    """Pieces of a product with heads would lie apart in memory, which costs more than a second product."""
+    b = Builder()
+    parts = x(b).reshape(2, 2)
+    one, other = (b.param(name, 2, 3, 2).product(parts, "ijk,ik->ij") for name in "UV")
+    b.root("y", one * other)
+    found = pack(b.graph)
+    assert [found[id].op.name for id in found.order()].count("product") == 2
+    assert_same(b.graph, found)
+
+
 def test_a_readout_is_not_pulled_into_the_loop() -> None:
     b = Builder()
     old = b.state("h", 3)
