@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from recurrency.testing.fuzz import checks as checking
 from recurrency.testing.fuzz import search as fuzz_search
 from recurrency.testing.fuzz.checks import Finding, Trial, checks
 from recurrency.testing.fuzz.command import main, write
+from recurrency.testing.fuzz.drawn import drawn, table
 from recurrency.testing.fuzz.reduce import edits, reduced
 from recurrency.testing.specs.strategy import Program
 from tests.planted import Plant, planted
@@ -120,7 +122,21 @@ def test_the_command_ends_with_0_where_nothing_is_found(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, ["--seconds", "2", "--backends", "numpy", "--out", str(tmp_path / "found")])
     assert run.exit_code == 0, run.output
     assert re.search(r"\d+ programs in \d+ s \(\d+ a minute\), [\d,]+ numbers compared, 0 findings", run.output)
+    assert re.search(r"drawn, in so many of \d+ programs:\n  constructs: (.|\n)*\bstate \d+", run.output)
     assert not (tmp_path / "found").exists()
+
+
+def test_constructs_are_counted_once_for_each_program() -> None:
+    cells = "use LSTM from library\n\ncell Main[N](x: [N], r: []) -> (y: [N]) {\n"
+    body = "    const A : [N, N] = given\n    u = LSTM[N](A @ x) reset (r < 0)\n    y = tanh(tanh(u))\n}\n"
+    trial = replace(TRIAL, program=Program(cells + body, {"N": 2}), case=replace(CASE, resets=True))
+    counts = Counter([*drawn(trial), *drawn(TRIAL)])
+    assert counts["constructs", "use `reset`"] == counts["constructs", "const given"] == 1
+    assert counts["functions", "tanh"] == 2
+    assert counts["arguments", "resets"] == 1
+    text = table(counts, 2)
+    assert "drawn, in so many of 2 programs:" in text
+    assert "use `when` 0" in text
 
 
 def test_the_command_finds_a_planted_mistake_and_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from recurrency.errors import RecurrencyError, UsageError
 from recurrency.testing.case import Case
 from recurrency.testing.compare import differences
 from recurrency.testing.fuzz.checks import Finding, Trial, checks
+from recurrency.testing.fuzz.drawn import table
 from recurrency.testing.fuzz.jobs import interrupted_by, together
 from recurrency.testing.fuzz.search import Search
 from recurrency.testing.specs.strategy import Program
@@ -44,6 +46,8 @@ class Findings:
     """Whether Ctrl-C ended the search early."""
     died: list[int] = field(default_factory=list)
     """The exit codes of processes that died, negative for a signal."""
+    drawn: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """In how many programs each construct was drawn, by heading and name."""
 
     @property
     def exit_code(self) -> int:
@@ -83,6 +87,7 @@ def fuzz(seconds: float, backends: Sequence[str], seed: int = 0, out: Path | Non
         total.programs += part.programs
         total.compared += part.compared
         total.again += part.again
+        total.drawn += part.drawn
         total.found += [f for f in part.found if f.key not in {g.key for g in total.found}]
     return total
 
@@ -100,7 +105,8 @@ def _alone(seconds: float, backends: tuple[str, ...], seed: int, out: Path | Non
     with suppress(KeyboardInterrupt), interrupted_by(search.stop):
         search.run(seed)
     spent = time.monotonic() - begin
-    return Findings(search.findings, search.programs, search.compared, spent, search.again, search.stopped)
+    counts = (search.programs, search.compared, spent, search.again, search.stopped)
+    return Findings(search.findings, *counts, drawn=search.drawn)
 
 
 # ------------------------------------------------------------------------------------------------------------ reports
@@ -185,5 +191,6 @@ def main(seconds: float | None, minutes: float, backends: str, seed: int, jobs: 
     except RecurrencyError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(2) from None
+    click.echo(table(found.drawn, found.programs))
     click.echo(str(found))
     raise SystemExit(found.exit_code)

@@ -6,6 +6,7 @@ Hypothesis draws and shrinks. A round ends with its first new finding, so that e
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
 from recurrency.testing.fuzz.checks import Finding, Trial, checks
+from recurrency.testing.fuzz.drawn import drawn
 from recurrency.testing.fuzz.reduce import reduced
 from recurrency.testing.fuzz.trials import trials
 
@@ -47,6 +49,8 @@ class Search:
     again: int = 0
     """How often a known finding occurred again."""
     stopped: bool = False
+    drawn: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """In how many programs each construct was drawn; see `drawn`."""
 
     def stop(self, *_: object) -> None:
         """End now, or with the next program where exceptions are lost (in callbacks and destructors)."""
@@ -125,4 +129,5 @@ class _Round:
         if self.best is None:
             self.search.programs += 1
             self.search.compared += compared
+            self.search.drawn.update(drawn(trial))
         return finding

@@ -124,7 +124,7 @@ def plain_function(w: Writer) -> None:
         row = w.pick(rows)
         text = row.template.format(*[Expr(text, Level.CONST, 0, False), *[Expr(arguments[-1], Level.CONST)] * 2])
     static = any(word in text for word in (*DRAWING, "heaviside", "straight"))
-    if w.sometimes(5):
+    if w.sometimes():
         text = f"{text} derivative {', '.join(w.pick(SLOPES).format(a) for a in arguments)}"
         static = True
     w.file.lines.append(f"fn {name}({', '.join(arguments)}) = {text}\n")

@@ -135,12 +135,12 @@ def lasting(w: Writer, cell: Written, state: str) -> bool:
 
 def clause(w: Writer, cell: Written, want: Want) -> str:
     """Where a cell that reads no later steps begins again, or stands still."""
-    if not cell.causal or not w.sometimes():
+    if not cell.causal or not w.sometimes(2):
         return ""
     whole = want.whole or w.cell.direction < 0
     part = want.part(shape=(), clock=clock_of(w, cell, cell.clock, want), level=Level.STREAM, must=True, whole=whole)
     gate = expr(w, replace(part, depth=1)).text
-    if cell.held and w.sometimes(2):
+    if cell.held and not w.sometimes():
         return f" when {w.pick(('({} < 0.1234)', 'sigmoid({})')).format(gate)}"
     return f" reset ({gate} < 0.1234)"
 
