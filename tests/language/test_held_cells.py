@@ -116,8 +116,8 @@ def test_losses_and_products_are_those_of_the_steps_at_which_a_use_moves() -> No
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cell", CASE)
 @pytest.mark.parametrize("backend", ["interpreter", *BACKENDS])
+@pytest.mark.parametrize("cell", CASE)
 def test_every_shipped_cell_stands_still(cell: str, backend: str) -> None:
     if compiled(cell, backend).has_loss or cell in WHOLE:
         pytest.skip("it has a loss of its own, or needs all steps")

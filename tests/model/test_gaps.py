@@ -51,8 +51,8 @@ def test_a_sequence_with_gaps_has_the_numbers_of_its_steps(cell: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cell", CASE)
 @pytest.mark.parametrize("backend", ["interpreter", *BACKENDS])
+@pytest.mark.parametrize("cell", CASE)
 def test_sequences_with_gaps_of_every_shipped_cell(cell: str, backend: str) -> None:
     for handed in (False, True):
         check_passes(compiled(cell, backend), handed)

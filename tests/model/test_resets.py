@@ -113,8 +113,8 @@ def test_resets_cut_the_sequences(cell: str, backend: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cell", CASE)
 @pytest.mark.parametrize("backend", ["interpreter", *BACKENDS])
+@pytest.mark.parametrize("cell", CASE)
 def test_resets_cut_the_sequences_of_every_shipped_cell(cell: str, backend: str) -> None:
     two = Two.of(resettable(cell, backend))
     check_passes(two)
