@@ -17,10 +17,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tests.mutants import Mutant, kernels, language, passes, rules, training
+from tests.mutants import Mutant, clauses, kernels, language, passes, rules, training
 from tests.mutants.tree import ROOT, Outcome, Tree
 
-TABLES = (rules, passes, language, kernels, training)
+TABLES = (rules, passes, language, clauses, kernels, training)
 LATE = 10.0
 """A mutant is stopped after so many times what its tests take without it (and no sooner than `LEAST` seconds)."""
 LEAST = 120.0
