@@ -266,6 +266,13 @@ def test_a_cell_that_needs_whole_sequences_says_which_line() -> None:
     assert str(error.value) == said
 
 
+def test_a_cell_that_reads_later_steps_says_which_line() -> None:
+    text = "cell W[N](x: [N]) -> (y: [N]) {\n    y = x + 0.5 * x[t+1]\n}"
+    model = rc.parse(text, "later.rnn").compile(backend="numpy", N=2)
+    with pytest.raises(rc.UsageError, match=r"line 2 of later.rnn reads later steps: y = x \+ 0.5 \* x\[t\+1\]"):
+        model.forward(model.init(), np.zeros((3, 1, 2)), resets=np.zeros((3, 1)))
+
+
 def test_a_loss_at_the_end_does_not_prevent_resets_of_outputs() -> None:
     model = compiled("Classifier", "numpy")
     two = Two.of(model)

@@ -32,7 +32,7 @@ CHANGES = (
         "recurrency/passes/resets.py", RESETS,
         (
             ("what a call passes on is not reset", "elif clock in given and Trait.KEEPS_ROWS in node.op.traits:", "elif False:"),
-            ("later steps are no obstacle", "if node.delay < 0:", "if False:", "tests/model/test_resets.py -k 'what_cannot'"),
+            ("later steps are no obstacle", "if node.delay < 0:", "if False:", "tests/model/test_resets.py -k 'later_steps_says'"),
             ("whole streams are no obstacle", "if Trait.WHOLE in node.op.traits:", "if False:", "tests/model/test_resets.py -k 'what_cannot or whole_sequences or loss_at_the_end'"),
         ),
     ),
@@ -68,12 +68,15 @@ CHANGES = (
         ),
     ),
     Changes(
-        "recurrency/language/elaboration/walk.py", WEIGHTS,
+        "recurrency/language/elaboration/losses.py", WEIGHTS,
         (
-            ("steps that do not count are counted", "value = weight.where(weight * value, 0.0).reduced_to(Kind.STATIC)", "value = value.reduced_to(Kind.STATIC)"),
-            ("the mean is over all steps", 'value = value / total.apply("equal", 0.0).where(1.0, total)', 'value = value / self.graph.add("length", [], {"clock": weight.type.clock}).sum_batch()'),
+            ("steps that do not count are counted", "value = each.where(each * value, 0.0)", "pass"),
+            ("the mean is over all steps", 'value = value.reduced_to(Kind.STATIC) / total.apply("equal", 0.0).where(1.0, total)',
+             'value = value.reduced_to(Kind.STATIC) / self.graph.add("length", [], {"clock": each.type.clock}).sum_batch()'),
             ("no step counts", 'total.apply("equal", 0.0).where(1.0, total)', "total"),
-            ("weights are yes or no", "weight.where(weight * value, 0.0)", "weight.where(value, 0.0)"),
+            ("weights are yes or no", "each.where(each * value, 0.0)", "each.where(value, 0.0)"),
+            ("targets that are no symbol count", "factors = [w for w in [weight, *map(self._counts, sorted(targets))] if w is not None]",
+             "factors = [w for w in [weight] if w is not None]", "tests/model/test_ignored_targets.py"),
         ),
     ),
     Changes(
