@@ -79,6 +79,8 @@ def _arrays(f: CFunction) -> Iterator[Room]:
     known |= dict.fromkeys(f.taped, TAPE)
     given = {array.name: name for name, array in f.inputs.items()}
     for array in f.arrays:
+        if array.name in f.launches.constants:
+            continue
         name = given.get(array.name)
         elements = f.launches.chunks.elements(array) or array_elements(array)
         room = Room(array.name, array.real, elements, known.get(array.name, WORKSPACE), lent=array.name in f.fresh)

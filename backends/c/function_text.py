@@ -66,6 +66,8 @@ def _place(f: CFunction) -> str:
         out.append(f"w->n_{clock} = call->n_{clock}; w->before_{clock} = call->before_{clock};")
         out.append(f"if (call->n_{clock}) w->ragged = 1;")
     out += [f"w->{array.name} = ({_type(f, array)} *)call->{array.name};" for array in f.outside()]
+    for name, constant in f.launches.constants.items():
+        out += [f"w->{name} = ({f.real} *)(uintptr_t){constant};"] * any(a.name == name for a in f.arrays)
     out += [room.statement(f.real) for room in memory.here()]
     out += ["w->room = 0;", *(f"REC_RAISE(w->room, {work});" for work in memory.work)]
     out += [f"REC_PLACE(work, {f.real}, w->room * count);", "return at;"]

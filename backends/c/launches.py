@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
+from recurrency.graph.fixed import Fixed
 from recurrency.graph.op import Trait
 from recurrency.program.before import delayed
 from recurrency.program.program import Program, Region
@@ -44,6 +45,8 @@ class CLaunches(Launches[CWriter, CProducts]):
         self.scan: Region | None = None
         self.before: list[str] = []
         self.per_row = 0
+        self.constants: dict[str, str] = {}
+        """The arrays that are read where the file defines them, and the names that they have there."""
         self.chunks = self.writer.chunks = Chunks(fed(self.stages["gemm"], self.forms, self.products))
 
     def planned(self) -> dict[str, Stages]:
@@ -54,6 +57,16 @@ class CLaunches(Launches[CWriter, CProducts]):
     def add(self, lines: Sequence[str]) -> None:
         """See `Launches.add`: all threads wait after each line."""
         self.body += [text for line in lines for text in (line, BARRIER)]
+
+    def stores_of(self, id: int, scan: Region | None) -> list[Store]:
+        """See `Launches.stores_of`: a fixed array is read where the file defines it, and not copied in each call."""
+        fixed, place = self.graph[id].attrs.get("of"), self.program.places[id]
+        buffer = self.program.buffers[place.buffer]
+        alone = buffer.node == id and buffer.home == "own" and not place.views and id not in self.results
+        if not isinstance(fixed, Fixed) or not alone:
+            return super().stores_of(id, scan)
+        self.constants[self.memory.array(place.buffer).name] = self.source.fixed_array(fixed)
+        return []
 
     def loop(self, region: Region) -> None:
         """Write a loop over time: each thread runs over all steps of some sequences.

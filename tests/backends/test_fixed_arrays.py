@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import subprocess
 import tracemalloc
 from functools import cache
@@ -100,6 +101,14 @@ def test_exported_c_compiles_without_a_warning(tmp_path: Path) -> None:
     (tmp_path / "fixed.c").write_text(files.source)
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
     subprocess.run(["cc", *flags, str(tmp_path / "fixed.c")], check=True, cwd=tmp_path)
+
+
+def test_c_reads_matrices_where_the_file_defines_them() -> None:
+    source = module_files(model("c", "float32")).source
+    there = set(re.findall(r"\(uintptr_t\)(array_\w+);", source))
+    assert there
+    for name in there:
+        assert len(re.findall(rf"{name}\[", source)) == 1  # its definition
 
 
 BEYOND = "cell T(x: []) -> (y: [2]) {\n    const C : [2] = vector(i: 1e30 * 10 ** (8 * i))\n    y = C * x\n}\n"
