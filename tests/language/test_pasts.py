@@ -84,6 +84,28 @@ def test_resets_and_masks_change_the_other_states_and_what_is_seen_from_outside(
         close(run["k"][t], c)
 
 
+def test_backward_in_time_both_are_reversed() -> None:
+    text = """
+    use GRU from library
+
+    cell Back[N, H](x: [N], b: [H]) -> (h: [H]) {
+        h = reverse(GRU[H](reverse(x)) with (h = reverse(b)))
+    }
+
+    cell Forward[N, H](x: [N], b: [H]) -> (h: [H]) {
+        h = GRU[H](x) with (h = b)
+    }"""
+    sizes = {"N": 2, "H": 3}
+    back, forward = (
+        rc.parse(text, cell=cell).compile(backend="numpy", dtype="float64", **sizes) for cell in ("Back", "Forward")
+    )
+    rng = np.random.default_rng(0)
+    params, x, b = random_params(back, rng), rng.standard_normal((5, 2, 2)), rng.standard_normal((5, 2, 3))
+    found = back.forward(params, {"x": x, "b": b}).output
+    own = forward.pack({name.replace("h.GRU", "h"): value for name, value in back.views(params).items()})
+    close(found, forward.forward(own, {"x": x[::-1], "b": b[::-1]}).output[::-1])
+
+
 RING = """
 use PlainLSTM from library
 

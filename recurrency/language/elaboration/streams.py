@@ -25,6 +25,8 @@ class Busy(Exception):  # noqa: N818 - the stream that catches it decides what i
         self.span: Span | None = None
         self.through = ""
         """The whole-stream function that needs it, if there is one."""
+        self.inside = ""
+        """What needs it: a stream inside a use, at another step."""
 
     def diagnostic(self) -> Diagnostic:
         """The mistake of a value that needs itself at the same step."""
@@ -37,6 +39,9 @@ class Busy(Exception):  # noqa: N818 - the stream that catches it decides what i
         delayed = next((s.name for s in self.path if s.first is not None), names[0])
         where = "; ".join(f"{s.name} is defined at line {s.span.line}" for s in self.path[:8])
         help = f"a cycle must pass through a delay: did you mean {delayed}[t-1]?"
+        if self.inside:
+            reason = "a use is known only when its arguments are"
+            help = f"{reason}: declare a state s, write s = {self.inside}, and read s[t-1]"
         label = f"needs {names[0]} at this step"
         return say(INSTANT_CYCLE, f"{title} at the same step", place, label, (where,), help)
 
@@ -86,7 +91,8 @@ class Stream:
         self.assumed = False
         """Whether `type` is an assumption of this round, because nothing declares it and its own equation needs it."""
         self.value: Value | None = None
-        self.busy = self.broken = False
+        self.busy = self.broken = self.opaque = False
+        """Whether it is being computed; whether a mistake in it leaves no value; whether one leaves only its type."""
         self.probed = False
         """Whether it is computed only because a delayed use needs its type."""
         self.broken_first = False
@@ -214,6 +220,7 @@ class Stream:
         if self.type is None or not self.declared:
             self.broken = True
             raise Poisoned
+        self.opaque = True
         return self.walk.graph.add("input", [], {"name": f"?{self.name}", "type": self.type})
 
     def _settle(self, value: Value) -> Value:

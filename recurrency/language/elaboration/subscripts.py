@@ -124,7 +124,7 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     if abs(delay) > GREATEST_DELAY:
         title = f"a delay of {abs(delay)} steps is more than the limit of {GREATEST_DELAY}"
         raise evaluator.problem(MALFORMED_STEP, title, index.span)
-    base = evaluator.meaning(expression.value)
+    base = _delayed(evaluator, expression)
     if isinstance(base, Used):
         base = base.output()
     if isinstance(base, Stream):
@@ -140,6 +140,15 @@ def _step(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
     what = "has no steps: it is the same at every step" if isinstance(base, Value) else "is not a stream"
     title = f"{name} {what}"
     raise evaluator.problem(MALFORMED_STEP, title, expression.span, notes=evaluator.origins(expression.value))
+
+
+def _delayed(evaluator: Evaluator, expression: syntax.Subscript) -> Any:
+    """What is read at another step; a stream inside a use is found only when the use is known."""
+    try:
+        return evaluator.meaning(expression.value)
+    except Busy as busy:
+        busy.inside, busy.span = brief(expression.value.span.text), busy.span or expression.span
+        raise
 
 
 def _allow_step(evaluator: Evaluator, expression: syntax.Subscript, base: Stream, delay: int) -> None:
@@ -213,6 +222,8 @@ def attribute(evaluator: Evaluator, expression: syntax.Attribute, indices: tuple
     used = _used(evaluator, expression.value)
     if used is not None:
         return _inside(evaluator, used, expression, (expression.name, indices))
+    if isinstance(whole := evaluator.meaning(expression.value), Stream) and whole.opaque:
+        raise Poisoned
     name, help = brief(expression.value.span.text), _method(evaluator, expression)
     if help is None and isinstance(expression.value, (syntax.Call, syntax.From)):
         help = f"name the use: u = {name}, and read u.{expression.name}"
