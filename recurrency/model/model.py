@@ -67,7 +67,8 @@ class Model(Products):
             values, kept = chunked.forward(call, names)
             tape = Tape(call, {}, names, kept, gaps)
         else:
-            values = self._runner(call, "forward_kept" if keep else "forward", names)(call)
+            programs = self.programs if resets is None else self._programs(call)
+            values = programs.runner("forward_kept" if keep else "forward", names)(call)
             if keep:
                 tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names, None, gaps)
         wanted = [(n, STREAM.of(n), p) for n, p in self.streams.items() if n in names] if names else []
@@ -193,7 +194,8 @@ class Model(Products):
         wrt = groups(wrt)
         call, gaps = self._gathered(params, inputs, state, lengths, training, seed, LOSS, resets, mask)
         chunked = self._chunked(call)
-        values = chunked.loss_gradients(call, wrt) if chunked else self._runner(call, "loss_gradients", wrt)(call)
+        programs = self.programs if resets is None else self._programs(call)
+        values = chunked.loss_gradients(call, wrt) if chunked else programs.runner("loss_gradients", wrt)(call)
         found = adjoints.gradients(self.interface, call, values, wrt, gaps)
         return float(values["loss"]), found, self._state(values, call)
 

@@ -10,6 +10,7 @@ RESETS = "tests/model/test_resets.py -k 'numpy and (cut or long_delays)'"
 CLAUSES = "tests/language/test_clauses.py"
 HELD = "tests/language/test_clauses.py tests/language/test_held_cells.py"
 GAPS = "tests/model/test_gaps.py"
+EXPORTED = "tests/backends/c/test_flags.py"
 WEIGHTS = "tests/model/test_loss_weights.py"
 TENSORS = "tests/language/test_tensors.py"
 HEADS = "tests/backends/c/test_heads.py"
@@ -66,6 +67,30 @@ CHANGES = (
             ("gaps reach beyond the end", "(np.arange(len(self.there))[:, None] >= self.ends)", "False"),
             ("another order of steps", 'np.argsort(~self.there, 0, kind="stable")', 'np.argsort(self.there, 0, kind="stable")'),
         ),
+    ),
+    Changes(
+        "recurrency/model/checkpoint.py", GAPS,
+        (("each chunk begins its states again", "a if stop == call.steps[clock] else np.zeros_like(a)", "a"),),
+    ),
+    Changes(
+        "backends/c/gaps.py", EXPORTED,
+        (
+            ("a reset holds for good", "                waiting = 0;\n", ""),
+            ("a reset in the last gap is lost in C", "last[b] = (REAL)(waiting ||", "last[b] = (REAL)(0 ||"),
+            ("gaps of adjoints are steps", "k += mask[t * batch + b] != 0;\n            for", "k += 1;\n            for"),
+            ("outputs are empty in gaps", "if (k >= 0 && (there || repeats))", "if (k >= 0 && there)"),
+        ),
+    ),
+    Changes(
+        "backends/c/step.py", EXPORTED,
+        (
+            ("a reset of a step that is not there is lost", "call.{after} = there ? NULL : {inputs[n]};", "call.{after} = NULL;"),
+            ("all sequences begin again", "if (!chosen || chosen[b] != 0)", "if (chosen || !chosen)"),
+        ),
+    ),
+    Changes(
+        "backends/python/flags.py", "tests/model/test_export_flags.py -k 'numbers and numpy'",
+        (("adjoints of gaps replace one another", "np.add.at(out, (self.at[t, b], b), array[t, b])", "out[self.at[t, b], b] = array[t, b]"),),
     ),
     Changes(
         "recurrency/language/elaboration/losses.py", WEIGHTS,
