@@ -24,6 +24,7 @@ DEEP = 40
 COSTS = {"take": 2, "random": HEAVY, "product": HEAVY, "sum": HEAVY, "peak": HEAVY, "sum_time": HEAVY}
 COSTS |= {"sum_batch": HEAVY, "start": 0, "final": 3, "pick": 2, "place": 2, "put": 2, "shift": 1, "reverse": 1}
 COSTS |= {"history": 3, "unhistory": 2, "opening": 2, "unopening": 2, "slide": 2}
+COSTS |= {"cumsum": HEAVY, "argmax": HEAVY}
 
 
 def _is_index(op: Op) -> bool:

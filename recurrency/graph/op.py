@@ -57,6 +57,8 @@ class Trait:
 
     REDUCES = Fact("reduces")
     """The elements along the axes `axes` become one."""
+    CUMULATES = Fact("cumulates")
+    """A row of the result is the sum of the rows of the argument up to it or, with `back`, from it on."""
     ALIGNED = Fact("aligned")
     """Each element depends on the same element of the argument alone, of the same step, and on the lengths."""
 

@@ -88,8 +88,20 @@ SPECS = {
             loss l2(y - 0.5) + sum(logsumexp(z, axis = 1)) - sum(logsumexp(z, axis = 2))
             loss 0.1 * l2(B)
         }""",
+    "long rows": """
+        cell Rows[L](x: [L], A: [2, L]) -> (y: [L], s: [L]) {
+            param w : [L] ~ normal(0, 1)
+
+            state c : [L] = 0
+
+            c = 0.1 * cumsum(x * w - c[t-1] / L)
+            y = cumsum(cumsum(A, axis = 2), axis = 1)[2] + c
+            s = cumsum(onehot(argmax(y)) * y) - cumsum(roll(y, 3))
+
+            loss l2(y) / L + sum(s) / L
+        }""",
 }
-SIZES = {"N": 3, "M": 2, "D": 2, "K": 3}
+SIZES = {"L": 37, "N": 3, "M": 2, "D": 2, "K": 3}
 
 
 def spec(name: str) -> rc.Spec:

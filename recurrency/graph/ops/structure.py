@@ -163,7 +163,7 @@ define(
     lambda g, y, x, *, back: (g.cumulated(not back),),
     _cumsum_meaning,
     group="reduce",
-    traits={Trait.LINEAR},
+    traits={Trait.LINEAR, Trait.CUMULATES},
 )
 define(
     "argmax",

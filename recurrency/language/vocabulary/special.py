@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from recurrency.graph.value import Value, chosen, constant
-from recurrency.language.diagnostics import WRONG_ARGUMENTS
+from recurrency.language.diagnostics import AXIS_MISMATCH, WRONG_ARGUMENTS
 from recurrency.language.vocabulary.elementwise import positive, unary
-from recurrency.language.vocabulary.signatures import AXIS, ELEMENTWISE, INDICES, TIME, VECTOR, Arguments, row
+from recurrency.language.vocabulary.signatures import AXIS, ELEMENTWISE, INDICES, TIME, VECTOR, Arguments, row, shown
 from recurrency.language.vocabulary.vectors import axis_of, spread, vector
 
 for _name, _op, _number, _meaning in (
@@ -81,6 +81,14 @@ def _cumsum(a: Arguments) -> Value:
 
 
 def _argmax(a: Arguments) -> Value:
+    """The only axis may be named. Symbols have no axes, so that a matrix has no argmax."""
+    x = a.value(0)
+    axis, rank = a.axis(len(x.type.shape)), len(x.type.shape)
+    if rank > 1:
+        k, name = (rank - 1 if axis is None else axis), a.written(0)
+        greatest = f"repeat(max({name}, axis = {k + 1}), {x.type.shape[k]}, axis = {k + 1})"
+        help = f"the greatest along an axis are 1, all others 0, in where({name} == {greatest}, 1, 0)"
+        a.fail(AXIS_MISMATCH, f"argmax gives one symbol, of a vector, and this is {shown(x.type)}", help, 0)
     return vector(a).apply("argmax")
 
 
@@ -137,7 +145,13 @@ row(VECTOR, "logsumexp(x)", "log(sum(exp(x))), computed without overflow", _logs
 row(
     VECTOR, "cumsum(x)", "the sum of each element and those before it; of a matrix, of its rows", _cumsum, keywords=AXIS
 )
-row(INDICES, "argmax(x)", "the place of the greatest element, as a symbol; the first of equal ones", _argmax)
+row(
+    INDICES,
+    "argmax(x)",
+    "the place of the greatest element, as a symbol; the first of equal ones",
+    _argmax,
+    keywords=AXIS,
+)
 row(
     TIME,
     "max_over_time(x)",

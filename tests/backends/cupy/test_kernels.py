@@ -97,6 +97,15 @@ def test_the_peak_of_a_softmax_is_searched_once(of: str) -> None:
     assert kernels_of(source_of(spec, "forward", H=3)).count("-1.0f / 0.0f") == 1
 
 
+def test_rows_are_gone_through_once_and_not_for_each_element_that_reads_them() -> None:
+    """The argmax of 50 numbers and their sums so far, which are computed in blocks of 8."""
+    text = "cell Rows[N](x: [N]) -> (y: [N]) {\n y = cumsum(cumsum(onehot(argmax(x * x)) * x))\n}"
+    kernels = kernels_of(source_of(rc.parse(text), N=50)).split('extern "C" __global__')[1:]
+    assert {kernel.count("for (int k") for kernel in kernels} == {0, 1}
+    assert sum("best" in kernel for kernel in kernels) == 1
+    assert "".join(kernels).count("k_ < 50;") == 1
+
+
 def test_products_that_share_an_operand_are_computed_together() -> None:
     """The four gates of a unit read the state once, and no sum waits for the sum before."""
     text = kernels_of(source_of(rc.library.spec("LSTM"), N=3, H=5))
