@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import recurrency as rc
-from tests.support.cells import CASE, compiled, compiled_with_loss, written
+from tests.support.cells import CASE, compiled, written
 from tests.support.removing import (
     BATCH,
     LENGTHS,
@@ -35,8 +35,8 @@ def exposed(cell: str) -> list[str]:
 
 
 @cache
-def held(cell: str, loss: bool = False) -> Any:
-    """A cell whose outputs are those of another one behind `when m`, with a loss of the steps that count if asked."""
+def used(cell: str, held: bool = False, loss: bool = False) -> Any:
+    """A cell whose outputs are those of another one, behind `when moves` if asked, perhaps with a loss."""
     model = compiled(cell, "numpy")
     first = next(iter(model.outputs))
     inputs = ", ".join(f"{name}: {written(port)}" for name, port in model.inputs.items())
@@ -44,22 +44,23 @@ def held(cell: str, loss: bool = False) -> Any:
     bound = ", ".join(f"{name} = {size}" for name, size in CASE[cell].dimensions.items() if name != "N")
     lines = [f"y_{name} = {'y' if name == first else f'y.{name}'}" for name in exposed(cell)]
     if loss:
-        lines.append("loss squared_error(y, target) where m")
+        lines.append(f"loss squared_error(y, target){' where moves' if held else ''}")
+    more = ", moves: []" if held else ""
     target = f", target: {written(model.outputs[first])}" if loss else ""
     text = f"""
         use {cell} from library
 
-        cell Held({inputs}, m: []{target}) -> ({outputs}) {{
-            y = {cell}{f"[{bound}]" if bound else ""}({", ".join(model.inputs)}) when m
+        cell Used({inputs}{more}{target}) -> ({outputs}) {{
+            y = {cell}{f"[{bound}]" if bound else ""}({", ".join(model.inputs)}){" when moves" if held else ""}
             {f"{chr(10)}            ".join(lines)}
         }}"""
-    return rc.parse(text, name=f"{cell} when m")
+    return rc.parse(text, name=f"{cell} used")
 
 
 def refusal(cell: str) -> str:
     """Why a cell can't stand still ("" where it can)."""
     try:
-        held(cell).check()
+        used(cell, held=True).check()
     except rc.SpecError as error:
         return str(error)
     return ""
@@ -67,27 +68,26 @@ def refusal(cell: str) -> str:
 
 def check_passes(cell: str, backend: str, handed: bool = False) -> None:
     """Outputs, final states, and all gradients are those of each sequence without the masked steps."""
-    model, plain = held(cell).compile(backend=backend, dtype="float64"), compiled(cell, backend)
+    model, plain = (used(cell, held).compile(backend=backend, dtype="float64") for held in (True, False))
     (own, inputs), mask, rng = drawn(plain), masks(), np.random.default_rng(1)
-    params = model.pack({f"y.{n}": v for n, v in plain.views(own).items()})
+    params = model.pack(plain.views(own))
     removed = Removed(plain, own, inputs, mask, drawn_states(plain) if handed else None)
-    state = None if removed.state is None else {f"y.{n}": s for n, s in removed.state.items()}
-    run = model.forward(params, {**inputs, "m": mask * 1.0}, state, lengths=lengths_of(model))
+    run = model.forward(params, {**inputs, "moves": mask * 1.0}, removed.state, lengths=lengths_of(model))
     before = plain.forward(own, {n: x[:0] for n, x in inputs.items()}, removed.state).state
-    for name in exposed(cell):
-        close(run.outputs[f"y_{name}"], removed.output(name, before.get(name)))
+    for name, array in run.outputs.items():
+        close(array, removed.output(name, before.get(name.replace("y_", "y.", 1))))
     for name in plain.states:
-        close(run.state[f"y.{name}"], removed.last(name))
+        close(run.state[name], removed.last(name))
     begun = (np.cumsum(mask, 0) > 0) & (np.arange(STEPS["t"])[:, None] < LENGTHS["t"])
-    seeds = {n: spread(begun, rng.standard_normal(run.outputs[f"y_{n}"].shape)) for n in exposed(cell)}
+    seeds = {n: spread(begun, rng.standard_normal(a.shape)) for n, a in run.outputs.items()}
     of_states = {n: rng.standard_normal((BATCH, *p.shape)) for n, p in plain.state_ports.items() if p.index is None}
-    found = model.backward(run, {f"y_{n}": g for n, g in seeds.items()}, {f"y.{n}": g for n, g in of_states.items()})
+    found = model.backward(run, seeds, of_states)
     of_params, of_inputs, of_first = removed.gradients(seeds, of_states)
-    close(found.params, model.pack({f"y.{n}": v for n, v in plain.views(of_params).items()}))
+    close(found.params, model.pack(plain.views(of_params)))
     for name, wanted in of_inputs.items():
         close(found.inputs[name], wanted)
     for name, wanted in of_first.items():
-        close(found.state[f"y.{name}"], wanted)
+        close(found.state[name], wanted)
 
 
 def spread(mask: Array, array: Array) -> Array:
@@ -97,12 +97,11 @@ def spread(mask: Array, array: Array) -> Array:
 
 def check_loss(cell: str, backend: str) -> None:
     """Loss, gradients and products with the Hessian and the Gauss-Newton matrix are those of the other steps."""
-    model, plain = held(cell, True).compile(backend=backend, dtype="float64"), compiled_with_loss(cell, backend)
+    model, plain = (used(cell, held, loss=True).compile(backend=backend, dtype="float64") for held in (True, False))
     (_, inputs), mask = drawn(plain), masks()
     short, lengths = dense(plain, inputs, mask)
-    same_losses(
-        (model, {**inputs, "m": mask * 1.0}, {"lengths": lengths_of(model)}), (plain, short, {"lengths": lengths})
-    )
+    there = {"lengths": lengths_of(model)}
+    same_losses((model, {**inputs, "moves": mask * 1.0}, there), (plain, short, {"lengths": lengths}))
 
 
 @pytest.mark.parametrize("cell", FEW)

@@ -118,7 +118,8 @@ def test_resets_cut_the_sequences(cell: str, backend: str) -> None:
 def test_resets_cut_the_sequences_of_every_shipped_cell(cell: str, backend: str) -> None:
     two = Two.of(resettable(cell, backend))
     check_passes(two)
-    check_passed_states(two)
+    if two.clocks == {"t"}:  # states over other clocks do not begin again
+        check_passed_states(two)
     model = compiled_with_loss(cell, backend)
     if not refusal(model) and not model.programs.obstacle_to_resets(("t",)):
         check_loss(Two.of(model))
