@@ -130,6 +130,29 @@ def test_a_held_use_has_the_numbers_of_the_steps_at_which_it_moves(use: str) -> 
     close(found.params, held.pack({f"u.{n}": v for n, v in model.views(wanted.params).items()}))
 
 
+@pytest.mark.parametrize("word", ["reset", "when"])
+def test_a_stream_without_a_declaration_that_another_one_reads_first_is_changed_too(word: str) -> None:
+    """Its shape is found where it is first read; all delays of it follow the clause, those in its equation too."""
+    text = f"""
+    cell Inner[N](x: [N]) -> (y: [N]) {{
+        y = tanh(s[t-1]) + s[t-2]
+        s = x + 0.5 * s[t-1]
+    }}
+
+    cell Outer[N](x: [N], m: []) -> (y: [N]) {{
+        u = Inner(x) {word} m
+        y = u
+    }}"""
+    own, plain = (rc.parse(text, cell=c).compile(backend="numpy", dtype="float64", N=2) for c in ("Outer", "Inner"))
+    rng = np.random.default_rng(0)
+    x, m = rng.standard_normal((9, 3, 2)), rng.random((9, 3)) < 0.5
+    run = own.forward(own.init(), {"x": x, "m": m * 1.0})
+    wanted = plain.forward(plain.init(), x, **{"mask" if word == "when" else "resets": m})
+    close(run.output, wanted.output)
+    for name, array in wanted.state.items():
+        close(run.state[f"u.{name}"], array)
+
+
 def registers(x: Array, m: Array, r: Array, w: Array) -> tuple[Array, Array, list[Array], list[Array]]:
     """`Mixed`, register by register: h, k, and the registers of y and z after the last step, the newest first."""
     y, z = [np.full(x.shape[1:], 0.5)] * 2, [np.zeros(x.shape[1:])] * 3

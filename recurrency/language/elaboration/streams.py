@@ -238,15 +238,19 @@ class Stream:
         """The value `delay` steps before."""
         if delay == 0:
             return self.now()
+        if delay not in self.shifts and self.type is None:
+            self._find_type()  # which may read the same step: each step has one node
         if delay not in self.shifts:
             self.shifts[delay] = self._shifted(delay)
         return self.shifts[delay]
 
-    def _shifted(self, delay: int) -> Value:
-        if self.type is None and not self.busy:
+    def _find_type(self) -> None:
+        if not self.busy:
             self._probe()
         if self.type is None:
             self._suppose()
+
+    def _shifted(self, delay: int) -> Value:
         assert self.type is not None
         type_ = self.type if self.value is None else self.value.type
         before = [self.first_row(type_)] if delay > 0 else []
