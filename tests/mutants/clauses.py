@@ -58,6 +58,10 @@ CHANGES = (
         ),
     ),
     Changes(
+        "recurrency/language/elaboration/streams.py", CLAUSES,
+        (("a step has two nodes", "self._find_type()  # which may read the same step: each step has one node", "self._find_type()\n            self.shifts[delay] = self._shifted(delay)"),),
+    ),
+    Changes(
         "recurrency/model/gaps.py", GAPS,
         (
             ("a reset in a gap is lost", "return after_gaps(flags, self.together)", "return self.together(flags != 0)"),
