@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recurrency.graph.roots import ADJOINT, AFTER, GRADIENT, INPUT, OUTPUT, RESET, in_any
+from recurrency.graph.roots import ADJOINT, AFTER, GRADIENT, INPUT, OUTPUT, RESET, bare, in_any
 
 from ..kernels.arrays import Array
 from ..kernels.index import clock_name, clock_size
@@ -143,7 +143,7 @@ class Gaps:
         self.clocks = [clock for clock in clocks if clock in f.memory.clocks]
         names = Names(name for name, _ in f.call_fields())
         self.apart = [
-            Apart(root, result, names.new(f"masked_{root.rpartition(':')[2]}"))
+            Apart(root, result, names.new(f"masked_{bare(root)}"))
             for root, result in f.results.items()
             if in_any(root, OUTPUT, GRADIENT.nested(INPUT)) and result.array.timed and result.array.clock in self.clocks
         ]
