@@ -4,7 +4,7 @@
 Times are CPU time of the process, medians of alternating rounds: loss and all gradients at (T, B, N, H), where H is
 the width of all heads together. `compile` is the time from the spec to the first result, without the C compiler.
 
-    python benchmarks/heads.py [--rounds N] [--size tiny|small] [--heads M]
+    python benchmarks/heads.py [--rounds N] [--size tiny|small|wide] [--heads M]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import recurrency as rc
 from recurrency.model.model import Model
 
-SIZES = {"tiny": (10, 4, 16, 32), "small": (100, 32, 32, 128)}
+SIZES = {"tiny": (10, 4, 16, 32), "small": (100, 32, 32, 128), "wide": (50, 32, 64, 256)}
 CLOCK = time.process_time
 CELLS = {
     "MultiHeadMLSTM": lambda m, h: {"M": m, "K": h // m, "V": h // m},
