@@ -14,7 +14,7 @@ from recurrency.backends.cupy import check as nvrtc
 
 from recurrency import backend, library
 from recurrency.cli import cli
-from recurrency.errors import UsageError
+from recurrency.errors import SpecError, UsageError
 from recurrency.model.export import module_text
 from recurrency.model.model import Model
 from recurrency.testing.dimensions import dimension_sets
@@ -75,7 +75,12 @@ def cuda_text(name: str, dtype: str, size: str) -> str:
     spec, chosen = library.spec(name), backend.find("cupy", run=False)
     small = dimension_sets(spec, 2)[-1]
     sizes = {n: SIZES[size](v) if isinstance(v, int) and n != "L" else v for n, v in small.items()}
-    return module_text(Model(spec, spec.elaborate(**sizes), chosen, dtype))
+    try:
+        cell = spec.elaborate(**sizes)
+    except SpecError:  # 1 has no half
+        assert size == "one"
+        cell = spec.elaborate(**{n: 2 if v == 1 else v for n, v in sizes.items()})
+    return module_text(Model(spec, cell, chosen, dtype))
 
 
 ALL = list(product(("float64", "float32"), SIZES, nvrtc.ARCHITECTURES))
