@@ -20,7 +20,7 @@ FOLDERS = {
 }
 
 LAYERS = """
-recurrency.grammars recurrency.specs recurrency.errors recurrency.version
+recurrency.grammars recurrency.specs recurrency.errors recurrency.extras recurrency.version
 recurrency.graph recurrency.disk
 recurrency.passes recurrency.language
 recurrency.program recurrency.pictures

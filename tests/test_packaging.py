@@ -129,14 +129,14 @@ SIZES = ("-D", "N=2", "-D", "H=3")
 MISSES = {
     ("compile", "Elman", *SIZES, "--backend", "torch", "-o", "m.py"): "PyTorch is not installed",
     ("show", "Elman", *SIZES, "--backend", "torch"): "PyTorch is not installed",
-    ("verify", "Elman", "--examples", "1"): "recurrency[verify]",
+    ("verify", "Elman", "--examples", "1"): "[verify]'",
     ("verify", "Elman", "--backends", "torch"): "",
-    ("train", "first-element", "--backend", "torch"): "recurrency[torch]",
+    ("train", "first-element", "--backend", "torch"): "[torch]'",
     ("train", "first-element", "--backend", "cupy"): "cupy",
-    ("probe", "Elman", *SIZES, "--picture", "p.png"): "recurrency[plots]",
-    ("convert", "PlainLSTM", "--from", "torch-lstm", "a.pt", "-o", "w.safetensors"): "recurrency[torch]",
+    ("probe", "Elman", *SIZES, "--picture", "p.png"): "[plots]'",
+    ("convert", "PlainLSTM", "--from", "torch-lstm", "a.pt", "-o", "w.safetensors"): "[torch]'",
     ("convert", "PlainLSTM", "--to", "torch-lstm", "a.safetensors", "-o", "b.pt"): "a.safetensors",
-    ("compile", "Elman", *SIZES, "--backend", "cupy", "--check", "-o", "k.py"): "recurrency[cuda-check]",
+    ("compile", "Elman", *SIZES, "--backend", "cupy", "--check", "-o", "k.py"): "[cuda-check]'",
     ("generate", "nothing"): "nothing",
 }
 """Commands that need what is not there, and what they have to say."""

@@ -13,13 +13,13 @@ from functools import cache
 from typing import Any
 
 from recurrency.errors import UsageError
+from recurrency.extras import install
 
 ARCHITECTURES = (80, 90, 100)
 """The architectures of A100, H100 and B200."""
 
 OPTIONS = ("--std=c++17", "-ftz=true", "--ptxas-options=-v")
 """The options with which cupy compiles kernels: it always sets `-ftz=true`, which makes denormal floats zero."""
-INSTALL = "NVRTC is not installed, which compiles CUDA kernels without a GPU; pip install 'recurrency[cuda-check]'"
 
 ENTRY = re.compile(
     r"Compiling entry function '(?P<name>\w+)'.*?(?P<spilled>\d+) bytes spill stores"
@@ -40,7 +40,11 @@ class Usage:
 
 def obstacle() -> str | None:
     """Why no kernels can be checked here, or None."""
-    return None if _nvrtc() else INSTALL
+    return None if _nvrtc() else _lacking()
+
+
+def _lacking() -> str:
+    return f"NVRTC is not installed, which compiles CUDA kernels without a GPU; {install('cuda-check')}"
 
 
 @cache
@@ -101,7 +105,7 @@ def _compiled(code: str, arch: int) -> tuple[str, str]:
     """The compiler's log, and PTX."""
     nvrtc = _nvrtc()
     if nvrtc is None:
-        raise UsageError(INSTALL)
+        raise UsageError(_lacking())
     program = _done(nvrtc.nvrtcCreateProgram(code.encode(), b"kernels.cu", 0, None, None))
     try:
         options = [option.encode() for option in (f"--gpu-architecture=sm_{arch}", *OPTIONS)]
@@ -112,7 +116,7 @@ def _compiled(code: str, arch: int) -> tuple[str, str]:
     finally:
         nvrtc.nvrtcDestroyProgram(program)
     if arch not in _done(nvrtc.nvrtcGetSupportedArchs()):
-        raise UsageError(f"the installed NVRTC knows no sm_{arch}; pip install --upgrade 'recurrency[cuda-check]'")
+        raise UsageError(f"the installed NVRTC knows no sm_{arch}; {install('cuda-check', '--upgrade')}")
     raise UsageError(f"NVRTC refuses the kernels for sm_{arch}:\n{log}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurrency.errors import UsageError
+from recurrency.extras import install
 from recurrency.graph.graph import Graph
 from recurrency.passes.beyond import beyond
 from recurrency.passes.lengths import lengths as with_lengths
@@ -92,7 +93,7 @@ class TorchBackend:
     def available(self) -> str | None:
         """Why this backend can't run here; None: it can."""
         if find_spec("torch") is None:
-            return "PyTorch is not installed: pip install 'recurrency[torch]'"
+            return f"PyTorch is not installed: {install('torch')}"
         return None
 
     def _need_torch(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from recurrency.errors import RecurrencyError, UsageError, visible
+from recurrency.extras import install
 from recurrency.version import VERSION
 
 COMMANDS = {
@@ -40,13 +41,13 @@ BUILDING = frozenset("check fmt list new diff show compile".split())
 
 
 OPTIONAL = {
-    "torch": "recurrency[torch]",
-    "cupy": "recurrency[cupy-cuda13x]",
-    "cuda": "recurrency[cuda-check]",
-    "hypothesis": "recurrency[verify]",
-    "matplotlib": "recurrency[plots]",
+    "torch": "torch",
+    "cupy": "cupy-cuda13x",
+    "cuda": "cuda-check",
+    "hypothesis": "verify",
+    "matplotlib": "plots",
 }
-"""Package that a command may need -> what to install for it."""
+"""Package that a command may need -> the extra that brings it."""
 
 
 class Commands(click.Group):
@@ -84,8 +85,20 @@ Examples:
 """
 
 
+def _version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Print the version and, where a checkout runs, its commit; then end."""
+    if not wanted or context.resilient_parsing:
+        return
+    from recurrency.reproducing.machine import source
+
+    found = f"recurrency {VERSION}"
+    commit = source()
+    click.echo(found if commit == found else f"{found} (commit {commit})")
+    context.exit()
+
+
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(VERSION, message="recurrency %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def cli() -> None:
     """From the equations of a recurrent cell to fast code with generated back-propagation through time.
 
@@ -147,7 +160,7 @@ def main() -> None:
         package = str(error.name).partition(".")[0]
         if package not in OPTIONAL:
             raise
-        _complain(RecurrencyError(f"{package} is not installed: pip install '{OPTIONAL[package]}'"))
+        _complain(RecurrencyError(f"{package} is not installed: {install(OPTIONAL[package])}"))
 
 
 def _complain(error: Exception) -> NoReturn:

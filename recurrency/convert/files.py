@@ -13,6 +13,7 @@ import numpy as np
 
 from recurrency.disk.files import read_name, stored_name, write_whole
 from recurrency.errors import UsageError
+from recurrency.extras import install
 
 TORCH = (".pt", ".pth", ".bin")
 NUMBERED = re.compile(r"arr_(\d+)")
@@ -75,7 +76,7 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise UsageError("files of PyTorch need it: pip install 'recurrency[torch]', or use .safetensors") from None
+        raise UsageError(f"files of PyTorch need it: {install('torch')}, or use .safetensors") from None
     return torch
 
 

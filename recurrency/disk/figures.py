@@ -8,6 +8,7 @@ from typing import Any
 
 from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
+from recurrency.extras import install
 
 
 def figure(what: str, width: float, height: float) -> Any:
@@ -19,7 +20,7 @@ def figure(what: str, width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UsageError(f"a picture of {what} needs matplotlib: pip install 'recurrency[plots]'") from None
+        raise UsageError(f"a picture of {what} needs matplotlib: {install('plots')}") from None
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recurrency.errors import UsageError, nearest_hint
+from recurrency.extras import install
 from recurrency.generating.folder import trained
 from recurrency.generating.search import Beam
 from recurrency.generating.translating import Translator, Unknown
@@ -73,7 +74,7 @@ def corpus_bleu(translations: Sequence[str], references: Sequence[str]) -> tuple
     try:
         from sacrebleu.metrics.bleu import BLEU
     except ImportError as error:
-        raise UsageError("BLEU is computed by sacrebleu: pip install 'recurrency[text]'") from error
+        raise UsageError(f"BLEU is computed by sacrebleu: {install('text')}") from error
     metric = BLEU(tokenize="none", force=True)
     found = metric.corpus_score(list(translations), [list(references)])
     return float(found.score), str(metric.get_signature())

@@ -17,9 +17,11 @@
 The algorithm is that of `recurrency train --optimiser hessian-free` (`recurrency.training.loop.hessian_free`).
 """
 
+from recurrency.extras import install
+
 try:
     from recurrency.optim.hessian_free import HessianFree as HessianFree
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
-    raise ImportError("recurrency.optim needs PyTorch: pip install 'recurrency[torch]'") from error
+    raise ImportError(f"recurrency.optim needs PyTorch: {install('torch')}") from error

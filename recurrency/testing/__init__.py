@@ -3,7 +3,7 @@
     from recurrency.testing import verify
     from recurrency.testing.conformance import BackendConformance
 
-Names are imported when they are first used; drawing cases needs Hypothesis (`pip install 'recurrency[verify]'`).
+Names are imported when they are first used; drawing cases needs Hypothesis (the extra `verify`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import UsageError
+from recurrency.extras import install
 
 if TYPE_CHECKING:
     from recurrency.testing.case import Case as Case
@@ -84,7 +85,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "hypothesis":
             raise
-        raise UsageError("cases are drawn by Hypothesis: pip install 'recurrency[verify]'") from None
+        raise UsageError(f"cases are drawn by Hypothesis: {install('verify')}") from None
     globals()[name] = getattr(module, name)
     return globals()[name]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recurrency.errors import UsageError
+from recurrency.extras import install
 from recurrency.testing.case import LAWS, Case
 from recurrency.testing.dimensions import dimension_sets
 from recurrency.testing.strata import Traits
@@ -13,7 +14,7 @@ from recurrency.testing.strata import Traits
 try:
     from hypothesis import strategies as st
 except ImportError as error:
-    raise UsageError("comparisons draw their cases with Hypothesis: pip install 'recurrency[verify]'") from error
+    raise UsageError(f"comparisons draw their cases with Hypothesis: {install('verify')}") from error
 
 if TYPE_CHECKING:
     from recurrency.model.spec import Spec

@@ -15,6 +15,7 @@ import recurrency.passes
 from recurrency import backend as backends
 from recurrency.backend import Call
 from recurrency.cli import cli
+from recurrency.extras import install
 from recurrency.passes import PASSES
 from recurrency.testing import Case, Report, differences, verify
 from recurrency.testing.verification import verify as searching
@@ -205,7 +206,7 @@ def test_without_hypothesis_the_command_says_what_to_install() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert result.returncode == 2
-    assert "pip install 'recurrency[verify]'" in result.stderr
+    assert install("verify") in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -23,6 +23,7 @@ from recurrency.disk.files import write_whole
 from recurrency.disk.libraries import CompileError, Library, kept, opened, put
 from recurrency.disk.subprocesses import finished
 from recurrency.errors import UsageError
+from recurrency.extras import install
 
 from ..sizes import forced
 
@@ -78,7 +79,8 @@ def compiler() -> tuple[str, ...]:
         return (found,)
     if found := _zig():
         return found, "cc"
-    raise UsageError("there is no C compiler: apt-get install gcc, or pip install 'recurrency[cc]'")
+    system = "xcode-select --install" if platform.system() == "Darwin" else "apt-get install gcc"
+    raise UsageError(f"there is no C compiler: {system}, or {install('cc')}")
 
 
 def _zig() -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurrency.errors import RecurrencyError, UsageError
+from recurrency.extras import install
 
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """The environment variables that `torchrun` sets."""
@@ -127,7 +128,7 @@ def _group(processes: Processes) -> Iterator[None]:
         import torch.distributed as dist
     except ImportError:
         what = f"this is one of {processes.size} processes (WORLD_SIZE)"
-        raise UsageError(f"{what}, which talk to one another by PyTorch: pip install 'recurrency[torch]'") from None
+        raise UsageError(f"{what}, which talk to one another by PyTorch: {install('torch')}") from None
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(backend, timeout=PATIENCE)

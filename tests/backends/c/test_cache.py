@@ -21,6 +21,7 @@ from recurrency.backends.c.runtime import compiler as native
 import recurrency as rc
 from recurrency import backend
 from recurrency.disk import cache as disk_cache
+from recurrency.extras import install
 
 pytestmark = pytest.mark.skipif(native.obstacle() is not None, reason=f"nothing compiled: {native.obstacle()}")
 
@@ -189,7 +190,8 @@ def test_a_compiler_that_knows_not_this_processor_compiles_for_any(written_compi
 def test_without_a_compiler_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(native.importlib.util, "find_spec", lambda name: None)
-    assert native.obstacle() == "there is no C compiler: apt-get install gcc, or pip install 'recurrency[cc]'"
+    monkeypatch.setattr(native.platform, "system", lambda: "Linux")
+    assert native.obstacle() == f"there is no C compiler: apt-get install gcc, or {install('cc')}"
     with pytest.raises(rc.UsageError, match="apt-get install gcc"):
         native.library(text())
     with pytest.raises(rc.UsageError, match="the backend c can't run here: there is no C compiler"):
@@ -384,6 +386,7 @@ def test_without_any_folder_it_says_what_to_set(folder: Path, monkeypatch: pytes
 PROGRAM = """
 import sys, time
 from recurrency.backends.c.runtime import compiler
+from recurrency.extras import install
 while time.time() < float(sys.argv[1]): pass
 print(*[compiler.library(text)["f"]() for text in sys.argv[2:]])
 """

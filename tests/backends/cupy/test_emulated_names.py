@@ -14,9 +14,10 @@ from recurrency.backends.cupy.emulated.stand_in import Part, StandIn
 from recurrency.backends.cupy.emulated.streams import Graph, Stream
 
 from recurrency import backend, library
+from recurrency.extras import install
 from tests.support import driving
 
-NO_CUPY = "names not compared: cupy is not installed; pip install 'recurrency[cupy-cuda13x]'"
+NO_CUPY = f"names not compared: cupy is not installed; {install('cupy-cuda13x')}"
 needs_cupy = pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason=NO_CUPY)
 
 OURS = {"launches"}

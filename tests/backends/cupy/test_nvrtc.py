@@ -15,6 +15,7 @@ from recurrency.backends.cupy import check as nvrtc
 from recurrency import backend, library
 from recurrency.cli import cli
 from recurrency.errors import SpecError, UsageError
+from recurrency.extras import install
 from recurrency.model.export import module_text
 from recurrency.model.model import Model
 from recurrency.testing.dimensions import dimension_sets
@@ -133,7 +134,7 @@ def test_without_nvrtc_the_module_is_written_and_it_is_told_what_to_install(
     result = said(tmp_path, "--check")
     assert result.exit_code != 0
     assert "NVRTC is not installed" in result.output + str(result.exception)
-    assert "pip install 'recurrency[cuda-check]'" in result.output + str(result.exception)
+    assert install("cuda-check") in result.output + str(result.exception)
     assert "RawModule" in (tmp_path / "cell.py").read_text()
 
 

@@ -12,6 +12,7 @@ import pytest
 from recurrency.backends.torch import backend as torch_backend
 from recurrency.backends.torch.backend import backend
 
+from recurrency.extras import install
 from recurrency.program.layout import layout
 from recurrency.testing.cells import cell
 from tests.backends.numpy import test_backend
@@ -202,7 +203,7 @@ def test_names_of_a_specification_are_never_code() -> None:
 
 def test_a_missing_pytorch_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_backend, "find_spec", lambda name: None)
-    assert backend.available() == "PyTorch is not installed: pip install 'recurrency[torch]'"
+    assert backend.available() == f"PyTorch is not installed: {install('torch')}"
 
 
 @pytest.mark.parametrize("name", ["delay_line", "gru"])
