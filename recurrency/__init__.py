@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from recurrency.errors import ShapeError as ShapeError
     from recurrency.errors import SpecError as SpecError
     from recurrency.errors import UsageError as UsageError
+    from recurrency.inspection.probe import probe as probe
     from recurrency.model.model import Model as Model
     from recurrency.model.spec import Spec as Spec
     from recurrency.model.spec import load as load
     from recurrency.model.spec import parse as parse
+    from recurrency.testing.verification.verify import verify as verify
 
 __version__ = VERSION
 
@@ -42,7 +44,15 @@ _HOMES = {
     "load": "recurrency.model.spec",
     "optim": "recurrency.optim",
     "parse": "recurrency.model.spec",
+    "probe": "recurrency.inspection.probe",
+    "verify": "recurrency.testing",
 }
+
+_EXTRAS = {"optim", "verify"}
+"""Public names that need an extra: `from recurrency import *` leaves them out, so that it works without."""
+
+_HOOKS = {"load_ipython_extension": "recurrency.notebook"}
+"""What other programs call by its name: IPython, at `%load_ext recurrency`."""
 
 __all__ = [
     "Model",
@@ -55,14 +65,14 @@ __all__ = [
     "convert",
     "library",
     "load",
-    "optim",
     "parse",
+    "probe",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import the home of a public name on first use (PEP 562)."""
-    home = _HOMES.get(name)
+    home = _HOMES.get(name) or _HOOKS.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(home)
@@ -72,4 +82,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*__all__, *_EXTRAS})

@@ -27,10 +27,9 @@ recurrency.program recurrency.pictures
 recurrency.backend recurrency.equations
 recurrency.model
 recurrency.library recurrency.convert recurrency.testing recurrency.backends
-recurrency
 recurrency.inspection recurrency.training
-recurrency.comparing recurrency.generating recurrency.optim
-recurrency.reproducing
+recurrency.comparing recurrency.generating recurrency.notebook recurrency.optim
+recurrency recurrency.reproducing
 recurrency.cli
 recurrency.__main__
 """

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import recurrency.backends
+
 from recurrency import extras
 from recurrency.extras import install
 from recurrency.version import VERSION

@@ -36,7 +36,9 @@ class Tried:
         self.bin, self.work = folder / "venv" / "bin", folder / "work"
         self.work.mkdir()
         subprocess.run([python, "-m", "venv", str(folder / "venv")], check=True)
-        self.run([str(self.bin / "python"), "-m", "pip", "install", "--quiet", str(wheel.resolve()), *extra])
+        self.run(
+            [str(self.bin / "python"), "-m", "pip", "install", "--quiet", "--no-compile", str(wheel.resolve()), *extra]
+        )
 
     def run(self, words: list[str]) -> str:
         """Run a program, and return what it prints.
@@ -45,7 +47,7 @@ class Tried:
             SystemExit: it fails.
         """
         done = subprocess.run(words, cwd=self.work, capture_output=True, text=True)
-        if done.returncode:
+        if done.returncode and words[1:2] != ["diff"]:  # 1: the cells differ
             sys.exit(f"{shlex.join(words)}\nexit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 

@@ -75,11 +75,7 @@ def show(
 
 
 def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
-    from recurrency.model.spec import together
-    from recurrency.pictures import draw
-
-    spec.check(all_cells=False)
-    draw(spec.definition, together(dimensions)).save(path)
+    spec.save_picture(path, dimensions=dimensions)
     echo(f"wrote {path}")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +13,7 @@ import click
 
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
+from recurrency.errors import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +116,8 @@ def _run(specs: tuple[str, ...], jobs: int | None, **options: Any) -> Report:
     jobs = min(jobs or processors(), len(specs))
     if jobs > 1:
         return verify_together(find_spec, specs, jobs=jobs, **options)
-    return verify(found, **options, notify=_say)
+    with _progress(len(found) * options["examples"]) as (notify, progress):
+        return verify(found, **options, notify=notify, progress=progress)
 
 
 def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
@@ -137,10 +141,27 @@ def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
             )
 
 
-def _say(row: Row) -> None:
-    """Print progress, if standard error is a terminal."""
-    if sys.stderr.isatty():
-        echo(f"{row.spec}, {row.backend}: {row.verdict}", err=True)
+@contextmanager
+def _progress(cases: int) -> Iterator[tuple[Callable[[Row], None] | None, Callable[[str, int, int], None] | None]]:
+    """What is called with each finished row, and before each case: a bar and lines above it, if there is a terminal."""
+    if not sys.stderr.isatty():
+        yield None, None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=sys.stderr, highlight=False), transient=True) as bar:
+        task = bar.add_task("", total=cases)
+        before: dict[str, int] = {}
+
+        def progress(spec: str, done: int, examples: int) -> None:
+            first = before.setdefault(spec, len(before) * examples)
+            bar.update(task, description=visible(spec), completed=first + min(done, examples))
+
+        def notify(row: Row) -> None:
+            bar.console.print(visible(f"{row.spec}, {row.backend}: {row.verdict}"), markup=False)
+
+        yield notify, progress
 
 
 def _print(report: Report) -> None:

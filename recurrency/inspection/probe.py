@@ -47,16 +47,26 @@ class Stream:
 
 
 def probe(
-    model: Model, params: Array, inputs: Mapping[str, Array], streams: Sequence[str] = (), seed: int = 0
+    model: Model,
+    params: Array | None = None,
+    inputs: Mapping[str, Array] | None = None,
+    streams: Sequence[str] = (),
+    seed: int = 0,
+    steps: int = 100,
+    batch: int = 32,
 ) -> list[Stream]:
     """The sizes of inner streams (by default, of all real ones), in the order in which they are computed.
 
-    `inputs` are arrays [T, B, *shape] by name; `seed` decides the random sum of the outputs.
+    `inputs` are arrays [T, B, *shape] by name; without them, `batch` sequences of `steps` steps are drawn (see
+    `random_inputs`). Without `params` they are those of `model.init(seed)`. `seed` also decides the random sum of the
+    outputs.
 
     Raises:
         UsageError: there is no such stream. ShapeError: an array does not fit.
     """
     names = _chosen(model, streams)
+    params = model.init(seed) if params is None else params
+    inputs = random_inputs(model, steps, batch, seed) if inputs is None else inputs
     graph, adjoints = _graph(model, names)
     call = model.gather(params, inputs)
     given = {}

@@ -63,6 +63,12 @@ class Compiled:
         sizes = ", ".join(f"{k}={v}" for k, v in self.dimensions.items() if isinstance(v, int))
         return f"<{self.interface.name}({sizes}) on {self.backend}, {self.dtype}, {self.size} parameters>"
 
+    def _repr_html_(self) -> str:
+        """Dimensions, ports and parameters, for notebooks."""
+        from recurrency.model.views import model_html
+
+        return model_html(self.interface, self.backend)
+
     @property
     def real(self) -> np.dtype[Any]:
         """The dtype of real numbers."""

@@ -73,7 +73,8 @@ class Model(Products):
                 tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names, None, gaps)
         wanted = [(n, STREAM.of(n), p) for n, p in self.streams.items() if n in names] if names else []
         inner = self._named(values, wanted, gaps) if wanted else {}
-        return Run(self._named(values, self._results, gaps), self._state(values, call), inner, tape)
+        outputs = self._named(values, self._results, gaps)
+        return Run(outputs, self._state(values, call), inner, tape, self.interface)
 
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
         names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))

@@ -10,6 +10,7 @@ from recurrency.model.gaps import NONE, Gaps
 if TYPE_CHECKING:
     from recurrency.backend import Call
     from recurrency.graph.op import Array
+    from recurrency.model.interface import Interface
 
 
 State: TypeAlias = "dict[str, Array]"
@@ -48,6 +49,14 @@ class Run:
     state: dict[str, Array]
     streams: dict[str, Array] = field(default_factory=dict)
     tape: Tape | None = field(default=None, repr=False)
+    interface: Interface | None = field(default=None, repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        """The arrays with their axes and ranges, for notebooks."""
+        from recurrency.model.views import run_html
+
+        groups = {"output": self.outputs, "state": self.state, "stream": self.streams}
+        return run_html(groups, self.interface)
 
     @property
     def output(self) -> Array:

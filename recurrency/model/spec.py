@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from recurrency.disk import records
-from recurrency.errors import RecurrencyError, Source, UsageError, nearest
+from recurrency.errors import Source, UsageError, nearest
 from recurrency.graph.fixed import Fixed
 from recurrency.language.given_files import is_cell, is_file
 from recurrency.language.own_cells import OwnCell
 from recurrency.language.sources import library_index, read_source
 from recurrency.model import forks  # noqa: F401 - locks
+from recurrency.model.pictured import Pictured
 from recurrency.model.text import Made, Text
 
 if TYPE_CHECKING:
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from recurrency.language import syntax
     from recurrency.language.elaboration.elaborate import Elaborated
     from recurrency.language.elaboration.modules import CellDef
+    from recurrency.model.cell_module import CellModule
     from recurrency.model.model import Model
 
 PLAIN = (int, float, bool, str)
 """The types of values that need no conversion."""
 
 
-class Spec:
+class Spec(Pictured):
     """A cell and the file that defines it."""
 
     def __init__(self, text: Text) -> None:
@@ -224,7 +226,7 @@ class Spec:
         seed: int | None = None,
         without: Sequence[str] = (),
         **dimensions: Any,
-    ) -> Any:
+    ) -> CellModule:
         """Compile the cell to a `torch.nn.Module` for given dimensions; docs/torch.md says how it behaves.
 
         With `state="tuple"`, states are passed and returned as by `nn.LSTM` or `nn.GRU`; otherwise in a dict by name.
@@ -240,36 +242,26 @@ class Spec:
         chosen: Any = find("torch")
         dimensions = together(dimensions)
         model = self.compile(backend="torch", without=without, dimensions=dimensions)
-        return chosen.network(
-            model, dimensions, streams, batch_first=batch_first, state=state, dtype=dtype, device=device, seed=seed
-        )
+        options: Any = {"batch_first": batch_first, "state": state, "dtype": dtype, "device": device, "seed": seed}
+        network: CellModule = chosen.network(model, dimensions, streams, **options)
+        return network
 
     # --------------------------------------------------------------------------------------------------- pictures
 
-    def latex(self) -> str:
-        """The equations in LaTeX (an `align*` environment)."""
-        from recurrency.language.writing.latex import latex_of_cell
+    def save_picture(self, path: str | Path, /, **dimensions: Any) -> None:
+        """Draw the cell to a file; the suffix determines the format: .svg, .png, .pdf or .dot.
 
-        module = self.definition.module
-        return latex_of_cell(self.cell, module.functions, {name: d.cell for name, d in module.cells.items()})
+        Dimensions, functions and cells of the header are given as to `compile`; the others are drawn by name.
 
-    def _repr_latex_(self) -> str:
-        return self.latex()
-
-    def _repr_svg_(self) -> str | None:
-        """The picture, for notebooks; None if there is none (because of a mistake, or too many equations)."""
+        Raises:
+            SpecError: the cell has mistakes.
+            UsageError: another suffix, a size that does not fit, a cell too large for a picture, or a file that can't
+                be written.
+        """
         from recurrency.pictures import draw
 
-        try:
-            return draw(self.definition).svg()
-        except RecurrencyError:
-            return None
-
-    def _repr_html_(self) -> str:
-        """Picture and text; notebooks prefer this to the other representations."""
-        import html
-
-        return f"{self._repr_svg_() or ''}<pre>{html.escape(self.cell.span.text)}</pre>"
+        self.check(all_cells=False)
+        draw(self.definition, together(dimensions)).save(path)
 
 
 def together(dimensions: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from recurrency.disk.files import write_whole
 from recurrency.errors import UsageError
+from recurrency.language.elaboration.binding import refuse_unknown
+from recurrency.language.elaboration.handed import apart
 from recurrency.language.elaboration.modules import CellDef
 from recurrency.pictures.drawing.compose import compose
 from recurrency.pictures.drawing.dot import render_dot
@@ -79,6 +81,9 @@ def draw(definition: CellDef, sizes: Mapping[str, Any] | None = None) -> Picture
 
     Raises:
         SpecError: the cell has mistakes.
-        UsageError: a size does not fit, or the cell unrolls to more nodes than a picture holds.
+        UsageError: a size does not fit, or is none of the cell's; or the cell unrolls to more nodes than a picture
+            holds.
     """
-    return Picture(read(definition, sizes or {}))
+    given, _ = apart(definition.cell, sizes or {})
+    refuse_unknown(definition.cell, given)
+    return Picture(read(definition, given))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import subprocess
 import sys
@@ -19,11 +21,21 @@ from recurrency.extras import install
 from recurrency.passes import PASSES
 from recurrency.testing import Case, Report, differences, verify
 from recurrency.testing.verification import verify as searching
-from recurrency.testing.verification.report import RULES
+from recurrency.testing.verification.report import RULES, Row
 from recurrency.testing.verification.shrink import smallest
 from recurrency.testing.verification.verify import chosen
 from tests.support.planting import Wrong, edited, scaled
 from tests.support.verifying import ELMAN, elman
+
+command = importlib.import_module("recurrency.cli.verify")
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers what it prints."""
+
+    def isatty(self) -> bool:
+        return True
+
 
 # ------------------------------------------------------------------------------------------------ what is told of it
 
@@ -34,6 +46,31 @@ def test_backends_that_agree_are_green() -> None:
     assert next((r.backend, r.examples, r.verdict) for r in report.rows) == ("numpy", 8, "equal")
     assert [r.backend for r in report.rows] == ["numpy", "interpreter", RULES]
     assert all(r.compared > 0 for r in report.rows)
+
+
+def test_progress_counts_the_cases_of_each_spec() -> None:
+    seen: list[tuple[str, int, int]] = []
+    report = verify([elman(), elman()], ["numpy"], examples=3, progress=lambda *at: seen.append(at))
+    assert seen == [("Elman", done, 3) for done in range(3)] * 2
+    assert str(report).splitlines() == ["Elman, numpy: equal", f"Elman, {RULES}: equal"] * 2
+
+
+def test_a_terminal_gets_a_bar_and_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = Terminal()
+    monkeypatch.setattr(sys, "stderr", printed)
+    with command._progress(4) as (notify, progress):
+        assert notify is not None
+        assert progress is not None
+        progress("Elman", 1, 4)
+        notify(Row("Elman", "numpy", examples=1))
+    assert "Elman, numpy: equal" in printed.getvalue()
+    assert "Elman" in printed.getvalue().replace("Elman, numpy: equal", "")
+
+
+def test_without_a_terminal_there_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with command._progress(4) as (notify, progress):
+        assert (notify, progress) == (None, None)
 
 
 @pytest.fixture(scope="module")

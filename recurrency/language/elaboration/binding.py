@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, get_args
 
 from recurrency.errors import UsageError, nearest_hint
@@ -85,6 +85,19 @@ def sample(cell: syntax.Cell, name: str, others: Mapping[str, int]) -> int:
     return max([SAMPLE, *(n + 1 for n in others.values() if n < 2 * SAMPLE)])
 
 
+def refuse_unknown(cell: syntax.Cell, given: Iterable[str]) -> None:
+    """Refuse a name that is not in the square brackets of the cell.
+
+    Raises:
+        UsageError: there is one.
+    """
+    names = [d.name for d in cell.dimensions]
+    for name in given:
+        if name not in names:
+            title = f"{cell.name} has no dimension {name} (it has {', '.join(names) or 'none'})"
+            raise UsageError(title + nearest_hint(name, names))
+
+
 def bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all entries of the square brackets: numbers, functions and cells.
 
@@ -92,11 +105,7 @@ def bind(definition: CellDef, given: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: a dimension is missing, unknown or no positive whole number.
     """
     cell = definition.cell
-    names = [d.name for d in cell.dimensions]
-    for name in given:
-        if name not in names:
-            title = f"{cell.name} has no dimension {name} (it has {', '.join(names) or 'none'})"
-            raise UsageError(title + nearest_hint(name, names))
+    refuse_unknown(cell, given)
     missing = [d.name for d in cell.dimensions if d.default is None and d.name not in given]
     if missing:
         each = ", ".join(f"{n}=..." for n in missing)

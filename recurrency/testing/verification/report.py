@@ -118,6 +118,11 @@ class Report:
         """Whether nothing differs."""
         return not self.findings
 
+    def __str__(self) -> str:
+        """A line for each spec and backend, and the details of each difference."""
+        lines = [f"{row.spec}, {row.backend}: {row.verdict}" for row in self.rows]
+        return "\n".join([*lines, *map(str, self.findings)])
+
     def as_json(self) -> dict[str, Any]:
         """The report as JSON has it."""
         return {

@@ -41,12 +41,14 @@ def verify(
     dimensions: Mapping[str, Any] | None = None,
     folder: str | Path | None = None,
     notify: Callable[[Row], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Compare backends with the interpreter in float64, and its derivatives with differences.
 
     `backends` are names, or `all` that can run here; pass an object for one that is not installed. `dimensions` fixes
     some dimensions, in the specs that have them; the others are small. Each difference writes a script that
-    reproduces it into `folder`, if given. `notify` is called with each row when it is done.
+    reproduces it into `folder`, if given. `notify` is called with each row when it is done, `progress` before each case
+    with the name of the spec, the number of cases done, and that of all.
 
     Raises:
         UsageError: a backend that was asked for can't run here. SpecError: a spec has mistakes.
@@ -57,7 +59,7 @@ def verify(
     for spec in [specs] if isinstance(specs, Spec) else specs:
         own = {*(d.name for d in spec.cell.dimensions), SEED, *spec.units().given}
         fixed = {n: v for n, v in as_lists(dimensions or {}).items() if n in own}
-        search = Search(spec, names, fixed, None if folder is None else Path(folder))
+        search = Search(spec, names, fixed, None if folder is None else Path(folder), progress)
         search.run(examples, seed)
         for row in search.rows.values():
             report.rows.append(row)
@@ -108,14 +110,17 @@ class Search:
     backends: dict[str, str | Backend]
     dimensions: dict[str, Any]
     folder: Path | None = None
+    progress: Callable[[str, int, int], None] | None = None
     rows: dict[str, Row] = field(init=False)
     tried: int = 0
+    examples: int = 0
 
     def __post_init__(self) -> None:
         self.rows = {name: Row(self.spec.name, name) for name in (*self.backends, RULES)}
 
     def run(self, examples: int, seed: int) -> None:
         """Compare until each backend has run all examples, or differs."""
+        self.examples = examples
         sets = dimension_sets(self.spec, SETS, self.dimensions, seed)
         first, strategy = iter(listed(self.spec, sets, seed)[:examples]), cases(self.spec, sets)
         for turn in range(len(self.rows)):
@@ -131,6 +136,8 @@ class Search:
 
     def _example(self, case: Case, alive: list[str]) -> _Hit | None:
         """One case on all backends, up to the first that differs."""
+        if self.progress is not None:
+            self.progress(self.spec.name, self.tried, self.examples)
         self.tried += 1
         for name in alive:
             if name == RULES:

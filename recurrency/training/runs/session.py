@@ -153,15 +153,16 @@ class Session:
 
 def _model(experiment: Experiment) -> tuple[Any, Any]:
     """The spec and its compiled model."""
-    import recurrency as rc
+    from recurrency.model.shipped import spec as shipped
+    from recurrency.model.spec import load
 
     options = experiment.options()
     file, _, cell = experiment.spec.partition(".rnn:")
     if cell or ".rnn" in file or "/" in file:
         file = f"{file}.rnn" if cell else file
-        spec = rc.load(experiment.path(file), cell or None)
+        spec = load(experiment.path(file), cell or None)
     else:
-        spec = rc.library.spec(experiment.spec)
+        spec = shipped(experiment.spec)
     how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}
     return spec, spec.compile(**how, dimensions=experiment.compiled_for())
 
