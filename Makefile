@@ -2,6 +2,7 @@
 # `make test-all` runs the long tests as well, which `make test` leaves out.
 # `make fuzz` tries the compiler on random specs: for 10 minutes, or `make fuzz MINUTES=60 SEED=7`.
 # `make sanitize` runs generated C under the sanitizers of its compiler, with vectors of 64 bytes or `make sanitize WIDTH=16`.
+# `make dist` builds what a release publishes, and tries it.
 # `make cross` tries generated C on other compilers and processors.
 # `make mutants` plants faults in a copy of the sources: do the tests notice? It goes on where it was stopped.
 PYTHON ?= python3
@@ -12,7 +13,7 @@ SEED ?= 0
 WIDTH ?= 64
 BACKENDS ?= numpy,torch,c,cupy-emulated
 
-.PHONY: demo test test-all check fuzz sanitize cross mutants format clean
+.PHONY: demo test test-all check dist fuzz sanitize cross mutants format clean
 
 demo: .venv/.installed
 	mkdir -p $(OUT)
@@ -60,6 +61,14 @@ cross: .venv/.installed
 
 mutants: .venv/.installed
 	$(BIN)/python -m tests.mutants
+
+# What a release publishes, in dist: built, its metadata checked, the wheel tried in an empty environment.
+dist: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python tools/try_wheel.py dist/*.whl
 
 format: .venv/.installed
 	$(BIN)/ruff format .

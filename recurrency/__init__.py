@@ -18,6 +18,7 @@ from recurrency.version import VERSION
 if TYPE_CHECKING:
     import recurrency.convert as convert
     import recurrency.library as library
+    from recurrency import optim as optim
     from recurrency.errors import RecurrencyError as RecurrencyError
     from recurrency.errors import ShapeError as ShapeError
     from recurrency.errors import SpecError as SpecError
@@ -70,15 +71,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import the home of a public name on first use (PEP 562)."""
-    home = _HOMES.get(name) or _HOOKS.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(home)
-    value = module if home == f"{__name__}.{name}" else getattr(module, name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # type checkers refuse names that are not there
+
+    def __getattr__(name: str) -> Any:
+        """Import the home of a public name on first use (PEP 562)."""
+        home = _HOMES.get(name) or _HOOKS.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(home)
+        value = module if home == f"{__name__}.{name}" else getattr(module, name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 SETUP = runpy.run_path(str(ROOT / "setup.py"), run_name="setup")
+obstacles: Callable[[str, str, Path], list[str]] = runpy.run_path(str(ROOT / "tools" / "release.py"))["obstacles"]
 absolute: Callable[[str, str, str], str] = SETUP["absolute"]
 DEVELOPERS = {"test", "bench", "release"}
 """Extras for work on the package itself."""
@@ -137,3 +138,44 @@ def test_the_source_archive_has_every_file_of_the_repository() -> None:
     listed = subprocess.run(["git", "-C", str(ROOT), "ls-files"], check=True, capture_output=True, text=True).stdout
     patterns = archived()
     assert [f for f in listed.splitlines() if not any(fnmatch.fnmatch(f, p) for p in patterns)] == []
+
+
+# ------------------------------------------------------------------------------------------------------------- releases
+
+HOME = PROJECT["urls"]["Source"]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What `tools/release.py` reads, with a heading of a released version."""
+    for name in ("recurrency/version.py", "pyproject.toml", "CITATION.cff", "CHANGELOG.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(
+            re.sub(rf"^## {VERSION} .*$", f"## {VERSION} (2026-12-31)", text, flags=re.MULTILINE)
+        )
+    return tmp_path
+
+
+def test_a_tag_of_the_version_is_ready(tree: Path) -> None:
+    assert obstacles(f"v{VERSION}", HOME, tree) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("recurrency/version.py", VERSION, "9.9", f"the tag is v{VERSION}; recurrency/version.py says 9.9"),
+        ("CITATION.cff", f"version: {VERSION}", "version: 0.0", f"CITATION.cff has version 0.0, not {VERSION}"),
+        ("CITATION.cff", HOME, "https://elsewhere", f"this repository is {HOME}; pyproject.toml says {HOME}"),
+        ("CHANGELOG.md", "(2026-12-31)", "(unreleased)", "CHANGELOG.md has no heading"),
+    ],
+)
+def test_a_release_that_says_two_things_is_refused(tree: Path, file: str, old: str, new: str, said: str) -> None:
+    path = tree / file
+    path.write_text(path.read_text().replace(old, new))
+    assert any(one.startswith(said) for one in obstacles(f"v{VERSION}", HOME, tree))
+
+
+def test_links_that_lead_to_another_repository_are_refused(tree: Path) -> None:
+    (found,) = obstacles(f"v{VERSION}", "https://host/somebody/else", tree)
+    assert found.startswith("this repository is https://host/somebody/else; pyproject.toml says")

@@ -87,6 +87,7 @@ def test_a_type_checker_refuses_a_cell_that_is_not_there(tmp_path: Path) -> None
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--follow-imports", "silent", "user.py"]
     found = {**os.environ, "MYPYPATH": str(ROOT), "MYPY_CACHE_DIR": str(tmp_path)}  # it sees no editable installation
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=found)
-    said = [line.partition("user.py:")[2] for line in done.stdout.splitlines() if "error" in line]
-    assert [line.partition(":")[0] for line in said] == ["10", "11"], done.stdout + done.stderr
+    said = [line.partition("user.py:")[2] for line in done.stdout.splitlines() if ": error: " in line]
+    assert [line.partition(":")[0] for line in said] == ["10", "11", "12"], done.stdout + done.stderr
     assert 'has no attribute "LSMT"' in said[0]
+    assert 'has no attribute "nonsense"' in said[2]

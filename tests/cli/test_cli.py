@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recurrency.cli import COMMANDS
+from recurrency.version import VERSION
 from tests.support.calling import Outcome, Run
 
 GOOD = """\
@@ -335,3 +336,10 @@ def test_train_tells_an_unknown_task(run: Run) -> None:
     shown = run("train", "frist-element")
     assert shown.code == 1
     assert "first-element" in shown.err
+
+
+def test_the_version_of_a_checkout_has_its_commit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recurrency.reproducing.machine.source", lambda: "0123456789ab with changes")
+    assert run("--version").out == f"recurrency {VERSION} (commit 0123456789ab with changes)\n"
+    monkeypatch.setattr("recurrency.reproducing.machine.source", lambda: f"recurrency {VERSION}")
+    assert run("--version").out == f"recurrency {VERSION}\n"
