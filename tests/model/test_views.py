@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import recurrency as rc
+from recurrency.model.views import model_html, run_html
 
 PARSER = """
 cell Both[N, H](x: [N], s: index[5]) -> (h: [H], last_h: [H]) {
@@ -92,8 +94,10 @@ def test_a_run_of_no_or_one_step_can_be_shown(steps: int) -> None:
 
 
 def test_names_cannot_be_markup() -> None:
-    spec = rc.parse(PARSER, name="<script>")
-    assert "<script>" not in spec.compile(backend="numpy", N=3, H=4)._repr_html_()
+    net = model()
+    view = model_html(dataclasses.replace(net.interface, name="<script>", dimensions={"F": "a < b"}), "<i>")
+    assert "&lt;script&gt;</b> (F = a &lt; b) on &lt;i&gt;" in view
+    assert "&lt;img&gt;" in run_html({"output": {"<img>": np.ones(3)}}, None)
 
 
 def test_a_copied_run_can_be_shown() -> None:
