@@ -65,11 +65,32 @@ MinGRU: Spec
 IndRNN: Spec
 """Independently recurrent network: each unit feeds back into itself alone (Li et al. 2018)."""
 
+TimedCfC: Spec
+"""Closed-form continuous-time network, one layer of B units below (Hasani et al. 2022)."""
+
+TimedLTC: Spec
+"""Liquid time-constant network, fused solver with L steps (Hasani et al. 2021, algorithm 1)."""
+
+ODERNN: Spec
+"""ODE-RNN with a GRU, L steps of Euler's method between inputs (Rubanova, Chen & Duvenaud 2019, algorithm 1)."""
+
+TLSTM: Spec
+"""Time-aware LSTM, g(dt) = 1 / log(e + dt) (Baytas, Xiao, Zhang, Wang, Jain & Zhou 2017)."""
+
+PhasedLSTM: Spec
+"""Phased LSTM without peepholes: updates by the clock of each unit (Neil, Pfeiffer & Liu 2016, section 2)."""
+
+GRUD: Spec
+"""GRU-D: missing values and the state decay with time (Che, Purushotham, Cho, Sontag & Liu 2018)."""
+
 FastDropoutMusic: Spec
 """Music with fast dropout of what each layer reads (Bayer et al. 2013); its output bias starts as there."""
 
 FastDropoutRNN: Spec
 """A tanh network with fast dropout: h is the mean of its units, v their variance (Bayer et al. 2013, section 3)."""
+
+FSRNN: Spec
+"""Fast-slow RNN of L fast LSTMs and a slow one, FS-LSTM-L (Mujika, Meier & Steger 2017, section 3)."""
 
 LinearAttention: Spec
 """Causal linear attention as a recurrence (Katharopoulos et al. 2020, eq. 16-20, without residual and f)."""
