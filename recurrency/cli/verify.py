@@ -115,7 +115,7 @@ def _run(specs: tuple[str, ...], jobs: int | None, **options: Any) -> Report:
     _refuse_unknown(found, options["dimensions"])
     jobs = min(jobs or processors(), len(specs))
     if jobs > 1:
-        return verify_together(find_spec, specs, jobs=jobs, **options)
+        return verify_together(find_spec, specs, jobs=jobs, notify=_say, **options)
     with _progress(len(found) * options["examples"]) as (notify, progress):
         return verify(found, **options, notify=notify, progress=progress)
 
@@ -139,6 +139,12 @@ def _refuse_unknown(specs: list[Spec], dimensions: dict[str, Any]) -> None:
                 f"-D {name}: {lacking} dimension {name} ({'they have' if names[1:] else 'it has'} "
                 f"{', '.join(known) or 'none'})"
             )
+
+
+def _say(row: Row) -> None:
+    """Print a finished row, if standard error is a terminal; each of several processes prints its own."""
+    if sys.stderr.isatty():
+        echo(f"{row.spec}, {row.backend}: {row.verdict}", err=True)
 
 
 @contextmanager

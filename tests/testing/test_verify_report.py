@@ -67,6 +67,12 @@ def test_a_terminal_gets_a_bar_and_the_rows(monkeypatch: pytest.MonkeyPatch) -> 
     assert "Elman" in printed.getvalue().replace("Elman, numpy: equal", "")
 
 
+def test_each_of_several_processes_prints_its_rows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    command._say(Row("Elman", "numpy", examples=1))
+    assert sys.stderr.getvalue() == "Elman, numpy: equal\n"
+
+
 def test_without_a_terminal_there_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with command._progress(4) as (notify, progress):
