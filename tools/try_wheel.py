@@ -63,7 +63,7 @@ def pieces(text: str) -> tuple[dict[str, str], str, list[str]]:
     files = {m["name"]: m["text"] for m in found if m["kind"] == "rnn" and m["name"]}
     python = [m["text"] for m in found if m["kind"] == "python" and "torch" not in m["text"]]
     commands = re.findall(rf"`(recurrency (?:{'|'.join(QUICK)})(?: [^`\n]+)?)`", FENCE.sub("", text))
-    return files, "\n".join(python), [c for c in commands if c.split()[1:] != ["check"]]
+    return files, "\n".join(python), [c for c in dict.fromkeys(commands) if c.split()[1:] != ["check"]]
 
 
 def versions(tried: Tried) -> str:
@@ -89,7 +89,7 @@ def try_out(tried: Tried) -> None:
         sys.exit(f"README.md says {wanted}; printed is {said}")
     for command in (*commands, *MORE):
         tried.command(command)
-        print("  ran", command)
+        print("  ran", command, flush=True)
 
 
 def main() -> None:
