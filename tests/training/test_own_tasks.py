@@ -97,7 +97,7 @@ def test_a_text_is_learned_under_the_name_that_the_spec_has(tmp_path: Path) -> N
             "a text is made of symbols; the input z of the spec takes numbers",
         ),
         ("my.csv", NEXT, "my.csv has no column w; it has sequence, x.0, x.1, y"),
-        ("my.dat", SUM, r"my.dat is not of a known kind; data are in .npz, .csv or .txt files"),
+        ("my.dat", SUM, r"my.dat is not of a known kind; data are in .npz, .npy, .csv, .parquet or .txt files"),
     ],
 )
 def test_a_file_that_does_not_fit_the_spec_is_told(tmp_path: Path, name: str, text: str, words: str) -> None:

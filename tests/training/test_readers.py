@@ -144,11 +144,12 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
     [
         ("", "my.csv is empty"),
         (HEAD, "has no rows below its header"),
-        ("sequence,x.0,w\na,1,2\n", r"has for x the columns x.0; the spec needs 2 \[2\], x.0 to x.1"),
-        ("sequence,x.0,x.1,x.2,w\na,1,2,3,0\n", r"has for x the columns x.0 to x.2; the spec needs 2 \[2\]"),
-        ("sequence,x.0,x.2,w\na,1,2,0\n", r"has for x the columns x.0, x.2; the spec needs 2 \[2\], x.0 to x.1$"),
-        ("sequence,x,x.1,w\na,1,2,0\n", r"has for x the columns x, x.1; the spec needs 2 \[2\], x.0 to x.1$"),
-        ("sequence,x.0,x.1,x.01,w\na,1,2,3,0\n", r"has for x the columns x.0, x.1, x.01; the spec needs 2 \[2\]"),
+        ("sequence,x.0,w\na,1,2\n", r"my.csv: x has 2 columns, x.0, x.1; the file has x.0"),
+        ("sequence,x.0,x.1,x.2,w\na,1,2,3,0\n", r"x has 2 columns, x.0, x.1; the file has x.0, x.1, x.2$"),
+        ("sequence,x.0,x.2,w\na,1,2,0\n", r"x has 2 columns, x.0, x.1; the file has x.0, x.2$"),
+        ("sequence,x,x.1,w\na,1,2,0\n", r"x has 2 columns, x.0, x.1; the file has x, x.1$"),
+        ("sequence,x.0,x.1,x.01,w\na,1,2,3,0\n", r"x has 2 columns, x.0, x.1; the file has x.0, x.1, x.01$"),
+        ("sequence,x.1,x.2,w\na,1,2,0\n", "the file has x.1, x.2; elements are numbered from 0"),
         ("a,1,1,2\na,1,2,2\n", "has no header: its first line has to name the columns"),
         (HEAD + ROWS + 'e,train,"1,2,0\n', r"my.csv, line 7: quotation marks around a cell are not closed"),
         (
@@ -160,8 +161,8 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
             "line 2, w: 'red' is not a number; symbols are whole numbers from 0, and -1 where",
         ),
         ("sequence,x.0,x.1,x.0,w\na,1,2,3,0\n", "has the column x.0 twice; leave one out"),
-        ("sequence,w,y.0,y.1\na,1,2,0\n", "has no column x.0; did you mean y.0"),
-        ("sequence,x.0,x.1,w,w.0\na,1,2,0,0\n", "has for w the columns w, w.0; the spec needs 1"),
+        ("sequence,w,y.0,y.1\na,1,2,0\n", "x has 2 columns, x.0, x.1; the file has none of them; did you mean y.0"),
+        ("sequence,x.0,x.1,w,w.0\na,1,2,0,0\n", "w has 1 column, w.0; the file has w, w.0"),
         (
             "sequence,splits,x.0,x.1,w\na,test,1,2,0\n",
             r"has the column splits, which nothing reads; did you mean split\?",
@@ -268,7 +269,9 @@ class Named(Input):
 
 def test_the_dimension_that_would_fit_is_told(tmp_path: Path) -> None:
     port = Named((3,), None, "t", ("N",))
-    with pytest.raises(UsageError, match=r"needs 3 \[3\], x.0 to x.2; compile it with -D N=2"):
+    with pytest.raises(
+        UsageError, match=r"x has N=3 columns, x.0, x.1, x.2; the file has x.0, x.1; compile it with -D N=2"
+    ):
         read_user(written(tmp_path, HEAD + ROWS), {"x": port})
     with pytest.raises(UsageError, match=r"the spec needs \[sequences, steps, 3\]; compile it with -D N=2"):
         read_user(saved(tmp_path, x=np.zeros((9, 4, 2))), {"x": port})
@@ -283,7 +286,9 @@ def test_rows_cannot_hold_two_clocks(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"my.mat is not of a known kind; data are in .npz, .csv or .txt files"):
+    with pytest.raises(
+        UsageError, match=r"my.mat is not of a known kind; data are in .npz, .npy, .csv, .parquet or .txt files"
+    ):
         read_user(tmp_path / "my.mat", {"x": X})
 
 

@@ -15,35 +15,63 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from recurrency.errors import UsageError, nearest_help
+from recurrency.errors import UsageError, nearest, nearest_help
 from recurrency.training.data.npz import SPLITS
 from recurrency.training.data.places import read_text
-from recurrency.training.data.rows import first_wrong, shown, unread, would_fit
+from recurrency.training.data.rows import first_wrong, sized, unread, would_fit
 from recurrency.training.data.sequences import FLAG, FLAGS, Array, InputPort, Sequences, flag
 
 SEQUENCE, SPLIT = "sequence", "split"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 """The syntax of numbers; stricter than Python, which accepts `1_000`."""
 NO_SYMBOL = "and -1 where there is none"
+MANY = 6
+"""A message lists no more columns than these."""
 MARKS = ",;\t"
 """Possible separators; the most frequent one in the header is used."""
 
 
-def read_csv(path: str | Path, ports: Mapping[str, InputPort], real: str = "float64") -> dict[str, Sequences]:
+Line: TypeAlias = tuple[int, list[str]]
+"""The cells of a row, and the number of the line where it ends."""
+
+
+def read_csv(
+    path: str | Path,
+    ports: Mapping[str, InputPort],
+    real: str = "float64",
+    others: Collection[str] = (),
+    alone: bool = False,
+) -> dict[str, Sequences]:
     """The splits of a .csv file, plain or compressed; without a column `split` all sequences are in `train`.
+
+    Columns of the inputs `others` are left out silently. With `alone`, all rows are one sequence where there is no
+    column `sequence`.
 
     Raises:
         UsageError: a column is missing, or a row does not fit; the message names the line.
     """
+    return read_table(path, _lines(path, read_text(path)), ports, real, others, alone)
+
+
+def read_table(
+    path: str | Path,
+    lines: Sequence[Line],
+    ports: Mapping[str, InputPort],
+    real: str,
+    others: Collection[str],
+    alone: bool,
+) -> dict[str, Sequences]:
+    """The same for the lines of a table, with its header as the first."""
     if len({port.clock for port in ports.values()}) > 1:
         raise UsageError(f"the inputs {', '.join(ports)} run over several clocks; put them into an .npz file")
-    table = _Table.of(path, ports)
+    table = _Table.of(path, lines, ports, others, alone)
     ports = {**ports, **{flag(name): FLAG for name in FLAGS if flag(name) in table.places}}
     pieces = list(_pieces(table))
     symbols = frozenset(name for name, port in ports.items() if port.index is not None)
@@ -51,9 +79,8 @@ def read_csv(path: str | Path, ports: Mapping[str, InputPort], real: str = "floa
     for split in dict.fromkeys(piece.split for piece in pieces):
         own = [piece for piece in pieces if piece.split == split]
         inputs = {name: [_array(table, piece, name, port, real) for piece in own] for name, port in ports.items()}
-        out[split] = Sequences(inputs, {name: port.clock or "t" for name, port in ports.items()}, symbols)
-    if SPLITS[0] not in out:
-        raise UsageError(f"{path} has no sequence of the split train")
+        clocks = {name: port.clock or "t" for name, port in ports.items()}
+        out[split] = Sequences(inputs, clocks, symbols, [piece.name for piece in own])
     return out
 
 
@@ -70,26 +97,34 @@ class _Table:
 
     path: str | Path
     header: list[str]
-    rows: list[tuple[int, list[str]]]
+    rows: list[Line]
     places: Mapping[str, list[int]]
 
     @classmethod
-    def of(cls, path: str | Path, ports: Mapping[str, InputPort]) -> _Table:
-        lines = _lines(path, read_text(path))
+    def of(
+        cls,
+        path: str | Path,
+        lines: Sequence[Line],
+        ports: Mapping[str, InputPort],
+        others: Collection[str],
+        alone: bool,
+    ) -> _Table:
         if len(lines) < 2:
             raise UsageError(f"{path} has no rows below its header")
-        header = _header(path, lines[0][1])
+        header = _header(path, lines[0][1], alone)
         wanted = {name: _columns(path, name, port, header) for name, port in ports.items()}
         wanted |= {flag(name): [name] for name in FLAGS if name in header and name not in ports}
         read = {SEQUENCE, SPLIT, *(column for columns in wanted.values() for column in columns)}
+        read |= {column for column in header if column.partition(".")[0] in others}
         unread(path, "column", [c or "''" for c in header if c not in read], [SPLIT] if SPLIT not in header else [])
         for line, row in lines[1:]:
             if len(row) != len(header):
                 raise UsageError(f"{path}, line {line}: {len(row)} cells; the header has {len(header)}")
-        return cls(path, header, lines[1:], {n: [header.index(c) for c in columns] for n, columns in wanted.items()})
+        places = {n: [header.index(c) for c in columns] for n, columns in wanted.items()}
+        return cls(path, header, list(lines[1:]), places)
 
 
-def _lines(path: str | Path, text: str) -> list[tuple[int, list[str]]]:
+def _lines(path: str | Path, text: str) -> list[Line]:
     """The rows of a text that are not empty, each with the number of the line where it ends.
 
     Raises:
@@ -111,18 +146,18 @@ def _lines(path: str | Path, text: str) -> list[tuple[int, list[str]]]:
     return out
 
 
-def _header(path: str | Path, header: list[str]) -> list[str]:
+def _header(path: str | Path, header: list[str], alone: bool) -> list[str]:
     """The names of the columns.
 
     Raises:
-        UsageError: they are numbers, one occurs twice, or there is no column `sequence`.
+        UsageError: they are numbers, one occurs twice, or there is no column `sequence`, unless all rows may be one.
     """
     if SEQUENCE not in header and any(map(NUMBER.fullmatch, header)):
         raise UsageError(f"{path} has no header: its first line has to name the columns, such as {SEQUENCE},x.0,x.1")
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:
         raise UsageError(f"{path} has the column {twice[0]} twice; leave one out")
-    if SEQUENCE not in header:
+    if SEQUENCE not in header and (not alone or nearest(SEQUENCE, header)):
         raise UsageError(f"{path} has no column {SEQUENCE}; {_instead(SEQUENCE, header)}")
     return header
 
@@ -141,20 +176,25 @@ def _columns(path: str | Path, name: str, port: InputPort, header: list[str]) ->
     wanted = [".".join([name, *"0" * max(1, len(port.shape))])] if one else columns_of(name, port)
     if set(wanted) == set(there) and (name not in header or not one):
         return wanted
-    if there:
-        there = [column for column in header if column == name] + there
-        sizes = f" {shown(port)}" if port.shape else ""
-        counted = there == [f"{name}.{number}" for number in range(len(there))]
-        raise UsageError(
-            f"{path} has for {name} the columns {_range(there) if counted else ', '.join(there)}; the spec needs "
-            f"{len(wanted)}{sizes}, {_range(wanted)}{would_fit(port, (len(there),)) if counted else ''}"
-        )
-    column = name if one else wanted[0]
-    raise UsageError(f"{path} has no column {column}; {_instead(column, header)}")
+    if not there and one:
+        raise UsageError(f"{path} has no column {name}; {_instead(name, header)}")
+    if not there:
+        has = name if name in header else f"none of them; {_instead(wanted[0], header)}"
+        raise UsageError(f"{path}: {_wanted(name, port, wanted)}; the file has {has}")
+    there = [column for column in header if column == name] + there
+    counted = there == [f"{name}.{number}" for number in range(len(there))]
+    hint = would_fit(port, (len(there),)) if counted else ""
+    if there == [f"{name}.{number + 1}" for number in range(len(wanted))]:
+        hint = "; elements are numbered from 0"
+    raise UsageError(f"{path}: {_wanted(name, port, wanted)}; the file has {_listed(there)}{hint}")
 
 
-def _range(columns: list[str]) -> str:
-    return columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
+def _wanted(name: str, port: InputPort, columns: list[str]) -> str:
+    return f"{name} has {sized(port)} column{'s' * (len(columns) > 1)}, {_listed(columns)}"
+
+
+def _listed(columns: list[str]) -> str:
+    return ", ".join(columns if len(columns) <= MANY else [*columns[: MANY - 2], "...", columns[-1]])
 
 
 def _instead(column: str, header: list[str]) -> str:
@@ -167,30 +207,31 @@ class _Piece:
 
     name: str
     split: str
-    rows: list[tuple[int, list[str]]] = field(default_factory=list)
+    rows: list[Line] = field(default_factory=list)
 
 
 def _pieces(table: _Table) -> Iterator[_Piece]:
     """The sequences in the order of the file."""
-    at = table.header.index(SEQUENCE)
+    at = table.header.index(SEQUENCE) if SEQUENCE in table.header else None
     split_at = table.header.index(SPLIT) if SPLIT in table.header else None
     seen: set[str] = set()
     piece: _Piece | None = None
     for line, row in table.rows:
-        if not row[at]:
+        name = "0" if at is None else row[at]
+        if not name:
             raise UsageError(f"{table.path}, line {line}: the column {SEQUENCE} is empty; it names the row's sequence")
         split = SPLITS[0] if split_at is None else row[split_at]
         if split not in SPLITS:
             raise UsageError(f"{table.path}, line {line}: the split is {split!r}; it must be train, valid or test")
-        if piece is None or row[at] != piece.name:
+        if piece is None or name != piece.name:
             if piece is not None:
                 yield piece
-            if row[at] in seen:
+            if name in seen:
                 raise UsageError(
-                    f"{table.path}, line {line}: sequence {row[at]} goes on after another one; put its rows together"
+                    f"{table.path}, line {line}: sequence {name} goes on after another one; put its rows together"
                 )
-            seen.add(row[at])
-            piece = _Piece(row[at], split)
+            seen.add(name)
+            piece = _Piece(name, split)
         if split != piece.split:
             raise UsageError(f"{table.path}, line {line}: sequence {piece.name} is in {piece.split} and in {split}")
         piece.rows.append((line, row))

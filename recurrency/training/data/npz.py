@@ -60,18 +60,25 @@ def read_ragged(path: str | Path, name: str, clock: str = "t") -> dict[str, Sequ
     return out
 
 
-def read_arrays(path: str | Path, ports: Mapping[str, InputPort], real: str = "float64") -> dict[str, Sequences]:
+def read_arrays(
+    path: str | Path,
+    ports: Mapping[str, InputPort],
+    real: str = "float64",
+    others: Collection[str] = (),
+    alone: bool = False,
+) -> dict[str, Sequences]:
     """The splits of a user's file that has an array [sequences, steps, *shape] for each input, named like it.
 
     `lengths` [sequences], if there, says how many steps of each are real (`lengths_s` for inputs over another clock
     `s`). `valid_x` and `test_x`, `valid_lengths`, ... give the other splits, which may be missing. An array `resets`
     [sequences, steps], if no input has this name, is 1 where a sequence begins again, else 0; `mask` is 0 at steps that
-    are not there.
+    are not there. Arrays of the inputs `others` are left out silently; `alone` has no effect.
 
     Raises:
         UsageError: an array is missing or does not fit the spec; the message names the first bad step.
     """
     arrays = read_npz(path)
+    arrays = {name: a for name, a in arrays.items() if not {name, *_without(name)} & set(others)}
     flags = [name for name in FLAGS if name in arrays and name not in ports]
     arrays = {_flagged(n, flags): a.astype(np.int64) if a.dtype == bool else a for n, a in arrays.items()}
     ports = {**ports, **{flag(name): FLAG for name in flags}}
@@ -81,6 +88,11 @@ def read_arrays(path: str | Path, ports: Mapping[str, InputPort], real: str = "f
             found[split] = _split(arrays, f"{split}_", ports, path, real)
     _check_names(arrays, found, ports, path)
     return found
+
+
+def _without(name: str) -> list[str]:
+    """The name of an array without that of its split."""
+    return [name.removeprefix(f"{split}_") for split in SPLITS[1:]]
 
 
 def _flagged(name: str, flags: Collection[str]) -> str:
@@ -163,3 +175,28 @@ def _lengths(arrays: Mapping[str, Array], prefix: str, clock: str, array: Array,
             f"{name} of {path}, sequence {number}, is {lengths[number]}; the arrays have {array.shape[1]} steps"
         )
     return lengths
+
+
+def read_npy(
+    path: str | Path,
+    ports: Mapping[str, InputPort],
+    real: str = "float64",
+    others: Collection[str] = (),
+    alone: bool = False,
+) -> dict[str, Sequences]:
+    """The sequences of an .npy file, [sequences, steps, *shape] of the only input; with `alone` also one, [steps, ...].
+
+    Raises:
+        UsageError: there are several inputs, the file cannot be read, or its array does not fit the spec.
+    """
+    if len(ports) != 1:
+        raise UsageError(f"{path} holds a single array; the inputs {', '.join(ports)} are read from an .npz file")
+    ((name, port),) = ports.items()
+    try:
+        with Path(path).open("rb") as handle:
+            array = np.lib.format.read_array(handle, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"cannot read {path} as an .npy file: {error}") from error
+    if alone and array.ndim == 1 + len(port.shape):
+        array = array[None]
+    return {"train": _split({name: array}, "", ports, path, real)}

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 
 from recurrency.errors import UsageError
 from recurrency.training.data.csv_rows import read_csv
-from recurrency.training.data.npz import SPLITS, read_arrays
+from recurrency.training.data.npz import SPLITS, read_arrays, read_npy
+from recurrency.training.data.parquet import read_parquet
 from recurrency.training.data.places import PACKED
 from recurrency.training.data.sequences import InputPort, Sequences, alike, without_gaps
 
-Reader: TypeAlias = Callable[[str | Path, Mapping[str, InputPort], str], dict[str, Sequences]]
 
-READERS: Mapping[str, Reader] = {".npz": read_arrays, ".csv": read_csv}
+class Reader(Protocol):
+    """Reads a file: see `csv_rows.read_csv`."""
+
+    def __call__(
+        self,
+        path: str | Path,
+        ports: Mapping[str, InputPort],
+        real: str = "float64",
+        others: Collection[str] = (),
+        alone: bool = False,
+    ) -> dict[str, Sequences]: ...
+
+
+READERS: Mapping[str, Reader] = {
+    ".npz": read_arrays,
+    ".npy": read_npy,
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+}
 """What reads a file of sequences, by the end of its name; a text (.txt) is read by `recurrency.training.tasks.text`."""
 
 
@@ -24,6 +42,17 @@ def ending(path: str | Path) -> str:
     """The extension that determines the format: `.csv` of `my.csv.xz`."""
     path = Path(path)
     return Path(path.stem).suffix if path.suffix in PACKED and path.suffix else path.suffix
+
+
+def reader(path: str | Path) -> Reader:
+    """What reads a file of sequences, by the end of its name.
+
+    Raises:
+        UsageError: it is of another kind.
+    """
+    if ending(path) not in READERS:
+        raise UsageError(f"{path} is not of a known kind; data are in {', '.join(READERS)} or .txt files")
+    return READERS[ending(path)]
 
 
 def read_user(
@@ -38,10 +67,10 @@ def read_user(
         UsageError: the file cannot be read or does not fit the spec (the message names the first bad row), there are
             too few sequences to set some aside, or how many is said though none have to be.
     """
-    read = READERS.get(ending(path))
-    if read is None:
-        raise UsageError(f"{path} is not of a known kind; data are in {', '.join(READERS)} or .txt files")
+    read = reader(path)
     found = {split: without_gaps(data, str(path)) for split, data in read(path, ports, real).items()}
+    if SPLITS[0] not in found:
+        raise UsageError(f"{path} has no sequence of the split {SPLITS[0]}")
     if hold_out is not None and all(split in found for split in SPLITS):
         raise UsageError(f"the option held has no effect: {path} says what to validate and to test on; leave it out")
     count, missing = len(found["train"]), [split for split in SPLITS[1:] if split not in found]

@@ -55,10 +55,20 @@ def _more(rows: Array, port: InputPort, bad: Array) -> str:
     return f"; the data have {int(rows.max()) + 1}"
 
 
+def sized(port: InputPort) -> str:
+    """The size of a step in the user's words: `N=2`, or `2` where the header has a number."""
+    names: tuple[str, ...] = getattr(port, "dimensions", ()) or ("",) * len(port.shape)
+    pairs = zip(names, port.shape, strict=True)
+    return " ".join(f"{name}={size}" if name.isidentifier() else str(size) for name, size in pairs) or "1"
+
+
 def would_fit(port: InputPort, shape: tuple[int, ...]) -> str:
-    """The dimensions for which a spec takes steps of this shape, as the end of a message; "": there are none."""
+    """The dimensions for which a spec takes steps of this shape, as the end of a message.
+
+    It is "" where there are none, and for a trained model, whose dimensions are fixed.
+    """
     names: tuple[str, ...] = getattr(port, "dimensions", ())
-    if len(shape) != len(names) or 0 in shape:
+    if len(shape) != len(names) or 0 in shape or getattr(port, "trained", False):
         return ""
     said = [f"-D {name}={size}" for name, size in zip(names, shape, strict=True) if name.isidentifier()]
     return f"; compile it with {' '.join(said)}" if said else ""

@@ -97,12 +97,14 @@ def flag(name: str) -> str:
 class Sequences:
     """A data set: for each input a list of arrays [T_i, *shape], one a sequence, and the clock it runs over.
 
-    `symbols` names the inputs that are integers out of a vocabulary; all others become real numbers in a batch.
+    `symbols` names the inputs that are integers out of a vocabulary; all others become real numbers in a batch. `names`
+    are those of the sequences, where the data have them.
     """
 
     inputs: Mapping[str, Sequence[Array]]
     clocks: Mapping[str, str]
     symbols: frozenset[str] = frozenset()
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -114,7 +116,8 @@ class Sequences:
 
     def take(self, chosen: Sequence[int] | Array) -> Sequences:
         """The sequences with these numbers, in this order."""
-        return replace(self, inputs={k: [v[int(i)] for i in chosen] for k, v in self.inputs.items()})
+        names = [self.names[int(i)] for i in chosen] if self.names else ()
+        return replace(self, inputs={k: [v[int(i)] for i in chosen] for k, v in self.inputs.items()}, names=names)
 
     def cut(self, chunk: int) -> Sequences:
         """Every sequence of more than `chunk` steps in the fewest even pieces of at most `chunk` steps."""
@@ -122,9 +125,8 @@ class Sequences:
             raise UsageError(
                 "sequences whose inputs run over several clocks cannot be cut into chunks; leave --chunk out"
             )
-        return replace(
-            self, inputs={k: [piece for a in v for piece in _pieces(a, chunk)] for k, v in self.inputs.items()}
-        )
+        inputs = {k: [piece for a in v for piece in _pieces(a, chunk)] for k, v in self.inputs.items()}
+        return replace(self, inputs=inputs, names=())
 
 
 def without_gaps(data: Sequences, where: str) -> Sequences:

@@ -1,0 +1,51 @@
+"""A user's data in a .parquet file: the table of a .csv file, read by pyarrow or pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recurrency.errors import UsageError
+from recurrency.training.data.csv_rows import read_table
+from recurrency.training.data.sequences import InputPort, Sequences
+
+NEEDED = "a .parquet file is read and written by pyarrow: pip install 'recurrency[parquet]'"
+
+
+def read_parquet(
+    path: str | Path,
+    ports: Mapping[str, InputPort],
+    real: str = "float64",
+    others: Collection[str] = (),
+    alone: bool = False,
+) -> dict[str, Sequences]:
+    """The splits of a .parquet file with the columns of a .csv file (`csv_rows`); rows are counted like lines there.
+
+    Raises:
+        UsageError: pyarrow is missing, the file cannot be read, a column is missing, or a row does not fit.
+    """
+    columns = _columns(path)
+    rows = zip(*columns.values(), strict=True)
+    lines = [(1, list(columns)), *((line, list(row)) for line, row in enumerate(rows, 2))]
+    return read_table(path, lines, ports, real, others, alone)
+
+
+def _columns(path: str | Path) -> dict[str, list[str]]:
+    """The cells of each column, as a .csv file would hold them."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UsageError(NEEDED) from error
+    try:
+        table = pyarrow.parquet.read_table(str(path))
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise UsageError(f"cannot read {path} as a .parquet file: {error}") from error
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    return {name: _cells(table.column(name).to_pylist()) for name in names}
+
+
+def _cells(values: Iterable[Any]) -> list[str]:
+    """Values as text; truth values are 0 and 1."""
+    return ["" if value is None else str(int(value)) if isinstance(value, bool) else str(value) for value in values]
