@@ -43,6 +43,7 @@ _HOMES = {
     "convert": "recurrency.convert",
     "library": "recurrency.library",
     "load": "recurrency.model.spec",
+    "load_run": "recurrency.predicting.loaded",
     "optim": "recurrency.optim",
     "parse": "recurrency.model.spec",
     "probe": "recurrency.inspection.probe",
@@ -66,6 +67,7 @@ __all__ = [
     "convert",
     "library",
     "load",
+    "load_run",
     "parse",
     "probe",
 ]

@@ -29,7 +29,7 @@ recurrency.model
 recurrency.library recurrency.convert recurrency.testing recurrency.backends
 recurrency.inspection recurrency.training
 recurrency.comparing recurrency.generating recurrency.notebook recurrency.optim
-recurrency recurrency.reproducing
+recurrency recurrency.predicting recurrency.reproducing
 recurrency.cli
 recurrency.__main__
 """

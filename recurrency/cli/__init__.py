@@ -26,6 +26,8 @@ COMMANDS = {
     "train": ("train:train", "Train a task, or a spec with a loss."),
     "curves": ("curves:curves", "Plot the losses of several runs."),
     "reproduce": ("reproducing:reproduce", "Run the experiments of papers, and report measured and published numbers."),
+    "predict": ("predicting:predict", "Apply a trained model to data: outputs, probabilities, forecasts."),
+    "evaluate": ("evaluating:evaluate", "Measure a trained model: loss, accuracy, confusion, errors."),
     "generate": ("generating:generate", "Generate text, music or handwriting with a trained model."),
     "probe": ("probing:probe", "Measure activations and gradients before training."),
     "convert": ("convert:convert", "Convert weights from PyTorch or Keras layers, and back."),
@@ -46,6 +48,7 @@ OPTIONAL = {
     "cuda": "cuda-check",
     "hypothesis": "verify",
     "matplotlib": "plots",
+    "pyarrow": "parquet",
 }
 """Package that a command may need -> the extra that brings it."""
 

@@ -25,8 +25,8 @@ from tests.test_layers import LEVEL, imports, package_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-LITERAL = "tutorial.md"
-"""A page whose commands and Python follow on one another: test_tutorial.py runs all of it."""
+LITERAL = {"tutorial.md", "predict.md"}
+"""Pages whose commands and Python follow on one another: test_tutorial.py runs all of them."""
 QUICK = {"check", "fmt", "list", "new", "diff", "show", "compile", "backends"}
 DIFFERENT = 1
 """The exit code of `recurrency diff` where two cells differ."""
@@ -142,7 +142,7 @@ def test_the_picture_of_the_layers_is_what_the_imports_say(golden: Callable[[Pat
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if fences(page, "python") and page.name != LITERAL], ids=lambda page: page.name
+    "page", [page for page in PAGES if fences(page, "python") and page.name not in LITERAL], ids=lambda page: page.name
 )
 def test_the_python_of_a_page_prints_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pieces of a page follow on one another; what is printed stands behind the call as a comment, or below it."""
@@ -194,7 +194,7 @@ def refuse_wrong(words: list[str]) -> None:
         command.make_context(words[1], list(words[2:]))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != LITERAL], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in LITERAL], ids=lambda page: page.name)
 def test_the_commands_of_a_page_exist_and_work(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quick ones are run, among the files of the page; one that is only named (`recurrency check`) is not."""
     prepared(page, tmp_path)

@@ -1,4 +1,4 @@
-"""The tutorial, followed to the letter in an empty folder: its files, its commands, and what they print."""
+"""Pages that are followed to the letter in an empty folder: their files, their commands, and what they print."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.pages import FENCE
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 NUMBER = re.compile(r"-?\d[\d,.]*(?:e[+-]?\d+)?")
 MORE = "…"
 """A line for lines that are left out."""
@@ -35,6 +35,12 @@ class Fence(NamedTuple):
 def shape(line: str) -> str:
     """A line without its numbers, which differ from machine to machine, and without what aligns it."""
     return " ".join(NUMBER.sub("#", line).split())
+
+
+def fences_of(page: str) -> list[Fence]:
+    """The pieces of a page."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return [Fence(m["kind"], m["name"], m["text"]) for m in FENCE.finditer(text)]
 
 
 def follow(fences: list[Fence], folder: Path) -> None:
@@ -74,11 +80,19 @@ def printed(wanted: str, said: str) -> None:
 
 def test_the_tutorial_works_as_it_stands(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    fences = [Fence(m["kind"], m["name"], m["text"]) for m in FENCE.finditer(PAGE.read_text(encoding="utf-8"))]
+    fences = fences_of("tutorial.md")
     assert len([fence for fence in fences if fence.kind == "sh"]) > 10
     follow(fences, tmp_path)
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert "<svg" in (tmp_path / "leaky.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.long
+def test_predictions_work_as_their_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECURRENCY_BACKEND", "numpy")
+    follow(fences_of("predict.md"), tmp_path)
+    forecast = (tmp_path / "forecast.csv").read_text(encoding="utf-8").splitlines()
+    assert (forecast[0], forecast[1].split(",")[:2], len(forecast)) == ("sequence,step,y", ["0", "20"], 1 + 20 * 50)
 
 
 def test_what_is_not_printed_is_missed() -> None:
