@@ -18,28 +18,40 @@ Examples:
   recurrency train readme-sample --runs 5
   recurrency train jsb -D Cell=GRU -D H=46 --data path/to/music --output gru.safetensors
   recurrency train jsb -D Cell=LSTM -D H=36 --seed 1 --log-form lines
+  recurrency train my.rnn --data my.csv -D H=32
   recurrency train my.rnn --data my.npz -D N=3 -D H=32 --optimiser rmsprop -O momentum=0.9
   recurrency train my_music.rnn --on nottingham -D H=64
   recurrency train jsb --run runs/jsb
   recurrency train runs/jsb
+  recurrency train runs/jsb --epochs 300
+  recurrency train jsb --weights runs/jsb --rate 0.0003
   recurrency train my.toml --rate 0.01 --schedule cosine -S warmup=2
   recurrency train addition -D Cell=Elman -T steps=1 --batch 1000 --optimiser hessian-free --damp h
   recurrency train addition -D Cell=LSTM --init "*.b_f=constant(4)"
   torchrun --nproc-per-node 2 -m recurrency train jsb --backend torch --batch 8 --folder runs/jsb
 
 \b
-Your data are an .npz file with one array [sequences, steps, ...] for each input of the spec, with
-its name, and, if sequences differ in length, `lengths` [sequences]. valid_x, valid_lengths,
-test_x, ... are the other splits; without them a tenth is set aside for each.
+Your data are a file. Its extension determines the format:
+  .npz      an array [sequences, steps, ...] for each input of the spec, with its name, and, if
+            sequences differ in length, `lengths` [sequences]; other splits are valid_x, test_x, ...
+  .csv      a row for each step; the columns are `sequence`, perhaps `split`, and the inputs: x, or
+            x.0, x.1, ... for the elements of a vector (.csv.xz and .csv.gz as well)
+  .parquet  the same table
+  .npy      the array of the only input
+  .txt      a text
+Without other splits a tenth is set aside for each. Dimensions that the data know (the size of a
+step, the number of symbols or classes) may be left out.
 
 \b
 The music collections are searched at --data PATH, else in the folder named by the environment
 variable RECURRENCY_DATA, else in ./data and ../shared/data (and in music/ below each).
 
 \b
-With --run, Ctrl-C ends training after a checkpoint, and `recurrency train FOLDER` resumes it with
+The run is stored in --run FOLDER, by default in a new folder runs/NAME (not with --output, --runs
+or --no-run). Ctrl-C ends training after a checkpoint, and `recurrency train FOLDER` resumes it with
 the same numbers as an uninterrupted run, also after a crash. A finished run is repeated, and its
-numbers are compared.
+numbers are compared; with more --epochs it goes on. `recurrency evaluate FOLDER` and `recurrency
+predict FOLDER --data FILE` use the result.
 
 \b
 Under torchrun, several processes train together: --batch is the batch size of each, and the result
@@ -93,7 +105,7 @@ NAMED: Any = {"multiple": True, "metavar": "NAME=VALUE"}
 
 OWN = (
     *("target", "on", "dimensions", "init", "settings", "damp", "task_options", "data"),
-    *("output", "runs", "folder", "save_every"),
+    *("output", "runs", "folder", "save_every", "weights"),
 )
 """The arguments that are no training options, by their names in a request."""
 
@@ -105,6 +117,7 @@ OWN = (
 @click.option("--on", metavar="TASK", help="Train a spec on the data of this task or experiment.")
 @click.option("--data", metavar="PATH", help="The data file, or its folder.")
 @initialisers
+@click.option("--weights", metavar="FILE", help="Start from the parameters of this .safetensors file or run folder.")
 @click.option("-T", "task_options", callback=pairs, help="An option of the task.", **NAMED)
 @click.option(
     "--optimiser",
@@ -161,6 +174,7 @@ OWN = (
 @click.option(
     "--run", "--folder", "folder", metavar="FOLDER", help="Store the run here: checkpoints, metrics, weights, losses."
 )
+@click.option("--no-run", is_flag=True, help="Store nothing.  [default: runs/NAME, unless --output is given]")
 @click.option(
     "--save-every", type=NOT_LESS, default=30.0, show_default=True, help="Seconds between two checkpoints of --run."
 )
@@ -179,9 +193,12 @@ def train(**given: Any) -> None:
     from recurrency.training.runs.command import Request, run
 
     own = {name: given.pop(name) for name in OWN}
+    nothing = given.pop("no_run")
+    if nothing and own["folder"] is not None:
+        raise click.UsageError("--run stores the run, and --no-run does not: leave one of them out")
     schedule = given.pop("schedule_options")
     options = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
-    request = Request(options=options, schedule=schedule, **own)
+    request = Request(options=options, schedule=schedule, keeps=not nothing, **own)
     histories = run(request, echo)
     if any(history.stopped == INTERRUPTED for history in histories or ()):
         raise SystemExit(130)

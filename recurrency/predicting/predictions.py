@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recurrency.predicting.writing import write
 from recurrency.training.data.sequences import Array
 
 PROBABILITY, CLASS = "probability", "class"
@@ -79,6 +80,4 @@ class Predictions:
         Raises:
             UsageError: the name has another end, the file can't hold these predictions, or can't be written.
         """
-        from recurrency.predicting.writing import write
-
         write(self, path)

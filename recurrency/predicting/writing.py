@@ -5,17 +5,34 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from recurrency.disk.files import require_file, write_whole
 from recurrency.errors import UsageError
-from recurrency.predicting.predictions import Predictions
 from recurrency.training.data.csv_rows import SEQUENCE
 from recurrency.training.data.parquet import NEEDED
 from recurrency.training.data.sequences import Array
+
+
+class Results(Protocol):
+    """What is written: see `recurrency.predicting.predictions.Predictions`."""
+
+    @property
+    def values(self) -> Mapping[str, Sequence[Array]]: ...
+    @property
+    def clocks(self) -> Mapping[str, str | None]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def first(self) -> Array: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+    def padded(self) -> dict[str, Array]: ...
+
 
 STEP, FIRST = "step", "first"
 
@@ -31,7 +48,7 @@ def require_writable(path: str | Path) -> None:
     require_file(path)
 
 
-def write(found: Predictions, path: str | Path) -> None:
+def write(found: Results, path: str | Path) -> None:
     """Write predictions to a file.
 
     Raises:
@@ -41,7 +58,7 @@ def write(found: Predictions, path: str | Path) -> None:
     write_whole(path, WRITERS[Path(path).suffix](found))
 
 
-def columns(found: Predictions) -> dict[str, Array]:
+def columns(found: Results) -> dict[str, Array]:
     """The columns of a table: `sequence`, `step` where there are steps, and one for each element of each value.
 
     Values of whole sequences are repeated at each step.
@@ -66,10 +83,10 @@ def columns(found: Predictions) -> dict[str, Array]:
     return out
 
 
-def _counts(found: Predictions) -> list[int]:
+def _counts(found: Results) -> list[int]:
     """The number of rows of each sequence."""
     streams = [rows for name, rows in found.values.items() if found.clocks[name] is not None]
-    return [len(row) for row in streams[0]] if streams else [1] * len(found)
+    return [len(row) for row in streams[0]] if streams else [1] * len(found.names)
 
 
 def _elements(name: str, shape: tuple[int, ...]) -> Iterator[str]:
@@ -78,7 +95,7 @@ def _elements(name: str, shape: tuple[int, ...]) -> Iterator[str]:
         yield name if np.prod(shape, dtype=int) == 1 else ".".join([name, *map(str, place)])
 
 
-def table(found: Predictions) -> str:
+def table(found: Results) -> str:
     """The text of a .csv file; numbers are written with as many digits as tell them from all others of their type."""
     text = io.StringIO()
     cells = columns(found)
@@ -89,7 +106,7 @@ def table(found: Predictions) -> str:
     return text.getvalue()
 
 
-def _parquet(found: Predictions) -> bytes:
+def _parquet(found: Results) -> bytes:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -100,7 +117,7 @@ def _parquet(found: Predictions) -> bytes:
     return out.getvalue()
 
 
-def _npz(found: Predictions) -> bytes:
+def _npz(found: Results) -> bytes:
     padded = found.padded()
     _check_names(found, SEQUENCE, FIRST, *(name for name in padded if name not in found.values))
     out = io.BytesIO()
@@ -111,14 +128,14 @@ def _npz(found: Predictions) -> bytes:
     return out.getvalue()
 
 
-def _check_names(found: Predictions, *own: str) -> None:
+def _check_names(found: Results, *own: str) -> None:
     """Refuse values that are called like what a file has besides them."""
     for name in own:
         if name in found.values:
             raise UsageError(f"the value {name} has the name of what a file of predictions has anyway; rename it")
 
 
-def _npy(found: Predictions) -> bytes:
+def _npy(found: Results) -> bytes:
     arrays = {name: array for name, array in found.padded().items() if name in found.outputs}
     lengths = {len(row) for name in arrays for row in found.values[name] if found.clocks[name] is not None}
     if len(arrays) != 1 or len(lengths) > 1:
@@ -129,7 +146,7 @@ def _npy(found: Predictions) -> bytes:
     return out.getvalue()
 
 
-WRITERS: Mapping[str, Callable[[Predictions], bytes | str]] = {
+WRITERS: Mapping[str, Callable[[Results], bytes | str]] = {
     ".csv": table,
     ".parquet": _parquet,
     ".npz": _npz,

@@ -143,6 +143,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def stub(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
     """A model by hand in the place of a compiled one; it takes every task as it is."""
     monkeypatch.setattr(session, "_model", model)
+    monkeypatch.setattr(session, "_sized", lambda experiment, write: experiment)
     for module in (session, own):
         monkeypatch.setattr(module, "fitted", lambda task, model: task)
 
@@ -255,7 +256,7 @@ def test_the_command_line_becomes_a_request(monkeypatch: pytest.MonkeyPatch) -> 
     words = "jsb -D H=46 -D Cell=GRU --rate 0.003 --epochs 5 -O beta1=0.8 --data d --output w --runs 2 --seed 7"
     assert CliRunner().invoke(train_command, words.split()).exit_code == 0
     options = {"rate": 0.003, "epochs": 5, "seed": 7}
-    assert asked == [Request("jsb", None, {"H": 46, "Cell": "GRU"}, options, {"beta1": 0.8}, "d", "w", 2)]
+    assert asked == [Request("jsb", None, {"H": 46, "Cell": "GRU"}, options, {"beta1": 0.8}, "d", "w", 2, keeps=True)]
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,8 @@ def test_a_run_can_be_the_start_of_another(tmp_path: Path) -> None:
     )
     assert len(history.epochs) == 1
     assert (tmp_path / "two" / RUN).exists()
-    with pytest.raises(UsageError, match="goes on as it began; to train otherwise, name a new folder"):
-        run(Request(str(tmp_path / "one"), options={"epochs": 1}), print)
+    with pytest.raises(UsageError, match="goes on as it began, or with more --epochs; to train otherwise, name a new"):
+        run(Request(str(tmp_path / "one"), options={"rate": 0.1}), print)
 
 
 # ------------------------------------------------------------------------------------------------------ kill and resume

@@ -57,7 +57,16 @@ def read_csv(
     Raises:
         UsageError: a column is missing, or a row does not fit; the message names the line.
     """
-    return read_table(path, _lines(path, read_text(path)), ports, real, others, alone)
+    return read_table(path, lines_of_csv(path), ports, real, others, alone)
+
+
+def lines_of_csv(path: str | Path) -> list[Line]:
+    """The rows of a .csv file that are not empty, each with the number of its line; the header is the first.
+
+    Raises:
+        UsageError: it cannot be read, or quotation marks are not closed.
+    """
+    return _lines(path, read_text(path))
 
 
 def read_table(

@@ -192,11 +192,16 @@ def read_npy(
     if len(ports) != 1:
         raise UsageError(f"{path} holds a single array; the inputs {', '.join(ports)} are read from an .npz file")
     ((name, port),) = ports.items()
-    try:
-        with Path(path).open("rb") as handle:
-            array = np.lib.format.read_array(handle, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"cannot read {path} as an .npy file: {error}") from error
+    array = read_single(path)
     if alone and array.ndim == 1 + len(port.shape):
         array = array[None]
     return {"train": _split({name: array}, "", ports, path, real)}
+
+
+def read_single(path: str | Path) -> Array:
+    """The array of an .npy file; UsageError where it cannot be read (pickled objects are never loaded)."""
+    try:
+        with Path(path).open("rb") as handle:
+            return np.asarray(np.lib.format.read_array(handle, allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"cannot read {path} as an .npy file: {error}") from error

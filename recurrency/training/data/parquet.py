@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError
-from recurrency.training.data.csv_rows import read_table
+from recurrency.training.data.csv_rows import Line, read_table
 from recurrency.training.data.sequences import InputPort, Sequences
 
 NEEDED = "a .parquet file is read and written by pyarrow: pip install 'recurrency[parquet]'"
@@ -25,10 +25,18 @@ def read_parquet(
     Raises:
         UsageError: pyarrow is missing, the file cannot be read, a column is missing, or a row does not fit.
     """
+    return read_table(path, parquet_lines(path), ports, real, others, alone)
+
+
+def parquet_lines(path: str | Path) -> list[Line]:
+    """The rows of a .parquet file, with numbers as in a .csv file of the same table.
+
+    Raises:
+        UsageError: pyarrow is missing, or the file cannot be read.
+    """
     columns = _columns(path)
     rows = zip(*columns.values(), strict=True)
-    lines = [(1, list(columns)), *((line, list(row)) for line, row in enumerate(rows, 2))]
-    return read_table(path, lines, ports, real, others, alone)
+    return [(1, list(columns)), *((line, list(row)) for line, row in enumerate(rows, 2))]
 
 
 def _columns(path: str | Path) -> dict[str, list[str]]:

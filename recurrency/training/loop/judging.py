@@ -8,8 +8,10 @@ from typing import Any
 from recurrency.errors import UsageError
 from recurrency.training.data import Batch
 from recurrency.training.loop.progress import History
+from recurrency.training.loop.scoring import scored, words
 from recurrency.training.loop.sharing import Shared, unshared
 from recurrency.training.tasks import Task
+from recurrency.training.tasks.comparisons import BITS, CLASSES
 from recurrency.training.tasks.measures import Judged
 
 
@@ -28,8 +30,15 @@ def judged(model: Any, task: Task, params: Any, stream: Iterable[Batch]) -> Judg
 
 
 def judge(history: History, model: Any, task: Task) -> None:
-    """Evaluate the best parameters with the task's measure on the test data, if it fits the model."""
-    if task.measure is None or history.test is None or not fits(model, task):
+    """Evaluate the best parameters on the test data: with the task's measure, if it fits the model.
+
+    Without a measure, the accuracy of classes, and of answers of yes or no, is in the verdict.
+    """
+    if history.test is None:
+        return
+    if task.measure is None and hasattr(unshared(model), "programs"):
+        history.verdict = ", ".join(words(scored(unshared(model), history.params, task.test(), {CLASSES, BITS})))
+    if task.measure is None or not fits(model, task):
         return
     found = judged(model, task, history.params, task.test())
     if found.count:

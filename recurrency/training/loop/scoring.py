@@ -6,7 +6,7 @@ accuracy and the bits, for real numbers the mean squared and the mean absolute e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from recurrency.training.loop.weighing import with_next
 from recurrency.training.tasks.comparisons import BITS, CLASSES, LOGITS, NUMBERS, Comparison, comparisons
 from recurrency.training.tasks.measures import log_softmax
 
+KINDS = (CLASSES, BITS, NUMBERS)
 MOST_CLASSES = 1000
 """A confusion matrix has no more rows than these."""
 
@@ -56,7 +57,7 @@ WORDS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def scored(model: Any, params: Any, stream: Iterable[Batch]) -> list[Scored]:
+def scored(model: Any, params: Any, stream: Iterable[Batch], kinds: Collection[str] = KINDS) -> list[Scored]:
     """The scores of all that the loss of a model compares, over all batches; steps that do not count are left out.
 
     These are padding, labels of -1, and steps with a weight of 0 in a loss line with `where`. Of sequences that are
@@ -64,7 +65,7 @@ def scored(model: Any, params: Any, stream: Iterable[Batch]) -> list[Scored]:
     """
     tables: dict[str, _Table] = {}
     state: Any = {}
-    judge = _Judge(model)
+    judge = _Judge(model, kinds)
     for batch, ends in with_next(stream) if judge.found else ():
         values, state = judge.values(params, batch, {} if batch.fresh else state)
         for number, found in enumerate(judge.found):
@@ -77,26 +78,29 @@ def scored(model: Any, params: Any, stream: Iterable[Batch]) -> list[Scored]:
 class _Judge:
     """The program of all answers, targets and weights of a model."""
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, kinds: Collection[str]) -> None:
+        self.model, self.kinds = model, kinds
         whole: Graph = model.programs.elaborated.graph
-        self.found = [c for c in comparisons(whole) if self._varies(whole, c)]
+        self.found = self._of(whole)
         self.types = [whole[c.said].type for c in self.found]
         self.steps = [type.kind is Kind.STREAM for type in self.types]
         self._built: dict[tuple[str, ...], Any] = {}
 
-    @staticmethod
-    def _varies(graph: Graph, found: Comparison) -> bool:
-        """Whether answer and target are both given for each step, or both for each sequence."""
-        said, target = graph[found.said].type, graph[found.target].type
-        return said.kind is target.kind is not Kind.STATIC and said.clock == target.clock
+    def _of(self, graph: Graph) -> list[Comparison]:
+        """The comparisons whose answer and target are both given for each step, or both for each sequence."""
+        out = []
+        for found in comparisons(graph):
+            said, target = graph[found.said].type, graph[found.target].type
+            if found.kind in self.kinds and said.kind is target.kind is not Kind.STATIC and said.clock == target.clock:
+                out.append(found)
+        return out
 
     def _runner(self, clocks: tuple[str, ...]) -> Any:
         if clocks not in self._built:
             programs = self.model.programs.resetting(clocks)
             whole = programs.elaborated.graph
             roots = {root: id for root, id in whole.roots.items() if FINAL.has(root)}
-            for number, found in enumerate(c for c in comparisons(whole) if self._varies(whole, c)):
+            for number, found in enumerate(self._of(whole)):
                 named = {"said": found.said, "target": found.target, "weight": found.weight}
                 roots |= {f"{name}:{number}": id for name, id in named.items() if id is not None}
             graph = finished(rebuild(whole, roots), programs.without)

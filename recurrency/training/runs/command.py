@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from recurrency.training.runs.session import Session
 from recurrency.training.runs.summaries import spread
 
 WEIGHTS = ".safetensors"
+COSINE = "cosine"
+"""The schedule that depends on the number of all epochs."""
+RUNS = "runs"
+"""Where runs are stored that name no folder."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,23 @@ class Request:
     damp: Mapping[str, float] = field(default_factory=dict)
     draws: bool = True
     """Whether the losses of a run with a folder are drawn."""
+    weights: str | None = None
+    """The file of the parameters to start from, or the folder of a run."""
+    keeps: bool = False
+    """Whether a run without folder and output gets a folder."""
+
+    @property
+    def epochs(self) -> int | None:
+        """The number of epochs, if it is all that is to change."""
+        only = set(self.options) - set(REPORTS) == {"epochs"} and not replace(self, options={}).changes
+        return int(self.options["epochs"]) if only else None
 
     @property
     def changes(self) -> bool:
         """Whether any option overrides the experiment."""
         options = self.options.keys() - set(REPORTS)
         tables = (self.dimensions, self.settings, self.schedule, self.task_options, self.init, self.damp)
-        return bool(options or self.data or any(tables))
+        return bool(options or self.data or self.weights or any(tables))
 
     def experiment(self) -> Experiment:
         """The experiment with the options of the user.
@@ -76,7 +91,8 @@ class Request:
             init=self.init,
             damp=self.damp,
         )
-        return replace(found, data=str(Path(self.data).resolve())) if self.data else found
+        found = replace(found, data=str(Path(self.data).resolve())) if self.data else found
+        return replace(found, weights=str(Path(self.weights).resolve())) if self.weights else found
 
 
 def run(request: Request, write: Write) -> list[History]:
@@ -112,14 +128,23 @@ def _to_nobody(words: str) -> None:
 
 def _run(request: Request, write: Write, processes: Processes) -> list[History]:
     folder = _folder(request)
+    extended = folder is not None and request.folder is None and request.epochs is not None
+    if folder is not None and extended and processes.first:
+        folder.extend(request.options["epochs"])
+        if request.experiment().options()["schedule"] == COSINE:
+            write("the cosine of the rate now ends with the last of the new epochs; the epochs so far had another end")
     if request.output is not None:
         _require_weights(Path(request.output))
     session = Session.of(request.experiment(), write, processes, request.output)
     session.draws = request.draws
+    if folder is None and request.keeps and request.output is None and request.runs == processes.size == 1:
+        folder = default_folder(session.experiment.name, request.save_every)
+        write(f"the run is stored in {folder.path}; --run FOLDER names another folder, --no-run none")
+        session.draws = False
     if folder is not None:
         if request.runs > 1:
             raise UsageError("a run folder holds one run: leave --runs or --run out")
-        finished = request.folder is None and folder.finished
+        finished = request.folder is None and folder.finished and not extended
         session.histories = [repeated(session, folder) if finished else in_folder(session, folder)]
         return session.histories
     seed = session.options["seed"]
@@ -141,6 +166,14 @@ def _folder(request: Request) -> RunFolder | None:
         return RunFolder(Path(request.folder), request.save_every)
     if not (target / RUN).is_file():
         return None
-    if request.changes:
-        raise UsageError(f"{target} goes on as it began; to train otherwise, name a new folder with --run")
+    if request.changes and request.epochs is None:
+        raise UsageError(
+            f"{target} goes on as it began, or with more --epochs; to train otherwise, name a new folder with --run"
+        )
     return RunFolder(target, request.save_every)
+
+
+def default_folder(name: str, save_every: float) -> RunFolder:
+    """A new folder for a run of this name: `runs/NAME`, `runs/NAME-2`, ..."""
+    paths = (Path(RUNS) / (f"{name}-{number}" if number > 1 else name) for number in count(1))
+    return RunFolder(next(path for path in paths if not path.exists()), save_every)

@@ -4,6 +4,7 @@ about = "what it shows"
 task  = "jsb"               # a task by name; without it, `data` is a file of the user's
 spec  = "Music"             # a shipped cell, or a .rnn file beside this one (file.rnn:Cell)
 data  = "path"              # where the data lie, if not in the usual places
+weights = "w.safetensors"   # parameters to start from, or the folder of a run
 
 [dimensions]                # of the spec
 [training]                  # optimiser, rate, epochs, ...: the names of `OPTIONS`
@@ -79,6 +80,8 @@ OPTIONS: Mapping[str, Option] = {
 
 KEPT = "run"
 """The name of the experiment file in a run folder."""
+BEST = "best.safetensors"
+"""The best parameters in a run folder."""
 REPORTS = ("log-form", "log-every")
 """The options that change the reports of a run, but not its numbers."""
 
@@ -89,7 +92,8 @@ class Experiment:
 
     `init` has initialisers that replace those of the spec, by name or pattern of the parameters; the last one that
     fits counts. `folder` is what paths in it are relative to; `solved` the sum of an epoch's losses below which a run
-    counts as having learned the task, where there is such a mark.
+    counts as having learned the task, where there is such a mark. `weights` names a file of parameters to start from,
+    or the folder of a run.
     """
 
     name: str
@@ -106,6 +110,22 @@ class Experiment:
     init: Mapping[str, str] = field(default_factory=dict)
     solved: float | None = None
     folder: Path | None = None
+    weights: str | None = None
+
+    def weights_file(self) -> Path | None:
+        """The file of the parameters to start from; None: they are initialised. That of a run lies in its folder.
+
+        Raises:
+            UsageError: it lies elsewhere, or there are initialisers as well.
+        """
+        if self.weights is None:
+            return None
+        if self.init:
+            raise UsageError("parameters start from a file of weights, so init has no effect: leave one of them out")
+        path = (self.folder or Path()) / self.weights
+        if self.folder is not None and self.name == KEPT and not path.resolve().is_relative_to(self.folder.resolve()):
+            raise UsageError(f"the weights {self.weights!r} lie outside of the run folder; {KEPT}.toml was changed")
+        return path / BEST if path.is_dir() else path
 
     def path(self, file: str) -> Path:
         """Where the file of specs is that the experiment names: that of a run lies in its folder.
@@ -167,7 +187,8 @@ class Experiment:
 
     def tables(self) -> dict[str, Any]:
         """The experiment as the tables of a TOML file, with every option."""
-        heads = {"about": self.about, "task": self.task, "spec": self.spec, "data": self.data, "solved": self.solved}
+        names = ("about", "task", "spec", "data", "solved", "weights")
+        heads = {name: getattr(self, name) for name in names}
         parts = {
             "dimensions": self.dimensions,
             "training": self.options(),
@@ -187,7 +208,7 @@ class Experiment:
 
 # ------------------------------------------------------------------------------------------------------------ reading
 
-HEADS: Mapping[str, Kinds] = {"about": (str,), "task": (str,), "spec": (str,), "data": (str,), "solved": _NUMBER}
+HEADS: Mapping[str, Kinds] = {**dict.fromkeys(("about", "task", "spec", "data", "weights"), (str,)), "solved": _NUMBER}
 _ANY: Kinds = (int, float, str, bool)
 VALUES: Mapping[str, Kinds] = {
     "dimensions": _ANY,

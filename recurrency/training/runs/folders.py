@@ -5,6 +5,7 @@ facts.json                      facts about the data: symbols, scales
 spec/                           the text of the spec and of all that it uses
 metrics.jsonl                   a line per epoch, and per k-th update
 checkpoint.safetensors          the whole state of training; checkpoint.previous.safetensors the one before
+start.safetensors               the parameters it started from, if they were those of a file
 best.safetensors                the best parameters, written when training ends or is interrupted
 loss.png                        the losses over time
 """
@@ -21,23 +22,26 @@ from typing import Any
 
 from recurrency.disk.files import sweep, write_whole
 from recurrency.disk.locks import LOCK, locked
+from recurrency.disk.toml import read_tables
 from recurrency.errors import UsageError
 from recurrency.language.given_files import is_cell
 from recurrency.language.sources import library_index, read_source
 from recurrency.model.spec import Spec, load
-from recurrency.training.loop.progress import INTERRUPTED
+from recurrency.training.loop.progress import DONE, INTERRUPTED
 from recurrency.training.loop.snapshots import Snapshot, read, write
 from recurrency.training.runs.arrays import kept
+from recurrency.training.runs.experiments import BEST as BEST
 from recurrency.training.runs.experiments import KEPT
 from recurrency.training.runs.facts_schema import wrong_fact
 from recurrency.training.runs.metrics import read_metrics
 from recurrency.training.runs.weights import read_about
 
-RUN, METRICS, BEST, CURVE = f"{KEPT}.toml", "metrics.jsonl", "best.safetensors", "loss.png"
+RUN, METRICS, CURVE, START = f"{KEPT}.toml", "metrics.jsonl", "loss.png", "start.safetensors"
+HEAD = "# A run of recurrency. `recurrency train` with this folder goes on with it; when it is done, repeats it.\n\n"
 FACTS = "facts.json"
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 BESIDE = "checkpoint.new.safetensors"
-WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, CHECKPOINT, PREVIOUS, BESIDE)
+WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, START, CHECKPOINT, PREVIOUS, BESIDE)
 CELLS = "cells"
 """The folder below `spec/` with your own cells in the place of those that the spec names, by dimension."""
 LIBRARY = "library"
@@ -116,6 +120,28 @@ class RunFolder:
         folder = self.path / "spec"
         kept = {str(p.relative_to(folder)): read_source(p).text for p in folder.rglob("*.rnn")}
         return _difference(kept, texts)
+
+    def extend(self, epochs: int) -> None:
+        """Let a run go on to so many epochs.
+
+        Raises:
+            UsageError: it has had so many already, or ended for another reason than their number.
+        """
+        import tomli_w
+
+        with self.locked():
+            lines = read_metrics(self / METRICS)
+            done = sum(line.get("event") == "epoch" for line in lines)
+            if has_ended(lines) and lines[-1].get("stopped") != DONE:
+                raise UsageError(f"{self.path} has ended: {lines[-1].get('stopped')}; more epochs do not change that")
+            if epochs <= done:
+                raise UsageError(f"{self.path} has had {done} epochs; name a larger number to go on")
+            tables = read_tables(self / RUN)
+            tables["training"] = {**tables.get("training", {}), "epochs": epochs}
+            head = (self / RUN).read_text(encoding="utf-8").partition("\n\n")[0]
+            write_whole(
+                self / RUN, f"{head}\n\n{tomli_w.dumps(tables)}" if head.startswith("#") else tomli_w.dumps(tables)
+            )
 
     # --------------------------------------------------------------------------------------------------- the data
 

@@ -14,13 +14,12 @@ from recurrency.graph.fixed import Fixed
 from recurrency.language.given_files import is_cell
 from recurrency.training.loop.progress import DivergedError, History
 from recurrency.training.runs.experiments import REPORTS, Experiment, load
-from recurrency.training.runs.folders import BEST, CURVE, METRICS, RUN, RunFolder
+from recurrency.training.runs.folders import BEST, CURVE, HEAD, METRICS, RUN, START, RunFolder
 from recurrency.training.runs.metrics import Metrics, Several, draw_losses, read_metrics
 from recurrency.training.runs.session import Session
 from recurrency.training.runs.summaries import outcome
+from recurrency.training.runs.weights import save_weights
 from recurrency.version import VERSION
-
-HEAD = "# A run of recurrency. `recurrency train` with this folder goes on with it; when it is done, repeats it.\n\n"
 
 
 def versions(backend: str) -> dict[str, str]:
@@ -87,6 +86,9 @@ def _begin(session: Session, folder: RunFolder) -> None:
     experiment = session.experiment
     sizes = experiment.compiled_for()
     copy = replace(experiment, spec=folder.write_spec(session.spec, sizes), dimensions=folder.copied(sizes))
+    if experiment.weights is not None:
+        save_weights(folder / START, session.model, session.initial(session.options["seed"]))
+        copy = replace(copy, weights=START)
     tables = {**copy.tables(), "versions": versions(experiment.options()["backend"])}
     write_whole(folder / RUN, HEAD + tomli_w.dumps(tables))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recurrency.errors import UsageError, nearest_hint
+from recurrency.errors import ShapeError, UsageError, nearest_hint
 from recurrency.model.initial import initialised, redrawn
 from recurrency.training.loop.loop import DivergedError, History, Options, Reporter, train
 from recurrency.training.loop.optimisers import optimiser
@@ -18,8 +18,9 @@ from recurrency.training.loop.sharing import Shared
 from recurrency.training.runs.experiments import KEPT, Experiment, load
 from recurrency.training.runs.fitting import fitted
 from recurrency.training.runs.reporters import REPORTERS, Write
+from recurrency.training.runs.sizes import found_dimensions
 from recurrency.training.runs.summaries import outcome, score
-from recurrency.training.runs.weights import save_weights
+from recurrency.training.runs.weights import load_weights, save_weights
 from recurrency.training.tasks import TASKS
 from recurrency.training.tasks.own import own_task
 from recurrency.training.tasks.task import Settings, Task, truncated
@@ -43,9 +44,13 @@ class Session:
     def of(cls, experiment: Experiment, write: Write, processes: Processes, output: str | None = None) -> Session:
         """Load and compile the spec of an experiment, and check what it says of initial values.
 
+        Dimensions that only the data know are taken from them.
+
         Raises:
-            UsageError: there is no such spec, or an initialiser fits no parameter. SpecError: the spec is malformed.
+            UsageError: there is no such spec, the data can't be read where a dimension is missing, or an initialiser
+                fits no parameter. SpecError: the spec is malformed.
         """
+        experiment = _sized(experiment, write)
         spec, model = _model(experiment)
         redrawn(model, experiment.init)
         return cls(experiment, spec, model, write, processes, output)
@@ -98,10 +103,8 @@ class Session:
         return task if steps is None else truncated(task, steps)
 
     def _whole(self, seed: int) -> Task:
-        o, e = self.options, self.experiment
-        sizes = Settings(
-            e.data, o["batch"] * self.processes.size, o["length"] or Settings.length, o["chunk"], o["dtype"], seed
-        )
+        e = self.experiment
+        sizes = _settings(e, seed, self.processes.size)
         if e.task is not None:
             return fitted(task_of(e, sizes), self.model)
         if e.data is None:
@@ -111,8 +114,18 @@ class Session:
         return own_task(sizes, self.model, **e.task_options)
 
     def initial(self, seed: int) -> Any:
-        """Initial values of all parameters, [size]: those of the spec, or of `init` of the experiment."""
-        return initialised(self.model, seed, self.experiment.init)
+        """Initial values of all parameters, [size]: those of the spec, of `init`, or of the file `weights`.
+
+        Raises:
+            UsageError: the file can't be read, or has parameters of another model.
+        """
+        file = self.experiment.weights_file()
+        if file is None:
+            return initialised(self.model, seed, self.experiment.init)
+        try:
+            return load_weights(file, self.model)
+        except ShapeError as error:
+            raise UsageError(f"{file} has the parameters of another model: {error}") from error
 
     def trainable(self) -> Any:
         """The model; with several processes, one that shares each batch among them."""
@@ -151,20 +164,38 @@ class Session:
         save_weights(path, self.model, history.params, about)
 
 
+def _settings(experiment: Experiment, seed: int = 0, processes: int = 1) -> Settings:
+    """What the task of an experiment is built from."""
+    o = experiment.options()
+    length = o["length"] or Settings.length
+    return Settings(experiment.data, o["batch"] * processes, length, o["chunk"], o["dtype"], seed)
+
+
+def _sized(experiment: Experiment, write: Write) -> Experiment:
+    """An experiment with the dimensions that only its data know."""
+    found = found_dimensions(experiment, _spec(experiment), lambda: task_of(experiment, _settings(experiment)))
+    if found:
+        write(f"from the data: {', '.join(f'{name}={size}' for name, size in found.items())}")
+    return experiment.changed({}, dimensions=found)
+
+
 def _model(experiment: Experiment) -> tuple[Any, Any]:
     """The spec and its compiled model."""
+    spec, options = _spec(experiment), experiment.options()
+    how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}
+    return spec, spec.compile(**how, dimensions=experiment.compiled_for())
+
+
+def _spec(experiment: Experiment) -> Any:
+    """The spec of an experiment."""
     from recurrency.model.shipped import spec as shipped
     from recurrency.model.spec import load
 
-    options = experiment.options()
     file, _, cell = experiment.spec.partition(".rnn:")
     if cell or ".rnn" in file or "/" in file:
         file = f"{file}.rnn" if cell else file
-        spec = load(experiment.path(file), cell or None)
-    else:
-        spec = shipped(experiment.spec)
-    how = {name: options[name] for name in ("backend", "dtype", "checkpoint")}
-    return spec, spec.compile(**how, dimensions=experiment.compiled_for())
+        return load(experiment.path(file), cell or None)
+    return shipped(experiment.spec)
 
 
 def task_of(experiment: Experiment, sizes: Settings) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ def own_task(settings: Settings, model: Any, **options: Any) -> Task:
     return fitted(Kind(f"on {path.name}", "", "", {}, make, OPTIONS).build(settings, **options), model)
 
 
+def renamed(inputs: Mapping[str, Input], names: Sequence[str]) -> Mapping[str, Input]:
+    """The inputs of a text for a spec with inputs of these names: a single one has the symbols, whatever its name."""
+    return inputs if len(names) != 1 or "x" in names else {names[0]: inputs["x"]}
+
+
 def _named(task: Task, model: Any) -> Task:
     """A text as the only input of a spec, whatever its name."""
     if len(model.inputs) != 1 or "x" in model.inputs:
@@ -60,5 +66,5 @@ def _named(task: Task, model: Any) -> Task:
         train=lambda epoch, rng: map(rename, task.train(epoch, rng)),
         valid=lambda: map(rename, task.valid()),
         test=lambda: map(rename, task.test()),
-        inputs={name: task.inputs["x"]},
+        inputs=renamed(task.inputs, [name]),
     )
