@@ -138,6 +138,8 @@ MISSES = {
     ("convert", "PlainLSTM", "--to", "torch-lstm", "a.safetensors", "-o", "b.pt"): "a.safetensors",
     ("compile", "Elman", *SIZES, "--backend", "cupy", "--check", "-o", "k.py"): "[cuda-check]'",
     ("generate", "nothing"): "nothing",
+    ("predict", "nothing"): "nothing",
+    ("evaluate", "nothing"): "nothing",
 }
 """Commands that need what is not there, and what they have to say."""
 OPTIONAL = "torch cupy cupy_backends matplotlib hypothesis cuda jax onnx ziglang".split()

@@ -143,6 +143,21 @@ def test_a_run_is_evaluated_on_its_test_data_or_on_a_file(tmp_path: Path, folder
         found["q"]
 
 
+def test_masked_steps_do_not_count_and_resets_begin_a_sequence(tmp_path: Path, folder: Path) -> None:
+    run, found = rc.load_run(folder), {}
+    for name, text in {
+        "plain": "sequence,x.0,x.1,label\na,1,2,0\nb,0,1,1\nb,3,1,2\n",
+        "mask": "sequence,x.0,x.1,label,mask\na,1,2,0,1\na,9,9,1,0\nb,0,1,1,1\nb,3,1,2,1\n",
+        "resets": "sequence,x.0,x.1,label,resets\na,1,2,0,0\na,0,1,1,1\na,3,1,2,0\n",
+    }.items():
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+        found[name] = run.evaluate(tmp_path / f"{name}.csv")
+    assert found["plain"]["p"].count == 3
+    for other in ("mask", "resets"):
+        assert found[other].loss == pytest.approx(found["plain"].loss, rel=1e-12)
+        assert found[other]["p"].values == pytest.approx(found["plain"]["p"].values, rel=1e-12)
+
+
 def test_a_run_of_a_task_reports_the_measure_of_its_task(tmp_path: Path) -> None:
     from recurrency.training.runs.command import Request, run
 

@@ -12,6 +12,9 @@ import pytest
 import recurrency as rc
 from recurrency.errors import UsageError
 from recurrency.predicting import LoadedRun, Predictions
+from recurrency.predicting.data import from_arrays
+from recurrency.predicting.outputs import outputs
+from recurrency.training.tasks.comparisons import kinds_of
 from tests.support.predicting import labelled, rows, trained, with_weights
 
 FRAMES = """
@@ -110,6 +113,49 @@ def test_the_last_step_is_that_of_each_sequence(tmp_path: Path, loaded: LoadedRu
     whole, last = loaded.predict(data), loaded.predict(data).last()
     np.testing.assert_array_equal(np.stack(last.output), [a[-1] for a in whole.output])
     assert last.clocks["logits"] is None
+
+
+CLOCKS = """
+use GRU, Linear from library
+
+cell Clocks(src: index[4] over s, x: [2] over t, k: index[3]) -> (y: [3], z: [2], weight: []) {
+    param w : [] ~ normal(0, 1)
+
+    read   = last(GRU[2](onehot(src)))
+    z      = Linear[2](GRU[3](x)) + read
+    y      = Linear[3](read)
+    weight = w
+
+    loss cross_entropy(y, last(k))
+}
+"""
+
+
+def test_values_of_sequences_of_steps_of_other_clocks_and_of_all(tmp_path: Path) -> None:
+    model = rc.parse(CLOCKS).compile(backend="numpy", dtype="float64")
+    params, rng = model.init(seed=3), np.random.default_rng(0)
+    src = [rng.integers(0, 4, n) for n in (3, 1, 5)]
+    x = [rng.standard_normal((n, 2)) for n in (2, 6, 1)]
+    needed = model.reads("output")
+    found = outputs(model, params, from_arrays({"src": src, "x": x}, model, needed), (), kinds_of(model), 0)
+    assert found.clocks == {
+        "y": None,
+        "y.probability": None,
+        "y.class": None,
+        "z": "t",
+        "weight": None,
+    }
+    for number in range(3):
+        one = {"src": src[number][:, None], "x": x[number][:, None]}
+        run = model.forward(params, one)
+        np.testing.assert_allclose(found["y"][number], run.outputs["y"][0], rtol=1e-12)
+        np.testing.assert_allclose(found["z"][number], run.outputs["z"][:, 0], rtol=1e-12)
+        np.testing.assert_allclose(found["y.probability"][number], softmax(run.outputs["y"][0]), rtol=1e-12)
+        assert found["weight"][number] == run.outputs["weight"]
+    found.save(tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["lengths"].tolist() == [2, 6, 1]
+        assert arrays["y"].shape == (3, 3)
 
 
 # --------------------------------------------------------------------------------------------------------------- files
@@ -232,7 +278,9 @@ def test_a_shipped_cell_that_has_changed_is_named(tmp_path: Path, folder: Path, 
     shutil.copytree(folder, tmp_path / "old")
     gru = tmp_path / "old" / "spec" / "library" / "gru.rnn"
     text = gru.read_text(encoding="utf-8")
-    gru.write_text(f"# older\n{text.replace('cell ChoGRU[', 'cell Other[')}", encoding="utf-8")
+    other = text.replace("cell ChoGRU[", "cell Other[").replace('"""Gated recurrent', '"""The gated recurrent')
+    assert other.count("The gated recurrent") > 0
+    gru.write_text(f"# older\n{other}", encoding="utf-8")
     x = np.ones((1, 3, 2))
     np.testing.assert_array_equal(rc.load_run(tmp_path / "old").predict(x).output, loaded.predict(x).output)
     gru.write_text(text.replace("z = sigmoid(", "z = 1 - sigmoid("), encoding="utf-8")
@@ -257,6 +305,13 @@ def test_weights_of_another_model_or_none_are_refused(tmp_path: Path, folder: Pa
         rc.load_run(tmp_path / "other")
     with pytest.raises(UsageError, match="holds no run"):
         rc.load_run(tmp_path)
+
+
+def test_an_epoch_that_is_no_number_is_refused(tmp_path: Path, folder: Path) -> None:
+    shutil.copytree(folder, tmp_path / "odd")
+    with_weights(tmp_path / "odd", epoch="one")
+    with pytest.raises(UsageError, match="says that it is of the epoch 'one', which is no number; train again"):
+        rc.load_run(tmp_path / "odd")
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path, folder: Path) -> None:

@@ -25,14 +25,14 @@ def trained(folder: Path, spec: str, data: Path, **dimensions: Any) -> Path:
     return folder / "run"
 
 
-def with_weights(folder: Path, **weights: Any) -> None:
+def with_weights(folder: Path, epoch: str = "1", **weights: Any) -> None:
     """Give the best parameters of a run other values, by name."""
     arrays = load_file(folder / BEST)
     assert arrays.keys() >= weights.keys(), list(arrays)
     new = {
         name: np.asarray(weights.get(name, array), array.dtype).reshape(array.shape) for name, array in arrays.items()
     }
-    save_file(new, folder / BEST, metadata={"epoch": "1"})
+    save_file(new, folder / BEST, metadata={"epoch": epoch})
 
 
 def labelled(path: Path, count: int = 24, label: bool = True) -> Path:
