@@ -25,6 +25,7 @@ def started(folder: Path | None, **more: Any) -> list[str]:
     said: list[str] = []
     options = {**QUICK, **more.pop("options", {})}
     where = None if folder is None else str(folder)
+    more = {"task_options": {"steps": 5, "held": 50}, **more}
     run(Request("first-element", None, {"H": 3}, options, folder=where, draws=False, **more), said.append)
     return said
 
@@ -42,7 +43,7 @@ def test_a_run_without_a_folder_gets_one_and_says_which(tmp_path: Path, monkeypa
     assert not (tmp_path / "runs").exists(), "from Python nothing is stored"
     for name in ("first-element", "first-element-2"):
         assert f"the run is stored in runs/{name}; " in started(None, keeps=True)[0]
-        assert rc.load_run(tmp_path / "runs" / name).evaluate().sequences == 1000
+        assert rc.load_run(tmp_path / "runs" / name).evaluate().sequences == 50
     started(None, keeps=True, output=str(tmp_path / "w.safetensors"))
     started(None, keeps=True, runs=2)
     assert len(list((tmp_path / "runs").iterdir())) == 2
@@ -99,7 +100,10 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     started(tmp_path / "one", options={"epochs": 1})
     with pytest.raises(UsageError, match="has the parameters of another model"):
-        run(Request("first-element", None, {"H": 4}, QUICK, weights=str(tmp_path / "one")), print)
+        run(
+            Request("first-element", None, {"H": 4}, QUICK, task_options={"held": 50}, weights=str(tmp_path / "one")),
+            print,
+        )
     with pytest.raises(UsageError, match="so init has no effect: leave one of them out"):
         started(None, weights=str(tmp_path / "one"), init={"*.U": "zeros"})
     with pytest.raises(UsageError, match="cannot read weights from"):
@@ -159,7 +163,10 @@ def test_data_that_do_not_agree_on_a_dimension_are_refused(tmp_path: Path) -> No
 def test_the_dimensions_of_a_task_are_found(tmp_path: Path) -> None:
     said: list[str] = []
     options = {"epochs": 1, "log-form": "quiet", "backend": "numpy"}
-    run(Request("SymbolClassifier", "temporal-order", {"H": 2}, options, task_options={"steps": 1}), said.append)
+    run(
+        Request("SymbolClassifier", "temporal-order", {"H": 2}, options, task_options={"steps": 1, "held": 20}),
+        said.append,
+    )
     assert said[0].startswith("from the data: V=")
 
 
