@@ -28,7 +28,7 @@ recurrency.backend recurrency.equations
 recurrency.model
 recurrency.library recurrency.convert recurrency.testing recurrency.backends
 recurrency.inspection recurrency.training
-recurrency.comparing recurrency.generating recurrency.notebook recurrency.optim
+recurrency.comparing recurrency.editor recurrency.generating recurrency.notebook recurrency.optim
 recurrency recurrency.predicting recurrency.reproducing
 recurrency.cli
 recurrency.__main__

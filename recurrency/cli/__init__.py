@@ -32,6 +32,7 @@ COMMANDS = {
     "probe": ("probing:probe", "Measure activations and gradients before training."),
     "convert": ("convert:convert", "Convert weights from PyTorch or Keras layers, and back."),
     "verify": ("verify:verify", "Compare backends with the interpreter on a spec, and its gradients with differences."),
+    "lsp": ("serving:lsp", "Serve an editor: mistakes as you type, shapes, completion, renaming."),
     "backends": ("backing:backends", "List the backends, and why one can't run here."),
     "cache": ("caching:cache", "List or delete compiled files."),
 }
@@ -49,6 +50,8 @@ OPTIONAL = {
     "hypothesis": "verify",
     "matplotlib": "plots",
     "pyarrow": "parquet",
+    "lsprotocol": "lsp",
+    "pygls": "lsp",
 }
 """Package that a command may need -> the extra that brings it."""
 

@@ -202,14 +202,33 @@ class File:
 # ---------------------------------------------------------------------------------------------------------- walks
 
 
+_PARTS: dict[type, tuple[str, ...]] = {}
+
+
+def _parts(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of syntax that may hold syntax; none of other types."""
+    if kind not in _PARTS:
+        named = fields(kind) if is_dataclass(kind) else ()
+        _PARTS[kind] = tuple(part.name for part in named if part.name != "span")
+    return _PARTS[kind]
+
+
+def below(node: Any) -> list[Any]:
+    """The pieces of syntax directly below one, in the order of the text."""
+    found: list[Any] = []
+    for name in _parts(type(node)):
+        value = getattr(node, name)
+        found += value if isinstance(value, tuple) else (value,)
+    return [item for item in found if _parts(type(item))]
+
+
 def walk(node: Any) -> Iterator[Any]:
-    """A piece of syntax and all syntax below it."""
-    yield node
-    for part in fields(node):
-        value = getattr(node, part.name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if part.name != "span" and is_dataclass(item):
-                yield from walk(item)
+    """A piece of syntax and all syntax below it, in the order of the text."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(below(node))
 
 
 def indices(body: tuple[Statement, ...]) -> set[str]:

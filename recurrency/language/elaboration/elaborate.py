@@ -6,11 +6,7 @@ dimension that determines the size of the graph (the L of a loop) gets a number 
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -31,10 +27,10 @@ from recurrency.language.elaboration.handed import Handed, apart
 from recurrency.language.elaboration.instance import Instance, own_clock
 from recurrency.language.elaboration.meanings import ParamInfo
 from recurrency.language.elaboration.modules import CellDef
+from recurrency.language.elaboration.recursion import deep_recursion
 from recurrency.language.elaboration.signals import NeedNumber, Poisoned, TooMuch
 from recurrency.language.elaboration.streams import Stream, at_steps
 from recurrency.language.elaboration.walk import (
-    GREATEST_DEPTH,
     GREATEST_FILE,
     GREATEST_GRAPH,
     Elaboration,
@@ -92,7 +88,7 @@ def elaborate(definition: CellDef, dimensions: Mapping[str, Any]) -> Elaborated:
         SpecError: the spec has mistakes.
     """
     sizes, handed = apart(definition.cell, dimensions)
-    top = _elaborated(definition, bind(definition, sizes), handed)
+    top = _faultless(_unrolled(definition, bind(definition, sizes), handed))
     handed.refuse_rest(definition.cell.name)
     return _result(top)
 
@@ -112,12 +108,36 @@ def unfold(definition: CellDef, given: Mapping[str, Any] | None = None) -> Insta
     Raises:
         SpecError: with every independent mistake. UsageError: what is given does not fit.
     """
+    return _faultless(_unfolded(definition, given))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A check that goes on after mistakes: the outermost instance with all that was found, and the mistakes."""
+
+    top: Instance
+    mistakes: tuple[Diagnostic, ...]
+    whole: Elaborated | None
+    """What `check` returns; None if there is a mistake, here or in what the cell uses."""
+
+
+def survey(definition: CellDef) -> Survey:
+    """Check a cell as `check` does, and keep what is known of its names where it has mistakes."""
+    top = _unfolded(definition, None)
+    try:
+        return Survey(top, (), _result(_faultless(top)))
+    except SpecError as error:
+        return Survey(top, error.diagnostics, None)
+
+
+def _unfolded(definition: CellDef, given: Mapping[str, Any] | None) -> Instance:
+    """The outermost instance with symbolic dimensions, except those that are given or needed as numbers."""
     numbers: dict[str, int] = {}
     while True:
         try:
             dimensions = units(definition, numbers, given)
             real = not numbers and not any(isinstance(value, Poly) for value in dimensions.values())
-            return _elaborated(definition, dimensions, Handed(computes=real))
+            return _unrolled(definition, dimensions, Handed(computes=real))
         except NeedNumber as need:
             for name in sorted(need.names):
                 numbers[name] = sample(definition.cell, name, numbers)
@@ -148,18 +168,23 @@ def check_all(
     return last
 
 
-def _elaborated(definition: CellDef, dimensions: Mapping[str, Any], handed: Handed) -> Instance:
+def _faultless(top: Instance) -> Instance:
+    """The same instance; raises `SpecError` if it has mistakes."""
+    if top.work.diagnostics or top.work.spoilt:
+        raise SpecError(tuple(sorted(top.work.diagnostics, key=place_of)))
+    return top
+
+
+def _unrolled(definition: CellDef, dimensions: Mapping[str, Any], handed: Handed) -> Instance:
     """Walk until the shapes of undeclared feedbacks are those that their equations give."""
     assumptions: dict[str, tuple[Dim, ...]] = {}
-    with _recursion():
+    with deep_recursion():
         for round in range(ROUNDS):
             work = Elaboration(assumptions, FORMS, handed)
             top = _walk(work, definition, dimensions, last=round == ROUNDS - 1)
             if not work.revised:
                 break
             assumptions.update({name: shape for name, (_, shape) in work.revised.items()})
-        if work.diagnostics or work.spoilt:
-            raise SpecError(tuple(sorted(work.diagnostics, key=place_of)))
         return top
 
 
@@ -298,27 +323,4 @@ def _too_large(work: Elaboration, node: Node, what: str, count: int, help: str) 
     return SpecError((work.too_much(node.span, title, help).diagnostic,))
 
 
-_LOCK = threading.Lock()
-_WALKS: list[int] = []
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
-
-
-@contextmanager
-def _recursion() -> Iterator[None]:
-    """Raise the recursion limit for `GREATEST_DEPTH`: each level of nesting in a spec takes about ten nested calls."""
-    with _LOCK:
-        if not _WALKS:
-            _WALKS.append(sys.getrecursionlimit())
-            sys.setrecursionlimit(max(_WALKS[0], 20 * GREATEST_DEPTH + 2000))
-        _WALKS.append(1)
-    try:
-        yield
-    finally:
-        with _LOCK:
-            _WALKS.pop()
-            if len(_WALKS) == 1:
-                sys.setrecursionlimit(_WALKS.pop())
-
-
-__all__ = ["Elaborated", "Elaboration", "Poly", "check", "elaborate", "unfold"]
+__all__ = ["Elaborated", "Elaboration", "Poly", "Survey", "check", "elaborate", "survey", "unfold"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from recurrency.errors import Diagnostic, Source, Span
 from recurrency.language import syntax
@@ -33,30 +34,38 @@ SILENCED = re.compile(r"#\s*ok:\s*(RNN\d+(?:\s*,\s*RNN\d+)*)\b(.*)", re.IGNORECA
 
 def lint(module: Module) -> tuple[Diagnostic, ...]:
     """The warnings about the cells of a text, in its order, without those that are silenced."""
-    source = module.file.source
     read_outside, losing = outside(module), with_loss(module)
     found = [w for definition in module.own.values() for w in of_cell(definition, read_outside, losing)]
-    found = list({(w.number, w.span): w for w in found}.values())  # cells may share a function
-    found += of_text(module)
-    quiet: dict[tuple[int, int], Silencer] = {}
-    for silencer in silencers(source):
-        quiet.update({(number, line): silencer for number in silencer.numbers for line in silencer.lines})
+    return quieted([*found, *of_text(module)], silencers(module.file.source))
+
+
+def quieted(found: Iterable[Diagnostic], comments: Iterable[Silencer]) -> tuple[Diagnostic, ...]:
+    """Each warning once, without those that comments silence, and with a warning for each comment that does nothing."""
+    quiet: dict[Place, Silencer] = {}
+    for silencer in comments:
+        source = id(silencer.span.source)
+        quiet.update({(n, line, source): silencer for n in silencer.numbers for line in silencer.lines})
     left, used = [], set[tuple[int, Silencer]]()
-    for warning in found:
+    for warning in {(w.number, w.span): w for w in found}.values():  # cells may share a function
         by = next((quiet[at] for at in _places(warning) if at in quiet), None)
         if by is None:
             left.append(warning)
         else:
             used.add((warning.number, by))
-    unused = {(number, silencer) for (number, _), silencer in quiet.items()} - used
+    unused = {(number, silencer) for (number, _, _), silencer in quiet.items()} - used
     left += [silencer.unused(number) for number, silencer in sorted(unused, key=lambda pair: pair[0])]
     return tuple(sorted((replace(w, warning=True) for w in left), key=lambda w: w.span.start if w.span else 0))
 
 
-def _places(warning: Diagnostic) -> list[tuple[int, int]]:
+Place: TypeAlias = tuple[int, int, int]
+"""The number of a warning, a line, and the id of the source that has it."""
+
+
+def _places(warning: Diagnostic) -> list[Place]:
     """The number of a warning with the lines at which a comment silences it."""
     span = warning.span
-    return [] if span is None else [(warning.number, line) for line in dict.fromkeys((span.line, span.end_line))]
+    lines = dict.fromkeys((span.line, span.end_line)) if span else ()
+    return [(warning.number, line, id(span.source)) for line in lines] if span else []
 
 
 # ----------------------------------------------------------------------------------------------------------- silencers

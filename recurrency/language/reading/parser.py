@@ -61,6 +61,18 @@ def refuse_control(source: Source, at: int) -> NoReturn:
 
 def parse_file(source: Source) -> syntax.File:
     """The syntax of a text. Raises `SpecError`, and nothing else, with all independent mistakes of syntax."""
+    file, mistakes = parse_partly(source)
+    if file is None or mistakes:
+        raise SpecError(mistakes)
+    return file
+
+
+def parse_partly(source: Source) -> tuple[syntax.File | None, tuple[Diagnostic, ...]]:
+    """What can be read of a text, and all independent mistakes of syntax; statements with mistakes are left out.
+
+    Raises:
+        SpecError: the text is too long, or has a control character: nothing of it is read.
+    """
     if len(source.text) > MAX_TEXT:
         refuse_length("the text")
     every = words_of(source.text)
@@ -71,7 +83,7 @@ def parse_file(source: Source) -> syntax.File:
     for word in every:
         if word.type in ("COMMENT", "DOC") and (control := CONTROLS.search(word)):
             refuse_control(source, (word.start_pos or 0) + control.start())
-    return Reading(source, words).file()
+    return Reading(source, words).read()
 
 
 class Reading:
@@ -105,18 +117,16 @@ class Reading:
                 kept.append(word)
         return kept
 
-    def file(self) -> syntax.File:
-        """The syntax tree; raises `SpecError`."""
+    def read(self) -> tuple[syntax.File | None, tuple[Diagnostic, ...]]:
+        """The syntax tree of what can be read, and the mistakes in the order of the text."""
         tree = None
         for _ in range(2 * MAX_MISTAKES):
             tree = self.attempt()
             if tree is not None or not self.words or len(self.mistakes) >= MAX_MISTAKES or self.patience <= 0:
                 break
         file = self.build(tree) if tree is not None else None
-        if file is None or self.mistakes:
-            place = [(m.span.start if m.span else 0, m) for m in self.mistakes]
-            raise SpecError(tuple(m for _, m in sorted(place, key=lambda pair: pair[0])[:MAX_MISTAKES]))
-        return file
+        place = [(m.span.start if m.span else 0, m) for m in self.mistakes]
+        return file, tuple(m for _, m in sorted(place, key=lambda pair: pair[0])[:MAX_MISTAKES])
 
     def attempt(self) -> Tree[Token] | None:
         """The parse tree of the words, or `None` after the first mistake was reported and cut out."""

@@ -1,0 +1,1 @@
+"""What editors ask about a `.rnn` text while it is written, and the language server that answers."""

@@ -1,0 +1,112 @@
+"""Changes of the text that a message suggests. Each is tried out: one is offered only if the mistake is gone then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from recurrency.editor.analysis import Analysis, Found
+from recurrency.editor.places import Range
+from recurrency.language.diagnostics import SYNTAX, USELESS_COMMENT
+
+MEANT = re.compile(r"did you mean (?:the dimension )?(.+?)\?")
+WRITE = re.compile(r"(?:\bwrite|with an index:|with its operator:|the state \w+ is) (\S.*)$")
+USE = re.compile(r"add a line: (use \w+ from library)", re.IGNORECASE)
+NAME = re.compile(r"[^\W\d]\w*")
+PATH = re.compile(r'"([^"\n]*)"')
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A text in place of a range."""
+
+    range: Range
+    text: str
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A change that an editor offers for a diagnostic; the first one that mends a mistake is `preferred`."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    preferred: bool = False
+
+
+def fixes(analysis: Analysis, found: Found, analyse: Callable[[str], Analysis]) -> list[Fix]:
+    """The fixes for a diagnostic that mend it."""
+    if found.diagnostic.warning:
+        return list(_for_warning(analysis, found))
+    out: list[Fix] = []
+    for title, edits in _candidates(analysis, found):
+        if all(edits != fix.edits for fix in out) and mends(analysis, found, analyse(applied(analysis.lines, edits))):
+            out.append(Fix(title, edits, preferred=not out))
+    return out
+
+
+def mends(before: Analysis, found: Found, after: Analysis) -> bool:
+    """Whether a mistake is gone, and no new one came for it, which might hide it."""
+    same = [f for f in after.mistakes if _said(f) == _said(found)]
+    more = len(after.mistakes) - len(before.mistakes)
+    written = [sum(f.diagnostic.number in SYNTAX for f in a.mistakes) for a in (before, after)]
+    return more <= 0 and written[1] <= written[0] and len(same) < len([f for f in before.mistakes if _said(f) == _said(found)])
+
+
+def _said(found: Found) -> tuple[int, str]:
+    return found.diagnostic.number, found.diagnostic.title
+
+
+def applied(lines: list[str], edits: tuple[Edit, ...]) -> str:
+    """The text after edits, which do not overlap."""
+    lines = list(lines)
+    for edit in sorted(edits, key=lambda e: e.range, reverse=True):
+        place = edit.range
+        changed = lines[place.line][: place.column] + edit.text + lines[place.end_line][place.end_column :]
+        lines[place.line : place.end_line + 1] = changed.split("\n")
+    return "\n".join(lines)
+
+
+def _candidates(analysis: Analysis, found: Found) -> Iterator[tuple[str, tuple[Edit, ...]]]:
+    """What the help of a message might mean, as edits."""
+    help, place = found.diagnostic.help or "", found.range
+    line = USE.search(help)
+    inserted = (use_edit(analysis, line[1]),) if line else ()
+    for pattern, verb in ((MEANT, "Change to"), (WRITE, "Write")):
+        for match in pattern.finditer(help):
+            wanted = match[1].strip("'").rstrip(".")
+            for edit in _replacing(analysis.lines, place, wanted):
+                yield f"{verb} {wanted}", (edit, *inserted)
+    if line:
+        yield f"Add `{line[1]}`", inserted
+
+
+def _replacing(lines: list[str], place: Range, wanted: str) -> Iterator[Edit]:
+    """The whole place as `wanted`, its first name, or the path in it."""
+    if place.line == place.end_line:
+        text = lines[place.line][place.column : place.end_column]
+        for pattern, group in ((NAME, 0), (PATH, 1)):
+            match = pattern.search(text)
+            if match and match[0] != text:
+                start, end = place.column + match.start(group), place.column + match.end(group)
+                yield Edit(Range(place.line, start, place.line, end), wanted)
+    yield Edit(place, wanted)
+
+
+def use_edit(analysis: Analysis, line: str) -> Edit:
+    """A new `use` line: behind the last one, or before all else."""
+    last = [piece.line + reading.range(use.span).line for piece, reading in analysis.parts for use in reading.file.uses]
+    at = max(last) + 1 if last else 0
+    return Edit(Range(at, 0, at, 0), f"{line}\n" if last else f"{line}\n\n")
+
+
+def _for_warning(analysis: Analysis, found: Found) -> Iterator[Fix]:
+    """A comment that silences a warning; no comment where it silences nothing."""
+    place, code = found.range, found.diagnostic.code
+    text = analysis.lines[place.line]
+    if found.diagnostic.number == USELESS_COMMENT.number:
+        start = len(text[: place.column].rstrip())
+        yield Fix("Delete the comment", (Edit(Range(place.line, start, place.line, place.end_column), ""),), True)
+    elif "#" not in text and '"""' not in text:
+        end = len(text.rstrip())
+        yield Fix(f"Silence {code} here", (Edit(Range(place.line, end, place.line, len(text)), f"  # ok: {code}"),))

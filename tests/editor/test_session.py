@@ -1,0 +1,116 @@
+"""Sessions of a real client: a text is opened, changed, asked about, renamed in and mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+types = pytest.importorskip("lsprotocol.types")
+
+from tests.support.editing import Editor, edit, place_of
+
+TEXT = '''\
+use Linear from library
+
+fn squash(a) = tanh(a)
+
+cell Leaky[N, H](x: [N]) -> (y: [H]) {
+    """Units that forget."""
+
+    param W : [H, N] ~ glorot_uniform
+    param a : [H]    ~ constant(2)
+
+    state s : [H] = 0
+
+    keep = sigmoid(a)
+    s    = keep * s[t-1] + (1 - keep) * squash(W @ x)
+    y    = Linear[H](s)
+}
+
+cell Two[N, H](x: [N]) -> (z: [H]) {
+    under = Leaky[H](x)
+    z     = Leaky[H](under) + under.s
+}
+'''
+
+
+def test_a_session_from_a_mistake_to_its_fix(tmp_path: Path) -> None:
+    async def session(editor: Editor) -> None:
+        assert await editor.open("two.rnn", TEXT) == []
+        await ask_about_names(editor)
+        await rename(editor)
+        await mend(editor)
+        await complete(editor)
+
+    edit(tmp_path, session)
+
+
+async def ask_about_names(editor: Editor) -> None:
+    place = editor.at("two.rnn", *place_of(TEXT, "keep * s"))
+    shown = await editor.ask("hover", types.HoverParams(**place))
+    assert "keep = sigmoid(a)" in shown.contents.value
+    assert "`keep : [H]`" in shown.contents.value
+    shown = await editor.ask("hover", types.HoverParams(**editor.at("two.rnn", *place_of(TEXT, "s[t-1]"))))
+    assert "a state of Leaky" in shown.contents.value
+    assert "recurrence: diagonal, affine, through s" in shown.contents.value
+    found = await editor.ask("definition", types.DefinitionParams(**editor.at("two.rnn", *place_of(TEXT, "Linear[H]"))))
+    assert found[0].uri.endswith("specs/linear.rnn") or "specs" in found[0].uri
+    found = await editor.ask("definition", types.DefinitionParams(**editor.at("two.rnn", *place_of(TEXT, "squash(W"))))
+    assert [place.range.start.line for place in found] == [2]
+    asked = types.DocumentSymbolParams(types.TextDocumentIdentifier(editor.uri("two.rnn")))
+    symbols = await editor.ask("document_symbol", asked)
+    assert [s.name for s in symbols] == ["squash", "Leaky", "Two"]
+    assert [s.name for s in symbols[1].children] == ["x", "W", "a", "s", "keep", "y"]
+    whole = types.Range(types.Position(0, 0), types.Position(99, 0))
+    asked = types.InlayHintParams(types.TextDocumentIdentifier(editor.uri("two.rnn")), whole)
+    hints = await editor.ask("inlay_hint", asked)
+    assert [(h.position.line, h.label) for h in hints] == [(12, " : [H]"), (18, " : [H]")]
+
+
+async def rename(editor: Editor) -> None:
+    place = editor.at("two.rnn", *place_of(TEXT, "s[t-1]"))
+    found = await editor.ask("rename", types.RenameParams(**place, new_name="memory"))
+    (edits,) = found.changes.values()
+    assert sorted(e.range.start.line for e in edits) == [10, 13, 13, 14, 19], "in the other cell as well"
+    with pytest.raises(Exception, match="x already has a meaning where s is used"):
+        await editor.ask("rename", types.RenameParams(**place, new_name="x"))
+
+
+async def mend(editor: Editor) -> None:
+    broken = TEXT.replace("keep * s", "keap * s")
+    (mistake,) = await editor.change("two.rnn", broken)
+    assert (mistake.code, mistake.range.start) == ("RNN020", types.Position(*place_of(broken, "keap")))
+    assert "did you mean keep?" in mistake.message
+    about = types.TextDocumentIdentifier(editor.uri("two.rnn"))
+    asked = types.CodeActionParams(about, mistake.range, types.CodeActionContext([mistake]))
+    (fix,) = await editor.ask("code_action", asked)
+    assert fix.title == "Change to keep"
+    ((only,),) = fix.edit.changes.values()
+    assert (only.new_text, only.range) == ("keep", mistake.range)
+    assert await editor.change("two.rnn", TEXT) == []
+
+
+async def complete(editor: Editor) -> None:
+    text = TEXT.replace("    z     = Leaky[H](under) + under.s\n}", "    z     = Leaky[H](under) + under.")
+    await editor.change("two.rnn", text)
+    offered = await completions(editor, text, len(text.rstrip()))
+    assert {"s", "keep", "y"} <= offered.keys()
+    text = TEXT.replace("squash(W @ x)", "squash(W @ ")
+    (mistake,) = await editor.change("two.rnn", text)
+    assert mistake.code == "RNN003"
+    at = text.index("squash(W @ ") + len("squash(W @ ")
+    offered = await completions(editor, text, at)
+    assert offered["keep"].detail == "[H]"
+    assert offered["where"].detail == "where(c, a, b)"
+    assert offered["GRU"].additional_text_edits[0].new_text == "use GRU from library\n"
+    line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1
+    found = await editor.ask("signature_help", types.SignatureHelpParams(**editor.at("two.rnn", line, column)))
+    assert (found.signatures[0].label, found.active_parameter) == ("squash(a)", 0)
+
+
+async def completions(editor: Editor, text: str, at: int) -> dict[str, Any]:
+    line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1
+    found = await editor.ask("completion", types.CompletionParams(**editor.at("two.rnn", line, column)))
+    return {item.label: item for item in found.items}
