@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from recurrency.editor.facts import NOTHING, Checked, Facts, facts_of
 from recurrency.editor.files import Files
@@ -16,7 +17,7 @@ from recurrency.editor.places import Range, range_of
 from recurrency.editor.readings import Kept, Reading, Readings
 from recurrency.errors import Diagnostic, RecurrencyError, Source, SpecError
 from recurrency.language import syntax
-from recurrency.language.diagnostics import NO_SUCH_CELL, TEXT_TOO_LONG, TOO_LARGE, say
+from recurrency.language.diagnostics import DEFINED_TWICE, NO_SUCH_CELL, TEXT_TOO_LONG, TOO_LARGE, say
 from recurrency.language.elaboration.elaborate import survey
 from recurrency.language.elaboration.modules import CellDef, Module
 from recurrency.language.elaboration.walk import GREATEST_FILE, too_large
@@ -28,6 +29,8 @@ from recurrency.language.words import MAX_WORDS
 LINE = re.compile(r"\bline \d|:\d+:\d")
 """A place in a message."""
 TOP = Range(0, 0, 0, 0)
+Key: TypeAlias = tuple[str, tuple[tuple[int, tuple[str, int]], ...], object]
+"""A cell, the pieces that its check reads (by source, and by text), and what it uses of other files."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +49,38 @@ class Analysis:
     parts: tuple[tuple[Piece, Reading], ...]
     module: Module
     cells: Mapping[str, Checked]
-    keys: Mapping[str, object]
+    keys: Mapping[str, Key]
     """For each cell, what its check depends on."""
     mistakes: tuple[Found, ...]
+    _names: dict[int, list[Occurrence]] = field(default_factory=dict, init=False)
 
     @cached_property
     def lines(self) -> list[str]:
         """The lines of the text."""
         return self.text.split("\n")
 
-    @cached_property
+    @property
     def names(self) -> list[Occurrence]:
         """All occurrences of names, in order."""
-        found = []
-        for piece, reading in self.parts:
-            found += [replace(o, range=o.range.down(piece.line)) for o in occurrences(reading, self.module)]
-        return found
+        return [name for number in range(len(self.parts)) for name in self.names_in(number)]
+
+    def names_in(self, number: int) -> list[Occurrence]:
+        """The occurrences of names in one part."""
+        if number not in self._names:
+            piece, reading = self.parts[number]
+            found = occurrences(reading, self.module)
+            self._names[number] = [replace(o, range=o.range.down(piece.line)) for o in found]
+        return self._names[number]
+
+    def named_lines(self) -> set[tuple[str, int]]:
+        """The keys of the pieces whose lines messages may name."""
+        if not any(LINE.search(note) for f in self.mistakes for note in f.diagnostic.notes):
+            return set()
+        cells = [name for name, checked in self.cells.items() if checked.mistakes]
+        twice = any(f.diagnostic.number == DEFINED_TWICE.number for f in self.mistakes)
+        if twice or not cells:
+            return {piece.key for piece, _ in self.parts}
+        return {key for name in cells for _, key in self.keys[name][1]}
 
     def facts(self, cell: str) -> Facts:
         """What is known about the names of a cell."""
@@ -78,12 +97,8 @@ class Analysis:
 
     def name_at(self, line: int, column: int) -> Occurrence | None:
         """The name at a place."""
-        return next((o for o in self.names if o.range.holds(line, column)), None)
-
-    def range(self, reading: Reading, span_range: Range) -> Range:
-        """A range of a piece in the text."""
-        piece = next(piece for piece, other in self.parts if other is reading)
-        return span_range.down(piece.line)
+        number = sum(piece.line <= line for piece, _ in self.parts) - 1
+        return next((o for o in self.names_in(number) if o.range.holds(line, column)), None) if number >= 0 else None
 
 
 def placed(parts: Iterable[tuple[Piece, Reading]], found: Iterable[Diagnostic]) -> tuple[Found, ...]:
@@ -129,9 +144,10 @@ class Workshop:
         if sum(len(reading.words) for _, reading in parts) >= MAX_WORDS:
             return self._refused(text, f"the text is too long: at most {MAX_WORDS} words are read")
         found = self._analysed(text, parts)
-        moved = any(reading.line != piece.line for piece, reading in found.parts)
-        if moved and any(LINE.search(note) for f in found.mistakes for note in f.diagnostic.notes):
-            found = self._analysed(text, [(piece, self.readings.read(piece, exact=True)) for piece in pieces(text)])
+        named = found.named_lines()
+        if any(reading.line != piece.line and piece.key in named for piece, reading in parts):
+            parts = [(piece, self.readings.read(piece, exact=piece.key in named)) for piece, _ in parts]
+            found = self._analysed(text, parts)
         return found
 
     def _refused(self, text: str, title: str) -> Analysis:
@@ -145,7 +161,7 @@ class Workshop:
         source = parts[0][1].source if parts else Source(self.readings.name, "")
         module, mistakes, used = self.files.module(syntax.File(source, uses, functions, cells), self.path)
         broken = {id(reading) for _, reading in parts if reading.mistakes}
-        keys: dict[str, object] = {}
+        keys: dict[str, Key] = {}
         checked = self._check(module, [reading for _, reading in parts], used, keys)
         found = [m for _, reading in parts for m in reading.mistakes]
         if not any(reading.file.uses or "use" in reading.mentions for _, reading in parts if id(reading) in broken):
@@ -161,7 +177,7 @@ class Workshop:
         return Analysis(text, tuple(parts), module, cells_, keys, placed(parts, found))
 
     def _check(
-        self, module: Module, readings: list[Reading], used: object, keys: dict[str, object]
+        self, module: Module, readings: list[Reading], used: object, keys: dict[str, Key]
     ) -> dict[str, tuple[bool, Checked]]:
         """For each cell of the text, whether all that it uses could be read, and what its check found."""
         defined: dict[str, list[Reading]] = {}

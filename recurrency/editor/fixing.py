@@ -50,7 +50,11 @@ def mends(before: Analysis, found: Found, after: Analysis) -> bool:
     same = [f for f in after.mistakes if _said(f) == _said(found)]
     more = len(after.mistakes) - len(before.mistakes)
     written = [sum(f.diagnostic.number in SYNTAX for f in a.mistakes) for a in (before, after)]
-    return more <= 0 and written[1] <= written[0] and len(same) < len([f for f in before.mistakes if _said(f) == _said(found)])
+    return (
+        more <= 0
+        and written[1] <= written[0]
+        and len(same) < len([f for f in before.mistakes if _said(f) == _said(found)])
+    )
 
 
 def _said(found: Found) -> tuple[int, str]:

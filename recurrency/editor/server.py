@@ -244,14 +244,14 @@ def on_signature(server: Server, params: types.SignatureHelpParams) -> types.Sig
     return None if found is None else protocol.signature_help(found)
 
 
-def on_formatting(server: Server, params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+async def on_formatting(server: Server, params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
     document = server.document(params.text_document.uri)
+    before, end = document.text, "\r\n" if document.crlf else "\n"
     try:
-        text = format_file(document.text, document.workshop.readings.name)
+        after = await document.in_thread(partial(format_file, before, document.workshop.readings.name))
     except RecurrencyError:
         return None
-    positions = server.positions(document.text.split("\n"))
-    return protocol.line_edits(document.text, text, positions, "\r\n" if document.crlf else "\n")
+    return protocol.line_edits(before, str(after), server.positions(before.split("\n")), end)
 
 
 async def on_actions(server: Server, params: types.CodeActionParams) -> list[types.CodeAction]:

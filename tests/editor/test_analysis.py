@@ -113,6 +113,7 @@ PARTS = (
     '"""',
     " cell ",
     "\ncell A",
+    "\nfn squash(a) = a\n",
     "# ok: RNN103",
     "tanj",
     "use ",

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-types = pytest.importorskip("lsprotocol.types")
-
-from tests.support.editing import Editor, edit, place_of
+from tests.support.editing import Editor, edit, place_of, types
 
 TEXT = '''\
 use Linear from library
@@ -45,6 +43,86 @@ def test_a_session_from_a_mistake_to_its_fix(tmp_path: Path) -> None:
         await complete(editor)
 
     edit(tmp_path, session)
+
+
+def test_half_written_texts_line_ends_and_wide_letters(tmp_path: Path) -> None:
+    async def session(editor: Editor) -> None:
+        await half_written(editor)
+        await line_ends(editor)
+        await wide_letters(editor)
+        await too_long(editor)
+        await two_files(editor)
+
+    edit(tmp_path, session)
+
+
+async def half_written(editor: Editor) -> None:
+    """Every request is answered, wherever a text ends and wherever the cursor is."""
+    await editor.open("half.rnn", TEXT)
+    for end in range(0, len(TEXT), 61):
+        editor.write("half.rnn", TEXT[:end])
+        await ask_everything(editor, "half.rnn", TEXT[:end].count("\n"), 3)
+    await ask_everything(editor, "half.rnn", 10_000, 10_000)
+    assert await editor.change("half.rnn", TEXT) == []
+
+
+async def ask_everything(editor: Editor, name: str, line: int, column: int) -> None:
+    place = editor.at(name, line, column)
+    await editor.ask("completion", types.CompletionParams(**place))
+    await editor.ask("signature_help", types.SignatureHelpParams(**place))
+    await editor.ask("hover", types.HoverParams(**place))
+    await editor.ask("definition", types.DefinitionParams(**place))
+    await editor.ask("references", types.ReferenceParams(types.ReferenceContext(True), **place))
+    about = types.TextDocumentIdentifier(editor.uri(name))
+    await editor.ask("formatting", types.DocumentFormattingParams(about, types.FormattingOptions(4, True)))
+    await editor.ask("document_symbol", types.DocumentSymbolParams(about))
+
+
+async def line_ends(editor: Editor) -> None:
+    """Carriage returns change no place, and a formatted text keeps them."""
+    broken = TEXT.replace("keep * s", "keap*s")
+    (one,) = await editor.open("lf.rnn", broken)
+    (two,) = await editor.open("crlf.rnn", broken.replace("\n", "\r\n"))
+    assert one.range == two.range
+    about = types.TextDocumentIdentifier(editor.uri("crlf.rnn"))
+    (changed,) = await editor.ask("formatting", types.DocumentFormattingParams(about, types.FormattingOptions(4, True)))
+    assert (changed.range.start.line, changed.new_text.count("\r\n")) == (13, 1)
+    assert changed.new_text.startswith("    s    = keap * s[t-1]")
+
+
+async def wide_letters(editor: Editor) -> None:
+    """Columns are counted in UTF-16, in which a letter beyond the basic plane takes two."""
+    text = "cell C[H](x: [H]) -> (h: [H]) {\n    𝐡a = x  # ok: RNN103\n    h = 𝐡a * tanj(𝐡a)  # 𝐡a\n}\n"
+    (mistake,) = await editor.open("wide.rnn", text)
+    assert (mistake.range.start.character, mistake.range.end.character) == (14, 18)
+    found = await editor.ask(
+        "references", types.ReferenceParams(types.ReferenceContext(True), **editor.at("wide.rnn", 2, 9))
+    )
+    assert [(p.range.start.character, p.range.end.character) for p in found] == [(4, 7), (8, 11), (19, 22)]
+
+
+async def too_long(editor: Editor) -> None:
+    """A text of 10 MB gets one message."""
+    (mistake,) = await editor.open("long.rnn", TEXT * 20_000)
+    assert (mistake.code, mistake.message) == ("RNN012", "the text has more than 1000000 characters: it is not checked")
+    await ask_everything(editor, "long.rnn", 5, 5)
+    assert [d.code for d in await editor.change("long.rnn", "cell")] == ["RNN002"]
+
+
+async def two_files(editor: Editor) -> None:
+    """A text sees another as it is in the editor, and a renamed cell is renamed in both."""
+    part = "cell Part[N](x: [N]) -> (y: [N]) {\n    y = tanh(x)\n}\n"
+    (editor.root / "part.rnn").write_text(part)
+    await editor.open("part.rnn", part)
+    user = 'use Part from "part.rnn"\n\ncell Whole[N](x: [N]) -> (y: [N]) {\n    y = Part(x)\n}\n'
+    assert await editor.open("whole.rnn", user) == []
+    place = editor.at("part.rnn", 0, 6)
+    found = await editor.ask("rename", types.RenameParams(**place, new_name="Piece"))
+    assert {Path(uri).name: len(edits) for uri, edits in found.changes.items()} == {"part.rnn": 1, "whole.rnn": 2}
+    editor.sent.clear()
+    assert await editor.change("part.rnn", "cell Part[N](x: [N]) -> (y: []) {\n    y = sum(x)\n}\n") == []
+    (mistake,) = await editor.diagnostics("whole.rnn")
+    assert (mistake.code, mistake.range.start.line) == ("RNN023", 3)
 
 
 async def ask_about_names(editor: Editor) -> None:

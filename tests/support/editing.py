@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-types = pytest.importorskip("lsprotocol.types")
-client_module = pytest.importorskip("pygls.lsp.client")
+pytest.importorskip("pygls", reason="the extra lsp is not installed")
+types = importlib.import_module("lsprotocol.types")
+client_module = importlib.import_module("pygls.lsp.client")
 
 PATIENCE = 60.0
 """Seconds until an answer: the machine may be busy."""
@@ -100,7 +101,3 @@ def place_of(text: str, marked: str) -> tuple[int, int]:
     """Line and column of the first place of a piece of text, from 0."""
     at = text.index(marked)
     return text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1
-
-
-def seconds() -> float:
-    return time.perf_counter()
