@@ -384,8 +384,21 @@ def renewed(page: str) -> str:
     return MARKED.sub(replace, page)
 
 
+def highlighting() -> str:
+    """The TextMate grammar of the extension for VS Code."""
+    from recurrency.editor.textmate import text
+
+    return text()
+
+
+FILES = {DOCS / "editors" / "vscode" / "syntaxes" / "rnn.tmLanguage.json": highlighting}
+"""Whole files that are written from the code."""
+
+
 def main() -> None:
-    """Renew the tables of all pages in place."""
+    """Renew the tables of all pages, and the files that are written from the code."""
+    for path, text in FILES.items():
+        path.write_text(text(), encoding="utf-8")
     for path in sorted(DOCS.rglob("*.md")):
         old = path.read_text(encoding="utf-8")
         if (new := renewed(old)) != old:

@@ -15,11 +15,11 @@ from recurrency.language import syntax
 from recurrency.language.sources import library_index
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import FUNCTIONS, NUMBERS, shown
-from recurrency.language.words import read_name
+from recurrency.language.words import CLAUSES, read_name
 
 STATEMENTS = ("param", "state", "const", "loss", "for", "fn")
 TOP_LEVEL = ("cell", "fn", "use")
-BETWEEN = ("from", "reset", "when")
+BETWEEN = ("from", *CLAUSES)
 DEFINING = {"PARAM", "STATE", "CONST", "COMMA", "LSQB", "LPAR", "ARROW", "FN", "FOR", "LBRACE", "DOC"}
 FIRST, SECOND, THIRD, LAST = "1", "2", "3", "4"
 """The order of what is offered: names of the cell, functions, cells, and cells that are not used yet."""

@@ -100,7 +100,9 @@ class Documents:
         if document.path is None:
             return [own]
         out, root = [own], self.root or document.path.parent
-        for path in rnn_files(root if document.path.is_relative_to(root) else document.path.parent):
+        root = root if document.path.is_relative_to(root) else document.path.parent
+        opened = [d.path for d in self.open.values() if d.path and d.path.is_relative_to(root)]
+        for path in dict.fromkeys([*rnn_files(root), *opened]):
             if path != document.path and (found := await self.of_file(path, name)) is not None:
                 out.append(found)
         return out

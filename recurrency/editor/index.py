@@ -18,6 +18,9 @@ from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import FUNCTIONS, NUMBERS
 from recurrency.language.words import where
 
+USES = syntax.Call | syntax.From | syntax.Changed | syntax.With | syntax.Subscript
+"""Expressions around the name of a cell that is used."""
+
 
 @dataclass(frozen=True)
 class Symbol:
@@ -173,8 +176,8 @@ class _Walk:
             case syntax.Subscript(value=value, keywords=keywords):
                 self.keywords(keywords, scope.called(value) if scope else None)
                 self.below(part, env, scope)
-            case syntax.From(call=call, first=first):
-                self.keywords(first, scope.called(call) if scope else None)
+            case syntax.From(call=use, first=first) | syntax.With(use=use, past=first):
+                self.keywords(first, scope.called(use) if scope else None)
                 self.below(part, env, scope)
             case syntax.Attribute(span=span, value=value, name=name):
                 self.visit(value, env, scope)
@@ -228,11 +231,11 @@ class Inside:
 
     def called(self, use: Any, depth: int = 8) -> CellDef | None:
         """The cell that an expression uses, or that it is an instance of."""
-        while isinstance(use, syntax.Call | syntax.From | syntax.Changed | syntax.Subscript):
+        while isinstance(use, USES):
             match use:
                 case syntax.Call(callee=inner) | syntax.From(call=inner) | syntax.Subscript(value=inner):
                     use = inner
-                case syntax.Changed(use=inner):
+                case syntax.Changed(use=inner) | syntax.With(use=inner):
                     use = inner
         if not isinstance(use, syntax.Name) or not depth:
             return None
