@@ -140,9 +140,10 @@ MISSES = {
     ("generate", "nothing"): "nothing",
     ("predict", "nothing"): "nothing",
     ("evaluate", "nothing"): "nothing",
+    ("lsp",): "[lsp]'",
 }
 """Commands that need what is not there, and what they have to say."""
-OPTIONAL = "torch cupy cupy_backends matplotlib hypothesis cuda jax onnx ziglang".split()
+OPTIONAL = "torch cupy cupy_backends matplotlib hypothesis cuda jax onnx ziglang pygls lsprotocol".split()
 
 
 def test_without_what_is_optional_every_command_says_what_is_missing(tmp_path: Path) -> None:

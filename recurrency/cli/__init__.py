@@ -103,8 +103,25 @@ def _version(context: click.Context, option: click.Parameter, wanted: bool) -> N
     context.exit()
 
 
+def _install(context: click.Context, option: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from recurrency.cli.completing import install
+
+        install(context, option, shell)
+
+
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option(
+    "--install-completion",
+    is_flag=False,
+    flag_value="auto",
+    is_eager=True,
+    expose_value=False,
+    callback=_install,
+    metavar="[SHELL]",
+    help="Complete commands, cells and experiments in bash, zsh or fish, by default in this shell.",
+)
 def cli() -> None:
     """From the equations of a recurrent cell to fast code with generated back-propagation through time.
 

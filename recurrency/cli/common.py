@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -13,22 +17,25 @@ from recurrency.errors import UsageError, visible
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from recurrency.errors import Source
     from recurrency.model.spec import Spec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def find_spec(text: str) -> Spec:
-    """A path, `path:Cell`, or the name of a shipped cell.
+    """A path, `path:Cell`, the name of a shipped cell, or `-` for standard input, which uses files of this folder.
 
     Raises:
         UsageError: there is none such (with the nearest name). SpecError: the text is malformed.
     """
     from recurrency import library
-    from recurrency.model.spec import load
+    from recurrency.model.spec import from_source, load
 
     if not text.strip():
         raise UsageError("name a .rnn file or a shipped cell, and not nothing")
+    if text == STANDARD_INPUT and not Path(text).exists():
+        return from_source(standard_input(), Path.cwd() / "standard input", None)
     if "." in text or "/" in text or Path(text).exists():
         return load(text)
     if text not in library.names():
@@ -36,6 +43,16 @@ def find_spec(text: str) -> Spec:
         hint = f"; did you mean {near}?" if near else "; `recurrency list` shows them"
         raise UsageError(f"{text} is neither a .rnn file nor a shipped cell{hint}")
     return library.spec(text)
+
+
+STANDARD_INPUT = "-"
+
+
+def standard_input() -> Source:
+    """A text from standard input: UTF-8, as any spec, whatever the encoding of the terminal."""
+    from recurrency.language.sources import MOST_BYTES, decoded
+
+    return decoded(STANDARD_INPUT, sys.stdin.buffer.read(MOST_BYTES + 1))
 
 
 def echo(text: str = "", nl: bool = True, err: bool = False) -> None:
@@ -46,7 +63,30 @@ def echo(text: str = "", nl: bool = True, err: bool = False) -> None:
 def complain(error: Exception) -> None:
     """Print an error on standard error; diagnostics already begin with `error[`."""
     text = str(error)
-    echo(text if text.startswith("error[") else f"error: {text}", err=True)
+    report(text if text.startswith("error[") else f"error: {text}")
+
+
+COLOURS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
+    (re.compile(r"^error(?=[:\[])", re.MULTILINE), {"fg": "red", "bold": True}),
+    (re.compile(r"^warning(?=[:\[])", re.MULTILINE), {"fg": "yellow", "bold": True}),
+    (re.compile(r"^ *-->|^ *\d* +\|", re.MULTILINE), {"fg": "blue"}),
+    (re.compile(r"(?<=\|) +\^+", re.MULTILINE), {"fg": "red"}),
+    (re.compile(r"(?<== )help(?=: )"), {"fg": "green", "bold": True}),
+)
+"""Parts of a printed diagnostic, and their colours on a terminal."""
+
+
+def report(text: str) -> None:
+    """Print diagnostics on standard error, in colours on a terminal unless the variable NO_COLOR is set."""
+    text = visible(text)
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        for pattern, colour in COLOURS:
+            text = pattern.sub(partial(_painted, colour), text)
+    click.echo(text, err=True)
+
+
+def _painted(colour: dict[str, Any], found: re.Match[str]) -> str:
+    return click.style(found[0], **colour)
 
 
 def _parsed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from recurrency.cli import completing
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
 from recurrency.cli.common import without as without_option
@@ -30,9 +31,10 @@ Examples:
 
 
 @click.command("compile", epilog=EPILOG)
-@click.argument("spec", metavar="SPEC[:CELL]")
+@click.argument("spec", metavar="SPEC[:CELL]", shell_complete=completing.specs)
 @click.option(
     "--backend",
+    shell_complete=completing.backends,
     default="numpy",
     show_default=True,
     metavar="NAME",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recurrency.cli import completing
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
 from recurrency.errors import UsageError
@@ -39,7 +40,7 @@ keras-lstm keras-gru keras-gru-reset-before keras-rnn-tanh keras-rnn-relu
 
 
 @click.command("convert", epilog=EXAMPLES)
-@click.argument("spec", metavar="SPEC[:CELL]")
+@click.argument("spec", metavar="SPEC[:CELL]", shell_complete=completing.specs)
 @click.argument("file", metavar="FILE")
 @dimension_options
 @click.option("--from", "source", type=click.Choice(KINDS), metavar="KIND", help="FILE has weights of this layer.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recurrency.cli import completing
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
 from recurrency.errors import visible
@@ -41,8 +42,8 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 @click.command("diff", epilog=EPILOG)
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", shell_complete=completing.specs)
+@click.argument("b", metavar="B", shell_complete=completing.specs)
 @dimension_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff(a: str, b: str, dimensions: dict[str, Any], as_json: bool) -> None:

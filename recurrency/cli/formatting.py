@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from recurrency.errors import Source
+from recurrency.cli import completing
 
 EPILOG = """\b
 Examples:
@@ -20,11 +20,11 @@ Exit code: 0; 1 if a file is malformed, or with --check if one would change.
 
 
 @click.command("fmt", epilog=EPILOG)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.files)
 @click.option("--check", is_flag=True, help="Change nothing; list the files that would change.")
 def fmt(files: tuple[str, ...], check: bool) -> None:
     """Format specs in place; the meaning stays the same. `-` reads standard input."""
-    from recurrency.cli.common import complain, echo
+    from recurrency.cli.common import STANDARD_INPUT, complain, echo, standard_input
     from recurrency.disk.files import write_whole
     from recurrency.errors import RecurrencyError
     from recurrency.language.sources import read_source
@@ -33,7 +33,7 @@ def fmt(files: tuple[str, ...], check: bool) -> None:
     code = 0
     for name in files:
         try:
-            text = (_standard_input() if name == "-" else read_source(name)).text
+            text = (standard_input() if name == STANDARD_INPUT else read_source(name)).text
             formatted = format_file(text, name)
         except RecurrencyError as error:
             complain(error)
@@ -47,10 +47,3 @@ def fmt(files: tuple[str, ...], check: bool) -> None:
             if not check:
                 write_whole(name, formatted)
     sys.exit(code)
-
-
-def _standard_input() -> Source:
-    """A text from standard input: UTF-8, as any spec, whatever the encoding of the terminal."""
-    from recurrency.language.sources import MOST_BYTES, decoded
-
-    return decoded("-", sys.stdin.buffer.read(MOST_BYTES + 1))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from recurrency.cli import completing
 from recurrency.cli.common import dimensions, echo, initialisers
 
 EPILOG = """\b
@@ -19,7 +20,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("spec")
+@click.argument("spec", shell_complete=completing.specs)
 @dimensions
 @click.option("--steps", type=click.IntRange(min=1, max=100_000), default=100, show_default=True)
 @click.option("--batch", type=click.IntRange(min=1, max=10_000), default=32, show_default=True, help="Sequences.")

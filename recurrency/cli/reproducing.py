@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recurrency.cli import completing
 from recurrency.cli.common import echo, show, table
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ that is done.
 
 
 @click.command("reproduce", epilog=EPILOG)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completing.studies)
 @click.option("--all", "everything", is_flag=True, help="All shipped studies.")
 @click.option("--budget", metavar="TIME", help="Stop after this time, such as 60m, 2h or 90s.")
 @click.option(

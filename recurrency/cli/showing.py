@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recurrency.cli import completing
 from recurrency.cli.common import checkpoint as checkpoint_option
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
@@ -36,7 +37,7 @@ in-place concat, in-place gradients, in place, reuse.
 
 
 @click.command("show", epilog=EPILOG)
-@click.argument("spec", metavar="SPEC[:CELL]")
+@click.argument("spec", metavar="SPEC[:CELL]", shell_complete=completing.specs)
 @dimension_options
 @click.option("--latex", is_flag=True, help="Print the equations in LaTeX instead.")
 @click.option("--graph", metavar="FILE", help="Draw the cell to a .svg, .png, .pdf or .dot file.")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from recurrency.cli import completing
+
 EPILOG = """\b
 Examples:
   recurrency new MyLSTM --from LSTM
@@ -22,7 +24,13 @@ Then:
 
 @click.command("new", epilog=EPILOG)
 @click.argument("name")
-@click.option("--from", "origin", metavar="SPEC[:CELL]", help="The cell to copy; by default a small one.")
+@click.option(
+    "--from",
+    "origin",
+    metavar="SPEC[:CELL]",
+    shell_complete=completing.specs,
+    help="The cell to copy; by default a small one.",
+)
 @click.option("-o", "--output", metavar="FILE", help="The file or folder to write to, instead of NAME.rnn.")
 def new(name: str, origin: str | None, output: str | None) -> None:
     """Start NAME.rnn, a file with a cell NAME.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from recurrency.cli import completing
 from recurrency.cli.common import checkpoint, constants, echo, initialisers, with_constants
 
 MU = 0.03
@@ -111,7 +112,7 @@ OWN = (
 
 
 @click.command("train", epilog=EXAMPLES)
-@click.argument("target", metavar="WHAT")
+@click.argument("target", metavar="WHAT", shell_complete=completing.trainable)
 @constants
 @click.option("-D", "dimensions", callback=_sizes, help="A dimension, function or cell of the spec.", **NAMED)
 @click.option("--on", metavar="TASK", help="Train a spec on the data of this task or experiment.")
@@ -168,6 +169,7 @@ OWN = (
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Type of all numbers.")
 @click.option(
     "--backend",
+    shell_complete=completing.backends,
     metavar="NAME",
     help="The backend; by default c if there is a C compiler, else numpy.",
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from recurrency.cli import completing
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
 from recurrency.errors import visible
@@ -43,7 +44,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 
 
 @click.command("verify", epilog=EPILOG)
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=completing.specs)
 @click.option(
     "--backends",
     default="all",

@@ -183,7 +183,8 @@ def refuse_unknown(words: list[str]) -> None:
 
 def refuse_wrong(words: list[str]) -> None:
     """Fail if a command of `recurrency` or one of its options does not exist, or an argument does not fit."""
-    if words[1:] == ["--version"]:
+    if words[1].startswith("-"):
+        assert words[1] in {option for parameter in cli.params for option in parameter.opts}, words
         return
     assert words[1] in COMMANDS, words
     command = cli.get_command(click.Context(cli, **cli.context_settings), words[1])
