@@ -107,13 +107,11 @@ def installed_in(home: Path, shell: str) -> tuple[Path, Path | None]:
     Raises:
         OSError: a file can't be written.
     """
-    from recurrency.cli import cli
-
     made = get_completion_class(shell)
     assert made is not None
     script = home / SCRIPTS[shell]
     script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(made(cli, {}, "recurrency", VARIABLE).source(), encoding="utf-8")
+    script.write_text(made(click.Group("recurrency"), {}, "recurrency", VARIABLE).source(), encoding="utf-8")
     if shell not in STARTS:
         return script, None
     start, line = home / STARTS[shell], f'. "{script}"  # completion of recurrency'

@@ -11,7 +11,11 @@ from recurrency.editor.places import Range
 from recurrency.language.diagnostics import SYNTAX, USELESS_COMMENT
 
 MEANT = re.compile(r"did you mean (?:the dimension )?(.+?)\?")
-WRITE = re.compile(r"(?:\bwrite|with an index:|with its operator:|the state \w+ is) (\S.*)$")
+WRITE = re.compile(
+    r"(?:with an index|is an index|no subscript|no index|called t|at this step|its operator): (?:write )?(\S[^,;]*)$"
+    r"|(?:the state \w+ is|draws from .*; write|^write) ((?:init|between|normal)\(.*\))$"
+)
+"""Help that ends with what the place should say, and not with an example."""
 USE = re.compile(r"add a line: (use \w+ from library)", re.IGNORECASE)
 NAME = re.compile(r"[^\W\d]\w*")
 PATH = re.compile(r'"([^"\n]*)"')
@@ -40,25 +44,25 @@ def fixes(analysis: Analysis, found: Found, analyse: Callable[[str], Analysis]) 
         return list(_for_warning(analysis, found))
     out: list[Fix] = []
     for title, edits in _candidates(analysis, found):
-        if all(edits != fix.edits for fix in out) and mends(analysis, found, analyse(applied(analysis.lines, edits))):
+        renames = bool(NAME.fullmatch(edits[0].text))
+        after = analyse(applied(analysis.lines, edits))
+        if all(edits != fix.edits for fix in out) and mends(analysis, found, after, renames):
             out.append(Fix(title, edits, preferred=not out))
     return out
 
 
-def mends(before: Analysis, found: Found, after: Analysis) -> bool:
-    """Whether a mistake is gone, and no new one came for it, which might hide it."""
-    same = [f for f in after.mistakes if _said(f) == _said(found)]
-    more = len(after.mistakes) - len(before.mistakes)
+def mends(before: Analysis, found: Found, after: Analysis, renames: bool) -> bool:
+    """Whether a change mends a mistake: there are fewer then, of syntax if it is one.
+
+    Where only a name is changed (`renames`), another mistake may have been behind it: it is enough that this one is
+    gone.
+    """
     written = [sum(f.diagnostic.number in SYNTAX for f in a.mistakes) for a in (before, after)]
-    return (
-        more <= 0
-        and written[1] <= written[0]
-        and len(same) < len([f for f in before.mistakes if _said(f) == _said(found)])
-    )
-
-
-def _said(found: Found) -> tuple[int, str]:
-    return found.diagnostic.number, found.diagnostic.title
+    if found.diagnostic.number in SYNTAX:
+        return written[1] < written[0]
+    left = [f for f in after.mistakes if f.range.line == found.range.line and f.range.column == found.range.column]
+    fewer = len(after.mistakes) - len(before.mistakes)
+    return written[1] <= written[0] and (fewer < 0 or (fewer == 0 and renames and not left))
 
 
 def applied(lines: list[str], edits: tuple[Edit, ...]) -> str:
@@ -78,23 +82,22 @@ def _candidates(analysis: Analysis, found: Found) -> Iterator[tuple[str, tuple[E
     inserted = (use_edit(analysis, line[1]),) if line else ()
     for pattern, verb in ((MEANT, "Change to"), (WRITE, "Write")):
         for match in pattern.finditer(help):
-            wanted = match[1].strip("'").rstrip(".")
-            for edit in _replacing(analysis.lines, place, wanted):
-                yield f"{verb} {wanted}", (edit, *inserted)
+            for wanted in next(group for group in match.groups() if group).strip("'").split(" or "):
+                for edit in _replacing(analysis.lines, place, wanted):
+                    yield f"{verb} {wanted}", (edit, *inserted)
     if line:
         yield f"Add `{line[1]}`", inserted
 
 
 def _replacing(lines: list[str], place: Range, wanted: str) -> Iterator[Edit]:
-    """The whole place as `wanted`, its first name, or the path in it."""
+    """The whole place as `wanted`; if that is a name or a file, also the names or the path in it."""
+    yield Edit(place, wanted)
     if place.line == place.end_line:
         text = lines[place.line][place.column : place.end_column]
-        for pattern, group in ((NAME, 0), (PATH, 1)):
-            match = pattern.search(text)
-            if match and match[0] != text:
-                start, end = place.column + match.start(group), place.column + match.end(group)
-                yield Edit(Range(place.line, start, place.line, end), wanted)
-    yield Edit(place, wanted)
+        pattern = NAME if NAME.fullmatch(wanted) else PATH
+        for match in reversed(list(pattern.finditer(text))):
+            start, end = (place.column + at for at in match.span(pattern.groups))
+            yield Edit(Range(place.line, start, place.line, end), wanted)
 
 
 def use_edit(analysis: Analysis, line: str) -> Edit:
