@@ -122,6 +122,31 @@ PARTS = (
 )
 
 
+MOVED = [
+    TEXT,
+    TEXT.replace("squash(W @ x)", "squash(W @ s)"),  # its notes name lines, in the cell and in those that use it
+    "\n\n" + TEXT.replace("squash(W @ x)", "squash(W @ s)"),
+    "\n\n" + TEXT.replace("squash(W @ x)", "squish(W @ x)"),
+    "\n\n" + TEXT.replace("squash(W @ x)", "squish(W @ x)").replace("cell Three", "fn squishes(a) = a\n\ncell Three"),
+    "\n\n" + TEXT.replace("squash(W @ x)", "squish(W @ x)").replace("cell Three", "fn squisch(a) = a\n\ncell Three"),
+    TEXT.replace("squash(W @ x)", "squish(W @ x)"),
+    TEXT.replace("cell Three[N]", "cell Two[N]"),
+    "\n" + TEXT.replace("cell Three[N]", "cell Two[N]"),
+    TEXT,
+]
+
+
+def test_messages_follow_their_lines_and_what_else_is_defined(tmp_path: Path) -> None:
+    (tmp_path / "other.rnn").write_text(OTHER)
+    path = tmp_path / "text.rnn"
+    kept, seen = Workshop(path, path.name), []
+    for text in MOVED:
+        _, found = found_by(kept, text)
+        assert found == found_by(Workshop(path, path.name), text)[1], text
+        seen.append(found)
+    assert len({repr(found) for found in seen}) == len(MOVED) - 1, "each text has its own messages"
+
+
 def test_a_text_changed_step_by_step_is_read_like_a_new_one(tmp_path: Path) -> None:
     changed_at_random(tmp_path, random.Random(4), 25)
 
