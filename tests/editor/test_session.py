@@ -59,7 +59,7 @@ def test_half_written_texts_line_ends_and_wide_letters(tmp_path: Path) -> None:
 async def half_written(editor: Editor) -> None:
     """Every request is answered, wherever a text ends and wherever the cursor is."""
     await editor.open("half.rnn", TEXT)
-    for end in range(0, len(TEXT), 61):
+    for end in range(0, len(TEXT), 97):
         editor.write("half.rnn", TEXT[:end])
         await ask_everything(editor, "half.rnn", TEXT[:end].count("\n"), 3)
     await ask_everything(editor, "half.rnn", 10_000, 10_000)
