@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from recurrency.editor.analysis import Analysis, Found
+from recurrency.editor.pieces import pieces
 from recurrency.editor.places import Range
 from recurrency.language.diagnostics import SYNTAX, USELESS_COMMENT
+from recurrency.language.words import lex
 
 MEANT = re.compile(r"did you mean (?:the dimension )?(.+?)\?")
 WRITE = re.compile(
@@ -79,7 +81,7 @@ def _candidates(analysis: Analysis, found: Found) -> Iterator[tuple[str, tuple[E
     """What the help of a message might mean, as edits."""
     help, place = found.diagnostic.help or "", found.range
     line = USE.search(help)
-    inserted = (use_edit(analysis, line[1]),) if line else ()
+    inserted = (use_edit(analysis.text, line[1]),) if line else ()
     for pattern, verb in ((MEANT, "Change to"), (WRITE, "Write")):
         for match in pattern.finditer(help):
             for wanted in next(group for group in match.groups() if group).strip("'").split(" or "):
@@ -100,11 +102,18 @@ def _replacing(lines: list[str], place: Range, wanted: str) -> Iterator[Edit]:
             yield Edit(Range(place.line, start, place.line, end), wanted)
 
 
-def use_edit(analysis: Analysis, line: str) -> Edit:
-    """A new `use` line: behind the last one, or before all else."""
-    last = [piece.line + reading.range(use.span).line for piece, reading in analysis.parts for use in reading.file.uses]
-    at = max(last) + 1 if last else 0
-    return Edit(Range(at, 0, at, 0), f"{line}\n" if last else f"{line}\n\n")
+def use_edit(text: str, line: str) -> Edit:
+    """A new `use` line of a text: behind the last one, or before all else."""
+    after = 0
+    for piece in pieces(text):
+        words = [word for word in lex(piece.text) if word.type != "COMMENT"] if "use" in piece.text else []
+        if words and words[0].type == "USE":
+            after = piece.line + (words[-1].end_line or 1)
+    lines = text.split("\n")
+    if after < len(lines):
+        return Edit(Range(after, 0, after, 0), f"{line}\n" if after else f"{line}\n\n")
+    last, end = len(lines) - 1, len(lines[-1])
+    return Edit(Range(last, end, last, end), f"\n{line}")
 
 
 def _for_warning(analysis: Analysis, found: Found) -> Iterator[Fix]:

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from lsprotocol import types
 
-from recurrency.editor.analysis import Analysis, Found
+from recurrency.editor.analysis import Found
 from recurrency.editor.completing import Offer, Signature
 from recurrency.editor.fixing import use_edit
 from recurrency.editor.listing import Entry
@@ -66,14 +66,22 @@ def diagnostics(found: Iterable[Found], positions: Positions) -> list[types.Diag
     return out
 
 
-def completion(offer: Offer, analysis: Analysis | None, lines: list[str]) -> types.CompletionItem:
-    """A completion, with the `use` line that it needs."""
-    more = None
-    if offer.use and analysis is not None:
-        edit = use_edit(analysis, f"use {offer.use} from library")
-        if edit.range.line < len(lines):
-            at = types.Position(edit.range.line, 0)
-            more = [types.TextEdit(types.Range(at, at), edit.text)]
+NEW = "NEW"
+"""Stands for the name of a cell in an edit that is made for all of them."""
+
+
+def completions(offers: Iterable[Offer], text: str, positions: Positions) -> types.CompletionList:
+    """Completions of a text, each with the `use` line that it needs."""
+    edit = use_edit(text, f"use {NEW} from library")
+    place = positions.range(edit.range)
+
+    def more(offer: Offer) -> list[types.TextEdit] | None:
+        return [types.TextEdit(place, edit.text.replace(NEW, offer.use))] if offer.use else None
+
+    return types.CompletionList(False, [_completion(offer, more(offer)) for offer in offers])
+
+
+def _completion(offer: Offer, more: list[types.TextEdit] | None) -> types.CompletionItem:
     about = types.MarkupContent(types.MarkupKind.Markdown, offer.about) if offer.about else None
     return types.CompletionItem(
         offer.label,

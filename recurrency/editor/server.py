@@ -233,8 +233,7 @@ def on_completion(server: Server, params: types.CompletionParams) -> types.Compl
     text = "\n".join(document.text.split("\n")[first : last + 1])
     inside = any(word.type == "CELL" for word in found.words) and any(found.starts())
     made = offers(document.analysis, found, words_of(text), inside)
-    lines = document.text.split("\n")
-    return types.CompletionList(False, [protocol.completion(o, document.analysis, lines) for o in made])
+    return protocol.completions(made, document.text, server.positions(document.text.split("\n")))
 
 
 def on_signature(server: Server, params: types.SignatureHelpParams) -> types.SignatureHelp | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recurrency.editor.analysis import Workshop
-from recurrency.editor.fixing import applied, fixes
+from recurrency.editor.fixing import applied, fixes, use_edit
 
 HEAD = "cell C[N, H](x: [N], z: [N]) -> (h: [H]) {\n    param W : [H, N] ~ glorot_uniform\n"
 BODY = "    state h : [H] = 0\n"
@@ -58,6 +58,14 @@ def test_a_new_use_line_follows_the_others() -> None:
     (fix,) = fixes(analysis, analysis.mistakes[0], workshop.analyse)
     assert applied(analysis.lines, fix.edits).startswith("use Linear from library\nuse GRU from library\n\ncell C")
     assert not workshop.analyse(applied(analysis.lines, fix.edits)).mistakes
+
+
+def test_a_use_line_may_end_a_text() -> None:
+    edit = use_edit("# mine\nuse Linear from library", "use GRU from library")
+    assert (
+        applied(["# mine", "use Linear from library"], (edit,))
+        == "# mine\nuse Linear from library\nuse GRU from library"
+    )
 
 
 def test_a_missing_file_is_found_by_its_name(tmp_path: Path) -> None:
