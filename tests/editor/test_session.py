@@ -186,6 +186,9 @@ async def complete(editor: Editor) -> None:
     line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1
     found = await editor.ask("signature_help", types.SignatureHelpParams(**editor.at("two.rnn", line, column)))
     assert (found.signatures[0].label, found.active_parameter) == ("squash(a)", 0)
+    editor.write("two.rnn", "\n\n" + text)  # no diagnostics are awaited: the offers are for the text as it is now
+    offered = await completions(editor, "\n\n" + text, at + 2)
+    assert offered["GRU"].additional_text_edits[0].range.start.line == 3
 
 
 async def completions(editor: Editor, text: str, at: int) -> dict[str, Any]:
