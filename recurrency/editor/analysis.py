@@ -23,7 +23,7 @@ from recurrency.language.elaboration.modules import CellDef, Module
 from recurrency.language.elaboration.walk import GREATEST_FILE, too_large
 from recurrency.language.linting.lints import of_cell, of_text, outside, quieted
 from recurrency.language.linting.reads import with_loss
-from recurrency.language.reading.parser import MAX_TEXT
+from recurrency.language.reading.parser import MAX_MISTAKES, MAX_TEXT
 from recurrency.language.words import MAX_WORDS
 
 LINE = re.compile(r"\bline \d|:\d+:\d")
@@ -138,17 +138,29 @@ class Workshop:
         """The analysis of a text, whose line ends are `normal`."""
         if len(text) > MAX_TEXT:
             return self._refused(text, f"the text has more than {MAX_TEXT} characters: it is not checked")
-        self.readings.kept.turn()
+        self.readings.turn()
         self._checked.turn()
-        parts = [(piece, self.readings.read(piece)) for piece in pieces(text)]
-        if sum(len(reading.words) for _, reading in parts) >= MAX_WORDS:
-            return self._refused(text, f"the text is too long: at most {MAX_WORDS} words are read")
+        cut = pieces(text)
+        if sum(map(self.readings.count, cut)) >= MAX_WORDS:
+            return self._refused(text, f"the text is too long: at most {MAX_WORDS} words and comments are read")
+        parts = self._read(cut)
         found = self._analysed(text, parts)
         named = found.named_lines()
         if any(reading.line != piece.line and piece.key in named for piece, reading in parts):
             parts = [(piece, self.readings.read(piece, exact=piece.key in named)) for piece, _ in parts]
             found = self._analysed(text, parts)
         return found
+
+    def _read(self, cut: list[Piece]) -> list[tuple[Piece, Reading]]:
+        """The pieces and their readings, up to the one with the last mistake of syntax that is reported."""
+        parts: list[tuple[Piece, Reading]] = []
+        mistakes = 0
+        for piece in cut:
+            parts.append((piece, self.readings.read(piece)))
+            mistakes += len(parts[-1][1].mistakes)
+            if mistakes >= MAX_MISTAKES:
+                break
+        return parts
 
     def _refused(self, text: str, title: str) -> Analysis:
         module = Module(syntax.File(Source(self.readings.name, ""), (), (), ()), self.path)
@@ -160,17 +172,15 @@ class Workshop:
         functions, cells = tuple(n for f in files for n in f.functions), tuple(c for f in files for c in f.cells)
         source = parts[0][1].source if parts else Source(self.readings.name, "")
         module, mistakes, used = self.files.module(syntax.File(source, uses, functions, cells), self.path)
-        broken = {id(reading) for _, reading in parts if reading.mistakes}
         keys: dict[str, Key] = {}
         checked = self._check(module, [reading for _, reading in parts], used, keys)
-        found = [m for _, reading in parts for m in reading.mistakes]
-        if not any(reading.file.uses or "use" in reading.mentions for _, reading in parts if id(reading) in broken):
+        found = [m for _, reading in parts for m in reading.mistakes][:MAX_MISTAKES]
+        unused = any("use" in reading.mentions for _, reading in parts if reading.mistakes)
+        if len(found) < MAX_MISTAKES and not unused:
             found += mistakes
-            meant = [m for whole, result in checked.values() if whole for m in result.mistakes]
             known = {(m.number, m.span) for m in mistakes}
+            meant = [m for whole, result in checked.values() if whole for m in result.mistakes]
             found += {(m.number, m.span): m for m in reversed(meant) if (m.number, m.span) not in known}.values()
-        if not found and sum(result.facts.written for _, result in checked.values()) > GREATEST_FILE:
-            found += too_large(cells[-1].span).diagnostics
         if not found and not cells:
             found.append(no_cell(source.name))
         cells_ = {name: result for name, (_, result) in checked.items()}
@@ -186,13 +196,16 @@ class Workshop:
                 defined.setdefault(name, []).append(reading)
         names = tuple(sorted({*module.functions, *module.cells}))
         home = {id(cell): reading for reading in readings for cell in reading.file.cells}
-        out = {}
+        out, written = {}, 0
         for name, definition in module.own.items():
             parts = closure(home[id(definition.cell)], defined)
             keys[name] = key = (name, tuple(sorted((id(r.source), r.key) for r in parts)), used)
             found = self._kept(key, names, definition)
             out[name] = (not any(r.mistakes for r in parts), found)
-            if any(m.number == TOO_LARGE.number for m in found.mistakes):
+            written += found.facts.written
+            if written > GREATEST_FILE and not found.mistakes:
+                out[name] = (out[name][0], replace(found, mistakes=too_large(definition.cell.span).diagnostics))
+            if written > GREATEST_FILE or any(m.number == TOO_LARGE.number for m in found.mistakes):
                 break  # of a text that explodes, only the first such cell is reported
         return out
 

@@ -100,6 +100,17 @@ class Readings:
     def __init__(self, name: str) -> None:
         self.name = name
         self.kept = Kept[Reading]()
+        self.counts = Kept[int]()
+
+    def count(self, piece: Piece) -> int:
+        """The words and comments of a piece."""
+        known = self.counts.get(piece.text)
+        return self.counts.put(piece.text, len(words_of(piece.text))) if known is None else known
+
+    def turn(self) -> None:
+        """Another state of the text follows."""
+        self.kept.turn()
+        self.counts.turn()
 
     def read(self, piece: Piece, exact: bool = False) -> Reading:
         """The reading of a piece; if `exact`, messages in it name the lines at which it is now."""

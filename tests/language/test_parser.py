@@ -12,7 +12,7 @@ from recurrency.errors import Source, SpecError, UsageError
 from recurrency.language import syntax
 from recurrency.language.reading.parser import MAX_MISTAKES, MAX_TEXT, parse_file
 from recurrency.language.sources import read_source
-from recurrency.language.words import grammar
+from recurrency.language.words import MAX_WORDS, grammar
 from tests.support.language_page import PAGE, PIECES, plain, spoilt_specs
 from tests.support.work import SECOND, at_most
 
@@ -296,7 +296,13 @@ HEAD = "cell A(x: []) -> (y: []) {\n"
         pytest.param("\n" * MAX_TEXT, id="lines"),
         pytest.param(" " * (MAX_TEXT + 1), id="too long"),
         pytest.param("".join(PAGE.values()) * 30, id="many cells"),
+        pytest.param("# a\n" * 25_000 + HEAD + "}", id="comments"),
     ],
 )
 def test_a_huge_or_hostile_text_is_answered_in_time(text: str) -> None:
     survives(text)
+
+
+def test_what_follows_many_comments_is_not_passed_over() -> None:
+    with pytest.raises(SpecError, match="the text is too long"):
+        parse_file(Source("a.rnn", "# a\n" * MAX_WORDS + "cell"))

@@ -77,9 +77,9 @@ def parse_partly(source: Source) -> tuple[syntax.File | None, tuple[Diagnostic, 
         refuse_length("the text")
     every = words_of(source.text)
     words = [word for word in every if word.type != "COMMENT"]
-    if len(words) >= MAX_WORDS:
-        label = f"from here on: at most {MAX_WORDS} words are read"
-        raise SpecError((say(TEXT_TOO_LONG, "the text is too long", where(source, words[-1]), label),))
+    if len(every) >= MAX_WORDS:
+        label = f"from here on: at most {MAX_WORDS} words and comments are read"
+        raise SpecError((say(TEXT_TOO_LONG, "the text is too long", where(source, every[-1]), label),))
     for word in every:
         if word.type in ("COMMENT", "DOC") and (control := CONTROLS.search(word)):
             refuse_control(source, (word.start_pos or 0) + control.start())
