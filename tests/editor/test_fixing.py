@@ -37,6 +37,7 @@ def fixed(text: str) -> list[tuple[str, str]]:
         ("h = tanh(W @ x + h[i-1])", [("Write h[t-1]", "h = tanh(W @ x + h[t-1])")]),
         ("h = tanh(W @ x + h_{t-1})", [("Write h[t-1]", "h = tanh(W @ x + h[t-1])")]),
         ("h = tanh(lstm(x))", [("Change to LSTM", "use LSTM from library")]),
+        ("h = tanh(lstm[H](x))", [("Change to LSTM", "use LSTM from library")]),
         ("h = GRU[H](x)", [("Add `use GRU from library`", "use GRU from library")]),
         ("h = torch.tanh(W @ x)", []),  # its help has an example, not what the line should say
         ("h = 1 if x > 0 and x < 1 else 0", []),

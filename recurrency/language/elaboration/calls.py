@@ -88,6 +88,9 @@ def _only_check(evaluator: Evaluator, arguments: tuple[syntax.Expression, ...]) 
 def _callee(evaluator: Evaluator, expression: syntax.Expression) -> Any:
     """What is called; a function of the language precedes a stream of the same name."""
     if not isinstance(expression, syntax.Name):
+        base = expression.value if isinstance(expression, syntax.Subscript) else None
+        if isinstance(base, syntax.Name) and not evaluator.finds(base.name):
+            evaluator.named(base, called=True)  # `lstm[H](x)` is refused as `lstm(x)` is
         return evaluator.meaning(expression)
     found = evaluator.named(expression, called=True)
     is_function = expression.name in FUNCTIONS and expression.name not in evaluator.env
