@@ -10,7 +10,7 @@ Examples:
 
 \b
 An editor starts it and talks to it on standard input and output; docs/editors.md has settings for several.
-Needs the extra lsp: pip install 'recurrency[lsp]'
+It needs the extra lsp (docs/install.md).
 """
 
 

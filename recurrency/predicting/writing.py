@@ -14,7 +14,7 @@ import numpy as np
 from recurrency.disk.files import require_file, write_whole
 from recurrency.errors import UsageError
 from recurrency.training.data.csv_rows import SEQUENCE
-from recurrency.training.data.parquet import NEEDED
+from recurrency.training.data.parquet import needed
 from recurrency.training.data.sequences import Array
 
 
@@ -111,7 +111,7 @@ def _parquet(found: Results) -> bytes:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise UsageError(NEEDED) from error
+        raise needed() from error
     out = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.table(columns(found)), out)
     return out.getvalue()

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError
+from recurrency.extras import install
 from recurrency.training.data.csv_rows import Line, read_table
 from recurrency.training.data.sequences import InputPort, Sequences
 
-NEEDED = "a .parquet file is read and written by pyarrow: pip install 'recurrency[parquet]'"
+
+def needed() -> UsageError:
+    """What is said where pyarrow is missing."""
+    return UsageError(f"a .parquet file is read and written by pyarrow: {install('parquet')}")
 
 
 def read_parquet(
@@ -45,7 +49,7 @@ def _columns(path: str | Path) -> dict[str, list[str]]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise UsageError(NEEDED) from error
+        raise needed() from error
     try:
         table = pyarrow.parquet.read_table(str(path))
     except (OSError, ValueError, pyarrow.ArrowException) as error:
