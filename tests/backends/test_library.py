@@ -9,6 +9,7 @@ import pytest
 
 import recurrency as rc
 from tests.support import cells
+from tests.support.usual import diagonal
 from tests.transcriptions import CASES, Case
 
 BACKENDS = ("interpreter", "numpy", "torch", "c")
@@ -17,6 +18,8 @@ EXACT = {"rtol": 1e-12, "atol": 1e-12}
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 causal_case = pytest.mark.parametrize("case", [case for case in CASES if case.causal], ids=str)
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
+one_backend = pytest.mark.parametrize(("case", "backend"), diagonal(CASES, BACKENDS))
+"""Each cell on one backend in turn; on the others the test is long."""
 two_settings = pytest.mark.parametrize(
     ("ragged", "handed"), [(False, False), (True, True)], ids=["plain", "ragged, handed"]
 )
@@ -66,8 +69,7 @@ def test_a_cell_computes_what_its_paper_says(case: Case, ragged: bool, handed: b
         assert_equal(state, wanted.state)
 
 
-@each_backend
-@each_case
+@one_backend
 def test_padding_is_never_read(case: Case, backend: str) -> None:
     model = cells.compiled(case.cell, backend)
     data = cells.random_data(case, model, ragged=True)
@@ -161,9 +163,8 @@ def test_gradients_of_outputs_and_final_states_match_differences(
     assert exact == pytest.approx(cells.slope(weighted), rel=1e-7)
 
 
-@each_backend
 @two_settings
-@each_case
+@one_backend
 def test_gradients_of_the_loss_match_differences(case: Case, ragged: bool, handed: bool, backend: str) -> None:
     model = cells.compiled_with_loss(case.cell, backend)
     handed = handed and case.handed
@@ -178,8 +179,7 @@ def test_gradients_of_the_loss_match_differences(case: Case, ragged: bool, hande
     assert cells.projection(gradients, direction) == pytest.approx(cells.slope(loss), rel=1e-7)
 
 
-@each_backend
-@each_case
+@one_backend
 def test_hessian_vector_products_match_differences_of_gradients(case: Case, backend: str) -> None:
     model = cells.compiled_with_loss(case.cell, backend)
     data = cells.random_data(case, model)
@@ -191,8 +191,7 @@ def test_hessian_vector_products_match_differences_of_gradients(case: Case, back
     assert np.linalg.norm(product - measured) <= 1e-6 * np.linalg.norm(measured)
 
 
-@each_backend
-@each_case
+@one_backend
 def test_forward_and_reverse_mode_are_each_other_transposed(case: Case, backend: str) -> None:
     """<u, J v> = <J' u, v> over outputs, for parameters, inputs and first states."""
     model = cells.compiled(case.cell, backend)

@@ -19,6 +19,7 @@ from recurrency.model.budget import Search, longest, size_in_bytes
 from recurrency.model.memory import Forecast
 from recurrency.model.model import Model
 from tests.support.calling import Run
+from tests.support.usual import diagonal
 
 REASON = backend.describe()["c"]
 needs_compiler = pytest.mark.skipif(REASON is not None, reason=f"c: {REASON}")
@@ -119,8 +120,7 @@ def test_the_workspace_is_that_of_the_compiled_function(threads: int, monkeypatc
 
 
 @pytest.mark.parametrize(("steps", "batch", "ragged"), SIZES)
-@pytest.mark.parametrize("chunk", [None, 30])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "chunk"), diagonal(CELLS, [None, 30]))
 def test_numpy_allocates_what_was_forecast(cell: str, chunk: int | None, steps: int, batch: int, ragged: bool) -> None:
     if chunk and cell == "Bidirectional":
         pytest.skip("it has no chunks")
@@ -184,7 +184,7 @@ def test_chunks_use_the_same_memory_one_after_another() -> None:
 
 @needs_compiler
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
-@pytest.mark.parametrize("chunk", [None, 150])
+@pytest.mark.parametrize("chunk", [pytest.param(None, marks=pytest.mark.long), 150])
 def test_the_process_grows_as_was_forecast(chunk: int | None) -> None:
     """The peak is not that of `getrusage`, for a process that another one starts begins with the peak of that one."""
     environment = {k: v for k, v in os.environ.items() if k != "RECURRENCY_CFLAGS"} | {"RECURRENCY_THREADS": "1"}

@@ -12,6 +12,7 @@ from recurrency.pictures.drawing.drawing import Box, Drawing, Path, Point
 from recurrency.pictures.drawing.labels import INDENT, make_label, typeset
 from recurrency.pictures.sketching.formula import BREAK
 from tests.support.drawn import CELLS, picture, shipped
+from tests.support.usual import some
 
 
 @pytest.mark.parametrize("widest", [60.0, 100.0, 400.0])
@@ -89,7 +90,7 @@ DRAWINGS: dict[str, tuple[str, dict[str, int | str]]] = {
 }
 
 
-@pytest.fixture(params=DRAWINGS)
+@pytest.fixture(params=[*some(CELLS, 3), *(name for name in DRAWINGS if name not in CELLS)])
 def drawing(request: pytest.FixtureRequest) -> Drawing:
     what, sizes = DRAWINGS[request.param]
     return (picture if "cell" in what else shipped)(what, **sizes).drawing
@@ -123,7 +124,7 @@ def test_labels_fit_their_boxes(drawing: Drawing) -> None:
     assert [b.node.id for b in drawing.boxes if b.label.width > b.width - 8 or b.label.height > b.height - 5] == []
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", some(CELLS, 3))
 def test_a_frame_holds_its_recurrence_and_nothing_else(cell: str) -> None:
     drawn = shipped(cell)
     for loop, frame in zip(drawn.sketch.loops, drawn.drawing.frames, strict=True):

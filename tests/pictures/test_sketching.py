@@ -12,6 +12,7 @@ from recurrency.passes.recurrence import recurrences
 from recurrency.pictures import Picture
 from recurrency.pictures.sketching.sketch import Kind, Line
 from tests.support.drawn import CELLS, picture, shipped
+from tests.support.usual import some
 
 PLAIN = """
 CIFG CfC ClockworkRNN DeltaNet Elman FastWeights FullPeepholeLSTM GRU GatedDeltaNet GatedFeedback
@@ -204,7 +205,7 @@ def test_a_loop_through_a_cell_is_of_the_kind_that_the_equations_inside_have_too
     assert kinds == {"tanh": ["diagonal"], "2 *": ["diagonal, affine"], "softmax": ["full"]}
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", some(CELLS, 3))
 def test_every_shipped_cell_has_a_picture_of_all_its_outputs(cell: str) -> None:
     outputs = {f"output:{port.name}" for port in library.spec(cell).cell.outputs}
     assert outputs <= {edge.target for edge in shipped(cell).sketch.edges}

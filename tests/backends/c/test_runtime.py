@@ -17,6 +17,7 @@ import recurrency as rc
 from recurrency import backend, library
 from recurrency.backend import Call
 from recurrency.model import spec
+from tests.support.usual import diagonal
 
 REASON = backend.describe()["c"]
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"c: {REASON}")
@@ -29,6 +30,12 @@ CELLS = {
     "LayerNormLSTM": {"N": 4, "H": 9},
     "Bidirectional": {"N": 3, "H": 6},
     "LSTMOutputProjection": {"N": 3, "H": 6, "P": 5},
+}
+
+SHARES: dict[str, tuple[str, list[int] | None]] = {
+    f"{what}, {'ragged' if lengths else 'full'}": (what, lengths)
+    for what in ("sequences", "steps")
+    for lengths in (None, [7, 3, 0, 1, 7])
 }
 
 
@@ -96,15 +103,12 @@ def test_threads_write_nothing_behind_the_workspace(columns: int, threads: Any, 
         np.testing.assert_allclose(other, found[0], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("lengths", [None, [7, 3, 0, 1, 7]], ids=["full", "ragged"])
-@pytest.mark.parametrize("what", ["sequences", "steps"])
-def test_threads_share_the_work(
-    what: str, cell: str, lengths: Any, threads: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("cell", "how"), diagonal(CELLS, list(SHARES)))
+def test_threads_share_the_work(cell: str, how: str, threads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what a loop reads is computed at once, or for a few steps at a time, which are here 7, and 1 or 2."""
     from recurrency.backends.c import sizes
 
+    what, lengths = SHARES[how]
     if what == "steps":
         monkeypatch.setattr(sizes, "WORTH", 0)
     found = []
@@ -433,11 +437,11 @@ cell Words[V, N](x: index[V]) -> (y: [N]) {
 """
 
 
-LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("LayerNormLSTM", "Mamba")]
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("MinGRU", "LayerNormLSTM", "Mamba")]
 """Their code takes long to optimise."""
 
 
-@pytest.mark.parametrize("cell", ["LSTM", "MinGRU", *LONG])
+@pytest.mark.parametrize("cell", ["LSTM", *LONG])
 def test_code_as_users_get_it_is_right(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other tests compile without optimising, to save time; whole vectors, and what is left over, are used here."""
     monkeypatch.delenv("RECURRENCY_CFLAGS", raising=False)

@@ -20,6 +20,7 @@ from recurrency.testing.cells import CELLS, cell
 from recurrency.testing.conformance import RAGGED, case_of
 from recurrency.testing.outcomes import KINDS, outcome, possible
 from recurrency.testing.padding import Spoilt
+from tests.support.usual import diagonal
 
 INSTALLED = backend.describe(emulated=True)
 
@@ -136,16 +137,15 @@ def hold(spec: Any, case: Case, other: Case, plan: str | None, name: str) -> Non
         on.there.clear()
 
 
-@pytest.mark.parametrize("lengths", [None, RAGGED], ids=["full", "ragged"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(("name", "kind"), diagonal(CELLS, ["full", "ragged"]))
 @pytest.mark.parametrize("on", DEVICES)
-def test_results_belong_to_the_caller(on: str, name: str, lengths: Any) -> None:
+def test_results_belong_to_the_caller(on: str, name: str, kind: str) -> None:
+    lengths = RAGGED if kind == "ragged" else None
     one, other = (case_of(name, batch=3, lengths=lengths, state=True, seed=seed, training=True) for seed in (1, 2))
     hold(cell(name), one, other, None, on)
 
 
-@pytest.mark.parametrize("plan", ["loop", "step", "gemm"])
-@pytest.mark.parametrize("name", ["two states", "random", "two clocks"])
+@pytest.mark.parametrize(("name", "plan"), diagonal(["two states", "random", "two clocks"], ["loop", "step", "gemm"]))
 @pytest.mark.parametrize("on", DEVICES)
 def test_results_of_every_plan_belong_to_the_caller(on: str, name: str, plan: str) -> None:
     one, other = (case_of(name, "float32", batch=3, seed=seed) for seed in (1, 2))
