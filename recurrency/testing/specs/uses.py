@@ -17,7 +17,10 @@ def use(w: Writer, want: Want, name: str = "", cell: Written | None = None) -> t
     arguments = inputs(w, cell, want, units)
     text = f"{called(w, cell)}{brackets(w, cell, units)}({', '.join(arguments)})"
     text += replaced(w, cell, want, units, name, handed(w, cell, want, units))
+    own = bool(name) and f"{name}." in text
     changed = clause(w, cell, want)
+    if own and changed.startswith(" when"):  # its other steps can't be read, not even by its own past
+        changed = ""
     w.cell.causal, w.cell.held = w.cell.causal and cell.causal, w.cell.held and cell.held
     found = streams(w, cell, want, units, name)
     if changed.startswith(" when"):  # from outside, its other steps can't be read
