@@ -26,7 +26,7 @@ def _entry(name: str, where: str, old: str, new: str, cell: str = MEAN, kind: st
 
 
 ROWS = (
-    _entry("inputs as they come", GATHER, "if mask is not None:", "if False:"),
+    _entry("inputs as they come", GATHER, "if valid is not None:", "if False:"),
     _entry("one step too many", REAL, "[:, None] < ends", "[:, None] <= ends"),
     _entry("only where all sequences are shorter", REAL, "(ends < count).any()", "(ends < count).all()"),
     _entry("nothing by multiplication", CLEAN, "array[~valid] = 0 if", "array[~valid] *= 0 if"),

@@ -57,8 +57,8 @@ ROWS = (
           """, "pass reassociate"),
     Plant("pieces of a packed product from the wrong place", PASSES + "pack:_sliced", "start = stop", "start = 0",
           "param W, V : [H, N] ~ ones\ny = tanh(W @ x) + sin(V @ x)", "pass pack"),
-    Plant("packed in another order", PASSES + "pack:pack_products", "[graph[id].args[0] for id in ids]",
-          "[graph[id].args[0] for id in ids[::-1]]", RECURRENT, "pass pack"),
+    Plant("packed in another order", PASSES + "pack:pack_products", "graph[id].args[0]).id for id in ids]",
+          "graph[id].args[0]).id for id in ids[::-1]]", RECURRENT, "pass pack"),
     Plant("a packed gate of another kind", PASSES + "pack:pack_gates", "together.apply(str(op))",
           "together.apply('sigmoid')",
           """

@@ -139,6 +139,7 @@ def test_constructs_are_counted_once_for_each_program() -> None:
     assert "use `when` 0" in text
 
 
+@pytest.mark.long
 def test_the_command_finds_a_planted_mistake_and_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz_search, "SHRINKING", 0.5)
     monkeypatch.setattr("recurrency.testing.fuzz.command.blamed", lambda finding: [])  # tested above, and takes long

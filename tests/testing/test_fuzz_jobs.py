@@ -113,7 +113,7 @@ def test_ctrl_c_ends_a_search_that_says_what_was_tried(
 ) -> None:
     interrupting(monkeypatch, 3, lost=lost)
     run = CliRunner().invoke(main, ["--seconds", "1000", "--backends", "numpy"])
-    assert run.output.startswith(f"{programs} programs in ")
+    assert f"\n{programs} programs in " in run.output
     assert run.output.endswith(f"{programs}0 numbers compared, 0 findings; interrupted\n")
     assert run.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

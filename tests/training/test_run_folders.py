@@ -109,7 +109,7 @@ options = {"epochs": 3, "length": 6, "batch": 4, "log-form": "quiet", "log-every
 fresh = {"dimensions": {"H": 3}, "options": options, "task_options": {"steps": 40, "held": 100}}
 os.waitpid(begun("unbroken", "first-element", **fresh), 0)
 kills = 0
-for seed in range(20):
+for seed in range({runs}):
     folder, chance = Path(f"run{seed}"), random.Random(seed)
     while kills <= seed + seed // 2:
         child = begun(str(folder), str(folder), **{}) if (folder / "run.toml").exists() else begun(
@@ -135,12 +135,13 @@ def command(folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **quiet)
 
 
-def test_runs_that_are_killed_and_go_on_end_with_the_same_bits(tmp_path: Path) -> None:
-    """Twenty runs, killed (SIGKILL) at random moments, half of them twice; a checkpoint after every update."""
-    said, _ = command(tmp_path, "-c", DRIVER).communicate()
-    assert int(said) >= 20, said
+@pytest.mark.parametrize("runs", [5, pytest.param(20, marks=pytest.mark.long)])
+def test_runs_that_are_killed_and_go_on_end_with_the_same_bits(runs: int, tmp_path: Path) -> None:
+    """Runs, killed (SIGKILL) at random moments, half of them twice; a checkpoint after every update."""
+    said, _ = command(tmp_path, "-c", DRIVER.replace("{runs}", str(runs))).communicate()
+    assert int(said) >= runs, said
     one = read(tmp_path / "unbroken" / CHECKPOINT)
-    for seed in range(20):
+    for seed in range(runs):
         folder = tmp_path / f"run{seed}"
         assert weights(folder) == weights(tmp_path / "unbroken")
         assert facts(folder) == facts(tmp_path / "unbroken")

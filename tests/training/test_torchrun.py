@@ -148,6 +148,7 @@ def test_the_example_replaces_an_lstm_and_trains_on_in_two_processes(tmp_path: P
     assert "2 processes have the same weights" in said
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler (g++)")
 def test_the_example_trains_on_under_torch_compile(tmp_path: Path) -> None:
     words = [sys.executable, str(EXAMPLE), "--steps", "5", "--units", "4", "--compile"]
