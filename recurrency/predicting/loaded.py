@@ -9,6 +9,7 @@ from typing import Any
 
 from recurrency.disk.toml import read_tables
 from recurrency.errors import RecurrencyError, UsageError
+from recurrency.graph.roots import STREAM
 from recurrency.model.model import Model
 from recurrency.model.spec import Spec
 from recurrency.predicting.evaluation import Evaluation, evaluated
@@ -66,7 +67,7 @@ class LoadedRun:
         Raises:
             UsageError: the data are empty, can't be read or don't fit; there is no such stream.
         """
-        needed = self.model.reads("output", *(f"stream:{name}" for name in self._streams(streams)))
+        needed = self.model.reads("output", *map(STREAM.of, self._streams(streams)))
         found = to_predict(self.session, self.facts, data, split, needed)
         return outputs(self.model, self.params, found, self._streams(streams), kinds_of(self.model), seed)
 

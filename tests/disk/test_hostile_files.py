@@ -254,7 +254,7 @@ def test_how_a_run_is_told_can_change_when_it_goes_on(option: dict[str, Any], fo
     run(Request(str(folder), options=option), lambda words: None)
     assert read_metrics(folder / METRICS)[-1]["event"] == "end"
     with pytest.raises(UsageError, match="goes on as it began"):
-        run(Request(str(folder), options={**option, "epochs": 3}), lambda words: None)
+        run(Request(str(folder), options={**option, "batch": 3}), lambda words: None)
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"a = " + b"[" * 100_000, b"spec = 1"])

@@ -29,8 +29,9 @@ EQUATIONS = {
     "recurrency/passes/loss_lines.py": "a mean is a sum / max(count, 1), as the language writes it",
     "recurrency/passes/convexity.py": "-a and b - a are concave where a is convex; a^n is convex where n is even",
     "recurrency/passes/chunks.py": "the sum of a mean stands below its division",
+    "recurrency/training/tasks/comparisons.py": "cross entropies and squared errors, as the language writes them",
 }
-"""Passes that look for an operation with `made_by`, and the equation that they apply."""
+"""Modules that look for an operation with `made_by`, and the equation that they apply."""
 
 
 TRAITS = {name: trait for name, trait in vars(Trait).items() if name.isupper()}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from recurrency.graph.graph import Graph, rebuild
-from recurrency.graph.roots import FINAL
+from recurrency.graph.roots import FINAL, WEIGHT
 from recurrency.graph.types import Kind
 from recurrency.model.call import LOSS, clocks_of_resets
 from recurrency.passes import finished
@@ -123,7 +123,7 @@ class _Judge:
             clock = str(self.types[number].clock)
             name = next(name for name, port in self.model.inputs.items() if port.clock == clock)
             there = np.arange(len(said))[:, None] < batch.steps(name, clock)
-            if (weight := values.get(f"weight:{number}")) is not None:
+            if (weight := values.get(WEIGHT.of(number))) is not None:
                 there &= np.asarray(weight) > 0
         if self.found[number].kind == CLASSES:
             there &= target >= 0
