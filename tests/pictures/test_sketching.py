@@ -209,3 +209,9 @@ def test_a_loop_through_a_cell_is_of_the_kind_that_the_equations_inside_have_too
 def test_every_shipped_cell_has_a_picture_of_all_its_outputs(cell: str) -> None:
     outputs = {f"output:{port.name}" for port in library.spec(cell).cell.outputs}
     assert outputs <= {edge.target for edge in shipped(cell).sketch.edges}
+
+
+def test_a_held_use_within_an_expression_is_read_once_however_long_it_is_held() -> None:
+    text = "cell Main[N, H](x: [N], m: []) -> (y: [H]) {\nparam q : [H] ~ ones\ny = (GRU[H](x) when m) * q + 1\n}"
+    edges = picture(f"use GRU from library\n{text}").sketch.edges
+    assert {(e.source, e.target) for e in edges} >= {("x", "y.GRU"), ("m", "y.GRU"), ("y.GRU", "y")}

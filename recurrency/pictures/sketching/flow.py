@@ -174,9 +174,24 @@ class Flow:
         return iter([Use(self.computed[id])]) if id in self.computed else self._walk(self._arguments(id, 0))
 
     def _arguments(self, id: int, delay: int) -> list[tuple[int, int]]:
-        """The arguments of a node, each with its delay; an op delays its first argument only."""
-        node = self.graph[id]
-        return [(arg, delay + node.delay * (place == 0)) for place, arg in enumerate(node.args)]
+        """The arguments of a node, each with its delay; an op delays its first argument only.
+
+        A value that is held goes round in a circle, in which it is no older after each turn.
+        """
+        node, circle = self.graph[id], self.circles.get(id)
+        return [
+            (arg, delay + node.delay * (place == 0 and (circle is None or self.circles.get(arg) != circle)))
+            for place, arg in enumerate(node.args)
+        ]
+
+    @cached_property
+    def circles(self) -> dict[int, int]:
+        """The nodes that read themselves through nodes that are no streams, each with the number of its circle."""
+        inside = [id for id in self.graph if id not in self.owner and id not in self.computed]
+        circles: nx.DiGraph[int] = nx.DiGraph()
+        circles.add_edges_from((arg, id) for id in inside for arg in self.graph[id].args)
+        found = nx.strongly_connected_components(circles)
+        return {id: number for number, ids in enumerate(found) if len(ids) > 1 for id in ids}
 
     def _walk(self, later: list[tuple[int, int]], ports: Set[int] = frozenset()) -> Iterator[Use]:
         """The nearest streams behind nodes, with delays; `ports` are the arguments of the call that reads them."""
