@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recurrency.testing.specs.clauses import CLAUSES
@@ -212,7 +212,7 @@ def finished(w: Writer, outputs: list[Entry], options: list[str]) -> Written:
         c.name,
         units,
         c.inputs,
-        [*(replace(output, level=Level.STREAM) for output in outputs), *inner],  # as a use sees them
+        [*outputs, *inner],
         c.states,
         c.causal and alone,
         text,
