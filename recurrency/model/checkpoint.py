@@ -6,6 +6,7 @@ After Chen et al. 2016, "Training deep nets with sublinear memory cost" (arXiv:1
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -111,15 +112,8 @@ class Checkpoint:
 
     def loss(self, call: Call) -> dict[str, Array]:
         """The loss, as a whole and by the kinds of its lines, and the final states."""
-        losses = dict.fromkeys(self.roots.lines, 0.0)
-        state: State = {}
-        runner = self.programs.runner("chunk", (*self.roots.finals, *self.roots.lines.values()))
-        for piece in self._pieces(call):
-            values = runner(self._chunk(call, piece, state))
-            self._count(losses, values, call, piece)
-            state = self._after(values)
-            del values  # or the next chunk could not use their memory
-        return {**_loss_values(losses), **state}
+        losses, states = self._losses(call)
+        return {**_loss_values(losses), **states.pop()}
 
     def loss_gradients(
         self, call: Call, wrt: tuple[str, ...], weights: Mapping[str, float] | None = None
@@ -128,7 +122,12 @@ class Checkpoint:
         if not wrt:
             return self.loss(call)
         given = dict.fromkeys(self.roots.lines, 1.0) if weights is None else weights
-        return self._gradients(call, self._kept(call), {}, wrt, given)
+        moving = self.roots.moving_weights(wrt)
+        if not moving:
+            return self._gradients(call, self._kept(call), {}, wrt, given)
+        losses, states = self._losses(call)
+        each = {ADJOINT.of(root): self._seed_of_weights(call, root, given[root] * losses[root]) for root in moving}
+        return self._gradients(call, Kept(tuple(self._pieces(call)), tuple(states[:-1])), {}, wrt, given, each)
 
     # --------------------------------------------------------------------------------------------------------- chunks
 
@@ -143,6 +142,18 @@ class Checkpoint:
         pieces = self._pieces(call)
         states, _ = self._states(call, pieces[:-1], ())
         return Kept(tuple(pieces), tuple(states))
+
+    def _losses(self, call: Call) -> tuple[dict[str, float], list[State]]:
+        """The loss by the kinds of its lines, and the states before each chunk and after the last one."""
+        losses = dict.fromkeys(self.roots.lines, 0.0)
+        states: list[State] = [{}]
+        runner = self.programs.runner("chunk", (*self.roots.finals, *self.roots.lines.values()))
+        for piece in self._pieces(call):
+            values = runner(self._chunk(call, piece, states[-1]))
+            self._count(losses, values, call, piece)
+            states.append(self._after(values))
+            del values  # or the next chunk could not use their memory
+        return losses, states
 
     def _states(
         self, call: Call, pieces: Sequence[Piece], roots: tuple[str, ...]
@@ -197,14 +208,16 @@ class Checkpoint:
         seeds: Mapping[str, Array],
         wrt: tuple[str, ...],
         weights: Mapping[str, float] | None = None,
+        each: Mapping[str, Array] = MappingProxyType({}),
     ) -> dict[str, Array]:
         """Chunk after chunk from the last one: each is recomputed, with the adjoints of the states after it.
 
         With `weights`, the weighted lines of the loss are differentiated as well as the results that have `seeds`.
+        All chunks get the adjoints `each`.
         """
         timed = [root for root in seeds if ADJOINT.nested(OUTPUT).has(root)]
         lines = () if weights is None else tuple(self.roots.lines.values())
-        roots = (*map(ADJOINT.name, seeds), *lines)
+        roots = (*map(ADJOINT.name, (*seeds, *each)), *lines)
         finals = self.roots.reached(roots)
         more = (*self.roots.finals, *lines) if lines else ()
         runner = self._runner({*finals, *roots}, wrt, more)
@@ -212,7 +225,7 @@ class Checkpoint:
         whole: dict[str, Array] = {}
         losses = dict.fromkeys(self.roots.lines, 0.0)
         for piece, before in zip(reversed(kept.pieces), reversed(kept.states), strict=True):
-            given = {**later, **{root: seeds[root][piece[0] : piece[1]] for root in timed}}
+            given = {**later, **each, **{root: seeds[root][piece[0] : piece[1]] for root in timed}}
             given |= {} if weights is None else self._loss_seeds(call, piece, weights)
             values = runner(self._chunk(call, piece, before, given))
             if weights is not None:
@@ -276,6 +289,11 @@ class Checkpoint:
         if LOSS.nested(WEIGHT).has(root):
             return 1.0 / (self._weights(call)[root] or 1.0)
         return 1.0 if piece == (0, 0) else 0.0
+
+    def _seed_of_weights(self, call: Call, root: str, loss: float) -> Array:
+        """The adjoint of the weights of each sequence, [B]: a line is divided by their sum."""
+        total = self._weights(call)[LOSS.of(root)]
+        return np.full(call.batch, -loss / total if total else 0.0, self.interface.real)
 
     def _count(self, losses: dict[str, float], values: Mapping[str, Array], call: Call, piece: Piece) -> None:
         """Add what a chunk contributes to the loss."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
-from recurrency.graph.roots import FINAL
+from recurrency.graph.roots import FINAL, WEIGHT
 from recurrency.model.interface import Interface
 from recurrency.model.programs import Programs
 from recurrency.passes.chunks import loss_roots, reached
+from recurrency.passes.derivatives import sources
 
 
 class ChunkRoots:
@@ -43,3 +44,11 @@ class ChunkRoots:
             found = reached(self.programs.graphs.chunked(), key)
             self._reached[key] = tuple(root for root in self.real_finals if root in found)
         return self._reached[key]
+
+    def moving_weights(self, wrt: Collection[str]) -> tuple[str, ...]:
+        """The weights of loss lines whose sums have gradients with respect to these groups of sources."""
+        graph, found = self.programs.graphs.chunked(), list[str]()
+        for root in filter(WEIGHT.has, self.lines):
+            below = set(graph.order([graph.roots[r] for r in reached(graph, [root])]))
+            found += [root] if below.intersection(sources(graph, wrt).values()) else []
+        return tuple(found)

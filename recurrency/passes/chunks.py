@@ -21,11 +21,11 @@ def in_chunks(graph: Graph, streams: Iterable[str] = ()) -> Graph:
     """The graph of results and some streams, with a root for each kind of loss line (`loss_roots`).
 
     The loss is `loss:steps / max(1, n)`, where n counts the steps of all sequences together, plus each line with
-    weights divided by their sum, plus the other roots.
+    weights divided by their sum, plus the other roots. The sum has gradients too, so the weights keep their roots.
     """
     out = _selected(graph, streams)
     found = lines(out)
-    _forget(out)
+    out.roots.pop("loss", None)
     for kind, root in loss_roots(found).items():
         ids = [out[id].args[0] if over_steps(kind) else id for id in found[kind]]
         out.roots[root] = total(out, ids).id
@@ -41,7 +41,8 @@ def of_each_step(graph: Graph, streams: Iterable[str] = ()) -> Graph:
     """The same graph, with the streams before their sums over time as roots EACH: sums of chunks can be added up."""
     out = _selected(graph, streams)
     found = lines(out)
-    _forget(out)
+    for root in [root for root in out.roots if root == "loss" or WEIGHT.has(root)]:
+        del out.roots[root]
     for kind, ids in found.items():
         if not over_steps(kind):
             out.roots[LOSS.of(kind)] = total(out, ids).id
@@ -68,12 +69,6 @@ def _starts(graph: Graph, roots: Iterable[str]) -> set[str]:
 def _selected(graph: Graph, streams: Iterable[str]) -> Graph:
     kept = [root for root in graph.roots if in_any(root, OUTPUT, FINAL, WEIGHT) or root == "loss"]
     return graph.select([*kept, *(STREAM.of(name) for name in streams)])
-
-
-def _forget(graph: Graph) -> None:
-    """Take the loss, and the weights of its lines, from the roots."""
-    for root in [root for root in graph.roots if root == "loss" or WEIGHT.has(root)]:
-        del graph.roots[root]
 
 
 def _below(graph: Graph, id: int, *ops: str) -> int:

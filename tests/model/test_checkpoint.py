@@ -148,6 +148,37 @@ def test_all_backends_run_in_chunks(name: str, backend: str) -> None:
     np.testing.assert_allclose(one[1].inputs["x"], other[1].inputs["x"], **specimens.EXACT)
 
 
+WEIGHTED = {
+    "mean of one line": "loss l1(mean(y) - 0.1) where mean(abs(x))",
+    "two lines with the same weights": "loss sum(y) where sum(x * x)\nloss 0.3 * l2(y) where sum(x * x)",
+    "lines with and without": "loss 2 * sum(y) where exp(mean(x))\nloss squared_error(y, x)\nloss 0.1 * l2(w)",
+    "targets that may be missing": "loss cross_entropy(y, k) where mean(abs(x))\nloss cross_entropy(x, k)",
+}
+
+
+@specimens.each_backend
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_the_sum_of_weights_has_its_gradient(name: str, backend: str) -> None:
+    """Weights may be computed from an input, and then the loss depends on the input through their sum as well."""
+    spec = rc.parse(f"""cell Main[N](x: [N], k: index[N]) -> (y: [N]) {{
+        param w : [N] ~ constant(0.2)
+        state y : [N] = 0
+        y = tanh(y[t-1] + w * x)
+        {WEIGHTED[name]}
+    }}""")
+    whole, model = (spec.compile(backend=backend, dtype="float64", N=2, checkpoint=size) for size in (None, 2))
+    rng = np.random.default_rng(0)
+    inputs = {"x": rng.standard_normal((5, 3, 2)), "k": rng.integers(-1, 2, (5, 3))}
+    kinds = {kind: 0.5 + k for k, kind in enumerate(whole.loss_kinds)}
+    for lengths in (None, [5, 0, 2], [0, 0, 0]):
+        one, other = (m.loss_and_gradients(whole.init(0), inputs, lengths=lengths) for m in (whole, model))
+        np.testing.assert_allclose(one[0], other[0], rtol=1e-13)
+        np.testing.assert_allclose(one[1].inputs["x"], other[1].inputs["x"], **specimens.EXACT)
+        np.testing.assert_allclose(one[1].params, other[1].params, **specimens.EXACT)
+        one, other = (m.losses_and_gradients(whole.init(0), inputs, kinds, lengths=lengths) for m in (whole, model))
+        np.testing.assert_allclose(one[1].inputs["x"], other[1].inputs["x"], **specimens.EXACT)
+
+
 # ------------------------------------------------------------------------------------------------------ single promises
 
 CHAIN = """
