@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,66 @@ def test_runs_that_are_killed_and_go_on_end_with_the_same_bits(runs: int, tmp_pa
         np.testing.assert_array_equal(one.params, other.params)
         for name, slot in one.slots.items():
             np.testing.assert_array_equal(slot, other.slots[name])
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class FileOperations:
+    """Counts the operations on files below a folder; the one with the number `last`, and all after it, fail.
+
+    So nothing is written or removed after that point, as when a process is killed.
+    """
+
+    EVENTS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "os.chmod")
+
+    def __init__(self) -> None:
+        self.below: Path | None = None
+        self.count, self.last = 0, None
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        if self.below is None or event not in self.EVENTS or not str(args[0]).startswith(str(self.below)):
+            return
+        self.count += 1
+        if self.last is not None and self.count >= self.last:
+            raise Killed
+
+    @contextlib.contextmanager
+    def until(self, below: Path, last: int | None) -> Iterator[None]:
+        self.below, self.last, self.count = below, last, 0
+        try:
+            yield
+        finally:
+            self.below = None
+
+
+@pytest.fixture(scope="module")
+def operations() -> FileOperations:
+    return FileOperations()
+
+
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_a_run_may_be_killed_before_any_of_its_writes(every: int, operations: FileOperations, tmp_path: Path) -> None:
+    """The next command goes on or begins anew, and ends with the same bits; nothing else is left in the folder."""
+    more: dict[str, Any] = {"options": {"epochs": 1}, "task_options": {"steps": 2, "held": 4}}
+    kept(tmp_path / "start", **more)
+    more["weights"] = str(tmp_path / "start")
+    with operations.until(tmp_path / "whole", None):
+        whole, _ = kept(tmp_path / "whole", **more)
+    count = operations.count
+    assert count > 40
+    names = sorted(str(p.relative_to(tmp_path / "whole")) for p in (tmp_path / "whole").rglob("*"))
+    for last in range(1, count + 1, every):
+        folder = tmp_path / f"run{last}"
+        with pytest.raises(Killed), operations.until(folder, last):
+            kept(folder, **more)
+        history, _ = kept(folder, **more)
+        np.testing.assert_array_equal(history.params, whole.params)
+        assert weights(folder) == weights(tmp_path / "whole")
+        assert facts(folder) == facts(tmp_path / "whole")
+        assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*")) == names
 
 
 WORDS = (

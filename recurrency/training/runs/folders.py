@@ -8,6 +8,7 @@ checkpoint.safetensors          the whole state of training; checkpoint.previous
 start.safetensors               the parameters it started from, if they were those of a file
 best.safetensors                the best parameters, written when training ends or is interrupted
 loss.png                        the losses over time
+.begun                          there until run.toml is written: an interrupted run began here, and may begin anew
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,7 +43,10 @@ HEAD = "# A run of recurrency. `recurrency train` with this folder goes on with 
 FACTS = "facts.json"
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 BESIDE = "checkpoint.new.safetensors"
+BEGUN = ".begun"
 WRITTEN = (RUN, METRICS, BEST, CURVE, FACTS, START, CHECKPOINT, PREVIOUS, BESIDE)
+SPEC = "spec"
+"""The folder of the spec and of all that it uses."""
 CELLS = "cells"
 """The folder below `spec/` with your own cells in the place of those that the spec names, by dimension."""
 LIBRARY = "library"
@@ -82,6 +87,8 @@ class RunFolder:
         """
         with locked(self.path, "is training"):
             sweep(self.path, WRITTEN)
+            if self.exists:
+                (self / BEGUN).unlink(missing_ok=True)
             yield
 
     def create(self) -> None:
@@ -94,8 +101,23 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"the run folder {self.path} can't be made: {error.strerror or error}") from error
-        if not self.exists and any(p.name != LOCK for p in self.path.iterdir()):
+        there = {path.name for path in self.path.iterdir()}
+        if not self.exists and BEGUN not in there and there - {LOCK}:
             raise UsageError(f"{self.path} is not empty and holds no run; name a new folder")
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Around all that is written before and with run.toml; what an interrupted run left of it is removed."""
+        spec = self / SPEC
+        if (self / BEGUN).exists():
+            for path in (spec, self / START):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        (self / BEGUN).touch()
+        yield
+        (self / BEGUN).unlink()
 
     # ------------------------------------------------------------------------------------------------------ the spec
 
@@ -103,21 +125,21 @@ class RunFolder:
         """Copy the spec and all that it uses; returns the name that loads it from here."""
         texts, main = _texts(spec, cells)
         for name, text in texts.items():
-            target = self.path / "spec" / name
+            target = self.path / SPEC / name
             target.parent.mkdir(parents=True, exist_ok=True)
             write_whole(target, text)
-        return f"spec/{main}:{spec.name}"
+        return f"{SPEC}/{main}:{spec.name}"
 
     def copied(self, dimensions: Mapping[str, Any]) -> dict[str, Any]:
         """The dimensions with the names of copied cells and arrays; arrays are written here, cells by `write_spec`."""
         cells = {name: load(str(value)) for name, value in dimensions.items() if is_cell(value)}
-        named = {name: f"spec/{CELLS}/{name}/{_texts(spec, {})[1]}:{spec.name}" for name, spec in cells.items()}
+        named = {name: f"{SPEC}/{CELLS}/{name}/{_texts(spec, {})[1]}:{spec.name}" for name, spec in cells.items()}
         return {**kept(self.path, dimensions), **named}
 
     def changed_spec(self, spec: Spec, cells: Mapping[str, object]) -> str:
         """A unified diff of the spec against the one of the run; "" if they are equal."""
         texts, _ = _texts(spec, cells)
-        folder = self.path / "spec"
+        folder = self.path / SPEC
         kept = {str(p.relative_to(folder)): read_source(p).text for p in folder.rglob("*.rnn")}
         return _difference(kept, texts)
 
@@ -219,7 +241,8 @@ def started(path: str | Path) -> RunFolder:
     """
     folder = RunFolder(Path(path))
     if not folder.exists:
-        raise UsageError(f"{path} holds no run (no {RUN} in it); `recurrency train WHAT --run {path}` makes one")
+        why = "its run was interrupted before it began" if (folder / BEGUN).exists() else f"no {RUN} in it"
+        raise UsageError(f"{path} holds no run ({why}); `recurrency train WHAT --run {path}` makes one")
     return folder
 
 

@@ -18,7 +18,7 @@ from recurrency.training.runs.folders import BEST, CURVE, HEAD, METRICS, RUN, ST
 from recurrency.training.runs.metrics import Metrics, Several, draw_losses, read_metrics
 from recurrency.training.runs.session import Session
 from recurrency.training.runs.summaries import outcome
-from recurrency.training.runs.weights import save_weights
+from recurrency.training.runs.weights import load_weights, save_weights
 from recurrency.version import VERSION
 
 
@@ -85,12 +85,13 @@ def _begin(session: Session, folder: RunFolder) -> None:
 
     experiment = session.experiment
     sizes = experiment.compiled_for()
-    copy = replace(experiment, spec=folder.write_spec(session.spec, sizes), dimensions=folder.copied(sizes))
-    if experiment.weights is not None:
-        save_weights(folder / START, session.model, session.initial(session.options["seed"]))
-        copy = replace(copy, weights=START)
-    tables = {**copy.tables(), "versions": versions(experiment.options()["backend"])}
-    write_whole(folder / RUN, HEAD + tomli_w.dumps(tables))
+    with folder.beginning():
+        copy = replace(experiment, spec=folder.write_spec(session.spec, sizes), dimensions=folder.copied(sizes))
+        if experiment.weights is not None:
+            save_weights(folder / START, session.model, session.initial(session.options["seed"]))
+            copy = replace(copy, weights=START)
+        tables = {**copy.tables(), "versions": versions(experiment.options()["backend"])}
+        write_whole(folder / RUN, HEAD + tomli_w.dumps(tables))
 
 
 def _same(session: Session, folder: RunFolder) -> None:
@@ -102,6 +103,8 @@ def _same(session: Session, folder: RunFolder) -> None:
             f"name a new folder with --run. The difference:\n{changed}"
         )
     before, now = (_flat(experiment) for experiment in (load(folder / RUN), session.experiment))
+    if before.get("weights") == START and now.get("weights") and _same_start(session, folder):
+        now["weights"] = START
     told = [f"{key}: {before.get(key)} in the run, {now.get(key)} now" for key in {**before, **now}]
     told = [words for key, words in zip({**before, **now}, told, strict=True) if before.get(key) != now.get(key)]
     if told:
@@ -109,6 +112,14 @@ def _same(session: Session, folder: RunFolder) -> None:
             f"{folder.path} holds a run with other options; go on with `recurrency train {folder.path}`, or name a new "
             "folder with --run. The difference:\n" + "\n".join(f"  {words}" for words in told)
         )
+
+
+def _same_start(session: Session, folder: RunFolder) -> bool:
+    """Whether the run started from the parameters that this one is to start from."""
+    import numpy as np
+
+    now = session.initial(session.options["seed"])
+    return bool(np.array_equal(load_weights(folder / START, session.model), now, equal_nan=True))
 
 
 def _flat(experiment: Experiment) -> dict[str, Any]:
