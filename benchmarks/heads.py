@@ -78,16 +78,16 @@ def main() -> None:
     print(f"{'cell':16}{'one, ms':>10}{'heads, ms':>11}{'ratio':>8}{'compile, s':>12}{'heads, s':>10}{'ratio':>8}")
     compiled("GLA", {"N": 2, **CELLS["GLA"](2, 4)}, 1, 1)  # loads what all compilations need
     for cell in options.cells:
-        models, written = [], []
-        for m in (1, options.heads):
-            model, seconds = compiled(cell, {"N": inputs, **CELLS[cell](m, hidden)}, steps, batch)
-            models.append(model)
-            written.append(seconds)
+        sizes = [{"N": inputs, **CELLS[cell](m, hidden)} for m in (1, options.heads)]
+        made = [[compiled(cell, own, steps, batch) for own in sizes] for _ in range(options.rounds)]
+        written = [median(pair[k][1] for pair in made) for k in (0, 1)]
+        compiling = median(pair[1][1] / pair[0][1] for pair in made)
+        models = [model for model, _ in made[0]]
+        for model in models:
             timed(model, steps, batch)
         rounds = [[timed(model, steps, batch) for model in models] for _ in range(options.rounds)]
         one, many = (1000 * median(pair[k] for pair in rounds) for k in (0, 1))
         ratio = median(pair[1] / pair[0] for pair in rounds)
-        compiling = written[1] / written[0]
         print(
             f"{cell:16}{one:10.2f}{many:11.2f}{ratio:8.2f}{written[0]:12.2f}{written[1]:10.2f}{compiling:8.2f}",
             flush=True,
