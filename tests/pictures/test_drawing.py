@@ -90,7 +90,7 @@ DRAWINGS: dict[str, tuple[str, dict[str, int | str]]] = {
 }
 
 
-@pytest.fixture(params=[*some(CELLS, 3), *(name for name in DRAWINGS if name not in CELLS)])
+@pytest.fixture(params=[*some(CELLS, 6), *(name for name in DRAWINGS if name not in CELLS)])
 def drawing(request: pytest.FixtureRequest) -> Drawing:
     what, sizes = DRAWINGS[request.param]
     return (picture if "cell" in what else shipped)(what, **sizes).drawing

@@ -142,6 +142,7 @@ def test_a_process_that_fails_ends_all_with_a_message(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------- the example
 
 
+@pytest.mark.long
 def test_the_example_replaces_an_lstm_and_trains_on_in_two_processes(tmp_path: Path) -> None:
     said = torchrun(str(EXAMPLE), "--steps", "5", "--units", "4", folder=tmp_path)
     assert "the same outputs" in said

@@ -22,6 +22,7 @@ from tests.support.torch_modules import (
     state_of,
     torch,
 )
+from tests.support.usual import some
 
 pytestmark = QUIET
 
@@ -70,14 +71,14 @@ def agree(module: Any, lengths: Any = None, twice: bool = True) -> None:
 WITH_LOSS = [name for name in CELLS if "loss " in spec_of(name).cell.span.text]
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some(CELLS, 3))
 def test_derivatives_of_first_and_second_order_agree_with_differences(name: str) -> None:
     module, twice = shared(name), name not in WITH_LOSS or name in SPECIMENS
     agree(module, None, twice)
     agree(module, lengths_of(module), twice)
 
 
-@pytest.mark.parametrize("name", WITH_LOSS)
+@pytest.mark.parametrize("name", some(WITH_LOSS, 2))
 def test_derivatives_of_losses_agree_with_differences(name: str) -> None:
     module = Loss(shared(name))
     agree(module)
