@@ -10,7 +10,10 @@ import pytest
 
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
+from recurrency.graph.op import Op, Trait
+from recurrency.graph.ops import OPS
 from recurrency.graph.text import expression, graph_text
+from recurrency.graph.types import Kind, Type
 from recurrency.graph.value import Value, constant
 from recurrency.graph.verify import verify
 from recurrency.passes import PASSES, finished, optimised
@@ -41,6 +44,34 @@ def test_passes_before_differentiation_keep_gradients(graph: str, names: tuple[s
 def test_passes_keep_first_and_second_derivatives_of_every_operation(op: str, case: int) -> None:
     original = with_gradients(with_gradients(graph_of(CASES[op][case])), "second")
     assert_same(original, through(original))
+
+
+ARRANGED: dict[str, Callable[[Value], Value]] = {
+    "repeated": lambda v: v.expand((0,), (5,)),
+    "at each step": lambda v: v.spread_like(Type(Kind.STREAM, v.type.shape, "t")),
+    "for each sequence": lambda v: v.as_sequence(),
+    "turned": lambda v: v.expand((1,), (2,)).transpose(),
+    "in another shape": lambda v: v.reshape(2, 2),
+    "a piece": lambda v: v.slice(1, 3),
+    "with zeros": lambda v: v.pad(1, 6),
+    "side by side": lambda v: v.graph.add("concat", [v.id, v.id]),
+}
+"""Values that are made of a vector by moving or repeating its elements."""
+
+
+@pytest.mark.parametrize("how", ARRANGED)
+def test_passes_keep_the_gradients_of_operations_on_arranged_values(how: str) -> None:
+    """Their adjoints too are what they would be without passes: `clip_grad` limits that of each repetition."""
+    for op in (op for op in OPS.values() if op.elementwise):
+
+        def graph(op: Op = op) -> Graph:
+            b = Builder()
+            arguments = [ARRANGED[how](b.param(f"p{k}", 4).apply("exp")) for k in range(op.arity or 0)]
+            attributes = {"limit": 0.1} if Trait.CLIPS in op.traits else {}
+            b.root("y", b.graph.add(op.name, [a.id for a in arguments], attributes))
+            return b.graph
+
+        assert_same(with_gradients(graph()), with_gradients(optimised(graph())))
 
 
 @pytest.mark.parametrize("seed", range(60))

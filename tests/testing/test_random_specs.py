@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, find, given, settings
 
 import recurrency as rc
 from recurrency.graph.ops import OPS
+from recurrency.graph.roots import FINAL, OUTPUT, STREAM, in_any
 from recurrency.graph.verify import verify
 from recurrency.language.vocabulary.initialisers import INITIALISERS
 from recurrency.language.vocabulary.table import FUNCTIONS
@@ -134,6 +135,42 @@ def test_each_is_valid_with_units_and_with_numbers() -> None:
 def test_each_that_hypothesis_draws_is_valid_as_well(program: Program) -> None:
     program.spec().check()
     verify(program.spec().graph(**program.dimensions))
+
+
+def in_another_order(text: str, dice: Random) -> str:
+    """The statements of each cell in another order; losses, which are counted, stay the last ones in theirs."""
+    out: list[str] = []
+    statements: list[str] = []
+    for line in text.splitlines():
+        if line == "}":
+            losses = [own for own in statements if own.startswith("    loss ")]
+            others = [own for own in statements if own not in losses]
+            dice.shuffle(others)
+            out += [*others, *losses]
+            statements = []
+        if not line.startswith("    "):
+            out.append(line)
+        elif statements and any(statements[-1].count(a) > statements[-1].count(b) for a, b in ("{}", "()", "[]")):
+            statements[-1] += f"\n{line}"
+        else:
+            statements.append(line)
+    return "\n".join(out)
+
+
+def types(graph: Any) -> dict[str, Any]:
+    """The types of outputs, streams and final states."""
+    return {root: graph[id].type for root, id in graph.roots.items() if in_any(root, OUTPUT, STREAM, FINAL)}
+
+
+@pytest.mark.parametrize(
+    "seeds", [[186, 342, 1347], range(COUNT, COUNT + 20), pytest.param(range(500), marks=pytest.mark.long)]
+)
+def test_the_order_of_statements_changes_no_type(seeds: Sequence[int]) -> None:
+    """The first seeds once gave an output with steps, or a mistake, in one order, and one value in another."""
+    for seed in seeds:
+        program = written(Dice(seed))
+        other = rc.parse(in_another_order(program.text, Random(seed)))
+        assert types(other.graph(**program.dimensions)) == types(program.spec().graph(**program.dimensions))
 
 
 def test_each_is_formatted_once_and_for_all() -> None:

@@ -224,11 +224,11 @@ class Stream:
         return self.walk.graph.add("input", [], {"name": f"?{self.name}", "type": self.type})
 
     def _settle(self, value: Value) -> Value:
-        if self.shifts or self.first is not None or self.pending:
+        if self.first is not None:
             value = at_steps(value, self.clock)
         self.value, self.type = value, value.type
-        for shift in self.pending:
-            self.walk.graph.bind(shift, value.id)
+        for shift in self.pending:  # it had to be known before, and has steps even if the value has none
+            self.walk.graph.bind(shift, at_steps(value, self.clock).id)
         self.pending.clear()
         return value
 

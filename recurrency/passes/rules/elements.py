@@ -25,16 +25,19 @@ def fold(graph: Graph, node: Node) -> Value | None:
 
 
 def before_spread(graph: Graph, node: Node) -> Value | None:
-    """f(spread x) = spread f(x), and spread x + y = x + y: what is the same at all steps is computed once."""
-    if node.op.meaning is None:
+    """f(spread x) = spread f(x), and spread x + y = x + y: what is the same at all steps is computed once.
+
+    Not if f clips its adjoint: the sum of clipped adjoints is not their sum, clipped.
+    """
+    if node.op.meaning is None or Trait.CLIPS in node.op.traits:
         return None
     args = tuple(n.args[0] if (n := made_by(graph, a, "spread")) else a for a in node.args)
     return graph.add(node.op, args, node.attrs) if args != node.args else None
 
 
 def before_expand(graph: Graph, node: Node) -> Value | None:
-    """f(expand x, expand y) = expand f(x, y)."""
-    if not node.op.elementwise:
+    """f(expand x, expand y) = expand f(x, y), with the same exception."""
+    if not node.op.elementwise or Trait.CLIPS in node.op.traits:
         return None
     numbers = [number(graph, a) for a in node.args]
     others = [graph[a] for a, known in zip(node.args, numbers, strict=True) if known is None]
