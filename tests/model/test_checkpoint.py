@@ -120,9 +120,12 @@ def test_shipped_cells_give_the_numbers_of_one_piece(cell: str) -> None:
     look()
 
 
-@settings(QUIET, max_examples=40)
-@given(programs(), st.data())
-def test_random_specs_give_the_numbers_of_one_piece_or_are_refused(program: Program, data: Any) -> None:
+@pytest.mark.parametrize("examples", [40, pytest.param(600, marks=pytest.mark.long)])
+def test_random_specs_give_the_numbers_of_one_piece_or_are_refused(examples: int) -> None:
+    settings(QUIET, max_examples=examples)(given(programs(), st.data())(check_random))()
+
+
+def check_random(program: Program, data: Any) -> None:
     spec = program.spec()
     try:
         model = spec.compile(backend="numpy", checkpoint=2, **program.dimensions)
