@@ -37,9 +37,10 @@ COMMON = r"""
 #define REC_PUBLIC
 #endif
 
-/* No turn of the next loop reads what another one writes: it may run in vectors. */
+/* No turn of the next loop reads what another one writes: it may run in vectors. GCC must not unroll a short one before
+   it makes vectors: GCC 12 then selects by the condition of another element (-O3 -mavx2 -fno-trapping-math). */
 #if defined(__GNUC__) && !defined(__clang__)
-#define REC_INDEPENDENT REC_PRAGMA(GCC ivdep)
+#define REC_INDEPENDENT REC_PRAGMA(GCC ivdep) REC_PRAGMA(GCC unroll 1)
 #elif defined(__clang__)
 #define REC_INDEPENDENT REC_PRAGMA(clang loop vectorize(assume_safety))
 #else
