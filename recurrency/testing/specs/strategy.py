@@ -12,6 +12,7 @@ where that leads into no circle, and what could overflow is bounded. Nothing is 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,7 @@ def plain_function(w: Writer) -> None:
     for _ in range(w.pick((1, 2))):
         row = w.pick(rows)
         text = row.template.format(*[Expr(text, Level.CONST, 0, False), *[Expr(arguments[-1], Level.CONST)] * 2])
+    arguments = arguments if re.search(r"\bb\b", text) else ["a"]  # a stream that is not read makes no stream
     static = any(word in text for word in (*DRAWING, "heaviside", "straight"))
     if w.sometimes():
         text = f"{text} derivative {', '.join(w.pick(SLOPES).format(a) for a in arguments)}"
