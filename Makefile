@@ -2,6 +2,7 @@
 # `make test-all` runs the long tests as well, which `make test` leaves out.
 # `make fuzz` tries the compiler on random specs: for 10 minutes, or `make fuzz MINUTES=60 SEED=7`.
 # `make sanitize` runs generated C under the sanitizers of its compiler, with vectors of 64 bytes or `make sanitize WIDTH=16`.
+# `make docs` builds the documentation as a site, without warnings, and checks its links.
 # `make dist` builds what a release publishes, and tries it.
 # `make cross` tries generated C on other compilers and processors.
 # `make mutants` plants faults in a copy of the sources: do the tests notice? It goes on where it was stopped.
@@ -13,7 +14,7 @@ SEED ?= 0
 WIDTH ?= 64
 BACKENDS ?= numpy,torch,c,cupy-emulated
 
-.PHONY: demo test test-all check dist fuzz sanitize cross mutants format clean
+.PHONY: demo test test-all check docs dist fuzz sanitize cross mutants format clean
 
 demo: .venv/.installed
 	mkdir -p $(OUT)
@@ -62,6 +63,11 @@ cross: .venv/.installed
 mutants: .venv/.installed
 	$(BIN)/python -m tests.mutants
 
+docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python tools/site_links.py site
+
 # What a release publishes, in dist: built, its metadata checked, the wheel tried in an empty environment.
 dist: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
@@ -82,4 +88,4 @@ format: .venv/.installed
 	touch $@
 
 clean:
-	rm -rf .venv $(OUT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(OUT) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recurrency.model.spec import Spec as Spec
     from recurrency.model.spec import load as load
     from recurrency.model.spec import parse as parse
+    from recurrency.predicting.loaded import load_run as load_run
     from recurrency.testing.verification.verify import verify as verify
 
 __version__ = VERSION

@@ -26,7 +26,7 @@ PROJECT = PYPROJECT["project"]
 SETUP = runpy.run_path(str(ROOT / "setup.py"), run_name="setup")
 obstacles: Callable[[str, str, Path], list[str]] = runpy.run_path(str(ROOT / "tools" / "release.py"))["obstacles"]
 absolute: Callable[[str, str, str], str] = SETUP["absolute"]
-DEVELOPERS = {"test", "bench", "release"}
+DEVELOPERS = {"test", "bench", "docs", "release"}
 """Extras for work on the package itself."""
 
 

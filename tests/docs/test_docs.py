@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import re
 import shlex
@@ -15,12 +16,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import recurrency
 import recurrency as rc
 from docs import tables
 from docs.layers import picture
 from recurrency.cli import COMMANDS, cli
 from recurrency.errors import render
-from tests.support.pages import FENCE
+from tests.support.pages import FENCE, printed
 from tests.test_layers import LEVEL, imports, package_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +35,22 @@ DIFFERENT = 1
 MESSAGE = re.compile(
     r"(?P<spec>^```rnn-(?:error|warning).*?^```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
 )
+IN_TEXT = re.compile(r"^(?:\$ )?(?:[\w-]+ .*-m )?(?P<command>recurrency [^\n<>\[\]]+)", re.MULTILINE)
+"""A command in a block of text, which may have more around it."""
 PRINTED = re.compile(
     r"(?P<head>^```sh\n(?P<command>[^\n]+)\n```\n\n```text\n)(?P<said>.*?)(?P<end>^```$)", re.MULTILINE | re.DOTALL
 )
 INLINE = re.compile(r"`(recurrency [^`\n]+)`")
 CODE = re.compile(r"`[^`]+`")
+SETTINGS = {"recurrency.command"}
+"""Of the extension of VS Code."""
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+PLACE = re.compile(r"(?<![\w/.-])(?:recurrency|tests|docs|backends|benchmarks|tools|specs|grammars)/[\w./-]*\w")
+ATTRIBUTE = re.compile(r"(?<![\w.])(?:recurrency|rc)(?:\.\w+)+(?![\w/-])")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SAID = re.compile(r"^(?:.*\bprint\(.*\)\s+)?# (?P<text>.*)$")
+
+LINKED = [*PAGES, ROOT / "CHANGELOG.md"]
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -169,7 +180,7 @@ def commands(page: Path) -> Iterator[list[str]]:
     yield from (shlex.split(text) for text in INLINE.findall(page.read_text(encoding="utf-8")))
 
 
-def refuse_unknown(words: list[str]) -> None:
+def refuse_unknown(words: list[str], page: Path) -> None:
     """Fail if a command that is not one of `recurrency` does not exist."""
     if words[0] == "make":
         assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in words[1:])
@@ -178,7 +189,9 @@ def refuse_unknown(words: list[str]) -> None:
         extras = {e for word in words[2:] for group in re.findall(r"\[(.*?)\]", word) for e in group.split(",")}
         assert extras <= set(project["optional-dependencies"])
     else:
-        assert words == ["python", "docs/tables.py"], f"{words} is no command that a page may name"
+        scripts = {"docs/tables.py", *(fence.name for fence in fences(page, "python"))}
+        assert words[0] == "python", f"{words} is no command that a page may name"
+        assert words[1] in scripts, f"{words[1]} is no script of {page.name}"
 
 
 def refuse_wrong(words: list[str]) -> None:
@@ -197,18 +210,65 @@ def refuse_wrong(words: list[str]) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in LITERAL], ids=lambda page: page.name)
 def test_the_commands_of_a_page_exist_and_work(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quick ones are run, among the files of the page; one that is only named (`recurrency check`) is not."""
+    """The quick ones are run, among the files of the page, and print what stands below them.
+
+    One that is only named (`recurrency check`), or reads the folder of a run, is not run.
+    """
     prepared(page, tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    below = {m["command"]: m["said"] for m in PRINTED.finditer(page.read_text(encoding="utf-8"))}
     for words in commands(page):
         if words[0] != "recurrency":
-            refuse_unknown(words)
+            refuse_unknown(words, page)
             continue
         refuse_wrong(words)
-        if words[1] in QUICK and (len(words) > 2 or words[1] in ("list", "backends")):
+        if words[1] in QUICK and (len(words) > 2 or words[1] in ("list", "backends")) and not reads_a_run(words):
             result = CliRunner().invoke(cli, words[1:])
             fine = {0, DIFFERENT} if words[1] == "diff" else {0}
             assert result.exit_code in fine, f"{shlex.join(words)}: {result.exception}\n{result.output}"
+            printed(below.get(shlex.join(words), ""), result.output)
+
+
+def reads_a_run(words: list[str]) -> bool:
+    """Whether one of the words is the folder of a run."""
+    return any(word.startswith("runs/") for word in words)
+
+
+@each_page
+def test_commands_within_other_text_exist(page: Path) -> None:
+    for fence in fences(page, "text"):
+        for match in IN_TEXT.finditer(fence.text.replace("\\\n", " ")):
+            refuse_wrong(shlex.split(match["command"]))
+
+
+@each_page
+def test_options_places_and_names_that_a_page_speaks_of_exist(page: Path) -> None:
+    """Those in pieces of code within a sentence, but for commands of other programs and names to be filled in."""
+    context = click.Context(cli, **cli.context_settings)
+    found = [cli, *(cli.get_command(context, name) for name in COMMANDS)]
+    known = {o for command in found if command for p in command.params for o in (*p.opts, *p.secondary_opts)}
+    known |= {"--help", "--save"}  # the second is one of `%%rnn`
+    for code in CODE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if not code[1:].startswith(("pip ", "python ", "pytest ", "torchrun ")):
+            assert set(OPTION.findall(code)) <= known, code
+        for place in PLACE.findall(code):
+            assert (ROOT / place).exists() or re.search(r"[A-Z]{3}", place), place
+        for name in ATTRIBUTE.findall(code):
+            assert exists(name) or name in SETTINGS, name
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name of the package is a module, or what a module or a class has."""
+    parts = name.replace("rc.", "recurrency.", 1).split(".") if name.startswith("rc.") else name.split(".")
+    value: object = recurrency
+    for number, part in enumerate(parts[1:], 2):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(".".join(parts[:number]))
+        if not hasattr(value, part):
+            return False
+        value = getattr(value, part)
+    return True
 
 
 def test_the_page_of_cells_shows_what_the_commands_print(
@@ -242,7 +302,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@each_page
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(CODE.sub("", FENCE.sub("", page.read_text(encoding="utf-8")))):
         if re.match(r"\w+:", target):
