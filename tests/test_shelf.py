@@ -119,6 +119,12 @@ def test_the_readme_lists_every_extra(extra: str) -> None:
     assert f"| `{extra}` |" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("extra", sorted(PROJECT["optional-dependencies"]))
+def test_the_page_of_installation_lists_every_extra(extra: str) -> None:
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert f"`{extra}`" in page.partition("\n## Extras\n")[2].partition("\n## ")[0]
+
+
 # ------------------------------------------------------------------------------------------------------------- archives
 
 
