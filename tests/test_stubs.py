@@ -91,3 +91,11 @@ def test_a_type_checker_refuses_a_cell_that_is_not_there(tmp_path: Path) -> None
     assert [line.partition(":")[0] for line in said] == ["10", "11", "12"], done.stdout + done.stderr
     assert 'has no attribute "LSMT"' in said[0]
     assert 'has no attribute "nonsense"' in said[2]
+
+
+def test_type_checkers_and_the_site_know_every_public_name() -> None:
+    """They read the imports that are never run."""
+    tree = ast.parse(Path(rc.__file__).read_text(encoding="utf-8"))
+    never = next(node for node in tree.body if isinstance(node, ast.If))
+    known = {name.asname for part in never.body if isinstance(part, ast.Import | ast.ImportFrom) for name in part.names}
+    assert {name for name in dir(rc) if not name.startswith("_")} <= known
