@@ -29,7 +29,8 @@ recurrency.model
 recurrency.library recurrency.convert recurrency.testing recurrency.backends
 recurrency.inspection recurrency.training
 recurrency.comparing recurrency.editor recurrency.generating recurrency.notebook recurrency.optim
-recurrency recurrency.predicting recurrency.reproducing
+recurrency.predicting
+recurrency recurrency.reproducing
 recurrency.cli
 recurrency.__main__
 """
