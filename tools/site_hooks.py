@@ -57,7 +57,8 @@ def pages() -> set[str]:
 
 def whole(items: list[Any]) -> list[Any]:
     """A part of the navigation, with the pages of folders, without pages that are not there."""
-    known, out = pages(), []
+    known = pages()
+    out: list[Any] = []
     for item in items:
         title, place = next(iter(item.items())) if isinstance(item, dict) else (None, item)
         if isinstance(place, list):
