@@ -19,6 +19,7 @@ Examples:
   recurrency evaluate runs/mine --split valid
   recurrency evaluate runs/mine --data new.csv
   recurrency evaluate runs/mine --data new.csv --json
+  recurrency evaluate runs/mine --data new.csv --labels classes.csv
   recurrency evaluate runs/german --bleu
 """
 SHOWN = 20
@@ -29,11 +30,18 @@ SHOWN = 20
 @click.argument("folder", metavar="RUN_FOLDER")
 @click.option("--data", metavar="FILE", help="The sequences (.csv, .npz, .npy, .parquet, .txt).  [default: the run's]")
 @click.option("--split", metavar="NAME", help="The split: train, valid or test.  [default: test; of --data, all]")
+@click.option("--labels", metavar="FILE", help="One value for each sequence of --data (.csv, .parquet, .npy).")
 @click.option("--bleu", "with_bleu", is_flag=True, help="BLEU of a run of the task translation, by beam search.")
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
 @click.option("--backend", metavar="NAME", help="Use another backend than the run.")
 def evaluate(
-    folder: str, data: str | None, split: str | None, with_bleu: bool, as_json: bool, backend: str | None
+    folder: str,
+    data: str | None,
+    split: str | None,
+    labels: str | None,
+    with_bleu: bool,
+    as_json: bool,
+    backend: str | None,
 ) -> None:
     """Measure how good a trained model is: its loss, and what suits its answers.
 
@@ -50,7 +58,7 @@ def evaluate(
     own = run.session.experiment.data
     if data is not None and split is None and own is not None and Path(data).resolve() == Path(own).resolve():
         echo(f"the run was trained on sequences of {data}; without --data, only its test part is read", err=True)
-    found = run.evaluate(data, split)
+    found = run.evaluate(data, split, labels)
     figures = found.plain()
     words = found.told()
     if with_bleu:
@@ -72,8 +80,10 @@ def _confusion(found: Scored) -> object:
     from recurrency.cli.common import table
 
     assert found.confusion is not None
-    classes = [f">{number}" for number in range(len(found.confusion))]
-    out = table(">label", *classes)
-    for label, row in enumerate(found.confusion.tolist()):
-        out.add_row(str(label), *map(str, row))
+    from rich.markup import escape
+
+    names = [*map(escape, found.labels), *map(str, range(len(found.labels), len(found.confusion)))]
+    out = table(">label", *(f">{name}" for name in names))
+    for name, row in zip(names, found.confusion.tolist(), strict=True):
+        out.add_row(name, *map(str, row))
     return out

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from recurrency.errors import UsageError, nearest_hint
 from recurrency.model.arrays import Port
+from recurrency.training.data.filling import filled
 from recurrency.training.data.npz import SPLITS
-from recurrency.training.data.readers import reader
-from recurrency.training.data.rows import check_sequences
-from recurrency.training.data.sequences import Array, Batch, Sequences, joined
+from recurrency.training.data.own import Reading, bare, read_raw
+from recurrency.training.data.rows import How, check_shapes, not_numbers
+from recurrency.training.data.sequences import Array, Batch, InputPort, Sequences, joined
+from recurrency.training.data.vocabularies import Vocabulary, numbered
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,23 @@ def ports_of(model: Any, names: Collection[str]) -> dict[str, Wanted]:
     return {name: Wanted.of(port) for name, port in model.inputs.items() if name in names}
 
 
-def read_file(path: str | Path, model: Any, names: Collection[str], split: str | None = None) -> Sequences:
+@dataclass(frozen=True)
+class Known:
+    """What is known of the data of a run: how they are read, and the vocabularies of symbols that are texts."""
+
+    reading: Reading = field(default_factory=Reading)
+    vocabulary: Vocabulary = field(default_factory=dict)
+
+    def settled(self, raw: Sequences, model: Any, names: Collection[str]) -> Sequences:
+        """Some inputs of a model from the values that were read."""
+        ports = ports_of(model, names)
+        whole = filled(raw, ports, self.reading.rules, np.dtype(model.dtype).name)
+        return bare(numbered(whole, self.vocabulary, ports))
+
+
+def read_file(
+    path: str | Path, model: Any, names: Collection[str], split: str | None = None, known: Known | None = None
+) -> Sequences:
     """The sequences of a file for some inputs of a model, in the order of the file: those of one split, or all.
 
     Other inputs of the model may be in the file. A table without a column `sequence` is one sequence.
@@ -46,12 +64,15 @@ def read_file(path: str | Path, model: Any, names: Collection[str], split: str |
     Raises:
         UsageError: the file cannot be read, is empty or does not fit; there is no such split in it.
     """
-    others = [name for name in model.inputs if name not in names]
-    found = reader(path)(path, ports_of(model, names), np.dtype(model.dtype).name, others, True)
+    known = known or Known()
+    wanted = known.reading.rules.needed(names)
+    how = How([name for name in model.inputs if name not in wanted], known.vocabulary)
+    found = read_raw(path, ports_of(model, wanted), known.reading, how)
     if split is not None and split not in found:
         hint = nearest_hint(split, list(found))
         raise UsageError(f"{path} has no sequence of the split {split}; it has {', '.join(found)}{hint}")
-    return _together([found[split]] if split is not None else [found[name] for name in SPLITS if name in found])
+    parts = [found[split]] if split is not None else [found[name] for name in SPLITS if name in found]
+    return _together([known.settled(part, model, names) for part in parts])
 
 
 def _together(parts: list[Sequences]) -> Sequences:
@@ -61,11 +82,23 @@ def _together(parts: list[Sequences]) -> Sequences:
     flags = {len(part.inputs) for part in parts}
     if len(flags) > 1:
         raise UsageError("some splits have resets or a mask, and others have none; choose one with --split")
-    return Sequences(inputs, first.clocks, first.symbols, [name for part in parts for name in part.names])
+    names, starts = ([each for part in parts for each in of(part)] for of in (_names, _starts))
+    return Sequences(inputs, first.clocks, first.symbols, names, starts)
 
 
-def from_arrays(data: Any, model: Any, names: Collection[str]) -> Sequences:
+def _names(data: Sequences) -> Sequence[Any]:
+    return data.names
+
+
+def _starts(data: Sequences) -> Sequence[Any]:
+    return data.first
+
+
+def from_arrays(data: Any, model: Any, names: Collection[str], known: Known | None = None) -> Sequences:
     """Sequences from arrays [sequences, steps, *shape] or lists of arrays [steps, *shape], by the names of inputs.
+
+    Numbers may be missing (NaN) and symbols texts where the run has `known` such ones. An input that the loss reads
+    once for each sequence may be [sequences, *shape].
 
     One array, or one list, belongs to the only input of `names`. `lengths` [sequences] among the names, if no input is
     called so, gives the numbers of steps; `lengths_s` those of inputs over another clock `s`.
@@ -73,26 +106,59 @@ def from_arrays(data: Any, model: Any, names: Collection[str]) -> Sequences:
     Raises:
         UsageError: an input is missing or unknown, there is no sequence, or one does not fit.
     """
-    ports = ports_of(model, names)
+    known = known or Known()
+    rules = known.reading.rules
+    if isinstance(data, Mapping):
+        rules = rules.without(data)
+    ports = rules.asked(ports_of(model, rules.needed(names)))
     given = data if isinstance(data, Mapping) else {_only(ports, model): data}
     lengths = {n: given[n] for n in given if n.partition("_")[0] == "lengths" and n not in model.inputs}
     for name in given:
-        if name not in model.inputs and name not in lengths:
+        if name not in model.inputs and name not in lengths and name not in ports:
             has = ", ".join(model.inputs)
             raise UsageError(f"{model.spec.name} has no input {name}; it has {has}{nearest_hint(name, model.inputs)}")
     missing = [name for name in ports if name not in given]
     if missing:
         raise UsageError(f"the input {missing[0]} is missing; needed are {', '.join(ports)}")
-    inputs = {name: _sequences(name, given[name], port, lengths, model) for name, port in ports.items()}
+    inputs: dict[str, list[Array]] = {}
+    for name, port in sorted(ports.items(), key=lambda item: item[0] in rules.whole):
+        steps = next((list(map(len, rows)) for n, rows in inputs.items() if ports[n].clock == port.clock), None)
+        repeated = _repeated(name, given[name], port, steps) if name in rules.whole and steps is not None else None
+        inputs[name] = _sequences(name, given[name], port, lengths) if repeated is None else repeated
+        check_shapes(name, inputs[name], port, "the data")
     counts = {name: len(rows) for name, rows in inputs.items()}
     if len(set(counts.values())) > 1:
         raise UsageError(f"the inputs differ in their number of sequences: {_counted(counts)}")
     clocks = {name: port.clock or "t" for name, port in ports.items()}
     _check_steps(inputs, clocks)
-    return Sequences(inputs, clocks, frozenset(name for name, port in ports.items() if port.index is not None))
+    symbols = frozenset(name for name, port in ports.items() if port.index is not None)
+    raw = Sequences(_checked(inputs, ports), clocks, symbols)
+    return replace(known, reading=replace(known.reading, rules=rules)).settled(raw, model, names)
 
 
-def _only(ports: Mapping[str, Wanted], model: Any) -> str:
+def _repeated(name: str, given: Any, port: InputPort, steps: Sequence[int]) -> list[Array] | None:
+    """One value for each sequence, at each of its `steps`; None if the values are given for each step."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # sequences of unequal length
+        return None
+    if array.ndim != 1 + len(port.shape):
+        return None
+    if len(array) != len(steps):
+        raise UsageError(f"{name} has {len(array)} values for {len(steps)} sequences")
+    return [np.repeat(value[None], count, 0) for value, count in zip(array, steps, strict=True)]
+
+
+def _checked(inputs: Mapping[str, list[Array]], ports: Mapping[str, InputPort]) -> dict[str, list[Array]]:
+    """The inputs, unless they are of a dtype that holds neither numbers nor, for symbols, texts."""
+    for name, sequences in inputs.items():
+        for number, rows in enumerate(sequences):
+            if rows.dtype.kind not in ("biuf" if ports[name].index is None else "biufU"):
+                raise UsageError(f"{name} of the data, sequence {number}: {not_numbers(rows.dtype, ports[name])}")
+    return {n: [a.astype(np.int64) if a.dtype.kind == "b" else a for a in rows] for n, rows in inputs.items()}
+
+
+def _only(ports: Mapping[str, InputPort], model: Any) -> str:
     if len(ports) != 1:
         raise UsageError(f"{model.spec.name} reads the inputs {', '.join(ports)}: pass them by name")
     return next(iter(ports))
@@ -102,7 +168,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} has {count}" for name, count in counts.items())
 
 
-def _sequences(name: str, given: Any, port: Wanted, lengths: Mapping[str, Any], model: Any) -> list[Array]:
+def _sequences(name: str, given: Any, port: InputPort, lengths: Mapping[str, Any]) -> list[Array]:
     if isinstance(given, np.ndarray) and given.ndim != 2 + len(port.shape):
         axes = ", ".join(["sequences", "steps", *map(str, port.shape)])
         raise UsageError(f"{name} is {list(given.shape)}; it must be [{axes}], or a list of sequences")
@@ -118,7 +184,6 @@ def _sequences(name: str, given: Any, port: Wanted, lengths: Mapping[str, Any], 
         if short is not None:
             raise UsageError(f"{key}[{short}] is {ends[short]}; {name} has {len(rows[short])} steps there")
         rows = [row[:end] for row, end in zip(rows, ends, strict=True)]
-    check_sequences(name, rows, port, "the data", np.dtype(model.dtype).name)
     return rows
 
 

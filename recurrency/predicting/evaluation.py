@@ -8,6 +8,7 @@ from typing import Any
 
 from recurrency.errors import UsageError
 from recurrency.training.data.sequences import Array, Batch
+from recurrency.training.data.vocabularies import Vocabulary
 from recurrency.training.loop.loop import evaluate
 from recurrency.training.loop.scoring import Scored, scored
 from recurrency.training.loop.weighing import with_next
@@ -51,6 +52,7 @@ class Evaluation:
                 found.counts: found.count,
                 **found.values,
                 **({} if found.confusion is None else {"confusion": found.confusion.tolist()}),
+                **({"labels": list(found.labels)} if found.labels else {}),
             }
             for found in self.scores
         }
@@ -58,9 +60,15 @@ class Evaluation:
 
 
 def evaluated(
-    model: Any, params: Array, stream: Callable[[], Iterable[Batch]], measure: Measure | None = None
+    model: Any,
+    params: Array,
+    stream: Callable[[], Iterable[Batch]],
+    measure: Measure | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Evaluation:
     """The evaluation of a model on batches, which `stream` gives anew at each call.
+
+    Classes have the names that the `vocabulary` has for the symbols of the target.
 
     Raises:
         UsageError: the spec has no loss, or there is no batch.
@@ -74,7 +82,7 @@ def evaluated(
     if measure is not None and measure.fits(model):
         judged = measure.judged(measure.sums(model, params, stream()))
         verdict = f"{measure.meaning}: {measure.told(judged)}" if judged.count else ""
-    return Evaluation(loss, count, tuple(scored(model, params, stream())), verdict)
+    return Evaluation(loss, count, tuple(scored(model, params, stream(), names=vocabulary)), verdict)
 
 
 def _sequences(stream: Iterable[Batch]) -> Iterator[int]:

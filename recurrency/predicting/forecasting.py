@@ -145,7 +145,13 @@ def forecast(model: Any, params: Array, data: Sequences, steps: int, feed: Feed,
                 rows[name][int(number)] = np.array(array[:, column])
     values = {name: [found[number] for number in range(len(data))] for name, found in rows.items()}
     clock = model.clock
-    return with_scores(values, dict.fromkeys(values, clock), data, {}, tuple(values), data.lengths(clock).tolist())
+    return with_scores(values, dict.fromkeys(values, clock), data, {}, tuple(values), _ends(data, clock))
+
+
+def _ends(data: Sequences, clock: str) -> list[int]:
+    """The number of the step behind each sequence."""
+    first = np.array(data.first or [0] * len(data))
+    return list(first + data.lengths(clock))
 
 
 class _Ahead:

@@ -16,7 +16,7 @@ from recurrency.predicting.evaluation import Evaluation, evaluated
 from recurrency.predicting.forecasting import feed_of, forecast
 from recurrency.predicting.outputs import outputs
 from recurrency.predicting.predictions import Predictions
-from recurrency.predicting.sources import to_evaluate, to_predict
+from recurrency.predicting.sources import known_of, to_evaluate, to_predict
 from recurrency.training.data.sequences import Array
 from recurrency.training.runs.best import best_parameters
 from recurrency.training.runs.folders import RUN, RunFolder, started
@@ -62,14 +62,15 @@ class LoadedRun:
 
         An output is scores of classes where the loss compares it with symbols, by `cross_entropy(y, target)`: then
         `y.probability` is softmax(y), and `y.class` its largest element; of `softmax(y)`, which is probabilities, only
-        the class is added. With `binary_cross_entropy`, `y.probability` is sigmoid(y) of logits.
+        the class is added; `y.label` is its symbol, where the symbols of the target are texts. With `binary_cross_entropy`, `y.probability` is sigmoid(y) of logits.
 
         Raises:
             UsageError: the data are empty, can't be read or don't fit; there is no such stream.
         """
         needed = self.model.reads("output", *map(STREAM.of, self._streams(streams)))
         found = to_predict(self.session, self.facts, data, split, needed)
-        return outputs(self.model, self.params, found, self._streams(streams), kinds_of(self.model), seed)
+        names = known_of(self.session, self.facts).vocabulary
+        return outputs(self.model, self.params, found, self._streams(streams), kinds_of(self.model), seed, names)
 
     def forecast(
         self,
@@ -95,16 +96,17 @@ class LoadedRun:
         sequences = to_predict(self.session, self.facts, data, split, self.model.reads("output"))
         return forecast(self.model, self.params, sequences, ahead, found, seed)
 
-    def evaluate(self, data: Any = None, split: str | None = None) -> Evaluation:
+    def evaluate(self, data: Any = None, split: str | None = None, labels: str | Path | None = None) -> Evaluation:
         """The loss, and what suits what it compares: accuracy, confusion and bits of classes, errors of real numbers.
 
-        Data are as in `predict`, with all inputs that the loss reads.
+        Data are as in `predict`, with all inputs that the loss reads; `labels` is a file of those with one value for
+        each sequence, if they are not in `data`.
 
         Raises:
             UsageError: the data are empty, can't be read or don't fit; the spec has no loss.
         """
-        stream, measure = to_evaluate(self.session, self.facts, data, split)
-        return evaluated(self.model, self.params, stream, measure)
+        stream, measure = to_evaluate(self.session, self.facts, data, split, labels)
+        return evaluated(self.model, self.params, stream, measure, known_of(self.session, self.facts).vocabulary)
 
     def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
         names = (streams,) if isinstance(streams, str) else tuple(dict.fromkeys(streams))

@@ -10,8 +10,9 @@ import numpy as np
 from recurrency.graph.types import Kind
 from recurrency.model.arrays import Port
 from recurrency.predicting.data import groups
-from recurrency.predicting.predictions import CLASS, PROBABILITY, Predictions
+from recurrency.predicting.predictions import CLASS, LABEL, PROBABILITY, Predictions
 from recurrency.training.data.sequences import Array, Batch, Sequences
+from recurrency.training.data.vocabularies import Vocabulary
 from recurrency.training.tasks.comparisons import CLASSES, LOGARITHMS, LOGITS, Scores
 
 BATCH = 64
@@ -30,9 +31,18 @@ def completed(model: Any, batch: Batch) -> dict[str, Array]:
 
 
 def outputs(
-    model: Any, params: Array, data: Sequences, streams: Sequence[str], scores: Mapping[str, Scores], seed: int
+    model: Any,
+    params: Array,
+    data: Sequences,
+    streams: Sequence[str],
+    scores: Mapping[str, Scores],
+    seed: int,
+    vocabulary: Vocabulary | None = None,
 ) -> Predictions:
-    """All outputs and some inner streams for each sequence; the data have the inputs that these need."""
+    """All outputs and some inner streams for each sequence; the data have the inputs that these need.
+
+    Classes of a target with a `vocabulary` have names.
+    """
     ports: dict[str, Port] = {**model.outputs, **{name: model.streams[name] for name in streams}}
     rows: dict[str, dict[int, Array]] = {name: {} for name in ports}
     for chosen, batch in groups(data, BATCH, model.dtype):
@@ -45,7 +55,7 @@ def outputs(
                 rows[name][int(number)] = _of(array, port, column, ends)
     values = {name: [found[number] for number in range(len(data))] for name, found in rows.items()}
     clocks = {name: port.clock if port.kind is Kind.STREAM else None for name, port in ports.items()}
-    return with_scores(values, clocks, data, scores, tuple(model.outputs))
+    return with_scores(values, clocks, data, scores, tuple(model.outputs), data.first or None, vocabulary or {})
 
 
 def _over(model: Any, batch: Batch, port: Port) -> str:
@@ -67,8 +77,9 @@ def with_scores(
     scores: Mapping[str, Scores],
     outputs: tuple[str, ...],
     first: Iterable[int] | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Predictions:
-    """Predictions, with the probabilities and the likeliest class behind each output that is scores."""
+    """Predictions, with the probabilities, the likeliest class and its name behind each output that is scores."""
     out: dict[str, list[Array]] = {}
     over: dict[str, str | None] = {}
     for name, rows in values.items():
@@ -81,6 +92,9 @@ def with_scores(
             out[f"{name}.{PROBABILITY}"] = [np.asarray(row) for row in made]
         if found.kind == CLASSES:
             out[f"{name}.{CLASS}"] = [row.argmax(-1) for row in rows]
+        if found.kind == CLASSES and found.target in (vocabulary or {}):
+            known = np.array([*(vocabulary or {})[found.target], *[""] * rows[0].shape[-1]])
+            out[f"{name}.{LABEL}"] = [known[row.argmax(-1)] for row in rows]
         over |= {added: clocks[name] for added in out if added not in over}
     names = list(data.names) or [str(number) for number in range(len(data))]
     start = np.zeros(len(names), np.int64) if first is None else np.array(list(first), np.int64)

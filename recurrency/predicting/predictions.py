@@ -11,7 +11,7 @@ import numpy as np
 from recurrency.predicting.writing import write
 from recurrency.training.data.sequences import Array
 
-PROBABILITY, CLASS = "probability", "class"
+PROBABILITY, CLASS, LABEL = "probability", "class", "label"
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Predictions:
     """The results for each sequence, in the order of the data.
 
     `values` has, by name, an array for each sequence: [steps, *shape], or [*shape] for a value of a whole sequence. The
-    names are those of the outputs, `NAME.probability` and `NAME.class` of outputs that are scores, and those of inner
-    streams that were asked for. `clocks` says over which clock the steps of a name are; None: it has no steps. `names`
+    names are those of the outputs, `NAME.probability` and `NAME.class` of outputs that are scores, `NAME.label` where
+    classes have names, and those of inner streams that were asked for. `clocks` says over which clock the steps of a name are; None: it has no steps. `names`
     are those of the sequences, and `first` [sequences] is the number of the first step, which in a forecast is the
     number of steps that were read.
     """
@@ -51,7 +51,7 @@ class Predictions:
 
     def last(self) -> Predictions:
         """Only the last step of each sequence: values [*shape], as of a whole sequence."""
-        values = {n: [a[-1] for a in v] if self.clocks[n] is not None else v for n, v in self.values.items()}
+        values = {n: [np.asarray(a[-1]) for a in v] if self.clocks[n] is not None else v for n, v in self.values.items()}
         return Predictions(values, dict.fromkeys(values), self.names, self.first, self.outputs)
 
     def padded(self) -> dict[str, Array]:
@@ -66,7 +66,8 @@ class Predictions:
                 out[name] = np.stack(rows)
                 continue
             ends = np.array([len(row) for row in rows])
-            fill = -1 if rows[0].dtype.kind in "iu" else 0
+            kind = rows[0].dtype.kind
+            fill = -1 if kind in "iu" else "" if kind == "U" else 0
             out[name] = np.full((len(rows), int(ends.max()), *rows[0].shape[1:]), fill, rows[0].dtype)
             for number, row in enumerate(rows):
                 out[name][number, : len(row)] = row

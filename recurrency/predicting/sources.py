@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,13 +11,14 @@ import numpy as np
 
 from recurrency.errors import UsageError, nearest_hint
 from recurrency.generating.alphabet import MANY, Alphabet
-from recurrency.predicting.data import from_arrays, ports_of, read_file
+from recurrency.predicting.data import Known, from_arrays, ports_of, read_file
 from recurrency.training.data.npz import SPLITS
-from recurrency.training.data.readers import ending, read_user
+from recurrency.training.data.readers import ending
 from recurrency.training.data.sequences import Array, Batch, Sequences, apart, batches, without_gaps
 from recurrency.training.data.streams import Streams
 from recurrency.training.runs.session import Session
 from recurrency.training.tasks.measures import Measure
+from recurrency.training.tasks.own import own_data, reading_of
 from recurrency.training.tasks.task import Task
 from recurrency.training.tasks.text import UNITS, UNKNOWN, judges, numbered
 
@@ -29,6 +31,20 @@ TEXT = ".txt"
 def is_path(data: Any) -> bool:
     """Whether data are named by a path."""
     return isinstance(data, str | Path)
+
+
+def known_of(session: Session, facts: Mapping[str, Any], labels: str | Path | None = None) -> Known:
+    """How data are read for a run: as its own ones were; `labels` is a file with one value for each sequence.
+
+    Raises:
+        UsageError: the options of the run do not fit its spec.
+    """
+    experiment, spec = session.experiment, session.model.spec
+    own = experiment.task is None and ending(experiment.data or "") != TEXT
+    reading = reading_of(spec, experiment.task_options if own else {}, np.dtype(session.model.dtype).name)
+    vocabulary = facts.get("vocabulary", {})
+    path = Path(labels) if labels is not None else None
+    return Known(replace(reading, labels=path), vocabulary if own and isinstance(vocabulary, Mapping) else {})
 
 
 def to_predict(
@@ -44,15 +60,15 @@ def to_predict(
         name, symbols = _text(model, facts, Path(data))
         return Sequences({name: [symbols]}, {name: str(model.inputs[name].clock)}, frozenset({name}), [str(data)])
     if is_path(data):
-        return read_file(data, model, needed, split)
+        return read_file(data, model, needed, split, known_of(session, facts))
     if data is not None:
         _refuse(split)
-        return from_arrays(data, model, needed)
+        return from_arrays(data, model, needed, known_of(session, facts))
     return _own(session, _split(split), needed)
 
 
 def to_evaluate(
-    session: Session, facts: Mapping[str, Any], data: Any, split: str | None
+    session: Session, facts: Mapping[str, Any], data: Any, split: str | None, labels: str | Path | None = None
 ) -> tuple[Stream, Measure | None]:
     """Batches with all inputs that the loss reads; with the task's own measure, where they are of the task.
 
@@ -60,13 +76,15 @@ def to_evaluate(
         UsageError: as above.
     """
     model = session.model
+    if labels is not None and not is_path(data):
+        raise UsageError("a file of labels is for the sequences of another file: name that with --data")
     if is_path(data) and ending(data) == TEXT:
         return _streams(model, facts, Path(data)), None
     if data is not None:
         if not is_path(data):
             _refuse(split)
-        names = model.reads("loss")
-        found = read_file(data, model, names, split) if is_path(data) else from_arrays(data, model, names)
+        names, known = model.reads("loss"), known_of(session, facts, labels)
+        found = read_file(data, model, names, split, known) if is_path(data) else from_arrays(data, model, names, known)
         whole = without_gaps(found, str(data) if is_path(data) else "the data")
         return lambda: batches(whole, BATCH, model.dtype), None
     task = session.task(session.options["seed"])
@@ -101,10 +119,11 @@ def _own(session: Session, split: str, needed: Collection[str]) -> Sequences:
     """The run's own sequences; those of a file keep their names and their order."""
     experiment, model = session.experiment, session.model
     if experiment.task is None and experiment.data is not None and ending(experiment.data) != TEXT:
-        held = experiment.task_options.get("held")
         ports = ports_of(model, model.inputs)
-        found = read_user(experiment.data, ports, held / 100 if held is not None else None, np.dtype(model.dtype).name)
-        return _only(found[split], needed)
+        own = own_data(Path(experiment.data), model, experiment.task_options, model.dtype, ports)
+        if split not in own.splits:
+            raise UsageError(f"the data of this run have no split {split}; name a file with --data")
+        return _only(own.splits[split], needed)
     task = session.task(session.options["seed"])
     joint = list(_stream(task, split)())
     if ending(experiment.data or "") == TEXT or not all(batch.fresh for batch in joint):
@@ -114,9 +133,8 @@ def _own(session: Session, split: str, needed: Collection[str]) -> Sequences:
 
 def _only(data: Sequences, needed: Collection[str]) -> Sequences:
     inputs = {name: rows for name, rows in data.inputs.items() if name in needed or name.startswith(":")}
-    return Sequences(
-        inputs, {name: data.clocks[name] for name in inputs if name in data.clocks}, data.symbols, data.names
-    )
+    clocks = {name: data.clocks[name] for name in inputs if name in data.clocks}
+    return replace(data, inputs=inputs, clocks=clocks)
 
 
 # ---------------------------------------------------------------------------------------------------------------- text

@@ -11,7 +11,7 @@ import pytest
 
 import recurrency as rc
 from recurrency.backend import find
-from recurrency.training.data.readers import read_user
+from recurrency.training.data import read_user
 from tests.support.cells import CASE, compiled, compiled_with_loss
 from tests.support.removing import BATCH as B
 from tests.support.removing import LENGTHS as ENDS

@@ -12,7 +12,7 @@ import pytest
 
 import recurrency as rc
 from recurrency.model.export import module_files
-from recurrency.training.data.readers import read_user
+from recurrency.training.data import read_user
 from recurrency.training.data.sequences import joined
 from tests.support.cutting import random_resets
 

@@ -66,12 +66,12 @@ def test_lines_that_are_there_again_are_left_out(folder: Path) -> None:
 def test_equal_sequences_of_your_own_stay_together() -> None:
     rows = np.random.default_rng(0).integers(0, 9, (12, 3))
     data = Sequences({"x": [rows[i] for i in [*range(12), *range(12), 5, 5]]}, {"x": "t"})
-    rest, aside = set_aside(data, 5, "my.npz")
+    rest, aside, _ = set_aside(data, 5, "my.npz", alike(data))
     assert len(rest) + len(aside) == 26
     assert 0 < len(aside) <= 5
     assert not {a.tobytes() for a in rest.inputs["x"]} & {a.tobytes() for a in aside.inputs["x"]}
     assert [len(group) for group in alike(data)] == [2] * 5 + [4] + [2] * 6
-    rest, aside = set_aside(Sequences({"x": [np.ones((2, 1))] * 9}, {"x": "t"}), 1, "my.npz")
+    rest, aside, _ = set_aside(Sequences({"x": [np.ones((2, 1))] * 9}, {"x": "t"}), 1, "my.npz", [[*range(9)]])
     assert (len(rest), len(aside)) == (8, 1), "where all are equal, there are no others"
 
 

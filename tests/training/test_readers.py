@@ -50,11 +50,11 @@ def test_the_first_wrong_row_is_found(rows: Any, port: Input, words: Any) -> Non
     assert first_wrong(np.array(rows), port) == words
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_step_that_is_not_finite_is_named(tmp_path: Path, bad: float) -> None:
+@pytest.mark.parametrize(("bad", "words"), [(np.nan, "there is no value; train with -T missing="), (np.inf, "inf is not a finite")])
+def test_a_step_that_is_not_finite_is_named(tmp_path: Path, bad: float, words: str) -> None:
     x = np.zeros((9, 5, 2))
     x[6, 3, 1] = bad
-    with pytest.raises(UsageError, match=rf"x of .*my.npz, sequence 6, step 3: element 1: {bad} is not a finite"):
+    with pytest.raises(UsageError, match=rf"x of .*my.npz, sequence 6, step 3: element 1: {words}"):
         read_user(saved(tmp_path, x=x), {"x": X})
 
 
@@ -156,10 +156,8 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
             HEAD + ROWS + 'e,train,"1,2,0\n' + ROWS * 4000,
             r"my.csv, line 7: quotation marks around a cell are not closed",
         ),
-        (
-            HEAD + "a,train,1,1,red\n",
-            "line 2, w: 'red' is not a number; symbols are whole numbers from 0, and -1 where",
-        ),
+        (HEAD + ROWS.replace("-1", "red"), "w has 4 symbols; the spec was compiled for 3"),
+        (HEAD + "a,train,1,1,red\na,train,1,1,-1\n", "has 2 steps, too few to split by time"),
         ("sequence,x.0,x.1,x.0,w\na,1,2,3,0\n", "has the column x.0 twice; leave one out"),
         ("sequence,w,y.0,y.1\na,1,2,0\n", "x has 2 columns, x.0, x.1; the file has none of them; did you mean y.0"),
         ("sequence,x.0,x.1,w,w.0\na,1,2,0,0\n", "w has 1 column, w.0; the file has w, w.0"),
@@ -170,11 +168,12 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
         (HEAD + ROWS + ",train,1,2,0\n", "line 7: the column sequence is empty; it names the row's sequence"),
         (HEAD + ROWS + "e,train,1_0,2,0\n", "line 7, x.0: '1_0' is not a number"),
         (HEAD + ROWS + "e,train,١,2,0\n", "line 7, x.0: '١' is not a number"),
-        ("name,x.0,x.1,w\na,1,2,0\n", "has no column sequence; it has name, x.0, x.1, w"),
+        ("sequences,x.0,x.1,w\na,1,2,0\n", r"has no column sequence; did you mean sequences\?"),
+        ("x.0,x.1,w\n1,2,0\n", "my.csv has 1 steps, too few to split by time: 80/10/10 leaves"),
         (HEAD + ROWS + "e,train,1,2\n", "my.csv, line 7: 4 cells; the header has 5"),
         (HEAD + ROWS + "e,train,one,2,0\n", "my.csv, line 7, x.0: 'one' is not a number"),
-        (HEAD + "a,train,1,,0\n", "my.csv, line 2, x.1: '' is not a number"),
-        (HEAD + ROWS + "\ne,train,nan,2,0\n", "my.csv, line 8, x: element 0: nan is not a finite number"),
+        (HEAD + "a,train,1,,0\n", "my.csv, line 2, x: element 1: there is no value; train with -T missing=zero"),
+        (HEAD + ROWS + "\ne,train,nan,2,0\n", "my.csv, line 8, x: element 0: there is no value"),
         (HEAD + "a,train,1,inf,0\n", "my.csv, line 2, x: element 1: inf is not a finite number"),
         (HEAD + "a,train,1,1,0\na,train,1,1,3\n", "line 3, w: 3 is not one of the symbols 0 to 2 of the spec; the"),
         (HEAD + "a,train,1,1,0.5\n", "line 2, w: 0.5 is not one of the symbols"),
@@ -253,8 +252,8 @@ def test_two_arrays_of_one_name_are_told(tmp_path: Path) -> None:
         read_user(path, {"x": X})
 
 
-def test_texts_are_no_symbols(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"w of .*my.npz: texts are not symbols, which are whole numbers .*return_inv"):
+def test_texts_are_symbols_and_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"w of the sequences to train on: only the symbol 'a'"):
         read_user(saved(tmp_path, w=np.full((9, 4), "a")), {"w": W})
     with pytest.raises(UsageError, match=r"x of .*my.npz: texts are not numbers"):
         read_user(saved(tmp_path, x=np.full((9, 4, 2), "a")), {"x": X})

@@ -6,7 +6,8 @@
     b,test,1,0,0
 
 An input with one number a step, or with symbols, is a column of its name; `x.0`, `x.1` are the elements of a vector,
-`x.0.1` those of a matrix. The rows of a sequence are consecutive. `split` may be missing, as in an .npz file. A column
+`x.0.1` those of a matrix. The rows of a sequence are consecutive. `split` may be missing, as in an .npz file; without `sequence` all rows are one series. Symbols may be texts,
+and cells empty. A column
 `resets`, if no input has this name, is 1 where a sequence begins again, else 0; `mask` is 0 in rows that are no steps.
 """
 
@@ -16,7 +17,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -25,13 +26,12 @@ import numpy as np
 from recurrency.errors import UsageError, nearest, nearest_help
 from recurrency.training.data.npz import SPLITS
 from recurrency.training.data.places import read_text
-from recurrency.training.data.rows import first_wrong, sized, unread, would_fit
-from recurrency.training.data.sequences import FLAG, FLAGS, Array, InputPort, Sequences, flag
+from recurrency.training.data.rows import PLAIN, How, first_wrong, sized, unread, would_fit
+from recurrency.training.data.sequences import FLAG, FLAGS, PLACE, Array, InputPort, Sequences, flag
 
 SEQUENCE, SPLIT = "sequence", "split"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 """The syntax of numbers; stricter than Python, which accepts `1_000`."""
-NO_SYMBOL = "and -1 where there is none"
 MANY = 6
 """A message lists no more columns than these."""
 MARKS = ",;\t"
@@ -42,22 +42,16 @@ Line: TypeAlias = tuple[int, list[str]]
 """The cells of a row, and the number of the line where it ends."""
 
 
-def read_csv(
-    path: str | Path,
-    ports: Mapping[str, InputPort],
-    real: str = "float64",
-    others: Collection[str] = (),
-    alone: bool = False,
-) -> dict[str, Sequences]:
+def read_csv(path: str | Path, ports: Mapping[str, InputPort], how: How = PLAIN) -> dict[str, Sequences]:
     """The splits of a .csv file, plain or compressed; without a column `split` all sequences are in `train`.
 
-    Columns of the inputs `others` are left out silently. With `alone`, all rows are one sequence where there is no
-    column `sequence`.
+    Without a column `sequence` all rows are one sequence, or one for each split. Empty cells are NaN, and '' among
+    symbols that are texts.
 
     Raises:
         UsageError: a column is missing, or a row does not fit; the message names the line.
     """
-    return read_table(path, lines_of_csv(path), ports, real, others, alone)
+    return read_table(path, lines_of_csv(path), ports, how)
 
 
 def lines_of_csv(path: str | Path) -> list[Line]:
@@ -70,26 +64,29 @@ def lines_of_csv(path: str | Path) -> list[Line]:
 
 
 def read_table(
-    path: str | Path,
-    lines: Sequence[Line],
-    ports: Mapping[str, InputPort],
-    real: str,
-    others: Collection[str],
-    alone: bool,
+    path: str | Path, lines: Sequence[Line], ports: Mapping[str, InputPort], how: How = PLAIN
 ) -> dict[str, Sequences]:
     """The same for the lines of a table, with its header as the first."""
     if len({port.clock for port in ports.values()}) > 1:
         raise UsageError(f"the inputs {', '.join(ports)} run over several clocks; put them into an .npz file")
-    table = _Table.of(path, lines, ports, others, alone)
-    ports = {**ports, **{flag(name): FLAG for name in FLAGS if flag(name) in table.places}}
+    table = _Table.of(path, lines, ports, how.others)
+    flags = {flag(name): FLAG for name in FLAGS if flag(name) in table.places}
     pieces = list(_pieces(table))
-    symbols = frozenset(name for name, port in ports.items() if port.index is not None)
+    symbols = frozenset([*flags, *(name for name, port in ports.items() if port.index is not None)])
+    texts = {name for name in symbols - flags.keys() if name in how.texts or table.has_texts(name)}
+    clock = next(iter(ports.values())).clock or "t" if ports else "t"
+    rows = {
+        name: table.texts(name) if name in texts else table.numbers(name, port)
+        for name, port in {**ports, **flags}.items()
+    }
+    rows[flag(PLACE)] = np.array([line for line, _ in table.rows])
     out = {}
     for split in dict.fromkeys(piece.split for piece in pieces):
         own = [piece for piece in pieces if piece.split == split]
-        inputs = {name: [_array(table, piece, name, port, real) for piece in own] for name, port in ports.items()}
-        clocks = {name: port.clock or "t" for name, port in ports.items()}
-        out[split] = Sequences(inputs, clocks, symbols, [piece.name for piece in own])
+        inputs = {name: [array[piece.start : piece.end] for piece in own] for name, array in rows.items()}
+        names = [piece.name for piece in own]
+        clocks = dict.fromkeys(inputs, clock)
+        out[split] = Sequences(inputs, clocks, symbols, names, [piece.first for piece in own], table.where)
     return out
 
 
@@ -116,11 +113,10 @@ class _Table:
         lines: Sequence[Line],
         ports: Mapping[str, InputPort],
         others: Collection[str],
-        alone: bool,
     ) -> _Table:
         if len(lines) < 2:
             raise UsageError(f"{path} has no rows below its header")
-        header = _header(path, lines[0][1], alone)
+        header = _header(path, lines[0][1])
         wanted = {name: _columns(path, name, port, header) for name, port in ports.items()}
         wanted |= {flag(name): [name] for name in FLAGS if name in header and name not in ports}
         read = {SEQUENCE, SPLIT, *(column for columns in wanted.values() for column in columns)}
@@ -131,6 +127,39 @@ class _Table:
                 raise UsageError(f"{path}, line {line}: {len(row)} cells; the header has {len(header)}")
         places = {n: [header.index(c) for c in columns] for n, columns in wanted.items()}
         return cls(path, header, list(lines[1:]), places)
+
+    def has_texts(self, name: str) -> bool:
+        """Whether the column of an input of symbols has cells that are no numbers."""
+        (place,) = self.places[name]
+        return any(row[place] and not NUMBER.fullmatch(row[place]) for _, row in self.rows)
+
+    def texts(self, name: str) -> Array:
+        """The cells of an input of symbols, [rows]."""
+        (place,) = self.places[name]
+        return np.array([row[place] for _, row in self.rows])
+
+    def numbers(self, name: str, port: InputPort) -> Array:
+        """The numbers of an input, [rows, *shape], NaN where a cell is empty."""
+        places = self.places[name]
+        numbers = np.empty((len(self.rows), len(places)))
+        for at, (line, row) in enumerate(self.rows):
+            for column, place in enumerate(places):
+                cell = row[place]
+                if cell and not NUMBER.fullmatch(cell):
+                    raise UsageError(f"{self.path}, line {line}, {self.header[place]}: {cell!r} is not a number")
+                numbers[at, column] = float(cell) if cell else np.nan
+        return self._flags(name, numbers[:, 0]) if port is FLAG else numbers.reshape(-1, *port.shape)
+
+    def _flags(self, name: str, numbers: Array) -> Array:
+        """A flag, whose values are checked at once."""
+        found = first_wrong(numbers, FLAG)
+        if found is not None:
+            raise UsageError(f"{self.path}, line {self.rows[found[0]][0]}, {name.removeprefix(flag(''))}: {found[1]}")
+        return numbers.astype(np.int64)
+
+    def where(self, name: str, line: Array) -> str:
+        """A place in words."""
+        return f"{self.path}, line {int(line)}, {name}"
 
 
 def _lines(path: str | Path, text: str) -> list[Line]:
@@ -155,18 +184,18 @@ def _lines(path: str | Path, text: str) -> list[Line]:
     return out
 
 
-def _header(path: str | Path, header: list[str], alone: bool) -> list[str]:
+def _header(path: str | Path, header: list[str]) -> list[str]:
     """The names of the columns.
 
     Raises:
-        UsageError: they are numbers, one occurs twice, or there is no column `sequence`, unless all rows may be one.
+        UsageError: they are numbers, one occurs twice, or there is none called `sequence`, but one almost.
     """
     if SEQUENCE not in header and any(map(NUMBER.fullmatch, header)):
         raise UsageError(f"{path} has no header: its first line has to name the columns, such as {SEQUENCE},x.0,x.1")
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:
         raise UsageError(f"{path} has the column {twice[0]} twice; leave one out")
-    if SEQUENCE not in header and (not alone or nearest(SEQUENCE, header)):
+    if SEQUENCE not in header and nearest(SEQUENCE, header):
         raise UsageError(f"{path} has no column {SEQUENCE}; {_instead(SEQUENCE, header)}")
     return header
 
@@ -210,13 +239,15 @@ def _instead(column: str, header: list[str]) -> str:
     return str(nearest_help(column, header, f"it has {', '.join(header)}"))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Piece:
-    """The rows of one sequence, with the numbers of their lines."""
+    """The rows from `start` to before `end`, which are one sequence; the first one is step `first` of it."""
 
     name: str
     split: str
-    rows: list[Line] = field(default_factory=list)
+    start: int
+    end: int
+    first: int = 0
 
 
 def _pieces(table: _Table) -> Iterator[_Piece]:
@@ -225,11 +256,11 @@ def _pieces(table: _Table) -> Iterator[_Piece]:
     split_at = table.header.index(SPLIT) if SPLIT in table.header else None
     seen: set[str] = set()
     piece: _Piece | None = None
-    for line, row in table.rows:
-        name = "0" if at is None else row[at]
+    for number, (line, row) in enumerate(table.rows):
+        split = SPLITS[0] if split_at is None else row[split_at]
+        name = (split if split_at is not None else "0") if at is None else row[at]
         if not name:
             raise UsageError(f"{table.path}, line {line}: the column {SEQUENCE} is empty; it names the row's sequence")
-        split = SPLITS[0] if split_at is None else row[split_at]
         if split not in SPLITS:
             raise UsageError(f"{table.path}, line {line}: the split is {split!r}; it must be train, valid or test")
         if piece is None or name != piece.name:
@@ -240,29 +271,9 @@ def _pieces(table: _Table) -> Iterator[_Piece]:
                     f"{table.path}, line {line}: sequence {name} goes on after another one; put its rows together"
                 )
             seen.add(name)
-            piece = _Piece(name, split)
+            piece = _Piece(name, split, number, number, 0 if at is not None else number)
         if split != piece.split:
             raise UsageError(f"{table.path}, line {line}: sequence {piece.name} is in {piece.split} and in {split}")
-        piece.rows.append((line, row))
+        piece.end = number + 1
     if piece is not None:
         yield piece
-
-
-def _array(table: _Table, piece: _Piece, name: str, port: InputPort, real: str) -> Array:
-    """The numbers of an input in one sequence, [T, *shape]."""
-    places = table.places[name]
-    numbers = np.empty((len(piece.rows), len(places)))
-    for step, (line, row) in enumerate(piece.rows):
-        for column, place in enumerate(places):
-            if not NUMBER.fullmatch(row[place]):
-                head = table.header[place]
-                more = (
-                    "" if port.index is None or not row[place] else f"; symbols are whole numbers from 0, {NO_SYMBOL}"
-                )
-                raise UsageError(f"{table.path}, line {line}, {head}: {row[place]!r} is not a number{more}")
-            numbers[step, column] = float(row[place])
-    array = numbers.reshape(len(numbers), *port.shape)
-    found = first_wrong(array, port, real)
-    if found is not None:
-        raise UsageError(f"{table.path}, line {piece.rows[found[0]][0]}, {name.removeprefix(flag(''))}: {found[1]}")
-    return array if port.index is None else array.astype(np.int64)

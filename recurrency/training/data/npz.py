@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.data.rows import check_sequences, not_numbers, shown, unread, would_fit
-from recurrency.training.data.sequences import FLAG, FLAGS, Array, InputPort, Sequences, flag
+from recurrency.training.data.rows import PLAIN, How, check_sequences, not_numbers, shown, unread, would_fit
+from recurrency.training.data.sequences import FLAG, FLAGS, PLACE, Array, InputPort, Sequences, flag
 
 SPLITS = ("train", "valid", "test")
 
@@ -60,34 +60,35 @@ def read_ragged(path: str | Path, name: str, clock: str = "t") -> dict[str, Sequ
     return out
 
 
-def read_arrays(
-    path: str | Path,
-    ports: Mapping[str, InputPort],
-    real: str = "float64",
-    others: Collection[str] = (),
-    alone: bool = False,
-) -> dict[str, Sequences]:
+def read_arrays(path: str | Path, ports: Mapping[str, InputPort], how: How = PLAIN) -> dict[str, Sequences]:
     """The splits of a user's file that has an array [sequences, steps, *shape] for each input, named like it.
 
     `lengths` [sequences], if there, says how many steps of each are real (`lengths_s` for inputs over another clock
     `s`). `valid_x` and `test_x`, `valid_lengths`, ... give the other splits, which may be missing. An array `resets`
     [sequences, steps], if no input has this name, is 1 where a sequence begins again, else 0; `mask` is 0 at steps that
-    are not there. Arrays of the inputs `others` are left out silently; `alone` has no effect.
+    are not there. Arrays [steps, *shape] of all inputs are one sequence. Missing numbers are NaN.
 
     Raises:
         UsageError: an array is missing or does not fit the spec; the message names the first bad step.
     """
     arrays = read_npz(path)
-    arrays = {name: a for name, a in arrays.items() if not {name, *_without(name)} & set(others)}
+    arrays = {name: a for name, a in arrays.items() if not {name, *_without(name)} & set(how.others)}
     flags = [name for name in FLAGS if name in arrays and name not in ports]
     arrays = {_flagged(n, flags): a.astype(np.int64) if a.dtype == bool else a for n, a in arrays.items()}
     ports = {**ports, **{flag(name): FLAG for name in flags}}
-    found = {"train": _split(arrays, "", ports, path, real)}
+    found = {"train": _split(_with_axis(arrays, ports), "", ports, path, how)}
     for split in SPLITS[1:]:
         if any(f"{split}_{name}" in arrays for name in ports):
-            found[split] = _split(arrays, f"{split}_", ports, path, real)
+            found[split] = _split(arrays, f"{split}_", ports, path, how)
     _check_names(arrays, found, ports, path)
     return found
+
+
+def _with_axis(arrays: Mapping[str, Array], ports: Mapping[str, InputPort]) -> Mapping[str, Array]:
+    """The arrays with an axis of sequences, where none of the inputs has one."""
+    own = {name: arrays[name] for name in ports if name in arrays}
+    alone = len(own) == len(ports) and all(a.ndim == 1 + len(ports[name].shape) for name, a in own.items())
+    return {**arrays, **{name: a[None] for name, a in own.items()}} if alone else arrays
 
 
 def _without(name: str) -> list[str]:
@@ -124,22 +125,49 @@ def _lengths_of(clock: str) -> str:
 
 
 def _split(
-    arrays: Mapping[str, Array], prefix: str, ports: Mapping[str, InputPort], path: str | Path, real: str
+    arrays: Mapping[str, Array], prefix: str, ports: Mapping[str, InputPort], path: str | Path, how: How
 ) -> Sequences:
-    inputs, clocks, counts = {}, {}, set()
-    for name, port in ports.items():
-        array = _fitting(arrays, prefix + name, port, path)
-        clock = port.clock or "t"
-        lengths = _lengths(arrays, prefix, clock, array, path)
-        inputs[name] = [row[:n] for row, n in zip(array, lengths, strict=True)]
-        check_sequences(prefix + name, inputs[name], port, str(path), real)
-        clocks[name] = clock
+    inputs: dict[str, list[Array]] = {}
+    clocks, counts = {}, set()
+    late = {name for name, port in ports.items() if name in how.whole and _is_whole(arrays.get(prefix + name), port)}
+    for name, port in sorted(ports.items(), key=lambda item: item[0] in late):
+        clock = clocks[name] = port.clock or "t"
+        other = next((n for n in inputs if clocks[n] == clock), None)
+        if name in late and other is not None:
+            array = arrays[prefix + name]
+            inputs[name] = [np.repeat(a[None], len(b), 0) for a, b in zip(array, inputs[other], strict=False)]
+        else:
+            array = _fitting(arrays, prefix + name, port, path)
+            lengths = _lengths(arrays, prefix, clock, array, path)
+            inputs[name] = [row[:n] for row, n in zip(array, lengths, strict=True)]
+        if port is FLAG:
+            check_sequences(prefix + name, inputs[name], port, str(path))
         counts.add(len(array))
     if len(counts) > 1:
         raise UsageError(
             f"the arrays {', '.join(prefix + name for name in ports)} of {path} differ in their number of sequences"
         )
-    return Sequences(inputs, clocks, frozenset(name for name, port in ports.items() if port.index is not None))
+    inputs = {name: inputs[name] for name in ports}
+    if len(set(clocks.values())) == 1:
+        inputs[flag(PLACE)] = places(next(iter(inputs.values())))
+        clocks[flag(PLACE)] = next(iter(clocks.values()))
+    symbols = frozenset(name for name, port in ports.items() if port.index is not None)
+    return Sequences(inputs, clocks, symbols, where=lambda name, place: where(f"{prefix}{name} of {path}", place))
+
+
+def places(sequences: Sequence[Array]) -> list[Array]:
+    """The number of the sequence and of the step, [T, 2], for each sequence."""
+    return [np.stack([np.full(len(a), number), np.arange(len(a))], 1) for number, a in enumerate(sequences)]
+
+
+def where(name: str, place: Array) -> str:
+    """Such a place in words."""
+    return f"{name}, sequence {int(place[0])}, step {int(place[1])}"
+
+
+def _is_whole(array: Array | None, port: InputPort) -> bool:
+    """Whether an array has no axis of steps, but one value for each sequence."""
+    return array is not None and array.ndim == 1 + len(port.shape)
 
 
 def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str | Path) -> Array:
@@ -153,10 +181,11 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
     name = name.replace(flag(""), "")
     if array.ndim < 2 or array.shape[2:] != tuple(port.shape) or array.size == 0:
         hint = would_fit(port, array.shape[2:]) if array.size else ""
+        hint = "; one value for each sequence is for inputs that the loss reads once, as last(...)" if _is_whole(array, port) else hint
         raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{hint}")
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" and (port.index is None or array.dtype.kind != "U"):
         raise UsageError(f"{name} of {path}: {not_numbers(array.dtype, port)}")
-    if port.index is not None and array.dtype.kind not in "iu":
+    if port.index is not None and array.dtype.kind == "f":
         raise UsageError(
             f"{name} of {path} holds {array.dtype} numbers; symbols of index[{port.index}] must be integers"
         )
@@ -177,25 +206,16 @@ def _lengths(arrays: Mapping[str, Array], prefix: str, clock: str, array: Array,
     return lengths
 
 
-def read_npy(
-    path: str | Path,
-    ports: Mapping[str, InputPort],
-    real: str = "float64",
-    others: Collection[str] = (),
-    alone: bool = False,
-) -> dict[str, Sequences]:
-    """The sequences of an .npy file, [sequences, steps, *shape] of the only input; with `alone` also one, [steps, ...].
+def read_npy(path: str | Path, ports: Mapping[str, InputPort], how: How = PLAIN) -> dict[str, Sequences]:
+    """The sequences of an .npy file, [sequences, steps, *shape] of the only input, or one of them, [steps, *shape].
 
     Raises:
         UsageError: there are several inputs, the file cannot be read, or its array does not fit the spec.
     """
     if len(ports) != 1:
         raise UsageError(f"{path} holds a single array; the inputs {', '.join(ports)} are read from an .npz file")
-    ((name, port),) = ports.items()
-    array = read_single(path)
-    if alone and array.ndim == 1 + len(port.shape):
-        array = array[None]
-    return {"train": _split({name: array}, "", ports, path, real)}
+    (name,) = ports
+    return {"train": _split(_with_axis({name: read_single(path)}, ports), "", ports, path, how)}
 
 
 def read_single(path: str | Path) -> Array:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from recurrency.errors import UsageError
 from recurrency.extras import install
 from recurrency.training.data.csv_rows import Line, read_table
+from recurrency.training.data.rows import PLAIN, How
 from recurrency.training.data.sequences import InputPort, Sequences
 
 
@@ -17,19 +18,13 @@ def needed() -> UsageError:
     return UsageError(f"a .parquet file is read and written by pyarrow: {install('parquet')}")
 
 
-def read_parquet(
-    path: str | Path,
-    ports: Mapping[str, InputPort],
-    real: str = "float64",
-    others: Collection[str] = (),
-    alone: bool = False,
-) -> dict[str, Sequences]:
+def read_parquet(path: str | Path, ports: Mapping[str, InputPort], how: How = PLAIN) -> dict[str, Sequences]:
     """The splits of a .parquet file with the columns of a .csv file (`csv_rows`); rows are counted like lines there.
 
     Raises:
         UsageError: pyarrow is missing, the file cannot be read, a column is missing, or a row does not fit.
     """
-    return read_table(path, parquet_lines(path), ports, real, others, alone)
+    return read_table(path, parquet_lines(path), ports, how)
 
 
 def parquet_lines(path: str | Path) -> list[Line]:

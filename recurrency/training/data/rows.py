@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from recurrency.errors import UsageError, nearest
 from recurrency.training.data.sequences import Array, InputPort
+
+
+@dataclass(frozen=True)
+class How:
+    """How a file is read: silently without the inputs `others`, with symbols of `texts` as texts even if they are numbers.
+
+    `alone` says that an array may be one sequence, without an axis of sequences; inputs of `whole` may have one value
+    for each sequence.
+    """
+
+    others: Collection[str] = ()
+    texts: Collection[str] = ()
+    whole: Collection[str] = ()
+    alone: bool = False
+
+
+PLAIN = How()
 
 
 def shown(port: InputPort, *lead: str) -> str:
@@ -36,8 +54,12 @@ def first_wrong(rows: Array, port: InputPort, real: str = "float64") -> tuple[in
     if not bad.any():
         return None
     place = np.argwhere(bad)[0].tolist()
-    element = f"element {', '.join(map(str, place[1:]))}: " if len(place) > 1 and rows[0].size > 1 else ""
-    return place[0], f"{element}{rows[tuple(place)]:g} {words}{_more(rows, port, bad)}"
+    return place[0], f"{element(place[1:], rows.shape[1:])}{rows[tuple(place)]:g} {words}{_more(rows, port, bad)}"
+
+
+def element(place: Sequence[int], shape: Sequence[int]) -> str:
+    """The place of an element in a step as the beginning of a message; "" where a step has only one."""
+    return f"element {', '.join(map(str, place))}: " if np.prod(shape, dtype=int) > 1 else ""
 
 
 def not_numbers(dtype: np.dtype[np.generic], port: InputPort) -> str:
@@ -45,7 +67,7 @@ def not_numbers(dtype: np.dtype[np.generic], port: InputPort) -> str:
     found = "texts" if dtype.kind in "US" else f"{dtype} values"
     if port.index is None:
         return f"{found} are not numbers"
-    return f"{found} are not symbols, which are whole numbers from 0: numpy.unique(..., return_inverse=True) gives them"
+    return f"{found} are not symbols, which are whole numbers from 0, or texts (numpy.str_)"
 
 
 def _more(rows: Array, port: InputPort, bad: Array) -> str:
@@ -96,12 +118,22 @@ def check_sequences(name: str, sequences: Sequence[Array], port: InputPort, wher
     Raises:
         UsageError: one has another shape, no steps, a number that is not finite, or a symbol that the spec has not.
     """
+    check_shapes(name, sequences, port, where)
+    for number, rows in enumerate(sequences):
+        found = first_wrong(rows, port, real)
+        if found is not None:
+            raise UsageError(f"{name} of {where}, sequence {number}, step {found[0]}: {found[1]}")
+
+
+def check_shapes(name: str, sequences: Sequence[Array], port: InputPort, where: str) -> None:
+    """Refuse sequences [T_i, *shape] without steps, or with steps of another shape.
+
+    Raises:
+        UsageError: there is one.
+    """
     for number, rows in enumerate(sequences):
         place = f"{name} of {where}, sequence {number}"
-        if len(rows) == 0:
+        if rows.ndim == 0 or len(rows) == 0:
             raise UsageError(f"{place}: it has no steps")
         if rows.shape[1:] != tuple(port.shape):
             raise UsageError(f"{place}: a step is {list(rows.shape[1:])}; the spec needs {shown(port)}")
-        found = first_wrong(rows, port, real)
-        if found is not None:
-            raise UsageError(f"{place}, step {found[0]}: {found[1]}")

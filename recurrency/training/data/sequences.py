@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
@@ -86,6 +86,8 @@ FLAGS = ("resets", "mask")
 """What data may have for each step besides inputs: see `Batch.flags`, and `without_gaps`."""
 FLAG = Input((), 2)
 """The port of a flag, which is 0 or 1."""
+PLACE = "place"
+"""The flag with the place of each step in its file, for messages: see `Sequences.where`."""
 
 
 def flag(name: str) -> str:
@@ -98,13 +100,16 @@ class Sequences:
     """A data set: for each input a list of arrays [T_i, *shape], one a sequence, and the clock it runs over.
 
     `symbols` names the inputs that are integers out of a vocabulary; all others become real numbers in a batch. `names`
-    are those of the sequences, where the data have them.
+    are those of the sequences, where the data have them, and `first` the numbers of their first steps, where these are
+    not 0. `where` says in words where a value is, from the name of its input and its row of `PLACE`.
     """
 
     inputs: Mapping[str, Sequence[Array]]
     clocks: Mapping[str, str]
     symbols: frozenset[str] = frozenset()
     names: Sequence[str] = ()
+    first: Sequence[int] = ()
+    where: Callable[[str, Array], str] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -116,8 +121,15 @@ class Sequences:
 
     def take(self, chosen: Sequence[int] | Array) -> Sequences:
         """The sequences with these numbers, in this order."""
-        names = [self.names[int(i)] for i in chosen] if self.names else ()
-        return replace(self, inputs={k: [v[int(i)] for i in chosen] for k, v in self.inputs.items()}, names=names)
+        names, first = ([of[int(i)] for i in chosen] if len(of) else () for of in (self.names, self.first))
+        inputs = {k: [v[int(i)] for i in chosen] for k, v in self.inputs.items()}
+        return replace(self, inputs=inputs, names=names, first=first)
+
+    def place(self, name: str, number: int, step: int) -> str:
+        """Where a value is, in words."""
+        if self.where is None or flag(PLACE) not in self.inputs:
+            return f"{name} of the data, sequence {number}, step {step}"
+        return self.where(name, self.inputs[flag(PLACE)][number][step])
 
     def cut(self, chunk: int) -> Sequences:
         """Every sequence of more than `chunk` steps in the fewest even pieces of at most `chunk` steps."""
@@ -126,7 +138,7 @@ class Sequences:
                 "sequences whose inputs run over several clocks cannot be cut into chunks; leave --chunk out"
             )
         inputs = {k: [piece for a in v for piece in _pieces(a, chunk)] for k, v in self.inputs.items()}
-        return replace(self, inputs=inputs, names=())
+        return replace(self, inputs=inputs, names=(), first=())
 
 
 def without_gaps(data: Sequences, where: str) -> Sequences:
@@ -192,7 +204,7 @@ def alike(data: Sequences) -> list[list[int]]:
     """The numbers of the sequences in groups of equal ones, in the order of the first of each group."""
     groups: dict[tuple[tuple[Any, ...], ...], list[int]] = {}
     for number in range(len(data)):
-        found = tuple((own[number].shape, own[number].tobytes()) for own in data.inputs.values())
+        found = tuple((own[number].shape, own[number].tobytes()) for name, own in data.inputs.items() if name != flag(PLACE))
         groups.setdefault(found, []).append(number)
     return list(groups.values())
 

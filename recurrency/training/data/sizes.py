@@ -15,6 +15,8 @@ from recurrency.training.data.parquet import parquet_lines
 from recurrency.training.data.readers import ending
 from recurrency.training.data.sequences import Array, Input
 
+TEXTS = Input((), 2**31 - 1)
+"""Symbols that are texts: how many there are follows from the sequences to train on."""
 Wanted = Mapping[str, int | None]
 """The inputs of a spec: the number of axes of a step, None for symbols."""
 
@@ -35,9 +37,11 @@ def _of_table(lines: Sequence[tuple[int, list[str]]], wanted: Wanted) -> dict[st
     for name, axes in wanted.items():
         if axes is None and name in header:
             place = header.index(name)
-            cells = [row[place] for _, row in lines[1:] if len(row) > place and NUMBER.fullmatch(row[place])]
-            symbols = np.array([float(cell) for cell in cells])
-            out |= _symbols(name, symbols)
+            cells = {row[place] for _, row in lines[1:] if len(row) > place and row[place]}
+            if all(map(NUMBER.fullmatch, cells)):
+                out |= _symbols(name, np.array([float(cell) for cell in cells]))
+            else:
+                out[name] = TEXTS
         elif axes is not None:
             found = [m for column in header if (m := re.fullmatch(rf"{re.escape(name)}((?:\.\d+)*)", column))]
             places = [tuple(map(int, m[1].split(".")[1:])) or (0,) * axes for m in found]
@@ -52,8 +56,10 @@ def _of_arrays(arrays: Mapping[str, Array], wanted: Wanted) -> dict[str, Input]:
         there = [arrays[key] for key in (name, *(f"{split}_{name}" for split in SPLITS[1:])) if key in arrays]
         if there and axes is None and all(array.dtype.kind in "biu" for array in there):
             out |= _symbols(name, np.concatenate([array.ravel() for array in there]))
-        elif there and axes is not None and there[0].ndim == 2 + axes:
-            out[name] = Input(tuple(there[0].shape[2:]))
+        elif there and axes is None and all(array.dtype.kind == "U" for array in there):
+            out[name] = TEXTS
+        elif there and axes is not None and there[0].ndim in (1 + axes, 2 + axes):
+            out[name] = Input(tuple(there[0].shape[there[0].ndim - axes :]))
     return out
 
 
@@ -64,6 +70,9 @@ def _symbols(name: str, symbols: Array) -> dict[str, Input]:
 
 
 def _single(path: str | Path, wanted: Wanted) -> dict[str, Input]:
+    """The only input of an array; where there are others, the one of real numbers (labels are in a file of their own)."""
+    real = {name: axes for name, axes in wanted.items() if axes is not None}
+    wanted = wanted if len(wanted) == 1 else real
     return _of_arrays({name: read_single(path) for name in wanted}, wanted) if len(wanted) == 1 else {}
 
 

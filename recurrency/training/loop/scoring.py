@@ -6,7 +6,7 @@ accuracy and the bits, for real numbers the mean squared and the mean absolute e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from recurrency.model.call import LOSS, clocks_of_resets
 from recurrency.passes import finished
 from recurrency.training.data.sequences import Array, Batch
 from recurrency.training.loop.weighing import with_next
-from recurrency.training.tasks.comparisons import BITS, CLASSES, LOGITS, NUMBERS, Comparison, comparisons
+from recurrency.training.tasks.comparisons import BITS, CLASSES, LOGITS, NUMBERS, Comparison, comparisons, target_of
 from recurrency.training.tasks.measures import log_softmax
 
 KINDS = (CLASSES, BITS, NUMBERS)
@@ -33,7 +33,8 @@ class Scored:
 
     The values are `accuracy` (0 to 1) and `bits` (a label, or an answer of yes or no), or `mse` and `mae` (the means
     over all elements of the squared and absolute differences). `confusion` [K, K] counts how often a label (row) was
-    answered with a class (column); None if there are more than `MOST_CLASSES`, or no classes.
+    answered with a class (column); None if there are more than `MOST_CLASSES`, or no classes. `labels` are the names of
+    the classes, if they have some.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Scored:
     count: int
     values: Mapping[str, float]
     confusion: Array | None = None
+    labels: tuple[str, ...] = ()
 
     def told(self) -> str:
         """The values in words: `p: accuracy 93.1 %, 0.243 bits a label (of 160 sequences)`."""
@@ -57,8 +59,16 @@ WORDS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def scored(model: Any, params: Any, stream: Iterable[Batch], kinds: Collection[str] = KINDS) -> list[Scored]:
+def scored(
+    model: Any,
+    params: Any,
+    stream: Iterable[Batch],
+    kinds: Collection[str] = KINDS,
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> list[Scored]:
     """The scores of all that the loss of a model compares, over all batches; steps that do not count are left out.
+
+    `names` are those of the symbols of inputs, which are the names of classes.
 
     These are padding, labels of -1, and steps with a weight of 0 in a loss line with `where`. Of sequences that are
     read in pieces, a value for each sequence counts in the last piece.
@@ -70,7 +80,9 @@ def scored(model: Any, params: Any, stream: Iterable[Batch], kinds: Collection[s
         values, state = judge.values(params, batch, {} if batch.fresh else state)
         for number, found in enumerate(judge.found):
             if ends or judge.steps[number]:
-                table = tables.setdefault(found.name, _Table(found, "steps" if judge.steps[number] else "sequences"))
+                labels = (names or {}).get(judge.targets[number], ())
+                counts = "steps" if judge.steps[number] else "sequences"
+                table = tables.setdefault(found.name, _Table(found, counts, tuple(labels)))
                 TABLES[found.kind](table, *judge.chosen(number, values, batch))
     return [table.scored() for table in tables.values() if table.count]
 
@@ -83,6 +95,7 @@ class _Judge:
         whole: Graph = model.programs.elaborated.graph
         self.found = self._of(whole)
         self.types = [whole[c.said].type for c in self.found]
+        self.targets = [target_of(whole, c) for c in self.found]
         self.steps = [type.kind is Kind.STREAM for type in self.types]
         self._built: dict[tuple[str, ...], Any] = {}
 
@@ -133,8 +146,8 @@ class _Judge:
 class _Table:
     """Sums over all batches for one comparison."""
 
-    def __init__(self, found: Comparison, counts: str) -> None:
-        self.found, self.counts, self.count = found, counts, 0
+    def __init__(self, found: Comparison, counts: str, labels: tuple[str, ...] = ()) -> None:
+        self.found, self.counts, self.count, self.labels = found, counts, 0, labels
         self.sums: dict[str, float] = {}
         self.elements = 0
         self.confusion: Array | None = None
@@ -147,7 +160,7 @@ class _Table:
     def scored(self) -> Scored:
         """The means."""
         values = {name: total / max(self.elements, 1) for name, total in self.sums.items()}
-        return Scored(self.found.name, self.found.kind, self.counts, self.count, values, self.confusion)
+        return Scored(self.found.name, self.found.kind, self.counts, self.count, values, self.confusion, self.labels)
 
 
 def _classes(table: _Table, said: Array, target: Array) -> None:

@@ -87,7 +87,7 @@ class Request:
             dimensions=absolute(self.dimensions),
             optimiser=self.settings,
             schedule=self.schedule,
-            task_options=self.task_options,
+            task_options=_absolute(self.task_options),
             init=self.init,
             damp=self.damp,
         )
@@ -109,6 +109,12 @@ def run(request: Request, write: Write) -> list[History]:
     """
     with joined() as processes:
         return _run(request, write if processes.first else _to_nobody, processes)
+
+
+def _absolute(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a task with the absolute path of the file of labels."""
+    labels = options.get("labels")
+    return {**options, **({"labels": str(Path(labels).resolve())} if isinstance(labels, str) and labels else {})}
 
 
 def _require_weights(path: Path) -> None:

@@ -135,6 +135,8 @@ class Session:
 
     def learn(self, seed: int, task: Task, report: Reporter, **more: Any) -> History:
         """Train with one seed; `more` are arguments of `train`."""
+        for words in task.told:
+            self.write(words)
         return train(self.trainable(), task, self.how(seed), report, self.initial(seed), **more)
 
     def train(self, seed: int) -> History:

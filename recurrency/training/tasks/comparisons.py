@@ -42,10 +42,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Scores:
-    """What an output is to a loss: scores of `classes` or `bits`, as logits, probabilities or logarithms of these."""
+    """What an output is to a loss: scores of `classes` or `bits`, as logits, probabilities or logarithms of these.
+
+    `target` is the input with which the loss compares them, if it is one.
+    """
 
     kind: str
     form: str
+    target: str = ""
 
 
 def comparisons(graph: Graph) -> list[Comparison]:
@@ -70,8 +74,14 @@ def scores(graph: Graph) -> dict[str, Scores]:
         for name, id in OUTPUT.within(graph.roots).items():
             form = _form(graph, id, found) if found.kind != NUMBERS else None
             if form is not None:
-                out.setdefault(name, Scores(found.kind, form))
+                out.setdefault(name, Scores(found.kind, form, target_of(graph, found)))
     return out
+
+
+def target_of(graph: Graph, found: Comparison) -> str:
+    """The input that an answer is compared with, "" if the target is computed."""
+    whole = _whole(graph, found.target)
+    return next((name for name, id in graph.sources("input").items() if id == whole), "")
 
 
 def feeds(graph: Graph) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Task:
     for each input that has another one; `unit` says what they are (see `text.UNITS`), `ends` which of them ends a
     sequence of which input, `steps` how long sequences are as a rule, and `pace` how many there are for
     each symbol of another clock; `scale` is what distances were divided by, and `lowest` the key of the first bit, as
-    MIDI counts.
+    MIDI counts. `told` is what there is to say about the data before training, a line each.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Task:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     measure: Measure | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.training.data.places import find_data, read_bytes, read_lines, read_text
 from recurrency.training.data.sequences import Array, Batch, Input
+from recurrency.training.data.series import shares
 from recurrency.training.data.streams import Streams
+from recurrency.training.data.vocabularies import UNKNOWN
 from recurrency.training.tasks.kinds import Kind, Option
 from recurrency.training.tasks.measures import bits
 from recurrency.training.tasks.task import Settings, Task
@@ -20,7 +22,7 @@ from recurrency.training.tasks.task import Settings, Task
 JUDGES, LEAST = 16, 1000
 """Texts to validate and to test on are read as so many streams, each of which has at least so many symbols."""
 
-UNKNOWN, END = "<unk>", "<eos>"
+END = "<eos>"
 
 UNITS: Mapping[str, Callable[[Path], Sequence[str]]] = {
     "characters": read_text,
@@ -28,20 +30,6 @@ UNITS: Mapping[str, Callable[[Path], Sequence[str]]] = {
     "bytes": lambda path: read_bytes(path).decode("latin-1"),
 }
 """What a text is made of: characters of its UTF-8, words with an end of line each, or bytes (as Latin-1)."""
-
-
-def shares(split: str) -> tuple[int, int, int]:
-    """The percents of training, validation and test in words such as `80/10/10`.
-
-    Raises:
-        UsageError: these are not three whole numbers that add up to 100.
-    """
-    parts = split.split("/")
-    if len(parts) == 3 and all(part.strip().isdigit() for part in parts):
-        train, valid, test = (int(part) for part in parts)
-        if train and train + valid + test == 100:
-            return train, valid, test
-    raise UsageError(f"the option split must be three percents that add up to 100, such as 80/10/10, not {split!r}")
 
 
 def cut(units: Sequence[str], split: str) -> list[Sequence[str]]:
