@@ -146,7 +146,7 @@ def _repeated(name: str, given: Any, port: InputPort, steps: Sequence[int]) -> l
         return None
     if len(array) != len(steps):
         raise UsageError(f"{name} has {len(array)} values for {len(steps)} sequences")
-    return [np.repeat(value[None], count, 0) for value, count in zip(array, steps, strict=True)]
+    return [np.repeat(array[row : row + 1], count, 0) for row, count in enumerate(steps)]
 
 
 def _checked(inputs: Mapping[str, list[Array]], ports: Mapping[str, InputPort]) -> dict[str, list[Array]]:

@@ -62,7 +62,8 @@ class LoadedRun:
 
         An output is scores of classes where the loss compares it with symbols, by `cross_entropy(y, target)`: then
         `y.probability` is softmax(y), and `y.class` its largest element; of `softmax(y)`, which is probabilities, only
-        the class is added; `y.label` is its symbol, where the symbols of the target are texts. With `binary_cross_entropy`, `y.probability` is sigmoid(y) of logits.
+        the class is added; `y.label` is its symbol, where the symbols of the target are texts. With
+        `binary_cross_entropy`, `y.probability` is sigmoid(y) of logits.
 
         Raises:
             UsageError: the data are empty, can't be read or don't fit; there is no such stream.

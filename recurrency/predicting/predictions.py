@@ -20,9 +20,9 @@ class Predictions:
 
     `values` has, by name, an array for each sequence: [steps, *shape], or [*shape] for a value of a whole sequence. The
     names are those of the outputs, `NAME.probability` and `NAME.class` of outputs that are scores, `NAME.label` where
-    classes have names, and those of inner streams that were asked for. `clocks` says over which clock the steps of a name are; None: it has no steps. `names`
-    are those of the sequences, and `first` [sequences] is the number of the first step, which in a forecast is the
-    number of steps that were read.
+    classes have names, and those of inner streams that were asked for. `clocks` says over which clock the steps of a
+    name are; None: it has no steps. `names` are those of the sequences, and `first` [sequences] is the number of the
+    first step, which in a forecast is the number of steps that were read.
     """
 
     values: Mapping[str, Sequence[Array]]
@@ -51,7 +51,9 @@ class Predictions:
 
     def last(self) -> Predictions:
         """Only the last step of each sequence: values [*shape], as of a whole sequence."""
-        values = {n: [np.asarray(a[-1]) for a in v] if self.clocks[n] is not None else v for n, v in self.values.items()}
+        values = {
+            n: [np.asarray(a[-1]) for a in v] if self.clocks[n] is not None else v for n, v in self.values.items()
+        }
         return Predictions(values, dict.fromkeys(values), self.names, self.first, self.outputs)
 
     def padded(self) -> dict[str, Array]:

@@ -50,7 +50,9 @@ def test_the_first_wrong_row_is_found(rows: Any, port: Input, words: Any) -> Non
     assert first_wrong(np.array(rows), port) == words
 
 
-@pytest.mark.parametrize(("bad", "words"), [(np.nan, "there is no value; train with -T missing="), (np.inf, "inf is not a finite")])
+@pytest.mark.parametrize(
+    ("bad", "words"), [(np.nan, "there is no value; train with -T missing="), (np.inf, "inf is not a finite")]
+)
 def test_a_step_that_is_not_finite_is_named(tmp_path: Path, bad: float, words: str) -> None:
     x = np.zeros((9, 5, 2))
     x[6, 3, 1] = bad

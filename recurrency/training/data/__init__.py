@@ -2,9 +2,9 @@
 
 from recurrency.training.data.npz import read_npz as read_npz
 from recurrency.training.data.npz import read_ragged as read_ragged
+from recurrency.training.data.own import read_user as read_user
 from recurrency.training.data.places import PLACES as PLACES
 from recurrency.training.data.places import find_data as find_data
-from recurrency.training.data.own import read_user as read_user
 from recurrency.training.data.sequences import Array as Array
 from recurrency.training.data.sequences import Batch as Batch
 from recurrency.training.data.sequences import Input as Input

@@ -6,9 +6,9 @@
     b,test,1,0,0
 
 An input with one number a step, or with symbols, is a column of its name; `x.0`, `x.1` are the elements of a vector,
-`x.0.1` those of a matrix. The rows of a sequence are consecutive. `split` may be missing, as in an .npz file; without `sequence` all rows are one series. Symbols may be texts,
-and cells empty. A column
-`resets`, if no input has this name, is 1 where a sequence begins again, else 0; `mask` is 0 in rows that are no steps.
+`x.0.1` those of a matrix. The rows of a sequence are consecutive. `split` may be missing, as in an .npz file; without
+`sequence` all rows are one series. Symbols may be texts, and cells empty. A column `resets`, if no input has this name,
+is 1 where a sequence begins again, else 0; `mask` is 0 in rows that are no steps.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ def filled(data: Sequences, ports: Mapping[str, InputPort], rules: Rules, real: 
     kept = [flag(name) for name in (*FLAGS, PLACE) if flag(name) in data.inputs]
     inputs |= {name: list(data.inputs[name]) for name in kept}
     clocks = {name: ports[name].clock or "t" if name in ports else data.clocks[name] for name in inputs}
-    symbols = frozenset(name for name in inputs if (ports[name].index is not None if name in ports else name in data.symbols))
+    symbols = frozenset(
+        name for name in inputs if (ports[name].index is not None if name in ports else name in data.symbols)
+    )
     return replace(data, inputs=inputs, clocks=clocks, symbols=symbols)
 
 
@@ -57,7 +59,9 @@ def check_some(data: Sequences, ports: Mapping[str, InputPort]) -> None:
         none = np.all([missing(rows).all(0) for rows in data.inputs[name]], 0)
         if none.any():
             place = element(np.argwhere(none)[0].tolist(), port.shape)
-            raise UsageError(f"{place}{name} has no value at all in the sequences to train on; leave it out of the spec")
+            raise UsageError(
+                f"{place}{name} has no value at all in the sequences to train on; leave it out of the spec"
+            )
 
 
 def _mask(rows: Array, port: InputPort) -> Array:
@@ -81,7 +85,9 @@ def _elapsed(data: Sequences, column: str) -> Iterable[Array]:
             steps[after_gaps(resets[number], itemgetter(kept))] = 0
         for step in np.flatnonzero(steps < 0)[:1]:
             at, before = times[kept[step]], times[kept[step - 1]]
-            raise UsageError(f"{data.place(column, number, kept[step])}: the time {at:g} is before {before:g}, the last one")
+            raise UsageError(
+                f"{data.place(column, number, kept[step])}: the time {at:g} is before {before:g}, the last one"
+            )
         out = np.zeros(len(times))
         out[kept] = steps
         yield out

@@ -135,7 +135,9 @@ def _split(
         other = next((n for n in inputs if clocks[n] == clock), None)
         if name in late and other is not None:
             array = arrays[prefix + name]
-            inputs[name] = [np.repeat(a[None], len(b), 0) for a, b in zip(array, inputs[other], strict=False)]
+            inputs[name] = [
+                np.repeat(array[row : row + 1], len(a), 0) for row, a in enumerate(inputs[other][: len(array)])
+            ]
         else:
             array = _fitting(arrays, prefix + name, port, path)
             lengths = _lengths(arrays, prefix, clock, array, path)
@@ -181,7 +183,11 @@ def _fitting(arrays: Mapping[str, Array], name: str, port: InputPort, path: str 
     name = name.replace(flag(""), "")
     if array.ndim < 2 or array.shape[2:] != tuple(port.shape) or array.size == 0:
         hint = would_fit(port, array.shape[2:]) if array.size else ""
-        hint = "; one value for each sequence is for inputs that the loss reads once, as last(...)" if _is_whole(array, port) else hint
+        hint = (
+            "; one value for each sequence is for inputs that the loss reads once, as last(...)"
+            if _is_whole(array, port)
+            else hint
+        )
         raise UsageError(f"{name} of {path} is {list(array.shape)}; the spec needs {wanted}{hint}")
     if array.dtype.kind not in "biuf" and (port.index is None or array.dtype.kind != "U"):
         raise UsageError(f"{name} of {path}: {not_numbers(array.dtype, port)}")

@@ -72,10 +72,12 @@ def read_own(path: str | Path, ports: Mapping[str, InputPort], reading: Reading)
     known = vocabulary_of(found, reading.rules.shared)
     told = [f"{Path(path).name}: {_series(found)}, split by time: {series.told(found)}"] if by_time else []
     splits = {split: bare(numbered(data, known, ports)) for split, data in found.items()}
-    return Own(splits, known, by_time or len(found) > 1 and _by_rows(raw), (*told, *told_symbols(known)))
+    return Own(splits, known, by_time or (len(found) > 1 and _by_rows(raw)), (*told, *told_symbols(known)))
 
 
-def read_raw(path: str | Path, ports: Mapping[str, InputPort], reading: Reading, how: How | None = None) -> dict[str, Sequences]:
+def read_raw(
+    path: str | Path, ports: Mapping[str, InputPort], reading: Reading, how: How | None = None
+) -> dict[str, Sequences]:
     """The splits as the file holds them, with values that are missing and symbols that are texts (see `filled`)."""
     rules = reading.rules
     asked, how = rules.asked(ports), how or How()
@@ -105,7 +107,7 @@ def _check_shares(path: str | Path, raw: Mapping[str, Sequences], reading: Readi
     given = [name for name in ("held", "split") if getattr(reading, name) is not None]
     if len(given) > 1:
         raise UsageError("the options held and split both say what to validate and to test on; leave one of them out")
-    if given and all(split in raw for split in SPLITS) or given == ["split"] and len(raw) > 1:
+    if (given and all(split in raw for split in SPLITS)) or (given == ["split"] and len(raw) > 1):
         raise UsageError(
             f"the option {given[0]} has no effect: {path} says what to validate and to test on; leave it out"
         )

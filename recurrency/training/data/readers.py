@@ -63,8 +63,8 @@ def set_aside(
 ) -> tuple[Sequences, Sequences, list[list[int]]]:
     """The sequences without `count` of them, these, and the groups of equal ones among the first.
 
-    `groups` are the numbers of sequences that are equal, which are not parted, unless there are no others. The choice is
-    always the same.
+    `groups` are the numbers of sequences that are equal, which are not parted, unless there are no others. The choice
+    is always the same.
 
     Raises:
         UsageError: fewer than these would be left.

@@ -15,16 +15,15 @@ from recurrency.training.data.sequences import Array, InputPort
 
 @dataclass(frozen=True)
 class How:
-    """How a file is read: silently without the inputs `others`, with symbols of `texts` as texts even if they are numbers.
+    """How a file is read: silently without the inputs `others`.
 
-    `alone` says that an array may be one sequence, without an axis of sequences; inputs of `whole` may have one value
-    for each sequence.
+    Symbols of the inputs `texts` are texts, even if they look like numbers; inputs of `whole` may have one value for
+    each sequence.
     """
 
     others: Collection[str] = ()
     texts: Collection[str] = ()
     whole: Collection[str] = ()
-    alone: bool = False
 
 
 PLAIN = How()

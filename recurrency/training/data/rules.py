@@ -69,7 +69,9 @@ class Rules:
         if port.index is not None:
             return "train with -T missing=zero to count it as no symbol, -1"
         if name in self.targets:
-            return f"the loss can leave it out: write `loss ... where m` with an input m in the spec, and -T mask=m={name}"
+            return (
+                f"the loss can leave it out: write `loss ... where m` with an input m in the spec, and -T mask=m={name}"
+            )
         return WAYS
 
 

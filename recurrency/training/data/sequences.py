@@ -204,7 +204,9 @@ def alike(data: Sequences) -> list[list[int]]:
     """The numbers of the sequences in groups of equal ones, in the order of the first of each group."""
     groups: dict[tuple[tuple[Any, ...], ...], list[int]] = {}
     for number in range(len(data)):
-        found = tuple((own[number].shape, own[number].tobytes()) for name, own in data.inputs.items() if name != flag(PLACE))
+        found = tuple(
+            (own[number].shape, own[number].tobytes()) for name, own in data.inputs.items() if name != flag(PLACE)
+        )
         groups.setdefault(found, []).append(number)
     return list(groups.values())
 

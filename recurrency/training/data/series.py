@@ -39,18 +39,19 @@ def split_by_time(data: Sequences, split: str, path: object) -> dict[str, Sequen
     Raises:
         UsageError: `split` is malformed, or a part would have fewer than two steps.
     """
-    train, valid, _ = shares(split)
+    train, valid, test = shares(split)
     names = list(data.names) or [str(number) for number in range(len(data))]
     out: dict[str, Sequences] = {}
     lengths = data.lengths(next(iter(data.clocks.values())))
     ends = [0 * lengths, lengths * train // 100, lengths * (train + valid) // 100, lengths]
-    for name, starts, stops in zip(SPLITS, ends[:-1], ends[1:], strict=True):
-        for number in np.flatnonzero((stops - starts < LEAST) & (stops > starts) | (stops <= starts) & (name == SPLITS[0]))[:1]:
+    for name, share, starts, stops in zip(SPLITS, (train, valid, test), ends[:-1], ends[1:], strict=True):
+        steps = stops - starts
+        for number in np.flatnonzero(steps < LEAST)[:1] if share else ():
             raise UsageError(
-                f"{path} has {lengths[number]} steps, too few to split by time: {split} leaves {stops[number] - starts[number]} "
-                f"for {name}; add more, choose other percents with -T split={split}, or name the sequences in a column"
+                f"{path} has {lengths[number]} steps, too few to split by time: {split} leaves {steps[number]} for "
+                f"{name}; add more, choose other percents with -T split=..., or name sequences in a column `sequence`"
             )
-        if (stops > starts).all():
+        if share:
             out[name] = _parts(data, starts, stops, names)
     return out
 
@@ -89,7 +90,9 @@ def windows(data: Sequences, steps: int, stride: int, rest: bool) -> Sequences:
     chosen: list[tuple[int, int, int]] = []
     for number, length in enumerate(len(a) for a in next(iter(data.inputs.values()))):
         if length < steps and not rest:
-            raise UsageError(f"a part of the series has {length} steps, fewer than a window of {steps}: choose a smaller one")
+            raise UsageError(
+                f"a part of the series has {length} steps, fewer than a window of {steps}: choose a smaller one"
+            )
         starts = range(0, max(length - steps, 0) + 1, stride)
         chosen += [(number, start, start + steps) for start in starts]
         if rest and starts[-1] + steps < length:
@@ -104,7 +107,7 @@ def windows(data: Sequences, steps: int, stride: int, rest: bool) -> Sequences:
 
 
 def streams(data: Sequences, size: int, chunk: int) -> Sequences:
-    """Each sequence as consecutive streams of even length: at most `size`, each of at least `LONG` pieces of `chunk`."""
+    """Each sequence as at most `size` consecutive streams of even length, each of at least `LONG` pieces of `chunk`."""
     lengths = data.lengths(next(iter(data.clocks.values())))
     counts = [int(np.clip(length // (LONG * chunk), 1, size)) for length in lengths]
     inputs = {

@@ -70,7 +70,7 @@ def _symbols(name: str, symbols: Array) -> dict[str, Input]:
 
 
 def _single(path: str | Path, wanted: Wanted) -> dict[str, Input]:
-    """The only input of an array; where there are others, the one of real numbers (labels are in a file of their own)."""
+    """The only input of an array; where there are others, the one of real numbers, as labels are in another file."""
     real = {name: axes for name, axes in wanted.items() if axes is not None}
     wanted = wanted if len(wanted) == 1 else real
     return _of_arrays({name: read_single(path) for name in wanted}, wanted) if len(wanted) == 1 else {}

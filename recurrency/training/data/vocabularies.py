@@ -47,7 +47,9 @@ def vocabulary_of(splits: Mapping[str, Sequences], shared: Mapping[str, str]) ->
         known = sorted(_symbols(train, names))
         if len(known) < 2:
             has = f"only the symbol {known[0]!r}" if known else "no symbol"
-            raise UsageError(f"{' and '.join(names)} of the sequences to train on: {has}; there is nothing to tell apart")
+            raise UsageError(
+                f"{' and '.join(names)} of the sequences to train on: {has}; there is nothing to tell apart"
+            )
         others = {symbol for data in splits.values() for symbol in _symbols(data, names)} - set(known)
         out |= dict.fromkeys(names, [*known, UNKNOWN] if others and UNKNOWN not in known else known)
     return out
@@ -67,7 +69,7 @@ def _symbols(data: Sequences, names: Iterable[str]) -> set[str]:
 
 
 def numbered(data: Sequences, vocabulary: Vocabulary, ports: Mapping[str, InputPort]) -> Sequences:
-    """Symbols that are texts as their numbers in the vocabulary, -1 for none; others are `<unk>`, if it has this symbol.
+    """Symbols that are texts as their numbers in the vocabulary, -1 for none; unknown ones are `<unk>`, if it has that.
 
     Raises:
         UsageError: a symbol is not in the vocabulary, the vocabulary is larger than the spec allows, or there is none.
@@ -78,7 +80,9 @@ def numbered(data: Sequences, vocabulary: Vocabulary, ports: Mapping[str, InputP
             continue
         if name not in vocabulary:
             number, step, symbol = next(_strange(inputs[name], [NO_SYMBOL]))
-            raise UsageError(f"{data.place(name, number, step)}: {symbol!r} is not a number; the symbols are whole numbers")
+            raise UsageError(
+                f"{data.place(name, number, step)}: {symbol!r} is not a number; the symbols are whole numbers"
+            )
         places = {symbol: number for number, symbol in enumerate(vocabulary[name])}
         size = ports[name].index
         if size is not None and len(places) > size:

@@ -25,15 +25,37 @@ from recurrency.training.tasks.task import Settings, Task, from_sequences
 CHUNK = 100
 """The usual number of steps of a piece of a series."""
 OPTIONS = (
-    Option("chunk", 0, "the most steps of a training sequence; longer ones are cut; 0: never. Of a series: the steps of a piece, which continues the one before; 0: 100", 0),
-    Option("held", 10.0, "percent of the sequences, or of the steps of a series, each for validation and test, if these are not given", 0, 49),
-    Option("split", "", "percents of the steps to train, to validate and to test on, such as 80/10/10, in the order of time; default where there is one sequence only"),
-    Option("window", 0, "cut a series into windows of so many steps, each a sequence of its own; 0: read it in pieces", 0),
+    Option(
+        "chunk",
+        0,
+        "the most steps of a training sequence; longer ones are cut; 0: never. Of a series: the steps of a piece, "
+        f"which carries the states of the one before on; 0: {CHUNK}",
+        0,
+    ),
+    Option(
+        "held",
+        10.0,
+        "percent of the sequences, or of the steps of a series, each for validation and test, if these are not given",
+        0,
+        49,
+    ),
+    Option(
+        "split",
+        "",
+        "percents of the steps of each sequence to train, to validate and to test on, in the order of time, such as "
+        "80/10/10; if it is not given, only a single sequence is split by time",
+    ),
+    Option("window", 0, "cut sequences into windows of so many steps, which are sequences of their own; 0: don't", 0),
     Option("stride", 0, "steps from one window to the next; 0: 1 if the loss is for whole sequences, else `window`", 0),
-    Option("missing", REFUSE, "what a missing value of an input counts as: an error, 0 (no symbol), or the value before it", words=MISSING),
+    Option(
+        "missing",
+        REFUSE,
+        "what a missing value of an input counts as: an error, 0 (no symbol), or the value before it in its sequence",
+        words=MISSING,
+    ),
     Option("mask", "", "`m=x`: the input m is 1 where x has a value, else 0; several are separated by commas"),
-    Option("elapsed", "", "`dt=time`: the input dt is the time since the step before, by the column time"),
-    Option("labels", "", "a file with one value for each sequence: columns `sequence` and inputs, or an .npy array"),
+    Option("elapsed", "", "`dt=time`: the input dt is the time since the step before, by the column `time`"),
+    Option("labels", "", "a file with one value for each sequence: a table with the column `sequence`, or .npy"),
 )
 """The options for a file of sequences; a text has the options of the task `text`."""
 
