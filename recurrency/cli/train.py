@@ -20,6 +20,8 @@ Examples:
   recurrency train jsb -D Cell=GRU -D H=46 --data path/to/music --output gru.safetensors
   recurrency train jsb -D Cell=LSTM -D H=36 --seed 1 --log-form lines
   recurrency train my.rnn --data my.csv -D H=32
+  recurrency train FrameRegressor --data series.csv -D H=32 -T split=70/15/15
+  recurrency train Classifier --data my.csv -T labels=labels.csv -D H=32
   recurrency train my.rnn --data my.npz -D N=3 -D H=32 --optimiser rmsprop -O momentum=0.9
   recurrency train my_music.rnn --on nottingham -D H=64
   recurrency train jsb --run runs/jsb
@@ -40,8 +42,19 @@ Your data are a file. Its extension determines the format:
   .parquet  the same table
   .npy      the array of the only input
   .txt      a text
-Without other splits a tenth is set aside for each. Dimensions that the data know (the size of a
-step, the number of symbols or classes) may be left out.
+Without other splits a tenth is set aside for each. Without `sequence`, all rows are one series,
+which is split by time. Symbols are whole numbers from 0, or texts. Dimensions that the data know
+(the size of a step, the number of symbols or classes) may be left out.
+
+\b
+Options of your data:
+  -T held=10                     percent that is set aside for validation, and for test
+  -T split=80/10/10              split each sequence by time
+  -T window=50 -T stride=1       cut sequences into windows
+  -T labels=FILE                 one value for each sequence, from another file (.csv, .parquet, .npy)
+  -T missing=zero|last           empty cells and NaN count as 0, or as the value before
+  -T mask=m=x                    the input m is 1 where x has a value, else 0
+  -T elapsed=dt=time             the input dt is the time since the step before, by the column `time`
 
 \b
 The music collections are searched at --data PATH, else in the folder named by the environment

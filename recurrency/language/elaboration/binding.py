@@ -120,7 +120,7 @@ def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
     if isinstance(value, OwnCell) and choice:
         return CellValue(value.definition)
     if isinstance(value, str) and choice:
-        return _named(definition, where, value)
+        return _named(definition, dimension.name, value)
     real = is_real(dimension.default)
     try:
         value = float(value) if real else value.__index__()
@@ -132,8 +132,8 @@ def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
     return value
 
 
-def _named(definition: CellDef, where: str, name: str) -> Any:
-    """A function or cell that a caller names."""
+def _named(definition: CellDef, dimension: str, name: str) -> Any:
+    """A function or cell that a caller names for a dimension."""
     module = definition.module
     if name in module.cells:
         return CellValue(module.cells[name])
@@ -142,4 +142,6 @@ def _named(definition: CellDef, where: str, name: str) -> Any:
     if name in module.functions or name in FUNCTIONS:
         return syntax.Name(definition.cell.span, name)
     known = [*module.cells, *library_index(), *module.functions, *FUNCTIONS]
-    raise UsageError(f"{where}: there is no function or cell {name}{nearest_hint(name, known)}")
+    where = f"{definition.cell.name}: {dimension}"
+    own = f"; a cell of your own is named with its file: {dimension}=FILE.rnn:{name}" if name.isidentifier() else ""
+    raise UsageError(f"{where}: there is no function or cell {name}{nearest_hint(name, known)}{own}")

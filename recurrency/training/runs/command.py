@@ -143,6 +143,7 @@ def _run(request: Request, write: Write, processes: Processes) -> list[History]:
         _require_weights(Path(request.output))
     session = Session.of(request.experiment(), write, processes, request.output)
     session.draws = request.draws
+    _check(session, request)
     if folder is None and request.keeps and request.output is None and request.runs == processes.size == 1:
         folder = default_folder(session.experiment.name, request.save_every)
         write(f"the run is stored in {folder.path}; --run FOLDER names another folder, --no-run none")
@@ -163,6 +164,16 @@ def _run(request: Request, write: Write, processes: Processes) -> list[History]:
     for words in spread(session.histories, session.experiment.solved if usual else None):
         write(words)
     return session.histories
+
+
+def _check(session: Session, request: Request) -> None:
+    """Refuse a spec without a loss, and data that do not fit, before a folder is made."""
+    if not session.model.has_loss:
+        raise UsageError(
+            f"{session.spec.name} has no `loss` line, so there is nothing to train it by; train a network of it, such as "
+            f"`recurrency train FrameRegressor -D Cell={request.target} --data FILE`"
+        )
+    session.task(session.options["seed"])
 
 
 def _folder(request: Request) -> RunFolder | None:

@@ -39,6 +39,7 @@ class Session:
     histories: list[History] = field(default_factory=list)
     draws: bool = True
     """Whether the losses of a run with a folder are drawn."""
+    _tasks: dict[int, Task] = field(default_factory=dict)
 
     @classmethod
     def of(cls, experiment: Experiment, write: Write, processes: Processes, output: str | None = None) -> Session:
@@ -98,9 +99,15 @@ class Session:
         return REPORTERS[form](self.spec.name, self.write)
 
     def task(self, seed: int) -> Task:
-        """The task with batches for all processes together, in pieces if `truncate` is given."""
-        task, steps = self._whole(seed), self.options["truncate"]
-        return task if steps is None else truncated(task, steps)
+        """The task with batches for all processes together, in pieces if `truncate` is given; it is made once.
+
+        Raises:
+            UsageError: the data can't be read, or don't fit.
+        """
+        if seed not in self._tasks:
+            task, steps = self._whole(seed), self.options["truncate"]
+            self._tasks = {seed: task if steps is None else truncated(task, steps)}
+        return self._tasks[seed]
 
     def _whole(self, seed: int) -> Task:
         e = self.experiment
