@@ -141,6 +141,16 @@ def test_classes_keep_their_names(tmp_path: Path) -> None:
         loaded.evaluate({**arrays, "label": ["yes", "nein"]})
 
 
+def test_data_that_do_not_fit_and_a_cell_without_a_loss_leave_no_folder(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n},{'no' if n % 2 else 'yes'}\n" for n in range(20))
+    with pytest.raises(UsageError, match=r"x has N=2 columns, x.0, x.1; the file has x.0"):
+        path = written(tmp_path, "sequence,x.0,label\n" + rows)
+        trained(tmp_path, END.replace("N, K, H = 3", "K, N = 2, H = 3"), path)
+    with pytest.raises(UsageError, match=r"Bare has no `loss` line.*recurrency train FrameRegressor -D Cell=.*my.rnn"):
+        trained(tmp_path, "cell Bare[N](x: [N]) -> (y: [N]) {\n    y = x\n}\n", path)
+    assert not (tmp_path / "run").exists()
+
+
 # ------------------------------------------------------------------------------------------------- values, masks, times
 
 GAPS = """sequence,split,time,x.0,x.1,y

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, get_args
 
-from recurrency.errors import UsageError, nearest_hint
+from recurrency.errors import UsageError, nearest, nearest_hint
 from recurrency.graph.dimensions import symbol
 from recurrency.language import syntax
 from recurrency.language.diagnostics import MALFORMED_DIMENSION
@@ -120,7 +120,7 @@ def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
     if isinstance(value, OwnCell) and choice:
         return CellValue(value.definition)
     if isinstance(value, str) and choice:
-        return _named(definition, dimension.name, value)
+        return _named(definition, dimension, value)
     real = is_real(dimension.default)
     try:
         value = float(value) if real else value.__index__()
@@ -132,7 +132,7 @@ def _bound(definition: CellDef, dimension: syntax.Dimension, value: Any) -> Any:
     return value
 
 
-def _named(definition: CellDef, dimension: str, name: str) -> Any:
+def _named(definition: CellDef, dimension: syntax.Dimension, name: str) -> Any:
     """A function or cell that a caller names for a dimension."""
     module = definition.module
     if name in module.cells:
@@ -142,6 +142,8 @@ def _named(definition: CellDef, dimension: str, name: str) -> Any:
     if name in module.functions or name in FUNCTIONS:
         return syntax.Name(definition.cell.span, name)
     known = [*module.cells, *library_index(), *module.functions, *FUNCTIONS]
-    where = f"{definition.cell.name}: {dimension}"
-    own = f"; a cell of your own is named with its file: {dimension}=FILE.rnn:{name}" if name.isidentifier() else ""
-    raise UsageError(f"{where}: there is no function or cell {name}{nearest_hint(name, known)}{own}")
+    cells = {*module.cells, *library_index()}
+    hint = nearest_hint(name, known)
+    if nearest(name, known) not in cells and getattr(dimension.default, "name", "") in cells:
+        hint += f"{' A' if hint else '; a'} cell of your own is named with its file: {dimension.name}=FILE.rnn:{name}"
+    raise UsageError(f"{definition.cell.name}: {dimension.name}: there is no function or cell {name}{hint}")

@@ -170,8 +170,8 @@ def _check(session: Session, request: Request) -> None:
     """Refuse a spec without a loss, and data that do not fit, before a folder is made."""
     if not session.model.has_loss:
         raise UsageError(
-            f"{session.spec.name} has no `loss` line, so there is nothing to train it by; train a network of it, such as "
-            f"`recurrency train FrameRegressor -D Cell={request.target} --data FILE`"
+            f"{session.spec.name} has no `loss` line, so there is nothing to train it by; train a network of it, such "
+            f"as `recurrency train FrameRegressor -D Cell={request.target} --data FILE`"
         )
     session.task(session.options["seed"])
 

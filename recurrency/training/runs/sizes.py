@@ -83,8 +83,10 @@ def _of_file(path: Path, experiment: Experiment, spec: Spec) -> Mapping[str, Inp
     if reading.labels is not None:
         whole = {name: axes for name, axes in wanted.items() if name in reading.rules.whole and name not in found}
         found |= sizes_of(reading.labels, whole)
-    if all(port is not TEXTS for port in found.values()) or found.keys() != wanted.keys():
+    if all(port is not TEXTS for port in found.values()):
         return found
+    if found.keys() != wanted.keys():  # the data do not fit; when they are read, the message says why
+        return {name: Input((), 2) if port is TEXTS else port for name, port in found.items()}
     known = read_own(path, {**found, **_derived(reading.rules, found)}, reading).vocabulary
     return {name: Input((), len(known[name])) if port is TEXTS else port for name, port in found.items()}
 
