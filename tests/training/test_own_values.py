@@ -143,8 +143,8 @@ def test_classes_keep_their_names(tmp_path: Path) -> None:
 
 def test_data_that_do_not_fit_and_a_cell_without_a_loss_leave_no_folder(tmp_path: Path) -> None:
     rows = "".join(f"{n},{n},{'no' if n % 2 else 'yes'}\n" for n in range(20))
+    path = written(tmp_path, "sequence,x.0,label\n" + rows)
     with pytest.raises(UsageError, match=r"x has N=2 columns, x.0, x.1; the file has x.0"):
-        path = written(tmp_path, "sequence,x.0,label\n" + rows)
         trained(tmp_path, END.replace("N, K, H = 3", "K, N = 2, H = 3"), path)
     with pytest.raises(UsageError, match=r"Bare has no `loss` line.*recurrency train FrameRegressor -D Cell=.*my.rnn"):
         trained(tmp_path, "cell Bare[N](x: [N]) -> (y: [N]) {\n    y = x\n}\n", path)
@@ -212,6 +212,10 @@ def test_files_with_masks_of_their_own_and_with_missing_values_are_learned_alike
         np.testing.assert_allclose(p, q, rtol=1e-9)
     assert a.evaluate(one)["p"].values == pytest.approx(b.evaluate(other)["p"].values)
     assert a.evaluate(one)["p"].count == sum(line.endswith(",1") for line in full)
+    rows = ["s,0,1,2,1", "s,1,5,5,0", "s,3,,1,1"]
+    masked = written(tmp_path, "\n".join(["sequence,time,x.0,x.1,mask", *rows]), "masked.csv")
+    without = written(tmp_path, "\n".join(["sequence,time,x.0,x.1", *(row[:-2] for row in rows[::2])]), "without.csv")
+    np.testing.assert_allclose(a.predict(masked).output[0][[0, 2]], a.predict(without).output[0], rtol=1e-10)
     x = np.full((1, 2, 2), np.nan)
     assert np.isfinite(a.predict({"x": x, "time": np.array([[0.0, 2.0]])}).output[0]).all()
 

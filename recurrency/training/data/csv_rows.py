@@ -32,6 +32,8 @@ from recurrency.training.data.sequences import FLAG, FLAGS, PLACE, Array, InputP
 SEQUENCE, SPLIT = "sequence", "split"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 """The syntax of numbers; stricter than Python, which accepts `1_000`."""
+LONGEST = 1000
+"""The most characters of a symbol; an array of texts has the width of the longest."""
 MANY = 6
 """A message lists no more columns than these."""
 MARKS = ",;\t"
@@ -136,6 +138,9 @@ class _Table:
     def texts(self, name: str) -> Array:
         """The cells of an input of symbols, [rows]."""
         (place,) = self.places[name]
+        for line, row in self.rows:
+            if len(row[place]) > LONGEST:
+                raise UsageError(f"{self.path}, line {line}, {name}: a symbol has at most {LONGEST} characters")
         return np.array([row[place] for _, row in self.rows])
 
     def numbers(self, name: str, port: InputPort) -> Array:
