@@ -19,10 +19,14 @@ from recurrency.training.data.sequences import PLACE, Array, InputPort, Sequence
 
 @dataclass(frozen=True)
 class Labels:
-    """The values of some inputs by the names of sequences; without `names` they are in the order of the sequences."""
+    """The values of some inputs by the names of sequences; without `names` they are in the order of the sequences.
+
+    `clocks` are those of the inputs.
+    """
 
     path: Path
     values: Mapping[str, Array]
+    clocks: Mapping[str, str]
     names: tuple[str, ...] = ()
 
     def added(self, data: Sequences) -> Sequences:
@@ -32,11 +36,12 @@ class Labels:
             UsageError: there is no value for a sequence, or their numbers differ.
         """
         rows = self._rows(data)
-        steps = data.lengths("t")
-        more = {
-            name: [np.repeat(values[row : row + 1], count, 0) for row, count in zip(rows, steps, strict=True)]
-            for name, values in self.values.items()
-        }
+        more: dict[str, list[Array]] = {}
+        for name, values in self.values.items():
+            if self.clocks[name] not in data.clocks.values():
+                raise UsageError(f"the data have no other input over the clock {self.clocks[name]} of {name}")
+            steps = data.lengths(self.clocks[name])
+            more[name] = [np.repeat(values[row : row + 1], count, 0) for row, count in zip(rows, steps, strict=True)]
         inner = data.where
 
         def where(name: str, place: Array) -> str:
@@ -44,7 +49,7 @@ class Labels:
             return f"{self.path}, {name} of the sequence at {at}" if name in more else at
 
         symbols = data.symbols | {name for name, values in self.values.items() if values.dtype.kind in "iuU"}
-        clocks = {**data.clocks, **dict.fromkeys(more, "t")}
+        clocks = {**data.clocks, **self.clocks}
         return replace(data, inputs={**data.inputs, **more}, clocks=clocks, symbols=symbols, where=where)
 
     def _rows(self, data: Sequences) -> Sequence[int]:
@@ -70,7 +75,7 @@ def read_labels(path: str | Path, ports: Mapping[str, InputPort], how: How) -> L
     """
     path = Path(path)
     if ending(path) == ".npy":
-        return Labels(path, _array(path, ports))
+        return Labels(path, _array(path, ports), _clocks(ports))
     if ending(path) not in (".csv", ".parquet"):
         raise UsageError(f"{path}: labels are in a .csv, .parquet or .npy file")
     lines = lines_of_csv(path) if ending(path) == ".csv" else parquet_lines(path)
@@ -84,7 +89,12 @@ def read_labels(path: str | Path, ports: Mapping[str, InputPort], how: How) -> L
     for number, place in enumerate(found.inputs[flag(PLACE)]):
         if len(place) > 1:
             raise UsageError(f"{path}, line {int(place[1])}: sequence {found.names[number]} has a label already")
-    return Labels(path, {n: np.concatenate(list(found.inputs[n])) for n in own}, tuple(found.names))
+    values = {name: np.concatenate(list(found.inputs[name])) for name in own}
+    return Labels(path, values, _clocks(own), tuple(found.names))
+
+
+def _clocks(ports: Mapping[str, InputPort]) -> dict[str, str]:
+    return {name: port.clock or "t" for name, port in ports.items()}
 
 
 def _array(path: Path, ports: Mapping[str, InputPort]) -> dict[str, Array]:

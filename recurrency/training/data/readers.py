@@ -53,8 +53,8 @@ def reader(path: str | Path) -> Reader:
 def too_few(path: str | Path, count: int) -> UsageError:
     """The error of a file from which none can be spared."""
     return UsageError(
-        f"{path} has {count} sequence{'s' * (count != 1)}, too few to set some aside: add more, or say which ones are "
-        "to validate and to test on"
+        f"{path} has {count} sequence{'s' * (count != 1)}, too few to set some aside: add more, say which ones are to "
+        "validate and to test on, or split each by time with -T split=80/10/10"
     )
 
 

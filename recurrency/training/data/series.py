@@ -40,6 +40,7 @@ def split_by_time(data: Sequences, split: str, path: object) -> dict[str, Sequen
         UsageError: `split` is malformed, or a part would have fewer than two steps.
     """
     train, valid, test = shares(split)
+    _one_clock(data)
     names = list(data.names) or [str(number) for number in range(len(data))]
     out: dict[str, Sequences] = {}
     lengths = data.lengths(next(iter(data.clocks.values())))
@@ -54,6 +55,12 @@ def split_by_time(data: Sequences, split: str, path: object) -> dict[str, Sequen
         if share:
             out[name] = _parts(data, starts, stops, names)
     return out
+
+
+def _one_clock(data: Sequences) -> None:
+    clocks = sorted(set(data.clocks.values()))
+    if len(clocks) > 1:
+        raise UsageError(f"sequences over the clocks {', '.join(clocks)} can't be cut by time")
 
 
 def _parts(data: Sequences, starts: Array, stops: Array, names: list[str]) -> Sequences:
@@ -85,6 +92,7 @@ def windows(data: Sequences, steps: int, stride: int, rest: bool) -> Sequences:
     Raises:
         UsageError: a sequence is shorter than a window.
     """
+    _one_clock(data)
     names = list(data.names) or [str(number) for number in range(len(data))]
     first = list(data.first) or [0] * len(data)
     chosen: list[tuple[int, int, int]] = []
