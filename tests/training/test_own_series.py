@@ -117,6 +117,20 @@ def test_a_series_that_is_too_short_is_refused(tmp_path: Path) -> None:
         own_task(Settings(series(tmp_path, 12)), model(EACH, N=1))
 
 
+def test_the_elapsed_time_is_0_where_states_are_new(tmp_path: Path) -> None:
+    """In parts, windows, streams and chunks; within them it is the difference of times."""
+    timed = EACH.replace("x: [N],", "x: [N], dt: [],").replace("GRU[H](x)", "GRU[H](x) * dt")
+    lines = [f"{t},{t * t},0" for t in range(STEPS)]
+    (tmp_path / "my.csv").write_text("\n".join(["x,time,target", *lines]), encoding="utf-8")
+    for options in ({}, {"window": 20}, {"split": "80/10/10"}):
+        task = own_task(Settings(tmp_path / "my.csv", 4), model(timed, N=1), elapsed="dt=time", **options)
+        for part in parts(task):
+            for batch in part:
+                x, dt = batch.inputs["x"][..., 0], batch.inputs["dt"]
+                np.testing.assert_array_equal(dt[1:], np.where(x[1:] > 0, 2 * x[1:] - 1, 0))
+                np.testing.assert_array_equal(dt[0], 0 if batch.fresh else 2 * x[0] - 1)
+
+
 def test_a_column_of_splits_cuts_a_series_too(tmp_path: Path) -> None:
     rows = ["train"] * 50 + ["valid"] * 10 + ["test"] * 8
     lines = [f"{split},{t},0" for t, split in enumerate(rows)]

@@ -15,6 +15,7 @@ from recurrency.training.data.readers import reader, set_aside, too_few
 from recurrency.training.data.rows import How
 from recurrency.training.data.rules import NONE, Rules
 from recurrency.training.data.sequences import PLACE, InputPort, Sequences, alike, flag, without_gaps
+from recurrency.training.data.series import begun
 from recurrency.training.data.vocabularies import Vocabulary, numbered, vocabulary_of
 from recurrency.training.data.vocabularies import told as told_symbols
 
@@ -39,13 +40,14 @@ class Reading:
 class Own:
     """A user's data: the splits, the vocabularies of symbols that are texts, and what there is to say about them.
 
-    `series` says whether the parts were split by time.
+    `series` says whether the parts were split by time; `elapsed` are the inputs that are elapsed times.
     """
 
     splits: Mapping[str, Sequences]
     vocabulary: Vocabulary
     series: bool
     told: tuple[str, ...]
+    elapsed: tuple[str, ...] = ()
 
 
 def read_own(path: str | Path, ports: Mapping[str, InputPort], reading: Reading) -> Own:
@@ -71,8 +73,10 @@ def read_own(path: str | Path, ports: Mapping[str, InputPort], reading: Reading)
         found = _held(path, found, alike(raw["train"]), reading.held)
     known = vocabulary_of(found, reading.rules.shared)
     told = [f"{Path(path).name}: {_series(found)}, split by time: {series.told(found)}"] if by_time else []
-    splits = {split: bare(numbered(data, known, ports)) for split, data in found.items()}
-    return Own(splits, known, by_time or (len(found) > 1 and _by_rows(raw)), (*told, *told_symbols(known)))
+    times = tuple(reading.rules.elapsed)
+    splits = {split: begun(bare(numbered(data, known, ports)), times) for split, data in found.items()}
+    in_time = by_time or (len(raw) > 1 and _by_rows(raw))
+    return Own(splits, known, in_time, (*told, *told_symbols(known)), times)
 
 
 def read_raw(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -123,6 +123,15 @@ def streams(data: Sequences, size: int, chunk: int) -> Sequences:
         for name, rows in data.inputs.items()
     }
     return replace(data, inputs=inputs, names=(), first=())
+
+
+def begun(data: Sequences, elapsed: Collection[str]) -> Sequences:
+    """The sequences with elapsed times, the inputs `elapsed`, that are 0 at the first step, where states are new."""
+    inputs = dict(data.inputs)
+    for name in elapsed:
+        if name in inputs:
+            inputs[name] = [np.concatenate([np.zeros_like(a[:1]), a[1:]]) for a in inputs[name]]
+    return replace(data, inputs=inputs)
 
 
 def read(data: Sequences, chunk: int, dtype: DTypeLike) -> Iterator[Batch]:

@@ -93,7 +93,10 @@ def own_task(settings: Settings, model: Any, **options: Any) -> Task:
         if own.series and not window:
             return _in_pieces(path, own, model, settings, steps or CHUNK)
         known: dict[str, Any] = {"inputs": _inputs(model), "facts": _facts(own), "told": own.told}
-        return from_sequences(path.stem, own.splits, replace(settings, chunk=steps), **known)
+        splits = dict(own.splits)
+        if steps:
+            splits["train"] = series.begun(splits["train"].cut(steps), own.elapsed)
+        return from_sequences(path.stem, splits, replace(settings, chunk=None), **known)
 
     return fitted(Kind(f"on {path.name}", "", "", {}, make, OPTIONS).build(settings, **options), model)
 
@@ -108,18 +111,19 @@ def own_data(path: Path, model: Any, options: Mapping[str, Any], dtype: Any, por
     check_rules(reading.rules, model.inputs, model.spec.name)
     own = read_own(path, model.inputs if ports is None else ports, reading)
     window, stride = options.get("window", 0), options.get("stride", 0)
-    return replace(own, splits=in_windows(own.splits, model, window, stride))
+    return replace(own, splits=in_windows(own, model, window, stride))
 
 
-def in_windows(splits: Mapping[str, Sequences], model: Any, window: int, stride: int) -> Mapping[str, Sequences]:
+def in_windows(own: Own, model: Any, window: int, stride: int) -> Mapping[str, Sequences]:
     """The splits in windows of so many steps; as they are, if that is 0."""
     if not window:
         if stride:
             raise UsageError("the option stride is the distance of windows; say how long they are with -T window=STEPS")
-        return splits
+        return own.splits
     whole = _ends(model)
     steps = stride or (1 if whole else window)
-    return {split: series.windows(data, window, steps, not whole) for split, data in splits.items()}
+    found = {split: series.windows(data, window, steps, not whole) for split, data in own.splits.items()}
+    return {split: series.begun(data, own.elapsed) for split, data in found.items()}
 
 
 def _ends(model: Any) -> bool:
@@ -135,7 +139,7 @@ def _in_pieces(path: Path, own: Own, model: Any, settings: Settings, chunk: int)
             f"{path} is one series, and {model.spec.name} can't be trained on it in pieces, as {why}: cut it into "
             "windows with -T window=STEPS, each of which is a sequence of its own"
         )
-    streams = series.streams(own.splits["train"], settings.batch, chunk)
+    streams = series.begun(series.streams(own.splits["train"], settings.batch, chunk), own.elapsed)
     steps = sum(1 for _ in series.read(streams, chunk, settings.dtype))
     size = len(next(iter(streams.inputs.values())))
     words = f"read in {size} stream{'s' * (size > 1)}, in pieces of at most {chunk} steps that carry the states on"
