@@ -70,7 +70,8 @@ def read_file(
     found = read_raw(path, ports_of(model, wanted), known.reading, how)
     if split is not None and split not in found:
         hint = nearest_hint(split, list(found))
-        raise UsageError(f"{path} has no sequence of the split {split}; it has {', '.join(found)}{hint}")
+        own = "" if hint or len(found) > 1 else ". The parts of a run's own data are chosen without --data"
+        raise UsageError(f"{path} has no sequence of the split {split}; it has {', '.join(found)}{hint}{own}")
     parts = [found[split]] if split is not None else [found[name] for name in SPLITS if name in found]
     return _together([known.settled(part, model, names) for part in parts])
 
