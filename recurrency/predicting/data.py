@@ -114,27 +114,40 @@ def from_arrays(data: Any, model: Any, names: Collection[str], known: Known | No
     ports = rules.asked(ports_of(model, rules.needed(names)))
     given = data if isinstance(data, Mapping) else {_only(ports, model): data}
     lengths = {n: given[n] for n in given if n.partition("_")[0] == "lengths" and n not in model.inputs}
-    for name in given:
-        if name not in model.inputs and name not in lengths and name not in ports:
-            has = ", ".join(model.inputs)
-            raise UsageError(f"{model.spec.name} has no input {name}; it has {has}{nearest_hint(name, model.inputs)}")
-    missing = [name for name in ports if name not in given]
-    if missing:
-        raise UsageError(f"the input {missing[0]} is missing; needed are {', '.join(ports)}")
-    inputs: dict[str, list[Array]] = {}
-    for name, port in sorted(ports.items(), key=lambda item: item[0] in rules.whole):
-        steps = next((list(map(len, rows)) for n, rows in inputs.items() if ports[n].clock == port.clock), None)
-        repeated = _repeated(name, given[name], port, steps) if name in rules.whole and steps is not None else None
-        inputs[name] = _sequences(name, given[name], port, lengths) if repeated is None else repeated
-        check_shapes(name, inputs[name], port, "the data")
-    counts = {name: len(rows) for name, rows in inputs.items()}
-    if len(set(counts.values())) > 1:
-        raise UsageError(f"the inputs differ in their number of sequences: {_counted(counts)}")
+    _check_names(given, ports, {*model.inputs, *lengths, *ports}, model)
+    inputs = _inputs(given, ports, lengths, rules.whole)
     clocks = {name: port.clock or "t" for name, port in ports.items()}
     _check_steps(inputs, clocks)
     symbols = frozenset(name for name, port in ports.items() if port.index is not None)
     raw = Sequences(_checked(inputs, ports), clocks, symbols)
     return replace(known, reading=replace(known.reading, rules=rules)).settled(raw, model, names)
+
+
+def _check_names(given: Mapping[str, Any], ports: Mapping[str, InputPort], known: Collection[str], model: Any) -> None:
+    """Refuse a name that is not known, and an input that is not given."""
+    for name in given:
+        if name not in known:
+            has = ", ".join(model.inputs)
+            raise UsageError(f"{model.spec.name} has no input {name}; it has {has}{nearest_hint(name, model.inputs)}")
+    missing = [name for name in ports if name not in given]
+    if missing:
+        raise UsageError(f"the input {missing[0]} is missing; needed are {', '.join(ports)}")
+
+
+def _inputs(
+    given: Mapping[str, Any], ports: Mapping[str, InputPort], lengths: Mapping[str, Any], whole: Collection[str]
+) -> dict[str, list[Array]]:
+    """The arrays of each input; those of the inputs `whole` may have one value for each sequence, and come last."""
+    inputs: dict[str, list[Array]] = {}
+    for name, port in sorted(ports.items(), key=lambda item: item[0] in whole):
+        steps = next((list(map(len, rows)) for n, rows in inputs.items() if ports[n].clock == port.clock), None)
+        repeated = _repeated(name, given[name], port, steps) if name in whole and steps is not None else None
+        inputs[name] = _sequences(name, given[name], port, lengths) if repeated is None else repeated
+        check_shapes(name, inputs[name], port, "the data")
+    counts = {name: len(rows) for name, rows in inputs.items()}
+    if len(set(counts.values())) > 1:
+        raise UsageError(f"the inputs differ in their number of sequences: {_counted(counts)}")
+    return inputs
 
 
 def _repeated(name: str, given: Any, port: InputPort, steps: Sequence[int]) -> list[Array] | None:

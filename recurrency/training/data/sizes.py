@@ -39,7 +39,7 @@ def _of_table(lines: Sequence[tuple[int, list[str]]], wanted: Wanted) -> dict[st
             place = header.index(name)
             cells = {row[place] for _, row in lines[1:] if len(row) > place and row[place]}
             if all(map(NUMBER.fullmatch, cells)):
-                out |= _symbols(name, np.array([float(cell) for cell in cells]))
+                out |= _symbols(name, np.array([float(cell) for cell in cells if cell.lower().lstrip("+-") != "nan"]))
             else:
                 out[name] = TEXTS
         elif axes is not None:
