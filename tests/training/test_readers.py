@@ -174,6 +174,10 @@ def test_a_packed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
         ("x.0,x.1,w\n1,2,0\n", "my.csv has 1 steps, too few to split by time: 80/10/10 leaves"),
         (HEAD + ROWS + "e,train,1,2\n", "my.csv, line 7: 4 cells; the header has 5"),
         (HEAD + ROWS + "e,train,one,2,0\n", "my.csv, line 7, x.0: 'one' is not a number"),
+        (
+            HEAD + ROWS + "e,train,2026-01-31,2,0\n",
+            "x.0: '2026-01-31' is not a number; write dates as numbers, such as",
+        ),
         (HEAD + "a,train,1,,0\n", "my.csv, line 2, x: element 1: there is no value; train with -T missing=zero"),
         (HEAD + ROWS + "\ne,train,nan,2,0\n", "my.csv, line 8, x: element 0: there is no value"),
         (HEAD + "a,train,1,inf,0\n", "my.csv, line 2, x: element 1: inf is not a finite number"),

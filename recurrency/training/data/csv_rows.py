@@ -32,6 +32,7 @@ from recurrency.training.data.sequences import FLAG, FLAGS, PLACE, Array, InputP
 SEQUENCE, SPLIT = "sequence", "split"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 """The syntax of numbers; stricter than Python, which accepts `1_000`."""
+DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./]\d\d?[./]\d{2,4}", re.ASCII)
 LONGEST = 1000
 """The most characters of a symbol; an array of texts has the width of the longest."""
 MANY = 6
@@ -151,7 +152,8 @@ class _Table:
             for column, place in enumerate(places):
                 cell = row[place]
                 if cell and not NUMBER.fullmatch(cell):
-                    raise UsageError(f"{self.path}, line {line}, {self.header[place]}: {cell!r} is not a number")
+                    more = "; write dates as numbers, such as days since the first one" if DATE.match(cell) else ""
+                    raise UsageError(f"{self.path}, line {line}, {self.header[place]}: {cell!r} is not a number{more}")
                 numbers[at, column] = float(cell) if cell else np.nan
         return self._flags(name, numbers[:, 0]) if port is FLAG else numbers.reshape(-1, *port.shape)
 
