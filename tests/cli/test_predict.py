@@ -18,7 +18,7 @@ from tests.support.predicting import labelled, trained
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("classes")
-    return trained(path, "Classifier", labelled(path / "my.csv"), N=2, K=3, H=3)
+    return trained(path, "Classifier", labelled(path / "my.csv", each=False), N=2, K=3, H=3)
 
 
 def called(*words: str | Path) -> Result:

@@ -35,13 +35,14 @@ def with_weights(folder: Path, epoch: str = "1", **weights: Any) -> None:
     save_file(new, folder / BEST, metadata={"epoch": epoch})
 
 
-def labelled(path: Path, count: int = 24, label: bool = True) -> Path:
-    """Sequences x [2] of two to five steps, whose label at each step is 0, 1 or 2."""
+def labelled(path: Path, count: int = 24, label: bool = True, each: bool = True) -> Path:
+    """Sequences x [2] of two to five steps, whose label at `each` step, or of the whole sequence, is 0, 1 or 2."""
     rng = np.random.default_rng(0)
     lines = ["sequence,x.0,x.1" + ",label" * label]
     for number in range(count):
+        kind = number % 3
         for _ in range(2 + number % 4):
-            kind = int(rng.integers(3))
+            kind = int(rng.integers(3)) if each else kind
             a, b = rng.normal(kind, 0.3), rng.normal()
             lines.append(f"s{number},{a:.3f},{b:.3f}" + f",{kind}" * label)
     path.write_text("\n".join(lines), encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from recurrency import library
 from recurrency.training.data import Array
 from recurrency.training.loop.processes import Processes
 from recurrency.training.tasks import Settings, Task, first_element
@@ -20,6 +21,7 @@ class FirstBit:
     has_loss = True
     loss_kinds = ("sequences",)
     over_calls = ""
+    spec = library.FirstElement
 
     def __init__(self, steps: int = 5, dtype: str = "float64") -> None:
         self.size, self.dtype = steps + 1, dtype
