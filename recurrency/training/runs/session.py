@@ -142,7 +142,7 @@ class Session:
 
     def learn(self, seed: int, task: Task, report: Reporter, **more: Any) -> History:
         """Train with one seed; `more` are arguments of `train`."""
-        for words in task.told:
+        for words in task.told if not self.histories else ():
             self.write(words)
         return train(self.trainable(), task, self.how(seed), report, self.initial(seed), **more)
 
