@@ -67,7 +67,8 @@ def test_beginning_middle_and_end_are_what_is_trained_validated_and_tested_on(tm
 
 def test_percents_are_given_as_shares_or_as_what_is_held(tmp_path: Path) -> None:
     path, net = series(tmp_path), model(EACH, N=1)
-    for options in ({"split": "50/25/25"}, {"held": 25}):
+    cases: list[dict[str, Any]] = [{"split": "50/25/25"}, {"held": 25}]
+    for options in cases:
         task = own_task(Settings(path, dtype="float64"), net, **options)
         assert [len(steps_of(part)) for part in parts(task)] == [115, 57, 58]
     assert [len(steps_of(p)) for p in parts(own_task(Settings(path), net, split="90/10/0"))] == [207, 23, 0]
@@ -122,7 +123,8 @@ def test_the_elapsed_time_is_0_where_states_are_new(tmp_path: Path) -> None:
     timed = EACH.replace("x: [N],", "x: [N], dt: [],").replace("GRU[H](x)", "GRU[H](x) * dt")
     lines = [f"{t},{t * t},0" for t in range(STEPS)]
     (tmp_path / "my.csv").write_text("\n".join(["x,time,target", *lines]), encoding="utf-8")
-    for options in ({}, {"window": 20}, {"split": "80/10/10"}):
+    cases: list[dict[str, Any]] = [{}, {"window": 20}, {"split": "80/10/10"}]
+    for options in cases:
         task = own_task(Settings(tmp_path / "my.csv", 4), model(timed, N=1), elapsed="dt=time", **options)
         for part in parts(task):
             for batch in part:

@@ -136,7 +136,7 @@ def test_classes_keep_their_names(tmp_path: Path) -> None:
     scored = loaded.evaluate(data, labels=file)["logits"]
     assert scored.labels == ("may be", "no", "yes")
     arrays = {"x": [np.zeros((2, 2)), np.ones((3, 2))], "label": ["yes", "no"]}
-    assert loaded.evaluate(arrays)["logits"].confusion.sum(1).tolist() == [0, 1, 1]
+    assert np.asarray(loaded.evaluate(arrays)["logits"].confusion).sum(1).tolist() == [0, 1, 1]
     with pytest.raises(UsageError, match="label of the data, sequence 1, step 0: the symbol 'nein' is not in the"):
         loaded.evaluate({**arrays, "label": ["yes", "nein"]})
 

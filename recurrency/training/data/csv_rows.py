@@ -78,10 +78,8 @@ def read_table(
     symbols = frozenset([*flags, *(name for name, port in ports.items() if port.index is not None)])
     texts = {name for name in symbols - flags.keys() if name in how.texts or table.has_texts(name)}
     clock = next(iter(ports.values())).clock or "t" if ports else "t"
-    rows = {
-        name: table.texts(name) if name in texts else table.numbers(name, port)
-        for name, port in {**ports, **flags}.items()
-    }
+    every: dict[str, InputPort] = {**ports, **flags}
+    rows = {name: table.texts(name) if name in texts else table.numbers(name, port) for name, port in every.items()}
     rows[flag(PLACE)] = np.array([line for line, _ in table.rows])
     out = {}
     for split in dict.fromkeys(piece.split for piece in pieces):

@@ -46,7 +46,7 @@ def missing(rows: Array) -> Array:
     """Which elements are missing."""
     if rows.dtype.kind in "US":
         return np.asarray(rows == "")
-    return np.isnan(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
+    return np.asarray(np.isnan(rows)) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
 
 
 def check_some(data: Sequences, ports: Mapping[str, InputPort]) -> None:
@@ -159,7 +159,7 @@ class _Filling:
         )
 
     def _fill(self, gone: Array) -> None:
-        nothing = NO_SYMBOL if self.texts else 0.0 if self.port.index is None else -1.0
+        nothing: str | float = NO_SYMBOL if self.texts else 0.0 if self.port.index is None else -1.0
         rows = np.where(gone, nothing, self.rows)
         if self.rules.missing == LAST and self.name not in self.rules.targets:
             steps = np.arange(len(rows)).reshape(-1, *[1] * (rows.ndim - 1))

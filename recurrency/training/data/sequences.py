@@ -121,7 +121,8 @@ class Sequences:
 
     def take(self, chosen: Sequence[int] | Array) -> Sequences:
         """The sequences with these numbers, in this order."""
-        names, first = ([of[int(i)] for i in chosen] if len(of) else () for of in (self.names, self.first))
+        names = [self.names[int(i)] for i in chosen] if len(self.names) else ()
+        first = [self.first[int(i)] for i in chosen] if len(self.first) else ()
         inputs = {k: [v[int(i)] for i in chosen] for k, v in self.inputs.items()}
         return replace(self, inputs=inputs, names=names, first=first)
 
