@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from recurrency.errors import UsageError
-from recurrency.training.tasks.text import END, UNKNOWN
+from recurrency.training.data.vocabularies import UNKNOWN
+from recurrency.training.tasks.text import END
 
 Symbols = np.ndarray[tuple[int], np.dtype[np.int64]]
 

@@ -14,7 +14,7 @@ from recurrency.generating.folder import Trained
 from recurrency.generating.kinds import kind_of, require_symbols
 from recurrency.generating.search import Beam, search
 from recurrency.generating.steps import Writer
-from recurrency.training.tasks.text import UNKNOWN
+from recurrency.training.data.vocabularies import UNKNOWN
 
 ROWS = 400
 """The hypotheses of a call, about: the products of many are fast, and their logits still fit into the cache."""

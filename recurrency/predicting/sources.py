@@ -16,11 +16,12 @@ from recurrency.training.data.npz import SPLITS
 from recurrency.training.data.readers import ending
 from recurrency.training.data.sequences import Array, Batch, Sequences, apart, batches, without_gaps
 from recurrency.training.data.streams import Streams
+from recurrency.training.data.vocabularies import UNKNOWN
 from recurrency.training.runs.session import Session
 from recurrency.training.tasks.measures import Measure
 from recurrency.training.tasks.own import own_data, reading_of
 from recurrency.training.tasks.task import Task
-from recurrency.training.tasks.text import UNITS, UNKNOWN, judges, numbered
+from recurrency.training.tasks.text import UNITS, judges, numbered
 
 Stream: TypeAlias = Callable[[], Iterable[Batch]]
 BATCH, CHUNK = 64, 100

@@ -12,11 +12,11 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.training.data.places import find_data, read_lines
 from recurrency.training.data.sequences import Input, Sequences, alike
+from recurrency.training.data.series import shares
 from recurrency.training.tasks.kinds import PIECES, Kind, Option
 from recurrency.training.tasks.measures import wrong_at_end
 from recurrency.training.tasks.phrases import encoded, placed
 from recurrency.training.tasks.task import Settings, Task, from_sequences
-from recurrency.training.tasks.text import shares
 
 UCI = "the UCI Machine Learning Repository, https://archive.ics.uci.edu; see docs/tasks.md"
 

@@ -10,10 +10,11 @@ import numpy as np
 from recurrency.errors import UsageError
 from recurrency.training.data.places import find_data, read_lines
 from recurrency.training.data.sequences import Array, Input, Sequences
+from recurrency.training.data.vocabularies import UNKNOWN
 from recurrency.training.tasks.kinds import Kind, Option
 from recurrency.training.tasks.measures import wrong_steps
 from recurrency.training.tasks.task import Settings, Task, from_sequences
-from recurrency.training.tasks.text import END, UNKNOWN, numbered
+from recurrency.training.tasks.text import END, numbered
 
 PARTS = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
 ORIGIN = "https://github.com/multi30k/dataset (data/task1/tok); see docs/tasks.md"
