@@ -77,7 +77,8 @@ def set_aside(
     for group in order:
         if len(chosen) + len(groups[group]) <= count:
             chosen += groups[group]
-    chosen = chosen or list(min(groups, key=lambda group: len(group)))
+    fewest: Sequence[int] = min(groups, key=len)
+    chosen = chosen or [*fewest]
     aside = set(chosen)
     kept = [groups[group] for group in order if not aside & {*groups[group]}]
     left = [n for group in kept for n in group]
