@@ -66,9 +66,9 @@ def check_some(data: Sequences, ports: Mapping[str, InputPort]) -> None:
 
 def _mask(rows: Array, port: InputPort) -> Array:
     """1 where values are there, else 0; of a mask with one number for each step, where all are."""
-    there: Array = np.asarray(~missing(rows))
+    there = ~missing(rows)
     if there.shape[1:] != tuple(port.shape):
-        there = there.reshape(len(there), -1).all(1)
+        there = np.asarray(there.reshape(len(there), -1).all(1))
     return there.astype(np.float64).reshape(len(there), *port.shape)
 
 
