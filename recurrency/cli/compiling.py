@@ -16,7 +16,6 @@ from recurrency.cli.common import without as without_option
 
 if TYPE_CHECKING:
     from recurrency.backend import Backend
-    from recurrency.model.export import ModuleFiles
     from recurrency.model.model import Model
 
 EPILOG = """\b
@@ -26,6 +25,7 @@ Examples:
   recurrency compile GRU -D N=8 -D H=16
   recurrency compile LSTM --backend c -D N=64 -D H=128 -o lstm.c
   recurrency compile LSTM --backend c -D N=64 -D H=128 -o lstm.c --weights model.safetensors
+  recurrency compile LSTM --backend onnx -D N=64 -D H=128 -o lstm.onnx --weights model.safetensors
   recurrency compile LSTM --backend cupy -D N=64 -D H=128 -o lstm_cupy.py --check
 """
 
@@ -52,7 +52,7 @@ Examples:
 @click.option(
     "--weights",
     metavar="FILE",
-    help="With --backend c: include the parameters of a .safetensors file or a run folder in the source.",
+    help="With --backend c or onnx: include the parameters of a .safetensors file or a run folder.",
 )
 @click.option("--resets", is_flag=True, help="The functions take resets: steps at which a sequence begins again.")
 @click.option("--masks", is_flag=True, help="The functions take masks: steps that are not there.")
@@ -63,7 +63,8 @@ def compile(context: click.Context, /, spec: str, backend: str, dtype: str, outp
     """Write a cell as source code: forward, generated back-propagation through time, parameter layout.
 
     The source runs without recurrency. The backend c writes a .c file and a header beside it, lstm.h for lstm.c; the
-    others write a .py file. With --weights, parameters are constants in the source, so a program needs no other file.
+    backend onnx writes results only, lstm.onnx for whole sequences and lstm.step.onnx for one step; the others write a
+    .py file. With --weights, parameters are constants in the file, so a program needs no other file.
     """
     from recurrency.backend import find
     from recurrency.cli.common import find_spec
@@ -71,6 +72,7 @@ def compile(context: click.Context, /, spec: str, backend: str, dtype: str, outp
     from recurrency.model.model import Model
 
     chosen, found = find(backend, run=False), find_spec(spec)
+    _require_output(output, chosen)
     if output is not None:
         _require_extension(output, chosen)
     checker = _checker(chosen) if options["check"] else None
@@ -83,16 +85,31 @@ def compile(context: click.Context, /, spec: str, backend: str, dtype: str, outp
     if output is None:
         echo(files.source, nl=False)
     else:
-        written = " and ".join(_written(output, files))
-        echo(f"wrote {written}: {model.size} parameters, backend {backend}, {dtype}", err=True)
+        written = " and ".join(files.write(output))
+        drawn = f" ({DRAWN})" if files.binaries and given is None and model.size else ""
+        echo(f"wrote {written}: {model.size} parameters{drawn}, backend {backend}, {dtype}", err=True)
     if files.no_step:
         echo(f"without a function for one step: {files.no_step}", err=True)
     for line in checker(files.source) if checker else ():
         echo(line, err=True)
 
 
-LANGUAGES = {".c": ("C", "c"), ".py": ("Python", "numpy, torch or cupy")}
+LANGUAGES = {".c": ("C", "c"), ".onnx": ("ONNX", "onnx"), ".py": ("Python", "numpy, torch or cupy")}
 """Extension -> the language, and the backends that write it."""
+DRAWN = "initial values of seed 0, as no --weights are given"
+
+
+def _require_output(output: str | None, backend: Backend) -> None:
+    """Refuse to print what is no text.
+
+    Raises:
+        UsageError: no file is named for it.
+    """
+    from recurrency.errors import UsageError
+
+    if output is None and hasattr(backend, "files"):
+        wanted = getattr(backend, "extension", "")
+        raise UsageError(f"the backend {backend.name} writes a binary file: say -o cell{wanted}")
 
 
 def _require_extension(output: str, backend: Backend) -> None:
@@ -114,21 +131,6 @@ def _require_extension(output: str, backend: Backend) -> None:
         f"{output}: the backend {backend.name} writes a file that ends in {wanted}: "
         f"say -o {path.with_suffix(wanted)}{other}"
     )
-
-
-def _written(output: str, files: ModuleFiles) -> list[str]:
-    """Write the source and, for C, its header; returns their paths."""
-    from recurrency.disk.files import require_file, write_whole
-
-    header = str(Path(output).with_suffix(".h"))
-    if files.header is None or not Path(output).suffix:  # a device
-        write_whole(output, files.source)
-        return [output]
-    for path in (output, header):
-        require_file(path)
-    write_whole(output, files.source)
-    write_whole(header, files.header)
-    return [output, header]
 
 
 def _weights(path: str, model: Model, stated: bool) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recurrency.backend import find
+from recurrency.disk.files import require_file, write_whole
 from recurrency.errors import UsageError
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Array
@@ -72,6 +75,31 @@ class ModuleFiles:
     source: str
     header: str | None = None
     no_step: str = ""
+    binaries: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that are no text, by the extensions that replace that of the module's name."""
+
+    def write(self, output: str | Path) -> list[str]:
+        """Write the module; returns the paths of its files.
+
+        Source goes to `output`, which may be a device, and its header beside it.
+
+        Raises:
+            UsageError: a file can't be written.
+        """
+        path = Path(output)
+        contents: dict[str, str | bytes] = {str(path): self.source}
+        if self.binaries and not path.suffix:  # a device
+            contents = {str(path): next(iter(self.binaries.values()))}
+        elif self.binaries:
+            contents = {str(path.with_suffix(ending)): data for ending, data in self.binaries.items()}
+        elif self.header is not None and path.suffix:  # else a device
+            contents[str(path.with_suffix(".h"))] = self.header
+        if len(contents) > 1:
+            for name in contents:
+                require_file(name)
+        for name, data in contents.items():
+            write_whole(name, data)
+        return list(contents)
 
 
 def module_files(
@@ -84,14 +112,16 @@ def module_files(
 
     Raises:
         UsageError: the model's backend writes no source, or none with weights; they are not finite; the cell can't be
-            reset within sequences.
+            reset within sequences; the backend has no masks.
     """
     backend = find(model.backend, run=False)
+    if (binaries := getattr(backend, "files", None)) is not None:
+        return _binary(model, binaries, weights, resets, masks)
     no_step = model.over_steps if getattr(backend, "writes_steps", False) else ""
     both, write = getattr(backend, "module_with_header", None), getattr(backend, "module", None)
     if weights is not None:
         if both is None:
-            raise UsageError(f"the backend {model.backend} writes no weights into its source; c does")
+            raise UsageError(f"the backend {model.backend} writes no weights into its source; c and onnx do")
         _require_finite(model, weights)
     if both is not None:
         source, header = both(_export(model, options, weights, resets, masks))
@@ -99,6 +129,34 @@ def module_files(
     if write is not None:
         return ModuleFiles(str(write(_export(model, options, weights, resets, masks))), no_step=no_step)
     raise UsageError(f"the backend {model.backend} writes no source; numpy does")
+
+
+def _binary(
+    model: Model, write: Callable[..., Mapping[str, bytes]], weights: Array | None, resets: bool, masks: bool
+) -> ModuleFiles:
+    """The files of a backend that writes no text."""
+    if masks:
+        raise UsageError(f"the backend {model.backend} takes no masks: leave out the steps that are not there")
+    if weights is not None:
+        _require_finite(model, weights)
+    return ModuleFiles("", no_step=model.over_steps, binaries=write(model, weights, resets))
+
+
+def export(model: Model, path: str | Path, weights: Array | None = None, backend: str | None = None) -> list[str]:
+    """Write a compiled cell as files of another program; see `Model.export`."""
+    from recurrency.model.model import Model
+
+    chosen = find(backend or WRITERS.get(Path(path).suffix) or model.backend, run=False)
+    wanted = getattr(chosen, "extension", None)
+    if wanted is not None and Path(path).suffix != wanted:
+        raise UsageError(f"{path}: the backend {chosen.name} writes a file that ends in {wanted}")
+    programs = model.programs
+    other = Model(model.spec, programs.elaborated, chosen, model.dtype, model.batch_first, sorted(programs.without))
+    return module_files(other, "", None if weights is None else np.asarray(weights)).write(path)
+
+
+WRITERS = {".c": "c", ".onnx": "onnx"}
+"""Extension -> the only backend that writes such files."""
 
 
 def module_text(model: Model, options: str = "", weights: Array | None = None) -> str:

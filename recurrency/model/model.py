@@ -20,6 +20,8 @@ from recurrency.model.results import Run as Run
 from recurrency.model.results import Tape
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from recurrency.backend import Call
     from recurrency.graph.op import Array
 
@@ -113,6 +115,19 @@ class Model(Products):
         run = self.forward(params, arrays, state, training=training, seed=seed, keep=False, resets=resets)
         index = (slice(None), 0) if self.batch_first else 0
         return {n: a[index] if self.outputs[n].kind is Kind.STREAM else a for n, a in run.outputs.items()}, run.state
+
+    def export(self, path: str | Path, params: Array | None = None, backend: str | None = None) -> list[str]:
+        """Write the cell as a file that needs no recurrency; returns the paths of all files that were written.
+
+        `params` [size] are written into it, by the backends that can (`c`, `onnx`). The extension decides which backend
+        writes the file: `.onnx` and `.c` have their own, others are written by `backend`, or by that of this model.
+
+        Raises:
+            UsageError: the backend can't write such a file, or not these parameters; the file can't be written.
+        """
+        from recurrency.model.export import export
+
+        return export(self, path, params, backend)
 
     # ---------------------------------------------------------------------------------------------- backward pass
 
