@@ -79,7 +79,10 @@ class Measured(Protocol):
 
 
 class Backend(Protocol):
-    """Compiles graphs to runners. Backends are found by the entry-point group `recurrency.backends`."""
+    """Compiles graphs to runners. Backends are found by the entry-point group `recurrency.backends`.
+
+    One that computes results only has the attribute `inference`, which is True: no gradients, and no random draws.
+    """
 
     name: str
 
@@ -90,6 +93,11 @@ class Backend(Protocol):
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
     ) -> Runner:
         """Compile a graph to a runner that computes its roots; `without` names optimisations that are switched off."""
+
+
+def infers_only(backend: Backend) -> bool:
+    """Whether a backend computes results only: no gradients, and no random draws."""
+    return bool(getattr(backend, "inference", False))
 
 
 def names() -> list[str]:

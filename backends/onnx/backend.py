@@ -42,7 +42,7 @@ class OnnxBackend:
             UsageError: the graph has gradients, or draws random numbers out of training.
         """
         if any(in_any(root, GRADIENT, TAPE, TANGENT) for root in graph.roots):
-            raise UsageError("the backend onnx computes no gradients: call forward with keep=False, step or loss")
+            raise UsageError("the backend onnx computes no gradients: only forward, step and loss")
         self._require("onnx", "onnxruntime")
         from .runner import Built
 

@@ -29,25 +29,25 @@ class Side:
         return Val(tensor, lead, type_, frozenset(order.index(k) for k in self.val.thin))
 
 
-def product(l: Lower, spec: str, a: Val, b: Val, type_: Type) -> Val:
+def product(low: Lower, spec: str, a: Val, b: Val, type_: Type) -> Val:
     """The product that `spec` says, such as `ij,j->i`, of the type of the result."""
     left, out = spec.split("->")
     one, two = left.split(",")
     sizes = dict(zip(one + two, a.shape + b.shape, strict=True))
-    first, second = _alone(l, Side(a, one), two + out), _alone(l, Side(b, two), one + out)
+    first, second = _alone(low, Side(a, one), two + out), _alone(low, Side(b, two), one + out)
     summed = [c for c in first.letters if c in second.letters and c not in out]
     if not summed:
         return _scaled(first, second, out, type_)
-    first, second = (Side(l.cleared(s.val, [s.letters.index(c) for c in summed]), s.letters) for s in (first, second))
-    return _contracted(l, first, second, "".join(summed), out, sizes, type_)
+    first, second = (Side(low.cleared(s.val, [s.letters.index(c) for c in summed]), s.letters) for s in (first, second))
+    return _contracted(low, first, second, "".join(summed), out, sizes, type_)
 
 
-def _alone(l: Lower, side: Side, wanted: str) -> Side:
+def _alone(low: Lower, side: Side, wanted: str) -> Side:
     """Sum over the axes that neither the other factor nor the result has."""
     gone = [k for k, c in enumerate(side.letters) if c not in wanted]
     if not gone:
         return side
-    return Side(l.total(side.val, gone), "".join(c for c in side.letters if c in wanted))
+    return Side(low.total(side.val, gone), "".join(c for c in side.letters if c in wanted))
 
 
 def _aligned(side: Side, letters: str) -> tuple[Tensor, int]:
@@ -69,9 +69,11 @@ def _flat(side: Side, letter: str) -> bool:
     return letter not in side.letters or side.letters.index(letter) in side.val.thin
 
 
-def _contracted(l: Lower, first: Side, second: Side, summed: str, out: str, sizes: dict[str, Dim], type_: Type) -> Val:
+def _contracted(
+    low: Lower, first: Side, second: Side, summed: str, out: str, sizes: dict[str, Dim], type_: Type
+) -> Val:
     """A sum over the letters `summed`, in which both factors have their full size."""
-    first, second = (Side(l.full(s.val), s.letters) for s in (first, second))
+    first, second = (Side(low.full(s.val), s.letters) for s in (first, second))
     shared = "".join(c for c in out if c in first.letters and c in second.letters)
     mine, yours = ("".join(c for c in out if c in s.letters and c not in shared) for s in (first, second))
     lead = max(first.val.lead, second.val.lead)
@@ -81,31 +83,31 @@ def _contracted(l: Lower, first: Side, second: Side, summed: str, out: str, size
         return _ordered(Val((a * b).summed(*axes), lead, type_), shared, out)
     if not shared and first.val.lead == 0 != second.val.lead:
         first, second, mine, yours = second, first, yours, mine
-    a = _matrix(l, first, [shared, mine, summed], sizes)
-    b = _matrix(l, second, [shared, summed, yours], sizes)
+    a = _matrix(low, first, [shared, mine, summed], sizes)
+    b = _matrix(low, second, [shared, summed, yours], sizes)
     plain = not shared and second.val.lead == 0  # one matrix for all steps and sequences
     if not plain:
         a = a if mine else a.unsqueezed(first.val.lead + len(shared))
         b = b if yours else b.unsqueezed(second.val.lead + len(shared) + 1)
     found = a.apply("MatMul", b)
-    found = _split(l, found, lead + len(shared), mine, yours, sizes, plain)
+    found = _split(low, found, lead + len(shared), mine, yours, sizes, plain)
     return _ordered(Val(found, lead, type_), shared + mine + yours, out)
 
 
-def _matrix(l: Lower, side: Side, groups: Sequence[str], sizes: dict[str, Dim]) -> Tensor:
+def _matrix(low: Lower, side: Side, groups: Sequence[str], sizes: dict[str, Dim]) -> Tensor:
     """The factor with its axes in this order, those of each group but the first as one."""
     found = side.arranged("".join(groups))
     if all(len(g) <= 1 for g in groups[1:]):
         return found.tensor
     dims = [[sizes[c] for c in group] for group in groups[1:] if group]
-    return l.reshaped(found.tensor, found.lead + len(groups[0]), dims)
+    return low.reshaped(found.tensor, found.lead + len(groups[0]), dims)
 
 
-def _split(l: Lower, found: Tensor, kept: int, mine: str, yours: str, sizes: dict[str, Dim], plain: bool) -> Tensor:
+def _split(low: Lower, found: Tensor, kept: int, mine: str, yours: str, sizes: dict[str, Dim], plain: bool) -> Tensor:
     """The product of matrices with an axis for each letter, after those that it has already."""
     if len(mine) == len(yours) == 1 or (plain and len(mine) + len(yours) == 1):
         return found
-    return l.reshaped(found, kept, [[sizes[c]] for c in mine + yours])
+    return low.reshaped(found, kept, [[sizes[c]] for c in mine + yours])
 
 
 def _ordered(val: Val, letters: str, out: str) -> Val:

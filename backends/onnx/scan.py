@@ -25,16 +25,16 @@ class Ports:
     results: list[str] = field(default_factory=list)
 
 
-def write_loop(l: Lowering, ids: list[int]) -> None:
+def write_loop(low: Lowering, ids: list[int]) -> None:
     """Write the nodes of one recurrence as the body of a `Scan`."""
-    Loop(l, ids).write()
+    Loop(low, ids).write()
 
 
 class Loop:
     """One recurrence while it is written."""
 
-    def __init__(self, l: Lowering, ids: list[int]) -> None:
-        self.l, self.ids, self.graph = l, ids, l.graph
+    def __init__(self, low: Lowering, ids: list[int]) -> None:
+        self.low, self.ids, self.graph = low, ids, low.graph
         self.delayed = [id for id in ids if self.graph[id].delay]
         self.clock = str(self.graph[self.delayed[0]].type.clock)
         self.backwards = self.graph[self.delayed[0]].delay < 0
@@ -46,61 +46,61 @@ class Loop:
 
     def write(self) -> None:
         """The `Scan`, and the streams that others read from it."""
-        l, outside = self.l, dict(self.l.values)
+        low, outside = self.low, dict(self.low.values)
         carried = {id: self._carried(id, self.graph[id]) for id in self.delayed}
         self._read_streams(outside)
-        l.w.enter([v.name for v in (*self.states.inner, *self.streams.inner)])
-        l.streams = 1
+        low.w.enter([v.name for v in (*self.states.inner, *self.streams.inner)])
+        low.streams = 1
         for id, (state, node) in carried.items():
-            l.values[id] = self._read(state, node)
+            low.values[id] = self._read(state, node)
         for id in self.ids:
             if id not in carried:
-                l.write(id)
+                low.write(id)
         for id, (state, node) in carried.items():
             self.states.results.append(self._next(id, state, node))
         wanted = [id for id in self.ids if id in self.read]
-        self.streams.results += [self._named(l.stored(l.values[id]).tensor) for id in wanted]
-        body = l.w.leave()
-        l.streams, l.masks, l.values = 2, {}, outside
+        self.streams.results += [self._named(low.stored(low.values[id]).tensor) for id in wanted]
+        body = low.w.leave()
+        low.streams, low.masks, low.values = 2, {}, outside
         self._scan(body, wanted)
 
     # ------------------------------------------------------------------------------------------------------- states
 
     def _carried(self, id: int, node: Node) -> tuple[Tensor, Node]:
         """A state of the loop: the value that a delayed use reads next, or for a longer delay the next ones."""
-        l, firsts = self.l, tuple(self.l.values[a] for a in node.args[1:])
+        low, firsts = self.low, tuple(self.low.values[a] for a in node.args[1:])
         if abs(node.delay) == 1:
-            first = l.at(before(l, node, firsts, 0), 1)
-            start = l.like(first, node.type)
+            first = low.at(before(low, node, firsts, 0), 1)
+            start = low.like(first, node.type)
             rows = ()
         else:
-            start, rows = first_rows(l, node, firsts), (abs(node.delay),)
-        name = l.w.names.new(f"{node.name or self.graph[node.args[0]].name or 'state'}_before")
+            start, rows = first_rows(low, node, firsts), (abs(node.delay),)
+        name = low.w.names.new(f"{node.name or self.graph[node.args[0]].name or 'state'}_before")
         self.states.outer.append(start.name)
         self.states.inner.append(self._info(name, node.type, rows))
-        return Tensor(l.w, name), node
+        return Tensor(low.w, name), node
 
     def _info(self, name: str, type_: Type, rows: tuple[int, ...] = ()) -> ValueInfoProto:
-        kind = self.l.w.kind if type_.index is None else TensorProto.INT64
+        kind = self.low.w.kind if type_.index is None else TensorProto.INT64
         inner = [d if isinstance(d, int) else None for d in type_.shape]
         return helper.make_tensor_value_info(name, kind, [*rows, None, *inner])
 
     def _read(self, state: Tensor, node: Node) -> Val:
-        w = self.l.w
+        w = self.low.w
         if abs(node.delay) > 1:
             state = w("Gather", state, w.scalar(0), axis=0)
         return Val(state, 1, node.type)
 
     def _next(self, id: int, state: Tensor, node: Node) -> str:
-        l = self.l
-        new = l.at(l.values[node.args[0]], 1).tensor
+        low = self.low
+        new = low.at(low.values[node.args[0]], 1).tensor
         if abs(node.delay) > 1:
-            new = l.w.joined([state.rows(1, HUGE, 0), new.unsqueezed(0)], 0)
+            new = low.w.joined([state.rows(1, HUGE, 0), new.unsqueezed(0)], 0)
         return self._named(new)
 
     def _named(self, tensor: Tensor) -> str:
         """A result of the body under a name of its own: a body returns no value twice, and none of another place."""
-        w = self.l.w
+        w = self.low.w
         name = w.names.new(f"{tensor.name.rstrip('_')}_out")
         assert w.body is not None
         w.body.append(helper.make_node("Identity", [tensor.name], [name], name=name))
@@ -111,26 +111,26 @@ class Loop:
 
     def _read_streams(self, outside: dict[int, Val]) -> None:
         """Streams from outside become inputs of the body; what is the same at each step is read from where it is."""
-        inside, l = set(self.ids), self.l
+        inside, low = set(self.ids), self.low
         args = {a for id in self.ids for a in self.graph[id].args[bool(self.graph[id].delay) :]}
         firsts = {a for id in self.delayed for a in self.graph[id].args[1:]}
         for arg in sorted(args - inside):
-            val = l.values[arg]
+            val = low.values[arg]
             if val.lead == 2 and arg not in firsts:
-                name = l.w.names.new(f"{self.graph[arg].name or 'stream'}_now")
+                name = low.w.names.new(f"{self.graph[arg].name or 'stream'}_now")
                 info = helper.make_tensor_value_info(name, self._kind(val), [None] * (1 + val.rank))
                 self._stream(val.tensor, info)
-                l.values[arg] = Val(Tensor(l.w, name), 1, val.type, val.thin)
+                low.values[arg] = Val(Tensor(low.w, name), 1, val.type, val.thin)
         if any(Trait.CLEANS in self.graph[id].op.traits for id in self.ids):
-            name = l.w.names.new("valid_now")
-            self._stream(l.sizes.valid(self.clock), helper.make_tensor_value_info(name, TensorProto.BOOL, [None]))
-            l.masks = {self.clock: Tensor(l.w, name)}
+            name = low.w.names.new("valid_now")
+            self._stream(low.sizes.valid(self.clock), helper.make_tensor_value_info(name, TensorProto.BOOL, [None]))
+            low.masks = {self.clock: Tensor(low.w, name)}
         if not self.streams.inner:
-            name = l.w.names.new("step")
-            self._stream(l.sizes.order(self.clock), helper.make_tensor_value_info(name, TensorProto.INT64, []))
+            name = low.w.names.new("step")
+            self._stream(low.sizes.order(self.clock), helper.make_tensor_value_info(name, TensorProto.INT64, []))
 
     def _kind(self, val: Val) -> int:
-        return self.l.w.kind if val.type.index is None else TensorProto.INT64
+        return self.low.w.kind if val.type.index is None else TensorProto.INT64
 
     def _stream(self, tensor: Tensor, info: ValueInfoProto) -> None:
         self.streams.outer.append(tensor.name)
@@ -139,7 +139,7 @@ class Loop:
     # --------------------------------------------------------------------------------------------------------- Scan
 
     def _scan(self, body: list[object], wanted: list[int]) -> None:
-        l, w = self.l, self.l.w
+        low, w = self.low, self.low.w
         types = [*(i.type for i in self.states.inner)]
         outputs = [helper.make_value_info(n, t) for n, t in zip(self.states.results, types, strict=True)]
         outputs += [self._info(n, self.graph[id].type) for n, id in zip(self.streams.results, wanted, strict=True)]
@@ -160,4 +160,4 @@ class Loop:
         )
         w.main.append(node)
         for id, name in zip(wanted, whole, strict=True):
-            l.values[id] = Val(Tensor(w, name), 2, self.graph[id].type)
+            low.values[id] = Val(Tensor(w, name), 2, self.graph[id].type)

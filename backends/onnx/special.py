@@ -11,7 +11,6 @@ from functools import cache
 import numpy as np
 from numpy.polynomial.chebyshev import chebinterpolate
 
-
 from .writer import Tensor
 
 SINGLE = "float32"

@@ -188,6 +188,8 @@ def _print(report: Report) -> None:
     show(out)
     for name, reason in report.skipped.items():
         show(f"{name} was left out: {reason}")
+    for name, missing in report.limited.items():
+        show(f"{name} was compared in results only: {missing}")
     count = len(report.findings)
     said = f"{count} difference{'s' * (count != 1)}" if count else "no difference"
     show(f"{said}, seed {report.seed}, {report.seconds:.0f} s")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurrency.backend import infers_only
 from recurrency.errors import UsageError
 from recurrency.graph.roots import ADJOINT, STREAM, TAPE
 from recurrency.graph.types import Kind
@@ -59,12 +60,12 @@ class Model(Products):
         """Outputs, final states, and inner streams by name.
 
         `inputs` is a dict of arrays by name, or one array. With `keep` the run remembers what `backward` needs
-        (`params` and the inputs are not copied: leave them as they are until then).
+        (`params` and the inputs are not copied: leave them as they are until then), if the backend has gradients.
         """
         names = self._streams(streams) if streams else ()
         roots = (*FORWARD, *(STREAM.of(name) for name in names)) if names else FORWARD
         call, gaps = self._gathered(params, inputs, state, lengths, training, seed, roots, resets, mask)
-        tape = None
+        tape, keep = None, keep and not infers_only(self.programs.backend)
         if keep and (chunked := self._chunked(call)):
             values, kept = chunked.forward(call, names)
             tape = Tape(call, {}, names, kept, gaps)
@@ -137,6 +138,8 @@ class Model(Products):
         Missing ones are zero; a bare array belongs to the first output.
         """
         tape = run.tape
+        if tape is None and infers_only(self.programs.backend):
+            raise UsageError(f"the backend {self.backend} computes no gradients")
         if tape is None:
             raise UsageError("this run remembers nothing: call forward with keep=True")
         call = tape.call

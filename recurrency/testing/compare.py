@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurrency.backend import find, infers_only
 from recurrency.errors import RecurrencyError
 from recurrency.graph.roots import FINAL, GRADIENT, OUTPUT, STREAM, TANGENT
 from recurrency.graph.types import Kind
 from recurrency.model.call import DTYPES
 from recurrency.testing.bench import Bench, bench
 from recurrency.testing.case import Case as Case
-from recurrency.testing.outcomes import Results, outcome
+from recurrency.testing.outcomes import RESULTS_ONLY, Results, outcome
 from recurrency.testing.rounding import DRAWS
 
 if TYPE_CHECKING:
@@ -96,9 +97,14 @@ def compared(
     kinds: Sequence[str] | None = None,
     without: Collection[str] = (),
 ) -> Comparison:
-    """As `differences`, with the errors relative to their bounds."""
+    """As `differences`, with the errors relative to their bounds.
+
+    A backend that computes results only is compared in the kinds `RESULTS_ONLY`, and out of training.
+    """
     work = bench(spec)
     able = work.possible(case)
+    if infers_only(find(backend) if isinstance(backend, str) else backend):
+        able, case = [kind for kind in able if kind in RESULTS_ONLY], replace(case, training=False)
     out = Comparison([], conditioned=[])
     for kind in able if kinds is None else [k for k in kinds if k in able]:
         _Comparer(work, case, backend, frozenset(without), kind, out).compare()

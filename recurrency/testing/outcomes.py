@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from recurrency.backend import infers_only
 from recurrency.graph.op import Trait
 from recurrency.graph.roots import FINAL, GRADIENT, INPUT, OUTPUT, PARAM, START, STREAM, TANGENT, Group
 from recurrency.graph.types import Kind
@@ -202,16 +203,16 @@ def _chunks(call: Call) -> Results:
         options["state"] = runs[-1].state
     parts: list[Gradients] = []
     later = call.seeds(FINAL)
+    out = {OUTPUT.of(n): a for n, a in _joined(call, [r.outputs for r in runs], model.outputs).items()}
+    out |= {FINAL.of(n): a for n, a in runs[-1].state.items()}
+    if infers_only(model.programs.backend) or _clips_whole(model):
+        return out
     for k in reversed(range(len(runs))):
         timed = {n: s for n, s in call.seeds(OUTPUT).items() if model.outputs[n].kind is Kind.STREAM}
         seeds = {n: s[edges[k] : edges[k + 1]] for n, s in timed.items()}
         seeds |= {n: s for n, s in call.seeds(OUTPUT).items() if n not in timed and k == 0}
         parts.insert(0, model.backward(runs[k], seeds, later))
         later = parts[0].state
-    out = {OUTPUT.of(n): a for n, a in _joined(call, [r.outputs for r in runs], model.outputs).items()}
-    out |= {FINAL.of(n): a for n, a in runs[-1].state.items()}
-    if _clips_whole(model):
-        return out
     out |= call.by_name(np.sum([p.params for p in parts], axis=0))
     out |= {GRADIENT.of(INPUT.of(n)): a for n, a in _joined(call, [p.inputs for p in parts], model.inputs).items()}
     return out | ({GRADIENT.of(START.of(n)): a for n, a in later.items()} if call.case.state else {})
@@ -261,6 +262,9 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "loss": (("loss_gradients",), ("loss",)),
 }
 """Kind of call -> the kinds, and their results, that it must repeat in one piece and without a tape."""
+
+RESULTS_ONLY = ("forward", "streams", "loss", "chunks", "steps")
+"""The kinds for backends that compute results only; of chunks, they compute no gradients."""
 
 LOSSES = frozenset({"loss", "loss_gradients", "hvp", "gnvp", "damped"})
 """Kinds that need a loss."""

@@ -33,6 +33,12 @@ class Traits:
         return cls(clocks, bool(found.starts), any(Trait.DRAWS in found.graph[id].op.traits for id in found.graph))
 
 
+def draws_always(spec: Spec, dimensions: Mapping[str, Any]) -> bool:
+    """Whether a cell draws random numbers out of training too."""
+    graph = spec.elaborate(**dimensions).graph
+    return any(Trait.DRAWS in graph[id].op.traits and bool(graph[id].attrs.get("always")) for id in graph)
+
+
 @dataclass(frozen=True)
 class Stratum:
     """One case of any cell: `set` chooses among its sets of dimensions, `lengths` are those on the first clock.

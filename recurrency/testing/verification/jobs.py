@@ -11,7 +11,7 @@ from recurrency.errors import RecurrencyError, UsageError
 from recurrency.model.spec import Spec
 from recurrency.testing.fuzz.jobs import together
 from recurrency.testing.verification.report import Report
-from recurrency.testing.verification.verify import chosen, verify
+from recurrency.testing.verification.verify import chosen, limited, verify
 
 
 def processors() -> int:
@@ -31,7 +31,7 @@ def verify_together(
     Raises:
         UsageError: a backend can't run here, or a process was killed. KeyboardInterrupt: Ctrl-C.
     """
-    _, skipped = chosen(backends)
+    names, skipped = chosen(backends)
     start = time.monotonic()
     given = (load, {"backends": list(backends), **options})
     gathered = together(_share, [(list(enumerate(specs))[k::jobs], *given) for k in range(jobs)])
@@ -39,7 +39,7 @@ def verify_together(
         raise KeyboardInterrupt
     if gathered.died:
         raise UsageError(f"a process ended with exit code {gathered.died[0]}; try again with --jobs 1")
-    report = Report(skipped=skipped, examples=options["examples"], seed=options["seed"])
+    report = Report(skipped=skipped, limited=limited(names), examples=options["examples"], seed=options["seed"])
     parts: dict[int, Report] = {}
     for part in gathered.results:
         if isinstance(part, str):

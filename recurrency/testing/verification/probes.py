@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurrency.backend import Backend, Call, Runner, find
+from recurrency.backend import Backend, Call, Runner, find, infers_only
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind, Type
@@ -47,6 +47,11 @@ class Probe:
     only: Collection[int] | None = None
     name: str = "probe"
     records: list[Record] = field(default_factory=list)
+
+    @property
+    def inference(self) -> bool:
+        """See `recurrency.backend.Backend`."""
+        return infers_only(self.inner)
 
     def available(self) -> str | None:
         """See `recurrency.backend.Backend`."""

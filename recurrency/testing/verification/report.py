@@ -67,10 +67,14 @@ class Row:
     conditioned: int = 0
     """Examples with ill-conditioned results, which only the second bound accepts."""
     finding: Finding | None = None
+    refused: str = ""
+    """Why the backend can't compute the spec at all ("" where it can)."""
 
     @property
     def verdict(self) -> str:
         """The verdict in a few words."""
+        if self.refused:
+            return f"left out: {self.refused}"
         if self.finding is not None:
             return f"differs: {self.finding.guilty.split(', line')[0]}"
         if not self.examples:
@@ -93,17 +97,22 @@ class Row:
             "compared": self.compared,
             "greatest": _number(self.greatest),
             "ill_conditioned": self.conditioned,
-            "verdict": "equal" if self.finding is None else "differs",
+            "verdict": "left out" if self.refused else "equal" if self.finding is None else "differs",
+            "refused": self.refused,
             "finding": None if self.finding is None else self.finding.as_json(),
         }
 
 
 @dataclass
 class Report:
-    """All rows; `skipped` are the backends that can't run here, with the reason."""
+    """All rows; `skipped` are the backends that can't run here, with the reason.
+
+    `limited` are the backends that were compared in some kinds of calls only, with what was left out.
+    """
 
     rows: list[Row] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    limited: dict[str, str] = field(default_factory=dict)
     examples: int = 0
     seed: int = 0
     seconds: float = 0.0
@@ -131,6 +140,7 @@ class Report:
             "seed": self.seed,
             "seconds": round(self.seconds, 1),
             "skipped": self.skipped,
+            "limited": self.limited,
             "rows": [row.as_json() for row in self.rows],
         }
 

@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis
 from hypothesis.errors import Flaky
 
-from recurrency.backend import Backend, describe, find
+from recurrency.backend import Backend, describe, find, infers_only
 from recurrency.errors import UsageError
 from recurrency.language.elaboration.handed import SEED
 from recurrency.model.spec import Spec
@@ -20,7 +20,8 @@ from recurrency.testing.case import Case
 from recurrency.testing.compare import Comparison, Difference, compared
 from recurrency.testing.dimensions import as_lists, dimension_sets
 from recurrency.testing.measured_slopes import slopes
-from recurrency.testing.strata import listed
+from recurrency.testing.outcomes import KINDS, RESULTS_ONLY
+from recurrency.testing.strata import draws_always, listed
 from recurrency.testing.strategies import cases
 from recurrency.testing.verification.blame import guilty
 from recurrency.testing.verification.report import RULES, Finding, Report, Row
@@ -55,7 +56,7 @@ def verify(
     """
     names, skipped = chosen(backends)
     start = time.monotonic()
-    report = Report(skipped=skipped, examples=examples, seed=seed)
+    report = Report(skipped=skipped, limited=limited(names), examples=examples, seed=seed)
     for spec in [specs] if isinstance(specs, Spec) else specs:
         own = {*(d.name for d in spec.cell.dimensions), SEED, *spec.units().given}
         fixed = {n: v for n, v in as_lists(dimensions or {}).items() if n in own}
@@ -82,6 +83,16 @@ def chosen(backends: Sequence[str | Backend] | str) -> tuple[dict[str, str | Bac
     names: dict[str, str | Backend] = {n: n for n, reason in installed.items() if reason is None}
     names |= {find(b).name if isinstance(b, str) else b.name: b for b in listed if b != ALL}
     return names, {n: reason for n, reason in installed.items() if reason is not None}
+
+
+def limited(names: Mapping[str, str | Backend]) -> dict[str, str]:
+    """The backends that compute results only, with the kinds of calls in which they are not compared."""
+    left = ", ".join(kind for kind in KINDS if kind not in RESULTS_ONLY)
+    return {name: f"no gradients ({left}), no training" for name, b in names.items() if infers_only(_found(b))}
+
+
+def _found(backend: str | Backend) -> Backend:
+    return find(backend) if isinstance(backend, str) else backend
 
 
 RARELY = 3
@@ -122,9 +133,10 @@ class Search:
         """Compare until each backend has run all examples, or differs."""
         self.examples = examples
         sets = dimension_sets(self.spec, SETS, self.dimensions, seed)
+        self._refuse(sets[0])
         first, strategy = iter(listed(self.spec, sets, seed)[:examples]), cases(self.spec, sets)
         for turn in range(len(self.rows)):
-            alive = [n for n, row in self.rows.items() if row.finding is None]
+            alive = [n for n, row in self.rows.items() if row.finding is None and not row.refused]
             if not alive:
                 break
             hit = next((hit for case in first if (hit := self._example(case, alive))), None)
@@ -133,6 +145,12 @@ class Search:
             if hit is None:
                 break
             self.rows[hit.backend].finding = self._finding(hit)
+
+    def _refuse(self, dimensions: Mapping[str, Any]) -> None:
+        """Leave out the backends that can't compute the cell."""
+        for name, backend in self.backends.items():
+            if infers_only(_found(backend)) and draws_always(self.spec, dimensions):
+                self.rows[name].refused = "it draws random numbers out of training"
 
     def _example(self, case: Case, alive: list[str]) -> _Hit | None:
         """One case on all backends, up to the first that differs."""
