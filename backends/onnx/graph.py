@@ -31,7 +31,7 @@ class Ports:
         """An input of the model."""
         self.inputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
         if optional:
-            empty = [0, *(d for d in shape[1:])]
+            empty = [0, *(d if isinstance(d, int) else 0 for d in shape[1:])]
             self.defaults.append(helper.make_tensor(name, kind, empty, []))
         return Tensor(self.writer, name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from onnx import TensorProto, ValueInfoProto, helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 
 from recurrency.graph.graph import Node
 from recurrency.graph.op import Trait
@@ -72,7 +72,7 @@ class Loop:
         if abs(node.delay) == 1:
             first = low.at(before(low, node, firsts, 0), 1)
             start = low.like(first, node.type)
-            rows = ()
+            rows: tuple[int, ...] = ()
         else:
             start, rows = first_rows(low, node, firsts), (abs(node.delay),)
         name = low.w.names.new(f"{node.name or self.graph[node.args[0]].name or 'state'}_before")
@@ -138,7 +138,7 @@ class Loop:
 
     # --------------------------------------------------------------------------------------------------------- Scan
 
-    def _scan(self, body: list[object], wanted: list[int]) -> None:
+    def _scan(self, body: list[NodeProto], wanted: list[int]) -> None:
         low, w = self.low, self.low.w
         types = [*(i.type for i in self.states.inner)]
         outputs = [helper.make_value_info(n, t) for n, t in zip(self.states.results, types, strict=True)]

@@ -9,7 +9,6 @@ import math
 from functools import cache
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebinterpolate
 
 from .writer import Tensor
 
@@ -38,7 +37,10 @@ def series(x: Tensor, terms: tuple[float, ...]) -> Tensor:
 def terms(name: str) -> tuple[float, ...]:
     """The terms of a function of this module on -1 .. 1, without those that are too small to matter."""
     function = {"atan": _atan, "erf": _erf, "erfcx": _erfcx}[name]
-    found = chebinterpolate(lambda s: np.array([function(float(v)) for v in s]), TERMS)
+    angles = np.pi * (np.arange(TERMS + 1) + 0.5) / (TERMS + 1)
+    values = np.array([function(float(s)) for s in np.cos(angles)])
+    found = 2 / len(angles) * np.array([float(values @ np.cos(k * angles)) for k in range(len(angles))])
+    found[0] /= 2
     large = np.flatnonzero(np.abs(found) > 1e-17)
     return tuple(found[: int(large[-1]) + 1].tolist())
 

@@ -145,14 +145,15 @@ def _kept(x: Tensor, axis: int) -> Tensor:
 def write_take(low: Lower, node: Node, x: Val, w: Val) -> Val:
     """A row of a table; zero where there is no symbol: a row of zeros is put before the table."""
     x, lead = low.full(x), max(x.lead, w.lead)
+    clock = next(v.type.clock for v in (x, w) if v.lead == lead)
     if x.lead:
-        x = low.at(x, lead, next(v.type.clock for v in (x, w) if v.lead == lead))
+        x = low.at(x, lead, clock)
     front = low.nothing(x.type).apply("Expand", low.w("Shape", x.tensor.rows(0, 1, x.lead)))
     table = low.w.joined([front, x.tensor], x.lead)
     index = w.tensor.apply("Max", low.w.scalar(-1)) + low.w.scalar(1)
     if not x.lead:
         return Val(low.w("Gather", table, index, axis=0), lead, node.type)
-    index = low.at(w.named(index), lead, x.type.clock).tensor
+    index = low.at(w.named(index), lead, clock).tensor
     return Val(low.w("GatherND", table, index.unsqueezed(lead), batch_dims=lead), lead, node.type)
 
 

@@ -185,7 +185,7 @@ class Tensor:
 
     def greatest(self, *axes: int, keep: bool = False) -> Tensor:
         """The greatest element along some axes; NaN if there is one, which onnxruntime's `ReduceMax` may ignore."""
-        w, how = self.writer, {"axes": list(axes), "keepdims": int(keep)}
-        most = w("ReduceMax", self, **how)
-        spoilt = w("ReduceMax", w("IsNaN", self).real(), **how)
+        w, places, kept = self.writer, list(axes), int(keep)
+        most = w("ReduceMax", self, axes=places, keepdims=kept)
+        spoilt = w("ReduceMax", w("IsNaN", self).real(), axes=places, keepdims=kept)
         return (spoilt > 0.0).where(float("nan"), most)
