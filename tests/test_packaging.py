@@ -137,13 +137,14 @@ MISSES = {
     ("convert", "PlainLSTM", "--from", "torch-lstm", "a.pt", "-o", "w.safetensors"): "[torch]'",
     ("convert", "PlainLSTM", "--to", "torch-lstm", "a.safetensors", "-o", "b.pt"): "a.safetensors",
     ("compile", "Elman", *SIZES, "--backend", "cupy", "--check", "-o", "k.py"): "[cuda-check]'",
+    ("compile", "Elman", *SIZES, "--backend", "onnx", "-o", "e.onnx"): "[onnx]'",
     ("generate", "nothing"): "nothing",
     ("predict", "nothing"): "nothing",
     ("evaluate", "nothing"): "nothing",
     ("lsp",): "[lsp]'",
 }
 """Commands that need what is not there, and what they have to say."""
-OPTIONAL = "torch cupy cupy_backends matplotlib hypothesis cuda jax onnx ziglang pygls lsprotocol".split()
+OPTIONAL = "torch cupy cupy_backends matplotlib hypothesis cuda jax onnx onnxruntime ziglang pygls lsprotocol".split()
 
 
 def test_without_what_is_optional_every_command_says_what_is_missing(tmp_path: Path) -> None:
