@@ -62,7 +62,7 @@ class Exported:
             raise UsageError(f"{self.model.interface.name} has {size:,} bytes of parameters; an ONNX file holds 1 GiB")
         made = self.proto()
         onnx.checker.check_model(made, full_check=True)
-        return made.SerializeToString()
+        return bytes(made.SerializeToString())
 
     def proto(self) -> onnx.ModelProto:
         """The model of ONNX."""
