@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recurrency.errors import UsageError
 from recurrency.extras import install
@@ -49,11 +49,13 @@ class OnnxBackend:
         return Built(graph, layout, dtype, name)
 
     def files(
-        self, model: Model, weights: Array | None = None, resets: bool = False, **options: Any
+        self, model: Model, weights: Array | None = None, resets: bool = False, streams: Sequence[str] = ()
     ) -> Mapping[str, bytes]:
         """A compiled cell as files: the extension of each, with its content.
 
-        `.onnx` computes whole sequences, `.step.onnx` one step, if the cell can be computed step by step.
+        `weights` [size] are its parameters (by default its initial values of seed 0); with `resets` it has an input for
+        resets within sequences; `streams` are inner streams that are outputs too. `.onnx` computes whole sequences,
+        `.step.onnx` one step, if the cell can be computed step by step.
 
         Raises:
             UsageError: the cell draws random numbers out of training, is too large for a file, or can't be reset.
@@ -61,7 +63,7 @@ class OnnxBackend:
         self._require("onnx")
         from .files import files
 
-        return files(model, weights, resets, **options)
+        return files(model, weights, resets, streams)
 
     def _require(self, *names: str) -> None:
         if missing := [name for name in names if find_spec(name) is None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,12 +103,18 @@ class ModuleFiles:
 
 
 def module_files(
-    model: Model, options: str = "", weights: Array | None = None, resets: bool = False, masks: bool = False
+    model: Model,
+    options: str = "",
+    weights: Array | None = None,
+    resets: bool = False,
+    masks: bool = False,
+    streams: Sequence[str] = (),
 ) -> ModuleFiles:
     """A module with functions for forward pass, backward pass, one step and (with loss lines) loss and gradients.
 
     With `weights` [size] it includes these parameters; with `resets` its functions take resets within sequences, with
-    `masks` they take masks, for sequences with gaps (modules of PyTorch always do). `options` is for its first line.
+    `masks` they take masks, for sequences with gaps (modules of PyTorch always do). `streams` are inner
+    streams that are outputs too, `options` is for its first line.
 
     Raises:
         UsageError: the model's backend writes no source, or none with weights; they are not finite; the cell can't be
@@ -116,7 +122,9 @@ def module_files(
     """
     backend = find(model.backend, run=False)
     if (binaries := getattr(backend, "files", None)) is not None:
-        return _binary(model, binaries, weights, resets, masks)
+        return _binary(model, binaries, weights, resets, masks, streams)
+    if streams:
+        raise UsageError(f"the backend {model.backend} writes no modules with inner streams; onnx does")
     no_step = model.over_steps if getattr(backend, "writes_steps", False) else ""
     both, write = getattr(backend, "module_with_header", None), getattr(backend, "module", None)
     if weights is not None:
@@ -132,17 +140,28 @@ def module_files(
 
 
 def _binary(
-    model: Model, write: Callable[..., Mapping[str, bytes]], weights: Array | None, resets: bool, masks: bool
+    model: Model,
+    write: Callable[..., Mapping[str, bytes]],
+    weights: Array | None,
+    resets: bool,
+    masks: bool,
+    streams: Sequence[str],
 ) -> ModuleFiles:
     """The files of a backend that writes no text."""
     if masks:
         raise UsageError(f"the backend {model.backend} takes no masks: leave out the steps that are not there")
     if weights is not None:
         _require_finite(model, weights)
-    return ModuleFiles("", no_step=model.over_steps, binaries=write(model, weights, resets))
+    return ModuleFiles("", no_step=model.over_steps, binaries=write(model, weights, resets, streams))
 
 
-def export(model: Model, path: str | Path, weights: Array | None = None, backend: str | None = None) -> list[str]:
+def export(
+    model: Model,
+    path: str | Path,
+    weights: Array | None = None,
+    backend: str | None = None,
+    streams: Sequence[str] = (),
+) -> list[str]:
     """Write a compiled cell as files of another program; see `Model.export`."""
     from recurrency.model.model import Model
 
@@ -152,7 +171,8 @@ def export(model: Model, path: str | Path, weights: Array | None = None, backend
         raise UsageError(f"{path}: the backend {chosen.name} writes a file that ends in {wanted}")
     programs = model.programs
     other = Model(model.spec, programs.elaborated, chosen, model.dtype, model.batch_first, sorted(programs.without))
-    return module_files(other, "", None if weights is None else np.asarray(weights)).write(path)
+    given = None if weights is None else np.asarray(weights)
+    return module_files(other, "", given, streams=other.known_streams(streams)).write(path)
 
 
 WRITERS = {".c": "c", ".onnx": "onnx"}

@@ -62,7 +62,7 @@ class Model(Products):
         `inputs` is a dict of arrays by name, or one array. With `keep` the run remembers what `backward` needs
         (`params` and the inputs are not copied: leave them as they are until then), if the backend has gradients.
         """
-        names = self._streams(streams) if streams else ()
+        names = self.known_streams(streams) if streams else ()
         roots = (*FORWARD, *(STREAM.of(name) for name in names)) if names else FORWARD
         call, gaps = self._gathered(params, inputs, state, lengths, training, seed, roots, resets, mask)
         tape, keep = None, keep and not infers_only(self.programs.backend)
@@ -79,7 +79,12 @@ class Model(Products):
         outputs = self._named(values, self._results, gaps)
         return Run(outputs, self._state(values, call), inner, tape, self.interface)
 
-    def _streams(self, streams: Sequence[str]) -> tuple[str, ...]:
+    def known_streams(self, streams: Sequence[str]) -> tuple[str, ...]:
+        """The names of some inner streams, sorted.
+
+        Raises:
+            UsageError: one is unknown.
+        """
         names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
         for name in names:
             if name not in self.streams:
@@ -117,18 +122,26 @@ class Model(Products):
         index = (slice(None), 0) if self.batch_first else 0
         return {n: a[index] if self.outputs[n].kind is Kind.STREAM else a for n, a in run.outputs.items()}, run.state
 
-    def export(self, path: str | Path, params: Array | None = None, backend: str | None = None) -> list[str]:
+    def export(
+        self,
+        path: str | Path,
+        params: Array | None = None,
+        backend: str | None = None,
+        streams: Sequence[str] = (),
+    ) -> list[str]:
         """Write the cell as a file that needs no recurrency; returns the paths of all files that were written.
 
         `params` [size] are written into it, by the backends that can (`c`, `onnx`). The extension decides which backend
         writes the file: `.onnx` and `.c` have their own, others are written by `backend`, or by that of this model.
+        ONNX files can have inner `streams` as further outputs.
 
         Raises:
-            UsageError: the backend can't write such a file, or not these parameters; the file can't be written.
+            UsageError: the backend can't write such a file, or not these parameters; the file can't be written; a
+                stream is unknown.
         """
         from recurrency.model.export import export
 
-        return export(self, path, params, backend)
+        return export(self, path, params, backend, streams)
 
     # ---------------------------------------------------------------------------------------------- backward pass
 

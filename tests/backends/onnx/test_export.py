@@ -99,11 +99,13 @@ def test_draws_outside_of_training_are_refused_with_their_line() -> None:
 def test_a_model_exports_itself(tmp_path: Path) -> None:
     model = rc.library.GRU.compile("numpy", dtype="float64", **SIZES)
     params = model.init(3)
-    written = model.export(tmp_path / "gru.onnx", params)
+    written = model.export(tmp_path / "gru.onnx", params, streams=["z"])
     assert written == [str(tmp_path / "gru.onnx"), str(tmp_path / "gru.step.onnx")]
     inputs = {"x": drawn(model)["x"].astype(float)}
-    found = session(Path(written[0]).read_bytes()).run(["h"], inputs)[0]
-    np.testing.assert_allclose(found, model.forward(params, inputs, keep=False).output, rtol=1e-12)
+    found = session(Path(written[0]).read_bytes()).run(["h", "stream:z"], inputs)
+    wanted = model.forward(params, inputs, streams=["z"], keep=False)
+    np.testing.assert_allclose(found[0], wanted.output, rtol=1e-12)
+    np.testing.assert_allclose(found[1], wanted.streams["z"], rtol=1e-12)
     with pytest.raises(rc.UsageError, match=r"the backend numpy writes a file that ends in \.py"):
         model.export(tmp_path / "gru.rs")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import recurrency as rc
 from recurrency.graph.ops import OPS
 from recurrency.testing import edges
 
@@ -21,3 +23,21 @@ def test_every_operation_is_written_or_refused_with_a_reason() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_functions_have_the_values_of_the_table_of_edges(dtype: str) -> None:
     assert not edges.differences("onnx", dtype, second=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nan_is_the_greatest_element_wherever_it_is(dtype: str) -> None:
+    """onnxruntime's own operators see it in some places only."""
+    text = """cell Greatest[N](x, z: [N]) -> (most: [], place: index[N], parts: [N]) {
+        v     = x + z
+        most  = max(v)
+        place = argmax(v)
+        parts = softmax(v)
+    }"""
+    model = rc.parse(text).compile("onnx", dtype=dtype, N=5)
+    x = np.arange(25.0).reshape(5, 1, 5) % 7
+    nan = np.diag(np.full(5, np.inf))[:, None]
+    found = model.forward(model.init(0), {"x": x + nan, "z": -nan}).outputs
+    assert np.isnan(found["most"]).all()
+    assert np.isnan(found["parts"]).all()
+    np.testing.assert_array_equal(found["place"][:, 0], np.arange(5))
