@@ -48,7 +48,7 @@ class Loop:
         """The `Scan`, and the streams that others read from it."""
         low, outside = self.low, dict(self.low.values)
         carried = {id: self._carried(id, self.graph[id]) for id in self.delayed}
-        self._read_streams(outside)
+        self._read_streams()
         low.w.enter([v.name for v in (*self.states.inner, *self.streams.inner)])
         low.streams = 1
         for id, (state, node) in carried.items():
@@ -56,8 +56,8 @@ class Loop:
         for id in self.ids:
             if id not in carried:
                 low.write(id)
-        for id, (state, node) in carried.items():
-            self.states.results.append(self._next(id, state, node))
+        for state, node in carried.values():
+            self.states.results.append(self._next(state, node))
         wanted = [id for id in self.ids if id in self.read]
         self.streams.results += [self._named(low.stored(low.values[id]).tensor) for id in wanted]
         body = low.w.leave()
@@ -81,9 +81,11 @@ class Loop:
         return Tensor(low.w, name), node
 
     def _info(self, name: str, type_: Type, rows: tuple[int, ...] = ()) -> ValueInfoProto:
-        kind = self.low.w.kind if type_.index is None else TensorProto.INT64
         inner = [d if isinstance(d, int) else None for d in type_.shape]
-        return helper.make_tensor_value_info(name, kind, [*rows, None, *inner])
+        return helper.make_tensor_value_info(name, self._kind(type_), [*rows, None, *inner])
+
+    def _kind(self, type_: Type) -> int:
+        return self.low.w.kind if type_.index is None else int(TensorProto.INT64)
 
     def _read(self, state: Tensor, node: Node) -> Val:
         w = self.low.w
@@ -91,7 +93,7 @@ class Loop:
             state = w("Gather", state, w.scalar(0), axis=0)
         return Val(state, 1, node.type)
 
-    def _next(self, id: int, state: Tensor, node: Node) -> str:
+    def _next(self, state: Tensor, node: Node) -> str:
         low = self.low
         new = low.at(low.values[node.args[0]], 1).tensor
         if abs(node.delay) > 1:
@@ -109,7 +111,7 @@ class Loop:
 
     # ------------------------------------------------------------------------------------------------------ streams
 
-    def _read_streams(self, outside: dict[int, Val]) -> None:
+    def _read_streams(self) -> None:
         """Streams from outside become inputs of the body; what is the same at each step is read from where it is."""
         inside, low = set(self.ids), self.low
         args = {a for id in self.ids for a in self.graph[id].args[bool(self.graph[id].delay) :]}
@@ -118,7 +120,7 @@ class Loop:
             val = low.values[arg]
             if val.lead == 2 and arg not in firsts:
                 name = low.w.names.new(f"{self.graph[arg].name or 'stream'}_now")
-                info = helper.make_tensor_value_info(name, self._kind(val), [None] * (1 + val.rank))
+                info = helper.make_tensor_value_info(name, self._kind(val.type), [None] * (1 + val.rank))
                 self._stream(val.tensor, info)
                 low.values[arg] = Val(Tensor(low.w, name), 1, val.type, val.thin)
         if any(Trait.CLEANS in self.graph[id].op.traits for id in self.ids):
@@ -129,9 +131,6 @@ class Loop:
             name = low.w.names.new("step")
             self._stream(low.sizes.order(self.clock), helper.make_tensor_value_info(name, TensorProto.INT64, []))
 
-    def _kind(self, val: Val) -> int:
-        return self.low.w.kind if val.type.index is None else TensorProto.INT64
-
     def _stream(self, tensor: Tensor, info: ValueInfoProto) -> None:
         self.streams.outer.append(tensor.name)
         self.streams.inner.append(info)
@@ -140,8 +139,8 @@ class Loop:
 
     def _scan(self, body: list[NodeProto], wanted: list[int]) -> None:
         low, w = self.low, self.low.w
-        types = [*(i.type for i in self.states.inner)]
-        outputs = [helper.make_value_info(n, t) for n, t in zip(self.states.results, types, strict=True)]
+        states = zip(self.states.results, self.states.inner, strict=True)
+        outputs = [helper.make_value_info(name, info.type) for name, info in states]
         outputs += [self._info(n, self.graph[id].type) for n, id in zip(self.streams.results, wanted, strict=True)]
         title = w.names.new("loop")
         graph = helper.make_graph(body, title, [*self.states.inner, *self.streams.inner], outputs)

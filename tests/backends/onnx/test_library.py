@@ -18,7 +18,7 @@ pytest.importorskip("onnxruntime")
 
 STEPS = {"t": 5, "s": 4}
 LENGTHS = {"t": (5, 1, 3), "s": (2, 4, 1)}
-USUAL = 6
+USUAL = 10
 """Every so many cells are usual; the others are long."""
 
 each_cell = pytest.mark.parametrize(("name", "dtype"), diagonal(rc.library.names(), ("float32", "float64"), USUAL))
