@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 from recurrency.errors import UsageError
-from recurrency.graph.graph import Graph, Node
+from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
-from recurrency.graph.types import Kind, Type
 from recurrency.passes.recurrence import is_cycle, strong
-from recurrency.passes.rewriting import number
 from recurrency.passes.stepwise import place_text
 
-from .lower import Lower
-from .ops import ELEMENTWISE
-from .table import REFUSED, WRITERS
-from .time import before, nothing
-from .values import Sizes, Val
-from .writer import Tensor, Writer
+from .nodes import Nodes
+from .scan import write_loop
+from .table import REFUSED
+from .writer import Tensor
 
 
-class Lowering(Lower):
-    """Writes the nodes that some roots of a graph need.
+class Lowering(Nodes):
+    """Writes the nodes that the roots of a graph need; see `Nodes` for the arguments.
 
-    `params` and `inputs` are the tensors of the caller by name; `starts` the initial states: a tensor, or one that may
-    be empty, in which case the declared value counts (`optional`).
+    Raises:
+        UsageError: an operation has no ONNX, or draws random numbers out of training.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        writer: Writer,
-        sizes: Sizes,
-        given: Mapping[str, Tensor],
-        optional: bool = False,
-    ) -> None:
-        super().__init__(writer, sizes)
-        self.graph, self.given, self.optional = graph, given, optional
-        self.values: dict[int, Val] = {}
+    def __init__(self, graph: Graph, *arguments: Any, **more: Any) -> None:
         _require_written(graph)
+        super().__init__(graph, *arguments, **more)
         self._write()
 
     def root(self, name: str) -> Tensor:
         """The tensor of a root, with all axes of its type."""
         return self.stored(self.values[self.graph.roots[name]]).tensor
 
-    # -------------------------------------------------------------------------------------------------------- nodes
-
     def _write(self) -> None:
-        from .scan import write_loop
-
         order = self.graph.order()
         place = {id: k for k, id in enumerate(order)}
         if self.sizes.single:
@@ -63,59 +46,6 @@ class Lowering(Lower):
                 write_loop(self, ids)
             else:
                 self.write(ids[0])
-
-    def write(self, id: int) -> None:
-        """Write one node, after its arguments."""
-        self.values[id] = self._value(id, self.graph[id])
-
-    def _value(self, id: int, node: Node) -> Val:
-        literal = number(self.graph, id)
-        if literal is not None:
-            return self.literal(literal, node.type)
-        if Trait.NAMED in node.op.traits:
-            return self._source(node)
-        if self.sizes.single and node.delay:
-            firsts = tuple(self.values[a] for a in node.args[1:])
-            return before(self, node, firsts, 0) if node.delay > 0 else nothing(self, node)
-        args = [self.values[a] for a in node.args]
-        if node.op.elementwise:
-            return self._elementwise(node, args)
-        return WRITERS[node.op.name](self, node, *args)
-
-    def _elementwise(self, node: Node, args: list[Val]) -> Val:
-        choice = Trait.CONDITIONAL in node.op.traits
-        real = Type(Kind.STATIC) if not choice else node.type
-        tensors = [a.tensor if choice and k == 0 else self.like(a, real) for k, a in enumerate(args)]
-        found = ELEMENTWISE[node.op.name](*tensors)
-        thin = frozenset.intersection(*(a.thin for a in args))
-        return Val(found, max(a.lead for a in args), node.type, thin)
-
-    # ------------------------------------------------------------------------------------------------------ sources
-
-    def _source(self, node: Node) -> Val:
-        name, lead = node.attrs["name"], self.lead(node.type)
-        if Trait.FIRST in node.op.traits:
-            return self._start(node)
-        found = Val(self.given[f"{'param' if Trait.PARAMETER in node.op.traits else 'input'}:{name}"], lead, node.type)
-        return self.valid(found, str(node.type.clock)) if node.type.kind is Kind.STREAM else found
-
-    def _start(self, node: Node) -> Val:
-        """The caller's value where there is one, else the declared one, else zero."""
-        given = self.given.get(f"start:{node.attrs['name']}")
-        if given is not None and not self.optional:
-            return Val(given, 1, node.type)
-        declared = (
-            self.values[node.args[0]]
-            if node.args
-            else self.literal(0.0 if node.type.index is None else -1.0, node.type)
-        )
-        if given is None:
-            return declared
-        from .choices import unless_empty
-
-        plain = self.at(declared, 1)
-        shape = self.shape([self.sizes.batch, *map(self.sizes.size, node.type.shape)])
-        return Val(unless_empty(given, shape, self.like(plain, node.type)), 1, node.type)
 
 
 def _require_written(graph: Graph) -> None:

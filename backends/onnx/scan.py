@@ -10,7 +10,7 @@ from recurrency.graph.graph import Node
 from recurrency.graph.op import Trait
 from recurrency.graph.types import Type
 
-from .lowering import Lowering
+from .nodes import Nodes
 from .time import before, first_rows
 from .values import Val
 from .writer import HUGE, Tensor
@@ -25,7 +25,7 @@ class Ports:
     results: list[str] = field(default_factory=list)
 
 
-def write_loop(low: Lowering, ids: list[int]) -> None:
+def write_loop(low: Nodes, ids: list[int]) -> None:
     """Write the nodes of one recurrence as the body of a `Scan`."""
     Loop(low, ids).write()
 
@@ -33,7 +33,7 @@ def write_loop(low: Lowering, ids: list[int]) -> None:
 class Loop:
     """One recurrence while it is written."""
 
-    def __init__(self, low: Lowering, ids: list[int]) -> None:
+    def __init__(self, low: Nodes, ids: list[int]) -> None:
         self.low, self.ids, self.graph = low, ids, low.graph
         self.delayed = [id for id in ids if self.graph[id].delay]
         self.clock = str(self.graph[self.delayed[0]].type.clock)

@@ -207,6 +207,18 @@ class Compiled:
                 out[name] = self.interface.outward(array, port.kind) if self.batch_first else array
         return out
 
+    def known_streams(self, streams: Sequence[str]) -> tuple[str, ...]:
+        """The names of some inner streams, sorted.
+
+        Raises:
+            UsageError: one is unknown.
+        """
+        names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
+        for name in names:
+            if name not in self.streams:
+                raise self.interface.unknown("stream", name, self.streams)
+        return names
+
     def need_loss(self) -> None:
         """Raise a UsageError if the cell has no loss line."""
         if not self.has_loss:

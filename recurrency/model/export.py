@@ -21,7 +21,7 @@ from recurrency.program.layout import Layout
 from recurrency.version import VERSION
 
 if TYPE_CHECKING:
-    from recurrency.model.model import Model
+    from recurrency.model.compiled import Compiled
     from recurrency.model.programs import Programs
 
 
@@ -45,7 +45,7 @@ class Export:
     layout: Layout
     dtype: str
     without: frozenset[str]
-    model: Model
+    model: Compiled
     """The model, for a backend that writes more functions."""
     weights: Array | None = None
     """Parameters [size] to put into the source."""
@@ -103,7 +103,7 @@ class ModuleFiles:
 
 
 def module_files(
-    model: Model,
+    model: Compiled,
     options: str = "",
     weights: Array | None = None,
     resets: bool = False,
@@ -140,7 +140,7 @@ def module_files(
 
 
 def _binary(
-    model: Model,
+    model: Compiled,
     write: Callable[..., Mapping[str, bytes]],
     weights: Array | None,
     resets: bool,
@@ -156,21 +156,21 @@ def _binary(
 
 
 def export(
-    model: Model,
+    model: Compiled,
     path: str | Path,
     weights: Array | None = None,
     backend: str | None = None,
     streams: Sequence[str] = (),
 ) -> list[str]:
     """Write a compiled cell as files of another program; see `Model.export`."""
-    from recurrency.model.model import Model
-
     chosen = find(backend or WRITERS.get(Path(path).suffix) or model.backend, run=False)
     wanted = getattr(chosen, "extension", None)
     if wanted is not None and Path(path).suffix != wanted:
         raise UsageError(f"{path}: the backend {chosen.name} writes a file that ends in {wanted}")
     programs = model.programs
-    other = Model(model.spec, programs.elaborated, chosen, model.dtype, model.batch_first, sorted(programs.without))
+    other = type(model)(
+        model.spec, programs.elaborated, chosen, model.dtype, model.batch_first, sorted(programs.without)
+    )
     given = None if weights is None else np.asarray(weights)
     return module_files(other, "", given, streams=other.known_streams(streams)).write(path)
 
@@ -179,12 +179,12 @@ WRITERS = {".c": "c", ".onnx": "onnx"}
 """Extension -> the only backend that writes such files."""
 
 
-def module_text(model: Model, options: str = "", weights: Array | None = None) -> str:
+def module_text(model: Compiled, options: str = "", weights: Array | None = None) -> str:
     """The source alone; see `module_files`."""
     return module_files(model, options, weights).source
 
 
-def _require_finite(model: Model, weights: Array) -> None:
+def _require_finite(model: Compiled, weights: Array) -> None:
     """Raise a UsageError if a weight is not finite in the model's dtype, or the model has no parameters."""
     if not model.size:
         raise UsageError(f"{model.interface.name} has no parameters that could be written into its source")
@@ -196,7 +196,7 @@ def _require_finite(model: Model, weights: Array) -> None:
             raise UsageError(f"{where}; weights in a source must be finite")
 
 
-def _export(model: Model, options: str, weights: Array | None, resets: bool, masks: bool) -> Export:
+def _export(model: Compiled, options: str, weights: Array | None, resets: bool, masks: bool) -> Export:
     clocks = tuple(model.interface.input_clocks)
     model.allow_resets(clocks if resets else (), ("loss",) if model.has_loss else ())
     late = tuple(RESET.name(AFTER.of(clock)) for clock in clocks) if masks or model.backend == "torch" else ()
@@ -228,7 +228,7 @@ def _export(model: Model, options: str, weights: Array | None, resets: bool, mas
     )
 
 
-def _header(model: Model, options: str) -> str:
+def _header(model: Compiled, options: str) -> str:
     cell = "\n".join(f"    {line}" if line else "" for line in model.spec.cell.span.text.split("\n"))
     sizes = f" for {options}" if options else ""
     return f"{model.interface.name}{sizes}, written by recurrency {VERSION} from\n\n{cell}\n"

@@ -79,18 +79,6 @@ class Model(Products):
         outputs = self._named(values, self._results, gaps)
         return Run(outputs, self._state(values, call), inner, tape, self.interface)
 
-    def known_streams(self, streams: Sequence[str]) -> tuple[str, ...]:
-        """The names of some inner streams, sorted.
-
-        Raises:
-            UsageError: one is unknown.
-        """
-        names = tuple(sorted({streams} if isinstance(streams, str) else set(streams)))
-        for name in names:
-            if name not in self.streams:
-                raise self.interface.unknown("stream", name, self.streams)
-        return names
-
     def _state(self, values: Arrays, call: Call) -> dict[str, Array]:
         out = {name: values[root] for name, root in self._finals if root in values}
         if self.random:
