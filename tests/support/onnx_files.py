@@ -29,6 +29,32 @@ def session(content: bytes) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
+class Reference:
+    """The evaluator of the package onnx, which says what the operators mean, as a session."""
+
+    def __init__(self, content: bytes) -> None:
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+
+        self.file = onnx.load_from_string(content)
+        self.evaluator = ReferenceEvaluator(self.file)
+        self.initial = {tensor.name for tensor in self.file.graph.initializer}
+
+    def get_inputs(self) -> list[Any]:
+        return [i for i in self.file.graph.input if i.name not in self.initial]
+
+    def get_overridable_initializers(self) -> list[Any]:
+        return [i for i in self.file.graph.input if i.name in self.initial]
+
+    def get_outputs(self) -> list[Any]:
+        return list(self.file.graph.output)
+
+    def run(self, _: None, feed: Arrays) -> list[Any]:
+        with np.errstate(all="ignore"):
+            found: list[Any] = self.evaluator.run(None, feed)
+        return found
+
+
 class Exported:
     """A cell with the parameters of a case, as files; the results have the names of the interpreter's."""
 
