@@ -56,8 +56,8 @@ def _require_written(graph: Graph) -> None:
     """
     for id in graph.order():
         node = graph[id]
-        if node.op.name in REFUSED:
-            raise UsageError(f"the backend onnx has no {node.op.name}: {REFUSED[node.op.name]}")
+        if reason := REFUSED.get(node.op.name):
+            raise UsageError(f"the backend onnx has no {node.op.name}: {reason}")
         if Trait.DRAWS in node.op.traits and node.attrs.get("always"):
             why = "draws random numbers out of training: ONNX graphs are deterministic"
             raise UsageError(f"{place_text(node, why)}; take the probabilities as an output, and draw outside")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Trait
+from recurrency.graph.roots import INPUT, PARAM, START
 from recurrency.graph.types import Kind, Type
 from recurrency.passes.rewriting import number
 
@@ -69,19 +70,16 @@ class Nodes(Lower):
         name, lead = node.attrs["name"], self.lead(node.type)
         if Trait.FIRST in node.op.traits:
             return self._start(node)
-        found = Val(self.given[f"{'param' if Trait.PARAMETER in node.op.traits else 'input'}:{name}"], lead, node.type)
+        group = PARAM if Trait.PARAMETER in node.op.traits else INPUT
+        found = Val(self.given[group.of(name)], lead, node.type)
         return self.valid(found, str(node.type.clock)) if node.type.kind is Kind.STREAM else found
 
     def _start(self, node: Node) -> Val:
         """The caller's value where there is one, else the declared one, else zero."""
-        given = self.given.get(f"start:{node.attrs['name']}")
+        given = self.given.get(START.of(node.attrs["name"]))
         if given is not None and not self.optional:
             return Val(given, 1, node.type)
-        declared = (
-            self.values[node.args[0]]
-            if node.args
-            else self.literal(0.0 if node.type.index is None else -1.0, node.type)
-        )
+        declared = self.values[node.args[0]] if node.args else nothing(self, node)
         if given is None:
             return declared
         plain = self.at(declared, 1)
