@@ -48,7 +48,8 @@ def test_exported_files_compute_what_the_interpreter_does(name: str, dtype: str)
 
 @each_cell
 def test_the_backend_computes_what_the_interpreter_does(name: str, dtype: str) -> None:
-    for settings in ({"ragged": True, "state": True}, {"resets": True, "cuts": (2,)}, {"values": "large"}):
+    wide = {"values": "large"} if dtype == "float64" else {"seed": 3}  # in float32 some cells then divide 0 by 0
+    for settings in ({"ragged": True, "state": True}, {"resets": True, "cuts": (2,)}, wide):
         found = compared(spec_of(name), case_of(name, dtype, **settings), "onnx")
         assert not found.differences, "\n".join(map(str, found.differences[:5]))
         assert found.compared
