@@ -54,7 +54,7 @@ class Spoilt:
         runner = self.inner.build(graph, layout, dtype, name, without)
         types = {n: graph[i].type for n, i in graph.sources("input").items() if not TAPE.has(n)}
         streams = {n: t for n, t in types.items() if t.kind is Kind.STREAM}
-        spoils = hasattr(self.inner, "module")
+        spoils = hasattr(self.inner, "module") or hasattr(self.inner, "files")
 
         def run(call: Call) -> dict[str, Array]:
             ends = call.lengths
