@@ -86,11 +86,13 @@ def _contracted(
     a = _matrix(low, first, [shared, mine, summed], sizes)
     b = _matrix(low, second, [shared, summed, yours], sizes)
     plain = not shared and second.val.lead == 0  # one matrix for all steps and sequences
-    if not plain:
-        a = a if mine else a.unsqueezed(first.val.lead + len(shared))
-        b = b if yours else b.unsqueezed(second.val.lead + len(shared) + 1)
+    rowless = plain and not mine and first.val.lead > 0
+    # Never a vector: onnxruntime computes `MatMul` of a transposed matrix and a vector wrongly when it fuses them.
+    a = a if mine or rowless else a.unsqueezed(first.val.lead + len(shared))
+    b = b if yours else b.unsqueezed(second.val.lead + len(shared) + 1)
     found = a.apply("MatMul", b)
-    found = _split(low, found, lead + len(shared), mine, yours, sizes, plain)
+    if len(yours) != 1 or len(mine) != 1 - rowless:
+        found = low.reshaped(found, lead + len(shared), [[sizes[c]] for c in mine + yours])
     return _ordered(Val(found, lead, type_), shared + mine + yours, out)
 
 
@@ -101,13 +103,6 @@ def _matrix(low: Lower, side: Side, groups: Sequence[str], sizes: dict[str, Dim]
         return found.tensor
     dims = [[sizes[c] for c in group] for group in groups[1:] if group]
     return low.reshaped(found.tensor, found.lead + len(groups[0]), dims)
-
-
-def _split(low: Lower, found: Tensor, kept: int, mine: str, yours: str, sizes: dict[str, Dim], plain: bool) -> Tensor:
-    """The product of matrices with an axis for each letter, after those that it has already."""
-    if len(mine) == len(yours) == 1 or (plain and len(mine) + len(yours) == 1):
-        return found
-    return low.reshaped(found, kept, [[sizes[c]] for c in mine + yours])
 
 
 def _ordered(val: Val, letters: str, out: str) -> Val:

@@ -23,11 +23,11 @@ def write_array(low: Lower, node: Node) -> Val:
 
 
 def write_length(low: Lower, node: Node) -> Val:
-    return Val(low.sizes.lengths[node.attrs["clock"]].real(), 1, node.type)
+    return Val(low.sizes.lengths[node.attrs["clock"]].counted(), 1, node.type)
 
 
 def write_batch(low: Lower, node: Node) -> Val:
-    return Val(low.sizes.batch.apply("Squeeze").real(), 0, node.type)
+    return Val(low.sizes.batch.apply("Squeeze").counted(), 0, node.type)
 
 
 def write_random(low: Lower, node: Node) -> Val:

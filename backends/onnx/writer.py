@@ -155,10 +155,14 @@ class Tensor:
         return self.writer("Where", self, *chosen)
 
     def real(self) -> Tensor:
-        """A Boolean or whole value as real numbers."""
-        out = self.writer("Cast", self, to=self.writer.kind)
+        """A Boolean value as 0 and 1."""
+        out = self.counted()
         self.writer.flags.setdefault(out.name, self.name)
         return out
+
+    def counted(self) -> Tensor:
+        """Whole numbers as real numbers."""
+        return self.writer("Cast", self, to=self.writer.kind)
 
     def flag(self) -> Tensor:
         """Where a real value is not 0."""

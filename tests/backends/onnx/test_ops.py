@@ -7,7 +7,10 @@ import pytest
 
 import recurrency as rc
 from recurrency.graph.ops import OPS
+from recurrency.model.graphs import SWITCHES
 from recurrency.testing import edges
+from recurrency.testing.case import Case
+from recurrency.testing.compare import compared
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -41,3 +44,20 @@ def test_nan_is_the_greatest_element_wherever_it_is(dtype: str) -> None:
     assert np.isnan(found["most"]).all()
     assert np.isnan(found["parts"]).all()
     np.testing.assert_array_equal(found["place"][:, 0], np.arange(5))
+
+
+@pytest.mark.parametrize("without", [(), SWITCHES], ids=["optimised", "plain"])
+def test_what_onnxruntime_would_compute_wrongly_is_written_in_another_way(without: frozenset[str]) -> None:
+    """It fuses the product of a transposed matrix and a vector to a wrong one; lengths are no Boolean values."""
+    spec = rc.parse("""cell Fused[N](x: [N]) -> (y: [N, N], z: [N], most: [N]) {
+        param W : [N, N] ~ normal(0, 1)
+        param q : [N]    ~ normal(0, 1)
+        state C : [N, N] = identity(N)
+        C    = tanh(transpose(C[t-1] @ W) @ repeat(q, N, axis = 2))
+        y    = C * mean(x)
+        z    = transpose(outer(x, q)) @ q
+        most = where(max_over_time(x), x, 0) + max_over_time(x)
+    }""")
+    case = Case({"N": 3}, {"t": 4}, 3, {"t": (4, 0, 2)})
+    found = compared(spec, case, "onnx", without=without)
+    assert not found.differences, "\n".join(map(str, found.differences[:5]))
