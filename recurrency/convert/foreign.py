@@ -96,6 +96,14 @@ class Foreign:
         ends = ("", "_reverse") if self.bidirectional else ("",)
         return [f"l{layer}{end}" for layer in range(self.layers) for end in ends]
 
+    @property
+    def hint(self) -> str:
+        """What to try where a cell differs: a single layer, or the shipped cell that equals the layer."""
+        uses = [use.removeprefix("l") for use in self.uses]
+        if len(uses) > 1:
+            return f"choose one of its layers ({', '.join(uses)}), if a single one is meant"
+        return f"{self.title} is the shipped cell {self.shipped}"
+
     @cached_property
     def forms(self) -> Forms:
         """The equations; the output is `y`."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recurrency.convert import sizes
+from recurrency.convert import keras_files, sizes
 from recurrency.convert.foreign import KERAS_NAMES, KINDS, Foreign, Kind, described_keras, kind_of
-from recurrency.convert.torch import blank_like, check_parameters, named, ports
-from recurrency.convert.translating import Translation
+from recurrency.convert.keras_layers import DEFAULTS
+from recurrency.convert.moving import blank_like
+from recurrency.convert.stacks import Stack
+from recurrency.convert.torch import check_parameters, named, ports
+from recurrency.convert.translating import Translation, from_stack
 from recurrency.errors import UsageError
 from recurrency.graph.op import Array
 
@@ -18,8 +22,14 @@ BY_GATES: Mapping[int, str] = {4: "keras-lstm", 3: "keras-gru", 1: "keras-rnn-ta
 """The default kind of a layer, by its number of gates."""
 
 
-def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **dimensions: Any) -> dict[str, Array]:
-    """The parameters of a cell from `layer.get_weights()` of a Keras `LSTM`, `GRU` or `SimpleRNN`.
+def from_keras(
+    target: Any,
+    weights: Sequence[Any] | str | Path,
+    kind: str | None = None,
+    layer: str | None = None,
+    **dimensions: Any,
+) -> dict[str, Array]:
+    """The parameters of a cell from a Keras `LSTM`, `GRU` or `SimpleRNN`: from `layer.get_weights()`, or from a file.
 
     `target` is a spec, a compiled model or a module of one. `weights` are kernel, recurrent kernel and, if there is
     one, bias; for a `Bidirectional` layer, first those of the forward and then those of the backward layer. `kind` is
@@ -27,13 +37,23 @@ def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **d
     from the shapes (a `SimpleRNN` is assumed to use tanh, a `GRU` without biases to reset after the product).
     Dimensions are given as in `from_torch`.
 
+    `weights` may also be the path of a file: `.keras`, or `.h5` of Keras 2 or 3. It describes its layers, so no kind is
+    needed; `layer` names one of them, by default all are matched together, each reading the one before. A kind
+    means that the weights alone count, and not how the layer was run (masks, `go_backwards`, `stateful`). A file of
+    weights alone needs it.
+
     Returns: arrays by the names of the spec, for `Model.pack`.
 
     Raises:
-        UsageError: the cells differ (the message says where), or the weights have parts that the cell does not have.
+        UsageError: the cells differ (the message says where), the weights have parts that the cell does not have, or
+            the file has no such layer, or one that no cell equals.
     """
+    if isinstance(weights, str | Path):
+        return _from_file(target, weights, kind, layer, dimensions)
+    if layer is not None:
+        raise UsageError("layer= names a layer of a file; these are the weights of one layer already")
     arrays = [np.asarray(array) for array in weights]
-    found = kind_of(kind if kind in KINDS else f"keras-{kind}") if kind is not None else _kind(arrays)
+    found = _row(kind) if kind is not None else _kind(arrays)
     given = _unpacked(found, arrays)
     foreign = described_keras(found, {name: array.shape for name, array in given.items()})
     wrong = [f"{n} {list(s)}" for n, s in foreign.shapes.items() if n not in given or given[n].shape != s]
@@ -41,6 +61,41 @@ def from_keras(target: Any, weights: Sequence[Any], kind: str | None = None, **d
         raise UsageError(f"{foreign.title} of {foreign.hidden} units needs {', '.join(wrong)}; the given arrays differ")
     cell = sizes.by_ports(target, foreign.inputs, foreign.outputs, dimensions)
     return Translation(cell, foreign, _keras_name).to_ours(given, blank_like(given))
+
+
+def _from_file(
+    target: Any, path: str | Path, kind: str | None, layer: str | None, dimensions: dict[str, Any]
+) -> dict[str, Array]:
+    """The parameters of a cell from a file that describes its layers, or from one of weights alone."""
+    with keras_files.opened(path) as file:
+        if file.entries is not None:
+            stack = file.stack(layer, weights_only=kind is not None)
+        elif kind is None:
+            raise UsageError(f"{path} has weights alone, without a description of the layers: say the kind of layer")
+        else:
+            weights = file.bare(layer)
+    if file.entries is None:
+        return from_keras(target, weights, kind, dimensions=dimensions)
+    if kind is not None:
+        _check_kind(stack, _row(kind))
+    return from_stack(target, stack, dimensions)
+
+
+def _row(kind: str) -> Kind:
+    return kind_of(kind if kind in KINDS else f"keras-{kind}")
+
+
+def _check_kind(stack: Stack, kind: Kind) -> None:
+    found = stack.layers[0]
+    if len(stack.layers) > 1:
+        raise UsageError(f"choose one of the layers {', '.join(one.name for one in stack.layers)}, if a kind is given")
+    if found.cell != kind.cell or any(dict(one.options) != _own(kind) for one in found.directions):
+        raise UsageError(f"{stack.title} is no {kind.title}, or has other activations")
+
+
+def _own(kind: Kind) -> dict[str, str]:
+    """The activations of a kind that are not the default ones."""
+    return {name: value for name, value in kind.options.items() if value != DEFAULTS[name]}
 
 
 def to_keras(
@@ -54,7 +109,7 @@ def to_keras(
     arrays = {name: np.asarray(_on_host(value)) for name, value in named(source, params).items()}
     cell = sizes.by_parameters(source, {name: a.shape for name, a in arrays.items()}, dimensions)
     check_parameters(cell.cell.name, {n: p.shape for n, p in cell.parameters.items()}, arrays)
-    row = kind_of(kind if kind in KINDS else f"keras-{kind}")
+    row = _row(kind)
     foreign = Foreign(row, *ports(cell, 2 if bidirectional else 1), 1, bidirectional, bias)
     found = Translation(cell, foreign, _keras_name).to_theirs(arrays, blank_like(arrays))
     return [array for use in foreign.uses for array in _packed(found, use)]

@@ -18,6 +18,14 @@ Complain: TypeAlias = Callable[[Equation], str]
 """The message for an equation that does not hold."""
 
 
+def blank_like(arrays: Mapping[str, Any]) -> Blank:
+    """Makes zeros with the library, dtype and device of these arrays."""
+    some = next(iter(arrays.values()))
+    if hasattr(some, "new_zeros"):
+        return lambda shape: some.new_zeros(shape)
+    return lambda shape: np.zeros(shape, some.dtype)
+
+
 class Arrays:
     """Arrays by name, and which of their elements have been read or written."""
 

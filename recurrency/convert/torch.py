@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from recurrency.convert import sizes
 from recurrency.convert.foreign import KINDS, TORCH_NAME, Foreign, Kind, described_torch, kind_of, torch_name
-from recurrency.convert.moving import Blank
+from recurrency.convert.moving import blank_like
 from recurrency.convert.translating import Translation
 from recurrency.errors import UsageError
 
@@ -104,14 +102,6 @@ def state_dict(
 def plain(value: Any) -> Any:
     """A tensor without its autograd history; an array unchanged."""
     return value.detach() if hasattr(value, "detach") else value
-
-
-def blank_like(arrays: Mapping[str, Any]) -> Blank:
-    """Makes zeros with the library, dtype and device of these arrays."""
-    some = next(iter(arrays.values()))
-    if hasattr(some, "new_zeros"):
-        return lambda shape: some.new_zeros(shape)
-    return lambda shape: np.zeros(shape, some.dtype)
 
 
 def named(source: Any, params: Any) -> Mapping[str, Any]:

@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from recurrency.convert.foreign import Foreign
-from recurrency.convert.moving import Arrays, Blank, moved
+from recurrency.convert import sizes
+from recurrency.convert.moving import Arrays, Blank, blank_like, moved
+from recurrency.convert.stacks import Stack
 from recurrency.equations.forms import Forms
 from recurrency.equations.matching import Difference, Equation, Linear, Match, matched
 from recurrency.equations.polynomials import Product
 from recurrency.equations.printing import Printer
 from recurrency.errors import UsageError
 from recurrency.language.elaboration.elaborate import Elaborated
+
+
+class Layers(Protocol):
+    """Layers of another library as equations: sizes, names, and the shapes of their parameters."""
+
+    @property
+    def inputs(self) -> int: ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def shipped(self) -> str: ...
+
+    @property
+    def hint(self) -> str: ...
+
+    @property
+    def forms(self) -> Forms: ...
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
+
+
+def from_stack(target: Any, stack: Stack, dimensions: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a cell from the layers of a file.
+
+    Raises:
+        UsageError: the cells differ, or the layers have parts that the cell does not have.
+    """
+    given = {name: stack.arrays[name] for name in stack.shapes}
+    cell = sizes.by_ports(target, stack.inputs, stack.outputs, dimensions)
+    return Translation(cell, stack, stack.renamed).to_ours(given, blank_like(given))
 
 
 class Translation:
@@ -24,7 +61,7 @@ class Translation:
         UsageError: the two compute different things; the message says where they differ.
     """
 
-    def __init__(self, cell: Elaborated, foreign: Foreign, rename: Callable[[str], str]) -> None:
+    def __init__(self, cell: Elaborated, foreign: Layers, rename: Callable[[str], str]) -> None:
         self.name, self.foreign, self.rename = cell.cell.name, foreign, rename
         self.shapes = {name: tuple(int(str(size)) for size in p.shape) for name, p in cell.parameters.items()}
         self.match = self._matched(cell)
@@ -60,15 +97,8 @@ class Translation:
         return (
             f"{self.name} and {self.foreign.title} are different cells; they differ where\n"
             f"  {self.name} has {ours.equation(found.ours)}\n"
-            f"  {self.foreign.title} has {theirs.equation(found.theirs)}{self._hint()}"
+            f"  {self.foreign.title} has {theirs.equation(found.theirs)}\n{self.foreign.hint}".rstrip()
         )
-
-    def _hint(self) -> str:
-        """A suggestion: a single layer, or the shipped cell that equals the layer."""
-        uses = [use.removeprefix("l") for use in self.foreign.uses]
-        if len(uses) > 1:
-            return f"\nchoose one of its layers ({', '.join(uses)}), if a single one is meant"
-        return f"\n{self.foreign.title} is the shipped cell {self.foreign.shipped}"
 
     def to_ours(self, given: Mapping[str, Any], blank: Blank) -> dict[str, Any]:
         """The parameters of the cell from those of the layers."""
@@ -110,8 +140,10 @@ class Translation:
         if not equation.ours:
             place = Printer(self.match.theirs, self.rename).product(equation.place)
             times = f" * {place}" if equation.place.factors else ""
-            known = f"the shipped cell {self.foreign.shipped} has one"
-            return f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and it is not zero; {known}"
+            known = f"; the shipped cell {self.foreign.shipped} has one" if self.foreign.shipped else ""
+            if any(block.name.endswith("[0]") for _, block in equation.theirs):
+                known = "; give the state of the cell a trained initial value (~ zeros)"
+            return f"{self.foreign.title} has {terms}{times}; {self.name} has no such term, and it is not zero{known}"
         ours = _terms(Printer(self.match.ours), equation.ours, Product())
         return f"{terms} of {self.foreign.title} must equal {ours} of {self.name}, which must have other values too"
 

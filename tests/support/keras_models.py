@@ -1,0 +1,53 @@
+"""Models of Keras with random weights, on its PyTorch backend; skipped by name where Keras is absent."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def keras() -> Any:
+    """Keras on PyTorch; where it is absent, the test is skipped."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    os.environ.setdefault("KERAS_HOME", tempfile.mkdtemp(prefix="keras"))
+    pytest.importorskip("torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
+
+
+def model(layers: Callable[[Any], list[Any]], inputs: int = 3, dtype: str = "float64", seed: int = 0) -> Any:
+    """A Sequential model of these layers with normally distributed weights, biases too."""
+    package = keras()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = package.Sequential([package.Input((None, inputs), dtype=dtype), *layers(package.layers)])
+        for layer in found.layers:
+            layer.dtype_policy = package.DTypePolicy(dtype)
+    return filled(found, seed)
+
+
+def filled(found: Any, seed: int = 0) -> Any:
+    """The model with normally distributed weights."""
+    rng = np.random.default_rng(seed)
+    found.set_weights([rng.normal(0, 0.7, size=w.shape).astype(w.dtype) for w in found.get_weights()])
+    return found
+
+
+def saved(found: Any, path: Any) -> str:
+    """The path of a file that Keras writes: `.keras`, `.h5`, `.weights.h5`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (found.save_weights if str(path).endswith(".weights.h5") else found.save)(path)
+    return str(path)
+
+
+def outputs(found: Any, x: Any) -> Any:
+    """What the model makes of x [T, B, N]: [T, B, H]."""
+    return np.swapaxes(np.asarray(found(np.swapaxes(x, 0, 1)).detach()), 0, 1)
