@@ -69,7 +69,7 @@ class Exported:
         graph = self._graph()
         ports = Ports(Writer(self.model.dtype, self._public(graph)))
         sizes, arrays = self._inputs(graph, ports)
-        lowered = Lowering(graph, ports.writer, sizes, arrays, optional=True)
+        lowered = Lowering(graph, ports.writer, sizes, arrays, optional=True, operators=self._operators)
         for root, name in self._outputs(graph).items():
             type_ = graph[graph.roots[root]].type
             shape = axes_of(type_, self.steps, BATCH, self.single)
@@ -77,6 +77,11 @@ class Exported:
         found = ports.model(self.model.interface.name, self.model.spec.doc or "")
         helper.set_model_props(found, self._properties(graph))
         return found
+
+    @property
+    def _operators(self) -> bool:
+        """Whether recurrences become operators: onnxruntime has them in float32 only."""
+        return self.model.dtype == "float32" and "fuse" not in self.model.programs.without
 
     def _graph(self) -> Graph:
         clocks = tuple(self.model.interface.input_clocks) if self.resets else ()

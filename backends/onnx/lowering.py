@@ -11,6 +11,7 @@ from recurrency.passes.recurrence import is_cycle, strong
 from recurrency.passes.stepwise import place_text
 
 from .nodes import Nodes
+from .operators import write_operator
 from .scan import write_loop
 from .table import REFUSED
 from .writer import Tensor
@@ -19,13 +20,16 @@ from .writer import Tensor
 class Lowering(Nodes):
     """Writes the nodes that the roots of a graph need; see `Nodes` for the arguments.
 
+    With `operators`, recurrences become operators of ONNX where they equal one.
+
     Raises:
         UsageError: an operation has no ONNX, or draws random numbers out of training.
     """
 
-    def __init__(self, graph: Graph, *arguments: Any, **more: Any) -> None:
+    def __init__(self, graph: Graph, *arguments: Any, operators: bool = False, **more: Any) -> None:
         _require_written(graph)
         super().__init__(graph, *arguments, **more)
+        self.operators = operators
         self._write()
 
     def root(self, name: str) -> Tensor:
@@ -43,8 +47,9 @@ class Lowering(Nodes):
         for component in strong(reads):
             ids = sorted(component, key=place.__getitem__)
             if is_cycle(ids, reads):
-                write_loop(self, ids)
-            else:
+                if not (self.operators and write_operator(self, ids)):
+                    write_loop(self, ids)
+            elif ids[0] not in self.values:  # else an operator has given it
                 self.write(ids[0])
 
 

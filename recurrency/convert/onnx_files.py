@@ -1,19 +1,19 @@
 """Reads recurrent operators from `.onnx` files: `LSTM`, `GRU` and `RNN` nodes whose weights are constants.
 
-Nothing is computed and no other file is opened: weights outside the file are refused.
+No other file is opened: weights outside the file are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recurrency.convert.onnx_nodes import GREATEST_ARRAY, OPERATORS, layer_of, title
+from recurrency.convert.onnx_constants import Constants
+from recurrency.convert.onnx_nodes import OPERATORS, layer_of, title
 from recurrency.convert.stacks import Stack, chosen
 from recurrency.convert.translating import from_stack
 from recurrency.errors import UsageError
@@ -81,30 +81,12 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-class Graph:
+class Graph(Constants):
     """The nodes of a graph, who computes each value, and the constants."""
 
     def __init__(self, graph: Any) -> None:
+        super().__init__(graph)
         self.nodes: Sequence[Any] = [node for node in graph.node if node.domain in ("", "ai.onnx")]
-        self.makers: Mapping[str, Any] = {name: node for node in graph.node for name in node.output if name}
-        self.initializers: Mapping[str, Any] = {tensor.name: tensor for tensor in graph.initializer}
-
-    def constant(self, name: str) -> Array | None:
-        """A constant by its name: an initializer or the output of `Constant`; None if it is computed or an input.
-
-        Raises:
-            UsageError: it is too large, or stored in another file.
-        """
-        for _ in range(len(self.nodes) + 1):
-            if name in self.initializers:
-                return _array(self.initializers[name])
-            node = self.makers.get(name)
-            if node is None or node.op_type not in ("Constant", "Identity"):
-                return None
-            if node.op_type == "Constant":
-                return next((_array(a.t) for a in node.attribute if a.name == "value"), None)
-            name = node.input[0]
-        return None
 
     def reads(self, above: Any, below: Any) -> bool:
         """Whether the input of a node is the output of another, with both directions side by side."""
@@ -143,15 +125,3 @@ class Graph:
 
 def _directions(node: Any) -> int:
     return 2 if any(a.name == "direction" and a.s == b"bidirectional" for a in node.attribute) else 1
-
-
-def _array(tensor: Any) -> Array:
-    """A tensor within the file, of bounded size."""
-    from onnx import TensorProto, numpy_helper
-
-    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise UsageError(f"{tensor.name} is stored in another file, which is not read; save the model as one file")
-    if any(size < 0 for size in tensor.dims) or prod(tensor.dims) > GREATEST_ARRAY:
-        raise UsageError(f"{tensor.name} has the shape {list(tensor.dims)}; at most {GREATEST_ARRAY} elements are read")
-    found = numpy_helper.to_array(tensor)
-    return found.astype(np.float32) if found.dtype.name == "bfloat16" else found

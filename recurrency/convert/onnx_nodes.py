@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from recurrency.convert.onnx_constants import Constants
 from recurrency.convert.stacks import Direction, Layer
 from recurrency.errors import UsageError
 from recurrency.graph.op import Array
-
-GREATEST_ARRAY = 2**28
-"""Bound on the elements of one array."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,6 @@ FORMULAS: Mapping[str, tuple[str, Mapping[str, float | None]]] = {
 IGNORED = {"hidden_size", "direction", "layout", "activations", "activation_alpha", "activation_beta"}
 ENDS: Mapping[bytes, tuple[bool, ...]] = {b"forward": (False,), b"reverse": (True,), b"bidirectional": (False, True)}
 """Whether each direction of a node runs backward."""
-
-
-class Constants(Protocol):
-    """Where the constants of a graph are."""
-
-    def constant(self, name: str) -> Array | None: ...
 
 
 def title(node: Any) -> str:

@@ -88,6 +88,8 @@ class Match:
     equations: tuple[Equation, ...]
     ours: Forms
     theirs: Forms
+    pairs: tuple[tuple[object, object], ...] = ()
+    """Streams that match, as nodes with their rows, and names of inputs."""
 
 
 @dataclass
@@ -108,7 +110,7 @@ def matched(ours: Forms, theirs: Forms, output: tuple[str, str]) -> Match | Diff
         search = Search(ours.turning(turned) if turned else ours, theirs, furthest if turned else plain)
         a, b = search.ours.output(output[0]), theirs.output(output[1])
         for state in search.sums(a, b, State()):
-            return Match(state.equations, search.ours, theirs)
+            return Match(state.equations, search.ours, theirs, state.pairs)
     return furthest if furthest.depth > plain.depth + TURNED_AT_LEAST else plain
 
 
