@@ -71,7 +71,8 @@ def _from_file(
         if file.entries is not None:
             stack = file.stack(layer, weights_only=kind is not None)
         elif kind is None:
-            raise UsageError(f"{path} has weights alone, without a description of the layers: say the kind of layer")
+            known = ", ".join(name for name in KINDS if name.startswith("keras"))
+            raise UsageError(f"{path} has weights alone and does not describe its layers: say the kind, one of {known}")
         else:
             weights = file.bare(layer)
     if file.entries is None:

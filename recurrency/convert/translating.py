@@ -120,12 +120,12 @@ class Translation:
         """The blocks without biases, if the layers have none."""
         return tuple(piece for piece in pieces if piece[1].name in self.foreign.shapes)
 
-    @staticmethod
-    def _complete(given: Arrays, out: Arrays, source: str, target: str) -> None:
+    def _complete(self, given: Arrays, out: Arrays, source: str, target: str) -> None:
         """Check that all elements have been read, and all have been written."""
         for arrays, owner, other in ((given, source, target), (out, target, source)):
             for name in arrays.untouched():
-                raise UsageError(f"{name} of {owner} does not affect the output that matches {other}")
+                shown = self.rename(name) if owner == self.foreign.title else name
+                raise UsageError(f"{shown} of {owner} does not affect the output that matches {other}")
 
     def _complaint_of_ours(self, equation: Equation) -> str:
         terms = _terms(Printer(self.match.ours), equation.ours, equation.place)

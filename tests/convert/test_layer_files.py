@@ -63,7 +63,7 @@ def test_neither_keras_nor_torch_is_needed() -> None:
 
 def test_weights_alone_need_a_kind() -> None:
     text = said(lambda: from_keras(rc.library.TorchGRU, FILES / "gru.weights.h5"))
-    assert "has weights alone, without a description of the layers: say the kind of layer" in text
+    assert "has weights alone and does not describe its layers: say the kind, one of keras-lstm" in text
 
 
 # --------------------------------------------------------------------------------------------- files from anywhere
