@@ -21,6 +21,7 @@ from recurrency.version import VERSION
 
 from .graph import GREATEST_FILE, Ports, axes_of
 from .lowering import Lowering
+from .unread import without_unread
 from .values import Sizes
 from .writer import Tensor, Writer
 
@@ -74,6 +75,7 @@ class Exported:
             type_ = graph[graph.roots[root]].type
             shape = axes_of(type_, self.steps, BATCH, self.single)
             ports.output(name, lowered.root(root), ports.kind(type_), shape)
+        ports.writer.main = without_unread(ports.writer.main, [output.name for output in ports.outputs])
         found = ports.model(self.model.interface.name, self.model.spec.doc or "")
         helper.set_model_props(found, self._properties(graph))
         return found

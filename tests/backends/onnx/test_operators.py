@@ -106,6 +106,11 @@ def test_a_loop_is_written_where_it_is_asked_for_and_where_onnxruntime_needs_it(
     assert kinds(exported(spec, "float64").files[".onnx"]) == {"Scan": 1}
 
 
+def test_nothing_is_written_that_nobody_reads() -> None:
+    nodes = onnx.load_from_string(exported(rc.library.LSTM).files[".onnx"]).graph.node
+    assert not {"MatMul", "Tanh", "Sigmoid"} & {node.op_type for node in nodes}
+
+
 # ---------------------------------------------------------------------------------------------------------- mutants
 
 MUTANTS: dict[str, list[tuple[str, str, bool]]] = {
