@@ -124,10 +124,6 @@ REFUSED: dict[str, tuple[Layers, str]] = {
         "layer a can't be converted: it has go_backwards=True",
     ),
     "masks": (lambda k: [k.Masking(name="m"), k.LSTM(4, name="a")], "layer a can't be converted: m makes a mask"),
-    "embedded masks": (
-        lambda k: [k.Reshape((-1,)), k.Embedding(5, 3, mask_zero=True, name="m"), k.LSTM(4, name="a")],
-        "layer a can't be converted: m makes a mask",
-    ),
     "activations": (
         lambda k: [k.GRU(4, activation="mish", name="a")],
         "layer a can't be converted: its activation is mish",

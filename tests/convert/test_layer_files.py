@@ -92,6 +92,13 @@ def reconfigured(path: Path, **options: Any) -> Path:
     return edited(path, change)
 
 
+def embedded(members: dict[str, bytes]) -> None:
+    """An embedding below the layer, which masks symbol 0."""
+    model = json.loads(members["config.json"])
+    model["config"]["layers"].insert(1, {"class_name": "Embedding", "config": {"name": "words", "mask_zero": True}})
+    members["config.json"] = json.dumps(model).encode()
+
+
 def rewritten(path: Path, change: Callable[[Any, Any], None]) -> Path:
     """`lstm.h5` with another kernel."""
     out = path / "a.h5"
@@ -135,6 +142,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a bomb": (lambda f: edited(f, lambda m: m.update({"config.json": b" " * 2**27})), "too large for a description"),
     "no model": (lambda f: edited(f, lambda m: m.update({"config.json": b"[1]"})), "does not list the layers"),
     "a state": (lambda f: reconfigured(f, stateful=True), "layer encoder can't be converted: it has stateful=True"),
+    "a mask": (lambda f: edited(f, embedded), "layer encoder can't be converted: words makes a mask"),
     "units": (lambda f: reconfigured(f, units=3), "units is 3, but its kernel has the shape [3, 6]"),
     "a bias": (lambda f: reconfigured(f, reset_after=False), "its bias has the shape [2, 6], but reset_after=False"),
     "code": (
