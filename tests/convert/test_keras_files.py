@@ -16,6 +16,8 @@ from tests.support.converting import assert_close, said
 
 pytest.importorskip("h5py")
 
+pytestmark = pytest.mark.long  # Keras takes seconds to import; test_layer_files.py reads files that it made
+
 CELLS = """
 use PlainLSTM, GRU, TorchGRU, Elman from library
 
