@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from onnx import TensorProto, helper
 
 from recurrency.equations.polynomials import Block
@@ -39,7 +41,7 @@ class Written:
             inputs.append(self._rows("P", 3).unsqueezed(0).name)
         outputs = [w.names.new(f"{found.operator.kind.lower()}_{what}") for what in ("y", "h", "c")[: 1 + len(firsts)]]
         title = w.names.new(found.operator.kind.lower())
-        options = {"hidden_size": found.hidden, **dict(found.operator.attributes)}
+        options: dict[str, Any] = {"hidden_size": found.hidden, **dict(found.operator.attributes)}
         w.main.append(helper.make_node(found.operator.kind, inputs, outputs, name=title, **options))
         h = low.graph[found.states[0]]
         low.values[found.states[0]] = Val(w("Squeeze", outputs[0], w.whole(1)), 2, h.type)

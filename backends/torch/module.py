@@ -26,6 +26,7 @@ from .runtime.network import Network
 from .runtime.program import INPUT, PROGRAMS, RESET, Port, Program
 
 if TYPE_CHECKING:
+    from recurrency.model.compiled import Compiled
     from recurrency.model.model import Model
     from recurrency.model.spec import Spec
 
@@ -47,7 +48,7 @@ class InMemory(Program):
     network: type[SpecNetwork] | None = None
     """The class of its networks; see `class_of`."""
 
-    def __init__(self, model: Model, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
+    def __init__(self, model: Compiled, recipe: tuple[Any, ...], tables: Mapping[str, Any]) -> None:
         self.model, self.recipe = model, recipe
         self._functions: dict[Any, Callable[..., dict[str, Tensor]]] = {}
         self._tapes: dict[str, tuple[Port, ...]] = {}
@@ -122,6 +123,9 @@ class SpecNetwork(Network):
     @property
     def model(self) -> Model:
         """The compiled model, which works on NumPy arrays; see `Spec.compile`."""
+        from recurrency.model.model import Model
+
+        assert isinstance(self.program.model, Model)
         return self.program.model
 
     def curvature(
@@ -204,7 +208,7 @@ def rebuilt(
 
 
 def program_of(
-    model: Model, dimensions: Mapping[str, Any], streams: Sequence[str] = (), resets: tuple[str, ...] = ()
+    model: Compiled, dimensions: Mapping[str, Any], streams: Sequence[str] = (), resets: tuple[str, ...] = ()
 ) -> InMemory:
     """The program of a model: one object for equal programs. `resets` are the clocks that have resets.
 
@@ -250,7 +254,7 @@ def torch_dtype(dtype: Any) -> torch.dtype | None:
 # ------------------------------------------------------------------------------------------------------------- tables
 
 
-def tables(model: Model, streams: tuple[str, ...], resets: tuple[str, ...] = ()) -> dict[str, Any]:
+def tables(model: Compiled, streams: tuple[str, ...], resets: tuple[str, ...] = ()) -> dict[str, Any]:
     """The tables of `Program` for a compiled model with these inner streams among its results."""
     programs = model.programs.resetting(resets)
     results = tuple(f"{group}:{n}" for group, names in _results(model, streams).items() for n in names)
@@ -282,11 +286,11 @@ def tables(model: Model, streams: tuple[str, ...], resets: tuple[str, ...] = ())
     }
 
 
-def _results(model: Model, streams: tuple[str, ...]) -> dict[str, Sequence[str]]:
+def _results(model: Compiled, streams: tuple[str, ...]) -> dict[str, Sequence[str]]:
     return {"output": tuple(model.outputs), "final": tuple(model.states), "stream": streams}
 
 
-def _switches(model: Model) -> str:
+def _switches(model: Compiled) -> str:
     return ",".join(sorted(model.programs.without))
 
 
@@ -295,7 +299,7 @@ def _key(name: str, sizes: str, contents: Sequence[str]) -> str:
     return f"{name}_{digest[:16]}"
 
 
-def _sources(graph: Graph, model: Model) -> tuple[str, ...]:
+def _sources(graph: Graph, model: Compiled) -> tuple[str, ...]:
     """The inputs and initial states that a graph reads."""
     starts = graph.sources("start")
     return (

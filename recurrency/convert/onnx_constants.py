@@ -74,7 +74,9 @@ def _made(node: Any, arrays: Sequence[Array]) -> Array:
     try:
         if SIZES[node.op_type](arrays) > GREATEST_ARRAY:
             raise UsageError(f"{name} would have too many elements; at most {GREATEST_ARRAY} are read")
-        found = ReferenceEvaluator(node).run(None, dict(zip(node.input, arrays, strict=True)))
+        given: dict[str, Any] = dict(zip(node.input, arrays, strict=True))
+        evaluator: Any = ReferenceEvaluator(node)
+        found = evaluator.run(None, given)
     except (ValueError, TypeError, IndexError, RuntimeError) as error:
         raise UsageError(f"{name} can't be computed: {str(error).splitlines()[0]}") from error
     return np.asarray(found[0])
