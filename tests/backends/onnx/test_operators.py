@@ -125,7 +125,7 @@ MUTANTS: dict[str, list[tuple[str, str, bool]]] = {
         ("c = f * c[t-1]", "c = (1 - i) * c[t-1]", False),
         ("c = f * c[t-1]", "c = f * h[t-1]", False),
         ("c = f * c[t-1]", "c = f * c[t-2]", False),
-        ("c = f * c[t-1]", "c = i * c[t-1]", False),
+        ("c = f * c[t-1]", "c = i * c[t-1]", True),
         ("i * g", "i + g", False),
         ("i * g", "i * sigmoid(g)", False),
         ("p_o * c", "p_o * c[t-1]", False),
