@@ -31,7 +31,7 @@ recurrency.inspection recurrency.training
 recurrency.comparing recurrency.editor recurrency.generating recurrency.notebook recurrency.optim
 recurrency.predicting
 recurrency recurrency.reproducing
-recurrency.cli
+recurrency.cli recurrency.sklearn
 recurrency.__main__
 """
 """The lowest first. Packages of one layer don't import one another; `recurrency` alone is the package's `__init__`."""

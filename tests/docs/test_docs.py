@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LITERAL = {"tutorial.md", "predict.md"}
 """Pages whose commands and Python follow on one another: test_tutorial.py runs all of them."""
+NEEDED = {"sklearn.md": "sklearn"}
+"""What the Python of a page imports that need not be installed."""
 QUICK = {"check", "fmt", "list", "new", "diff", "show", "compile", "backends"}
 DIFFERENT = 1
 """The exit code of `recurrency diff` where two cells differ."""
@@ -157,6 +159,8 @@ def test_the_picture_of_the_layers_is_what_the_imports_say(golden: Callable[[Pat
 )
 def test_the_python_of_a_page_prints_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pieces of a page follow on one another; what is printed stands behind the call as a comment, or below it."""
+    if page.name in NEEDED:
+        pytest.importorskip(NEEDED[page.name])
     prepared(page, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

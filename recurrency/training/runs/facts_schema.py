@@ -30,11 +30,20 @@ def _of_each(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(map(kind, value.values()))
 
 
+def _classes(value: Any) -> bool:
+    """Texts, numbers or truth values, all of one type."""
+    kinds = {type(v) for v in value} if isinstance(value, list) else set()
+    return len(kinds) == 1 and kinds <= {str, int, float, bool} and len(set(value)) == len(value)
+
+
 KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "vocabulary": (lambda v: _symbols(v) or _of_each(_symbols)(v), "different texts in a list, or such lists by name"),
     "unit": (lambda v: v in UNITS, f"one of {', '.join(UNITS)}"),
     "ends": (_of_each(lambda v: type(v) is str), "texts by name"),
     "labels": (_symbols, "different texts in a list"),
+    "classes": (_classes, "different texts, numbers or truth values in a list"),
+    "columns": (_whole, "a whole number"),
+    "single": (lambda v: type(v) is bool, "true or false"),
     "lowest": (_whole, "a whole number"),
     "steps": (lambda v: _whole(v) and v > 0, "a whole number from 1 on"),
     "pace": (_positive, "a number above 0"),

@@ -132,7 +132,7 @@ class RunFolder:
 
     def copied(self, dimensions: Mapping[str, Any]) -> dict[str, Any]:
         """The dimensions with the names of copied cells and arrays; arrays are written here, cells by `write_spec`."""
-        cells = {name: load(str(value)) for name, value in dimensions.items() if is_cell(value)}
+        cells = {name: spec for name, value in dimensions.items() if (spec := _own_cell(value)) is not None}
         named = {name: f"{SPEC}/{CELLS}/{name}/{_texts(spec, {})[1]}:{spec.name}" for name, spec in cells.items()}
         return {**kept(self.path, dimensions), **named}
 
@@ -258,6 +258,13 @@ def best_file(path: str | Path) -> Path:
     return best
 
 
+def _own_cell(value: object) -> Spec | None:
+    """The spec that is the value of a dimension, or that it names by a path."""
+    if isinstance(value, Spec):
+        return value
+    return load(str(value)) if is_cell(value) else None
+
+
 def _texts(spec: Spec, cells: Mapping[str, object]) -> tuple[dict[str, str], str]:
     """All texts that a spec uses, by their path in the folder `spec/`, and the path of its own text.
 
@@ -272,8 +279,8 @@ def _texts(spec: Spec, cells: Mapping[str, object]) -> tuple[dict[str, str], str
         if isinstance(value, str) and value in library_index():
             path = library_index()[value]
             out[f"{LIBRARY}/{path.name}"] = path.read_text(encoding="utf-8")
-        elif is_cell(value):
-            texts, _ = _texts(load(str(value)), {})
+        elif (own_cell := _own_cell(value)) is not None:
+            texts, _ = _texts(own_cell, {})
             out |= {f"{CELLS}/{name}/{path}": text for path, text in texts.items()}
     while later:
         module = later.pop()

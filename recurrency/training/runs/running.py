@@ -51,7 +51,7 @@ def in_folder(session: Session, folder: RunFolder) -> History:
             at = f"epoch {snapshot.epoch}, step {snapshot.step}" if snapshot else "its beginning"
             session.write(f"going on with {folder.path} from {at}")
         else:
-            _begin(session, folder)
+            begin(session, folder)
             snapshot = None
         seed = session.options["seed"]
         metrics = Metrics(folder / METRICS, session.options["log-every"], snapshot)
@@ -80,7 +80,12 @@ def _trained(session: Session, folder: RunFolder, snapshot: Any, metrics: Metric
     return session.learn(seed, task, report, resume=snapshot, save=save)
 
 
-def _begin(session: Session, folder: RunFolder) -> None:
+def begin(session: Session, folder: RunFolder) -> None:
+    """Write the spec and the options into a folder.
+
+    Raises:
+        UsageError: a file can't be written.
+    """
     import tomli_w
 
     experiment = session.experiment

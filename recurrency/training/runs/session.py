@@ -10,6 +10,7 @@ from typing import Any
 
 from recurrency.errors import ShapeError, UsageError, nearest_hint
 from recurrency.model.initial import initialised, redrawn
+from recurrency.model.spec import Spec
 from recurrency.training.loop.loop import DivergedError, History, Options, Reporter, train
 from recurrency.training.loop.optimisers import optimiser
 from recurrency.training.loop.processes import Processes
@@ -168,9 +169,14 @@ class Session:
 
     def save_best(self, path: str | Path, history: History, seed: int) -> None:
         """Write the best weights, with the spec, dimensions, seed and epoch that they belong to."""
-        dimensions = json.dumps(dict(self.experiment.dimensions))
+        dimensions = json.dumps({name: _said(value) for name, value in self.experiment.dimensions.items()})
         about = {"spec": self.spec.name, "dimensions": dimensions, "seed": str(seed), "epoch": str(history.best_epoch)}
         save_weights(path, self.model, history.params, about)
+
+
+def _said(value: Any) -> Any:
+    """The value of a dimension as JSON can hold it: a spec by its name."""
+    return value.name if isinstance(value, Spec) else value
 
 
 def _settings(experiment: Experiment, seed: int = 0, processes: int = 1) -> Settings:
