@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """A cell of your own in a LightningModule: which of two sines comes first, the slow one or the fast one?
 
-    pip install torch lightning
-    python lightning_cell.py
+pip install torch lightning
+python lightning_cell.py
 """
 
 import lightning
