@@ -105,6 +105,8 @@ def _log_softmax(y: Array, x: Array) -> Array:
     """Of the differences from the greatest, and of the logarithm of 1 and the sum of the others' exponentials."""
     if not x.size:
         return y
+    if x.shape[-1] == 1:  # x - x, where a compiler may contract one x, a product, with the difference
+        return np.abs(x)
     z = x - x.max(-1, keepdims=True)
     e = np.where(z == 0, 0.0, np.exp(z))
     most = (z == 0).sum(-1, keepdims=True) - 1.0
