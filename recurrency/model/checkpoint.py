@@ -5,7 +5,8 @@ After Chen et al. 2016, "Training deep nets with sublinear memory cost" (arXiv:1
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -112,8 +113,9 @@ class Checkpoint:
 
     def loss(self, call: Call) -> dict[str, Array]:
         """The loss, as a whole and by the kinds of its lines, and the final states."""
-        losses, states = self._losses(call)
-        return {**_loss_values(losses), **states.pop()}
+        losses = dict.fromkeys(self.roots.lines, 0.0)
+        (state,) = deque(self._counted(call, losses), maxlen=1)
+        return {**_loss_values(losses), **state}
 
     def loss_gradients(
         self, call: Call, wrt: tuple[str, ...], weights: Mapping[str, float] | None = None
@@ -125,7 +127,8 @@ class Checkpoint:
         moving = self.roots.moving_weights(wrt)
         if not moving:
             return self._gradients(call, self._kept(call), {}, wrt, given)
-        losses, states = self._losses(call)
+        losses = dict.fromkeys(self.roots.lines, 0.0)
+        states: list[State] = [{}, *self._counted(call, losses)]
         each = {ADJOINT.of(root): self._seed_of_weights(call, root, given[root] * losses[root]) for root in moving}
         return self._gradients(call, Kept(tuple(self._pieces(call)), tuple(states[:-1])), {}, wrt, given, each)
 
@@ -143,17 +146,16 @@ class Checkpoint:
         states, _ = self._states(call, pieces[:-1], ())
         return Kept(tuple(pieces), tuple(states))
 
-    def _losses(self, call: Call) -> tuple[dict[str, float], list[State]]:
-        """The loss by the kinds of its lines, and the states before each chunk and after the last one."""
-        losses = dict.fromkeys(self.roots.lines, 0.0)
-        states: list[State] = [{}]
+    def _counted(self, call: Call, losses: dict[str, float]) -> Iterator[State]:
+        """The states after each chunk, while the kinds of loss lines are added up in `losses`."""
         runner = self.programs.runner("chunk", (*self.roots.finals, *self.roots.lines.values()))
+        state: State = {}
         for piece in self._pieces(call):
-            values = runner(self._chunk(call, piece, states[-1]))
+            values = runner(self._chunk(call, piece, state))
             self._count(losses, values, call, piece)
-            states.append(self._after(values))
+            state = self._after(values)
             del values  # or the next chunk could not use their memory
-        return losses, states
+            yield state
 
     def _states(
         self, call: Call, pieces: Sequence[Piece], roots: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 
 from recurrency.graph.roots import FINAL, WEIGHT
@@ -18,6 +18,7 @@ class ChunkRoots:
     def __init__(self, interface: Interface, programs: Programs) -> None:
         self.interface, self.programs = interface, programs
         self._reached: dict[frozenset[str], tuple[str, ...]] = {}
+        self._moving: dict[frozenset[str], tuple[str, ...]] = {}
 
     @cached_property
     def finals(self) -> tuple[str, ...]:
@@ -47,8 +48,14 @@ class ChunkRoots:
 
     def moving_weights(self, wrt: Collection[str]) -> tuple[str, ...]:
         """The weights of loss lines whose sums have gradients with respect to these groups of sources."""
-        graph, found = self.programs.graphs.chunked(), list[str]()
-        for root in filter(WEIGHT.has, self.lines):
+        key = frozenset(wrt)
+        if key not in self._moving:
+            self._moving[key] = tuple(self._with_gradients(filter(WEIGHT.has, self.lines), wrt))
+        return self._moving[key]
+
+    def _with_gradients(self, roots: Iterable[str], wrt: Collection[str]) -> Iterator[str]:
+        graph = self.programs.graphs.chunked()
+        for root in roots:
             below = set(graph.order([graph.roots[r] for r in reached(graph, [root])]))
-            found += [root] if below.intersection(sources(graph, wrt).values()) else []
-        return tuple(found)
+            if below.intersection(sources(graph, wrt).values()):
+                yield root
