@@ -12,30 +12,21 @@ import pytest
 import recurrency as rc
 from recurrency.convert import from_keras
 from tests.support import keras_models
-from tests.support.converting import assert_close, said
+from tests.support.converting import OWN_LSTM, assert_close, said
 
 pytest.importorskip("h5py")
 
 pytestmark = pytest.mark.long  # Keras takes seconds to import; test_layer_files.py reads files that it made
 
-CELLS = """
+CELLS = (
+    """
 use PlainLSTM, GRU, TorchGRU, Elman from library
 
 fn third(x) = clip(x / 6 + 0.5, 0, 1)
 fn plain(x) = x
 fn soft(x) = x / (abs(x) + 1)
 
-cell Own[N, H, f = sigmoid, g = tanh](x: [N]) -> (h: [H]) {
-    param W : [4 * H, N] ~ zeros
-    param U : [4 * H, H] ~ zeros
-    param b : [4 * H]    ~ zeros
-    state h, c : [H] = 0
-    a = W @ x + U @ h[t-1] + b
-    c = f(split(a, 4, 1)) * c[t-1] + f(split(a, 4, 2)) * g(split(a, 4, 3))
-    h = f(split(a, 4, 4)) * g(c)
-}
-
-cell Hard[N, H](x: [N]) -> (y: [H]) { y = Own[H, third, relu](x) }
+cell Hard[N, H](x: [N]) -> (y: [H]) { y = Own[H, third, relu, relu](x) }
 cell Linear[N, H](x: [N]) -> (y: [H]) { y = Elman[H, plain](x) }
 cell Soft[N, H](x: [N]) -> (y: [H]) { y = Elman[H, soft](x) }
 cell Both[N, H](x: [N]) -> (y: [2 * H]) { y = concat(PlainLSTM[H](x), reverse(PlainLSTM[H](reverse(x)))) }
@@ -46,6 +37,8 @@ cell Stack[N, H, K](x: [N]) -> (y: [K]) {
     y    = GRU[K](low)
 }
 """
+    + OWN_LSTM
+)
 
 Layers = Callable[[Any], list[Any]]
 ON = {"return_sequences": True}

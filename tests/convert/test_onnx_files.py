@@ -11,7 +11,7 @@ import pytest
 
 import recurrency as rc
 from recurrency.convert import from_onnx
-from tests.support.converting import assert_close, said
+from tests.support.converting import OWN_LSTM, assert_close, said
 
 onnx = pytest.importorskip("onnx")
 
@@ -21,22 +21,13 @@ from tests.support.onnx_nodes import node, single, weights  # noqa: E402
 TOLERANCE = 2e-6
 """Of float32: eps * (length 5 + width 11) of outputs that are at most 1; onnxruntime approximates tanh to as much."""
 
-CELLS = """
+CELLS = (
+    """
 use LSTM, PlainLSTM, GRU, TorchGRU, Elman from library
 
 fn hard(x) = clip(0.25 * x + 0.5, 0, 1)
 fn leak(x) = where(x < 0, 0.125 * x, x)
 fn line(x) = 0.5 * x + 0.25
-
-cell Own[N, H, f = sigmoid, g = tanh, o = tanh](x: [N]) -> (h: [H]) {
-    param W : [4 * H, N] ~ zeros
-    param U : [4 * H, H] ~ zeros
-    param b : [4 * H]    ~ zeros
-    state h, c : [H] = 0
-    a = W @ x + U @ h[t-1] + b
-    c = f(split(a, 4, 1)) * c[t-1] + f(split(a, 4, 2)) * g(split(a, 4, 3))
-    h = f(split(a, 4, 4)) * o(c)
-}
 
 cell Odd[N, H](x: [N]) -> (y: [H]) { y = Own[H, hard, leak, line](x) }
 cell Back[N, H](x: [N]) -> (y: [H]) { y = reverse(GRU[H](reverse(x))) }
@@ -54,6 +45,8 @@ cell Begun[N, H](x: [N]) -> (h: [H]) {
     h = tanh(W @ x + U @ h[t-1] + b)
 }
 """
+    + OWN_LSTM
+)
 BOTH = {"direction": "bidirectional"}
 ODD = {
     "activations": ["HardSigmoid", "LeakyRelu", "Affine"],

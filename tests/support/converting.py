@@ -51,6 +51,20 @@ def outputs(spec: rc.Spec, params: dict[str, Any], x: Any, dimensions: dict[str,
     return next(iter(model.forward(model.pack(params), x, keep=False).outputs.values())), model
 
 
+OWN_LSTM = """
+cell Own[N, H, f = sigmoid, g = tanh, o = tanh](x: [N]) -> (h: [H]) {
+    param W : [4 * H, N] ~ zeros
+    param U : [4 * H, H] ~ zeros
+    param b : [4 * H]    ~ zeros
+    state h, c : [H] = 0
+    a = W @ x + U @ h[t-1] + b
+    c = f(split(a, 4, 1)) * c[t-1] + f(split(a, 4, 2)) * g(split(a, 4, 3))
+    h = f(split(a, 4, 4)) * o(c)
+}
+"""
+"""An LSTM of packed weights with functions of one's choice: of the gates, of what is written, and of what is told."""
+
+
 def assert_close(a: Any, b: Any) -> None:
     a, b = np.asarray(a), np.asarray(b)
     assert a.dtype == b.dtype
