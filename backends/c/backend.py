@@ -125,7 +125,9 @@ class CBackend:
         real = {"float32": "float", "float64": "double"}[dtype]
         texts = [function_text(f, structs, here, bool(gaps)).replace("??", "? ?") for f in functions]
         texts = [f"{text}\n{own.text()}" for text, own in zip(texts, gaps, strict=True)] if gaps else texts
-        before, after = around(library(real, here), "\n".join([*texts, calls]))
+        widths = {n for f in functions for n in f.launches.products.columns}
+        columns = {int(n) for n in widths} if all(n.isdigit() for n in widths) else None
+        before, after = around(library(real, here, columns), "\n".join([*texts, calls]))
         fixed = fixed_text(functions, dtype, "static")
         return f"{before}\n{fixed}" if fixed else before, texts, after
 

@@ -35,6 +35,8 @@ class CProducts(Products):
         """The number of elements of each packed matrix."""
         self.work: list[tuple[str, str, str]] = []
         """The sizes of products that need workspace."""
+        self.columns: set[str] = set()
+        """The numbers of columns of all products."""
         self.per_row = 0
         """Arithmetic operations of the products of one step and sequence, counted since it was last set."""
 
@@ -43,7 +45,7 @@ class CProducts(Products):
         if form.batch:
             return self.each(form, array, stepped)
         a, b = self.matrix(form.a, form, stepped), self.matrix(form.b, form, stepped)
-        columns = self.size(form.columns, form.sizes)
+        columns = self._columns(form)
         k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
         out = self.begin(array, Place(0, array.kind), stepped)
         m = self.size(form.rows, form.sizes)
@@ -66,7 +68,7 @@ class CProducts(Products):
     def chunk(self, form: MatrixProduct, array: Array) -> tuple[list[str], str]:
         """The same within a loop, for `rows` steps from `t` on; the array holds the steps from `first` on."""
         a, b = self.matrix(form.a, form, True), self.matrix(form.b, form, False)
-        columns = self.size(form.columns, form.sizes)
+        columns = self._columns(form)
         k = self.size("".join(c for c in form.a.axes if c not in form.rows), form.sizes)
         rest = self.size(form.rows.replace("TB", "", 1), form.sizes)
         rows = f"{clock_size(str(form.sizes['T']))} * B"
@@ -75,6 +77,12 @@ class CProducts(Products):
         out = f"w->{array.name} + ((t - first) * B + b0) * {inner_elements(array)}"
         sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
         return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, way, ways);"
+
+    def _columns(self, form: MatrixProduct) -> str:
+        """The number of columns of a product."""
+        found: str = self.size(form.columns, form.sizes)
+        self.columns.add(found)
+        return found
 
     def pack(self, b: Matrix, k: str, n: str, rows: str) -> tuple[list[str], str]:
         """The statement that packs a matrix, unless it is packed, and its packed name; `rows` will be multiplied."""
@@ -90,7 +98,7 @@ class CProducts(Products):
         """The statements of a product for each element along the axes `batch`."""
         times = f"for (long long g = 0; g < {self.size(form.batch, form.sizes)}; ++g) "
         summed = "".join(c for c in form.a.axes if c not in form.rows + form.batch)
-        n, k = (self.size(letters, form.sizes) for letters in (form.columns, summed))
+        n, k = self._columns(form), self.size(summed, form.sizes)
         m = "(b1 - b0)" if stepped else self.size(form.rows, form.sizes)
         a, a_m, a_k, a_g = self._strides(form, form.a, stepped, (form.rows, summed, form.batch))
         b, b_k, b_n, b_g = self._strides(form, form.b, stepped, (summed, form.columns, form.batch))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..kernels.philox import PHILOX as CUDA_PHILOX
 from .gaps import HELPERS as GAPS
 from .gemm import gemm_text
@@ -156,10 +158,10 @@ def common(real: str, watched: bool = False) -> str:
     return (text + WATCH * watched).replace("REAL", real)
 
 
-def library(real: str, watched: bool) -> str:
-    """All helpers."""
+def library(real: str, watched: bool, columns: Collection[int] | None = None) -> str:
+    """All helpers; `columns` are those of the products: see `gemm_text`."""
     own = [PARTS.replace("REAL", real), GAPS.replace("REAL", real)]
-    parts = [common(real, watched), TEXTS[real], PHILOX, gemm_text(real), *own]
+    parts = [common(real, watched), TEXTS[real], PHILOX, gemm_text(real, columns), *own]
     return "\n\n".join(parts)
 
 

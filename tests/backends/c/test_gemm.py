@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import cycle, product
 from pathlib import Path
 
@@ -35,6 +35,7 @@ WRAPPERS = """
 long width(void);
 long vectors(void);
 long columns(void);
+long panel(long n);
 long packed_size(long k, long n);
 long work_size(long m, long n, long k);
 long space_size(long m, long k);
@@ -49,6 +50,7 @@ void multiply_part(long m, long n, long k, const REAL *a, long a_m, long a_k, co
 long width(void) { return REC_WIDTH; }
 long vectors(void) { return REC_VECTORS; }
 long columns(void) { return REC_COLUMNS; }
+long panel(long n) { return (void)n, REC_PANEL(n); }
 long space_size(long m, long k) { return rec_packed_rows_size(m, k); }
 long chunk(long steps, long row) { return (long)rec_chunk_steps(steps, row); }
 long packed_size(long k, long n) { return rec_packed_size(k, n); }
@@ -134,17 +136,20 @@ def argument(value: np.ndarray | int) -> ctypes.c_void_p | ctypes.c_long:
     return ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray) else ctypes.c_long(value)
 
 
-def whole_text(real: str) -> str:
+def whole_text(real: str, columns: Collection[int] | None = None) -> str:
     """The products, with what they need."""
-    return common(real) + gemm_text(real) + PARTS.replace("REAL", real)
+    return common(real) + gemm_text(real, columns) + PARTS.replace("REAL", real)
 
 
 @pytest.fixture(scope="module", params=KINDS, ids="-".join)
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
     """The text for one type and one width, compiled."""
-    real, width = request.param
-    folder = tmp_path_factory.mktemp("gemm")
-    (folder / "gemm.c").write_text(whole_text(real) + WRAPPERS.replace("REAL", real))
+    return compiled(*request.param, tmp_path_factory.mktemp("gemm"))
+
+
+def compiled(real: str, width: str, folder: Path, columns: Collection[int] | None = None) -> Library:
+    """The text for one type, one width, and products with so many columns (None: any)."""
+    (folder / "gemm.c").write_text(whole_text(real, columns) + WRAPPERS.replace("REAL", real))
     command = [*COMPILER, *FLAGS[width], "-fPIC", "-shared", "gemm.c", "-o", "gemm.so"]
     subprocess.run(command, cwd=folder, check=True)
     return Library(real, folder / "gemm.so")
@@ -260,9 +265,25 @@ def test_packed_columns_are_padded_with_zeros(library: Library) -> None:
     width = library.columns()
     b = np.arange(1, 3 * (width + 1) + 1, dtype=library.dtype).reshape(3, width + 1)
     packed = library.packed(b)[: 6 * width].reshape(2, 3, width)
+    last = packed[1].ravel()[: 3 * library.panel(1)].reshape(3, -1)
     assert (packed[0] == b[:, :width]).all()
-    assert (packed[1, :, 0] == b[:, width]).all()
-    assert not packed[1, :, 1:].any()
+    assert (last[:, 0] == b[:, width]).all()
+    assert not last[:, 1:].any()
+
+
+@pytest.mark.skipif("64" not in FLAGS, reason="vectors are forced to be narrower")
+@pytest.mark.parametrize(("known", "widths"), [(set(), {64}), ({5}, {16, 64}), ({0, 40}, {48, 64})])
+def test_columns_without_a_tile_of_their_width_take_the_next_wider_one(
+    known: set[int], widths: set[int], tmp_path: Path
+) -> None:
+    """As where threads divide the columns of a product: a file has tiles for those of whole products."""
+    library = compiled("float", "64", tmp_path, known)
+    assert {library.panel(n) for n in range(1, 100)} == widths
+    rng = np.random.default_rng(6)
+    for m, n, k in [(3, 5, 7), (13, 17, 3), (7, 40, 9), (8, 64, 5), (5, 100, 11), (2, 69, 13)]:
+        a, b = matrix(library, rng, m, k, "rows"), matrix(library, rng, k, n, "columns")
+        for how in ("by_panels", "by_blocks"):
+            assert_product(product_into(library, how, a, b, True, 0.5), a, b, 0.5)
 
 
 @pytest.mark.parametrize("real", ["float", "double"])
