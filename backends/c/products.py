@@ -57,7 +57,7 @@ class CProducts(Products):
         if fixed and a.columns == "1":
             rows = f"{clock_size(str(form.sizes['T']))} * B" if stepped else m
             before, name = self.pack(b, k, columns, rows)
-            part = "way, ways" if stepped else "id, count"
+            part = "t, way, ways" if stepped else "0, id, count"
             sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
             return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
         self.work.append((m, columns, k))
@@ -76,7 +76,7 @@ class CProducts(Products):
         m = "rows * (b1 - b0)" if rest == "1" else f"rows * (b1 - b0) * {rest}"
         out = f"w->{array.name} + ((t - first) * B + b0) * {inner_elements(array)}"
         sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
-        return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, way, ways);"
+        return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, 0, way, ways);"
 
     def _columns(self, form: MatrixProduct) -> str:
         """The number of columns of a product."""
@@ -114,7 +114,7 @@ class CProducts(Products):
             return [], f"{times}rec_product_part({given}, {out}, {c_m}, {part});"
         rows = f"{clock_size(str(form.sizes['T']))} * B" if stepped else m
         before, name = self._pack_each(form, times, rows, (k, n), sides)
-        part = "way, ways" if stepped else "id, count"
+        part = "t, way, ways" if stepped else "0, id, count"
         packed = f"w->{name} + g * rec_packed_size({k}, {n})"
         given = f"{rows}, {m}, {n}, {k}, {a} + g * {a_g}, {a_m}, {sides}, {packed}"
         return before, f"{times}rec_multiply_part({given}, {out}, {c_m}, {part});"

@@ -184,9 +184,11 @@ static REC_UNUSED void rec_pack_part(
         rec_pack((long)k, (long)(n1 - n0), b + n0 * b_n, (long)b_k, (long)b_n, packed + n0 * k);
 }
 
+/* `turn` is the number of the step, or 0: products at successive steps read the panels of `packed` in turn from the
+   first and from the last one. */
 static REC_UNUSED void rec_multiply_part(
     long long rows, long long m, long long n, long long k, const REAL *a, long long a_m, const REAL *b, long long b_k,
-    long long b_n, const REAL *packed, REAL *c, long long c_m, long long id, long long count
+    long long b_n, const REAL *packed, REAL *c, long long c_m, long long turn, long long id, long long count
 ) {
     const long panels = (long)REC_CEIL_DIV(n, REC_COLUMNS);
     const long long m0 = id * m / count, m1 = (id + 1) * m / count;
@@ -203,10 +205,10 @@ static REC_UNUSED void rec_multiply_part(
     }
     if (m >= count * REC_ROWS || count == 1)
         rec_multiply((long)(m1 - m0), (long)n, (long)k, a + m0 * a_m, (long)a_m, packed, c + m0 * c_m, (long)c_m, 0, 0,
-                     panels);
+                     panels, (int)(turn % 2));
     else
         rec_multiply((long)m, (long)n, (long)k, a, (long)a_m, packed, c, (long)c_m, 0, (long)(panels * id / count),
-                     (long)(panels * (id + 1) / count));
+                     (long)(panels * (id + 1) / count), (int)(turn % 2));
 }
 
 static REC_UNUSED void rec_product_part(

@@ -50,7 +50,7 @@ SHOWN void test_product(long m, long n, long k, const REAL *a, long a_m, long a_
 SHOWN void test_packed(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                        REAL *c, long c_m, REAL *work) {
     rec_pack(k, n, b, b_k, b_n, work);
-    if (a_k == 1) rec_multiply(m, n, k, a, a_m, work, c, c_m, 0, 0, REC_CEIL_DIV(n, REC_COLUMNS));
+    if (a_k == 1) rec_multiply(m, n, k, a, a_m, work, c, c_m, 0, 0, REC_CEIL_DIV(n, REC_COLUMNS), 0);
     else rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, 0, work, n);
 }
 """

@@ -42,7 +42,7 @@ long space_size(long m, long k);
 long chunk(long steps, long row);
 void pack(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed);
 void multiply(long m, long n, long k, const REAL *a, long a_m, const REAL *packed, REAL *c, long c_m, long add,
-              long first, long last);
+              long first, long last, long back);
 void multiply_any(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                   REAL *c, long c_m, long add, REAL *work);
 void multiply_part(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
@@ -57,7 +57,9 @@ long packed_size(long k, long n) { return rec_packed_size(k, n); }
 long work_size(long m, long n, long k) { return rec_product_work_size(m, n, k); }
 void pack(long k, long n, const REAL *b, long b_k, long b_n, REAL *packed) { rec_pack(k, n, b, b_k, b_n, packed); }
 void multiply(long m, long n, long k, const REAL *a, long a_m, const REAL *packed, REAL *c, long c_m, long add,
-              long first, long last) { rec_multiply(m, n, k, a, a_m, packed, c, c_m, (int)add, first, last); }
+              long first, long last, long back) {
+    rec_multiply(m, n, k, a, a_m, packed, c, c_m, (int)add, first, last, (int)back);
+}
 void multiply_any(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                   REAL *c, long c_m, long add, REAL *work) {
     rec_product(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, (int)add, work, n);
@@ -108,10 +110,10 @@ class Library:
         return packed
 
     def by_panels(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, add: bool, first: int = 0, last: int = -1) -> None:
-        """`rec_multiply`."""
+        """`rec_multiply`, for an odd number of rows from the last panel to the first."""
         last = -(-b.shape[1] // self.columns()) if last < 0 else last
         shape, a_m, c_m = (*c.shape, a.shape[1]), self.strides(a)[0], self.strides(c)[0]
-        self.multiply(*shape, a, a_m, self.packed(b), c, c_m, add, first, last)
+        self.multiply(*shape, a, a_m, self.packed(b), c, c_m, add, first, last, shape[0] % 2)
 
     def by_blocks(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, add: bool) -> None:
         """`rec_product`."""
