@@ -18,6 +18,7 @@ from ..kernels.races import Written, by_array, race
 from ..kernels.values import Asked, Body, Source
 from ..kernels.writer import Draft, Kernel, Writer
 from ..names import Names
+from .angles import near_and_far
 from .chunks import Chunks
 from .fission import parted
 
@@ -144,7 +145,7 @@ class CWriter(Writer):
         """The lines with loops in whole vectors and in several pieces where nothing that is written is read."""
         places, now = by_array(draft.written), [read for read in draft.body.reads if not read.late]
         overlaps = any(w.meets(read) for read in now for _, w in places.get(read.array, ()))
-        lines = _untiled(draft.lines) if overlaps else _parted(draft.lines)
+        lines = _untiled(draft.lines) if overlaps else _parted(_needed(draft.lines), self.source.scalars.real)
         return self.chunks.read(lines) if self.chunks else lines
 
 
@@ -204,12 +205,13 @@ def _tiled(heads: list[str]) -> list[str]:
     return heads if found is None else [*heads[:-2], f"{TILED}{found[1]}, {found[2]}) {{"]
 
 
-def _parted(lines: Sequence[str]) -> list[str]:
-    """The lines with an innermost loop of whole vectors divided by loop fission."""
+def _parted(lines: Sequence[str], real: str) -> list[str]:
+    """The lines with an innermost loop of whole vectors divided by loop fission, or into near and far arguments."""
     for k, line in enumerate(lines):
         if line.startswith(TILED):
             index, size = line[len(TILED) : -3].split(", ")
-            found = parted(line, int(size), index, lines[k + 1 :])
+            found = near_and_far(line, _loops([(index, size)]), lines[k + 1 :], real)
+            found = found or parted(line, int(size), index, lines[k + 1 :])
             return [*lines[:k], *found] if found else list(lines)
     return list(lines)
 

@@ -135,6 +135,8 @@ ERRORS: dict[str, Callable[..., Array]] = {
     **dict.fromkeys(("multiply", "divide", "sqrt"), _units(1.0)),
     **{name: _units(4.0) for name, op in OPS.items() if op.elementwise and op.cost >= FUNCTION},
     **{name: lambda y, x: 4.0 * np.abs(y) + np.abs(x) for name in ("sin", "cos")},
+    "sigmoid": _units(5.0),
+    "erfc": _units(8.0),
     "array": _stored,
     "power": _power,
     "product": _product,

@@ -23,16 +23,56 @@ CHANGES = (
         ),
     ),
     Changes(
-        "backends/c/math.py", MATH,
+        "backends/c/polynomials.py", MATH,
         (
             ("exp ends early", '"low": "-104.0f"', '"low": "-80.0f"'),
             ("exp never overflows", '"high": "89.0f"', '"high": "88.0f"'),
             ("tanh takes the polynomial too far", '"border": "0.6f"', '"border": "1.2f"'),
-            ("sigmoid to the left", "return (x < 0.0$f ? e : 1.0$f) / (1.0$f + e);", "return 1.0$f / (1.0$f + e);"),
-            ("subnormal logarithms", "x < 0x1p-126f ? 150.0f : 127.0f", "127.0f"),
             ("the last bits of ln 2", '"ln2_low": "-2.12194440e-4f"', '"ln2_low": "-2.1e-4f"'),
+        ),
+    ),
+    Changes(
+        "backends/c/exponentials.py", MATH,
+        (
+            ("sigmoid to the left", "return (x < 0.0$f ? e : 1.0$f) / (1.0$f + e);", "return 1.0$f / (1.0$f + e);"),
             ("expm1 of next to nothing", "return fabs$f(x) < 1e-30$f ? x : y;", "return y;"),
-            ("softplus to the right", "(x > 0.0f ? x : 0.0f) + rec_log1p_finitef", "rec_log1p_finitef"),
+        ),
+    ),
+    Changes(
+        "backends/c/logarithms.py", MATH,
+        (
+            ("subnormal logarithms", "x < $least ? $raised : $bias", "$bias"),
+            ("softplus to the right", "(x > 0.0$f ? x : 0.0$f) + rec_log1p_finite", "rec_log1p_finite"),
+        ),
+    ),
+    Changes(
+        "backends/c/angles.py", MATH,
+        (
+            ("the last part of pi", "n * 0x1.8a2e03707344ap-81 - (", "0.0 - ("),
+            ("a far sine", "fabs$f(x) > $far ? sin$f(x) : ", ""),
+            ("no second loop", "rec_any |= {far};", "rec_any &= {far};"),
+            ("arctangent of a number between", "a > 0.41421357$f ? $quarter_rest : 0.0$f", "0.0$f"),
+        ),
+    ),
+    Changes(
+        "backends/c/erf.py", MATH,
+        (
+            ("the square's last bits", " - (a - high) * (a + high)", ""),
+            ("erfc just below 1", "a < 0.5$f ? 1.0$f - near : y", "y"),
+        ),
+    ),
+    Changes(
+        "backends/c/powers.py", MATH,
+        (
+            ("powers of odd exponents", "(rec_to_bits$f(a) & odd)", "0u"),
+            ("powers of 1", "(a == 1.0$f) | ", ""),
+            ("powers of subnormal numbers", "x < 0x1p-1022 ? 1077.0 : 1023.0", "1023.0"),
+            ("powers of broken exponents", "(a > -INFINITY) & ~whole", "(a > -INFINITY) & 0"),
+        ),
+    ),
+    Changes(
+        "backends/c/math.py", MATH,
+        (
             ("NaN in maximum", '"maximum": "((({0} > {1}) | ({0} != {0})) ? {0} : {1})"', '"maximum": "(({0} > {1}) ? {0} : {1})"'),
         ),
     ),

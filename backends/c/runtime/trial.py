@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import shlex
 import signal
@@ -98,12 +99,18 @@ def close(what: str, found: Array, wanted: Array, bound: Array) -> None:
 
 def driver(real: str) -> str:
     """The text with products and functions of one type."""
-    calls = {op: FUNCTIONS[op].format("x[i]", f="f" * (real == "float")) for op in OWN}
+    calls = {op: FUNCTIONS[op].format("x[i]", EXPONENT, f="f" * (real == "float")) for op in OWN}
     loops = "".join(FUNCTION.replace("NAME", op).replace("CALL", call) for op, call in calls.items())
     functions = math_text([f"rec_{op}{'f' * (real == 'float')}" for op in OWN], real)
     products: str = common(real) + gemm_text(real)
     return products + (DRIVER.replace("#define", f"{functions}\n#define") + loops).replace("REAL", real)
 
+
+EXPONENT = 1.75
+"""Of the powers that are tested."""
+
+POSITIVE = ("log", "log1p", "power")
+"""Functions that are tested on positive numbers alone."""
 
 EXACT: dict[str, Callable[[Array], Array]] = {
     "exp": np.exp,
@@ -113,6 +120,12 @@ EXACT: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "sigmoid": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))),
     "softplus": lambda x: np.logaddexp(0, x),
+    "sin": np.sin,
+    "cos": np.cos,
+    "atan": np.arctan,
+    "erf": np.vectorize(math.erf, [float]),
+    "erfc": np.vectorize(math.erfc, [float]),
+    "power": lambda x: x**EXPONENT,
 }
 
 
@@ -121,11 +134,12 @@ def functions(library: Any, dtype: np.dtype[Any]) -> None:
     sizes = np.geomspace(1e-4, 80, 147)
     x = np.concatenate([sizes, -sizes]).astype(dtype)
     for op in OWN:
-        given = np.abs(x) if op.startswith("log") else x
+        given = np.abs(x) if op in POSITIVE else x
         found, function = np.full_like(x, np.nan), library[f"test_{op}"]
         function(ctypes.c_void_p(given.ctypes.data), ctypes.c_void_p(found.ctypes.data), ctypes.c_long(len(x)))
         wanted = EXACT[op](given.astype(float))
-        close(f"values of {op} in {dtype}", found, wanted, 8 * np.finfo(dtype).eps * np.abs(wanted))
+        least = np.finfo(dtype).smallest_subnormal
+        close(f"values of {op} in {dtype}", found, wanted, 8 * np.finfo(dtype).eps * np.abs(wanted) + least)
 
 
 # ------------------------------------------------------------------------------------------------------------- products
