@@ -84,7 +84,7 @@ def exchanged(fit: Fit, first: int, wanted: Function, rounds: int = 12) -> list[
 
 def fitted(fit: Fit) -> tuple[list[float], float]:
     """The rounded coefficients, and the base-2 logarithm of the largest weighted error."""
-    dtype = {"float": np.float32, "double": np.float64}[fit.real]
+    dtype: Any = {"float": np.float32, "double": np.float64}[fit.real]
     done: list[Number] = []
 
     def left(x: Number) -> Number:
