@@ -461,7 +461,7 @@ double every(double (*exact)(double), float (*own)(float), int seen[1]) {
         frexp(fmax(fabs(wanted), 0x1p-126), &exponent);
         const double apart = fabs((double)found - wanted) * ldexp(1.0, 24 - exponent);
         if (apart > worst) worst = apart;
-        if (signbit(found) != signbit(wanted)) return INFINITY;
+        if (!signbit(found) != !signbit(wanted)) return INFINITY;
         ++*seen;
     }
     return worst;
