@@ -95,6 +95,28 @@ class Backend(Protocol):
         """Compile a graph to a runner that computes its roots; `without` names optimisations that are switched off."""
 
 
+@runtime_checkable
+class Computing(Protocol):
+    """A backend that can round the operands of products to another type; backends need not.
+
+    `computes` has the names of these types. The backend that does so has the name as `compute`, else it is "".
+    """
+
+    computes: tuple[str, ...]
+    compute: str
+
+    def computing(self, compute: str) -> Backend:
+        """The backend that does so."""
+
+    def require(self, dtype: str) -> None:
+        """Raise a UsageError if models can't have this dtype."""
+
+
+def compute_of(backend: Backend) -> str:
+    """What a backend rounds the operands of products to, or ""."""
+    return str(getattr(backend, "compute", ""))
+
+
 def infers_only(backend: Backend) -> bool:
     """Whether a backend computes results only: no gradients, and no random draws."""
     return bool(getattr(backend, "inference", False))
@@ -168,19 +190,39 @@ _warned: list[str] = []
 def find(name: str, run: bool = True) -> Backend:
     """A backend by name, or by `auto` the fastest one. Without `run`, it need not be able to run here.
 
+    `c:bf16` is the backend `c` with operands of products in bf16.
+
     Raises:
         UsageError: there is no such backend, or it can't run here (the message says why).
     """
     points = _points()
+    name, _, compute = name.partition(":")
     name = _automatic(points)[0] if name == AUTO else name
     if name not in points:
         points = {**points, **_points(EMULATED)}
     if name not in points:
         raise UsageError(f"there is no backend {name}; installed are {', '.join(names()) or 'none'}")
     backend, reason = _loaded(points[name], run)
+    if backend is not None and reason is None and compute:
+        backend = computing(backend, compute)
+        reason = backend.available() if run else None
     if backend is None or reason is not None:
         raise UsageError(f"the backend {name} can't run here: {reason}")
     return backend
+
+
+def computing(backend: Backend, compute: str) -> Backend:
+    """A backend that rounds the operands of products to another type, such as bf16.
+
+    Raises:
+        UsageError: it does not have that type.
+    """
+    known: tuple[str, ...] = getattr(backend, "computes", ())
+    if compute not in known:
+        has = f"it has {' and '.join(known)}" if known else "c can compute in bf16"
+        raise UsageError(f"the backend {backend.name} can't compute in {compute}; {has}")
+    made: Backend = backend.computing(compute) if isinstance(backend, Computing) else backend
+    return made
 
 
 def _loaded(point: Point, run: bool = True) -> tuple[Backend | None, str | None]:
@@ -205,3 +247,13 @@ def describe(emulated: bool = False) -> dict[str, str | None]:
     """
     points = {**_points(), **(_points(EMULATED) if emulated else {})}
     return {name: _loaded(point)[1] for name, point in sorted(points.items())}
+
+
+def computes() -> dict[str, str | None]:
+    """The backends with operands of another type, such as `c:bf16`, and why each can't run here, or None."""
+    found: dict[str, str | None] = {}
+    for name, point in sorted(_points().items()):
+        backend, reason = _loaded(point)
+        for compute in getattr(backend, "computes", ()) if backend is not None else ():
+            found[f"{name}:{compute}"] = reason or computing(backend, compute).available() if backend else reason
+    return found

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recurrency.disk.libraries import CompileError
+from recurrency.errors import UsageError
 
-from .runtime import compiler, trust
+from .bf16 import COMPUTE
+from .runtime import compiler, target, trust
 from .runtime.runner import Built
 from .signature import Signature
 
@@ -21,18 +23,43 @@ if TYPE_CHECKING:
 
 
 class CBackend:
-    """Native code from a C compiler."""
+    """Native code from a C compiler; with `compute`, bf16, for products with operands of that type."""
 
-    name = "c"
+    computes = (COMPUTE,)
+    """The types other than its own to which a model's operands of products may be rounded."""
     extension = ".c"
     """The extension of the files that it writes."""
     writes_steps = True
     """Its modules have a function for one step."""
 
+    def __init__(self, compute: str = "") -> None:
+        self.compute = compute
+        self.name = f"c:{compute}" if compute else "c"
+
+    def computing(self, compute: str) -> CBackend:
+        """The backend that rounds the operands of products to this type."""
+        return CBackend(compute)
+
+    def require(self, dtype: str) -> None:
+        """Check that models can have this dtype.
+
+        Raises:
+            UsageError: they can't with what is computed in.
+        """
+        if self.compute and dtype != "float32":
+            raise UsageError(f"with compute={self.compute} sums are of float32, so that dtype can't be {dtype}")
+
     def available(self) -> str | None:
         """Why this backend cannot run here, or None."""
-        reason: str | None = compiler.obstacle() or self.doubts()
+        reason: str | None = compiler.obstacle() or self.doubts() or (self.lacks() if self.compute else None)
         return reason
+
+    def lacks(self) -> str | None:
+        """Why this processor can't compute in bf16, or None; nothing is emulated."""
+        try:
+            return target.lacks_bf16()
+        except CompileError as error:
+            return str(error)
 
     def doubts(self) -> str | None:
         """Why the compiler cannot be used, or None: a trial showed that its code is wrong on this processor."""
@@ -105,6 +132,7 @@ class CBackend:
         from ..names import Names
         from .function import CFunction
 
+        self.require(dtype)
         return [CFunction(name, graph, layout, dtype, without, Names()) for name, graph in functions]
 
     def _texts(
@@ -127,7 +155,7 @@ class CBackend:
         texts = [f"{text}\n{own.text()}" for text, own in zip(texts, gaps, strict=True)] if gaps else texts
         widths = {n for f in functions for n in f.launches.products.columns}
         columns = {int(n) for n in widths} if all(n.isdigit() for n in widths) else None
-        before, after = around(library(real, here, columns), "\n".join([*texts, calls]))
+        before, after = around(library(real, here, columns, self.compute), "\n".join([*texts, calls]))
         fixed = fixed_text(functions, dtype, "static")
         return f"{before}\n{fixed}" if fixed else before, texts, after
 

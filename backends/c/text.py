@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..kernels.philox import PHILOX as CUDA_PHILOX
+from .bf16 import BORDER, bf16_text
 from .gaps import HELPERS as GAPS
 from .gemm import gemm_text
 from .math import TEXTS
@@ -158,10 +159,16 @@ def common(real: str, watched: bool = False) -> str:
     return (text + WATCH * watched).replace("REAL", real)
 
 
-def library(real: str, watched: bool, columns: Collection[int] | None = None) -> str:
-    """All helpers; `columns` are those of the products: see `gemm_text`."""
-    own = [PARTS.replace("REAL", real), GAPS.replace("REAL", real)]
-    parts = [common(real, watched), TEXTS[real], PHILOX, gemm_text(real, columns), *own]
+def library(real: str, watched: bool, columns: Collection[int] | None = None, compute: str = "") -> str:
+    """All helpers; `columns` are those of the products: see `gemm_text`.
+
+    `compute` is what the operands of products are rounded to, `bf16` or nothing.
+    """
+    products, parts_of = gemm_text(real, columns), PARTS
+    if compute:
+        products, parts_of = bf16_text(), PARTS.replace(*BORDER)
+    own = [parts_of.replace("REAL", real), GAPS.replace("REAL", real)]
+    parts = [common(real, watched), TEXTS[real], PHILOX, products, *own]
     return "\n\n".join(parts)
 
 

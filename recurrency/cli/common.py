@@ -201,6 +201,15 @@ def without(command: F) -> F:
     )
 
 
+def compute(command: F) -> F:
+    """The option --compute."""
+    return click.option(
+        "--compute",
+        type=click.Choice(["bf16"]),
+        help="With --backend c: round operands of matrix products to bf16, where the processor has AVX512-BF16.",
+    )(command)
+
+
 def checkpoint(command: F) -> F:
     """The option --checkpoint."""
     return click.option(

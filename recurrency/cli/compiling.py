@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from recurrency.cli import completing
+from recurrency.cli.common import compute as compute_option
 from recurrency.cli.common import dimensions as dimension_options
 from recurrency.cli.common import echo
 from recurrency.cli.common import without as without_option
@@ -48,6 +49,7 @@ Examples:
     show_default=True,
     help="Type of all numbers.",
 )
+@compute_option
 @click.option("-o", "--output", metavar="FILE", help="Write the source here.  [default: standard output]")
 @click.option(
     "--weights",
@@ -71,6 +73,7 @@ def compile(context: click.Context, /, spec: str, backend: str, dtype: str, outp
     from recurrency.model.export import module_files
     from recurrency.model.model import Model
 
+    backend = f"{backend}:{options['compute']}" if options["compute"] else backend
     chosen, found = find(backend, run=False), find_spec(spec)
     _require_output(output, chosen)
     if output is not None:

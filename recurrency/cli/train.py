@@ -8,6 +8,7 @@ import click
 
 from recurrency.cli import completing
 from recurrency.cli.common import checkpoint, constants, echo, initialisers, with_constants
+from recurrency.cli.common import compute as compute_option
 
 MU = 0.03
 """The usual weight of structural damping, in units of lambda (Martens and Sutskever 2011, released code)."""
@@ -186,6 +187,7 @@ OWN = (
     metavar="NAME",
     help="The backend; by default c if there is a C compiler, else numpy.",
 )
+@compute_option
 @click.option(
     "--run", "--folder", "folder", metavar="FOLDER", help="Store the run here: checkpoints, metrics, weights, losses."
 )
@@ -208,7 +210,9 @@ def train(**given: Any) -> None:
     from recurrency.training.runs.command import Request, run
 
     own = {name: given.pop(name) for name in OWN}
-    nothing = given.pop("no_run")
+    nothing, compute = given.pop("no_run"), given.pop("compute")
+    if compute:
+        given["backend"] = f"{given['backend'] or 'auto'}:{compute}"
     if nothing and own["folder"] is not None:
         raise click.UsageError("--run stores the run, and --no-run does not: leave one of them out")
     schedule = given.pop("schedule_options")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from recurrency.backend import Computing
 from recurrency.errors import UsageError
 from recurrency.graph.roots import FINAL, OUTPUT, RESET, STREAM, WEIGHT
 from recurrency.graph.types import Kind
@@ -42,6 +43,8 @@ class Compiled:
         checkpoint: int | str | None = None,
     ) -> None:
         self.spec, self.backend, self.batch_first, self.dtype = spec, backend.name, batch_first, dtype_name(dtype)
+        if isinstance(backend, Computing):
+            backend.require(self.dtype)
         self.programs = Programs(elaborated, backend, self.dtype, without, record)
         self.interface = found = self.programs.interface(batch_first)
         self.dimensions, self.clocks, self.size = dict(found.dimensions), found.clocks, found.size

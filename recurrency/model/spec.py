@@ -169,6 +169,7 @@ class Spec(Pictured):
         batch_first: bool = False,
         without: Sequence[str] = (),
         checkpoint: int | str | None = None,
+        compute: str = "",
         **dimensions: Any,
     ) -> Model:
         """Compile the cell for given dimensions (numbers; functions and cells by name), and arrays of its constants.
@@ -180,16 +181,18 @@ class Spec(Pictured):
         `backend` is one of `recurrency backends`; `auto` is `c` where there is a C compiler, else `numpy`. `dtype` is
         float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
         that are switched off. With `checkpoint`, gradients keep only the states at every k-th step and recompute the
-        steps between them: the number k, or a budget of memory such as "512 MB" (docs/memory.md).
+        steps between them: the number k, or a budget of memory such as "512 MB" (docs/memory.md). With
+        `compute="bf16"`, matrix products have operands rounded to bf16 and sums in float32 (docs/c.md).
 
         Raises:
             SpecError: the spec has mistakes.
-            UsageError: a dimension is missing or unknown, the backend can't run here, or the cell can't run in chunks.
+            UsageError: a dimension is missing or unknown, the backend can't run here, or the cell can't run in chunks;
+                backend, processor or dtype don't allow `compute`.
         """
         from recurrency.backend import find
         from recurrency.model.model import Model
 
-        chosen, dimensions = find(backend), together(dimensions)
+        chosen, dimensions = find(f"{backend}:{compute}" if compute else backend), together(dimensions)
         record = self._record(chosen, dimensions, dtype, without)
         elaborated = partial(self.elaborate, **dimensions)
         return Model(self, elaborated, chosen, dtype, batch_first, without, record, checkpoint)

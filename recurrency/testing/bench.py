@@ -84,10 +84,14 @@ class Bench:
         make = partial(outcome, self.reference_model(case), case, bare=True)
         return self._known(("reference", case.key), kind, make)
 
-    def scatter(self, case: Case, kind: str, draws: int) -> Results:
-        """How far rounding errors of the case's dtype move the results; infinite where some draw is not finite."""
+    def scatter(self, case: Case, kind: str, draws: int, compute: str = "") -> Results:
+        """How far rounding errors of the case's dtype move the results; infinite where some draw is not finite.
+
+        `compute` is what the operands of products are rounded to.
+        """
         case = case.clean()
-        return self._known(("scatter", case.key, draws), kind, lambda part: self._scatter(case, part, draws))
+        make = partial(self._scatter, case, draws=draws, compute=compute)
+        return self._known(("scatter", case.key, draws, compute), kind, make)
 
     def _known(self, key: tuple[Any, ...], kind: str, make: Callable[[str], Results]) -> Results:
         """The results of a kind, combined from other kinds that already have them."""
@@ -105,8 +109,8 @@ class Bench:
             self._results[key] = make()
         return self._results[key]
 
-    def _scatter(self, case: Case, kind: str, draws: int) -> Results:
-        jiggler = self._jigglers.setdefault(case.dtype, Jiggler(case.dtype))
+    def _scatter(self, case: Case, kind: str, draws: int, compute: str) -> Results:
+        jiggler = self._jigglers.setdefault(case.dtype + compute, Jiggler(case.dtype, compute=compute))
         model = self.model(case.dimensions, jiggler, "float64", SWITCHES)
         jiggler.seed(case.seed)
         wanted = self.reference(case, kind)
@@ -118,14 +122,17 @@ class Bench:
                 out[key] = np.maximum(out[key], np.where(np.isfinite(distance), distance, np.inf))
         return out
 
-    def bound(self, case: Case, kind: str, key: str, effort: int = 0) -> Array:
-        """The bound on the error of each element of one result; with more `effort`, by the condition of the case."""
+    def bound(self, case: Case, kind: str, key: str, effort: int = 0, compute: str = "") -> Array:
+        """The bound on the error of each element of one result; with more `effort`, by the condition of the case.
+
+        `compute` is what the backend rounds the operands of products to.
+        """
         wanted = self.reference(case, kind)[key]
         if wanted.dtype.kind == "i":
             return np.zeros(wanted.shape)
         bound = first_bound(self.reference_model(case), case, wanted)
         if effort:
-            bound = bound + SAFETY * self.scatter(case, kind, DRAWS[effort - 1])[key]
+            bound = bound + SAFETY * self.scatter(case, kind, DRAWS[effort - 1], compute)[key]
         return bound
 
 

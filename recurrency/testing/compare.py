@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurrency.backend import find, infers_only
+from recurrency.backend import compute_of, find, infers_only
 from recurrency.errors import RecurrencyError
 from recurrency.graph.roots import FINAL, GRADIENT, OUTPUT, STREAM, TANGENT
 from recurrency.graph.types import Kind
@@ -99,16 +99,19 @@ def compared(
 ) -> Comparison:
     """As `differences`, with the errors relative to their bounds.
 
-    A backend that computes results only is compared in the kinds `RESULTS_ONLY`, and out of training.
+    A backend that computes results only is compared in the kinds `RESULTS_ONLY`, and out of training; one whose
+    products have operands of another type, such as bf16, in float32.
     """
-    work = bench(spec)
+    work, found = bench(spec), find(backend) if isinstance(backend, str) else backend
+    compute = compute_of(found)
+    case = case.of(DTYPES[0]) if compute else case
     able = work.possible(case)
-    if infers_only(find(backend) if isinstance(backend, str) else backend):
+    if infers_only(found):
         able, case = [kind for kind in able if kind in RESULTS_ONLY], replace(case, training=False)
     out = Comparison([], conditioned=[])
     for kind in able if kinds is None else [k for k in kinds if k in able]:
-        _Comparer(work, case, backend, frozenset(without), kind, out).compare()
-    if out.conditioned and not out.differences and case.dtype == DTYPES[0]:
+        _Comparer(work, case, backend, frozenset(without), kind, out, compute).compare()
+    if out.conditioned and not out.differences and case.dtype == DTYPES[0] and not compute:
         _referee(spec, case, backend, frozenset(without), out)
     return out
 
@@ -131,6 +134,7 @@ class _Comparer:
     without: frozenset[str]
     kind: str
     out: Comparison
+    compute: str = ""
 
     def compare(self) -> None:
         """Add to the comparison."""
@@ -181,7 +185,7 @@ class _Comparer:
         known = np.isfinite(wanted)
         error = np.where(known, np.where(np.isfinite(error), error, np.inf), 0.0)
         for effort in range(len(DRAWS) + 1):
-            bound = self.work.bound(self.case, self.kind, key, effort)
+            bound = self.work.bound(self.case, self.kind, key, effort, self.compute)
             if (error <= bound).all():
                 break
         if effort and self.out.conditioned is not None:

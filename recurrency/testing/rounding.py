@@ -14,6 +14,9 @@ perturbed at random within its rounding error (Monte Carlo arithmetic: Parker 19
    cancellation, chaos and jumps. An element may be wrong by `SAFETY` times the greatest distance seen among the draws.
    Where a draw is not finite nothing can be said, and the element is not compared.
 
+Products with operands in bf16 (`compute="bf16"`) have only the second bound beyond that of float32: each draw moves the
+operands by up to a unit roundoff of bf16, 2^-8, and makes zero what is subnormal there, and infinite what is too large.
+
 An operation's own error is its entry in `ERRORS`, in units u: for sums and products relative to the sum of the absolute
 terms, not to their sum, as backends and passes may add in any order.
 """
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 """The unit roundoff of each dtype."""
+
+OPERANDS = {"bf16": (2.0**-8, float.fromhex("0x1.ffp+127"))}
+"""Of each type of operands of products: its unit roundoff, and the least number that it rounds to infinity."""
 
 FIRST = 24
 """Rounding errors of a result apart from its sums: some ten operations, of two or three units each."""
@@ -170,6 +176,8 @@ class Jiggler:
 
     dtype: str
     name: str = "interpreter"
+    compute: str = ""
+    """What the operands of products are rounded to."""
 
     def __post_init__(self) -> None:
         self.seed(0)
@@ -195,6 +203,8 @@ class Jiggler:
     def _rounded(self, op: Op) -> Op:
         """The operation with errors."""
         there, error = ERRORS_AT.get(op.name), ERRORS.get(op.name)
+        if self.compute and Trait.CONTRACTS in op.traits and op.meaning is not None and error is not None:
+            return replace(op, meaning=partial(self._meaning, partial(self._narrow, op.meaning), error))
         if there is not None and op.at is not None:
             return replace(op, at=partial(self._at, op.at, there))
         if Trait.LITERAL in op.traits:
@@ -206,6 +216,16 @@ class Jiggler:
     def _meaning(self, meaning: Callable[..., Array], error: Callable[..., Array], *args: Array, **attrs: Any) -> Array:
         y = np.asarray(meaning(*args, **attrs))
         return self.moved(y, error(y, *args, **attrs))
+
+    def _narrow(self, meaning: Callable[..., Array], *operands: Array, **attrs: Any) -> Array:
+        """A product with operands that are rounded, at random."""
+        return meaning(*map(self._rounded_operand, operands), **attrs)
+
+    def _rounded_operand(self, x: Array) -> Array:
+        unit, most = OPERANDS[self.compute]
+        moved = x * (1.0 + unit * self.rng.uniform(-1.0, 1.0, np.shape(x)))
+        lost = np.abs(x) < float(np.finfo(self.dtype).tiny)
+        return np.asarray(np.where(np.abs(x) >= most, np.copysign(np.inf, x), np.where(lost, 0.0, moved)))
 
     def _at(
         self, at: Callable[[Reading, Attrs], Array], error: Callable[..., Array], r: Reading, attrs: Attrs
