@@ -59,8 +59,7 @@ def rooms(f: CFunction) -> Rooms:
     clocks = {clock: (clock_size(clock), f"n_{clock_name(clock)}") for clock in f.memory.clocks}
     products = f.launches.products
     packed = (Room(name, True, elements) for name, elements in products.rooms.items())
-    sizes = [tuple(text.replace("(b1 - b0)", "B") for text in shape) for shape in products.work]
-    work = tuple(f"rec_product_work_size({', '.join(shape)})" for shape in dict.fromkeys(sizes))
+    work = tuple(dict.fromkeys(text.replace("(b1 - b0)", "B") for text in products.work))
     inputs = {name: array.name for name, array in f.inputs.items()}
     return Rooms((*_counts(f), *_arrays(f), *packed), work, clocks, inputs)
 

@@ -7,15 +7,18 @@
     long rec_product_work_size(long m, long n, long k);
     void rec_product(long m, long n, long k, const real *a, long a_m, long a_k, const real *b, long b_k, long b_n,
                      real *c, long c_m, int add, real *work, long whole);
+    long rec_products_work_size(long m, long n, long k);
+    void rec_products(long m, long k, const real *a, long a_m, long a_k, const struct rec_side *sides, long number,
+                      real *work);
 
-Both products write `a b` to `c`, or add it. `rec_multiply` takes `b` packed by `rec_pack`: the weights of a recurrent
-step, packed once and used at every step; it computes the columns of the panels `first`, ..., `last - 1`, of which there
-are `REC_CEIL_DIV(n, REC_COLUMNS)`; the last one may be narrower (`REC_PANEL`). With `back` it begins with the last
-panel: where successive products with one matrix alternate, each begins with what is still in a cache.
-`rec_product` takes any strides. It may
-compute some rows or columns of a product with `whole` columns: a part needs no more workspace than the whole. `packed`
-and `work` begin on a line of 64 bytes. Nothing is read or written beyond the m x k, k x n and m x n elements, even
-between rows that are apart.
+Products write `a b` to `c`, or add it. `rec_multiply` takes `b` packed by `rec_pack`: the weights of a recurrent step,
+packed once and used at every step; it computes the columns of the panels `first`, ..., `last - 1`, of which there are
+`REC_CEIL_DIV(n, REC_COLUMNS)`; the last one may be narrower (`REC_PANEL`). With `back` it begins with the last panel:
+where successive products with one matrix alternate, each begins with what is still in a cache. `rec_product` takes any
+strides. It may compute some rows or columns of a product with `whole` columns: a part needs no more workspace than the
+whole. `rec_products` multiplies several matrices with one `a`, whose rows it packs once. `packed` and `work` begin on a
+line of 64 bytes. Nothing is read or written beyond the m x k, k x n and m x n elements, even between rows that are
+apart.
 
 How it works: a tile of `c`, REC_ROWS x REC_COLUMNS, stays in registers while k runs. `sizes` has its size, and the
 sizes of blocks and of what is packed. A file has narrower tiles as well, of whole vectors, where its last panels need
@@ -174,6 +177,32 @@ static REC_UNUSED void rec_product(
             );
         } while ((l += depth) < k);
     }
+}
+
+/* A matrix `b` with n columns, and the product that it becomes. */
+struct rec_side { long n; const REAL *b; long b_k, b_n; REAL *c; long c_m; };
+
+static REC_UNUSED void rec_products(
+    long m, long k, const REAL *a, long a_m, long a_k, const struct rec_side *sides, long number, REAL *work
+) {
+    const long depth = rec_block_depth(k);
+    long l = 0;
+    do {
+        const long steps = REC_MIN(depth, k - l);
+        REAL *packed = work + rec_packed_rows_size(m, depth);
+        for (long s = 0; s < number; packed += rec_packed_size(steps, sides[s++].n))
+            rec_pack(steps, sides[s].n, sides[s].b + l * sides[s].b_k, sides[s].b_k, sides[s].b_n, packed);
+        for (long i = 0; i < m; i += REC_PACKED_M) {
+            const long rows = REC_MIN(REC_PACKED_M, m - i);
+            rec_pack_rows(rows, steps, a + i * a_m + l * a_k, a_m, a_k, work);
+            packed = work + rec_packed_rows_size(m, depth);
+            for (long s = 0; s < number; packed += rec_packed_size(steps, sides[s++].n))
+                rec_multiply_block(
+                    rows, sides[s].n, steps, work, 1, 0, packed, 0, steps, sides[s].c + i * sides[s].c_m, sides[s].c_m,
+                    l > 0, 0, REC_CEIL_DIV(sides[s].n, REC_COLUMNS), 0
+                );
+        }
+    } while ((l += depth) < k);
 }
 """
 

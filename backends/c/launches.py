@@ -15,7 +15,7 @@ from ..kernels.launches import Launches, source_of
 from ..kernels.pieces import Store
 from ..kernels.products import MatrixProduct
 from ..kernels.scalars import Scalars
-from ..kernels.stages import Stages
+from ..kernels.stages import Stage, Stages
 from ..kernels.writer import Kernel
 from ..names import Names
 from . import sizes
@@ -67,6 +67,11 @@ class CLaunches(Launches[CWriter, CProducts]):
             return super().stores_of(id, scan)
         self.constants[self.memory.array(place.buffer).name] = self.source.fixed_array(fixed)
         return []
+
+    def stage(self, stage: Stage, ready: Container[int], scan: Region | None) -> list[str]:
+        """See `Launches.stage`; nothing in a stage depends on another of its values."""
+        lines = super().stage(stage, ready, scan)
+        return lines if scan is not None else self.products.merged(lines)
 
     def loop(self, region: Region) -> None:
         """Write a loop over time: each thread runs over all steps of some sequences.

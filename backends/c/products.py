@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -23,6 +24,28 @@ class Matrix:
     columns: str
 
 
+MOST_COLUMNS = 4096
+"""Products are computed together if they have no more columns: those are packed at a time."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A product of [m, k] and [k, n] whose `a` has rows along memory; `side` is a `struct rec_side` for the rest."""
+
+    m: str
+    k: str
+    a: Matrix
+    n: str
+    side: str
+
+    def joins(self, others: Iterable[Sum | None]) -> bool:
+        """Whether it can be computed together with some products: each thread computes some rows of all of them."""
+        found = [*others, self]
+        if any(other is None or (other.m, other.k, other.a) != (self.m, self.k, self.a) for other in found):
+            return False
+        return sum(int(other.n) for other in found if other) <= min(int(self.m), MOST_COLUMNS)
+
+
 class CProducts(Products):
     """Writes products as statements of C. `packed` has the names of packed matrices, by their text."""
 
@@ -33,8 +56,10 @@ class CProducts(Products):
         self.packed: dict[tuple[str, ...], str] = {}
         self.rooms: dict[str, str] = {}
         """The number of elements of each packed matrix."""
-        self.work: list[tuple[str, str, str]] = []
-        """The sizes of products that need workspace."""
+        self.work: list[str] = []
+        """The workspaces that products need."""
+        self.sums: dict[str, Sum] = {}
+        """The products whose `a` is turned, by their statements."""
         self.columns: set[str] = set()
         """The numbers of columns of all products."""
         self.per_row = 0
@@ -60,10 +85,38 @@ class CProducts(Products):
             part = "t, way, ways" if stepped else "0, id, count"
             sides = f"{a.start}, {a.rows}, {b.start}, {b.rows}, {b.columns}, w->{name}"
             return before, f"rec_multiply_part({rows}, {m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
-        self.work.append((m, columns, k))
+        self.work.append(f"rec_product_work_size({m}, {columns}, {k})")
         part = "w->work + (id - way) * w->room, w->room, way, ways" if stepped else "w->work, w->room, id, count"
         sides = f"{a.start}, {a.rows}, {a.columns}, {b.start}, {b.rows}, {b.columns}"
-        return [], f"rec_product_part({m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
+        text = f"rec_product_part({m}, {columns}, {k}, {sides}, {out}, {columns}, {part});"
+        if not stepped and all(size.isdigit() for size in (m, columns, b.rows, b.columns)) and a.rows == "1":
+            side = f"{{{columns}, {b.start}, {b.rows}, {b.columns}, {out}, {columns}}}"
+            self.sums[text] = Sum(m, k, a, columns, side)
+        return [], text
+
+    def merged(self, lines: Sequence[str]) -> list[str]:
+        """Lines that do not depend on one another, with one statement for products whose `a` is the same."""
+        groups: list[list[tuple[str, Sum | None]]] = []
+        for line in lines:
+            found = self.sums.get(line.partition("  //")[0])
+            group = next((group for group in groups if found and found.joins(other for _, other in group)), None)
+            if group is None:
+                groups.append([(line, found)])
+            else:
+                group.append((line, found))
+        return [self._together([line for line, _ in group], [found for _, found in group if found]) for group in groups]
+
+    def _together(self, lines: Sequence[str], sums: Sequence[Sum]) -> str:
+        """One statement for products whose `a` is the same, or the only line."""
+        if len(lines) == 1:
+            return lines[0]
+        m, k, a = sums[0].m, sums[0].k, sums[0].a
+        panels = " + ".join(f"rec_packed_size(1, {one.n})" for one in sums)
+        self.work.append(f"rec_products_work_size({m}, {panels}, {k})")
+        sides = f"(struct rec_side[]){{{', '.join(one.side for one in sums)}}}"
+        given = f"{m}, {k}, {a.start}, {a.rows}, {a.columns}, {len(sums)}, {sides}"
+        text = f"rec_products_part({given}, w->work, w->room, id, count);"
+        return text + "".join(lines[0].partition("  //")[1:])
 
     def chunk(self, form: MatrixProduct, array: Array) -> tuple[list[str], str]:
         """The same within a loop, for `rows` steps from `t` on; the array holds the steps from `first` on."""
@@ -108,7 +161,7 @@ class CProducts(Products):
         if stepped:
             self.per_row += 2 * prod(int(size) for size in (self.size(form.batch, form.sizes), n, k) if size.isdigit())
         if self.program.places[form.b.node].kind is not Kind.STATIC or a_k != "1":
-            self.work.append((m, n, k))
+            self.work.append(f"rec_product_work_size({m}, {n}, {k})")
             part = "w->work + (id - way) * w->room, w->room, way, ways" if stepped else "w->work, w->room, id, count"
             given = f"{m}, {n}, {k}, {a} + g * {a_g}, {a_m}, {a_k}, {sides}"
             return [], f"{times}rec_product_part({given}, {out}, {c_m}, {part});"

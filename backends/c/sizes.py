@@ -143,6 +143,12 @@ PRODUCTS = (
         "rec_packed_rows_size(m, rec_packed_depth(n, k)) + rec_packed_size(rec_packed_depth(n, k), REC_MIN(n, REC_N))",
         "The elements of workspace that a product needs.",
     ),
+    Formula(
+        "rec_products_work_size",
+        "m, n, k",
+        "rec_packed_rows_size(m, rec_block_depth(k)) + rec_packed_size(rec_block_depth(k), n)",
+        "The elements of workspace that several products need, whose panels have n columns in all.",
+    ),
 )
 
 MACROS = """

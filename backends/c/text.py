@@ -227,5 +227,15 @@ static REC_UNUSED void rec_product_part(
     rec_product((long)(m1 - m0), (long)(n1 - n0), (long)k, a + m0 * a_m, (long)a_m, (long)a_k, b + n0 * b_n, (long)b_k,
                 (long)b_n, c + m0 * c_m + n0, (long)c_m, 0, work + id * room, (long)n);
 }
+
+/* Several products with one `a`; each thread computes some rows of all of them. */
+static REC_UNUSED void rec_products_part(
+    long long m, long long k, const REAL *a, long long a_m, long long a_k, long number, struct rec_side *sides,
+    REAL *work, long long room, long long id, long long count
+) {
+    const long long m0 = id * m / count, m1 = (id + 1) * m / count;
+    for (long s = 0; s < number; ++s) sides[s].c += m0 * sides[s].c_m;
+    rec_products((long)(m1 - m0), (long)k, a + m0 * a_m, (long)a_m, (long)a_k, sides, number, work + id * room);
+}
 """
 """The part of a product that one of several threads computes."""

@@ -47,6 +47,11 @@ void multiply_any(long m, long n, long k, const REAL *a, long a_m, long a_k, con
                   REAL *c, long c_m, long add, REAL *work);
 void multiply_part(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                    REAL *c, long c_m, REAL *work, long room, long id, long count);
+long products_size(long m, long n1, long n2, long k);
+void products_part(long m, long k, const REAL *a, long a_m, long a_k,
+                   long n1, const REAL *b1, long b1_k, long b1_n, REAL *c1, long c1_m,
+                   long n2, const REAL *b2, long b2_k, long b2_n, REAL *c2, long c2_m,
+                   REAL *work, long room, long id, long count);
 long width(void) { return REC_WIDTH; }
 long vectors(void) { return REC_VECTORS; }
 long columns(void) { return REC_COLUMNS; }
@@ -67,6 +72,16 @@ void multiply_any(long m, long n, long k, const REAL *a, long a_m, long a_k, con
 void multiply_part(long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
                    REAL *c, long c_m, REAL *work, long room, long id, long count) {
     rec_product_part(m, n, k, a, a_m, a_k, b, b_k, b_n, c, c_m, work, room, id, count);
+}
+long products_size(long m, long n1, long n2, long k) {
+    return rec_products_work_size(m, rec_packed_size(1, n1) + rec_packed_size(1, n2), k);
+}
+void products_part(long m, long k, const REAL *a, long a_m, long a_k,
+                   long n1, const REAL *b1, long b1_k, long b1_n, REAL *c1, long c1_m,
+                   long n2, const REAL *b2, long b2_k, long b2_n, REAL *c2, long c2_m,
+                   REAL *work, long room, long id, long count) {
+    struct rec_side sides[] = {{n1, b1, b1_k, b1_n, c1, c1_m}, {n2, b2, b2_k, b2_n, c2, c2_m}};
+    rec_products_part(m, k, a, a_m, a_k, 2, sides, work, room, id, count);
 }
 """
 
@@ -209,6 +224,32 @@ def test_a_product_is_that_of_numpy_whatever_the_strides(
     for m, n, k in [*SHAPES[: len(SMALL) : 5], *LARGE]:
         a, b = matrix(library, rng, m, k, a_layout), matrix(library, rng, k, n, b_layout)
         assert_product(product_into(library, "by_blocks", a, b, add, before), a, b, 0.5 * add)
+
+
+TOGETHER = [(70, (32, 5), 300), (197, (1, 67), 520), (7, (3, 3), 0), (390, (64, 130), 31), (2, (1, 1), 9)]
+"""Rows, columns and terms of two products: more and fewer than the blocks of each."""
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("layout", ["rows", "padded", "columns"])
+def test_products_with_one_left_side_are_those_of_numpy(library: Library, layout: str, count: int) -> None:
+    rng = np.random.default_rng(7)
+    for m, widths, k in TOGETHER:
+        a, bs = matrix(library, rng, k, m, layout).T, [matrix(library, rng, k, n, layout) for n in widths]
+        cs = [np.full((m, n), np.nan, library.dtype) for n in widths]
+        room = library.products_size(m, *widths, k)
+        for id in range(count):
+            work, after = library.space(room)
+            sides = [x for b, c in zip(bs, cs, strict=True) for x in side(library, b, c)]
+            library.products_part(m, k, a, *library.strides(a), *sides, work, 0, id, count)
+            assert (after == GUARD).all()
+        for b, c in zip(bs, cs, strict=True):
+            assert_product(c, a, b)
+
+
+def side(library: Library, b: np.ndarray, c: np.ndarray) -> list[np.ndarray | int]:
+    """The fields of a `struct rec_side`."""
+    return [b.shape[1], b, *library.strides(b), c, library.strides(c)[0]]
 
 
 PARTS_OF = [(3, 30, 20), (30, 3, 20), (1, 701, 3000), (1, 1400, 1600), (2, 2731, 800), (3, 4099, 600)]

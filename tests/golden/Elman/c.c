@@ -91,11 +91,11 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
                 end = first + chunk < T_t ? first + chunk : T_t;
                 const long long rows = all ? end - first : 1;
                 for (long long t = first; t < end; t += rows) {
-                    rec_multiply_part(T_t * B, rows * (b1 - b0), 4, 3, w->x_ + (t * B + b0) * 3, 3, w->params + 4, 1, 3, w->packed_, w->h_product_ + ((t - first) * B + b0) * 4, 4, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
+                    rec_multiply_part(T_t * B, rows * (b1 - b0), 4, 3, w->x_ + (t * B + b0) * 3, 3, w->params + 4, 1, 3, w->packed_, w->h_product_ + ((t - first) * B + b0) * 4, 4, 0, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
                 }
                 REC_STEP_BARRIER;
             }
-            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 16, 1, 4, w->packed_2_, w->h_product_2_ + b0 * 4, 4, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
+            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 16, 1, 4, w->packed_2_, w->h_product_2_ + b0 * 4, 4, t, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
             REC_STEP_BARRIER;
             forward_kept_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
             REC_STEP_BARRIER;
@@ -252,7 +252,7 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
         for (long long t = T_t - 1; t >= 0; --t) {
             backward_d_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
-            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->h_multiply_2_ + (t * B + b0) * 4, 4, w->params + 16, 4, 1, w->packed_, w->h_product_ + (t * B + b0) * 4, 4, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
+            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->h_multiply_2_ + (t * B + b0) * 4, 4, w->params + 16, 4, 1, w->packed_, w->h_product_ + (t * B + b0) * 4, 4, t, way, ways);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
             REC_STEP_BARRIER;
             if (w->ragged) backward_valid_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
@@ -263,7 +263,7 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
     REC_BARRIER;
     rec_pack_part(T_t * B, 4, 3, w->params + 4, 3, 1, w->packed_2_, id, count);
     REC_BARRIER;
-    rec_multiply_part(T_t * B, T_t * B, 3, 4, w->h_multiply_2_, 4, w->params + 4, 3, 1, w->packed_2_, w->d_x_, 3, id, count);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
+    rec_multiply_part(T_t * B, T_t * B, 3, 4, w->h_multiply_2_, 4, w->params + 4, 3, 1, w->packed_2_, w->d_x_, 3, 0, id, count);  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
     REC_BARRIER;
     if (w->ragged) backward_valid_2_(w, T_t * id / count, T_t * (id + 1) / count, 0, B);
     REC_BARRIER;

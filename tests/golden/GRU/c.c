@@ -181,15 +181,15 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
                 end = first + chunk < T_t ? first + chunk : T_t;
                 const long long rows = all ? end - first : 1;
                 for (long long t = first; t < end; t += rows) {
-                    rec_multiply_part(T_t * B, rows * (b1 - b0), 12, 3, w->x_ + (t * B + b0) * 3, 3, w->params, 1, 3, w->packed_, w->z_product_ + ((t - first) * B + b0) * 12, 12, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+                    rec_multiply_part(T_t * B, rows * (b1 - b0), 12, 3, w->x_ + (t * B + b0) * 3, 3, w->params, 1, 3, w->packed_, w->z_product_ + ((t - first) * B + b0) * 12, 12, 0, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
                 }
                 REC_STEP_BARRIER;
             }
-            rec_multiply_part(T_t * B, (b1 - b0), 8, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 48, 1, 4, w->packed_2_, w->z_product_2_ + b0 * 8, 8, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            rec_multiply_part(T_t * B, (b1 - b0), 8, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 48, 1, 4, w->packed_2_, w->z_product_2_ + b0 * 8, 8, t, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             REC_STEP_BARRIER;
             forward_kept_multiply_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
             REC_STEP_BARRIER;
-            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->c_multiply_ + (t * B + b0) * 4, 4, w->params + 80, 1, 4, w->packed_3_, w->c_product_ + b0 * 4, 4, way, ways);  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
+            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->c_multiply_ + (t * B + b0) * 4, 4, w->params + 80, 1, 4, w->packed_3_, w->c_product_ + b0 * 4, 4, t, way, ways);  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
             REC_STEP_BARRIER;
             forward_kept_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
             REC_STEP_BARRIER;
@@ -430,11 +430,11 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
         for (long long t = T_t - 1; t >= 0; --t) {
             backward_multiply_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
-            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->z_concat_ + (t * B + b0) * 12 + 8, 12, w->params + 80, 4, 1, w->packed_, w->c_product_ + b0 * 4, 4, way, ways);  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
+            rec_multiply_part(T_t * B, (b1 - b0), 4, 4, w->z_concat_ + (t * B + b0) * 12 + 8, 12, w->params + 80, 4, 1, w->packed_, w->c_product_ + b0 * 4, 4, t, way, ways);  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
             REC_STEP_BARRIER;
             backward_multiply_2_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
-            rec_multiply_part(T_t * B, (b1 - b0), 4, 8, w->z_concat_ + (t * B + b0) * 12, 12, w->params + 48, 4, 1, w->packed_2_, w->z_product_ + b0 * 4, 4, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            rec_multiply_part(T_t * B, (b1 - b0), 4, 8, w->z_concat_ + (t * B + b0) * 12, 12, w->params + 48, 4, 1, w->packed_2_, w->z_product_ + b0 * 4, 4, t, way, ways);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             REC_STEP_BARRIER;
             backward_valid_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
@@ -449,7 +449,7 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
     REC_BARRIER;
     rec_pack_part(T_t * B, 12, 3, w->params, 3, 1, w->packed_3_, id, count);
     REC_BARRIER;
-    rec_multiply_part(T_t * B, T_t * B, 3, 12, w->z_concat_, 12, w->params, 3, 1, w->packed_3_, w->d_x_, 3, id, count);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+    rec_multiply_part(T_t * B, T_t * B, 3, 12, w->z_concat_, 12, w->params, 3, 1, w->packed_3_, w->d_x_, 3, 0, id, count);  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
     REC_BARRIER;
     if (w->ragged) backward_valid_3_(w, T_t * id / count, T_t * (id + 1) / count, 0, B);
     REC_BARRIER;

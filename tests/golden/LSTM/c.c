@@ -204,11 +204,11 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
                 end = first + chunk < T_t ? first + chunk : T_t;
                 const long long rows = all ? end - first : 1;
                 for (long long t = first; t < end; t += rows) {
-                    rec_multiply_part(T_t * B, rows * (b1 - b0), 16, 3, w->x_ + (t * B + b0) * 3, 3, w->params, 1, 3, w->packed_, w->f_product_ + ((t - first) * B + b0) * 16, 16, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+                    rec_multiply_part(T_t * B, rows * (b1 - b0), 16, 3, w->x_ + (t * B + b0) * 3, 3, w->params, 1, 3, w->packed_, w->f_product_ + ((t - first) * B + b0) * 16, 16, 0, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
                 }
                 REC_STEP_BARRIER;
             }
-            rec_multiply_part(T_t * B, (b1 - b0), 16, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 64, 1, 4, w->packed_2_, w->f_product_2_ + b0 * 16, 16, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+            rec_multiply_part(T_t * B, (b1 - b0), 16, 4, w->h_ + (t * B + b0) * 4, 4, w->params + 64, 1, 4, w->packed_2_, w->f_product_2_ + b0 * 16, 16, t, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
             REC_STEP_BARRIER;
             forward_kept_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
             REC_STEP_BARRIER;
@@ -466,7 +466,7 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
         for (long long t = T_t - 1; t >= 0; --t) {
             backward_concat_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
-            rec_multiply_part(T_t * B, (b1 - b0), 4, 16, w->f_concat_ + (t * B + b0) * 16, 16, w->params + 64, 4, 1, w->packed_, w->f_product_ + (t * B + b0) * 4, 4, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+            rec_multiply_part(T_t * B, (b1 - b0), 4, 16, w->f_concat_ + (t * B + b0) * 16, 16, w->params + 64, 4, 1, w->packed_, w->f_product_ + (t * B + b0) * 4, 4, t, way, ways);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
             REC_STEP_BARRIER;
             if (w->ragged) backward_valid_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
@@ -477,15 +477,13 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
     REC_BARRIER;
     rec_pack_part(T_t * B, 16, 3, w->params, 3, 1, w->packed_2_, id, count);
     REC_BARRIER;
-    rec_multiply_part(T_t * B, T_t * B, 3, 16, w->f_concat_, 16, w->params, 3, 1, w->packed_2_, w->d_x_, 3, id, count);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+    rec_multiply_part(T_t * B, T_t * B, 3, 16, w->f_concat_, 16, w->params, 3, 1, w->packed_2_, w->d_x_, 3, 0, id, count);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
     REC_BARRIER;
     if (w->ragged) backward_valid_2_(w, T_t * id / count, T_t * (id + 1) / count, 0, B);
     REC_BARRIER;
     if (w->ragged) backward_valid_3_(w, T_t * id / count, T_t * (id + 1) / count, 0, B);
     REC_BARRIER;
-    rec_product_part(16, 4, T_t * B, w->f_concat_, 1, 16, w->tape_0_, 4, 1, w->gradient + 64, 4, w->work, w->room, id, count);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
-    REC_BARRIER;
-    rec_product_part(16, 3, T_t * B, w->f_concat_, 1, 16, w->x_, 3, 1, w->gradient, 3, w->work, w->room, id, count);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+    rec_products_part(16, T_t * B, w->f_concat_, 1, 16, 2, (struct rec_side[]){{4, w->tape_0_, 4, 1, w->gradient + 64, 4}, {3, w->x_, 3, 1, w->gradient, 3}}, w->work, w->room, id, count);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
     REC_BARRIER;
     backward_sums_(w, id, count);
     REC_BARRIER;

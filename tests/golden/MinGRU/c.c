@@ -138,7 +138,7 @@ static void forward_kept_run(const struct forward_kept_memory *w, long long id, 
     const long long T_t = w->T_t;
     rec_pack_part(T_t * B, 3, 8, w->params, 1, 3, w->packed_, id, count);
     REC_BARRIER;
-    rec_multiply_part(T_t * B, T_t * B, 8, 3, w->x_, 3, w->params, 1, 3, w->packed_, w->z_product_, 8, id, count);  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
+    rec_multiply_part(T_t * B, T_t * B, 8, 3, w->x_, 3, w->params, 1, 3, w->packed_, w->z_product_, 8, 0, id, count);  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
     REC_BARRIER;
     forward_kept_valid_(w, T_t * id / count, T_t * (id + 1) / count, 0, B);
     REC_BARRIER;
@@ -305,7 +305,7 @@ static void backward_run(const struct backward_memory *w, long long id, long lon
     REC_BARRIER;
     rec_pack_part(T_t * B, 8, 3, w->params, 3, 1, w->packed_, id, count);
     REC_BARRIER;
-    rec_multiply_part(T_t * B, T_t * B, 3, 8, w->z_concat_, 8, w->params, 3, 1, w->packed_, w->d_x_, 3, id, count);  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
+    rec_multiply_part(T_t * B, T_t * B, 3, 8, w->z_concat_, 8, w->params, 3, 1, w->packed_, w->d_x_, 3, 0, id, count);  // diagonal.rnn:69 z = sigmoid(W_z @ x + b_z)
     REC_BARRIER;
     if (w->ragged) backward_valid_2_(w, T_t * id / count, T_t * (id + 1) / count, 0, B);
     REC_BARRIER;

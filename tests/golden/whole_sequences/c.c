@@ -235,11 +235,11 @@ static void loss_gradients_run(const struct loss_gradients_memory *w, long long 
                 end = first + chunk < T_t ? first + chunk : T_t;
                 const long long rows = all ? end - first : 1;
                 for (long long t = first; t < end; t += rows) {
-                    rec_multiply_part(T_t * B, rows * (b1 - b0), 3, 2, w->x_ + (t * B + b0) * 2, 2, w->params, 1, 2, w->packed_, w->h_product_ + ((t - first) * B + b0) * 3, 3, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
+                    rec_multiply_part(T_t * B, rows * (b1 - b0), 3, 2, w->x_ + (t * B + b0) * 2, 2, w->params, 1, 2, w->packed_, w->h_product_ + ((t - first) * B + b0) * 3, 3, 0, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
                 }
                 REC_STEP_BARRIER;
             }
-            rec_multiply_part(T_t * B, (b1 - b0), 3, 3, w->h_ + (t * B + b0) * 3, 3, w->params + 6, 1, 3, w->packed_2_, w->h_product_2_ + b0 * 3, 3, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
+            rec_multiply_part(T_t * B, (b1 - b0), 3, 3, w->h_ + (t * B + b0) * 3, 3, w->params + 6, 1, 3, w->packed_2_, w->h_product_2_ + b0 * 3, 3, t, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
             REC_STEP_BARRIER;
             loss_gradients_h_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways, first);
             REC_STEP_BARRIER;
@@ -266,7 +266,7 @@ static void loss_gradients_run(const struct loss_gradients_memory *w, long long 
         for (long long t = T_t - 1; t >= 0; --t) {
             loss_gradients_multiply_2_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
-            rec_multiply_part(T_t * B, (b1 - b0), 3, 3, w->h_multiply_2_ + (t * B + b0) * 3, 3, w->params + 6, 3, 1, w->packed_3_, w->h_product_3_ + (t * B + b0) * 3, 3, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
+            rec_multiply_part(T_t * B, (b1 - b0), 3, 3, w->h_multiply_2_ + (t * B + b0) * 3, 3, w->params + 6, 3, 1, w->packed_3_, w->h_product_3_ + (t * B + b0) * 3, 3, t, way, ways);  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
             REC_STEP_BARRIER;
             if (w->ragged) loss_gradients_valid_2_(w, t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways);
             REC_STEP_BARRIER;
