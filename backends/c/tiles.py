@@ -15,7 +15,8 @@ PREFETCH = r"""
 _VECTORS = r"""
 #define REC_LANES (REC_WIDTH / SIZE)
 
-/* The vectors in a row of the last panel of `n` columns; whether the products here have panels with so many. */
+/* The vectors in a row of the last panel of `n` columns; whether the products here have such panels, and which tiles
+   they need. */
 #define REC_END(n) (((n) - 1) / REC_LANES % REC_VECTORS + 1)
 WHICH_ARE_NARROW
 typedef REAL rec_vector __attribute__((vector_size(REC_WIDTH), may_alias));
@@ -112,25 +113,25 @@ typedef void rec_any_tile(
 #define REC_TILES(vectors) \
     REC_TALL(REC_TILE, vectors) \
     static rec_any_tile *const rec_tiles_##vectors[] = {REC_TALL(REC_NAMED, vectors)};
-#if REC_VECTORS == 1 || REC_NARROW(1)
+#if REC_NEEDED(1)
 REC_TILES(1)
 #define REC_TILES_1 rec_tiles_1
 #else
 #define REC_TILES_1 0
 #endif
-#if REC_VECTORS == 2 || REC_NARROW(2)
+#if REC_NEEDED(2)
 REC_TILES(2)
 #define REC_TILES_2 rec_tiles_2
 #else
 #define REC_TILES_2 0
 #endif
-#if REC_VECTORS == 3 || REC_NARROW(3)
+#if REC_NEEDED(3)
 REC_TILES(3)
 #define REC_TILES_3 rec_tiles_3
 #else
 #define REC_TILES_3 0
 #endif
-#if REC_VECTORS == 4
+#if REC_NEEDED(4)
 REC_TILES(4)
 #define REC_TILES_4 rec_tiles_4
 #else
@@ -178,6 +179,11 @@ def tiles_text(columns: Collection[int] | None) -> str:
 
 
 def _narrow(columns: Collection[int] | None) -> str:
-    """Which tiles narrower than the widest are needed for the last panels of products with so many columns."""
+    """Which tiles are needed, narrower ones and the widest, for products with so many columns."""
     ends = " || ".join(f"REC_END({n}) == (vectors)" for n in sorted(columns or ()) if n)
-    return f"#define REC_NARROW(vectors) ((vectors) < REC_VECTORS && ({'1' if columns is None else ends or '0'}))\n"
+    widest = max(columns or (0,))
+    narrow, wide = ("1", "1") if columns is None else (ends or "0", f"{widest} > (REC_VECTORS - 1) * REC_LANES")
+    return (
+        f"#define REC_NARROW(vectors) ((vectors) < REC_VECTORS && ({narrow}))\n"
+        f"#define REC_NEEDED(vectors) (REC_NARROW(vectors) || ((vectors) == REC_VECTORS && {wide}))\n"
+    )
