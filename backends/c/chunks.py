@@ -24,6 +24,12 @@ from .products import CProducts, inner_elements
 AT_STEP, AT_OTHER = re.compile(r"\b(\w+)\[tb\b"), re.compile(r"\b(\w+)\[(?!cb\b)")
 """Elements of an array at the step of a loop, and elements that are not in the chunk."""
 
+STOP = "if (rec_stopped(w->barrier, "
+"""The beginning of the line that ends a loop when the call is to be stopped."""
+
+WAIT = "rec_wait(w->barrier, count);"
+"""All threads wait here, within a loop, whose chunks say where it may end."""
+
 VIEWS = frozenset({Trait.VIEW, Trait.UNIFORM, Trait.PERMUTES})
 """Operations whose results may be views of a product that is computed in chunks."""
 
@@ -114,7 +120,7 @@ class Chunks:
             return None
         return f"{self.steps(self.names[array.name])} * B * {inner_elements(array)}"
 
-    def lines(self, region: Region, statements: Iterable[str]) -> tuple[list[str], list[str]]:
+    def turns(self, region: Region, statements: Iterable[str]) -> tuple[list[str], list[str]]:
         """The lines before the loop, and the lines of a step that compute the next chunk where the last one ends."""
         steps = clock_size(region.clock)
         forwards = region.kind == "scan forwards"
@@ -131,6 +137,35 @@ class Chunks:
         for text in statements:
             out += ["for (long long t = first; t < end; t += rows) {", text, "}"]
         return before, [*out, "REC_STEP_BARRIER;", "}"]
+
+    def whole(self, region: Region, statements: Iterable[str], loop: Iterable[str]) -> list[str]:
+        """The lines that compute each chunk in all threads, and then its steps: `loop`, from `first` to `end`."""
+        steps = clock_size(region.clock)
+        forwards = region.kind == "scan forwards"
+        last = f"REC_MIN({steps}, first + chunk)"
+        head, ends, turn = (
+            ("first = 0; first < {0}; first += chunk", f"const long long end = {last};", "first / chunk")
+            if forwards
+            else (
+                "end = {0}; end > 0; end -= chunk",
+                "const long long first = REC_MAX(0, end - chunk);",
+                "({0} - end) / chunk",
+            )
+        )
+        return [
+            f"const long long chunk = {self.steps(region)};",
+            f"for (long long {head.format(steps)}) {{",
+            ends,
+            f"{STOP}{turn.format(steps)}, count, id)) break;",
+            "{",
+            "const long long t = first, rows = end - first, b0 = 0, b1 = B, way = id, ways = count;",
+            *statements,
+            "}",
+            WAIT,
+            *loop,
+            WAIT,
+            "}",
+        ]
 
     def read(self, lines: Sequence[str]) -> list[str]:
         """The lines of a kernel, changed to read these arrays in the chunk that begins with step `first`."""

@@ -33,7 +33,7 @@ class CFunction(Function[CLaunches, Result]):
     def __init__(
         self, name: str, graph: Graph, layout: Layout, dtype: str, without: frozenset[str], taken: Names
     ) -> None:
-        launches = CLaunches(name, scheduled(graph, layout, without), dtype, taken)
+        launches = CLaunches(name, scheduled(graph, layout, without, gather=True), dtype, taken)
         super().__init__(name, layout, launches, launches.loop, taken)
         self.real = self.launches.source.scalars.real
         self.inputs = dict(self._inputs())

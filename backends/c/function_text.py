@@ -10,11 +10,11 @@ from recurrency.program.layout import gradients
 
 from ..kernels.arrays import Array
 from ..kernels.index import clock_name, clock_size
+from .chunks import STOP
 from .describe import rooms
 from .function import CFunction
 from .helpers import words
 from .kernels import array_elements, indented, memory_scalars
-from .launches import STOP
 from .products import inner_elements
 
 
@@ -104,6 +104,8 @@ def _prepare(f: CFunction) -> str:
 def _rows_around(array: Array) -> list[str]:
     """The statements that fill the rows of a stream before its first step and after its last one."""
     inner, out = f"B * {inner_elements(array)}", []
+    if array.carried:
+        return [f"REC_FILL(w->{array.name}, {inner}, {_nothing(array)});"]
     if array.timed and array.front:
         out.append(f"REC_FILL(w->{array.name}, {array.front} * {inner}, {_nothing(array)});")
     if array.timed and array.behind:

@@ -143,8 +143,9 @@ class CWriter(Writer):
 
     def _arranged(self, draft: Draft) -> list[str]:
         """The lines with loops in whole vectors and in several pieces where nothing that is written is read."""
-        places, now = by_array(draft.written), [read for read in draft.body.reads if not read.late]
-        overlaps = any(w.meets(read) for read in now for _, w in places.get(read.array, ()))
+        places = by_array(draft.written)
+        found = ((read, w) for read in draft.body.reads for _, w in places.get(read.array, ()))
+        overlaps = any(w.meets(read) for read, w in found if w.array.carried or not read.late)
         lines = _untiled(draft.lines) if overlaps else _parted(_needed(draft.lines), self.source.scalars.real)
         return self.chunks.read(lines) if self.chunks else lines
 

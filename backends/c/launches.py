@@ -19,7 +19,8 @@ from ..kernels.stages import Stage, Stages
 from ..kernels.writer import Kernel
 from ..names import Names
 from . import sizes
-from .chunks import Chunks, fed
+from .carried import keep_last
+from .chunks import STOP, Chunks, fed
 from .kernels import CWriter
 from .math import FUNCTIONS
 from .products import CProducts
@@ -27,8 +28,8 @@ from .products import CProducts
 BARRIER = "REC_BARRIER;"
 """All threads wait here for one another."""
 
-STOP = "if (rec_stopped(w->barrier, "
-"""The beginning of the line that ends a loop when the call is to be stopped."""
+STEP_BARRIER = "REC_STEP_BARRIER;"
+"""Threads that work at the same step wait here."""
 
 FEW = 4
 """With fewer sequences than this for each thread, all threads may work at the same step."""
@@ -45,8 +46,12 @@ class CLaunches(Launches[CWriter, CProducts]):
         self.scan: Region | None = None
         self.before: list[str] = []
         self.per_row = 0
+        self.alone = False
+        """Whether the loop that is written has no products, so that no thread waits for another at a step."""
         self.constants: dict[str, str] = {}
         """The arrays that are read where the file defines them, and the names that they have there."""
+        for region in program.regions:
+            self._keep_last(region)
         self.chunks = self.writer.chunks = Chunks(fed(self.stages["gemm"], self.forms, self.products))
 
     def planned(self) -> dict[str, Stages]:
@@ -73,6 +78,15 @@ class CLaunches(Launches[CWriter, CProducts]):
         lines = super().stage(stage, ready, scan)
         return lines if scan is not None else self.products.merged(lines)
 
+    def _keep_last(self, region: Region) -> None:
+        """Keep one step of the states of a loop with one stage of kernels (see `carried`)."""
+        stages = self.stages["gemm"]
+        parts = stages.of(region) if region.scans else []
+        filled = [number for number, stage in enumerate(parts) if stage.stores]
+        if len(filled) == 1 and not any(stage.barriers or stage.rows for stage in parts):
+            stores = [store for id in parts[filled[0]].stores for store in self.stores_of(id, region)]
+            keep_last(self.program, region, stores, stages.ready(region, filled[0]))
+
     def loop(self, region: Region) -> None:
         """Write a loop over time: each thread runs over all steps of some sequences.
 
@@ -83,33 +97,50 @@ class CLaunches(Launches[CWriter, CProducts]):
         firsts = [store for id in delayed(self.graph, region.ids) for store in self.firsts(id)]
         self.add(self.launches(firsts, ready, name="firsts"))
         self.scan, self.before, self.products.per_row = region, [], 0
-        chunks, lines = self._chunks(region)
-        for number, stage in enumerate(stages.of(region)):
-            for line in self.stage(stage, stages.ready(region, number), region):
-                lines += [line, "REC_STEP_BARRIER;"]
+        parts = stages.of(region)
+        self.alone = not any(stage.barriers for stage in parts)
+        statements = self._chunks(region)
+        kernels = [self.stage(stage, stages.ready(region, number), region) for number, stage in enumerate(parts)]
+        lines = [line for found in kernels for line in found]
         self.scan = None
         self.per_row = max(self.per_row, self.products.per_row)
         self.add(self.before)
-        steps = clock_size(region.clock)
-        forwards = region.kind == "scan forwards"
-        order = f"t = 0; t < {steps}; ++t" if forwards else f"t = {steps} - 1; t >= 0; --t"
-        stop = f"{STOP}{'t' if forwards else f'{steps} - 1 - t'}, ways, way)) break;"
-        wide = f"B < {FEW} * count && B * {self.products.per_row} >= {sizes.WORTH}"
         self.body += [
-            "{",
-            f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",
-            "const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;",
-            *chunks,
-            f"for (long long {order}) {{",
-            stop,
-            *lines,
-            "}",
-            "}",
+            *(self._alone(region, statements, lines) if self.alone else self._together(region, statements, lines)),
             BARRIER,
         ]
 
-    def _chunks(self, region: Region) -> tuple[list[str], list[str]]:
-        """The lines before a loop, and at the beginning of a step, that compute products in chunks."""
+    def _together(self, region: Region, statements: list[str], lines: list[str]) -> list[str]:
+        """A loop with products of its own."""
+        steps, forwards = clock_size(region.clock), region.kind == "scan forwards"
+        before, turn = self.chunks.turns(region, statements) if statements else ([], [])
+        stop = f"{STOP}{'t' if forwards else f'{steps} - 1 - t'}, ways, way)) break;"
+        wide = f"B < {FEW} * count && B * {self.products.per_row} >= {sizes.WORTH}"
+        return [
+            "{",
+            f"const long long ways = {wide} ? count : 1, way = ways > 1 ? id : 0;",
+            "const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;",
+            *before,
+            _over_steps(region, "0", steps),
+            stop,
+            *turn,
+            *(text for line in lines for text in (line, STEP_BARRIER)),
+            "}",
+            "}",
+        ]
+
+    def _alone(self, region: Region, statements: list[str], lines: list[str]) -> list[str]:
+        """A loop without products: threads share those that it reads, then each runs over its own sequences."""
+        steps = clock_size(region.clock)
+        own = ["const long long from = B * id / count, to = B * (id + 1) / count;"]
+        if statements:
+            inner = [_over_steps(region, "first", "end"), *lines, "}"]
+            return ["{", *own, *self.chunks.whole(region, statements, inner), "}"]
+        step = "t" if region.kind == "scan forwards" else f"{steps} - 1 - t"
+        return ["{", *own, _over_steps(region, "0", steps), f"{STOP}{step}, 1, 0)) break;", *lines, "}", "}"]
+
+    def _chunks(self, region: Region) -> list[str]:
+        """The statements that compute products in chunks for a loop."""
         statements = []
         for id in (id for id, loop in self.chunks.loops.items() if loop is region):
             array = self.products.output(id)
@@ -118,7 +149,7 @@ class CLaunches(Launches[CWriter, CProducts]):
             before, text = self.products.chunk(self.forms[id], array)
             self.before += before
             statements.append(self.cited(id, text))
-        return self.chunks.lines(region, statements) if statements else ([], [])
+        return statements
 
     def barrier(self, id: int, ready: Container[int], stepped: bool) -> list[str]:
         """See `Launches.barrier`; products in chunks are computed by the loop that reads them."""
@@ -138,7 +169,7 @@ class CLaunches(Launches[CWriter, CProducts]):
 
     def launch(self, kernel: Kernel) -> str:
         """See `Launches.launch`: the statement calls the kernel for this thread's part."""
-        steps = ", t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways"
+        steps = ", t, from, to" if self.alone else ", t, b0 + (b1 - b0) * way / ways, b0 + (b1 - b0) * (way + 1) / ways"
         args = {
             (): "",
             ("id", "count"): ", id, count",
@@ -164,3 +195,10 @@ class CLaunches(Launches[CWriter, CProducts]):
         else:
             self.add(before)
         return text
+
+
+def _over_steps(region: Region, start: str, end: str) -> str:
+    """The head of a loop over some steps, in the direction of a region."""
+    forwards = region.kind == "scan forwards"
+    order = f"t = {start}; t < {end}; ++t" if forwards else f"t = {end} - 1; t >= {start}; --t"
+    return f"for (long long {order}) {{"

@@ -26,6 +26,11 @@ SIZES = {"float": 4, "double": 8}
 LINE = 64
 """The bytes of a cache line; arrays begin at multiples of it, and vectors are no wider."""
 
+PAGE, APART = 4096, 5 * LINE
+"""Behind an array of a page or more, so many bytes stay empty. Otherwise the same element of several arrays, which a
+loop reads and writes at a time, would often be a multiple of a page apart, and these compete for one set of lines of
+the first cache."""
+
 CHUNK = 262144
 """The bytes of a chunk of products: see `chunks`."""
 
@@ -63,6 +68,7 @@ CHOICE = """
 """
 
 COMMON = {"REC_LINE_BYTES": f"{LINE}", "REC_LINE": "REC_LINE_BYTES / SIZE", "REC_CHUNK": f"{CHUNK} / SIZE"}
+COMMON |= {"REC_PAGE_BYTES": f"{PAGE}", "REC_APART_BYTES": f"{APART}"}
 """A cache line, and the elements of one and of a chunk. SIZE is the bytes of an element."""
 
 TILES = {
@@ -209,8 +215,8 @@ def _code(text: str) -> CodeType:
 
 
 def lines(size: int) -> int:
-    """The bytes of so many, rounded up to whole cache lines."""
-    return -(-size // LINE) * LINE
+    """The bytes of an array of so many: whole cache lines, and room behind those of a page and more (see `APART`)."""
+    return -(-size // LINE) * LINE + min(size // PAGE, 1) * APART
 
 
 def forced() -> tuple[str, ...]:

@@ -67,10 +67,14 @@ SIZES
         REC_INDEPENDENT                                                        \
         for (long long i = REC_VECTOR_START(rec_##i, n); i < REC_VECTOR_START(rec_##i, n) + REC_STRIDE(n); ++i)
 
+/* The bytes that an array takes: whole lines, and some behind a long one, so that few compete for a set of a cache. */
+#define REC_ROOM(bytes)                                                        \
+    (REC_CEIL_DIV(bytes, REC_LINE_BYTES) * REC_LINE_BYTES + REC_MIN((bytes) / REC_PAGE_BYTES, 1) * REC_APART_BYTES)
+
 /* The next `number` elements of the workspace are those of an array. */
 #define REC_PLACE(field, type, number)                                         \
     w->field = base ? (type *)(void *)(base + at) : NULL;                      \
-    at += REC_CEIL_DIV((size_t)(number) * sizeof(type), REC_LINE_BYTES) * REC_LINE_BYTES
+    at += REC_ROOM((size_t)(number) * sizeof(type))
 
 #define REC_RAISE(most, number) \
     do { const long long rec_n = (number); if (rec_n > (most)) (most) = rec_n; } while (0)

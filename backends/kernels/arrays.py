@@ -43,6 +43,11 @@ class Array:
         """Whether it has an axis of steps."""
         return self.kind is Kind.STREAM and self.whole
 
+    @property
+    def carried(self) -> bool:
+        """Whether it holds one step of a state, which the next step reads and then replaces."""
+        return self.kind is Kind.STREAM and not self.whole and self.front + self.behind > 0
+
     def lead(self) -> list[str]:
         """The axes before those of one element."""
         out = []

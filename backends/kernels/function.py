@@ -19,7 +19,7 @@ from recurrency.program.schedule import schedule
 from ..names import Names
 from .arrays import Array
 from .launches import Launches
-from .lowering import lowered
+from .lowering import apart, lowered
 from .pieces import Store
 
 KERNELS_FUSE = frozenset({"reuse", "in place"})
@@ -29,9 +29,13 @@ L = TypeVar("L", bound=Launches[Any, Any])
 R = TypeVar("R")
 
 
-def scheduled(graph: Graph, layout: Layout, without: frozenset[str]) -> Program:
-    """The program of a graph, with every operation one that kernels can compute; `without` names steps to leave out."""
-    return schedule(lowered(with_lengths(graph)), layout, without | KERNELS_FUSE)
+def scheduled(graph: Graph, layout: Layout, without: frozenset[str], gather: bool = False) -> Program:
+    """The program of a graph, with every operation one that kernels can compute; `without` names steps to leave out.
+
+    With `gather`, loops take element-wise work around them (see `recurrency.program.gathering`).
+    """
+    low = lowered(with_lengths(graph))
+    return schedule(apart(low) if gather else low, layout, without | KERNELS_FUSE, gather)
 
 
 class Function(ABC, Generic[L, R]):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil, sqrt
 
 from recurrency.graph.graph import Graph, Node, rebuild
 from recurrency.graph.op import Trait
+from recurrency.graph.types import Kind
 from recurrency.graph.value import Value
+from recurrency.passes.rewriting import number
 
 
 def lowered(graph: Graph) -> Graph:
@@ -59,3 +63,67 @@ def _cumulated(x: Value, back: bool) -> Value:
     others = totals.slice(start, start + count - 1).pad(1 - start, count).cumulated(back)
     whole = blocks + others.expand((0,), (rows,))
     return whole.swapped(0, 1).reshape(rows * count, *rest).slice(0, size)
+
+
+def apart(graph: Graph) -> Graph:
+    """The graph in which slices of element-wise values are computed from slices, where only slices are read.
+
+    Gates that are computed side by side become several values, each of which can be stored where it is wanted.
+    """
+    found = _Apart(graph)
+    return rebuild(graph, visit=found.visit) if found.cut else graph
+
+
+class _Apart:
+    """Moves slices before element-wise operations."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.new: dict[int, int] = {}
+        self.rows: dict[tuple[int, int, int], Value] = {}
+        """Rows of values of the old graph: node, first row, last row (exclusive)."""
+        users: dict[int, list[int]] = {}
+        order = graph.order()
+        for id in order:
+            for arg in graph[id].args:
+                users.setdefault(arg, []).append(id)
+        self.cut: set[int] = set()
+        """The values of which only slices are read."""
+        for id in reversed(order):
+            if self._is_cut(id, users.get(id, ())):
+                self.cut.add(id)
+
+    def _is_cut(self, id: int, users: Sequence[int]) -> bool:
+        node, roots = self.graph[id], frozenset(self.graph.roots.values())
+        own = node.op.elementwise or Trait.CLEANS in node.op.traits
+        if not own or not users or id in roots or node.type.kind is not Kind.STREAM or node.delay:
+            return False
+        shapes = {self.graph[arg].type.shape for arg in node.args if number(self.graph, arg) is None}
+        plain = len(shapes) == 1 and node.type.shape in shapes and all(isinstance(d, int) for d in node.type.shape)
+        return plain and all(u in self.cut or Trait.ROWS in self.graph[u].op.traits for u in users)
+
+    def visit(self, out: Graph, node: Node, old: int) -> Value:
+        """A node of the new graph; see `rebuild`."""
+        before = self.graph[old].args
+        self.new |= {a: b for a, b in zip(before, node.args, strict=True) if not (node.delay and a == before[0])}
+        if Trait.ROWS in node.op.traits:
+            return self._rows(out, before[0], node.attrs["start"], node.attrs["stop"])
+        return out.insert(node)
+
+    def _rows(self, out: Graph, old: int, start: int, stop: int) -> Value:
+        """Rows of a value, each computed once; those of a cut one from rows of its arguments."""
+        key = (old, start, stop)
+        if key not in self.rows:
+            whole = old not in self.cut
+            self.rows[key] = out.value(self.new[old]).slice(start, stop) if whole else self._slice(out, *key)
+        return self.rows[key]
+
+    def _slice(self, out: Graph, old: int, start: int, stop: int) -> Value:
+        node = self.graph[old]
+        numbers = [not self.graph[arg].type.shape for arg in node.args]
+        args = (
+            self.new[arg] if plain else self._rows(out, arg, start, stop).id
+            for arg, plain in zip(node.args, numbers, strict=True)
+        )
+        type_ = replace(node.type, shape=(stop - start, *node.type.shape[1:]))
+        return out.insert(replace(node, args=tuple(args), type=type_, name=""))

@@ -102,7 +102,11 @@ class Writer(ABC):
         return array, array.element(there, delay), array.span(there)
 
     def stores(self, body: Body, stores: Sequence[Store], at: At) -> dict[str, Written]:
-        """Write the lines that compute and store values; where several go to one element, the last is stored."""
+        """Write the lines that compute and store values; where several go to one element, the last is stored.
+
+        What the next step reads is stored when everything has been computed.
+        """
+        later: list[tuple[str, int]] = []
         last = {self.element(store, at)[1]: store for store in stores}
         written = {}
         for store in stores:
@@ -112,8 +116,13 @@ class Writer(ABC):
                 text = self._masked(body, store, there, text)
             array, element, span = self.element(store, at)
             if last[element] is store:
-                body.line(f"{element} = {text};", store.node)
                 written[element] = Written(array, text, span)
+                if array.carried:
+                    later.append((f"{element} = {text};", store.node))
+                else:
+                    body.line(f"{element} = {text};", store.node)
+        for line in later:
+            body.line(*line)
         return written
 
     def _masked(self, body: Body, store: Store, at: At, text: str) -> str:

@@ -11,10 +11,8 @@ from recurrency.graph.op import Trait
 from recurrency.graph.types import Kind
 from recurrency.passes.recurrence import recurrences
 from recurrency.passes.rewriting import number
+from recurrency.program.gathering import CALLER, gathered
 from recurrency.program.program import Kernel, Region
-
-CALLER = -1
-"""The user of the results of a graph."""
 
 
 @dataclass
@@ -60,10 +58,11 @@ class Queue:
         return None
 
 
-def cut(graph: Graph, hidden: frozenset[int], fuse: bool) -> tuple[Region, ...]:
+def cut(graph: Graph, hidden: frozenset[int], fuse: bool, gather: bool = False) -> tuple[Region, ...]:
     """The regions of a graph. Nodes in `hidden` and literal numbers are not computed by themselves.
 
-    A region takes every node of its kind that is ready. When none is left, the next region begins.
+    A region takes every node of its kind that is ready. When none is left, the next region begins. With `gather`,
+    loops then take element-wise nodes of other regions.
     """
     schedule = _Schedule(_tasks(graph, hidden))
     users = graph.said(_users)
@@ -73,7 +72,22 @@ def cut(graph: Graph, hidden: frozenset[int], fuse: bool) -> tuple[Region, ...]:
         ids = [id for task in tasks for id in task.ids]
         order = _grouped(graph, ids, first.scans, hidden) if fuse else ids
         regions.append(Region(len(regions), first.kind, first.clock, kernels(graph, order, fuse, users)))
-    return tuple(regions)
+    return _gathered(graph, regions, hidden, fuse, users) if gather else tuple(regions)
+
+
+def _gathered(
+    graph: Graph, regions: Sequence[Region], hidden: frozenset[int], fuse: bool, users: Mapping[int, set[int]]
+) -> tuple[Region, ...]:
+    """The regions after loops have taken nodes of others."""
+    rank = {id: k for k, id in enumerate(graph.order())}
+    out: list[Region] = []
+    for region, found in gathered(graph, regions, users):
+        ids: Sequence[int] = region.ids
+        if set(found) != set(ids):
+            ids = sorted(found, key=rank.__getitem__)
+            ids = _grouped(graph, ids, region.scans, hidden) if fuse else ids
+        out.append(Region(len(out), region.kind, region.clock, kernels(graph, ids, fuse, users)))
+    return tuple(out)
 
 
 class _Schedule:

@@ -16,14 +16,17 @@ PIECES = frozenset({"fuse", "views", "in-place concat", "in-place gradients", "i
 """Parts of the planning that may be switched off. The results stay the same."""
 
 
-def schedule(graph: Graph, layout: Layout | None = None, without: frozenset[str] = frozenset()) -> Program:
+def schedule(
+    graph: Graph, layout: Layout | None = None, without: frozenset[str] = frozenset(), gather: bool = False
+) -> Program:
     """The program that computes the roots of a graph.
 
     With a `layout`, gradients of parameters (roots `gradient:NAME`) are computed in place in the flat vector where
-    possible. `without` names parts of the planning (`PIECES`) to leave out.
+    possible. `without` names parts of the planning (`PIECES`) to leave out. With `gather`, loops take element-wise
+    nodes of other regions (see `gathering`).
     """
     sums, hidden = ({}, frozenset[int]()) if "sums" in without else _sums(graph)
-    regions = cut(graph, hidden, "fuse" not in without)
+    regions = cut(graph, hidden, "fuse" not in without, gather)
     storage = Storage(graph, regions, hidden, layout, without)
     if "reuse" not in without:
         share(graph, regions, storage)
