@@ -19,7 +19,7 @@ from recurrency.program.schedule import schedule
 from ..names import Names
 from .arrays import Array
 from .launches import Launches
-from .lowering import apart, lowered
+from .lowering import lowered, sliced
 from .pieces import Store
 
 KERNELS_FUSE = frozenset({"reuse", "in place"})
@@ -35,7 +35,7 @@ def scheduled(graph: Graph, layout: Layout, without: frozenset[str], gather: boo
     With `gather`, loops take element-wise work around them (see `recurrency.program.gathering`).
     """
     low = lowered(with_lengths(graph))
-    return schedule(apart(low) if gather else low, layout, without | KERNELS_FUSE, gather)
+    return schedule(sliced(low) if gather else low, layout, without | KERNELS_FUSE, gather)
 
 
 class Function(ABC, Generic[L, R]):

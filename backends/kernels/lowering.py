@@ -65,16 +65,16 @@ def _cumulated(x: Value, back: bool) -> Value:
     return whole.swapped(0, 1).reshape(rows * count, *rest).slice(0, size)
 
 
-def apart(graph: Graph) -> Graph:
+def sliced(graph: Graph) -> Graph:
     """The graph in which slices of element-wise values are computed from slices, where only slices are read.
 
     Gates that are computed side by side become several values, each of which can be stored where it is wanted.
     """
-    found = _Apart(graph)
+    found = _Slices(graph)
     return rebuild(graph, visit=found.visit) if found.cut else graph
 
 
-class _Apart:
+class _Slices:
     """Moves slices before element-wise operations."""
 
     def __init__(self, graph: Graph) -> None:

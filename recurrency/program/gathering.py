@@ -94,10 +94,11 @@ class _Loop:
         return bool(gone)
 
     def _is_kept(self, id: int) -> bool:
-        """Whether a node after the loop is read within it, by the caller or by a matrix product."""
+        """Whether a node after the loop is read within it, by the caller, or as the rows of a matrix by a product."""
         users = self.users.get(id, set())
         products = any(u != CALLER and Trait.CONTRACTS in self.graph[u].op.traits for u in users)
-        return CALLER in users or products or bool(users & self.inside)
+        rows = products and len(self.graph[id].type.shape) < 2
+        return CALLER in users or rows or bool(users & self.inside)
 
     def _size(self, id: int) -> int:
         return prod(size if isinstance(size, int) else 1 << 60 for size in self.graph[id].type.shape)
