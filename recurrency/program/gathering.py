@@ -28,7 +28,7 @@ COUNT = 4
 
 
 def gathered(graph: Graph, regions: Sequence[Region], users: Mapping[int, set[int]]) -> list[tuple[Region, list[int]]]:
-    """The regions, each with the nodes that it has then, in an order in which loops take theirs; none is empty.
+    """The regions, each with the nodes that it has then, in an order in which they can be computed; none is empty.
 
     `users` are the users of each node, `CALLER` for results.
     """
@@ -89,13 +89,18 @@ class _Loop:
 
     def _shrinks(self) -> bool:
         """Give back what need not be in memory after the loop, such as a term of a sum; returns whether it did."""
-        gone = {id for id in self.inside - self.own if self.owner[id] > self.k and not self._is_kept(id)}
+        gone = {id for id in self.inside - self.own if not self._is_kept(id)}
         self.inside -= gone
         return bool(gone)
 
     def _is_kept(self, id: int) -> bool:
-        """Whether a node after the loop is read within it, by the caller, or as the rows of a matrix by a product."""
+        """Whether a node after the loop is read within it, by the caller, or as the rows of a matrix by a product.
+
+        A node before it must still be read by nobody else.
+        """
         users = self.users.get(id, set())
+        if self.owner[id] < self.k:
+            return users <= self.inside | {CALLER}
         products = any(u != CALLER and Trait.CONTRACTS in self.graph[u].op.traits for u in users)
         rows = products and len(self.graph[id].type.shape) < 2
         return CALLER in users or rows or bool(users & self.inside)

@@ -79,13 +79,11 @@ def _gathered(
     graph: Graph, regions: Sequence[Region], hidden: frozenset[int], fuse: bool, users: Mapping[int, set[int]]
 ) -> tuple[Region, ...]:
     """The regions after loops have taken nodes of others."""
-    rank = {id: k for k, id in enumerate(graph.order())}
     out: list[Region] = []
     for region, found in gathered(graph, regions, users):
         ids: Sequence[int] = region.ids
         if set(found) != set(ids):
-            ids = sorted(found, key=rank.__getitem__)
-            ids = _grouped(graph, ids, region.scans, hidden) if fuse else ids
+            ids = _grouped(graph, found, region.scans, hidden) if fuse else found
         out.append(Region(len(out), region.kind, region.clock, kernels(graph, ids, fuse, users)))
     return tuple(out)
 

@@ -31,12 +31,12 @@ each_pass = pytest.mark.parametrize("kind", PASSES)
 
 
 @cache
-def program(cell: str, kind: str, gather: bool = True) -> Program:
+def program(cell: str, kind: str, gather: bool = True, without: frozenset[str] = frozenset()) -> Program:
     """The program of kernels of a pass."""
     model = rc.library.spec(cell).compile(backend="numpy", **SIZES[cell])
     graph: Graph = model.programs.graph(kind, ())
     layout: Layout = model.programs.layout
-    return scheduled(graph, layout, frozenset(), gather=gather)
+    return scheduled(graph, layout, without, gather=gather)
 
 
 def loops(found: Program) -> list[Region]:
@@ -50,10 +50,11 @@ def around(found: Program, *kinds: str) -> list[str]:
     return [op.name for op in ops if op.elementwise and op.name not in kinds]
 
 
+@pytest.mark.parametrize("without", [frozenset[str](), frozenset({"fuse"})], ids=["all", "without fuse"])
 @each_pass
 @each_cell
-def test_every_value_is_computed_once_and_after_what_it_reads(cell: str, kind: str) -> None:
-    found = program(cell, kind)
+def test_every_value_is_computed_once_and_after_what_it_reads(cell: str, kind: str, without: frozenset[str]) -> None:
+    found = program(cell, kind, without=without)
     done: set[int] = set()
     for region in found.regions:
         inside = set(region.ids)

@@ -30,6 +30,8 @@ CELLS = {
     "LayerNormLSTM": {"N": 4, "H": 9},
     "Bidirectional": {"N": 3, "H": 6},
     "LSTMOutputProjection": {"N": 3, "H": 6, "P": 5},
+    "MinGRU": {"N": 3, "H": 18},
+    "LRU": {"N": 3, "H": 5, "K": 16},
 }
 
 SHARES: dict[str, tuple[str, list[int] | None]] = {
@@ -246,9 +248,12 @@ def interrupt_after() -> Iterator[Callable[[float], None]]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture(params=["one thread", "sequences", "steps"])
+@pytest.fixture(params=["one thread", "sequences", "steps", "chunks"])
 def slow(request: pytest.FixtureRequest, threads: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Any, float]:
-    """A model, its arrays, and the seconds of a forward call; threads share sequences or steps, or there is one."""
+    """A model, its arrays, and the seconds of a forward call; threads share sequences or steps, or there is one.
+
+    With `chunks` they share the products that a loop without products reads, and wait for one another after some steps.
+    """
     from recurrency.backends.c import sizes
     from recurrency.backends.c.runtime import runner as runtime_runner
 
@@ -256,9 +261,9 @@ def slow(request: pytest.FixtureRequest, threads: Any, monkeypatch: pytest.Monke
     if request.param == "steps":
         monkeypatch.setattr(sizes, "WORTH", 0)
     monkeypatch.setattr(runtime_runner, "LONG", 0)
-    if request.param == "steps":
-        monkeypatch.setenv("RECURRENCY_CFLAGS", "-O0 -DREC_CHUNK=300")
-    model = library.spec("LSTM").compile(backend="c", N=3, H=48)
+    if request.param in ("steps", "chunks"):
+        monkeypatch.setenv("RECURRENCY_CFLAGS", f"-O0 -DREC_CHUNK={300 if request.param == 'steps' else 3000}")
+    model = library.spec("MinGRU" if request.param == "chunks" else "LSTM").compile(backend="c", N=3, H=48)
     params, inputs = arrays(model, 400, 4)
     model.forward(params, inputs, keep=False)
     begin = time.perf_counter()
