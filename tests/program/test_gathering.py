@@ -44,10 +44,10 @@ def loops(found: Program) -> list[Region]:
     return [region for region in found.regions if region.scans]
 
 
-def around(found: Program, *kinds: str) -> list[str]:
-    """The operations outside of loops that compute elements at each step, but for those of some groups."""
-    ops = [found.graph[id].op for region in found.regions if region.kind == "over time" for id in region.ids]
-    return [op.name for op in ops if op.elementwise and op.name not in kinds]
+def around(found: Program) -> list[str]:
+    """The operations outside of loops that compute an element for each of the 4 units at each step."""
+    nodes = [found.graph[id] for region in found.regions if region.kind == "over time" for id in region.ids]
+    return [node.op.name for node in nodes if node.op.elementwise and node.type.shape == (4,)]
 
 
 @pytest.mark.parametrize("without", [frozenset[str](), frozenset({"fuse"})], ids=["all", "without fuse"])
