@@ -101,12 +101,14 @@ def test_nothing_is_left_around_the_loops_of_mingru_and_qrnn(kind: str) -> None:
     assert around(program("MinGRU", kind, False)) != []
 
 
-def test_a_term_of_a_sum_is_not_stored_for_it() -> None:
-    """LRU: the gradients of the eigenvalues are sums over products of adjoints and states."""
-    found = program("LRU", "backward")
-    terms = {inner for inner in found.sums.values() if found.graph[inner].op.elementwise}
-    assert terms
-    assert not {id for region in loops(found) for id in region.ids} & terms
+def test_what_only_sums_read_is_left_to_them() -> None:
+    """S6: what is added up along an axis, or over time, would be stored if the loop computed it."""
+    found = program("S6", "backward")
+    own = {id for part in recurrences(found.graph) for id in part.ids}
+    for region in loops(found):
+        read = {arg for id in region.ids for arg in found.graph[id].args}
+        taken = [id for id in region.ids if id not in own and len(found.graph[id].type.shape) == 2]
+        assert all(id in read for id in taken)
 
 
 def test_gates_that_are_computed_side_by_side_are_stored_each_by_itself() -> None:
