@@ -21,6 +21,7 @@ from ..names import Names
 from .angles import near_and_far
 from .chunks import Chunks
 from .fission import parted
+from .rows import flattened
 
 INDEX = "long long"
 """The type of sizes and indices."""
@@ -146,7 +147,11 @@ class CWriter(Writer):
         places = by_array(draft.written)
         found = ((read, w) for read in draft.body.reads for _, w in places.get(read.array, ()))
         overlaps = any(w.meets(read) for read, w in found if w.array.carried or not read.late)
-        lines = _untiled(draft.lines) if overlaps else _parted(_needed(draft.lines), self.source.scalars.real)
+        real = self.source.scalars.real
+        if overlaps:
+            lines = _untiled(draft.lines)
+        else:
+            lines = flattened(draft.lines, real) or _parted(_needed(draft.lines), real)
         return self.chunks.read(lines) if self.chunks else lines
 
 

@@ -83,8 +83,10 @@ BLOCKS = {
     "REC_K": "256",
     "REC_N": "16384 / SIZE",
     "REC_STRIP": "8",
+    "REC_UNPACKED": "65536 / SIZE",
 }
-"""Blocks: M rows and K steps of k fit the second cache, K x N elements of packed columns the third."""
+"""Blocks: M rows and K steps of k fit the second cache, K x N elements of packed columns the third. Rows that one
+panel reads are not packed if they are within UNPACKED elements."""
 
 
 @dataclass(frozen=True)

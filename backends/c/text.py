@@ -58,9 +58,11 @@ COMMON = r"""
 #endif
 
 SIZES
-/* A loop in whole vectors; the last one begins so early that it ends with the loop. */
+/* A loop in whole vectors, or parts of one; the last one begins so early that it ends with the loop. */
 #define REC_VECTOR_LENGTH (REC_WIDTH / (long long)sizeof(REAL))
-#define REC_STRIDE(n) ((n) % REC_VECTOR_LENGTH == 0 || (n) < REC_VECTOR_LENGTH ? (n) : REC_VECTOR_LENGTH)
+#define REC_SHORTER(n) ((n) >= 8 ? 8 : (n) >= 4 ? 4 : (n))
+#define REC_STRIDE(n) \
+    ((n) % REC_VECTOR_LENGTH == 0 ? (n) : (n) >= REC_VECTOR_LENGTH ? REC_VECTOR_LENGTH : REC_SHORTER(n))
 #define REC_VECTOR_START(j, n) ((j) + REC_STRIDE(n) > (n) ? (n) - REC_STRIDE(n) : (j))
 #define REC_VECTOR_LOOP(i, n)                                                  \
     for (long long rec_##i = 0; rec_##i < (n); rec_##i += REC_STRIDE(n))       \
@@ -70,6 +72,18 @@ SIZES
 /* The bytes that an array takes: whole lines, and some behind a long one, so that few compete for a set of a cache. */
 #define REC_ROOM(bytes)                                                        \
     (REC_CEIL_DIV(bytes, REC_LINE_BYTES) * REC_LINE_BYTES + REC_MIN((bytes) / REC_PAGE_BYTES, 1) * REC_APART_BYTES)
+
+/* A loop in whole vectors of arrays that have room for the rest of the last one. */
+#define REC_WHOLE_VECTORS(i, n)                                                \
+    for (long long rec_##i = 0; rec_##i < (n); rec_##i += REC_VECTOR_LENGTH)   \
+        REC_INDEPENDENT                                                        \
+        for (long long i = rec_##i; i < rec_##i + REC_VECTOR_LENGTH; ++i)
+
+#if defined(__GNUC__) && !defined(REC_PORTABLE)
+#define REC_ALIGNED __attribute__((aligned(REC_LINE_BYTES)))
+#else
+#define REC_ALIGNED
+#endif
 
 /* The next `number` elements of the workspace are those of an array. */
 #define REC_PLACE(field, type, number)                                         \
