@@ -37,6 +37,17 @@ static REC_UNUSED void rec_copy(REAL *restrict to, const REAL *restrict from, lo
     for (long i = 0; i < n; i++) to[i] = from[i];
 }
 
+/* The same for few elements: gcc makes a call of a loop of unknown length, which takes longer. */
+static REC_UNUSED void rec_copy_few(REAL *restrict to, const REAL *restrict from, long n) {
+    for (; n >= 8; n -= 8, to += 8, from += 8) {
+        memcpy(to, from, 8 * sizeof(REAL));
+        REC_OPAQUE(to);
+    }
+    if (n & 4) memcpy(to, from, 4 * sizeof(REAL));
+    if (n & 2) memcpy(to + (n & 4), from + (n & 4), 2 * sizeof(REAL));
+    if (n & 1) to[n & 6] = from[n & 6];
+}
+
 /* Through a square in the first cache, because columns far apart may compete for the same lines of it. */
 static REC_UNUSED void rec_pack_square(const REAL *restrict b, long b_n, REAL *restrict packed) {
     REAL square[REC_COLUMNS][REC_COLUMNS];
@@ -53,9 +64,9 @@ static REC_UNUSED void rec_pack_block(long k, long n, const REAL *b, long b_k, l
         rec_pack_square(b, b_n, packed);
     else
         for (long i = 0; i < k; i++, b += b_k, packed += width) {
-            for (long j = n; j < width; j++) packed[j] = 0;
+            for (long j = n - n % REC_GRAIN; j < width; j += REC_GRAIN) memset(packed + j, 0, REC_GRAIN * sizeof(REAL));
             if (b_n == 1)
-                rec_copy(packed, b, n);
+                rec_copy_few(packed, b, n);
             else
                 for (long j = 0; j < n; j++) packed[j] = b[j * b_n];
         }
@@ -97,7 +108,7 @@ static REC_UNUSED void rec_put_edge(long m, long n, const REAL *edge, long width
         if (add)
             for (long j = 0; j < n; j++) c[j] += edge[j];
         else
-            for (long j = 0; j < n; j++) c[j] = edge[j];
+            rec_copy_few(c, edge, n);
     }
 }
 
@@ -159,11 +170,32 @@ static REC_UNUSED void rec_multiply(
     rec_multiply_blocks(m, n, k, a, a_m, 1, packed, c, c_m, add, first, last, back, 0);
 }
 
+/* A product with one column, of columns of `a` that are contiguous. */
+static REC_UNUSED void rec_product_column(
+    long m, long k, const REAL *restrict a, long a_k, const REAL *restrict b, long b_k, REAL *restrict c, int add
+) {
+    if (!add)
+        for (long i = 0; i < m; i++) c[i] = 0;
+    for (; k >= 4; k -= 4, a += 4 * a_k, b += 4 * b_k) {
+        const REAL *a_1 = a + a_k, *a_2 = a_1 + a_k, *a_3 = a_2 + a_k;
+        const REAL x = b[0], x_1 = b[b_k], x_2 = b[2 * b_k], x_3 = b[3 * b_k];
+        REC_INDEPENDENT
+        for (long i = 0; i < m; i++) c[i] += a[i] * x + a_1[i] * x_1 + (a_2[i] * x_2 + a_3[i] * x_3);
+    }
+    for (; k > 0; k--, a += a_k, b += b_k)
+        for (long i = 0; i < m; i++) c[i] += a[i] * *b;
+}
+
 static REC_UNUSED void rec_product(
     long m, long n, long k, const REAL *a, long a_m, long a_k, const REAL *b, long b_k, long b_n,
     REAL *c, long c_m, int add, REAL *work, long whole
 ) {
+    if (n == 1 && a_m == 1 && c_m == 1 && m <= REC_N) {
+        rec_product_column(m, k, a, a_k, b, b_k, c, add);
+        return;
+    }
     const long depth = a_k == 1 ? rec_packed_depth(whole, k) : rec_block_depth(k);
+    const int near = n <= REC_COLUMNS && REC_MAX(m * a_m, k * a_k) <= REC_UNPACKED;
     REAL *const packed = work + rec_packed_rows_size(m, depth);
     for (long j = 0; j < n; j += REC_N) {
         const long columns = REC_MIN(REC_N, n - j);
@@ -173,7 +205,7 @@ static REC_UNUSED void rec_product(
             rec_pack(steps, columns, b + l * b_k + j * b_n, b_k, b_n, packed);
             rec_multiply_blocks(
                 m, columns, steps, a + l * a_k, a_m, a_k, packed, c + j, c_m, add || l,
-                0, REC_CEIL_DIV(columns, REC_COLUMNS), 0, a_k == 1 ? 0 : work
+                0, REC_CEIL_DIV(columns, REC_COLUMNS), 0, a_k == 1 || near ? 0 : work
             );
         } while ((l += depth) < k);
     }

@@ -14,6 +14,8 @@ PREFETCH = r"""
 
 _VECTORS = r"""
 #define REC_LANES (REC_WIDTH / SIZE)
+#define REC_GRAIN REC_LANES
+#define REC_OPAQUE(x) __asm__("" : "+r"(x))
 
 /* The vectors in a row of the last panel of `n` columns; whether the products here have such panels, and which tiles
    they need. */
@@ -170,6 +172,8 @@ static REC_UNUSED void rec_tile(
 }
 #define REC_RUN_TILE(width, rows, ...) rec_tile(rows, __VA_ARGS__)
 #define REC_PANEL(n) REC_COLUMNS
+#define REC_GRAIN REC_COLUMNS
+#define REC_OPAQUE(x) (void)(x)
 """
 
 
