@@ -54,7 +54,12 @@ class Call(NamedTuple):
 
     def plus(self, more: Mapping[str, Array]) -> Call:
         """The same call with more inputs: adjoints, tangents, or the tape of a forward pass."""
-        return Call(self.params, {**self.given, **more}, *self[2:])
+        return self.with_inputs({**self.given, **more})
+
+    def with_inputs(self, given: Mapping[str, Array]) -> Call:
+        """The same call with these inputs instead."""
+        params, _, lengths, steps, batch, training, seed, offset = self
+        return Call(params, given, lengths, steps, batch, training, seed, offset)
 
 
 class Runner(Protocol):

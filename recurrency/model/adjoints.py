@@ -57,12 +57,14 @@ def seeds(
     Raises:
         UsageError: a name is unknown or has no gradient. ShapeError: an array does not fit.
     """
-    if outputs is not None and not isinstance(outputs, Mapping):
+    if outputs is not None and outputs.__class__ is not dict and not isinstance(outputs, Mapping):
         outputs = {next(iter(interface.outputs)): outputs}
     out = {}
     both = ("output", outputs, interface.output_adjoints), ("state", states, interface.state_adjoints)
     for what, table, known in both:
-        for name, array in (table or {}).items():
+        if not table:
+            continue
+        for name, array in table.items():
             if name in known:
                 root, port = known[name]
                 out[root] = fitting(interface, call, f"the gradient of {name}", array, port, gaps)
@@ -99,7 +101,7 @@ def gradients(
                 found = values[root] if root in values else _zeros(interface, call, port)
                 if gaps and (gap := of(gaps, port)) is not None:
                     found = gap.apart(found)
-                inputs[name] = interface.outward(found, port.kind)
+                inputs[name] = interface.outward(found, port.kind) if interface.batch_first else found
     if "state" in wrt:
         for name, (root, port) in interface.state_gradients.items():
             state[name] = values[root] if root in values else _zeros(interface, call, port)

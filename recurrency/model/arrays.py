@@ -57,6 +57,8 @@ class Port:
 
     def zeros(self, steps: Mapping[str, int], batch: int, real: np.dtype[Any]) -> Array:
         """An array of zeros for this port, time first."""
+        if self.kind is Kind.SEQUENCE:
+            return np.zeros((batch, *self.shape), real)
         return np.zeros((*self.lead(steps, batch), *self.shape), real)
 
 

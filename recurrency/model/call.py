@@ -141,8 +141,9 @@ def _without_gaps(
 
 def by_name(interface: Interface, inputs: Any, required: Required) -> Mapping[str, Any]:
     """The inputs as a mapping; a bare array is the only input, or the only required one."""
-    if isinstance(inputs, Mapping):
-        return inputs
+    if inputs.__class__ is dict or isinstance(inputs, Mapping):
+        found: Mapping[str, Any] = inputs
+        return found
     names = interface.inputs if len(interface.inputs) == 1 else required()
     if len(names) != 1:
         raise UsageError(f"{interface.name} has the inputs {', '.join(interface.inputs)}: pass them by name")

@@ -55,6 +55,7 @@ class Compiled:
         self.samples = found.samples
         self._results = [(n, OUTPUT.of(n), p) for n, p in self.outputs.items()]
         self._finals = [(n, FINAL.of(n)) for n in self.states]
+        self._tapes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.checkpoint = None if checkpoint is None else self._checkpoint(checkpoint)
 
     def _checkpoint(self, wanted: int | str) -> Checkpoint:

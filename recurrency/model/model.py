@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from recurrency.backend import Call
     from recurrency.graph.op import Array
+    from recurrency.model.programs import Programs
 
 
 class Model(Products):
@@ -73,11 +74,19 @@ class Model(Products):
             programs = self.programs if resets is None else self._programs(call)
             values = programs.runner("forward_kept" if keep else "forward", names)(call)
             if keep:
-                tape = Tape(call, {k: v for k, v in values.items() if k.startswith(TAPE.prefix)}, names, None, gaps)
+                tape = Tape(call, self._taped(values, programs, names), names, None, gaps)
         wanted = [(n, STREAM.of(n), p) for n, p in self.streams.items() if n in names] if names else []
         inner = self._named(values, wanted, gaps) if wanted else {}
         outputs = self._named(values, self._results, gaps)
         return Run(outputs, self._state(values, call), inner, tape, self.interface)
+
+    def _taped(self, values: Arrays, programs: Programs, names: tuple[str, ...]) -> dict[str, Array]:
+        """What backward reads of the values of a forward pass that returns some streams."""
+        roots = self._tapes.get(names) if programs is self.programs else None
+        if roots is None:
+            roots = tuple(root for root in values if TAPE.has(root))
+            self._tapes |= {names: roots} if programs is self.programs else {}
+        return {root: values[root] for root in roots}
 
     def _state(self, values: Arrays, call: Call) -> dict[str, Array]:
         out = {name: values[root] for name, root in self._finals if root in values}
@@ -148,7 +157,8 @@ class Model(Products):
         if tape.kept and self.checkpoint:
             values = self.checkpoint.of(call).backward(call, tape.kept, seeds)
         else:
-            values = self._runner(call, "backward", tape.streams)(call.plus({**tape.values, **seeds}))
+            given = call.with_inputs({**call.given, **tape.values, **seeds})
+            values = self._runner(call, "backward", tape.streams)(given)
         return adjoints.gradients(self.interface, call, values, gaps=tape.gaps)
 
     def vjp(

@@ -38,7 +38,7 @@ class Tape(NamedTuple):
     gaps: Gaps = NONE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Run:
     """The results of `Model.forward`. `state` holds each state after the last step of each sequence, [B, *shape].
 
@@ -50,6 +50,18 @@ class Run:
     streams: dict[str, Array] = field(default_factory=dict)
     tape: Tape | None = field(default=None, repr=False)
     interface: Interface | None = field(default=None, repr=False, compare=False)
+
+    def __init__(
+        self,
+        outputs: dict[str, Array],
+        state: dict[str, Array],
+        streams: dict[str, Array] | None = None,
+        tape: Tape | None = None,
+        interface: Interface | None = None,
+    ) -> None:
+        own = self.__dict__  # what frozen classes do instead takes twice as long, in every call
+        own["outputs"], own["state"], own["streams"] = outputs, state, {} if streams is None else streams
+        own["tape"], own["interface"] = tape, interface
 
     def _repr_html_(self) -> str:
         """The arrays with their axes and ranges, for notebooks."""
@@ -76,10 +88,14 @@ class Run:
         raise KeyError(f"this run has no {name}; it has {', '.join(known)}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Gradients:
     """Gradients of the parameters (one flat vector), and of the real-valued inputs and initial states by name."""
 
     params: Array
     inputs: dict[str, Array]
     state: dict[str, Array]
+
+    def __init__(self, params: Array, inputs: dict[str, Array], state: dict[str, Array]) -> None:
+        own = self.__dict__
+        own["params"], own["inputs"], own["state"] = params, inputs, state
