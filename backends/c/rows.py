@@ -33,6 +33,7 @@ PUT = re.compile(r"\] [+*-]?= ")
 SET = re.compile(r"(\w+) [+*-]?= ")
 CALLED = re.compile(r"\w+(?=\()")
 NUMBER = re.compile(r"\b\d(?:[\w.]|(?<=[eEpP])[-+])*")
+AT_STEP = re.compile(r"\w\[\(*tb\b")
 LEAVES = re.compile(r"\b(?:continue|break|return|goto)\b")
 
 READ, COMPUTED, STORED = range(3)
@@ -258,6 +259,8 @@ def _placed(statements: Sequence[Statement]) -> bool:
     for s in statements:
         if s.place == STORED and (s.long or any(user.place != STORED for user in s.users)):
             return False
+        if s.place == STORED and not s.stores and any(AT_STEP.search(_code(line)) for line in s.lines):
+            return False  # it may be in a chunk of products, which is read where rows are copied
         if any(of[name].place > s.place for name in s.reads):
             return False
     integers = {n for s in statements if s.place == READ for n, kind in s.defines.items() if kind == "long long"}

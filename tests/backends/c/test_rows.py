@@ -86,9 +86,18 @@ def test_a_variable_is_set_where_it_is_read() -> None:
         [*BODY, "float z_2;", "if (t) {", "z_2 = 1.0f;", "y[tb] = s_2;", "}"],
         [*BODY, "const long long k_2 = q[tb];", "y[k_2] = s_2;"],
         [*BODY, "const float late = y[(int)s_2];", "const float more = rec_tanhf(late);", "y[tb] = more;"],
+        [*BODY, "float z_2 = 0.0f;", "if (t < n_t[b]) {", "z_2 = s_2 * y[tb];", "}", "w[tb] = z_2;"],
         [],
     ],
-    ids=["no function", "a jump", "a store on a condition", "a place", "read at what is computed", "nothing"],
+    ids=[
+        "no function",
+        "a jump",
+        "a store on a condition",
+        "a place",
+        "read at what is computed",
+        "read with it",
+        "nothing",
+    ],
 )
 def test_other_rows_stay_as_they_are(body: list[str]) -> None:
     assert flattened(kernel(body), "float") is None
