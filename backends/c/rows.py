@@ -89,7 +89,7 @@ class _Nest:
 
     @classmethod
     def of(cls, lines: Sequence[str], real: str) -> _Nest | None:
-        """The loops of these lines, if there is one over sequences, and rows are short."""
+        """The loops of these lines, if there is one over sequences, and rows are short, or one number."""
         if SEQUENCES not in lines:
             return None
         first = lines.index(SEQUENCES)
@@ -99,11 +99,16 @@ class _Nest:
         inner = k
         while k < len(lines) and AXIS.fullmatch(lines[k]):
             k += 1
-        if k == len(lines) or not TILE.fullmatch(lines[k]):
+        outer, sums = list(lines[:first]), any(line.startswith("for (") for line in lines[k:])
+        if k < len(lines) and TILE.fullmatch(lines[k]):
+            heads, k = list(lines[inner : k + 1]), k + 1
+        elif k == inner and sums and outer[-1:] == ["REC_INDEPENDENT"]:  # sums of the units of each sequence
+            heads = ["{"]
+            outer.pop()
+        else:
             return None
-        heads = list(lines[inner : k + 1])
         axes = [(m[1], int(m[2])) for line in heads for m in [AXIS.fullmatch(line) or TILE.fullmatch(line)] if m]
-        own = cls(list(lines[:first]), list(lines[first + 1 : inner]), axes, heads, list(lines[k + 1 :]), real)
+        own = cls(outer, list(lines[first + 1 : inner]), axes, heads, list(lines[k:]), real)
         short = own.size < LONGEST and own.size % own.vector
         return own if short and not any(line.startswith("REC_VECTOR_LOOP") for line in own.body) else None
 

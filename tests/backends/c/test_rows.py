@@ -78,6 +78,20 @@ def test_a_variable_is_set_where_it_is_read() -> None:
     assert "const float w_2 = z_2 * s_2;" in computed
 
 
+SUM = ["float z_2 = 0.0f;", "REC_REDUCTION(z_2)", "for (long long k = 0; k < 10; ++k) {", "z_2 += x[tb * 10 + k];", "}"]
+GATE = ["const float s_2 = rec_sigmoidf(z_2);", "s[tb] = s_2;"]
+
+
+def test_functions_of_sums_are_computed_of_several_sequences() -> None:
+    read, computed, stored = parts(flattened(["REC_INDEPENDENT", *HEAD, *SUM, *GATE], "float"))
+    assert "REC_INDEPENDENT" not in read
+    assert "rec_row_z_2[b - rec_b] = z_2;" in read
+    assert "const float s_2 = rec_sigmoidf(z_2);" in computed
+    assert "s[rec_tb] = s_2;" in stored
+    one = ["const float z_2 = x[tb];", *GATE]  # is a loop over sequences already
+    assert flattened(["REC_INDEPENDENT", *HEAD, *one], "float") is None
+
+
 @pytest.mark.parametrize(
     "body",
     [
