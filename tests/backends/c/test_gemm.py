@@ -252,6 +252,21 @@ def side(library: Library, b: np.ndarray, c: np.ndarray) -> list[np.ndarray | in
     return [b.shape[1], b, *library.strides(b), c, library.strides(c)[0]]
 
 
+@pytest.mark.parametrize("add", [False, True], ids=["put", "add"])
+def test_a_product_of_one_column_is_that_of_numpy(library: Library, add: bool) -> None:
+    rng = np.random.default_rng(6)
+    before = 0.5 if add else np.nan
+    for m, k in [(1, 1), (5, 3), (40, 301), (17, 8), (3, 0), (8200, 6)]:
+        a, b = matrix(library, rng, m, k, "columns"), matrix(library, rng, k, 1, "gaps")
+        room = np.full(m + 20, GUARD, library.dtype)
+        c = room[10:-10].reshape(m, 1)
+        c[...] = before
+        library.by_blocks(a, b, c, add)
+        assert (room[:10] == GUARD).all()
+        assert (room[-10:] == GUARD).all()
+        assert_product(c, a, b, 0.5 * add)
+
+
 PARTS_OF = [(3, 30, 20), (30, 3, 20), (1, 701, 3000), (1, 1400, 1600), (2, 2731, 800), (3, 4099, 600)]
 """Sizes of products of which threads compute columns: few columns are packed deeper than many."""
 
