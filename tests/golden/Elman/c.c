@@ -16,17 +16,33 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
     const float *restrict const h_product_2_ = w->h_product_2_;
     float *restrict const h_ = w->h_;
     long long B = w->B;
-    for (long long b = b0; b < b1; ++b) {
-        const long long tb = t * B + b;
-        const long long cb = (t - first) * B + b;
-        REC_VECTOR_LOOP(i0, 4) {
-            const float param_ = params[i0];  // simple.rnn:56 param b : [H] ~ zeros
-            const float product_ = h_product_[cb * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
-            const float add_ = param_ + product_;
-            const float product_2_ = h_product_2_[(long long)b * 4 + i0];
-            const float add_2_ = add_ + product_2_;
+    for (long long rec_b = b0; rec_b < b1; rec_b += 64) {
+        const long long rec_end = REC_MIN(b1, rec_b + 64), rec_n = (rec_end - rec_b) * 4;
+        REC_ALIGNED float rec_row_add_2_[272];
+        REC_ALIGNED float rec_row_h_2_[272];
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long cb = (t - first) * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float param_ = params[i0];  // simple.rnn:56 param b : [H] ~ zeros
+                const float product_ = h_product_[cb * 4 + i0];  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
+                const float add_ = param_ + product_;
+                const float product_2_ = h_product_2_[(long long)b * 4 + i0];
+                const float add_2_ = add_ + product_2_;
+                rec_row_add_2_[(b - rec_b) * 4 + i0] = add_2_;
+            }
+        }
+        REC_FILL(rec_row_add_2_ + rec_n, 16, 0);
+        REC_WHOLE_VECTORS(rec_i, rec_n) {
+            const float add_2_ = rec_row_add_2_[rec_i];
             const float h_2_ = rec_tanhf(add_2_);
-            h_[(tb + B) * 4 + i0] = h_2_;
+            rec_row_h_2_[rec_i] = h_2_;
+        }
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long rec_tb = t * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float h_2_ = rec_row_h_2_[(b - rec_b) * 4 + i0];
+                h_[(rec_tb + B) * 4 + i0] = h_2_;
+            }
         }
     }
 }

@@ -19,29 +19,73 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
     float *restrict const h_subtract_ = w->h_subtract_;
     float *restrict const c_multiply_ = w->c_multiply_;
     long long B = w->B;
-    for (long long b = b0; b < b1; ++b) {
-        const long long tb = t * B + b;
-        const long long cb = (t - first) * B + b;
-        REC_VECTOR_LOOP(i0, 4) {
-            const float product_ = z_product_[cb * 12 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-            const float concat_ = params[36 + i0];
-            const float add_ = product_ + concat_;
-            const float product_2_ = z_product_2_[(long long)b * 8 + i0];
-            const float add_2_ = add_ + product_2_;
+    for (long long rec_b = b0; rec_b < b1; rec_b += 64) {
+        const long long rec_end = REC_MIN(b1, rec_b + 64), rec_n = (rec_end - rec_b) * 4;
+        REC_ALIGNED float rec_row_add_2_[272];
+        REC_ALIGNED float rec_row_add_4_[272];
+        REC_ALIGNED float rec_row_multiply_[272];
+        REC_ALIGNED float rec_row_shift_[272];
+        REC_ALIGNED float rec_row_sigmoid_[272];
+        REC_ALIGNED float rec_row_sigmoid_2_[272];
+        REC_ALIGNED float rec_row_subtract_[272];
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long tb = t * B + b;
+            const long long cb = (t - first) * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float product_ = z_product_[cb * 12 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+                const float concat_ = params[36 + i0];
+                const float add_ = product_ + concat_;
+                const float product_2_ = z_product_2_[(long long)b * 8 + i0];
+                const float add_2_ = add_ + product_2_;
+                rec_row_add_2_[(b - rec_b) * 4 + i0] = add_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float product_3_ = z_product_[cb * 12 + (i0 + 4)];
+                const float concat_2_ = params[36 + (i0 + 4)];
+                const float add_3_ = product_3_ + concat_2_;
+                const float product_4_ = z_product_2_[(long long)b * 8 + (i0 + 4)];
+                const float add_4_ = add_3_ + product_4_;
+                rec_row_add_4_[(b - rec_b) * 4 + i0] = add_4_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+                rec_row_shift_[(b - rec_b) * 4 + i0] = shift_;
+            }
+        }
+        REC_FILL(rec_row_add_2_ + rec_n, 16, 0);
+        REC_FILL(rec_row_add_4_ + rec_n, 16, 0);
+        REC_FILL(rec_row_shift_ + rec_n, 16, 0);
+        REC_WHOLE_VECTORS(rec_i, rec_n) {
+            const float add_2_ = rec_row_add_2_[rec_i];
+            const float add_4_ = rec_row_add_4_[rec_i];
+            const float shift_ = rec_row_shift_[rec_i];
             const float sigmoid_ = rec_sigmoidf(add_2_);
-            z_sigmoid_[tb * 8 + i0] = sigmoid_;
-            const float product_3_ = z_product_[cb * 12 + (i0 + 4)];
-            const float concat_2_ = params[36 + (i0 + 4)];
-            const float add_3_ = product_3_ + concat_2_;
-            const float product_4_ = z_product_2_[(long long)b * 8 + (i0 + 4)];
-            const float add_4_ = add_3_ + product_4_;
+            rec_row_sigmoid_[rec_i] = sigmoid_;
             const float sigmoid_2_ = rec_sigmoidf(add_4_);
-            z_sigmoid_[tb * 8 + (i0 + 4)] = sigmoid_2_;
+            rec_row_sigmoid_2_[rec_i] = sigmoid_2_;
             const float subtract_ = 1.0f - sigmoid_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-            h_subtract_[tb * 4 + i0] = subtract_;
-            const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            rec_row_subtract_[rec_i] = subtract_;
             const float multiply_ = sigmoid_2_ * shift_;  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-            c_multiply_[tb * 4 + i0] = multiply_;
+            rec_row_multiply_[rec_i] = multiply_;
+        }
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long rec_tb = t * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float sigmoid_ = rec_row_sigmoid_[(b - rec_b) * 4 + i0];
+                z_sigmoid_[rec_tb * 8 + i0] = sigmoid_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float sigmoid_2_ = rec_row_sigmoid_2_[(b - rec_b) * 4 + i0];
+                z_sigmoid_[rec_tb * 8 + (i0 + 4)] = sigmoid_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float subtract_ = rec_row_subtract_[(b - rec_b) * 4 + i0];
+                h_subtract_[rec_tb * 4 + i0] = subtract_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float multiply_ = rec_row_multiply_[(b - rec_b) * 4 + i0];
+                c_multiply_[rec_tb * 4 + i0] = multiply_;
+            }
         }
     }
 }
@@ -55,24 +99,58 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
     const float *restrict const h_subtract_ = w->h_subtract_;
     float *restrict const c_ = w->c_;
     long long B = w->B;
-    for (long long b = b0; b < b1; ++b) {
-        const long long tb = t * B + b;
-        const long long cb = (t - first) * B + b;
-        REC_VECTOR_LOOP(i0, 4) {
-            const float product_ = z_product_[cb * 12 + (i0 + 8)];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-            const float concat_ = params[36 + (i0 + 8)];
-            const float add_ = product_ + concat_;
-            const float product_2_ = c_product_[(long long)b * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-            const float add_2_ = add_ + product_2_;
+    for (long long rec_b = b0; rec_b < b1; rec_b += 64) {
+        const long long rec_end = REC_MIN(b1, rec_b + 64), rec_n = (rec_end - rec_b) * 4;
+        REC_ALIGNED float rec_row_add_2_[272];
+        REC_ALIGNED float rec_row_c_2_[272];
+        REC_ALIGNED float rec_row_h_2_[272];
+        REC_ALIGNED float rec_row_multiply_[272];
+        REC_ALIGNED float rec_row_sigmoid_[272];
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long tb = t * B + b;
+            const long long cb = (t - first) * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float product_ = z_product_[cb * 12 + (i0 + 8)];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+                const float concat_ = params[36 + (i0 + 8)];
+                const float add_ = product_ + concat_;
+                const float product_2_ = c_product_[(long long)b * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
+                const float add_2_ = add_ + product_2_;
+                rec_row_add_2_[(b - rec_b) * 4 + i0] = add_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+                const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+                const float multiply_ = subtract_ * shift_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+                rec_row_multiply_[(b - rec_b) * 4 + i0] = multiply_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+                rec_row_sigmoid_[(b - rec_b) * 4 + i0] = sigmoid_;
+            }
+        }
+        REC_FILL(rec_row_add_2_ + rec_n, 16, 0);
+        REC_FILL(rec_row_multiply_ + rec_n, 16, 0);
+        REC_FILL(rec_row_sigmoid_ + rec_n, 16, 0);
+        REC_WHOLE_VECTORS(rec_i, rec_n) {
+            const float add_2_ = rec_row_add_2_[rec_i];
+            const float multiply_ = rec_row_multiply_[rec_i];
+            const float sigmoid_ = rec_row_sigmoid_[rec_i];
             const float c_2_ = rec_tanhf(add_2_);
-            c_[tb * 4 + i0] = c_2_;
-            const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-            const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-            const float multiply_ = subtract_ * shift_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-            const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            rec_row_c_2_[rec_i] = c_2_;
             const float multiply_2_ = sigmoid_ * c_2_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
             const float h_2_ = multiply_ + multiply_2_;
-            h_[(tb + B) * 4 + i0] = h_2_;
+            rec_row_h_2_[rec_i] = h_2_;
+        }
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long rec_tb = t * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float c_2_ = rec_row_c_2_[(b - rec_b) * 4 + i0];
+                c_[rec_tb * 4 + i0] = c_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float h_2_ = rec_row_h_2_[(b - rec_b) * 4 + i0];
+                h_[(rec_tb + B) * 4 + i0] = h_2_;
+            }
         }
     }
 }

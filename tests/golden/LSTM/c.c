@@ -25,61 +25,150 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
     float *restrict const h_tanh_ = w->h_tanh_;
     float *restrict const o_ = w->o_;
     long long B = w->B;
-    for (long long b = b0; b < b1; ++b) {
-        const long long tb = t * B + b;
-        const long long cb = (t - first) * B + b;
-        float rec_of_c_2_[4];
-        REC_VECTOR_LOOP(i0, 4) {
-            const float concat_ = params[48 + (i0 + 8)];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
-            const float product_ = f_product_[cb * 16 + (i0 + 8)];
-            const float add_ = concat_ + product_;
-            const float product_2_ = f_product_2_[(long long)b * 16 + (i0 + 8)];
-            const float add_2_ = add_ + product_2_;
+    for (long long rec_b = b0; rec_b < b1; rec_b += 64) {
+        const long long rec_end = REC_MIN(b1, rec_b + 64), rec_n = (rec_end - rec_b) * 4;
+        REC_ALIGNED float rec_row_add_10_[272];
+        REC_ALIGNED float rec_row_add_2_[272];
+        REC_ALIGNED float rec_row_add_4_[272];
+        REC_ALIGNED float rec_row_add_7_[272];
+        REC_ALIGNED float rec_row_c_2_[272];
+        REC_ALIGNED float rec_row_g_2_[272];
+        REC_ALIGNED float rec_row_h_2_[272];
+        REC_ALIGNED float rec_row_o_2_[272];
+        REC_ALIGNED float rec_row_param_[272];
+        REC_ALIGNED float rec_row_param_2_[272];
+        REC_ALIGNED float rec_row_param_3_[272];
+        REC_ALIGNED float rec_row_shift_[272];
+        REC_ALIGNED float rec_row_sigmoid_[272];
+        REC_ALIGNED float rec_row_sigmoid_2_[272];
+        REC_ALIGNED float rec_row_tanh_[272];
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long tb = t * B + b;
+            const long long cb = (t - first) * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float concat_4_ = params[48 + (i0 + 12)];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+                const float product_7_ = f_product_[cb * 16 + (i0 + 12)];
+                const float add_9_ = concat_4_ + product_7_;
+                const float product_8_ = f_product_2_[(long long)b * 16 + (i0 + 12)];
+                const float add_10_ = add_9_ + product_8_;
+                rec_row_add_10_[(b - rec_b) * 4 + i0] = add_10_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float concat_ = params[48 + (i0 + 8)];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+                const float product_ = f_product_[cb * 16 + (i0 + 8)];
+                const float add_ = concat_ + product_;
+                const float product_2_ = f_product_2_[(long long)b * 16 + (i0 + 8)];
+                const float add_2_ = add_ + product_2_;
+                rec_row_add_2_[(b - rec_b) * 4 + i0] = add_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float concat_2_ = params[48 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+                const float product_3_ = f_product_[cb * 16 + i0];
+                const float add_3_ = concat_2_ + product_3_;
+                const float product_4_ = f_product_2_[(long long)b * 16 + i0];
+                const float add_4_ = add_3_ + product_4_;
+                rec_row_add_4_[(b - rec_b) * 4 + i0] = add_4_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float concat_3_ = params[48 + (i0 + 4)];
+                const float product_5_ = f_product_[cb * 16 + (i0 + 4)];
+                const float add_6_ = concat_3_ + product_5_;
+                const float product_6_ = f_product_2_[(long long)b * 16 + (i0 + 4)];
+                const float add_7_ = add_6_ + product_6_;
+                rec_row_add_7_[(b - rec_b) * 4 + i0] = add_7_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float param_ = params[128 + i0];  // lstm.rnn:71 param p_i, p_f, p_o : [H] ~ zeros
+                rec_row_param_[(b - rec_b) * 4 + i0] = param_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float param_2_ = params[132 + i0];  // lstm.rnn:71 param p_i, p_f, p_o : [H] ~ zeros
+                rec_row_param_2_[(b - rec_b) * 4 + i0] = param_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float param_3_ = params[136 + i0];  // lstm.rnn:71 param p_i, p_f, p_o : [H] ~ zeros
+                rec_row_param_3_[(b - rec_b) * 4 + i0] = param_3_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float shift_ = c_[tb * 4 + i0];  // lstm.rnn:78 i = sigmoid(W_i @ x + U_i @ h[t-1] + p_i * c[t-1] + b_i)
+                rec_row_shift_[(b - rec_b) * 4 + i0] = shift_;
+            }
+        }
+        REC_FILL(rec_row_add_10_ + rec_n, 16, 0);
+        REC_FILL(rec_row_add_2_ + rec_n, 16, 0);
+        REC_FILL(rec_row_add_4_ + rec_n, 16, 0);
+        REC_FILL(rec_row_add_7_ + rec_n, 16, 0);
+        REC_FILL(rec_row_param_ + rec_n, 16, 0);
+        REC_FILL(rec_row_param_2_ + rec_n, 16, 0);
+        REC_FILL(rec_row_param_3_ + rec_n, 16, 0);
+        REC_FILL(rec_row_shift_ + rec_n, 16, 0);
+        float rec_of_c_2_[272];
+        REC_WHOLE_VECTORS(rec_i, rec_n) {
+            const float add_2_ = rec_row_add_2_[rec_i];
+            const float add_4_ = rec_row_add_4_[rec_i];
+            const float add_7_ = rec_row_add_7_[rec_i];
+            const float param_ = rec_row_param_[rec_i];
+            const float param_2_ = rec_row_param_2_[rec_i];
+            const float shift_ = rec_row_shift_[rec_i];
             const float g_2_ = rec_tanhf(add_2_);  // lstm.rnn:80 g = tanh(W_g @ x + U_g @ h[t-1] + b_g)
-            g_[tb * 4 + i0] = g_2_;
-            const float concat_2_ = params[48 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
-            const float product_3_ = f_product_[cb * 16 + i0];
-            const float add_3_ = concat_2_ + product_3_;
-            const float product_4_ = f_product_2_[(long long)b * 16 + i0];
-            const float add_4_ = add_3_ + product_4_;
-            const float param_ = params[128 + i0];  // lstm.rnn:71 param p_i, p_f, p_o : [H] ~ zeros
-            const float shift_ = c_[tb * 4 + i0];  // lstm.rnn:78 i = sigmoid(W_i @ x + U_i @ h[t-1] + p_i * c[t-1] + b_i)
+            rec_row_g_2_[rec_i] = g_2_;
             const float multiply_ = param_ * shift_;  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
             const float add_5_ = add_4_ + multiply_;
             const float sigmoid_ = rec_sigmoidf(add_5_);
-            f_sigmoid_[tb * 8 + i0] = sigmoid_;
-            const float concat_3_ = params[48 + (i0 + 4)];
-            const float product_5_ = f_product_[cb * 16 + (i0 + 4)];
-            const float add_6_ = concat_3_ + product_5_;
-            const float product_6_ = f_product_2_[(long long)b * 16 + (i0 + 4)];
-            const float add_7_ = add_6_ + product_6_;
-            const float param_2_ = params[132 + i0];  // lstm.rnn:71 param p_i, p_f, p_o : [H] ~ zeros
+            rec_row_sigmoid_[rec_i] = sigmoid_;
             const float multiply_2_ = param_2_ * shift_;  // lstm.rnn:78 i = sigmoid(W_i @ x + U_i @ h[t-1] + p_i * c[t-1] + b_i)
             const float add_8_ = add_7_ + multiply_2_;
             const float sigmoid_2_ = rec_sigmoidf(add_8_);  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
-            f_sigmoid_[tb * 8 + (i0 + 4)] = sigmoid_2_;
+            rec_row_sigmoid_2_[rec_i] = sigmoid_2_;
             const float multiply_3_ = sigmoid_ * shift_;  // lstm.rnn:81 c = f * c[t-1] + i * g
             const float multiply_4_ = sigmoid_2_ * g_2_;
             const float c_2_ = multiply_3_ + multiply_4_;
-            rec_of_c_2_[i0] = c_2_;
-            c_[(tb + B) * 4 + i0] = c_2_;
+            rec_of_c_2_[rec_i] = c_2_;
+            rec_row_c_2_[rec_i] = c_2_;
         }
-        REC_VECTOR_LOOP(i0, 4) {
-            const float c_2_ = rec_of_c_2_[i0];
+        REC_WHOLE_VECTORS(rec_i, rec_n) {
+            const float add_10_ = rec_row_add_10_[rec_i];
+            const float param_3_ = rec_row_param_3_[rec_i];
+            const float c_2_ = rec_of_c_2_[rec_i];
             const float tanh_ = rec_tanhf(c_2_);  // lstm.rnn:83 h = o * tanh(c)
-            h_tanh_[tb * 4 + i0] = tanh_;
-            const float concat_4_ = params[48 + (i0 + 12)];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
-            const float product_7_ = f_product_[cb * 16 + (i0 + 12)];
-            const float add_9_ = concat_4_ + product_7_;
-            const float product_8_ = f_product_2_[(long long)b * 16 + (i0 + 12)];
-            const float add_10_ = add_9_ + product_8_;
-            const float param_3_ = params[136 + i0];  // lstm.rnn:71 param p_i, p_f, p_o : [H] ~ zeros
+            rec_row_tanh_[rec_i] = tanh_;
             const float multiply_5_ = param_3_ * c_2_;  // lstm.rnn:82 o = sigmoid(W_o @ x + U_o @ h[t-1] + p_o * c + b_o)
             const float add_11_ = add_10_ + multiply_5_;
             const float o_2_ = rec_sigmoidf(add_11_);
-            o_[tb * 4 + i0] = o_2_;
+            rec_row_o_2_[rec_i] = o_2_;
             const float h_2_ = tanh_ * o_2_;  // lstm.rnn:83 h = o * tanh(c)
-            h_[(tb + B) * 4 + i0] = h_2_;
+            rec_row_h_2_[rec_i] = h_2_;
+        }
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long rec_tb = t * B + b;
+            REC_VECTOR_LOOP(i0, 4) {
+                const float g_2_ = rec_row_g_2_[(b - rec_b) * 4 + i0];
+                g_[rec_tb * 4 + i0] = g_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float sigmoid_ = rec_row_sigmoid_[(b - rec_b) * 4 + i0];
+                f_sigmoid_[rec_tb * 8 + i0] = sigmoid_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float sigmoid_2_ = rec_row_sigmoid_2_[(b - rec_b) * 4 + i0];
+                f_sigmoid_[rec_tb * 8 + (i0 + 4)] = sigmoid_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float c_2_ = rec_row_c_2_[(b - rec_b) * 4 + i0];
+                c_[(rec_tb + B) * 4 + i0] = c_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float tanh_ = rec_row_tanh_[(b - rec_b) * 4 + i0];
+                h_tanh_[rec_tb * 4 + i0] = tanh_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float o_2_ = rec_row_o_2_[(b - rec_b) * 4 + i0];
+                o_[rec_tb * 4 + i0] = o_2_;
+            }
+            REC_VECTOR_LOOP(i0, 4) {
+                const float h_2_ = rec_row_h_2_[(b - rec_b) * 4 + i0];
+                h_[(rec_tb + B) * 4 + i0] = h_2_;
+            }
         }
     }
 }

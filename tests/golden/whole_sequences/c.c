@@ -25,15 +25,31 @@ static void loss_gradients_h_(const struct loss_gradients_memory *w, long long t
     const float *restrict const h_product_2_ = w->h_product_2_;
     float *restrict const h_ = w->h_;
     long long B = w->B;
-    for (long long b = b0; b < b1; ++b) {
-        const long long tb = t * B + b;
-        const long long cb = (t - first) * B + b;
-        REC_VECTOR_LOOP(i0, 3) {
-            const float product_ = h_product_[cb * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
-            const float product_2_ = h_product_2_[(long long)b * 3 + i0];
-            const float add_2_ = product_ + product_2_;
+    for (long long rec_b = b0; rec_b < b1; rec_b += 85) {
+        const long long rec_end = REC_MIN(b1, rec_b + 85), rec_n = (rec_end - rec_b) * 3;
+        REC_ALIGNED float rec_row_add_2_[271];
+        REC_ALIGNED float rec_row_h_2_[271];
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long cb = (t - first) * B + b;
+            REC_VECTOR_LOOP(i0, 3) {
+                const float product_ = h_product_[cb * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
+                const float product_2_ = h_product_2_[(long long)b * 3 + i0];
+                const float add_2_ = product_ + product_2_;
+                rec_row_add_2_[(b - rec_b) * 3 + i0] = add_2_;
+            }
+        }
+        REC_FILL(rec_row_add_2_ + rec_n, 16, 0);
+        REC_WHOLE_VECTORS(rec_i, rec_n) {
+            const float add_2_ = rec_row_add_2_[rec_i];
             const float h_2_ = rec_tanhf(add_2_);
-            h_[(tb + B) * 3 + i0] = h_2_;
+            rec_row_h_2_[rec_i] = h_2_;
+        }
+        for (long long b = rec_b; b < rec_end; ++b) {
+            const long long rec_tb = t * B + b;
+            REC_VECTOR_LOOP(i0, 3) {
+                const float h_2_ = rec_row_h_2_[(b - rec_b) * 3 + i0];
+                h_[(rec_tb + B) * 3 + i0] = h_2_;
+            }
         }
     }
 }
@@ -44,22 +60,44 @@ static void loss_gradients_subtract_(const struct loss_gradients_memory *w, long
     float *restrict const y_subtract_ = w->y_subtract_;
     long long B = w->B;
     const long long *const n_t = w->n_t;
-    for (long long b = b0; b < b1; ++b) {
-        REC_VECTOR_LOOP(i0, 3) {
-            const float multiply_6_ = multiply_[0];  // small.rnn:11 loss binary_cross_entropy(y, U @ mean * 0 + 0.5)
-            const long long at_ = n_t[b] - 1;
-            float chosen_ = 0.0f;
-            if (at_ >= 0 && at_ < n_t[b]) {
-                const float h_2_ = h_[((long long)(at_ + 1) * B + b) * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
-                chosen_ = h_2_;
+    for (long long rec_b = b0; rec_b < b1; rec_b += 85) {
+        const long long rec_end = REC_MIN(b1, rec_b + 85), rec_n = (rec_end - rec_b) * 3;
+        REC_ALIGNED float rec_row_chosen_[271];
+        REC_ALIGNED float rec_row_multiply_6_[271];
+        REC_ALIGNED float rec_row_subtract_[271];
+        for (long long b = rec_b; b < rec_end; ++b) {
+            REC_VECTOR_LOOP(i0, 3) {
+                const long long at_ = n_t[b] - 1;
+                float chosen_ = 0.0f;
+                if (at_ >= 0 && at_ < n_t[b]) {
+                    const float h_2_ = h_[((long long)(at_ + 1) * B + b) * 3 + i0];  // small.rnn:6 h = tanh(W @ x + U @ h[t-1])
+                    chosen_ = h_2_;
+                }
+                rec_row_chosen_[(b - rec_b) * 3 + i0] = chosen_;
             }
+            REC_VECTOR_LOOP(i0, 3) {
+                const float multiply_6_ = multiply_[0];  // small.rnn:11 loss binary_cross_entropy(y, U @ mean * 0 + 0.5)
+                rec_row_multiply_6_[(b - rec_b) * 3 + i0] = multiply_6_;
+            }
+        }
+        REC_FILL(rec_row_chosen_ + rec_n, 16, 0);
+        REC_FILL(rec_row_multiply_6_ + rec_n, 16, 0);
+        REC_WHOLE_VECTORS(rec_i, rec_n) {
+            const float chosen_ = rec_row_chosen_[rec_i];
+            const float multiply_6_ = rec_row_multiply_6_[rec_i];
             const float sigmoid_3_ = rec_sigmoidf(chosen_);  // small.rnn:11 loss binary_cross_entropy(y, U @ mean * 0 + 0.5)
             const float multiply_7_ = multiply_6_ * sigmoid_3_;
             const float negative_2_ = -chosen_;
             const float sigmoid_4_ = rec_sigmoidf(negative_2_);
             const float multiply_8_ = multiply_6_ * sigmoid_4_;
             const float subtract_ = multiply_7_ - multiply_8_;  // small.rnn:7 y = sigmoid(last(h))
-            y_subtract_[(long long)b * 3 + i0] = subtract_;
+            rec_row_subtract_[rec_i] = subtract_;
+        }
+        for (long long b = rec_b; b < rec_end; ++b) {
+            REC_VECTOR_LOOP(i0, 3) {
+                const float subtract_ = rec_row_subtract_[(b - rec_b) * 3 + i0];
+                y_subtract_[(long long)b * 3 + i0] = subtract_;
+            }
         }
     }
 }
