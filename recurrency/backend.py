@@ -26,6 +26,8 @@ AUTO = "auto"
 """The name of the fastest backend that can run here."""
 DEFAULT = "RECURRENCY_BACKEND"
 """The environment variable with the backend that `auto` chooses."""
+BETWEEN = ":"
+"""Between the name of a backend and what it computes products in: `c:bf16`."""
 EMULATED = "recurrency.emulated"
 """Backends that emulate a device, for tests. They are found by their full name only."""
 
@@ -201,7 +203,7 @@ def find(name: str, run: bool = True) -> Backend:
         UsageError: there is no such backend, or it can't run here (the message says why).
     """
     points = _points()
-    name, _, compute = name.partition(":")
+    name, _, compute = name.partition(BETWEEN)
     name = _automatic(points)[0] if name == AUTO else name
     if name not in points:
         points = {**points, **_points(EMULATED)}
