@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def decoded(name: str, data: bytes) -> Source:
     return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+HEAD = re.compile(r"^cell (\w+)[\[(]", re.MULTILINE)
+"""The beginning of a cell in a shipped file, which is in canonical layout."""
+
 _INDEX: dict[str, Path] = {}
 
 
@@ -50,11 +54,9 @@ def library_index() -> dict[str, Path]:
 
 
 def _indexed(folder: Path) -> dict[str, str]:
-    """The names of the files, by those of their cells."""
-    from recurrency.language.reading.parser import parse_file
+    """The names of the files, by those of their cells.
 
-    out = {}
-    for path in sorted(folder.glob("*.rnn")):
-        for cell in parse_file(Source(path.name, path.read_text(encoding="utf-8"))).cells:
-            out[cell.name] = path.name
-    return out
+    The heads of the cells are found by their form, which takes a hundredth of the time of reading the files.
+    """
+    paths = sorted(folder.glob("*.rnn"))
+    return {name: path.name for path in paths for name in HEAD.findall(path.read_text(encoding="utf-8"))}
