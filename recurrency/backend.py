@@ -28,6 +28,10 @@ DEFAULT = "RECURRENCY_BACKEND"
 """The environment variable with the backend that `auto` chooses."""
 BETWEEN = ":"
 """Between the name of a backend and what it computes products in: `c:bf16`."""
+OPTIMISE = "RECURRENCY_OPTIMISE"
+"""The environment variable with the tier of models that are compiled without one."""
+TIERS = ("full", "quick")
+"""How much the compiler of a backend optimises: for speed, or so that the first call comes sooner."""
 EMULATED = "recurrency.emulated"
 """Backends that emulate a device, for tests. They are found by their full name only."""
 
@@ -127,6 +131,29 @@ def compute_of(backend: Backend) -> str:
 def infers_only(backend: Backend) -> bool:
     """Whether a backend computes results only: no gradients, and no random draws."""
     return bool(getattr(backend, "inference", False))
+
+
+def tier(optimise: str | None = None) -> str:
+    """One of `TIERS`: the one that is named, else that of `RECURRENCY_OPTIMISE`, else `full`.
+
+    Raises:
+        UsageError: there is no such tier.
+    """
+    named = (os.environ.get(OPTIMISE) or TIERS[0]) if optimise is None else optimise
+    if named not in TIERS:
+        raise UsageError(f"{OPTIMISE if optimise is None else 'optimise'} is {' or '.join(TIERS)}, and not {named!r}")
+    return named
+
+
+def at_tier(backend: Backend, optimise: str | None) -> Backend:
+    """A backend whose compiler optimises so much; the same one where it has no compiler, or no tier is named.
+
+    Raises:
+        UsageError: there is no such tier.
+    """
+    named, at = tier(optimise), getattr(backend, "at", None)
+    found: Backend = backend if at is None or optimise is None else at(named)
+    return found
 
 
 def names() -> list[str]:

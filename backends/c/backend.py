@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from recurrency.backend import tier
 from recurrency.disk.libraries import CompileError
 from recurrency.errors import UsageError
 
@@ -32,13 +33,18 @@ class CBackend:
     writes_steps = True
     """Its modules have a function for one step."""
 
-    def __init__(self, compute: str = "") -> None:
-        self.compute = compute
+    def __init__(self, compute: str = "", optimise: str | None = None) -> None:
+        """`optimise` is one of `recurrency.backend.TIERS`; None is that of the environment when a model is compiled."""
+        self.compute, self.optimise = compute, optimise
         self.name = f"c:{compute}" if compute else "c"
 
     def computing(self, compute: str) -> CBackend:
         """The backend that rounds the operands of products to this type."""
-        return CBackend(compute)
+        return CBackend(compute, self.optimise)
+
+    def at(self, optimise: str) -> CBackend:
+        """This backend at a tier; its programs have the same source."""
+        return CBackend(self.compute, optimise)
 
     def require(self, dtype: str) -> None:
         """Check that models can have this dtype.
@@ -77,14 +83,14 @@ class CBackend:
         from .describe import signature
 
         source, (function,) = self.emit([(ascii_name(name), graph)], layout, dtype, without, here=True)
-        return Built(signature(function), source, dtype)
+        return Built(signature(function), source, dtype, tier(self.optimise))
 
     record = tuple[Signature, str, str]
     """What `Built.kept` gives, for `recurrency.disk.records`."""
 
     def restored(self, kept: tuple[Signature, str, str]) -> Built:
         """A function that was compiled before, from the result of `Built.kept`; this needs no graph."""
-        return Built(*kept)
+        return Built(*kept, tier(self.optimise))
 
     def module(self, export: Export) -> str:
         """The text of a file for other programs: functions for whole sequences, steps, gradients, and the loss.

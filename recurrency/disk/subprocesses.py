@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
+from typing import TypeAlias
 
 GRACE = 2.0
 """Seconds that a program has to clean up before it is killed."""
@@ -16,14 +17,24 @@ GRACE = 2.0
 STOPPED = (-signal.SIGINT, 128 + signal.SIGINT)
 """Exit codes of a program that was stopped by Ctrl-C, and of a shell whose program was."""
 
-_programs: set[subprocess.Popen[str]] = set()
+Program: TypeAlias = "subprocess.Popen[str]"
+
+_programs: set[Program] = set()
 """The programs that are running."""
 
 
+def unseen(program: Program) -> None:
+    """Nobody wants to know that a program has started."""
+
+
 def finished(
-    command: Sequence[str], text: str = "", env: Mapping[str, str] | None = None, seconds: float | None = None
+    command: Sequence[str],
+    text: str = "",
+    env: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+    started: Callable[[Program], None] = unseen,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program with `text` as its input, and return its exit code and output.
+    """Run a program with `text` as its input, and return its exit code and output; `started` is told when it runs.
 
     It gets its own process group. Ctrl-C reaches this process only, which then stops the whole group; it also does so
     after `seconds`, and at any other exception.
@@ -40,11 +51,12 @@ def finished(
         _programs.add(program)
     with program:
         try:
+            started(program)
             for number in asked:
                 signal.raise_signal(number)
             out, said = program.communicate(text, seconds)
         except BaseException:
-            _end(program)
+            end(program)
             raise
         finally:
             _programs.discard(program)
@@ -78,7 +90,7 @@ def end_all() -> None:
         _signal(program, signal.SIGKILL)
 
 
-def _end(program: subprocess.Popen[str]) -> None:
+def end(program: Program) -> None:
     """Stop a program and its child processes: it is terminated first, so that it can clean up, then killed."""
     _signal(program, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -87,7 +99,7 @@ def _end(program: subprocess.Popen[str]) -> None:
     program.wait()
 
 
-def _signal(program: subprocess.Popen[str], number: int) -> None:
+def _signal(program: Program, number: int) -> None:
     """Send a signal to the process group, if it still exists."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(program.pid, number)

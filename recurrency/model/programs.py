@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurrency.backend import Backend, Runner
 from recurrency.disk import records
+from recurrency.errors import RecurrencyError
 from recurrency.model.interface import Interface
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from recurrency.program.layout import Layout
 
 V = TypeVar("V")
+
+LATER = {"forward_kept": "backward"}
+"""Kind of program -> the kind that is called after it: one is compiled while the other is."""
 
 
 class Programs:
@@ -136,8 +141,17 @@ class Programs:
         """The compiled program of a kind; see `graph`."""
         key = (kind, *options)
         if key not in self._runners:
-            self._runners[key] = self._runner(kind, *options)
+            found: Any = self._runner(kind, *options)
+            self._runners[key] = found
+            if kind in LATER and hasattr(found, "ahead"):
+                found.ahead = partial(self._begin, LATER[kind], *options)
         return self._runners[key]
+
+    def _begin(self, kind: str, *options: Any) -> None:
+        """Have a program compiled that will be needed soon; mistakes in it are for who calls it."""
+        with suppress(RecurrencyError):
+            runner: Any = self.runner(kind, *options)
+            runner.begin()
 
     def _runner(self, kind: str, *options: Any) -> Runner:
         if self.record is None:

@@ -170,6 +170,7 @@ class Spec(Pictured):
         without: Sequence[str] = (),
         checkpoint: int | str | None = None,
         compute: str = "",
+        optimise: str | None = None,
         **dimensions: Any,
     ) -> Model:
         """Compile the cell for given dimensions (numbers; functions and cells by name), and arrays of its constants.
@@ -182,17 +183,20 @@ class Spec(Pictured):
         float32 or float64; with `batch_first` arrays are [B, T, ...] instead of [T, B, ...]; `without` names passes
         that are switched off. With `checkpoint`, gradients keep only the states at every k-th step and recompute the
         steps between them: the number k, or a budget of memory such as "512 MB" (docs/memory.md). With
-        `compute="bf16"`, matrix products have operands rounded to bf16 and sums in float32 (docs/c.md).
+        `compute="bf16"`, matrix products have operands rounded to bf16 and sums in float32 (docs/c.md). `optimise` is
+        "full" (the default), or "quick": of the backend c, the first call comes sooner, and calls take longer
+        (docs/c.md).
 
         Raises:
             SpecError: the spec has mistakes.
             UsageError: a dimension is missing or unknown, the backend can't run here, or the cell can't run in chunks;
                 backend, processor or dtype don't allow `compute`.
         """
-        from recurrency.backend import find
+        from recurrency.backend import at_tier, find
         from recurrency.model.model import Model
 
         chosen, dimensions = find(f"{backend}:{compute}" if compute else backend), together(dimensions)
+        chosen = at_tier(chosen, optimise)
         record = self._record(chosen, dimensions, dtype, without)
         elaborated = partial(self.elaborate, **dimensions)
         return Model(self, elaborated, chosen, dtype, batch_first, without, record, checkpoint)

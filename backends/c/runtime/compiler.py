@@ -14,18 +14,19 @@ import subprocess
 import tempfile
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from recurrency.disk.cache import TOOLS, most_bytes, private_folder, prune, store, touch
 from recurrency.disk.files import write_whole
 from recurrency.disk.libraries import CompileError, Library, kept, opened, put
-from recurrency.disk.subprocesses import finished
+from recurrency.disk.subprocesses import Program, finished, unseen
 from recurrency.errors import UsageError
 from recurrency.extras import install
 
 from ..sizes import forced
+from . import ahead
 
 COMPILERS = ("cc", "gcc", "clang")
 CHOSEN = ("RECURRENCY_CC", "CC")
@@ -36,6 +37,10 @@ FLAGS = tuple(
     "-fvisibility=hidden -fno-sanitize=undefined -w".split()
 )
 """The sanitizer is off; zig's compiler switches it on by default where it does not optimise."""
+
+TIERS = {"full": (), "quick": ("-O1",)}
+"""The options of each tier, after `FLAGS`. -O1 compiles three times as fast as -O3; -Og gains a little more, and its
+code takes four times as long."""
 
 MOST_FILES = 4096
 PATIENCE = 20
@@ -98,9 +103,9 @@ def _words(variable: str) -> list[str]:
         raise UsageError(f"{variable} is not a command line: {text!r} ({error})") from error
 
 
-def flags() -> tuple[str, ...]:
-    """The options of every call."""
-    return *FLAGS, *forced(), *_words("RECURRENCY_CFLAGS")
+def flags(optimise: str = "full") -> tuple[str, ...]:
+    """The options of a call, for one of `recurrency.backend.TIERS`."""
+    return *FLAGS, *TIERS[optimise], *forced(), *_words("RECURRENCY_CFLAGS")
 
 
 # -------------------------------------------------------------------------------------------------------------- library
@@ -108,37 +113,54 @@ def flags() -> tuple[str, ...]:
 _libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
 
 
-def library(source: str, kind: type[Library] = Library) -> Library:
-    """The library of a source, which stays loaded as long as it or one of its functions is referenced.
+def library(source: str, kind: type[Library] = Library, optimise: str = "full") -> Library:
+    """The library of a source, compiled at a tier, which stays loaded as long as it or one of its functions is referenced.
 
     Raises:
         CompileError: the compiler refuses it. UsageError: there is no compiler, or no place for a library.
     """
-    command, options = compiler(), flags()
-    name = f"{key(source)}.so"
+    command, options = compiler(), flags(optimise)
+    name = f"{_key(options, source)}.so"
     found = _libraries.get(name)
     if found is None:
         found = _libraries[name] = _loaded(name, source, command, options, kind)
     return found
 
 
+def begin(source: str, most: int, optimise: str = "full") -> bool:
+    """Compile a source in the background, for a later call of `library`; at most so many at a time.
+
+    Returns whether it is being compiled: not if it is in the cache.
+    """
+    command, options = compiler(), flags(optimise)
+    name = f"{_key(options, source)}.so"
+    if name in _libraries or (folder() / name).exists():
+        return False
+    return ahead.begin(name, partial(_compiled, source, command, options, None), most)
+
+
 def key(*parts: object) -> str:
     """A file name for what depends on these words, and on compiler, options and processor."""
+    return _key(flags(), *parts)
+
+
+def _key(options: Sequence[str], *parts: object) -> str:
     command = compiler()
-    made_of = (*parts, flags(), command, _version(command), _machine())
+    made_of = (*parts, options, command, _version(command), _machine())
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
 
 
-def prepare(source: str, seconds: float) -> None:
+def prepare(source: str, seconds: float, optimise: str = "full") -> None:
     """Compile a source into the cache without loading it.
 
     Raises:
         CompileError: the compiler refuses it, or takes longer. UsageError: see `library`.
     """
-    name = f"{key(source)}.so"
+    options = flags(optimise)
+    name = f"{_key(options, source)}.so"
     if (folder() / name).exists():
         return
-    data = _compiled(source, compiler(), flags(), seconds)
+    data = _compiled(source, compiler(), options, seconds)
     try:
         put(folder() / name, data)
     except UsageError as error:
@@ -152,7 +174,8 @@ def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[st
         return opened(folder() / name, kind)
     except OSError:  # not there, damaged, or of another machine
         size = most_bytes()
-        data = _compiled(source, command, options)
+        job = ahead.taken(name)
+        data = job.result() if job else _compiled(source, command, options)
     try:
         prune(folder(), MOST_FILES, size - len(data))
         return kept(folder() / name, data, kind)
@@ -161,14 +184,20 @@ def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[st
     return kept(folder() / name, data, kind)
 
 
-def _compiled(source: str, command: Sequence[str], options: Sequence[str], seconds: float | None = None) -> bytes:
-    """The bytes of the library of a source."""
+def _compiled(
+    source: str,
+    command: Sequence[str],
+    options: Sequence[str],
+    seconds: float | None = None,
+    started: Callable[[Program], None] = unseen,
+) -> bytes:
+    """The bytes of the library of a source; `started` is told which program compiles."""
     try:
         with tempfile.TemporaryDirectory(prefix="recurrency-", ignore_cleanup_errors=True) as work:
             out = Path(work) / "library.so"
-            said = _run([*command, *options, "-x", "c", "-o", str(out), "-", "-lm"], source, work, seconds)
+            said = _run([*command, *options, "-x", "c", "-o", str(out), "-", "-lm"], source, work, seconds, started)
             if said.returncode and "march" in said.stderr and NATIVE in options:
-                return _compiled(source, command, [word for word in options if word != NATIVE], seconds)
+                return _compiled(source, command, [word for word in options if word != NATIVE], seconds, started)
             if said.returncode:
                 raise CompileError(f"{shlex.join(command)} refuses the generated C:\n{_message(said)}")
             return out.read_bytes()
@@ -176,7 +205,13 @@ def _compiled(source: str, command: Sequence[str], options: Sequence[str], secon
         raise CompileError(f"{shlex.join(command)} can't compile: {error}") from error
 
 
-def _run(command: Sequence[str], text: str, work: str, seconds: float | None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str],
+    text: str,
+    work: str,
+    seconds: float | None,
+    started: Callable[[Program], None] = unseen,
+) -> subprocess.CompletedProcess[str]:
     """Run a compiler. Zig caches files between calls, but only those that all calls share.
 
     Raises:
@@ -184,7 +219,7 @@ def _run(command: Sequence[str], text: str, work: str, seconds: float | None) ->
     """
     places = {"ZIG_LOCAL_CACHE_DIR": work, "ZIG_GLOBAL_CACHE_DIR": str(folder() / TOOLS)}
     try:
-        return finished(command, text, {**places, **os.environ}, seconds)
+        return finished(command, text, {**places, **os.environ}, seconds, started)
     except subprocess.TimeoutExpired as error:
         raise LateError(f"{command[0]} does not finish: it was stopped after {seconds:g} s") from error
 

@@ -268,6 +268,12 @@ _loaded: list[Library] = []
 """The pool is never unloaded, because its threads wait in its code."""
 
 
+def begin() -> None:
+    """Compile `enter` in the background, if it is not there."""
+    if not _loaded:
+        compiler.begin(SOURCE, threads() + 1)
+
+
 @cache
 def enter() -> Any:
     """The function that runs a request: it takes the address of its 8-byte integers (`struct request`), and a tuple."""

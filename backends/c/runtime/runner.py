@@ -189,21 +189,32 @@ class Plan:
 class Built:
     """A compiled function (see `recurrency.backend.Runner`), and its source."""
 
-    def __init__(self, signature: Signature, source: str, dtype: str) -> None:
-        self.signature, self.source, self.real = signature, source, np.dtype(dtype)
+    def __init__(self, signature: Signature, source: str, dtype: str, optimise: str = "full") -> None:
+        self.signature, self.source, self.real, self.optimise = signature, source, np.dtype(dtype), optimise
         self.places = {name: k for k, name in enumerate(signature.fields)}
         self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
         self.idle: list[tuple[int, int, Array]] = []
         """Workspaces that no call uses: bytes, address and memory; calls of all sizes share them."""
+        self.ahead: Callable[[], None] | None = None
+        """Called once, while this function is being compiled in the background."""
         self._library: Any = None
 
     def kept(self) -> tuple[Signature, str, str]:
         """What it was made of."""
         return self.signature, self.source, str(self.real)
 
+    def begin(self) -> bool:
+        """Compile it in the background, if this process has a processor for that; whether it is being compiled."""
+        return pool.threads() > 1 and compiler.begin(self.source, pool.threads() + 1, self.optimise)
+
     def _load(self) -> None:
-        name = self.signature.name
-        self._library = compiler.library(self.source)
+        name, ahead = self.signature.name, self.ahead
+        self.ahead = None
+        if self.begin():
+            pool.begin()
+            if ahead is not None:
+                ahead()
+        self._library = compiler.library(self.source, optimise=self.optimise)
         self.part: Any = self._library[f"{name}_part"]
         self.part.argtypes = (ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong)
         self.enter = pool.enter()
