@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from operator import attrgetter
@@ -145,6 +146,22 @@ def tier(optimise: str | None = None) -> str:
     return named
 
 
+@contextmanager
+def optimising(optimise: str) -> Iterator[None]:
+    """Within this context, models that name no tier are compiled at this one, here and in processes that are started.
+
+    Raises:
+        UsageError: there is no such tier.
+    """
+    before, os.environ[OPTIMISE] = os.environ.get(OPTIMISE), tier(optimise)
+    try:
+        yield
+    finally:
+        del os.environ[OPTIMISE]
+        if before is not None:
+            os.environ[OPTIMISE] = before
+
+
 def at_tier(backend: Backend, optimise: str | None) -> Backend:
     """A backend whose compiler optimises so much; the same one where it has no compiler, or no tier is named.
 
@@ -227,8 +244,9 @@ def find(name: str, run: bool = True) -> Backend:
     `c:bf16` is the backend `c` with operands of products in bf16.
 
     Raises:
-        UsageError: there is no such backend, or it can't run here (the message says why).
+        UsageError: there is no such backend, or it can't run here (the message says why); `RECURRENCY_OPTIMISE` is wrong.
     """
+    tier()
     points = _points()
     name, _, compute = name.partition(BETWEEN)
     name = _automatic(points)[0] if name == AUTO else name

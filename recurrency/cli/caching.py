@@ -27,6 +27,7 @@ Variables:
   RECURRENCY_CACHE_SIZE    the maximal size of each part in megabytes, instead of 512; the least recently used files go
   RECURRENCY_CC            the compiler of the backend c, with its arguments, instead of CC, cc, gcc or clang
   RECURRENCY_CFLAGS        more options for it
+  RECURRENCY_OPTIMISE      quick: it compiles three times as fast, code that is slower; by default full
   RECURRENCY_VECTOR_BYTES  16, 32, 64 or portable: the width of vectors, instead of the processor's
   RECURRENCY_RECORDS       0: do not cache graphs and sources of specs between processes
   RECURRENCY_TRUST         0: use compiled code without testing it first

@@ -210,6 +210,25 @@ def compute(command: F) -> F:
     )(command)
 
 
+def _optimised(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Let this command, and processes that it starts, compile at a tier."""
+    from recurrency.backend import optimising
+
+    if value is not None:
+        context.with_resource(optimising(value))
+
+
+def optimise(command: F) -> F:
+    """The option --optimise TIER."""
+    return click.option(
+        "--optimise",
+        type=click.Choice(["full", "quick"]),
+        callback=_optimised,
+        expose_value=False,
+        help="Of the backend c: code that is fast, or that compiles three times as fast.  [default: full]",
+    )(command)
+
+
 def checkpoint(command: F) -> F:
     """The option --checkpoint."""
     return click.option(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from recurrency.cli import completing
-from recurrency.cli.common import checkpoint, constants, echo, initialisers, with_constants
+from recurrency.cli.common import checkpoint, constants, echo, initialisers, optimise, with_constants
 from recurrency.cli.common import compute as compute_option
 
 MU = 0.03
@@ -188,6 +188,7 @@ OWN = (
     help="The backend; by default c if there is a C compiler, else numpy.",
 )
 @compute_option
+@optimise
 @click.option(
     "--run", "--folder", "folder", metavar="FOLDER", help="Store the run here: checkpoints, metrics, weights, losses."
 )

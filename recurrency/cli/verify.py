@@ -13,7 +13,7 @@ import click
 
 from recurrency.cli import completing
 from recurrency.cli.common import dimensions as dimension_options
-from recurrency.cli.common import echo
+from recurrency.cli.common import echo, optimise
 from recurrency.errors import visible
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option(
     "--folder", default=".", show_default=True, metavar="FOLDER", help="Folder of scripts that reproduce a difference."
 )
+@optimise
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes for several specs.  [default: processors]")
 def verify(specs: tuple[str, ...], json_file: str | None, folder: str, jobs: int | None, **options: Any) -> None:
     """Compare backends with the interpreter in float64: results, gradients, states, chunks, second-order products.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from recurrency.backend import find
+from recurrency.backend import TIERS, find, optimising, tier
 from recurrency.disk.files import require_folder, write_whole
 from recurrency.errors import RecurrencyError, UsageError
 from recurrency.testing.case import Case
@@ -183,11 +183,17 @@ def replay(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with programs of its own."
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("fuzz-findings"), show_default=True)
-def main(seconds: float | None, minutes: float, backends: str, seed: int, jobs: int, out: Path) -> None:
+@click.option(
+    "--optimise", type=click.Choice(TIERS), help="Of the backend c: code as users run it, or that compiles faster."
+)
+def main(
+    seconds: float | None, minutes: float, backends: str, seed: int, jobs: int, out: Path, optimise: str | None
+) -> None:
     """Try random programs on some backends for some time."""
     names = [name.strip() for name in backends.split(",") if name.strip()]
     try:
-        found = fuzz(60.0 * minutes if seconds is None else seconds, names, seed, out, jobs)
+        with optimising(tier(optimise)):
+            found = fuzz(60.0 * minutes if seconds is None else seconds, names, seed, out, jobs)
     except RecurrencyError as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(2) from None
