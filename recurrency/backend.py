@@ -244,7 +244,7 @@ def find(name: str, run: bool = True) -> Backend:
     `c:bf16` is the backend `c` with operands of products in bf16.
 
     Raises:
-        UsageError: there is no such backend, or it can't run here (the message says why); `RECURRENCY_OPTIMISE` is wrong.
+        UsageError: there is no such backend, or it can't run here (and why), or `RECURRENCY_OPTIMISE` is wrong.
     """
     tier()
     points = _points()

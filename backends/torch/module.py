@@ -153,9 +153,11 @@ class SpecNetwork(Network):
         """
         self.model.need_loss()
         flags = self._flags(resets, is_init, mask, named)
-        call, params, tensors, *_ = self._gathered("loss", inputs, state, lengths, seed, named, flags)
+        call, params, _, tensors, *_ = self._gathered("loss", inputs, state, lengths, seed, named, flags)
         program: Any = call.program
-        return Curvature(self.model, program.products, call, params.detach(), tensors, damped, distance, sequences)
+        return Curvature(
+            self.model, program.products, call, params.detach().clone(), tensors, damped, distance, sequences
+        )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """`pickle` can't find a class of `class_of` by its name: use `emptied`."""

@@ -48,17 +48,27 @@ def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
     def function(*arguments: Any) -> dict[str, Tensor]:
         call: Any = backend.Call(*arguments)
         params = call.params.detach()
-        given = {name: tensor.detach().contiguous() for name, tensor in call.given.items()}
-        call = call._replace(lengths=_on_host(call.lengths), offset=_on_host(call.offset))
+        if call.lengths or call.offset:
+            call = call._replace(lengths=_on_host(call.lengths), offset=_on_host(call.offset))
         if params.device.type == "cuda":
+            given = {name: tensor.detach().contiguous() for name, tensor in call.given.items()}
             with _stream_of(params.device):
                 found = runner.device(*call._replace(params=params, given=given))
                 return {name: from_dlpack(array) for name, array in found.items()}
-        with pool.at_most(torch.get_num_threads()):
-            found = runner(call._replace(params=params.numpy(), given=_on_host(given)))
+        before, pool.ceiling.value = pool.ceiling.value, torch.get_num_threads()
+        try:
+            found = runner(backend.Call(params.numpy(), {n: _array(t) for n, t in call.given.items()}, *call[2:]))
+        finally:
+            pool.ceiling.value = before
         return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
 
     return function
+
+
+def _array(tensor: Tensor) -> Any:
+    """A tensor on the host as an array; it is copied only if its elements do not lie in order."""
+    plain = tensor.detach() if tensor.requires_grad else tensor
+    return (plain if plain.is_contiguous() else plain.contiguous()).numpy()
 
 
 def _on_host(tensors: Mapping[str, Tensor] | None) -> Any:

@@ -19,7 +19,7 @@ from .module import KINDS, program_of
 if TYPE_CHECKING:
     from recurrency.model.export import Export
 
-RUNTIME = "program initial written ops autograd checks gaps arguments keys network".split()
+RUNTIME = "program initial written ops autograd checks gaps arguments keys flat network".split()
 """The files `runtime/NAME.py`; each needs only those before it."""
 
 ERRORS = '''

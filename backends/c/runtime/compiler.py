@@ -114,7 +114,7 @@ _libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDiction
 
 
 def library(source: str, kind: type[Library] = Library, optimise: str = "full") -> Library:
-    """The library of a source, compiled at a tier, which stays loaded as long as it or one of its functions is referenced.
+    """The library of a source, at a tier. It stays loaded as long as it or one of its functions is referenced.
 
     Raises:
         CompileError: the compiler refuses it. UsageError: there is no compiler, or no place for a library.

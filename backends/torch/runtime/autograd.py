@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recurrency.errors import UsageError
 
+from .flat import Joined, parts_of
 from .ops import run
 from .program import Call
 
@@ -39,6 +40,8 @@ class Function(torch.autograd.Function):
             tensors = [a for a in arguments if isinstance(a, Tensor)]
             recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
             out = _apply(cls, arguments) if recorded else cls.forward(*arguments)
+        elif not torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active():
+            out = cls.forward(*arguments)
         else:
             out = _apply(cls if torch._C._are_functorch_transforms_active() else cls.at_once, arguments)
         return out
@@ -92,23 +95,74 @@ class Forward(Function):
     @staticmethod
     def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
         """The gradients, by a function that can be differentiated."""
-        call: Call = ctx.call
-        params, *saved = ctx.saved_tensors
-        given, count = saved[: len(call.given)], len(call.given) + len(call.extra)
-        known = dict(zip(call.roots, adjoints, strict=False))
-        if all(known[root] is None for root in call.real):
-            return (None,) * (2 + count)
-        seeds = _seeds(call, params, given, [known[root] for root in call.real])
-        kind = "back" if any(ctx.needs_input_grad[2:]) else "back_params"
-        found = Backward.of_adjoints(adjoints, call, kind, params, *saved[:count], *seeds, *saved[count:])
-        gradients = dict(zip(call.differentiable, found[1:], strict=False))
-        return None, found[0], *(gradients.get(name) for name in call.given), *(None,) * len(call.extra)
+        call, (params, *saved) = ctx.call, ctx.saved_tensors
+        found = _gradients(call, params, saved, adjoints, any(ctx.needs_input_grad[2:]))
+        if not found:
+            return (None,) * (2 + len(call.given) + len(call.extra))
+        return None, found[0], *_of_given(call, found), *(None,) * len(call.extra)
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:
         """See `Function`."""
         found = Forward.rows(info.batch_size, dims, arguments)
         return found, (0,) * len(found)
+
+
+def _gradients(
+    call: Call, params: Tensor, saved: Sequence[Tensor], adjoints: Sequence[Tensor | None], whole: bool
+) -> tuple[Tensor, ...]:
+    """The gradients for the adjoints of the results: of the parameters, and if `whole` of `call.differentiable`.
+
+    `saved` are the other arguments and the tape. There are none if no real result has an adjoint.
+    """
+    count = len(call.given) + len(call.extra)
+    known = dict(zip(call.roots, adjoints, strict=False))
+    if all(known[root] is None for root in call.real):
+        return ()
+    seeds = _seeds(call, params, saved[: len(call.given)], [known[root] for root in call.real])
+    kind = "back" if whole else "back_params"
+    return Backward.of_adjoints(adjoints, call, kind, params, *saved[:count], *seeds, *saved[count:])
+
+
+def _of_given(call: Call, found: Sequence[Tensor]) -> Iterator[Tensor | None]:
+    """The gradient of each input and state that is given, from those of parameters and of `call.differentiable`."""
+    gradients = dict(zip(call.differentiable, found[1:], strict=False))
+    return (gradients.get(name) for name in call.given)
+
+
+class Recorded(torch.autograd.Function):
+    """`Forward` for parameters that are views of one vector, each of which gets its gradient from here.
+
+    The results of most training steps come through here, so it does no more than it has to.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, vector: Tensor, *arguments: Tensor) -> tuple[Tensor, ...]:
+        """`arguments` are those of `Call.takes("kept")`, and then the parameters in the order of the vector.
+
+        The vector is copied: an optimiser may change the parameters before the backward pass.
+        """
+        count, params = len(call.given) + len(call.extra), vector.clone()
+        found = run(call, "kept", params, arguments[:count])
+        results, ctx.call, ctx.parameters = tuple(found[: len(call.roots)]), call, arguments[count:]
+        if len(call.real) < len(results):
+            real = {*call.real}
+            ctx.mark_non_differentiable(*(t for root, t in zip(call.roots, results, strict=True) if root not in real))
+        ctx.save_for_backward(params, *arguments[:count], *found[len(results) :])
+        ctx.set_materialize_grads(False)
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
+        """The gradients; those of the parameters are views of one vector."""
+        call, (params, *saved), parameters = ctx.call, ctx.saved_tensors, ctx.parameters
+        if torch.is_grad_enabled():
+            params = _apply(Joined, (params, *parameters))
+        of_parameters = len(ctx.needs_input_grad) - len(parameters)
+        found = _gradients(call, params, saved, adjoints, any(ctx.needs_input_grad[2:of_parameters]))
+        if not found:
+            return (None,) * len(ctx.needs_input_grad)
+        return None, None, *_of_given(call, found), *(None,) * len(call.extra), *parts_of(found[0], parameters)
 
 
 def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[Tensor | None]) -> list[Tensor]:
@@ -121,6 +175,22 @@ def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[
         params.new_zeros(port.extents(steps, batch)) if seed is None else seed
         for port, seed in zip(ports, known, strict=True)
     ]
+
+
+def results(call: Call, params: Tensor, tensors: list[Tensor], parameters: list[Tensor]) -> dict[str, Tensor]:
+    """The results by root; nothing is saved where no backward pass is possible.
+
+    `tensors` are those of `Call.takes("plain")`; `parameters` are the views of `params`, if it is no function of them.
+    """
+    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (params, *tensors, *parameters))
+    found: Sequence[Tensor]
+    if wanted and parameters:
+        found = _apply(Recorded, (call, params, *tensors, *parameters))
+    elif wanted or (not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()):
+        found = Forward.call(call, params, *tensors)
+    else:
+        found = run(call, "plain", params, tensors)
+    return dict(zip(call.roots, found, strict=False))
 
 
 class Backward(Function):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,10 +12,10 @@ from torch import Tensor, nn
 from recurrency.errors import UsageError
 
 from .arguments import STATES, Frame, by_name, order_of_states, state_as_tuple, state_by_name
-from .autograd import Forward
+from .autograd import results
 from .checks import casts, fresh_seed, whole_seed
+from .flat import Place, joined, lay_together, lying_together, new_parameters, places_of
 from .keys import keys_of
-from .ops import run
 from .program import RESET, Call, Program
 
 
@@ -51,9 +52,10 @@ class Network(nn.Module):
             raise UsageError(f"state is one of {', '.join(STATES)}, not {state}")
         self.program, self.batch_first, self.state_form = program, batch_first, state
         self.keys = keys_of(program.parameters, dir(self), dir(Part()))
-        for name, (_, shape) in program.parameters.items():
+        made = new_parameters(self._places, dtype, device)
+        for name in program.parameters:
             owner, leaf = self._owner(name)
-            owner._parameters[leaf] = nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
+            owner._parameters[leaf] = made[name]
         self.reset_parameters(seed)
 
     # ------------------------------------------------------------------------------------------------- parameters
@@ -67,9 +69,15 @@ class Network(nn.Module):
             owner = children.setdefault(part, Part())
         return owner, leaf
 
+    @cached_property
+    def _places(self) -> tuple[Place, ...]:
+        """The parameters in the order of the vector."""
+        return places_of(self.program.parameters, self.keys, self.program.order)
+
     def parameters_by_name(self) -> dict[str, Any]:
         """The parameters, by their names in the specification."""
-        return dict(zip(self.program.parameters, self._tensors(self.program.parameters), strict=True))
+        found = {place.name: tensor for place, tensor in zip(self._places, self._tensors(), strict=True)}
+        return {name: found[name] for name in self.program.parameters}
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
         """Accept parameters under their names in the specification too, where their keys differ."""
@@ -78,14 +86,29 @@ class Network(nn.Module):
                 state_dict[prefix + key] = state_dict.pop(prefix + name)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
-    def _tensors(self, names: Iterable[str]) -> list[Tensor]:
-        """The parameters, or what replaces them (a parametrisation, or `functional_call`)."""
+    def _tensors(self) -> list[Tensor]:
+        """The parameters in the order of the vector, or what replaces them: a parametrisation, `functional_call`."""
         out = []
-        for name in names:
-            owner, leaf = self._owner(name)
-            found = owner._parameters.get(leaf)
-            out.append(getattr(owner, leaf) if found is None else found)
+        for place in self._places:
+            owner: Any = self
+            for part in place.path:
+                owner = owner._modules[part]
+            found = owner._parameters.get(place.leaf)
+            out.append(getattr(owner, place.leaf) if found is None else found)
         return out
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Convert all parameters, as any module does; those that got new memory become views of one vector again."""
+        inherited: Any = super()._apply
+        out = inherited(fn, recurse)
+        lay_together(self._tensors(), self._places)
+        return out
+
+    def __setstate__(self, state: Any) -> None:
+        """The same for those of a copy."""
+        inherited: Any = super().__setstate__
+        inherited(state)
+        lay_together(self._tensors(), self._places)
 
     def reset_parameters(self, seed: int | None = None) -> None:
         """Draw all parameters from the initialisers of the specification; the default seed is from torch's generator.
@@ -99,27 +122,20 @@ class Network(nn.Module):
             for name, parameter in self.parameters_by_name().items():
                 parameter.copy_(values[name])
 
-    def _vector(self) -> Tensor | None:
-        """All parameters as one vector [size], in the order of `program.order`; None if there are none.
+    def _vector(self, inputs: Mapping[str, Any]) -> tuple[Tensor, list[Tensor]]:
+        """All parameters as one vector [size], and the parameters that are views of it.
+
+        There are none of these if the vector is a function of the parameters. Without parameters it is like the inputs.
 
         Raises:
             UsageError: they differ in dtype or device, or a replaced parameter has another shape.
         """
-        names = self.program.order
-        if not names:
-            return None
-        tensors = self._tensors(names)
-        first = tensors[0]
-        for name, tensor in zip(names, tensors, strict=True):
-            if tensor.dtype is not first.dtype or tensor.device != first.device:
-                raise UsageError(
-                    f"the parameter {name} is {tensor.dtype} on {tensor.device}, {names[0]} is {first.dtype} on "
-                    f"{first.device}: convert the whole module"
-                )
-            if tensor.shape != self.program.parameters[name][1]:
-                wanted = list(self.program.parameters[name][1])
-                raise UsageError(f"the parameter {name} is {list(tensor.shape)}; {self.program.name} needs {wanted}")
-        return torch.cat([tensor.reshape(-1) for tensor in tensors])
+        places = self._places
+        if not places:
+            return _no_parameters(inputs), []
+        tensors = self._tensors()
+        together = lying_together(tensors, places)
+        return (joined(tensors, places, self.program.name), []) if together is None else (together, tensors)
 
     # ------------------------------------------------------------------------------------------------------ calls
 
@@ -219,8 +235,10 @@ class Network(nn.Module):
         flags: tuple[Any, Any] = (None, None),
     ) -> tuple[dict[str, Tensor], Frame, Any]:
         """The results by root, and the states after the last step."""
-        call, params, tensors, frame, offset = self._gathered(mode, inputs, state, lengths, seed, named, flags)
-        values = _differentiable(call, params, tensors)
+        call, params, parameters, tensors, frame, offset = self._gathered(
+            mode, inputs, state, lengths, seed, named, flags
+        )
+        values = results(call, params, tensors, parameters)
         if (
             mode == "run" and casts(params.device) and params.dtype is not torch.float64
         ):  # autocast leaves float64 alone
@@ -237,8 +255,8 @@ class Network(nn.Module):
         seed: int | None,
         named: Mapping[str, Any],
         flags: tuple[Any, Any] = (None, None),
-    ) -> tuple[Call, Tensor, list[Tensor], Frame, Tensor | None]:
-        """The arguments of a generated function: the call, the parameters, and tensors as `Call.takes("plain")`.
+    ) -> tuple[Call, Tensor, list[Tensor], list[Tensor], Frame, Tensor | None]:
+        """The arguments of a generated function: the call, `_vector`, and tensors as `Call.takes("plain")`.
 
         Raises:
             UsageError: torch.jit traces the call; the trace would fix the number of steps for all calls.
@@ -246,10 +264,8 @@ class Network(nn.Module):
         program, frame = self.program, Frame(self.program, self.batch_first)
         if not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None:
             raise UsageError(f"torch.jit can't record {program.name}: use torch.export or torch.compile")
-        params = self._vector()
         arrays = by_name(program, mode, inputs, named)
-        if params is None:
-            params = _no_parameters(arrays)
+        params, parameters = self._vector(arrays)
         given = frame.inputs(arrays, params.dtype, params.device)
         frame.measure(lengths, params.device)
         resets, mask = flags
@@ -271,7 +287,7 @@ class Network(nn.Module):
             if offset is not None:
                 extra["offset"] = offset
         call = program.call(mode, names, tuple(extra), self.training and program.random)
-        return call, params, [*(given[name] for name in names), *extra.values()], frame, offset
+        return call, params, parameters, [*(given[name] for name in names), *extra.values()], frame, offset
 
     def _by_name(self, state: Any, frame: Frame) -> Mapping[str, Any]:
         if isinstance(state, Mapping):
@@ -299,7 +315,7 @@ class Network(nn.Module):
     @property
     def path(self) -> str:
         """The code that computes: `generated torch code on cpu`."""
-        tensors = self._tensors(list(self.program.parameters)[:1]) or [torch.empty(0)]
+        tensors = self._tensors()[:1] or [torch.empty(0)]
         return str(self.program.path(tensors[0].device, tensors[0].dtype))
 
     def _get_name(self) -> str:
@@ -326,13 +342,3 @@ def _no_parameters(arrays: Mapping[str, Any]) -> Tensor:
 def _fake() -> bool:
     """Whether new tensors have no content (`FakeTensorMode`)."""
     return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
-
-
-def _differentiable(call: Call, params: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
-    """The results by root; nothing is saved where no backward pass is possible."""
-    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (params, *tensors))
-    if wanted or (not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()):
-        found: tuple[Tensor, ...] | list[Tensor] = Forward.call(call, params, *tensors)
-    else:
-        found = run(call, "plain", params, tensors)
-    return dict(zip(call.roots, found, strict=False))

@@ -36,10 +36,11 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
         _split_cotangent(call, arrays, params, batch)
     function = call.program.function(f"{call.mode}_{kind}", params)
     values = undisturbed(function, params.device.type, arguments_of(call, params, arrays, steps, batch))
-    for name in call.gives(kind):
-        if name.startswith("gradient") and name not in values:  # an input of which only the number of steps is used
+    gives = call.gives(kind)
+    for name in gives:
+        if name not in values and name.startswith("gradient"):  # an input of which only the number of steps is used
             values[name] = params.new_zeros(call.port(name).extents(steps, batch))
-    return [values[name] for name in call.gives(kind)]
+    return [values[name] for name in gives]
 
 
 def arguments_of(
@@ -64,6 +65,8 @@ def undisturbed(
     if torch.is_inference_mode_enabled() or torch.is_autocast_enabled(device):
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
             return function(*arguments)
+    if not torch.is_grad_enabled():
+        return function(*arguments)
     with torch.no_grad():
         return function(*arguments)
 

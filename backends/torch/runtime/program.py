@@ -96,10 +96,16 @@ class Program:
         }
         self.order = sorted(self.parameters, key=lambda name: self.parameters[name])
         self._calls: dict[Any, Call] = {}
+        self._reads: dict[str, list[str]] = {}
         PROGRAMS[self.key] = self
 
     def reads(self, mode: str) -> list[str]:
         """The inputs that a mode reads."""
+        if mode not in self._reads:
+            self._reads[mode] = self._inputs_of(mode)
+        return self._reads[mode]
+
+    def _inputs_of(self, mode: str) -> list[str]:
         read = [name for name in self.sources[mode] if name.startswith(INPUT) and not name.startswith(RESET)]
         return [name.removeprefix(INPUT) for name in read]
 

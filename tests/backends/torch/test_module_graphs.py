@@ -105,7 +105,7 @@ def test_the_op_keeps_what_it_says() -> None:
     """Shapes without content, no aliases, nothing changed in place; see torch.library.opcheck."""
     module, x = lstm(), random(5, 2, 3)
     call = module.program.call("run", ("input:x",), (), False)
-    vector = module._vector().detach()
+    vector = module._vector({})[0].detach()
     tests = ("test_schema", "test_faketensor", "test_aot_dispatch_dynamic")
     torch.library.opcheck(torch.ops.recurrency.run.default, (call.text, "kept", vector, [x]), test_utils=tests)
 

@@ -1,0 +1,139 @@
+"""The parameters of a network on a CPU as views of one vector, which a call reads where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from recurrency.errors import UsageError
+
+
+class Place(NamedTuple):
+    """Where a parameter is: in the vector, and in the modules (the path to its owner, and its name there)."""
+
+    name: str
+    offset: int
+    numbers: int
+    shape: tuple[int, ...]
+    path: tuple[str, ...]
+    leaf: str
+
+
+def places_of(
+    parameters: Mapping[str, tuple[int, tuple[int, ...]]], keys: Mapping[str, str], order: Iterable[str]
+) -> tuple[Place, ...]:
+    """The places of all parameters, in the order of the vector."""
+    out = []
+    for name in order:
+        offset, shape = parameters[name]
+        *path, leaf = keys[name].split(".")
+        out.append(Place(name, offset, prod(shape), tuple(shape), tuple(path), leaf))
+    return tuple(out)
+
+
+def ordinary(tensors: Sequence[Tensor]) -> bool:
+    """Whether all are plain parameters on a CPU, with content, and nothing records or transforms what happens."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    for tensor in tensors:
+        if type(tensor) is not Parameter or not tensor.is_cpu:
+            return False
+    return _get_current_dispatch_mode() is None
+
+
+def lying_together(tensors: Sequence[Tensor], places: Sequence[Place]) -> Tensor | None:
+    """The vector that these parameters are views of, without gradients; None if one of them lies elsewhere.
+
+    Nothing is remembered from one call to the next: a parameter may be replaced at any time, or its `data`.
+    """
+    size = places[-1].offset + places[-1].numbers
+    first = next((t for t, place in zip(tensors, places, strict=True) if place.numbers), None)
+    if first is None or not ordinary(tensors):
+        return None
+    dtype, item, start = first.dtype, first.itemsize, first.data_ptr()
+    for tensor, place in zip(tensors, places, strict=True):
+        if tensor.dtype is not dtype or tensor.shape != place.shape or not tensor.is_contiguous():
+            return None
+        if place.numbers and tensor.data_ptr() != start + place.offset * item:
+            return None
+    if first.untyped_storage().nbytes() < (first.storage_offset() + size) * item:
+        return None  # neighbours in memory by chance
+    return first.detach().as_strided((size,), (1,))
+
+
+def joined(tensors: Sequence[Tensor], places: Sequence[Place], cell: str) -> Tensor:
+    """A new vector of parameters, or of what replaces them, as a function of them.
+
+    Raises:
+        UsageError: they differ in dtype or device, or a replaced parameter has another shape.
+    """
+    first = tensors[0]
+    for place, tensor in zip(places, tensors, strict=True):
+        if tensor.dtype is not first.dtype or tensor.device != first.device:
+            raise UsageError(
+                f"the parameter {place.name} is {tensor.dtype} on {tensor.device}, {places[0].name} is {first.dtype} "
+                f"on {first.device}: convert the whole module"
+            )
+        if tensor.shape != place.shape:
+            wanted = list(place.shape)
+            raise UsageError(f"the parameter {place.name} is {list(tensor.shape)}; {cell} needs {wanted}")
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+def lay_together(tensors: Sequence[Tensor], places: Sequence[Place]) -> None:
+    """Make these parameters views of one vector, with the values that they have, unless others hold their memory."""
+    if not places or not ordinary(tensors) or any(not _alone(tensor) for tensor in tensors):
+        return
+    if len({tensor.dtype for tensor in tensors}) > 1 or any(
+        t.shape != p.shape for t, p in zip(tensors, places, strict=True)
+    ):
+        return
+    with torch.no_grad():
+        vector = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        for tensor, place in zip(tensors, places, strict=True):
+            tensor.data = vector[place.offset : place.offset + place.numbers].view(place.shape)
+
+
+def _alone(tensor: Tensor) -> bool:
+    """Whether a tensor has memory of its own, which no other process and no other tensor uses, as far as one sees."""
+    shared: Any = tensor.is_shared
+    own = tensor.layout is torch.strided and tensor.untyped_storage().nbytes() == tensor.numel() * tensor.itemsize
+    return own and not shared()
+
+
+def new_parameters(places: Sequence[Place], dtype: torch.dtype | None, device: Any) -> dict[str, Parameter]:
+    """New parameters by name, as views of one vector."""
+    size = places[-1].offset + places[-1].numbers if places else 0
+    vector = torch.empty(size, dtype=dtype, device=device)
+    return {p.name: Parameter(vector[p.offset : p.offset + p.numbers].view(p.shape)) for p in places}
+
+
+class Joined(torch.autograd.Function):
+    """The vector that parameters are views of, as a function of them; its gradient is taken apart into views."""
+
+    @staticmethod
+    def forward(ctx: Any, vector: Tensor, *parameters: Tensor) -> Tensor:
+        """The vector itself; of the parameters only the shapes are read."""
+        ctx.parameters = parameters
+        return vector.view_as(vector)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The parts of the gradient."""
+        return None, *parts_of(gradient, ctx.parameters)
+
+
+def parts_of(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """The parts of a vector in the shapes of other tensors, as views of it."""
+    if not torch._C._are_functorch_transforms_active() and not torch._C._functorch.is_legacy_batchedtensor(vector):
+        at_once: Any = torch._C._nn.unflatten_dense_tensors  # which has no rule for batches
+        views: list[Tensor] = at_once(vector, like)
+        return views
+    parts = vector.split_with_sizes([tensor.numel() for tensor in like])
+    return [part if t.dim() == 1 else part.view(t.shape) for part, t in zip(parts, like, strict=True)]
