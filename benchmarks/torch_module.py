@@ -13,8 +13,8 @@ update by `torch.optim.Adam`. There the generated LSTM stands against `nn.LSTM`,
 equations against `nn.GRU`, with the same weights at the start: the first losses must be the same. (Later ones differ,
 as the layers of PyTorch have a second vector of biases, which learns as well.)
 
-    python benchmarks/torch_module.py [--training] [--rounds N] [--threads N] [--size tiny|latency|small|medium|large]
-                                      [--json]
+    python benchmarks/torch_module.py [--training [--fused]] [--rounds N] [--threads N]
+                                      [--size tiny|latency|small|medium|large] [--json]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -195,9 +196,9 @@ def measured(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, An
     }
 
 
-def training(module: nn.Module, x: Tensor, target: Tensor) -> Callable[[], float]:
+def training(module: nn.Module, x: Tensor, target: Tensor, fused: bool) -> Callable[[], float]:
     """One step of training, which gives the loss before it."""
-    adam = torch.optim.Adam(module.parameters(), lr=1e-3)
+    adam = torch.optim.Adam(module.parameters(), lr=1e-3, fused=fused or None)
 
     def run() -> float:
         adam.zero_grad(set_to_none=True)
@@ -209,7 +210,7 @@ def training(module: nn.Module, x: Tensor, target: Tensor) -> Callable[[], float
     return run
 
 
-def trained(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, Any]:
+def trained(size: str, rounds: int, clock: Callable[[], float], fused: bool = False) -> dict[str, Any]:
     """Medians in milliseconds of a step of training, and of the ratios of PyTorch's layer to the generated module."""
     T, B, N, H = TRAINED[size]
     x, target = torch.randn(T, B, N), 0.1 * torch.randn(T, B, H)
@@ -218,7 +219,7 @@ def trained(size: str, rounds: int, clock: Callable[[], float]) -> dict[str, Any
         theirs = layer(N, H)
         ours = rc.library.spec(cell).module(N=N, H=H, seed=0)
         ours.load_state_dict(rc.convert.from_torch(ours, theirs, kind))
-        jobs = {"generated": training(ours, x, target), f"nn.{name}": training(theirs, x, target)}
+        jobs = {"generated": training(ours, x, target, fused), f"nn.{name}": training(theirs, x, target, fused)}
         losses = {key: run() for key, run in jobs.items()}
         if not np.allclose(*losses.values(), rtol=TOLERANCE):
             raise SystemExit(f"the generated {name} computes something else than nn.{name}: {losses}")
@@ -253,6 +254,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The generated module against eager loops, CPU, forward + backward")
     parser.add_argument("--training", action="store_true", help="a step of training against nn.LSTM and nn.GRU")
+    parser.add_argument("--fused", action="store_true", help="with --training: Adam(fused=True), on both sides")
     parser.add_argument("--size", choices=TRAINED, action="append", help="only this size (may be repeated)")
     parser.add_argument("--rounds", type=int, help="rounds for each size (by default more for smaller ones)")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default 1)")
@@ -261,7 +263,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
     clock = time.process_time if given.threads == 1 else time.perf_counter
-    measure, sizes = (trained, TRAINED) if given.training else (measured, SIZES)
+    measure, sizes = (partial(trained, fused=given.fused), TRAINED) if given.training else (measured, SIZES)
     if wrong := [size for size in given.size or () if size not in sizes]:
         parser.error(f"the size {wrong[0]} is one of --training")
     rows = [measure(size, given.rounds or ROUNDS[size], clock) for size in given.size or sizes]

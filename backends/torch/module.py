@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from recurrency.errors import UsageError, nearest
+from recurrency.errors import RecurrencyError, UsageError, nearest
 from recurrency.graph.graph import Graph
 from recurrency.graph.roots import FINAL, OUTPUT, START, STREAM, TAPE
 from recurrency.graph.text import graph_text
@@ -71,8 +73,14 @@ class InMemory(Program):
         if key not in self._functions:
             mode, _, rest = kind.partition("_")
             graph, options = KINDS[rest]
-            self._functions[key] = self._built(like, graph, (self.roots[mode], *options))
+            later = partial(self._begin, mode, like) if rest == "kept" else None
+            self._functions[key] = self._built(like, graph, (self.roots[mode], *options), later)
         return self._functions[key]
+
+    def _begin(self, mode: str, like: Tensor) -> None:
+        """Have the function compiled that the backward pass will call; mistakes in it are for that call."""
+        with suppress(RecurrencyError):
+            getattr(self.function(f"{mode}_{self.expected}", like), "begin", bool)()
 
     def products(
         self, kind: str, like: Tensor, damped: tuple[str, ...], matching: bool
@@ -83,11 +91,13 @@ class InMemory(Program):
             self._functions[key] = self._built(like, kind, (damped, matching))
         return self._functions[key]
 
-    def _built(self, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
+    def _built(
+        self, like: Tensor, kind: str, options: tuple[Any, ...], later: Callable[[], None] | None = None
+    ) -> Callable[..., dict[str, Tensor]]:
         function: Callable[..., dict[str, Tensor]]
         beyond(self.programs.graph(kind, *options), str(like.dtype)[6:], torch.finfo(like.dtype).max)
         if kernels.obstacle(like.device, like.dtype) is None:
-            function = kernels.built(self.programs, like, kind, options)
+            function = kernels.built(self.programs, like, kind, options, later)
         else:
             runner: Any = self.programs.runner(kind, *options)
             function = runner.function

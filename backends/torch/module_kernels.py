@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -35,11 +35,20 @@ def obstacle(device: torch.device, dtype: torch.dtype) -> str | None:
     return None
 
 
-def built(programs: Programs, like: Tensor, kind: str, options: tuple[Any, ...]) -> Callable[..., dict[str, Tensor]]:
-    """The kernels of a program for tensors with the device and dtype of `like`."""
+def built(
+    programs: Programs, like: Tensor, kind: str, options: tuple[Any, ...], later: Callable[[], None] | None = None
+) -> Callable[..., dict[str, Tensor]]:
+    """The kernels of a program for tensors with the device and dtype of `like`.
+
+    `later` is called while they are compiled in the background, if they are; their attribute `begin` begins that.
+    """
     chosen = backend.find(KERNELS[like.device.type])
     graph, dtype = programs.graph(kind, *options), DTYPES[like.dtype]
-    return _on_tensors(chosen.build(graph, programs.layout, dtype, kind, programs.without))
+    runner: Any = chosen.build(graph, programs.layout, dtype, kind, programs.without)
+    function: Any = _on_tensors(runner)
+    if hasattr(runner, "ahead"):
+        runner.ahead, function.begin = later, runner.begin
+    return cast("Callable[..., dict[str, Tensor]]", function)
 
 
 def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:

@@ -88,5 +88,10 @@ def _stop_all() -> None:
         job.stop()
 
 
+def _forget() -> None:
+    """Forget the jobs of the parent process, whose threads wait for them."""
+    _jobs.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_jobs.clear)  # the threads that wait are the parent's
+    os.register_at_fork(after_in_child=_forget)

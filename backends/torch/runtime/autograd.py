@@ -143,6 +143,7 @@ class Recorded(torch.autograd.Function):
         The vector is copied: an optimiser may change the parameters before the backward pass.
         """
         count, params = len(call.given) + len(call.extra), vector.clone()
+        call.program.expected = "back" if any(ctx.needs_input_grad[2 : 2 + count]) else "back_params"
         found = run(call, "kept", params, arguments[:count])
         results, ctx.call, ctx.parameters = tuple(found[: len(call.roots)]), call, arguments[count:]
         if len(call.real) < len(results):

@@ -74,6 +74,9 @@ class Program:
     resets: tuple[str, ...]
     """The clocks on which its functions take resets; as `after:CLOCK` those on which states begin again at the end."""
 
+    expected = "back_params"
+    """The kind of function that the next backward pass calls, as far as the forward pass knows."""
+
     def __init__(self, **tables: Any) -> None:
         """Register this program under its key, and derive further tables."""
         self.__dict__.update(tables)

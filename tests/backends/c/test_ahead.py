@@ -1,4 +1,4 @@
-"""Programs compile in the background: at the same time, for nobody in vain, and without traces when they are stopped."""
+"""Programs compile in the background: at the same time, not in vain, and with no traces when they are stopped."""
 
 from __future__ import annotations
 
