@@ -203,7 +203,8 @@ def test_optimisers_train_the_same_as_on_separate_parameters(name: str) -> None:
 
 
 def test_gradients_are_views_of_one_vector_and_hooks_are_called() -> None:
-    module, heard = made(), []
+    module = made()
+    heard: list[Any] = []
     for parameter in module.parameters():
         parameter.register_post_accumulate_grad_hook(heard.append)
     module(random(5, 2, 3))[0].sum().backward()
@@ -246,7 +247,8 @@ def test_separate_parameters_in_shared_memory_stay_there() -> None:
 
 
 def test_what_a_forward_pass_keeps_can_be_put_away_and_computed_again() -> None:
-    module, x, sizes = made(), random(5, 2, 3), []
+    module, x = made(), random(5, 2, 3)
+    sizes: list[int] = []
 
     def put(tensor: Any) -> Any:
         sizes.append(tensor.numel())
