@@ -56,12 +56,13 @@ class Library:
         """A function that runs all threads of a kernel's grid; it takes grid and block, order, arguments, memory."""
         function: Any = self._loaded[f"launch_{name}"]
         function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-        function.restype = None
-        return partial(self._launch, function)
+        function.restype = ctypes.c_int
+        return partial(self._launch, name, function)
 
     @staticmethod
-    def _launch(function: Callable[..., None], shape: Any, order: int, values: Any, _: object) -> None:
-        function(ctypes.addressof(shape), order, ctypes.addressof(values))
+    def _launch(name: str, function: Callable[..., int], shape: Any, order: int, values: Any, _: object) -> None:
+        if function(ctypes.addressof(shape), order, ctypes.addressof(values)):
+            raise RuntimeError(f"kernel {name}: some threads of a block wait for others that never come")
 
 
 _libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()

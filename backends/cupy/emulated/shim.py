@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .fibers import INCLUDED, TOGETHER
 from .signature import Signature
 
 ONE = "exp expm1 exp2 log log1p log2 sqrt tanh sinh cosh sin cos tan atan fabs floor ceil rint trunc erf erfc"
@@ -23,6 +24,12 @@ QUALIFIERS = """
 #define __constant__ static const
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __align__(bytes) __attribute__((aligned(bytes)))
+#ifdef __ELF__
+#define __shared__ static __attribute__((section("of_block")))
+#else
+#define __shared__ static
+#endif
 """
 
 BUILTINS = """
@@ -80,7 +87,7 @@ static index3 at(unsigned long long i, index3 size) {
     return {(unsigned int)(i % size.x), (unsigned int)(i / size.x % size.y), (unsigned int)(i / size.x / size.y)};
 }
 static unsigned long long count(index3 size) { return (unsigned long long)size.x * size.y * size.z; }
-static void run(void (*thread)(values), const unsigned int* shape, int order, values given, bool flush) {
+static int run(void (*thread)(values), const unsigned int* shape, int order, values given, bool flush) {
     const unsigned int before = control();
     if (flush) control(before | FLUSH);
     gridDim = {shape[0], shape[1], shape[2]};
@@ -93,6 +100,7 @@ static void run(void (*thread)(values), const unsigned int* shape, int order, va
         }
     }
     control(before);
+    return 0;
 }
 """
 
@@ -126,18 +134,21 @@ HEADER = "\n".join((QUALIFIERS, _mathematics(), _extremes(), BUILTINS, FLUSHING,
 
 
 def _launcher(kernel: Signature) -> str:
-    """`launch_NAME` runs every thread of a grid; each argument is passed as 8 bytes."""
+    """`launch_NAME` runs every thread of a grid; each argument is passed as 8 bytes. It returns 0, or 1 for a deadlock."""
     given = ", ".join(f"*({p.spelling}*)(a + {i})" for i, p in enumerate(kernel.parameters))
     flush = str(any(p.dtype == np.float32 for p in kernel.parameters)).lower()
+    run = "run_together" if kernel.waits else "run"
     return (
         f"static void thread_{kernel.name}(values a) {{ {kernel.name}({given}); }}\n"
         f'extern "C" __attribute__((visibility("default")))\n'
-        f"void launch_{kernel.name}(const unsigned int* shape, int order, values a) "
-        f"{{ run(thread_{kernel.name}, shape, order, a, {flush}); }}\n"
+        f"int launch_{kernel.name}(const unsigned int* shape, int order, values a) "
+        f"{{ return {run}(thread_{kernel.name}, shape, order, a, {flush}); }}\n"
     )
 
 
 def source(code: str, kernels: tuple[Signature, ...]) -> str:
     """C++ for a text of CUDA C with these kernels; the compiler's messages have the line numbers of `code`."""
     launchers = "\n".join(map(_launcher, kernels))
-    return f'{HEADER}\n#line 1 "kernels.cu"\n{code}\n#line 1 "launchers.cpp"\n{launchers}'
+    wait = any(kernel.waits for kernel in kernels)
+    header = f"{INCLUDED}{HEADER}{TOGETHER}" if wait else HEADER
+    return f'{header}\n#line 1 "kernels.cu"\n{code}\n#line 1 "launchers.cpp"\n{launchers}'

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .fibers import WAITS
+
 TYPES = {
     "float": np.float32,
     "double": np.float64,
@@ -27,10 +29,6 @@ KERNEL = re.compile(
 WORDS_OF_PLACE = re.compile(r"\b(const|__restrict__|__restrict)\b")
 
 REFUSED = {
-    "__syncthreads": "its threads run one after another and can't wait for one another",
-    "__shared__": "its threads run one after another and share nothing",
-    "__syncwarp": "it knows no warps",
-    "__shfl": "it knows no warps",
     "atomic": "it has no atomic operations",
     "#include": "kernels have to do without headers",
 }
@@ -56,6 +54,8 @@ class Signature:
     name: str
     parameters: tuple[Parameter, ...]
     bound: int = 1024
+    waits: bool = False
+    """Whether its threads wait for one another."""
 
 
 def signatures(code: str) -> tuple[Signature, ...]:
@@ -70,13 +70,15 @@ def signatures(code: str) -> tuple[Signature, ...]:
             rf"(?<!\w){word}(?!\w*(?<=[^_])_\b)", bare
         ):  # which no name of a specification begins or ends like
             raise NotImplementedError(f"the stand-in for cupy takes no kernels with {word}: {why}")
-    return tuple(_signature(found) for found in KERNEL.finditer(bare))
+    found = list(KERNEL.finditer(bare))
+    ends = [*(later.start() for later in found[1:]), len(bare)]
+    return tuple(_signature(one, bare[one.end() : end]) for one, end in zip(found, ends, strict=True))
 
 
-def _signature(found: re.Match[str]) -> Signature:
+def _signature(found: re.Match[str], body: str) -> Signature:
     name, bound = found["name"], found["bound"] or found["after"] or 1024
     texts = [text for text in found["parameters"].split(",") if text.strip()]
-    return Signature(name, tuple(_parameter(name, text) for text in texts), int(bound))
+    return Signature(name, tuple(_parameter(name, text) for text in texts), int(bound), re.search(WAITS, body) is not None)
 
 
 def _parameter(kernel: str, text: str) -> Parameter:

@@ -212,7 +212,7 @@ def test_shared_memory_is_limited(xp: StandIn) -> None:
         scaled(xp, floats(xp), xp.float32(2), xp.int32(300), shared_mem=1 << 16)
 
 
-@pytest.mark.parametrize("word", ["__syncthreads();", "__shared__ float s[4];", "atomicAdd(x, 1.0f);"])
+@pytest.mark.parametrize("word", ["atomicAdd(x, 1.0f);"])
 def test_what_can_not_be_emulated_is_refused_by_name(xp: StandIn, word: str) -> None:
     with pytest.raises(NotImplementedError, match=r"the stand-in for cupy takes no kernels with \S+: "):
         kernel(xp, SCALE.replace("int i =", f"{word} int i ="))
