@@ -23,6 +23,9 @@ from .function import CudaFunction
 from .module import interface_text
 from .runtime import arguments, driver, plans
 from .runtime_kernels import runtime_kernels
+from .sums import vector_text
+from .tile_kernels import TileKernel
+from .tiles import LOAD
 
 if TYPE_CHECKING:
     from recurrency.backend import Call
@@ -56,14 +59,14 @@ class Built:
 class CupyBackend:
     """Kernels and driver for `cupy`, or for the array module that `load` returns.
 
-    `plan` says how loops over time run: `loop`, `step` or `gemm`; None chooses the best for each loop and size.
+    `plan` says how loops over time run, one of `PLANS` of the runtime; None chooses the best for each loop and size.
     """
 
     extension = ".py"
     """The extension of the files that it writes."""
     writes_steps = True
     """Its modules have a function for one step."""
-    switches = frozenset({"loop", "step"})
+    switches = frozenset({"loop", "step", "split"})
     """Ways to run a loop over time that can be switched off."""
 
     def __init__(self, name: str = "cupy", load: Callable[[], Any] | None = None, plan: str | None = None) -> None:
@@ -126,7 +129,10 @@ def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
     random = any(f.random for f in functions)
     philox = f"{PHILOX}\n" if random else ""
     fixed = fixed_text(functions, dtype, "__device__")
-    return f"\n{philox}{fixed}{kernels}{runtime_kernels(Scalars(dtype).real, symbols, random)}"
+    tiles = any(isinstance(kernel, TileKernel) for f in functions for kernel in f.kernels)
+    real = Scalars(dtype).real
+    vector = vector_text(real, LOAD // np.dtype(dtype).itemsize) if tiles else ""
+    return f"\n{philox}{fixed}{vector}{kernels}{runtime_kernels(real, symbols, random)}"
 
 
 @cache

@@ -21,6 +21,7 @@ WIDTH = 104
 SAYS = {
     "loop": "The loop over {states}, all steps in one kernel.",
     "step": "The loop over {states}: at each step kernels, which also compute products.",
+    "split": "The loop over {states}: at each step kernels in which warps share the terms of a product.",
     "gemm": "The loop over {states}: at each step products by cuBLAS, and kernels for the rest.",
 }
 """The docstrings of the ways to run a loop over time."""

@@ -17,17 +17,18 @@ from ..kernels.stages import Stages
 from ..kernels.writer import Kernel
 from ..names import Names
 from .products import CudaProducts
-from .writer import CudaWriter
+from .tile_kernels import SplitWriter, TileKernel
+from .tiles import SEQUENCES
 
 
-class CudaLaunches(Launches[CudaWriter, CudaProducts]):
+class CudaLaunches(Launches[SplitWriter, CudaProducts]):
     """Writes the stages of one program as lines of Python. `hoisted` are operands that get a name before a loop."""
 
     comment_mark = "#"
 
     def __init__(self, name: str, program: Program, dtype: str, taken: Names) -> None:
         source = source_of(program, Scalars(dtype), taken)
-        super().__init__(CudaWriter(source, name), CudaProducts(program, source.memory))
+        super().__init__(SplitWriter(source, name), CudaProducts(program, source.memory))
         self.hoisted: dict[str, str] = {}
 
     def planned(self) -> dict[str, Stages]:
@@ -55,6 +56,9 @@ class CudaLaunches(Launches[CudaWriter, CudaProducts]):
     def launch(self, kernel: Kernel) -> str:
         """See `Launches.launch`."""
         args = ["steps[t]" if arg == "t" else arg for arg in kernel.args]
+        if isinstance(kernel, TileKernel):
+            versions = ", ".join(f"{size}: k.{kernel.name}{size}" for size in SEQUENCES)
+            return f"launch_tiles({{{versions}}}, {kernel.count}, {kernel.blocks}, {kernel.threads}, {', '.join(args)})"
         text = f"launch(k.{kernel.name}, {kernel.count}, {', '.join(args)})"
         return f"if p.ragged: {text}" if kernel.only_ragged else text
 

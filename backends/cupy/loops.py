@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,6 +15,7 @@ from recurrency.program.program import Region
 from ..kernels.index import clock_size
 from ..kernels.pieces import pieces
 from ..kernels.races import NotDiagonalError
+from ..kernels.writer import Kernel
 from .launches import CudaLaunches
 
 CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
@@ -46,7 +47,13 @@ class Loops:
         firsts = [store for id in late for store in made.firsts(id)]
         made.body += made.launches(firsts, ready, name="firsts")
         scan = Scan(region, _states(made.graph, late))
-        for way, write in (("loop", self._loop), ("step", self._own), ("gemm", partial(self._steps, way="gemm"))):
+        ways: dict[str, Callable[[Region], list[str]]] = {
+            "loop": self._loop,
+            "step": self._own,
+            "split": self._split,
+            "gemm": partial(self._steps, way="gemm"),
+        }
+        for way, write in ways.items():
             try:
                 if way in self.without:
                     raise NotDiagonalError(f"{way} is switched off")
@@ -78,6 +85,19 @@ class Loops:
         lines = self._steps(region, "step")
         made.source.turned.clear()
         return [*map(made.launch, turned), *lines]
+
+    def _split(self, region: Region) -> list[str]:
+        """Kernels of tiles at each step where products fit, see `tiles`, and those of `step` elsewhere."""
+        made = self.launches
+        packs: list[Kernel] = []
+        made.writer.packs = packs
+        try:
+            lines = self._steps(region, "step")
+        finally:
+            made.writer.packs = None
+        if not packs:
+            raise NotDiagonalError("no step has a product of weights and a vector")
+        return [*map(made.launch, packs), *lines]
 
     def _rows(self, region: Region) -> Iterator[int]:
         """The matrices whose rows neighbouring threads would read."""

@@ -14,8 +14,8 @@ _made = {}
 def use(xp=None, plan=None):
     """Choose the array module `xp` (None: cupy) and how loops over time run (None: the best way for each size).
 
-    `plan` is `loop`, `step` or `gemm`; see `explain`. All functions take arrays of the device, of any library with
-    DLPack, or of NumPy; their results are on the device.
+    `plan` is `loop`, `step`, `split` or `gemm`; see `explain`. All functions take arrays of the device, of any library
+    with DLPack, or of NumPy; their results are on the device.
     """
     if plan is not None and plan not in PLANS:
         raise ValueError(f"plan is one of {', '.join(PLANS)}, not {plan}")

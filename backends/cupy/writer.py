@@ -126,15 +126,20 @@ class CudaWriter(Writer):
 
     def kernel(self, name: str, draft: Draft) -> Kernel:
         """See `Writer.kernel`: each thread computes one element of the domain."""
-        params, args = _signature(draft, self.source)
+        params, args = signature(draft, self.source)
         if draft.mode == "step":
             params, args = [*params, "int t"], [*args, "t"]
-        head = f'extern "C" __global__ void __launch_bounds__({BLOCK}, {BLOCKS}) {name}('
-        lines = [head, *_wrapped([*params, "int n"]), ") {", *(f"    {line}" for line in draft.lines), "}"]
-        return Kernel(name, "\n".join(lines) + "\n", tuple(args), _count(draft), draft.only_ragged)
+        text = kernel_of(name, [*params, "int n"], draft.lines, (BLOCK, BLOCKS))
+        return Kernel(name, text, tuple(args), _count(draft), draft.only_ragged)
 
 
-def _signature(draft: Draft, source: Source) -> tuple[list[str], list[str]]:
+def kernel_of(name: str, params: Sequence[str], lines: Iterable[str], bounds: tuple[int, int]) -> str:
+    """The text of a kernel; `bounds` are the threads of a block, and the blocks that have to fit a multiprocessor."""
+    head = f'extern "C" __global__ void __launch_bounds__({bounds[0]}, {bounds[1]}) {name}('
+    return "\n".join([head, *_wrapped(params), ") {", *(f"    {line}" for line in lines), "}"]) + "\n"
+
+
+def signature(draft: Draft, source: Source) -> tuple[list[str], list[str]]:
     """The parameters that a kernel needs, and the arguments for them."""
     words, written = _words(draft.lines), draft.arrays
     params, args = [], []

@@ -134,7 +134,7 @@ HEADER = "\n".join((QUALIFIERS, _mathematics(), _extremes(), BUILTINS, FLUSHING,
 
 
 def _launcher(kernel: Signature) -> str:
-    """`launch_NAME` runs every thread of a grid; each argument is passed as 8 bytes. It returns 0, or 1 for a deadlock."""
+    """`launch_NAME` runs every thread of a grid, each argument as 8 bytes; it returns 0, or 1 for a deadlock."""
     given = ", ".join(f"*({p.spelling}*)(a + {i})" for i, p in enumerate(kernel.parameters))
     flush = str(any(p.dtype == np.float32 for p in kernel.parameters)).lower()
     run = "run_together" if kernel.waits else "run"

@@ -78,7 +78,8 @@ def signatures(code: str) -> tuple[Signature, ...]:
 def _signature(found: re.Match[str], body: str) -> Signature:
     name, bound = found["name"], found["bound"] or found["after"] or 1024
     texts = [text for text in found["parameters"].split(",") if text.strip()]
-    return Signature(name, tuple(_parameter(name, text) for text in texts), int(bound), re.search(WAITS, body) is not None)
+    parameters = tuple(_parameter(name, text) for text in texts)
+    return Signature(name, parameters, int(bound), re.search(WAITS, body) is not None)
 
 
 def _parameter(kernel: str, text: str) -> Parameter:

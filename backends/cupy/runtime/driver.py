@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import HOST, countable, from_host, said, size_of
-from .plans import Plan, Planner
+from .plans import CAPTURED, Plan, Planner
 
 BLOCK, SMALL_BLOCK = 128, 32
 """Threads of a block, in large and in small launches."""
@@ -26,6 +26,13 @@ def launch(kernel: Any, threads: int, *args: Any) -> None:
     if threads:
         block = BLOCK if threads > FEW_THREADS else SMALL_BLOCK
         kernel((-(-threads // block),), (block,), (*args, np.int32(threads)))
+
+
+def launch_tiles(versions: Mapping[int, Any], batch: int, blocks: int, threads: int, *args: Any) -> None:
+    """Launch a kernel of tiles: its version for at least so many sequences, or the greatest, with more blocks."""
+    if batch:
+        size = next((size for size in versions if batch <= size), max(versions))
+        versions[size]((blocks * -(-batch // size),), (threads,), args)
 
 
 def product(xp: Any, a: Any, b: Any, out: Any) -> None:
@@ -183,11 +190,11 @@ class Function(Planner):
         return out
 
     def scan(self, p: Plan, number: int) -> None:
-        """Run a loop over time; with the way `step`, as one graph, which the first run captures."""
+        """Run a loop over time; with kernels at each step, as one graph, which the first run captures."""
         name, _, way, _ = p.ways[number]
         steps = getattr(self, f"{name}_{way}")
         none, many = 0 in (*p.sizes, int(p.B)), max(p.sizes, default=0) > MOST_STEPS
-        if way != "step" or none or many:
+        if way not in CAPTURED or none or many:
             steps(p)
             return
         if number not in p.graphs:

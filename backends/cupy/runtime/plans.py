@@ -15,8 +15,12 @@ MOST_PLANS = 8
 SMALL_BATCH = 16
 """Up to so many sequences, the steps of a loop are one captured graph."""
 
-PLANS = ("loop", "step", "gemm")
-"""How a loop over time runs: in one kernel; with products in kernels, as a captured graph; with products by cuBLAS."""
+PLANS = ("loop", "step", "split", "gemm")
+"""How a loop over time runs: in one kernel; with products in kernels, whose threads or blocks compute them, as a
+captured graph; with products by cuBLAS."""
+
+CAPTURED = ("step", "split")
+"""The ways of which a graph is captured."""
 
 PER_THREAD = 2
 """The CUDA stream that is different for each thread."""
@@ -39,7 +43,7 @@ class Plan:
 class Planner:
     """Makes and keeps the plans of one function.
 
-    `wanted` is `loop`, `step` or `gemm`, the way to run loops that allow it; None chooses one for each size.
+    `wanted` is one of `PLANS`, the way to run loops that allow it; None chooses one for each size.
     """
 
     CLOCKS: ClassVar[dict[str, str]] = {}
@@ -98,7 +102,7 @@ class Planner:
     ) -> Plan:
         """A plan without memory. It is `static` if graphs of it are captured: then its arrays stay in place."""
         ways = self.ways(batch)
-        static = any(way == "step" for *_, way, _ in ways)
+        static = any(way in CAPTURED for *_, way, _ in ways)
         p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, graphs={})
         p.__dict__.update(B=np.int32(batch), training=np.int32(training))
         for clock, size in zip(self.CLOCKS.values(), sizes, strict=True):

@@ -1,0 +1,207 @@
+"""Kernels of one step in which a block computes the products of a tile together: see `tiles`.
+
+The warps of a block share the terms of its products, and a thread adds up for several sequences and columns. What the
+threads have added goes to shared memory; behind a barrier, threads add it up, each for one unit of one sequence, and
+compute what the stage does with it. The order of additions depends neither on chance nor on the number of sequences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from recurrency.graph.types import Kind
+from recurrency.program.program import Region
+
+from ..kernels.arrays import VECTORS, Array
+from ..kernels.index import At, Ix
+from ..kernels.pieces import Domain, Store
+from ..kernels.races import Written, race
+from ..kernels.writer import Draft, Kernel
+from ..names import Names
+from .split import Group, SplitBody
+from .sums import Terms, declared, product_lines, total_lines
+from .tiles import SEQUENCES, WARP, Tile, tile
+from .writer import CudaBody, CudaWriter, decoded, kernel_of, signature
+
+LARGEST = 2**31 - 2**10
+"""The greatest number of elements of an array: kernels count in 32 bits."""
+
+NEIGHBOURS = re.compile(r"(\w+)\[(?:.* \+ )?(?:k|\(k \+ (\d+)\))\]")
+"""An element of an array whose neighbour is that of the next term."""
+
+
+@dataclass(frozen=True)
+class TileKernel(Kernel):
+    """A kernel with a version for each of `SEQUENCES`, which ends its name; `count` is the number of sequences."""
+
+    blocks: int = 1
+    threads: int = WARP
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A stage whose products are computed in tiles: the groups of products, and the indices of a unit."""
+
+    tile: Tile
+    groups: list[Group]
+    idx: tuple[Ix, ...]
+    axes: int
+    wish: str
+
+    def outer(self, number: str) -> list[str]:
+        """The lines that find the leading indices of a tile, which an operand may depend on."""
+        return _indices(self.idx[: self.axes], f"{number} / {self.tile.tiles}")
+
+    def inner(self, unit: str) -> list[str]:
+        """The lines that find the other indices of a unit."""
+        return _indices(self.idx[self.axes :], unit)
+
+
+class SplitWriter(CudaWriter):
+    """Writes kernels of tiles for stages of a loop while `packs` is a list, to which it appends what packs weights."""
+
+    packs: list[Kernel] | None = None
+
+    def points(
+        self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str, scan: Region | None = None
+    ) -> Kernel:
+        """See `Writer.points`."""
+        made = None if self.packs is None or scan is None else self._tiled(domain, stores, ready, wish)
+        return made or super().points(domain, stores, ready, wish, scan)
+
+    def _tiled(self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str) -> TileKernel | None:
+        """The kernel of a stage in which blocks compute tiles, or None where no product fits.
+
+        Raises:
+            RaceError: blocks would read what others write.
+        """
+        shape = [size for size in domain.shape if isinstance(size, int)]
+        if domain.kind is not Kind.STREAM or len(shape) < len(domain.shape):
+            return None
+        _, at, _ = self.begin(domain, ready, "step")
+        body = SplitBody(self.source, ready, Names(outer=self.source.memory.names), at.idx)
+        written = self.stores(body, stores, at)
+        groups = list(body.groups.values())
+        counts = [(group.terms, len(group.columns)) for group in groups]
+        made = tile(prod(shape[: body.axes]), prod(shape[body.axes :]), counts, _itemsize(self))
+        if made is None or any(made.blocks * part.packed > LARGEST for part in made.parts):
+            return None
+        terms = [self._terms(group, body, part.vector) for group, part in zip(groups, made.parts, strict=True)]
+        found = race(body.reads, written, True)
+        if found is not None:
+            found.stores = [s for s in stores if self.element(s, at)[1] in found.written]
+            raise found
+        tiled = Tiled(made, groups, at.idx, body.axes, wish)
+        weights = [self._packed(tiled, number, ready) for number in range(len(groups))]
+        return self._kernel(tiled, body, written, list(zip(weights, terms, strict=True)))
+
+    def _terms(self, group: Group, body: SplitBody, size: int) -> Terms:
+        """How a thread reads the terms of an operand, `size` at once where they are neighbours in memory."""
+        reader = CudaBody(self.source, body.ready, body.names)
+        text = reader.real(group.node, group.at)
+        body.reads += reader.reads
+        lines = reader.scopes[0].lines
+        element = reader.texts.get(text, text)
+        found = NEIGHBOURS.fullmatch(element) if len(lines) == 1 else None
+        aligned = found is not None and self._is_aligned(found[1], int(found[2] or 0), size)
+        alone = len(re.findall(r"\bk\b", element)) == 1 and group.terms % size == 0
+        return Terms(tuple(lines), text, element if aligned and alone else None)
+
+    def _is_aligned(self, name: str, offset: int, size: int) -> bool:
+        """Whether rows of an array begin at addresses from which a thread can load several elements.
+
+        Those of the caller's arrays need not.
+        """
+        graph, memory = self.source.graph, self.source.memory
+        given = {id for op in ("input", "start") for id in graph.sources(op).values()}
+        names = {memory.labels.get(self.source.program.places[id].buffer) for id in given}
+        found = [array for array in memory.used({name}) if array.home not in VECTORS and array.real and array.shape]
+        last = found[0].shape[-1] if found and name not in names else None
+        return isinstance(last, int) and last % size == 0 and offset % size == 0
+
+    def _packed(self, tiled: Tiled, number: int, ready: Container[int]) -> Array:
+        """The array of the weights of one group, in the order in which threads read them; a kernel fills it."""
+        made, group, part = tiled.tile, tiled.groups[number], tiled.tile.parts[number]
+        size, v = made.blocks * part.packed, part.vector
+        type_ = self.source.graph[group.columns[0][0]].type.with_shape(size)
+        array = self.source.memory.made(f"{tiled.wish}_packed", type_)
+        body = CudaBody(replace(self.source, turned={}), ready, Names(outer=self.source.memory.names))
+        zero = self.source.scalars.literal(0.0)
+        body.line(f"{self.source.scalars.real} weight = {zero};")
+        with body.block(f"if (k < {group.terms} && unit < {made.inner})"):
+            for line in [*tiled.outer("tile"), *tiled.inner("unit")]:
+                body.line(line)
+            for column, (weights, at, _) in enumerate(group.columns):
+                with body.block(f"if (column == {column})"):
+                    body.line(f"weight = {body.value(weights, at)};", weights)
+        place = At(None, None, (Ix("place", 0, size),))
+        body.line(f"{array.element(place)} = weight;")
+        head = [
+            *decoded([("place", str(size))]),
+            f"const int lane = place / {v} % {WARP}, round = place / {v * v * WARP} % {part.rounds};",
+            f"const int tile = place / {part.packed}, at = lane % {part.lanes} * {v} + place % {v};",
+            f"const int k = (round * {part.groups} + lane / {part.lanes}) * {v} + place / {v * WARP} % {v};",
+            f"const int column = at / {made.units}, unit = tile % {made.tiles} * {made.units} + at % {made.units};",
+        ]
+        written = {array.element(place): Written(array, "weight", array.span(place))}
+        draft = Draft(Domain(Kind.STATIC, None, (size,)), "all", body, [*head, *body.scopes[0].lines], written)
+        assert self.packs is not None
+        self.packs.append(self.finish(f"{tiled.wish}_packed", draft))
+        return array
+
+    def _kernel(
+        self, tiled: Tiled, body: SplitBody, written: dict[str, Written], operands: list[tuple[Array, Terms]]
+    ) -> TileKernel:
+        """The kernel of tiles, in all its versions."""
+        made, memory = tiled.tile, self.source.memory
+        name: str = memory.names.new(f"{self.prefix}_{tiled.wish}_tile")
+        text, args = "", list[str]()
+        for sequences in SEQUENCES:
+            lines = list(self._lines(tiled, body, operands, sequences))
+            domain = Domain(Kind.STREAM, None, ())
+            params, args = signature(Draft(domain, "step", body, lines, written), self.source)
+            text += kernel_of(f"{name}{sequences}", [*params, "int t"], lines, (made.threads, 1)) + "\n"
+        kernel = TileKernel(name, text.rstrip("\n") + "\n", (*args, "t"), "B", False, made.blocks, made.threads)
+        self.made.append(kernel)
+        return kernel
+
+    def _lines(
+        self, tiled: Tiled, body: SplitBody, operands: list[tuple[Array, Terms]], sequences: int
+    ) -> Iterator[str]:
+        """The lines of a kernel of tiles for so many sequences."""
+        made, real = tiled.tile, self.source.scalars.real
+        yield from declared(made, sequences, real)
+        yield from tiled.outer("tile")
+        for number, (weights, terms) in enumerate(operands):
+            yield from product_lines(made, number, sequences, weights.name, terms, real)
+        yield "__syncthreads();"
+        yield f"for (int i = threadIdx.x; i < {sequences * made.units}; i += {made.threads}) {{"
+        yield f"    const int s = i / {made.units}, u = i % {made.units};"
+        yield f"    const int b = b0 + s, unit = tile % {made.tiles} * {made.units} + u;"
+        yield f"    if (b >= B || unit >= {made.inner}) continue;"
+        inner = [*tiled.inner("unit"), "const long long tb = (long long)t * B + b;"]
+        for number, group in enumerate(tiled.groups):
+            for column, (_, _, name) in enumerate(group.columns):
+                inner += total_lines(made, number, column, name, sequences, real)
+        yield from (f"    {line}" for line in [*inner, *body.scopes[0].lines])
+        yield "}"
+
+
+def _itemsize(writer: CudaWriter) -> int:
+    """The bytes of a number."""
+    return {"float": 4, "double": 8}[writer.source.scalars.real]
+
+
+def _indices(idx: Sequence[Ix], number: str) -> list[str]:
+    """The lines that find indices from the number of an element in row-major order."""
+    out, inner = [], 1
+    wide = [ix for ix in idx if ix.text != "0"]
+    for place, ix in reversed(list(enumerate(wide))):
+        divided = f"({number}) / {inner}" if inner > 1 else f"({number})" if " " in number else number
+        out.append(f"const int {ix.text} = {divided if not place else f'{divided} % {ix.size}'};")
+        assert isinstance(ix.size, int)
+        inner *= ix.size
+    return out
