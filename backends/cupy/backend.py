@@ -24,7 +24,6 @@ from .module import interface_text
 from .runtime import arguments, driver, plans
 from .runtime_kernels import runtime_kernels
 from .sums import vector_text
-from .tile_kernels import TileKernel
 from .tiles import LOAD
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Built:
         if self._function is None:
             module = executed(self.source, "cupy", self.name)
             xp = self._load()
-            kernels = module["Kernels"](xp, module["SRC"])
+            kernels = module["Kernels"](xp, module["SRC"], module["SPLIT_SRC"])
             self._function = module[self.name](xp, kernels, module["REAL"], self.plan)
         return self._function
 
@@ -117,7 +116,8 @@ class CupyBackend:
         written = [CudaFunction(ascii_name(name), graph, layout, dtype, without, taken) for name, graph in functions]
         imports, runtime = _runtime()
         head = f"{docstring(header)}\n\n" if header else ""
-        kernels = f"REAL = {dtype!r}\nSRC = r'''{kernel_text(written, dtype)}'''"
+        texts = {"SRC": kernel_text(written, dtype), "SPLIT_SRC": split_text(written, dtype)}
+        kernels = "\n\n".join([f"REAL = {dtype!r}", *(f"{name} = r'''{text}'''" for name, text in texts.items())])
         parts = [head + imports, title("kernels"), kernels, title("runtime, the same in all modules"), runtime]
         return joined([*parts, title("memory and launches"), *map(class_text, written)])
 
@@ -127,12 +127,20 @@ def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
     kernels = "\n".join(kernel.text for f in functions for kernel in f.kernels)
     symbols = any(not array.real for f in functions for array in f.memory.used())
     random = any(f.random for f in functions)
-    philox = f"{PHILOX}\n" if random else ""
-    fixed = fixed_text(functions, dtype, "__device__")
-    tiles = any(isinstance(kernel, TileKernel) for f in functions for kernel in f.kernels)
-    real = Scalars(dtype).real
-    vector = vector_text(real, LOAD // np.dtype(dtype).itemsize) if tiles else ""
-    return f"\n{philox}{fixed}{vector}{kernels}{runtime_kernels(real, symbols, random)}"
+    return f"{_shared_text(functions, dtype)}{kernels}{runtime_kernels(Scalars(dtype).real, symbols, random)}"
+
+
+def split_text(functions: Sequence[CudaFunction], dtype: str) -> str:
+    """The CUDA C of the kernels that only the plan `split` launches, or nothing."""
+    kernels = "\n".join(kernel.text for f in functions for kernel in f.launches.writer.apart)
+    vector = vector_text(Scalars(dtype).real, LOAD // np.dtype(dtype).itemsize)
+    return f"{_shared_text(functions, dtype)}{vector}{kernels}" if kernels else ""
+
+
+def _shared_text(functions: Sequence[CudaFunction], dtype: str) -> str:
+    """What kernels of both texts read."""
+    philox = f"{PHILOX}\n" if any(f.random for f in functions) else ""
+    return f"\n{philox}{fixed_text(functions, dtype, '__device__')}"
 
 
 @cache

@@ -80,10 +80,10 @@ def _report(arch: int, usages: list[Usage]) -> str:
 
 
 def kernel_texts(source: str) -> list[str]:
-    """The CUDA C in a module's source: the values of `SRC`."""
+    """The CUDA C in a module's source: the values of `SRC` and `SPLIT_SRC`, unless they are empty."""
     assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
-    named = [node.value for node in assigned if [ast.unparse(target) for target in node.targets] == ["SRC"]]
-    return [ast.literal_eval(value) for value in named]
+    named = [node.value for node in assigned if ast.unparse(node.targets[0]) in ("SRC", "SPLIT_SRC")]
+    return [text for value in named if (text := ast.literal_eval(value))]
 
 
 def compiled(code: str, arch: int) -> list[Usage]:

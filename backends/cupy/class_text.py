@@ -110,7 +110,7 @@ def _inputs(f: CudaFunction) -> dict[str, tuple[str, int | None, str | None, tup
 
 def _used(f: CudaFunction) -> list[Array]:
     """The arrays that kernels or the driver use, except those that the caller passes."""
-    text = "\n".join([*(k.text for k in f.kernels), *_all_lines(f), *f.results.values()])
+    text = "\n".join([*(k.text for k in (*f.kernels, *f.launches.writer.apart)), *_all_lines(f), *f.results.values()])
     words = set(re.findall(r"\w+", text))
     given = {array for name, (array, *_) in _inputs(f).items() if not START.has(name)}
     return [a for a in f.memory.used() if a.name in words and a.name not in given and a.home not in VECTORS]

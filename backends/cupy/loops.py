@@ -15,7 +15,6 @@ from recurrency.program.program import Region
 from ..kernels.index import clock_size
 from ..kernels.pieces import pieces
 from ..kernels.races import NotDiagonalError
-from ..kernels.writer import Kernel
 from .launches import CudaLaunches
 
 CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
@@ -89,12 +88,8 @@ class Loops:
     def _split(self, region: Region) -> list[str]:
         """Kernels of tiles at each step where products fit, see `tiles`, and those of `step` elsewhere."""
         made = self.launches
-        packs: list[Kernel] = []
-        made.writer.packs = packs
-        try:
+        with made.writer.splitting() as packs:
             lines = self._steps(region, "step")
-        finally:
-            made.writer.packs = None
         if not packs:
             raise NotDiagonalError("no step has a product of weights and a vector")
         return [*map(made.launch, packs), *lines]

@@ -33,7 +33,7 @@ def _function(cls):
     """A function on the device, its kernels compiled when they are first needed."""
     xp = _xp()
     if "kernels" not in _made:
-        _made["kernels"] = Kernels(xp, SRC)
+        _made["kernels"] = Kernels(xp, SRC, SPLIT_SRC)
     if cls.__name__ not in _made:
         _made[cls.__name__] = cls(xp, _made["kernels"], REAL, _made.get("plan"))
     return _made[cls.__name__]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -19,6 +20,7 @@ from ..kernels.arrays import VECTORS, Array
 from ..kernels.index import At, Ix
 from ..kernels.pieces import Domain, Store
 from ..kernels.races import Written, race
+from ..kernels.values import Source
 from ..kernels.writer import Draft, Kernel
 from ..names import Names
 from .split import Group, SplitBody
@@ -61,9 +63,27 @@ class Tiled:
 
 
 class SplitWriter(CudaWriter):
-    """Writes kernels of tiles for stages of a loop while `packs` is a list, to which it appends what packs weights."""
+    """Writes kernels of tiles for stages of a loop within `splitting`; those of no other way are in `apart`."""
 
     packs: list[Kernel] | None = None
+    """Within `splitting`, the kernels that pack weights before the loop."""
+
+    def __init__(self, source: Source, prefix: str) -> None:
+        super().__init__(source, prefix)
+        self.apart: list[Kernel] = []
+
+    @contextmanager
+    def splitting(self) -> Iterator[list[Kernel]]:
+        """Write kernels of tiles where products fit; yields the kernels that pack their weights."""
+        known, made = dict(self.known), len(self.made)
+        packs: list[Kernel] = []
+        self.packs = packs
+        try:
+            yield packs
+        finally:
+            self.apart += self.made[made:] if packs else []
+            del self.made[made:]
+            self.known, self.packs = known, None
 
     def points(
         self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str, scan: Region | None = None

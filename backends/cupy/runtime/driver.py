@@ -216,15 +216,25 @@ class Function(Planner):
 class Kernels:
     """The kernels of a text as attributes, all compiled at once, because no kernel can be compiled during a capture.
 
-    `functions` are the functions that launch them, one at a time.
+    Those of `split`, which only the plan of this name launches, are compiled when it is first made. `functions` are the
+    functions that launch kernels, one at a time.
     """
 
-    def __init__(self, xp: Any, source: str) -> None:
-        module = xp.RawModule(code=source, options=("--std=c++17",))
-        names = re.findall(r"__global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(", source)
+    def __init__(self, xp: Any, source: str, split: str = "") -> None:
         self.functions: list[Function] = []
         self.lock = threading.RLock()
-        self.__dict__.update((name, module.get_function(name)) for name in names)
+        self.xp, self.later = xp, {"split": split}
+        self._compile(source)
+
+    def need(self, way: str) -> None:
+        """Compile the kernels that only this way to run loops launches, unless that is done."""
+        self._compile(self.later.pop(way, ""))
+
+    def _compile(self, source: str) -> None:
+        if source:
+            module = self.xp.RawModule(code=source, options=("--std=c++17",))
+            names = re.findall(r"__global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(", source)
+            self.__dict__.update((name, module.get_function(name)) for name in names)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"there is no kernel {name}")

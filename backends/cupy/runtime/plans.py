@@ -81,6 +81,8 @@ class Planner:
                 return self.plans[key]
             self.check(sizes, int(batch))
             p = self.empty_plan(sizes, int(batch), given, training, ragged)
+            for *_, way, _ in p.ways:
+                self.kernels.need(way)
             self.allocate(p, *sizes, int(batch))
             if p.static:
                 self.renew(p, *sizes, int(batch))
