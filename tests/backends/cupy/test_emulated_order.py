@@ -17,7 +17,7 @@ from tests.support.usual import diagonal
 pytestmark = pytest.mark.skipif(compiler.obstacle() is not None, reason=f"cupy-emulated: {compiler.obstacle()}")
 
 
-@pytest.mark.parametrize(("name", "plan"), diagonal(library.names(), ["step", "gemm"], every=2))
+@pytest.mark.parametrize(("name", "plan"), diagonal(library.names(), ["step", "split", "gemm"], every=2))
 def test_the_order_of_threads_changes_nothing(name: str, plan: str) -> None:
     device = StandIn()
     model = compiled(name, device, plan)

@@ -25,7 +25,7 @@ REASON = backend.describe(emulated=True).get(DEVICE, "there is no such backend")
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=f"{DEVICE}: {REASON}")]
 
 CELLS = library.names()
-PLANS = ("loop", "step", "gemm")
+PLANS = ("loop", "step", "split", "gemm")
 KINDS = ("forward", "backward", "loss_gradients")
 
 DIAGONAL = """

@@ -25,7 +25,7 @@ def blocks(plan: Any) -> set[int]:
     return {id(a.block) for a in vars(plan).values() if hasattr(a, "block")}
 
 
-@pytest.mark.parametrize("way", ["step", "gemm"])
+@pytest.mark.parametrize("way", ["step", "split", "gemm"])
 def test_streams_share_no_memory(way: str) -> None:
     """What two streams do runs at the same time: one would write what the other still reads."""
     module, _ = module_of()

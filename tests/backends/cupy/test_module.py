@@ -159,7 +159,7 @@ def test_later_runs_change_no_earlier_results(small: tuple[Any, Any], batch: int
 
 
 @emulated
-@pytest.mark.parametrize("plan", [None, "step", "gemm"])
+@pytest.mark.parametrize("plan", [None, "step", "split", "gemm"])
 @pytest.mark.parametrize(("steps", "batch"), [(0, 3), (1, 1), (4, 0), (0, 0), (31, 9)])
 def test_odd_sizes_run(small: tuple[Any, Any], steps: int, batch: int, plan: str | None) -> None:
     module, model = small

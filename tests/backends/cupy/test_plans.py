@@ -17,8 +17,8 @@ from tests.transcriptions import CASES, Case
 REASON = describe(emulated=True).get("cupy-emulated", "not installed")
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"cupy-emulated: {REASON}")
 
-PLANS = ("loop", "step")
-"""Ways to run a loop; where there is no `loop`, it is `gemm`."""
+PLANS = ("loop", "step", "split")
+"""Ways to run a loop; where there is none of this name, it is `gemm`."""
 
 
 @cache
