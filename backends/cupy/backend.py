@@ -21,6 +21,7 @@ from ..python.module import docstring, executed, import_lines, joined, title, wi
 from .class_text import class_text
 from .function import CudaFunction
 from .module import interface_text
+from .rows import sum_text
 from .runtime import arguments, driver, plans
 from .runtime_kernels import runtime_kernels
 from .sums import vector_text
@@ -133,8 +134,9 @@ def kernel_text(functions: Sequence[CudaFunction], dtype: str) -> str:
 def split_text(functions: Sequence[CudaFunction], dtype: str) -> str:
     """The CUDA C of the kernels that only the plan `split` launches, or nothing."""
     kernels = "\n".join(kernel.text for f in functions for kernel in f.launches.writer.apart)
-    vector = vector_text(Scalars(dtype).real, LOAD // np.dtype(dtype).itemsize)
-    return f"{_shared_text(functions, dtype)}{vector}{kernels}" if kernels else ""
+    real = Scalars(dtype).real
+    known = f"{vector_text(real, LOAD // np.dtype(dtype).itemsize)}{sum_text(real)}"
+    return f"{_shared_text(functions, dtype)}{known}\n{kernels}" if kernels else ""
 
 
 def _shared_text(functions: Sequence[CudaFunction], dtype: str) -> str:

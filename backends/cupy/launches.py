@@ -17,6 +17,7 @@ from ..kernels.stages import Stages
 from ..kernels.writer import Kernel
 from ..names import Names
 from .products import CudaProducts
+from .rows import RowKernel
 from .tile_kernels import SplitWriter, TileKernel
 from .tiles import SEQUENCES
 
@@ -56,6 +57,8 @@ class CudaLaunches(Launches[SplitWriter, CudaProducts]):
     def launch(self, kernel: Kernel) -> str:
         """See `Launches.launch`."""
         args = ["steps[t]" if arg == "t" else arg for arg in kernel.args]
+        if isinstance(kernel, RowKernel):
+            return f"launch_rows(k.{kernel.name}, {kernel.count}, {kernel.threads}, {', '.join(args)})"
         if isinstance(kernel, TileKernel):
             versions = ", ".join(f"{size}: k.{kernel.name}{size}" for size in SEQUENCES)
             return f"launch_tiles({{{versions}}}, {kernel.count}, {kernel.blocks}, {kernel.threads}, {', '.join(args)})"

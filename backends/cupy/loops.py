@@ -16,6 +16,7 @@ from ..kernels.index import clock_size
 from ..kernels.pieces import pieces
 from ..kernels.races import NotDiagonalError
 from .launches import CudaLaunches
+from .rows import Rows
 
 CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
 """Operations whose elements read several elements of an argument, with their names in messages."""
@@ -89,10 +90,14 @@ class Loops:
         """Kernels of tiles at each step where products fit, see `tiles`, and those of `step` elsewhere."""
         made = self.launches
         with made.writer.splitting() as packs:
-            lines = self._steps(region, "step")
-        if not packs:
-            raise NotDiagonalError("no step has a product of weights and a vector")
-        return [*map(made.launch, packs), *lines]
+            lines = self._steps(
+                region, "step", lambda lines: Rows(made.writer, made.launch).merged(lines, made.writer.rows)
+            )
+            if not packs:
+                raise NotDiagonalError("no step has a product of weights and a vector")
+            lines = [*map(made.launch, packs), *lines]
+            made.writer.keep(lines)
+        return lines
 
     def _rows(self, region: Region) -> Iterator[int]:
         """The matrices whose rows neighbouring threads would read."""
@@ -110,8 +115,10 @@ class Loops:
                         yield arg
                     seen.add(arg)
 
-    def _steps(self, region: Region, way: str) -> list[str]:
-        """A loop over the steps, in the driver."""
+    def _steps(
+        self, region: Region, way: str, change: Callable[[list[str]], list[str]] = lambda lines: lines
+    ) -> list[str]:
+        """A loop over the steps, in the driver; `change` makes the lines of a step others."""
         made, stages = self.launches, self.launches.stages[way]
         outputs = dict(made.source.outputs)
         made.hoisted.clear()
@@ -120,6 +127,7 @@ class Loops:
             lines += made.stage(stage, stages.ready(region, number), region)
         made.source.outputs.clear()
         made.source.outputs.update(outputs)
+        lines = change(lines)
         steps = clock_size(region.clock)
         order = f"range({steps})" if region.kind == "scan forwards" else f"range({steps} - 1, -1, -1)"
         before = [f"{name} = {text}" for text, name in made.hoisted.items()]

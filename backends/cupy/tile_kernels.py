@@ -23,10 +23,11 @@ from ..kernels.races import Written, race
 from ..kernels.values import Source
 from ..kernels.writer import Draft, Kernel
 from ..names import Names
+from .rows import Row
 from .split import Group, SplitBody
 from .sums import Terms, declared, product_lines, total_lines
 from .tiles import SEQUENCES, WARP, Tile, tile
-from .writer import CudaBody, CudaWriter, decoded, kernel_of, signature
+from .writer import CudaBody, CudaWriter, decoded, index_lines, kernel_of, signature
 
 LARGEST = 2**31 - 2**10
 """The greatest number of elements of an array: kernels count in 32 bits."""
@@ -55,11 +56,11 @@ class Tiled:
 
     def outer(self, number: str) -> list[str]:
         """The lines that find the leading indices of a tile, which an operand may depend on."""
-        return _indices(self.idx[: self.axes], f"{number} / {self.tile.tiles}")
+        return index_lines(self.idx[: self.axes], f"{number} / {self.tile.tiles}")
 
     def inner(self, unit: str) -> list[str]:
         """The lines that find the other indices of a unit."""
-        return _indices(self.idx[self.axes :], unit)
+        return index_lines(self.idx[self.axes :], unit)
 
 
 class SplitWriter(CudaWriter):
@@ -71,26 +72,43 @@ class SplitWriter(CudaWriter):
     def __init__(self, source: Source, prefix: str) -> None:
         super().__init__(source, prefix)
         self.apart: list[Kernel] = []
+        self.rows: list[Row] = []
+        self.kept: list[Kernel] = []
+        self.begun = 0
 
     @contextmanager
     def splitting(self) -> Iterator[list[Kernel]]:
         """Write kernels of tiles where products fit; yields the kernels that pack their weights."""
         known, made = dict(self.known), len(self.made)
+        self.begun = made
         packs: list[Kernel] = []
-        self.packs = packs
+        self.packs, self.rows = packs, []
         try:
             yield packs
         finally:
-            self.apart += self.made[made:] if packs else []
+            self.apart += self.kept
             del self.made[made:]
-            self.known, self.packs = known, None
+            self.known, self.packs, self.kept = known, None, []
+
+    def keep(self, lines: Sequence[str]) -> None:
+        """Keep those kernels that some lines launch, within `splitting`."""
+        words = set(re.findall(r"\w+", "\n".join(lines)))
+        names = {k.name: {k.name, *(f"{k.name}{size}" for size in SEQUENCES)} for k in self.made}
+        self.kept = [kernel for kernel in self.made[self.begun :] if names[kernel.name] & words]
 
     def points(
         self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str, scan: Region | None = None
     ) -> Kernel:
         """See `Writer.points`."""
-        made = None if self.packs is None or scan is None else self._tiled(domain, stores, ready, wish)
-        return made or super().points(domain, stores, ready, wish, scan)
+        if self.packs is None or scan is None:
+            return super().points(domain, stores, ready, wish, scan)
+        tiled = self._tiled(domain, stores, ready, wish)
+        if tiled is not None:
+            return tiled
+        kernel = super().points(domain, stores, ready, wish, scan)
+        if domain.kind is Kind.STREAM and all(isinstance(size, int) for size in domain.shape):
+            self.rows.append(Row(kernel, domain, tuple(stores), ready, wish))
+        return kernel
 
     def _tiled(self, domain: Domain, stores: Sequence[Store], ready: Container[int], wish: str) -> TileKernel | None:
         """The kernel of a stage in which blocks compute tiles, or None where no product fits.
@@ -213,15 +231,3 @@ class SplitWriter(CudaWriter):
 def _itemsize(writer: CudaWriter) -> int:
     """The bytes of a number."""
     return {"float": 4, "double": 8}[writer.source.scalars.real]
-
-
-def _indices(idx: Sequence[Ix], number: str) -> list[str]:
-    """The lines that find indices from the number of an element in row-major order."""
-    out, inner = [], 1
-    wide = [ix for ix in idx if ix.text != "0"]
-    for place, ix in reversed(list(enumerate(wide))):
-        divided = f"({number}) / {inner}" if inner > 1 else f"({number})" if " " in number else number
-        out.append(f"const int {ix.text} = {divided if not place else f'{divided} % {ix.size}'};")
-        assert isinstance(ix.size, int)
-        inner *= ix.size
-    return out

@@ -180,6 +180,18 @@ def decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
     return out
 
 
+def index_lines(idx: Sequence[Ix], number: str) -> list[str]:
+    """The lines that find indices from the number of an element in row-major order."""
+    out, inner = [], 1
+    wide = [ix for ix in idx if ix.text != "0"]
+    for place, ix in reversed(list(enumerate(wide))):
+        divided = f"({number}) / {inner}" if inner > 1 else f"({number})" if " " in number else number
+        out.append(f"const int {ix.text} = {divided if not place else f'{divided} % {ix.size}'};")
+        assert isinstance(ix.size, int)
+        inner *= ix.size
+    return out
+
+
 def _wrapped(params: Sequence[str]) -> list[str]:
     """Parameters on lines of limited length."""
     lines, line = [], ""

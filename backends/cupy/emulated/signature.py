@@ -71,15 +71,25 @@ def signatures(code: str) -> tuple[Signature, ...]:
         ):  # which no name of a specification begins or ends like
             raise NotImplementedError(f"the stand-in for cupy takes no kernels with {word}: {why}")
     found = list(KERNEL.finditer(bare))
+    waits = re.compile("|".join([WAITS, *_waiting(bare)]))
     ends = [*(later.start() for later in found[1:]), len(bare)]
-    return tuple(_signature(one, bare[one.end() : end]) for one, end in zip(found, ends, strict=True))
+    return tuple(
+        _signature(one, waits.search(bare[one.end() : end]) is not None) for one, end in zip(found, ends, strict=True)
+    )
 
 
-def _signature(found: re.Match[str], body: str) -> Signature:
+def _waiting(code: str) -> set[str]:
+    """The names of functions in which threads wait for one another, before all kernels."""
+    parts = re.split(r"__device__|__global__", code)
+    waiting = [part for part in parts if re.search(WAITS, part)]
+    return {found[1] for part in waiting if (found := re.match(r"\s*(?:inline )?\w+ (\w+)\(", part))}
+
+
+def _signature(found: re.Match[str], waits: bool) -> Signature:
     name, bound = found["name"], found["bound"] or found["after"] or 1024
     texts = [text for text in found["parameters"].split(",") if text.strip()]
     parameters = tuple(_parameter(name, text) for text in texts)
-    return Signature(name, parameters, int(bound), re.search(WAITS, body) is not None)
+    return Signature(name, parameters, int(bound), waits)
 
 
 def _parameter(kernel: str, text: str) -> Parameter:

@@ -35,6 +35,12 @@ def launch_tiles(versions: Mapping[int, Any], batch: int, blocks: int, threads: 
         versions[size]((blocks * -(-batch // size),), (threads,), args)
 
 
+def launch_rows(kernel: Any, batch: int, threads: int, *args: Any) -> None:
+    """Launch a kernel with a block for each sequence."""
+    if batch:
+        kernel((batch,), (threads,), args)
+
+
 def product(xp: Any, a: Any, b: Any, out: Any) -> None:
     """Compute `out = a @ b` for matrices, unless `out` is empty."""
     if 0 not in out.shape:

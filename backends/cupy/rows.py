@@ -1,0 +1,200 @@
+"""Kernels of the plan `split` in which one block computes several stages of a step for one sequence.
+
+What lies between two products of a step often is a chain of sums over units and of element-wise work, as in a layer
+norm: many launches with little work each. No stage reads other sequences, so a barrier within a block is enough between
+them, and the threads of a block share the terms of its sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil, prod
+
+from ..kernels.index import At, Ix
+from ..kernels.pieces import Domain, Store
+from ..kernels.races import Written
+from ..kernels.values import Asked, Source
+from ..kernels.writer import Draft, Kernel
+from ..names import Names
+from .tiles import WARP
+from .writer import CudaBody, CudaWriter, index_lines, kernel_of, signature
+
+THREADS = 512
+"""The greatest number of threads of a block: they have 128 registers each."""
+
+MOST_TURNS = 128
+"""A stage in which a block adds or computes more often in turn is spread over the device, in a launch of its own."""
+
+SHUFFLES, BARRIERS = 5, 10
+"""What a sum of a warp, and one of a block, cost besides, in additions."""
+
+
+@dataclass(frozen=True)
+class RowKernel(Kernel):
+    """A kernel with a block of `threads` for each sequence; `count` is the number of sequences."""
+
+    threads: int = WARP
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stage that a block could compute for one sequence, and the kernel that computes it for all."""
+
+    kernel: Kernel
+    domain: Domain
+    stores: tuple[Store, ...]
+    ready: Container[int]
+    wish: str
+
+    @property
+    def size(self) -> int:
+        """The number of elements of one sequence."""
+        return prod(size for size in self.domain.shape if isinstance(size, int))
+
+
+class RowBody(CudaBody):
+    """The body of a stage, whose outermost sums are shared by a `team` of threads: none, a `warp` or the `block`.
+
+    `terms` is the number of terms of the longest one, as far as that is known.
+    """
+
+    def __init__(self, source: Source, ready: Container[int], names: Names, team: str, asked: Asked | None) -> None:
+        super().__init__(source, ready, names, asked)
+        self.team, self.terms = team, 0
+        self._adding: list[str] = []
+
+    def reduction(self, names: Sequence[str]) -> None:
+        """See `Body.reduction`."""
+        self._adding = list(names) if len(self.scopes) == 1 else []
+
+    @contextmanager
+    def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
+        """See `Body.loop`."""
+        names, self._adding = self._adding, []
+        self.terms = max(self.terms, int(bound) if names and bound.isdigit() else 0)
+        if not names or not self.team:
+            with super().loop(wish, bound, count) as name:
+                yield name
+            return
+        first, step = ("lane", WARP) if self.team == "warp" else ("threadIdx.x", "blockDim.x")
+        name = self.names.new(wish)
+        with self.block(f"for (int {name} = {first}; {name} < {bound}; {name} += {step})"):
+            yield name
+        for total in names:
+            self.line(f"{total} = sum_of_{self.team}({total}{', sums' if self.team == 'block' else ''});")
+
+
+def sum_text(real: str) -> str:
+    """The functions by which threads add up what each of them has, in an order that is always the same."""
+    return f"""
+__device__ {real} sum_of_warp({real} sum) {{
+    #pragma unroll
+    for (int mask = {WARP // 2}; mask; mask /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
+    return sum;
+}}
+__device__ {real} sum_of_block({real} sum, {real}* sums) {{
+    sum = sum_of_warp(sum);
+    if (threadIdx.x % {WARP} == 0) sums[threadIdx.x / {WARP}] = sum;
+    __syncthreads();
+    {real} total = sums[0];
+    for (int w = 1; w < blockDim.x / {WARP}; ++w) total += sums[w];
+    __syncthreads();
+    return total;
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage of a row kernel: the threads that share its sums, the elements of products that it needs, its terms."""
+
+    row: Row
+    team: str
+    asked: Asked
+    terms: int
+
+
+class Rows:
+    """Merges the kernels of a step into row kernels, which `launch` writes into the driver."""
+
+    def __init__(self, writer: CudaWriter, launch: Callable[[Kernel], str]) -> None:
+        self.writer, self.launch, self.source = writer, launch, writer.source
+
+    def merged(self, lines: Sequence[str], rows: Sequence[Row]) -> list[str]:
+        """The lines of a step, with one launch for neighbours among `rows`."""
+        known = {self.launch(row.kernel): row for row in rows if not row.kernel.only_ragged}
+        out: list[str] = []
+        waiting: list[Planned] = []
+        for line in lines:
+            planned = self._planned(known[line]) if line in known else None
+            if planned is None:
+                out += [*self._launched(waiting), line]
+                waiting = []
+            else:
+                waiting.append(planned)
+        return [*out, *self._launched(waiting)]
+
+    def _launched(self, planned: Sequence[Planned]) -> list[str]:
+        """The launches of some stages; one alone without sums has more threads if it is spread over the device."""
+        if len(planned) > 1 or any(one.team for one in planned):
+            return [self.launch(self._kernel(planned))]
+        return [self.launch(one.row.kernel) for one in planned]
+
+    def _planned(self, row: Row) -> Planned | None:
+        """How a block computes a stage, or None if it would take long."""
+        body = self._body(row, "", None)
+        written = self.writer.stores(body, row.stores, _at(row.domain))
+        size, terms = row.size, max(1, body.terms)
+        turns = {
+            "": ceil(size / THREADS) * terms,
+            "warp": ceil(size / (THREADS // WARP)) * (ceil(terms / WARP) + SHUFFLES),
+            "block": size * (ceil(terms / THREADS) + BARRIERS),
+        }
+        team = min(turns, key=turns.__getitem__) if body.terms else ""
+        changed = team and any(
+            read.element in written for read in body.reads
+        )  # one thread stores, others may still read
+        return None if changed or turns[team] > MOST_TURNS else Planned(row, team, body.asked, terms)
+
+    def _body(self, row: Row, team: str, asked: Asked | None) -> RowBody:
+        return RowBody(self.source, row.ready, Names(outer=self.source.memory.names), team, asked)
+
+    def _kernel(self, planned: Sequence[Planned]) -> RowKernel:
+        """The kernel of some stages."""
+        most = max(max(one.row.size, one.terms) for one in planned)
+        threads = min(THREADS, WARP * ceil(most / WARP))
+        lines = ["const int lane = threadIdx.x % 32, b = blockIdx.x;", "const long long tb = (long long)t * B + b;"]
+        if any(one.team == "block" for one in planned):
+            lines.insert(0, f"__shared__ {self.source.scalars.real} sums[{THREADS // WARP}];")
+        written: dict[str, Written] = {}
+        for number, one in enumerate(planned):
+            body = self._body(one.row, one.team, one.asked)
+            found = self.writer.stores(body, one.row.stores, _at(one.row.domain))
+            lines += [*(["__syncthreads();"] if number else []), *_stage(one, body, found, threads)]
+            written |= found
+        name: str = self.source.memory.names.new(f"{self.writer.prefix}_{planned[-1].row.wish}_rows")
+        params, args = signature(Draft(planned[0].row.domain, "step", body, lines, written), self.source)
+        text = kernel_of(name, [*params, "int t"], lines, (threads, 1))
+        kernel = RowKernel(name, text, (*args, "t"), "B", threads=threads)
+        self.writer.made.append(kernel)
+        return kernel
+
+
+def _at(domain: Domain) -> At:
+    """The element that a thread computes."""
+    return At("t", "b", tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(domain.shape)))
+
+
+def _stage(one: Planned, body: RowBody, written: Iterable[str], threads: int) -> list[str]:
+    """The lines of one stage: each thread, warp or the block computes elements, and one of its threads stores them."""
+    first, step, storing = {
+        "": ("threadIdx.x", threads, ""),
+        "warp": (f"threadIdx.x / {WARP}", threads // WARP, "if (lane == 0) "),
+        "block": ("0", 1, "if (threadIdx.x == 0) "),
+    }[one.team]
+    starts = tuple(f"{element} = " for element in written)
+    lines = [f"{storing}{line}" if line.startswith(starts) else line for line in body.scopes[0].lines]
+    head = f"for (int i = {first}; i < {one.row.size}; i += {step}) {{"
+    return [head, *(f"    {line}" for line in [*index_lines(_at(one.row.domain).idx, "i"), *lines]), "}"]
