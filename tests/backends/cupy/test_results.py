@@ -145,7 +145,9 @@ def test_results_belong_to_the_caller(on: str, name: str, kind: str) -> None:
     hold(cell(name), one, other, None, on)
 
 
-@pytest.mark.parametrize(("name", "plan"), diagonal(["two states", "random", "two clocks"], ["loop", "step", "split", "gemm"]))
+@pytest.mark.parametrize(
+    ("name", "plan"), diagonal(["two states", "random", "two clocks"], ["loop", "step", "split", "gemm"])
+)
 @pytest.mark.parametrize("on", DEVICES)
 def test_results_of_every_plan_belong_to_the_caller(on: str, name: str, plan: str) -> None:
     one, other = (case_of(name, "float32", batch=3, seed=seed) for seed in (1, 2))

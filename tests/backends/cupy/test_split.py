@@ -224,6 +224,60 @@ def test_a_planted_fault_shows(fault: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert not found < 1e-6
 
 
+# ------------------------------------------------------------------------------------------------ a block per sequence
+
+NORMED = """
+cell Normed[H](x: [H]) -> (h: [H]) {
+    param U : [H, H] ~ glorot_uniform
+    param W : [H, H, H] ~ normal(0, 0.1)
+    state h : [H] ~ uniform(1)
+    a = layer_norm(U @ h[t-1] + x)
+    s = einsum("j,j->", a, h[t-1])
+    h = layer_norm(softmax(a) * s + einsum("ijk,j,k->i", W, a, h[t-1]))
+}
+"""
+"""Stages with sums of one element and of many, peaks, and products of three values."""
+
+
+@emulated
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("units", [1, pytest.param(5, marks=pytest.mark.long), 40])
+def test_blocks_of_one_sequence_compute_what_is_between_products(units: int, dtype: str) -> None:
+    model, plain = models(NORMED, dtype, (("H", units),))
+    module, data = executed(module_text(model)), arrays(plain, 3, 3)
+    found, want = results(module, *data, [3, 1, 0]), wanted(plain, *data, [3, 1, 0])
+    assert differs(found, want) < {"float64": 1e-11, "float32": 1e-4}[dtype]
+    assert any("_rows_" in launched.name for launched in module["_xp"]().launches)
+
+
+def launches_of(text: str, plan: str) -> int:
+    """The launches of one step forwards."""
+    method = text.split(f"def scan_0_{plan}(")[1].split("def ")[0].split("for t in")[1]
+    return method.count("launch")
+
+
+def test_a_layer_norm_is_one_launch_besides_the_products() -> None:
+    text = module_text(models("LayerNormLSTM", "float32", (("N", 5), ("H", 768)))[0])
+    assert launches_of(text, "step") == 9
+    assert launches_of(text, "split") == 2
+
+
+@emulated
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("__syncthreads();\n    for (int i = threadIdx.x / 32", "for (int i = threadIdx.x / 32"),
+        ("= sum_of_warp(total_)", "= total_"),
+    ],
+)
+def test_a_fault_between_stages_shows(old: str, new: str) -> None:
+    """Threads of one block go on too early; each has its own part of a sum."""
+    model, plain = models("LayerNormLSTM", "float64", (("N", 3), ("H", 40)))
+    text, data = module_text(model), arrays(plain, 2, 3)
+    assert old in text
+    assert not differs(results(executed(text.replace(old, new)), *data), wanted(plain, *data)) < 1e-6
+
+
 # ----------------------------------------------------------------------------------------------------------- registers
 
 
