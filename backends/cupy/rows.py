@@ -21,8 +21,8 @@ from ..names import Names
 from .tiles import WARP
 from .writer import CudaBody, CudaWriter, index_lines, kernel_of, signature
 
-THREADS = 512
-"""The greatest number of threads of a block: they have 128 registers each."""
+THREADS = {"float": 768, "double": 384}
+"""The greatest number of threads of a block: they have 80 registers each, and 168."""
 
 MOST_TURNS = 128
 """A stage in which a block adds or computes more often in turn is spread over the device, in a launch of its own."""
@@ -62,7 +62,7 @@ class RowBody(CudaBody):
 
     def __init__(self, source: Source, ready: Container[int], names: Names, team: str, asked: Asked | None) -> None:
         super().__init__(source, ready, names, asked)
-        self.team, self.terms = team, 0
+        self.team, self.terms, self.shared = team, 0, False
         self._adding: list[str] = []
 
     def reduction(self, names: Sequence[str]) -> None:
@@ -83,7 +83,10 @@ class RowBody(CudaBody):
         with self.block(f"for (int {name} = {first}; {name} < {bound}; {name} += {step})"):
             yield name
         for total in names:
+            if self.team == "block" and self.shared:
+                self.line("__syncthreads();")  # the last sum has been read
             self.line(f"{total} = sum_of_{self.team}({total}{', sums' if self.team == 'block' else ''});")
+            self.shared = True
 
 
 def sum_text(real: str) -> str:
@@ -96,12 +99,10 @@ __device__ {real} sum_of_warp({real} sum) {{
 }}
 __device__ {real} sum_of_block({real} sum, {real}* sums) {{
     sum = sum_of_warp(sum);
-    if (threadIdx.x % {WARP} == 0) sums[threadIdx.x / {WARP}] = sum;
+    const int lane = threadIdx.x % {WARP};
+    if (lane == 0) sums[threadIdx.x / {WARP}] = sum;
     __syncthreads();
-    {real} total = sums[0];
-    for (int w = 1; w < blockDim.x / {WARP}; ++w) total += sums[w];
-    __syncthreads();
-    return total;
+    return sum_of_warp(lane < blockDim.x / {WARP} ? sums[lane] : 0);
 }}
 """
 
@@ -121,6 +122,7 @@ class Rows:
 
     def __init__(self, writer: CudaWriter, launch: Callable[[Kernel], str]) -> None:
         self.writer, self.launch, self.source = writer, launch, writer.source
+        self.most = THREADS[self.source.scalars.real]
 
     def merged(self, lines: Sequence[str], rows: Sequence[Row]) -> list[str]:
         """The lines of a step, with one launch for neighbours among `rows`."""
@@ -146,11 +148,11 @@ class Rows:
         """How a block computes a stage, or None if it would take long."""
         body = self._body(row, "", None)
         written = self.writer.stores(body, row.stores, _at(row.domain))
-        size, terms = row.size, max(1, body.terms)
+        size, terms, threads = row.size, max(1, body.terms), self.most
         turns = {
-            "": ceil(size / THREADS) * terms,
-            "warp": ceil(size / (THREADS // WARP)) * (ceil(terms / WARP) + SHUFFLES),
-            "block": size * (ceil(terms / THREADS) + BARRIERS),
+            "": ceil(size / threads) * terms,
+            "warp": ceil(size / (threads // WARP)) * (ceil(terms / WARP) + SHUFFLES),
+            "block": size * (ceil(terms / threads) + BARRIERS),
         }
         team = min(turns, key=turns.__getitem__) if body.terms else ""
         changed = team and any(
@@ -163,23 +165,28 @@ class Rows:
 
     def _kernel(self, planned: Sequence[Planned]) -> RowKernel:
         """The kernel of some stages."""
-        most = max(max(one.row.size, one.terms) for one in planned)
-        threads = min(THREADS, WARP * ceil(most / WARP))
+        threads = _threads([one.row.size if one.team != "block" else one.terms for one in planned], self.most)
         lines = ["const int lane = threadIdx.x % 32, b = blockIdx.x;", "const long long tb = (long long)t * B + b;"]
         if any(one.team == "block" for one in planned):
-            lines.insert(0, f"__shared__ {self.source.scalars.real} sums[{THREADS // WARP}];")
+            lines.insert(0, f"__shared__ {self.source.scalars.real} sums[{WARP}];")
         written: dict[str, Written] = {}
         for number, one in enumerate(planned):
             body = self._body(one.row, one.team, one.asked)
+            body.shared = one.row.size > 1
             found = self.writer.stores(body, one.row.stores, _at(one.row.domain))
             lines += [*(["__syncthreads();"] if number else []), *_stage(one, body, found, threads)]
             written |= found
         name: str = self.source.memory.names.new(f"{self.writer.prefix}_{planned[-1].row.wish}_rows")
-        params, args = signature(Draft(planned[0].row.domain, "step", body, lines, written), self.source)
+        params, args = signature(Draft(planned[0].row.domain, "step", body, lines, written), self.source, early=True)
         text = kernel_of(name, [*params, "int t"], lines, (threads, 1))
         kernel = RowKernel(name, text, (*args, "t"), "B", threads=threads)
         self.writer.made.append(kernel)
         return kernel
+
+
+def _threads(sizes: Sequence[int], most: int) -> int:
+    """The fewest threads with which a block is done after the fewest turns."""
+    return min(range(WARP, most + 1, WARP), key=lambda n: sum(ceil(size / n) for size in sizes))
 
 
 def _at(domain: Domain) -> At:

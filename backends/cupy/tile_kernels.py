@@ -200,7 +200,7 @@ class SplitWriter(CudaWriter):
         for sequences in SEQUENCES:
             lines = list(self._lines(tiled, body, operands, sequences))
             domain = Domain(Kind.STREAM, None, ())
-            params, args = signature(Draft(domain, "step", body, lines, written), self.source)
+            params, args = signature(Draft(domain, "step", body, lines, written), self.source, early=True)
             text += kernel_of(f"{name}{sequences}", [*params, "int t"], lines, (made.threads, 1)) + "\n"
         kernel = TileKernel(name, text.rstrip("\n") + "\n", (*args, "t"), "B", False, made.blocks, made.threads)
         self.made.append(kernel)

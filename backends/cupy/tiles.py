@@ -15,8 +15,8 @@ LOAD = 16
 SEQUENCES = (4, 16)
 """Sequences of a block: each kernel is written for both, and the batch chooses."""
 
-MOST_WARPS = 12
-"""Warps of a block: 384 threads leave 168 registers to each."""
+MOST_WARPS = {4: 12, 8: 8}
+"""Warps of a block by the bytes of an element: 384 threads leave 168 registers to each, 256 threads leave 255."""
 
 MULTIPROCESSORS = 132
 """Blocks that run at the same time: those of an H100."""
@@ -116,7 +116,7 @@ def _of(outer: int, inner: int, units: int, products: Sequence[tuple[int, int]],
     parts = tuple(Part(terms, _columns(units * count, vector), vector) for terms, count in products)
     if max(part.columns for part in parts) > MOST_COLUMNS:
         return
-    wanted = min(MOST_WARPS, max(ceil(part.rounds / 2) for part in parts))
+    wanted = min(MOST_WARPS[itemsize], max(ceil(part.rounds / 2) for part in parts))
     warps = min(wanted, SHARED // (max(SEQUENCES) * itemsize * sum(part.row for part in parts)))
     if warps:
         yield Tile(outer, inner, units, warps, parts)

@@ -139,14 +139,20 @@ def kernel_of(name: str, params: Sequence[str], lines: Iterable[str], bounds: tu
     return "\n".join([head, *_wrapped(params), ") {", *(f"    {line}" for line in lines), "}"]) + "\n"
 
 
-def signature(draft: Draft, source: Source) -> tuple[list[str], list[str]]:
-    """The parameters that a kernel needs, and the arguments for them."""
+def signature(draft: Draft, source: Source, early: bool = False) -> tuple[list[str], list[str]]:
+    """The parameters that a kernel needs, and the arguments for them.
+
+    With `early` it says that no array lies over another one, so that loads need not wait for stores that come before
+    them; they need registers then.
+    """
     words, written = _words(draft.lines), draft.arrays
     params, args = [], []
     for array in source.memory.used(words):
         kind = source.scalars.real if array.real else "long long"
         wrote = array.name in written
-        params.append(f"{kind}* {array.name}" if wrote else f"const {kind}* __restrict__ {array.name}")
+        params.append(
+            f"{kind}* {'__restrict__ ' * early}{array.name}" if wrote else f"const {kind}* __restrict__ {array.name}"
+        )
         args.append(f"p.{array.name}")
     for word, kind in source.memory.scalars(words).items():
         params.append(f"{kind}{word}")
