@@ -7,7 +7,7 @@ them, and the threads of a block share the terms of its sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, prod
@@ -19,13 +19,16 @@ from ..kernels.values import Asked, Source
 from ..kernels.writer import Draft, Kernel
 from ..names import Names
 from .tiles import WARP
-from .writer import CudaBody, CudaWriter, index_lines, kernel_of, signature
+from .writer import CudaBody, CudaWriter, index_lines, kernel_of, loads_first, signature
 
 THREADS = {"float": 768, "double": 384}
 """The greatest number of threads of a block: they have 80 registers each, and 168."""
 
 MOST_TURNS = 128
 """A stage in which a block adds or computes more often in turn is spread over the device, in a launch of its own."""
+
+UNROLLED = 4
+"""The turns of a loop whose loads are under way at the same time."""
 
 SHUFFLES, BARRIERS = 5, 10
 """What a sum of a warp, and one of a block, cost besides, in additions."""
@@ -62,7 +65,7 @@ class RowBody(CudaBody):
 
     def __init__(self, source: Source, ready: Container[int], names: Names, team: str, asked: Asked | None) -> None:
         super().__init__(source, ready, names, asked)
-        self.team, self.terms, self.shared = team, 0, False
+        self.team, self.terms, self.shared, self.threads = team, 0, False, WARP
         self._adding: list[str] = []
 
     def reduction(self, names: Sequence[str]) -> None:
@@ -78,9 +81,16 @@ class RowBody(CudaBody):
             with super().loop(wish, bound, count) as name:
                 yield name
             return
-        first, step = ("lane", WARP) if self.team == "warp" else ("threadIdx.x", "blockDim.x")
+        first, step = ("lane", WARP) if self.team == "warp" else ("threadIdx.x", self.threads)
         name = self.names.new(wish)
-        with self.block(f"for (int {name} = {first}; {name} < {bound}; {name} += {step})"):
+        turns = ceil(int(bound) / step) if bound.isdigit() else 0
+        if turns:
+            self.line(f"#pragma unroll {min(turns, UNROLLED)}")
+        head = f"turn = 0; turn < {turns}; ++turn" if turns else f"{name} = {first}; {name} < {bound}; {name} += {step}"
+        with self.block(f"for (int {head})"):
+            if turns:
+                self.line(f"const int {name} = turn * {step} + {first};")
+                self.line(f"if ({name} >= {bound}) continue;")
             yield name
         for total in names:
             if self.team == "block" and self.shared:
@@ -116,6 +126,11 @@ class Planned:
     asked: Asked
     terms: int
 
+    @property
+    def alone(self) -> bool:
+        """Whether all threads compute the one element of the stage, and know it in later stages without a load."""
+        return self.team == "block" and self.row.size == 1
+
 
 class Rows:
     """Merges the kernels of a step into row kernels, which `launch` writes into the driver."""
@@ -146,7 +161,7 @@ class Rows:
 
     def _planned(self, row: Row) -> Planned | None:
         """How a block computes a stage, or None if it would take long."""
-        body = self._body(row, "", None)
+        body = self._body(row, "", None, Names(outer=self.source.memory.names))
         written = self.writer.stores(body, row.stores, _at(row.domain))
         size, terms, threads = row.size, max(1, body.terms), self.most
         turns = {
@@ -160,8 +175,8 @@ class Rows:
         )  # one thread stores, others may still read
         return None if changed or turns[team] > MOST_TURNS else Planned(row, team, body.asked, terms)
 
-    def _body(self, row: Row, team: str, asked: Asked | None) -> RowBody:
-        return RowBody(self.source, row.ready, Names(outer=self.source.memory.names), team, asked)
+    def _body(self, row: Row, team: str, asked: Asked | None, names: Names) -> RowBody:
+        return RowBody(self.source, row.ready, names, team, asked)
 
     def _kernel(self, planned: Sequence[Planned]) -> RowKernel:
         """The kernel of some stages."""
@@ -169,13 +184,18 @@ class Rows:
         lines = ["const int lane = threadIdx.x % 32, b = blockIdx.x;", "const long long tb = (long long)t * B + b;"]
         if any(one.team == "block" for one in planned):
             lines.insert(0, f"__shared__ {self.source.scalars.real} sums[{WARP}];")
+        names, known = Names(outer=self.source.memory.names), dict[tuple[int, At], str]()
         written: dict[str, Written] = {}
         for number, one in enumerate(planned):
-            body = self._body(one.row, one.team, one.asked)
-            body.shared = one.row.size > 1
+            body = self._body(one.row, one.team, one.asked, names)
+            body.shared, body.threads = one.row.size > 1, threads
+            body.scopes[0].known |= known
             found = self.writer.stores(body, one.row.stores, _at(one.row.domain))
             lines += [*(["__syncthreads();"] if number else []), *_stage(one, body, found, threads)]
             written |= found
+            if one.alone:
+                values = {store.value for store in one.row.stores}
+                known |= {key: text for key, text in body.scopes[0].known.items() if key[0] in values}
         name: str = self.source.memory.names.new(f"{self.writer.prefix}_{planned[-1].row.wish}_rows")
         params, args = signature(Draft(planned[0].row.domain, "step", body, lines, written), self.source, early=True)
         text = kernel_of(name, [*params, "int t"], lines, (threads, 1))
@@ -194,8 +214,9 @@ def _at(domain: Domain) -> At:
     return At("t", "b", tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(domain.shape)))
 
 
-def _stage(one: Planned, body: RowBody, written: Iterable[str], threads: int) -> list[str]:
+def _stage(one: Planned, body: RowBody, written: Mapping[str, Written], threads: int) -> list[str]:
     """The lines of one stage: each thread, warp or the block computes elements, and one of its threads stores them."""
+    size = one.row.size
     first, step, storing = {
         "": ("threadIdx.x", threads, ""),
         "warp": (f"threadIdx.x / {WARP}", threads // WARP, "if (lane == 0) "),
@@ -203,5 +224,14 @@ def _stage(one: Planned, body: RowBody, written: Iterable[str], threads: int) ->
     }[one.team]
     starts = tuple(f"{element} = " for element in written)
     lines = [f"{storing}{line}" if line.startswith(starts) else line for line in body.scopes[0].lines]
-    head = f"for (int i = {first}; i < {one.row.size}; i += {step}) {{"
-    return [head, *(f"    {line}" for line in [*index_lines(_at(one.row.domain).idx, "i"), *lines]), "}"]
+    turns = ceil(size / step)
+    if one.alone:
+        return lines
+    return [
+        f"#pragma unroll {min(turns, UNROLLED) if not one.team else 1}",
+        f"for (int turn = 0; turn < {turns}; ++turn) {{",
+        f"    const int i = turn * {step} + {first};",
+        f"    if (i >= {size}) continue;",
+        *(f"    {line}" for line in [*index_lines(_at(one.row.domain).idx, "i"), *loads_first(lines, written)]),
+        "}",
+    ]

@@ -27,7 +27,7 @@ from .rows import Row
 from .split import Group, SplitBody
 from .sums import Terms, declared, product_lines, total_lines
 from .tiles import SEQUENCES, WARP, Tile, tile
-from .writer import CudaBody, CudaWriter, decoded, index_lines, kernel_of, signature
+from .writer import CudaBody, CudaWriter, decoded, index_lines, kernel_of, loads_first, signature
 
 LARGEST = 2**31 - 2**10
 """The greatest number of elements of an array: kernels count in 32 bits."""
@@ -198,7 +198,7 @@ class SplitWriter(CudaWriter):
         name: str = memory.names.new(f"{self.prefix}_{tiled.wish}_tile")
         text, args = "", list[str]()
         for sequences in SEQUENCES:
-            lines = list(self._lines(tiled, body, operands, sequences))
+            lines = list(self._lines(tiled, loads_first(body.scopes[0].lines, written), operands, sequences))
             domain = Domain(Kind.STREAM, None, ())
             params, args = signature(Draft(domain, "step", body, lines, written), self.source, early=True)
             text += kernel_of(f"{name}{sequences}", [*params, "int t"], lines, (made.threads, 1)) + "\n"
@@ -207,9 +207,9 @@ class SplitWriter(CudaWriter):
         return kernel
 
     def _lines(
-        self, tiled: Tiled, body: SplitBody, operands: list[tuple[Array, Terms]], sequences: int
+        self, tiled: Tiled, body: Sequence[str], operands: list[tuple[Array, Terms]], sequences: int
     ) -> Iterator[str]:
-        """The lines of a kernel of tiles for so many sequences."""
+        """The lines of a kernel of tiles for so many sequences; `body` is what a thread does with sums of a unit."""
         made, real = tiled.tile, self.source.scalars.real
         yield from declared(made, sequences, real)
         yield from tiled.outer("tile")
@@ -224,7 +224,7 @@ class SplitWriter(CudaWriter):
         for number, group in enumerate(tiled.groups):
             for column, (_, _, name) in enumerate(group.columns):
                 inner += total_lines(made, number, column, name, sequences, real)
-        yield from (f"    {line}" for line in [*inner, *body.scopes[0].lines])
+        yield from (f"    {line}" for line in [*inner, *body])
         yield "}"
 
 

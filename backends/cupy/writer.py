@@ -186,6 +186,26 @@ def decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
     return out
 
 
+LOADED = re.compile(r"const [\w ]+ \w+ = (\w+\[([^\]]*)\]);(  //.*)?")
+"""The line of a body that only loads an element: its text and its index."""
+
+PLACES = re.compile(r"i\d+|t|b|tb|B|long|\d+")
+"""The words of an index that is known when a body begins."""
+
+
+def loads_first(lines: Sequence[str], written: Container[str]) -> list[str]:
+    """The lines of a body in another order, in which loads come first, so that none waits for what is computed before.
+
+    A load of what the body stores stays where it is.
+    """
+    early, late = list[str](), list[str]()
+    for line in lines:
+        found = LOADED.fullmatch(line)
+        known = found is not None and all(PLACES.fullmatch(word) for word in re.findall(r"\w+", found[2]))
+        (early if known and found is not None and found[1] not in written else late).append(line)
+    return [*early, *late]
+
+
 def index_lines(idx: Sequence[Ix], number: str) -> list[str]:
     """The lines that find indices from the number of an element in row-major order."""
     out, inner = [], 1
