@@ -17,12 +17,14 @@ def vector_text(real: str, size: int) -> str:
 class Terms:
     """How a thread reads a term `k` of the sequence `b`: `lines` and then the text of its value.
 
-    `vector` is an aligned element that has the terms behind it as neighbours, if there is one.
+    `vector` is an aligned element that has the terms behind it as neighbours, if there is one, and `stride` the number
+    of elements from one sequence to the next.
     """
 
     lines: tuple[str, ...]
     text: str
     vector: str | None
+    stride: int = 0
 
 
 def product_lines(made: Tile, number: int, sequences: int, weights: str, terms: Terms, real: str) -> list[str]:
@@ -33,14 +35,8 @@ def product_lines(made: Tile, number: int, sequences: int, weights: str, terms: 
     """
     part = made.parts[number]
     v, f = part.vector, "f" if real == "float" else ""
-    step = made.warps * v * WARP
-    more = [
-        f"vector next[{v}];",
-        f"if (round + {made.warps} < {part.rounds}) {{",
-        *(f"    {x}" for x in _loop("j", v, [f"next[j] = weights[(round * {v} + j) * {WARP} + {step}];"])),
-        "}",
-    ]
-    inner = [*more, *_loop("s", sequences, _of_sequence(part, terms, f)), *_loop("j", v, ["weight[j] = next[j];"])]
+    loops = [_rounds(made, part, sequences, terms, f, full) for full in (True, False)]
+    full = [f"if (last >= {sequences - 1}) {{", *(f"    {x}" for x in loops[0]), "} else {"]
     body = [
         f"{real} sum[{sequences}][{v}];",
         *_loop("s", sequences, _loop("c", v, [f"sum[s][c] = 0.0{f};"])),
@@ -50,15 +46,28 @@ def product_lines(made: Tile, number: int, sequences: int, weights: str, terms: 
         f"if (warp < {part.rounds}) {{",
         *(f"    {x}" for x in _loop("j", v, [f"weight[j] = weights[(warp * {v} + j) * {WARP}];"])),
         "}",
-        "#pragma unroll 1",
-        f"for (int round = warp; round < {part.rounds}; round += {made.warps}) {{",
-        f"    const int first = (round * {part.groups} + lane / {part.lanes}) * {v};",
-        *(f"    {line}" for line in inner),
-        "}",
+        *_base(terms, real),
+        *([*full, *(f"    {x}" for x in loops[1]), "}"] if terms.vector is not None else loops[1]),
         *_folded(part, sequences, real),
         *_stored(part, number, sequences),
     ]
     return ["{", *(f"    {line}" for line in body), "}"]
+
+
+def _rounds(made: Tile, part: Part, sequences: int, terms: Terms, f: str, full: bool) -> list[str]:
+    """The rounds of a warp; `full`: the block has all sequences, so that their terms are at fixed distances."""
+    v, step = part.vector, made.warps * part.vector * WARP
+    inner = [
+        f"const int first = (round * {part.groups} + lane / {part.lanes}) * {v};",
+        f"vector next[{v}];",
+        f"if (round + {made.warps} < {part.rounds}) {{",
+        *(f"    {x}" for x in _loop("j", v, [f"next[j] = weights[(round * {v} + j) * {WARP} + {step}];"])),
+        "}",
+        *_loop("s", sequences, _of_sequence(part, terms, f, full)),
+        *_loop("j", v, ["weight[j] = next[j];"]),
+    ]
+    head = f"for (int round = warp; round < {part.rounds}; round += {made.warps}) {{"
+    return ["#pragma unroll 1", head, *(f"    {line}" for line in inner), "}"]
 
 
 def _loop(name: str, size: int, lines: Sequence[str]) -> list[str]:
@@ -66,20 +75,31 @@ def _loop(name: str, size: int, lines: Sequence[str]) -> list[str]:
     return ["#pragma unroll", f"for (int {name} = 0; {name} < {size}; ++{name}) {{", *(f"    {x}" for x in lines), "}"]
 
 
-def _of_sequence(part: Part, terms: Terms, f: str) -> list[str]:
-    """What one sequence adds to the sums in a round."""
+def _base(terms: Terms, real: str) -> list[str]:
+    """The first term of the first sequence, from which those of the others are found by few instructions."""
+    if terms.vector is None:
+        return []
+    at = ["const int b = b0, k = 0;", "const long long tb = tb0;", f"terms = &{terms.vector};"]
+    return [f"const {real}* terms;", "{", *(f"    {line}" for line in at), "}"]
+
+
+def _of_sequence(part: Part, terms: Terms, f: str, full: bool) -> list[str]:
+    """What one sequence adds to the sums in a round; `full`: the block has all sequences."""
     v = part.vector
     exact = part.terms == part.rounds * part.groups * v
-    lines = ["const int b = min(b0 + s, B - 1);", "const long long tb = (long long)t * B + b;"]
+    row = ["const int row = min(s, last), b = b0 + row;", "const long long tb = tb0 + row;"]
     if terms.vector is not None:
-        lines += ["const int k = first;", "vector term;"]
-        read = f"term = *(const vector*)&{terms.vector};"
+        lines = ["vector term;"]
+        read = f"term = *(const vector*)(terms + first + {'s' if full else 'min(s, last)'} * {terms.stride});"
         nothing = _loop("j", v, [f"term.at[j] = 0.0{f};"])
-        lines += [read] if exact else [f"if (k < {part.terms}) {read}", "else {", *(f"    {x}" for x in nothing), "}"]
+        lines += (
+            [read] if exact else [f"if (first < {part.terms}) {read}", "else {", *(f"    {x}" for x in nothing), "}"]
+        )
     else:
         found = [*terms.lines, f"term.at[j] = {terms.text};"]
         guarded = found if exact else [f"if (k < {part.terms}) {{", *(f"    {x}" for x in found), "}"]
-        lines += [
+        lines = [
+            *row,
             "vector term;",
             *_loop("j", v, ["const int k = first + j;", f"term.at[j] = 0.0{f};", *guarded]),
         ]
@@ -137,6 +157,8 @@ def declared(made: Tile, sequences: int, real: str) -> list[str]:
         *(f"__shared__ __align__(16) {real} part_{k}[{size}];" for k, size in enumerate(sizes)),
         f"const int lane = threadIdx.x % {WARP}, warp = threadIdx.x / {WARP};",
         f"const int tile = blockIdx.x % {made.blocks}, b0 = blockIdx.x / {made.blocks} * {sequences};",
+        "const int last = B - 1 - b0;",
+        "const long long tb0 = (long long)t * B + b0;",
     ]
 
 

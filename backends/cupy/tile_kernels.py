@@ -35,6 +35,9 @@ LARGEST = 2**31 - 2**10
 NEIGHBOURS = re.compile(r"(\w+)\[(?:.* \+ )?(?:k|\(k \+ (\d+)\))\]")
 """An element of an array whose neighbour is that of the next term."""
 
+STRIDE = re.compile(r"\w+\[(?:tb|\(tb [+-] (?:\d+ \* )?B\)|\(long long\)b) \* (\d+) \+ ")
+"""An element of an array, and how many elements one sequence has there."""
+
 
 @dataclass(frozen=True)
 class TileKernel(Kernel):
@@ -146,7 +149,9 @@ class SplitWriter(CudaWriter):
         found = NEIGHBOURS.fullmatch(element) if len(lines) == 1 else None
         aligned = found is not None and self._is_aligned(found[1], int(found[2] or 0), size)
         alone = len(re.findall(r"\bk\b", element)) == 1 and group.terms % size == 0
-        return Terms(tuple(lines), text, element if aligned and alone else None)
+        stride = STRIDE.match(element)
+        vector = element if aligned and alone and stride is not None else None
+        return Terms(tuple(lines), text, vector, int(stride[1]) if stride else 0)
 
     def _is_aligned(self, name: str, offset: int, size: int) -> bool:
         """Whether rows of an array begin at addresses from which a thread can load several elements.
