@@ -19,7 +19,7 @@ from ..kernels.values import Asked, Source
 from ..kernels.writer import Draft, Kernel
 from ..names import Names
 from .tiles import WARP
-from .writer import CudaBody, CudaWriter, index_lines, kernel_of, loads_first, signature
+from .writer import LOADED, CudaBody, CudaWriter, index_lines, kernel_of, loads_first, signature
 
 THREADS = {"float": 768, "double": 384}
 """The greatest number of threads of a block: they have 80 registers each, and 168."""
@@ -29,6 +29,9 @@ MOST_TURNS = 128
 
 UNROLLED = 4
 """The turns of a loop whose loads are under way at the same time."""
+
+MOST_EARLY = 24
+"""The values of all turns of a thread that are loaded before the first turn: each needs a register."""
 
 SHUFFLES, BARRIERS = 5, 10
 """What a sum of a warp, and one of a block, cost besides, in additions."""
@@ -227,11 +230,19 @@ def _stage(one: Planned, body: RowBody, written: Mapping[str, Written], threads:
     turns = ceil(size / step)
     if one.alone:
         return lines
-    return [
-        f"#pragma unroll {min(turns, UNROLLED) if not one.team else 1}",
-        f"for (int turn = 0; turn < {turns}; ++turn) {{",
-        f"    const int i = turn * {step} + {first};",
-        f"    if (i >= {size}) continue;",
-        *(f"    {line}" for line in [*index_lines(_at(one.row.domain).idx, "i"), *loads_first(lines, written)]),
-        "}",
-    ]
+    head = [f"const int i = turn * {step} + {first};", f"if (i >= {size}) continue;"]
+    head += index_lines(_at(one.row.domain).idx, "i")
+    early, late = loads_first(lines, written)
+    if one.team or not 1 < turns <= UNROLLED or turns * len(early) > MOST_EARLY:
+        return _turns(turns, min(turns, UNROLLED) if not one.team else 1, [*head, *early, *late])
+    found = [match for line in early if (match := LOADED.fullmatch(line))]
+    arrays = [f"{match[1]} {match[2]}all[{turns}];" for match in found]
+    loads = [f"{match[2]}all[turn] = {match[3]};{match[5] or ''}" for match in found]
+    names = [f"const {match[1]} {match[2]} = {match[2]}all[turn];" for match in found]
+    return ["{", *arrays, *_turns(turns, turns, [*head, *loads]), *_turns(turns, turns, [*head, *names, *late]), "}"]
+
+
+def _turns(turns: int, unrolled: int, lines: Sequence[str]) -> list[str]:
+    """A loop of a thread over its elements."""
+    head = [f"#pragma unroll {unrolled}", f"for (int turn = 0; turn < {turns}; ++turn) {{"]
+    return [*head, *(f"    {line}" for line in lines), "}"]

@@ -203,7 +203,8 @@ class SplitWriter(CudaWriter):
         name: str = memory.names.new(f"{self.prefix}_{tiled.wish}_tile")
         text, args = "", list[str]()
         for sequences in SEQUENCES:
-            lines = list(self._lines(tiled, loads_first(body.scopes[0].lines, written), operands, sequences))
+            early, late = loads_first(body.scopes[0].lines, written)
+            lines = list(self._lines(tiled, [*early, *late], operands, sequences))
             domain = Domain(Kind.STREAM, None, ())
             params, args = signature(Draft(domain, "step", body, lines, written), self.source, early=True)
             text += kernel_of(f"{name}{sequences}", [*params, "int t"], lines, (made.threads, 1)) + "\n"

@@ -186,24 +186,24 @@ def decoded(axes: Sequence[tuple[str, str]]) -> list[str]:
     return out
 
 
-LOADED = re.compile(r"const [\w ]+ \w+ = (\w+\[([^\]]*)\]);(  //.*)?")
-"""The line of a body that only loads an element: its text and its index."""
+LOADED = re.compile(r"const ([\w ]+) (\w+) = (\w+\[([^\]]*)\]);(  //.*)?")
+"""The line of a body that only loads an element: type, name, the element, its index, a comment."""
 
 PLACES = re.compile(r"i\d+|t|b|tb|B|long|\d+")
 """The words of an index that is known when a body begins."""
 
 
-def loads_first(lines: Sequence[str], written: Container[str]) -> list[str]:
-    """The lines of a body in another order, in which loads come first, so that none waits for what is computed before.
+def loads_first(lines: Sequence[str], written: Container[str]) -> tuple[list[str], list[str]]:
+    """The lines of a body in another order: loads, which then wait for nothing that is computed before, and the others.
 
     A load of what the body stores stays where it is.
     """
     early, late = list[str](), list[str]()
     for line in lines:
         found = LOADED.fullmatch(line)
-        known = found is not None and all(PLACES.fullmatch(word) for word in re.findall(r"\w+", found[2]))
-        (early if known and found is not None and found[1] not in written else late).append(line)
-    return [*early, *late]
+        known = found is not None and all(PLACES.fullmatch(word) for word in re.findall(r"\w+", found[4]))
+        (early if known and found is not None and found[3] not in written else late).append(line)
+    return early, late
 
 
 def index_lines(idx: Sequence[Ix], number: str) -> list[str]:
