@@ -211,7 +211,7 @@ def test_what_does_not_fit_is_refused(small: tuple[Any, Any]) -> None:
         module.forward(params, {"x": inputs["x"]})
     with pytest.raises(ValueError, match="lengths are 3 whole numbers from 0 to 5"):
         module.forward(params, inputs, lengths=[6, 1, 1])
-    with pytest.raises(ValueError, match="plan is one of loop, step, gemm, not fast"):
+    with pytest.raises(ValueError, match="plan is one of loop, step, split, gemm, not fast"):
         module.use(xp, "fast")
     turned = np.ascontiguousarray(inputs["x"].transpose(2, 1, 0)).transpose(2, 1, 0)
     found, _, _ = module.forward(params, {**inputs, "x": turned})
