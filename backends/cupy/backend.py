@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from recurrency.backend import Call
     from recurrency.model.export import Export
 
+    from .cost.table import Forecast
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -103,6 +105,16 @@ class CupyBackend:
 
         found: list[str] = check(source)
         return found
+
+    def times(self, source: str, batch: int) -> Forecast:
+        """What a step of each loop over time of a module takes on GPUs, for each plan; see `cost.table`.
+
+        Raises:
+            UsageError: NVRTC or nvdisasm is not installed, or a kernel can't be followed.
+        """
+        from .cost.table import forecast
+
+        return forecast(source, batch)
 
     def emit(
         self,

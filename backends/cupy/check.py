@@ -15,6 +15,8 @@ from typing import Any
 from recurrency.errors import UsageError
 from recurrency.extras import install
 
+from .cost.devices import DEVICES
+
 ARCHITECTURES = (80, 90, 100)
 """The architectures of A100, H100 and B200."""
 
@@ -23,19 +25,45 @@ OPTIONS = ("--std=c++17", "-ftz=true", "--ptxas-options=-v")
 
 ENTRY = re.compile(
     r"Compiling entry function '(?P<name>\w+)'.*?(?P<spilled>\d+) bytes spill stores"
-    r".*?Used (?P<registers>\d+) registers",
+    r".*?Used (?P<registers>\d+) registers(?:[^\n]*?(?P<shared>\d+) bytes smem)?",
     re.DOTALL,
 )
 """The lines of the assembler for one kernel."""
 
+BOUNDS = re.compile(r"__launch_bounds__\((?P<threads>\d+)[^)]*\)\s+(?P<name>\w+)\(")
+"""The most threads of a kernel's block."""
+
 
 @dataclass(frozen=True)
 class Usage:
-    """A compiled kernel: the registers of a thread, and the bytes that it spills."""
+    """A compiled kernel: registers of a thread, bytes that it spills, shared memory and most threads of a block."""
 
     name: str
     registers: int
     spilled: int
+    shared: int = 0
+    threads: int = 1024
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What NVRTC makes of a text: its log, PTX, and machine code."""
+
+    code: str
+    log: str
+    ptx: str
+    cubin: bytes
+
+    @property
+    def usages(self) -> list[Usage]:
+        """The kernels."""
+        rows, threads = ENTRY.finditer(self.log), {r["name"]: int(r["threads"]) for r in BOUNDS.finditer(self.code)}
+        return [
+            Usage(
+                r["name"], int(r["registers"]), int(r["spilled"]), int(r["shared"] or 0), threads.get(r["name"], 1024)
+            )
+            for r in rows
+        ]
 
 
 def obstacle() -> str | None:
@@ -75,8 +103,19 @@ def _report(arch: int, usages: list[Usage]) -> str:
     spilling = [f"{usage.name} ({usage.spilled} bytes)" for usage in usages if usage.spilled]
     if spilling:
         raise UsageError(f"sm_{arch}: these kernels need more registers than there are: {', '.join(spilling)}")
-    most = max(usage.registers for usage in usages)
-    return f"sm_{arch}: {len(usages)} kernel{'s'[: len(usages) > 1]}, at most {most} registers, spills 0"
+    most, least = max(usage.registers for usage in usages), min(occupancy(usage, arch) for usage in usages)
+    if not least:
+        large = [usage.name for usage in usages if not occupancy(usage, arch)]
+        raise UsageError(f"sm_{arch}: no multiprocessor can hold a block of {', '.join(large)}")
+    count = f"{len(usages)} kernel{'s'[: len(usages) > 1]}"
+    blocks = f"at least {least} block{'s'[: least > 1]} on a multiprocessor"
+    return f"sm_{arch}: {count}, at most {most} registers, spills 0, {blocks}"
+
+
+def occupancy(usage: Usage, arch: int) -> int:
+    """How many blocks of a kernel, of as many threads as it may have, one multiprocessor holds at a time."""
+    device = next((device for device in DEVICES if device.arch == arch), DEVICES[0])
+    return device.occupancy(usage.threads, usage.registers, usage.shared)
 
 
 def kernel_texts(source: str) -> list[str]:
@@ -92,17 +131,16 @@ def compiled(code: str, arch: int) -> list[Usage]:
     Raises:
         UsageError: NVRTC is not installed, does not know the architecture, or refuses the text (with its message).
     """
-    log, _ = _compiled(code, arch)
-    return [Usage(found["name"], int(found["registers"]), int(found["spilled"])) for found in ENTRY.finditer(log)]
+    return machine_code(code, arch).usages
 
 
 def assembly(code: str, arch: int = 90) -> str:
     """The PTX that NVRTC makes of a text. For errors see `compiled`."""
-    return _compiled(code, arch)[1]
+    return machine_code(code, arch).ptx
 
 
-def _compiled(code: str, arch: int) -> tuple[str, str]:
-    """The compiler's log, and PTX."""
+def machine_code(code: str, arch: int) -> Compiled:
+    """The kernels of a text as machine code. For errors see `compiled`."""
     nvrtc = _nvrtc()
     if nvrtc is None:
         raise UsageError(_lacking())
@@ -112,7 +150,8 @@ def _compiled(code: str, arch: int) -> tuple[str, str]:
         (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
         log = _text(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog)
         if not result:
-            return log, _text(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
+            ptx = _text(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
+            return Compiled(code, log, ptx, _bytes(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN))
     finally:
         nvrtc.nvrtcDestroyProgram(program)
     if arch not in _done(nvrtc.nvrtcGetSupportedArchs()):
@@ -122,9 +161,14 @@ def _compiled(code: str, arch: int) -> tuple[str, str]:
 
 def _text(program: Any, size: Any, get: Any) -> str:
     """A text of a program."""
-    text = b" " * _done(size(program))
-    _done(get(program, text))
-    return str(text.decode(errors="replace")).rstrip("\0 \n")
+    return _bytes(program, size, get).decode(errors="replace").rstrip("\0 \n")
+
+
+def _bytes(program: Any, size: Any, get: Any) -> bytes:
+    """A result of a program."""
+    found = b" " * int(_done(size(program)))
+    _done(get(program, found))
+    return found
 
 
 def _done(answer: tuple[Any, ...]) -> Any:

@@ -25,6 +25,7 @@ Examples:
   recurrency show LSTM -D N=64 -D H=128
   recurrency show my.rnn:Cell --graph cell.svg
   recurrency show LSTM -D N=64 -D H=128 --steps 1000 --batch 32 --checkpoint "100 MB"
+  recurrency show LSTM -D N=768 -D H=768 --batch 16 --backend cupy
   recurrency show LSTM --latex
   recurrency show LSTM -D N=3 -D H=4 --print-after pack --without cse
 
@@ -45,7 +46,13 @@ in-place concat, in-place gradients, in place, reuse.
     "--steps", type=POSITIVE, default=100, show_default=True, help="Steps of the batch for the memory forecast."
 )
 @click.option("--batch", type=POSITIVE, default=16, show_default=True, help="Sequences of that batch.")
-@click.option("--backend", default="auto", show_default=True, metavar="NAME", help="Backend for the memory forecast.")
+@click.option(
+    "--backend",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Backend for the memory forecast; cupy adds the predicted time of each plan.",
+)
 @checkpoint_option
 @click.option("--print-after", "stage", metavar="PASS", help="Print the graph or program after a pass instead.")
 @without_option
@@ -73,6 +80,7 @@ def show(
         if facts.training is not None:
             model = compiled(found, dimensions, options["backend"], without, options["checkpoint"])
             _print_memory(model, steps, batch)
+            _print_times(model, batch)
 
 
 def _draw(spec: Spec, dimensions: dict[str, Any], path: str) -> None:
@@ -131,6 +139,28 @@ def _print_memory(model: Model, steps: int, batch: int) -> None:
     for name in ("parameters", "gradients", "inputs", "tape", "workspace", "peak"):
         rows.add_row(name, in_words(getattr(found, name)))
     out("", f"memory of {what} ({model.backend}, {model.dtype}{chunks}):", "", rows)
+
+
+def _print_times(model: Model, batch: int) -> None:
+    """What a step of each loop over time takes, if the backend can predict it."""
+    from recurrency.backend import find
+    from recurrency.cli.common import show as out
+    from recurrency.cli.common import table
+    from recurrency.errors import UsageError
+    from recurrency.model.export import module_text
+
+    times = getattr(find(model.backend, run=False), "times", None)
+    if times is None:
+        return
+    try:
+        forecast = times(module_text(model), batch)
+    except UsageError as error:
+        out("", f"time of the loops over time: {error}")
+        return
+    rows = table(*forecast.head)
+    for row in forecast.rows:
+        rows.add_row(*row)
+    out("", forecast.title, "", rows)
 
 
 def _table(title: str, entries: list[Entry]) -> Any:
