@@ -76,7 +76,7 @@ def _tables(f: CudaFunction) -> list[str]:
         "",
         *_table("CLOCKS", {c: clock_name(c) for c in f.memory.clocks}),
         *_table("INPUTS", _inputs(f)),
-        *_table("SCANS", {f"scan_{k}": (s.states, tuple(s.ways), s.refused) for k, s in enumerate(f.scans)}),
+        *_table("SCANS", {f"scan_{k}": (s.states, tuple(s.ways), s.refused, s.work) for k, s in enumerate(f.scans)}),
         *_table("FLAGS", f.memory.flags),
         f"LENT = {tuple(sorted(f.fresh | {'gradient', 'params'}))!a}",
         f"SIZE = {f.layout.size}",

@@ -20,10 +20,14 @@ from .products import CudaProducts
 from .rows import RowKernel
 from .tile_kernels import SplitWriter, TileKernel
 from .tiles import SEQUENCES
+from .work import Work, of_kernel, of_product
 
 
 class CudaLaunches(Launches[SplitWriter, CudaProducts]):
-    """Writes the stages of one program as lines of Python. `hoisted` are operands that get a name before a loop."""
+    """Writes the stages of one program as lines of Python. `hoisted` are operands that get a name before a loop.
+
+    `work` is what the launches and products written so far have to do, by their line.
+    """
 
     comment_mark = "#"
 
@@ -31,6 +35,7 @@ class CudaLaunches(Launches[SplitWriter, CudaProducts]):
         source = source_of(program, Scalars(dtype), taken)
         super().__init__(SplitWriter(source, name), CudaProducts(program, source.memory))
         self.hoisted: dict[str, str] = {}
+        self.work: dict[str, Work] = {}
 
     def planned(self) -> dict[str, Stages]:
         """See `Launches.planned`; in those of `step`, kernels compute the products within loops.
@@ -56,6 +61,12 @@ class CudaLaunches(Launches[SplitWriter, CudaProducts]):
 
     def launch(self, kernel: Kernel) -> str:
         """See `Launches.launch`."""
+        text = self._launch(kernel)
+        if not kernel.only_ragged:
+            self.work[text] = of_kernel(kernel)
+        return text
+
+    def _launch(self, kernel: Kernel) -> str:
         args = ["steps[t]" if arg == "t" else arg for arg in kernel.args]
         if isinstance(kernel, RowKernel):
             return f"launch_rows(k.{kernel.name}, {kernel.count}, {kernel.threads}, {', '.join(args)})"
@@ -81,7 +92,9 @@ class CudaLaunches(Launches[SplitWriter, CudaProducts]):
     def multiplied(self, form: MatrixProduct, array: Array, stepped: bool) -> str:
         """See `Launches.multiplied`."""
         a, b = (self._factor(f, form, stepped) for f in (form.a, form.b))
-        return f"product(xp, {a}, {b}, {self.products.out(form, array, stepped)})"
+        text = f"product(xp, {a}, {b}, {self.products.out(form, array, stepped)})"
+        self.work[text] = of_product(form)
+        return text
 
     def _factor(self, factor: Factor, form: MatrixProduct, stepped: bool) -> str:
         """An operand; one that is the same at all steps gets a name before the loop."""

@@ -17,6 +17,7 @@ from ..kernels.pieces import pieces
 from ..kernels.races import NotDiagonalError
 from .launches import CudaLaunches
 from .rows import Rows
+from .work import Work
 
 CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take": "embed", "put": "a row's choice"}
 """Operations whose elements read several elements of an argument, with their names in messages."""
@@ -24,12 +25,16 @@ CROSSES_UNITS = {"product": "a product", "sum": "a sum", "peak": "a peak", "take
 
 @dataclass
 class Scan:
-    """A loop over time: the lines of each way to run it, and why it cannot be run in the others."""
+    """A loop over time: the lines of each way to run it, and why it cannot be run in the others.
+
+    `work` is what a step has to do, for each way that runs steps.
+    """
 
     region: Region
     states: str
     ways: dict[str, list[str]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    work: dict[str, tuple[Work, ...]] = field(default_factory=dict)
 
 
 class Loops:
@@ -38,6 +43,7 @@ class Loops:
     def __init__(self, launches: CudaLaunches, without: frozenset[str]) -> None:
         self.launches, self.without = launches, without
         self.scans: list[Scan] = []
+        self.step: tuple[Work, ...] = ()
 
     def region(self, region: Region) -> None:
         """Write all ways to run a loop, and the line that runs one of them."""
@@ -58,6 +64,7 @@ class Loops:
                 if way in self.without:
                     raise NotDiagonalError(f"{way} is switched off")
                 scan.ways[way] = write(region)
+                scan.work[way] = self.step
             except NotDiagonalError as error:
                 scan.refused[way] = str(error)
         made.body.append(f"self.scan(p, {len(self.scans)})")
@@ -128,6 +135,8 @@ class Loops:
         made.source.outputs.clear()
         made.source.outputs.update(outputs)
         lines = change(lines)
+        texts = (line.split("  # ")[0] for line in lines)
+        self.step = tuple(made.work[text] for text in texts if text in made.work)
         steps = clock_size(region.clock)
         order = f"range({steps})" if region.kind == "scan forwards" else f"range({steps} - 1, -1, -1)"
         before = [f"{name} = {text}" for text, name in made.hoisted.items()]

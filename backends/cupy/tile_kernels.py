@@ -45,6 +45,8 @@ class TileKernel(Kernel):
 
     blocks: int = 1
     threads: int = WARP
+    work: int = 1
+    """The multiplications of a block for one sequence."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,8 @@ class SplitWriter(CudaWriter):
             domain = Domain(Kind.STREAM, None, ())
             params, args = signature(Draft(domain, "step", body, lines, written), self.source, early=True)
             text += kernel_of(f"{name}{sequences}", [*params, "int t"], lines, (made.threads, 1)) + "\n"
-        kernel = TileKernel(name, text.rstrip("\n") + "\n", (*args, "t"), "B", False, made.blocks, made.threads)
+        work = sum(part.terms * part.columns for part in made.parts)
+        kernel = TileKernel(name, text.rstrip("\n") + "\n", (*args, "t"), "B", False, made.blocks, made.threads, work)
         self.made.append(kernel)
         return kernel
 

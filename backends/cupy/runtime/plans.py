@@ -12,15 +12,27 @@ from .arguments import countable
 MOST_PLANS = 8
 """The number of plans that are kept, for the sizes used last."""
 
-SMALL_BATCH = 16
-"""Up to so many sequences, the steps of a loop are one captured graph."""
-
 PLANS = ("loop", "step", "split", "gemm")
 """How a loop over time runs: in one kernel; with products in kernels, whose threads or blocks compute them, as a
 captured graph; with products by cuBLAS."""
 
 CAPTURED = ("step", "split")
 """The ways of which a graph is captured."""
+
+LAUNCH, CALL = 1.5, 10.0
+"""Microseconds from one kernel of a graph to the next, and of a call from Python where nothing is captured."""
+
+TERM, CACHE = 0.012, 5.5e6
+"""Microseconds in which a thread adds a term to its sums, and bytes that all threads read from the cache in one."""
+
+TILE, TILE_RATE, TILES = 1.2, 175e3, 132
+"""Microseconds that a block of a tile takes at least, its multiplications in one, and how many blocks run at a time."""
+
+STAGE, THREADS = 0.4, 132 * 1024
+"""Microseconds of a stage of a kernel with a block for each sequence, and how many threads run at a time."""
+
+PRODUCT, PRODUCT_RATE = 5.0, 25e6
+"""Microseconds that a product of cuBLAS takes at least, and its multiplications in one."""
 
 PER_THREAD = 2
 """The CUDA stream that is different for each thread."""
@@ -38,6 +50,28 @@ class Plan:
     def describe(self) -> str:
         """How each loop over time runs, and why."""
         return "\n".join(f"{states}: {way}: {why}" for _, states, way, why in self.ways) or "no loop over time"
+
+
+def predicted(way: str, work: Iterable[tuple[str, int, int]], batch: int, itemsize: int) -> float:
+    """The microseconds of one step on an H100, from what its launches do: a rule of thumb that only has to rank plans.
+
+    `work` is for each launch `("kernel", terms of a thread, threads of a sequence)`, `("tiles", multiplications of a
+    block for a sequence, blocks)`, `("rows", stages, threads of a block)` or `("product", multiplications for a
+    sequence, 1)`.
+    """
+    wide, calls, us = itemsize / 4, 0, 0.0
+    for kind, amount, number in work:
+        calls += 1
+        if kind == "tiles":
+            size = 4 if batch <= 4 else 16
+            us += TILE + wide * -(-number * -(-batch // size) // TILES) * size * amount / TILE_RATE
+        elif kind == "rows":
+            us += STAGE * amount * -(-number * batch // THREADS)
+        elif kind == "product":
+            us += max(PRODUCT, wide * batch * amount / PRODUCT_RATE)
+        else:
+            us += max(TERM * amount, itemsize * batch * number * amount / CACHE)
+    return us + LAUNCH * calls if way in CAPTURED else max(us, CALL * calls)
 
 
 class Planner:
@@ -116,20 +150,27 @@ class Planner:
 
     def ways(self, batch: int) -> list[tuple[str, str, str, str]]:
         """How each loop over time runs for so many sequences: its name, its states, the way, and why."""
-        return [(name, row[0], *self.way(row[1], row[2], batch)) for name, row in self.SCANS.items()]
+        return [(name, row[0], *self.way(row[1], row[2], row[3], batch)) for name, row in self.SCANS.items()]
 
-    def way(self, ways: tuple[str, ...], refused: Mapping[str, str], batch: int) -> tuple[str, str]:
-        """The best of some ways to run a loop, and why; `refused` says why the others are impossible."""
+    def way(
+        self, ways: tuple[str, ...], refused: Mapping[str, str], work: Mapping[str, Iterable[Any]], batch: int
+    ) -> tuple[str, str]:
+        """The best of some ways to run a loop, and why; `refused` says why the others are impossible.
+
+        `work` is what a step has to do in each way, see `predicted`.
+        """
         if self.wanted in ways:
             return str(self.wanted), "as requested"
         if self.wanted is not None:
             return ways[-1], f"there is no {self.wanted}: {refused.get(self.wanted, 'it is unknown')}"
         if "loop" in ways:
             return "loop", "each unit reads only its own past, so one kernel runs over all steps"
-        why = refused.get("loop", "")
-        if "step" in ways and batch <= SMALL_BATCH:
-            return "step", f"{batch} sequences are few, so a graph of kernels is captured; {why}"
-        return "gemm", f"{batch} sequences, products by cuBLAS at each step; {why}"
+        times = {way: predicted(way, work[way], batch, self.real.itemsize) for way in ways}
+        best = min(times, key=lambda way: times[way])
+        texts = {way: f"{us:.{0 if us >= 9.95 else 1}f}" for way, us in times.items()}
+        others = ", ".join(f"{way} {us}" for way, us in texts.items() if way != best) or "no other plan"
+        said = f"about {texts[best]} us a step for {batch} sequences on an H100 ({others})"
+        return best, f"{said}; {refused.get('loop', '')}"
 
     def check(self, sizes: tuple[int, ...], batch: int) -> None:
         """Raise ValueError for negative sizes, and for those that 32 bits cannot count."""

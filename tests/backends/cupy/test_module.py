@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -266,10 +267,10 @@ def test_a_launch_has_a_block_for_each_thread_and_no_block_without(threads: int)
 @emulated
 def test_a_plan_says_what_it_chose_and_why() -> None:
     module: Any = executed(module_text(models(WITH_LOSS, N=N, H=H)[0]))
-    few, many = module.explain(T, 4), module.explain(T, 64)
+    few, many = module.explain(T, 4), module.explain(T, 10**8)
     reads = "a product (line 7 of small.rnn) reads the step before"
-    assert f"forward_pass: h: step: 4 sequences are few, so a graph of kernels is captured; {reads}" in few
-    assert f"forward_pass: h: gemm: 64 sequences, products by cuBLAS at each step; {reads}" in many
+    assert re.search(rf"forward_pass: h: step: about 1.5 us a step for 4 .*gemm 20\); {re.escape(reads)}", few)
+    assert re.search(rf"forward_pass: h: gemm: about \d+ us a step for 100000000 .*; {re.escape(reads)}", many)
     average: Any = executed(module_text(models(AVERAGE, H=H)[0]))
     assert average.plan(T, 64).describe().startswith("c: loop: each unit reads only its own past")
     average.use(average._xp(), "gemm")
@@ -304,4 +305,5 @@ def test_ways_to_run_a_loop_can_be_switched_off() -> None:
     model: Any = Model(spec, spec.elaborate(H=H), backend, "float64", without=("loop", "step"))
     model.forward(np.zeros(H), np.zeros((T, B, H)))
     device = model.programs.runner("forward_kept", ()).device
-    assert device.ways(4)[0][2:] == ("gemm", "4 sequences, products by cuBLAS at each step; loop is switched off")
+    way, why = device.ways(4)[0][2:]
+    assert (way, why.split("; ")[1]) == ("gemm", "loop is switched off")
