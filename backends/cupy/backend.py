@@ -22,7 +22,7 @@ from .class_text import class_text
 from .function import CudaFunction
 from .module import interface_text
 from .rows import sum_text
-from .runtime import arguments, driver, plans
+from .runtime import arguments, driver, plans, shelf
 from .runtime_kernels import runtime_kernels
 from .sums import vector_text
 from .tiles import LOAD
@@ -35,23 +35,28 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+SHELF = shelf.Shelf()
+"""Bounds the plans of all functions of this process that run from memory, those of PyTorch modules too."""
+
 
 class Built:
     """A function that runs on a device (see `recurrency.backend.Runner`), with the source of its module."""
 
     def __init__(self, name: str, source: str, load: Callable[[], Any], plan: str | None) -> None:
         self.name, self.source, self._load, self.plan = name, source, load, plan
-        self._function: Any = None
+        self._module: dict[str, Any] | None = None
+        self._functions: dict[int, Any] = {}
 
     @property
     def device(self) -> Any:
-        """The function for arrays of the device."""
-        if self._function is None:
-            module = executed(self.source, "cupy", self.name)
-            xp = self._load()
-            kernels = module["Kernels"](xp, module["SRC"], module["SPLIT_SRC"])
-            self._function = module[self.name](xp, kernels, module["REAL"], self.plan)
-        return self._function
+        """The function for arrays of the current device, with kernels of its own there."""
+        xp = self._load()
+        number = int(xp.cuda.runtime.getDevice())
+        if number not in self._functions:
+            module = self._module = self._module or executed(self.source, "cupy", self.name)
+            kernels = module["Kernels"](xp, module["SRC"], module["SPLIT_SRC"], SHELF)
+            self._functions[number] = module[self.name](xp, kernels, module["REAL"], self.plan)
+        return self._functions[number]
 
     def __call__(self, call: Call) -> dict[str, Array]:
         xp = self._load()
@@ -82,6 +87,13 @@ class CupyBackend:
         except (ImportError, RuntimeError) as error:
             return str(error)
         return None
+
+    def release(self) -> None:
+        """Drop the plans of all compiled models and PyTorch modules, and with them their memory on the device.
+
+        Calls make new ones. Plans of written modules are their own: see `release` there.
+        """
+        SHELF.forget()
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()
@@ -161,7 +173,7 @@ def _shared_text(functions: Sequence[CudaFunction], dtype: str) -> str:
 def _runtime() -> tuple[str, str]:
     """The imports of every module, and what else it contains: the files of the runtime as one."""
     imports: defaultdict[str, set[str]] = defaultdict(set)
-    files = [Path(str(part.__file__)).read_text(encoding="utf-8") for part in (arguments, plans, driver)]
+    files = [Path(str(part.__file__)).read_text(encoding="utf-8") for part in (arguments, plans, shelf, driver)]
     bodies = [without_imports(text, imports) for text in files]
     return "\n".join(import_lines(imports, "numpy")), joined(bodies)
 

@@ -142,7 +142,7 @@ def _allocation(f: CudaFunction, array: Array) -> str:
     shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
     empty = array.front or array.behind or array.name in f.nothing
     if not array.real:
-        return f"self.xp.asarray(np.full({shape}, -1, np.int64))"
+        return f"self.nothing({', '.join(sizes)})"
     return f"self.xp.{'zeros' if empty else 'empty'}({shape}, self.real)"
 
 

@@ -11,16 +11,24 @@ DEVICE = '''
 _made = {}
 
 
-def use(xp=None, plan=None):
+def use(xp=None, plan=None, memory=None):
     """Choose the array module `xp` (None: cupy) and how loops over time run (None: the best way for each size).
 
     `plan` is `loop`, `step`, `split` or `gemm`; see `explain`. All functions take arrays of the device, of any library
-    with DLPack, or of NumPy; their results are on the device.
+    with DLPack, or of NumPy; their results are on the device. `memory` is what the plans that are kept take at most on
+    a device, such as "2G" (None: RECURRENCY_PLAN_MEMORY, or an eighth of the device's memory).
     """
     if plan is not None and plan not in PLANS:
         raise ValueError(f"plan is one of {', '.join(PLANS)}, not {plan}")
+    shelf = Shelf(memory)
     _made.clear()
-    _made["xp"], _made["plan"] = xp, plan
+    _made["xp"], _made["plan"], _made["shelf"] = xp, plan, shelf
+
+
+def release():
+    """Drop all plans, and with them their memory; calls make new ones."""
+    if "shelf" in _made:
+        _made["shelf"].forget()
 
 
 def _xp():
@@ -30,13 +38,14 @@ def _xp():
 
 
 def _function(cls):
-    """A function on the device, its kernels compiled when they are first needed."""
+    """A function on the current device, its kernels compiled when they are first needed there."""
     xp = _xp()
-    if "kernels" not in _made:
-        _made["kernels"] = Kernels(xp, SRC, SPLIT_SRC)
-    if cls.__name__ not in _made:
-        _made[cls.__name__] = cls(xp, _made["kernels"], REAL, _made.get("plan"))
-    return _made[cls.__name__]
+    device = xp.cuda.runtime.getDevice()
+    if ("kernels", device) not in _made:
+        _made["kernels", device] = Kernels(xp, SRC, SPLIT_SRC, _made.setdefault("shelf", Shelf()))
+    if (cls.__name__, device) not in _made:
+        _made[cls.__name__, device] = cls(xp, _made["kernels", device], REAL, _made.get("plan"))
+    return _made[cls.__name__, device]
 
 
 def pack(arrays):

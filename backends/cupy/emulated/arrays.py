@@ -44,6 +44,11 @@ class Pool:
         weakref.finalize(block, self._free, size).atexit = False
         return block
 
+    def info(self) -> tuple[int, int]:
+        """The bytes that are free, and all of them: without a limit 80 GB."""
+        total = 80 * 2**30 if self.limit is None else self.limit
+        return total - self.used, total
+
     def _free(self, size: int) -> None:
         self.used -= size
 

@@ -98,7 +98,7 @@ class StandIn:
             get_current_stream=device.streams.current,
             is_available=lambda: True,
             nvrtc=Part("cuda.nvrtc", getVersion=lambda: (0, 0)),
-            runtime=Part("cuda.runtime", getDevice=lambda: number),
+            runtime=Part("cuda.runtime", getDevice=lambda: number, memGetInfo=device.pool.info),
         )
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -68,6 +68,10 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self._streams.entered().remove(self)
 
+    def is_capturing(self) -> bool:
+        """Whether it is being captured."""
+        return self.captured is not None
+
     def begin_capture(self) -> None:
         """Collect launches from now on, instead of running them.
 

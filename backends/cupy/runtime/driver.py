@@ -9,6 +9,7 @@ import numpy as np
 
 from .arguments import HOST, countable, from_host, said, size_of
 from .plans import CAPTURED, Plan, Planner
+from .shelf import Shelf
 
 BLOCK, SMALL_BLOCK = 128, 32
 """Threads of a block, in large and in small launches."""
@@ -66,13 +67,16 @@ class Function(Planner):
     ) -> dict[str, Any]:
         starts = [name for name in self.FLAGS if f"start:{name}" in given]
         ends = self.ends(lengths or {}, steps, batch)
-        ragged = any(bool((n < steps[clock]).any()) for clock, n in ends.items())
+        ragged = any(n is not None for n in ends.values())
 
         def attempt() -> dict[str, Any]:
             p = self.plan(steps, batch, starts, training, ragged)
-            self.bind(p, params, given, ends, seed, offset or {})
-            self.run(p)
-            return self.handed(p, given, self.results(p))
+            try:
+                self.bind(p, params, given, ends, seed, offset or {})
+                self.run(p)
+                return self.handed(p, self.results(p))
+            finally:
+                self.returned(p, given)
 
         with self.kernels.lock:
             out: dict[str, Any] = self.roomy(attempt)
@@ -96,15 +100,22 @@ class Function(Planner):
             raise MemoryError(f"{type(self).__name__} needs more memory than the device has: {error}") from error
 
     def ends(self, lengths: Mapping[str, Any], steps: Mapping[str, int], batch: int) -> dict[str, Any]:
-        """The number of steps of each sequence, for each clock."""
-        out = {}
+        """The number of steps of each sequence, for each clock; None: all have all steps.
+
+        Those on the host are checked. Those on the device (int64) are not, as that would wait for it: they count as at
+        least no step, and as at most all steps.
+        """
+        out: dict[str, Any] = {}
         for clock in self.CLOCKS:
             given, most = lengths.get(clock), int(steps[clock])
-            n = np.full(batch, most) if given is None else np.asarray(given)
+            if given is None or self.on_device(given):
+                out[clock] = given
+                continue
+            n = np.asarray(given)
             whole = n.shape == (batch,) and (n.dtype.kind in "iu" or not batch)
             if not whole or (batch and not 0 <= n.min() <= n.max() <= most):
                 raise ValueError(f"lengths are {batch} whole numbers from 0 to {most}, the steps of the clock {clock}")
-            out[clock] = n.astype(np.int32)
+            out[clock] = n.astype(np.int32) if batch and n.min() < most else None
         return out
 
     def bind(
@@ -117,14 +128,12 @@ class Function(Planner):
         offset: Mapping[str, Any],
     ) -> None:
         """Put the arrays of one call into a plan."""
-        xp, batch = self.xp, int(p.B)
         for name, clock in self.CLOCKS.items():
-            self.put(p, f"n_{clock}", xp.asarray(ends[name]))
+            self.bind_lengths(p, clock, ends[name])
             if self.RANDOM:
-                before = np.broadcast_to(np.asarray(offset.get(name, 0), np.int64), (batch,))
-                self.put(p, f"before_{clock}", xp.asarray(before))
+                self.bind_numbers(p, f"before_{clock}", offset.get(name, 0), np.int64)
         if self.RANDOM:
-            self.put(p, "seed", xp.asarray(np.array([seed & (2**64 - 1)], np.uint64)))
+            self.bind_numbers(p, "seed", seed & (2**64 - 1), np.uint64)
         vector = self.device(params)
         self.fits("params", vector, [self.SIZE])
         self.put(p, "params", vector)
@@ -134,7 +143,59 @@ class Function(Planner):
                 self.fits(name, x, [axis if isinstance(axis, int) else int(getattr(p, axis)) for axis in axes])
                 self.put(p, array, self.clean(x, getattr(p, f"n_{clock}")) if p.ragged and clock is not None else x)
         if not p.static:
-            self.renew(p, *p.sizes, batch)
+            self.renew(p, *p.sizes, int(p.B))
+
+    def bind_lengths(self, p: Plan, clock: str, lengths: Any) -> None:
+        """Put the number of steps of each sequence into a plan: of the host, of the device, or all steps (None)."""
+        name, most = f"n_{clock}", getattr(p, f"T_{clock}")
+        if lengths is not None and self.on_device(lengths):
+            found = self.device(lengths, "lengths", int(most) + 1)
+            self.fits("lengths", found, [int(p.B)])
+            launch(self.kernels.within, int(p.B), self.room(p, name, np.int32), found, most)
+        elif p.ragged or name not in p.__dict__:  # without lengths, those of the last call are still right
+            self.bind_numbers(p, name, most if lengths is None else lengths, np.int32)
+
+    def bind_numbers(self, p: Plan, name: str, numbers: Any, dtype: Any) -> None:
+        """Put numbers of each sequence into a plan, or a number for all.
+
+        One number is an argument of a kernel, and arrays of the device are copied there, so that nothing waits.
+
+        Raises:
+            RuntimeError: they are on the host, from where nothing can be copied while a graph is captured.
+        """
+        out = self.room(p, name, dtype)
+        if np.ndim(numbers) == 0 and not self.on_device(numbers):
+            self.fill(out, numbers)
+            return
+        if self.on_device(numbers):
+            found = self.device(numbers, name, 0)
+        elif p.captured:
+            raise RuntimeError("lengths, and numbers of steps before a call, must be on the device to be captured")
+        else:
+            found = self.xp.asarray(np.broadcast_to(np.asarray(numbers), out.shape).astype(dtype))
+        self.fits(name, found, out.shape)
+        self.copy(found, out)
+
+    def room(self, p: Plan, name: str, dtype: Any) -> Any:
+        """The array of a plan for numbers of each sequence; `seed` is one number."""
+        if name not in p.__dict__:
+            setattr(p, name, self.xp.empty((1 if name == "seed" else int(p.B),), np.dtype(dtype)))
+        return getattr(p, name)
+
+    def fill(self, out: Any, value: Any) -> Any:
+        """An array of whole numbers that are all the same."""
+        launch(getattr(self.kernels, f"fill_{out.dtype}"), size_of(out), out, out.dtype.type(value))
+        return out
+
+    def nothing(self, *shape: int) -> Any:
+        """A fresh array of no symbols."""
+        return self.fill(self.xp.empty(shape, np.dtype(np.int64)), -1)
+
+    def on_device(self, array: Any) -> bool:
+        """Whether an array is in the memory of a device."""
+        if isinstance(array, self.xp.ndarray):
+            return True
+        return hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] != HOST
 
     @staticmethod
     def fits(name: str, array: Any, wanted: Sequence[int]) -> None:
@@ -147,13 +208,19 @@ class Function(Planner):
         """Put an array into a plan; where graphs are captured, copy it to the memory that these read."""
         setattr(p, name, self.copy(array, p.__dict__.get(name)) if p.static else array)
 
-    def handed(self, p: Plan, given: Mapping[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    def handed(self, p: Plan, results: dict[str, Any]) -> dict[str, Any]:
         """The results, which belong to the caller: copies of what captured graphs overwrite, or the arrays."""
+        return {name: self.copy(array) for name, array in results.items()} if p.static else results
+
+    def returned(self, p: Plan, given: Mapping[str, Any]) -> None:
+        """End a call, which may have failed: what is the caller's leaves the plan; one that has grown makes room."""
         if p.static:
-            return {name: self.copy(array) for name, array in results.items()}
+            if not p.bound:
+                p.bound = True
+                self.kernels.shelf.fit(self.xp, p)
+            return
         for name in (*self.LENT, *(array for name, (array, *_) in self.INPUTS.items() if name in given)):
             p.__dict__.pop(name, None)
-        return results
 
     def device(self, array: Any, name: str = "params", symbols: int | None = None) -> Any:
         """An array on the device in C order, without a copy if it is one already.
@@ -200,7 +267,7 @@ class Function(Planner):
         name, _, way, _ = p.ways[number]
         steps = getattr(self, f"{name}_{way}")
         none, many = 0 in (*p.sizes, int(p.B)), max(p.sizes, default=0) > MOST_STEPS
-        if way not in CAPTURED or none or many:
+        if way not in CAPTURED or none or many or not p.static:
             steps(p)
             return
         if number not in p.graphs:
@@ -222,12 +289,12 @@ class Function(Planner):
 class Kernels:
     """The kernels of a text as attributes, all compiled at once, because no kernel can be compiled during a capture.
 
-    Those of `split`, which only the plan of this name launches, are compiled when it is first made. `functions` are the
-    functions that launch kernels, one at a time.
+    They are those of the current device. Those of `split`, which only the plan of this name launches, are compiled when
+    it is first made. The functions that launch kernels, one at a time, keep their plans on `shelf`.
     """
 
-    def __init__(self, xp: Any, source: str, split: str = "") -> None:
-        self.functions: list[Function] = []
+    def __init__(self, xp: Any, source: str, split: str = "", shelf: Any = None) -> None:
+        self.shelf = Shelf() if shelf is None else shelf
         self.lock = threading.RLock()
         self.xp, self.later = xp, {"split": split}
         self._compile(source)
@@ -247,6 +314,4 @@ class Kernels:
 
     def forget(self) -> None:
         """Drop all plans, and with them their memory."""
-        with self.lock:
-            for function in self.functions:
-                function.plans.clear()
+        self.shelf.forget()

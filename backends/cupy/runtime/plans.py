@@ -10,7 +10,7 @@ import numpy as np
 from .arguments import countable
 
 MOST_PLANS = 8
-"""The number of plans that are kept, for the sizes used last."""
+"""The number of plans that are kept of a function, for the sizes used last."""
 
 PLANS = ("loop", "step", "split", "gemm")
 """How a loop over time runs: in one kernel; with products in kernels, whose threads or blocks compute them, as a
@@ -37,12 +37,22 @@ PRODUCT, PRODUCT_RATE = 5.0, 25e6
 PER_THREAD = 2
 """The CUDA stream that is different for each thread."""
 
+NO_CAPTURE = (
+    "calls of this module can't be captured in a graph: CuPy multiplies no matrices in a capture, and gives memory that "
+    "the graph still uses to others. A captured module of PyTorch can do it; `step` plans capture graphs of their own"
+)
+"""Why a call is refused while a graph is captured."""
+
 
 class Plan:
     """Arrays and sizes for runs of one function, and how each of its loops runs."""
 
     def __init__(self, **known: Any) -> None:
         self.__dict__.update(known)
+
+    def bytes(self) -> int:
+        """The memory of its arrays."""
+        return sum(array.nbytes for array in self.__dict__.values() if hasattr(array, "nbytes") and array.shape)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"this plan has no {name} now")
@@ -95,8 +105,7 @@ class Planner:
     def __init__(self, xp: Any, kernels: Any, real: str, wanted: str | None = None) -> None:
         self.xp, self.kernels, self.real, self.wanted = xp, kernels, np.dtype(real), wanted
         self.plans: OrderedDict[Any, Plan] = OrderedDict()
-        if kernels is not None:
-            kernels.functions.append(self)
+        """Those that are kept, by queue and sizes; the one used last comes last."""
 
     def plan(
         self,
@@ -106,24 +115,38 @@ class Planner:
         training: bool = False,
         ragged: bool = False,
     ) -> Plan:
-        """The plan for these sizes, made when first needed; `given` names the initial states that are passed."""
+        """The plan for these sizes, made when first needed; `given` names the initial states that are passed.
+
+        While a graph is captured it is a plan of its own, which nothing keeps: its memory is that of the graph.
+        """
         sizes = tuple(int(steps[clock]) for clock in self.CLOCKS)
+        captured = self.capturing()
         key = (self.queue(), sizes, int(batch), tuple(given), bool(training), ragged, self.wanted)
         with self.kernels.lock:
-            if key in self.plans:
-                self.plans.move_to_end(key)
-                return self.plans[key]
+            found = None if captured else self.kernels.shelf.find(self, key)
+            if found is not None:
+                return found
             self.check(sizes, int(batch))
-            p = self.empty_plan(sizes, int(batch), given, training, ragged)
+            p = self.empty_plan(sizes, int(batch), given, training, ragged, captured)
             for *_, way, _ in p.ways:
                 self.kernels.need(way)
             self.allocate(p, *sizes, int(batch))
             if p.static:
                 self.renew(p, *sizes, int(batch))
-            while len(self.plans) >= MOST_PLANS:
-                self.plans.popitem(last=False)
-            self.plans[key] = p
+            if not captured:
+                self.kernels.shelf.keep(self, key, p)
             return p
+
+    def capturing(self) -> bool:
+        """Whether the current stream is being captured.
+
+        Raises:
+            RuntimeError: it is, and this array module can't multiply matrices there.
+        """
+        found = bool(self.xp.cuda.get_current_stream().is_capturing())
+        if found and not getattr(self.xp, "captures", False):
+            raise RuntimeError(NO_CAPTURE)
+        return found
 
     def queue(self) -> tuple[int, int, int]:
         """The current queue of work: device, stream, and the thread if its stream is its own.
@@ -134,12 +157,21 @@ class Planner:
         return self.xp.cuda.runtime.getDevice(), stream, threading.get_ident() if stream == PER_THREAD else 0
 
     def empty_plan(
-        self, sizes: tuple[int, ...], batch: int, given: Collection[str], training: bool, ragged: bool
+        self,
+        sizes: tuple[int, ...],
+        batch: int,
+        given: Collection[str],
+        training: bool,
+        ragged: bool,
+        captured: bool = False,
     ) -> Plan:
-        """A plan without memory. It is `static` if graphs of it are captured: then its arrays stay in place."""
+        """A plan without memory. It is `static` if graphs of it are captured: then its arrays stay in place.
+
+        Within the graph of somebody else (`captured`) nothing is captured; all launches go into that graph.
+        """
         ways = self.ways(batch)
-        static = any(way in CAPTURED for *_, way, _ in ways)
-        p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, graphs={})
+        static = any(way in CAPTURED for *_, way, _ in ways) and not captured
+        p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, captured=captured, bound=False, graphs={})
         p.__dict__.update(B=np.int32(batch), training=np.int32(training))
         for clock, size in zip(self.CLOCKS.values(), sizes, strict=True):
             setattr(p, f"T_{clock}", np.int32(size))
