@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.utils.dlpack import from_dlpack
 
 from recurrency import backend
 from recurrency.errors import UsageError
 from recurrency.model.programs import Programs
 
 from ..c.runtime import pool
+from .module_device import OnDevice, Place, Shared
 
 KERNELS = {"cuda": "cupy", "cpu": "c"}
 """Kind of device -> the backend whose kernels run there."""
+
+PLACES: dict[str, type[Place]] = {"cuda": Place}
+"""Kind of device -> how torch and the kernels share it; others are the host's."""
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
@@ -42,33 +44,30 @@ def built(
 
     `later` is called while they are compiled in the background, if they are; their attribute `begin` begins that.
     """
-    chosen = backend.find(KERNELS[like.device.type])
-    graph, dtype = programs.graph(kind, *options), DTYPES[like.dtype]
-    runner: Any = chosen.build(graph, programs.layout, dtype, kind, programs.without)
-    function: Any = _on_tensors(runner)
-    if hasattr(runner, "ahead"):
-        runner.ahead, function.begin = later, runner.begin
-    return cast("Callable[..., dict[str, Tensor]]", function)
+    chosen: Any = backend.find(KERNELS[like.device.type])
+    graph, dtype, on = programs.graph(kind, *options), DTYPES[like.dtype], PLACES.get(like.device.type)
+    if on is None:
+        runner: Any = chosen.build(graph, programs.layout, dtype, kind, programs.without)
+        function: Any = _on_host(runner)
+        if hasattr(runner, "ahead"):
+            runner.ahead, function.begin = later, runner.begin
+        return cast("Callable[..., dict[str, Tensor]]", function)
+    place = on(chosen.load())
+    shared = Shared(place)
+    chosen = type(chosen)(chosen.name, lambda: shared, chosen.plan)
+    return OnDevice(chosen.build(graph, programs.layout, dtype, kind, programs.without), place)
 
 
-def _on_tensors(runner: Any) -> Callable[..., dict[str, Tensor]]:
-    """A function of a backend as a function on tensors, without copies."""
+def _on_host(runner: Any) -> Callable[..., dict[str, Tensor]]:
+    """A function of a backend as a function on tensors of the host, without copies."""
 
     def function(*arguments: Any) -> dict[str, Tensor]:
         call: Any = backend.Call(*arguments)
-        params = call.params.detach()
+        given = {name: _array(tensor) for name, tensor in call.given.items()}
         if call.lengths or call.offset:
-            call = call._replace(lengths=_on_host(call.lengths), offset=_on_host(call.offset))
-        if params.device.type == "cuda":
-            given = {name: tensor.detach().contiguous() for name, tensor in call.given.items()}
-            with _stream_of(params.device):
-                found = runner.device(*call._replace(params=params, given=given))
-                return {name: from_dlpack(array) for name, array in found.items()}
-        before, pool.ceiling.value = pool.ceiling.value, torch.get_num_threads()
-        try:
-            found = runner(backend.Call(params.numpy(), {n: _array(t) for n, t in call.given.items()}, *call[2:]))
-        finally:
-            pool.ceiling.value = before
+            call = call._replace(lengths=_arrays(call.lengths), offset=_arrays(call.offset))
+        with pool.at_most(torch.get_num_threads()):
+            found = runner(call._replace(params=call.params.detach().numpy(), given=given))
         return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
 
     return function
@@ -80,22 +79,5 @@ def _array(tensor: Tensor) -> Any:
     return (plain if plain.is_contiguous() else plain.contiguous()).numpy()
 
 
-def _on_host(tensors: Mapping[str, Tensor] | None) -> Any:
+def _arrays(tensors: Mapping[str, Tensor] | None) -> Any:
     return None if tensors is None else {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-
-
-def _stream_of(device: torch.device) -> ExitStack:
-    """A context in which CuPy uses this device and torch's current stream."""
-    import cupy
-
-    stack = ExitStack()
-    stack.enter_context(cupy.cuda.Device(device.index))
-    stack.enter_context(_of_cupy(torch.cuda.current_stream(device), device.index, cupy.cuda))
-    return stack
-
-
-def _of_cupy(stream: Any, number: int, cuda: Any) -> Any:
-    """A stream of torch as a stream of CuPy (`cuda`), which deprecates `ExternalStream` from version 14 on."""
-    if hasattr(cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
-        return cuda.Stream.from_external(stream)
-    return cuda.ExternalStream(stream.cuda_stream, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import weakref
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ DTYPES = frozenset(map(np.dtype, ("float32", "float64", "int32", "uint32", "int6
 class OutOfMemoryError(MemoryError):
     """The device has no room for an allocation, as `cupy.cuda.memory.OutOfMemoryError`."""
 
+    def __init__(self, size: int, total: int) -> None:
+        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes).")
+
 
 class Pool:
     """The memory of the emulated device `number`: at most `limit` bytes, of which `used` are allocated."""
@@ -38,7 +42,7 @@ class Pool:
             OutOfMemoryError: it would exceed the limit.
         """
         if self.limit is not None and self.used + size > self.limit:
-            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes (allocated so far: {self.used:,} bytes).")
+            raise OutOfMemoryError(size, self.used)
         block = Block(size, poison, self.number)
         self.used += size
         weakref.finalize(block, self._free, size).atexit = False
@@ -54,7 +58,12 @@ class Pool:
 
 
 class Block:
-    """One allocation between two guards, filled with `poison`, on the device of a number."""
+    """One allocation between two guards, filled with `poison`, on the device of a number.
+
+    `start` is the place of the first byte in `memory`.
+    """
+
+    start = GUARD
 
     def __init__(self, size: int, poison: int, device: int = 0) -> None:
         self.device = SimpleNamespace(id=device)
@@ -62,6 +71,32 @@ class Block:
         self.memory = np.full(words, WALL, np.uint32).view(np.uint8)
         self.memory[GUARD : GUARD + size] = poison
         self.address: int = self.memory.ctypes.data
+
+    @property
+    def ptr(self) -> int:
+        """The address of the first byte that belongs to the user."""
+        return self.address + self.start
+
+
+class UnownedMemory(Block):
+    """Memory of somebody else, which `owner` keeps alive: `cupy.cuda.UnownedMemory`.
+
+    There must be `GUARD` bytes around it that are the same somebody's, if a kernel is to write to it.
+    """
+
+    start = 0
+
+    def __init__(self, ptr: int, size: int, owner: Any, device_id: int = -1) -> None:
+        self.device, self.owner, self.address = SimpleNamespace(id=device_id), owner, ptr
+        self.memory = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(ptr))
+
+
+class MemoryPointer:
+    """A place in a block, `offset` bytes from its start: `cupy.cuda.MemoryPointer`."""
+
+    def __init__(self, mem: Block, offset: int) -> None:
+        self.mem, self.ptr = mem, mem.ptr + offset
+
 
 
 def poison_of(dtype: np.dtype[Any]) -> int:
@@ -125,6 +160,11 @@ class ndarray:  # noqa: N801 - as in cupy
     @property
     def device(self) -> Any:
         return self.block.device
+
+    @property
+    def data(self) -> MemoryPointer:
+        """Where its first element is."""
+        return MemoryPointer(self.block, self.address - self.block.ptr)
 
     @property
     def flags(self) -> Flags:
@@ -208,8 +248,8 @@ class Capsule:
         return ndarray(array.host, array.block)
 
 
-def allocated(pool: Pool, shape: Any, dtype: Any) -> ndarray:
-    """A fresh array, C-contiguous, filled with poison.
+def allocated(pool: Pool, shape: Any, dtype: Any, allocator: Any = None) -> ndarray:
+    """A fresh array, C-contiguous, filled with poison; its memory is from an `allocator` if there is one.
 
     Raises:
         OutOfMemoryError: the device is full. TypeError: kernels know no such elements.
@@ -219,12 +259,16 @@ def allocated(pool: Pool, shape: Any, dtype: Any) -> ndarray:
         raise TypeError(f"the stand-in for cupy has no arrays of {dtype}")
     shape = tuple(shape) if isinstance(shape, Sequence) else (shape,)
     size = math.prod(shape) * dtype.itemsize
-    block = pool.allocate(size, poison_of(dtype))
-    return ndarray(np.ndarray(shape, dtype, buffer=block.memory, offset=GUARD), block)
+    if allocator is None:
+        block = pool.allocate(size, poison_of(dtype))
+    else:
+        block = allocator(size).mem
+        block.memory[...] = poison_of(dtype)
+    return ndarray(np.ndarray(shape, dtype, buffer=block.memory, offset=block.start), block)
 
 
-def filled(pool: Pool, host: Host, allocate: Callable[..., ndarray] = allocated) -> ndarray:
+def filled(host: Host, allocate: Callable[..., ndarray]) -> ndarray:
     """A copy of a host array on the device."""
-    made = allocate(pool, host.shape, host.dtype)
+    made = allocate(host.shape, host.dtype)
     made.host[...] = host
     return made

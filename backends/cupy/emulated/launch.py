@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .arrays import Block, Pool, ndarray
+from .arrays import Block, Pool, UnownedMemory, ndarray
 from .compiler import library
 from .margins import Margin, Use, margins, use
 from .shim import ORDERS
@@ -56,13 +56,28 @@ class Library(Protocol):
 
 @dataclass
 class Device:
-    """What the parts of one stand-in share."""
+    """What the parts of one stand-in share: one device or several, of which `number` is the current one."""
 
-    pool: Pool
+    pools: list[Pool]
     order: str = "forward"
     compile: Callable[[str], Library] = library
-    streams: Streams = field(default_factory=Streams)
     launches: deque[Launched] = field(default_factory=lambda: deque(maxlen=100_000))
+    number: int = 0
+    allocator: Any = None
+    """Where memory comes from in the current block `with using_allocator(...)`."""
+
+    def __post_init__(self) -> None:
+        self._streams = [Streams() for _ in self.pools]
+
+    @property
+    def pool(self) -> Pool:
+        """The memory of the current device."""
+        return self.pools[self.number]
+
+    @property
+    def streams(self) -> Streams:
+        """The streams of the current device."""
+        return self._streams[self.number]
 
 
 class RawModule:
@@ -95,7 +110,7 @@ class Kernel:
     """A kernel that can be launched: `kernel(grid, block, arguments)`."""
 
     def __init__(self, device: Device, made: Library, signature: Signature) -> None:
-        self._device, self._signature = device, signature
+        self._device, self._signature, self._loaded = device, signature, {device.number}
         self._library = made  # holds the code in memory
         self._launcher = made.launcher(signature.name)
 
@@ -118,9 +133,16 @@ class Kernel:
                 f"kernel {name}: {shared_mem} bytes of shared memory; at most {GREATEST_SHARED} are possible"
             )
         values, uses = self._packed(args)
+        self._load()
         stream = self._device.streams.current()
         self._device.launches.append(Launched(name, grid, block, stream))
         stream.do(Launch(self, (ctypes.c_uint * 6)(*grid, *block), values, uses, stream.captured is None))
+
+    def _load(self) -> None:
+        """Load the kernel on the current device, which may have to wait for itself: never while it is captured."""
+        if self._device.number not in self._loaded:
+            self._device.streams.refuse_capture("cuModuleLoadData")
+            self._loaded.add(self._device.number)
 
     def _packed(self, args: Sequence[Any]) -> tuple[Any, list[Use]]:
         """The arguments as bits, 8 bytes each, and the memory that they point to."""
@@ -136,6 +158,8 @@ class Kernel:
             if not isinstance(arg, wanted) or arg.dtype != parameter.dtype:
                 raise TypeError(_unlike(name, parameter, arg))
             if isinstance(arg, ndarray):
+                if arg.device.id != self._device.pool.number:
+                    raise RuntimeError(f"cudaErrorIllegalAddress: {parameter.name} is on the device {arg.device.id}")
                 values[i] = arg.address
                 uses.append(use(parameter.name, arg, not parameter.constant))
             else:
@@ -161,17 +185,22 @@ class Launch:
     def __init__(self, kernel: Kernel, shape: Any, values: Any, uses: list[Use], at_once: bool) -> None:
         self._kernel, self._shape, self._values = kernel, shape, values
         self._uses = uses if at_once else []
-        self._known = [] if at_once else [(weakref.ref(u.block), replace(u, block=NOTHING)) for u in uses]
+        self._known = [] if at_once else [(_reference(u.block), replace(u, block=NOTHING)) for u in uses]
 
     def __call__(self) -> None:
         uses = self._uses or [self._alive(*known) for known in self._known]
         self._kernel.run(self._shape, self._values, uses, margins(uses))
 
-    def _alive(self, reference: weakref.ref[Block], use: Use) -> Use:
+    def _alive(self, reference: Callable[[], Block | None], use: Use) -> Use:
         block = reference()
         if block is None:
             raise self._kernel.gone(use.name)
         return replace(use, block=block)
+
+
+def _reference(block: Block) -> Callable[[], Block | None]:
+    """What gives a block as long as it exists; memory of somebody else is their business."""
+    return (lambda: block) if isinstance(block, UnownedMemory) else weakref.ref(block)
 
 
 def _size(kernel: str, what: str, size: Sequence[int]) -> tuple[int, ...]:

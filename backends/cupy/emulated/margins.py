@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ class Margin:
 
     def of(self, block: Block) -> bytes:
         """The content of these bytes."""
-        return bytes(block.memory[self.start : self.stop])
+        return ctypes.string_at(block.address + self.start, self.stop - self.start)
 
 
 @dataclass(frozen=True)

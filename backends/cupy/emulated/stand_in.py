@@ -6,7 +6,8 @@ kernel's signature, allocations are between guards, captured graphs do not keep 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ import numpy as np
 from recurrency.errors import UsageError
 
 from . import products
-from .arrays import CUDA, Host, OutOfMemoryError, Pool, allocated, filled, ndarray
+from .arrays import CUDA, Host, MemoryPointer, OutOfMemoryError, Pool, UnownedMemory, allocated, filled, ndarray
 from .compiler import library
 from .launch import Device, Library, RawModule
 from .shim import ORDERS
@@ -48,6 +49,24 @@ class Part(SimpleNamespace):
         raise missing(f"{self._name}.{name}")
 
 
+class Chosen:
+    """`cupy.cuda.Device`: one of the devices, in a `with` block the current one."""
+
+    def __init__(self, devices: Device, number: int | None) -> None:
+        first = devices.pools[0].number
+        self._devices, self.id = devices, devices.pool.number if number is None else number
+        self._index, self._before, self.attributes = self.id - first, 0, dict(ATTRIBUTES)
+        if not 0 <= self._index < len(devices.pools):
+            raise RuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+
+    def __enter__(self) -> Chosen:
+        self._before, self._devices.number = self._devices.number, self._index
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._devices.number = self._before
+
+
 def missing(name: str) -> AttributeError:
     """The error for what drivers do not use."""
     return AttributeError(f"the stand-in for cupy has no {name}; it has only what generated drivers may use")
@@ -62,8 +81,8 @@ class StandIn:
     """An emulated device, with the part of cupy's interface that drivers use.
 
     `order` says in which order threads and blocks run: a result that depends on it is a race. `memory` bounds what can
-    be allocated, in bytes. `compiled` makes a library of a kernel text. `number` is the number of the device.
-    `launches` lists the kernels launched so far, for tests.
+    be allocated, in bytes. `compiled` makes a library of a kernel text. `number` is the number of the device; there may
+    be several `devices`, from this number on. `launches` lists the kernels launched so far, for tests.
 
     Raises:
         UsageError: there is no such order.
@@ -85,24 +104,39 @@ class StandIn:
         memory: int | None = None,
         compiled: Callable[[str], Library] = library,
         number: int = 0,
+        devices: int = 1,
     ) -> None:
         _check_order(order)
-        self._device = device = Device(Pool(memory, number), order, compiled)
+        self._device = device = Device([Pool(memory, number + k) for k in range(devices)], order, compiled)
         self.launches, self.ndarray = device.launches, ndarray
         self.cublas = Part("cublas", gemm=self._gemm)
         self.cuda = Part(
             "cuda",
             Stream=lambda non_blocking=False: Stream(device.streams, non_blocking),
-            Device=lambda number=0: Part("cuda.Device()", attributes=dict(ATTRIBUTES)),
+            Device=lambda number=None: Chosen(device, number),
+            MemoryPointer=MemoryPointer,
+            UnownedMemory=UnownedMemory,
+            using_allocator=self._using_allocator,
             memory=Part("cuda.memory", OutOfMemoryError=OutOfMemoryError),
-            get_current_stream=device.streams.current,
+            get_current_stream=lambda: device.streams.current(),
             is_available=lambda: True,
             nvrtc=Part("cuda.nvrtc", getVersion=lambda: (0, 0)),
-            runtime=Part("cuda.runtime", getDevice=lambda: number, memGetInfo=device.pool.info),
+            runtime=Part(
+                "cuda.runtime", getDevice=lambda: device.pool.number, memGetInfo=lambda: device.pool.info()
+            ),
         )
 
     def __getattr__(self, name: str) -> NoReturn:
         raise missing(name)
+
+    @contextmanager
+    def _using_allocator(self, allocator: Any = None) -> Iterator[None]:
+        """`cupy.cuda.using_allocator`."""
+        before, self._device.allocator = self._device.allocator, allocator
+        try:
+            yield
+        finally:
+            self._device.allocator = before
 
     def turn(self, order: str) -> None:
         """Launch in another order from now on.
@@ -119,13 +153,14 @@ class StandIn:
 
     def empty(self, shape: Any, dtype: Any) -> ndarray:
         """A fresh, unwritten array: NaN, or extreme integers."""
-        self._device.streams.refuse_capture("an allocation")
-        return allocated(self._device.pool, shape, dtype)
+        if self._device.allocator is None:  # cupy would give this memory to others while the graph still uses it
+            self._device.streams.refuse_capture("an allocation")
+        return allocated(self._device.pool, shape, dtype, self._device.allocator)
 
     def zeros(self, shape: Any, dtype: Any) -> ndarray:
         """A fresh array of zeros."""
         made = self.empty(shape, dtype)
-        made.host[...] = 0
+        self._device.streams.current().do(lambda: made.host.fill(0))
         return made
 
     def asarray(self, array: Any, dtype: Any = None) -> ndarray:
@@ -135,7 +170,7 @@ class StandIn:
             if dtype is not None and array.dtype != np.dtype(dtype):
                 raise TypeError(f"the stand-in for cupy converts no {array.dtype} to {np.dtype(dtype)}")
             return array
-        return filled(self._device.pool, np.asarray(array, dtype))
+        return filled(np.asarray(array, dtype), self.empty)
 
     def asnumpy(self, array: Any) -> Host:
         """A copy of a device array on the host; a host array is itself."""
@@ -149,7 +184,7 @@ class StandIn:
         if array.flags.c_contiguous:
             return array
         self._device.streams.refuse_capture("an allocation")
-        return filled(self._device.pool, array.host)
+        return filled(array.host, self.empty)
 
     def from_dlpack(self, array: Any) -> ndarray:
         """A device array of another library, without a copy.

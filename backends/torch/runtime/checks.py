@@ -61,6 +61,11 @@ def casts(device: torch.device) -> bool:
     return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
+def capturing(device: torch.device) -> bool:
+    """Whether torch captures a graph on a device: then nothing can be copied from or to the host."""
+    return device.type == "cuda" and bool(torch.cuda.is_current_stream_capturing())
+
+
 def dtype_name(array: Tensor) -> str:
     """The name of a dtype: `float32`."""
     return str(array.dtype)[6:]

@@ -13,7 +13,7 @@ from recurrency.errors import UsageError
 
 from .arguments import STATES, Frame, by_name, order_of_states, state_as_tuple, state_by_name
 from .autograd import results
-from .checks import casts, fresh_seed, whole_seed
+from .checks import capturing, casts, fresh_seed, whole_seed
 from .flat import Place, joined, lay_together, lying_together, new_parameters, places_of
 from .keys import keys_of
 from .program import RESET, Call, Program
@@ -283,6 +283,9 @@ class Network(nn.Module):
         names = tuple(name for name in program.sources[mode] if name in given)
         extra = {f"lengths:{clock}": n for clock, n in frame.lengths.items()}
         if program.samples or (program.random and self.training):
+            if seed is None and capturing(params.device):
+                raise UsageError(f"{program.name} draws random numbers: each replay of a graph would repeat them; "
+                                 "pass seed=... if that is meant")
             extra["seed"] = fresh_seed(1 << 62) if seed is None else torch.tensor(whole_seed(seed), device="cpu")
             if offset is not None:
                 extra["offset"] = offset

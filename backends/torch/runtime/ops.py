@@ -12,10 +12,14 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from recurrency.errors import ShapeError
 
-from .checks import check_flags
+from .checks import capturing, check_flags
 from .program import INPUT, RESET, SEQUENCE, STREAM, Call
 
 NAMESPACE = "recurrency"
+TAGS = tuple(
+    getattr(torch.Tag, name) for name in ("pt2_compliant_tag", "cudagraph_unsafe") if hasattr(torch.Tag, name)
+)
+"""The second: `torch.compile(mode="reduce-overhead")` leaves the op out of its graphs, as it keeps memory of its own."""
 SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
 
 
@@ -35,7 +39,9 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
     if kind == "second":
         _split_cotangent(call, arrays, params, batch)
     function = call.program.function(f"{call.mode}_{kind}", params)
-    values = undisturbed(function, params.device.type, arguments_of(call, params, arrays, steps, batch))
+    first, clears = kind in ("plain", "kept"), getattr(function, "clears_padding", False)
+    arguments = arguments_of(call, params, arrays, steps, batch, first, clears)
+    values = undisturbed(function, params.device.type, arguments)
     gives = call.gives(kind)
     for name in gives:
         if name not in values and name.startswith("gradient"):  # an input of which only the number of steps is used
@@ -44,13 +50,24 @@ def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) ->
 
 
 def arguments_of(
-    call: Call, params: Tensor, arrays: dict[str, Tensor], steps: Mapping[str, int], batch: int
+    call: Call,
+    params: Tensor,
+    arrays: dict[str, Tensor],
+    steps: Mapping[str, int],
+    batch: int,
+    first: bool = True,
+    clears: bool = False,
 ) -> tuple[Any, ...]:
-    """The arguments of a generated function, from tensors by name, which are checked; padding becomes zero."""
+    """The arguments of a generated function, from tensors by name, which are checked; padding becomes zero.
+
+    In a `first` pass lengths on the device are checked, too. `clears`: the function clears padding itself, and takes
+    lengths from wherever they are.
+    """
     seed = int(arrays.pop("seed")) if "seed" in arrays else 0
     offset = {call.program.clock: arrays.pop("offset")} if "offset" in arrays else None
-    lengths = _lengths(call, arrays, steps, batch, params.device)
-    if lengths is not None:
+    lengths = _lengths(call, arrays, steps, batch, first)
+    if lengths is not None and not clears:
+        lengths = {clock: n.to(params.device) for clock, n in lengths.items()}
         _clean(call, arrays, lengths)
     _check_symbols(call, arrays)
     _check_resets(call, arrays)
@@ -72,25 +89,30 @@ def undisturbed(
 
 
 def _lengths(
-    call: Call, arrays: dict[str, Tensor], steps: Mapping[str, int], batch: int, device: torch.device
+    call: Call, arrays: dict[str, Tensor], steps: Mapping[str, int], batch: int, first: bool
 ) -> dict[str, Tensor] | None:
-    """The lengths on each clock; None if no sequence is shorter than its array, as far as the host knows."""
+    """The lengths on each clock; None if no sequence is shorter than its array, as far as the host knows.
+
+    Those on a device are looked at once, in the first pass of a call; the host waits for that. While a graph is
+    captured, which forbids it, kernels take lengths that are too large as all steps.
+    """
     found = {name[8:]: arrays.pop(name) for name in call.extra if name.startswith("lengths:")}
     ragged = False
     for clock, n in found.items():
-        if n.device.type == "cpu":
-            if ((n < 0) | (n > steps[clock])).any():
-                known = f"{n.tolist()[:8]}"
-                raise ShapeError(f"lengths are {known}; the batch has {steps[clock]} steps on the clock {clock}")
-            ragged = ragged or bool((n < steps[clock]).any())
-        else:
+        if n.device.type != "cpu" and (not first or capturing(n.device)):
             ragged = True
+            continue
+        seen = n.cpu()
+        if ((seen < 0) | (seen > steps[clock])).any():
+            known = f"{seen.tolist()[:8]}"
+            raise ShapeError(f"lengths are {known}; the batch has {steps[clock]} steps on the clock {clock}")
+        ragged = ragged or bool((seen < steps[clock]).any())
     if not ragged:
         return None
     full = {
         c: torch.full((batch,), count, dtype=torch.int64, device="cpu") for c, count in steps.items() if c not in found
     }
-    return {clock: n.to(device) for clock, n in {**found, **full}.items()}
+    return {**found, **full}
 
 
 def _check_symbols(call: Call, arrays: Mapping[str, Tensor]) -> None:
@@ -165,7 +187,7 @@ def _register() -> None:
         return
     new: Any = torch.library.Library
     library = new(NAMESPACE, "FRAGMENT")
-    library.define(SCHEMA, tags=(torch.Tag.pt2_compliant_tag,))
+    library.define(SCHEMA, tags=TAGS)
     library.impl("run", _called, "CompositeExplicitAutograd")
     torch.library.register_fake(f"{NAMESPACE}::run", _shapes, lib=library)
     home.library = library  # it must live as long as the op, even if this module is reloaded

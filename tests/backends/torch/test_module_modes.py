@@ -196,13 +196,13 @@ def test_what_native_kernels_gave_may_be_changed(monkeypatch: pytest.MonkeyPatch
 
 def test_a_stream_goes_to_cupy_as_its_version_wants_it() -> None:
     """From version 14 on ExternalStream warns, and warnings are errors here."""
-    from recurrency.backends.torch.module_kernels import _of_cupy
+    from recurrency.backends.torch.module_device import stream_of_cupy
 
     stream = SimpleNamespace(cuda_stream=7, __cuda_stream__=lambda: (0, 7))
     old = SimpleNamespace(Stream=SimpleNamespace(), ExternalStream=lambda *about: ("external", *about))
     new = SimpleNamespace(Stream=SimpleNamespace(from_external=lambda one: ("of", one.cuda_stream)))
-    assert _of_cupy(stream, 1, old) == ("external", 7, 1)
-    assert _of_cupy(stream, 1, new) == ("of", 7)
+    assert stream_of_cupy(stream, 1, old) == ("external", 7, 1)
+    assert stream_of_cupy(stream, 1, new) == ("of", 7)
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
