@@ -116,7 +116,11 @@ class OnDevice:
         device = call.params.device
         with self.place.within(device), self._memory(device) as memory:
             given = {name: self.place.array(tensor) for name, tensor in call.given.items()}
-            params, lengths, offset = self.place.array(call.params), self._counts(call.lengths), self._counts(call.offset)
+            params, lengths, offset = (
+                self.place.array(call.params),
+                self._counts(call.lengths),
+                self._counts(call.offset),
+            )
             call = call._replace(params=params, given=given, lengths=lengths, offset=offset)
             try:
                 found = self.runner.device(*call)

@@ -98,7 +98,6 @@ class MemoryPointer:
         self.mem, self.ptr = mem, mem.ptr + offset
 
 
-
 def poison_of(dtype: np.dtype[Any]) -> int:
     """The byte that fills unwritten memory: NaN as floats, extreme as integers."""
     return 0xFF if dtype.kind == "f" else 0x55

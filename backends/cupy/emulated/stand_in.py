@@ -121,9 +121,7 @@ class StandIn:
             get_current_stream=lambda: device.streams.current(),
             is_available=lambda: True,
             nvrtc=Part("cuda.nvrtc", getVersion=lambda: (0, 0)),
-            runtime=Part(
-                "cuda.runtime", getDevice=lambda: device.pool.number, memGetInfo=lambda: device.pool.info()
-            ),
+            runtime=Part("cuda.runtime", getDevice=lambda: device.pool.number, memGetInfo=lambda: device.pool.info()),
         )
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -284,8 +284,10 @@ class Network(nn.Module):
         extra = {f"lengths:{clock}": n for clock, n in frame.lengths.items()}
         if program.samples or (program.random and self.training):
             if seed is None and capturing(params.device):
-                raise UsageError(f"{program.name} draws random numbers: each replay of a graph would repeat them; "
-                                 "pass seed=... if that is meant")
+                raise UsageError(
+                    f"{program.name} draws random numbers: each replay of a graph would repeat them; "
+                    "pass seed=... if that is meant"
+                )
             extra["seed"] = fresh_seed(1 << 62) if seed is None else torch.tensor(whole_seed(seed), device="cpu")
             if offset is not None:
                 extra["offset"] = offset

@@ -16,9 +16,7 @@ from .checks import capturing, check_flags
 from .program import INPUT, RESET, SEQUENCE, STREAM, Call
 
 NAMESPACE = "recurrency"
-TAGS = tuple(
-    getattr(torch.Tag, name) for name in ("pt2_compliant_tag", "cudagraph_unsafe") if hasattr(torch.Tag, name)
-)
+TAGS = tuple(getattr(torch.Tag, name) for name in ("pt2_compliant_tag", "cudagraph_unsafe") if hasattr(torch.Tag, name))
 """The second: `torch.compile(mode="reduce-overhead")` leaves the op out of its graphs, as it keeps memory of its own."""
 SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from recurrency.backends.cupy.runtime.plans import Plan
 from recurrency.backends.cupy.runtime.shelf import PART, VARIABLE, Shelf, bytes_of
 
 from recurrency.errors import ShapeError
@@ -121,15 +123,36 @@ def test_plans_are_kept_up_to_so_many_bytes_and_the_oldest_go_first() -> None:
     module.backward(module.forward(params, drawn(100))[2], {})
     size = module._made["shelf"].bytes()
     module.use(xp, memory=int(2.5 * size))
-    forward, backward = (module._function(f) for f in (module.forward_pass, module.backward_pass))
     for steps in (100, 101, 102):
         module.backward(module.forward(params, drawn(steps))[2], {})
         assert module._made["shelf"].bytes() <= 2.5 * size
-    assert [key[1] for key in forward.plans] == [(101,), (102,)]
-    module.forward(params, drawn(101))
-    module.forward(params, drawn(103))  # in the place of the gradients of 101, which were used longest ago
-    assert [key[1] for key in forward.plans] == [(102,), (101,), (103,)]
-    assert [key[1] for key in backward.plans] == [(102,)]
+    assert [key[1] for key in module._function(module.forward_pass).plans] == [(101,), (102,)]
+
+
+class Known:
+    """A function of which only the plans are known."""
+
+    def __init__(self) -> None:
+        self.plans: Any = OrderedDict()
+        self.xp = SimpleNamespace(cuda=SimpleNamespace(runtime=SimpleNamespace(getDevice=lambda: 0)))
+
+
+def test_the_plan_that_goes_first_is_the_one_used_longest_ago_of_all_functions_on_the_device() -> None:
+    shelf, one, other = Shelf(35), Known(), Known()
+    far = ((1, 0, 0), "far")
+
+    def key(name: str) -> Any:
+        return ((0, 0, 0), name)
+
+    shelf.keep(one, far, Plan(x=np.zeros(1000, np.uint8)))
+    for function, name in ((one, "a"), (other, "b"), (one, "c")):
+        shelf.keep(function, key(name), Plan(x=np.zeros(10, np.uint8)))
+    assert shelf.find(one, key("a"))
+    assert shelf.find(one, key("d")) is None
+    shelf.keep(other, key("d"), Plan(x=np.zeros(10, np.uint8)))
+    assert [name for _, name in (*one.plans, *other.plans)] == ["far", "c", "a", "d"]
+    shelf.keep(other, key("e"), Plan(x=np.zeros(100, np.uint8)))
+    assert [name for _, name in (*one.plans, *other.plans)] == ["far", "e"]
 
 
 def test_the_plan_in_use_stays_however_large_it_is() -> None:
