@@ -345,8 +345,8 @@ def milliseconds(contestant: Contestant, repeats: int, task: Task) -> float:
     return float(begin.elapsed_time(end)) / repeats
 
 
-def present(task: Task, only: str) -> dict[str, Contestant]:
-    """Those who can run here, and agree with one another; for the others it reports why not."""
+def present(task: Task, only: str, failed: dict[str, str]) -> dict[str, Contestant]:
+    """Those who can run here, and agree with one another; `failed` gets why the others do not."""
     found: dict[str, Contestant] = {}
     wanted: Array | None = None
     for name, build in CONTESTANTS.items():
@@ -359,11 +359,10 @@ def present(task: Task, only: str) -> dict[str, Contestant]:
                 gradient = contestant.gradient()
                 wanted = gradient if wanted is None else wanted
                 compare(name, gradient, wanted)
-        except Exception as error:  # other people's code: whatever is missing, the others still run
-            if name in OURS or name == BASELINE:
-                raise
-            said = str(error).strip().partition("\n")[0]
-            print(f"  without {name}: {type(error).__name__}: {said}", file=sys.stderr)
+        except Exception as error:  # whatever is missing or fails, the others still run
+            said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            failed[name] = said
+            print(f"  without {name}: {said}", file=sys.stderr)
             continue
         found[name] = contestant
     return found
@@ -381,24 +380,35 @@ def compare(name: str, found: Array, wanted: Array) -> None:
         raise ValueError(f"another gradient of x: off by {part:.1e} of the greatest, {allowed:.0e} allowed")
 
 
-def rounds(task: Task, contestants: dict[str, Contestant], count: int) -> dict[str, Array]:
-    """The times of all, in alternating rounds of about 50 ms each."""
-    repeats = {n: max(1, min(1000, int(50 / max(1e-3, milliseconds(c, 2, task))))) for n, c in contestants.items()}
-    repeats = dict.fromkeys(contestants, 1) if task.emulated else repeats
-    times = [[milliseconds(c, repeats[n], task) for n, c in contestants.items()] for _ in range(count)]
-    return dict(zip(contestants, np.array(times).T, strict=True))
+def rounds(task: Task, contestants: dict[str, Contestant], count: int, failed: dict[str, str]) -> dict[str, Array]:
+    """The times of all, in alternating rounds of about 50 ms each; who fails is out, and `failed` gets why."""
+    repeats: dict[str, int] = {}
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(count + 1):
+        for name in list(times):
+            try:
+                ms = milliseconds(contestants[name], repeats.get(name, 2), task)
+            except Exception as error:
+                failed[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                del times[name]
+                continue
+            if turn:
+                times[name].append(ms)
+            else:
+                repeats[name] = 1 if task.emulated else max(1, min(1000, int(50 / max(1e-3, ms))))
+    return {name: np.array(ms) for name, ms in times.items()}
 
 
 def rows(task: Task, size: str, times: dict[str, Array]) -> list[dict[str, Any]]:
     """What the table shows."""
-    base, steps = times[BASELINE], task.x.shape[0]
+    base, steps = times.get(BASELINE), task.x.shape[0]
     return [
         {
             "size": size,
             "name": name,
             "ms": float(np.median(ms)),
             "us per step": float(np.median(ms)) * 1e3 / steps,
-            "against nn.LSTM": float(np.median(base / ms)),
+            "against nn.LSTM": None if base is None else float(np.median(base / ms)),
         }
         for name, ms in times.items()
     ]
@@ -439,17 +449,26 @@ def main() -> None:
     device, sizes = (
         ("cpu", ["emulated"]) if options.emulate else ("cuda", options.size or ["small", "medium", "flashrnn"])
     )
-    machine, table = about(device), []
-    print(", ".join(f"{what} {which}" for what, which in machine.items()))
+    found: dict[str, Any] = {"machine": about(device), "emulated": options.emulate, "rows": [], "failed": {}}
+    print(", ".join(f"{what} {which}" for what, which in found["machine"].items()))
     print(f"{'size':10}{'':32}{'ms':>10}{'us/step':>10}{'nn.LSTM/it':>12}")
     for size in sizes:
-        work = task(size, device)
-        for row in rows(work, size, rounds(work, present(work, options.only), options.rounds)):
-            table.append(row)
+        work, failed = task(size, device), found["failed"].setdefault(size, {})
+        for row in rows(work, size, rounds(work, present(work, options.only, failed), options.rounds, failed)):
+            found["rows"].append(row)
             *names, ms, us, ratio = row.values()
-            print(f"{names[0]:10}{names[1]:32}{ms:10.3f}{us:10.2f}{ratio:12.2f}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine, "emulated": options.emulate, "rows": table}, indent=1))
+            print(f"{names[0]:10}{names[1]:32}{ms:10.3f}{us:10.2f}{ratio or float('nan'):12.2f}", flush=True)
+        if options.json:
+            write_json(options.json, found)
+    if not found["rows"]:
+        raise SystemExit("nothing ran; the reasons are above")
+
+
+def write_json(path: Path, found: Any) -> None:
+    """Write figures at once: whoever reads the file finds those before or those after."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(found, indent=1))
+    beside.replace(path)
 
 
 if __name__ == "__main__":

@@ -78,8 +78,25 @@ def test_who_computes_something_else_is_left_out(
     others = {gpu.BASELINE: giving(1), "right": giving(1.0001), "wrong": giving(1.1), "in bfloat16": giving(1.1)}
     monkeypatch.setattr(gpu, "CONTESTANTS", others)
     task = gpu.task("emulated", "cpu")
-    assert list(gpu.present(task, "")) == [gpu.BASELINE, "right", "in bfloat16"]
+    failed: dict[str, str] = {}
+    assert list(gpu.present(task, "", failed)) == [gpu.BASELINE, "right", "in bfloat16"]
     assert "without wrong: ValueError: another gradient of x: off by 1.0e-01" in capsys.readouterr().err
-    monkeypatch.setattr(gpu, "OURS", {"wrong": None})
-    with pytest.raises(ValueError, match="another gradient of x"):
-        gpu.present(task, "")
+    assert list(failed) == ["wrong"]
+
+
+def test_what_fails_is_recorded_and_the_others_run(
+    gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(task: Any) -> Any:
+        raise MemoryError("no room\nat all")
+
+    good = gpu.Contestant(lambda: None, None)
+    monkeypatch.setattr(gpu, "CONTESTANTS", {gpu.BASELINE: broken, "ours": lambda task: good})
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--emulate", "--rounds", "1", "--json", str(tmp_path / "out.json")])
+    gpu.main()
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["failed"] == {"emulated": {gpu.BASELINE: "MemoryError: no room"}}
+    assert [(row["name"], row["against nn.LSTM"]) for row in found["rows"]] == [("ours", None)]
+    monkeypatch.setattr(gpu, "CONTESTANTS", {gpu.BASELINE: broken})
+    with pytest.raises(SystemExit, match="nothing ran"):
+        gpu.main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,7 +39,7 @@ class EmulatedPlace(Place):
         place = EmulatedPlace
         if place.limit is not None and place.used + size > place.limit:
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes.")
-        around = torch.zeros(size + 2 * GUARD, dtype=torch.uint8)
+        around = torch.zeros(size + 2 * GUARD, dtype=torch.uint8, device="cpu")
         found = around[GUARD : GUARD + size]
         place.used += size
         place.most = max(place.most, place.used)
@@ -85,7 +86,7 @@ def kernels_on(device: str) -> Iterator[str]:
     if device == GPU:
         yield device
         return
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, contextlib.closing(Programs()):
         patch.setattr(module_kernels, "KERNELS", {"cpu": "cupy-emulated"})
         patch.setattr(module_kernels, "PLACES", {"cpu": EmulatedPlace})
         for module in (network, ops):
@@ -127,9 +128,20 @@ def captured(device: str, work: Callable[[], Any]) -> tuple[Any, Callable[[], No
     return out, found.launch
 
 
+class Programs:
+    """The programs that were given kernels of the stand-in, which `close` takes from them."""
+
+    known: list[Any] = []  # noqa: RUF012 - of all
+
+    def close(self) -> None:
+        while Programs.known:
+            Programs.known.pop()._functions.clear()
+
+
 def program_of(module: Any) -> Any:
     """The program of a module, whose functions are made again from now on."""
     module.program._functions.clear()
+    Programs.known.append(module.program)
     return module.program
 
 

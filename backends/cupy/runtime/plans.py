@@ -38,8 +38,8 @@ PER_THREAD = 2
 """The CUDA stream that is different for each thread."""
 
 NO_CAPTURE = (
-    "calls of this module can't be captured in a graph: CuPy multiplies no matrices in a capture, and gives memory that "
-    "the graph still uses to others. A captured module of PyTorch can do it; `step` plans capture graphs of their own"
+    "calls of this module can't be captured in a graph: CuPy multiplies no matrices in a capture, and gives memory "
+    "that the graph still uses to others. A captured module of PyTorch can do it; `step` plans capture graphs of their own"
 )
 """Why a call is refused while a graph is captured."""
 

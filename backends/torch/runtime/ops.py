@@ -17,7 +17,7 @@ from .program import INPUT, RESET, SEQUENCE, STREAM, Call
 
 NAMESPACE = "recurrency"
 TAGS = tuple(getattr(torch.Tag, name) for name in ("pt2_compliant_tag", "cudagraph_unsafe") if hasattr(torch.Tag, name))
-"""The second: `torch.compile(mode="reduce-overhead")` leaves the op out of its graphs, as it keeps memory of its own."""
+"""The second: `torch.compile(mode="reduce-overhead")` leaves the op out of its graphs, for it keeps memory."""
 SCHEMA = "run(str call, str kind, Tensor params, Tensor[] tensors) -> Tensor[]"
 
 

@@ -1,4 +1,4 @@
-"""What a call of a generated CuPy module costs beside its kernels: copies, waiting, memory that stays; and where it runs."""
+"""What a call of a generated CuPy module does beside its kernels: copies, waiting, memory that stays; where it runs."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_how_much_memory_plans_take_can_be_said(monkeypatch: pytest.MonkeyPatch)
     assert Shelf().limit_on(xp, 0) == 2**20
     assert Shelf(5).limit_on(xp, 0) == 5
     monkeypatch.setenv(VARIABLE, "plenty")
-    with pytest.raises(ValueError, match="a size such as 2G, 500M or 0 .*, not 'plenty'"):
+    with pytest.raises(ValueError, match=r"a size such as 2G, 500M or 0 .*, not 'plenty'"):
         module.plan(T, B)
     with pytest.raises(ValueError, match="a size such as 2G"):
         module.use(xp, memory="2T")
@@ -226,9 +226,8 @@ def test_each_device_has_its_kernels_and_plans(way: str) -> None:
             found.append([host(module, a) for a in (outputs["y"], gradient)])
     for one in found[1:]:
         np.testing.assert_equal(one, found[0])
+    _, inputs = on_device(module, params, drawn())
     with xp.cuda.Device(1), pytest.raises(ValueError, match="x is on the device 0; this call runs on the device 1"):
-        with xp.cuda.Device(0):
-            _, inputs = on_device(module, params, drawn())
         module.forward(params, inputs)
 
 
