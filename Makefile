@@ -5,6 +5,8 @@
 # `make docs` builds the documentation as a site, without warnings, and checks its links.
 # `make dist` builds what a release publishes, and tries it.
 # `make cross` tries generated C on other compilers and processors.
+# `make gpu OUT=folder` checks and measures everything on a GPU in 8 minutes, offline; `DRY=1` does it without one.
+# `make gpu-wheels` downloads what a machine with a GPU lacks: `make gpu-wheels TARGET=3.12 CUDA=13 TORCH=1`.
 # `make mutants` plants faults in a copy of the sources: do the tests notice? It goes on where it was stopped.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +16,12 @@ SEED ?= 0
 WIDTH ?= 64
 BACKENDS ?= numpy,torch,c,cupy-emulated
 
-.PHONY: demo test test-all check docs dist fuzz sanitize cross mutants format clean
+TARGET ?= $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+CUDA ?= 13
+GPU_OUT = $(if $(filter command line environment,$(origin OUT)),$(OUT),gpu-results)
+GPU_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+.PHONY: demo test test-all check docs dist fuzz sanitize cross gpu gpu-wheels mutants format clean
 
 demo: .venv/.installed
 	mkdir -p $(OUT)
@@ -59,6 +66,13 @@ cross: .venv/.installed
 	    tests/backends/c/test_runtime.py
 	CC=clang RECURRENCY_CFLAGS=-O3 $(BIN)/python -m pytest -n 2 --dist worksteal \
 	    tests/backends/test_verify_conformance.py -k "TestC and not Cupy"
+
+# No rule makes .venv here: that would need a network. The packages are those of the folder gpu-wheels, if there is one.
+gpu:
+	$(GPU_PYTHON) tools/first_hour.py $(GPU_OUT) $(if $(DRY),--dry)
+
+gpu-wheels:
+	$(PYTHON) tools/gpu_wheels.py gpu-wheels --python $(TARGET) --cuda $(CUDA) $(if $(TORCH),--torch)
 
 mutants: .venv/.installed
 	$(BIN)/python -m tests.mutants

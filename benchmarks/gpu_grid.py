@@ -48,8 +48,9 @@ class Clock:
 @cache
 def text_of(cell: str, H: int) -> Any:
     """The module of a cell with H inputs and H units, as it is written for users, and parameters."""
-    import recurrency as rc
     from recurrency.backends.cupy.backend import CupyBackend
+
+    import recurrency as rc
     from recurrency.model.export import module_text
     from recurrency.model.model import Model
 

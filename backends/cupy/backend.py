@@ -73,6 +73,8 @@ class CupyBackend:
     """The extension of the files that it writes."""
     writes_steps = True
     """Its modules have a function for one step."""
+    plans = plans.PLANS
+    """Ways to run a loop over time."""
     switches = frozenset({"loop", "step", "split"})
     """Ways to run a loop over time that can be switched off."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from recurrency import backend
 
@@ -44,7 +46,7 @@ class Place:
 
     def multiply(self, a: Any, b: Any, out: Any) -> None:
         """The product of two matrices of CuPy by torch, whose products can be captured."""
-        torch.matmul(torch.from_dlpack(a), torch.from_dlpack(b), out=torch.from_dlpack(out))
+        torch.matmul(from_dlpack(a), from_dlpack(b), out=from_dlpack(out))
 
 
 class Shared:
@@ -98,8 +100,11 @@ class Memory:
         first, left = divmod(array.data.ptr - array.data.mem.ptr, itemsize)
         assert array.flags.c_contiguous
         assert not left
-        found = torch.empty(0, dtype=getattr(torch, array.dtype.name), device=whole.device)
-        return found.set_(whole.untyped_storage(), whole.storage_offset() // itemsize + first, tuple(array.shape))
+        found: Tensor = torch.empty(0, dtype=getattr(torch, array.dtype.name), device=whole.device)
+        shape = tuple(map(int, array.shape))
+        strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        found.set_(whole.untyped_storage(), whole.storage_offset() // itemsize + first, shape, strides)
+        return found
 
 
 class OnDevice:

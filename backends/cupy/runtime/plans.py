@@ -38,14 +38,19 @@ PER_THREAD = 2
 """The CUDA stream that is different for each thread."""
 
 NO_CAPTURE = (
-    "calls of this module can't be captured in a graph: CuPy multiplies no matrices in a capture, and gives memory "
-    "that the graph still uses to others. A captured module of PyTorch can do it; `step` plans capture graphs of their own"
+    "calls of this module can't be captured in a graph: CuPy multiplies no matrices in a capture, and gives "
+    "memory that the graph still uses to others. A module of PyTorch can be captured by torch"
 )
 """Why a call is refused while a graph is captured."""
 
 
 class Plan:
     """Arrays and sizes for runs of one function, and how each of its loops runs."""
+
+    used = 0
+    """The turn in which it was used last, among all plans."""
+    bound = False
+    """Whether it has had the arrays of a call: if these stay in it, it has grown."""
 
     def __init__(self, **known: Any) -> None:
         self.__dict__.update(known)
@@ -123,7 +128,7 @@ class Planner:
         captured = self.capturing()
         key = (self.queue(), sizes, int(batch), tuple(given), bool(training), ragged, self.wanted)
         with self.kernels.lock:
-            found = None if captured else self.kernels.shelf.find(self, key)
+            found: Plan | None = None if captured else self.kernels.shelf.find(self, key)
             if found is not None:
                 return found
             self.check(sizes, int(batch))
@@ -171,7 +176,7 @@ class Planner:
         """
         ways = self.ways(batch)
         static = any(way in CAPTURED for *_, way, _ in ways) and not captured
-        p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, captured=captured, bound=False, graphs={})
+        p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, captured=captured, graphs={})
         p.__dict__.update(B=np.int32(batch), training=np.int32(training))
         for clock, size in zip(self.CLOCKS.values(), sizes, strict=True):
             setattr(p, f"T_{clock}", np.int32(size))
