@@ -242,3 +242,45 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_sum_batch_(
     }
     gradient[i0] = total_;  // simple.rnn:60 h = squash(W @ x + U @ h[t-1] + b)
 }
+
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_h_packed_(
+    const float* __restrict__ params, float* h_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 4, unit = tile % 1 * 4 + at % 4;
+    float weight = 0.0f;
+    if (k < 4 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float param_ = params[16 + i0 * 4 + k];  // simple.rnn:55 param U : [H, H] ~ orthogonal
+            weight = param_;
+        }
+    }
+    h_packed_[place] = weight;
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_packed_(
+    const float* __restrict__ params, float* valid_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 4, unit = tile % 1 * 4 + at % 4;
+    float weight = 0.0f;
+    if (k < 4 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float param_ = params[16 + k * 4 + i0];  // simple.rnn:55 param U : [H, H] ~ orthogonal
+            weight = param_;
+        }
+    }
+    valid_packed_[place] = weight;
+}

@@ -336,7 +336,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_(
     z_add_4_[tb * 4 + i0] = valid_;
 }
 
-extern "C" __global__ void __launch_bounds__(128, 4) backward_multiply_4_(
+extern "C" __global__ void __launch_bounds__(128, 4) backward_multiply_5_(
     const float* __restrict__ c_product_2_, float* z_concat_, const float* __restrict__ tape_1_,
     const float* __restrict__ c_2_, const float* __restrict__ d_output_h_, const float* __restrict__ d_final_h_,
     const float* __restrict__ z_add_4_, const float* __restrict__ tape_0_, int B, const int* n_t, int t, int n
@@ -500,4 +500,92 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_sum_batch_(
         total_ += sum_batch_parts_[part_ * 12 + i0];
     }
     gradient[36 + i0] = total_;  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_multiply_packed_(
+    const float* __restrict__ params, float* multiply_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 2, unit = tile % 2 * 2 + at % 2;
+    float weight = 0.0f;
+    if (k < 4 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float concat_ = params[48 + i0 * 4 + k];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            weight = concat_;
+        }
+        if (column == 1) {
+            const float concat_2_ = params[48 + (i0 + 4) * 4 + k];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            weight = concat_2_;
+        }
+    }
+    multiply_packed_[place] = weight;
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_h_packed_(
+    const float* __restrict__ params, float* h_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 4, unit = tile % 1 * 4 + at % 4;
+    float weight = 0.0f;
+    if (k < 4 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float param_ = params[80 + i0 * 4 + k];  // gru.rnn:56 param U_z, U_r, U_c : [H, H] ~ orthogonal
+            weight = param_;
+        }
+    }
+    h_packed_[place] = weight;
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) backward_multiply_packed_(
+    const float* __restrict__ params, float* multiply_packed_2_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 4, unit = tile % 1 * 4 + at % 4;
+    float weight = 0.0f;
+    if (k < 4 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float param_ = params[80 + k * 4 + i0];  // gru.rnn:56 param U_z, U_r, U_c : [H, H] ~ orthogonal
+            weight = param_;
+        }
+    }
+    multiply_packed_2_[place] = weight;
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_packed_(
+    const float* __restrict__ params, float* valid_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 4, unit = tile % 1 * 4 + at % 4;
+    float weight = 0.0f;
+    if (k < 8 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float concat_ = params[48 + k * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            weight = concat_;
+        }
+    }
+    valid_packed_[place] = weight;
 }

@@ -505,3 +505,57 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_sum_batch_2_(
     }
     gradient[48 + i0] = total_;  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
 }
+
+extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_h_packed_(
+    const float* __restrict__ params, float* h_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 1, unit = tile % 4 * 1 + at % 1;
+    float weight = 0.0f;
+    if (k < 4 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float concat_ = params[64 + (i0 + 8) * 4 + k];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+            weight = concat_;
+        }
+        if (column == 1) {
+            const float concat_2_ = params[64 + i0 * 4 + k];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+            weight = concat_2_;
+        }
+        if (column == 2) {
+            const float concat_3_ = params[64 + (i0 + 4) * 4 + k];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+            weight = concat_3_;
+        }
+        if (column == 3) {
+            const float concat_4_ = params[64 + (i0 + 12) * 4 + k];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+            weight = concat_4_;
+        }
+    }
+    h_packed_[place] = weight;
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_packed_(
+    const float* __restrict__ params, float* valid_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 4, unit = tile % 1 * 4 + at % 4;
+    float weight = 0.0f;
+    if (k < 16 && unit < 4) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float concat_ = params[64 + k * 4 + i0];  // lstm.rnn:79 f = sigmoid(W_f @ x + U_f @ h[t-1] + p_f * c[t-1] + b_f)
+            weight = concat_;
+        }
+    }
+    valid_packed_[place] = weight;
+}

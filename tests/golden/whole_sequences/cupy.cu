@@ -258,3 +258,45 @@ extern "C" __global__ void __launch_bounds__(128, 4) loss_gradients_valid_4_(
     const float valid_ = (t < n_t[b] ? multiply_6_ : 0.0f);
     h_multiply_2_[tb * 3 + i0] = valid_;
 }
+
+extern "C" __global__ void __launch_bounds__(128, 4) loss_gradients_h_packed_(
+    const float* __restrict__ params, float* h_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 3, unit = tile % 1 * 3 + at % 3;
+    float weight = 0.0f;
+    if (k < 3 && unit < 3) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float param_ = params[6 + i0 * 3 + k];  // small.rnn:4 param U : [H, H] ~ glorot_uniform
+            weight = param_;
+        }
+    }
+    h_packed_[place] = weight;
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) loss_gradients_valid_packed_(
+    const float* __restrict__ params, float* valid_packed_, int n
+) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const int place = i;
+    const int lane = place / 4 % 32, round = place / 512 % 1;
+    const int tile = place / 512, at = lane % 1 * 4 + place % 4;
+    const int k = (round * 32 + lane / 1) * 4 + place / 128 % 4;
+    const int column = at / 3, unit = tile % 1 * 3 + at % 3;
+    float weight = 0.0f;
+    if (k < 3 && unit < 3) {
+        const int i0 = unit;
+        if (column == 0) {
+            const float param_ = params[6 + k * 3 + i0];  // small.rnn:4 param U : [H, H] ~ glorot_uniform
+            weight = param_;
+        }
+    }
+    valid_packed_[place] = weight;
+}
