@@ -3,8 +3,7 @@
 Each is plain scalar C99. With `-O3 -fno-math-errno -fno-trapping-math`, gcc vectorises loops that call them. They need
 IEEE arithmetic (no `-ffast-math`), with or without contraction of products and sums; with it (`-ffp-contract=fast`,
 which `-std=c99` switches off), loops take a third less time. The text needs <math.h>, <stdint.h> and <string.h>.
-Largest errors over the whole range, subnormal numbers included, in units of the last place; those of functions of one
-float are the largest of all 2^32:
+Largest errors over the whole range, subnormal numbers included, in units of the last place:
 
     float   exp 1.2, expm1 1.7, log 0.9, log1p 1.5, tanh 1.4, sigmoid 2.4, softplus 1.8,
             sin 0.6, cos 0.6, atan 2.0, erf 1.5, erfc 3.9, power 0.51
