@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 from recurrency.backends.kernels.function import scheduled
@@ -16,7 +17,7 @@ from recurrency.passes.rewriting import number
 from recurrency.program.layout import Layout
 from recurrency.program.program import Program, Region
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "MinGRU": {"N": 3, "H": 4},
     "QRNN": {"N": 3, "H": 4},
     "SRU": {"N": 3, "H": 4},
@@ -37,7 +38,8 @@ def program(cell: str, kind: str, gather: bool = True, without: frozenset[str] =
     model = rc.library.spec(cell).compile(backend="numpy", **SIZES[cell])
     graph: Graph = model.programs.graph(kind, ())
     layout: Layout = model.programs.layout
-    return scheduled(graph, layout, without, gather=gather)
+    found: Program = scheduled(graph, layout, without, gather=gather)
+    return found
 
 
 def loops(found: Program) -> list[Region]:
