@@ -254,7 +254,7 @@ def test_options_places_and_names_that_a_page_speaks_of_exist(page: Path) -> Non
     known = {o for command in found if command for p in command.params for o in (*p.opts, *p.secondary_opts)}
     known |= {"--help", "--save"}  # the second is one of `%%rnn`
     for code in CODE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
-        if not code[1:].startswith(("pip ", "python ", "pytest ", "torchrun ")):
+        if not code[1:].startswith(("pip ", "python ", "pytest ", "torchrun ", "compute-sanitizer ")):
             assert set(OPTION.findall(code)) <= known, code
         for place in PLACE.findall(code):
             assert (ROOT / place).exists() or re.search(r"[A-Z]{3}", place), place

@@ -149,5 +149,5 @@ def in_torch_code(program: Any) -> Any:
     """The same program in torch code, whatever kernels there are for its device."""
     made: Any = object.__new__(type(program))
     made.__dict__.update(program.__dict__, _functions={}, _calls={})
-    made._built = lambda like, kind, options: program.programs.runner(kind, *options).function
+    made._built = lambda like, kind, options, later=None: program.programs.runner(kind, *options).function
     return made

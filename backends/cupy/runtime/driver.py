@@ -11,6 +11,11 @@ from .arguments import HOST, countable, from_host, said, size_of
 from .plans import CAPTURED, Plan, Planner
 from .shelf import Shelf
 
+FIRST_CALL = (
+    "kernels are compiled in the first call for these sizes, which can't be captured: make one before the capture"
+)
+"""Why a call is refused while a graph is captured."""
+
 BLOCK, SMALL_BLOCK = 128, 32
 """Threads of a block, in large and in small launches."""
 
@@ -301,10 +306,18 @@ class Kernels:
 
     def need(self, way: str) -> None:
         """Compile the kernels that only this way to run loops launches, unless that is done."""
-        self._compile(self.later.pop(way, ""))
+        self._compile(self.later.get(way, ""))
+        self.later.pop(way, None)
 
     def _compile(self, source: str) -> None:
+        """Compile kernels, and load them.
+
+        Raises:
+            RuntimeError: a graph is being captured, which forbids it.
+        """
         if source:
+            if self.xp.cuda.get_current_stream().is_capturing():
+                raise RuntimeError(FIRST_CALL)
             module = self.xp.RawModule(code=source, options=("--std=c++17",))
             names = re.findall(r"__global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(", source)
             self.__dict__.update((name, module.get_function(name)) for name in names)

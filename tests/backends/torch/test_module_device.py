@@ -166,6 +166,17 @@ def test_a_captured_call_computes_with_new_numbers(device: str, batch: int) -> N
     assert not torch.equal(before[0], found[0])
 
 
+def test_the_first_call_can_not_be_captured(device: str) -> None:
+    _, ours = pair(device)
+    x = random(T, B, N).to(device)
+    with pytest.raises(RuntimeError, match="make one before the capture"):
+        captured(device, lambda: ours(x))
+    y = ours(x)[0]
+    found, replay = captured(device, lambda: ours(x)[0])
+    replay()
+    close(found, y)
+
+
 def test_what_can_not_be_captured_says_so(device: str) -> None:
     _, ours = pair(device)
     x = random(T, B, N).to(device)
