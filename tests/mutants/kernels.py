@@ -77,13 +77,18 @@ CHANGES = (
         ),
     ),
     Changes(
+        "backends/c/tiles.py", GEMM,
+        (
+            ("the remaining terms", "if (split > 1)\n        for (; k > 0; k--) {", "if (split > 1)\n        for (; k > 1; k--) {"),
+            ("sums of a split", "REC_EACH(s, split - 1) REC_EACH(m, rows)", "REC_EACH(s, split - 2) REC_EACH(m, rows)"),
+            ("a product is never added", "if (add) REC_EACH(m, rows) REC_EACH(v, vectors) sum[0][m][v] +=", "if (0 && add) REC_EACH(m, rows) REC_EACH(v, vectors) sum[0][m][v] +="),
+        ),
+    ),
+    Changes(
         "backends/c/gemm.py", GEMM,
         (
             ("a strip too many", "(strip < m % strips)", "(strip <= m % strips)"),
             ("columns that are not there", "memset(packed + j, 0, REC_GRAIN * sizeof(REAL));", ";"),
-            ("the remaining terms", "if (split > 1)\n        for (; k > 0; k--) {", "if (split > 1)\n        for (; k > 1; k--) {"),
-            ("sums of a split", "REC_EACH(s, split - 1) REC_EACH(m, rows)", "REC_EACH(s, split - 2) REC_EACH(m, rows)"),
-            ("a product is never added", "if (add) REC_EACH(m, rows) REC_EACH(v, vectors) sum[0][m][v] +=", "if (0 && add) REC_EACH(m, rows) REC_EACH(v, vectors) sum[0][m][v] +="),
             ("squares are not turned", "packed[i * REC_COLUMNS + j] = square[j][i];", "packed[i * REC_COLUMNS + j] = square[i][j];"),
         ),
     ),
