@@ -218,6 +218,13 @@ static REC_UNUSED void rec_products(
     long m, long k, const REAL *a, long a_m, long a_k, const struct rec_side *sides, long number, REAL *work
 ) {
     const long depth = rec_block_depth(k);
+    int near = a_k != 1 && REC_MAX(m * a_m, k * a_k) <= REC_UNPACKED;
+    for (long s = 0; s < number; s++) near &= sides[s].n <= REC_COLUMNS;
+    if (near) {
+        for (const struct rec_side *s = sides; s < sides + number; s++)
+            rec_product(m, s->n, k, a, a_m, a_k, s->b, s->b_k, s->b_n, s->c, s->c_m, 0, work, s->n);
+        return;
+    }
     long l = 0;
     do {
         const long steps = REC_MIN(depth, k - l);
