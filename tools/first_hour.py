@@ -245,7 +245,7 @@ def grid_table(out: Path) -> list[str]:
         return []
     lines = ["| cell | plan | H | B | forward, us per step | with backward |", "| --- | --- | --- | --- | --- | --- |"]
     for row in rows:
-        figures = row["failed"] + " | " if "failed" in row else f"{row['forward']:.2f} | {row['both']:.2f}"
+        figures = row["failed"] + " |" if "failed" in row else f"{row['forward']:.2f} | {row['both']:.2f}"
         lines.append(f"| {row['cell']} | {row['plan'] or 'chosen'} | {row['H']} | {row['B']} | {figures} |")
     return [*lines, ""]
 
