@@ -43,7 +43,7 @@ def optimiser(module: Any, **options: Any) -> Any:
 
 def flat(module: Any) -> Any:
     """The parameters in the order of the compiled model."""
-    return module._vector().detach().numpy().copy()
+    return module._vector({})[0].detach().numpy().copy()
 
 
 def closure_of(net: Any, data: dict[str, Any], lengths: Any = None) -> Any:

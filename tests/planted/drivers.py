@@ -41,7 +41,7 @@ ROWS = (
     _driver("a factor that is not turned", "recurrency.backends.cupy.products:CudaProducts.factor",
             "if factor.turned", "if False", "param U : [H, H] ~ ones\ny = U @ z", "op product"),
     _driver("a captured graph of old arrays", TEXT, "self.copy(array, p.__dict__.get(name)) if p.static else array",
-            "array", ELMAN, "cupy-emulated step", "steps", FULL),
+            "array", ELMAN, "cupy-emulated split and cupy-emulated step", "steps", FULL),
     _driver("a plan that was made for other sizes", TEXT, "key = (self.queue(), sizes,", "key = (self.queue(),", ELMAN,
             "neither a pass nor a single operation", "chunks", replace(FULL, cuts=(1, 2))),
     _driver("a loop over terms without the last", CUDA + "values:Body.bound", "else str(extent(dim))",

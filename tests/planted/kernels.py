@@ -24,7 +24,7 @@ ROWS = (
             "y = tanh(z)", "op tanh"),
     _kernel("an argument of another width", TEXT, "np.int32(threads)", "np.int64(threads)",
             "y = tanh(z)", "op tanh"),
-    _kernel("arguments in another order", "recurrency.backends.cupy.writer:_signature",
+    _kernel("arguments in another order", "recurrency.backends.cupy.writer:signature",
             "for word, kind in source.memory.scalars(words).items()",
             "args.reverse()\n    for word, kind in source.memory.scalars(words).items()", "y = tanh(z * sum(x))",
             "op (sum|tanh|multiply)"),

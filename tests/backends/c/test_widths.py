@@ -35,6 +35,7 @@ class Forced(CBackend):
     """The C backend by a name of its own, so that nothing is kept from one width to the next."""
 
     def __init__(self, width: str) -> None:
+        super().__init__()
         self.name = f"c, {width}"
 
 
