@@ -165,17 +165,19 @@ def angles(real: str) -> str:
     return filled(real, BITS + CHOICE + own + BOTH, polynomials | PI[real])
 
 
+DEFINED = re.compile(r"^(?:const )?(?:float|double) (\w+)")
+ADDS = re.compile(r"\] [+*-]= ")
 CALL = re.compile(r"\brec_(sin|cos)(f?)\(([\w.-]+)\)")
 
 
 def near_and_far(loop: str, plain: Sequence[str], body: Sequence[str], real: str) -> list[str] | None:
     """Two loops for one over elements: one for arguments that are near, and one for all, run if any is far.
 
-    `loop` is the head of the first, `plain` that of the second. None if the body has neither sine nor cosine. The body
-    must not read what it writes.
+    `loop` is the head of the first, `plain` that of the second. None if the body has neither sine nor cosine, or has
+    them of what is known in a loop within it only, or adds to an array. The body must not read what it writes.
     """
     calls = list(dict.fromkeys(found[3] for line in body for found in CALL.finditer(line.split("//")[0])))
-    if not calls:
+    if not calls or not _within(body).isdisjoint(calls) or any(ADDS.search(line.split("//")[0]) for line in body):
         return None
     f = SUFFIX[real]
     kind = {"float": "int32_t", "double": "int64_t"}[real]
@@ -183,3 +185,15 @@ def near_and_far(loop: str, plain: Sequence[str], body: Sequence[str], real: str
     far = " | ".join(f"rec_far{f}({x})" for x in calls)
     first = [f"{kind} rec_any = 0;", loop, *near, f"rec_any |= {far};", "}"]
     return [*first, "if (rec_any) {", *plain, *body, "}"]  # all else is closed at the end
+
+
+def _within(body: Sequence[str]) -> set[str]:
+    """The names that blocks within these lines define, and that the lines at their end do not know."""
+    depth, names = 0, set()
+    for line in body:
+        text = line.split("//")[0].strip()
+        found = DEFINED.match(text)
+        if found and depth:
+            names.add(found[1])
+        depth += text.count("{") - text.count("}")
+    return names

@@ -500,6 +500,35 @@ def test_a_loop_with_sines_has_one_form_without_libm() -> None:
     assert after == ["}", "if (rec_any) {", "for ... {", *LINES, "}"]
 
 
+def test_a_loop_with_sines_of_what_only_its_blocks_know_keeps_libm() -> None:
+    """So does one that adds to an array, since the second loop would add again."""
+    inner = ["for (;;) {", "const float a = x[k];", "total += rec_sinf(a);", "}", "y[i] = total;"]
+    assert near_and_far("LOOP(i, 8) {", ["for ... {"], inner, "float") is None
+    assert near_and_far("LOOP(i, 8) {", ["for ... {"], [*LINES[:2], "y[i] += b;"], "float") is None
+    outer = ["const float a = x[i];", "for (;;) {", "total += rec_sinf(a);", "}", "y[i] = total;"]
+    assert near_and_far("LOOP(i, 8) {", ["for ... {"], outer, "float") is not None
+
+
+@needs_compiler
+def test_sums_of_sines_along_an_axis() -> None:
+    spec = rc.parse("cell S[N, H](x: [N, H]) -> (y: [N]) { y = sum(sin(2 * x), axis = 2) }")
+    x = np.random.default_rng(6).standard_normal((3, 2, 4, 3))
+    x[1, 0, 2, 1] = 1e9
+    model = spec.compile(backend="c", N=4, H=3, dtype="float64")
+    np.testing.assert_allclose(model.forward(model.init(seed=0), x).outputs["y"], np.sin(2 * x).sum(-1), rtol=1e-13)
+
+
+@needs_compiler
+def test_sums_over_steps_of_sines_count_each_argument_once() -> None:
+    spec = rc.parse("cell S[H](x: [H]) -> (y: [H]) { param a : [H] ~ ones\n y = sin(a * x) }")
+    x = np.random.default_rng(7).standard_normal((4, 3, 20))
+    x[2, 1, 5] = 1e9
+    model = spec.compile(backend="c", H=20, dtype="float64")
+    run = model.forward(model.init(seed=0), x, keep=True)
+    found = model.backward(run, np.ones_like(x)).params
+    np.testing.assert_allclose(found, (x * np.cos(x)).sum((0, 1)), rtol=1e-11)
+
+
 @needs_compiler
 def test_sines_of_arguments_near_and_far() -> None:
     spec = rc.parse(
