@@ -22,6 +22,9 @@ BORDER = ("#define REC_UNPACKED_ROWS 4", "#define REC_UNPACKED_ROWS 0")
 """No matrix is read unpacked: it would not be rounded."""
 
 _TEXT = r"""
+/* A matrix `b` with n columns, and the product that it becomes. */
+struct rec_side { long n; const float *b; long b_k, b_n; float *c; long c_m; };
+
 #if !defined(__AVX512BF16__) || !REC_VECTORS || REC_WIDTH != 64
 #error "compute=bf16 needs a processor with AVX512-BF16, and an option of the compiler such as -march=native"
 #else
@@ -225,6 +228,22 @@ static REC_UNUSED void rec_product(
             rec_bf_multiply(
                 m, columns, steps, a + l * a_k, a_m, a_k, work, c + j, c_m, add || l, 0,
                 REC_CEIL_DIV(columns, REC_COLUMNS), 0
+            );
+        } while ((l += depth) < k);
+    }
+}
+
+static REC_UNUSED void rec_products(
+    long m, long k, const float *a, long a_m, long a_k, const struct rec_side *sides, long number, float *work
+) {
+    const long depth = rec_block_depth(k);
+    for (const struct rec_side *s = sides; s < sides + number; s++) {
+        long l = 0;
+        do {
+            const long steps = REC_MIN(depth, k - l);
+            rec_pack(steps, s->n, s->b + l * s->b_k, s->b_k, s->b_n, work);
+            rec_bf_multiply(
+                m, s->n, steps, a + l * a_k, a_m, a_k, work, s->c, s->c_m, l > 0, 0, REC_CEIL_DIV(s->n, REC_COLUMNS), 0
             );
         } while ((l += depth) < k);
     }

@@ -18,12 +18,15 @@ from ..kernels.stages import Ready
 KEEPS = frozenset({Trait.DELAYS, Trait.CLEANS, Trait.SAME, Trait.ROWS})
 """Views of one of these traits have the elements of their argument, in the same places or in a range of rows."""
 
+JOINS = frozenset({Trait.JOINS})
+"""Each element of the result is one of an argument. Other operations, such as a running sum, may read many of them."""
+
 
 def keep_last(program: Program, region: Region, stores: Sequence[Store], ready: Ready) -> None:
     """Keep one step of the states of a loop whose only kernels are those of these stores, where that is enough."""
     domains = [domain for domain, _ in pieces(program.graph, stores, ready)]
-    views = [op for id in region.ids if Trait.VIEW in (op := program.graph[id].op).traits]
-    if len(domains) != 1 or not all(op.traits & KEEPS for op in views):
+    ops = [program.graph[id].op for id in region.ids]
+    if len(domains) != 1 or not all(op.elementwise or op.traits & (KEEPS | JOINS) for op in ops):
         return
     for buffer in {program.places[id].buffer for id in region.ids if program.graph[id].delay}:
         found = program.buffers[buffer]

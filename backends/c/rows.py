@@ -9,7 +9,7 @@ loops over the units, 7 us so.)
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -31,6 +31,7 @@ VARIABLE = re.compile(r"(float|double|long long) (\w+)(?: = [^;{}]*)?;")
 STORE = re.compile(r"\w+\[[^;{}]*\] = (\w+);")
 PUT = re.compile(r"\] [+*-]?= ")
 SET = re.compile(r"(\w+) [+*-]?= ")
+SETS = re.compile(r"\b(\w+) [+*-]?= ")
 CALLED = re.compile(r"\w+(?=\()")
 NUMBER = re.compile(r"\b\d(?:[\w.]|(?<=[eEpP])[-+])*")
 AT_STEP = re.compile(r"\w\[\(*tb\b")
@@ -189,9 +190,10 @@ def _statements(body: Sequence[str]) -> list[Statement] | None:
     out: list[Statement] = []
     owner: dict[str, Statement] = {}
     reals: set[str] = set()
+    ends = {match[1]: k for k, line in enumerate(body) for match in SETS.finditer(line.split("//")[0])}
     k = 0
     while k < len(body):
-        found = None if LEAVES.search(_code(body[k])) else _statement(body, k)
+        found = None if LEAVES.search(_code(body[k])) else _statement(body, k, ends)
         if found is None:
             return None
         k += len(found.lines)
@@ -209,8 +211,11 @@ def _statements(body: Sequence[str]) -> list[Statement] | None:
     return out
 
 
-def _statement(body: Sequence[str], k: int) -> Statement | None:
-    """The statement that begins with a line: a definition, a store, or a variable with all that sets it."""
+def _statement(body: Sequence[str], k: int, ends: Mapping[str, int]) -> Statement | None:
+    """The statement that begins with a line: a definition, a store, or a variable with all that sets it.
+
+    `ends` has the last line that sets each name.
+    """
     code = _code(body[k])
     if match := FIXED.fullmatch(code):
         return Statement([body[k]], {match[2]: match[1]})
@@ -224,7 +229,7 @@ def _statement(body: Sequence[str], k: int) -> Statement | None:
         inner = _code(body[at])
         depth -= inner.startswith("}")
         if depth == 0 and not (inner.startswith(("}", "else", "if", "for", "REC_")) or SET.match(inner)):
-            if not any(re.search(rf"\b{match[2]}\b [+*-]?= ", _code(line)) for line in body[at:]):
+            if ends.get(match[2], -1) < at:
                 break
             fixed = FIXED.fullmatch(inner) or VARIABLE.fullmatch(inner)
             if not fixed:

@@ -49,12 +49,14 @@ def race(reads: Iterable[Read], written: Mapping[str, Written], stepped: bool) -
     """The first race of a kernel, or None; `written` has what it writes, by element.
 
     A kernel that writes an array may read from it the elements that the same thread writes, other rows, and
-    (`stepped`: it computes one step) other steps.
+    (`stepped`: it computes one step) other steps, unless the array holds one step only.
     """
     arrays = by_array(written)
     for read in reads:
-        own = stepped if read.late else read.element in written
-        met = () if own else [element for element, w in arrays.get(read.array, ()) if w.meets(read)]
+        places = arrays.get(read.array, ())
+        apart = read.late and not any(w.array.carried for _, w in places)
+        own = stepped if apart else read.element in written
+        met = () if own else [element for element, w in places if w.meets(read)]
         if met:
             return RaceError(read, met)
     return None

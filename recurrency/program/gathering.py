@@ -8,6 +8,7 @@ products of an LSTM it would change little. A loop takes what reads and writes t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container, Mapping, Sequence
 from math import prod
 
@@ -33,9 +34,10 @@ def gathered(graph: Graph, regions: Sequence[Region], users: Mapping[int, set[in
     `users` are the users of each node, `CALLER` for results.
     """
     owner = {id: k for k, region in enumerate(regions) for id in region.ids}
+    results = {id for id in owner if users.get(id) == {CALLER}}
     for k, region in enumerate(regions):
         if region.scans and all(_is_simple(graph[id].op) for id in region.ids):
-            _Loop(graph, regions, users, owner, k).take()
+            _Loop(graph, regions, users, owner, results, k).take()
     ids: list[list[int]] = [[] for _ in regions]
     for id, k in owner.items():
         ids[k].append(id)
@@ -57,35 +59,49 @@ class _Loop:
         regions: Sequence[Region],
         users: Mapping[int, set[int]],
         owner: dict[int, int],
+        results: set[int],
         k: int,
     ) -> None:
         self.graph, self.users, self.owner, self.k = graph, users, owner, k
         self.own = set(regions[k].ids)
         self.most = COUNT * max(map(self._size, self.own))
-        clock = regions[k].clock
-        around = [id for id, j in owner.items() if regions[j].kind == "over time" and regions[j].clock == clock]
-        self.around = list(filter(self._may_move, around))
+        self.regions, self.results = regions, results
         self.inside = set(self.own)
 
     def take(self) -> None:
         """Move what the loop takes."""
-        while self._grows():
-            pass
+        self._grow()
         while self._shrinks():
             pass
         self.owner |= dict.fromkeys(self.inside, self.k)
 
-    def _grows(self) -> bool:
-        """Take what is ready to be taken; returns whether there was anything."""
-        before = len(self.inside)
-        read = {arg for id in self.inside for arg in self.graph[id].args if self._is_stream(arg)}
-        for id in (*self.around, *reversed(self.around)):
-            if id in self.inside:
+    def _grow(self) -> None:
+        """Take all that can be taken. What one node stands in the way of is tried again when this is taken."""
+        read = {arg for id in self.own for arg in self._streams(id)}
+        waiting = deque(id for own in sorted(self.own) for id in self._near(own))
+        while waiting:
+            id = waiting.popleft()
+            if id in self.inside or not self._is_around(id):
                 continue
             if self._is_made(id) if self.owner[id] > self.k else self._is_fed(id, read):
                 self.inside.add(id)
-                read |= {arg for arg in self.graph[id].args if self._is_stream(arg)}
-        return len(self.inside) > before
+                read.update(self._streams(id))
+                waiting += self._near(id)
+
+    def _near(self, id: int) -> list[int]:
+        """What a loop with this node might take then: its arguments and users, and results of the same arguments."""
+        streams = self._streams(id)
+        beside = set[int]().union(*(self.users.get(arg, set()) & self.results for arg in streams))
+        return sorted((beside | self.users.get(id, set()) | set(streams)) - {CALLER})
+
+    def _streams(self, id: int) -> list[int]:
+        return list(filter(self._is_stream, self.graph[id].args))
+
+    def _is_around(self, id: int) -> bool:
+        """Whether a node is computed over time on the clock of the loop, and may be part of a step."""
+        region = self.regions[self.owner[id]] if id in self.owner else None
+        there = region is not None and region.kind == "over time" and region.clock == self.regions[self.k].clock
+        return there and self._may_move(id)
 
     def _shrinks(self) -> bool:
         """Give back what need not be in memory after the loop, such as a term of a sum; returns whether it did."""

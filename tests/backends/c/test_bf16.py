@@ -227,3 +227,15 @@ def test_the_list_of_backends_and_files_name_it(tmp_path: Path) -> None:
 def test_no_other_name_has_it() -> None:
     assert backend.compute_of(backend.find("numpy")) == ""
     assert set(backend.computes()) == {"c:bf16"}
+
+
+@needs_bf16
+def test_gradients_of_weights_with_one_common_side() -> None:
+    """An LSTM's are one statement."""
+    found = []
+    for compute in ("", "bf16"):
+        model = rc.library.spec("PlainLSTM").compile(backend="c", compute=compute, N=3, H=5)
+        x, dy = np.random.default_rng(4).standard_normal((2, 7, 2, 5)).astype(np.float32)
+        run = model.forward(model.init(seed=0), x[..., :3])
+        found.append(model.backward(run, dy).params)
+    assert np.max(np.abs(found[0] - found[1])) <= 0.02 * np.max(np.abs(found[0]))

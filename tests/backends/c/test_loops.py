@@ -52,6 +52,27 @@ def test_each_of_two_states_reads_what_the_other_was(lengths: list[int] | None) 
         np.testing.assert_allclose(ours, wanted, rtol=1e-12, atol=1e-12)
 
 
+SUMS = """cell C[H](x: [H]) -> (y: [H]) {
+    param a : [H] ~ ones
+    state s : [H] = 0
+    s = 0.5 * cumsum(s[t-1]) * a + x
+    y = s
+}"""
+
+
+def test_all_steps_are_kept_of_a_state_of_which_the_next_step_reads_other_elements() -> None:
+    found = []
+    for name in ("numpy", "c"):
+        model = rc.parse(SUMS).compile(backend=name, dtype="float64", H=5)
+        x, dy = np.random.default_rng(2).standard_normal((2, 4, 3, 5))
+        params = model.init(seed=0)
+        back = model.vjp(params, x, {"y": dy})
+        forwards = model.jvp(params, x, params_tangent=np.ones_like(params))
+        found.append([back.params, back.inputs["x"], forwards[0]["y"]])
+    for ours, wanted in zip(*reversed(found), strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-12, atol=1e-12)
+
+
 def test_long_arrays_of_equal_sizes_begin_in_different_lines_of_a_page() -> None:
     step = sizes.lines(4 * sizes.PAGE)
     places = {k * step % sizes.PAGE for k in range(12)}

@@ -89,7 +89,7 @@ def _normed(m: Any) -> None:
 
 
 def _spectral(m: Any) -> None:
-    nn.utils.parametrizations.spectral_norm(m.eval(), "U_i")
+    nn.utils.parametrizations.spectral_norm(m.eval(), "W_i")
 
 
 WAYS = [
