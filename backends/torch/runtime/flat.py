@@ -108,10 +108,13 @@ def _alone(tensor: Tensor) -> bool:
 
 
 def new_parameters(places: Sequence[Place], dtype: torch.dtype | None, device: Any) -> dict[str, Parameter]:
-    """New parameters by name, as views of one vector."""
+    """New parameters by name, as views of one vector; PyTorch counts the changes of each by itself."""
     size = places[-1].offset + places[-1].numbers if places else 0
     vector = torch.empty(size, dtype=dtype, device=device)
-    return {p.name: Parameter(vector[p.offset : p.offset + p.numbers].view(p.shape)) for p in places}
+    made = {p.name: Parameter(torch.empty(0, dtype=dtype, device=device)) for p in places}
+    for p in places:
+        made[p.name].data = vector[p.offset : p.offset + p.numbers].view(p.shape)
+    return made
 
 
 class Joined(torch.autograd.Function):
@@ -130,10 +133,13 @@ class Joined(torch.autograd.Function):
 
 
 def parts_of(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    """The parts of a vector in the shapes of other tensors, as views of it."""
+    """The parts of a vector in the shapes of other tensors, as views of it.
+
+    Where nothing is recorded, PyTorch counts the changes of each by itself, as of gradients that are apart.
+    """
     if not torch._C._are_functorch_transforms_active() and not torch._C._functorch.is_legacy_batchedtensor(vector):
         at_once: Any = torch._C._nn.unflatten_dense_tensors  # which has no rule for batches
         views: list[Tensor] = at_once(vector, like)
-        return views
+        return views if torch.is_grad_enabled() else [view.data for view in views]
     parts = vector.split_with_sizes([tensor.numel() for tensor in like])
     return [part if t.dim() == 1 else part.view(t.shape) for part, t in zip(parts, like, strict=True)]

@@ -262,3 +262,19 @@ def test_what_a_forward_pass_keeps_can_be_put_away_and_computed_again() -> None:
     again = torch.utils.checkpoint.checkpoint(lambda x: module(x)[0], x, use_reentrant=False)
     gradients = torch.autograd.grad((again * again).sum(), list(module.parameters()))
     close([again, *gradients], [wanted[0], *wanted[3:]], rtol=0, atol=0)
+
+
+def test_a_change_of_one_parameter_is_none_of_another() -> None:
+    """What is recorded of one can be differentiated after it."""
+    module, x = made(), random(5, 2, 3)
+    assert together(module)
+    kept = (module.W_i**2).sum()
+    with torch.no_grad():
+        module.b_i.add_(1)
+    kept.backward()
+    (first, second) = torch.autograd.grad(module(x)[0].sum(), [module.W_i, module.b_i])
+    z = torch.ones_like(second, requires_grad=True)
+    kept = (z * second).sum()
+    first.mul_(2)
+    kept.backward()
+    close(z.grad, second)
