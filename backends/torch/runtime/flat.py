@@ -111,9 +111,12 @@ def new_parameters(places: Sequence[Place], dtype: torch.dtype | None, device: A
     """New parameters by name, as views of one vector; PyTorch counts the changes of each by itself."""
     size = places[-1].offset + places[-1].numbers if places else 0
     vector = torch.empty(size, dtype=dtype, device=device)
-    made = {p.name: Parameter(torch.empty(0, dtype=dtype, device=device)) for p in places}
-    for p in places:
-        made[p.name].data = vector[p.offset : p.offset + p.numbers].view(p.shape)
+    parts = {p.name: vector[p.offset : p.offset + p.numbers].view(p.shape) for p in places}
+    if torch._C._are_functorch_transforms_active():  # which forbid what comes below
+        return {name: Parameter(part) for name, part in parts.items()}
+    made = {name: Parameter(torch.empty(0, dtype=dtype, device=device)) for name in parts}
+    for name, part in parts.items():
+        made[name].data = part
     return made
 
 
