@@ -112,9 +112,8 @@ class CLaunches(Launches[CWriter, CProducts]):
 
     def _together(self, region: Region, statements: list[str], lines: list[str]) -> list[str]:
         """A loop with products of its own."""
-        steps, forwards = clock_size(region.clock), region.kind == "scan forwards"
+        steps = clock_size(region.clock)
         before, turn = self.chunks.turns(region, statements) if statements else ([], [])
-        stop = f"{STOP}{'t' if forwards else f'{steps} - 1 - t'}, ways, way)) break;"
         wide = f"B < {FEW} * count && B * {self.products.per_row} >= {sizes.WORTH}"
         return [
             "{",
@@ -122,7 +121,7 @@ class CLaunches(Launches[CWriter, CProducts]):
             "const long long b0 = ways > 1 ? 0 : B * id / count, b1 = ways > 1 ? B : B * (id + 1) / count;",
             *before,
             _over_steps(region, "0", steps),
-            stop,
+            _stop(region, "ways, way"),
             *turn,
             *(text for line in lines for text in (line, STEP_BARRIER)),
             "}",
@@ -136,8 +135,7 @@ class CLaunches(Launches[CWriter, CProducts]):
         if statements:
             inner = [_over_steps(region, "first", "end"), *lines, "}"]
             return ["{", *own, *self.chunks.whole(region, statements, inner), "}"]
-        step = "t" if region.kind == "scan forwards" else f"{steps} - 1 - t"
-        return ["{", *own, _over_steps(region, "0", steps), f"{STOP}{step}, 1, 0)) break;", *lines, "}", "}"]
+        return ["{", *own, _over_steps(region, "0", steps), _stop(region, "1, 0"), *lines, "}", "}"]
 
     def _chunks(self, region: Region) -> list[str]:
         """The statements that compute products in chunks for a loop."""
@@ -202,3 +200,9 @@ def _over_steps(region: Region, start: str, end: str) -> str:
     forwards = region.kind == "scan forwards"
     order = f"t = {start}; t < {end}; ++t" if forwards else f"t = {end} - 1; t >= {start}; --t"
     return f"for (long long {order}) {{"
+
+
+def _stop(region: Region, ways: str) -> str:
+    """The line that ends a loop over all steps when the call is to be stopped; `ways` meet at each step."""
+    step = "t" if region.kind == "scan forwards" else f"{clock_size(region.clock)} - 1 - t"
+    return f"{STOP}{step}, {ways})) break;"

@@ -78,7 +78,7 @@ class _Slices:
     """Moves slices before element-wise operations."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+        self.graph, self.roots = graph, frozenset(graph.roots.values())
         self.new: dict[int, int] = {}
         self.rows: dict[tuple[int, int, int], Value] = {}
         """Rows of values of the old graph: node, first row, last row (exclusive)."""
@@ -94,9 +94,9 @@ class _Slices:
                 self.cut.add(id)
 
     def _is_cut(self, id: int, users: Sequence[int]) -> bool:
-        node, roots = self.graph[id], frozenset(self.graph.roots.values())
+        node = self.graph[id]
         own = node.op.elementwise or Trait.CLEANS in node.op.traits
-        if not own or not users or id in roots or node.type.kind is not Kind.STREAM or node.delay:
+        if not own or not users or id in self.roots or node.type.kind is not Kind.STREAM or node.delay:
             return False
         shapes = {self.graph[arg].type.shape for arg in node.args if number(self.graph, arg) is None}
         plain = len(shapes) == 1 and node.type.shape in shapes and all(isinstance(d, int) for d in node.type.shape)

@@ -108,16 +108,10 @@ def _alone(tensor: Tensor) -> bool:
 
 
 def new_parameters(places: Sequence[Place], dtype: torch.dtype | None, device: Any) -> dict[str, Parameter]:
-    """New parameters by name, as views of one vector; PyTorch counts the changes of each by itself."""
-    size = places[-1].offset + places[-1].numbers if places else 0
-    vector = torch.empty(size, dtype=dtype, device=device)
-    parts = {p.name: vector[p.offset : p.offset + p.numbers].view(p.shape) for p in places}
-    if torch._C._are_functorch_transforms_active():  # which forbid what comes below
-        return {name: Parameter(part) for name, part in parts.items()}
-    made = {name: Parameter(torch.empty(0, dtype=dtype, device=device)) for name in parts}
-    for name, part in parts.items():
-        made[name].data = part
-    return made
+    """New parameters by name, laid together where they can be; PyTorch counts the changes of each by itself."""
+    made = [Parameter(torch.empty(place.shape, dtype=dtype, device=device)) for place in places]
+    lay_together(made, places)
+    return {place.name: parameter for place, parameter in zip(places, made, strict=True)}
 
 
 class Joined(torch.autograd.Function):
