@@ -22,9 +22,6 @@ BORDER = ("#define REC_UNPACKED_ROWS 4", "#define REC_UNPACKED_ROWS 0")
 """No matrix is read unpacked: it would not be rounded."""
 
 _TEXT = r"""
-/* A matrix `b` with n columns, and the product that it becomes. */
-struct rec_side { long n; const float *b; long b_k, b_n; float *c; long c_m; };
-
 #if !defined(__AVX512BF16__) || !REC_VECTORS || REC_WIDTH != 64
 #error "compute=bf16 needs a processor with AVX512-BF16, and an option of the compiler such as -march=native"
 #else
@@ -254,4 +251,5 @@ static REC_UNUSED void rec_products(
 
 def bf16_text() -> str:
     """The functions; they need `text.common("float")`."""
-    return products_text(4) + _TEXT
+    text: str = products_text(4).replace("REAL", "float") + _TEXT
+    return text

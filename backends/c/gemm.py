@@ -211,9 +211,6 @@ static REC_UNUSED void rec_product(
     }
 }
 
-/* A matrix `b` with n columns, and the product that it becomes. */
-struct rec_side { long n; const REAL *b; long b_k, b_n; REAL *c; long c_m; };
-
 static REC_UNUSED void rec_products(
     long m, long k, const REAL *a, long a_m, long a_k, const struct rec_side *sides, long number, REAL *work
 ) {

@@ -159,6 +159,12 @@ PRODUCTS = (
     ),
 )
 
+SIDE = """
+/* A matrix `b` with n columns, and the product that it becomes. */
+struct rec_side { long n; const REAL *b; long b_k, b_n; REAL *c; long c_m; };
+"""
+"""What each of several products with one left side has of its own; REAL is the type of the numbers."""
+
 MACROS = """
 #define REC_MIN(x, y) ((x) < (y) ? (x) : (y))
 #define REC_MAX(x, y) ((x) > (y) ? (x) : (y))
@@ -181,10 +187,10 @@ def common_text(size: int) -> str:
 
 
 def products_text(size: int) -> str:
-    """What files with products also need."""
+    """What files with products also need; REAL stands for the type of the numbers."""
     tiles = f"#if REC_VECTORS\n{_defined(TILES[True])}#else\n{_defined(TILES[False])}#endif\n"
     formulas = "\n".join(formula.definition() for formula in PRODUCTS)
-    return f"\n{tiles}\n{_defined(BLOCKS)}\n{formulas}\n".replace("SIZE", str(size))
+    return f"\n{tiles}\n{_defined(BLOCKS)}\n{formulas}\n{SIDE}\n".replace("SIZE", str(size))
 
 
 @dataclass(frozen=True)
