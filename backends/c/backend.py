@@ -53,7 +53,10 @@ class CBackend:
             UsageError: they can't with what is computed in.
         """
         if self.compute and dtype != "float32":
-            raise UsageError(f"with compute={self.compute} sums are of float32, so that dtype can't be {dtype}")
+            raise UsageError(
+                f"with compute={self.compute} sums are of float32, so that dtype can't be {dtype}; "
+                "give dtype float32 (on the command line: --dtype float32)"
+            )
 
     def available(self) -> str | None:
         """Why this backend cannot run here, or None."""
