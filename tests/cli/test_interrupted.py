@@ -125,6 +125,30 @@ def test_ctrl_c_as_a_wish_lets_the_compiler_end(start: Start) -> None:
     assert process.communicate(timeout=30) == ("True (4, 2, 3)\n", "")
 
 
+GROUP = """
+import os, signal, sys
+from recurrency.disk import subprocesses
+signal.signal(signal.SIGINT, lambda number, frame: print("asked"))
+start = subprocesses.subprocess.Popen
+def interrupted(words, **options):
+    early = not os.path.exists(sys.argv[1])
+    open(sys.argv[1], "w").close()
+    if early:
+        os.kill(os.getpid(), signal.SIGINT)
+        words = ["sh", "-c", "kill -INT $$"]
+    return start(words, **options)
+subprocesses.subprocess.Popen = interrupted
+print(subprocesses.finished(["echo", "compiled"]).stdout)
+"""
+"""Ctrl-C stops a program before it has left the group of this process, which goes on."""
+
+
+def test_ctrl_c_as_a_wish_that_stops_a_program_as_it_starts_has_it_run_again(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", GROUP, str(tmp_path / "early")]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert (said.stdout.split(), said.stderr) == (["asked", "compiled"], "")
+
+
 def test_a_compiler_that_is_stopped_is_no_compiler_that_refuses(start: Start, tmp_path: Path) -> None:
     process = start("kill -INT $$", *PROBE)
     assert process.communicate(timeout=20)[1].strip() == "interrupted"

@@ -136,7 +136,20 @@ def begin(source: str, most: int, optimise: str = "full") -> bool:
     name = f"{_key(options, source)}.so"
     if name in _libraries or (folder() / name).exists():
         return False
-    return ahead.begin(name, partial(_compiled, source, command, options, None), most)
+    return ahead.begin(name, partial(_cached, name, source, command, options), most)
+
+
+def _cached(
+    name: str, source: str, command: Sequence[str], options: Sequence[str], started: Callable[[Program], None]
+) -> bytes:
+    """Compile a source into the cache; what comes back is not empty if it can't be written there."""
+    data = _compiled(source, command, options, None, started)
+    try:
+        prune(folder(), MOST_FILES, most_bytes() - len(data))
+        put(folder() / name, data)
+    except UsageError:
+        return data
+    return b""
 
 
 def key(*parts: object) -> str:
@@ -174,8 +187,11 @@ def _loaded(name: str, source: str, command: Sequence[str], options: Sequence[st
         return opened(folder() / name, kind)
     except OSError:  # not there, damaged, or of another machine
         size = most_bytes()
-        job = ahead.taken(name)
-        data = job.result() if job else _compiled(source, command, options)
+        data = ahead.result(name)
+    if data == b"":
+        with contextlib.suppress(OSError):  # somebody has cleared the cache
+            return opened(folder() / name, kind)
+    data = data or _compiled(source, command, options)
     try:
         prune(folder(), MOST_FILES, size - len(data))
         return kept(folder() / name, data, kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiler:
     monkeypatch.setenv("RECURRENCY_CC", str(tmp_path / "mycc"))
     monkeypatch.setattr(pool, "threads", lambda: 2)
     monkeypatch.setattr(ahead, "_jobs", {})
+    monkeypatch.setattr(ahead, "_running", set())
 
     def write(script: str) -> None:
         lines = ["#!/bin/sh", f"CC={CC}; here={tmp_path}/here", '[ "$1" = --version ] && echo mine && exit']
@@ -107,8 +109,112 @@ def test_a_process_that_ends_leaves_no_compiler(compiler: Compiler, tmp_path: Pa
     env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
     assert (said.stdout, said.stderr) == ("(4, 2, 3)\n", "")
-    assert LASTS not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    assert not running(LASTS)
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def running(words: str) -> bool:
+    """Whether a process has these words in its command, and does not end at once."""
+    for _ in range(100):
+        if words not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+EVERYWHERE = """
+import contextlib, os, signal, sys, threading
+from recurrency.backends.c.runtime import ahead
+from recurrency.disk import subprocesses
+
+FILES = (ahead.__file__, subprocesses.__file__, contextlib.__file__)
+"Of threading.py only the start of a thread: its locks are not made for Ctrl-C at any line."
+
+def compiles(started):
+    words = ["sh", "-c", f"sleep {sys.argv[1]} & wait"]
+    return subprocesses.finished(words, started=started)
+
+def background():
+    ahead.begin("first", compiles, 2)
+    ahead.begin("second", compiles, 2)
+    ahead.result("first")
+
+def interrupted(what, most):
+    "Ctrl-C at this line of those that run, or after half a second: how many had run by then."
+    lines = found = 0
+    def interrupt():
+        nonlocal found
+        found = lines
+        os.kill(os.getpid(), signal.SIGINT)
+    def line(frame, event, value):
+        nonlocal lines
+        code = frame.f_code
+        if code.co_filename not in FILES and code.co_qualname != "Thread.start":
+            return None
+        if event == "line":
+            lines += 1
+            if lines == most:
+                interrupt()
+        return line
+    late = threading.Timer(0.5, interrupt)
+    try:
+        if not most:
+            late.start()
+        sys.settrace(line)
+        what()
+    except KeyboardInterrupt:
+        sys.settrace(None)
+    ahead._stop_all()
+    ahead._forget()
+    return found
+
+def foreground():
+    compiles(lambda program: None)
+
+for what in (background, foreground):
+    lines = interrupted(what, 0)
+    for k in range(1, lines + 1):
+        interrupted(what, k)
+    print(lines)
+"""
+
+
+def test_ctrl_c_at_any_line_leaves_no_compiler() -> None:
+    """A compiler that has begun is known to someone who stops it, whenever Ctrl-C comes."""
+    words = [sys.executable, "-c", EVERYWHERE, f"3456.{os.getpid()}"]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=100)
+    assert said.stderr == "", said.stderr
+    assert all(int(line) > 30 for line in said.stdout.split())
+    assert not running(f"sleep 3456.{os.getpid()}")
+
+
+def test_what_nobody_asks_for_is_in_the_cache_and_not_in_memory(compiler: Compiler, tmp_path: Path) -> None:
+    compiler("")
+    source = "int nobody(void) { return 1; }"
+    assert native.begin(source, 1)
+    name, job = ahead._jobs.popitem()
+    assert job.result() == b""
+    assert (tmp_path / "cache" / "native" / name).stat().st_size > 1000
+    assert not native.begin(source, 1)
+
+
+def test_a_program_that_starts_while_all_are_ended_is_ended_too() -> None:
+    """Another thread starts one again and again, while this one ends all and its process."""
+    code = f"""
+import os, threading, time
+from recurrency.disk import subprocesses
+def starts():
+    while True:
+        threading.Thread(target=subprocesses.finished, args=(["sleep", "4567.{os.getpid()}"],)).start()
+        time.sleep(0.001)
+threading.Thread(target=starts, daemon=True).start()
+time.sleep(0.05)
+subprocesses.end_all()
+os._exit(0)
+"""
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert not running(f"sleep 4567.{os.getpid()}")
 
 
 def test_a_child_process_does_not_wait_for_what_its_parent_compiles(compiler: Compiler) -> None:
@@ -116,11 +222,10 @@ def test_a_child_process_does_not_wait_for_what_its_parent_compiles(compiler: Co
     name = "0.so"
     assert ahead.begin(name, lambda started: b"", 1)
     if (child := os.fork()) == 0:
-        os._exit(int(ahead.taken(name) is not None))
+        os._exit(int(ahead.result(name) is not None))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    job = ahead.taken(name)
-    assert job is not None
-    assert job.result() == b""
+    assert ahead.result(name) == b""
+    assert ahead.result(name) is None
 
 
 # ---------------------------------------------------------------------------------------------------------------- tiers
