@@ -19,13 +19,17 @@ from recurrency.passes.rewriting import number
 NOMINAL_STEPS, NOMINAL_BATCH = 64, 16
 """Sizes for which the costs of keeping values are compared."""
 
+DEPTH = 1
+"""Cheap operations on the way to one by which the backward run gets a value of a recurrence that is not kept."""
+
 
 def partition(graph: Graph, first: Iterable[str], second: Iterable[str], recompute: bool = True) -> tuple[Graph, Graph]:
     """Two graphs: of the roots `first` and new roots `tape:K`, and of the roots `second`, in which those are inputs.
 
     No product, reduction, recurrence, transcendental function or random number is computed twice. Among the partitions
-    that satisfy this, the one with the fewest kept numbers is chosen. Without `recompute`, everything that the second
-    part reads is kept.
+    that satisfy this, and that compute nothing of a recurrence again, the one with the fewest kept numbers is chosen;
+    then what one or two cheap operations make of other kept values goes. Without `recompute`, everything that the
+    second part reads is kept.
     """
     first, second = list(first), list(second)
     before = set(graph.order([graph.roots[name] for name in first]))
@@ -34,6 +38,11 @@ def partition(graph: Graph, first: Iterable[str], second: Iterable[str], recompu
     needed = _read_by_second(graph, second, after, before)
     kept = _cut(graph, first, shared, needed) if recompute else _boundary(graph, shared, needed)
     kept = _with_delayed(graph, shared, second, kept)
+    if recompute:
+        whole = {graph.roots[name] for name in first}
+        whole |= {arg for id in after if id not in before and not graph[id].op.elementwise for arg in graph[id].args}
+        whole |= {graph[id].args[0] for id in kept if graph[id].delay}
+        kept = _without_copies(graph, kept, _plain(graph, shared), whole)
     tape = {TAPE.of(k): id for k, id in enumerate(kept)}
     one = graph.select({**{name: graph.roots[name] for name in first}, **tape})
     return one, _second(graph, {name: graph.roots[name] for name in second}, tape)
@@ -101,6 +110,33 @@ def _with_delayed(graph: Graph, shared: list[int], second: list[str], kept: list
         seen.update(new)
         later += new
     return [id for id in shared if id in read]
+
+
+def _without_copies(graph: Graph, kept: list[int], plain: set[int], whole: set[int]) -> list[int]:
+    """The kept values, less those of recurrences that take one or two cheap operations on others that are kept.
+
+    The backward run has both to read else, as of a normalised vector and the centred one that it comes from. What it
+    needs in memory anyway, because a product reads it or the forward run returns it, stays: it is `whole`.
+    """
+    there, dropped = {*kept, *plain}, set[int]()
+    for id in reversed(kept):
+        node = graph[id]
+        if id in whole or node.delay or not node.args or not _is_cheap(node.op) or node.op.group == "layout":
+            continue
+        if all(_within_reach(graph, arg, there - {id}, DEPTH) for arg in node.args):
+            there.discard(id)
+            dropped.add(id)
+    return [id for id in kept if id not in dropped]
+
+
+def _within_reach(graph: Graph, id: int, there: set[int], depth: int) -> bool:
+    """Whether so many cheap operations make a value of what is there."""
+    node = graph[id]
+    if id in there:
+        return True
+    if not depth or node.delay or not node.args or not _is_cheap(node.op):
+        return False
+    return all(_within_reach(graph, arg, there, depth - (node.op.group != "layout")) for arg in node.args)
 
 
 def _recomputable(graph: Graph, shared: list[int]) -> set[int]:

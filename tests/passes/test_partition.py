@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 
 import numpy as np
 import pytest
 from recurrency.backends.numpy.backend import backend
 
+from recurrency import library
 from recurrency.backend import Call
 from recurrency.graph.graph import Graph
 from recurrency.graph.interpreter import evaluate
 from recurrency.graph.op import FUNCTION
+from recurrency.graph.roots import TAPE
 from recurrency.graph.types import Kind
 from recurrency.graph.verify import verify
 from recurrency.passes import optimised
@@ -53,6 +56,19 @@ def test_nothing_dear_is_computed_twice(name: str) -> None:
     keys = {first[id].name for id in first if first[id].name and first[id].op.cost >= FUNCTION}
     again = [second[id].name for id in second if second[id].name in keys and second[id].op.name != "input"]
     assert not again
+
+
+@pytest.mark.parametrize(
+    ("cell", "op", "rows"),
+    [("GRU", "subtract", 5), ("CIFG", "subtract", 8), ("UGRNN", "subtract", 3), ("LayerNormLSTM", "divide", 16)],
+)
+def test_a_recurrence_keeps_nothing_that_is_cheap_to_make_of_what_it_keeps(cell: str, op: str, rows: int) -> None:
+    """Of a gate and one minus it, or of a centred vector and the normalised one, one is kept."""
+    forward, _ = library.spec(cell).compile(backend="numpy", N=3, H=4).programs.graphs.halves(())
+    tape = [forward[id] for id in {id for root, id in forward.roots.items() if TAPE.has(root)}]
+    assert op not in {node.op.name for node in tape}
+    sizes = [prod(node.type.shape) for node in tape if node.type.kind is Kind.STREAM]
+    assert sum(sizes) // 4 == rows
 
 
 def test_products_reductions_and_draws_are_not_computed_again_though_their_arguments_are_at_hand() -> None:

@@ -69,6 +69,12 @@ def sum_sum(graph: Graph, node: Node) -> Value | None:
     return source.reduce("sum", tuple(sorted(axes)))
 
 
+def sum_negative(graph: Graph, node: Node) -> Value | None:
+    """sum(-x) = -sum(x), to the bit: the sign is changed once, where it may meet another."""
+    inner = made_by(graph, node.args[0], "negative")
+    return -graph.value(inner.args[0]).reduce("sum", node.attrs["axes"]) if inner else None
+
+
 def sum_expand(graph: Graph, node: Node) -> Value | None:
     """The sum over a repetition is a multiple; the peak over it is the value itself."""
     inner = made_by(graph, node.args[0], "expand")
@@ -278,7 +284,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "transpose": (of_number, transpose),
     "reshape": (of_number, no_change, reshape),
     "expand": (no_change, expand),
-    "sum": (sum_sum, sum_expand),
+    "sum": (sum_sum, sum_expand, sum_negative),
     "peak": (of_number, sum_expand),
     "slice": (of_number, no_change, slice_slice, slice_expand, slice_parts),
     "concat": (concat,),

@@ -16,7 +16,6 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
     const float *restrict const z_product_2_ = w->z_product_2_;
     const float *restrict const h_ = w->h_;
     float *restrict const z_sigmoid_ = w->z_sigmoid_;
-    float *restrict const h_subtract_ = w->h_subtract_;
     float *restrict const c_multiply_ = w->c_multiply_;
     long long B = w->B;
     for (long long rec_b = b0; rec_b < b1; rec_b += 64) {
@@ -27,7 +26,6 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
         REC_ALIGNED float rec_row_shift_[272];
         REC_ALIGNED float rec_row_sigmoid_[272];
         REC_ALIGNED float rec_row_sigmoid_2_[272];
-        REC_ALIGNED float rec_row_subtract_[272];
         for (long long b = rec_b; b < rec_end; ++b) {
             const long long tb = t * B + b;
             const long long cb = (t - first) * B + b;
@@ -48,7 +46,7 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
                 rec_row_add_4_[(b - rec_b) * 4 + i0] = add_4_;
             }
             REC_VECTOR_LOOP(i0, 4) {
-                const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+                const float shift_ = h_[tb * 4 + i0];
                 rec_row_shift_[(b - rec_b) * 4 + i0] = shift_;
             }
         }
@@ -63,8 +61,6 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
             rec_row_sigmoid_[rec_i] = sigmoid_;
             const float sigmoid_2_ = rec_sigmoidf(add_4_);
             rec_row_sigmoid_2_[rec_i] = sigmoid_2_;
-            const float subtract_ = 1.0f - sigmoid_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-            rec_row_subtract_[rec_i] = subtract_;
             const float multiply_ = sigmoid_2_ * shift_;  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
             rec_row_multiply_[rec_i] = multiply_;
         }
@@ -77,10 +73,6 @@ static void forward_kept_multiply_(const struct forward_kept_memory *w, long lon
             REC_VECTOR_LOOP(i0, 4) {
                 const float sigmoid_2_ = rec_row_sigmoid_2_[(b - rec_b) * 4 + i0];
                 z_sigmoid_[rec_tb * 8 + (i0 + 4)] = sigmoid_2_;
-            }
-            REC_VECTOR_LOOP(i0, 4) {
-                const float subtract_ = rec_row_subtract_[(b - rec_b) * 4 + i0];
-                h_subtract_[rec_tb * 4 + i0] = subtract_;
             }
             REC_VECTOR_LOOP(i0, 4) {
                 const float multiply_ = rec_row_multiply_[(b - rec_b) * 4 + i0];
@@ -96,7 +88,6 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
     const float *restrict const c_product_ = w->c_product_;
     float *restrict const h_ = w->h_;
     const float *restrict const z_sigmoid_ = w->z_sigmoid_;
-    const float *restrict const h_subtract_ = w->h_subtract_;
     float *restrict const c_ = w->c_;
     long long B = w->B;
     for (long long rec_b = b0; rec_b < b1; rec_b += 64) {
@@ -104,7 +95,7 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
         REC_ALIGNED float rec_row_add_2_[272];
         REC_ALIGNED float rec_row_c_2_[272];
         REC_ALIGNED float rec_row_h_2_[272];
-        REC_ALIGNED float rec_row_multiply_[272];
+        REC_ALIGNED float rec_row_shift_[272];
         REC_ALIGNED float rec_row_sigmoid_[272];
         for (long long b = rec_b; b < rec_end; ++b) {
             const long long tb = t * B + b;
@@ -118,10 +109,8 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
                 rec_row_add_2_[(b - rec_b) * 4 + i0] = add_2_;
             }
             REC_VECTOR_LOOP(i0, 4) {
-                const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
                 const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-                const float multiply_ = subtract_ * shift_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-                rec_row_multiply_[(b - rec_b) * 4 + i0] = multiply_;
+                rec_row_shift_[(b - rec_b) * 4 + i0] = shift_;
             }
             REC_VECTOR_LOOP(i0, 4) {
                 const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
@@ -129,15 +118,17 @@ static void forward_kept_h_(const struct forward_kept_memory *w, long long t, lo
             }
         }
         REC_FILL(rec_row_add_2_ + rec_n, 16, 0);
-        REC_FILL(rec_row_multiply_ + rec_n, 16, 0);
+        REC_FILL(rec_row_shift_ + rec_n, 16, 0);
         REC_FILL(rec_row_sigmoid_ + rec_n, 16, 0);
         REC_WHOLE_VECTORS(rec_i, rec_n) {
             const float add_2_ = rec_row_add_2_[rec_i];
-            const float multiply_ = rec_row_multiply_[rec_i];
+            const float shift_ = rec_row_shift_[rec_i];
             const float sigmoid_ = rec_row_sigmoid_[rec_i];
             const float c_2_ = rec_tanhf(add_2_);
             rec_row_c_2_[rec_i] = c_2_;
-            const float multiply_2_ = sigmoid_ * c_2_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+            const float subtract_ = 1.0f - sigmoid_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+            const float multiply_ = subtract_ * shift_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+            const float multiply_2_ = sigmoid_ * c_2_;
             const float h_2_ = multiply_ + multiply_2_;
             rec_row_h_2_[rec_i] = h_2_;
         }
@@ -173,7 +164,6 @@ static void forward_kept_valid_(const struct forward_kept_memory *w, long long t
 }
 
 static void forward_kept_valid_2_(const struct forward_kept_memory *w, long long t0, long long t1, long long b0, long long b1) {
-    float *restrict const h_subtract_ = w->h_subtract_;
     float *restrict const c_multiply_ = w->c_multiply_;
     float *restrict const c_ = w->c_;
     long long B = w->B;
@@ -183,15 +173,12 @@ static void forward_kept_valid_2_(const struct forward_kept_memory *w, long long
             const long long tb = t * B + b;
             REC_INDEPENDENT
             for (long long i0 = 0; i0 < 4; ++i0) {
-                const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-                const float valid_ = (t < n_t[b] ? subtract_ : 0.0f);
-                h_subtract_[tb * 4 + i0] = valid_;
                 const float c_2_ = c_[tb * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-                const float valid_2_ = (t < n_t[b] ? c_2_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-                c_[tb * 4 + i0] = valid_2_;
+                const float valid_ = (t < n_t[b] ? c_2_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+                c_[tb * 4 + i0] = valid_;
                 const float multiply_ = c_multiply_[tb * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-                const float valid_3_ = (t < n_t[b] ? multiply_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-                c_multiply_[tb * 4 + i0] = valid_3_;
+                const float valid_2_ = (t < n_t[b] ? multiply_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+                c_multiply_[tb * 4 + i0] = valid_2_;
             }
         }
     }
@@ -369,7 +356,6 @@ static void backward_valid_(const struct backward_memory *w, long long t, long l
     const float *restrict const d_output_h_ = w->d_output_h_;
     const float *restrict const d_final_h_ = w->d_final_h_;
     float *restrict const z_add_2_ = w->z_add_2_;
-    const float *restrict const tape_4_ = w->tape_4_;
     long long B = w->B;
     const long long *const n_t = w->n_t;
     for (long long b = b0; b < b1; ++b) {
@@ -388,8 +374,9 @@ static void backward_valid_(const struct backward_memory *w, long long t, long l
             const float add_ = input_2_ + chosen_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
             const float shift_ = z_add_2_[(tb + B) * 4 + i0];
             const float d_h_2_ = add_ + shift_;
-            const float input_4_ = tape_4_[tb * 4 + i0];
-            const float multiply_2_ = d_h_2_ * input_4_;
+            const float input_4_ = tape_1_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+            const float subtract_ = 1.0f - input_4_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+            const float multiply_2_ = d_h_2_ * subtract_;
             const float add_2_ = multiply_ + multiply_2_;  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
             const float product_2_ = z_product_[(long long)b * 4 + i0];
             const float add_3_ = add_2_ + product_2_;

@@ -33,8 +33,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_matrix_turned_
 
 extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_multiply_(
     const float* __restrict__ params, const float* __restrict__ z_product_, const float* __restrict__ h_,
-    float* z_sigmoid_, float* h_subtract_, float* c_multiply_, const float* __restrict__ matrix_turned_, int B,
-    int t, int n
+    float* z_sigmoid_, float* c_multiply_, const float* __restrict__ matrix_turned_, int B, int t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -62,18 +61,15 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_multiply_(
     const float add_4_ = add_3_ + total_2_;
     const float sigmoid_2_ = 1.0f / (1.0f + expf(-add_4_));
     z_sigmoid_[tb * 8 + (i0 + 4)] = sigmoid_2_;
-    const float subtract_ = 1.0f - sigmoid_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-    h_subtract_[tb * 4 + i0] = subtract_;
-    const float shift_2_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+    const float shift_2_ = h_[tb * 4 + i0];
     const float multiply_ = sigmoid_2_ * shift_2_;  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
     c_multiply_[tb * 4 + i0] = multiply_;
 }
 
 extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_h_(
     const float* __restrict__ params, const float* __restrict__ z_product_, float* h_,
-    const float* __restrict__ z_sigmoid_, const float* __restrict__ h_subtract_,
-    const float* __restrict__ c_multiply_, float* c_, const float* __restrict__ matrix_turned_2_, int B, int t,
-    int n
+    const float* __restrict__ z_sigmoid_, const float* __restrict__ c_multiply_, float* c_,
+    const float* __restrict__ matrix_turned_2_, int B, int t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -92,18 +88,18 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_h_(
     const float add_2_ = add_ + total_;  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
     const float c_2_ = tanhf(add_2_);
     c_[tb * 4 + i0] = c_2_;
-    const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+    const float subtract_ = 1.0f - sigmoid_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
     const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
     const float multiply_2_ = subtract_ * shift_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-    const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-    const float multiply_3_ = sigmoid_ * c_2_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    const float multiply_3_ = sigmoid_ * c_2_;
     const float h_2_ = multiply_2_ + multiply_3_;
     h_[(tb + B) * 4 + i0] = h_2_;
 }
 
 extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_multiply_2_(
     const float* __restrict__ params, const float* __restrict__ z_product_, const float* __restrict__ z_product_2_,
-    const float* __restrict__ h_, float* z_sigmoid_, float* h_subtract_, float* c_multiply_, int B, int t, int n
+    const float* __restrict__ h_, float* z_sigmoid_, float* c_multiply_, int B, int t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -124,17 +120,14 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_multiply_2_(
     const float add_4_ = add_3_ + product_4_;
     const float sigmoid_2_ = 1.0f / (1.0f + expf(-add_4_));
     z_sigmoid_[tb * 8 + (i0 + 4)] = sigmoid_2_;
-    const float subtract_ = 1.0f - sigmoid_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-    h_subtract_[tb * 4 + i0] = subtract_;
-    const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+    const float shift_ = h_[tb * 4 + i0];
     const float multiply_ = sigmoid_2_ * shift_;  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
     c_multiply_[tb * 4 + i0] = multiply_;
 }
 
 extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_h_2_(
     const float* __restrict__ params, const float* __restrict__ z_product_, const float* __restrict__ c_product_,
-    float* h_, const float* __restrict__ z_sigmoid_, const float* __restrict__ h_subtract_, float* c_, int B,
-    int t, int n
+    float* h_, const float* __restrict__ z_sigmoid_, float* c_, int B, int t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -148,11 +141,11 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_h_2_(
     const float add_2_ = add_ + product_2_;
     const float c_2_ = tanhf(add_2_);
     c_[tb * 4 + i0] = c_2_;
-    const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+    const float subtract_ = 1.0f - sigmoid_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
     const float shift_ = h_[tb * 4 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
     const float multiply_ = subtract_ * shift_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-    const float sigmoid_ = z_sigmoid_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
-    const float multiply_2_ = sigmoid_ * c_2_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    const float multiply_2_ = sigmoid_ * c_2_;
     const float h_2_ = multiply_ + multiply_2_;
     h_[(tb + B) * 4 + i0] = h_2_;
 }
@@ -172,7 +165,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid_(
 }
 
 extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid_2_(
-    float* h_subtract_, float* c_multiply_, float* c_, int B, const int* n_t, int n
+    float* c_multiply_, float* c_, int B, const int* n_t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -180,15 +173,12 @@ extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid_2_(
     const int b = i / 4 % B;
     const int t = i / (B * 4);
     const long long tb = (long long)t * B + b;
-    const float subtract_ = h_subtract_[tb * 4 + i0];  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-    const float valid_ = (t < n_t[b] ? subtract_ : 0.0f);
-    h_subtract_[tb * 4 + i0] = valid_;
     const float c_2_ = c_[tb * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-    const float valid_2_ = (t < n_t[b] ? c_2_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-    c_[tb * 4 + i0] = valid_2_;
+    const float valid_ = (t < n_t[b] ? c_2_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    c_[tb * 4 + i0] = valid_;
     const float multiply_ = c_multiply_[tb * 4 + i0];  // gru.rnn:63 c = tanh(W_c @ x + U_c @ (r * h[t-1]) + b_c)
-    const float valid_3_ = (t < n_t[b] ? multiply_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
-    c_multiply_[tb * 4 + i0] = valid_3_;
+    const float valid_2_ = (t < n_t[b] ? multiply_ : 0.0f);  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    c_multiply_[tb * 4 + i0] = valid_2_;
 }
 
 extern "C" __global__ void __launch_bounds__(128, 4) forward_kept_valid_3_(
@@ -302,7 +292,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_multiply_2_(
 extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_(
     const float* __restrict__ params, const float* __restrict__ c_product_2_, const float* __restrict__ z_concat_,
     const float* __restrict__ tape_1_, const float* __restrict__ d_output_h_, const float* __restrict__ d_final_h_,
-    float* z_add_4_, const float* __restrict__ tape_4_, int B, const int* n_t, int t, int n
+    float* z_add_4_, int B, const int* n_t, int t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -322,8 +312,9 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_(
     const float add_ = input_2_ + chosen_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
     const float shift_ = z_add_4_[(tb + B) * 4 + i0];
     const float d_h_2_ = add_ + shift_;
-    const float input_4_ = tape_4_[tb * 4 + i0];
-    const float multiply_2_ = d_h_2_ * input_4_;
+    const float input_4_ = tape_1_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+    const float subtract_ = 1.0f - input_4_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    const float multiply_2_ = d_h_2_ * subtract_;
     const float add_2_ = multiply_ + multiply_2_;  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
     float total_ = 0.0f;
     for (int k_ = 0; k_ < 8; ++k_) {
@@ -378,7 +369,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_multiply_5_(
 extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_2_(
     const float* __restrict__ c_product_2_, const float* __restrict__ z_product_3_,
     const float* __restrict__ tape_1_, const float* __restrict__ d_output_h_, const float* __restrict__ d_final_h_,
-    float* z_add_4_, const float* __restrict__ tape_4_, int B, const int* n_t, int t, int n
+    float* z_add_4_, int B, const int* n_t, int t, int n
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -398,8 +389,9 @@ extern "C" __global__ void __launch_bounds__(128, 4) backward_valid_2_(
     const float add_ = input_2_ + chosen_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
     const float shift_ = z_add_4_[(tb + B) * 4 + i0];
     const float d_h_2_ = add_ + shift_;
-    const float input_4_ = tape_4_[tb * 4 + i0];
-    const float multiply_2_ = d_h_2_ * input_4_;
+    const float input_4_ = tape_1_[tb * 8 + i0];  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
+    const float subtract_ = 1.0f - input_4_;  // gru.rnn:64 h = (1 - z) * h[t-1] + z * c
+    const float multiply_2_ = d_h_2_ * subtract_;
     const float add_2_ = multiply_ + multiply_2_;  // gru.rnn:61 z = sigmoid(W_z @ x + U_z @ h[t-1] + b_z)
     const float product_2_ = z_product_3_[(long long)b * 4 + i0];
     const float add_3_ = add_2_ + product_2_;
