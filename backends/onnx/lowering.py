@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from recurrency.errors import UsageError
+from recurrency.graph.components import is_cycle, strong
 from recurrency.graph.graph import Graph
 from recurrency.graph.op import Trait
-from recurrency.passes.recurrence import is_cycle, strong
 from recurrency.passes.stepwise import place_text
 
 from .nodes import Nodes

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
-
-import networkx
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurrency.errors import Span
 from recurrency.graph.op import Attrs, Op
 from recurrency.graph.ops import OPS
 from recurrency.graph.types import Type
 from recurrency.graph.value import Value
+
+if TYPE_CHECKING:
+    import networkx
 
 V = TypeVar("V")
 PENDING = -1
@@ -85,6 +86,8 @@ class Graph:
         It is built on the first access after a change, because most graphs between passes never need it.
         """
         if self._nx is None:
+            import networkx  # it takes longer to import than most cells to compile
+
             self._nx = networkx.MultiDiGraph()
             self._nx.add_nodes_from(self._nodes)
             for id, node in self._nodes.items():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import networkx as nx
-
 from recurrency.errors import RecurrencyError
+from recurrency.graph.components import is_cycle, strong
 from recurrency.graph.dimensions import Poly
 from recurrency.graph.graph import PENDING, CycleError, Graph, Node
 from recurrency.graph.op import Op, Trait
@@ -93,9 +92,9 @@ def _order(graph: Graph) -> None:
 
 def _loops(graph: Graph) -> None:
     """A recurrence has one direction, and no other operation in it crosses time."""
-    for component in nx.strongly_connected_components(graph.nx):
-        inner = graph.nx.subgraph(component)
-        if inner.number_of_edges() == 0:
+    reads = {id: graph[id].args for id in graph}
+    for component in strong(reads):
+        if not is_cycle(component, reads):
             continue
         delays = {graph[id].delay > 0 for id in component if graph[id].delay}
         if len(delays) > 1:

@@ -12,8 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import networkx as nx
-
+from recurrency.graph.components import components_in_order, strong
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Fact, Trait
 from recurrency.graph.value import Value, chosen, constant
@@ -178,12 +177,9 @@ def _users_last(graph: Graph, order: list[int]) -> list[int]:
     within = frozenset(order)
     if not any(graph[id].delay for id in order):
         return order
-    joined = nx.DiGraph((arg, id) for id in order for arg in graph[id].args if arg in within)
-    joined.add_nodes_from(order)
-    whole = nx.condensation(joined)
+    reads = {id: [arg for arg in graph[id].args if arg in within] for id in order}
     place = {id: k for k, id in enumerate(order)}
-    parts = nx.lexicographical_topological_sort(whole, key=lambda k: min(place[id] for id in whole.nodes[k]["members"]))
-    return [id for part in parts for id in sorted(whole.nodes[part]["members"], key=place.__getitem__)]
+    return [id for part in components_in_order(strong(reads), reads, place) for id in part]
 
 
 def _below(graph: Graph, order: list[int], start: Iterable[int], delayed: bool, past: Fact | None = None) -> set[int]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
-import networkx as nx
-
+from recurrency.graph.components import is_cycle, strong
 from recurrency.graph.cost import volume
 from recurrency.graph.graph import Graph, rebuild
 from recurrency.graph.op import FUNCTION, Op, Trait
 from recurrency.graph.ops import OPS
 from recurrency.graph.roots import TAPE
 from recurrency.graph.types import Kind
-from recurrency.passes.recurrence import components, is_cycle, strong
+from recurrency.passes.cut import UNBOUNDED, beyond_cut
+from recurrency.passes.recurrence import components
 from recurrency.passes.rewriting import number
 
 NOMINAL_STEPS, NOMINAL_BATCH = 64, 16
@@ -78,20 +78,18 @@ def _cut(graph: Graph, first: list[str], shared: list[int], needed: set[int]) ->
     """
     again = _recomputable(graph, shared)
     results = {graph.roots[name] for name in first}
-    flow: nx.DiGraph[object] = nx.DiGraph()
-    flow.add_nodes_from(("from", "to"))
+    edges: list[tuple[Hashable, Hashable, int]] = []
     for id in shared:
         size = volume(graph[id].type, NOMINAL_STEPS, NOMINAL_BATCH)
-        flow.add_edge((id, 0), (id, 1), capacity=1 if id in results else 1 + size)
+        edges.append(((id, 0), (id, 1), 1 if id in results else 1 + size))
         if id in needed:
-            flow.add_edge((id, 1), "to")
+            edges.append(((id, 1), "to", UNBOUNDED))
         if id not in again:
-            flow.add_edge("from", (id, 0))
+            edges.append(("from", (id, 0), UNBOUNDED))
             continue
-        for arg in graph[id].args:
-            flow.add_edge((arg, 1), (id, 0))
-    _, (reached, _) = nx.minimum_cut(flow, "from", "to")
-    return [id for id in shared if (id, 0) in reached and (id, 1) not in reached]
+        edges += [((arg, 1), (id, 0), UNBOUNDED) for arg in graph[id].args]
+    beyond = beyond_cut(edges, "from", "to")
+    return [id for id in shared if (id, 0) not in beyond and (id, 1) in beyond]
 
 
 def _with_delayed(graph: Graph, shared: list[int], second: list[str], kept: list[int]) -> list[int]:

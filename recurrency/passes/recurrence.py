@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 
+from recurrency.graph.components import components_in_order, is_cycle, strong
 from recurrency.graph.graph import Graph, Node
 from recurrency.graph.op import Trait
 
@@ -38,72 +37,8 @@ def _recurrences(graph: Graph) -> tuple[Recurrence, ...]:
         return ()
     reads = {id: list(graph[id].args) for id in order}
     place = {id: number for number, id in enumerate(order)}
-    found = [sorted(ids, key=place.__getitem__) for ids in strong(reads)]
-    return tuple(_recurrence(graph, ids) for ids in _sorted(found, reads, place) if is_cycle(ids, reads))
-
-
-def strong(reads: Mapping[int, Sequence[int]]) -> list[list[int]]:
-    """The strongly connected components of a graph, each after those that it reads (Tarjan's algorithm)."""
-    number: dict[int, int] = {}
-    low: dict[int, int] = {}
-    done: set[int] = set()
-    path: list[int] = []
-    found: list[list[int]] = []
-    for start in reads:
-        fresh: int | None = start if start not in number else None
-        stack: list[tuple[int, Iterator[int]]] = []
-        while fresh is not None or stack:
-            if fresh is not None:
-                number[fresh] = low[fresh] = len(number)
-                path.append(fresh)
-                stack.append((fresh, iter(reads[fresh])))
-            id, later = stack[-1]
-            fresh = next((arg for arg in later if arg not in done and not _back(id, arg, number, low)), None)
-            if fresh is None:
-                stack.pop()
-                if stack:
-                    low[stack[-1][0]] = min(low[stack[-1][0]], low[id])
-                if low[id] == number[id]:
-                    ids = [path.pop()]
-                    while ids[-1] != id:
-                        ids.append(path.pop())
-                    found.append(ids)
-                    done.update(ids)
-    return found
-
-
-def _back(id: int, arg: int, number: Mapping[int, int], low: dict[int, int]) -> bool:
-    """Whether an argument was visited before and is on the current path; `low` is updated then."""
-    if arg in number:
-        low[id] = min(low[id], number[arg])
-    return arg in number
-
-
-def is_cycle(ids: Sequence[int], reads: Mapping[int, Sequence[int]]) -> bool:
-    """Whether a component is a loop: several values, or one that reads itself."""
-    return len(ids) > 1 or ids[0] in reads[ids[0]]
-
-
-def _sorted(
-    found: list[list[int]], reads: Mapping[int, Sequence[int]], place: Mapping[int, int]
-) -> Iterator[list[int]]:
-    """Components, each after those that it reads; of several that are ready, the first in the graph."""
-    component = {id: number for number, ids in enumerate(found) for id in ids}
-    needs = [{component[arg] for id in ids for arg in reads[id]} - {number} for number, ids in enumerate(found)]
-    users: list[list[int]] = [[] for _ in found]
-    for number, needed in enumerate(needs):
-        for other in needed:
-            users[other].append(number)
-    waits = [len(needed) for needed in needs]
-    ready = [(place[ids[0]], number) for number, ids in enumerate(found) if not waits[number]]
-    heapify(ready)
-    while ready:
-        _, number = heappop(ready)
-        yield found[number]
-        for user in users[number]:
-            waits[user] -= 1
-            if not waits[user]:
-                heappush(ready, (place[found[user][0]], user))
+    found = components_in_order(strong(reads), reads, place)
+    return tuple(_recurrence(graph, ids) for ids in found if is_cycle(ids, reads))
 
 
 def components(graph: Graph) -> dict[int, int]:

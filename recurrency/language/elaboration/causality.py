@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import networkx as nx
-
-from recurrency.graph.graph import Graph, Node
+from recurrency.graph.components import is_cycle, strong
+from recurrency.graph.graph import PENDING, Graph, Node
 from recurrency.graph.op import Trait
 from recurrency.language.diagnostics import NOT_CAUSAL, WHOLE_STREAM_CYCLE, say
 from recurrency.language.elaboration.walk import Elaboration
@@ -21,8 +20,9 @@ PHRASES = {
 def check_causality(work: Elaboration) -> None:
     """Report recurrences that run in both directions, or that need a whole stream which they compute."""
     graph = work.graph
-    for component in nx.strongly_connected_components(graph.nx):
-        if len(component) > 1 or any(graph.nx.has_edge(i, i) for i in component):
+    reads = {id: [arg for arg in graph[id].args if arg != PENDING] for id in graph}
+    for component in strong(reads):
+        if is_cycle(component, reads):
             _check_one(work, graph, sorted(component))
 
 
