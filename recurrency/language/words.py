@@ -17,6 +17,7 @@ from lark.lexer import PatternStr, TerminalDef
 
 from recurrency.disk import records
 from recurrency.errors import Source, Span
+from recurrency.language.tables import tables_of
 
 MAX_WORDS = 20_000
 STARTERS = frozenset({"PARAM", "STATE", "CONST", "FN", "FOR", "LOSS", "CELL", "USE"})
@@ -38,19 +39,26 @@ GREEK = {"σ": "sigmoid"}
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 
 
-def grammar_text() -> str:
-    """The text of `rnn.lark`: from the installed package, or from the folder beside this one in a checkout."""
+GRAMMAR, TABLES = "rnn.lark", "rnn.tables.json"
+
+
+def grammar_text(name: str = GRAMMAR) -> str:
+    """The text of the grammar or of its tables: from the package, or from the folder beside it in a checkout."""
     try:
-        return files("recurrency.grammars").joinpath("rnn.lark").read_text(encoding="utf-8")
+        return files("recurrency.grammars").joinpath(name).read_text(encoding="utf-8")
     except ModuleNotFoundError:
-        beside = Path(__file__).resolve().parents[2] / "grammars" / "rnn.lark"
+        beside = Path(__file__).resolve().parents[2] / "grammars" / name
         return beside.read_text(encoding="utf-8")
 
 
 @cache
 def grammar() -> Lark:
-    """The parser, built at the first use; its tables are remembered."""
-    tables = records.remembered(dict[str, Any], _tables, "grammar", lark.__version__)
+    """The parser, built at the first use from the tables that are shipped.
+
+    If these are of another grammar or version of Lark, tables are made, and remembered.
+    """
+    tables = tables_of(grammar_text(TABLES), grammar_text(), lark.__version__)
+    tables = tables or records.remembered(dict[str, Any], _tables, "grammar", lark.__version__)
     found: Lark = Lark._load_from_dict(**tables)
     return found
 
