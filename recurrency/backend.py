@@ -124,6 +124,14 @@ class Computing(Protocol):
         """Raise a UsageError if models can't have this dtype."""
 
 
+@runtime_checkable
+class Prepared(Protocol):
+    """A backend that can begin work, in the background, that all of its models need; backends need not."""
+
+    def prepare(self) -> None:
+        """Begin it, if that is not done; what is wrong is for the first call."""
+
+
 def compute_of(backend: Backend) -> str:
     """What a backend rounds the operands of products to, or ""."""
     return str(getattr(backend, "compute", ""))
@@ -192,6 +200,10 @@ class Point:
         return found
 
 
+OWN = {name: Point(name, f"recurrency.backends.{name}.backend:backend") for name in ("c", "numpy")}
+"""The entry points of our own that most calls ask for: to look through all installed packages takes longer."""
+
+
 def _points(group: str = GROUP) -> dict[str, Point]:
     """The entry points of a group, cached until something is installed or removed."""
     places = [(path, _changed(path)) for path in sys.path]
@@ -217,14 +229,10 @@ def automatic(quietly: bool = False) -> tuple[str, str]:
 
     If there is a compiler and `c` still can't run, this warns once, unless `quietly`.
     """
-    return _automatic(_points(), quietly)
-
-
-def _automatic(points: Mapping[str, Point], quietly: bool = False) -> tuple[str, str]:
     named = os.environ.get(DEFAULT, "") or AUTO
     if named != AUTO:
         return named, f"{DEFAULT} says so"
-    native, reason = _loaded(points["c"]) if "c" in points else (None, "it is not installed")
+    native, reason = _loaded(OWN["c"])
     if reason is None:
         return "c", "native code is the fastest"
     why = f"c can't run here: {reason}"
@@ -247,9 +255,9 @@ def find(name: str, run: bool = True) -> Backend:
         UsageError: there is no such backend, or it can't run here (and why), or `RECURRENCY_OPTIMISE` is wrong.
     """
     tier()
-    points = _points()
     name, _, compute = name.partition(BETWEEN)
-    name = _automatic(points)[0] if name == AUTO else name
+    name = automatic()[0] if name == AUTO else name
+    points: Mapping[str, Point] = OWN if name in OWN else _points()
     if name not in points:
         points = {**points, **_points(EMULATED)}
     if name not in points:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import recurrency
+from recurrency.backend import OWN
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -88,6 +89,7 @@ def test_all_backends_of_the_project_are_installed() -> None:
     declared = PROJECT["project"]["entry-points"]["recurrency.backends"]
     installed = {point.name: point.value for point in entry_points(group="recurrency.backends")}
     assert declared.items() <= installed.items()
+    assert {point.name: point.value for point in OWN.values()}.items() <= declared.items()
 
 
 def test_every_dependency_is_pinned_in_the_constraints() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from recurrency.backend import tier
 from recurrency.disk.libraries import CompileError
-from recurrency.errors import UsageError
+from recurrency.errors import RecurrencyError, UsageError
 
 from .bf16 import COMPUTE
-from .runtime import compiler, target, trust
+from .runtime import compiler, pool, target, trust
 from .runtime.runner import Built
 from .signature import Signature
 
@@ -77,6 +78,12 @@ class CBackend:
         except CompileError as error:
             return str(error)
         return found
+
+    def prepare(self) -> None:
+        """Compile the pool, which all functions need, while Python is busy with the model."""
+        with suppress(RecurrencyError):
+            if pool.threads() > 1:
+                pool.begin()
 
     def build(
         self, graph: Graph, layout: Layout, dtype: str, name: str = "run", without: frozenset[str] = frozenset()

@@ -192,11 +192,14 @@ class Spec(Pictured):
             UsageError: a dimension is missing or unknown, the backend can't run here, or the cell can't run in chunks;
                 backend, processor or dtype don't allow `compute`.
         """
-        from recurrency.backend import at_tier, find
-        from recurrency.model.model import Model
+        from recurrency.backend import Prepared, at_tier, find
 
         chosen, dimensions = find(f"{backend}:{compute}" if compute else backend), together(dimensions)
         chosen = at_tier(chosen, optimise)
+        if isinstance(chosen, Prepared):
+            chosen.prepare()
+        from recurrency.model.model import Model
+
         record = self._record(chosen, dimensions, dtype, without)
         elaborated = partial(self.elaborate, **dimensions)
         return Model(self, elaborated, chosen, dtype, batch_first, without, record, checkpoint)

@@ -84,6 +84,17 @@ def test_on_one_processor_only_what_is_called_is_compiled(
     assert not any("backward" in text for text in texts)
 
 
+def test_the_pool_compiles_while_python_makes_a_model(
+    compiler: Compiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler("")
+    monkeypatch.setattr(pool, "_loaded", [])
+    elman()
+    (name,) = ahead._jobs
+    ahead.result(name)
+    assert [path.read_text() for path in (tmp_path / "here").iterdir()] == [pool.SOURCE]
+
+
 def test_a_mistake_in_the_background_is_for_who_calls_the_program(compiler: Compiler) -> None:
     compiler("grep -q backward_part $text && { echo no >&2; exit 1; }")
     _, backward = gradients(elman())
