@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -104,7 +105,9 @@ SPECS = {
 SIZES = {"L": 37, "N": 3, "M": 2, "D": 2, "K": 3}
 
 
+@cache
 def spec(name: str) -> rc.Spec:
+    """The same object for all cases and backends, which then share its graphs and the interpreter's results."""
     return rc.parse(SPECS[name], name=name)
 
 
@@ -121,8 +124,8 @@ def test_its_graph_is_valid(name: str) -> None:
     verify(spec(name).graph(**next(cases(name)).dimensions))
 
 
-@pytest.mark.parametrize("name", SPECS)
 @each_backend
+@pytest.mark.parametrize("name", SPECS)
 def test_every_backend_computes_it(name: str, backend: str) -> None:
     for case in cases(name):
         assert not differences(spec(name), case, backend)
