@@ -55,15 +55,15 @@ def test_its_graph_is_valid_and_survives_formatting(name: str) -> None:
     assert nodes(rc.parse(once).graph(**sizes(spec))) == nodes(graph)
 
 
-@each_file
 @each_backend
+@each_file
 def test_every_backend_computes_it(name: str, backend: str) -> None:
     for case in cases(loaded(name)):
         assert not differences(loaded(name), case, backend)
 
 
-@each_file
 @pytest.mark.parametrize("switch", sorted(SWITCHES))
+@each_file
 def test_it_is_computed_without_each_pass(name: str, switch: str) -> None:
     case = list(cases(loaded(name)))[-1]
     assert not differences(loaded(name), case, "numpy", ["backward", "loss_gradients", "gnvp"], without=[switch])
