@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,19 @@ def grammar() -> Lark:
     tables = tables_of(grammar_text(TABLES), grammar_text(), lark.__version__)
     tables = tables or records.remembered(dict[str, Any], _tables, "grammar", lark.__version__)
     found: Lark = Lark._load_from_dict(**tables)
+    _pass_on(found.parser.parser_conf.callbacks)
     return found
+
+
+def _pass_on(callbacks: dict[Any, Callable[[list[Any]], Any]]) -> None:
+    """Have a rule hand its only part on as it is where it makes no branch of it.
+
+    Most reductions are of these: from a name to an expression there are twelve. What Lark does at each of them finds
+    once more the place that the part has already.
+    """
+    for rule in callbacks:
+        if isinstance(rule, Rule) and rule.options.expand1 and not rule.alias and len(rule.expansion) == 1:
+            callbacks[rule] = itemgetter(0)
 
 
 def _tables() -> dict[str, Any]:
