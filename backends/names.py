@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from recurrency.graph.graph import Graph
 
@@ -37,6 +38,7 @@ class Names:
         return name
 
 
+@lru_cache(maxsize=10_000)
 def ascii_name(wish: str) -> str:
     """A name of ASCII letters, digits and underscores: `σ` becomes `sigma`, `a.b` becomes `a_b`."""
     letters = "".join(_letter(c) for c in unicodedata.normalize("NFKD", wish))
@@ -67,6 +69,7 @@ def clock_suffixes(graph: Graph, names: Names) -> dict[str, str]:
     return out
 
 
+@lru_cache(maxsize=10_000)
 def comment(text: str, width: int = 100) -> str:
     """A piece of a specification for a comment: one line of at most `width`, without control characters."""
     clean = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

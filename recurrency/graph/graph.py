@@ -33,6 +33,11 @@ class Node:
     type: Type
     name: str = ""
     span: Span | None = field(default=None, compare=False, repr=False)
+    delay: int = field(init=False, compare=False, repr=False)
+    """The number of steps by which the first argument is delayed; 0 for all operations but `shift`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delay", self.attrs.get("delay", 0))
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -42,12 +47,6 @@ class Node:
     def reading(self, args: tuple[int, ...]) -> Node:
         """The same operation on other arguments."""
         return Node(self.op, args, self.attrs, self.type, self.name, self.span)
-
-    @property
-    def delay(self) -> int:
-        """The number of steps by which the first argument is delayed; 0 for all operations but `shift`."""
-        delay: int = self.attrs.get("delay", 0)
-        return delay
 
 
 class Graph:
@@ -173,6 +172,7 @@ class Graph:
         return found
 
     def _ordered(self, wanted: tuple[int, ...]) -> list[int]:
+        nodes = self._nodes
         done: dict[int, bool] = {}
         out: list[int] = []
         later = list(wanted)
@@ -190,8 +190,11 @@ class Graph:
                     continue
                 done[id] = False
                 stack.append((id, True))
-                now, delayed = self._uses(self[id])
-                later += delayed
+                node = nodes[id]
+                now = node.args
+                if node.delay:
+                    later.append(now[0])
+                    now = now[1:]
                 for arg in reversed(now):
                     if arg not in done:
                         stack.append((arg, False))
@@ -256,14 +259,14 @@ def rebuild(graph: Graph, roots: Mapping[str, int] | None = None, visit: Visit =
     pending: list[tuple[int, int]] = []
     for id in graph.order(roots.values()):
         node = graph[id]
-        args = tuple(PENDING if node.delay and i == 0 else new[a] for i, a in enumerate(node.args))
+        old = node.args
+        args = (PENDING, *[new[a] for a in old[1:]]) if node.delay else tuple([new[a] for a in old])
         out.span = node.span
-        value = visit(out, node if args == node.args else node.reading(args), id)
-        new[id] = value.id
-        if node.delay and out[value.id].args[:1] == (PENDING,):
-            pending.append((value.id, node.args[0]))
+        made = new[id] = visit(out, node if args == old else node.reading(args), id).id
+        if node.delay and out[made].args[:1] == (PENDING,):
+            pending.append((made, old[0]))
         if node.name:
-            out.rename(value.id, node.name, node.span)
+            out.rename(made, node.name, node.span)
     for shift, stream in pending:
         if out[shift].args[0] == PENDING:
             out.bind(shift, new[stream])

@@ -46,7 +46,8 @@ def evaluate(
         KeyError: an input or a parameter has no array.
     """
     run = _Run(graph, given, lengths or {}, steps or {}, training, seed, step_offset or {})
-    return {name: run.assembled(graph.roots[name]) for name in (graph.roots if roots is None else roots)}
+    with np.errstate(all="ignore"):
+        return {name: run.assembled(graph.roots[name]) for name in (graph.roots if roots is None else roots)}
 
 
 class _MissingError(Exception):
@@ -95,7 +96,9 @@ class _Run:
     def place(self, id: int, sequence: int, step: int) -> Place:
         """The place of a value, with -1 for what it does not depend on."""
         kind = self.graph[id].type.kind
-        return (id, sequence if kind >= Kind.SEQUENCE else -1, step if kind is Kind.STREAM else -1)
+        if kind is Kind.STREAM:
+            return id, sequence, step
+        return id, sequence if kind is Kind.SEQUENCE else -1, -1
 
     def value(self, wanted: Place) -> Array:
         """The value at a place; what it needs is found first, with a stack of our own, for sequences may be long."""
@@ -120,8 +123,7 @@ class _Run:
         args = [reading.arg(i) for i in range(len(node.args))]
         attrs = {name: reading.sizes(a) if name in SIZES else a for name, a in node.attrs.items() if name != "type"}
         assert node.op.meaning is not None
-        with np.errstate(all="ignore"):
-            return np.asarray(node.op.meaning(*args, **attrs))
+        return np.asarray(node.op.meaning(*args, **attrs))
 
     def assembled(self, id: int) -> Array:
         """A value for all sequences and steps, zero (symbols: -1) after the end of a sequence."""

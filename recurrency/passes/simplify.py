@@ -69,8 +69,9 @@ class _Simplifier:
 
 
 def _applied(graph: Graph, node: Node) -> Value | None:
-    for rule in (*RULES["*"], *RULES.get(node.op.name, ())):
-        better = rule(graph, node)
-        if better is not None:
-            return better
+    for rules in (RULES["*"], RULES.get(node.op.name, ())):
+        for rule in rules:
+            better = rule(graph, node)
+            if better is not None:
+                return better
     return None
