@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -206,8 +207,13 @@ OWN = {name: Point(name, f"recurrency.backends.{name}.backend:backend") for name
 
 def _points(group: str = GROUP) -> dict[str, Point]:
     """The entry points of a group, cached until something is installed or removed."""
-    places = [(path, _changed(path)) for path in sys.path]
-    return records.remembered(dict[str, Point], lambda: _found(group), "entry points", group, places)
+    return _points_in(tuple((path, _changed(path)) for path in sys.path), group)
+
+
+@lru_cache(maxsize=16)
+def _points_in(places: tuple[tuple[str, int | None], ...], group: str) -> dict[str, Point]:
+    """The entry points of a group in these folders, which were last changed then; to be read only."""
+    return records.remembered(dict[str, Point], lambda: _found(group), "entry points", group, list(places))
 
 
 def _found(group: str) -> dict[str, Point]:
