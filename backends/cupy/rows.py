@@ -7,28 +7,27 @@ them, and the threads of a block share the terms of its sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
 from ..kernels.index import At, Ix
 from ..kernels.pieces import Domain, Store
 from ..kernels.races import Written
-from ..kernels.values import Asked, Source
+from ..kernels.values import Asked
 from ..kernels.writer import Draft, Kernel
 from ..names import Names
+from .registers import MOST_KEPT, Grain, Registers, fewest_threads, grain
+from .row_body import UNROLLED, Place, RowBody, Share
+from .stretches import Stretches
 from .tiles import WARP
-from .writer import LOADED, CudaBody, CudaWriter, index_lines, kernel_of, loads_first, signature
+from .writer import LOADED, CudaWriter, index_lines, kernel_of, loads_first, signature
 
 THREADS = {"float": 768, "double": 384}
 """The greatest number of threads of a block: they have 80 registers each, and 168."""
 
 MOST_TURNS = 128
 """A stage in which a block adds or computes more often in turn is spread over the device, in a launch of its own."""
-
-UNROLLED = 4
-"""The turns of a loop whose loads are under way at the same time."""
 
 MOST_EARLY = 24
 """The values of all turns of a thread that are loaded before the first turn: each needs a register."""
@@ -60,48 +59,6 @@ class Row:
         return prod(size for size in self.domain.shape if isinstance(size, int))
 
 
-class RowBody(CudaBody):
-    """The body of a stage, whose outermost sums are shared by a `team` of threads: none, a `warp` or the `block`.
-
-    `terms` is the number of terms of the longest one, as far as that is known.
-    """
-
-    def __init__(self, source: Source, ready: Container[int], names: Names, team: str, asked: Asked | None) -> None:
-        super().__init__(source, ready, names, asked)
-        self.team, self.terms, self.shared, self.threads = team, 0, False, WARP
-        self._adding: list[str] = []
-
-    def reduction(self, names: Sequence[str]) -> None:
-        """See `Body.reduction`."""
-        self._adding = list(names) if len(self.scopes) == 1 else []
-
-    @contextmanager
-    def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
-        """See `Body.loop`."""
-        names, self._adding = self._adding, []
-        self.terms = max(self.terms, int(bound) if names and bound.isdigit() else 0)
-        if not names or not self.team:
-            with super().loop(wish, bound, count) as name:
-                yield name
-            return
-        first, step = ("lane", WARP) if self.team == "warp" else ("threadIdx.x", self.threads)
-        name = self.names.new(wish)
-        turns = ceil(int(bound) / step) if bound.isdigit() else 0
-        if turns:
-            self.line(f"#pragma unroll {min(turns, UNROLLED)}")
-        head = f"turn = 0; turn < {turns}; ++turn" if turns else f"{name} = {first}; {name} < {bound}; {name} += {step}"
-        with self.block(f"for (int {head})"):
-            if turns:
-                self.line(f"const int {name} = turn * {step} + {first};")
-                self.line(f"if ({name} >= {bound}) continue;")
-            yield name
-        for total in names:
-            if self.team == "block" and self.shared:
-                self.line("__syncthreads();")  # the last sum has been read
-            self.line(f"{total} = sum_of_{self.team}({total}{', sums' if self.team == 'block' else ''});")
-            self.shared = True
-
-
 def sum_text(real: str) -> str:
     """The functions by which threads add up what each of them has, in an order that is always the same."""
     return f"""
@@ -122,17 +79,22 @@ __device__ {real} sum_of_block({real} sum, {real}* sums) {{
 
 @dataclass(frozen=True)
 class Planned:
-    """A stage of a row kernel: the threads that share its sums, the elements of products that it needs, its terms."""
+    """A stage of a row kernel: the threads that share its sums, the elements of products that it needs, its terms.
+
+    With `alone`, all threads compute its one element, and know it in later stages without a load.
+    """
 
     row: Row
     team: str
     asked: Asked
     terms: int
+    alone: bool
+    written: frozenset[str]
 
     @property
-    def alone(self) -> bool:
-        """Whether all threads compute the one element of the stage, and know it in later stages without a load."""
-        return self.team == "block" and self.row.size == 1
+    def extent(self) -> int:
+        """The elements that the threads of a block share: those that it computes, or adds up."""
+        return self.terms if self.team == "block" else self.row.size
 
 
 class Rows:
@@ -164,7 +126,7 @@ class Rows:
 
     def _planned(self, row: Row) -> Planned | None:
         """How a block computes a stage, or None if it would take long."""
-        body = self._body(row, "", None, Names(outer=self.source.memory.names))
+        body = RowBody(self.source, row.ready, Names(outer=self.source.memory.names), "", None)
         written = self.writer.stores(body, row.stores, _at(row.domain))
         size, terms, threads = row.size, max(1, body.terms), self.most
         turns = {
@@ -173,43 +135,66 @@ class Rows:
             "block": size * (ceil(terms / threads) + BARRIERS),
         }
         team = min(turns, key=turns.__getitem__) if body.terms else ""
-        changed = team and any(
-            read.element in written for read in body.reads
-        )  # one thread stores, others may still read
-        return None if changed or turns[team] > MOST_TURNS else Planned(row, team, body.asked, terms)
-
-    def _body(self, row: Row, team: str, asked: Asked | None, names: Names) -> RowBody:
-        return RowBody(self.source, row.ready, names, team, asked)
+        changed = any(read.element in written for read in body.reads)  # one thread stores, others may still read
+        if (team and changed) or turns[team] > MOST_TURNS:
+            return None
+        alone = size == 1 and team in ("", "block") and not changed
+        arrays = frozenset(found.array.name for found in written.values())
+        return Planned(row, team, body.asked, terms, alone, arrays)
 
     def _kernel(self, planned: Sequence[Planned]) -> RowKernel:
         """The kernel of some stages."""
-        threads = _threads([one.row.size if one.team != "block" else one.terms for one in planned], self.most)
-        lines = ["const int lane = threadIdx.x % 32, b = blockIdx.x;", "const long long tb = (long long)t * B + b;"]
-        if any(one.team == "block" for one in planned):
-            lines.insert(0, f"__shared__ {self.source.scalars.real} sums[{WARP}];")
-        names, known = Names(outer=self.source.memory.names), dict[tuple[int, At], str]()
-        written: dict[str, Written] = {}
-        for number, one in enumerate(planned):
-            body = self._body(one.row, one.team, one.asked, names)
-            body.shared, body.threads = one.row.size > 1, threads
-            body.scopes[0].known |= known
-            found = self.writer.stores(body, one.row.stores, _at(one.row.domain))
-            lines += [*(["__syncthreads();"] if number else []), *_stage(one, body, found, threads)]
-            written |= found
+        real = self.source.scalars.real
+        wide = [one.extent for one in planned if one.extent > 1 and one.team != "warp"]
+        shared = grain(wide, self.most, BARRIERS)
+        threads = shared.threads if shared else fewest_threads([one.extent for one in planned], self.most)
+        names = Names(outer=self.source.memory.names)
+        share = Share(threads, shared, Registers(names, MOST_KEPT[real]), {x for one in planned for x in one.written})
+        made = Stretches(threads // WARP, {"float": 4, "double": 8}[real])
+        known, written = dict[tuple[int, At], str](), dict[str, Written]()
+        for one in planned:
+            stage = self._stage(one, share, names, known)
+            made.add(stage.early, stage.lines, stage.body.reads, stage.written)
+            written |= stage.written
             if one.alone:
                 values = {store.value for store in one.row.stores}
-                known |= {key: text for key, text in body.scopes[0].known.items() if key[0] in values}
+                known |= {key: text for key, text in stage.body.scopes[0].known.items() if key[0] in values}
+        head = ["const int lane = threadIdx.x % 32, b = blockIdx.x;", "const long long tb = (long long)t * B + b;"]
+        if made.sums:
+            head.insert(0, f"__shared__ __align__(16) {real} sums[{2 * made.sums}][{WARP}];")
+        lines = [*head, *share.registers.declared(), *share.registers.needed(made.text())]
         name: str = self.source.memory.names.new(f"{self.writer.prefix}_{planned[-1].row.wish}_rows")
-        params, args = signature(Draft(planned[0].row.domain, "step", body, lines, written), self.source, early=True)
-        text = kernel_of(name, [*params, "int t"], lines, (threads, 1))
-        kernel = RowKernel(name, text, (*args, "t"), "B", threads=threads)
+        params, args = signature(
+            Draft(planned[0].row.domain, "step", stage.body, lines, written), self.source, early=True
+        )
+        kernel = RowKernel(
+            name, kernel_of(name, [*params, "int t"], lines, (threads, 1)), (*args, "t"), "B", threads=threads
+        )
         self.writer.made.append(kernel)
         return kernel
 
+    def _stage(self, one: Planned, share: Share, names: Names, known: dict[tuple[int, At], str]) -> Stage:
+        """The lines of one stage: each thread, warp or the block computes elements, and one of its threads stores them."""
+        body = RowBody(self.source, one.row.ready, names, one.team, one.asked)
+        at = _at(one.row.domain)
+        body.share, body.alone = share, one.alone
+        body.place = Place(at.idx, one.row.size) if not one.team else Place()
+        body.scopes[0].known |= known
+        written = self.writer.stores(body, one.row.stores, at)
+        if not one.team and not one.alone:
+            body.keep(one.row.stores, at)
+        early = [line for place, loads in body.early.items() for line in _loads(place, loads, share.grain)]
+        return Stage(body, written, early, _lines(one, body, written, share))
 
-def _threads(sizes: Sequence[int], most: int) -> int:
-    """The fewest threads with which a block is done after the fewest turns."""
-    return min(range(WARP, most + 1, WARP), key=lambda n: sum(ceil(size / n) for size in sizes))
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that is written: its body, what it stores, loads for it that need not wait, and its lines."""
+
+    body: RowBody
+    written: dict[str, Written]
+    early: list[str]
+    lines: list[str]
 
 
 def _at(domain: Domain) -> At:
@@ -217,24 +202,39 @@ def _at(domain: Domain) -> At:
     return At("t", "b", tuple(Ix(f"i{k}" if size != 1 else "0", 0, size) for k, size in enumerate(domain.shape)))
 
 
-def _stage(one: Planned, body: RowBody, written: Mapping[str, Written], threads: int) -> list[str]:
-    """The lines of one stage: each thread, warp or the block computes elements, and one of its threads stores them."""
-    size = one.row.size
+def _loads(place: Place, loads: Sequence[str], shared: Grain | None) -> list[str]:
+    """The lines that load elements which threads know from the start."""
+    if shared is None or not place.names:
+        return list(loads)
+    slots = shared.slots(place.extent)
+    return _turns(slots, slots, [*shared.index("i", place.extent), *index_lines(place.idx, "i"), *loads])
+
+
+def _lines(one: Planned, body: RowBody, written: Mapping[str, Written], share: Share) -> list[str]:
+    """The lines of a stage, with the loop of a thread over its elements."""
+    size, threads = one.row.size, share.threads
     first, step, storing = {
         "": ("threadIdx.x", threads, ""),
         "warp": (f"threadIdx.x / {WARP}", threads // WARP, "if (lane == 0) "),
         "block": ("0", 1, "if (threadIdx.x == 0) "),
     }[one.team]
+    if one.alone:
+        storing = "if (threadIdx.x == 0) "
     starts = tuple(f"{element} = " for element in written)
     lines = [f"{storing}{line}" if line.startswith(starts) else line for line in body.scopes[0].lines]
-    turns = ceil(size / step)
     if one.alone:
         return lines
-    head = [f"const int i = turn * {step} + {first};", f"if (i >= {size}) continue;"]
+    slots = share.grain.slots(size) if share.grain is not None and not one.team else 0
+    if share.grain is not None and slots:
+        turns, unrolled, head = slots, slots, share.grain.index("i", size)
+    else:
+        turns = ceil(size / step)
+        unrolled = min(turns, UNROLLED) if not one.team else 1
+        head = [f"const int i = turn * {step} + {first};", f"if (i >= {size}) continue;"]
     head += index_lines(_at(one.row.domain).idx, "i")
     early, late = loads_first(lines, written)
-    if one.team or not 1 < turns <= UNROLLED or turns * len(early) > MOST_EARLY:
-        return _turns(turns, min(turns, UNROLLED) if not one.team else 1, [*head, *early, *late])
+    if one.team or unrolled != turns or turns == 1 or turns * len(early) > MOST_EARLY:
+        return _turns(turns, unrolled, [*head, *early, *late])
     found = [match for line in early if (match := LOADED.fullmatch(line))]
     arrays = [f"{match[1]} {match[2]}all[{turns}];" for match in found]
     loads = [f"{match[2]}all[turn] = {match[3]};{match[5] or ''}" for match in found]
