@@ -41,9 +41,10 @@ class CBody(Body):
         """See `Body.declare`; integers have the type of sizes."""
         return super().declare(wish, text, INDEX if kind == "int" else kind, id)
 
-    def reduction(self, names: Sequence[str]) -> None:
+    def reduction(self, names: Sequence[str], adds: bool) -> None:
         """See `Body.reduction`."""
-        self.line(f"REC_REDUCTION({', '.join(names)})")
+        if adds:
+            self.line(f"REC_REDUCTION({', '.join(names)})")
 
 
 class CWriter(Writer):

@@ -18,7 +18,7 @@ from .tiles import WARP
 MOST_SLOTS = 8
 """The most elements of one value that a thread has in a stage: its loop over them is unrolled."""
 
-MOST_KEPT = {"float": 40, "double": 40}
+MOST_KEPT = {"float": 56, "double": 56}
 """The most elements that a thread keeps or loads early, of 80 registers (float64: 168, two for an element)."""
 
 

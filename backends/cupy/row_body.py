@@ -1,4 +1,4 @@
-"""The body of one stage of a row kernel, whose outermost sums the threads of a block share: see `rows`."""
+"""The body of one stage of a row kernel, whose outermost sums and peaks the threads of a block share: see `rows`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .writer import CudaBody
 UNROLLED = 4
 """The turns of a loop whose loads are under way at the same time."""
 
-SUM = re.compile(r"(\w+) = sum_of_threads\(\1\);")
-"""The line that stands for the sum of what all threads of a block have added up, see `sums`."""
+TOTAL = re.compile(r"(\w+) = (sum|peak)_of_threads\(\1\);")
+"""The line that stands for the sum of what all threads of a block have added up, or for the greatest of it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Share:
 
 
 class RowBody(CudaBody):
-    """The body of a stage, whose outermost sums are shared by a `team` of threads: none, a `warp` or the `block`.
+    """The body of a stage, whose outermost sums and peaks a `team` of threads shares: none, a `warp` or the `block`.
 
     `terms` is the number of terms of the longest one, as far as that is known. With `alone`, all threads compute the
     one element of the stage. What a thread loads for itself alone, and nobody writes, is in `early`.
@@ -64,15 +64,17 @@ class RowBody(CudaBody):
         self.place = Place()
         self.early: dict[Place, list[str]] = {}
         self._adding: list[str] = []
+        self._kind = "sum"
 
-    def reduction(self, names: Sequence[str]) -> None:
+    def reduction(self, names: Sequence[str], adds: bool) -> None:
         """See `Body.reduction`."""
         self._adding = list(names) if len(self.scopes) == 1 else []
+        self._kind = "sum" if adds else "peak"
 
     @contextmanager
     def loop(self, wish: str, bound: str, count: int = 1) -> Iterator[str]:
         """See `Body.loop`."""
-        names, self._adding = self._adding, []
+        names, kind, self._adding = self._adding, self._kind, []
         self.terms = max(self.terms, int(bound) if names and bound.isdigit() else 0)
         if not names or not self.team or self.share is None:
             with super().loop(wish, bound, count) as name:
@@ -96,7 +98,7 @@ class RowBody(CudaBody):
             yield name
         self.place = outer
         for total in names:
-            self._added(total)
+            self._added(total, kind)
 
     @property
     def _first(self) -> str:
@@ -114,15 +116,15 @@ class RowBody(CudaBody):
         lines = [f"const int {name} = turn * {step} + {self._first};", f"if ({name} >= {bound}) continue;"]
         return turns, min(turns, UNROLLED), lines
 
-    def _added(self, total: str) -> None:
-        """The lines that add up what the threads of a team have."""
+    def _added(self, total: str, kind: str) -> None:
+        """The lines that join what the threads of a team have."""
         if self.team == "warp":
-            self.line(f"{total} = sum_of_warp({total});")
+            self.line(f"{total} = {kind}_of_warp({total});")
         elif self.alone:
-            self.line(f"{total} = sum_of_threads({total});")
+            self.line(f"{total} = {kind}_of_threads({total});")
         else:
             self.line("__syncthreads();")  # the last sum has been read
-            self.line(f"{total} = sum_of_block({total}, sums[0]);")
+            self.line(f"{total} = {kind}_of_block({total}, sums[0]);")
 
     # ------------------------------------------------------------------------------------------------------ registers
 

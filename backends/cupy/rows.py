@@ -7,10 +7,15 @@ them, and the threads of a block share the terms of its sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
+from recurrency.graph.types import Kind
+
+from ..kernels.arrays import Array
 from ..kernels.index import At, Ix
 from ..kernels.pieces import Domain, Store
 from ..kernels.races import Written
@@ -19,7 +24,7 @@ from ..kernels.writer import Draft, Kernel
 from ..names import Names
 from .registers import MOST_KEPT, Grain, Registers, fewest_threads, grain
 from .row_body import UNROLLED, Place, RowBody, Share
-from .stretches import Stretches
+from .stretches import JOINS, NOTHING, Stretches
 from .tiles import WARP
 from .writer import LOADED, CudaWriter, index_lines, kernel_of, loads_first, signature
 
@@ -32,8 +37,15 @@ MOST_TURNS = 128
 MOST_EARLY = 24
 """The values of all turns of a thread that are loaded before the first turn: each needs a register."""
 
+STORED = re.compile(r" *(?:if \((?:threadIdx\.x|lane) == 0\) )?(\w+)(\[.*\] = .*;)")
+"""A line that stores an element."""
+
 SHUFFLES, BARRIERS = 5, 10
-"""What a sum of a warp, and one of a block, cost besides, in additions."""
+"""What a sum of a warp, and one of a block for each of several elements, cost besides, in additions.
+
+The one sum of a stage by the whole block costs no more than one of a warp: its threads add up what they have in
+registers.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,19 +72,28 @@ class Row:
 
 
 def sum_text(real: str) -> str:
-    """The functions by which threads add up what each of them has, in an order that is always the same."""
+    """The functions by which threads join what each of them has, in an order that is always the same."""
+    greater = f"""
+__device__ {real} greater_of({real} a, {real} b) {{ return a > b || a != a ? a : b; }}
+"""
+    return greater + "".join(_joined(real, kind) for kind in JOINS)
+
+
+def _joined(real: str, kind: str) -> str:
+    """The functions for sums, or peaks, of a warp and a block."""
+    other = JOINS[kind].format("own", "__shfl_xor_sync(0xffffffffu, own, mask)")
     return f"""
-__device__ {real} sum_of_warp({real} sum) {{
+__device__ {real} {kind}_of_warp({real} own) {{
     #pragma unroll
-    for (int mask = {WARP // 2}; mask; mask /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
-    return sum;
+    for (int mask = {WARP // 2}; mask; mask /= 2) own = {other};
+    return own;
 }}
-__device__ {real} sum_of_block({real} sum, {real}* sums) {{
-    sum = sum_of_warp(sum);
+__device__ {real} {kind}_of_block({real} own, {real}* parts) {{
+    own = {kind}_of_warp(own);
     const int lane = threadIdx.x % {WARP};
-    if (lane == 0) sums[threadIdx.x / {WARP}] = sum;
+    if (lane == 0) parts[threadIdx.x / {WARP}] = own;
     __syncthreads();
-    return sum_of_warp(lane < blockDim.x / {WARP} ? sums[lane] : 0);
+    return {kind}_of_warp(lane < blockDim.x / {WARP} ? parts[lane] : {NOTHING[kind]});
 }}
 """
 
@@ -107,21 +128,26 @@ class Rows:
     def merged(self, lines: Sequence[str], rows: Sequence[Row]) -> list[str]:
         """The lines of a step, with one launch for neighbours among `rows`."""
         known = {self.launch(row.kernel): row for row in rows if not row.kernel.only_ragged}
+        uses = _uses(lines)
         out: list[str] = []
-        waiting: list[Planned] = []
-        for line in lines:
+        waiting: list[tuple[Planned, str]] = []
+        for line in (*lines, ""):
             planned = self._planned(known[line]) if line in known else None
-            if planned is None:
-                out += [*self._launched(waiting), line]
-                waiting = []
-            else:
-                waiting.append(planned)
-        return [*out, *self._launched(waiting)]
+            if planned is not None:
+                waiting.append((planned, line))
+                continue
+            out += self._launched([one for one, _ in waiting], uses - _uses(x for _, x in waiting))
+            out += [line] if line else []
+            waiting = []
+        return out
 
-    def _launched(self, planned: Sequence[Planned]) -> list[str]:
-        """The launches of some stages; one alone without sums has more threads if it is spread over the device."""
+    def _launched(self, planned: Sequence[Planned], others: Container[str]) -> list[str]:
+        """The launches of some stages; one alone without sums has more threads if it is spread over the device.
+
+        `others` are the arrays of all other launches of the step.
+        """
         if len(planned) > 1 or any(one.team for one in planned):
-            return [self.launch(self._kernel(planned))]
+            return [self.launch(self._kernel(planned, others))]
         return [self.launch(one.row.kernel) for one in planned]
 
     def _planned(self, row: Row) -> Planned | None:
@@ -131,18 +157,19 @@ class Rows:
         size, terms, threads = row.size, max(1, body.terms), self.most
         turns = {
             "": ceil(size / threads) * terms,
+            "block": size * (ceil(terms / threads) + (BARRIERS if size > 1 else SHUFFLES)),
             "warp": ceil(size / (threads // WARP)) * (ceil(terms / WARP) + SHUFFLES),
-            "block": size * (ceil(terms / threads) + BARRIERS),
         }
         team = min(turns, key=turns.__getitem__) if body.terms else ""
         changed = any(read.element in written for read in body.reads)  # one thread stores, others may still read
         if (team and changed) or turns[team] > MOST_TURNS:
             return None
-        alone = size == 1 and team in ("", "block") and not changed
+        loops = any("for (" in line for line in body.scopes[0].lines)
+        alone = size == 1 and not changed and (team == "block" or not (team or loops))
         arrays = frozenset(found.array.name for found in written.values())
         return Planned(row, team, body.asked, terms, alone, arrays)
 
-    def _kernel(self, planned: Sequence[Planned]) -> RowKernel:
+    def _kernel(self, planned: Sequence[Planned], others: Container[str]) -> RowKernel:
         """The kernel of some stages."""
         real = self.source.scalars.real
         wide = [one.extent for one in planned if one.extent > 1 and one.team != "warp"]
@@ -163,6 +190,8 @@ class Rows:
         if made.sums:
             head.insert(0, f"__shared__ __align__(16) {real} sums[{2 * made.sums}][{WARP}];")
         lines = [*head, *share.registers.declared(), *share.registers.needed(made.text())]
+        inner = {w.array.name for w in written.values() if _is_inner(w.array) and w.array.name not in others}
+        lines = _without(lines, inner)
         name: str = self.source.memory.names.new(f"{self.writer.prefix}_{planned[-1].row.wish}_rows")
         params, args = signature(
             Draft(planned[0].row.domain, "step", stage.body, lines, written), self.source, early=True
@@ -174,7 +203,7 @@ class Rows:
         return kernel
 
     def _stage(self, one: Planned, share: Share, names: Names, known: dict[tuple[int, At], str]) -> Stage:
-        """The lines of one stage: each thread, warp or the block computes elements, and one of its threads stores them."""
+        """Write a stage: each thread, warp or the block computes elements, and one of its threads stores them."""
         body = RowBody(self.source, one.row.ready, names, one.team, one.asked)
         at = _at(one.row.domain)
         body.share, body.alone = share, one.alone
@@ -195,6 +224,24 @@ class Stage:
     written: dict[str, Written]
     early: list[str]
     lines: list[str]
+
+
+def _uses(lines: Iterable[str]) -> Counter[str]:
+    """How often lines of the driver name each array of a plan."""
+    return Counter(re.findall(r"\bp\.(\w+)", "\n".join(lines)))
+
+
+def _is_inner(array: Array) -> bool:
+    """Whether nothing but its step can read an array."""
+    return array.kind is Kind.STREAM and array.home == "own" and not array.timed and not array.carried
+
+
+def _without(lines: Sequence[str], inner: Collection[str]) -> list[str]:
+    """Lines of a kernel without those that store what none of them reads, in `inner` arrays, which no other reads."""
+    pairs = [(line, STORED.fullmatch(line.split("  //")[0])) for line in lines]
+    read = " ".join(found[2] if found else line.split("  //")[0] for line, found in pairs)
+    unread = set(inner) - set(re.findall(r"\w+", read))
+    return [line for line, found in pairs if found is None or found[1] not in unread]
 
 
 def _at(domain: Domain) -> At:

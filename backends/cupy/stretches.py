@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 
 from ..kernels.races import Written
 from ..kernels.values import Read
-from .row_body import SUM
+from .row_body import TOTAL
 from .tiles import LOAD, WARP
 
 BARRIER = "__syncthreads();"
+
+JOINS = {"sum": "{0} + {1}", "peak": "greater_of({0}, {1})"}
+"""How two parts of what threads have are joined."""
+
+NOTHING = {"sum": "0", "peak": "(-1.0f / 0.0f)"}
+"""What a part without terms is."""
 
 
 @dataclass
@@ -43,16 +49,16 @@ class Stretches:
     ) -> None:
         """Add a stage, behind a barrier if it meets in memory what stages since the last one read or wrote.
 
-        `lines` may have sums of all threads in them (`row_body.SUM`).
+        `lines` may have sums and peaks of all threads in them (`row_body.TOTAL`).
         """
         if self._meets(reads, written):
             self._barrier()
         self.all[max(0, len(self.all) - 2)].early += early
-        for found, sums in rounds(lines):
+        for found, totals in rounds(lines):
             self.all[-1].lines += found
-            if sums:
-                self._sum(sums)
-        if any("sum_of_block(" in line for line in lines):
+            if totals:
+                self._join(totals)
+        if any("_of_block(" in line for line in lines):
             self.sums, self._side = max(self.sums, 1), 1
         self._reads += reads
         self._written |= written
@@ -70,33 +76,37 @@ class Stretches:
         self.all.append(Stretch())
         self._reads, self._written = [], {}
 
-    def _sum(self, names: Sequence[str]) -> None:
-        """Add up what all threads have: of each name, first each warp, and behind a barrier all."""
-        self.all[-1].lines += [f"{name} = sum_of_warp({name});" for name in names]
+    def _join(self, totals: Mapping[str, str]) -> None:
+        """Join what all threads have: of each name, first each warp, and behind a barrier all."""
+        self.all[-1].lines += [f"{name} = {kind}_of_warp({name});" for name, kind in totals.items()]
         if self.warps == 1:
             return
-        places = {name: f"sums[{2 * k + self._side}]" for k, name in enumerate(names)}
+        places = {name: f"sums[{2 * k + self._side}]" for k, name in enumerate(totals)}
         stored = [f"    {place}[threadIdx.x / {WARP}] = {name};" for name, place in places.items()]
         self.all[-1].lines += ["if (lane == 0) {", *stored, "}"]
         self._barrier()
         for name, place in places.items():
-            self.all[-1].lines += self._total(name, place)
-        self.sums, self._side = max(self.sums, len(names)), 1 - self._side
+            self.all[-1].lines += self._total(name, totals[name], place)
+        self.sums, self._side = max(self.sums, len(totals)), 1 - self._side
 
-    def _total(self, name: str, place: str) -> list[str]:
-        """The sum of what all warps have stored: each thread reads a part, of several warps if that is possible."""
+    def _total(self, name: str, kind: str, place: str) -> list[str]:
+        """Join what all warps have stored: each thread reads a part, of several warps if that is possible."""
         v = self.vector if self.warps % self.vector == 0 else 1
         parts = self.warps // v
         width = 1 << (parts - 1).bit_length()
-        lane = f"lane % {width}"
+        lane, join = f"lane % {width}", JOINS[kind]
         if v == 1:
-            first = [f"{name} = {lane} < {parts} ? {place}[{lane}] : 0;"]
+            first = [f"{name} = {lane} < {parts} ? {place}[{lane}] : {NOTHING[kind]};"]
         else:
-            added = " + ".join(f"(part.at[{k}] + part.at[{k + 1}])" for k in range(0, v, 2))
-            read = [f"const vector part = ((const vector*){place})[{lane}];", f"{name} = {added};"]
-            first = [f"if ({lane} < {parts}) {{", *(f"    {line}" for line in read), "}", f"else {name} = 0;"]
+            text = "part.at[0]"
+            for k in range(1, v):
+                text = join.format(text, f"part.at[{k}]")
+            read = [f"const vector part = ((const vector*){place})[{lane}];", f"{name} = {text};"]
+            first = [f"if ({lane} < {parts}) {{", *(f"    {line}" for line in read), "}"]
+            first.append(f"else {name} = {NOTHING[kind]};")
         masks = [width >> k for k in range(1, width.bit_length())]
-        return [*first, *(f"{name} += __shfl_xor_sync(0xffffffffu, {name}, {mask});" for mask in masks)]
+        others = (f"__shfl_xor_sync(0xffffffffu, {name}, {mask})" for mask in masks)
+        return [*first, *(f"{name} = {join.format(name, other)};" for other in others)]
 
     def text(self) -> list[str]:
         """All lines."""
@@ -110,35 +120,33 @@ ASSIGNED = re.compile(r"(\w+)(?:\[[^\]]*\])? \+?= ")
 """What a line of a stage sets."""
 
 
-def rounds(lines: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """The lines of a stage up to each barrier, and the names of the sums there: those that wait for no other share it.
+def rounds(lines: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The lines of a stage up to each barrier, and what is joined there: those that wait for no other share it.
 
-    The order of statements changes only where neither needs what the other one sets.
+    These are the names of sums and peaks, each with which of the two it is. The order of statements changes only where
+    neither needs what the other one sets.
     """
-    if not any(SUM.fullmatch(line) for line in lines):
-        yield list(lines), []
+    if not any(TOTAL.fullmatch(line) for line in lines):
+        yield list(lines), {}
         return
-    before: list[list[str]] = []
-    sums: list[list[str]] = []
+    before: list[list[str]] = [[]]
+    totals: list[dict[str, str]] = [{}]
     at, seen = dict[str, int](), dict[str, int]()
     for statement in _statements(lines):
         text = "\n".join(line.split("//")[0] for line in statement)
-        words, found = set(re.findall(r"\w+", text)), SUM.fullmatch(statement[0])
+        words, found = set(re.findall(r"\w+", text)), TOTAL.fullmatch(statement[0])
         changed = {name for name in ASSIGNED.findall(text) if name != "turn"}
         number = max([0, *(at.get(word, 0) for word in words), *(seen.get(name, 0) for name in changed)])
-        while len(before) <= number:
+        while len(before) <= number + (found is not None):
             before.append([])
-            sums.append([])
+            totals.append({})
         if found:
-            sums[number].append(found[1])
+            totals[number][found[1]] = found[2]
         else:
             before[number] += statement
         seen |= {word: max(seen.get(word, 0), number) for word in words}
         at |= dict.fromkeys(changed, number + (found is not None))
-    if sums[-1]:
-        before.append([])
-        sums.append([])
-    yield from zip(before, sums, strict=True)
+    yield from zip(before, totals, strict=True)
 
 
 def _statements(lines: Iterable[str]) -> Iterator[list[str]]:

@@ -44,8 +44,8 @@ class CudaBody(Body):
         with self.block(f"for (int {name} = 0; {name} < {bound}; ++{name})"):
             yield name
 
-    def reduction(self, names: Sequence[str]) -> None:
-        """See `Body.reduction`; a thread adds in order."""
+    def reduction(self, names: Sequence[str], adds: bool) -> None:
+        """See `Body.reduction`; a thread has its order."""
 
 
 class CudaWriter(Writer):

@@ -30,8 +30,8 @@ def looped(k: Body, sizes: Sequence[Dim], ats: Sequence[At], start: str, inner: 
     with ExitStack() as stack:
         idx = []
         for left, size in enumerate(sizes, 1 - len(sizes)):
-            if join == PLUS and not left:
-                k.reduction(names)
+            if not left:
+                k.reduction(names, join == PLUS)
             idx.append(Ix(stack.enter_context(k.loop("k", k.bound(size, ats[0]), len(ats))), 0, size))
         for name, at in zip(names, ats, strict=True):
             k.line(join.format(name, inner(at, idx)))

@@ -245,8 +245,8 @@ class Body(ABC):
         """A loop from 0 to below `bound`, in which `count` sums grow side by side; yields the name of its variable."""
 
     @abstractmethod
-    def reduction(self, names: Sequence[str]) -> None:
-        """Called before the innermost of some loops: it adds to these names, in any order."""
+    def reduction(self, names: Sequence[str], adds: bool) -> None:
+        """Called before the innermost of some loops: it adds to these names, or finds the greatest, in any order."""
 
 
 PLAIN = re.compile(r"\w+|\d[\d.]*f?|\(-\d[\d.]*(e[+-]?\d+)?f?\)", re.ASCII)

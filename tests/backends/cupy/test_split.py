@@ -231,7 +231,7 @@ cell Normed[H](x: [H]) -> (h: [H]) {
     param W : [H, H, H] ~ normal(0, 0.1)
     state h : [H] ~ uniform(1)
     a = layer_norm(U @ h[t-1] + x)
-    s = einsum("j,j->", a, h[t-1])
+    s = einsum("j,j->", a, h[t-1]) / (1 + max(abs(a)))
     h = layer_norm(softmax(a) * s + einsum("ijk,j,k->i", W, a, h[t-1]))
 }
 """
@@ -262,19 +262,21 @@ def test_a_layer_norm_is_one_launch_besides_the_products() -> None:
 
 
 BETWEEN = {
-    "no barrier between stages": (40, "__syncthreads();\n    #pragma unroll 1", "#pragma unroll 1"),
-    "no sum of a warp": (40, "= sum_of_warp(total_)", "= total_"),
-    "no sum of a block": (64, "= sum_of_block(total_, sums)", "= total_"),
-    "no barrier in a sum": (64, "__syncthreads();\n    return sum_of_warp(", "return sum_of_warp("),
+    "no sum of a warp": ("LayerNormLSTM", "= sum_of_warp(total_)", "= total_"),
+    "no sum of the warps": ("LayerNormLSTM", "total_ = part.at[0] + part.at[1];", "total_ = part.at[0];"),
+    "no barrier in a sum": ("LayerNormLSTM", "    }\n    __syncthreads();", "    }"),
+    "no peak of a warp": (NORMED, "own = greater_of(own, ", "own = (own, "),
+    "no barrier between stages": (NORMED, "    }\n    __syncthreads();\n    #pragma", "    }\n    #pragma"),
 }
-"""Units, and what is replaced: sums of 40 terms are those of a warp, sums of 256 terms those of a block."""
+"""A cell, and what is replaced in its kernels for 64 units, whose sums are those of two warps."""
 
 
 @emulated
 @pytest.mark.parametrize("fault", BETWEEN)
 def test_a_fault_between_stages_shows(fault: str) -> None:
-    units, old, new = BETWEEN[fault]
-    model, plain = models("LayerNormLSTM", "float64", (("N", 3), ("H", units)))
+    cell, old, new = BETWEEN[fault]
+    sizes = (("H", 64),) if cell is NORMED else (("N", 3), ("H", 64))
+    model, plain = models(cell, "float64", sizes)
     text, data = module_text(model), arrays(plain, 2, 3)
     assert differs(results(executed(text), *data), wanted(plain, *data)) < 1e-12
     assert old in text
