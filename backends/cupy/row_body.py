@@ -124,7 +124,7 @@ class RowBody(CudaBody):
             self.line(f"{total} = {kind}_of_threads({total});")
         else:
             self.line("__syncthreads();")  # the last sum has been read
-            self.line(f"{total} = {kind}_of_block({total}, sums[0]);")
+            self.line(f"{total} = {kind}_of_block({total}, sums);")
 
     # ------------------------------------------------------------------------------------------------------ registers
 

@@ -188,7 +188,7 @@ class Rows:
                 known |= {key: text for key, text in stage.body.scopes[0].known.items() if key[0] in values}
         head = ["const int lane = threadIdx.x % 32, b = blockIdx.x;", "const long long tb = (long long)t * B + b;"]
         if made.sums:
-            head.insert(0, f"__shared__ __align__(16) {real} sums[{2 * made.sums}][{WARP}];")
+            head.insert(0, f"__shared__ __align__(16) {real} sums[{2 * made.sums * WARP}];")
         lines = [*head, *share.registers.declared(), *share.registers.needed(made.text())]
         inner = {w.array.name for w in written.values() if _is_inner(w.array) and w.array.name not in others}
         lines = _without(lines, inner)

@@ -81,27 +81,27 @@ class Stretches:
         self.all[-1].lines += [f"{name} = {kind}_of_warp({name});" for name, kind in totals.items()]
         if self.warps == 1:
             return
-        places = {name: f"sums[{2 * k + self._side}]" for k, name in enumerate(totals)}
-        stored = [f"    {place}[threadIdx.x / {WARP}] = {name};" for name, place in places.items()]
+        places = {name: (2 * k + self._side) * WARP for k, name in enumerate(totals)}
+        stored = [f"    sums[{place} + threadIdx.x / {WARP}] = {name};" for name, place in places.items()]
         self.all[-1].lines += ["if (lane == 0) {", *stored, "}"]
         self._barrier()
         for name, place in places.items():
             self.all[-1].lines += self._total(name, totals[name], place)
         self.sums, self._side = max(self.sums, len(totals)), 1 - self._side
 
-    def _total(self, name: str, kind: str, place: str) -> list[str]:
+    def _total(self, name: str, kind: str, place: int) -> list[str]:
         """Join what all warps have stored: each thread reads a part, of several warps if that is possible."""
         v = self.vector if self.warps % self.vector == 0 else 1
         parts = self.warps // v
         width = 1 << (parts - 1).bit_length()
         lane, join = f"lane % {width}", JOINS[kind]
         if v == 1:
-            first = [f"{name} = {lane} < {parts} ? {place}[{lane}] : {NOTHING[kind]};"]
+            first = [f"{name} = {lane} < {parts} ? sums[{place} + {lane}] : {NOTHING[kind]};"]
         else:
             text = "part.at[0]"
             for k in range(1, v):
                 text = join.format(text, f"part.at[{k}]")
-            read = [f"const vector part = ((const vector*){place})[{lane}];", f"{name} = {text};"]
+            read = [f"const vector part = ((const vector*)(sums + {place}))[{lane}];", f"{name} = {text};"]
             first = [f"if ({lane} < {parts}) {{", *(f"    {line}" for line in read), "}"]
             first.append(f"else {name} = {NOTHING[kind]};")
         masks = [width >> k for k in range(1, width.bit_length())]
