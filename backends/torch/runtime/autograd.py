@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recurrency.errors import UsageError
 
+from .checks import no_forward_mode
 from .flat import Joined, parts_of
 from .ops import run
 from .program import Call
@@ -17,7 +18,16 @@ from .program import Call
 Gradients = tuple[Tensor | None, ...]
 
 
-class Function(torch.autograd.Function):
+class Reverse(torch.autograd.Function):
+    """A function of a `Call`, which its context has as `call`, with derivatives in reverse mode only."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Refuse."""
+        raise no_forward_mode(ctx.call.program.name)
+
+
+class Function(Reverse):
     """A differentiable function that functorch can transform; `torch.vmap` calls it for each element of its batch."""
 
     at_once: type[torch.autograd.Function]
@@ -30,7 +40,7 @@ class Function(torch.autograd.Function):
             return output
 
         members = {"forward": staticmethod(forward), "backward": staticmethod(cls.backward)}
-        cls.at_once = type(f"{cls.__name__}AtOnce", (torch.autograd.Function,), members)
+        cls.at_once = type(f"{cls.__name__}AtOnce", (Reverse,), members)
 
     @classmethod
     def call(cls, *arguments: Any) -> tuple[Tensor, ...]:
@@ -130,7 +140,7 @@ def _of_given(call: Call, found: Sequence[Tensor]) -> Iterator[Tensor | None]:
     return (gradients.get(name) for name in call.given)
 
 
-class Recorded(torch.autograd.Function):
+class Recorded(Reverse):
     """`Forward` for parameters that are views of one vector, each of which gets its gradient from here.
 
     The results of most training steps come through here, so it does no more than it has to.
@@ -249,13 +259,15 @@ class Second(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Note the name of the cell, for the message."""
-        ctx.name = inputs[0].program.name
+        """Note the call, for the messages."""
+        ctx.call = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, *adjoints: Tensor | None) -> Gradients:
         """Refuse: there are no third derivatives."""
-        raise UsageError(f"{ctx.name} has first and second derivatives; third derivatives are not supported")
+        raise UsageError(
+            f"{ctx.call.program.name} has first and second derivatives; third derivatives are not supported"
+        )
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int | None, ...], *arguments: Any) -> Any:

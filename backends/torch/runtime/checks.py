@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from recurrency.errors import ShapeError, UsageError
@@ -54,6 +56,26 @@ def check_flags(what: str, flags: Tensor) -> None:
     wrong = flags[flags.ne(0) & flags.ne(1)].flatten()
     if wrong.numel():
         raise ShapeError(f"{what} hold {float(wrong[0]):g}; each of them must be 0 or 1, or a bool")
+
+
+def refuse_tangents(cell: str, tensors: Iterable[Tensor]) -> None:
+    """Refuse tensors with tangents of `torch.autograd.forward_ad`, which generated functions would lose.
+
+    Raises:
+        UsageError: one has a tangent.
+    """
+    if forward_ad._current_level < 0:  # outside of `dual_level`, where nothing has tangents
+        return
+    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+        raise no_forward_mode(cell)
+
+
+def no_forward_mode(cell: str) -> UsageError:
+    """The error of whoever asks for derivatives in forward mode."""
+    return UsageError(
+        f"{cell} has no derivatives in forward mode (torch.func.jvp, torch.autograd.forward_ad): use Model.jvp, or "
+        "torch.autograd.functional.jvp, which takes two backward passes"
+    )
 
 
 def casts(device: torch.device) -> bool:

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from recurrency.errors import ShapeError
 
-from .checks import capturing, check_flags
+from .checks import capturing, check_flags, refuse_tangents
 from .program import INPUT, RESET, SEQUENCE, STREAM, Call
 
 NAMESPACE = "recurrency"
@@ -32,6 +32,7 @@ def run(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> lis
 
 def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Call a generated function: tensors in the order of `call.takes`, results in the order of `call.gives`."""
+    refuse_tangents(call.program.name, (params, *tensors))
     arrays = dict(zip(call.takes(kind), tensors, strict=True))
     steps, batch = call.measure(tensors)
     if kind == "second":

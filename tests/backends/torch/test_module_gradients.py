@@ -153,7 +153,56 @@ def test_vmap_gives_the_gradients_of_each_sequence() -> None:
     assert found["W_i"].shape == (2, 4, 3)
 
 
-def test_forward_mode_is_refused_by_torch() -> None:
-    x = random(5, 2, 3)
-    with pytest.raises(NotImplementedError, match="jvp"):
-        torch.func.jvp(lambda x: lstm()(x)[0], (x,), (x,))
+def _of_inputs(module: Any, x: Any) -> Any:
+    return module(dual(x))
+
+
+def _of_parameters(module: Any, x: Any) -> Any:
+    return torch.func.functional_call(module, {name: dual(p) for name, p in detached(module).items()}, (x,))
+
+
+def _of_a_state(module: Any, x: Any) -> Any:
+    return module(x, state={"h": dual(random(2, 4))})
+
+
+def _of_a_loss(module: Any, x: Any) -> Any:
+    return rc.library.Music.module(N=3, H=4, dtype=torch.float64).loss(dual(x))
+
+
+def _of_adjoints(module: Any, x: Any) -> Any:
+    h, _ = module(x)
+    return torch.autograd.grad(h, [module.W_i], dual(torch.ones_like(h)))
+
+
+def dual(x: Any) -> Any:
+    return torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("run", [_of_inputs, _of_parameters, _of_a_state, _of_a_loss, _of_adjoints])
+def test_tangents_are_refused(run: Any, recorded: bool) -> None:
+    module = lstm().requires_grad_(recorded or run is _of_adjoints)
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(rc.UsageError, match="forward mode"):
+        run(module, random(5, 2, 3))
+
+
+def test_a_call_without_tangents_is_as_usual_where_others_have_them() -> None:
+    module, x = lstm(), random(5, 2, 3)
+    expected = gradients(module, x)
+    with torch.autograd.forward_ad.dual_level():
+        dual(x)
+        torch.testing.assert_close(gradients(module, x), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_forward_mode_of_functorch_is_refused(recorded: bool) -> None:
+    x, module = random(5, 2, 3), lstm()
+    with torch.set_grad_enabled(recorded), pytest.raises(rc.UsageError, match="forward mode"):
+        torch.func.jvp(lambda x: module(x)[0], (x,), (x,))
+
+
+def test_forward_mode_of_a_compiled_module_is_refused() -> None:
+    x, module = random(5, 2, 3), lstm()
+    compiled = torch.compile(lambda x: module(x)[0], backend="eager")
+    with torch.no_grad(), torch.autograd.forward_ad.dual_level(), pytest.raises(rc.UsageError, match="forward mode"):
+        compiled(dual(x))
