@@ -19,7 +19,7 @@ from .module import KINDS, program_of
 if TYPE_CHECKING:
     from recurrency.model.export import Export
 
-RUNTIME = "program initial written ops autograd checks gaps arguments keys flat network".split()
+RUNTIME = "program initial written ops autograd checks gaps arguments keys flat parameters network".split()
 """The files `runtime/NAME.py`; each needs only those before it."""
 
 ERRORS = '''
@@ -42,8 +42,8 @@ CLASS = '''
 class {name}(Network):
     """{title}; see `Network`."""
 
-    def __init__(self, batch_first=False, state="names", dtype=torch.{dtype}, device=None, seed=None):
-        super().__init__(PROGRAM, batch_first=batch_first, state=state, dtype=dtype, device=device, seed=seed)
+    def __init__(self, batch_first=False, state="names", dtype=torch.{dtype}, device=None, seed=None, flat=False):
+        super().__init__(PROGRAM, batch_first, state, dtype, device, seed, flat)
 '''
 
 

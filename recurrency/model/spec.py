@@ -235,13 +235,15 @@ class Spec(Pictured):
         device: Any = None,
         seed: int | None = None,
         without: Sequence[str] = (),
+        flat: bool = False,
         **dimensions: Any,
     ) -> CellModule:
         """Compile the cell to a `torch.nn.Module` for given dimensions; docs/torch.md says how it behaves.
 
         With `state="tuple"`, states are passed and returned as by `nn.LSTM` or `nn.GRU`; otherwise in a dict by name.
         `streams` are inner streams that the module returns as well. `dtype` and `device` are torch's (its defaults).
-        Parameters are drawn from `seed` as by `Model.init`; without one, from a seed of torch's generator.
+        Parameters are drawn from `seed` as by `Model.init`; without one, from a seed of torch's generator. With `flat`
+        they are one parameter, a vector.
 
         Raises:
             SpecError: the spec has mistakes.
@@ -253,7 +255,7 @@ class Spec(Pictured):
         dimensions = together(dimensions)
         model = self.compile(backend="torch", without=without, dimensions=dimensions)
         options: Any = {"batch_first": batch_first, "state": state, "dtype": dtype, "device": device, "seed": seed}
-        network: CellModule = chosen.network(model, dimensions, streams, **options)
+        network: CellModule = chosen.network(model, dimensions, streams, flat=flat, **options)
         return network
 
     # --------------------------------------------------------------------------------------------------- pictures

@@ -59,10 +59,11 @@ class OfSpec(Problem):
 
     def _places(self, module: Any) -> list[slice]:
         """Where each parameter is in the flat vector of the program."""
-        known = {id(p): name for name, p in module.parameters_by_name().items()}
+        named = {"": module.flat_param} if module.flat else module.parameters_by_name()
+        known = {id(p): name for name, p in named.items()}
         if any(id(p) not in known for p in self.setting.parameters):
             raise UsageError("HessianFree: parameters that are parametrised need a closure")
-        table = module.program.parameters
+        table = {"": (0, ()), **module.program.parameters}
         starts = [table[known[id(p)]][0] for p in self.setting.parameters]
         return [slice(start, start + p.numel()) for start, p in zip(starts, self.setting.parameters, strict=True)]
 

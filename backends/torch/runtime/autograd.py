@@ -27,13 +27,21 @@ class Reverse(torch.autograd.Function):
         raise no_forward_mode(ctx.call.program.name)
 
 
-class Function(Reverse):
-    """A differentiable function that functorch can transform; `torch.vmap` calls it for each element of its batch."""
+class Function(torch.autograd.Function):
+    """A differentiable function that functorch can transform; `torch.vmap` calls it for each element of its batch.
+
+    `torch.compile` takes no function with `jvp`, so only the other two have it.
+    """
 
     at_once: type[torch.autograd.Function]
     """The same without what only functorch needs, which is most of the cost of a call."""
+    transformed: type[torch.autograd.Function]
+    """The same for functorch."""
 
     def __init_subclass__(cls) -> None:
+        if issubclass(cls, Reverse):
+            return
+
         def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
             output: tuple[Tensor, ...] = cls.forward(*arguments)
             cls.setup_context(ctx, arguments, output)
@@ -41,6 +49,7 @@ class Function(Reverse):
 
         members = {"forward": staticmethod(forward), "backward": staticmethod(cls.backward)}
         cls.at_once = type(f"{cls.__name__}AtOnce", (Reverse,), members)
+        cls.transformed = type(f"{cls.__name__}Transformed", (Reverse, cls), {})
 
     @classmethod
     def call(cls, *arguments: Any) -> tuple[Tensor, ...]:
@@ -53,7 +62,7 @@ class Function(Reverse):
         elif not torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active():
             out = cls.forward(*arguments)
         else:
-            out = _apply(cls if torch._C._are_functorch_transforms_active() else cls.at_once, arguments)
+            out = _apply(cls.transformed if torch._C._are_functorch_transforms_active() else cls.at_once, arguments)
         return out
 
     @classmethod

@@ -66,7 +66,8 @@ def refuse_tangents(cell: str, tensors: Iterable[Tensor]) -> None:
     """
     if forward_ad._current_level < 0:  # outside of `dual_level`, where nothing has tangents
         return
-    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+    unpack: Any = forward_ad.unpack_dual
+    if any(unpack(tensor).tangent is not None for tensor in tensors):
         raise no_forward_mode(cell)
 
 

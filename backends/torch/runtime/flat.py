@@ -24,6 +24,11 @@ class Place(NamedTuple):
     path: tuple[str, ...]
     leaf: str
 
+    @property
+    def key(self) -> str:
+        """Its key in `state_dict`."""
+        return ".".join((*self.path, self.leaf))
+
 
 def places_of(
     parameters: Mapping[str, tuple[int, tuple[int, ...]]], keys: Mapping[str, str], order: Iterable[str]
@@ -88,7 +93,7 @@ def joined(tensors: Sequence[Tensor], places: Sequence[Place], cell: str) -> Ten
 
 def lay_together(tensors: Sequence[Tensor], places: Sequence[Place]) -> None:
     """Make these parameters views of one vector, with the values that they have, unless others hold their memory."""
-    if not places or not ordinary(tensors) or any(not _alone(tensor) for tensor in tensors):
+    if len(places) < 2 or not ordinary(tensors) or any(not _alone(tensor) for tensor in tensors):
         return
     if len({tensor.dtype for tensor in tensors}) > 1 or any(
         t.shape != p.shape for t, p in zip(tensors, places, strict=True)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-LATER = frozenset({"parametrizations", "original"})
-"""Names of children that PyTorch may add later."""
+FLAT = "flat_param"
+"""The key of the vector of all parameters, where that is the only one."""
+
+LATER = frozenset({"parametrizations", "original", FLAT})
+"""Names of children that may be added later."""
 
 
 def keys_of(names: Iterable[str], outer: Iterable[str], inner: Iterable[str]) -> dict[str, str]:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recurrency.errors import UsageError
 
 from .arguments import STATES, Frame, by_name, order_of_states, state_as_tuple, state_by_name
 from .autograd import results
 from .checks import capturing, casts, fresh_seed, whole_seed
-from .flat import Place, joined, lay_together, lying_together, new_parameters, places_of
-from .keys import keys_of
+from .parameters import Parameters
 from .program import RESET, Call, Program
 
 
-class Part(nn.Module):
-    """The parameters of a cell within another cell; the outer one computes."""
-
-
-class Network(nn.Module):
+class Network(Parameters):
     """A compiled cell.
 
     `module(x, state=None, lengths=None)` returns `(output, state)`. Several inputs are passed by keyword or as a dict;
@@ -34,6 +28,9 @@ class Network(nn.Module):
 
     The module computes in the dtype of its parameters. Under autocast it casts inputs to this dtype, and results to
     the dtype of autocast.
+
+    With `flat=True` there is one parameter, the vector `flat_param`, so that an optimiser takes the time of one;
+    `parameters_by_name()` and `state_dict()` have its parts by name.
 
     Random numbers are drawn in training mode (`train()`), from `seed=` or from a seed of torch's generator.
     """
@@ -46,96 +43,13 @@ class Network(nn.Module):
         dtype: torch.dtype | None = None,
         device: Any = None,
         seed: int | None = None,
+        flat: bool = False,
     ) -> None:
-        super().__init__()
         if state not in STATES:
             raise UsageError(f"state is one of {', '.join(STATES)}, not {state}")
-        self.program, self.batch_first, self.state_form = program, batch_first, state
-        self.keys = keys_of(program.parameters, dir(self), dir(Part()))
-        made = new_parameters(self._places, dtype, device)
-        for name in program.parameters:
-            owner, leaf = self._owner(name)
-            owner._parameters[leaf] = made[name]
+        self.batch_first, self.state_form = batch_first, state
+        super().__init__(program, dtype, device, flat)
         self.reset_parameters(seed)
-
-    # ------------------------------------------------------------------------------------------------- parameters
-
-    def _owner(self, name: str) -> tuple[nn.Module, str]:
-        """The module that a parameter belongs to, made if it is missing, and the parameter's name there."""
-        owner: nn.Module = self
-        *path, leaf = self.keys[name].split(".")
-        for part in path:
-            children: Any = owner._modules
-            owner = children.setdefault(part, Part())
-        return owner, leaf
-
-    @cached_property
-    def _places(self) -> tuple[Place, ...]:
-        """The parameters in the order of the vector."""
-        return places_of(self.program.parameters, self.keys, self.program.order)
-
-    def parameters_by_name(self) -> dict[str, Any]:
-        """The parameters, by their names in the specification."""
-        found = {place.name: tensor for place, tensor in zip(self._places, self._tensors(), strict=True)}
-        return {name: found[name] for name in self.program.parameters}
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        """Accept parameters under their names in the specification too, where their keys differ."""
-        for name, key in self.keys.items():
-            if prefix + name in state_dict and prefix + key not in state_dict:
-                state_dict[prefix + key] = state_dict.pop(prefix + name)
-        super()._load_from_state_dict(state_dict, prefix, *arguments)
-
-    def _tensors(self) -> list[Tensor]:
-        """The parameters in the order of the vector, or what replaces them: a parametrisation, `functional_call`."""
-        out = []
-        for place in self._places:
-            owner: Any = self
-            for part in place.path:
-                owner = owner._modules[part]
-            found = owner._parameters.get(place.leaf)
-            out.append(getattr(owner, place.leaf) if found is None else found)
-        return out
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """Convert all parameters, as any module does; those that got new memory become views of one vector again."""
-        inherited: Any = super()._apply
-        out = inherited(fn, recurse)
-        lay_together(self._tensors(), self._places)
-        return out
-
-    def __setstate__(self, state: Any) -> None:
-        """The same for those of a copy."""
-        inherited: Any = super().__setstate__
-        inherited(state)
-        lay_together(self._tensors(), self._places)
-
-    def reset_parameters(self, seed: int | None = None) -> None:
-        """Draw all parameters from the initialisers of the specification; the default seed is from torch's generator.
-
-        Parameters without content (on `meta`, or in a `FakeTensorMode`) stay as they are.
-        """
-        if all(parameter.device.type == "meta" for parameter in self.parameters()) or _fake():
-            return
-        values = self.program.initial(int(fresh_seed(1 << 31)) if seed is None else whole_seed(seed))
-        with torch.no_grad():
-            for name, parameter in self.parameters_by_name().items():
-                parameter.copy_(values[name])
-
-    def _vector(self, inputs: Mapping[str, Any]) -> tuple[Tensor, list[Tensor]]:
-        """All parameters as one vector [size], and the parameters that are views of it.
-
-        There are none of these if the vector is a function of the parameters. Without parameters it is like the inputs.
-
-        Raises:
-            UsageError: they differ in dtype or device, or a replaced parameter has another shape.
-        """
-        places = self._places
-        if not places:
-            return _no_parameters(inputs), []
-        tensors = self._tensors()
-        together = lying_together(tensors, places)
-        return (joined(tensors, places, self.program.name), []) if together is None else (together, tensors)
 
     # ------------------------------------------------------------------------------------------------------ calls
 
@@ -329,21 +243,6 @@ class Network(nn.Module):
     def extra_repr(self) -> str:
         """The sizes and the equations."""
         words = [self.program.sizes] if self.program.sizes else []
-        words += ["batch_first=True"] if self.batch_first else []
+        words += [f"{option}=True" for option in ("batch_first", "flat") if getattr(self, option)]
         words += ["state=(" + ", ".join(order_of_states(self.program)) + ")"] if self.state_form == "tuple" else []
         return "\n".join([", ".join(words), *self.program.equations.split("\n")])
-
-
-def _no_parameters(arrays: Mapping[str, Any]) -> Tensor:
-    """An empty vector on the device of the inputs, in their dtype."""
-    tensors = [array if isinstance(array, Tensor) else getattr(array, "data", None) for array in arrays.values()]
-    found = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
-    for tensor in found:
-        if tensor.is_floating_point():
-            return tensor.new_empty(0)
-    return torch.empty(0, device=found[0].device if found else None)
-
-
-def _fake() -> bool:
-    """Whether new tensors have no content (`FakeTensorMode`)."""
-    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
