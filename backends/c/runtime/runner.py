@@ -127,9 +127,10 @@ class Plan:
         python = ctypes.addressof(pool.api()) if pool.api() else 0
         watch = self.words[self.places["barrier"]] + 2 * LINE
         watched = built.signature.work(self.steps, self.batch) >= LONG
-        numbers = [code or 0, self.address, self.threads, python, watch, watched, len(read), *chain(*read)]
-        self.request = (ctypes.c_uint64 * len(numbers))(*numbers)
-        self.enter = ctypes.addressof(self.request)
+        head = [code or 0, self.address, self.threads, python, watch, watched]
+        self.requests = [(ctypes.c_uint64 * (7 + 3 * len(r)))(*head, len(r), *chain(*r)) for r in (read, [])]
+        self.enter, self.enter_placed = map(ctypes.addressof, self.requests)
+        self.slots = [self.places[name] for name in self.read]
 
     def _shapes(self, real: np.dtype[Any], tape: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """The arrays that become the caller's: those of the tape, or the others."""
@@ -271,17 +272,21 @@ class Built:
         return plan
 
     def _run(self, plan: Plan, call: Call) -> dict[str, Array]:
-        held = (call.params, *plan.pick(call.given))
+        held, request = (call.params, *plan.pick(call.given)), plan.enter
+        if isinstance(call.params, int):  # so are the others: addresses of arrays that the caller has checked
+            for slot, address in zip(plan.slots, held, strict=True):
+                plan.words[slot] = address
+            held, request = (), plan.enter_placed
         counts: list[Array] = []
         if self.counts or call.lengths is not None:
             counts = self._counts(plan, call)
         tape, rest = plan.arena(True), plan.arena(False)
         workspace = self._workspace(plan.bytes)
         plan.words[plan.work] = workspace[1]
-        wrong = self.enter(plan.enter, held)
+        wrong = self.enter(request, held)
         while wrong < 0 or wrong == STOPPED:  # Ctrl-C raises here, unless another handler is set
             held = held if wrong == STOPPED else _converted(held, -1 - wrong, plan.dtypes[-1 - wrong])
-            wrong = self.enter(plan.enter, held)
+            wrong = self.enter(request, held)
         self.idle.append(workspace)
         del counts
         if wrong:

@@ -11,9 +11,9 @@ from torch import Tensor
 from recurrency.errors import UsageError
 
 from .checks import no_forward_mode
-from .flat import Joined, parts_of
+from .flat import Joined, eager, parts_of
 from .ops import run
-from .program import Call
+from .program import SEQUENCE, Call
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -190,11 +190,22 @@ def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[
     if all(seed is not None for seed in known):
         return [seed for seed in known if seed is not None]
     steps, batch = call.measure(given)
-    ports = [call.program.ports[root] for root in call.real]
-    return [
-        params.new_zeros(port.extents(steps, batch)) if seed is None else seed
-        for port, seed in zip(ports, known, strict=True)
-    ]
+    kept = params.is_cpu and not torch.is_grad_enabled() and eager()
+    out = []
+    for root, seed in zip(call.real, known, strict=True):
+        port = call.program.ports[root]
+        if seed is None and kept and port.kind == SEQUENCE:
+            seed = _zeros(call.zeros, root, port.extents(steps, batch), params)
+        out.append(params.new_zeros(port.extents(steps, batch)) if seed is None else seed)
+    return out
+
+
+def _zeros(made: dict[str, Tensor], root: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros that nobody writes to, in most calls those of the last one."""
+    found = made.get(root)
+    if found is None or found.dtype is not like.dtype or found.shape != shape:
+        found = made[root] = like.new_zeros(shape)
+    return found
 
 
 def results(call: Call, params: Tensor, tensors: list[Tensor], parameters: list[Tensor]) -> dict[str, Tensor]:

@@ -44,22 +44,64 @@ def places_of(
 
 def ordinary(tensors: Sequence[Tensor]) -> bool:
     """Whether all are plain parameters on a CPU, with content, and nothing records or transforms what happens."""
+    if not eager():
+        return False
+    return all(type(tensor) is Parameter and tensor.is_cpu for tensor in tensors)
+
+
+def eager() -> bool:
+    """Whether nothing records or transforms what happens."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False
-    for tensor in tensors:
-        if type(tensor) is not Parameter or not tensor.is_cpu:
-            return False
     return _get_current_dispatch_mode() is None
 
 
-def lying_together(tensors: Sequence[Tensor], places: Sequence[Place]) -> Tensor | None:
+class Seen:
+    """The vector that a module has found last, and where its parts were in it; copies of a module begin without."""
+
+    def __init__(self) -> None:
+        self.vector: Tensor | None = None
+        self.parts: list[tuple[int, Any]] = []
+
+    def __reduce__(self) -> Any:
+        return Seen, ()
+
+    def again(self, tensors: Sequence[Tensor]) -> Tensor | None:
+        """The vector, if these are its parts still: as it is kept, nothing else can be where it is in memory."""
+        vector = self.vector
+        if vector is None or vector.data_ptr() == 0:
+            return None
+        start, dtype = vector.data_ptr(), vector.dtype
+        same = [(tensor.data_ptr() - start, tensor.shape) for tensor in tensors] == self.parts
+        if not same or not all(tensor.dtype is dtype and tensor.is_contiguous() for tensor in tensors):
+            return None
+        enough = (vector.storage_offset() + vector.numel()) * vector.itemsize
+        return vector if vector.untyped_storage().nbytes() >= enough else None
+
+    def note(self, vector: Tensor | None, tensors: Sequence[Tensor]) -> Tensor | None:
+        """Keep this vector from now on, instead of another."""
+        self.vector = vector
+        if vector is not None:
+            self.parts = [(tensor.data_ptr() - vector.data_ptr(), tensor.shape) for tensor in tensors]
+        return vector
+
+
+def lying_together(tensors: Sequence[Tensor], places: Sequence[Place], seen: Seen) -> Tensor | None:
     """The vector that these parameters are views of, without gradients; None if one of them lies elsewhere.
 
-    Nothing is remembered from one call to the next: a parameter may be replaced at any time, or its `data`.
+    A parameter may be replaced between two calls, or its `data`, so each call looks at all of them.
     """
+    if not ordinary(tensors):
+        return None
+    found = seen.again(tensors)
+    return seen.note(_together(tensors, places), tensors) if found is None else found
+
+
+def _together(tensors: Sequence[Tensor], places: Sequence[Place]) -> Tensor | None:
+    """The same by a look at each."""
     size = places[-1].offset + places[-1].numbers
     first = next((t for t, place in zip(tensors, places, strict=True) if place.numbers), None)
-    if first is None or not ordinary(tensors):
+    if first is None:
         return None
     dtype, item, start = first.dtype, first.itemsize, first.data_ptr()
     for tensor, place in zip(tensors, places, strict=True):

@@ -33,13 +33,18 @@ def run(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> lis
 def compute(call: Call, kind: str, params: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Call a generated function: tensors in the order of `call.takes`, results in the order of `call.gives`."""
     refuse_tangents(call.program.name, (params, *tensors))
-    arrays = dict(zip(call.takes(kind), tensors, strict=True))
-    steps, batch = call.measure(tensors)
-    if kind == "second":
-        _split_cotangent(call, arrays, params, batch)
     function = call.program.function(f"{call.mode}_{kind}", params)
-    first, clears = kind in ("plain", "kept"), getattr(function, "clears_padding", False)
-    arguments = arguments_of(call, params, arrays, steps, batch, first, clears)
+    steps, batch = call.measure(tensors)
+    arguments: tuple[Any, ...]
+    if call.plain and kind != "second":
+        given = dict(zip(call.inner(kind), tensors, strict=True))
+        arguments = params, given, None, steps, batch, call.training, 0, None
+    else:
+        arrays = dict(zip(call.takes(kind), tensors, strict=True))
+        if kind == "second":
+            _split_cotangent(call, arrays, params, batch)
+        first, clears = kind in ("plain", "kept"), getattr(function, "clears_padding", False)
+        arguments = arguments_of(call, params, arrays, steps, batch, first, clears)
     values = undisturbed(function, params.device.type, arguments)
     gives = call.gives(kind)
     for name in gives:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recurrency.errors import UsageError
 
 from .checks import fresh_seed, whole_seed
-from .flat import Place, joined, lay_together, lying_together, new_parameters, places_of
+from .flat import Place, Seen, joined, lay_together, lying_together, new_parameters, places_of
 from .keys import FLAT, keys_of
 from .program import Program
 
@@ -30,7 +30,7 @@ class Parameters(nn.Module):
 
     def __init__(self, program: Program, dtype: torch.dtype | None, device: Any, flat: bool) -> None:
         super().__init__()
-        self.program, self.flat = program, False
+        self.program, self.flat, self._seen = program, False, Seen()
         self.keys = keys_of(program.parameters, dir(self), dir(Part()))
         self.flat = flat and program.size > 0
         made = new_parameters(self._places, dtype, device)
@@ -158,6 +158,7 @@ class Parameters(nn.Module):
         """Convert all parameters, as any module does; those that got new memory become views of one vector again."""
         inherited: Any = super()._apply
         out = inherited(fn, recurse)
+        self._seen.vector = None
         lay_together(self._tensors(), self._places)
         return out
 
@@ -191,7 +192,7 @@ class Parameters(nn.Module):
         if not places:
             return _no_parameters(inputs), []
         tensors = self._tensors()
-        together = lying_together(tensors, places)
+        together = lying_together(tensors, places, self._seen)
         return (joined(tensors, places, self.program.name), []) if together is None else (together, tensors)
 
 

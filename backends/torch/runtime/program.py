@@ -180,6 +180,10 @@ class Call:
         self.roots, self.real = program.roots[mode], program.real[mode]
         self.differentiable = tuple(n for n in given if ports[n].symbols is None and not n.startswith(RESET))
         self.gradients = {name: f"gradient:{name}" for name in self.differentiable}
+        self.plain = not extra and all(n in self.differentiable for n in given)
+        """Whether there is nothing to check or to prepare: no lengths, symbols, resets or seeds."""
+        self.zeros: dict[str, Tensor] = {}
+        """By root, zeros in place of missing adjoints of states."""
         self._lists: dict[tuple[str, str], list[str]] = {}
 
     @staticmethod
@@ -204,6 +208,13 @@ class Call:
         """The names of the arguments of a kind of function, in order."""
         return self._remembered("takes", kind)
 
+    def inner(self, kind: str) -> list[str]:
+        """The same by the names that generated functions use."""
+        return self._remembered("inner", kind)
+
+    def _inner(self, kind: str) -> list[str]:
+        return [name.removeprefix(INPUT) for name in self._takes(kind)]
+
     def _takes(self, kind: str) -> list[str]:
         out = [*self.given, *self.extra]
         if kind in ("plain", "kept"):
@@ -227,7 +238,7 @@ class Call:
 
     def _remembered(self, what: str, kind: str) -> list[str]:
         if (what, kind) not in self._lists:
-            self._lists[what, kind] = self._takes(kind) if what == "takes" else self._gives(kind)
+            self._lists[what, kind] = getattr(self, f"_{what}")(kind)
         return self._lists[what, kind]
 
     @property
