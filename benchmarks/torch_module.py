@@ -11,7 +11,8 @@ times are CPU time of the process, so that other work on the machine counts for 
 With --training a step of training is timed instead: forward, the mean squared error of the outputs, backward, and an
 update by `torch.optim.Adam`. There the generated LSTM stands against `nn.LSTM`, and a generated GRU of the same
 equations against `nn.GRU`, with the same weights at the start: the first losses must be the same. (Later ones differ,
-as the layers of PyTorch have a second vector of biases, which learns as well.)
+as the layers of PyTorch have a second vector of biases, which learns as well.) `flat` is the generated module with
+`flat=True`: one parameter.
 
     python benchmarks/torch_module.py [--training [--fused]] [--rounds N] [--threads N]
                                       [--size tiny|latency|small|medium|large] [--json]
@@ -47,6 +48,12 @@ TRAINED = {**SIZES, "latency": (100, 1, 64, 256), "large": (50, 64, 1024, 1024)}
 
 PAIRS = {"LSTM": ("PlainLSTM", nn.LSTM, "lstm"), "GRU": ("TorchGRU", nn.GRU, "gru")}
 """A cell of the library, the layer of PyTorch with its equations, and what `recurrency.convert` calls that."""
+
+FORMS = ("generated", "flat")
+"""The module as it is by default, and with one parameter."""
+
+LEAST = 0.02
+"""So many seconds each trains in a round, as the steps of a training follow on one another."""
 
 TOLERANCE = 1e-5
 GATES = "ifgo"
@@ -217,26 +224,30 @@ def trained(size: str, rounds: int, clock: Callable[[], float], fused: bool = Fa
     out: dict[str, Any] = {"size": size, "T": T, "B": B, "N": N, "H": H, "rounds": rounds, "ms": {}, "ratios": {}}
     for name, (cell, layer, kind) in PAIRS.items():
         theirs = layer(N, H)
-        ours = rc.library.spec(cell).module(N=N, H=H, seed=0)
-        ours.load_state_dict(rc.convert.from_torch(ours, theirs, kind))
-        jobs = {"generated": training(ours, x, target, fused), f"nn.{name}": training(theirs, x, target, fused)}
+        jobs = {}
+        for form in FORMS:
+            ours = rc.library.spec(cell).module(N=N, H=H, flat=form == "flat")
+            ours.load_state_dict(rc.convert.from_torch(ours, theirs, kind))
+            jobs[form] = training(ours, x, target, fused)
+        jobs[f"nn.{name}"] = training(theirs, x, target, fused)
         losses = {key: run() for key, run in jobs.items()}
-        if not np.allclose(*losses.values(), rtol=TOLERANCE):
+        if not np.allclose([*losses.values()], losses[f"nn.{name}"], rtol=TOLERANCE):
             raise SystemExit(f"the generated {name} computes something else than nn.{name}: {losses}")
-        times = alternate(jobs, rounds, clock)
+        times = alternate(jobs, rounds, clock, LEAST)
         out["ms"] |= {f"{name} {key}": 1e3 * float(np.median(seconds)) for key, seconds in times.items()}
-        out["ratios"][name] = float(np.median(times[f"nn.{name}"] / times["generated"]))
+        for form in FORMS:
+            out["ratios"][f"{name} {form}"] = float(np.median(times[f"nn.{name}"] / times[form]))
     return out
 
 
 def training_table(rows: list[dict[str, Any]]) -> list[str]:
     """The same as lines of text."""
-    heads = [f"{name:>20}" for name in rows[0]["ms"]] + [f"{f'nn.{name} / ours':>16}" for name in PAIRS]
+    heads = [f"{name:>20}" for name in rows[0]["ms"]] + [f"{f'nn / {name}':>20}" for name in rows[0]["ratios"]]
     lines = [f"{'(T, B, N, H)':22}" + "".join(heads)]
     for row in rows:
         sizes = f"({row['T']}, {row['B']}, {row['N']}, {row['H']})"
         cells = "".join(f"{ms:17.2f} ms" for ms in row["ms"].values())
-        lines.append(f"{sizes:22}{cells}" + "".join(f"{row['ratios'][name]:16.2f}" for name in PAIRS))
+        lines.append(f"{sizes:22}{cells}" + "".join(f"{ratio:20.2f}" for ratio in row["ratios"].values()))
     return lines
 
 

@@ -60,14 +60,15 @@ def built(
 
 def _on_host(runner: Any, real: torch.dtype) -> Callable[..., dict[str, Tensor]]:
     """A function of a backend as a function on tensors of the host, without copies."""
-    inputs = runner.signature.inputs.items()
-    dtypes = {name: real if array.real else torch.int64 for name, array in inputs}
+    reals = getattr(runner, "reals", None)
+    dtypes = None if reals is None else {name: real if is_real else torch.int64 for name, is_real in reals.items()}
 
-    def function(params: Tensor, given: Mapping[str, Tensor], lengths: Any, *rest: Any) -> dict[str, Tensor]:
-        vector, arrays = params.data_ptr(), _addresses(given, dtypes)
+    def function(params: Tensor, given: Mapping[str, Tensor], *rest: Any) -> dict[str, Tensor]:
+        vector: Any = params.data_ptr()
+        arrays = None if dtypes is None else _addresses(given, dtypes)
         if arrays is None:
             vector, arrays = params.detach().numpy(), {name: _array(tensor) for name, tensor in given.items()}
-        call = backend.Call(vector, arrays, lengths, *rest)
+        call: Any = backend.Call(vector, arrays, *rest)
         if call.lengths or call.offset:
             call = call._replace(lengths=_arrays(call.lengths), offset=_arrays(call.offset))
         with pool.at_most(torch.get_num_threads()):

@@ -200,6 +200,11 @@ class Built:
         """Called once, while this function is being compiled in the background."""
         self._library: Any = None
 
+    @property
+    def reals(self) -> dict[str, bool]:
+        """The inputs, which may be passed by their addresses, `params` too: whether each holds real numbers."""
+        return {name: array.real for name, array in self.signature.inputs.items()}
+
     def kept(self) -> tuple[Signature, str, str]:
         """What it was made of."""
         return self.signature, self.source, str(self.real)
@@ -272,8 +277,9 @@ class Built:
         return plan
 
     def _run(self, plan: Plan, call: Call) -> dict[str, Array]:
-        held, request = (call.params, *plan.pick(call.given)), plan.enter
-        if isinstance(call.params, int):  # so are the others: addresses of arrays that the caller has checked
+        held: tuple[Any, ...] = (call.params, *plan.pick(call.given))
+        request = plan.enter
+        if isinstance(held[0], int):  # so are the others: addresses of arrays that the caller has checked
             for slot, address in zip(plan.slots, held, strict=True):
                 plan.words[slot] = address
             held, request = (), plan.enter_placed

@@ -34,8 +34,9 @@ class Parameters(nn.Module):
         self.keys = keys_of(program.parameters, dir(self), dir(Part()))
         self.flat = flat and program.size > 0
         made = new_parameters(self._places, dtype, device)
-        for place in self._places:
-            self._owner(place)._parameters[place.leaf] = made[place.name]
+        places = {place.name: place for place in self._places}
+        for name in (FLAT,) if self.flat else program.parameters:
+            self._owner(places[name])._parameters[places[name].leaf] = made[name]
 
     def _owner(self, place: Place) -> nn.Module:
         """The module that a parameter belongs to, made if it is missing."""
