@@ -14,6 +14,7 @@ class CellModule(nn.Module):
     """A compiled cell as a module of PyTorch."""
 
     batch_first: bool
+    flat: bool
 
     def forward(
         self,
