@@ -185,6 +185,11 @@ class Recorded(Reverse):
         return None, None, *_of_given(call, found), *(None,) * len(call.extra), *parts_of(found[0], parameters)
 
 
+_record: Any = super(torch.autograd.Function, Recorded).apply
+"""`Recorded.apply` without a look at each parameter: here they are no tensors of functorch."""
+_living: Any = torch._C._functorch.unwrap_if_dead
+
+
 def _seeds(call: Call, params: Tensor, given: Sequence[Tensor], known: Sequence[Tensor | None]) -> list[Tensor]:
     """The adjoints of all real results; those that are missing are zero."""
     if all(seed is not None for seed in known):
@@ -216,7 +221,7 @@ def results(call: Call, params: Tensor, tensors: list[Tensor], parameters: list[
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (params, *tensors, *parameters))
     found: Sequence[Tensor]
     if wanted and parameters:
-        found = _apply(Recorded, (call, params, *tensors, *parameters))
+        found = _record(call, params, *map(_living, tensors), *parameters)
     elif wanted or (not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()):
         found = Forward.call(call, params, *tensors)
     else:
