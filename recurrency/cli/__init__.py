@@ -157,7 +157,7 @@ def main() -> None:
         gc.set_threshold(100_000, 10, 10)
     warnings.formatwarning = lambda message, *_, **__: visible(f"warning: {message}\n")
     try:
-        cli(prog_name="recurrency", standalone_mode=False)
+        _call()
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -184,6 +184,24 @@ def main() -> None:
         if package not in OPTIONAL:
             raise
         _complain(RecurrencyError(f"{package} is not installed: {install(OPTIONAL[package])}"))
+
+
+def _call() -> None:
+    """Run the command that was asked for.
+
+    Raises:
+        Abort: Ctrl-C, also where something made another error of it, as Python does in the middle of a class that it
+            defines for an import.
+    """
+    try:
+        cli(prog_name="recurrency", standalone_mode=False)
+    except Exception as error:
+        causes: list[BaseException] = [error]
+        while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+            causes.append(cause)
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
+            raise click.exceptions.Abort from error
+        raise
 
 
 def _complain(error: Exception) -> NoReturn:
