@@ -252,6 +252,15 @@ def test_the_quick_tier_computes_the_same_and_has_libraries_of_its_own(compiler:
     assert len(list((tmp_path / "cache" / "native").glob("*.so"))) >= 4
 
 
+@pytest.mark.parametrize("version", ["gcc 12.2\nCopyright (C) 2022 Free Software Foundation, Inc.", "clang 17"])
+def test_only_gcc_gets_options_of_gcc(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "_version", lambda command: version)
+    gccs = set(native.LEFT_OUT["quick"])
+    assert native.flags("quick").count("-O1") == 1
+    assert gccs & set(native.flags("quick")) == (gccs if "gcc" in version else set())
+    assert not gccs & set(native.flags())
+
+
 def test_a_tier_is_named_by_the_environment_too_and_an_unknown_one_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(rc.UsageError, match="optimise is full or quick, and not 'fast'"):
         elman(optimise="fast")
