@@ -57,11 +57,10 @@ class Text:
         Raises:
             SpecError: the text is malformed, or has no such cell.
         """
-        from recurrency.language.elaboration.modules import Loader
-        from recurrency.language.reading.parser import parse_file
+        from recurrency.language.elaboration.modules import Loader, file_of
 
         loader = Loader()
-        file = parse_file(self.source)
+        file = file_of(self.source)
         module = loader.module(file, self.path)
         names = [c.name for c in file.cells]
         wanted = self.cell or (names[-1] if names else None)

@@ -18,7 +18,7 @@ from recurrency.disk import records
 from recurrency.disk.ownership import sealed
 from recurrency.errors import Source
 from recurrency.language import words
-from recurrency.language.elaboration import elaborate
+from recurrency.language.elaboration import elaborate, modules
 from recurrency.language.reading import parser
 from tests.transcriptions import CASES
 
@@ -50,7 +50,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any, **__: Any) -> Any:
         raise AssertionError("this was worked out again")
 
-    monkeypatch.setattr(parser, "parse_file", refused)
+    monkeypatch.setattr(modules, "file_of", refused)
     monkeypatch.setattr(elaborate, "elaborate", refused)
     monkeypatch.setattr(elaborate, "check", refused)
 

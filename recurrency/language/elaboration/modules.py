@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,8 @@ from recurrency.language.sources import library_index, read_source
 
 GREATEST_CHAIN = 30
 """How many files may use one another in a row."""
+MOST_KEPT = 20_000
+"""The number of characters up to which the syntax of a text is kept."""
 
 D = TypeVar("D", "CellDef", syntax.Fn)
 
@@ -151,8 +154,22 @@ class Loader:
                 source = read_source(path)
             except UsageError as error:
                 raise _problem(NOT_FOUND, str(error), span, None) from error
-            self.module(parse_file(Source(path.name, source.text)), path)
+            self.module(file_of(Source(path.name, source.text)), path)
         return self.loaded[path]
+
+
+def file_of(source: Source) -> syntax.File:
+    """The syntax of a text; that of the texts read last is kept, because many specs use the same cells.
+
+    Raises:
+        SpecError: the text is malformed.
+    """
+    return _kept(source) if len(source.text) <= MOST_KEPT else parse_file(source)
+
+
+@lru_cache(maxsize=128)
+def _kept(source: Source) -> syntax.File:
+    return parse_file(source)
 
 
 def _found(module: Module, use: syntax.Use) -> Path:
