@@ -6,6 +6,7 @@ What a delay costs does not depend on how long it is: neither nodes nor lines of
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -137,6 +138,12 @@ CASES = {
 }
 
 
+@cache
+def spec(name: str) -> rc.Spec:
+    """The same object for all cases and backends, which then share its graphs."""
+    return rc.parse(CELLS[name])
+
+
 @each_backend
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", CELLS)
@@ -144,7 +151,7 @@ def test_every_derivative_crosses_a_line(name: str, case: str, backend: str) -> 
     """With more steps than the delay and with fewer; in pieces, where the cell has no use for what comes later."""
     kinds = ["backward"] if name == "reads ahead" else ["chunks"]
     kinds += ["hvp"] if "loss" in CELLS[name] and case == "long sequences" else []
-    assert not differences(rc.parse(CELLS[name]), CASES[case], backend, kinds)
+    assert not differences(spec(name), CASES[case], backend, kinds)
 
 
 LINE = """

@@ -119,14 +119,20 @@ def drawn() -> tuple[Program, ...]:
 
 
 @cache
+def specs() -> tuple[rc.Spec, ...]:
+    """The spec of each of them."""
+    return tuple(program.spec() for program in drawn())
+
+
+@cache
 def graphs() -> tuple[Any, ...]:
     """The graph of each of them."""
-    return tuple(program.spec().graph(**program.dimensions) for program in drawn())
+    return tuple(spec.graph(**program.dimensions) for spec, program in zip(specs(), drawn(), strict=True))
 
 
 def test_each_is_valid_with_units_and_with_numbers() -> None:
-    for program, graph in zip(drawn(), graphs(), strict=True):
-        program.spec().check()
+    for spec, graph in zip(specs(), graphs(), strict=True):
+        spec.check()
         verify(graph)
 
 
@@ -190,8 +196,8 @@ def test_each_survives_all_passes_and_differentiation(start: int) -> None:
 
 
 def test_each_compiles() -> None:
-    for program in drawn()[::10]:
-        model = program.spec().compile(**program.dimensions)
+    for spec, program in list(zip(specs(), drawn(), strict=True))[::10]:
+        model = spec.compile(**program.dimensions)
         assert model.programs.runner("forward", ())
 
 
