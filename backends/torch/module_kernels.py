@@ -96,9 +96,8 @@ def _addresses(given: Mapping[str, Tensor], dtypes: Mapping[str, torch.dtype]) -
 
 
 def _array(tensor: Tensor) -> Any:
-    """A tensor on the host as an array; it is copied only if its elements do not lie in order."""
-    plain = tensor.detach() if tensor.requires_grad else tensor
-    return (plain if plain.is_contiguous() else plain.contiguous()).numpy()
+    """A tensor on the host as an array; it is copied only if its numbers are not in memory as they are read."""
+    return tensor.detach().contiguous().numpy(force=True)
 
 
 def _arrays(tensors: Mapping[str, Tensor] | None) -> Any:
