@@ -83,18 +83,27 @@ def _run(function, arguments):
 
 def plan(T, B):
     """The plan of `forward` for T steps (a number, or one for each clock by name) and B sequences, made beforehand."""
-    clocks = {port[0] for port in INPUTS.values()}
-    steps = T if isinstance(T, Mapping) else dict.fromkeys(clocks, T)
-    _check_names("clocks", steps, clocks, clocks)
-    function = _function(forward_pass)
+    steps, function = _steps(T), _function(forward_pass)
     return function.roomy(lambda: function.plan(steps, B))
 
 
+def _steps(T):
+    """The number of steps of each clock."""
+    clocks = {port[0] for port in INPUTS.values()}
+    steps = T if isinstance(T, Mapping) else dict.fromkeys(clocks, T)
+    _check_names("clocks", steps, clocks, clocks)
+    return steps
+
+
 def explain(T, B):
-    """How the loops over time of every function run for these sizes, and why; this needs no device."""
-    lines = []
+    """How the loops over time of every function run for these sizes, and why; this needs no device.
+
+    For T see `plan`.
+    """
+    steps, lines = _steps(T), []
     for cls in FUNCTIONS:
-        ways = cls(None, None, REAL, _made.get("plan")).ways(B)
+        sizes = [steps[clock] for clock in cls.CLOCKS if clock in steps]
+        ways = cls(None, None, REAL, _made.get("plan")).ways(sizes, B)
         lines += [f"{cls.__name__}: {states}: {way}: {why}" for _, states, way, why in ways]
     return "\\n".join(lines) or "no loop over time"
 '''

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import HOST, countable, from_host, said, size_of
-from .plans import CAPTURED, Plan, Planner
+from .plans import CAPTURED, MOST_STEPS, Plan, Planner
 from .shelf import Shelf
 
 FIRST_CALL = (
@@ -21,10 +21,6 @@ BLOCK, SMALL_BLOCK = 128, 32
 
 FEW_THREADS = 2**15
 """Up to so many threads are a small launch: blocks of one warp spread it over more multiprocessors."""
-
-
-MOST_STEPS = 2**12
-"""Loops over more steps are not captured: a graph of so many launches takes long to make, and much memory."""
 
 
 def launch(kernel: Any, threads: int, *args: Any) -> None:

@@ -19,6 +19,9 @@ captured graph; with products by cuBLAS."""
 CAPTURED = ("step", "split")
 """The ways of which a graph is captured."""
 
+MOST_STEPS = 2**12
+"""Loops over more steps are not captured: a graph of so many launches takes long to make, and much memory."""
+
 LAUNCH, CALL = 1.5, 10.0
 """Microseconds from one kernel of a graph to the next, and of a call from Python where nothing is captured."""
 
@@ -67,8 +70,10 @@ class Plan:
         return "\n".join(f"{states}: {way}: {why}" for _, states, way, why in self.ways) or "no loop over time"
 
 
-def predicted(way: str, work: Iterable[tuple[str, int, int]], batch: int, itemsize: int) -> float:
+def predicted(way: str, work: Iterable[tuple[str, int, int]], batch: int, itemsize: int, graphs: bool = True) -> float:
     """The microseconds of one step on an H100, from what its launches do: a rule of thumb that only has to rank plans.
+
+    Without `graphs` nothing is captured: each launch is a call from Python.
 
     `work` is for each launch `("kernel", terms of a thread, threads of a sequence)`, `("tiles", multiplications of a
     block for a sequence, blocks)`, `("rows", stages, threads of a block)` or `("product", multiplications for a
@@ -86,7 +91,7 @@ def predicted(way: str, work: Iterable[tuple[str, int, int]], batch: int, itemsi
             us += max(PRODUCT, wide * batch * amount / PRODUCT_RATE)
         else:
             us += max(TERM * amount, itemsize * batch * number * amount / CACHE)
-    return us + LAUNCH * calls if way in CAPTURED else max(us, CALL * calls)
+    return us + LAUNCH * calls if graphs and way in CAPTURED else max(us, CALL * calls)
 
 
 class Planner:
@@ -174,7 +179,7 @@ class Planner:
 
         Within the graph of somebody else (`captured`) nothing is captured; all launches go into that graph.
         """
-        ways = self.ways(batch)
+        ways = self.ways(sizes, batch, captured)
         static = any(way in CAPTURED for *_, way, _ in ways) and not captured
         p = Plan(sizes=sizes, ragged=ragged, ways=ways, static=static, captured=captured, graphs={})
         p.__dict__.update(B=np.int32(batch), training=np.int32(training))
@@ -185,16 +190,25 @@ class Planner:
             setattr(p, flag, np.int32(name in given))
         return p
 
-    def ways(self, batch: int) -> list[tuple[str, str, str, str]]:
-        """How each loop over time runs for so many sequences: its name, its states, the way, and why."""
-        return [(name, row[0], *self.way(row[1], row[2], row[3], batch)) for name, row in self.SCANS.items()]
+    def ways(self, sizes: Iterable[int], batch: int, captured: bool = False) -> list[tuple[str, str, str, str]]:
+        """How each loop over time runs for so many steps and sequences: its name, its states, the way, and why.
+
+        With `captured` all launches go into the graph of somebody else.
+        """
+        graphs = captured or max(sizes, default=0) <= MOST_STEPS
+        return [(name, row[0], *self.way(row[1], row[2], row[3], batch, graphs)) for name, row in self.SCANS.items()]
 
     def way(
-        self, ways: tuple[str, ...], refused: Mapping[str, str], work: Mapping[str, Iterable[Any]], batch: int
+        self,
+        ways: tuple[str, ...],
+        refused: Mapping[str, str],
+        work: Mapping[str, Iterable[Any]],
+        batch: int,
+        graphs: bool,
     ) -> tuple[str, str]:
         """The best of some ways to run a loop, and why; `refused` says why the others are impossible.
 
-        `work` is what a step has to do in each way, see `predicted`.
+        For `work`, what a step has to do in each way, and `graphs` see `predicted`.
         """
         if self.wanted in ways:
             return str(self.wanted), "as requested"
@@ -202,11 +216,12 @@ class Planner:
             return ways[-1], f"there is no {self.wanted}: {refused.get(self.wanted, 'it is unknown')}"
         if "loop" in ways:
             return "loop", "each unit reads only its own past, so one kernel runs over all steps"
-        times = {way: predicted(way, work[way], batch, self.real.itemsize) for way in ways}
+        times = {way: predicted(way, work[way], batch, self.real.itemsize, graphs) for way in ways}
         best = min(times, key=lambda way: times[way])
         texts = {way: f"{us:.{0 if us >= 9.95 else 1}f}" for way, us in times.items()}
         others = ", ".join(f"{way} {us}" for way, us in texts.items() if way != best) or "no other plan"
         said = f"about {texts[best]} us a step for {batch} sequences on an H100 ({others})"
+        said += "" if graphs else f", launched one by one as there are more than {MOST_STEPS} steps"
         return best, f"{said}; {refused.get('loop', '')}"
 
     def check(self, sizes: tuple[int, ...], batch: int) -> None:

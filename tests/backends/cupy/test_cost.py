@@ -47,7 +47,9 @@ def rows_of(text: str) -> dict[tuple[str, ...], float]:
 
 
 @needs_machine_code
-@pytest.mark.parametrize("cell", ["LSTM", pytest.param("GRU", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "cell", ["LSTM", *(pytest.param(name, marks=pytest.mark.long) for name in ("GRU", "LayerNormLSTM"))]
+)
 def test_the_time_of_every_plan_is_that_of_the_golden_table(
     cell: str, golden: Callable[[Path, str], None], request: Any
 ) -> None:

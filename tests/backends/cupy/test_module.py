@@ -272,12 +272,24 @@ def test_a_plan_says_what_it_chose_and_why() -> None:
     reads = "a product (line 7 of small.rnn) reads the step before"
     assert re.search(rf"forward_pass: h: step: about 1.5 us a step for 4 .*gemm 20\); {re.escape(reads)}", few)
     assert re.search(rf"forward_pass: h: gemm: about \d+ us a step for 100000000 .*; {re.escape(reads)}", many)
+    long = "launched one by one as there are more than 4096 steps"
+    assert re.search(rf"forward_pass: h: step: about 10 us a step for 4 .*gemm 20\), {long}; ", module.explain(4097, 4))
+    assert long not in module.explain(4096, 4)
     average: Any = executed(module_text(models(AVERAGE, H=H)[0]))
     assert average.plan(T, 64).describe().startswith("c: loop: each unit reads only its own past")
     average.use(average._xp(), "gemm")
     assert average.plan(T, 64).describe() == "c: gemm: as requested"
     module.use(module._xp(), "loop")
     assert "there is no loop: a product" in module.explain(T, 64)
+
+
+def test_the_plan_of_a_loop_that_is_not_captured_is_the_one_with_the_fewest_launches() -> None:
+    """Three short kernels take less than two calls from Python in a graph, and more than these without one."""
+    module: Any = executed(module_text(models(WITH_LOSS, N=N, H=H)[0]))
+    forward = module.forward_pass(None, None, "float32")
+    work = {"step": [("kernel", 10, 10)] * 3, "gemm": [("product", 100, 1), ("kernel", 1, 10)]}
+    assert forward.way(("step", "gemm"), {}, work, 4, True)[0] == "step"
+    assert forward.way(("step", "gemm"), {}, work, 4, False)[0] == "gemm"
 
 
 @emulated
@@ -306,5 +318,5 @@ def test_ways_to_run_a_loop_can_be_switched_off() -> None:
     model: Any = Model(spec, spec.elaborate(H=H), backend, "float64", without=("loop", "step"))
     model.forward(np.zeros(H), np.zeros((T, B, H)))
     device = model.programs.runner("forward_kept", ()).device
-    way, why = device.ways(4)[0][2:]
+    way, why = device.ways((T,), 4)[0][2:]
     assert (way, why.split("; ")[1]) == ("gemm", "loop is switched off")
