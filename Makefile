@@ -21,6 +21,9 @@ CUDA ?= 13
 GPU_OUT = $(if $(filter command line environment,$(origin OUT)),$(OUT),gpu-results)
 GPU_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
+# Many tests start programs, which find byte code if it is written: else each compiles some 400 modules first.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-all check docs dist fuzz sanitize cross gpu gpu-wheels mutants format clean
 
 demo: .venv/.installed
