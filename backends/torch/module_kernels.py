@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from recurrency import backend
 from recurrency.errors import UsageError
@@ -64,10 +65,10 @@ def _on_host(runner: Any, real: torch.dtype) -> Callable[..., dict[str, Tensor]]
     dtypes = None if reals is None else {name: real if is_real else torch.int64 for name, is_real in reals.items()}
 
     def function(params: Tensor, given: Mapping[str, Tensor], *rest: Any) -> dict[str, Tensor]:
-        vector: Any = params.data_ptr()
-        arrays = None if dtypes is None else _addresses(given, dtypes)
+        arrays = _addresses(given, dtypes) if dtypes is not None and _lies_plain(params, real) else None
+        vector: Any = _vector(params) if arrays is None else params.data_ptr()
         if arrays is None:
-            vector, arrays = params.detach().numpy(), {name: _array(tensor) for name, tensor in given.items()}
+            arrays = {name: _array(tensor) for name, tensor in given.items()}
         call: Any = backend.Call(vector, arrays, *rest)
         if call.lengths or call.offset:
             call = call._replace(lengths=_arrays(call.lengths), offset=_arrays(call.offset))
@@ -76,6 +77,28 @@ def _on_host(runner: Any, real: torch.dtype) -> Callable[..., dict[str, Tensor]]
         return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in found.items()}
 
     return function
+
+
+def _lies_plain(params: Tensor, real: torch.dtype) -> bool:
+    """Whether the parameters lie in memory of their own as C reads them; those of sharded modules do not, for one."""
+    if type(params) not in (Tensor, Parameter) or params.dtype is not real:
+        return False
+    return params.is_contiguous() and not params.is_neg() and (params.data_ptr() != 0 or not params.numel())
+
+
+def _vector(params: Tensor) -> Any:
+    """The parameters as an array.
+
+    Raises:
+        UsageError: they are not in memory here.
+    """
+    try:
+        return params.detach().resolve_neg().contiguous().numpy()
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"the parameters are a {type(params).__name__}, whose numbers are not in this process's memory: call the "
+            "module itself where fully_shard gathers them, or give it ordinary parameters"
+        ) from error
 
 
 def _addresses(given: Mapping[str, Tensor], dtypes: Mapping[str, torch.dtype]) -> Any:

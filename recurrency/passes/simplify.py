@@ -22,8 +22,8 @@ def simplify(graph: Graph) -> Graph:
     """Apply the rules of algebra until none matches.
 
     All rules hold for real numbers. Two differ in rounding: a product with a literal zero is zero even if the other
-    factor is NaN, and constant factors are multiplied first. Sums are not reordered here. Parameters and inputs that no
-    result depends on any more are removed.
+    factor is NaN, and constant factors are multiplied first. The sign of a zero may differ too. Sums are not reordered
+    here. Parameters and inputs that no result depends on any more are removed.
     """
     for _ in range(ROUNDS):
         simplifier = _Simplifier(graph)

@@ -110,7 +110,7 @@ class Parameters(nn.Module):
             if prefix + name in state_dict and prefix + key not in state_dict:
                 state_dict[prefix + key] = state_dict.pop(prefix + name)
         if self._whole and prefix + FLAT not in state_dict:
-            state_dict, lacking = self._gathered_from(state_dict, prefix, more[1])
+            state_dict, lacking = self._gathered_from(state_dict, prefix, metadata, more[1])
             missing += lacking if strict else []
             found: list[str] = []
             super()._load_from_state_dict(state_dict, prefix, metadata, strict, found, *more)
@@ -118,21 +118,21 @@ class Parameters(nn.Module):
             super()._load_from_state_dict(state_dict, prefix, metadata, strict, missing, *more)
 
     def _gathered_from(
-        self, state_dict: Mapping[str, Any], prefix: str, wrong: list[str]
+        self, state_dict: Mapping[str, Any], prefix: str, metadata: Mapping[str, Any], wrong: list[str]
     ) -> tuple[dict[str, Any], list[str]]:
-        """The same with the vector in place of its parts, and the keys that are missing; there is no vector then.
+        """The same with the vector in place of its parts, and the keys that are missing.
 
-        Shapes that differ are noted in `wrong`.
+        Parts that do not fit are noted in `wrong`; there is no vector then.
         """
         keys = [prefix + place.key for place in self._named]
         rest = {key: value for key, value in state_dict.items() if key not in keys}
         parts = [state_dict.get(key) for key in keys]
         lacking = [key for key, part in zip(keys, parts, strict=True) if part is None]
-        bad = [
-            f"size mismatch for {key}: the checkpoint has {list(part.shape)}, this model {list(place.shape)}."
-            for key, part, place in zip(keys, parts, self._named, strict=True)
-            if part is not None and part.shape != place.shape
-        ]
+        misfits = (_misfit(key, part, place) for key, part, place in zip(keys, parts, self._named, strict=True))
+        bad = [found for found in misfits if found]
+        types = {str(part.dtype) for part in parts if isinstance(part, Tensor)}
+        if len(types) > 1 and metadata.get("assign_to_params_buffers"):
+            bad.append(f"{', '.join(sorted(types))} can't be parts of one vector: load without assign=True.")
         wrong += bad
         if not bad and len(lacking) < len(keys):
             now: Any = self._parameters[FLAT]
@@ -210,3 +210,14 @@ def _no_parameters(arrays: Mapping[str, Any]) -> Tensor:
 def _fake() -> bool:
     """Whether new tensors have no content (`FakeTensorMode`)."""
     return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
+
+
+def _misfit(key: str, part: Any, place: Place) -> str:
+    """Why a value of a `state_dict` can't be this parameter, or ""."""
+    if part is None:
+        return ""
+    if not isinstance(part, Tensor):
+        return f"{key} is a {type(part).__name__} in the checkpoint, and no tensor."
+    if part.shape != place.shape:
+        return f"size mismatch for {key}: the checkpoint has {list(part.shape)}, this model {list(place.shape)}."
+    return ""

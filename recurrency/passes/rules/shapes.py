@@ -70,7 +70,7 @@ def sum_sum(graph: Graph, node: Node) -> Value | None:
 
 
 def sum_negative(graph: Graph, node: Node) -> Value | None:
-    """sum(-x) = -sum(x), to the bit: the sign is changed once, where it may meet another."""
+    """sum(-x) = -sum(x): the sign is changed once, where it may meet another."""
     inner = made_by(graph, node.args[0], "negative")
     return -graph.value(inner.args[0]).reduce("sum", node.attrs["axes"]) if inner else None
 

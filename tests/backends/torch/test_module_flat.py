@@ -280,35 +280,6 @@ def test_a_change_of_one_parameter_is_none_of_another() -> None:
     close(z.grad, second)
 
 
-def _strided(x: Any) -> Any:
-    return x.transpose(0, 2).contiguous().transpose(0, 2)
-
-
-def _between_numbers(x: Any) -> Any:
-    """An address that no number of its type has."""
-    return torch.frombuffer(bytearray(b" " + x.numpy().tobytes()), dtype=x.dtype, offset=1).view(x.shape)
-
-
-def _with_a_negative_bit(x: Any) -> Any:
-    return torch._neg_view(-x)
-
-
-def _without_memory(x: Any) -> Any:
-    return torch._efficientzerotensor(x.shape, dtype=x.dtype)
-
-
-@pytest.mark.parametrize("made_of", [_strided, _between_numbers, _with_a_negative_bit, _without_memory])
-def test_tensors_are_read_however_they_are_in_memory(made_of: Callable[[Any], Any]) -> None:
-    def run(x: Any, dy: Any, h: Any) -> list[Any]:
-        y, _ = module(x, state={"h": h})
-        return [y.detach(), *torch.autograd.grad(y, list(module.parameters()), dy)]
-
-    module, plain = made(), [random(5, 2, 3), random(5, 2, 4), random(2, 4, 1).squeeze(-1)]
-    given = [made_of(tensor.view(*tensor.shape, 1)).squeeze(-1) for tensor in plain]
-    same = [torch.zeros_like(p) if made_of is _without_memory else p for p in plain]
-    close(run(*given), run(*same), rtol=0, atol=0)
-
-
 def test_missing_gradients_of_states_are_zero_in_every_batch() -> None:
     module = made()
     for batch in (2, 5, 1):

@@ -88,9 +88,13 @@ def test_wrong_checkpoints_are_refused_and_change_nothing() -> None:
     for wrong, message in (
         (less, r'Missing key\(s\) in state_dict: "W_f"'),
         ({**state, "W_i": random(4, 4)}, r"size mismatch for W_i: .*\[4, 4\].*\[4, 3\]"),
+        ({**state, "W_i": [[1.0]]}, "W_i is a list in the checkpoint, and no tensor"),
     ):
         with pytest.raises(RuntimeError, match=message):
             module.load_state_dict(wrong)
+    mixed = {**state, "W_i": state["W_i"].float()}
+    with pytest.raises(RuntimeError, match=r"torch.float32, torch.float64 can't be parts of one vector"):
+        module.load_state_dict(mixed, assign=True)
     with pytest.raises(RuntimeError, match=r'Unexpected key\(s\) in state_dict: "V"'):
         module.load_state_dict({**before_of(module), "V": random(2)})
     kept = parts(module, before)["W_f"]
