@@ -65,10 +65,10 @@ def _on_host(runner: Any, real: torch.dtype) -> Callable[..., dict[str, Tensor]]
     dtypes = None if reals is None else {name: real if is_real else torch.int64 for name, is_real in reals.items()}
 
     def function(params: Tensor, given: Mapping[str, Tensor], *rest: Any) -> dict[str, Tensor]:
-        arrays = _addresses(given, dtypes) if dtypes is not None and _lies_plain(params, real) else None
-        vector: Any = _vector(params) if arrays is None else params.data_ptr()
+        vector: Any = None if dtypes is None else _address(params, real)
+        arrays = None if dtypes is None or vector is None else _addresses(given, dtypes)
         if arrays is None:
-            arrays = {name: _array(tensor) for name, tensor in given.items()}
+            vector, arrays = _vector(params), {name: _array(tensor) for name, tensor in given.items()}
         call: Any = backend.Call(vector, arrays, *rest)
         if call.lengths or call.offset:
             call = call._replace(lengths=_arrays(call.lengths), offset=_arrays(call.offset))
@@ -79,11 +79,15 @@ def _on_host(runner: Any, real: torch.dtype) -> Callable[..., dict[str, Tensor]]
     return function
 
 
-def _lies_plain(params: Tensor, real: torch.dtype) -> bool:
-    """Whether the parameters lie in memory of their own as C reads them; those of sharded modules do not, for one."""
-    if type(params) not in (Tensor, Parameter) or params.dtype is not real:
-        return False
-    return params.is_contiguous() and not params.is_neg() and (params.data_ptr() != 0 or not params.numel())
+def _address(tensor: Tensor, dtype: torch.dtype) -> int | None:
+    """Where C can read a tensor as it is; None if it must be prepared first.
+
+    Those of sharded modules, for one, have no memory of their own; others may lie between two numbers.
+    """
+    if type(tensor) not in (Tensor, Parameter) or tensor.dtype is not dtype:
+        return None
+    address = tensor.data_ptr() if tensor.is_contiguous() and not tensor.is_neg() else 0
+    return None if not address or address % tensor.itemsize else address
 
 
 def _vector(params: Tensor) -> Any:
@@ -109,11 +113,8 @@ def _addresses(given: Mapping[str, Tensor], dtypes: Mapping[str, torch.dtype]) -
     out = {}
     for name, tensor in given.items():
         dtype = dtypes.get(name)
-        out[name] = address = 0 if dtype is None else tensor.data_ptr()
-        if dtype is None:
-            continue
-        plain = tensor.dtype is dtype and tensor.is_contiguous() and not tensor.is_neg()
-        if not plain or not address or address % tensor.itemsize:  # without memory, or between two numbers
+        out[name] = address = 0 if dtype is None else _address(tensor, dtype)
+        if address is None:
             return None
     return out
 

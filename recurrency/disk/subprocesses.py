@@ -73,10 +73,8 @@ def _finished(
     """A program that has ended, and its output."""
     program = None
     try:
-        with ctrl_c_deferred() as asked, _starting:
+        with ctrl_c_deferred(), _starting:
             program = _started(command, env)
-        for number in asked:
-            signal.raise_signal(number)
         started(program)
         return program, *_communicated(program, text, seconds)
     except BaseException:
@@ -119,11 +117,8 @@ def _communicated(program: Program, text: str, seconds: float | None) -> tuple[s
 
 
 @contextlib.contextmanager
-def ctrl_c_deferred() -> Iterator[list[int]]:
-    """Collect Ctrl-C instead of raising it: inside `Popen` it would leave a program that nobody knows.
-
-    The caller raises what was collected (`signal.raise_signal`) where it can stop what it has started.
-    """
+def ctrl_c_deferred() -> Iterator[None]:
+    """Raise Ctrl-C only at the end of the block: inside `Popen` it would leave a program that nobody knows."""
     asked: list[int] = []
 
     def remember(number: int, frame: FrameType | None) -> None:
@@ -131,13 +126,15 @@ def ctrl_c_deferred() -> Iterator[list[int]]:
 
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield asked
+        yield
         return
     signal.signal(signal.SIGINT, remember)
     try:
-        yield asked
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
+        for number in asked:
+            signal.raise_signal(number)
 
 
 def end_all() -> None:
@@ -165,7 +162,7 @@ def end(*programs: Program) -> None:
 
     A second Ctrl-C is raised afterwards.
     """
-    with ctrl_c_deferred() as asked:
+    with ctrl_c_deferred():
         for program in programs:
             _signal(program, signal.SIGTERM)
         until = time.monotonic() + GRACE
@@ -176,8 +173,6 @@ def end(*programs: Program) -> None:
             _signal(program, signal.SIGKILL)
         for program in programs:
             program.wait()
-    for number in asked:
-        signal.raise_signal(number)
 
 
 def _signal(program: Program, number: int) -> None:

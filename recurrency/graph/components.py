@@ -52,26 +52,20 @@ def components_in_order(
     found: Iterable[Sequence[int]], reads: Mapping[int, Sequence[int]], place: Mapping[int, int]
 ) -> Iterator[list[int]]:
     """Components sorted by `place`, each after those that it reads; of several that are ready, the first by `place`."""
-    yield from _sorted([sorted(ids, key=place.__getitem__) for ids in found], reads, place)
-
-
-def _sorted(
-    found: list[list[int]], reads: Mapping[int, Sequence[int]], place: Mapping[int, int]
-) -> Iterator[list[int]]:
-    """Components whose first nodes decide between several that are ready."""
-    component = {id: number for number, ids in enumerate(found) for id in ids}
-    needs = [{component[arg] for id in ids for arg in reads[id]} - {number} for number, ids in enumerate(found)]
-    users: list[list[int]] = [[] for _ in found]
+    parts = [sorted(ids, key=place.__getitem__) for ids in found]
+    component = {id: number for number, ids in enumerate(parts) for id in ids}
+    needs = [{component[arg] for id in ids for arg in reads[id]} - {number} for number, ids in enumerate(parts)]
+    users: list[list[int]] = [[] for _ in parts]
     for number, needed in enumerate(needs):
         for other in needed:
             users[other].append(number)
     waits = [len(needed) for needed in needs]
-    ready = [(place[ids[0]], number) for number, ids in enumerate(found) if not waits[number]]
+    ready = [(place[ids[0]], number) for number, ids in enumerate(parts) if not waits[number]]
     heapify(ready)
     while ready:
         _, number = heappop(ready)
-        yield found[number]
+        yield parts[number]
         for user in users[number]:
             waits[user] -= 1
             if not waits[user]:
-                heappush(ready, (place[found[user][0]], user))
+                heappush(ready, (place[parts[user][0]], user))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import signal
 import threading
 from collections.abc import Callable, Collection
 
@@ -90,14 +89,12 @@ def begin(name: str, compiles: Compile, most: int) -> bool:
 
     Ctrl-C is raised when the job is known to this module: in the middle it would leave a compiler behind.
     """
-    with ctrl_c_deferred() as asked:
+    with ctrl_c_deferred():
         if name not in _jobs and len(_running) < most:
             job = Job(compiles)
             with contextlib.suppress(RuntimeError):
                 job.start()
                 _jobs[name] = job
-    for number in asked:
-        signal.raise_signal(number)
     return name in _jobs
 
 
