@@ -141,19 +141,19 @@ def begin(source: str, most: int, optimise: str = "full") -> bool:
     """
     command, options = compiler(), flags(optimise)
     name = f"{_key(options, source)}.so"
-    if name in _libraries or (folder() / name).exists():
+    if name in _libraries or (path := folder() / name).exists():
         return False
-    return ahead.begin(name, partial(_cached, name, source, command, options), most)
+    return ahead.begin(name, partial(_cached, path, source, command, options), most)
 
 
 def _cached(
-    name: str, source: str, command: Sequence[str], options: Sequence[str], started: Callable[[Program], None]
+    path: Path, source: str, command: Sequence[str], options: Sequence[str], started: Callable[[Program], None]
 ) -> bytes:
-    """Compile a source into the cache; what comes back is not empty if it can't be written there."""
+    """Compile a source into the cache as it was at the call; what comes back is not empty if it can't be written."""
     data = _compiled(source, command, options, None, started)
     try:
-        prune(folder(), MOST_FILES, most_bytes() - len(data))
-        put(folder() / name, data)
+        prune(path.parent, MOST_FILES, most_bytes() - len(data))
+        put(path, data)
     except UsageError:
         return data
     return b""

@@ -209,6 +209,18 @@ def test_what_nobody_asks_for_is_in_the_cache_and_not_in_memory(compiler: Compil
     assert not native.begin(source, 1)
 
 
+def test_a_compiler_writes_to_the_cache_that_it_began_with(
+    compiler: Compiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler("sleep 0.3")
+    assert native.begin("int later(void) { return 1; }", 1)
+    monkeypatch.setenv("RECURRENCY_CACHE", str(tmp_path / "other"))
+    name, job = ahead._jobs.popitem()
+    assert job.result() == b""
+    assert (tmp_path / "cache" / "native" / name).exists()
+    assert not list(tmp_path.glob("other/**/*.so"))
+
+
 def test_a_program_that_starts_while_all_are_ended_is_ended_too() -> None:
     """Another thread starts one again and again, while this one ends all and its process."""
     code = f"""
